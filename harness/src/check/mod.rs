@@ -1,0 +1,266 @@
+//! Checks: statements about the restored database. One kind, one file.
+//!
+//! A check file holds, in order: the parameters' struct, whose doc comment is what
+//! `redrill explain <kind>` prints; the look (SQL as a `const`); the comparison; the finding; unit
+//! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
+
+pub mod baseline;
+pub mod row_count;
+pub mod target;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::database::{DatabaseError, Session, Terms};
+use crate::outcome::Finding;
+use crate::redact::Redactor;
+use crate::scenario::{Environment, Problem, decode, file::COMMON_KEYS};
+use crate::server::ThrowawayServer;
+
+/// Lists every kind: the one place where a kind is registered.
+#[must_use]
+pub fn kinds() -> Vec<Kind> {
+    vec![Kind::of::<row_count::RowCount>()]
+}
+
+/// What a check sees of the restored database.
+pub struct Restored<'a> {
+    /// The server.
+    pub server: &'a ThrowawayServer,
+    /// The database that the check is about.
+    pub database: &'a str,
+    /// The folder that relative paths start from.
+    pub folder: &'a Path,
+    /// The environment, for secrets.
+    pub environment: &'a Environment,
+    /// Takes secrets out of texts.
+    pub redactor: &'a Redactor,
+    /// Limit of the whole check.
+    pub timeout: Duration,
+}
+
+impl Restored<'_> {
+    /// Opens a read-only session as superuser, to look at catalogs and to count.
+    ///
+    /// # Errors
+    /// When the database does not let it in.
+    pub async fn session(&self) -> Result<Session, DatabaseError> {
+        Session::superuser(self.server.endpoint(), self.database, &self.terms()).await
+    }
+
+    /// Opens a fresh session as `role` itself, with `settings` set in it.
+    ///
+    /// # Errors
+    /// When the role is missing or not let in.
+    pub async fn session_as(
+        &self,
+        role: &str,
+        settings: &[(String, String)],
+    ) -> Result<Session, DatabaseError> {
+        let endpoint = self.server.endpoint();
+        Session::role(endpoint, self.database, role, settings, &self.terms()).await
+    }
+
+    /// A statement may take as long as the check, which is cut off from outside anyway.
+    fn terms(&self) -> Terms {
+        Terms {
+            statement_timeout: self.timeout,
+        }
+    }
+}
+
+/// What a check saw. Without findings it is a pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// What was expected, in one line.
+    pub expected: String,
+    /// What was found, in one line; never a row's values.
+    pub actual: String,
+    /// Everything that is not as expected.
+    pub findings: Vec<Finding>,
+}
+
+impl Observation {
+    /// Makes an observation.
+    pub fn new(
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+        findings: Vec<Finding>,
+    ) -> Self {
+        Self {
+            expected: expected.into(),
+            actual: actual.into(),
+            findings,
+        }
+    }
+}
+
+/// Why a check could not look. It becomes `Error`, never `Fail` and never `Pass`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CouldNotLook {
+    /// A lowercase fragment.
+    pub reason: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl CouldNotLook {
+    /// Makes one.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<DatabaseError> for CouldNotLook {
+    fn from(error: DatabaseError) -> Self {
+        Self::because(error.to_string())
+    }
+}
+
+/// One statement about the restored database.
+#[async_trait]
+pub trait Check: Send + Sync {
+    /// Describes itself in a few words, for scenarios that give no name.
+    fn describe(&self) -> String;
+
+    /// Looks and compares.
+    ///
+    /// # Errors
+    /// When it could not look, or would have passed without having looked at anything.
+    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook>;
+}
+
+/// The parameters of a kind, as they stand in a scenario.
+pub trait Parameters: Check + DeserializeOwned + JsonSchema + 'static {
+    /// The kind's name everywhere: `row-count`.
+    const KIND: &'static str;
+
+    /// Whether it reads rows of the application, and so shows that data came back.
+    const LOOKS_AT_DATA: bool;
+
+    /// Finds parameters that make no sense together, or that assert nothing.
+    fn complaints(&self) -> Vec<Complaint>;
+}
+
+/// A mistake in a check's parameters that their shape does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The key that it is about, where there is one.
+    pub key: Option<&'static str>,
+    /// A lowercase fragment.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    /// Complains about the value of `key`.
+    pub fn about(key: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            key: Some(key),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Complains about the check as a whole.
+    pub fn whole(message: impl Into<String>) -> Self {
+        Self {
+            key: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A registered kind of check.
+pub struct Kind {
+    /// Its name: `row-count`.
+    pub name: &'static str,
+    /// Whether it reads rows of the application.
+    pub looks_at_data: bool,
+    read: fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>,
+    schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+}
+
+impl Kind {
+    /// Registers a kind.
+    fn of<P: Parameters>() -> Self {
+        Self {
+            name: P::KIND,
+            looks_at_data: P::LOOKS_AT_DATA,
+            read: read::<P>,
+            schema: |generator| P::json_schema(generator),
+        }
+    }
+
+    /// Reads the parameters of one check; mistakes are added to `problems`.
+    pub fn read(
+        &self,
+        value: Spanned<DeValue<'_>>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Box<dyn Check>> {
+        (self.read)(value, problems)
+    }
+
+    /// Gives the JSON Schema of the parameters.
+    pub fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        (self.schema)(generator)
+    }
+
+    /// Gives the kind's documentation: the doc comment of its parameters.
+    #[must_use]
+    pub fn documentation(&self) -> String {
+        let schema = self.schema(&mut schemars::SchemaGenerator::default());
+        let text = |key: &str| {
+            schema
+                .get(key)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        text("description")
+    }
+}
+
+/// Reads and validates the parameters of kind `P`.
+fn read<P: Parameters>(
+    value: Spanned<DeValue<'_>>,
+    problems: &mut Vec<Problem>,
+) -> Option<Box<dyn Check>> {
+    let places = value.clone();
+    let check: P = decode::decode(value, COMMON_KEYS, problems)?;
+    for complaint in check.complaints() {
+        let span = complaint
+            .key
+            .and_then(|key| places.get_ref().as_table()?.get(key).map(Spanned::span))
+            .unwrap_or_else(|| places.span());
+        let mut problem = Problem::at(span, complaint.message);
+        problem.hint = complaint.hint;
+        problems.push(problem);
+    }
+    Some(Box::new(check))
+}

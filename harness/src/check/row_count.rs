@@ -1,0 +1,462 @@
+//! `row-count`: tables hold as many rows as they must.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::check::baseline::Baseline;
+use crate::check::target::Targets;
+use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::database::{QualifiedName, Session};
+use crate::outcome::Finding;
+use crate::scenario::units::show_count;
+
+/// Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
+///
+/// ## What it proves
+/// The exact `count(*)` of each table, partitions included, and of each partition by itself where
+/// `per-partition` is given. Estimates of the planner are never used.
+///
+/// ## What it does not prove
+/// That the rows hold the right values.
+///
+/// ## Example
+/// ```toml
+/// [[check.row-count]]
+/// name = "orders is not hollow"
+/// table = "app.orders"
+/// min = 1_000_000
+///
+/// [[check.row-count]]
+/// tables = ["app.*"]
+/// baseline = "app.baseline.json"
+/// tolerance = "5%"
+///
+/// [[check.row-count]]
+/// table = "app.audit"
+/// per-partition = { min = 1, empty = ["app.audit_default"] }
+/// ```
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RowCount {
+    /// One table.
+    pub table: Option<String>,
+    /// Several tables; `*` and `?` match in schema and name.
+    #[serde(default)]
+    pub tables: Vec<String>,
+    /// Exactly so many rows in each.
+    pub exact: Option<u64>,
+    /// At least so many rows in each.
+    pub min: Option<u64>,
+    /// At most so many rows in each.
+    pub max: Option<u64>,
+    /// A baseline file, relative to the scenario, whose `rows` say how many.
+    pub baseline: Option<PathBuf>,
+    /// How far a count may be from the baseline's, as in `5%`. Default: `0%`.
+    pub tolerance: Option<Percent>,
+    /// Bounds for each partition of a partitioned table.
+    pub per_partition: Option<PerPartition>,
+}
+
+/// Bounds for each partition.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PerPartition {
+    /// At least so many rows in each.
+    pub min: Option<u64>,
+    /// At most so many rows in each.
+    pub max: Option<u64>,
+    /// Partitions that must be empty, such as the default partition.
+    #[serde(default)]
+    pub empty: Vec<String>,
+}
+
+/// A share, written with a percent sign.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Percent(f64);
+
+impl TryFrom<String> for Percent {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.trim()
+            .strip_suffix('%')
+            .and_then(|number| number.trim().parse().ok())
+            .filter(|number: &f64| (0.0..=100.0).contains(number))
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a share; write as in \"5%\""))
+    }
+}
+
+impl Parameters for RowCount {
+    const KIND: &'static str = "row-count";
+    const LOOKS_AT_DATA: bool = true;
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = self.targets().complaints();
+        let bounds = [
+            self.exact.is_some(),
+            self.min.is_some(),
+            self.max.is_some(),
+            self.baseline.is_some(),
+            self.per_partition.is_some(),
+        ];
+        if !bounds.contains(&true) {
+            complaints.push(
+                Complaint::whole("this check asserts nothing")
+                    .hint("add `exact`, `min`, `max`, `baseline` or `per-partition`"),
+            );
+        }
+        if self.min == Some(0) && self.max.is_none() && self.exact.is_none() {
+            complaints.push(Complaint::about(
+                "min",
+                "every table has at least 0 rows: this asserts nothing",
+            ));
+        }
+        if let (Some(min), Some(max)) = (self.min, self.max)
+            && min > max
+        {
+            complaints.push(Complaint::about(
+                "min",
+                format!("`min` {min} is more than `max` {max}"),
+            ));
+        }
+        if self.tolerance.is_some() && self.baseline.is_none() {
+            complaints.push(Complaint::about(
+                "tolerance",
+                "`tolerance` needs a `baseline`",
+            ));
+        }
+        complaints
+    }
+}
+
+/// The leaves of a partition tree.
+const PARTITIONS: &str = "
+SELECT n.nspname, c.relname
+  FROM pg_catalog.pg_partition_tree({table}::pg_catalog.regclass) t
+  JOIN pg_catalog.pg_class c ON c.oid = t.relid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE t.isleaf AND t.level > 0
+ ORDER BY 1, 2";
+
+#[async_trait]
+impl Check for RowCount {
+    fn describe(&self) -> String {
+        format!("rows of {}", self.targets().describe())
+    }
+
+    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+        let mut session = restored.session().await?;
+        let baseline = match &self.baseline {
+            Some(path) => Some(Baseline::load(restored.folder, path)?),
+            None => None,
+        };
+        let resolved = self.targets().resolve(&mut session).await?;
+        let mut findings = resolved.missing;
+        let mut counts = Vec::new();
+        for table in &resolved.tables {
+            let count = count(&mut session, table).await?;
+            findings.extend(self.compare(table, count, baseline.as_ref()));
+            counts.push(count);
+            if let Some(bounds) = &self.per_partition {
+                findings.extend(partitions(&mut session, table, bounds).await?);
+            }
+        }
+        session.close().await;
+        if let Some(baseline) = &baseline {
+            findings.extend(self.lost(baseline, &resolved.tables));
+        }
+        let actual = match counts.as_slice() {
+            [one] => format!("{} rows", show_count(*one)),
+            many => format!(
+                "{} rows in {} tables",
+                show_count(many.iter().sum()),
+                many.len()
+            ),
+        };
+        Ok(Observation::new(self.expectation(), actual, findings))
+    }
+}
+
+impl RowCount {
+    fn targets(&self) -> Targets<'_> {
+        Targets {
+            table: self.table.as_deref(),
+            tables: &self.tables,
+        }
+    }
+
+    /// Says what is expected, in one line.
+    fn expectation(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(exact) = self.exact {
+            parts.push(format!("exactly {}", show_count(exact)));
+        }
+        if let Some(min) = self.min {
+            parts.push(format!("at least {}", show_count(min)));
+        }
+        if let Some(max) = self.max {
+            parts.push(format!("at most {}", show_count(max)));
+        }
+        if let Some(path) = &self.baseline {
+            let tolerance = self.tolerance.map_or(0.0, |percent| percent.0);
+            parts.push(format!(
+                "as many as {} says, within {tolerance} %",
+                path.display()
+            ));
+        }
+        if self.per_partition.is_some() {
+            parts.push("each partition within its bounds".to_owned());
+        }
+        format!("{} rows", parts.join(", "))
+    }
+
+    /// Compares one table's count with the bounds and the baseline.
+    fn compare(
+        &self,
+        table: &QualifiedName,
+        count: u64,
+        baseline: Option<&Baseline>,
+    ) -> Vec<Finding> {
+        let mut findings = bounds(table, count, self.exact, self.min, self.max);
+        if let Some(baseline) = baseline {
+            let name = table.to_string();
+            match baseline.rows.get(&name) {
+                Some(known) => {
+                    let share = self.tolerance.map_or(0.0, |percent| percent.0) / 100.0;
+                    #[expect(clippy::cast_precision_loss, reason = "a tolerance is approximate")]
+                    let allowed = *known as f64 * share;
+                    #[expect(clippy::cast_precision_loss, reason = "a tolerance is approximate")]
+                    let off = count.abs_diff(*known) as f64;
+                    if off > allowed {
+                        findings.push(Finding::about(
+                            name,
+                            format!(
+                                "{} rows as in the baseline, give or take {allowed:.0}",
+                                show_count(*known)
+                            ),
+                            format!("{} rows", show_count(count)),
+                        ));
+                    }
+                }
+                None => findings.push(
+                    Finding::about(
+                        name,
+                        "a count in the baseline",
+                        "the baseline does not know this table",
+                    )
+                    .hint("add the table to the baseline's `rows`, or name tables more narrowly"),
+                ),
+            }
+        }
+        findings
+    }
+
+    /// Finds tables that the baseline knows and a pattern names, but the database does not have.
+    fn lost(&self, baseline: &Baseline, found: &[QualifiedName]) -> Vec<Finding> {
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        baseline
+            .rows
+            .iter()
+            .filter(|(name, _)| !found.contains(name))
+            .filter(|(name, _)| self.tables.iter().any(|pattern| matches(pattern, name)))
+            .map(|(name, rows)| {
+                Finding::about(
+                    name,
+                    format!(
+                        "a table with {} rows, as in the baseline",
+                        show_count(*rows)
+                    ),
+                    "there is none in the restored database",
+                )
+            })
+            .collect()
+    }
+}
+
+/// Tells whether a pattern with `*` and `?` names `text`.
+fn matches(pattern: &str, text: &str) -> bool {
+    fn inner(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), _) => {
+                inner(rest, text)
+                    || text
+                        .split_first()
+                        .is_some_and(|(_, tail)| inner(pattern, tail))
+            }
+            (Some((b'?', rest)), Some((_, tail))) => inner(rest, tail),
+            (Some((p, rest)), Some((t, tail))) if p == t => inner(rest, tail),
+            _ => false,
+        }
+    }
+    inner(pattern.as_bytes(), text.as_bytes())
+}
+
+async fn count(session: &mut Session, table: &QualifiedName) -> Result<u64, CouldNotLook> {
+    Ok(session
+        .count(&format!("SELECT count(*) FROM {table}"))
+        .await?)
+}
+
+/// Counts each partition and compares it with its bounds.
+async fn partitions(
+    session: &mut Session,
+    table: &QualifiedName,
+    want: &PerPartition,
+) -> Result<Vec<Finding>, CouldNotLook> {
+    let rows = session
+        .rows(&PARTITIONS.replace("{table}", &table.literal()))
+        .await?;
+    if rows.is_empty() {
+        return Ok(vec![Finding::about(
+            table.to_string(),
+            "a partitioned table with partitions",
+            "it has none",
+        )]);
+    }
+    let mut findings = Vec::new();
+    let mut seen = Vec::new();
+    for row in rows {
+        let [Some(schema), Some(name)] = row.as_slice() else {
+            continue;
+        };
+        let partition = QualifiedName {
+            schema: schema.clone(),
+            name: name.clone(),
+        };
+        let count = count(session, &partition).await?;
+        let must_be_empty = want
+            .empty
+            .iter()
+            .any(|name| QualifiedName::parse(name).is_ok_and(|name| name == partition));
+        findings.extend(if must_be_empty {
+            bounds(&partition, count, Some(0), None, None)
+        } else {
+            bounds(&partition, count, None, want.min, want.max)
+        });
+        seen.push(partition);
+    }
+    for name in &want.empty {
+        let parsed = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
+        if !seen.contains(&parsed) {
+            findings.push(Finding::about(
+                name,
+                format!("an empty partition of {table}"),
+                "there is none",
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+/// Compares a count with exact, least and most.
+fn bounds(
+    table: &QualifiedName,
+    count: u64,
+    exact: Option<u64>,
+    min: Option<u64>,
+    max: Option<u64>,
+) -> Vec<Finding> {
+    let broken = [
+        exact
+            .filter(|exact| count != *exact)
+            .map(|n| ("exactly", n)),
+        min.filter(|min| count < *min).map(|n| ("at least", n)),
+        max.filter(|max| count > *max).map(|n| ("at most", n)),
+    ];
+    broken
+        .into_iter()
+        .flatten()
+        .map(|(word, bound)| {
+            Finding::about(
+                table.to_string(),
+                format!("{word} {} rows", show_count(bound)),
+                format!("{} rows", show_count(count)),
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn orders() -> QualifiedName {
+        QualifiedName::parse("app.orders").unwrap()
+    }
+
+    #[rstest]
+    #[case(Some(5), None, None, 5, 0)]
+    #[case(Some(5), None, None, 4, 1)]
+    #[case(None, Some(5), None, 5, 0)]
+    #[case(None, Some(5), None, 4, 1)]
+    #[case(None, None, Some(5), 5, 0)]
+    #[case(None, None, Some(5), 6, 1)]
+    fn a_count_is_held_to_its_bounds(
+        #[case] exact: Option<u64>,
+        #[case] min: Option<u64>,
+        #[case] max: Option<u64>,
+        #[case] count: u64,
+        #[case] broken: usize,
+    ) {
+        assert_eq!(bounds(&orders(), count, exact, min, max).len(), broken);
+    }
+
+    #[rstest]
+    #[case(100, 0)]
+    #[case(105, 0)]
+    #[case(95, 0)]
+    #[case(94, 1)]
+    #[case(106, 1)]
+    fn a_count_is_held_to_the_baseline(#[case] count: u64, #[case] broken: usize) {
+        let check = RowCount {
+            tolerance: Some(Percent(5.0)),
+            ..RowCount::default()
+        };
+        let baseline = Baseline {
+            rows: [("app.orders".to_owned(), 100)].into(),
+            ..Baseline::default()
+        };
+        assert_eq!(
+            check.compare(&orders(), count, Some(&baseline)).len(),
+            broken
+        );
+    }
+
+    #[test]
+    fn a_table_that_only_the_baseline_knows_is_lost() {
+        let check = RowCount {
+            tables: vec!["app.*".to_owned()],
+            ..RowCount::default()
+        };
+        let rows = [("app.orders", 1), ("app.lost", 2), ("other.kept", 3)];
+        let baseline = Baseline {
+            rows: rows.map(|(name, count)| (name.to_owned(), count)).into(),
+            ..Baseline::default()
+        };
+        let lost = check.lost(&baseline, &[orders()]);
+        assert_eq!(lost.len(), 1);
+        assert_eq!(lost[0].object.as_deref(), Some("app.lost"));
+    }
+
+    #[test]
+    fn a_check_that_asserts_nothing_is_refused() {
+        let check = RowCount {
+            table: Some("app.orders".to_owned()),
+            ..RowCount::default()
+        };
+        assert_eq!(check.complaints().len(), 1);
+        let check = RowCount {
+            min: Some(0),
+            ..check
+        };
+        assert_eq!(check.complaints().len(), 1);
+    }
+}

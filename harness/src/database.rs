@@ -1,0 +1,631 @@
+//! Sessions on a throwaway server: connect, time limits, read-only, real roles; quoting.
+//!
+//! Everything goes through the simple query protocol as text: one path for every type, and what a
+//! user writes in a scenario runs as it would in psql.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSslMode};
+use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Either, Row as _};
+
+use crate::redact::Secret;
+
+/// Where a throwaway server answers.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// How it is reached.
+    pub address: Address,
+    /// The bootstrap superuser that redrill made.
+    pub superuser: String,
+    /// Its password; only needed over TCP.
+    pub password: Secret,
+}
+
+/// A unix socket's folder, or a port on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// The folder that holds `.s.PGSQL.5432`.
+    Socket(PathBuf),
+    /// A port on 127.0.0.1.
+    Loopback(u16),
+}
+
+impl Endpoint {
+    /// Options for `user`, without anything taken from the environment.
+    fn options(&self, user: &str, database: &str) -> PgConnectOptions {
+        let options = PgConnectOptions::new_without_pgpass()
+            .username(user)
+            .database(database)
+            .application_name("redrill")
+            .ssl_mode(PgSslMode::Disable)
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        match &self.address {
+            Address::Socket(folder) => options.socket(folder).port(5432),
+            Address::Loopback(port) => options
+                .host("127.0.0.1")
+                .port(*port)
+                .password(self.password.expose()),
+        }
+    }
+
+    /// The `PG…` variables of a libpq client for `user`, and `DATABASE_URL`.
+    #[must_use]
+    pub fn environment(&self, user: &str, database: &str) -> Vec<(String, String)> {
+        let (host, port) = match &self.address {
+            Address::Socket(folder) => (folder.display().to_string(), 5432),
+            Address::Loopback(port) => ("127.0.0.1".to_owned(), *port),
+        };
+        let url = match &self.address {
+            Address::Socket(_) => format!(
+                "postgres://{}@/{}?host={}",
+                percent(user),
+                percent(database),
+                percent(&host)
+            ),
+            Address::Loopback(_) => {
+                format!(
+                    "postgres://{}@{host}:{port}/{}",
+                    percent(user),
+                    percent(database)
+                )
+            }
+        };
+        [
+            ("DATABASE_URL", url),
+            ("PGHOST", host),
+            ("PGPORT", port.to_string()),
+            ("PGUSER", user.to_owned()),
+            ("PGDATABASE", database.to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+}
+
+/// Percent-encodes what a URL's parts may not hold.
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+/// Why a statement or a connection failed. Prints no row value: see [`crate::sqlstate::shown`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseError {
+    /// Five characters, where the server answered.
+    pub sqlstate: Option<String>,
+    /// The server's primary message with everything taken out that may be a value.
+    pub message: String,
+    /// Whether the connection is gone.
+    pub lost: bool,
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sqlstate {
+            Some(state) => write!(f, "{} ({state})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+impl DatabaseError {
+    /// Whether the server refused for lack of a right or because of a policy (`42501`).
+    #[must_use]
+    pub fn denied(&self) -> bool {
+        self.sqlstate.as_deref() == Some("42501")
+    }
+}
+
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(database) = &error {
+            let state = database.code().map(|code| code.into_owned());
+            let message = database.try_downcast_ref::<PgDatabaseError>().map_or_else(
+                || database.message().to_owned(),
+                |pg| pg.message().to_owned(),
+            );
+            let shown = crate::sqlstate::shown(state.as_deref().unwrap_or(""), &message);
+            // An administrator's shutdown or a crash of another backend ends this session too.
+            let lost = state
+                .as_deref()
+                .is_some_and(|state| state.starts_with("57P0"));
+            return Self {
+                sqlstate: state,
+                message: shown,
+                lost,
+            };
+        }
+        let message = match &error {
+            sqlx::Error::Io(io) => format!("connection lost: {io}"),
+            sqlx::Error::Protocol(_) => "connection lost in the middle of an answer".to_owned(),
+            other => format!("no answer from the server: {other}"),
+        };
+        Self {
+            sqlstate: None,
+            message,
+            lost: true,
+        }
+    }
+}
+
+/// A row as text, `None` for NULL.
+pub type TextRow = Vec<Option<String>>;
+
+/// What a statement gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Column names of the last result set with rows.
+    pub columns: Vec<String>,
+    /// All rows of all statements.
+    pub rows: Vec<TextRow>,
+    /// Rows that the statements touched, added up.
+    pub affected: u64,
+}
+
+/// What became of something tried in a transaction that was rolled back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// It went through, and touched so many rows.
+    Allowed(u64),
+    /// The server refused it.
+    Refused(DatabaseError),
+}
+
+/// How a session is opened.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Limit of each statement.
+    pub statement_timeout: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            statement_timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// One open session. Read-only unless an attempt is made in it.
+pub struct Session {
+    connection: PgConnection,
+}
+
+impl Session {
+    /// Opens a read-only session as the bootstrap superuser, for looking at the catalogs.
+    ///
+    /// `search_path` is pinned: a hostile backup may have put its own `pg_class` in front.
+    ///
+    /// # Errors
+    /// When the server does not let it in.
+    pub async fn superuser(
+        endpoint: &Endpoint,
+        database: &str,
+        terms: &Terms,
+    ) -> Result<Self, DatabaseError> {
+        let options = endpoint.options(&endpoint.superuser, database).options([
+            ("search_path", "pg_catalog".to_owned()),
+            ("default_transaction_read_only", "on".to_owned()),
+            (
+                "statement_timeout",
+                terms.statement_timeout.as_millis().to_string(),
+            ),
+            ("lock_timeout", "10000".to_owned()),
+            ("row_security", "off".to_owned()),
+            ("bytea_output", "hex".to_owned()),
+            ("DateStyle", "ISO, YMD".to_owned()),
+            ("TimeZone", "UTC".to_owned()),
+            // Nothing that a database's settings preload is needed for looking at catalogs.
+            ("client_min_messages", "warning".to_owned()),
+        ]);
+        let connection = PgConnection::connect_with(&options).await?;
+        Ok(Self { connection })
+    }
+
+    /// Opens a session that IS `role`: a login of its own with its own settings, so that
+    /// `ALTER ROLE … SET` and `session_preload_libraries` act as they do for the application.
+    /// A role without LOGIN is taken on by `SET SESSION AUTHORIZATION`, which cannot be undone by
+    /// anything that runs as that role.
+    ///
+    /// # Errors
+    /// When the role does not exist or the server does not let it in.
+    pub async fn role(
+        endpoint: &Endpoint,
+        database: &str,
+        role: &str,
+        settings: &[(String, String)],
+        terms: &Terms,
+    ) -> Result<Self, DatabaseError> {
+        let limits = [
+            ("default_transaction_read_only", "on".to_owned()),
+            (
+                "statement_timeout",
+                terms.statement_timeout.as_millis().to_string(),
+            ),
+            ("lock_timeout", "10000".to_owned()),
+            ("client_min_messages", "warning".to_owned()),
+        ];
+        let login = endpoint.options(role, database).options(limits.clone());
+        let mut session = match PgConnection::connect_with(&login).await {
+            Ok(connection) => Self { connection },
+            Err(error) => {
+                let error = DatabaseError::from(error);
+                // 28000: the role may not log in (or is not there: then the next step says so).
+                if error.sqlstate.as_deref() != Some("28000") {
+                    return Err(error);
+                }
+                let options = endpoint
+                    .options(&endpoint.superuser, database)
+                    .options(limits);
+                let connection = PgConnection::connect_with(&options).await?;
+                let mut session = Self { connection };
+                session
+                    .run(&format!("SET SESSION AUTHORIZATION {}", quote_ident(role)))
+                    .await?;
+                session
+            }
+        };
+        for (name, value) in settings {
+            session
+                .run(&format!(
+                    "SELECT pg_catalog.set_config({}, {}, false)",
+                    quote_literal(name),
+                    quote_literal(value)
+                ))
+                .await?;
+        }
+        Ok(session)
+    }
+
+    /// Runs one or more statements and gives everything as text.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn run(&mut self, sql: &str) -> Result<Answer, DatabaseError> {
+        let mut answer = Answer::default();
+        let mut stream =
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
+        while let Some(item) = stream.try_next().await? {
+            match item {
+                Either::Left(done) => answer.affected += done.rows_affected(),
+                Either::Right(row) => {
+                    if answer.columns.len() != row.columns().len() {
+                        answer.columns =
+                            row.columns().iter().map(|c| c.name().to_owned()).collect();
+                    }
+                    let mut values = Vec::with_capacity(row.columns().len());
+                    for index in 0..row.columns().len() {
+                        let value = row.try_get_raw(index)?;
+                        values.push(value.as_str().ok().map(str::to_owned));
+                    }
+                    answer.rows.push(values);
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Runs a query and gives its rows.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn rows(&mut self, sql: &str) -> Result<Vec<TextRow>, DatabaseError> {
+        Ok(self.run(sql).await?.rows)
+    }
+
+    /// Runs a query and gives the first column of its first row; `None` for NULL or no row.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn value(&mut self, sql: &str) -> Result<Option<String>, DatabaseError> {
+        let rows = self.rows(sql).await?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .and_then(|row| row.into_iter().next().flatten()))
+    }
+
+    /// Runs a query whose answer is one number.
+    ///
+    /// # Errors
+    /// The server's error, or that the answer is not a number.
+    pub async fn count(&mut self, sql: &str) -> Result<u64, DatabaseError> {
+        let value = self.value(sql).await?;
+        value
+            .as_deref()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| DatabaseError {
+                sqlstate: None,
+                message: "the query did not give one whole number".to_owned(),
+                lost: false,
+            })
+    }
+
+    /// Tries `sql` in a read-write transaction and always rolls back, so that nothing stays.
+    /// Deferred constraint triggers are made to fire, since there is no commit that would.
+    ///
+    /// # Errors
+    /// Only when the connection is lost; a refusal is an [`Attempt`].
+    pub async fn attempt(&mut self, sql: &str) -> Result<Attempt, DatabaseError> {
+        self.run("BEGIN READ WRITE").await?;
+        let tried = self.run(sql).await;
+        let tried = match tried {
+            Ok(answer) => match self.run("SET CONSTRAINTS ALL IMMEDIATE").await {
+                Ok(_) => Ok(answer),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &tried
+            && error.lost
+        {
+            return Err(error.clone());
+        }
+        self.run("ROLLBACK").await?;
+        Ok(match tried {
+            Ok(answer) => Attempt::Allowed(answer.affected),
+            Err(error) => Attempt::Refused(error),
+        })
+    }
+
+    /// Ends the session politely; dropping it does the same less politely.
+    pub async fn close(self) {
+        // A server that is gone needs no goodbye.
+        let _ = self.connection.close().await;
+    }
+}
+
+/// Quotes an identifier the way `quote_ident` does: only where it is needed, keywords aside.
+#[must_use]
+pub fn quote_ident(name: &str) -> String {
+    let plain = name
+        .bytes()
+        .enumerate()
+        .all(|(at, b)| b.is_ascii_lowercase() || b == b'_' || (at > 0 && b.is_ascii_digit()))
+        && !name.is_empty()
+        && !RESERVED.contains(&name);
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+/// Reserved words that occur as names of tables, columns and roles.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+/// Quotes a text literal; safe whatever `standard_conforming_strings` says.
+#[must_use]
+pub fn quote_literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if text.contains('\\') {
+        format!(" E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
+}
+
+/// A name as a scenario writes it: `table`, `schema.table`, `"My Schema"."Table"`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QualifiedName {
+    /// `public` when the scenario gives none.
+    pub schema: String,
+    /// The name in the schema.
+    pub name: String,
+}
+
+impl QualifiedName {
+    /// Reads a name; unquoted parts are folded to lower case as the server does.
+    ///
+    /// # Errors
+    /// A lowercase fragment that says what is wrong with the name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut chars = text.trim().chars().peekable();
+        loop {
+            let mut part = String::new();
+            if chars.peek() == Some(&'"') {
+                chars.next();
+                loop {
+                    match chars.next() {
+                        Some('"') if chars.peek() == Some(&'"') => {
+                            chars.next();
+                            part.push('"');
+                        }
+                        Some('"') => break,
+                        Some(c) => part.push(c),
+                        None => return Err(format!("`{text}` has a quote that is not closed")),
+                    }
+                }
+            } else {
+                while let Some(c) = chars.next_if(|c| *c != '.') {
+                    part.extend(c.to_lowercase());
+                }
+            }
+            if part.is_empty() {
+                return Err(format!("`{text}` has an empty part"));
+            }
+            parts.push(part);
+            match chars.next() {
+                None => break,
+                Some('.') => {}
+                Some(c) => {
+                    return Err(format!(
+                        "`{text}` has `{c}` where a dot or the end was expected"
+                    ));
+                }
+            }
+        }
+        match <[String; 2]>::try_from(parts) {
+            Ok([schema, name]) => Ok(Self { schema, name }),
+            Err(mut parts) if parts.len() == 1 => Ok(Self {
+                schema: "public".to_owned(),
+                name: parts.remove(0),
+            }),
+            Err(_) => Err(format!("`{text}` has more than a schema and a name")),
+        }
+    }
+
+    /// Gives the name as an SQL text literal, for `::regclass` and `to_regclass`.
+    #[must_use]
+    pub fn literal(&self) -> String {
+        quote_literal(&self.to_string())
+    }
+}
+
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{}",
+            quote_ident(&self.schema),
+            quote_ident(&self.name)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("orders", "public.orders")]
+    #[case("App.Orders", "app.orders")]
+    #[case("\"App\".\"Or\"\"ders\"", "\"App\".\"Or\"\"ders\"")]
+    #[case("app.user", "app.\"user\"")]
+    fn names_are_read_as_the_server_reads_them(#[case] text: &str, #[case] shown: &str) {
+        assert_eq!(QualifiedName::parse(text).unwrap().to_string(), shown);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("a.b.c")]
+    #[case("\"a")]
+    #[case("a..b")]
+    #[case("\"a\"b")]
+    fn bad_names_are_refused(#[case] text: &str) {
+        assert!(QualifiedName::parse(text).is_err());
+    }
+
+    #[test]
+    fn literals_cannot_be_left() {
+        assert_eq!(quote_literal("a'b"), "'a''b'");
+        assert_eq!(quote_literal("a\\'b"), " E'a\\\\''b'");
+    }
+}

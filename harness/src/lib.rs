@@ -1,0 +1,11 @@
+//! `redrill` proves that a PostgreSQL backup restores.
+
+pub mod check;
+pub mod database;
+pub mod exit_code;
+pub mod outcome;
+pub mod redact;
+pub mod scenario;
+pub mod server;
+pub mod sqlstate;
+pub mod verdict;

@@ -1,0 +1,382 @@
+//! What everyone shares: outcomes, findings, and the one value that a drill results in.
+//!
+//! Reports are pure functions of [`DrillResult`] and its [`Verdict`](crate::verdict::Verdict).
+//! Nothing here derives `Serialize`: the wire shape belongs to `report/json.rs`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// How a stage or a check ended. Matched without a wildcard everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was looked at and it is as it must be.
+    Pass,
+    /// It was looked at and it is not as it must be.
+    Fail,
+    /// It could not be looked at: this says nothing about the backup.
+    Error,
+    /// It was not tried, and this is why.
+    Skipped {
+        /// A full sentence fragment, such as "the restore failed".
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// The lower-case word that every report uses.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Error => "error",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+}
+
+/// One thing that is not as expected, or that could not be looked at.
+///
+/// Texts are already free of row values and secrets: what is in a finding may be printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// The object it is about, as SQL would name it: `app.orders`, `role plur_app`.
+    pub object: Option<String>,
+    /// What should have been there.
+    pub expected: String,
+    /// What was there.
+    pub actual: String,
+    /// What a person can do next.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// Makes a finding about `object`.
+    pub fn about(
+        object: impl Into<String>,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Self {
+        Self {
+            object: Some(object.into()),
+            expected: expected.into(),
+            actual: actual.into(),
+            hint: None,
+        }
+    }
+
+    /// Makes a finding that names no single object.
+    pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self {
+            object: None,
+            expected: expected.into(),
+            actual: actual.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The stages of a drill, in the order of `run.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Find the backup and look at the file, before any server.
+    Backup,
+    /// Start the throwaway server and see that it can take the backup.
+    Server,
+    /// Restore, and read the log.
+    Restore,
+    /// Compare what is in the database with what is in the backup.
+    Contents,
+    /// Remove everything that was started.
+    Teardown,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Backup,
+        Self::Server,
+        Self::Restore,
+        Self::Contents,
+        Self::Teardown,
+    ];
+
+    /// The lower-case word that every report uses.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Server => "server",
+            Self::Restore => "restore",
+            Self::Contents => "contents",
+            Self::Teardown => "teardown",
+        }
+    }
+
+    /// What the stage shows, for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Backup => "the backup file is whole",
+            Self::Server => "a throwaway server can take it",
+            Self::Restore => "it restores without an error",
+            Self::Contents => "every row of the backup is in the database",
+            Self::Teardown => "nothing is left running",
+        }
+    }
+}
+
+/// What became of one stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageResult {
+    /// Which stage.
+    pub stage: Stage,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// One line: what was looked at, or why it failed.
+    pub summary: String,
+    /// What is wrong, in detail; warnings when the outcome is `Pass`.
+    pub findings: Vec<Finding>,
+    /// Wall time.
+    pub duration: Duration,
+}
+
+/// What became of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckResult {
+    /// Stable within a scenario: `row-count/orders-is-not-hollow`.
+    pub id: String,
+    /// The kind: `row-count`.
+    pub kind: &'static str,
+    /// The name that the scenario gives, or the check's own description.
+    pub name: String,
+    /// Line of the scenario file, counted from 1.
+    pub line: usize,
+    /// Whether the verdict depends on it.
+    pub required: bool,
+    /// The database it looked at.
+    pub database: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was expected, in one line.
+    pub expected: String,
+    /// What was found, in one line.
+    pub actual: String,
+    /// What is wrong, in detail.
+    pub findings: Vec<Finding>,
+    /// Wall time.
+    pub duration: Duration,
+}
+
+/// A time objective and what was measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objective {
+    /// `restore-within` or `max-age`: the scenario's own key.
+    pub name: &'static str,
+    /// At most this.
+    pub limit: Duration,
+    /// This was it; `None` when it could not be measured.
+    pub actual: Option<Duration>,
+}
+
+impl Objective {
+    /// Tells whether the objective was met; `None` when it was not measured.
+    #[must_use]
+    pub fn met(&self) -> Option<bool> {
+        self.actual.map(|actual| actual <= self.limit)
+    }
+}
+
+/// Something that this drill does not show, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTested {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// Which scenario was drilled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScenarioFacts {
+    /// Its `name`.
+    pub name: String,
+    /// Its `description`.
+    pub description: Option<String>,
+    /// The file, as it was given.
+    pub file: PathBuf,
+    /// SHA-256 of the file's bytes, in hex.
+    pub sha256: String,
+}
+
+/// How the time of a backup is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSource {
+    /// The file's name carries it.
+    Name,
+    /// The archive's header carries it.
+    Header,
+    /// Only the file system tells: weak, because a copy changes it.
+    ModificationTime,
+}
+
+/// Which backup was drilled, and what it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupFacts {
+    /// The file.
+    pub path: PathBuf,
+    /// How it was chosen, one sentence.
+    pub chosen: String,
+    /// `plain`, `plain, gzip`, `custom archive 1.16`.
+    pub format: String,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// Size after decompression in bytes, where it is compressed as a whole.
+    pub uncompressed_bytes: Option<u64>,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// When it was made, and how that is known.
+    pub made: Option<(Timestamp, TimeSource)>,
+    /// Version of the server it was taken from: `17.6 (Debian …)`.
+    pub source_version: Option<String>,
+    /// Version of the program that wrote it.
+    pub dump_version: Option<String>,
+    /// Databases it restores into.
+    pub databases: Vec<String>,
+    /// Extensions it names.
+    pub extensions: Vec<String>,
+    /// Roles it creates.
+    pub roles: Vec<String>,
+    /// Tables with rows, and the rows of all.
+    pub tables: u64,
+    /// Rows of all tables.
+    pub rows: u64,
+    /// Large objects.
+    pub large_objects: u64,
+    /// What a backup of this kind does not hold, found by looking at it.
+    pub not_held: Vec<NotTested>,
+}
+
+/// Where it was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// `container` or `local`.
+    pub provider: &'static str,
+    /// Image name and id, or folder of the programs.
+    pub origin: String,
+    /// `server_version` of the server: `17.6 (Debian 17.6-0+deb13u1)`.
+    pub version: String,
+    /// Name and version of each extension that the backup names.
+    pub extensions: Vec<(String, String)>,
+    /// What keeps the backup's code away from this machine, one statement each.
+    pub isolation: Vec<String>,
+    /// Where it is weaker than it could be, one statement each.
+    pub weaknesses: Vec<String>,
+    /// Why this provider was taken.
+    pub chosen: String,
+    /// Time from nothing to the first answer.
+    pub started_in: Duration,
+}
+
+/// A phase of a restore and its wall time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// `pre-data`, `data`, `post-data`, …
+    pub name: String,
+    /// Wall time.
+    pub duration: Duration,
+}
+
+/// A message of the restore that the scenario tolerates, or that is harmless by nature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tolerated {
+    /// The message, redacted.
+    pub message: String,
+    /// How often it came.
+    pub times: u64,
+    /// The reason given.
+    pub reason: String,
+}
+
+/// Rows of one table, in the backup and in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRows {
+    /// Database.
+    pub database: String,
+    /// `schema.table`, quoted where SQL needs it.
+    pub table: String,
+    /// Rows in the backup.
+    pub backup: u64,
+    /// Rows in the database; `None` when the table is not there or was not counted.
+    pub restored: Option<u64>,
+}
+
+/// What the restore did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestoreFacts {
+    /// `psql` or `pg_restore`, with its version.
+    pub method: String,
+    /// Time of the whole restore.
+    pub duration: Duration,
+    /// Time per phase.
+    pub phases: Vec<Phase>,
+    /// Statements that failed and are not tolerated.
+    pub errors: u64,
+    /// Messages that were let pass.
+    pub tolerated: Vec<Tolerated>,
+    /// Rows per table, once the contents were compared.
+    pub rows: Vec<TableRows>,
+}
+
+/// Everything that a drill found: the one value from which every report is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrillResult {
+    /// The run's id; also the label of everything that it started.
+    pub run: String,
+    /// Version of redrill.
+    pub redrill: String,
+    /// Which scenario.
+    pub scenario: ScenarioFacts,
+    /// When it began.
+    pub started: Timestamp,
+    /// Wall time of the whole drill.
+    pub duration: Duration,
+    /// One entry per stage, in order, the ones that were skipped too.
+    pub stages: Vec<StageResult>,
+    /// One entry per check of the scenario, in order, the ones that were skipped too.
+    pub checks: Vec<CheckResult>,
+    /// Which backup, once it was found.
+    pub backup: Option<BackupFacts>,
+    /// Where, once the server ran.
+    pub server: Option<ServerFacts>,
+    /// How the restore went, once it was tried.
+    pub restore: Option<RestoreFacts>,
+    /// Objectives that the scenario sets.
+    pub objectives: Vec<Objective>,
+    /// What was not tested and why.
+    pub not_tested: Vec<NotTested>,
+    /// The command line that repeats this drill.
+    pub repeat: String,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
+}
+
+impl DrillResult {
+    /// Counts the checks with the given outcome word.
+    #[must_use]
+    pub fn checks_with(&self, word: &str) -> usize {
+        self.checks
+            .iter()
+            .filter(|check| check.outcome.word() == word)
+            .count()
+    }
+}

@@ -1,0 +1,134 @@
+//! Mistakes of a scenario file, shown with line, caret and a hint.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// A lowercase fragment.
+    pub message: String,
+    /// Bytes of the file that it is about.
+    pub span: Option<Range<usize>>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// Makes a problem about some bytes of the file.
+    pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            span: Some(span),
+            hint: None,
+        }
+    }
+
+    /// Makes a problem about the whole file.
+    pub fn whole(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            span: None,
+            hint: None,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// All mistakes of one file.
+#[derive(Debug)]
+pub struct Diagnostics {
+    path: PathBuf,
+    text: String,
+    /// The mistakes, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+impl Diagnostics {
+    /// Gathers the mistakes of a file.
+    #[must_use]
+    pub fn new(path: &Path, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        problems.dedup();
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            problems,
+        }
+    }
+
+    /// Says that a file cannot be read at all.
+    #[must_use]
+    pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let problem = Problem::whole(format!("cannot read the scenario: {error}"));
+        let problem = match error.kind() {
+            std::io::ErrorKind::NotFound => problem
+                .hint("name a scenario file, or a folder of them, as in `redrill run scenarios/`"),
+            _ => problem,
+        };
+        Self::new(path, "", vec![problem])
+    }
+
+    /// Writes all mistakes for people, with or without colour.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let path = self.path.display().to_string();
+        let mut out = String::new();
+        for problem in &self.problems {
+            let title = Level::ERROR.primary_title(problem.message.as_str());
+            let mut group = match &problem.span {
+                Some(span) => {
+                    let end = span.end.min(self.text.len()).max(span.start);
+                    title.element(
+                        Snippet::source(self.text.as_str())
+                            .path(path.as_str())
+                            .annotation(AnnotationKind::Primary.span(span.start..end)),
+                    )
+                }
+                None => title.element(annotate_snippets::Origin::path(path.as_str())),
+            };
+            if let Some(hint) = &problem.hint {
+                group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+            }
+            out.push_str(&renderer.render(&[group]));
+            out.push_str("\n\n");
+        }
+        let count = self.problems.len();
+        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        out.push_str(&format!("{count} {noun} in {path}\n"));
+        out
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Gives the name of `known` that `given` was probably meant to be.
+#[must_use]
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(given, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len().max(given.len()) / 3)
+        .min()
+        .map(|(_, name)| name)
+}

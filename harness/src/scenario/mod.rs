@@ -1,0 +1,100 @@
+//! A TOML file → a validated [`Scenario`]. Works offline: no network, no database, no container
+//! engine is asked, and the environment comes in as a value.
+//!
+//! - `file` is the shape of the file, `units` its durations and sizes, `secret` its secrets
+//! - `decode` reads it and reports every mistake, `diagnostic` shows them with carets
+//! - `validate` is its meaning, `schema` the JSON Schema for editors
+
+pub mod decode;
+pub mod diagnostic;
+pub mod file;
+pub mod schema;
+pub mod secret;
+pub mod units;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use diagnostic::{Diagnostics, Problem};
+
+use crate::check::Check;
+use crate::outcome::{NotTested, ScenarioFacts};
+
+/// The environment, as `cli.rs` read it.
+pub type Environment = BTreeMap<String, String>;
+
+/// A validated scenario.
+pub struct Scenario {
+    /// Name, description, file and digest.
+    pub facts: ScenarioFacts,
+    /// The folder that relative paths start from: the scenario file's own.
+    pub folder: PathBuf,
+    /// Where the backup lies.
+    pub source: Source,
+    /// The backup may be at most this old.
+    pub max_age: Option<Duration>,
+    /// Which provider.
+    pub server: file::Server,
+    /// How to restore.
+    pub restore: file::Restore,
+    /// The restore may take at most this long.
+    pub restore_within: Option<Duration>,
+    /// What the scenario itself says it does not test.
+    pub not_tested: Vec<NotTested>,
+    /// What must be true.
+    pub checks: Vec<ScenarioCheck>,
+}
+
+/// Where the backup lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// One file.
+    Path(PathBuf),
+    /// The newest file that matches a pattern, by the time in its name.
+    Newest(PathBuf),
+}
+
+/// A check as a scenario asks for it.
+pub struct ScenarioCheck {
+    /// Stable within the scenario: `row-count/orders-is-not-hollow`.
+    pub id: String,
+    /// The kind.
+    pub kind: &'static str,
+    /// The name that reports show.
+    pub name: String,
+    /// Line of the scenario file, counted from 1.
+    pub line: usize,
+    /// Whether the verdict depends on it.
+    pub required: bool,
+    /// The database to look at, where the scenario names one.
+    pub database: Option<String>,
+    /// Limit of the whole check.
+    pub timeout: Duration,
+    /// The check itself.
+    pub check: Box<dyn Check>,
+}
+
+/// Reads and validates a scenario file.
+///
+/// # Errors
+/// All mistakes of the file at once, each with its line and caret.
+pub fn load(path: &Path, environment: &Environment) -> Result<Scenario, Diagnostics> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(path, &error))?;
+    parse(path, &text, environment)
+}
+
+/// Validates the text of a scenario file that lies at `path`.
+///
+/// # Errors
+/// All mistakes of the file at once, each with its line and caret.
+pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Scenario, Diagnostics> {
+    let mut problems = Vec::new();
+    let scenario = validate::scenario(path, text, environment, &mut problems);
+    match scenario {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        Some(_) | None => Err(Diagnostics::new(path, text, problems)),
+    }
+}

@@ -1,0 +1,86 @@
+//! The JSON Schema of scenario files, for editors; `redrill schema scenario` prints it.
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::file;
+use crate::check::kinds;
+
+/// Makes the schema.
+#[must_use]
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut properties = Map::new();
+    let mut add = |name: &str, schema: Value| properties.insert(name.to_owned(), schema);
+    add(
+        "schema",
+        json!({ "const": 1, "description": "The version of the format." }),
+    );
+    add(
+        "name",
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*$", "description": "What the reports' folder is called." }),
+    );
+    add(
+        "description",
+        json!({ "type": "string", "description": "One or more sentences for the reports." }),
+    );
+    add("backup", generator.subschema_for::<file::Backup>().into());
+    add("server", generator.subschema_for::<file::Server>().into());
+    add("restore", generator.subschema_for::<file::Restore>().into());
+    add(
+        "objective",
+        generator.subschema_for::<file::Objective>().into(),
+    );
+    add(
+        "not-tested",
+        json!({
+            "type": "array",
+            "items": Value::from(generator.subschema_for::<file::NotTested>()),
+        }),
+    );
+    add("check", checks(&mut generator));
+    let definitions = generator.take_definitions(true);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "redrill scenario",
+        "type": "object",
+        "required": ["schema", "name", "backup", "check"],
+        "additionalProperties": false,
+        "properties": properties,
+        "$defs": definitions,
+    })
+}
+
+/// One array of tables per kind; each entry has the kind's parameters and the common ones.
+fn checks(generator: &mut SchemaGenerator) -> Value {
+    let common: Value = file::Common::json_schema_in(generator);
+    let common = common
+        .get("properties")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    let mut properties = Map::new();
+    for kind in kinds() {
+        let mut item: Value = kind.schema(generator).into();
+        if let Some(own) = item.get_mut("properties").and_then(Value::as_object_mut) {
+            for (name, schema) in &common {
+                own.insert(name.clone(), schema.clone());
+            }
+        }
+        properties.insert(
+            kind.name.to_owned(),
+            json!({ "type": "array", "items": item }),
+        );
+    }
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+/// A schema as a value, inlined rather than referred to.
+trait JsonSchemaIn: schemars::JsonSchema {
+    /// Gives the schema itself.
+    fn json_schema_in(generator: &mut SchemaGenerator) -> Value {
+        Self::json_schema(generator).into()
+    }
+}
+
+impl<T: schemars::JsonSchema> JsonSchemaIn for T {}

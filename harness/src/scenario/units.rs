@@ -1,0 +1,218 @@
+//! Durations and sizes: strings that carry a unit, as in `"26h"`, `"1h 30m"`, `"512 MiB"`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Deserialize, Deserializer};
+
+/// A span of time with a unit: `"90s"`, `"20m"`, `"26h"`, `"14d"`, `"1h 30m"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
+#[schemars(transparent, extend("pattern" = "^\\s*(\\d+(\\.\\d+)?\\s*(ms|s|m|h|d|w)\\s*)+$"))]
+pub struct Span(#[schemars(with = "String")] pub Duration);
+
+impl Span {
+    /// Reads a span.
+    ///
+    /// # Errors
+    /// A lowercase fragment with an example.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "`{text}` is not a duration; write a number and a unit, as in \"90s\", \"20m\", \"26h\", \"14d\""
+            )
+        };
+        let mut total = 0.0_f64;
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(bad());
+        }
+        while !rest.is_empty() {
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .ok_or_else(bad)?;
+            let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
+            rest = rest[digits..].trim_start();
+            let letters = rest
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(rest.len());
+            let unit = match &rest[..letters] {
+                "ms" => 0.001,
+                "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+                "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+                "h" | "hour" | "hours" => 3600.0,
+                "d" | "day" | "days" => 86_400.0,
+                "w" | "week" | "weeks" => 604_800.0,
+                _ => return Err(bad()),
+            };
+            total += number * unit;
+            rest = rest[letters..].trim_start();
+        }
+        Duration::try_from_secs_f64(total)
+            .map(Self)
+            .map_err(|_| bad())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Span;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration with a unit, such as \"20m\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                Span::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A number of bytes with a unit: `"512 MiB"`, `"2GiB"`, `"100 MB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
+#[schemars(transparent, extend("pattern" = "^\\s*\\d+(\\.\\d+)?\\s*([KMGT]i?)?B\\s*$"))]
+pub struct Size(#[schemars(with = "String")] pub u64);
+
+impl Size {
+    /// Reads a size.
+    ///
+    /// # Errors
+    /// A lowercase fragment with an example.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "`{text}` is not a size; write a number and a unit, as in \"512 MiB\", \"2 GiB\""
+            )
+        };
+        let trimmed = text.trim();
+        let digits = trimmed
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(bad)?;
+        let number: f64 = trimmed[..digits].parse().map_err(|_| bad())?;
+        let unit: f64 = match trimmed[digits..].trim() {
+            "B" => 1.0,
+            "KB" | "kB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "TB" => 1e12,
+            "KiB" => 1024.0,
+            "MiB" => 1_048_576.0,
+            "GiB" => 1_073_741_824.0,
+            "TiB" => 1_099_511_627_776.0,
+            _ => return Err(bad()),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a size is positive, and a fraction of a byte does not matter"
+        )]
+        Ok(Self((number * unit) as u64))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Size;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size with a unit, such as \"512 MiB\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
+                Size::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// Shows a duration as a person would say it: `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min`, `26 days`.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{:.1} s", duration.as_secs_f64()),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        3600..172_800 => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} days {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// Shows a number of bytes: `512 B`, `12.3 MB`.
+#[must_use]
+pub fn show_bytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let number = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", number / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", number / 1e6),
+        _ => format!("{:.2} GB", number / 1e9),
+    }
+}
+
+/// Shows a count with thin groups of thousands: `34 012`.
+#[must_use]
+pub fn show_count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("90s", 90)]
+    #[case("1h 30m", 5400)]
+    #[case("26 hours", 93_600)]
+    #[case("0.5d", 43_200)]
+    fn spans(#[case] text: &str, #[case] seconds: u64) {
+        assert_eq!(Span::parse(text), Ok(Span(Duration::from_secs(seconds))));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("20")]
+    #[case("m")]
+    #[case("-5m")]
+    #[case("5 parsecs")]
+    fn bare_numbers_and_nonsense_are_refused(#[case] text: &str) {
+        assert!(Span::parse(text).is_err());
+        assert!(Size::parse(text).is_err());
+    }
+
+    #[rstest]
+    #[case("512 MiB", 536_870_912)]
+    #[case("2GB", 2_000_000_000)]
+    fn sizes(#[case] text: &str, #[case] bytes: u64) {
+        assert_eq!(Size::parse(text), Ok(Size(bytes)));
+    }
+
+    #[rstest]
+    #[case(850, "850 ms")]
+    #[case(12_340, "12.3 s")]
+    #[case(245_000, "4 min 05 s")]
+    #[case(7_800_000, "2 h 10 min")]
+    #[case(190_800_000, "2 days 5 h")]
+    fn durations_read_well(#[case] millis: u64, #[case] text: &str) {
+        assert_eq!(show_duration(Duration::from_millis(millis)), text);
+    }
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(show_count(7), "7");
+        assert_eq!(show_count(34_012), "34 012");
+        assert_eq!(show_count(1_000_000), "1 000 000");
+    }
+}

@@ -1,0 +1,369 @@
+//! The meaning of a scenario file: what must be there, what goes together, what asserts nothing.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::decode::{Table, decode, expand};
+use super::diagnostic::{Problem, nearest};
+use super::file::{self, COMMON_KEYS, Common, TOP_KEYS};
+use super::{Environment, Scenario, ScenarioCheck, Source};
+use crate::check::{Kind, kinds};
+use crate::outcome::{NotTested, ScenarioFacts};
+
+/// Limit of a check that gives none.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Reads the whole file; mistakes are added to `problems`.
+pub(super) fn scenario(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) -> Option<Scenario> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        problems.extend(errors.into_iter().map(|error| {
+            let span = error.span().unwrap_or(0..0);
+            Problem::at(span, error.message().trim_end().to_owned())
+                .hint("the file is TOML: `key = value` lines below `[table]` headers")
+        }));
+        return None;
+    }
+    let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
+    expand(&mut root, environment, problems);
+    let DeValue::Table(mut root) = root.into_inner() else {
+        return None;
+    };
+
+    unknown_keys(&root, problems);
+    version(&mut root, problems);
+    let name = name(&mut root, path, problems);
+    let description = take::<String>(&mut root, "description", problems);
+    let backup = take::<file::Backup>(&mut root, "backup", problems);
+    let backup_span = span_of(text, "backup");
+    let server = take::<file::Server>(&mut root, "server", problems).unwrap_or_default();
+    if server.container.is_some() && server.local.is_some() {
+        problems.push(
+            Problem::at(
+                span_of(text, "server.local"),
+                "the scenario pins two providers",
+            )
+            .hint("keep `[server.container]` or `[server.local]`, or neither"),
+        );
+    }
+    let restore = take::<file::Restore>(&mut root, "restore", problems).unwrap_or_default();
+    tolerations(&restore, text, problems);
+    let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
+    let not_tested =
+        take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
+    let checks = checks(&mut root, text, problems);
+
+    let source = source(backup.as_ref(), backup_span, problems);
+    Some(Scenario {
+        facts: ScenarioFacts {
+            name: name?,
+            description,
+            file: path.to_owned(),
+            sha256: crate::redact::hex(&Sha256::digest(text.as_bytes())),
+        },
+        folder: match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => ".".into(),
+        },
+        source: source?,
+        max_age: backup.and_then(|backup| backup.max_age).map(|span| span.0),
+        server,
+        restore,
+        restore_within: objective.restore_within.map(|span| span.0),
+        not_tested: not_tested
+            .into_iter()
+            .map(|entry| NotTested {
+                what: entry.what,
+                why: entry.why,
+            })
+            .collect(),
+        checks,
+    })
+}
+
+/// Takes a key out of the table and reads it.
+fn take<T: serde::de::DeserializeOwned>(
+    table: &mut Table<'_>,
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let value = table.remove(key)?;
+    decode(value, &[], problems)
+}
+
+/// Notes keys that a scenario file does not have.
+fn unknown_keys(root: &Table<'_>, problems: &mut Vec<Problem>) {
+    for key in root.keys() {
+        let name: &str = key.get_ref();
+        if !TOP_KEYS.contains(&name) {
+            let problem = Problem::at(key.span(), format!("unknown key `{name}`"));
+            problems.push(match nearest(name, TOP_KEYS.iter().copied()) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("known here: {}", TOP_KEYS.join(", "))),
+            });
+        }
+    }
+}
+
+/// `schema = 1` says which version of the format the file is written in.
+fn version(root: &mut Table<'_>, problems: &mut Vec<Problem>) {
+    match root.remove("schema") {
+        None => problems
+            .push(Problem::whole("`schema` is missing").hint("begin the file with `schema = 1`")),
+        Some(value) => {
+            let span = value.span();
+            if decode::<u32>(value, &[], problems).is_some_and(|version| version != 1) {
+                problems.push(
+                    Problem::at(span, "this version of redrill reads `schema = 1`")
+                        .hint("use a newer redrill, or write the scenario in format 1"),
+                );
+            }
+        }
+    }
+}
+
+/// The scenario's name: what reports and files are called.
+fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+    let Some(value) = root.remove("name") else {
+        let stem = path
+            .file_stem()
+            .map_or("nightly".into(), |stem| stem.to_string_lossy());
+        problems.push(
+            Problem::whole("`name` is missing").hint(format!("add `name = \"{stem}\"` at the top")),
+        );
+        return None;
+    };
+    let span = value.span();
+    let name: String = decode(value, &[], problems)?;
+    let good = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && !name.starts_with('.');
+    if !good {
+        problems.push(
+            Problem::at(span, "a name is made of letters, digits, `-`, `_` and `.`")
+                .hint("it becomes the name of the reports' folder; put sentences in `description`"),
+        );
+        return None;
+    }
+    Some(name)
+}
+
+/// Exactly one source.
+fn source(
+    backup: Option<&file::Backup>,
+    span: Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<Source> {
+    let hint = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
+    let Some(backup) = backup else {
+        if !problems.iter().any(|problem| {
+            problem
+                .span
+                .as_ref()
+                .is_some_and(|s| s.start >= span.start && s.end <= span.end)
+        }) {
+            problems.push(Problem::whole("`[backup]` is missing").hint(hint));
+        }
+        return None;
+    };
+    match (&backup.path, &backup.newest) {
+        (Some(path), None) => Some(Source::Path(path.clone())),
+        (None, Some(pattern)) => Some(Source::Newest(pattern.clone())),
+        (None, None) => {
+            problems.push(Problem::at(span, "`[backup]` names no backup").hint(hint));
+            None
+        }
+        (Some(_), Some(_)) => {
+            problems.push(
+                Problem::at(span, "`[backup]` has exactly one source")
+                    .hint("keep `path` or `newest`"),
+            );
+            None
+        }
+    }
+}
+
+/// A toleration without anything to match would let everything pass.
+fn tolerations(restore: &file::Restore, text: &str, problems: &mut Vec<Problem>) {
+    for entry in &restore.tolerate {
+        let empty =
+            |field: &Option<String>| field.as_deref().is_none_or(|text| text.trim().is_empty());
+        if empty(&entry.sqlstate) && empty(&entry.message) {
+            problems.push(
+                Problem::at(
+                    span_of(text, "restore.tolerate"),
+                    "this would tolerate every error",
+                )
+                .hint("add `sqlstate = \"42710\"`, `message = \"…\"`, or both"),
+            );
+        }
+        if entry.reason.trim().is_empty() {
+            problems.push(
+                Problem::at(span_of(text, "restore.tolerate"), "`reason` is empty")
+                    .hint("say why the error is harmless; every report shows it"),
+            );
+        }
+    }
+}
+
+/// Reads all checks of the file, in its order.
+fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<ScenarioCheck> {
+    let kinds = kinds();
+    let mut checks = Vec::new();
+    let mut looks_at_data = false;
+    let before = problems.len();
+    let Some(value) = root.remove("check") else {
+        problems.push(
+            Problem::whole("the scenario has no check")
+                .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds"),
+        );
+        return checks;
+    };
+    let span = value.span();
+    let DeValue::Table(table) = value.into_inner() else {
+        problems.push(
+            Problem::at(span, "a check's kind stands in its header")
+                .hint("write `[[check.row-count]]`"),
+        );
+        return checks;
+    };
+    for (key, value) in table {
+        let Some(kind) = kinds
+            .iter()
+            .find(|kind| kind.name == key.get_ref().as_ref())
+        else {
+            let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+            let problem = Problem::at(
+                key.span(),
+                format!("unknown kind of check `{}`", key.get_ref()),
+            );
+            problems.push(match nearest(key.get_ref(), names.iter().copied()) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("the kinds are {}", names.join(", "))),
+            });
+            continue;
+        };
+        let span = value.span();
+        let DeValue::Array(entries) = value.into_inner() else {
+            problems.push(
+                Problem::at(span, "a check stands in double brackets")
+                    .hint(format!("write `[[check.{}]]`", kind.name)),
+            );
+            continue;
+        };
+        for entry in entries {
+            looks_at_data |= kind.looks_at_data;
+            checks.extend(check(kind, entry, text, problems));
+        }
+    }
+    if problems.len() == before {
+        if checks.is_empty() {
+            problems.push(Problem::whole("the scenario has no check"));
+        } else if !looks_at_data {
+            problems.push(
+                Problem::whole(
+                    "no check of this scenario looks at data, so an empty database would pass",
+                )
+                .hint("add a `[[check.row-count]]` with a `min`"),
+            );
+        }
+    }
+    checks.sort_by_key(|check| check.line);
+    number_repeated(&mut checks);
+    checks
+}
+
+/// Reads one check.
+fn check(
+    kind: &Kind,
+    entry: Spanned<DeValue<'_>>,
+    text: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<ScenarioCheck> {
+    let span = entry.span();
+    let DeValue::Table(mut table) = entry.into_inner() else {
+        problems.push(
+            Problem::at(span, "a check is a table")
+                .hint(format!("write `[[check.{}]]`", kind.name)),
+        );
+        return None;
+    };
+    let mut common = Table::new();
+    for key in COMMON_KEYS {
+        if let Some((key, value)) = table.remove_entry(*key) {
+            common.insert(key, value);
+        }
+    }
+    let common = decode::<Common>(
+        Spanned::new(span.clone(), DeValue::Table(common)),
+        &[],
+        problems,
+    );
+    let check = kind.read(Spanned::new(span.clone(), DeValue::Table(table)), problems);
+    let (common, check) = (common?, check?);
+    let name = common.name.unwrap_or_else(|| check.describe());
+    Some(ScenarioCheck {
+        id: format!("{}/{}", kind.name, slug(&name)),
+        kind: kind.name,
+        name,
+        line: text[..span.start.min(text.len())].matches('\n').count() + 1,
+        required: common.required.unwrap_or(true),
+        database: common.database,
+        timeout: common.timeout.map_or(CHECK_TIMEOUT, |span| span.0),
+        check,
+    })
+}
+
+/// Two checks never share an id.
+fn number_repeated(checks: &mut [ScenarioCheck]) {
+    let mut seen = BTreeSet::new();
+    for check in checks {
+        let base = check.id.clone();
+        let mut number = 2;
+        while !seen.insert(check.id.clone()) {
+            check.id = format!("{base}-{number}");
+            number += 1;
+        }
+    }
+}
+
+/// `Orders is not hollow!` → `orders-is-not-hollow`.
+fn slug(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_alphanumeric() {
+            out.extend(c.to_lowercase());
+        } else if !out.ends_with('-') && !out.is_empty() {
+            out.push('-');
+        }
+    }
+    out.trim_end_matches('-').to_owned()
+}
+
+/// The bytes of a `[header]`, for mistakes that are about a whole section.
+fn span_of(text: &str, header: &str) -> Range<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        if trimmed.trim_start_matches('[').trim_end_matches(']').trim() == header
+            && trimmed.starts_with('[')
+        {
+            return at..at + line.trim_end().len();
+        }
+        at += line.len();
+    }
+    0..0
+}

@@ -1,0 +1,92 @@
+//! What a server's error may show of itself: SQLSTATE and object names, never values.
+//!
+//! DETAIL, CONTEXT and HINT are dropped before a message comes here. The primary message quotes
+//! identifiers in some classes of errors and data in others; see "PostgreSQL Error Codes" in the
+//! manual for the classes.
+
+/// Classes whose primary message quotes names of objects, roles, settings or files, never rows.
+const NAMES_ONLY: &[&str] = &[
+    "0A", "23", "25", "26", "28", "2B", "34", "3B", "3D", "3F", "42", "53", "54", "55", "57", "58",
+    "F0", "HV",
+];
+
+/// Gives what may be shown of a primary message.
+///
+/// - names stay where the class quotes names (`42P01`: `relation "app.orders" does not exist`)
+/// - quoted text goes where the class quotes data (`22P02`: `invalid input syntax for type json`)
+/// - a syntax error may quote a token of a row that was read as SQL, so its token goes
+/// - text that the database's own code raises (`P0001`) is withheld, since it may hold anything
+#[must_use]
+pub fn shown(sqlstate: &str, message: &str) -> String {
+    let message = message.lines().next().unwrap_or("");
+    if sqlstate.starts_with("P0") {
+        return "an exception raised by the database's own code (text withheld)".to_owned();
+    }
+    let class = sqlstate.get(..2).unwrap_or("");
+    if sqlstate != "42601" && NAMES_ONLY.contains(&class) {
+        return message.to_owned();
+    }
+    without_quoted(message)
+}
+
+/// Replaces everything in double or single quotes by `…`.
+#[must_use]
+pub fn without_quoted(message: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    let mut quote = None;
+    let mut previous = ' ';
+    for c in message.chars() {
+        match quote {
+            Some(open) if c == open => {
+                out.push('…');
+                out.push(c);
+                quote = None;
+            }
+            Some(_) => {}
+            // An apostrophe inside a word opens nothing.
+            None if c == '"' || (c == '\'' && !previous.is_alphanumeric()) => {
+                out.push(c);
+                quote = Some(c);
+            }
+            None => out.push(c),
+        }
+        previous = c;
+    }
+    if quote.is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "42P01",
+        "relation \"app.orders\" does not exist",
+        "relation \"app.orders\" does not exist"
+    )]
+    #[case(
+        "22P02",
+        "invalid input syntax for type json: \"{secret\"",
+        "invalid input syntax for type json: \"…\""
+    )]
+    #[case(
+        "42601",
+        "syntax error at or near \"alice@example\"",
+        "syntax error at or near \"…\""
+    )]
+    #[case(
+        "P0001",
+        "card 4111 refused",
+        "an exception raised by the database's own code (text withheld)"
+    )]
+    #[case("22001", "value's end", "value's end")]
+    #[case("", "odd \"half", "odd \"…")]
+    fn values_do_not_pass(#[case] state: &str, #[case] message: &str, #[case] expected: &str) {
+        assert_eq!(shown(state, message), expected);
+    }
+}

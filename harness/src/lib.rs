@@ -5,6 +5,7 @@ pub mod database;
 pub mod exit_code;
 pub mod outcome;
 pub mod redact;
+pub mod report;
 pub mod scenario;
 pub mod server;
 pub mod sqlstate;

@@ -3,16 +3,18 @@
 //! It reads on GitHub and as plain text. Every text that comes from outside passes through [`Md`],
 //! which leaves no way to make a link, an image, a mention, HTML or a table cell of it.
 
-use std::fmt::Write as _;
-use std::ops::Add;
+mod inline;
+mod page;
 
-use super::text;
+use inline::{Md, code, fixed, known, names, span, strong, words};
+use page::Page;
+
 use super::view;
 use crate::exit_code;
 use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Finding, NotTested, Outcome, RestoreFacts, ServerFacts,
 };
-use crate::scenario::units::{show_bytes, show_count, show_duration};
+use crate::scenario::units::{show_bytes, show_count};
 use crate::verdict::Verdict;
 
 /// The longest list of findings of one check.
@@ -71,7 +73,7 @@ fn verdict_section(page: &mut Page, result: &DrillResult, verdict: Verdict) {
     page.list(decisive.iter().map(|line| words(line)).collect());
     page.facts(vec![
         ("Drill began", words(&view::utc(result.started))),
-        ("It took", words(&show_duration(result.duration))),
+        ("It took", span(result.duration)),
         ("Run", code(&result.run)),
         ("redrill version", words(&result.redrill)),
         ("Scenario file", code(&scenario.file.display().to_string())),
@@ -135,7 +137,7 @@ fn server_section(page: &mut Page, server: &ServerFacts) {
         ("Provider", words(server.provider)),
         ("Origin", code(&server.origin)),
         ("Why this one", words(&server.chosen)),
-        ("Ready after", words(&show_duration(server.started_in))),
+        ("Ready after", span(server.started_in)),
     ]);
     page.paragraph(fixed(
         "A backup is code that the server runs. What keeps it away from the machine of the drill:",
@@ -159,13 +161,11 @@ fn time_section(page: &mut Page, result: &DrillResult) {
         page.paragraph(fixed("The scenario sets no time objective."));
     } else {
         let rows = result.objectives.iter().map(|objective| {
-            let actual = objective
-                .actual
-                .map_or_else(|| fixed("not measured"), |d| words(&show_duration(d)));
+            let actual = objective.actual.map_or_else(|| fixed("not measured"), span);
             vec![
                 code(objective.name),
                 fixed(view::objective_meaning(objective.name)),
-                words(&show_duration(objective.limit)),
+                span(objective.limit),
                 actual,
                 strong(view::objective_word(objective)),
             ]
@@ -188,7 +188,7 @@ fn time_section(page: &mut Page, result: &DrillResult) {
         fixed("The restore, by ")
             + words(&restore.method)
             + ", took **"
-            + words(&show_duration(restore.duration))
+            + span(restore.duration)
             + "**.",
     );
     if restore.phases.is_empty() {
@@ -201,11 +201,7 @@ fn time_section(page: &mut Page, result: &DrillResult) {
         } else {
             String::new()
         };
-        vec![
-            words(&phase.name),
-            words(&show_duration(phase.duration)),
-            words(&share),
-        ]
+        vec![words(&phase.name), span(phase.duration), words(&share)]
     });
     page.table(&["phase", "time", "share of the restore"], rows.collect());
 }
@@ -221,7 +217,7 @@ fn stages_section(page: &mut Page, result: &DrillResult) {
             words(stage.stage.word()),
             words(stage.stage.title()),
             words(view::stage_why(stage)),
-            words(&show_duration(stage.duration)),
+            span(stage.duration),
         ]
     });
     page.table(
@@ -262,7 +258,7 @@ fn checks_section(page: &mut Page, result: &DrillResult) {
             code(check.kind),
             words(&check.expected),
             found,
-            words(&show_duration(check.duration)),
+            span(check.duration),
             words(&check.line.to_string()),
         ]
     });
@@ -360,7 +356,7 @@ fn rows_section(page: &mut Page, result: &DrillResult) {
             fixed("**") + words(&view::show(rows.differ.len())) + " differ**; they come first."
         };
         page.paragraph(
-            fixed("Every table of the backup was counted in the restored database. ") + verdict,
+            fixed("The tables of the backup with their rows there and as counted in the restored database. ") + verdict,
         );
     } else {
         page.paragraph(fixed(
@@ -486,352 +482,4 @@ fn words_section(page: &mut Page) {
     page.paragraph(fixed(
         "The file `drill.json` beside this one has everything that this report leaves out.",
     ));
-}
-
-/// Inline markdown that is safe to print. Only the functions below make it.
-#[derive(Debug, Clone, Default)]
-struct Md(String);
-
-/// Markdown of our own.
-fn fixed(markdown: &'static str) -> Md {
-    Md(markdown.to_owned())
-}
-
-/// A word of ours in bold; nothing when there is none.
-fn strong(word: &'static str) -> Md {
-    match word {
-        "" => Md::default(),
-        "pass" | "skipped" | "met" | "equal" => fixed(word),
-        word => fixed("**") + word + "**",
-    }
-}
-
-/// A code span: nothing in it means anything to markdown.
-fn code(text: &str) -> Md {
-    let text = text::line(text);
-    if text.is_empty() {
-        return Md::default();
-    }
-    let longest = text
-        .split(|c| c != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or_default();
-    let fence = "`".repeat(longest + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') {
-        " "
-    } else {
-        ""
-    };
-    Md(format!("{fence}{pad}{text}{pad}{fence}"))
-}
-
-/// Text from outside. What could mean something to markdown or GitHub becomes a code span, so that
-/// the text stays readable and whole; a pair of backticks in it is taken for one.
-fn words(text: &str) -> Md {
-    let text = text::line(text);
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
-        return plain(&text);
-    }
-    let mut out = Md::default();
-    for (at, part) in parts.into_iter().enumerate() {
-        out = out + if at % 2 == 0 { plain(part) } else { code(part) };
-    }
-    out
-}
-
-/// Keeps harmless words as they are and puts runs of the others into code spans.
-fn plain(text: &str) -> Md {
-    let mut out = Md::default();
-    let mut run = String::new();
-    for (at, word) in text.split(' ').enumerate() {
-        if harmless(word, at == 0) {
-            if !run.is_empty() {
-                out = out + sentence_part(&run) + " ";
-                run.clear();
-            }
-            out = out + Md(word.to_owned()) + " ";
-        } else {
-            run.push_str(word);
-            run.push(' ');
-        }
-    }
-    if run.is_empty() {
-        out.0.pop();
-        out
-    } else {
-        out + sentence_part(&run)
-    }
-}
-
-/// A code span, with the punctuation that ends a part of a sentence behind it.
-fn sentence_part(run: &str) -> Md {
-    let run = run.trim_end();
-    let name = run.trim_end_matches([',', ';', '.', ':']);
-    code(name) + Md(run[name.len()..].to_owned())
-}
-
-/// Tells whether a word means nothing to markdown.
-fn harmless(word: &str, first: bool) -> bool {
-    let special = |c: char| {
-        matches!(
-            c,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '@' | '$' | '#'
-        )
-    };
-    let link = || {
-        let lower = word.to_ascii_lowercase();
-        lower.contains("://")
-            || lower.contains("www.")
-            || lower.contains("mailto:")
-            || lower.contains("gh-")
-            || lower.contains("xmpp:")
-    };
-    let entity = || word.contains('&') && word.contains(';');
-    let emoji = || {
-        let names = word.split(':').skip(1);
-        let mut names = names.filter(|name| name.starts_with(|c: char| !c.is_ascii_digit()));
-        word.matches(':').count() > 1 && names.next().is_some()
-    };
-    let list = || {
-        let number = word.trim_end_matches(['.', ')']);
-        first
-            && (word.chars().all(|c| matches!(c, '-' | '+' | '='))
-                || (number.len() < word.len() && number.chars().all(|c| c.is_ascii_digit())))
-            && !word.is_empty()
-    };
-    !word.contains(special) && !link() && !entity() && !emoji() && !list()
-}
-
-/// A value that may not be known.
-fn known(value: Option<&str>) -> Md {
-    value.map_or_else(|| fixed("not known"), words)
-}
-
-/// A list of names in one line.
-fn names(names: &[String]) -> Md {
-    let mut out = Md::default();
-    for (at, name) in names.iter().take(LIST).enumerate() {
-        if at > 0 {
-            out = out + ", ";
-        }
-        out = out + code(name);
-    }
-    match names.len() {
-        0 => fixed("none"),
-        more if more > LIST => {
-            out + " and " + words(&view::show(more - LIST)) + " more, see `drill.json`"
-        }
-        _ => out,
-    }
-}
-
-impl Add for Md {
-    type Output = Self;
-
-    fn add(mut self, other: Self) -> Self {
-        // Two code spans without a space between them would become one.
-        if self.0.ends_with('`') && other.0.starts_with('`') {
-            self.0.push(' ');
-        }
-        self.0.push_str(&other.0);
-        self
-    }
-}
-
-impl Add<&'static str> for Md {
-    type Output = Self;
-
-    fn add(self, markdown: &'static str) -> Self {
-        self + fixed(markdown)
-    }
-}
-
-/// The widest column that is filled up with spaces, for those who read it as plain text.
-const WIDEST: usize = 40;
-
-/// The columns of numbers.
-const RIGHT: [&str; 7] = [
-    "in the backup",
-    "restored",
-    "times",
-    "time",
-    "line",
-    "at most",
-    "measured",
-];
-
-/// The page that is being written.
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn block_of(&mut self, text: &str) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-        self.text.push_str(text);
-        self.text.push('\n');
-    }
-
-    fn heading(&mut self, level: usize, text: Md) {
-        self.block_of(&format!("{} {}", "#".repeat(level), text.0));
-    }
-
-    fn paragraph(&mut self, text: Md) {
-        self.block_of(&text.0);
-    }
-
-    fn section(&mut self, heading: &'static str, text: &'static str) {
-        self.heading(2, fixed(heading));
-        self.paragraph(fixed(text));
-    }
-
-    fn list(&mut self, items: Vec<Md>) {
-        if items.is_empty() {
-            return;
-        }
-        let lines: Vec<String> = items
-            .iter()
-            .take(LIST)
-            .map(|item| format!("- {}", item.0))
-            .collect();
-        self.block_of(&lines.join("\n"));
-        self.more(items.len().saturating_sub(LIST));
-    }
-
-    fn facts(&mut self, facts: Vec<(&'static str, Md)>) {
-        let rows = facts
-            .into_iter()
-            .map(|(name, value)| vec![fixed(name), value])
-            .collect();
-        self.table(&["fact", "value"], rows);
-    }
-
-    fn table(&mut self, header: &[&'static str], rows: Vec<Vec<Md>>) {
-        let rows: Vec<Vec<String>> = rows
-            .into_iter()
-            .map(|row| row.iter().map(cell).collect())
-            .collect();
-        let width = |column: usize| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .chain(header.get(column).map(|name| name.len()))
-                .filter(|width| *width <= WIDEST)
-                .max()
-                .unwrap_or_default()
-                .max(3)
-        };
-        let widths: Vec<usize> = (0..header.len()).map(width).collect();
-        let right: Vec<bool> = header.iter().map(|name| RIGHT.contains(name)).collect();
-        let mut text = String::new();
-        let mut write = |cells: &[String]| {
-            for ((cell, width), right) in cells.iter().zip(&widths).zip(&right) {
-                // Writing to a string cannot fail.
-                let _ = if *right {
-                    write!(text, "| {cell:>width$} ")
-                } else {
-                    write!(text, "| {cell:<width$} ")
-                };
-            }
-            text.push_str("|\n");
-        };
-        let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
-        write(&names);
-        let rules: Vec<String> = widths
-            .iter()
-            .zip(&right)
-            .map(|(width, right)| match right {
-                true => "-".repeat(width - 1) + ":",
-                false => "-".repeat(*width),
-            })
-            .collect();
-        write(&rules);
-        for row in &rows {
-            write(row);
-        }
-        self.block_of(text.trim_end());
-    }
-
-    fn more(&mut self, count: usize) {
-        if count > 0 {
-            self.paragraph(
-                fixed("… and ") + words(&view::show(count)) + " more, see `drill.json`.",
-            );
-        }
-    }
-
-    fn block(&mut self, language: &'static str, code: &str) {
-        let code = text::lines(code);
-        let longest = code
-            .split(|c| c != '`')
-            .map(str::len)
-            .max()
-            .unwrap_or_default();
-        let fence = "`".repeat(longest.max(2) + 1);
-        self.block_of(&format!("{fence}{language}\n{}\n{fence}", code.trim_end()));
-    }
-}
-
-/// Makes a table's cell: a bar would end it, in a code span too. A backslash stands in code spans
-/// only, and before a bar it would take the place of ours.
-fn cell(text: &Md) -> String {
-    text.0.replace("\\|", "\\ |").replace('|', "\\|")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("at least 1 000 rows", "at least 1 000 rows")]
-    #[case("role `plur_app` is there, twice", "role `plur_app` is there, twice")]
-    #[case("app.orders_pkey is gone", "`app.orders_pkey` is gone")]
-    #[case("![x](http://evil.test/a b)", "`![x](http://evil.test/a` b)")]
-    #[case("in app.a_b, and app.c_d.", "in `app.a_b`, and `app.c_d`.")]
-    #[case("...", "...")]
-    #[case(
-        "made 2025-11-21T08:33:00Z or :boom:",
-        "made 2025-11-21T08:33:00Z or `:boom`:"
-    )]
-    #[case("see [a link](javascript:x) now", "see `[a link](javascript:x)` now")]
-    #[case("<img src=x onerror=y> or", "`<img` src=x `onerror=y>` or")]
-    #[case("ask @octocat, #12 or a@b.test", "ask `@octocat, #12` or `a@b.test`")]
-    #[case(
-        "www.evil.test $x$ &lt; **bold** ~~no~~",
-        "`www.evil.test $x$ &lt; **bold** ~~no~~`"
-    )]
-    #[case("a lone ` here", "a lone `` ` `` here")]
-    #[case("`a``b`", "`a` `b`")]
-    #[case("- item", "`-` item")]
-    #[case("1. item", "`1`. item")]
-    #[case("ready - and 100 % at 08:33:00", "ready - and 100 % at 08:33:00")]
-    #[case("# heading", "`#` heading")]
-    #[case("line\n\n# heading\n| a |", "line  `#` heading `|` a `|`")]
-    #[case("", "")]
-    fn text_from_outside_means_nothing(#[case] text: &str, #[case] markdown: &str) {
-        assert_eq!(words(text).0, markdown);
-    }
-
-    #[rstest]
-    #[case("app.orders", "`app.orders`")]
-    #[case("a`b", "``a`b``")]
-    #[case("`a``", "``` `a`` ```")]
-    #[case("", "")]
-    fn a_code_span_holds_anything(#[case] text: &str, #[case] markdown: &str) {
-        assert_eq!(code(text).0, markdown);
-    }
-
-    #[rstest]
-    #[case("a|b", "`a\\|b`")]
-    #[case("a\\|b", "`a\\ \\|b`")]
-    #[case("a\\", "`a\\`")]
-    fn a_cell_ends_where_it_should(#[case] text: &str, #[case] markdown: &str) {
-        assert_eq!(cell(&code(text)), markdown);
-    }
 }

@@ -109,7 +109,12 @@ pub struct Run {
 #[derive(Debug, Args)]
 pub struct Work {
     /// Folder for sockets and data of throwaway servers; its path must be short.
-    #[arg(long, value_name = "DIR", env = "REDRILL_WORK_DIR", default_value = "/tmp")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "REDRILL_WORK_DIR",
+        default_value = "/tmp"
+    )]
     pub(crate) work_dir: PathBuf,
 }
 
@@ -152,29 +157,43 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Printing fails only when nobody reads.
             let _ = error.print();
-            let code = if error.use_stderr() { exit_code::INVALID } else { exit_code::PROVEN };
+            let code = if error.use_stderr() {
+                exit_code::INVALID
+            } else {
+                exit_code::PROVEN
+            };
             return ExitCode::from(code);
         }
     };
     let environment: crate::scenario::Environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let plain = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+    let plain = environment
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty())
         || environment.get("TERM").is_some_and(|term| term == "dumb");
     let terminal = Terminal {
         colour: !plain && std::io::stdout().is_terminal(),
         colour_errors: !plain && std::io::stderr().is_terminal(),
-        width: environment.get("COLUMNS").and_then(|text| text.parse().ok()).unwrap_or(100),
+        width: environment
+            .get("COLUMNS")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(100),
     };
     let repeat = std::env::args().collect::<Vec<_>>();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(_) => return ExitCode::from(exit_code::INTERNAL),
     };
     let code = runtime.block_on(async {
         match cli.command {
             Command::Run(run) => command::run::run(run, environment, terminal, repeat).await,
-            Command::List(scenarios) => command::list::run(&scenarios.scenarios, &environment, terminal),
+            Command::List(scenarios) => {
+                command::list::run(&scenarios.scenarios, &environment, terminal)
+            }
             Command::Explain { kind } => command::explain::run(kind.as_deref()),
             Command::Schema { of } => command::schema::run(of),
             Command::Doctor(work) => command::doctor::run(&work.work_dir, &environment).await,

@@ -36,7 +36,12 @@ pub fn listener(quiet: bool) -> Listener {
     } else {
         ProgressBar::hidden()
     };
-    let progress = Progress { bar, terminal, quiet, last: Mutex::new(Instant::now()) };
+    let progress = Progress {
+        bar,
+        terminal,
+        quiet,
+        last: Mutex::new(Instant::now()),
+    };
     std::sync::Arc::new(move |event| progress.show(&event))
 }
 
@@ -59,7 +64,11 @@ impl Progress {
     fn alive(&self, text: String) {
         if self.terminal {
             self.bar.set_message(text);
-        } else if self.last.lock().is_ok_and(|last| last.elapsed() > SIGN_OF_LIFE) {
+        } else if self
+            .last
+            .lock()
+            .is_ok_and(|last| last.elapsed() > SIGN_OF_LIFE)
+        {
             self.line(&format!("  … {text}"));
         }
     }
@@ -70,17 +79,33 @@ impl Progress {
             Event::Stage(stage) => self.alive(stage.word().to_owned()),
             Event::Restored { bytes, total } => {
                 let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
-                self.alive(format!("restore: {percent} % of {} taken", show_bytes(*total)));
+                self.alive(format!(
+                    "restore: {percent} % of {} taken",
+                    show_bytes(*total)
+                ));
             }
-            Event::StageEnded { stage, outcome, summary, duration } => self.line(&format!(
+            Event::StageEnded {
+                stage,
+                outcome,
+                summary,
+                duration,
+            } => self.line(&format!(
                 "  {:<7} {:<9} {summary}  [{}]",
                 mark(outcome),
                 stage.word(),
                 show_duration(*duration)
             )),
             Event::Check { id } => self.alive(id.clone()),
-            Event::CheckEnded { id, outcome, duration } => {
-                self.line(&format!("  {:<7} {id}  [{}]", mark(outcome), show_duration(*duration)));
+            Event::CheckEnded {
+                id,
+                outcome,
+                duration,
+            } => {
+                self.line(&format!(
+                    "  {:<7} {id}  [{}]",
+                    mark(outcome),
+                    show_duration(*duration)
+                ));
             }
             Event::Ended { .. } => self.bar.set_message(String::new()),
             Event::Note(text) => self.line(text),

@@ -13,7 +13,8 @@ use crate::check::{Observation, Restored};
 use crate::cleanup::{Run, Work};
 use crate::event::{Event, Listener};
 use crate::outcome::{
-    CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult, TimeSource,
+    CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult,
+    TimeSource,
 };
 use crate::redact::Redactor;
 use crate::restore::{self, RestoreLog};
@@ -51,14 +52,22 @@ struct Stopped {
 impl Stopped {
     /// It was looked at, and it is wrong.
     fn fail(summary: impl Into<String>, findings: Vec<Finding>) -> Self {
-        Self { outcome: Outcome::Fail, summary: summary.into(), findings }
+        Self {
+            outcome: Outcome::Fail,
+            summary: summary.into(),
+            findings,
+        }
     }
 
     /// It could not be looked at.
     fn error(summary: impl Into<String>, hint: Option<String>) -> Self {
         let summary = summary.into();
         let finding = hint.map(|hint| Finding::new("a look at it", summary.clone()).hint(hint));
-        Self { outcome: Outcome::Error, summary, findings: finding.into_iter().collect() }
+        Self {
+            outcome: Outcome::Error,
+            summary,
+            findings: finding.into_iter().collect(),
+        }
     }
 }
 
@@ -77,7 +86,9 @@ struct Drill<'a> {
 /// Drills one scenario. Whatever happens, there is a result, and nothing is left running.
 pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verdict) {
     let began = Instant::now();
-    (context.listener)(Event::Begun { scenario: scenario.facts.name.clone() });
+    (context.listener)(Event::Begun {
+        scenario: scenario.facts.name.clone(),
+    });
     let mut drill = Drill::new(scenario, context);
     let run = match context.work.begin() {
         Ok(run) => {
@@ -96,7 +107,11 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verd
                 format!("cannot write to the work folder {folder}: {error}"),
                 Some("name another one with `--work-dir`".to_owned()),
             );
-            drill.record(Stage::Backup, Duration::ZERO, Err::<((), String, Vec<Finding>), _>(stopped));
+            drill.record(
+                Stage::Backup,
+                Duration::ZERO,
+                Err::<((), String, Vec<Finding>), _>(stopped),
+            );
             None
         }
     };
@@ -114,19 +129,32 @@ impl<'a> Drill<'a> {
             repeat: context.repeat.clone(),
             ..DrillResult::default()
         };
-        Self { scenario, context, result, server: None, current: None }
+        Self {
+            scenario,
+            context,
+            result,
+            server: None,
+            current: None,
+        }
     }
 
     /// The sentence. A stage that does not pass ends it; the later ones are skipped.
     async fn stages(&mut self, run: &Run) {
-        let Some(mut backup) = self.stage(Stage::Backup, find_and_inspect(self.scenario)).await else { return };
+        let Some(mut backup) = self
+            .stage(Stage::Backup, find_and_inspect(self.scenario))
+            .await
+        else {
+            return;
+        };
         self.result.backup = Some(backup.facts());
         if !backup.problems.is_empty() {
             return;
         }
         let wanted = wanted(&backup);
         let starting = start(self.scenario, &wanted, run, self.context);
-        let Some(server) = self.stage(Stage::Server, starting).await else { return };
+        let Some(server) = self.stage(Stage::Server, starting).await else {
+            return;
+        };
         self.result.server = Some(server.facts().clone());
         let server = self.server.insert(server);
 
@@ -135,14 +163,27 @@ impl<'a> Drill<'a> {
         self.current = Some((Stage::Restore, Instant::now()));
         (context.listener)(Event::Stage(Stage::Restore));
         let began = Instant::now();
-        let restored = restore::restore(server, &mut backup, &scenario.restore, &context.redactor, &context.listener).await;
+        let restored = restore::restore(
+            server,
+            &mut backup,
+            &scenario.restore,
+            &context.redactor,
+            &context.listener,
+        )
+        .await;
         let (log, staged) = match restored {
             Ok(log) => (log.clone(), judge_restore(&log)),
-            Err(error) => (RestoreLog::default(), Err(Stopped::error(error.reason, error.hint))),
+            Err(error) => (
+                RestoreLog::default(),
+                Err(Stopped::error(error.reason, error.hint)),
+            ),
         };
         self.result.backup = Some(backup.facts());
         self.result.restore = Some(log.facts.clone());
-        if self.record(Stage::Restore, began.elapsed(), staged).is_none() {
+        if self
+            .record(Stage::Restore, began.elapsed(), staged)
+            .is_none()
+        {
             return;
         }
 
@@ -154,7 +195,10 @@ impl<'a> Drill<'a> {
         if let Some(facts) = &mut self.result.restore {
             facts.rows = rows;
         }
-        if self.record(Stage::Contents, began.elapsed(), staged).is_none() {
+        if self
+            .record(Stage::Contents, began.elapsed(), staged)
+            .is_none()
+        {
             return;
         }
         self.checks(&log).await;
@@ -183,8 +227,17 @@ impl<'a> Drill<'a> {
             summary: summary.clone(),
             duration,
         });
-        let findings = findings.into_iter().map(|finding| self.clean(finding)).collect();
-        self.result.stages.push(StageResult { stage, outcome, summary, findings, duration });
+        let findings = findings
+            .into_iter()
+            .map(|finding| self.clean(finding))
+            .collect();
+        self.result.stages.push(StageResult {
+            stage,
+            outcome,
+            summary,
+            findings,
+            duration,
+        });
         value
     }
 
@@ -192,7 +245,9 @@ impl<'a> Drill<'a> {
     async fn checks(&mut self, log: &RestoreLog) {
         for check in &self.scenario.checks {
             let Some(server) = &self.server else { return };
-            (self.context.listener)(Event::Check { id: check.id.clone() });
+            (self.context.listener)(Event::Check {
+                id: check.id.clone(),
+            });
             let began = Instant::now();
             let database = check.database.as_deref().unwrap_or(&log.database);
             let restored = Restored {
@@ -225,7 +280,11 @@ impl<'a> Drill<'a> {
             }
             result.expected = self.context.redactor.clean(&result.expected);
             result.actual = self.context.redactor.clean(&result.actual);
-            result.findings = result.findings.into_iter().map(|finding| self.clean(finding)).collect();
+            result.findings = result
+                .findings
+                .into_iter()
+                .map(|finding| self.clean(finding))
+                .collect();
             (self.context.listener)(Event::CheckEnded {
                 id: check.id.clone(),
                 outcome: result.outcome.clone(),
@@ -251,7 +310,11 @@ impl<'a> Drill<'a> {
         self.result.interrupted = true;
         if let Some((stage, began)) = self.current.take() {
             let stopped = Stopped::error("interrupted by a signal", None);
-            self.record(stage, began.elapsed(), Err::<((), String, Vec<Finding>), _>(stopped));
+            self.record(
+                stage,
+                began.elapsed(),
+                Err::<((), String, Vec<Finding>), _>(stopped),
+            );
         }
     }
 
@@ -259,11 +322,16 @@ impl<'a> Drill<'a> {
     async fn teardown(&mut self, run: Option<Run>) {
         let began = Instant::now();
         let reason = self.reason();
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Teardown) {
+        for stage in Stage::ALL
+            .into_iter()
+            .filter(|stage| *stage != Stage::Teardown)
+        {
             if !self.result.stages.iter().any(|done| done.stage == stage) {
                 self.result.stages.push(StageResult {
                     stage,
-                    outcome: Outcome::Skipped { reason: reason.clone() },
+                    outcome: Outcome::Skipped {
+                        reason: reason.clone(),
+                    },
                     summary: reason.clone(),
                     findings: Vec::new(),
                     duration: Duration::ZERO,
@@ -291,9 +359,19 @@ impl<'a> Drill<'a> {
             failed
         };
         let staged = match tokio::time::timeout(TEARDOWN_WITHIN, work).await {
-            Ok(failed) if failed.is_empty() => Ok(((), "everything that was started is removed".to_owned(), Vec::new())),
-            Ok(failed) => Err(Stopped::error(failed.join("; "), Some("`redrill clean` tries again".to_owned()))),
-            Err(_) => Err(Stopped::error("the teardown did not end in time", Some("`redrill clean` tries again".to_owned()))),
+            Ok(failed) if failed.is_empty() => Ok((
+                (),
+                "everything that was started is removed".to_owned(),
+                Vec::new(),
+            )),
+            Ok(failed) => Err(Stopped::error(
+                failed.join("; "),
+                Some("`redrill clean` tries again".to_owned()),
+            )),
+            Err(_) => Err(Stopped::error(
+                "the teardown did not end in time",
+                Some("`redrill clean` tries again".to_owned()),
+            )),
         };
         self.record(Stage::Teardown, began.elapsed(), staged);
     }
@@ -303,10 +381,14 @@ impl<'a> Drill<'a> {
         if self.result.interrupted {
             return "the drill was interrupted".to_owned();
         }
-        self.result.stages.iter().find(|stage| stage.outcome != Outcome::Pass).map_or_else(
-            || "an earlier stage did not end".to_owned(),
-            |stage| format!("the {} stage did not pass", stage.stage.word()),
-        )
+        self.result
+            .stages
+            .iter()
+            .find(|stage| stage.outcome != Outcome::Pass)
+            .map_or_else(
+                || "an earlier stage did not end".to_owned(),
+                |stage| format!("the {} stage did not pass", stage.stage.word()),
+            )
     }
 
     /// Completes the result and computes the verdict.
@@ -315,7 +397,9 @@ impl<'a> Drill<'a> {
         for check in &self.scenario.checks {
             if !self.result.checks.iter().any(|done| done.id == check.id) {
                 let database = check.database.clone().unwrap_or_default();
-                let outcome = Outcome::Skipped { reason: reason.clone() };
+                let outcome = Outcome::Skipped {
+                    reason: reason.clone(),
+                };
                 self.result.checks.push(not_run(check, &database, outcome));
             }
         }
@@ -323,7 +407,10 @@ impl<'a> Drill<'a> {
         self.result.not_tested.extend(untested(&self.result));
         self.result.duration = began.elapsed();
         let verdict = verdict(&self.result);
-        (self.context.listener)(Event::Ended { scenario: self.scenario.facts.name.clone(), verdict });
+        (self.context.listener)(Event::Ended {
+            scenario: self.scenario.facts.name.clone(),
+            verdict,
+        });
         (self.result, verdict)
     }
 }
@@ -336,7 +423,11 @@ async fn find_and_inspect(scenario: &Scenario) -> Staged<Backup> {
     let backup = inspected
         .map_err(|error| Stopped::error(format!("the inspection ended: {error}"), None))?
         .map_err(|error| Stopped::error(error.reason, error.hint))?;
-    let name = backup.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = backup
+        .path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let facts = backup.facts();
     let summary = match &backup.format {
         Format::Plain { .. } => format!(
@@ -347,7 +438,12 @@ async fn find_and_inspect(scenario: &Scenario) -> Staged<Backup> {
             show_count(facts.rows)
         ),
         Format::Archive { .. } => {
-            format!("{name}: {}, {}, {} tables", backup.format, show_bytes(backup.bytes), facts.tables)
+            format!(
+                "{name}: {}, {}, {} tables",
+                backup.format,
+                show_bytes(backup.bytes),
+                facts.tables
+            )
         }
     };
     let warnings = backup.warnings.clone();
@@ -363,13 +459,26 @@ fn wanted(backup: &Backup) -> Wanted {
         superuser: backup.contents.bootstrap_superuser(),
         // An archive compresses inside: some five times, as rows of text do.
         bytes: backup.uncompressed_bytes * if archive { 5 } else { 1 },
-        file: archive.then(|| backup.path.canonicalize().unwrap_or_else(|_| PathBuf::from(&backup.path))),
+        file: archive.then(|| {
+            backup
+                .path
+                .canonicalize()
+                .unwrap_or_else(|_| PathBuf::from(&backup.path))
+        }),
     }
 }
 
 /// Starts the throwaway server.
-async fn start(scenario: &Scenario, wanted: &Wanted, run: &Run, context: &Context) -> Staged<ThrowawayServer> {
-    let path = context.environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
+async fn start(
+    scenario: &Scenario,
+    wanted: &Wanted,
+    run: &Run,
+    context: &Context,
+) -> Staged<ThrowawayServer> {
+    let path = context
+        .environment
+        .get("PATH")
+        .map_or("/usr/bin:/bin", String::as_str);
     let server = ThrowawayServer::start(&scenario.server, wanted, run, path)
         .await
         .map_err(|error| Stopped::error(error.reason, error.hint))?;
@@ -395,18 +504,30 @@ fn judge_restore(log: &RestoreLog) -> Staged<()> {
         findings.extend(log.errors.iter().cloned());
         return Err(Stopped {
             outcome: Outcome::Error,
-            summary: "the place of the restore is at fault, so the backup cannot be judged".to_owned(),
+            summary: "the place of the restore is at fault, so the backup cannot be judged"
+                .to_owned(),
             findings,
         });
     }
     if !log.errors.is_empty() {
         let noun = if facts.errors == 1 { "error" } else { "errors" };
-        let summary = format!("{} {noun} in {}", show_count(facts.errors), show_duration(facts.duration));
+        let summary = format!(
+            "{} {noun} in {}",
+            show_count(facts.errors),
+            show_duration(facts.duration)
+        );
         return Err(Stopped::fail(summary, log.errors.clone()));
     }
-    let phases: Vec<String> =
-        facts.phases.iter().map(|phase| format!("{} {}", phase.name, show_duration(phase.duration))).collect();
-    let summary = format!("no error in {} ({})", show_duration(facts.duration), phases.join(", "));
+    let phases: Vec<String> = facts
+        .phases
+        .iter()
+        .map(|phase| format!("{} {}", phase.name, show_duration(phase.duration)))
+        .collect();
+    let summary = format!(
+        "no error in {} ({})",
+        show_duration(facts.duration),
+        phases.join(", ")
+    );
     Ok(((), summary, Vec::new()))
 }
 
@@ -420,11 +541,19 @@ async fn compare(
         Err(error) => (Vec::new(), Err(Stopped::error(error.to_string(), None))),
         Ok((rows, findings)) if findings.is_empty() => {
             let count: u64 = rows.iter().map(|table| table.backup).sum();
-            let summary = format!("{} rows of {} tables, counted one by one", show_count(count), rows.len());
+            let summary = format!(
+                "{} rows of {} tables, counted one by one",
+                show_count(count),
+                rows.len()
+            );
             (rows, Ok(((), summary, Vec::new())))
         }
         Ok((rows, findings)) => {
-            let summary = format!("{} of {} tables do not hold the rows of the backup", findings.len(), rows.len());
+            let summary = format!(
+                "{} of {} tables do not hold the rows of the backup",
+                findings.len(),
+                rows.len()
+            );
             (rows, Err(Stopped::fail(summary, findings)))
         }
     }
@@ -442,8 +571,11 @@ pub async fn look(check: &ScenarioCheck, restored: &Restored<'_>) -> Result<Obse
                 None => finding,
             })
         }
-        Err(_) => Err(Finding::new(expected, format!("it did not end within {}", show_duration(check.timeout)))
-            .hint("raise the `timeout` of the check")),
+        Err(_) => Err(Finding::new(
+            expected,
+            format!("it did not end within {}", show_duration(check.timeout)),
+        )
+        .hint("raise the `timeout` of the check")),
     }
 }
 
@@ -466,11 +598,18 @@ fn not_run(check: &ScenarioCheck, database: &str, outcome: Outcome) -> CheckResu
 
 /// Measures the objectives that the scenario sets.
 fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
-    let restored = result.stages.iter().any(|stage| stage.stage == Stage::Restore && stage.outcome == Outcome::Pass);
+    let restored = result
+        .stages
+        .iter()
+        .any(|stage| stage.stage == Stage::Restore && stage.outcome == Outcome::Pass);
     let restore = scenario.restore_within.map(|limit| Objective {
         name: "restore-within",
         limit,
-        actual: result.restore.as_ref().filter(|_| restored).map(|restore| restore.duration),
+        actual: result
+            .restore
+            .as_ref()
+            .filter(|_| restored)
+            .map(|restore| restore.duration),
     });
     let age = scenario.max_age.map(|limit| Objective {
         name: "max-age",
@@ -486,13 +625,31 @@ fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
 /// What no check and no stage of this version looks at.
 fn untested(result: &DrillResult) -> Vec<NotTested> {
     let mut untested = Vec::new();
-    let mut add = |what: &str, why: &str| untested.push(NotTested { what: what.to_owned(), why: why.to_owned() });
+    let mut add = |what: &str, why: &str| {
+        untested.push(NotTested {
+            what: what.to_owned(),
+            why: why.to_owned(),
+        })
+    };
     if result.restore.is_some() {
-        add("the values of rows", "rows are counted, not compared one by one; only checks look at values");
-        add("objects that no check names", "an object that the backup itself lacks leaves no trace in a restore");
+        add(
+            "the values of rows",
+            "rows are counted, not compared one by one; only checks look at values",
+        );
+        add(
+            "objects that no check names",
+            "an object that the backup itself lacks leaves no trace in a restore",
+        );
     }
-    if result.backup.as_ref().is_some_and(|backup| backup.made.is_some_and(|(_, source)| source == TimeSource::ModificationTime)) {
-        add("the age of the backup by its own word", "neither its name nor its header says when it was made; the file's time was taken");
+    if result.backup.as_ref().is_some_and(|backup| {
+        backup
+            .made
+            .is_some_and(|(_, source)| source == TimeSource::ModificationTime)
+    }) {
+        add(
+            "the age of the backup by its own word",
+            "neither its name nor its header says when it was made; the file's time was taken",
+        );
     }
     untested
 }

@@ -72,7 +72,10 @@ impl Contents {
     /// The database that is made for it when it connects to none itself.
     #[must_use]
     pub fn target(&self, wanted: Option<&str>) -> String {
-        wanted.or(self.origin.as_deref()).unwrap_or("restored").to_owned()
+        wanted
+            .or(self.origin.as_deref())
+            .unwrap_or("restored")
+            .to_owned()
     }
 
     /// Databases that it restores into by itself.

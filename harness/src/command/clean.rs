@@ -11,7 +11,10 @@ pub async fn run(work_dir: &Path) -> u8 {
     let work = match Work::below(work_dir) {
         Ok(work) => work,
         Err(error) => {
-            err(&format!("cannot use the work folder {}: {error}", work_dir.display()));
+            err(&format!(
+                "cannot use the work folder {}: {error}",
+                work_dir.display()
+            ));
             return exit_code::INCONCLUSIVE;
         }
     };
@@ -20,7 +23,10 @@ pub async fn run(work_dir: &Path) -> u8 {
         out(&format!("removed run {run}"));
     }
     for container in &swept.containers {
-        out(&format!("removed container {}", container.get(..12).unwrap_or(container)));
+        out(&format!(
+            "removed container {}",
+            container.get(..12).unwrap_or(container)
+        ));
     }
     for failure in &swept.failed {
         err(&format!("cannot remove {failure}"));
@@ -28,5 +34,9 @@ pub async fn run(work_dir: &Path) -> u8 {
     if swept.runs.is_empty() && swept.containers.is_empty() && swept.failed.is_empty() {
         out("nothing is left of earlier runs");
     }
-    if swept.failed.is_empty() { exit_code::PROVEN } else { exit_code::INCONCLUSIVE }
+    if swept.failed.is_empty() {
+        exit_code::PROVEN
+    } else {
+        exit_code::INCONCLUSIVE
+    }
 }

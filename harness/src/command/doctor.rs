@@ -9,11 +9,21 @@ use crate::{exit_code, server};
 
 /// Runs the command; gives the exit code.
 pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
-    let path = environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
+    let path = environment
+        .get("PATH")
+        .map_or("/usr/bin:/bin", String::as_str);
     let providers = server::availability(path).await;
     let mut usable = false;
     for provider in &providers {
-        out(&format!("{}: {}", provider.provider, if provider.usable { "usable" } else { "not usable" }));
+        out(&format!(
+            "{}: {}",
+            provider.provider,
+            if provider.usable {
+                "usable"
+            } else {
+                "not usable"
+            }
+        ));
         for line in &provider.found {
             out(&format!("    {line}"));
         }
@@ -26,7 +36,10 @@ pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
         Ok(work) => out(&format!("work folder: {}", work.root().display())),
         Err(error) => {
             usable = false;
-            out(&format!("work folder: {}: {error}\n    hint: name another one with `--work-dir`", work_dir.display()));
+            out(&format!(
+                "work folder: {}: {error}\n    hint: name another one with `--work-dir`",
+                work_dir.display()
+            ));
         }
     }
     if usable {

@@ -10,10 +10,16 @@ pub fn run(kind: Option<&str>) -> u8 {
     let kinds = kinds();
     match kind {
         None => {
-            out("Kinds of checks; `redrill explain <kind>` shows one with its parameters and an example.\n");
+            out(
+                "Kinds of checks; `redrill explain <kind>` shows one with its parameters and an example.\n",
+            );
             for kind in &kinds {
                 let documentation = kind.documentation();
-                let first = documentation.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+                let first = documentation
+                    .split("\n\n")
+                    .next()
+                    .unwrap_or_default()
+                    .replace('\n', " ");
                 out(&format!("  {:<16} {first}", kind.name));
             }
             out("\n`redrill explain scenario` shows the keys of the file itself.");
@@ -28,7 +34,11 @@ pub fn run(kind: Option<&str>) -> u8 {
                 let mut generator = schemars::SchemaGenerator::default();
                 let schema = serde_json::Value::from(kind.schema(&mut generator));
                 let schema = with_definitions(schema, &generator.take_definitions(true));
-                out(&format!("# {}\n\n{}\n\n## Parameters\n", kind.name, kind.documentation().trim()));
+                out(&format!(
+                    "# {}\n\n{}\n\n## Parameters\n",
+                    kind.name,
+                    kind.documentation().trim()
+                ));
                 out(&keys(&schema, "", &[]));
                 out("\nEvery check also takes `name`, `required`, `database` and `timeout`.");
                 exit_code::PROVEN
@@ -52,7 +62,10 @@ fn with_definitions(
     definitions: &serde_json::Map<String, serde_json::Value>,
 ) -> serde_json::Value {
     if let Some(object) = schema.as_object_mut() {
-        object.insert("$defs".to_owned(), serde_json::Value::Object(definitions.clone()));
+        object.insert(
+            "$defs".to_owned(),
+            serde_json::Value::Object(definitions.clone()),
+        );
     }
     schema
 }
@@ -72,7 +85,12 @@ fn list(
     text: &mut String,
     depth: usize,
 ) {
-    let Some(properties) = schema.get("properties").and_then(serde_json::Value::as_object) else { return };
+    let Some(properties) = schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object)
+    else {
+        return;
+    };
     let required: Vec<&str> = schema
         .get("required")
         .and_then(serde_json::Value::as_array)
@@ -89,24 +107,42 @@ fn list(
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default()
             .replace('\n', " ");
-        let needed = if required.contains(&name.as_str()) { " (needed)" } else { "" };
+        let needed = if required.contains(&name.as_str()) {
+            " (needed)"
+        } else {
+            ""
+        };
         text.push_str(&format!("  {prefix}{name}{needed}\n      {meaning}\n"));
         if depth < 3 {
-            list(root, inner, &format!("{prefix}{name}."), leave_out, text, depth + 1);
+            list(
+                root,
+                inner,
+                &format!("{prefix}{name}."),
+                leave_out,
+                text,
+                depth + 1,
+            );
         }
     }
 }
 
 /// Follows references, optional values and arrays to the table behind them.
-fn resolve<'a>(root: &'a serde_json::Value, schema: &'a serde_json::Value) -> &'a serde_json::Value {
+fn resolve<'a>(
+    root: &'a serde_json::Value,
+    schema: &'a serde_json::Value,
+) -> &'a serde_json::Value {
     if let Some(reference) = schema.get("$ref").and_then(serde_json::Value::as_str)
         && let Some(name) = reference.strip_prefix("#/$defs/")
-        && let Some(definition) = root.get("$defs").and_then(|definitions| definitions.get(name))
+        && let Some(definition) = root
+            .get("$defs")
+            .and_then(|definitions| definitions.get(name))
     {
         return definition;
     }
     if let Some(any) = schema.get("anyOf").and_then(serde_json::Value::as_array)
-        && let Some(first) = any.iter().find(|one| one.get("type").and_then(serde_json::Value::as_str) != Some("null"))
+        && let Some(first) = any
+            .iter()
+            .find(|one| one.get("type").and_then(serde_json::Value::as_str) != Some("null"))
     {
         return resolve(root, first);
     }

@@ -12,9 +12,17 @@ pub fn run(paths: &[PathBuf], environment: &Environment, terminal: Terminal) -> 
     match scenarios(paths, environment) {
         Ok(scenarios) => {
             for scenario in scenarios {
-                out(&format!("{}  ({})", scenario.facts.name, scenario.facts.file.display()));
+                out(&format!(
+                    "{}  ({})",
+                    scenario.facts.name,
+                    scenario.facts.file.display()
+                ));
                 for check in &scenario.checks {
-                    let optional = if check.required { "" } else { "  (not required)" };
+                    let optional = if check.required {
+                        ""
+                    } else {
+                        "  (not required)"
+                    };
                     out(&format!("    {}{optional}", check.id));
                 }
             }

@@ -32,7 +32,10 @@ pub(crate) enum NoScenarios {
 }
 
 /// Finds and reads scenarios; the mistakes of all of them come at once.
-pub(crate) fn scenarios(paths: &[PathBuf], environment: &Environment) -> Result<Vec<Scenario>, NoScenarios> {
+pub(crate) fn scenarios(
+    paths: &[PathBuf],
+    environment: &Environment,
+) -> Result<Vec<Scenario>, NoScenarios> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -41,7 +44,10 @@ pub(crate) fn scenarios(paths: &[PathBuf], environment: &Environment) -> Result<
                 .flatten()
                 .flatten()
                 .map(|entry| entry.path())
-                .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+                .filter(|path| {
+                    path.extension()
+                        .is_some_and(|extension| extension == "toml")
+                })
                 .collect();
             found.sort();
             files.extend(found);
@@ -50,7 +56,10 @@ pub(crate) fn scenarios(paths: &[PathBuf], environment: &Environment) -> Result<
         }
     }
     if files.is_empty() {
-        let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let shown: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         return Err(NoScenarios::None(format!(
             "no scenario in {}\nhint: a scenario is a .toml file; `redrill --help` shows a first one",
             shown.join(", ")
@@ -64,16 +73,30 @@ pub(crate) fn scenarios(paths: &[PathBuf], environment: &Environment) -> Result<
         }
     }
     for (at, scenario) in scenarios.iter().enumerate() {
-        if let Some(other) = scenarios[..at].iter().find(|other| other.facts.name == scenario.facts.name) {
-            invalid.push(same_name(&scenario.facts.file, &other.facts.file, &scenario.facts.name));
+        if let Some(other) = scenarios[..at]
+            .iter()
+            .find(|other| other.facts.name == scenario.facts.name)
+        {
+            invalid.push(same_name(
+                &scenario.facts.file,
+                &other.facts.file,
+                &scenario.facts.name,
+            ));
         }
     }
-    if invalid.is_empty() { Ok(scenarios) } else { Err(NoScenarios::Invalid(invalid)) }
+    if invalid.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(NoScenarios::Invalid(invalid))
+    }
 }
 
 /// Two scenarios of one name would overwrite each other's reports.
 fn same_name(file: &Path, other: &Path, name: &str) -> Diagnostics {
-    let problem = crate::scenario::Problem::whole(format!("the name `{name}` is also that of {}", other.display()))
-        .hint("reports are filed by name: give each scenario its own");
+    let problem = crate::scenario::Problem::whole(format!(
+        "the name `{name}` is also that of {}",
+        other.display()
+    ))
+    .hint("reports are filed by name: give each scenario its own");
     Diagnostics::new(file, "", vec![problem])
 }

@@ -6,8 +6,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{NoScenarios, err, out, scenarios};
-use crate::cli::{Provider, Run, Terminal};
 use crate::cleanup::Work;
+use crate::cli::{Provider, Run, Terminal};
 use crate::outcome::DrillResult;
 use crate::redact::Redactor;
 use crate::run::{Context, drill};
@@ -16,7 +16,12 @@ use crate::verdict::Verdict;
 use crate::{exit_code, progress, report, server};
 
 /// Runs the command; gives the exit code.
-pub async fn run(arguments: Run, environment: Environment, terminal: Terminal, command: Vec<String>) -> u8 {
+pub async fn run(
+    arguments: Run,
+    environment: Environment,
+    terminal: Terminal,
+    command: Vec<String>,
+) -> u8 {
     let mut scenarios = match scenarios(&arguments.scenarios.scenarios, &environment) {
         Ok(scenarios) => scenarios,
         Err(NoScenarios::None(message)) => {
@@ -73,13 +78,26 @@ pub async fn run(arguments: Run, environment: Environment, terminal: Terminal, c
         let (result, verdict) = drill(scenario, &context).await;
         match report::write_all(&arguments.reports, &result, verdict) {
             Ok(files) => {
-                out(&report::terminal::summary(&result, verdict, terminal.width, terminal.colour));
-                let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+                out(&report::terminal::summary(
+                    &result,
+                    verdict,
+                    terminal.width,
+                    terminal.colour,
+                ));
+                let files: Vec<String> = files
+                    .iter()
+                    .map(|file| file.display().to_string())
+                    .collect();
                 out(&format!("reports: {}\n", files.join("  ")));
             }
             Err(error) => {
                 unwritten = true;
-                out(&report::terminal::summary(&result, verdict, terminal.width, terminal.colour));
+                out(&report::terminal::summary(
+                    &result,
+                    verdict,
+                    terminal.width,
+                    terminal.colour,
+                ));
                 err(&format!(
                     "cannot write the reports to {}: {error}\nhint: name another folder with `--reports`",
                     arguments.reports.display()
@@ -93,14 +111,24 @@ pub async fn run(arguments: Run, environment: Environment, terminal: Terminal, c
         }
     }
     if results.len() > 1
-        && let Err(error) = report::write_merged(&arguments.reports, &results.iter().map(|(result, verdict)| (result, *verdict)).collect::<Vec<_>>())
+        && let Err(error) = report::write_merged(
+            &arguments.reports,
+            &results
+                .iter()
+                .map(|(result, verdict)| (result, *verdict))
+                .collect::<Vec<_>>(),
+        )
     {
         unwritten = true;
         err(&format!("cannot write the merged JUnit report: {error}"));
     }
     let code = exit_code::worst(results.iter().map(|(_, verdict)| exit_code::of(*verdict)));
     // A drill without its record proves nothing to whoever reads later.
-    if unwritten && code == exit_code::PROVEN { exit_code::INCONCLUSIVE } else { code }
+    if unwritten && code == exit_code::PROVEN {
+        exit_code::INCONCLUSIVE
+    } else {
+        code
+    }
 }
 
 /// Applies what the command line says over what the scenarios say.
@@ -115,14 +143,22 @@ fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
     for scenario in scenarios {
         match arguments.server {
             None => {}
-            Some(Provider::Auto) => (scenario.server.container, scenario.server.local) = (None, None),
+            Some(Provider::Auto) => {
+                (scenario.server.container, scenario.server.local) = (None, None)
+            }
             Some(Provider::Container) => {
                 scenario.server.local = None;
-                scenario.server.container.get_or_insert_with(file::Container::default);
+                scenario
+                    .server
+                    .container
+                    .get_or_insert_with(file::Container::default);
             }
             Some(Provider::Local) => {
                 scenario.server.container = None;
-                scenario.server.local.get_or_insert_with(file::Local::default);
+                scenario
+                    .server
+                    .local
+                    .get_or_insert_with(file::Local::default);
             }
         }
     }
@@ -131,8 +167,14 @@ fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
 
 /// The command that repeats one drill of this run.
 fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
-    let program = command.first().map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));
-    let mut words = vec![program.to_owned(), "run".to_owned(), scenario.facts.file.display().to_string()];
+    let program = command
+        .first()
+        .map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));
+    let mut words = vec![
+        program.to_owned(),
+        "run".to_owned(),
+        scenario.facts.file.display().to_string(),
+    ];
     if let Source::Path(path) = &scenario.source
         && arguments.backup.is_some()
     {
@@ -149,8 +191,14 @@ fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
     words
         .iter()
         .map(|word| {
-            let plain = word.chars().all(|c| c.is_alphanumeric() || "-_./:=,".contains(c));
-            if plain { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+            let plain = word
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_./:=,".contains(c));
+            if plain {
+                word.clone()
+            } else {
+                format!("'{}'", word.replace('\'', "'\\''"))
+            }
         })
         .collect::<Vec<_>>()
         .join(" ")
@@ -168,7 +216,11 @@ fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
                 _ = terminate.recv() => {}
             }
             let first = !sender.send_replace(true);
-            err(if first { "\ninterrupted: tearing down" } else { "still tearing down" });
+            err(if first {
+                "\ninterrupted: tearing down"
+            } else {
+                "still tearing down"
+            });
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });

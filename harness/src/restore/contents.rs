@@ -38,7 +38,10 @@ pub async fn compare(
         let mut there = BTreeMap::new();
         for row in session.rows(TABLES).await? {
             if let [Some(schema), Some(name), Some(extension)] = row.as_slice() {
-                let table = QualifiedName { schema: schema.clone(), name: name.clone() };
+                let table = QualifiedName {
+                    schema: schema.clone(),
+                    name: name.clone(),
+                };
                 there.insert(table, extension == "t");
             }
         }
@@ -46,10 +49,20 @@ pub async fn compare(
             let extension = there.get(table).copied();
             let restored = match extension {
                 // The rows of children are counted with the children.
-                Some(_) => Some(session.count(&format!("SELECT count(*) FROM ONLY {table}")).await?),
+                Some(_) => Some(
+                    session
+                        .count(&format!("SELECT count(*) FROM ONLY {table}"))
+                        .await?,
+                ),
                 None => None,
             };
-            findings.extend(judge(table, rows.count, restored, extension == Some(true), rows.may_be_fewer));
+            findings.extend(judge(
+                table,
+                rows.count,
+                restored,
+                extension == Some(true),
+                rows.may_be_fewer,
+            ));
             all.push(TableRows {
                 database: database.to_owned(),
                 table: table.to_string(),
@@ -73,8 +86,12 @@ fn judge(
     let expected = format!("{} rows, as in the backup", show_count(backup));
     let Some(restored) = restored else {
         return Some(
-            Finding::about(table.to_string(), expected, "the table is not in the database")
-                .hint("look for its CREATE TABLE among the restore's errors"),
+            Finding::about(
+                table.to_string(),
+                expected,
+                "the table is not in the database",
+            )
+            .hint("look for its CREATE TABLE among the restore's errors"),
         );
     };
     let good = match restored.cmp(&backup) {
@@ -111,6 +128,9 @@ mod tests {
         #[case] good: bool,
     ) {
         let table = QualifiedName::parse("app.orders").unwrap();
-        assert_eq!(judge(&table, backup, restored, of_extension, may_be_fewer).is_none(), good);
+        assert_eq!(
+            judge(&table, backup, restored, of_extension, may_be_fewer).is_none(),
+            good
+        );
     }
 }

@@ -44,7 +44,10 @@ pub struct RestoreError {
 
 impl RestoreError {
     fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), hint: None }
+        Self {
+            reason: reason.into(),
+            hint: None,
+        }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -55,7 +58,10 @@ impl RestoreError {
 
 impl From<ServerError> for RestoreError {
     fn from(error: ServerError) -> Self {
-        Self { reason: error.reason, hint: error.hint }
+        Self {
+            reason: error.reason,
+            hint: error.hint,
+        }
     }
 }
 
@@ -74,14 +80,18 @@ pub async fn restore(
     let within = settings.timeout.map_or(WITHIN, |span| span.0);
     let method = async {
         match backup.format.clone() {
-            Format::Plain { .. } => psql::restore(server, backup, settings, redactor, listener).await,
+            Format::Plain { .. } => {
+                psql::restore(server, backup, settings, redactor, listener).await
+            }
             Format::Archive { .. } => pg_restore::restore(server, backup, settings, redactor).await,
         }
     };
     match tokio::time::timeout(within, method).await {
         Ok(result) => result,
-        Err(_) => Err(RestoreError::new(format!("the restore did not end within {within:?}"))
-            .hint("raise `timeout` in `[restore]`, or look at what the server waits for")),
+        Err(_) => Err(
+            RestoreError::new(format!("the restore did not end within {within:?}"))
+                .hint("raise `timeout` in `[restore]`, or look at what the server waits for"),
+        ),
     }
 }
 
@@ -99,6 +109,8 @@ async fn make_database(
     server
         .create_database(&name, encoding)
         .await
-        .map_err(|error| RestoreError::new(format!("cannot make the database `{name}`: {error}")))?;
+        .map_err(|error| {
+            RestoreError::new(format!("cannot make the database `{name}`: {error}"))
+        })?;
     Ok(name)
 }

@@ -31,17 +31,29 @@ pub(super) async fn restore(
         return Ok(log);
     }
     log.database = make_database(server, backup, settings).await?;
-    let mut arguments: Vec<String> =
-        ["--verbose", "--no-password", "--dbname", &log.database].map(str::to_owned).into();
+    let mut arguments: Vec<String> = ["--verbose", "--no-password", "--dbname", &log.database]
+        .map(str::to_owned)
+        .into();
     // A local pg_restore reads an open file, which it cannot do with several jobs.
-    let jobs = settings.jobs.filter(|jobs| *jobs > 1 && server.facts().provider == "container");
+    let jobs = settings
+        .jobs
+        .filter(|jobs| *jobs > 1 && server.facts().provider == "container");
     if let Some(jobs) = jobs {
         arguments.push(format!("--jobs={jobs}"));
     }
     let began = Instant::now();
     let input = ClientInput::Backup(backup.path.clone());
-    let mut client = server.client(Client { program: "pg_restore", arguments, input }).await?;
-    let tolerance = Tolerance { scenario: &settings.tolerate, superuser: &server.endpoint().superuser };
+    let mut client = server
+        .client(Client {
+            program: "pg_restore",
+            arguments,
+            input,
+        })
+        .await?;
+    let tolerance = Tolerance {
+        scenario: &settings.tolerate,
+        superuser: &server.endpoint().superuser,
+    };
     let mut messages = Log::default();
     let mut entry = String::new();
     let (mut data, mut post) = (None, None);
@@ -66,11 +78,19 @@ pub(super) async fn restore(
     let duration = began.elapsed();
     let (errors, unable) = messages.findings(redactor, |_| None);
     (log.errors, log.unable) = (errors, unable);
-    let told = messages.count + messages.tolerated.iter().map(|entry| entry.times).sum::<u64>();
+    let told = messages.count
+        + messages
+            .tolerated
+            .iter()
+            .map(|entry| entry.times)
+            .sum::<u64>();
     if code != Some(0) && told == 0 || ignored.is_some_and(|ignored| ignored > told) {
         log.errors.push(Finding::new(
             "pg_restore ends with code 0",
-            format!("it ended with {}", code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"))),
+            format!(
+                "it ended with {}",
+                code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"))
+            ),
         ));
     }
     log.facts = RestoreFacts {
@@ -89,21 +109,34 @@ pub(super) async fn restore(
 
 /// Tells the first object that comes after all data.
 fn is_post_data(line: &str) -> bool {
-    ["creating CONSTRAINT", "creating INDEX", "creating FK CONSTRAINT", "creating TRIGGER", "creating POLICY"]
-        .iter()
-        .any(|object| line.contains(object))
+    [
+        "creating CONSTRAINT",
+        "creating INDEX",
+        "creating FK CONSTRAINT",
+        "creating TRIGGER",
+        "creating POLICY",
+    ]
+    .iter()
+    .any(|object| line.contains(object))
 }
 
 fn phases(data: Option<Duration>, post: Option<Duration>, end: Duration) -> Vec<Phase> {
     let spans = [
-        ("pre-data", Some(Duration::ZERO), data.or(post).unwrap_or(end)),
+        (
+            "pre-data",
+            Some(Duration::ZERO),
+            data.or(post).unwrap_or(end),
+        ),
         ("data", data, post.unwrap_or(end)),
         ("post-data", post, end),
     ];
     spans
         .into_iter()
         .filter_map(|(name, from, to)| {
-            Some(Phase { name: name.to_owned(), duration: to.saturating_sub(from?) })
+            Some(Phase {
+                name: name.to_owned(),
+                duration: to.saturating_sub(from?),
+            })
         })
         .collect()
 }
@@ -128,11 +161,18 @@ async fn read(
     let (text, _) = tokio::join!(reading, client.stderr.read_to_string(&mut stderr));
     let (contents, found, bytes) = text
         .map_err(|error| RestoreError::new(error.to_string()))?
-        .map_err(|error| RestoreError::new(format!("cannot read what pg_restore writes: {error}")))?;
+        .map_err(|error| {
+            RestoreError::new(format!("cannot read what pg_restore writes: {error}"))
+        })?;
     let code = client.end.wait().await?;
     if code != Some(0) {
-        let said = stderr.lines().find_map(|line| pg_restore_line(line, &mut String::new()));
-        let said = said.map_or_else(|| "without a message".to_owned(), |message| message.shown(redactor));
+        let said = stderr
+            .lines()
+            .find_map(|line| pg_restore_line(line, &mut String::new()));
+        let said = said.map_or_else(
+            || "without a message".to_owned(),
+            |message| message.shown(redactor),
+        );
         return Ok(vec![
             Finding::about(
                 backup.path.display().to_string(),

@@ -42,8 +42,14 @@ pub(super) async fn restore(
     } else {
         // The dump connects to where it belongs; redrill looks where the scenario says.
         let databases = backup.contents.databases();
-        let database = settings.database.clone().or_else(|| databases.first().cloned());
-        ("postgres".to_owned(), database.unwrap_or_else(|| "postgres".to_owned()))
+        let database = settings
+            .database
+            .clone()
+            .or_else(|| databases.first().cloned());
+        (
+            "postgres".to_owned(),
+            database.unwrap_or_else(|| "postgres".to_owned()),
+        )
     };
     let word = Secret::random().map_err(|error| RestoreError::new(error.to_string()))?;
     let began = Instant::now();
@@ -67,7 +73,10 @@ pub(super) async fn restore(
             }
             bytes += chunk.len() as u64;
             if told.elapsed() > Duration::from_millis(200) {
-                listener(Event::Restored { bytes: bytes.min(total), total });
+                listener(Event::Restored {
+                    bytes: bytes.min(total),
+                    total,
+                });
                 told = Instant::now();
             }
         }
@@ -85,7 +94,10 @@ pub(super) async fn restore(
             }
         }
     };
-    let tolerance = Tolerance { scenario: &settings.tolerate, superuser: &server.endpoint().superuser };
+    let tolerance = Tolerance {
+        scenario: &settings.tolerate,
+        superuser: &server.endpoint().superuser,
+    };
     let mut log = Log::default();
     let listen = async {
         let mut lines = AsyncBufReader::new(client.stderr).split(b'\n');
@@ -98,11 +110,20 @@ pub(super) async fn restore(
     tokio::join!(write, watch, listen);
     let code = client.end.wait().await?;
     let duration = began.elapsed();
-    let pumped = reader.await.map_err(|error| RestoreError::new(error.to_string()))?;
+    let pumped = reader
+        .await
+        .map_err(|error| RestoreError::new(error.to_string()))?;
 
-    let statements = if log.errors.is_empty() { Vec::new() } else { statements(backup, &log.errors).await };
+    let statements = if log.errors.is_empty() {
+        Vec::new()
+    } else {
+        statements(backup, &log.errors).await
+    };
     let (mut errors, mut unable) = log.findings(redactor, |message| {
-        statements.iter().find(|(line, _)| *line == message.line).map(|(_, text)| text.clone())
+        statements
+            .iter()
+            .find(|(line, _)| *line == message.line)
+            .map(|(_, text)| text.clone())
     });
     let reached_end = marks.iter().any(|(mark, _)| mark == "end");
     match pumped {
@@ -110,23 +131,47 @@ pub(super) async fn restore(
         // A reader that stopped early has no digest: psql's own messages tell why.
         Ok(_) if !reached_end => {}
         Ok(_) => unable.push(
-            Finding::about(backup.path.display().to_string(), "the file that was inspected", "it changed while it was restored")
-                .hint("drill a file that is not being written to"),
+            Finding::about(
+                backup.path.display().to_string(),
+                "the file that was inspected",
+                "it changed while it was restored",
+            )
+            .hint("drill a file that is not being written to"),
         ),
-        Err(error) => return Err(RestoreError::new(format!("cannot read {}: {error}", backup.path.display()))),
+        Err(error) => {
+            return Err(RestoreError::new(format!(
+                "cannot read {}: {error}",
+                backup.path.display()
+            )));
+        }
     }
     if !reached_end && errors.is_empty() && unable.is_empty() {
         let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
         match server.ended().await {
-            Some(why) => return Err(RestoreError::new(format!("the server ended during the restore: {why}"))),
+            Some(why) => {
+                return Err(RestoreError::new(format!(
+                    "the server ended during the restore: {why}"
+                )));
+            }
             None => errors.push(
-                Finding::about("the restore", "psql runs to the end of the dump", format!("it ended before, with {code}"))
-                    .hint("something at the end of the dump is not closed, or psql was killed"),
+                Finding::about(
+                    "the restore",
+                    "psql runs to the end of the dump",
+                    format!("it ended before, with {code}"),
+                )
+                .hint("something at the end of the dump is not closed, or psql was killed"),
             ),
         }
     }
     let mut facts = crate::outcome::RestoreFacts {
-        method: format!("psql, as in `{} | psql`", if backup.format.is_compressed() { "gunzip -c FILE" } else { "cat FILE" }),
+        method: format!(
+            "psql, as in `{} | psql`",
+            if backup.format.is_compressed() {
+                "gunzip -c FILE"
+            } else {
+                "cat FILE"
+            }
+        ),
         duration,
         phases: phases(&marks, duration),
         errors: log.count,
@@ -134,7 +179,12 @@ pub(super) async fn restore(
         rows: Vec::new(),
     };
     facts.errors = facts.errors.max(errors.len() as u64);
-    Ok(RestoreLog { facts, database, errors, unable })
+    Ok(RestoreLog {
+        facts,
+        database,
+        errors,
+        unable,
+    })
 }
 
 /// The command: no start-up file, every message with SQLSTATE, nothing stops at an error.
@@ -161,7 +211,12 @@ fn psql(database: &str) -> Client {
 
 /// Times of the phases, by the marks that psql printed.
 fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
-    let at = |name: &str| marks.iter().find(|(mark, _)| mark == name).map(|(_, at)| *at);
+    let at = |name: &str| {
+        marks
+            .iter()
+            .find(|(mark, _)| mark == name)
+            .map(|(_, at)| *at)
+    };
     let end = at("end").unwrap_or(whole);
     let data = at("data");
     let post = at("post-data");
@@ -174,7 +229,10 @@ fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
     }
     phases
         .into_iter()
-        .map(|(name, from, to)| Phase { name: name.to_owned(), duration: to.saturating_sub(from) })
+        .map(|(name, from, to)| Phase {
+            name: name.to_owned(),
+            duration: to.saturating_sub(from),
+        })
         .collect()
 }
 
@@ -209,16 +267,24 @@ impl Source {
 
     /// Sends the whole file with its marks; gives the digest of the file.
     fn pump(&self, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<String> {
-        let mut reader = BufReader::with_capacity(CHUNK, Digesting(File::open(&self.path)?, Sha256::new()));
+        let mut reader =
+            BufReader::with_capacity(CHUNK, Digesting(File::open(&self.path)?, Sha256::new()));
         let mark = |name: &str| format!("SELECT '{word}-{name}';");
-        let marks = [(self.data_begins, mark("data")), (self.data_ends, mark("post-data"))];
-        let mut marks: Vec<(u64, String)> =
-            marks.into_iter().filter_map(|(at, text)| at.map(|at| (at, text))).collect();
+        let marks = [
+            (self.data_begins, mark("data")),
+            (self.data_ends, mark("post-data")),
+        ];
+        let mut marks: Vec<(u64, String)> = marks
+            .into_iter()
+            .filter_map(|(at, text)| at.map(|at| (at, text)))
+            .collect();
         let mut offset = 0_u64;
         let mut send = |chunk: &[u8], offset: &mut u64| {
             let mut rest = chunk;
             while let Some((at, text)) = marks.first() {
-                let Ok(before) = usize::try_from(at.saturating_sub(*offset)) else { break };
+                let Ok(before) = usize::try_from(at.saturating_sub(*offset)) else {
+                    break;
+                };
                 if before >= rest.len() {
                     break;
                 }
@@ -279,7 +345,8 @@ async fn statements(backup: &Backup, errors: &[Message]) -> Vec<(u64, String)> {
             match lexer.next_piece()? {
                 None => break,
                 Some(Piece::Statement(statement)) => {
-                    let text = String::from_utf8_lossy(&statement.text[..statement.text.len().min(2000)]);
+                    let text =
+                        String::from_utf8_lossy(&statement.text[..statement.text.len().min(2000)]);
                     let lower = text.to_ascii_lowercase();
                     copies = lower.starts_with("copy ") && lower.contains("from stdin");
                     for line in wanted.range(statement.line..=statement.last_line) {
@@ -319,8 +386,14 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("ALTER ROLE a WITH LOGIN PASSWORD 'x';", "`ALTER ROLE a WITH LOGIN PASSWORD` succeeds")]
-    #[case("ALTER TABLE ONLY app.o\n    ADD CONSTRAINT p PRIMARY KEY (id);", "`ALTER TABLE ONLY app.o ADD CONSTRAINT p PRIMARY KEY` succeeds")]
+    #[case(
+        "ALTER ROLE a WITH LOGIN PASSWORD 'x';",
+        "`ALTER ROLE a WITH LOGIN PASSWORD` succeeds"
+    )]
+    #[case(
+        "ALTER TABLE ONLY app.o\n    ADD CONSTRAINT p PRIMARY KEY (id);",
+        "`ALTER TABLE ONLY app.o ADD CONSTRAINT p PRIMARY KEY` succeeds"
+    )]
     #[case("INSERT INTO t VALUES ('secret');", "`INSERT INTO t VALUES` succeeds")]
     fn statements_are_shortened_to_what_holds_no_value(#[case] text: &str, #[case] short: &str) {
         assert_eq!(summarise(text), short);
@@ -331,7 +404,10 @@ mod tests {
         let at = |name: &str, millis| (name.to_owned(), Duration::from_millis(millis));
         let marks = [at("data", 10), at("post-data", 30), at("end", 100)];
         let phases = phases(&marks, Duration::from_millis(110));
-        let shown: Vec<_> = phases.iter().map(|phase| (phase.name.as_str(), phase.duration.as_millis())).collect();
+        let shown: Vec<_> = phases
+            .iter()
+            .map(|phase| (phase.name.as_str(), phase.duration.as_millis()))
+            .collect();
         assert_eq!(shown, [("pre-data", 10), ("data", 20), ("post-data", 70)]);
     }
 
@@ -339,11 +415,20 @@ mod tests {
     fn marks_are_put_between_bytes_wherever_chunks_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.sql");
-        let text = format!("{}COPY x\n{}\\.\nTAIL", "a".repeat(CHUNK - 3), "b\n".repeat(CHUNK));
+        let text = format!(
+            "{}COPY x\n{}\\.\nTAIL",
+            "a".repeat(CHUNK - 3),
+            "b\n".repeat(CHUNK)
+        );
         std::fs::write(&path, &text).unwrap();
         let begins = text.find("COPY").unwrap() as u64;
         let ends = text.find("TAIL").unwrap() as u64;
-        let source = Source { path, format: Format::Plain { gzip: false }, data_begins: Some(begins), data_ends: Some(ends) };
+        let source = Source {
+            path,
+            format: Format::Plain { gzip: false },
+            data_begins: Some(begins),
+            data_ends: Some(ends),
+        };
         let (sender, mut receiver) = mpsc::channel(1000);
         let digest = source.pump("w", &sender).unwrap();
         drop(sender);
@@ -352,8 +437,14 @@ mod tests {
             got.extend_from_slice(&chunk);
         }
         let got = String::from_utf8(got).unwrap();
-        assert!(got.contains("SELECT 'w-data';COPY x") && got.contains("SELECT 'w-post-data';TAIL\nSELECT 'w-end';\n"));
-        let stripped = got.replace("SELECT 'w-data';", "").replace("SELECT 'w-post-data';", "").replace("\nSELECT 'w-end';\n", "");
+        assert!(
+            got.contains("SELECT 'w-data';COPY x")
+                && got.contains("SELECT 'w-post-data';TAIL\nSELECT 'w-end';\n")
+        );
+        let stripped = got
+            .replace("SELECT 'w-data';", "")
+            .replace("SELECT 'w-post-data';", "")
+            .replace("\nSELECT 'w-end';\n", "");
         assert_eq!(stripped, text);
         assert_eq!(digest, hex(&Sha256::digest(text.as_bytes())));
     }

@@ -696,7 +696,11 @@ async fn remove_labelled(
 /// Removes the containers of one run; what could not be removed.
 pub(super) async fn forget(run: &str) -> Vec<String> {
     match tokio::time::timeout(ENGINE_WITHIN, engine()).await {
-        Ok(Ok(docker)) => remove_labelled(&docker, &[format!("{LABEL_RUN}={run}")], |_| true).await.1,
+        Ok(Ok(docker)) => {
+            remove_labelled(&docker, &[format!("{LABEL_RUN}={run}")], |_| true)
+                .await
+                .1
+        }
         // Without an engine there is no container.
         Ok(Err(_)) | Err(_) => Vec::new(),
     }

@@ -2,6 +2,7 @@
 
 use crate::check::CouldNotLook;
 use crate::database::{DatabaseError, QualifiedName, Session, quote_literal};
+use crate::outcome::Finding;
 
 /// What the server says of a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -167,6 +168,38 @@ pub fn one_statement(sql: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Ends a check that looked at several things. What could not be looked at must not hide what is
+/// wrong: only without findings it is the answer.
+///
+/// # Errors
+/// The first thing that could not be looked at, when nothing is known to be wrong.
+pub fn conclude(
+    mut findings: Vec<Finding>,
+    unclear: Vec<CouldNotLook>,
+) -> Result<Vec<Finding>, CouldNotLook> {
+    if findings.is_empty()
+        && let Some(first) = unclear.first()
+    {
+        return Err(first.clone());
+    }
+    for could_not in unclear {
+        let mut finding = Finding::new("a look at everything", could_not.reason);
+        finding.hint = could_not.hint;
+        findings.push(finding);
+    }
+    findings.dedup();
+    Ok(findings)
+}
+
+/// Counts findings in words.
+#[must_use]
+pub fn show_findings(findings: &[Finding]) -> String {
+    match findings.len() {
+        1 => "1 finding".to_owned(),
+        many => format!("{many} findings"),
+    }
+}
+
 /// Wraps an error of a role's statement with what was tried.
 #[must_use]
 pub fn could_not_try(what: &str, error: &DatabaseError) -> CouldNotLook {
@@ -189,6 +222,15 @@ mod tests {
     #[case("DELETE FROM t; COMMIT", false)]
     fn a_statement_cannot_leave_its_transaction(#[case] sql: &str, #[case] good: bool) {
         assert_eq!(one_statement(sql).is_ok(), good);
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_hidden_by_what_is_unclear() {
+        let unclear = || vec![CouldNotLook::because("a lock")];
+        assert!(conclude(Vec::new(), unclear()).is_err());
+        let findings = conclude(vec![Finding::new("a", "b")], unclear()).unwrap();
+        assert_eq!(findings.len(), 2);
+        assert_eq!(conclude(Vec::new(), Vec::new()), Ok(Vec::new()));
     }
 
     #[rstest]

@@ -134,6 +134,8 @@ pub enum End {
     Changed(String),
     /// It went through without having had anything to change: the right is there.
     Permitted,
+    /// Nothing but a foreign key that refers to this row stopped it.
+    OnlyForeignKey,
     /// It was refused, or it changed nothing.
     Stopped,
 }
@@ -242,10 +244,7 @@ pub async fn as_owner(
         Attempt::Allowed(rows) => Ok(went_through(deed, rows, true)),
         Attempt::Refused(error) => match refusal(&error) {
             Refusal::OnPurpose => Ok(End::Stopped),
-            Refusal::ByConstraint => Ok(End::Changed(format!(
-                "{} got past rights and triggers, and only a foreign key stopped it",
-                deed.word()
-            ))),
+            Refusal::ByConstraint => Ok(End::OnlyForeignKey),
             Refusal::Unclear => Err(could_not_try(
                 &format!("{} of {}", deed.word(), target.table),
                 &error,
@@ -399,7 +398,7 @@ fn changes(table: &QualifiedName, column: &Column, place: &str) -> Vec<String> {
 pub fn describe(held: usize, all: usize) -> String {
     let shown = |n: usize| show_count(u64::try_from(n).unwrap_or(u64::MAX));
     if held == all {
-        format!("each of {} tables holds rows", shown(all))
+        format!("rows in each of {} tables", shown(all))
     } else {
         format!(
             "{} of {} tables hold no row, and were only looked at in the catalog",

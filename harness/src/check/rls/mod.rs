@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub use self::behaviour::{Behaviour, Sees};
 pub use self::policy::{Command, WantedPolicy};
-use crate::check::privilege::{RoleFacts, is_true, tree};
+use crate::check::privilege::{RoleFacts, conclude, is_true, show_findings, tree};
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
@@ -234,39 +234,48 @@ impl Check for Rls {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
         let mut findings = resolved.missing;
+        let mut unclear = Vec::new();
         let mut skipped = Vec::new();
         for table in &resolved.tables {
-            findings.extend(self.catalog(&mut session, table).await?);
+            match self.catalog(&mut session, table).await {
+                Ok(found) => findings.extend(found),
+                Err(error) => unclear.push(error),
+            }
             if self.behaviour.is_empty() {
                 continue;
             }
             let total = session
                 .count(&format!("SELECT pg_catalog.count(*) FROM {table}"))
                 .await?;
-            if total == 0 {
-                if !self.skip_empty {
-                    return Err(CouldNotLook::because(format!(
-                        "{table} is empty, and nothing can be seen or hidden in it"
-                    ))
-                    .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"));
-                }
+            if total == 0 && self.skip_empty {
                 skipped.push(table.to_string());
                 continue;
             }
+            if total == 0 {
+                unclear.push(
+                    CouldNotLook::because(format!(
+                        "{table} is empty, and nothing can be seen or hidden in it"
+                    ))
+                    .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
+                );
+                continue;
+            }
             for behaviour in &self.behaviour {
-                match self.exempt(&mut session, table, &behaviour.role).await? {
-                    Some(finding) => findings.push(finding),
-                    None => {
-                        findings.extend(behaviour.look(restored, &mut session, table, total).await?)
-                    }
+                if let Some(finding) = self.exempt(&mut session, table, &behaviour.role).await? {
+                    findings.push(finding);
+                    continue;
+                }
+                match behaviour.look(restored, &mut session, table, total).await {
+                    Ok(found) => findings.extend(found),
+                    Err(error) => unclear.push(error),
                 }
             }
         }
         session.close().await;
         if !skipped.is_empty() && skipped.len() == resolved.tables.len() {
-            return Err(CouldNotLook::because("every table is empty"));
+            unclear.push(CouldNotLook::because("every table is empty"));
         }
-        findings.dedup();
+        let findings = conclude(findings, unclear)?;
         Ok(Observation::new(
             self.expectation(),
             self.actual(&findings, resolved.tables.len(), &skipped),
@@ -309,9 +318,12 @@ impl Rls {
     /// Says what was found, in one line.
     fn actual(&self, findings: &[Finding], tables: usize, skipped: &[String]) -> String {
         let mut text = if findings.is_empty() {
-            format!("as expected in {tables} tables")
+            match tables {
+                1 => "as expected".to_owned(),
+                many => format!("as expected in {many} tables"),
+            }
         } else {
-            format!("{} things are not so", findings.len())
+            show_findings(findings)
         };
         if !skipped.is_empty() {
             text.push_str(&format!(

@@ -26,28 +26,31 @@ pub enum Path {
 /// The rights on one table that change history, each with its paths.
 pub type Rights = BTreeMap<String, BTreeSet<Path>>;
 
-/// All roles that a role is or can become: `{roles}` is what one step of becoming is.
+/// All roles whose rights a role has or can get. `takes` says that it can become that role itself,
+/// and so go on from there; a role that it only inherits from leads no further.
 ///
 /// What counts is not what is inherited but what can be had: a member that does not inherit can
 /// `SET ROLE`, and a member with ADMIN OPTION can grant itself the rest. A superuser ends the
 /// search, since it is everyone: [`above`] reports it.
 const BECOME: &str = "
-WITH RECURSIVE become(oid) AS (
-  SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = {role}
+WITH RECURSIVE become(oid, takes) AS (
+  SELECT r.oid, true FROM pg_catalog.pg_roles r WHERE r.rolname = {role}
   UNION
-  SELECT r.oid
+  SELECT r.oid, ({takes})
     FROM become b
     JOIN pg_catalog.pg_roles me ON me.oid = b.oid AND NOT me.rolsuper
-    JOIN pg_catalog.pg_roles r ON r.oid <> b.oid AND ({step})
+    JOIN pg_catalog.pg_roles r ON r.oid <> b.oid
+                              AND (({takes}) OR pg_catalog.pg_has_role(b.oid, r.oid, 'USAGE'))
+   WHERE b.takes
 )";
 
-/// Since PostgreSQL 16 a membership may be without inheritance and without SET.
-const STEP_16: &str = "pg_catalog.pg_has_role(b.oid, r.oid, 'USAGE')
-  OR pg_catalog.pg_has_role(b.oid, r.oid, 'SET')
-  OR pg_catalog.pg_has_role(b.oid, r.oid, 'MEMBER WITH ADMIN OPTION')";
+/// Since PostgreSQL 16 a membership may be without inheritance and without SET. Only a superuser
+/// grants a superuser's role, whoever has ADMIN OPTION.
+const TAKES_16: &str = "pg_catalog.pg_has_role(b.oid, r.oid, 'SET')
+  OR (pg_catalog.pg_has_role(b.oid, r.oid, 'MEMBER WITH ADMIN OPTION') AND NOT r.rolsuper)";
 
 /// Before, a member can always SET ROLE.
-const STEP_13: &str = "pg_catalog.pg_has_role(b.oid, r.oid, 'MEMBER')";
+const TAKES_13: &str = "pg_catalog.pg_has_role(b.oid, r.oid, 'MEMBER')";
 
 /// Rights as the server sees them, joined with every reason that the catalog gives for one.
 const RIGHTS: &str = ",
@@ -92,10 +95,10 @@ SELECT h.oid, h.name, r.path,
 
 /// What lies above all tables: roles that a role can become and that no right stops.
 const ABOVE: &str = "
-SELECT r.rolname, CASE WHEN r.rolsuper THEN 'superuser' ELSE 'server' END
+SELECT DISTINCT r.rolname, CASE WHEN r.rolsuper THEN 'superuser' ELSE 'server' END
   FROM become b JOIN pg_catalog.pg_roles r ON r.oid = b.oid
  WHERE r.rolname <> {role}
-   AND (r.rolsuper OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files'))
+   AND ((r.rolsuper AND b.takes) OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files'))
  ORDER BY 1";
 
 /// Since PostgreSQL 15 a role can be allowed to switch ordinary triggers off for its session.
@@ -106,9 +109,9 @@ SELECT r.rolname FROM become b JOIN pg_catalog.pg_roles r ON r.oid = b.oid
 
 /// The common beginning of the queries about what a role can become.
 fn become_cte(role: &str, major: u64) -> String {
-    let step = if major >= 16 { STEP_16 } else { STEP_13 };
+    let takes = if major >= 16 { TAKES_16 } else { TAKES_13 };
     BECOME
-        .replace("{step}", step)
+        .replace("{takes}", takes)
         .replace("{role}", &quote_literal(role))
 }
 

@@ -38,7 +38,7 @@ use crate::outcome::Finding;
 ///   `sees-where` means that the role sees as many rows as there are for which the condition holds, and
 ///   that it holds for each of them; it must hold for at least one row, and not for all.
 ///   An UPDATE or DELETE of `refuses` counts as refused when it reaches no row, as policies do; it is
-///   tried as superuser too, and there it must reach one. What is written is rolled back.
+///   tried as superuser too, and there it must reach one. What is written is rolled back; sequences move on.
 ///
 /// A table without rows shows nothing, and is an error: give `skip-empty = true` where `tables` names
 /// many and some are empty by nature.

@@ -348,6 +348,7 @@ SELECT 1
 /// reads both: as two policies that are made in a transaction, written back, compared, and rolled
 /// back. Unqualified names are looked for in the table's schema, then in public; the server's own
 /// form comes from a session that only sees `pg_catalog`, so it names everything else in full.
+/// Event triggers of the database, which may forbid such statements, sleep meanwhile.
 async fn same(
     session: &mut Session,
     table: &QualifiedName,
@@ -370,7 +371,7 @@ async fn same(
         format!("{}, public", quote_ident(&table.schema))
     };
     let sql = format!(
-        "SET LOCAL search_path = pg_catalog, {path};\n{}{}{}",
+        "SET LOCAL session_replication_role = replica;\nSET LOCAL search_path = pg_catalog, {path};\n{}{}{}",
         create(&names[0], expected),
         create(&names[1], actual),
         SAME.replace("{table}", &table.literal())

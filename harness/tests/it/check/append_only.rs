@@ -180,6 +180,22 @@ async fn append_only() {
         .await;
 
         plur.passes(roles(
+            "a role that it inherits from could become the owner, and it cannot",
+            "GRANT plur_reader TO plur_app WITH SET FALSE;
+             GRANT plur_owner TO plur_reader WITH INHERIT FALSE, SET TRUE",
+            "REVOKE plur_owner FROM plur_reader; GRANT plur_reader TO plur_app WITH SET TRUE",
+        ))
+        .await;
+        plur.fails(
+            roles(
+                "a role that it can become could become the owner",
+                "GRANT plur_owner TO plur_org_acme WITH INHERIT FALSE, SET TRUE",
+                "REVOKE plur_owner FROM plur_org_acme",
+            ),
+            &["it can become plur_owner"],
+        )
+        .await;
+        plur.passes(roles(
             "a membership that gives nothing",
             "GRANT plur_owner TO plur_app WITH INHERIT FALSE, SET FALSE",
             "REVOKE plur_owner FROM plur_app",
@@ -329,13 +345,20 @@ async fn append_only() {
         )
         .await;
 
-        // What shows nothing.
+        // What shows nothing, and what is wrong all the same.
+        let empty = "
+            CREATE TABLE plur.empty_log (id int, note text);
+            ALTER TABLE plur.empty_log OWNER TO plur_owner;";
+        let log = "[[check.append-only]]\ntable = \"plur.empty_log\"\nroles = [\"plur_app\"]";
         plur.cannot_look(
-            case(
-                "an empty trail",
-                "CREATE TABLE plur.other (LIKE plur.audit_events); DROP TABLE plur.audit_events CASCADE; DROP TABLE plur.audit_events_2025_05; ALTER TABLE plur.other RENAME TO audit_events",
-            ),
+            Case { name: "an empty trail", change: empty, undo: "", check: log },
             "is empty",
+        )
+        .await;
+        let open = format!("{empty} GRANT UPDATE ON plur.empty_log TO plur_app");
+        plur.fails(
+            Case { name: "an empty trail with a grant", change: &open, undo: "", check: log },
+            &["UPDATE granted to it", "is empty"],
         )
         .await;
         plur.fails(

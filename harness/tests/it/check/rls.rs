@@ -102,6 +102,13 @@ async fn rls() {
         })
         .await;
 
+        plur.passes(case(
+            "an event trigger that forbids to make policies",
+            "CREATE FUNCTION plur.no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+             CREATE EVENT TRIGGER no ON ddl_command_start WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION plur.no()",
+        ))
+        .await;
+
         // The catalog.
         plur.fails(
             case("S03 row security is off", "ALTER TABLE plur.memberships DISABLE ROW LEVEL SECURITY"),
@@ -282,6 +289,46 @@ async fn rls() {
         plur.fails(
             behaves("the role may not connect", "DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM plur_app', current_database()); END $$"),
             &["it is not let in"],
+        )
+        .await;
+
+        // Several tables at once.
+        let zones = "
+            CREATE SCHEMA zone; GRANT USAGE ON SCHEMA zone TO plur_app;
+            CREATE TABLE zone.a (org text); CREATE TABLE zone.b (org text); CREATE TABLE zone.c (org text);
+            INSERT INTO zone.a VALUES ('acme'), ('borealis'); INSERT INTO zone.b TABLE zone.a;
+            GRANT SELECT ON ALL TABLES IN SCHEMA zone TO plur_app;
+            CREATE FUNCTION zone.org() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('plur.org', true) $$;
+            GRANT EXECUTE ON FUNCTION zone.org() TO plur_app;
+            CREATE POLICY fence ON zone.a USING (org = zone.org()); ALTER TABLE zone.a ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY fence ON zone.b USING (org = zone.org()); ALTER TABLE zone.b ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY fence ON zone.c USING (org = zone.org()); ALTER TABLE zone.c ENABLE ROW LEVEL SECURITY;";
+        let check = r#"
+            [[check.rls]]
+            tables = ["zone.*"]
+            policies = [{ name = "fence", using = "org = org()" }]
+            skip-empty = true
+            behaviour = [
+                { role = "plur_app", sees = "none" },
+                { role = "plur_app", settings = { "plur.org" = "acme" }, sees-where = "org = 'acme'" },
+            ]"#;
+        plur.passes(Case { name: "three tables, one of them empty", change: zones, undo: "", check }).await;
+        let open = format!("{zones} ALTER TABLE zone.b DISABLE ROW LEVEL SECURITY");
+        plur.fails(
+            Case { name: "one of three is open", change: &open, undo: "", check },
+            &["zone.b as plur_app", "it sees 2 rows"],
+        )
+        .await;
+        let strict = check.replace("skip-empty = true", "");
+        plur.cannot_look(
+            Case { name: "an empty one is not overlooked", change: zones, undo: "", check: &strict },
+            "zone.c is empty",
+        )
+        .await;
+        let nothing = format!("{zones} TRUNCATE zone.a, zone.b");
+        plur.cannot_look(
+            Case { name: "all are empty", change: &nothing, undo: "", check },
+            "every table is empty",
         )
         .await;
 

@@ -4,7 +4,10 @@
 //! `redrill explain <kind>` prints; the look (SQL as a `const`); the comparison; the finding; unit
 //! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
 
+pub mod append_only;
 pub mod baseline;
+pub mod privilege;
+pub mod rls;
 pub mod row_count;
 pub mod target;
 
@@ -26,7 +29,11 @@ use crate::server::ThrowawayServer;
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
-    vec![Kind::of::<row_count::RowCount>()]
+    vec![
+        Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<rls::Rls>(),
+        Kind::of::<row_count::RowCount>(),
+    ]
 }
 
 /// What a check sees of the restored database.

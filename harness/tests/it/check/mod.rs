@@ -1,1 +1,3 @@
+mod append_only;
+mod rls;
 mod row_count;

@@ -130,7 +130,7 @@ impl Plur {
         connection.close().await.unwrap();
     }
 
-    /// Makes a copy of the restored database, with the settings that a template does not carry.
+    /// Makes a copy of the restored database, with the settings and rights that a template does not carry.
     async fn cloned(&self) -> String {
         let name = format!("clone_{}", self.clones.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE plur")).await;
@@ -157,6 +157,20 @@ impl Plur {
                 format!("ALTER ROLE {} IN DATABASE {name} SET {key} = {value}", quote_ident(&role))
             };
             self.sql("postgres", &sql).await;
+        }
+        let grants = sqlx::raw_sql(AssertSqlSafe(format!(
+            "SELECT format('ALTER DATABASE {name} OWNER TO %I; REVOKE ALL ON DATABASE {name} FROM PUBLIC', pg_get_userbyid(datdba))
+               FROM pg_database WHERE datname = 'plur'
+              UNION ALL
+             SELECT format('GRANT %s ON DATABASE {name} TO %s', a.privilege_type,
+                           CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+               FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = 'plur'"
+        )))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        for row in grants {
+            self.sql("postgres", &row.get::<String, _>(0)).await;
         }
         connection.close().await.unwrap();
         name

@@ -5,6 +5,7 @@
 //! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
 
 pub mod baseline;
+pub mod graph;
 pub mod row_count;
 pub mod target;
 
@@ -26,7 +27,10 @@ use crate::server::ThrowawayServer;
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
-    vec![Kind::of::<row_count::RowCount>()]
+    vec![
+        Kind::of::<graph::Graph>(),
+        Kind::of::<row_count::RowCount>(),
+    ]
 }
 
 /// What a check sees of the restored database.

@@ -4,6 +4,7 @@
 //! `redrill explain <kind>` prints; the look (SQL as a `const`); the comparison; the finding; unit
 //! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
 
+pub mod api;
 pub mod baseline;
 pub mod graph;
 pub mod row_count;
@@ -28,6 +29,7 @@ use crate::server::ThrowawayServer;
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
     vec![
+        Kind::of::<api::Api>(),
         Kind::of::<graph::Graph>(),
         Kind::of::<row_count::RowCount>(),
     ]

@@ -25,7 +25,7 @@ ready = {{ path = "/health", within = "30s" }}
 
 [[check.api.request]]
 path = "/health"
-expect.json = {{ "$.status" = "ok", "$.users" = 120, "$.migrations.head" = 10 }}
+expect.json = {{ "$.status" = "ok", "$.users" = 121, "$.migrations.head" = 10 }}
 expect.headers = {{ content-type = "application/json" }}
 
 [[check.api.request]]
@@ -207,7 +207,7 @@ async fn an_application_that_changes_the_schema_is_found() {
     }
     on_plur(async |plur| {
         let change = "CREATE ROLE migrator LOGIN SUPERUSER";
-        let undo = "DROP ROLE migrator";
+        let undo = "DROP OWNED BY migrator; DROP ROLE migrator";
         plur.fails(
             Case {
                 name: "O09 it migrates",

@@ -41,7 +41,10 @@ pub struct Plur {
 
 /// The repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// The PLUR backup, made by its own script unless it is there.
@@ -52,7 +55,11 @@ pub fn plur_backup() -> PathBuf {
             let out = root().join("fixtures/databases/plur/out");
             let script = root().join("fixtures/databases/plur/make.sh");
             let made = Command::new(script).output().expect("make.sh starts");
-            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            assert!(
+                made.status.success(),
+                "{}",
+                String::from_utf8_lossy(&made.stderr)
+            );
             let source = Source::Newest(out.join("plur-*.sql.gz"));
             backup::source::find(&source, Path::new("/")).unwrap().path
         })
@@ -67,7 +74,10 @@ pub fn work() -> Work {
 /// Looks at a backup file.
 pub async fn inspect(path: &Path) -> Backup {
     let found = backup::source::find(&Source::Path(path.to_owned()), Path::new("/")).unwrap();
-    tokio::task::spawn_blocking(move || backup::inspect::inspect(&found)).await.unwrap().unwrap()
+    tokio::task::spawn_blocking(move || backup::inspect::inspect(&found))
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 /// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
@@ -83,7 +93,9 @@ pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
         file: None,
     };
     let path = std::env::var("PATH").unwrap();
-    let server = ThrowawayServer::start(&file::Server::default(), &wanted, &run, &path).await.unwrap();
+    let server = ThrowawayServer::start(&file::Server::default(), &wanted, &run, &path)
+        .await
+        .unwrap();
     let log = restore::restore(
         &server,
         &mut backup,
@@ -95,7 +107,11 @@ pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
     .unwrap();
     assert_eq!(log.errors, []);
     assert_eq!(log.database, "plur");
-    let plur = Plur { server, run, clones: AtomicU32::new(0) };
+    let plur = Plur {
+        server,
+        run,
+        clones: AtomicU32::new(0),
+    };
     let tested = AssertUnwindSafe(test(&plur)).catch_unwind().await;
     plur.server.stop().await.unwrap();
     plur.run.end().unwrap();
@@ -114,9 +130,10 @@ impl Plur {
             .statement_cache_capacity(0);
         let options = match &endpoint.address {
             Address::Socket(folder) => options.socket(folder),
-            Address::Loopback(port) => {
-                options.host("127.0.0.1").port(*port).password(endpoint.password.expose())
-            }
+            Address::Loopback(port) => options
+                .host("127.0.0.1")
+                .port(*port)
+                .password(endpoint.password.expose()),
         };
         PgConnection::connect_with(&options).await.unwrap()
     }
@@ -124,7 +141,10 @@ impl Plur {
     /// Runs SQL as superuser.
     pub async fn sql(&self, database: &str, sql: &str) {
         let mut connection = self.connect(database).await;
-        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await {
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await
+        {
             panic!("{error}\nin: {sql}");
         }
         connection.close().await.unwrap();
@@ -133,7 +153,8 @@ impl Plur {
     /// Makes a copy of the restored database, with the settings and rights that a template does not carry.
     async fn cloned(&self) -> String {
         let name = format!("clone_{}", self.clones.fetch_add(1, Ordering::Relaxed));
-        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE plur")).await;
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE plur"))
+            .await;
         let mut connection = self.connect("postgres").await;
         let rows = sqlx::raw_sql(
             "SELECT coalesce(r.rolname, ''), unnest(s.setconfig)
@@ -154,7 +175,10 @@ impl Plur {
             let sql = if role.is_empty() {
                 format!("ALTER DATABASE {name} SET {key} = {value}")
             } else {
-                format!("ALTER ROLE {} IN DATABASE {name} SET {key} = {value}", quote_ident(&role))
+                format!(
+                    "ALTER ROLE {} IN DATABASE {name} SET {key} = {value}",
+                    quote_ident(&role)
+                )
             };
             self.sql("postgres", &sql).await;
         }
@@ -186,6 +210,7 @@ impl Plur {
         let folder = root().join("scenarios");
         let restored = Restored {
             server: &self.server,
+            run: &self.run.id,
             database: &database,
             folder: &folder,
             environment: &environment(),
@@ -196,7 +221,11 @@ impl Plur {
         if !case.undo.is_empty() {
             self.sql(&database, case.undo).await;
         }
-        self.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)")).await;
+        self.sql(
+            "postgres",
+            &format!("DROP DATABASE {database} WITH (FORCE)"),
+        )
+        .await;
         looked
     }
 
@@ -204,9 +233,18 @@ impl Plur {
     pub async fn passes(&self, case: Case<'_>) {
         match self.look(case).await {
             Ok(observation) => {
-                assert_eq!(observation.findings, [], "`{}` must pass\n{}", case.name, case.check);
+                assert_eq!(
+                    observation.findings,
+                    [],
+                    "`{}` must pass\n{}",
+                    case.name,
+                    case.check
+                );
             }
-            Err(unable) => panic!("`{}` must pass, but could not look: {unable:?}\n{}", case.name, case.check),
+            Err(unable) => panic!(
+                "`{}` must pass, but could not look: {unable:?}\n{}",
+                case.name, case.check
+            ),
         }
     }
 
@@ -214,13 +252,25 @@ impl Plur {
     pub async fn fails(&self, case: Case<'_>, texts: &[&str]) {
         match self.look(case).await {
             Ok(observation) => {
-                assert!(!observation.findings.is_empty(), "`{}` must fail\n{}", case.name, case.check);
+                assert!(
+                    !observation.findings.is_empty(),
+                    "`{}` must fail\n{}",
+                    case.name,
+                    case.check
+                );
                 let shown = format!("{:?}", observation.findings);
                 for text in texts {
-                    assert!(shown.contains(text), "`{}`: no `{text}` in {shown}", case.name);
+                    assert!(
+                        shown.contains(text),
+                        "`{}`: no `{text}` in {shown}",
+                        case.name
+                    );
                 }
             }
-            Err(unable) => panic!("`{}` must fail, but could not look: {unable:?}\n{}", case.name, case.check),
+            Err(unable) => panic!(
+                "`{}` must fail, but could not look: {unable:?}\n{}",
+                case.name, case.check
+            ),
         }
     }
 
@@ -229,7 +279,11 @@ impl Plur {
         match self.look(case).await {
             Ok(observation) => panic!("`{}` must not be able to look: {observation:?}", case.name),
             Err(unable) => {
-                assert!(unable.actual.contains(text), "`{}`: no `{text}` in {unable:?}", case.name);
+                assert!(
+                    unable.actual.contains(text),
+                    "`{}`: no `{text}` in {unable:?}",
+                    case.name
+                );
             }
         }
     }

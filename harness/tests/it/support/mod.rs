@@ -258,7 +258,18 @@ impl Plur {
                     case.name,
                     case.check
                 );
-                let shown = format!("{:?}", observation.findings);
+                let shown: String = observation
+                    .findings
+                    .iter()
+                    .map(|f| {
+                        format!(
+                            "{}; {}; {}\n",
+                            f.object.as_deref().unwrap_or("-"),
+                            f.expected,
+                            f.actual
+                        )
+                    })
+                    .collect();
                 for text in texts {
                     assert!(
                         shown.contains(text),

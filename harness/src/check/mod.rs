@@ -5,7 +5,10 @@
 //! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
 
 pub mod baseline;
+pub mod extension;
+pub mod index;
 pub mod row_count;
+pub mod schema_version;
 pub mod target;
 
 use std::path::Path;
@@ -26,7 +29,12 @@ use crate::server::ThrowawayServer;
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
-    vec![Kind::of::<row_count::RowCount>()]
+    vec![
+        Kind::of::<extension::Extension>(),
+        Kind::of::<index::Index>(),
+        Kind::of::<row_count::RowCount>(),
+        Kind::of::<schema_version::SchemaVersion>(),
+    ]
 }
 
 /// What a check sees of the restored database.

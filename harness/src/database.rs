@@ -354,6 +354,19 @@ impl Session {
             })
     }
 
+    /// Runs a statement that writes and stays, such as CREATE DATABASE.
+    ///
+    /// Not public: only `server/` prepares a server, checks look and try.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub(crate) async fn write(&mut self, sql: &str) -> Result<Answer, DatabaseError> {
+        self.run("SET default_transaction_read_only = off").await?;
+        let answer = self.run(sql).await;
+        self.run("SET default_transaction_read_only = on").await?;
+        answer
+    }
+
     /// Tries `sql` in a read-write transaction and always rolls back, so that nothing stays.
     /// Deferred constraint triggers are made to fire, since there is no commit that would.
     ///

@@ -1,0 +1,87 @@
+//! What keeps a local child in: Landlock, the kernel's own sandbox for unprivileged processes.
+//!
+//! A backup is untrusted code. In the sandbox it can execute nothing but the program itself, reads
+//! no home directory, writes only to the run's folder, and reaches no TCP port.
+
+use std::io;
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
+};
+
+/// The newest kernel interface whose rights are used; an older kernel enforces what it knows.
+const NEWEST: ABI = ABI::V6;
+
+/// Folders and files that a child may use; everything else is out of its reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    /// May be read.
+    pub read: Vec<PathBuf>,
+    /// May be read and written.
+    pub write: Vec<PathBuf>,
+    /// May be executed.
+    pub execute: Vec<PathBuf>,
+}
+
+/// How much of a sandbox the kernel enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strength {
+    /// Files, programs and TCP.
+    Full,
+    /// Files and programs; TCP stays open.
+    NoTcp,
+    /// Nothing: the kernel has no Landlock.
+    Nothing,
+}
+
+impl Sandbox {
+    /// Puts the calling thread and all its children in, for good.
+    ///
+    /// # Errors
+    /// When the kernel knows the rules but refuses them.
+    pub fn enforce(&self) -> io::Result<()> {
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
+        let enforce = || {
+            Ruleset::default()
+                .set_compatibility(CompatLevel::BestEffort)
+                .handle_access(AccessFs::from_all(NEWEST))?
+                .handle_access(AccessNet::from_all(NEWEST))?
+                .scope(Scope::AbstractUnixSocket | Scope::Signal)?
+                .create()?
+                .add_rules(path_beneath_rules(&self.read, read))?
+                .add_rules(path_beneath_rules(&self.write, write))?
+                .add_rules(path_beneath_rules(&self.execute, read | AccessFs::Execute))?
+                .restrict_self()
+        };
+        enforce().map(drop).map_err(io::Error::other)
+    }
+
+    /// Tells what this kernel would enforce, by trying it on a thread of its own.
+    #[must_use]
+    pub fn strength() -> Strength {
+        let level = |with_net: bool| {
+            std::thread::spawn(move || {
+                let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+                let ruleset = if with_net {
+                    ruleset.handle_access(AccessNet::from_all(ABI::V4)).ok()?
+                } else {
+                    ruleset.handle_access(AccessFs::from_all(ABI::V1)).ok()?
+                };
+                let status = ruleset.create().ok()?.restrict_self().ok()?;
+                Some(status.ruleset == RulesetStatus::FullyEnforced)
+            })
+            .join()
+            .ok()
+            .flatten()
+            .unwrap_or(false)
+        };
+        match (level(false), level(true)) {
+            (true, true) => Strength::Full,
+            (true, false) => Strength::NoTcp,
+            (false, _) => Strength::Nothing,
+        }
+    }
+}

@@ -1,0 +1,749 @@
+//! The container provider: testcontainers starts it, without a network, capabilities or a shell.
+//!
+//! The container runs `initdb` and `postgres` directly, as the image's `postgres` user; the image's
+//! own entrypoint is not used, since its temporary server and its checks cost half a second.
+
+use std::collections::HashMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::container::LogOutput;
+use testcontainers::bollard::exec::StartExecResults;
+use testcontainers::bollard::models::{ExecConfig, HostConfig, Mount, MountType, PortBinding};
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use testcontainers::core::client::docker_client_instance;
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
+use tokio::io::AsyncWriteExt as _;
+
+use super::{
+    Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
+    settings,
+};
+use crate::cleanup::{LABEL_HOST, LABEL_RUN, LABEL_WORK, Run, Work, host};
+use crate::database::{Address, Endpoint};
+use crate::outcome::ServerFacts;
+use crate::redact::Secret;
+use crate::scenario::file::{self, Storage};
+use crate::scenario::units::show_bytes;
+
+/// Where the socket's folder is inside.
+const SOCKET: &str = "/redrill/socket";
+/// Where the backup's folder is inside.
+const BACKUP: &str = "/redrill/backup";
+/// The home of the data: owned by `postgres` in every Postgres image, also on a fresh volume.
+const HOME: &str = "/var/lib/postgresql";
+/// The newest major version that is looked for when a backup wants an older one.
+const NEWEST_MAJOR: u32 = 18;
+/// Without a limit of the scenario's.
+const PIDS: u32 = 512;
+/// How long the engine may take for a single answer.
+const ENGINE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Makes the cluster and becomes the server. `$1` is the superuser; the rest are the server's arguments.
+const START: &str = r#"
+set -e
+bin=$(dirname "$(readlink -f "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)")")
+echo "redrill-bin $bin"
+superuser=$1
+shift
+umask 077
+printf '%s' "$REDRILL_PASSWORD" > /tmp/redrill-password
+unset REDRILL_PASSWORD
+"$bin/initdb" -D "$PGDATA" -U "$superuser" --encoding=UTF8 --no-sync \
+    --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/redrill-password > /dev/null
+rm /tmp/redrill-password
+exec "$bin/postgres" -D "$PGDATA" "$@"
+"#;
+
+/// Every shell and interpreter that could serve `COPY … PROGRAM` or `\!`.
+const SHELLS: &[&str] = &[
+    "/bin/sh",
+    "/bin/bash",
+    "/bin/dash",
+    "/bin/ash",
+    "/bin/busybox",
+    "/usr/bin/perl",
+    "/usr/bin/python3",
+    "/usr/bin/env",
+];
+
+struct Container {
+    docker: Docker,
+    run: String,
+    labels: Vec<(&'static str, String)>,
+    image: String,
+    image_id: String,
+    socket: PathBuf,
+    backup: Option<PathBuf>,
+    memory: u64,
+    shm: u64,
+    pids: u32,
+    storage: Storage,
+    by_port: bool,
+    arguments: Vec<String>,
+    chosen: String,
+    bin: Option<String>,
+    endpoint: Option<Endpoint>,
+    container: Option<ContainerAsync<GenericImage>>,
+}
+
+/// Gives an empty machine: an engine that answers, and an image that is there. Never pulls.
+pub(super) async fn provide(
+    server: &file::Server,
+    container: &file::Container,
+    wanted: &Wanted,
+    run: &Run,
+    chosen: &str,
+) -> Result<Box<dyn Machine>, ServerError> {
+    let docker = engine().await?;
+    let (image, image_id) = image(&docker, container, wanted).await?;
+    let machine_memory = memory_of_this_machine();
+    let memory = container
+        .memory
+        .map_or(machine_memory / 4 * 3, |size| size.0);
+    let storage = container.storage.unwrap_or({
+        // A restored database takes up to some three times its dump, indexes included.
+        let in_memory = wanted.bytes.saturating_mul(4) < memory / 4;
+        if in_memory {
+            Storage::Memory
+        } else {
+            Storage::Volume
+        }
+    });
+    let socket = run.folder.join("socket");
+    std::fs::create_dir(&socket)
+        .and_then(|()| {
+            // The image's `postgres` has a number of its own; the folder above lets only us in.
+            std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777))
+        })
+        .map_err(|error| ServerError::new(format!("cannot make {}: {error}", socket.display())))?;
+    let by_port = !sockets_cross(&docker).await;
+    Ok(Box::new(Container {
+        docker,
+        run: run.id.clone(),
+        labels: run.labels().into(),
+        image,
+        image_id,
+        socket,
+        backup: wanted.file.clone(),
+        memory,
+        shm: container.shm.map_or(memory / 4, |size| size.0),
+        pids: container.pids.unwrap_or(PIDS),
+        storage,
+        by_port,
+        arguments: settings(server),
+        chosen: chosen.to_owned(),
+        bin: None,
+        endpoint: None,
+        container: None,
+    }))
+}
+
+/// Finds an engine that answers.
+async fn engine() -> Result<Docker, ServerError> {
+    let hint =
+        "start the container engine, or let redrill use it: add your user to the group `docker`";
+    let docker = docker_client_instance()
+        .await
+        .map_err(|error| ServerError::new(format!("no container engine: {error}")).hint(hint))?;
+    match tokio::time::timeout(ENGINE_WITHIN, docker.version()).await {
+        Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) => Err(ServerError::new(format!(
+            "the container engine does not answer: {error}"
+        ))
+        .hint(hint)),
+        Err(_) => Err(ServerError::new("the container engine does not answer in time").hint(hint)),
+    }
+}
+
+/// Whether a unix socket made in a container can be used from here: not through a virtual machine.
+async fn sockets_cross(docker: &Docker) -> bool {
+    match docker.info().await {
+        Ok(info) => !info
+            .operating_system
+            .is_some_and(|name| name.contains("Docker Desktop")),
+        Err(_) => true,
+    }
+}
+
+/// Takes the image that the scenario names, or the one for the backup's major version or the next.
+async fn image(
+    docker: &Docker,
+    container: &file::Container,
+    wanted: &Wanted,
+) -> Result<(String, String), ServerError> {
+    if let Some(name) = &container.image {
+        return match docker.inspect_image(name).await {
+            Ok(image) => Ok((name.clone(), image.id.unwrap_or_default())),
+            Err(_) => Err(
+                ServerError::new(format!("the image `{name}` is not on this machine"))
+                    .hint(format!("`docker pull {name}`, or build it")),
+            ),
+        };
+    }
+    let majors: Vec<u32> = match wanted.major {
+        Some(major) => (major..=NEWEST_MAJOR.max(major)).collect(),
+        None => (13..=NEWEST_MAJOR).rev().collect(),
+    };
+    for major in majors {
+        for name in [
+            format!("redrill/postgres:{major}"),
+            format!("postgres:{major}"),
+        ] {
+            if let Ok(image) = docker.inspect_image(&name).await {
+                return Ok((name, image.id.unwrap_or_default()));
+            }
+        }
+    }
+    let major = wanted.major.unwrap_or(17);
+    Err(ServerError::new(format!(
+        "no Postgres image for version {major} or newer is on this machine"
+    ))
+    .hint(format!(
+        "`ci/image.sh {major}` builds one, or `docker pull postgres:{major}`"
+    )))
+}
+
+/// Memory of this machine in bytes; 4 GiB when it cannot be told.
+fn memory_of_this_machine() -> u64 {
+    std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        })
+        .map_or(4 << 30, |kib| kib * 1024)
+}
+
+impl Container {
+    /// Everything that testcontainers has no word for.
+    fn host_config(&self) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
+        let (memory, pids, storage, by_port) = (self.memory, self.pids, self.storage, self.by_port);
+        let mut mounts = vec![bind(&self.socket, SOCKET, false)];
+        if let Some(folder) = self.backup.as_deref().and_then(Path::parent) {
+            mounts.push(bind(folder, BACKUP, true));
+        }
+        if storage == Storage::Volume {
+            // Without a source it is anonymous, and goes with the container.
+            mounts.push(Mount {
+                typ: Some(MountType::VOLUME),
+                target: Some(HOME.to_owned()),
+                ..Mount::default()
+            });
+        }
+        move |config: &mut HostConfig| {
+            config.memory = i64::try_from(memory).ok();
+            // No swap beside it: a drill that swaps measures the disk.
+            config.memory_swap = config.memory;
+            config.pids_limit = Some(i64::from(pids));
+            config.mounts = Some(mounts.clone());
+            config.publish_all_ports = Some(false);
+            if storage == Storage::Memory {
+                config.tmpfs = Some(HashMap::from([(
+                    HOME.to_owned(),
+                    "rw,mode=1777,exec".to_owned(),
+                )]));
+            }
+            if by_port {
+                let binding = PortBinding {
+                    host_ip: Some("127.0.0.1".to_owned()),
+                    host_port: Some(String::new()),
+                };
+                config.port_bindings = Some(HashMap::from([(
+                    "5432/tcp".to_owned(),
+                    Some(vec![binding]),
+                )]));
+            } else {
+                config.network_mode = Some("none".to_owned());
+                config.port_bindings = None;
+            }
+        }
+    }
+
+    fn request(&self, superuser: &str, password: &Secret) -> ContainerRequest<GenericImage> {
+        let (name, tag) = match self.image.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
+            _ => (self.image.clone(), "latest".to_owned()),
+        };
+        let mut command: Vec<String> = ["-c", START, "redrill", superuser]
+            .map(str::to_owned)
+            .into();
+        command.extend(self.arguments.iter().cloned());
+        let listen = if self.by_port { "*" } else { "" };
+        for (name, value) in [
+            ("listen_addresses", listen),
+            ("port", "5432"),
+            ("unix_socket_directories", SOCKET),
+        ] {
+            command.extend(["-c".to_owned(), format!("{name}={value}")]);
+        }
+        GenericImage::new(name, tag)
+            .with_entrypoint("/bin/sh")
+            .with_cmd(command)
+            .with_user("postgres")
+            .with_env_var("PGDATA", format!("{HOME}/redrill"))
+            .with_env_var("REDRILL_PASSWORD", password.expose())
+            .with_env_var("TZ", "UTC")
+            .with_cap_drop("ALL")
+            .with_security_opt("no-new-privileges")
+            .with_shm_size(self.shm)
+            .with_labels(
+                self.labels
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            )
+            .with_host_config_modifier(self.host_config())
+    }
+
+    fn id(&self) -> Result<&str, ServerError> {
+        self.container
+            .as_ref()
+            .map(|container| container.id())
+            .ok_or_else(|| ServerError::new("the container was not started"))
+    }
+
+    /// The end of the container's output: the server's log.
+    async fn log(&self) -> String {
+        let Ok(id) = self.id() else {
+            return String::new();
+        };
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail("200")
+            .build();
+        let lines = self.docker.logs(id, Some(options));
+        lines
+            .filter_map(|line| async { line.ok().map(|line| line.to_string()) })
+            .collect::<Vec<String>>()
+            .await
+            .concat()
+    }
+
+    /// Starts a program inside and attaches to it.
+    async fn exec(
+        &self,
+        command: Vec<String>,
+        user: &str,
+        environment: Vec<String>,
+        with_input: bool,
+    ) -> Result<ClientProcess, ServerError> {
+        let failed = |error: testcontainers::bollard::errors::Error| {
+            ServerError::new(format!(
+                "the engine cannot start a program in the container: {error}"
+            ))
+        };
+        let config = ExecConfig {
+            cmd: Some(command),
+            user: Some(user.to_owned()),
+            env: Some(environment),
+            attach_stdin: Some(with_input),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let exec = self
+            .docker
+            .create_exec(self.id()?, config)
+            .await
+            .map_err(failed)?
+            .id;
+        let StartExecResults::Attached { output, input } =
+            self.docker.start_exec(&exec, None).await.map_err(failed)?
+        else {
+            return Err(ServerError::new("the engine did not attach to the program"));
+        };
+        // The engine gives both streams as one; they are taken apart here.
+        let (stdout, mut to_stdout) = tokio::io::simplex(64 * 1024);
+        let (stderr, mut to_stderr) = tokio::io::simplex(64 * 1024);
+        let pump = tokio::spawn(async move {
+            let mut output = output;
+            while let Ok(Some(chunk)) = output.try_next().await {
+                let written = match chunk {
+                    LogOutput::StdErr { message } => to_stderr.write_all(&message).await,
+                    LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                        to_stdout.write_all(&message).await
+                    }
+                    LogOutput::StdIn { .. } => Ok(()),
+                };
+                if written.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(ClientProcess {
+            stdin: with_input.then(|| Box::new(input) as _),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            end: Box::new(ContainerEnd {
+                docker: self.docker.clone(),
+                exec,
+                pump,
+            }),
+        })
+    }
+}
+
+/// A bind mount.
+fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.display().to_string()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
+    }
+}
+
+#[async_trait]
+impl Machine for Container {
+    async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError> {
+        let password = Secret::random().map_err(|error| ServerError::new(error.to_string()))?;
+        let container = self
+            .request(superuser, &password)
+            .start()
+            .await
+            .map_err(|error| {
+                ServerError::new(format!("the engine cannot start the container: {error}"))
+            })?;
+        let address = if self.by_port {
+            let ports = container
+                .ports()
+                .await
+                .map_err(|error| ServerError::new(format!("the engine names no port: {error}")))?;
+            let port = ports
+                .map_to_host_port_ipv4(5432)
+                .ok_or_else(|| ServerError::new("the engine names no port"))?;
+            Address::Loopback(port)
+        } else {
+            Address::Socket(self.socket.clone())
+        };
+        self.container = Some(container);
+        let endpoint = Endpoint {
+            address,
+            superuser: superuser.to_owned(),
+            password,
+        };
+        self.endpoint = Some(endpoint.clone());
+        Ok(endpoint)
+    }
+
+    async fn ended(&self) -> Option<String> {
+        let state = self
+            .docker
+            .inspect_container(self.id().ok()?, None)
+            .await
+            .ok()?
+            .state?;
+        if state.running == Some(true) {
+            return None;
+        }
+        let log = self.log().await;
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("its log is empty");
+        let killed = if state.oom_killed == Some(true) {
+            ", out of memory"
+        } else {
+            ""
+        };
+        Some(format!(
+            "exit code {}{killed}; {last}",
+            state.exit_code.unwrap_or(-1)
+        ))
+    }
+
+    async fn lock(&mut self) -> Result<(), ServerError> {
+        let log = self.log().await;
+        self.bin = log.lines().find_map(|line| {
+            line.strip_prefix("redrill-bin ")
+                .map(|bin| bin.trim().to_owned())
+        });
+        // Root without capabilities still owns these files, and may close them to everybody else.
+        let mut command: Vec<String> = ["chmod", "-f", "0700"].map(str::to_owned).into();
+        command.extend(SHELLS.iter().map(|shell| (*shell).to_owned()));
+        let mut process = self.exec(command, "0", Vec::new(), false).await?;
+        // Absent ones make it end with 1; that the shell is closed is tried, not believed.
+        process.end.wait().await?;
+        let command = ["/bin/sh", "-c", "exit 0"].map(str::to_owned).into();
+        let closed = match self.exec(command, "postgres", Vec::new(), false).await {
+            Err(_) => true,
+            Ok(mut process) => process.end.wait().await? != Some(0),
+        };
+        if closed {
+            Ok(())
+        } else {
+            Err(ServerError::new(
+                "the shell of the image cannot be closed to the server",
+            ))
+        }
+    }
+
+    async fn client(&self, client: Client) -> Result<ClientProcess, ServerError> {
+        let superuser = self
+            .endpoint
+            .as_ref()
+            .map_or("postgres", |endpoint| &endpoint.superuser);
+        let program = match &self.bin {
+            Some(bin) => format!("{bin}/{}", client.program),
+            None => client.program.to_owned(),
+        };
+        let mut command = vec![program];
+        command.extend(client.arguments);
+        let environment = [
+            ("PGHOST", SOCKET),
+            ("PGPORT", "5432"),
+            ("PGUSER", superuser),
+            ("PGDATABASE", "postgres"),
+            ("LC_ALL", "C.UTF-8"),
+        ];
+        let environment = environment
+            .map(|(name, value)| format!("{name}={value}"))
+            .into();
+        let (user, with_input) = match &client.input {
+            ClientInput::Nothing => ("postgres".to_owned(), false),
+            ClientInput::Pipe => ("postgres".to_owned(), true),
+            ClientInput::Backup(file) => {
+                let metadata = file.metadata().map_err(|error| {
+                    ServerError::new(format!("cannot read {}: {error}", file.display()))
+                })?;
+                let name = file
+                    .file_name()
+                    .map(|name| name.to_string_lossy())
+                    .unwrap_or_default();
+                command.push(format!("{BACKUP}/{name}"));
+                // A backup that only its owner may read is read as its owner.
+                (format!("{}:{}", metadata.uid(), metadata.gid()), false)
+            }
+        };
+        self.exec(command, &user, environment, with_input).await
+    }
+
+    async fn stop(&mut self) -> Result<(), ServerError> {
+        // Dropping the handle would remove it a second time, in the background.
+        if let Some(container) = self.container.take() {
+            container.rm().await.map_err(|error| {
+                ServerError::new(format!("cannot remove the container: {error}"))
+            })?;
+        }
+        // Also one whose creation was interrupted before its handle came back.
+        let failed = remove_labelled(&self.docker, &[format!("{LABEL_RUN}={}", self.run)], |_| {
+            true
+        })
+        .await
+        .1;
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(ServerError::new(failed.join("; ")))
+        }
+    }
+
+    fn describe(&self) -> ServerFacts {
+        let mut isolation = vec![
+            "all capabilities dropped, no new privileges, user `postgres`".to_owned(),
+            "no shell or interpreter for the server and psql".to_owned(),
+            format!(
+                "at most {} of memory, {} of shared memory, {} processes",
+                show_bytes(self.memory),
+                show_bytes(self.shm),
+                self.pids
+            ),
+            match self.storage {
+                Storage::Memory => "data in memory".to_owned(),
+                Storage::Volume => "data on a volume that goes with the container".to_owned(),
+            },
+        ];
+        if self.backup.is_some() {
+            isolation.push("the backup's folder is mounted read-only".to_owned());
+        }
+        let mut weaknesses = Vec::new();
+        if self.by_port {
+            weaknesses.push(
+                "unix sockets do not cross to this engine's virtual machine: the container has a network and a port on 127.0.0.1"
+                    .to_owned(),
+            );
+        } else {
+            isolation.insert(
+                0,
+                "no network at all; reached by a unix socket in a private folder".to_owned(),
+            );
+        }
+        ServerFacts {
+            provider: "container",
+            origin: format!("{} ({})", self.image, short(&self.image_id)),
+            version: String::new(),
+            extensions: Vec::new(),
+            isolation,
+            weaknesses,
+            chosen: self.chosen.clone(),
+            started_in: Duration::ZERO,
+        }
+    }
+}
+
+/// `sha256:75771c205127…` → its first twelve digits, with the algorithm.
+fn short(id: &str) -> &str {
+    id.get(..19).unwrap_or(id)
+}
+
+struct ContainerEnd {
+    docker: Docker,
+    exec: String,
+    pump: tokio::task::JoinHandle<()>,
+}
+
+#[async_trait]
+impl ClientEnd for ContainerEnd {
+    async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
+        // The engine may close the streams a moment before it knows the code.
+        for _ in 0..200 {
+            let exec = self
+                .docker
+                .inspect_exec(&self.exec)
+                .await
+                .map_err(|error| {
+                    ServerError::new(format!("the engine lost the program: {error}"))
+                })?;
+            if exec.running != Some(true) {
+                return Ok(exec.exit_code);
+            }
+            if self.pump.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        loop {
+            let exec = self
+                .docker
+                .inspect_exec(&self.exec)
+                .await
+                .map_err(|error| {
+                    ServerError::new(format!("the engine lost the program: {error}"))
+                })?;
+            if exec.running != Some(true) {
+                return Ok(exec.exit_code);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for ContainerEnd {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+/// Removes containers with all the given labels for which `is_dead` holds; ids and failures.
+async fn remove_labelled(
+    docker: &Docker,
+    labels: &[String],
+    is_dead: impl Fn(&HashMap<String, String>) -> bool,
+) -> (Vec<String>, Vec<String>) {
+    let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let (mut removed, mut failed) = (Vec::new(), Vec::new());
+    let containers = match docker.list_containers(Some(options)).await {
+        Ok(containers) => containers,
+        Err(error) => {
+            return (
+                removed,
+                vec![format!("the engine does not list its containers: {error}")],
+            );
+        }
+    };
+    for container in containers {
+        let (Some(id), Some(labels)) = (container.id, container.labels) else {
+            continue;
+        };
+        if !is_dead(&labels) {
+            continue;
+        }
+        let options = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
+        match docker.remove_container(&id, Some(options)).await {
+            Ok(()) => removed.push(id),
+            // 404: somebody else removed it; 409: the engine is removing it already.
+            Err(testcontainers::bollard::errors::Error::DockerResponseServerError {
+                status_code: 404 | 409,
+                ..
+            }) => {}
+            Err(error) => failed.push(format!(
+                "container {}: {error}",
+                id.get(..12).unwrap_or(&id)
+            )),
+        }
+    }
+    (removed, failed)
+}
+
+/// Removes the containers, with their volumes, of runs of this user on this machine that are dead.
+pub(super) async fn sweep(work: &Work) -> (Vec<String>, Vec<String>) {
+    let Ok(Ok(docker)) = tokio::time::timeout(ENGINE_WITHIN, engine()).await else {
+        return (Vec::new(), Vec::new());
+    };
+    let ours = [
+        format!("{LABEL_HOST}={}", host()),
+        format!("{LABEL_WORK}={}", work.root().display()),
+    ];
+    remove_labelled(&docker, &ours, |labels| {
+        labels.get(LABEL_RUN).is_some_and(|run| !work.is_alive(run))
+    })
+    .await
+}
+
+/// Says whether an engine answers, and which images are there.
+pub(super) async fn availability() -> Availability {
+    let (mut found, mut hint, mut usable) = (Vec::new(), None, false);
+    match engine().await {
+        Err(error) => {
+            found.push(error.reason);
+            hint = error.hint;
+        }
+        Ok(docker) => {
+            let version = docker
+                .version()
+                .await
+                .ok()
+                .and_then(|version| version.version);
+            found.push(format!("engine {} answers", version.unwrap_or_default()));
+            for major in 13..=NEWEST_MAJOR {
+                for name in [
+                    format!("redrill/postgres:{major}"),
+                    format!("postgres:{major}"),
+                ] {
+                    if docker.inspect_image(&name).await.is_ok() {
+                        found.push(format!("image {name}"));
+                        usable = true;
+                    }
+                }
+            }
+            if !usable {
+                found.push("no Postgres image is there".to_owned());
+                hint = Some("`ci/image.sh 17`, or `docker pull postgres:17`".to_owned());
+            }
+        }
+    }
+    Availability {
+        provider: "container",
+        usable,
+        found,
+        hint,
+    }
+}

@@ -1,0 +1,556 @@
+//! The local provider: `initdb` and `postgres` of this machine, in a private folder, without TCP.
+
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nix::sys::signal::Signal;
+use nix::unistd::User;
+
+use super::{
+    Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
+    settings,
+};
+use crate::cleanup::Run;
+use crate::database::{Address, Endpoint};
+use crate::outcome::ServerFacts;
+use crate::process::{self, Input, Program, Running};
+use crate::redact::Secret;
+use crate::sandbox::{Sandbox, Strength};
+use crate::scenario::file;
+
+/// Folders where distributions put the programs of a server.
+const FOLDERS: &[&str] = &[
+    "/usr/lib/postgresql",
+    "/usr/local/pgsql",
+    "/opt/homebrew/opt",
+];
+
+/// Limit for `initdb`.
+const INITDB_WITHIN: Duration = Duration::from_secs(60);
+
+/// A set of server programs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Installation {
+    /// Major version.
+    major: u32,
+    /// The folder of `initdb` and `postgres`.
+    bin: PathBuf,
+    /// What `postgres --version` says.
+    version: String,
+}
+
+struct Local {
+    run: String,
+    installation: Installation,
+    folder: PathBuf,
+    user: Option<(u32, u32)>,
+    user_name: String,
+    arguments: Vec<String>,
+    strength: Strength,
+    chosen: String,
+    endpoint: Option<Endpoint>,
+    server: Option<Mutex<Running>>,
+}
+
+/// Gives an empty machine: the fitting programs, and a private folder for them.
+pub(super) async fn provide(
+    server: &file::Server,
+    local: &file::Local,
+    wanted: &Wanted,
+    run: &Run,
+    path: &str,
+    chosen: &str,
+) -> Result<Box<dyn Machine>, ServerError> {
+    let installation = choose(local, wanted, path, &run.id).await?;
+    let (user, user_name) = unprivileged()?;
+    let folder = run.folder.join("server");
+    for (name, mode) in [("", 0o711), ("data", 0o700), ("socket", 0o711)] {
+        let path = folder.join(name);
+        std::fs::DirBuilder::new()
+            .mode(mode)
+            .recursive(true)
+            .create(&path)
+            .and_then(|()| match user {
+                Some((user, group)) => chown(&path, Some(user), Some(group)),
+                None => Ok(()),
+            })
+            .map_err(|error| {
+                ServerError::new(format!("cannot make {}: {error}", path.display()))
+            })?;
+    }
+    let socket = folder.join("socket/.s.PGSQL.5432");
+    // The limit of sun_path on Linux, with its final NUL.
+    if socket.as_os_str().len() > 107 {
+        return Err(ServerError::new(format!(
+            "the path of the socket is too long for the system: {}",
+            socket.display()
+        ))
+        .hint("set `--work-dir` to a shorter folder, such as /tmp"));
+    }
+    Ok(Box::new(Local {
+        run: run.id.clone(),
+        installation,
+        folder,
+        user,
+        user_name,
+        arguments: settings(server),
+        strength: Sandbox::strength(),
+        chosen: chosen.to_owned(),
+        endpoint: None,
+        server: None,
+    }))
+}
+
+/// Takes the programs that the scenario names, or the ones that fit the backup best.
+async fn choose(
+    local: &file::Local,
+    wanted: &Wanted,
+    path: &str,
+    run: &str,
+) -> Result<Installation, ServerError> {
+    let want = wanted.major.map_or_else(
+        || "any version".to_owned(),
+        |major| format!("version {major} or newer"),
+    );
+    if let Some(bin) = &local.bin {
+        return inspect(bin, run).await.ok_or_else(|| {
+            ServerError::new(format!("{} does not hold a Postgres server", bin.display())).hint(
+                "`bin` is the folder of `initdb` and `postgres`, as in /usr/lib/postgresql/17/bin",
+            )
+        });
+    }
+    let found = installations(path, run).await;
+    let least = wanted.major.unwrap_or(0);
+    // A dump goes into its own version or a newer one; the nearest is the most like production.
+    let fitting = if wanted.major.is_some() {
+        found.iter().filter(|one| one.major >= least).min()
+    } else {
+        found.iter().max()
+    };
+    fitting.cloned().ok_or_else(|| {
+        let have: Vec<String> = found.iter().map(|one| one.major.to_string()).collect();
+        let have = if have.is_empty() {
+            "no server is installed".to_owned()
+        } else {
+            format!("installed: {}", have.join(", "))
+        };
+        let major = wanted.major.unwrap_or(17);
+        ServerError::new(format!("no local Postgres of {want} ({have})")).hint(format!(
+            "`apt-get install postgresql-{major}`, or name its folder in `[server.local]`"
+        ))
+    })
+}
+
+/// Finds all installed servers, each once.
+async fn installations(path: &str, run: &str) -> Vec<Installation> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for root in FOLDERS {
+        folders.push(Path::new(root).join("bin"));
+        if let Ok(entries) = std::fs::read_dir(root) {
+            folders.extend(entries.flatten().map(|entry| entry.path().join("bin")));
+        }
+    }
+    for folder in std::env::split_paths(path) {
+        let config = folder.join("pg_config");
+        if config.exists()
+            && let Some(bin) = ask(config, "--bindir", run).await
+        {
+            folders.push(bin.into());
+        }
+        folders.push(folder);
+    }
+    folders.retain(|folder| folder.join("postgres").exists());
+    let mut found = Vec::new();
+    for bin in &folders {
+        found.extend(inspect(bin, run).await);
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Looks whether a folder holds a server, and which.
+async fn inspect(bin: &Path, run: &str) -> Option<Installation> {
+    let postgres = bin.join("postgres").canonicalize().ok()?;
+    let bin = postgres.parent()?.to_owned();
+    if !bin.join("initdb").exists() {
+        return None;
+    }
+    let version = ask(postgres, "--version", run).await?;
+    let number = version.split_whitespace().nth(2)?;
+    let major = number
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()?;
+    Some(Installation {
+        major,
+        bin,
+        version,
+    })
+}
+
+/// Asks a program one question; its answer without the line end.
+async fn ask(path: PathBuf, question: &str, run: &str) -> Option<String> {
+    let program = Program {
+        path,
+        arguments: vec![question.to_owned()],
+        environment: vec![("LC_ALL".to_owned(), "C".to_owned())],
+        run: run.to_owned(),
+        ..Program::default()
+    };
+    let answer = process::run(program, Duration::from_secs(10)).await.ok()?;
+    answer
+        .status
+        .success()
+        .then(|| answer.stdout.trim().to_owned())
+}
+
+/// A server refuses to run as root, so root takes an unprivileged user.
+fn unprivileged() -> Result<(Option<(u32, u32)>, String), ServerError> {
+    if !nix::unistd::geteuid().is_root() {
+        let name = User::from_uid(nix::unistd::geteuid())
+            .ok()
+            .flatten()
+            .map(|user| user.name);
+        return Ok((None, name.unwrap_or_else(|| "this user".to_owned())));
+    }
+    for name in ["postgres", "nobody"] {
+        if let Ok(Some(user)) = User::from_name(name) {
+            return Ok((Some((user.uid.as_raw(), user.gid.as_raw())), user.name));
+        }
+    }
+    Err(ServerError::new(
+        "redrill runs as root, and there is no user `postgres` or `nobody` to run the server as",
+    )
+    .hint("run redrill as an ordinary user"))
+}
+
+impl Local {
+    fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("PATH", "/usr/bin:/bin"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// What a program of the server may touch: itself, the system's libraries and data, this run.
+    fn sandbox(&self, program: &Path) -> Option<Sandbox> {
+        if self.strength == Strength::Nothing {
+            return None;
+        }
+        let prefix = self
+            .installation
+            .bin
+            .parent()
+            .unwrap_or(&self.installation.bin);
+        let read = [
+            "/usr",
+            "/lib",
+            "/lib32",
+            "/lib64",
+            "/etc",
+            "/proc",
+            "/sys/devices/system",
+            "/dev",
+        ];
+        let mut execute = vec![program.to_owned()];
+        // The dynamic loader is executed on behalf of the program.
+        for folder in [
+            "/lib",
+            "/lib64",
+            "/usr/lib",
+            "/usr/lib64",
+            "/lib/x86_64-linux-gnu",
+            "/lib/aarch64-linux-gnu",
+            "/usr/lib/x86_64-linux-gnu",
+            "/usr/lib/aarch64-linux-gnu",
+        ] {
+            if let Ok(entries) = std::fs::read_dir(folder) {
+                execute.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
+                    path.file_name()
+                        .and_then(|name| name.to_str())
+                        .is_some_and(|name| {
+                            (name.starts_with("ld-") || name.starts_with("ld64"))
+                                && name.contains(".so")
+                        })
+                        && path.is_file()
+                }));
+            }
+        }
+        Some(Sandbox {
+            read: read
+                .iter()
+                .map(PathBuf::from)
+                .chain([prefix.to_owned()])
+                .filter(|path| path.exists())
+                .collect(),
+            write: [
+                self.folder.clone(),
+                "/dev/shm".into(),
+                "/dev/null".into(),
+                "/dev/tty".into(),
+            ]
+            .into_iter()
+            .filter(|path| path.exists())
+            .collect(),
+            execute,
+        })
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+}
+
+#[async_trait]
+impl Machine for Local {
+    async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError> {
+        let data = self.folder.join("data");
+        let password = Secret::random().map_err(|error| ServerError::new(error.to_string()))?;
+        let arguments = [
+            "--pgdata",
+            &data.display().to_string(),
+            "--username",
+            superuser,
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            // The socket lies in a folder of this run; nothing listens on TCP.
+            "--auth-local=trust",
+            "--auth-host=reject",
+            "--no-sync",
+        ]
+        .map(str::to_owned);
+        let made = process::run(
+            Program {
+                path: self.installation.bin.join("initdb"),
+                arguments: arguments.into(),
+                environment: self.environment(),
+                folder: Some(self.folder.clone()),
+                user: self.user,
+                run: self.run.clone(),
+                ..Program::default()
+            },
+            INITDB_WITHIN,
+        )
+        .await
+        .map_err(|error| ServerError::new(error.to_string()))?;
+        if !made.status.success() {
+            let last = made
+                .stderr
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty());
+            return Err(ServerError::new(format!(
+                "initdb failed: {}",
+                last.unwrap_or("no message")
+            )));
+        }
+        let socket = self.folder.join("socket");
+        let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
+        arguments.extend(self.arguments.iter().cloned());
+        for (name, value) in [
+            ("listen_addresses", String::new()),
+            ("port", "5432".to_owned()),
+            ("unix_socket_directories", socket.display().to_string()),
+        ] {
+            arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
+        }
+        let postgres = self.installation.bin.join("postgres");
+        let mut server = process::spawn(Program {
+            sandbox: self.sandbox(&postgres),
+            path: postgres,
+            arguments,
+            environment: self.environment(),
+            folder: Some(data),
+            user: self.user,
+            run: self.run.clone(),
+            ..Program::default()
+        })
+        .map_err(|error| ServerError::new(error.to_string()))?;
+        // A server whose log is not read stops when the pipe is full.
+        let (stdout, stderr) = (server.stdout(), server.stderr());
+        let log = self.log_path();
+        tokio::spawn(async move {
+            let drain = process::keep_end(stdout);
+            if let (Some(mut stderr), Ok(mut file)) = (stderr, tokio::fs::File::create(log).await) {
+                // The log is for people; a full disk shows elsewhere.
+                let _ = tokio::io::copy(&mut stderr, &mut file).await;
+            }
+            drain.await
+        });
+        self.server = Some(Mutex::new(server));
+        let endpoint = Endpoint {
+            address: Address::Socket(socket),
+            superuser: superuser.to_owned(),
+            password,
+        };
+        self.endpoint = Some(endpoint.clone());
+        Ok(endpoint)
+    }
+
+    async fn ended(&self) -> Option<String> {
+        let status = {
+            let mut server = match self.server.as_ref()?.lock() {
+                Ok(server) => server,
+                Err(poisoned) => poisoned.into_inner(),
+            };
+            server.try_wait().ok()??
+        };
+        let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| line.contains("FATAL") || line.contains("PANIC"));
+        Some(format!(
+            "{status}; {}",
+            last.unwrap_or("its log says nothing")
+        ))
+    }
+
+    async fn lock(&mut self) -> Result<(), ServerError> {
+        // The sandbox was closed before the server started.
+        Ok(())
+    }
+
+    async fn client(&self, client: Client) -> Result<ClientProcess, ServerError> {
+        let endpoint = self
+            .endpoint
+            .as_ref()
+            .ok_or_else(|| ServerError::new("the server was not started"))?;
+        let path = self.installation.bin.join(client.program);
+        let input = match client.input {
+            ClientInput::Nothing => Input::Nothing,
+            ClientInput::Pipe => Input::Pipe,
+            // Opened by redrill: the unprivileged program need not have the right to.
+            ClientInput::Backup(file) => {
+                Input::File(std::fs::File::open(&file).map_err(|error| {
+                    ServerError::new(format!("cannot open {}: {error}", file.display()))
+                })?)
+            }
+        };
+        let mut environment = self.environment();
+        environment.extend(endpoint.environment(&endpoint.superuser, "postgres"));
+        environment.retain(|(name, _)| name != "DATABASE_URL");
+        let mut running = process::spawn(Program {
+            sandbox: self.sandbox(&path),
+            path,
+            arguments: client.arguments,
+            environment,
+            folder: Some(self.folder.clone()),
+            user: self.user,
+            input,
+            run: self.run.clone(),
+        })
+        .map_err(|error| ServerError::new(error.to_string()))?;
+        let (Some(stdout), Some(stderr)) = (running.stdout(), running.stderr()) else {
+            return Err(ServerError::new("a client program without output"));
+        };
+        Ok(ClientProcess {
+            stdin: running.stdin().map(|stdin| Box::new(stdin) as _),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            end: Box::new(LocalEnd(running)),
+        })
+    }
+
+    async fn stop(&mut self) -> Result<(), ServerError> {
+        if let Some(server) = self.server.take() {
+            let mut server = match server.into_inner() {
+                Ok(server) => server,
+                Err(poisoned) => poisoned.into_inner(),
+            };
+            // Immediate shutdown: nobody wants this data again.
+            server.signal(Signal::SIGQUIT);
+            let _ = tokio::time::timeout(Duration::from_secs(5), server.wait()).await;
+            server.kill();
+        }
+        process::kill_working_in(&self.folder);
+        std::fs::remove_dir_all(&self.folder).map_err(|error| {
+            ServerError::new(format!("cannot remove {}: {error}", self.folder.display()))
+        })
+    }
+
+    fn describe(&self) -> ServerFacts {
+        let mut isolation = vec![
+            "unix socket in a private folder, nothing listens on TCP".to_owned(),
+            format!("processes of the user `{}`", self.user_name),
+        ];
+        let mut weaknesses = vec![
+            "a local server shares this machine's kernel, memory and processes: it isolates less than a container"
+                .to_owned(),
+        ];
+        let files = "Landlock: executes no program but the server's own, reads no home directory, writes only to its folder";
+        match self.strength {
+            Strength::Full => {
+                isolation.push(files.to_owned());
+                isolation.push("Landlock: no TCP connection, in or out".to_owned());
+            }
+            Strength::NoTcp => {
+                isolation.push(files.to_owned());
+                weaknesses.push("this kernel's Landlock does not cover TCP: the backup's code could reach the network".to_owned());
+            }
+            Strength::Nothing => weaknesses.push(
+                "this kernel has no Landlock: the backup's code runs with all rights of that user"
+                    .to_owned(),
+            ),
+        }
+        weaknesses.push("no limit on memory or processes".to_owned());
+        ServerFacts {
+            provider: "local",
+            origin: self.installation.bin.display().to_string(),
+            version: self.installation.version.clone(),
+            extensions: Vec::new(),
+            isolation,
+            weaknesses,
+            chosen: self.chosen.clone(),
+            started_in: Duration::ZERO,
+        }
+    }
+}
+
+struct LocalEnd(Running);
+
+#[async_trait]
+impl ClientEnd for LocalEnd {
+    async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
+        let status = self
+            .0
+            .wait()
+            .await
+            .map_err(|error| ServerError::new(error.to_string()))?;
+        Ok(status.code().map(i64::from))
+    }
+}
+
+/// Says which servers are installed.
+pub(super) async fn availability(path: &str) -> Availability {
+    let found = installations(path, "doctor").await;
+    let mut lines: Vec<String> = found
+        .iter()
+        .map(|one| format!("{} in {}", one.version, one.bin.display()))
+        .collect();
+    let user = unprivileged();
+    if let Ok((_, name)) = &user {
+        lines.push(format!("the server would run as `{name}`"));
+    }
+    lines.push(match Sandbox::strength() {
+        Strength::Full => "Landlock confines files, programs and TCP".to_owned(),
+        Strength::NoTcp => "Landlock confines files and programs, not TCP".to_owned(),
+        Strength::Nothing => {
+            "this kernel has no Landlock: nothing confines the backup's code".to_owned()
+        }
+    });
+    Availability {
+        provider: "local",
+        usable: !found.is_empty() && user.is_ok(),
+        hint: found.is_empty().then(|| "`apt-get install postgresql-17 postgresql-17-pgvector postgresql-17-age`, or the version of your backups".to_owned()),
+        found: lines,
+    }
+}

@@ -67,3 +67,55 @@ pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
         .max_by_key(|code| weight(*code))
         .unwrap_or(NOTHING_CHECKED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[], NOTHING_CHECKED)]
+    #[case(&[PROVEN], PROVEN)]
+    #[case(&[PROVEN, PROVEN], PROVEN)]
+    #[case(&[PROVEN, OBJECTIVE_MISSED], OBJECTIVE_MISSED)]
+    #[case(&[OBJECTIVE_MISSED, NOTHING_CHECKED], NOTHING_CHECKED)]
+    #[case(&[NOTHING_CHECKED, INCONCLUSIVE], INCONCLUSIVE)]
+    #[case(&[INCONCLUSIVE, NOT_PROVEN], NOT_PROVEN)]
+    #[case(&[NOT_PROVEN, INVALID], INVALID)]
+    #[case(&[INVALID, INTERNAL], INTERNAL)]
+    #[case(&[INTERNAL, INTERRUPTED], INTERRUPTED)]
+    fn the_worst_code_is_that_of_the_run(#[case] codes: &[u8], #[case] worst_of_all: u8) {
+        assert_eq!(worst(codes.iter().copied()), worst_of_all);
+        assert_eq!(worst(codes.iter().rev().copied()), worst_of_all);
+    }
+
+    #[test]
+    fn the_table_names_every_verdict_with_its_code() {
+        for verdict in Verdict::ALL {
+            let code = of(verdict).to_string();
+            let line = TABLE.lines().find(|line| {
+                line.trim_start()
+                    .split_once("  ")
+                    .is_some_and(|(number, rest)| {
+                        number == code && rest.trim_start().starts_with(verdict.word())
+                    })
+            });
+            assert!(line.is_some(), "{code} {}", verdict.word());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_is_proven_only_when_every_drill_is(
+            verdicts in prop::collection::vec(prop::sample::select(Verdict::ALL.to_vec()), 0..8)
+        ) {
+            let code = worst(verdicts.iter().map(|verdict| of(*verdict)));
+            let proven = !verdicts.is_empty() && verdicts.iter().all(|v| *v == Verdict::Proven);
+            prop_assert_eq!(code == PROVEN, proven);
+            if !verdicts.is_empty() {
+                prop_assert!(verdicts.iter().any(|verdict| of(*verdict) == code));
+            }
+        }
+    }
+}

@@ -1,12 +1,20 @@
 //! `redrill` proves that a PostgreSQL backup restores.
 
+pub mod backup;
 pub mod check;
 pub mod cleanup;
+pub mod cli;
+pub mod command;
 pub mod database;
+pub mod event;
 pub mod exit_code;
 pub mod outcome;
 pub mod process;
+pub mod progress;
 pub mod redact;
+pub mod report;
+pub mod restore;
+pub mod run;
 pub mod sandbox;
 pub mod scenario;
 pub mod server;

@@ -109,3 +109,152 @@ pub fn verdict(result: &DrillResult) -> Verdict {
         None => Verdict::Inconclusive,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::outcome::{CheckResult, Objective, Stage, StageResult};
+
+    const P: char = 'p';
+
+    /// `p` pass, `f` fail, `e` error, `s` skipped.
+    fn outcome(letter: char) -> Outcome {
+        match letter.to_ascii_lowercase() {
+            P => Outcome::Pass,
+            'f' => Outcome::Fail,
+            'e' => Outcome::Error,
+            's' => Outcome::Skipped {
+                reason: "it was not its turn".to_owned(),
+            },
+            other => panic!("{other} is no outcome"),
+        }
+    }
+
+    /// A drill from letters: stages; checks (in capitals: required); objectives (`+` met, `-`
+    /// missed, `?` not measured).
+    fn drill(stages: &str, checks: &str, objectives: &str) -> DrillResult {
+        let second = Duration::from_secs(1);
+        DrillResult {
+            stages: stages
+                .chars()
+                .zip(Stage::ALL)
+                .map(|(letter, stage)| StageResult {
+                    stage,
+                    outcome: outcome(letter),
+                    summary: String::new(),
+                    findings: Vec::new(),
+                    duration: Duration::ZERO,
+                })
+                .collect(),
+            checks: checks
+                .chars()
+                .map(|letter| CheckResult {
+                    id: String::new(),
+                    kind: "row-count",
+                    name: String::new(),
+                    line: 1,
+                    required: letter.is_ascii_uppercase(),
+                    database: String::new(),
+                    outcome: outcome(letter),
+                    expected: String::new(),
+                    actual: String::new(),
+                    findings: Vec::new(),
+                    duration: Duration::ZERO,
+                })
+                .collect(),
+            objectives: objectives
+                .chars()
+                .map(|letter| Objective {
+                    name: "restore-within",
+                    limit: second,
+                    actual: match letter {
+                        '+' => Some(second),
+                        '-' => Some(second * 2),
+                        _ => None,
+                    },
+                })
+                .collect(),
+            ..DrillResult::default()
+        }
+    }
+
+    #[rstest]
+    #[case::all_is_well("ppppp", "PP", "++", Verdict::Proven)]
+    #[case::without_objectives("ppppp", "P", "", Verdict::Proven)]
+    #[case::an_objective_met_to_the_second("ppppp", "P", "+", Verdict::Proven)]
+    #[case::an_optional_failure("ppppp", "Pf", "", Verdict::Proven)]
+    #[case::an_optional_error("ppppp", "Pe", "", Verdict::Proven)]
+    #[case::an_optional_skip("ppppp", "Ps", "", Verdict::Proven)]
+    #[case::the_restore_failed("ppfsp", "SS", "", Verdict::NotProven)]
+    #[case::a_stage_failed_without_checks("fssss", "", "", Verdict::NotProven)]
+    #[case::a_required_failure("ppppp", "PF", "+", Verdict::NotProven)]
+    #[case::a_failure_beside_an_error("ppppp", "EFE", "", Verdict::NotProven)]
+    #[case::a_failure_beside_a_stage_in_error("ppppe", "PF", "", Verdict::NotProven)]
+    #[case::a_failure_beside_a_missed_objective("ppppp", "PF", "-", Verdict::NotProven)]
+    #[case::too_slow("ppppp", "P", "-", Verdict::ObjectiveMissed)]
+    #[case::one_of_two_missed("ppppp", "P", "+-", Verdict::ObjectiveMissed)]
+    #[case::missed_and_not_measured("ppppp", "P", "?-", Verdict::ObjectiveMissed)]
+    #[case::not_measured("ppppp", "P", "+?", Verdict::Inconclusive)]
+    #[case::an_error_beside_a_missed_objective("ppppp", "PE", "-", Verdict::Inconclusive)]
+    #[case::no_server("pessp", "SS", "?", Verdict::Inconclusive)]
+    #[case::leftovers("ppppe", "PP", "", Verdict::Inconclusive)]
+    #[case::a_stage_was_left_out("pppsp", "PP", "", Verdict::Inconclusive)]
+    #[case::no_stage_at_all("", "PP", "", Verdict::Inconclusive)]
+    #[case::a_required_error("ppppp", "PE", "", Verdict::Inconclusive)]
+    #[case::a_required_check_was_left_out("ppppp", "PS", "", Verdict::Inconclusive)]
+    #[case::no_check("ppppp", "", "", Verdict::NothingChecked)]
+    #[case::only_optional_checks("ppppp", "pp", "", Verdict::NothingChecked)]
+    #[case::all_checks_left_out("ppppp", "SS", "", Verdict::NothingChecked)]
+    #[case::no_check_and_too_slow("ppppp", "", "-", Verdict::NothingChecked)]
+    fn rules(
+        #[case] stages: &str,
+        #[case] checks: &str,
+        #[case] objectives: &str,
+        #[case] expected: Verdict,
+    ) {
+        let mut result = drill(stages, checks, objectives);
+        assert_eq!(verdict(&result), expected);
+        // A signal outweighs all of them.
+        result.interrupted = true;
+        assert_eq!(verdict(&result), Verdict::Interrupted);
+    }
+
+    proptest! {
+        #[test]
+        fn proven_is_what_nothing_speaks_against(
+            stages in "[pfes]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+        ) {
+            let proven = stages == "ppppp"
+                && checks.contains('P')
+                && !checks.contains(['F', 'E', 'S'])
+                && !objectives.contains(['-', '?']);
+            let result = drill(&stages, &checks, &objectives);
+            prop_assert_eq!(verdict(&result) == Verdict::Proven, proven);
+        }
+
+        #[test]
+        fn a_failure_seen_is_never_lost(
+            stages in "[pfes]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+        ) {
+            let failed = stages.contains('f') || checks.contains('F');
+            let result = drill(&stages, &checks, &objectives);
+            prop_assert_eq!(verdict(&result) == Verdict::NotProven, failed);
+        }
+
+        #[test]
+        fn the_order_of_checks_means_nothing(
+            stages in "[pppppfes]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+        ) {
+            let backwards: String = checks.chars().rev().collect();
+            prop_assert_eq!(
+                verdict(&drill(&stages, &checks, &objectives)),
+                verdict(&drill(&stages, &backwards, &objectives))
+            );
+        }
+    }
+}

@@ -693,6 +693,19 @@ async fn remove_labelled(
     (removed, failed)
 }
 
+/// Removes the containers of one run; what could not be removed.
+pub(super) async fn forget(run: &str) -> Vec<String> {
+    match tokio::time::timeout(ENGINE_WITHIN, engine()).await {
+        Ok(Ok(docker)) => {
+            remove_labelled(&docker, &[format!("{LABEL_RUN}={run}")], |_| true)
+                .await
+                .1
+        }
+        // Without an engine there is no container.
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
 /// Removes the containers, with their volumes, of runs of this user on this machine that are dead.
 pub(super) async fn sweep(work: &Work) -> (Vec<String>, Vec<String>) {
     let Ok(Ok(docker)) = tokio::time::timeout(ENGINE_WITHIN, engine()).await else {

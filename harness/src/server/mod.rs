@@ -458,6 +458,14 @@ pub async fn sweep(work: &Work) -> Swept {
     swept
 }
 
+/// Removes what a run left with a container engine when its server never came to be.
+pub async fn forget(run: &Run) -> Vec<String> {
+    #[cfg(feature = "container")]
+    return container::forget(&run.id).await;
+    #[cfg(not(feature = "container"))]
+    Vec::new()
+}
+
 /// What `redrill doctor` says of one way to run a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Availability {

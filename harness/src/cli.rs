@@ -1,0 +1,206 @@
+//! The command line: the only reader of arguments and of the environment.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{command, exit_code};
+
+/// Proves that a PostgreSQL backup restores.
+///
+/// A scenario file names a backup and what must be true of it. redrill starts a throwaway Postgres,
+/// restores the backup, checks it, tears everything down, and writes the reports.
+#[derive(Debug, Parser)]
+#[command(name = "redrill", version, after_long_help = AFTER, after_help = exit_code::TABLE)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = const_str();
+
+/// The end of `--help`: a first scenario and the exit codes.
+const fn const_str() -> &'static str {
+    "\
+A first scenario, in orders.toml:
+
+    schema = 1
+    name = \"orders\"
+
+    [backup]
+    path = \"orders.sql.gz\"
+
+    [[check.row-count]]
+    table = \"public.orders\"
+    min = 1000
+
+    redrill run orders.toml
+
+`redrill explain` lists the kinds of checks, `redrill explain row-count` shows one with an example,
+`redrill doctor` says whether a throwaway server can be started here.
+
+Exit codes:
+    0  PROVEN            every stage and every required check passed, objectives met
+    1  INTERNAL          a bug in redrill
+    2  INVALID           bad command line or scenario
+    3  INCONCLUSIVE      could not look: no engine, no image, tool missing, connection lost
+    4  NOTHING CHECKED   no scenario matched, or no check ran
+   10  NOT PROVEN        the restore failed or a required check failed
+   11  OBJECTIVE MISSED  the data is good, but too slow or too old
+  130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up"
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Drill scenarios: restore, check, report. One verdict each, one exit code.
+    Run(Run),
+    /// List scenarios and their checks, without starting anything.
+    List(Scenarios),
+    /// Explain a kind of check; without one, list the kinds.
+    Explain {
+        /// The kind, such as `row-count`, or `scenario` for the file itself.
+        kind: Option<String>,
+    },
+    /// Print a JSON Schema.
+    Schema {
+        /// Of what.
+        #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+        of: SchemaOf,
+    },
+    /// Say whether a throwaway server can be started here, and what is missing.
+    Doctor(Work),
+    /// Remove what killed runs left: containers, volumes, servers, folders. Nobody else's.
+    Clean(Work),
+}
+
+/// Which scenarios.
+#[derive(Debug, Args)]
+pub struct Scenarios {
+    /// Scenario files, or folders that hold some.
+    #[arg(value_name = "SCENARIO", default_value = "scenarios")]
+    pub scenarios: Vec<PathBuf>,
+}
+
+/// `redrill run`.
+#[derive(Debug, Args)]
+#[command(after_help = exit_code::TABLE)]
+pub struct Run {
+    #[command(flatten)]
+    pub(crate) scenarios: Scenarios,
+    /// Where reports go: a folder per scenario in it.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) reports: PathBuf,
+    /// Drill this backup file instead of the scenario's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Use this provider, whatever the scenario says.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    /// Show no progress, only the summary.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Where runs keep what they start.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Folder for sockets and data of throwaway servers; its path must be short.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "REDRILL_WORK_DIR",
+        default_value = "/tmp"
+    )]
+    pub(crate) work_dir: PathBuf,
+}
+
+/// A provider of throwaway servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Provider {
+    /// A container when an engine answers and an image is there, else a local server.
+    Auto,
+    /// A container without network.
+    Container,
+    /// Processes of this machine.
+    Local,
+}
+
+/// A schema that can be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files.
+    Scenario,
+    /// `drill.json`.
+    Report,
+}
+
+/// What the terminal is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Whether standard output takes colour.
+    pub colour: bool,
+    /// Whether standard error takes colour.
+    pub colour_errors: bool,
+    /// Columns.
+    pub width: usize,
+}
+
+/// Parses the command line, runs the command, gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing fails only when nobody reads.
+            let _ = error.print();
+            let code = if error.use_stderr() {
+                exit_code::INVALID
+            } else {
+                exit_code::PROVEN
+            };
+            return ExitCode::from(code);
+        }
+    };
+    let environment: crate::scenario::Environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let plain = environment
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty())
+        || environment.get("TERM").is_some_and(|term| term == "dumb");
+    let terminal = Terminal {
+        colour: !plain && std::io::stdout().is_terminal(),
+        colour_errors: !plain && std::io::stderr().is_terminal(),
+        width: environment
+            .get("COLUMNS")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(100),
+    };
+    let repeat = std::env::args().collect::<Vec<_>>();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(_) => return ExitCode::from(exit_code::INTERNAL),
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(run) => command::run::run(run, environment, terminal, repeat).await,
+            Command::List(scenarios) => {
+                command::list::run(&scenarios.scenarios, &environment, terminal)
+            }
+            Command::Explain { kind } => command::explain::run(kind.as_deref()),
+            Command::Schema { of } => command::schema::run(of),
+            Command::Doctor(work) => command::doctor::run(&work.work_dir, &environment).await,
+            Command::Clean(work) => command::clean::run(&work.work_dir).await,
+        }
+    });
+    // A blocked thread of a reader must not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}

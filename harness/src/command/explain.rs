@@ -1,0 +1,153 @@
+//! `redrill explain`: what a kind of check proves, with an example.
+
+use super::{err, out};
+use crate::check::kinds;
+use crate::exit_code;
+use crate::scenario::{diagnostic::nearest, schema};
+
+/// Runs the command; gives the exit code.
+pub fn run(kind: Option<&str>) -> u8 {
+    let kinds = kinds();
+    match kind {
+        None => {
+            out(
+                "Kinds of checks; `redrill explain <kind>` shows one with its parameters and an example.\n",
+            );
+            for kind in &kinds {
+                let documentation = kind.documentation();
+                let first = documentation
+                    .split("\n\n")
+                    .next()
+                    .unwrap_or_default()
+                    .replace('\n', " ");
+                out(&format!("  {:<16} {first}", kind.name));
+            }
+            out("\n`redrill explain scenario` shows the keys of the file itself.");
+            exit_code::PROVEN
+        }
+        Some("scenario") => {
+            out(&keys(&schema::schema(), "", &["check"]));
+            exit_code::PROVEN
+        }
+        Some(name) => match kinds.iter().find(|kind| kind.name == name) {
+            Some(kind) => {
+                let mut generator = schemars::SchemaGenerator::default();
+                let schema = serde_json::Value::from(kind.schema(&mut generator));
+                let schema = with_definitions(schema, &generator.take_definitions(true));
+                out(&format!(
+                    "# {}\n\n{}\n\n## Parameters\n",
+                    kind.name,
+                    kind.documentation().trim()
+                ));
+                out(&keys(&schema, "", &[]));
+                out("\nEvery check also takes `name`, `required`, `database` and `timeout`.");
+                exit_code::PROVEN
+            }
+            None => {
+                let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+                let hint = match nearest(name, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the kinds are {}", names.join(", ")),
+                };
+                err(&format!("unknown kind of check `{name}`\nhint: {hint}"));
+                exit_code::INVALID
+            }
+        },
+    }
+}
+
+/// Puts the definitions where references to them are looked up.
+fn with_definitions(
+    mut schema: serde_json::Value,
+    definitions: &serde_json::Map<String, serde_json::Value>,
+) -> serde_json::Value {
+    if let Some(object) = schema.as_object_mut() {
+        object.insert(
+            "$defs".to_owned(),
+            serde_json::Value::Object(definitions.clone()),
+        );
+    }
+    schema
+}
+
+/// Lists the keys of a schema with what they mean, nested tables below their key.
+fn keys(root: &serde_json::Value, prefix: &str, leave_out: &[&str]) -> String {
+    let mut text = String::new();
+    list(root, root, prefix, leave_out, &mut text, 0);
+    text
+}
+
+fn list(
+    root: &serde_json::Value,
+    schema: &serde_json::Value,
+    prefix: &str,
+    leave_out: &[&str],
+    text: &mut String,
+    depth: usize,
+) {
+    let Some(properties) = schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object)
+    else {
+        return;
+    };
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(serde_json::Value::as_array)
+        .map(|names| names.iter().filter_map(serde_json::Value::as_str).collect())
+        .unwrap_or_default();
+    for (name, property) in properties {
+        if leave_out.contains(&name.as_str()) {
+            continue;
+        }
+        let inner = resolve(root, property);
+        let meaning = property
+            .get("description")
+            .or_else(|| inner.get("description"))
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .replace('\n', " ");
+        let needed = if required.contains(&name.as_str()) {
+            " (needed)"
+        } else {
+            ""
+        };
+        text.push_str(&format!("  {prefix}{name}{needed}\n      {meaning}\n"));
+        if depth < 3 {
+            list(
+                root,
+                inner,
+                &format!("{prefix}{name}."),
+                leave_out,
+                text,
+                depth + 1,
+            );
+        }
+    }
+}
+
+/// Follows references, optional values and arrays to the table behind them.
+fn resolve<'a>(
+    root: &'a serde_json::Value,
+    schema: &'a serde_json::Value,
+) -> &'a serde_json::Value {
+    if let Some(reference) = schema.get("$ref").and_then(serde_json::Value::as_str)
+        && let Some(name) = reference.strip_prefix("#/$defs/")
+        && let Some(definition) = root
+            .get("$defs")
+            .and_then(|definitions| definitions.get(name))
+    {
+        return definition;
+    }
+    if let Some(any) = schema.get("anyOf").and_then(serde_json::Value::as_array)
+        && let Some(first) = any
+            .iter()
+            .find(|one| one.get("type").and_then(serde_json::Value::as_str) != Some("null"))
+    {
+        return resolve(root, first);
+    }
+    match schema.get("items") {
+        Some(items) => resolve(root, items),
+        None => schema,
+    }
+}

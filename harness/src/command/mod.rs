@@ -1,0 +1,102 @@
+//! Subcommands. One subcommand, one file.
+
+pub mod clean;
+pub mod doctor;
+pub mod explain;
+pub mod list;
+pub mod run;
+pub mod schema;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::scenario::{Diagnostics, Environment, Scenario, load};
+
+/// Prints data on standard output.
+pub(crate) fn out(text: &str) {
+    // A reader that left, as `head` does, is no error of ours.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Prints a message for people on standard error.
+pub(crate) fn err(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Why there are no scenarios to work on.
+pub(crate) enum NoScenarios {
+    /// None was found.
+    None(String),
+    /// These have mistakes.
+    Invalid(Vec<Diagnostics>),
+}
+
+/// Finds and reads scenarios; the mistakes of all of them come at once.
+pub(crate) fn scenarios(
+    paths: &[PathBuf],
+    environment: &Environment,
+) -> Result<Vec<Scenario>, NoScenarios> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut found: Vec<PathBuf> = std::fs::read_dir(path)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| {
+                    path.extension()
+                        .is_some_and(|extension| extension == "toml")
+                })
+                .collect();
+            found.sort();
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    if files.is_empty() {
+        let shown: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        return Err(NoScenarios::None(format!(
+            "no scenario in {}\nhint: a scenario is a .toml file; `redrill --help` shows a first one",
+            shown.join(", ")
+        )));
+    }
+    let (mut scenarios, mut invalid): (Vec<Scenario>, _) = (Vec::new(), Vec::new());
+    for file in &files {
+        match load(file, environment) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(diagnostics) => invalid.push(diagnostics),
+        }
+    }
+    for (at, scenario) in scenarios.iter().enumerate() {
+        if let Some(other) = scenarios[..at]
+            .iter()
+            .find(|other| other.facts.name == scenario.facts.name)
+        {
+            invalid.push(same_name(
+                &scenario.facts.file,
+                &other.facts.file,
+                &scenario.facts.name,
+            ));
+        }
+    }
+    if invalid.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(NoScenarios::Invalid(invalid))
+    }
+}
+
+/// Two scenarios of one name would overwrite each other's reports.
+fn same_name(file: &Path, other: &Path, name: &str) -> Diagnostics {
+    let problem = crate::scenario::Problem::whole(format!(
+        "the name `{name}` is also that of {}",
+        other.display()
+    ))
+    .hint("reports are filed by name: give each scenario its own");
+    Diagnostics::new(file, "", vec![problem])
+}

@@ -1,0 +1,228 @@
+//! `redrill run`: drills scenarios, one after the other, and writes their reports.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{NoScenarios, err, out, scenarios};
+use crate::cleanup::Work;
+use crate::cli::{Provider, Run, Terminal};
+use crate::outcome::DrillResult;
+use crate::redact::Redactor;
+use crate::run::{Context, drill};
+use crate::scenario::{Environment, Scenario, Source, file};
+use crate::verdict::Verdict;
+use crate::{exit_code, progress, report, server};
+
+/// Runs the command; gives the exit code.
+pub async fn run(
+    arguments: Run,
+    environment: Environment,
+    terminal: Terminal,
+    command: Vec<String>,
+) -> u8 {
+    let mut scenarios = match scenarios(&arguments.scenarios.scenarios, &environment) {
+        Ok(scenarios) => scenarios,
+        Err(NoScenarios::None(message)) => {
+            err(&message);
+            return exit_code::NOTHING_CHECKED;
+        }
+        Err(NoScenarios::Invalid(diagnostics)) => {
+            for diagnostic in diagnostics {
+                err(&diagnostic.render(terminal.colour_errors));
+            }
+            return exit_code::INVALID;
+        }
+    };
+    if let Err(message) = adjust(&mut scenarios, &arguments) {
+        err(&message);
+        return exit_code::INVALID;
+    }
+    let work = match Work::below(&arguments.work.work_dir) {
+        Ok(work) => work,
+        Err(error) => {
+            err(&format!(
+                "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
+                arguments.work.work_dir.display()
+            ));
+            return exit_code::INCONCLUSIVE;
+        }
+    };
+    let listener = progress::listener(arguments.quiet);
+    let (sender, interrupted) = watch::channel(false);
+    if let Err(error) = watch_signals(sender) {
+        err(&format!("cannot listen to signals: {error}"));
+        return exit_code::INTERNAL;
+    }
+    let swept = server::sweep(&work).await;
+    if !swept.runs.is_empty() || !swept.containers.is_empty() {
+        listener(crate::event::Event::Note(format!(
+            "removed what a killed run left: {} folders, {} containers",
+            swept.runs.len(),
+            swept.containers.len()
+        )));
+    }
+    let mut context = Context {
+        work,
+        environment,
+        redactor: Redactor::default(),
+        listener,
+        interrupted,
+        repeat: String::new(),
+    };
+    let mut results: Vec<(DrillResult, Verdict)> = Vec::new();
+    let mut unwritten = false;
+    for scenario in &scenarios {
+        context.repeat = repeat(&command, scenario, &arguments);
+        let (result, verdict) = drill(scenario, &context).await;
+        match report::write_all(&arguments.reports, &result, verdict) {
+            Ok(files) => {
+                out(&report::terminal::summary(
+                    &result,
+                    verdict,
+                    terminal.width,
+                    terminal.colour,
+                ));
+                let files: Vec<String> = files
+                    .iter()
+                    .map(|file| file.display().to_string())
+                    .collect();
+                out(&format!("reports: {}\n", files.join("  ")));
+            }
+            Err(error) => {
+                unwritten = true;
+                out(&report::terminal::summary(
+                    &result,
+                    verdict,
+                    terminal.width,
+                    terminal.colour,
+                ));
+                err(&format!(
+                    "cannot write the reports to {}: {error}\nhint: name another folder with `--reports`",
+                    arguments.reports.display()
+                ));
+            }
+        }
+        let stop = result.interrupted;
+        results.push((result, verdict));
+        if stop {
+            break;
+        }
+    }
+    if results.len() > 1
+        && let Err(error) = report::write_merged(
+            &arguments.reports,
+            &results
+                .iter()
+                .map(|(result, verdict)| (result, *verdict))
+                .collect::<Vec<_>>(),
+        )
+    {
+        unwritten = true;
+        err(&format!("cannot write the merged JUnit report: {error}"));
+    }
+    let code = exit_code::worst(results.iter().map(|(_, verdict)| exit_code::of(*verdict)));
+    // A drill without its record proves nothing to whoever reads later.
+    if unwritten && code == exit_code::PROVEN {
+        exit_code::INCONCLUSIVE
+    } else {
+        code
+    }
+}
+
+/// Applies what the command line says over what the scenarios say.
+fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
+    if let Some(backup) = &arguments.backup {
+        let [scenario] = scenarios else {
+            return Err("`--backup` needs exactly one scenario\nhint: name the scenario that the file is a backup for".to_owned());
+        };
+        let path = std::path::absolute(backup).map_err(|error| error.to_string())?;
+        scenario.source = Source::Path(path);
+    }
+    for scenario in scenarios {
+        match arguments.server {
+            None => {}
+            Some(Provider::Auto) => {
+                (scenario.server.container, scenario.server.local) = (None, None)
+            }
+            Some(Provider::Container) => {
+                scenario.server.local = None;
+                scenario
+                    .server
+                    .container
+                    .get_or_insert_with(file::Container::default);
+            }
+            Some(Provider::Local) => {
+                scenario.server.container = None;
+                scenario
+                    .server
+                    .local
+                    .get_or_insert_with(file::Local::default);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The command that repeats one drill of this run.
+fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
+    let program = command
+        .first()
+        .map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));
+    let mut words = vec![
+        program.to_owned(),
+        "run".to_owned(),
+        scenario.facts.file.display().to_string(),
+    ];
+    if let Source::Path(path) = &scenario.source
+        && arguments.backup.is_some()
+    {
+        words.extend(["--backup".to_owned(), path.display().to_string()]);
+    }
+    if let Some(provider) = arguments.server {
+        let word = match provider {
+            Provider::Auto => "auto",
+            Provider::Container => "container",
+            Provider::Local => "local",
+        };
+        words.extend(["--server".to_owned(), word.to_owned()]);
+    }
+    words
+        .iter()
+        .map(|word| {
+            let plain = word
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_./:=,".contains(c));
+            if plain {
+                word.clone()
+            } else {
+                format!("'{}'", word.replace('\'', "'\\''"))
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Turns the first SIGINT or SIGTERM into the orderly end of the drill. Later ones change nothing:
+/// the teardown has a limit of its own.
+fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            let first = !sender.send_replace(true);
+            err(if first {
+                "\ninterrupted: tearing down"
+            } else {
+                "still tearing down"
+            });
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    Ok(())
+}

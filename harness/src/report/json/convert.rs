@@ -1,0 +1,228 @@
+//! `DrillResult` → the wire shape.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Backup, Check, CheckCounts, Extension, Finding, Made, NotTested, Objective, OutcomeWord, Phase,
+    Report, Restore, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated,
+    VerdictWord,
+};
+use crate::exit_code;
+use crate::outcome::{self, DrillResult, Outcome};
+use crate::verdict::Verdict;
+
+impl Report {
+    pub(super) fn of(result: &DrillResult, verdict: Verdict) -> Self {
+        Self {
+            schema: SCHEMA,
+            verdict: verdict.into(),
+            meaning: verdict.meaning().to_owned(),
+            exit_code: exit_code::of(verdict),
+            interrupted: result.interrupted,
+            run: result.run.clone(),
+            redrill: result.redrill.clone(),
+            started: result.started.to_string(),
+            duration_s: result.duration.as_secs_f64(),
+            scenario: Scenario {
+                name: result.scenario.name.clone(),
+                description: result.scenario.description.clone(),
+                file: show(&result.scenario.file),
+                sha256: result.scenario.sha256.clone(),
+            },
+            backup: result
+                .backup
+                .as_ref()
+                .map(|backup| Backup::of(backup, result.started)),
+            server: result.server.as_ref().map(Server::of),
+            restore: result.restore.as_ref().map(Restore::of),
+            objectives: each(&result.objectives, |objective| Objective {
+                name: objective.name.to_owned(),
+                limit_s: objective.limit.as_secs_f64(),
+                actual_s: objective.actual.as_ref().map(Duration::as_secs_f64),
+                met: objective.met(),
+            }),
+            stages: each(&result.stages, |stage| Stage {
+                name: stage.stage.word().to_owned(),
+                title: stage.stage.title().to_owned(),
+                outcome: (&stage.outcome).into(),
+                skipped_because: reason(&stage.outcome),
+                summary: stage.summary.clone(),
+                findings: each(&stage.findings, Finding::of),
+                duration_s: stage.duration.as_secs_f64(),
+            }),
+            check_counts: CheckCounts {
+                total: result.checks.len(),
+                pass: result.checks_with("pass"),
+                fail: result.checks_with("fail"),
+                error: result.checks_with("error"),
+                skipped: result.checks_with("skipped"),
+            },
+            checks: each(&result.checks, Check::of),
+            not_tested: each(&result.not_tested, NotTested::of),
+            repeat: result.repeat.clone(),
+        }
+    }
+}
+
+impl Backup {
+    fn of(backup: &outcome::BackupFacts, started: Timestamp) -> Self {
+        Self {
+            path: show(&backup.path),
+            chosen: backup.chosen.clone(),
+            format: backup.format.clone(),
+            size_bytes: backup.bytes,
+            uncompressed_bytes: backup.uncompressed_bytes,
+            sha256: backup.sha256.clone(),
+            made: backup.made.map(|(at, source)| Made {
+                at: at.to_string(),
+                known_by: source.into(),
+            }),
+            age_s: backup
+                .made
+                .map(|(at, _)| started.duration_since(at).as_secs_f64()),
+            source_version: backup.source_version.clone(),
+            dump_version: backup.dump_version.clone(),
+            databases: backup.databases.clone(),
+            extensions: backup.extensions.clone(),
+            roles: backup.roles.clone(),
+            tables: backup.tables,
+            rows: backup.rows,
+            large_objects: backup.large_objects,
+            not_held: each(&backup.not_held, NotTested::of),
+        }
+    }
+}
+
+impl Server {
+    fn of(server: &outcome::ServerFacts) -> Self {
+        Self {
+            provider: server.provider.to_owned(),
+            origin: server.origin.clone(),
+            version: server.version.clone(),
+            extensions: each(&server.extensions, |(name, version)| Extension {
+                name: name.clone(),
+                version: version.clone(),
+            }),
+            isolation: server.isolation.clone(),
+            weaknesses: server.weaknesses.clone(),
+            chosen: server.chosen.clone(),
+            started_in_s: server.started_in.as_secs_f64(),
+        }
+    }
+}
+
+impl Restore {
+    fn of(restore: &outcome::RestoreFacts) -> Self {
+        Self {
+            method: restore.method.clone(),
+            duration_s: restore.duration.as_secs_f64(),
+            phases: each(&restore.phases, |phase| Phase {
+                name: phase.name.clone(),
+                duration_s: phase.duration.as_secs_f64(),
+            }),
+            errors: restore.errors,
+            tolerated: each(&restore.tolerated, |tolerated| Tolerated {
+                message: tolerated.message.clone(),
+                times: tolerated.times,
+                reason: tolerated.reason.clone(),
+            }),
+            rows: each(&restore.rows, |rows| TableRows {
+                database: rows.database.clone(),
+                table: rows.table.clone(),
+                backup: rows.backup,
+                restored: rows.restored,
+            }),
+        }
+    }
+}
+
+impl Check {
+    fn of(check: &outcome::CheckResult) -> Self {
+        Self {
+            id: check.id.clone(),
+            kind: check.kind.to_owned(),
+            name: check.name.clone(),
+            line: check.line,
+            required: check.required,
+            database: check.database.clone(),
+            outcome: (&check.outcome).into(),
+            skipped_because: reason(&check.outcome),
+            expected: check.expected.clone(),
+            actual: check.actual.clone(),
+            findings: each(&check.findings, Finding::of),
+            duration_s: check.duration.as_secs_f64(),
+        }
+    }
+}
+
+impl Finding {
+    fn of(finding: &outcome::Finding) -> Self {
+        Self {
+            object: finding.object.clone(),
+            expected: finding.expected.clone(),
+            actual: finding.actual.clone(),
+            hint: finding.hint.clone(),
+        }
+    }
+}
+
+impl NotTested {
+    fn of(not_tested: &outcome::NotTested) -> Self {
+        Self {
+            what: not_tested.what.clone(),
+            why: not_tested.why.clone(),
+        }
+    }
+}
+
+impl From<Verdict> for VerdictWord {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Proven => Self::Proven,
+            Verdict::NotProven => Self::NotProven,
+            Verdict::ObjectiveMissed => Self::ObjectiveMissed,
+            Verdict::Inconclusive => Self::Inconclusive,
+            Verdict::NothingChecked => Self::NothingChecked,
+            Verdict::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<&Outcome> for OutcomeWord {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Pass => Self::Pass,
+            Outcome::Fail => Self::Fail,
+            Outcome::Error => Self::Error,
+            Outcome::Skipped { .. } => Self::Skipped,
+        }
+    }
+}
+
+impl From<outcome::TimeSource> for TimeSource {
+    fn from(source: outcome::TimeSource) -> Self {
+        match source {
+            outcome::TimeSource::Name => Self::Name,
+            outcome::TimeSource::Header => Self::Header,
+            outcome::TimeSource::ModificationTime => Self::ModificationTime,
+        }
+    }
+}
+
+fn reason(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Skipped { reason } => Some(reason.clone()),
+        Outcome::Pass | Outcome::Fail | Outcome::Error => None,
+    }
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn each<T, U>(items: &[T], convert: impl Fn(&T) -> U) -> Vec<U> {
+    items.iter().map(convert).collect()
+}

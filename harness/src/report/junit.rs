@@ -1,0 +1,335 @@
+//! JUnit XML, for CI: one suite per scenario, one case per stage, check and objective.
+//!
+//! A report is red (at least one failure or error) exactly when the exit code is not 0. So what is
+//! not required is `skipped` when it fails, and a verdict that no other case shows in red has a
+//! case of its own, `verdict`.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
+
+use super::text::{line, lines};
+use super::view;
+use crate::exit_code;
+use crate::outcome::{CheckResult, DrillResult, Finding, Objective, Outcome, StageResult};
+use crate::verdict::Verdict;
+
+/// The longest list of findings that a case shows; the JSON report has all of them.
+const FINDINGS: usize = 100;
+
+/// Writes the report of one drill.
+///
+/// # Errors
+/// When the XML writer fails.
+pub fn render(result: &DrillResult, verdict: Verdict) -> io::Result<String> {
+    merge(&[(result, verdict)])
+}
+
+/// Writes one report over several drills.
+///
+/// # Errors
+/// When the XML writer fails.
+pub fn merge(drills: &[(&DrillResult, Verdict)]) -> io::Result<String> {
+    let mut report = Report::new();
+    for (result, verdict) in drills {
+        report.add_testsuite(suite(result, *verdict));
+    }
+    let mut xml = Vec::new();
+    report.write_xml(&mut xml).map_err(io::Error::other)?;
+    xml.push(b'\n');
+    // The writer puts everything on one line. A line per case is easier to read and to compare.
+    let xml = String::from_utf8(xml).map_err(io::Error::other)?;
+    Ok([
+        "<testsuites",
+        "<testsuite ",
+        "<testcase ",
+        "</testsuite>",
+        "</testsuites>",
+    ]
+    .iter()
+    .fold(xml, |xml, tag| split_before(&xml, tag)))
+}
+
+/// Puts a line end before each `tag` that follows another. Attributes are escaped; a details text
+/// that looks like XML itself may get a line end more, and stays in its CDATA section.
+fn split_before(xml: &str, tag: &str) -> String {
+    xml.replace(&format!(">{tag}"), &format!(">\n{tag}"))
+}
+
+fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
+    let scenario = line(&result.scenario.name);
+    let mut cases: Vec<TestCase> = Vec::new();
+    cases.extend(
+        result
+            .stages
+            .iter()
+            .map(|stage| stage_case(&scenario, stage)),
+    );
+    cases.extend(
+        result
+            .objectives
+            .iter()
+            .map(|objective| objective_case(&scenario, result, objective)),
+    );
+    cases.extend(
+        result
+            .checks
+            .iter()
+            .map(|check| check_case(&scenario, result, check)),
+    );
+    let red = cases
+        .iter()
+        .any(|case| case.is_error() || case.is_failure());
+    cases.extend(verdict_case(&scenario, result, verdict, red));
+    tell_apart(&mut cases, result);
+    let mut suite = TestSuite {
+        name: scenario.clone(),
+        package: format!("redrill/{scenario}"),
+        timestamp: timestamp(result),
+        hostname: "localhost".to_owned(),
+        testcases: cases,
+        system_out: None,
+        system_err: None,
+    };
+    suite.set_system_out(&cdata(&facts(result, verdict)));
+    suite
+}
+
+/// What the suite as a whole says: JUnit has no better place for it.
+fn facts(result: &DrillResult, verdict: Verdict) -> String {
+    let mut facts = vec![
+        format!("{} (exit code {})", verdict.word(), exit_code::of(verdict)),
+        verdict.meaning().to_owned(),
+        format!("run: {}", result.run),
+        format!("redrill: {}", result.redrill),
+        format!(
+            "scenario: {} (SHA-256 {})",
+            result.scenario.file.display(),
+            result.scenario.sha256
+        ),
+    ];
+    if let Some(backup) = &result.backup {
+        facts.push(format!(
+            "backup: {} (SHA-256 {})",
+            backup.path.display(),
+            backup.sha256
+        ));
+        facts.push(format!("made: {}", view::made(backup, result.started)));
+    }
+    if let Some(server) = &result.server {
+        facts.push(format!(
+            "server: PostgreSQL {}, {} {}",
+            server.version, server.provider, server.origin
+        ));
+    }
+    facts.push(format!("repeat: {}", result.repeat));
+    let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
+    facts.join("\n")
+}
+
+fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {
+    let why = view::stage_why(stage);
+    let kind = format!("stage-{}", stage.stage.word());
+    let details = details(why, &stage.findings);
+    let outcome = match &stage.outcome {
+        Outcome::Pass => TestResult::Success,
+        Outcome::Fail => failure(&kind, why, &details),
+        Outcome::Error => error(&kind, why, &details),
+        Outcome::Skipped { reason } => skipped("skipped", reason, None),
+    };
+    let mut case = case(
+        format!("{scenario}.stage"),
+        stage.stage.title(),
+        stage.duration,
+        outcome,
+    );
+    // Warnings of a stage that passed.
+    if case.is_success() {
+        case.set_system_out(&cdata(&details));
+    }
+    case
+}
+
+fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> TestCase {
+    let why = view::why(check);
+    let place = format!(
+        "{why}\n{}:{}, database {}, check {}",
+        result.scenario.file.display(),
+        check.line,
+        check.database,
+        check.id
+    );
+    let details = details(&place, &check.findings);
+    let not_required = || {
+        skipped(
+            "not-required",
+            &format!("not required: {why}"),
+            Some(&details),
+        )
+    };
+    let outcome = match (&check.outcome, check.required) {
+        (Outcome::Pass, _) => TestResult::Success,
+        (Outcome::Fail, true) => failure(check.kind, &why, &details),
+        (Outcome::Error, true) => error(check.kind, &why, &details),
+        (Outcome::Fail | Outcome::Error, false) => not_required(),
+        (Outcome::Skipped { reason }, _) => skipped("skipped", reason, None),
+    };
+    let mut case = case(
+        format!("{scenario}.{}", check.kind),
+        &check.name,
+        check.duration,
+        outcome,
+    );
+    case.set_filepath(&line(&result.scenario.file.display().to_string()));
+    case
+}
+
+fn objective_case(scenario: &str, result: &DrillResult, objective: &Objective) -> TestCase {
+    let text = view::objective_line(objective);
+    let complete = result
+        .stages
+        .iter()
+        .all(|stage| stage.outcome == Outcome::Pass);
+    let outcome = match objective.met() {
+        Some(true) => TestResult::Success,
+        Some(false) => failure("objective", &text, &text),
+        // The stage that did not pass is what there is to repair.
+        None if !complete || result.interrupted => skipped("skipped", &text, None),
+        None => error("objective", &text, &text),
+    };
+    let mut case = case(
+        format!("{scenario}.objective"),
+        &format!("objective {}", objective.name),
+        // What was measured is not what the case took, and CI adds these up.
+        std::time::Duration::ZERO,
+        outcome,
+    );
+    if case.is_success() {
+        case.set_system_out(&cdata(&text));
+    }
+    case
+}
+
+/// The verdict as a case, where the other cases would not show that it is not PROVEN.
+fn verdict_case(
+    scenario: &str,
+    result: &DrillResult,
+    verdict: Verdict,
+    red: bool,
+) -> Option<TestCase> {
+    let shown = match verdict {
+        Verdict::Proven => true,
+        Verdict::NotProven | Verdict::ObjectiveMissed | Verdict::Inconclusive => red,
+        Verdict::NothingChecked | Verdict::Interrupted => false,
+    };
+    if shown {
+        return None;
+    }
+    let message = format!("{}: {}", verdict.word(), verdict.meaning());
+    let details = view::decisive(result).join("\n");
+    Some(case(
+        format!("{scenario}.verdict"),
+        "verdict",
+        std::time::Duration::ZERO,
+        error("verdict", &message, &details),
+    ))
+}
+
+fn case(
+    classname: String,
+    name: &str,
+    duration: std::time::Duration,
+    result: TestResult,
+) -> TestCase {
+    TestCase {
+        name: line(name),
+        time: time(duration),
+        result,
+        classname: Some(line(&classname)),
+        filepath: None,
+        system_out: None,
+        system_err: None,
+    }
+}
+
+fn failure(kind: &str, message: &str, details: &str) -> TestResult {
+    TestResult::Failure {
+        type_: line(kind),
+        message: line(message),
+        cause: Some(cdata(details)),
+    }
+}
+
+fn error(kind: &str, message: &str, details: &str) -> TestResult {
+    TestResult::Error {
+        type_: line(kind),
+        message: line(message),
+        cause: Some(cdata(details)),
+    }
+}
+
+fn skipped(kind: &str, message: &str, details: Option<&str>) -> TestResult {
+    TestResult::SkippedWithCause {
+        type_: line(kind),
+        message: line(message),
+        cause: details.map(cdata),
+    }
+}
+
+/// The text of a case: why, and every finding.
+fn details(why: &str, findings: &[Finding]) -> String {
+    let mut out = vec![lines(why)];
+    for finding in findings.iter().take(FINDINGS) {
+        out.push(String::new());
+        if let Some(object) = &finding.object {
+            out.push(line(object));
+        }
+        out.push(format!("  expected: {}", line(&finding.expected)));
+        out.push(format!("  found:    {}", line(&finding.actual)));
+        if let Some(hint) = &finding.hint {
+            out.push(format!("  hint:     {}", line(hint)));
+        }
+    }
+    if findings.len() > FINDINGS {
+        out.push(String::new());
+        out.push(format!(
+            "and {} more, see drill.json",
+            view::show(findings.len() - FINDINGS)
+        ));
+    }
+    out.join("\n")
+}
+
+/// Makes a text fit for a CDATA section, which the writer does not do: `]]>` would end it.
+fn cdata(text: &str) -> String {
+    lines(text).replace("]]>", "]]]]><![CDATA[>")
+}
+
+/// CI tells cases apart by class and name; checks without a name may share both.
+fn tell_apart(cases: &mut [TestCase], result: &DrillResult) {
+    let mut seen: BTreeMap<(Option<String>, String), usize> = BTreeMap::new();
+    for case in cases.iter() {
+        *seen
+            .entry((case.classname.clone(), case.name.clone()))
+            .or_default() += 1;
+    }
+    let checks = result.stages.len() + result.objectives.len();
+    for (case, check) in cases.iter_mut().skip(checks).zip(&result.checks) {
+        if seen.get(&(case.classname.clone(), case.name.clone())) > Some(&1) {
+            case.name = format!("{} (line {})", case.name, check.line);
+        }
+    }
+}
+
+/// A duration of the writer's kind. The writer adds them up and must not overflow.
+fn time(duration: std::time::Duration) -> Duration {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(1_000_000_000);
+    Duration::try_from(duration.min(LONGEST)).unwrap_or(Duration::ZERO)
+}
+
+/// The drill's begin as the writer wants it, which writes no year beyond 9999 and none before 0.
+fn timestamp(result: &DrillResult) -> OffsetDateTime {
+    let seconds = result.started.as_second().clamp(0, 253_402_300_799);
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

@@ -1,0 +1,117 @@
+//! Reports: pure functions of a [`DrillResult`] and its [`Verdict`]. One format, one file.
+//!
+//! They never query, never measure and never change the verdict. `drill.json` is complete; the
+//! others are for people and for CI, and say when they leave something out.
+
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod terminal;
+mod text;
+mod view;
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::outcome::DrillResult;
+use crate::verdict::Verdict;
+
+/// Writes `drill.json`, `drill.md` and `junit.xml` into `<folder>/<scenario name>/`.
+///
+/// Each file appears whole or not at all; what an earlier drill left there is replaced.
+///
+/// # Errors
+/// When the folder or a file cannot be written, or the scenario has no name to call a folder by.
+pub fn write_all(
+    folder: &Path,
+    result: &DrillResult,
+    verdict: Verdict,
+) -> io::Result<Vec<PathBuf>> {
+    let folder = folder.join(folder_name(result)?);
+    let texts = [
+        ("drill.json", json::render(result, verdict)?),
+        ("drill.md", markdown::render(result, verdict)),
+        ("junit.xml", junit::render(result, verdict)?),
+    ];
+    fs::create_dir_all(&folder)?;
+    // All are on disk before the first gets its name: an old report never stands beside a new one
+    // because the disk is full.
+    let staged = texts
+        .into_iter()
+        .map(|(name, text)| Ok((folder.join(name), stage(&folder, &text)?)))
+        .collect::<io::Result<Vec<_>>>()?;
+    staged
+        .into_iter()
+        .map(|(path, file)| {
+            file.persist(&path)?;
+            Ok(path)
+        })
+        .collect()
+}
+
+/// Writes `<folder>/junit.xml` over several drills.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn write_merged(folder: &Path, drills: &[(&DrillResult, Verdict)]) -> io::Result<PathBuf> {
+    let xml = junit::merge(drills)?;
+    fs::create_dir_all(folder)?;
+    let path = folder.join("junit.xml");
+    stage(folder, &xml)?.persist(&path)?;
+    Ok(path)
+}
+
+/// The scenario's name, where it can be the name of one folder.
+fn folder_name(result: &DrillResult) -> io::Result<&str> {
+    let name = result.scenario.name.as_str();
+    let one_folder = !name.starts_with('.')
+        && !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if one_folder {
+        Ok(name)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the scenario's name cannot be a folder's name",
+        ))
+    }
+}
+
+/// Writes a temporary file beside its destination, down to the disk.
+fn stage(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".redrill-")
+        // As any file that a program makes; a temporary file is its owner's alone otherwise, and
+        // the job that collects reports may be another user.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("orders-nightly", true)]
+    #[case("v1.2_x", true)]
+    #[case("", false)]
+    #[case("..", false)]
+    #[case(".hidden", false)]
+    #[case("a/b", false)]
+    #[case("a\nb", false)]
+    fn a_scenario_names_one_folder(#[case] name: &str, #[case] good: bool) {
+        let mut result = DrillResult::default();
+        name.clone_into(&mut result.scenario.name);
+        assert_eq!(folder_name(&result).is_ok(), good);
+    }
+}

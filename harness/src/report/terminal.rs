@@ -1,0 +1,286 @@
+//! The summary on a terminal: the verdict first, failures in full, a line for each pass.
+//!
+//! It reads without colour, in 80 columns, and in a CI log.
+
+mod paper;
+
+use paper::{Hue, INDENT, Paper};
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Padding, Style, Width};
+
+use super::text::line;
+use super::view;
+use crate::exit_code;
+use crate::outcome::{CheckResult, DrillResult, Finding, Outcome, StageResult};
+use crate::scenario::units::{show_bytes, show_count, show_duration};
+use crate::verdict::Verdict;
+
+/// The longest list of findings of one check or stage.
+const FINDINGS: usize = 10;
+/// The longest list of tables whose rows differ.
+const DIFFERENCES: usize = 10;
+/// How many of the largest tables are shown.
+const LARGEST: usize = 5;
+/// The longest of all other lists.
+const LIST: usize = 20;
+/// Writes the summary for a terminal of `width` columns.
+#[must_use]
+pub fn summary(result: &DrillResult, verdict: Verdict, width: usize, colour: bool) -> String {
+    let mut paper = Paper::new(width, colour);
+    head(&mut paper, result, verdict);
+    stages(&mut paper, result);
+    checks(&mut paper, result);
+    rows(&mut paper, result);
+    left_out(&mut paper, result);
+    paper.blank();
+    paper.fact("repeat", &result.repeat);
+    paper.text
+}
+
+fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
+    let hue = match verdict {
+        Verdict::Proven => Hue::Green,
+        Verdict::NotProven => Hue::Red,
+        Verdict::ObjectiveMissed
+        | Verdict::Inconclusive
+        | Verdict::NothingChecked
+        | Verdict::Interrupted => Hue::Yellow,
+    };
+    let title = format!(
+        "{} (exit code {})",
+        line(&result.scenario.name),
+        exit_code::of(verdict)
+    );
+    let word = paper.paint(verdict.word(), hue);
+    paper.text.push_str(&format!("{word}  {title}\n"));
+    paper.wrap(verdict.meaning(), 0, 0);
+    for reason in view::decisive(result).iter().take(FINDINGS) {
+        paper.wrap(&format!("- {reason}"), 0, 2);
+    }
+    paper.more(view::decisive(result).len().saturating_sub(FINDINGS), 0);
+    paper.blank();
+    match &result.backup {
+        Some(backup) => {
+            let name = backup.path.display().to_string();
+            let size = show_bytes(backup.bytes);
+            paper.fact("backup", &format!("{name}, {size}, {}", backup.format));
+            paper.fact("made", &view::made(backup, result.started));
+        }
+        None => paper.fact("backup", "none was found, or it could not be read"),
+    }
+    match &result.server {
+        Some(server) => paper.fact(
+            "server",
+            &format!(
+                "PostgreSQL {}, {}: {}",
+                server.version, server.provider, server.origin
+            ),
+        ),
+        None => paper.fact("server", "none ran"),
+    }
+    let mut time = format!("{} in all", show_duration(result.duration));
+    if let Some(restore) = &result.restore {
+        time.push_str(&format!(", restore {}", show_duration(restore.duration)));
+        let phases: Vec<String> = restore
+            .phases
+            .iter()
+            .map(|phase| format!("{} {}", phase.name, show_duration(phase.duration)))
+            .collect();
+        if !phases.is_empty() {
+            time.push_str(&format!(" ({})", phases.join(", ")));
+        }
+    }
+    paper.fact("time", &time);
+    for objective in &result.objectives {
+        paper.fact("limit", &view::objective_line(objective));
+    }
+    for weakness in result.server.iter().flat_map(|server| &server.weaknesses) {
+        paper.fact("caveat", weakness);
+    }
+}
+
+fn stages(paper: &mut Paper, result: &DrillResult) {
+    if result.stages.is_empty() {
+        return;
+    }
+    paper.section("stages");
+    for stage in &result.stages {
+        stage_lines(paper, stage);
+    }
+}
+
+fn stage_lines(paper: &mut Paper, stage: &StageResult) {
+    let text = format!(
+        "{}: {} ({})",
+        stage.stage.word(),
+        view::stage_why(stage),
+        show_duration(stage.duration)
+    );
+    paper.outcome(&stage.outcome, true, &text);
+    findings(paper, &stage.findings);
+}
+
+fn checks(paper: &mut Paper, result: &DrillResult) {
+    paper.section(&view::check_counts(result));
+    let (skipped, looked): (Vec<_>, Vec<_>) = view::by_gravity(result)
+        .into_iter()
+        .partition(|check| matches!(check.outcome, Outcome::Skipped { .. }));
+    for check in looked {
+        check_lines(paper, result, check);
+    }
+    for (reason, checks) in view::skipped(result, |check| skipped.iter().any(|s| s.id == check.id))
+    {
+        let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+        let outcome = Outcome::Skipped {
+            reason: String::new(),
+        };
+        paper.outcome(&outcome, true, &format!("{} ({reason})", names.join("; ")));
+    }
+}
+
+fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult) {
+    if check.outcome == Outcome::Pass {
+        let text = if check.actual.trim().is_empty() {
+            check.name.clone()
+        } else {
+            format!("{}: {}", check.name, check.actual)
+        };
+        paper.outcome_line(&check.outcome, &text);
+        return;
+    }
+    let required = if check.required { "" } else { ", not required" };
+    let text = format!(
+        "{} ({}{required}, {}:{})",
+        check.name,
+        check.kind,
+        result.scenario.file.display(),
+        check.line
+    );
+    paper.outcome(&check.outcome, check.required, &text);
+    paper.wrap(&view::why(check), INDENT, INDENT);
+    findings(paper, &check.findings);
+}
+
+/// Findings that differ in nothing but their object stand together.
+fn findings(paper: &mut Paper, all: &[Finding]) {
+    let same = |a: &Finding, b: &Finding| {
+        a.object.is_some()
+            && b.object.is_some()
+            && (&a.expected, &a.actual, &a.hint) == (&b.expected, &b.actual, &b.hint)
+    };
+    for group in all[..all.len().min(FINDINGS)].chunk_by(same) {
+        let Some(finding) = group.first() else {
+            continue;
+        };
+        let mut indent = INDENT;
+        let objects: Vec<String> = group
+            .iter()
+            .filter_map(|finding| finding.object.as_deref().map(line))
+            .collect();
+        if !objects.is_empty() {
+            paper.wrap(&format!("- {}", objects.join(", ")), INDENT, INDENT + 2);
+            indent += 2;
+        }
+        let mut fact = |name: &str, text: &str| {
+            paper.wrap(&format!("{name:<10}{text}"), indent, indent + 10);
+        };
+        fact("expected", &finding.expected);
+        fact("found", &finding.actual);
+        if let Some(hint) = &finding.hint {
+            fact("hint", hint);
+        }
+    }
+    paper.more(all.len().saturating_sub(FINDINGS), INDENT);
+}
+
+fn rows(paper: &mut Paper, result: &DrillResult) {
+    let all = result.restore.as_ref().map_or(&[][..], |r| &r.rows);
+    if all.is_empty() {
+        return;
+    }
+    let rows = view::rows(all, LARGEST);
+    paper.section(match (rows.compared, rows.differ.is_empty()) {
+        (false, _) => "rows per table (not counted in the restored database)",
+        (true, true) => "rows per table: none differs",
+        (true, false) => "rows per table: what differs comes first",
+    });
+    let mut table = Builder::default();
+    table.push_record(["", "table", "in the backup", "restored"]);
+    let marked = rows.differ.iter().take(DIFFERENCES).map(|t| ("DIFFERS", t));
+    let word = if rows.compared { "equal" } else { "" };
+    let equal = rows.largest.iter().map(|table| (word, table));
+    for (word, rows) in marked.chain(equal) {
+        table.push_record([
+            word.to_owned(),
+            line(&format!("{}: {}", rows.database, rows.table)),
+            show_count(rows.backup),
+            view::restored_rows(rows),
+        ]);
+    }
+    table.push_record([
+        String::new(),
+        format!("all {} tables", view::show(rows.tables)),
+        show_count(rows.backup),
+        if rows.compared {
+            show_count(rows.restored)
+        } else {
+            String::new()
+        },
+    ]);
+    let mut table = table.build();
+    table
+        .with(Style::empty())
+        .with(Padding::new(2, 0, 0, 0))
+        .modify(Columns::new(2..), Alignment::right())
+        .with(Width::wrap(paper.width).keep_words(true));
+    for line in table.to_string().lines() {
+        paper.text.push_str(line.trim_end());
+        paper.text.push('\n');
+    }
+    paper.more(rows.differ.len().saturating_sub(DIFFERENCES), 2);
+}
+
+fn left_out(paper: &mut Paper, result: &DrillResult) {
+    let tolerated = result.restore.as_ref().map_or(&[][..], |r| &r.tolerated);
+    list(
+        paper,
+        "messages that were let pass",
+        tolerated.iter().map(|message| {
+            let times = match message.times {
+                1 => "once".to_owned(),
+                more => format!("{} times", show_count(more)),
+            };
+            format!("{} ({times}): {}", message.message, message.reason)
+        }),
+    );
+    // What was skipped or failed stands above.
+    list(
+        paper,
+        "not tested",
+        result
+            .not_tested
+            .iter()
+            .map(|item| format!("{}: {}", item.what, item.why)),
+    );
+    let not_held = result.backup.as_ref().map_or(&[][..], |b| &b.not_held);
+    list(
+        paper,
+        "not in the backup",
+        not_held
+            .iter()
+            .map(|item| format!("{}: {}", item.what, item.why)),
+    );
+}
+
+fn list(paper: &mut Paper, title: &str, items: impl ExactSizeIterator<Item = String>) {
+    let count = items.len();
+    if count == 0 {
+        return;
+    }
+    paper.section(title);
+    for item in items.take(LIST) {
+        paper.wrap(&format!("- {item}"), 2, 4);
+    }
+    paper.more(count.saturating_sub(LIST), 2);
+}

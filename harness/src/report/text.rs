@@ -1,0 +1,109 @@
+//! Texts from outside, made harmless.
+//!
+//! Object names and messages come from the backup, and a backup is hostile until it is shown not
+//! to be: its texts must not move a cursor, hide other text or break a file's syntax.
+
+/// The longest text that a report for people shows; the JSON report has all of it.
+const LONGEST: usize = 1_000;
+
+/// Makes one line: without terminal sequences, and every other unprintable character visible.
+pub(super) fn line(text: &str) -> String {
+    let text: String = lines(text)
+        .chars()
+        .map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c })
+        .collect();
+    cut(text.trim())
+}
+
+/// Makes lines of it; as [`line`], but line ends stay and nothing is cut.
+pub(super) fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\x1b' => {
+                // Colours go without a trace. Nothing else is taken for a sequence: one that never
+                // ends would swallow what comes after it.
+                let rest: String = chars.clone().take(SEQUENCE).collect();
+                match colour(&rest) {
+                    Some(length) => {
+                        for _ in 0..length {
+                            chars.next();
+                        }
+                    }
+                    None => out.push(char::REPLACEMENT_CHARACTER),
+                }
+            }
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                out.push('\n');
+            }
+            '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
+            '\t' => out.push('\t'),
+            c if unprintable(c) => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The longest sequence that is looked for.
+const SEQUENCE: usize = 32;
+
+/// Measures, in characters after the escape, a control sequence: `[`, parameters, a final letter.
+fn colour(rest: &str) -> Option<usize> {
+    let parameters = rest.strip_prefix('[')?;
+    let end = parameters.find(|c: char| !matches!(c, ' '..='?'))?;
+    parameters[end..]
+        .starts_with(|c| matches!(c, '@'..='~'))
+        .then_some(end + 2)
+}
+
+/// Tells whether a character is invisible, turns the direction of others, or is not allowed in XML.
+fn unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// Cuts a very long text, and says so.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!(
+            "{}… ({} more characters)",
+            &text[..end],
+            text[end..].chars().count()
+        ),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("plain", "plain")]
+    #[case("\x1b[31mred\x1b[0m", "red")]
+    #[case("\x1b[2J\x1b[Hx", "x")]
+    #[case("\x1b]0;title\x07 after", "\u{fffd}]0;title\u{fffd} after")]
+    #[case("\x1b[31", "\u{fffd}[31")]
+    #[case("a\0b\x08\u{9b}c\u{ffff}", "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}")]
+    #[case("\u{202e}drowssap", "\u{fffd}drowssap")]
+    #[case("a\r\nb\rc\u{2028}d\te", "a b c d e")]
+    #[case("größe 日本", "größe 日本")]
+    fn one_harmless_line(#[case] text: &str, #[case] harmless: &str) {
+        assert_eq!(line(text), harmless);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let cut = line(&"é".repeat(LONGEST + 5));
+        assert!(cut.ends_with("é… (5 more characters)"), "{cut}");
+    }
+}

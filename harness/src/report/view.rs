@@ -1,0 +1,383 @@
+//! What every report says of a drill, so that all of them say it in the same words.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::outcome::{
+    BackupFacts, CheckResult, DrillResult, NotTested, Objective, Outcome, StageResult, TableRows,
+    TimeSource,
+};
+use crate::scenario::units::{show_count, show_duration};
+
+/// Shows a time as ISO 8601 in UTC, to the second.
+pub(super) fn utc(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Tells when a backup was made, how that is known and how old it was.
+pub(super) fn made(backup: &BackupFacts, started: Timestamp) -> String {
+    let Some((at, source)) = backup.made else {
+        return "not known".to_owned();
+    };
+    let known = match source {
+        TimeSource::Name => "by the file's name",
+        TimeSource::Header => "by the archive's own header",
+        TimeSource::ModificationTime => {
+            "by the file's modification time, which is weak: copying the file changes it"
+        }
+    };
+    format!("{} ({known}), {}", utc(at), age(at, started))
+}
+
+/// Tells how long before the drill a backup was made.
+pub(super) fn age(made: Timestamp, started: Timestamp) -> String {
+    match Duration::try_from(started.duration_since(made)) {
+        Ok(age) => format!("{} before the drill began", show_duration(age)),
+        Err(_) => "after the drill began, so a clock is wrong".to_owned(),
+    }
+}
+
+/// Explains what an objective limits.
+pub(super) fn objective_meaning(name: &str) -> &'static str {
+    match name {
+        "restore-within" => "how long the restore may take (recovery time objective, RTO)",
+        "max-age" => "how old the backup may be (recovery point objective, RPO)",
+        _ => "a time limit of the scenario",
+    }
+}
+
+/// The word for how an objective ended.
+pub(super) fn objective_word(objective: &Objective) -> &'static str {
+    match objective.met() {
+        Some(true) => "met",
+        Some(false) => "MISSED",
+        None => "not measured",
+    }
+}
+
+/// One line about an objective: `restore-within: 25 min 00 s, at most 20 min 00 s: MISSED`.
+pub(super) fn objective_line(objective: &Objective) -> String {
+    let limit = show_duration(objective.limit);
+    match objective.actual {
+        Some(actual) => format!(
+            "{}: {}, at most {limit}: {}",
+            objective.name,
+            show_duration(actual),
+            objective_word(objective)
+        ),
+        None => format!("{}: not measured, at most {limit}", objective.name),
+    }
+}
+
+/// The word for how a stage or a check ended; what decides against the backup is in capitals.
+pub(super) fn label(outcome: &Outcome, required: bool) -> &'static str {
+    match (outcome, required) {
+        (Outcome::Pass, _) => "pass",
+        (Outcome::Fail, true) => "FAIL",
+        (Outcome::Fail, false) => "fail, not required",
+        (Outcome::Error, true) => "ERROR",
+        (Outcome::Error, false) => "error, not required",
+        (Outcome::Skipped { .. }, _) => "skipped",
+    }
+}
+
+/// What was found in place of what was expected: never empty for a check that did not pass.
+pub(super) fn found(check: &CheckResult) -> &str {
+    match check.findings.first() {
+        Some(first) if check.actual.trim().is_empty() => &first.actual,
+        _ if check.actual.trim().is_empty() => "no details were given",
+        _ => &check.actual,
+    }
+}
+
+/// One line on why a check did not pass; empty for one that did.
+pub(super) fn why(check: &CheckResult) -> String {
+    match &check.outcome {
+        Outcome::Pass => String::new(),
+        Outcome::Fail if check.expected.trim().is_empty() => found(check).to_owned(),
+        Outcome::Fail => format!("expected {}, found {}", check.expected, found(check)),
+        Outcome::Error => format!("could not look: {}", found(check)),
+        Outcome::Skipped { reason } => reason.clone(),
+    }
+}
+
+/// One line on why a stage did not pass; its summary when it did.
+pub(super) fn stage_why(stage: &StageResult) -> &str {
+    match (&stage.outcome, stage.findings.first()) {
+        (Outcome::Skipped { reason }, _) => reason,
+        (_, Some(first)) if stage.summary.trim().is_empty() => &first.actual,
+        _ => &stage.summary,
+    }
+}
+
+/// Sorts the checks: first what decides against the backup, last what passed.
+pub(super) fn by_gravity(result: &DrillResult) -> Vec<&CheckResult> {
+    let mut checks: Vec<&CheckResult> = result.checks.iter().collect();
+    checks.sort_by_key(|check| match (&check.outcome, check.required) {
+        (Outcome::Fail, true) => 0,
+        (Outcome::Error, true) => 1,
+        (Outcome::Fail, false) => 2,
+        (Outcome::Error, false) => 3,
+        (Outcome::Skipped { .. }, _) => 4,
+        (Outcome::Pass, _) => 5,
+    });
+    checks
+}
+
+/// `31 checks: 28 passed, 2 failed (1 of them not required), 1 could not look, 0 skipped`.
+pub(super) fn check_counts(result: &DrillResult) -> String {
+    let mut text = match result.checks.len() {
+        0 => return "no checks".to_owned(),
+        1 => "1 check".to_owned(),
+        more => format!("{} checks", show(more)),
+    };
+    text.push_str(": ");
+    let mut parts = Vec::new();
+    for (word, said) in [
+        ("pass", "passed"),
+        ("fail", "failed"),
+        ("error", "could not look"),
+        ("skipped", "skipped"),
+    ] {
+        let all = result.checks_with(word);
+        let optional = result
+            .checks
+            .iter()
+            .filter(|check| !check.required && check.outcome.word() == word)
+            .count();
+        if all > 0 {
+            parts.push(match optional {
+                0 => format!("{} {said}", show(all)),
+                _ if word == "pass" => format!("{} {said}", show(all)),
+                _ if optional == all => format!("{} {said} (not required)", show(all)),
+                _ => format!(
+                    "{} {said} ({} of them not required)",
+                    show(all),
+                    show(optional)
+                ),
+            });
+        }
+    }
+    text.push_str(&parts.join(", "));
+    text
+}
+
+/// Everything that keeps the verdict from being PROVEN, one line each.
+pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    if result.interrupted {
+        lines.push("a signal ended the drill".to_owned());
+    }
+    for stage in &result.stages {
+        let word = stage.stage.word();
+        match &stage.outcome {
+            Outcome::Pass => {}
+            Outcome::Fail => lines.push(format!("stage `{word}` failed: {}", stage_why(stage))),
+            Outcome::Error => {
+                lines.push(format!(
+                    "stage `{word}` could not look: {}",
+                    stage_why(stage)
+                ));
+            }
+            Outcome::Skipped { reason } => {
+                lines.push(format!("stage `{word}` was skipped: {reason}"));
+            }
+        }
+    }
+    if result.stages.is_empty() {
+        lines.push("no stage ran".to_owned());
+    }
+    for check in by_gravity(result).into_iter().filter(|c| c.required) {
+        match check.outcome {
+            Outcome::Fail => lines.push(format!("check `{}` failed: {}", check.name, why(check))),
+            Outcome::Error => lines.push(format!("check `{}` {}", check.name, why(check))),
+            Outcome::Pass | Outcome::Skipped { .. } => {}
+        }
+    }
+    for (reason, checks) in skipped(result, |check| check.required) {
+        lines.push(match checks.as_slice() {
+            [one] => format!("check `{}` was skipped: {reason}", one.name),
+            more => format!("{} checks were skipped: {reason}", show(more.len())),
+        });
+    }
+    if !result
+        .checks
+        .iter()
+        .any(|c| c.required && c.outcome == Outcome::Pass)
+        && lines.is_empty()
+    {
+        lines.push("no required check passed, because none ran".to_owned());
+    }
+    for objective in &result.objectives {
+        if objective.met() != Some(true) {
+            lines.push(format!("objective {}", objective_line(objective)));
+        }
+    }
+    lines
+}
+
+/// Groups the skipped checks by their reason, in the order of the scenario.
+pub(super) fn skipped(
+    result: &DrillResult,
+    which: impl Fn(&CheckResult) -> bool,
+) -> Vec<(&str, Vec<&CheckResult>)> {
+    let mut groups: Vec<(&str, Vec<&CheckResult>)> = Vec::new();
+    for check in result.checks.iter().filter(|check| which(check)) {
+        if let Outcome::Skipped { reason } = &check.outcome {
+            match groups.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, checks)) => checks.push(check),
+                None => groups.push((reason, vec![check])),
+            }
+        }
+    }
+    groups
+}
+
+/// Everything that this drill does not show: what the scenario says, and what became of it.
+pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
+    let mut list = result.not_tested.clone();
+    let mut add = |what: String, why: String| {
+        let entry = NotTested { what, why };
+        if !list.contains(&entry) {
+            list.push(entry);
+        }
+    };
+    for stage in &result.stages {
+        let what = format!("stage `{}`: {}", stage.stage.word(), stage.stage.title());
+        match &stage.outcome {
+            Outcome::Pass | Outcome::Fail => {}
+            Outcome::Error => add(what, format!("could not look: {}", stage_why(stage))),
+            Outcome::Skipped { reason } => add(what, format!("skipped: {reason}")),
+        }
+    }
+    for (reason, checks) in skipped(result, |_| true) {
+        for check in checks {
+            add(
+                format!("check `{}`", check.name),
+                format!("skipped: {reason}"),
+            );
+        }
+    }
+    for check in &result.checks {
+        let what = format!("check `{}`", check.name);
+        match &check.outcome {
+            Outcome::Fail if !check.required => {
+                add(what, format!("failed, but is not required: {}", why(check)))
+            }
+            Outcome::Error if check.required => add(what, why(check)),
+            Outcome::Error => add(what, format!("{}; it is not required", why(check))),
+            Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {}
+        }
+    }
+    for objective in result.objectives.iter().filter(|o| o.actual.is_none()) {
+        add(
+            format!("objective `{}`", objective.name),
+            "it was not measured".to_owned(),
+        );
+    }
+    list
+}
+
+/// The rows of all tables, sorted for showing.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    /// Whether anything was counted in the restored database.
+    pub(super) compared: bool,
+    /// Tables whose rows differ, or that are not there.
+    pub(super) differ: Vec<&'a TableRows>,
+    /// The largest of the others.
+    pub(super) largest: Vec<&'a TableRows>,
+    /// How many tables are equal and not among the largest.
+    pub(super) rest: usize,
+    /// How many tables there are in all.
+    pub(super) tables: usize,
+    /// Rows of all tables in the backup.
+    pub(super) backup: u64,
+    /// Rows of all tables in the restored database.
+    pub(super) restored: u64,
+}
+
+/// Sorts the rows: all differences, the `top` largest of the others, and totals.
+pub(super) fn rows(all: &[TableRows], top: usize) -> Rows<'_> {
+    let compared = all.iter().any(|table| table.restored.is_some());
+    let (mut largest, differ): (Vec<_>, Vec<_>) = all
+        .iter()
+        .partition(|table| !compared || table.restored == Some(table.backup));
+    largest.sort_by(|a, b| {
+        let name = |rows: &TableRows| (rows.database.clone(), rows.table.clone());
+        b.backup.cmp(&a.backup).then_with(|| name(a).cmp(&name(b)))
+    });
+    let rest = largest.len().saturating_sub(top);
+    largest.truncate(top);
+    let sum = |count: fn(&TableRows) -> u64| all.iter().map(count).fold(0, u64::saturating_add);
+    Rows {
+        compared,
+        differ,
+        largest,
+        rest,
+        tables: all.len(),
+        backup: sum(|table| table.backup),
+        restored: sum(|table| table.restored.unwrap_or(0)),
+    }
+}
+
+/// Shows the rows of one table in the restored database.
+pub(super) fn restored_rows(table: &TableRows) -> String {
+    table
+        .restored
+        .map_or_else(|| "not there, or not counted".to_owned(), show_count)
+}
+
+/// Shows a number of things.
+pub(super) fn show(count: usize) -> String {
+    show_count(count as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, backup: u64, restored: Option<u64>) -> TableRows {
+        TableRows {
+            database: "app".to_owned(),
+            table: name.to_owned(),
+            backup,
+            restored,
+        }
+    }
+
+    #[test]
+    fn every_difference_is_shown_and_the_rest_is_counted() {
+        let all = [
+            table("a.small", 1, Some(1)),
+            table("a.large", 9, Some(9)),
+            table("a.lost", 3, None),
+            table("a.middle", 5, Some(5)),
+            table("a.cut", 7, Some(6)),
+        ];
+        let rows = rows(&all, 2);
+        let names = |list: &[&TableRows]| list.iter().map(|t| t.table.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&rows.differ), ["a.lost", "a.cut"]);
+        assert_eq!(names(&rows.largest), ["a.large", "a.middle"]);
+        assert_eq!(
+            (rows.rest, rows.tables, rows.backup, rows.restored),
+            (1, 5, 25, 21)
+        );
+    }
+
+    #[test]
+    fn nothing_differs_where_nothing_was_compared() {
+        let all = [table("a.b", 1, None)];
+        let rows = rows(&all, 10);
+        assert!(!rows.compared && rows.differ.is_empty() && rows.largest.len() == 1);
+    }
+
+    #[test]
+    fn a_backup_from_the_future_shows_a_wrong_clock() {
+        let noon: Timestamp = "2025-11-21T12:00:00Z".parse().unwrap();
+        let later: Timestamp = "2025-11-21T13:00:00Z".parse().unwrap();
+        assert_eq!(age(noon, later), "1 h 00 min before the drill began");
+        assert!(age(later, noon).contains("a clock is wrong"));
+    }
+}

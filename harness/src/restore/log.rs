@@ -1,0 +1,380 @@
+//! What psql and pg_restore print, as messages: severity, SQLSTATE, text, place. Values are dropped here.
+
+use crate::outcome::{Finding, Tolerated};
+use crate::redact::Redactor;
+use crate::scenario::file::Tolerate;
+use crate::sqlstate;
+
+/// Errors that are kept with their text; the rest is counted.
+pub const KEPT: usize = 200;
+
+/// One error of a restore.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Five characters, where psql prints it.
+    pub sqlstate: String,
+    /// The primary message as printed: used to match, never shown.
+    pub raw: String,
+    /// Line of the dump where the statement ends; 0 where there is none.
+    pub line: u64,
+    /// Entry of the table of contents, for archives.
+    pub entry: String,
+}
+
+impl Message {
+    /// What may be shown.
+    pub fn shown(&self, redactor: &Redactor) -> String {
+        let text = redactor.clean(&sqlstate::shown(&self.sqlstate, &self.raw));
+        if self.sqlstate.is_empty() {
+            text
+        } else {
+            format!("{text} ({})", self.sqlstate)
+        }
+    }
+
+    /// Whether the machine or the server is at fault, and what to do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let raw = self.raw.as_str();
+        match self.sqlstate.as_str() {
+            "53100" => Some(
+                "the disk or the shared memory is full: raise `shm` or set `storage = \"volume\"` in `[server.container]`",
+            ),
+            "53200" => Some("out of memory: raise `memory` in `[server.container]`"),
+            state if state.starts_with("53") => {
+                Some("the server ran out of a resource: raise its limits in `[server]`")
+            }
+            state if state.starts_with("57P0") => {
+                Some("the server went down: look at the machine's memory and disk")
+            }
+            "58P01" => Some(
+                "a library or file is missing where the server runs: install the extension's package there",
+            ),
+            state if state.starts_with("58") => {
+                Some("the server cannot read or write its files: look at the disk")
+            }
+            _ if raw.contains("invalid locale name")
+                || raw.contains("invalid LC_COLLATE locale name")
+                || raw.contains("invalid LC_CTYPE locale name") =>
+            {
+                Some(
+                    "the locale of the source is not installed where the server runs: add it to the image (`localedef`) or the machine (`locale-gen`)",
+                )
+            }
+            _ if raw.contains("is not available") && raw.contains("extension") => {
+                Some("install the extension where the server runs, or name an image that has it")
+            }
+            _ if raw.contains("connection to server")
+                || raw.contains("server closed the connection") =>
+            {
+                Some(
+                    "the server went down during the restore: look at the machine's memory and disk",
+                )
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Errors of a restore, gathered while they are printed.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// Errors with their text, [`KEPT`] at most.
+    pub errors: Vec<Message>,
+    /// All errors.
+    pub count: u64,
+    /// Errors that were let pass.
+    pub tolerated: Vec<Tolerated>,
+}
+
+/// What is let pass, and why.
+pub struct Tolerance<'a> {
+    /// By the scenario.
+    pub scenario: &'a [Tolerate],
+    /// The role that every cluster has from the beginning: its `CREATE ROLE` must fail.
+    pub superuser: &'a str,
+}
+
+impl Tolerance<'_> {
+    /// Gives the reason to let a message pass.
+    fn reason(&self, message: &Message) -> Option<String> {
+        if message.raw == format!("role \"{}\" already exists", self.superuser) {
+            return Some("every cluster has its bootstrap superuser from the beginning".to_owned());
+        }
+        self.scenario
+            .iter()
+            .find(|entry| {
+                entry
+                    .sqlstate
+                    .as_deref()
+                    .is_none_or(|state| state == message.sqlstate)
+                    && entry
+                        .message
+                        .as_deref()
+                        .is_none_or(|part| message.raw.contains(part))
+            })
+            .map(|entry| entry.reason.clone())
+    }
+}
+
+impl Log {
+    /// Adds an error, or lets it pass.
+    pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, redactor: &Redactor) {
+        if let Some(reason) = tolerance.reason(&message) {
+            let shown = message.shown(redactor);
+            match self
+                .tolerated
+                .iter_mut()
+                .find(|entry| entry.message == shown)
+            {
+                Some(entry) => entry.times += 1,
+                None => self.tolerated.push(Tolerated {
+                    message: shown,
+                    times: 1,
+                    reason,
+                }),
+            }
+            return;
+        }
+        self.count += 1;
+        if self.errors.len() < KEPT {
+            self.errors.push(message);
+        }
+    }
+
+    /// Findings for the kept errors: first those that the backup is to blame for, then the others.
+    pub fn findings(
+        &self,
+        redactor: &Redactor,
+        statement: impl Fn(&Message) -> Option<String>,
+    ) -> (Vec<Finding>, Vec<Finding>) {
+        let (mut errors, mut unable) = (Vec::new(), Vec::new());
+        for message in &self.errors {
+            let place = match (message.line, message.entry.as_str()) {
+                (0, "") => "the restore".to_owned(),
+                (0, entry) => entry.to_owned(),
+                (line, _) => format!("line {line} of the dump"),
+            };
+            let expected =
+                statement(message).unwrap_or_else(|| "the statement succeeds".to_owned());
+            let finding = Finding::about(place, redactor.clean(&expected), message.shown(redactor));
+            match message.remedy() {
+                Some(remedy) => unable.push(finding.hint(remedy)),
+                None => errors.push(match hint(message) {
+                    Some(hint) => finding.hint(hint),
+                    None => finding,
+                }),
+            }
+        }
+        let kept = self.errors.len() as u64;
+        if self.count > kept {
+            errors.push(Finding::new(
+                "no error",
+                format!("{} more errors", self.count - kept),
+            ));
+        }
+        (errors, unable)
+    }
+}
+
+/// What a person can do about an error of the backup's own.
+fn hint(message: &Message) -> Option<&'static str> {
+    let raw = message.raw.as_str();
+    if raw.starts_with("role ") && raw.ends_with("does not exist") {
+        return Some(
+            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup",
+        );
+    }
+    if raw.contains("unrecognized parameter \"pg_attver\"") {
+        return Some(
+            "the dump client and this server are of different minor versions: see the release notes of the newer one",
+        );
+    }
+    if raw.contains("already exists") {
+        return Some(
+            "the backup makes it twice, or it is one that every cluster has; if it is harmless, add it to `[[restore.tolerate]]` with the reason",
+        );
+    }
+    None
+}
+
+/// Reads psql's messages, printed with `VERBOSITY=verbose`, line by line.
+///
+/// A message is one line and any number of lines that belong to it (DETAIL, CONTEXT, LINE, …),
+/// which may hold values and are dropped.
+#[must_use]
+pub fn psql_line(line: &str) -> Option<Message> {
+    let rest = line.strip_prefix("psql:")?;
+    // `<stdin>:12: ERROR:  42P01: text`, `<stdin>:12: error: text`, ` error: text`
+    let (number, rest) = match rest.strip_prefix("<stdin>:") {
+        Some(rest) => {
+            let (number, rest) = rest.split_once(':')?;
+            (number.parse().ok()?, rest)
+        }
+        None => (0, rest),
+    };
+    let (severity, text) = rest.trim_start().split_once(':')?;
+    let text = text.trim_start();
+    match severity {
+        "ERROR" | "FATAL" | "PANIC" => {
+            let (sqlstate, text) = match text.split_once(':') {
+                Some((state, text)) if is_sqlstate(state) => (state, text.trim_start()),
+                _ => ("", text),
+            };
+            Some(Message {
+                sqlstate: sqlstate.to_owned(),
+                raw: text.to_owned(),
+                line: number,
+                entry: String::new(),
+            })
+        }
+        "error" | "fatal" => Some(Message {
+            raw: text.to_owned(),
+            line: number,
+            ..Message::default()
+        }),
+        _ => None,
+    }
+}
+
+fn is_sqlstate(text: &str) -> bool {
+    text.len() == 5
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// Reads pg_restore's messages line by line; `entry` is the entry that the last line named.
+#[must_use]
+pub fn pg_restore_line(line: &str, entry: &mut String) -> Option<Message> {
+    let rest = line.strip_prefix("pg_restore: ")?;
+    if let Some(named) = rest.strip_prefix("from TOC entry ") {
+        // `3340; 1259 16390 TABLE orders app_owner`: the numbers are of no use to a person.
+        let words: Vec<&str> = named.split_whitespace().skip(3).collect();
+        *entry = words.join(" ");
+        return None;
+    }
+    let text = rest
+        .strip_prefix("error: ")
+        .or_else(|| rest.strip_prefix("fatal: "))?;
+    let text = text
+        .strip_prefix("could not execute query: ")
+        .unwrap_or(text);
+    let raw = text.trim_start_matches("ERROR:").trim_start();
+    Some(Message {
+        raw: raw.to_owned(),
+        entry: entry.clone(),
+        ..Message::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "psql:<stdin>:12: ERROR:  42P01: relation \"app.x\" does not exist",
+        12,
+        "42P01",
+        "relation \"app.x\" does not exist"
+    )]
+    #[case(
+        "psql:<stdin>:9: error: invalid command \\foo",
+        9,
+        "",
+        "invalid command \\foo"
+    )]
+    #[case(
+        "psql: error: connection to server on socket failed",
+        0,
+        "",
+        "connection to server on socket failed"
+    )]
+    #[case(
+        "psql:<stdin>:3: FATAL:  57P01: terminating connection",
+        3,
+        "57P01",
+        "terminating connection"
+    )]
+    fn psql_messages_are_read(
+        #[case] line: &str,
+        #[case] at: u64,
+        #[case] state: &str,
+        #[case] text: &str,
+    ) {
+        let message = psql_line(line).unwrap();
+        assert_eq!(
+            (
+                message.line,
+                message.sqlstate.as_str(),
+                message.raw.as_str()
+            ),
+            (at, state, text)
+        );
+    }
+
+    #[rstest]
+    #[case("psql:<stdin>:12: NOTICE:  00000: index is small")]
+    #[case("psql:<stdin>:12: WARNING:  25001: there is already a transaction in progress")]
+    #[case("DETAIL:  Key (mail)=(alice@example) is duplicated.")]
+    #[case("CONTEXT:  COPY users, line 3, column mail: \"alice\"")]
+    #[case("LOCATION:  parserOpenTable, parse_relation.c:1392")]
+    fn everything_else_is_dropped(#[case] line: &str) {
+        assert_eq!(psql_line(line), None);
+    }
+
+    #[test]
+    fn pg_restore_messages_carry_their_entry() {
+        let mut entry = String::new();
+        assert_eq!(
+            pg_restore_line(
+                "pg_restore: from TOC entry 3340; 1259 16390 TABLE orders app",
+                &mut entry
+            ),
+            None
+        );
+        let line =
+            "pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist";
+        let message = pg_restore_line(line, &mut entry).unwrap();
+        assert_eq!(
+            (message.entry.as_str(), message.raw.as_str()),
+            ("TABLE orders app", "role \"app\" does not exist")
+        );
+        assert_eq!(
+            pg_restore_line(
+                "pg_restore: warning: errors ignored on restore: 1",
+                &mut entry
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn only_what_is_listed_is_tolerated() {
+        let scenario = [Tolerate {
+            sqlstate: Some("42710".into()),
+            message: Some("plpgsql".into()),
+            reason: "built in".into(),
+        }];
+        let tolerance = Tolerance {
+            scenario: &scenario,
+            superuser: "postgres",
+        };
+        let mut log = Log::default();
+        for (state, raw) in [
+            ("42710", "role \"postgres\" already exists"),
+            ("42710", "extension \"plpgsql\" already exists"),
+            ("42710", "role \"app\" already exists"),
+            ("42P07", "relation \"plpgsql\" already exists"),
+        ] {
+            let message = Message {
+                sqlstate: state.into(),
+                raw: raw.into(),
+                ..Message::default()
+            };
+            log.add(message, &tolerance, &Redactor::default());
+        }
+        assert_eq!((log.count, log.tolerated.len()), (2, 2));
+    }
+}

@@ -1,0 +1,451 @@
+//! Plain SQL by `psql` of the server's own version: the runbook's `gunzip -c FILE | psql`, watched.
+//!
+//! The file is decompressed here and streamed into psql, so that memory stays flat and progress is
+//! known. Three queries with an unguessable word are put between its statements, on lines that are
+//! there anyway: they time the phases, and the last one shows that psql came to the end.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufReader};
+use tokio::sync::mpsc;
+
+use super::log::{Log, Message, Tolerance, psql_line};
+use super::{RestoreError, RestoreLog, make_database};
+use crate::backup::Backup;
+use crate::backup::format::Format;
+use crate::backup::format::gzip::Members;
+use crate::backup::format::lexer::{Lexer, Piece};
+use crate::event::{Event, Listener};
+use crate::outcome::{Finding, Phase};
+use crate::redact::{Redactor, Secret, hex};
+use crate::scenario::file;
+use crate::server::{Client, ClientInput, ThrowawayServer};
+
+/// How much is handed on at once.
+const CHUNK: usize = 128 * 1024;
+
+/// Restores a plain file.
+pub(super) async fn restore(
+    server: &ThrowawayServer,
+    backup: &Backup,
+    settings: &file::Restore,
+    redactor: &Redactor,
+    listener: &Listener,
+) -> Result<RestoreLog, RestoreError> {
+    let (start, database) = if backup.contents.connects.is_empty() {
+        let name = make_database(server, backup, settings).await?;
+        (name.clone(), name)
+    } else {
+        // The dump connects to where it belongs; redrill looks where the scenario says.
+        let databases = backup.contents.databases();
+        let database = settings
+            .database
+            .clone()
+            .or_else(|| databases.first().cloned());
+        (
+            "postgres".to_owned(),
+            database.unwrap_or_else(|| "postgres".to_owned()),
+        )
+    };
+    let word = Secret::random().map_err(|error| RestoreError::new(error.to_string()))?;
+    let began = Instant::now();
+    let mut client = server.client(psql(&start)).await?;
+    let Some(mut stdin) = client.stdin.take() else {
+        return Err(RestoreError::new("psql without standard input"));
+    };
+
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(8);
+    let reader = tokio::task::spawn_blocking({
+        let (backup, word) = (Source::of(backup), word.expose().to_owned());
+        move || backup.pump(&word, &sender)
+    });
+    let total = backup.uncompressed_bytes;
+    let write = async {
+        let (mut bytes, mut told) = (0_u64, Instant::now());
+        while let Some(chunk) = receiver.recv().await {
+            // psql may leave early: its messages say why.
+            if stdin.write_all(&chunk).await.is_err() {
+                break;
+            }
+            bytes += chunk.len() as u64;
+            if told.elapsed() > Duration::from_millis(200) {
+                listener(Event::Restored {
+                    bytes: bytes.min(total),
+                    total,
+                });
+                told = Instant::now();
+            }
+        }
+        // Closes the channel, so that the reading thread ends too.
+        receiver.close();
+        let _ = stdin.shutdown().await;
+        drop(stdin);
+    };
+    let mut marks = Vec::new();
+    let watch = async {
+        let mut lines = AsyncBufReader::new(client.stdout).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Some(mark) = line.strip_prefix(word.expose()) {
+                marks.push((mark.trim_start_matches('-').to_owned(), began.elapsed()));
+            }
+        }
+    };
+    let tolerance = Tolerance {
+        scenario: &settings.tolerate,
+        superuser: &server.endpoint().superuser,
+    };
+    let mut log = Log::default();
+    let listen = async {
+        let mut lines = AsyncBufReader::new(client.stderr).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            if let Some(message) = psql_line(&String::from_utf8_lossy(&line)) {
+                log.add(message, &tolerance, redactor);
+            }
+        }
+    };
+    tokio::join!(write, watch, listen);
+    let code = client.end.wait().await?;
+    let duration = began.elapsed();
+    let pumped = reader
+        .await
+        .map_err(|error| RestoreError::new(error.to_string()))?;
+
+    let statements = if log.errors.is_empty() {
+        Vec::new()
+    } else {
+        statements(backup, &log.errors).await
+    };
+    let (mut errors, mut unable) = log.findings(redactor, |message| {
+        statements
+            .iter()
+            .find(|(line, _)| *line == message.line)
+            .map(|(_, text)| text.clone())
+    });
+    let reached_end = marks.iter().any(|(mark, _)| mark == "end");
+    match pumped {
+        Ok(digest) if digest == backup.sha256 => {}
+        // A reader that stopped early has no digest: psql's own messages tell why.
+        Ok(_) if !reached_end => {}
+        Ok(_) => unable.push(
+            Finding::about(
+                backup.path.display().to_string(),
+                "the file that was inspected",
+                "it changed while it was restored",
+            )
+            .hint("drill a file that is not being written to"),
+        ),
+        Err(error) => {
+            return Err(RestoreError::new(format!(
+                "cannot read {}: {error}",
+                backup.path.display()
+            )));
+        }
+    }
+    if !reached_end && errors.is_empty() && unable.is_empty() {
+        let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
+        match server.ended().await {
+            Some(why) => {
+                return Err(RestoreError::new(format!(
+                    "the server ended during the restore: {why}"
+                )));
+            }
+            None => errors.push(
+                Finding::about(
+                    "the restore",
+                    "psql runs to the end of the dump",
+                    format!("it ended before, with {code}"),
+                )
+                .hint("something at the end of the dump is not closed, or psql was killed"),
+            ),
+        }
+    }
+    let mut facts = crate::outcome::RestoreFacts {
+        method: format!(
+            "psql, as in `{} | psql`",
+            if backup.format.is_compressed() {
+                "gunzip -c FILE"
+            } else {
+                "cat FILE"
+            }
+        ),
+        duration,
+        phases: phases(&marks, duration),
+        errors: log.count,
+        tolerated: log.tolerated,
+        rows: Vec::new(),
+    };
+    facts.errors = facts.errors.max(errors.len() as u64);
+    Ok(RestoreLog {
+        facts,
+        database,
+        errors,
+        unable,
+    })
+}
+
+/// The command: no start-up file, every message with SQLSTATE, nothing stops at an error.
+fn psql(database: &str) -> Client {
+    let arguments = [
+        "--no-psqlrc",
+        "--quiet",
+        "--no-align",
+        "--tuples-only",
+        "--no-password",
+        "--set=ON_ERROR_STOP=0",
+        "--set=VERBOSITY=verbose",
+        "--set=SHOW_CONTEXT=never",
+        "--dbname",
+        database,
+        "--file=-",
+    ];
+    Client {
+        program: "psql",
+        arguments: arguments.map(str::to_owned).into(),
+        input: ClientInput::Pipe,
+    }
+}
+
+/// Times of the phases, by the marks that psql printed.
+fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
+    let at = |name: &str| {
+        marks
+            .iter()
+            .find(|(mark, _)| mark == name)
+            .map(|(_, at)| *at)
+    };
+    let end = at("end").unwrap_or(whole);
+    let data = at("data");
+    let post = at("post-data");
+    let mut phases = vec![("pre-data", Duration::ZERO, data.unwrap_or(end))];
+    if let Some(data) = data {
+        phases.push(("data", data, post.unwrap_or(end)));
+    }
+    if let Some(post) = post {
+        phases.push(("post-data", post, end));
+    }
+    phases
+        .into_iter()
+        .map(|(name, from, to)| Phase {
+            name: name.to_owned(),
+            duration: to.saturating_sub(from),
+        })
+        .collect()
+}
+
+/// What the reading thread needs to know.
+struct Source {
+    path: std::path::PathBuf,
+    format: Format,
+    data_begins: Option<u64>,
+    data_ends: Option<u64>,
+}
+
+/// Counts and digests the compressed bytes, so that what is restored is what was inspected.
+struct Digesting(File, Sha256);
+
+impl Read for Digesting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+impl Source {
+    fn of(backup: &Backup) -> Self {
+        Self {
+            path: backup.path.clone(),
+            format: backup.format.clone(),
+            data_begins: backup.contents.data_begins,
+            data_ends: backup.contents.data_ends,
+        }
+    }
+
+    /// Sends the whole file with its marks; gives the digest of the file.
+    fn pump(&self, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<String> {
+        let mut reader =
+            BufReader::with_capacity(CHUNK, Digesting(File::open(&self.path)?, Sha256::new()));
+        let mark = |name: &str| format!("SELECT '{word}-{name}';");
+        let marks = [
+            (self.data_begins, mark("data")),
+            (self.data_ends, mark("post-data")),
+        ];
+        let mut marks: Vec<(u64, String)> = marks
+            .into_iter()
+            .filter_map(|(at, text)| at.map(|at| (at, text)))
+            .collect();
+        let mut offset = 0_u64;
+        let mut send = |chunk: &[u8], offset: &mut u64| {
+            let mut rest = chunk;
+            while let Some((at, text)) = marks.first() {
+                let Ok(before) = usize::try_from(at.saturating_sub(*offset)) else {
+                    break;
+                };
+                if before >= rest.len() {
+                    break;
+                }
+                let (head, tail) = rest.split_at(before);
+                *offset += head.len() as u64;
+                let sent = sender
+                    .blocking_send(Bytes::copy_from_slice(head))
+                    .and_then(|()| sender.blocking_send(Bytes::copy_from_slice(text.as_bytes())));
+                if sent.is_err() {
+                    return false;
+                }
+                rest = tail;
+                marks.remove(0);
+            }
+            *offset += rest.len() as u64;
+            sender.blocking_send(Bytes::copy_from_slice(rest)).is_ok()
+        };
+        let mut buffer = vec![0_u8; CHUNK];
+        let mut copy = |reader: &mut dyn Read| -> io::Result<bool> {
+            loop {
+                match reader.read(&mut buffer)? {
+                    0 => return Ok(true),
+                    read if !send(&buffer[..read], &mut offset) => return Ok(false),
+                    _ => {}
+                }
+            }
+        };
+        let complete = if self.format.is_compressed() {
+            copy(&mut Members::new(&mut reader))?
+        } else {
+            copy(&mut reader)?
+        };
+        if complete {
+            io::copy(&mut reader, &mut io::sink())?;
+            // Whether psql still listens shows in what it prints.
+            let _ = sender.blocking_send(Bytes::from(format!("\n{}\n", mark("end"))));
+        }
+        Ok(hex(&reader.into_inner().1.finalize()))
+    }
+}
+
+/// Finds the statements that end in the lines of the errors, shortened to what holds no value.
+async fn statements(backup: &Backup, errors: &[Message]) -> Vec<(u64, String)> {
+    let wanted: std::collections::BTreeSet<u64> = errors.iter().map(|error| error.line).collect();
+    let source = Source::of(backup);
+    let find = move || -> io::Result<Vec<(u64, String)>> {
+        let file = BufReader::with_capacity(CHUNK, File::open(&source.path)?);
+        let reader: Box<dyn io::BufRead> = if source.format.is_compressed() {
+            Box::new(BufReader::with_capacity(CHUNK, Members::new(file)))
+        } else {
+            Box::new(file)
+        };
+        let mut lexer = Lexer::new(reader);
+        let mut found = Vec::new();
+        let last = wanted.last().copied().unwrap_or(0);
+        loop {
+            let mut copies = false;
+            match lexer.next_piece()? {
+                None => break,
+                Some(Piece::Statement(statement)) => {
+                    let text =
+                        String::from_utf8_lossy(&statement.text[..statement.text.len().min(2000)]);
+                    let lower = text.to_ascii_lowercase();
+                    copies = lower.starts_with("copy ") && lower.contains("from stdin");
+                    for line in wanted.range(statement.line..=statement.last_line) {
+                        found.push((*line, summarise(&text)));
+                    }
+                    // An error inside COPY data is told for the line of its last row.
+                    if statement.line > last {
+                        break;
+                    }
+                }
+                Some(_) => {}
+            }
+            if copies {
+                lexer.expect_rows();
+            }
+        }
+        Ok(found)
+    };
+    // Only the wording of a finding depends on it.
+    match tokio::task::spawn_blocking(find).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// Shortens a statement to its first words: no literal, no list of columns, no body.
+fn summarise(text: &str) -> String {
+    let end = text.find(['(', '\'', '$', ';']).unwrap_or(text.len());
+    let words: Vec<&str> = text[..end].split_whitespace().collect();
+    let short: String = words.join(" ").chars().take(160).collect();
+    format!("`{short}` succeeds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "ALTER ROLE a WITH LOGIN PASSWORD 'x';",
+        "`ALTER ROLE a WITH LOGIN PASSWORD` succeeds"
+    )]
+    #[case(
+        "ALTER TABLE ONLY app.o\n    ADD CONSTRAINT p PRIMARY KEY (id);",
+        "`ALTER TABLE ONLY app.o ADD CONSTRAINT p PRIMARY KEY` succeeds"
+    )]
+    #[case("INSERT INTO t VALUES ('secret');", "`INSERT INTO t VALUES` succeeds")]
+    fn statements_are_shortened_to_what_holds_no_value(#[case] text: &str, #[case] short: &str) {
+        assert_eq!(summarise(text), short);
+    }
+
+    #[test]
+    fn phases_follow_the_marks() {
+        let at = |name: &str, millis| (name.to_owned(), Duration::from_millis(millis));
+        let marks = [at("data", 10), at("post-data", 30), at("end", 100)];
+        let phases = phases(&marks, Duration::from_millis(110));
+        let shown: Vec<_> = phases
+            .iter()
+            .map(|phase| (phase.name.as_str(), phase.duration.as_millis()))
+            .collect();
+        assert_eq!(shown, [("pre-data", 10), ("data", 20), ("post-data", 70)]);
+    }
+
+    #[test]
+    fn marks_are_put_between_bytes_wherever_chunks_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sql");
+        let text = format!(
+            "{}COPY x\n{}\\.\nTAIL",
+            "a".repeat(CHUNK - 3),
+            "b\n".repeat(CHUNK)
+        );
+        std::fs::write(&path, &text).unwrap();
+        let begins = text.find("COPY").unwrap() as u64;
+        let ends = text.find("TAIL").unwrap() as u64;
+        let source = Source {
+            path,
+            format: Format::Plain { gzip: false },
+            data_begins: Some(begins),
+            data_ends: Some(ends),
+        };
+        let (sender, mut receiver) = mpsc::channel(1000);
+        let digest = source.pump("w", &sender).unwrap();
+        drop(sender);
+        let mut got = Vec::new();
+        while let Some(chunk) = receiver.blocking_recv() {
+            got.extend_from_slice(&chunk);
+        }
+        let got = String::from_utf8(got).unwrap();
+        assert!(
+            got.contains("SELECT 'w-data';COPY x")
+                && got.contains("SELECT 'w-post-data';TAIL\nSELECT 'w-end';\n")
+        );
+        let stripped = got
+            .replace("SELECT 'w-data';", "")
+            .replace("SELECT 'w-post-data';", "")
+            .replace("\nSELECT 'w-end';\n", "");
+        assert_eq!(stripped, text);
+        assert_eq!(digest, hex(&Sha256::digest(text.as_bytes())));
+    }
+}

@@ -1,0 +1,184 @@
+//! JUnit, markdown, JSON, the terminal and the exit code say the same of any drill.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use redrill::exit_code;
+use redrill::outcome::{DrillResult, Outcome};
+use redrill::report::{json, junit, markdown, terminal};
+use redrill::verdict::{Verdict, verdict};
+
+use super::{examples, strategies, xml};
+
+fn agree(result: &DrillResult) {
+    let verdict = verdict(result);
+    let code = exit_code::of(verdict);
+
+    let suites = xml::parse(&junit::render(result, verdict).unwrap());
+    let [suite] = suites.as_slice() else {
+        panic!("{} suites", suites.len());
+    };
+    assert_eq!(suite.red(), code != 0, "{verdict:?}: {suite:#?}");
+    assert_eq!(suite.tests, suite.cases.len());
+    assert_eq!(suite.failures, suite.count("failure"));
+    assert_eq!(suite.errors, suite.count("error"));
+    // One case per stage, check and objective; `verdict` only where it must be.
+    let own = suite.cases.iter().filter(|case| case.name == "verdict");
+    let cases = result.stages.len() + result.checks.len() + result.objectives.len();
+    let extra = suite.cases.len() - cases;
+    assert!(extra <= own.count());
+    if matches!(verdict, Verdict::Interrupted | Verdict::NothingChecked) {
+        assert_eq!(
+            suite.cases.last().unwrap().outcome.as_deref(),
+            Some("error")
+        );
+        assert!(
+            suite
+                .cases
+                .last()
+                .unwrap()
+                .message
+                .starts_with(verdict.word())
+        );
+    }
+    for (case, check) in suite.cases[cases - result.checks.len()..]
+        .iter()
+        .zip(&result.checks)
+    {
+        let expected = match (&check.outcome, check.required) {
+            (Outcome::Pass, _) => None,
+            (Outcome::Fail, true) => Some("failure"),
+            (Outcome::Error, true) => Some("error"),
+            (Outcome::Fail | Outcome::Error | Outcome::Skipped { .. }, _) => Some("skipped"),
+        };
+        assert_eq!(case.outcome.as_deref(), expected);
+    }
+
+    let report = json::render(result, verdict).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["verdict"], verdict.word());
+    assert_eq!(report["exit_code"], code);
+    let red = |list: &str, required: bool| {
+        let list = report[list].as_array().unwrap().iter();
+        list.filter(|item| !required || item["required"] == true)
+            .filter(|item| item["outcome"] == "fail" || item["outcome"] == "error")
+            .count()
+    };
+    let missed = report["objectives"].as_array().unwrap().iter();
+    let missed = missed.filter(|objective| objective["met"] == false).count();
+    let of_json = red("stages", false) + red("checks", true) + missed;
+    let classes = [".verdict", ".objective"];
+    let of_junit = suite
+        .cases
+        .iter()
+        .filter(|case| matches!(case.outcome.as_deref(), Some("failure" | "error")))
+        .filter(|case| {
+            !classes.iter().any(|class| case.classname.ends_with(class))
+                || case.outcome.as_deref() == Some("failure")
+        })
+        .count();
+    assert_eq!(of_json, of_junit);
+
+    let said = format!("**{}** (exit code {code}).", verdict.word());
+    let markdown = markdown::render(result, verdict);
+    let mut lines = markdown.lines();
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with(&format!("# {}: ", verdict.word()))
+    );
+    assert!(lines.nth(1).unwrap().starts_with(&said), "{markdown}");
+    let failures = markdown.matches("\n### FAIL: ").count();
+    let failed = |outcome: &Outcome| *outcome == Outcome::Fail;
+    let expected = result
+        .checks
+        .iter()
+        .filter(|c| c.required && failed(&c.outcome))
+        .count()
+        + result
+            .stages
+            .iter()
+            .filter(|s| failed(&s.outcome) && !s.findings.is_empty())
+            .count();
+    assert_eq!(failures, expected);
+
+    let summary = terminal::summary(result, verdict, 80, false);
+    let first = summary.lines().next().unwrap();
+    assert!(
+        first.starts_with(&format!("{}  ", verdict.word())),
+        "{first}"
+    );
+    assert!(first.ends_with(&format!("(exit code {code})")), "{first}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn all_reports_of_any_drill_agree(result in strategies::drill()) {
+        agree(&result);
+    }
+}
+
+/// That the drills above are not all of one kind.
+#[test]
+fn arbitrary_drills_have_every_verdict() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = strategies::drill();
+    let seen: BTreeSet<&str> = (0..400)
+        .map(|_| verdict(&strategy.new_tree(&mut runner).unwrap().current()).word())
+        .collect();
+    assert_eq!(seen, Verdict::ALL.map(Verdict::word).into());
+}
+
+#[test]
+fn one_merged_report_has_a_suite_per_drill() {
+    let drills = examples::all().map(|(_, result)| result);
+    let judged: Vec<_> = drills.iter().map(|drill| (drill, verdict(drill))).collect();
+    let suites = xml::parse(&junit::merge(&judged).unwrap());
+    let red: Vec<bool> = suites.iter().map(xml::Suite::red).collect();
+    assert_eq!(red, [false, true, true]);
+    assert!(suites.iter().all(|suite| suite.name == "plur-nightly"));
+    assert!(xml::parse(&junit::merge(&[]).unwrap()).is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    let path = redrill::report::write_merged(folder.path(), &judged).unwrap();
+    assert_eq!(path, folder.path().join("junit.xml"));
+}
+
+#[test]
+fn checks_of_the_same_name_stay_apart_in_junit() {
+    let mut result = examples::proven();
+    for check in &mut result.checks {
+        check.kind = "row-count";
+        "the same".clone_into(&mut check.name);
+    }
+    let suites = xml::parse(&junit::render(&result, verdict(&result)).unwrap());
+    let names: BTreeSet<_> = suites[0]
+        .cases
+        .iter()
+        .map(|case| (&case.classname, &case.name))
+        .collect();
+    assert_eq!(names.len(), suites[0].cases.len());
+}
+
+#[test]
+fn what_is_not_required_is_seen_but_not_red() {
+    let result = examples::proven();
+    let verdict = verdict(&result);
+    let suites = xml::parse(&junit::render(&result, verdict).unwrap());
+    let case = suites[0].cases.last().unwrap();
+    assert_eq!(case.outcome.as_deref(), Some("skipped"));
+    assert!(
+        case.message.starts_with("not required: "),
+        "{}",
+        case.message
+    );
+    assert!(case.text.contains("connection refused"), "{}", case.text);
+    let markdown = markdown::render(&result, verdict);
+    assert!(
+        markdown.contains("failed, but is not required"),
+        "{markdown}"
+    );
+}

@@ -1,0 +1,379 @@
+//! The drills whose reports are committed as examples.
+
+use std::time::Duration;
+
+use redrill::outcome::{
+    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Phase,
+    RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource, Tolerated,
+};
+
+/// All examples, by the name of their files.
+pub fn all() -> [(&'static str, DrillResult); 3] {
+    [
+        ("proven", proven()),
+        ("not-proven", not_proven()),
+        ("inconclusive", inconclusive()),
+    ]
+}
+
+/// Everything is as it must be; an optional check is not.
+pub fn proven() -> DrillResult {
+    DrillResult {
+        run: "20251121-061203-4f0c9a2e".to_owned(),
+        redrill: "0.1.0".to_owned(),
+        scenario: ScenarioFacts {
+            name: "plur-nightly".to_owned(),
+            description: Some("The nightly dump of PLUR Enterprise restores whole.".to_owned()),
+            file: "scenarios/plur/nightly.toml".into(),
+            sha256: "1c6f0a5e3bd7c24f98e1d05a7b62c3f4e9a80d17b5c6e2f3a4d5b6c7d8e9f001".to_owned(),
+        },
+        started: "2025-11-21T06:12:03.218Z".parse().unwrap(),
+        duration: Duration::from_millis(96_412),
+        stages: vec![
+            stage(
+                Stage::Backup,
+                Outcome::Pass,
+                "gzip whole, 41 tables, ends with the dump's own last line",
+                1_870,
+            ),
+            stage(
+                Stage::Server,
+                Outcome::Pass,
+                "PostgreSQL 17.6 with vector 0.8.0 and age 1.5.0",
+                3_214,
+            ),
+            stage(
+                Stage::Restore,
+                Outcome::Pass,
+                "no statement failed, 1 message was let pass",
+                71_906,
+            ),
+            stage(
+                Stage::Contents,
+                Outcome::Pass,
+                "50 004 rows in 41 tables, all there",
+                5_040,
+            ),
+            stage(
+                Stage::Teardown,
+                Outcome::Pass,
+                "1 container and 1 folder removed",
+                640,
+            ),
+        ],
+        checks: checks(),
+        backup: Some(backup()),
+        server: Some(server()),
+        restore: Some(restore()),
+        objectives: vec![
+            Objective {
+                name: "restore-within",
+                limit: Duration::from_secs(1_200),
+                actual: Some(Duration::from_millis(71_906)),
+            },
+            Objective {
+                name: "max-age",
+                limit: Duration::from_secs(93_600),
+                actual: Some(Duration::from_secs(15_123)),
+            },
+        ],
+        not_tested: vec![NotTested {
+            what: "the API's login".to_owned(),
+            why: "the API is not part of this fixture".to_owned(),
+        }],
+        repeat: "redrill run scenarios/plur/nightly.toml --backup /backups/plur-2025-11-21.sql.gz"
+            .to_owned(),
+        interrupted: false,
+    }
+}
+
+/// Two required checks fail, one of them with many findings, and one could not look.
+pub fn not_proven() -> DrillResult {
+    let mut result = proven();
+    result.run = "20251121-070944-b81d22f6".to_owned();
+    result.started = "2025-11-21T07:09:44.002Z".parse().unwrap();
+    result.duration = Duration::from_millis(1_535_906);
+    result.stages[2].duration = Duration::from_secs(1_511);
+    result.objectives[0].actual = Some(Duration::from_secs(1_511));
+    result.stages[3] = StageResult {
+        stage: Stage::Contents,
+        outcome: Outcome::Fail,
+        summary: "2 of 41 tables differ".to_owned(),
+        findings: vec![
+            Finding::about(
+                "org_acme.engrams",
+                "12 000 rows, as in the backup",
+                "11 337 rows",
+            )
+            .hint("look for the table in the restore's log"),
+            Finding::about(
+                "plur.audit_2025_10",
+                "a table with 4 410 rows",
+                "there is none",
+            ),
+        ],
+        duration: Duration::from_millis(5_211),
+    };
+    fail(
+        &mut result.checks[0],
+        "11 337 rows",
+        vec![Finding::about(
+            "org_acme.engrams",
+            "at least 12 000 rows",
+            "11 337 rows",
+        )],
+    );
+    let findings = (1..=31)
+        .map(|n| {
+            Finding::about(
+                format!("org_{n:02}.engrams"),
+                "no privilege for role `plur_app` beyond its ceiling",
+                "TRUNCATE, TRIGGER",
+            )
+            .hint("revoke what is too much, and look at the target's default privileges")
+        })
+        .collect();
+    fail(
+        &mut result.checks[2],
+        "62 privileges too many on 31 tables",
+        findings,
+    );
+    result.checks[3].outcome = Outcome::Error;
+    result.checks[3].actual =
+        "canceling statement due to statement timeout (SQLSTATE 57014)".to_owned();
+    if let Some(restore) = &mut result.restore {
+        restore.duration = Duration::from_secs(1_511);
+        restore.phases[1].duration = Duration::from_secs(640);
+        restore.phases[2].duration = Duration::from_secs(868);
+        restore.rows[1].restored = Some(11_337);
+        restore.rows[6].restored = None;
+    }
+    result.objectives[1].actual = Some(Duration::from_millis(18_584_002));
+    result
+}
+
+/// The server did not start: nothing is known about the backup but what the file says.
+pub fn inconclusive() -> DrillResult {
+    let mut result = proven();
+    result.run = "20251121-081500-0d3b77c1".to_owned();
+    result.started = "2025-11-21T08:15:00Z".parse().unwrap();
+    result.duration = Duration::from_millis(4_120);
+    result.stages[1] = StageResult {
+        stage: Stage::Server,
+        outcome: Outcome::Error,
+        summary: "no container engine answers".to_owned(),
+        findings: vec![
+            Finding::new(
+                "a container engine at unix:///var/run/docker.sock",
+                "connection refused",
+            )
+            .hint("start the engine, or set `[server.local]` in the scenario"),
+        ],
+        duration: Duration::from_millis(2_003),
+    };
+    let skipped = Outcome::Skipped {
+        reason: "the server did not start".to_owned(),
+    };
+    for stage in &mut result.stages[2..4] {
+        stage.outcome = skipped.clone();
+        stage.summary = String::new();
+        stage.duration = Duration::ZERO;
+    }
+    "nothing was started".clone_into(&mut result.stages[4].summary);
+    for check in &mut result.checks {
+        check.outcome = skipped.clone();
+        check.actual = String::new();
+        check.findings = Vec::new();
+        check.duration = Duration::ZERO;
+    }
+    result.server = None;
+    result.restore = None;
+    result.objectives[0].actual = None;
+    result.objectives[1].actual = Some(Duration::from_secs(22_500));
+    result
+}
+
+fn stage(stage: Stage, outcome: Outcome, summary: &str, millis: u64) -> StageResult {
+    StageResult {
+        stage,
+        outcome,
+        summary: summary.to_owned(),
+        findings: Vec::new(),
+        duration: Duration::from_millis(millis),
+    }
+}
+
+fn fail(check: &mut CheckResult, actual: &str, findings: Vec<Finding>) {
+    check.outcome = Outcome::Fail;
+    actual.clone_into(&mut check.actual);
+    check.findings = findings;
+}
+
+fn checks() -> Vec<CheckResult> {
+    let check =
+        |kind: &'static str, name: &str, line, expected: &str, actual: &str, millis| CheckResult {
+            id: format!("{kind}/{}", name.replace(' ', "-")),
+            kind,
+            name: name.to_owned(),
+            line,
+            required: true,
+            database: "plur".to_owned(),
+            outcome: Outcome::Pass,
+            expected: expected.to_owned(),
+            actual: actual.to_owned(),
+            findings: Vec::new(),
+            duration: Duration::from_millis(millis),
+        };
+    let mut checks = vec![
+        check(
+            "row-count",
+            "engrams are not hollow",
+            14,
+            "at least 12 000 rows",
+            "12 000 rows",
+            41,
+        ),
+        check(
+            "schema-version",
+            "migrations are complete",
+            19,
+            "version 10 in plur.schema_migrations, nothing pending",
+            "version 10, nothing pending",
+            12,
+        ),
+        check(
+            "role",
+            "plur_app has its floor and its ceiling",
+            26,
+            "SELECT, INSERT, UPDATE, DELETE and nothing more on 31 tables",
+            "exactly those",
+            388,
+        ),
+        check(
+            "index",
+            "the vector indexes are valid and used",
+            41,
+            "3 HNSW indexes, valid, used by a nearest-neighbour query",
+            "3 valid, 3 used",
+            1_730,
+        ),
+        check(
+            "append-only",
+            "nobody rewrites the audit log",
+            52,
+            "UPDATE, DELETE and TRUNCATE refused to role `plur_app` on plur.audit and its 14 partitions",
+            "refused on all 15",
+            960,
+        ),
+        check(
+            "api-health",
+            "the API answers",
+            63,
+            "GET /health answers 200 within 30 s",
+            "",
+            30_000,
+        ),
+    ];
+    let api = &mut checks[5];
+    api.required = false;
+    fail(
+        api,
+        "no answer within 30 s",
+        vec![
+            Finding::about(
+                "GET http://127.0.0.1:8080/health",
+                "status 200",
+                "connection refused",
+            )
+            .hint("look at the program's own output in `api.log`"),
+        ],
+    );
+    checks
+}
+
+fn backup() -> BackupFacts {
+    BackupFacts {
+        path: "/backups/plur-2025-11-21.sql.gz".into(),
+        chosen: "the newest of 14 files that match /backups/plur-*.sql.gz".to_owned(),
+        format: "plain, gzip".to_owned(),
+        bytes: 18_422_907,
+        uncompressed_bytes: Some(96_014_338),
+        sha256: "9f2b5d1ac07e4e86b3c1f5d9a2807b6e4c3d2f1a0b9e8d7c6f5a4b3c2d1e0f99".to_owned(),
+        made: Some(("2025-11-21T02:00:00Z".parse().unwrap(), TimeSource::Name)),
+        source_version: Some("16.4 (Debian 16.4-1.pgdg120+1)".to_owned()),
+        dump_version: Some("pg_dump 16.4".to_owned()),
+        databases: vec!["plur".to_owned()],
+        extensions: vec!["age".to_owned(), "vector".to_owned()],
+        roles: vec!["plur_app".to_owned()],
+        tables: 41,
+        rows: 50_004,
+        large_objects: 0,
+        not_held: vec![
+            NotTested {
+                what: "the password of role `plur_app`".to_owned(),
+                why: "the dump creates the role without one; it is set by the deployment"
+                    .to_owned(),
+            },
+            NotTested {
+                what: "files that users uploaded".to_owned(),
+                why: "they are not in the database".to_owned(),
+            },
+        ],
+    }
+}
+
+fn server() -> ServerFacts {
+    ServerFacts {
+        provider: "container",
+        origin: "redrill/postgres:17 (sha256:7d0c1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5)".to_owned(),
+        version: "17.6 (Debian 17.6-0+deb13u1)".to_owned(),
+        extensions: vec![
+            ("age".to_owned(), "1.5.0".to_owned()),
+            ("vector".to_owned(), "0.8.0".to_owned()),
+        ],
+        isolation: vec![
+            "the container has no network".to_owned(),
+            "all capabilities are dropped but 5, and no new privileges can be gained".to_owned(),
+            "memory, processes and disk are limited".to_owned(),
+        ],
+        weaknesses: vec!["the container shares the kernel of this machine".to_owned()],
+        chosen: "the scenario says `[server.container]`".to_owned(),
+        started_in: Duration::from_millis(2_871),
+    }
+}
+
+fn restore() -> RestoreFacts {
+    let rows = |table: &str, rows| TableRows {
+        database: "plur".to_owned(),
+        table: table.to_owned(),
+        backup: rows,
+        restored: Some(rows),
+    };
+    let mut all = vec![
+        rows("plur.audit_2025_11", 5_004),
+        rows("org_acme.engrams", 12_000),
+        rows("org_globex.engrams", 8_400),
+        rows("plur.schema_migrations", 10),
+        rows("plur.users", 240),
+        rows("\"Odd | name\".\"`t`\"", 2_345),
+        rows("plur.audit_2025_10", 4_410),
+    ];
+    all.extend((1..=34).map(|n| rows(&format!("org_{n:02}.engrams"), 500 + n)));
+    RestoreFacts {
+        method: "psql 17.6".to_owned(),
+        duration: Duration::from_millis(71_906),
+        phases: [("pre-data", 2_110), ("data", 31_507), ("post-data", 38_289)]
+            .map(|(name, millis)| Phase {
+                name: name.to_owned(),
+                duration: Duration::from_millis(millis),
+            })
+            .into(),
+        errors: 0,
+        tolerated: vec![Tolerated {
+            message: "ERROR: role \"postgres\" already exists (SQLSTATE 42710)".to_owned(),
+            times: 1,
+            reason: "every server has this role".to_owned(),
+        }],
+        rows: all,
+    }
+}

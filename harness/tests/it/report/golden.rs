@@ -1,0 +1,110 @@
+//! What is committed in `reports/` is what the code makes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use redrill::report::{json, junit, markdown, terminal};
+use redrill::verdict::{Verdict, verdict};
+
+use super::examples;
+
+/// Set to anything, it makes the tests write the files instead of comparing them.
+const UPDATE: &str = "REDRILL_UPDATE";
+
+fn compare(path: &str, text: &str) -> Result<(), String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../reports")
+        .join(path);
+    if std::env::var_os(UPDATE).is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        return Ok(());
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let (old, new) = (committed.lines(), text.lines());
+    if committed == text {
+        return Ok(());
+    }
+    let line = old.zip(new).take_while(|(old, new)| old == new).count();
+    Err(format!(
+        "{} differs from line {}:\n  committed: {}\n  made now:  {}\n\
+         to write it anew: {UPDATE}=1 cargo test --test it report::golden",
+        path.display(),
+        line + 1,
+        committed.lines().nth(line).unwrap_or("(ends)"),
+        text.lines().nth(line).unwrap_or("(ends)"),
+    ))
+}
+
+#[test]
+fn the_examples_are_as_committed() {
+    let mut differences = Vec::new();
+    for (name, result) in examples::all() {
+        let verdict = verdict(&result);
+        let reports = [
+            ("json", json::render(&result, verdict).unwrap()),
+            ("md", markdown::render(&result, verdict)),
+            ("xml", junit::render(&result, verdict).unwrap()),
+            ("txt", terminal::summary(&result, verdict, 80, false)),
+        ];
+        for (ending, text) in reports {
+            differences.extend(compare(&format!("examples/{name}.{ending}"), &text).err());
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+#[test]
+fn the_examples_are_what_their_names_say() {
+    let verdicts = examples::all().map(|(name, result)| (name, verdict(&result)));
+    assert_eq!(
+        verdicts,
+        [
+            ("proven", Verdict::Proven),
+            ("not-proven", Verdict::NotProven),
+            ("inconclusive", Verdict::Inconclusive),
+        ]
+    );
+}
+
+#[test]
+fn the_schema_is_as_committed() {
+    let schema = serde_json::to_string_pretty(&json::schema()).unwrap() + "\n";
+    if let Err(difference) = compare("schema/drill.schema.json", &schema) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
+fn the_examples_fit_the_schema() {
+    let validator = jsonschema::validator_for(&json::schema()).unwrap();
+    for (name, result) in examples::all() {
+        let report = json::render(&result, verdict(&result)).unwrap();
+        let mut report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+        // The schema does say something.
+        report["verdict"] = "FINE".into();
+        assert!(!validator.is_valid(&report));
+    }
+}
+
+#[test]
+fn all_three_files_are_written_under_the_scenarios_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = examples::proven();
+    // Twice: what an earlier drill left is replaced.
+    for verdict in [Verdict::NotProven, Verdict::Proven] {
+        let paths = redrill::report::write_all(folder.path(), &result, verdict).unwrap();
+        let names = ["drill.json", "drill.md", "junit.xml"];
+        let expected = names.map(|name| folder.path().join("plur-nightly").join(name));
+        assert_eq!(paths, expected);
+    }
+    let markdown = fs::read_to_string(folder.path().join("plur-nightly/drill.md")).unwrap();
+    assert!(markdown.starts_with("# PROVEN"));
+    let left = fs::read_dir(folder.path().join("plur-nightly")).unwrap();
+    assert_eq!(left.count(), 3);
+}

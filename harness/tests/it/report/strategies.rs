@@ -1,0 +1,268 @@
+//! Arbitrary drills with arbitrary, mostly nasty, texts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use redrill::outcome::{
+    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Phase,
+    RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource, Tolerated,
+};
+
+/// Text as a hostile backup would choose it.
+pub fn nasty() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        3 => Just("orders".to_owned()),
+        2 => Just(" ".to_owned()),
+        8 => prop::sample::select(vec![
+            "]]>", "<![CDATA[", "-->", "<!--", "<script>", "</testcase><testcase name=\"x\">", "&",
+            "&lt;", "&#0;", "\"", "'", "\0", "\u{8}", "\x1b[31m", "\x1b]0;x", "\u{fffe}",
+            "\u{ffff}", "\u{9b}", "\u{202e}", "\n", "\r\n", "\n\n# ", "\n- ", "\u{2028}", "\t",
+            "|", "\\|", "\\", "`", "``", "```", "*", "_", "__", "~~", "[", "](http://evil.test)",
+            "![", "<img src=x>", "@octocat", "https://evil.test", "www.evil.test", "$x$", "#12",
+            "    ", "1.", "-", "---", "===", "> ", ":boom:", "🙂", "日本", "PROVEN", "exit code 0",
+        ]).prop_map(str::to_owned),
+        2 => any::<char>().prop_map(String::from),
+    ];
+    vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        9 => (0_u64..100_000_000).prop_map(Duration::from_millis),
+        1 => Just(Duration::MAX),
+    ]
+}
+
+/// Mostly passes: a drill of 20 uniform outcomes would never be proven.
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        30 => Just(Outcome::Pass),
+        1 => Just(Outcome::Fail),
+        1 => Just(Outcome::Error),
+        1 => nasty().prop_map(|reason| Outcome::Skipped { reason }),
+    ]
+}
+
+fn findings() -> impl Strategy<Value = Vec<Finding>> {
+    let finding = (option::of(nasty()), nasty(), nasty(), option::of(nasty())).prop_map(
+        |(object, expected, actual, hint)| Finding {
+            object,
+            expected,
+            actual,
+            hint,
+        },
+    );
+    vec(finding, 0..3)
+}
+
+fn stages() -> impl Strategy<Value = Vec<StageResult>> {
+    let stage = (outcome(), nasty(), findings(), duration());
+    let all = vec(stage, 5).prop_map(|stages| {
+        let named = Stage::ALL.into_iter().zip(stages);
+        named
+            .map(
+                |(stage, (outcome, summary, findings, duration))| StageResult {
+                    stage,
+                    outcome,
+                    summary,
+                    findings,
+                    duration,
+                },
+            )
+            .collect()
+    });
+    prop_oneof![20 => all, 1 => Just(Vec::new())]
+}
+
+fn checks() -> impl Strategy<Value = Vec<CheckResult>> {
+    let check = (
+        (nasty(), nasty(), nasty(), nasty(), nasty()),
+        prop::sample::select(vec!["row-count", "index", "role"]),
+        (1_usize..400, prop::bool::weighted(0.8)),
+        outcome(),
+        (findings(), duration()),
+    );
+    let check = check.prop_map(
+        |(texts, kind, (line, required), outcome, (findings, duration))| {
+            let (id, name, database, expected, actual) = texts;
+            CheckResult {
+                id,
+                kind,
+                name,
+                line,
+                required,
+                database,
+                outcome,
+                expected,
+                actual,
+                findings,
+                duration,
+            }
+        },
+    );
+    vec(check, 0..5)
+}
+
+fn objectives() -> impl Strategy<Value = Vec<Objective>> {
+    let objective = (
+        prop::sample::select(vec!["restore-within", "max-age"]),
+        duration(),
+        option::weighted(0.95, (0_u64..2_000_000).prop_map(Duration::from_millis)),
+    );
+    let objective = objective.prop_map(|(name, limit, actual)| Objective {
+        name,
+        limit,
+        actual,
+    });
+    vec(objective, 0..3)
+}
+
+fn not_tested() -> impl Strategy<Value = Vec<NotTested>> {
+    vec(
+        (nasty(), nasty()).prop_map(|(what, why)| NotTested { what, why }),
+        0..3,
+    )
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        8 => 0_i64..4_000_000_000,
+        1 => Just(Timestamp::MIN.as_second()),
+        1 => Just(Timestamp::MAX.as_second()),
+    ]
+    .prop_map(|second| Timestamp::from_second(second).unwrap())
+}
+
+fn backup() -> impl Strategy<Value = BackupFacts> {
+    let source = prop::sample::select(vec![
+        TimeSource::Name,
+        TimeSource::Header,
+        TimeSource::ModificationTime,
+    ]);
+    (
+        (nasty(), nasty(), nasty(), nasty()),
+        (
+            any::<u64>(),
+            option::of(any::<u64>()),
+            any::<u64>(),
+            any::<u64>(),
+        ),
+        option::of((time(), source)),
+        (option::of(nasty()), option::of(nasty())),
+        (vec(nasty(), 0..3), vec(nasty(), 0..3), vec(nasty(), 0..3)),
+        not_tested(),
+    )
+        .prop_map(
+            |(texts, sizes, made, versions, names, not_held)| BackupFacts {
+                path: texts.0.into(),
+                chosen: texts.1,
+                format: texts.2,
+                bytes: sizes.0,
+                uncompressed_bytes: sizes.1,
+                sha256: texts.3,
+                made,
+                source_version: versions.0,
+                dump_version: versions.1,
+                databases: names.0,
+                extensions: names.1,
+                roles: names.2,
+                tables: sizes.2,
+                rows: sizes.3,
+                large_objects: 0,
+                not_held,
+            },
+        )
+}
+
+fn server() -> impl Strategy<Value = ServerFacts> {
+    (
+        (nasty(), nasty(), nasty()),
+        vec((nasty(), nasty()), 0..3),
+        (vec(nasty(), 0..3), vec(nasty(), 0..3)),
+        duration(),
+    )
+        .prop_map(|(texts, extensions, lists, started_in)| ServerFacts {
+            provider: "container",
+            origin: texts.0,
+            version: texts.1,
+            extensions,
+            isolation: lists.0,
+            weaknesses: lists.1,
+            chosen: texts.2,
+            started_in,
+        })
+}
+
+fn restore() -> impl Strategy<Value = RestoreFacts> {
+    let phase = (nasty(), duration()).prop_map(|(name, duration)| Phase { name, duration });
+    let tolerated =
+        (nasty(), any::<u64>(), nasty()).prop_map(|(message, times, reason)| Tolerated {
+            message,
+            times,
+            reason,
+        });
+    let rows = (nasty(), nasty(), any::<u64>(), option::of(0_u64..9)).prop_map(
+        |(database, table, backup, restored)| TableRows {
+            database,
+            table,
+            backup,
+            restored,
+        },
+    );
+    (
+        nasty(),
+        duration(),
+        vec(phase, 0..3),
+        vec(tolerated, 0..3),
+        vec(rows, 0..4),
+    )
+        .prop_map(|(method, duration, phases, tolerated, rows)| RestoreFacts {
+            method,
+            duration,
+            phases,
+            errors: 0,
+            tolerated,
+            rows,
+        })
+}
+
+/// Any drill.
+pub fn drill() -> impl Strategy<Value = DrillResult> {
+    let scenario = (nasty(), option::of(nasty()), nasty(), nasty()).prop_map(
+        |(name, description, file, sha256)| ScenarioFacts {
+            name,
+            description,
+            file: file.into(),
+            sha256,
+        },
+    );
+    (
+        (scenario, nasty(), nasty(), time(), duration()),
+        (stages(), checks(), objectives(), not_tested()),
+        (
+            option::of(backup()),
+            option::of(server()),
+            option::of(restore()),
+        ),
+        (nasty(), prop::bool::weighted(0.05)),
+    )
+        .prop_map(|(about, parts, facts, (repeat, interrupted))| DrillResult {
+            run: about.1,
+            redrill: about.2,
+            scenario: about.0,
+            started: about.3,
+            duration: about.4,
+            stages: parts.0,
+            checks: parts.1,
+            backup: facts.0,
+            server: facts.1,
+            restore: facts.2,
+            objectives: parts.2,
+            not_tested: parts.3,
+            repeat,
+            interrupted,
+        })
+}

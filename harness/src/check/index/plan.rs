@@ -61,7 +61,15 @@ impl UsedBy {
         let mut settings = BTreeMap::from([("enable_seqscan".to_owned(), "off".to_owned())]);
         settings.extend(self.settings.clone());
         let settings: Vec<(String, String)> = settings.into_iter().collect();
-        let mut session = restored.session_as(&self.role, &settings).await?;
+        let mut session = restored
+            .session_as(&self.role, &settings)
+            .await
+            .map_err(|error| {
+                CouldNotLook::because(format!(
+                    "cannot be {} to ask for the plan: {error}",
+                    quote_ident(&self.role)
+                ))
+            })?;
         let sql = format!(
             "EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) {}",
             self.statement()

@@ -199,7 +199,7 @@ async fn index() {
         plur.cannot_look(case, "org_acme.recall_log has no index").await;
         let role = USED_BITMAP.replace("plur_org_acme", "no_such_role");
         let case = Case { name: "no such role", change: "", undo: "", check: &role };
-        plur.cannot_look(case, "no_such_role").await;
+        plur.cannot_look(case, "cannot be no_such_role").await;
     })
     .await;
 }

@@ -120,12 +120,10 @@ mod tests {
     use super::*;
     use crate::outcome::{CheckResult, Objective, Stage, StageResult};
 
-    const P: char = 'p';
-
     /// `p` pass, `f` fail, `e` error, `s` skipped.
     fn outcome(letter: char) -> Outcome {
         match letter.to_ascii_lowercase() {
-            P => Outcome::Pass,
+            'p' => Outcome::Pass,
             'f' => Outcome::Fail,
             'e' => Outcome::Error,
             's' => Outcome::Skipped {

@@ -4,9 +4,12 @@
 //! `redrill explain <kind>` prints; the look (SQL as a `const`); the comparison; the finding; unit
 //! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
 
+pub mod append_only;
 pub mod baseline;
 pub mod extension;
 pub mod index;
+pub mod privilege;
+pub mod rls;
 pub mod row_count;
 pub mod schema_version;
 pub mod target;
@@ -30,8 +33,10 @@ use crate::server::ThrowawayServer;
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
     vec![
+        Kind::of::<append_only::AppendOnly>(),
         Kind::of::<extension::Extension>(),
         Kind::of::<index::Index>(),
+        Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
     ]

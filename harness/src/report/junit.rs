@@ -131,7 +131,7 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
 fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {
     let why = view::stage_why(stage);
     let kind = format!("stage-{}", stage.stage.word());
-    let details = details(why, &stage.findings);
+    let details = details(&stage.outcome, why, why, &stage.findings);
     let outcome = match &stage.outcome {
         Outcome::Pass => TestResult::Success,
         Outcome::Fail => failure(&kind, why, &details),
@@ -160,7 +160,7 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
         check.database,
         check.id
     );
-    let details = details(&place, &check.findings);
+    let details = details(&check.outcome, &place, view::found(check), &check.findings);
     let not_required = || {
         skipped(
             "not-required",
@@ -278,8 +278,10 @@ fn skipped(kind: &str, message: &str, details: Option<&str>) -> TestResult {
 }
 
 /// The text of a case: why, and every finding.
-fn details(why: &str, findings: &[Finding]) -> String {
+fn details(outcome: &Outcome, why: &str, said: &str, findings: &[Finding]) -> String {
     let mut out = vec![lines(why)];
+    let (findings, hint) = view::beside(outcome, said, findings);
+    out.extend(hint.map(|hint| format!("hint: {}", line(hint))));
     for finding in findings.iter().take(FINDINGS) {
         out.push(String::new());
         if let Some(object) = &finding.object {

@@ -232,7 +232,12 @@ fn stages_section(page: &mut Page, result: &DrillResult) {
             Outcome::Skipped { .. } => "skipped: stage",
         };
         page.heading(3, fixed(title) + " " + code(stage.stage.word()));
-        findings(page, &stage.findings);
+        findings(
+            page,
+            &stage.outcome,
+            view::stage_why(stage),
+            &stage.findings,
+        );
     }
 }
 
@@ -310,11 +315,15 @@ fn check_details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
         }
     });
     page.list(summary);
-    findings(page, &check.findings);
+    findings(page, &check.outcome, view::found(check), &check.findings);
 }
 
 /// Findings as a table, with a column for hints only where they differ.
-fn findings(page: &mut Page, all: &[Finding]) {
+fn findings(page: &mut Page, outcome: &Outcome, said: &str, all: &[Finding]) {
+    let (all, hint) = view::beside(outcome, said, all);
+    if let Some(hint) = hint {
+        page.paragraph(fixed("What to do: ") + words(hint));
+    }
     let Some(first) = all.first() else {
         return;
     };

@@ -118,7 +118,12 @@ fn stage_lines(paper: &mut Paper, stage: &StageResult) {
         show_duration(stage.duration)
     );
     paper.outcome(&stage.outcome, true, &text);
-    findings(paper, &stage.findings);
+    findings(
+        paper,
+        &stage.outcome,
+        view::stage_why(stage),
+        &stage.findings,
+    );
 }
 
 fn checks(paper: &mut Paper, result: &DrillResult) {
@@ -159,11 +164,15 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult) {
     );
     paper.outcome(&check.outcome, check.required, &text);
     paper.wrap(&view::why(check), INDENT, INDENT);
-    findings(paper, &check.findings);
+    findings(paper, &check.outcome, view::found(check), &check.findings);
 }
 
 /// Findings that differ in nothing but their object stand together.
-fn findings(paper: &mut Paper, all: &[Finding]) {
+fn findings(paper: &mut Paper, outcome: &Outcome, said: &str, all: &[Finding]) {
+    let (all, hint) = view::beside(outcome, said, all);
+    if let Some(hint) = hint {
+        paper.wrap(&format!("hint: {hint}"), INDENT, INDENT);
+    }
     let same = |a: &Finding, b: &Finding| {
         a.object.is_some()
             && b.object.is_some()

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{
-    BackupFacts, CheckResult, DrillResult, NotTested, Objective, Outcome, StageResult, TableRows,
-    TimeSource,
+    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, StageResult,
+    TableRows, TimeSource,
 };
 use crate::scenario::units::{show_count, show_duration};
 
@@ -88,6 +88,20 @@ pub(super) fn found(check: &CheckResult) -> &str {
         Some(first) if check.actual.trim().is_empty() => &first.actual,
         _ if check.actual.trim().is_empty() => "no details were given",
         _ => &check.actual,
+    }
+}
+
+/// What the findings add to a line that is already `said`: what could not be looked at often has
+/// one finding, which says the same and adds what to do.
+pub(super) fn beside<'a>(
+    outcome: &Outcome,
+    said: &str,
+    findings: &'a [Finding],
+) -> (&'a [Finding], Option<&'a str>) {
+    match findings {
+        all if *outcome != Outcome::Error => (all, None),
+        [one] if one.object.is_none() && one.actual == said => (&[], one.hint.as_deref()),
+        all => (all, None),
     }
 }
 
@@ -371,6 +385,29 @@ mod tests {
         let all = [table("a.b", 1, None)];
         let rows = rows(&all, 10);
         assert!(!rows.compared && rows.differ.is_empty() && rows.largest.len() == 1);
+    }
+
+    #[test]
+    fn a_finding_that_says_the_same_adds_only_what_to_do() {
+        let one = [Finding::new("a look at it", "no engine answers").hint("start it")];
+        assert_eq!(
+            beside(&Outcome::Error, "no engine answers", &one),
+            (&[][..], Some("start it"))
+        );
+        assert_eq!(
+            beside(&Outcome::Error, "another reason", &one),
+            (&one[..], None)
+        );
+        // What failed also says what was expected.
+        assert_eq!(
+            beside(&Outcome::Fail, "no engine answers", &one),
+            (&one[..], None)
+        );
+        let named = [Finding::about("x", "a look at it", "no engine answers")];
+        assert_eq!(
+            beside(&Outcome::Error, "no engine answers", &named),
+            (&named[..], None)
+        );
     }
 
     #[test]

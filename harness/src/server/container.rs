@@ -361,8 +361,8 @@ impl Container {
             return Err(ServerError::new("the engine did not attach to the program"));
         };
         // The engine gives both streams as one; they are taken apart here.
-        let (stdout, mut to_stdout) = tokio::io::simplex(64 * 1024);
-        let (stderr, mut to_stderr) = tokio::io::simplex(64 * 1024);
+        let (stdout, mut to_stdout) = tokio::io::duplex(64 * 1024);
+        let (stderr, mut to_stderr) = tokio::io::duplex(64 * 1024);
         let pump = tokio::spawn(async move {
             let mut output = output;
             while let Ok(Some(chunk)) = output.try_next().await {

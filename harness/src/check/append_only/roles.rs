@@ -1,0 +1,196 @@
+//! What each role may and can: what the catalog says, put together with what was tried.
+
+use crate::check::privilege::{Relation, RoleFacts, could_not_try, says_nothing};
+use crate::check::{CouldNotLook, Restored};
+use crate::database::{Attempt, QualifiedName, Session, quote_ident, quote_literal};
+use crate::outcome::Finding;
+
+use super::AppendOnly;
+use super::attempts::{self, Deed, End, Target};
+use super::rights::{self, Rights};
+
+/// Tables of a list on which a role has SELECT, and with it `ctid`.
+const SELECTABLE: &str = "
+SELECT c.oid FROM pg_catalog.pg_class c
+ WHERE c.oid IN ({oids}) AND pg_catalog.has_table_privilege({role}, c.oid, 'SELECT')";
+
+const CAN_INSERT: &str = "
+SELECT pg_catalog.has_any_column_privilege({role}, {table}::pg_catalog.regclass, 'INSERT')
+    OR pg_catalog.has_table_privilege({role}, {table}::pg_catalog.regclass, 'INSERT')";
+
+impl AppendOnly {
+    /// Looks at one role that must not change history.
+    pub(super) async fn role(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        role: &str,
+        relations: &[Relation],
+        targets: &[Target],
+        major: u64,
+    ) -> Result<Vec<Finding>, CouldNotLook> {
+        let Some(facts) = RoleFacts::read(session, role).await? else {
+            return Ok(vec![no_such_role(role)]);
+        };
+        let mut findings = rights::above(session, role, &facts, major).await?;
+        if facts.superuser {
+            return Ok(findings);
+        }
+        let rights = rights::read(session, role, relations, major).await?;
+        let oids: Vec<&str> = relations.iter().map(|r| r.oid.as_str()).collect();
+        let selectable = session
+            .rows(
+                &SELECTABLE
+                    .replace("{oids}", &oids.join(", "))
+                    .replace("{role}", &quote_literal(role)),
+            )
+            .await?;
+        let mut own = match restored.session_as(role, &self.settings()).await {
+            Ok(own) => Some(own),
+            // Who may not connect can try nothing; the catalog still tells its rights.
+            Err(error) if error.denied() => None,
+            Err(error) => return Err(error.into()),
+        };
+        for (relation, target) in relations.iter().zip(targets) {
+            let mut went = Vec::new();
+            if let Some(own) = &mut own
+                && relation.kind != 'f'
+            {
+                let oid = Some(relation.oid.clone());
+                let can_select = selectable.iter().any(|row| row.first() == Some(&oid));
+                for deed in Deed::ALL {
+                    match attempts::as_role(own, target, deed, can_select).await? {
+                        End::Changed(what) => went.push(what),
+                        End::OnlyForeignKey | End::Permitted | End::Stopped => {}
+                    }
+                }
+            }
+            findings.extend(judge(role, relation, rights.get(&relation.oid), &went));
+        }
+        if let Some(mut own) = own {
+            let sql = "SET session_replication_role = replica";
+            if let Attempt::Allowed(_) = own.attempt(sql).await?
+                && !findings
+                    .iter()
+                    .any(|f| f.actual.contains("session_replication_role"))
+            {
+                findings.push(
+                    Finding::about(
+                        format!("role {role}"),
+                        "a role that cannot switch triggers off",
+                        "it set session_replication_role (rolled back)",
+                    )
+                    .hint("find out what lets it, and ENABLE ALWAYS the triggers"),
+                );
+            }
+            own.close().await;
+        }
+        Ok(findings)
+    }
+
+    /// Looks whether a role can add rows.
+    pub(super) async fn inserts(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        role: &str,
+        table: &QualifiedName,
+    ) -> Result<Vec<Finding>, CouldNotLook> {
+        if RoleFacts::read(session, role).await?.is_none() {
+            return Ok(vec![no_such_role(role)]);
+        }
+        let object = format!("{table}, role {role}");
+        let sql = CAN_INSERT
+            .replace("{role}", &quote_literal(role))
+            .replace("{table}", &table.literal());
+        if session.value(&sql).await?.as_deref() != Some("t") {
+            return Ok(vec![
+                Finding::about(object, "the right to INSERT", "it has none")
+                    .hint(format!("GRANT INSERT ON {table} TO {}", quote_ident(role))),
+            ]);
+        }
+        let Some(insert) = &self.insert else {
+            return Ok(Vec::new());
+        };
+        let mut own = restored.session_as(role, &self.settings()).await?;
+        let tried = own.attempt(insert).await?;
+        own.close().await;
+        let actual = match tried {
+            Attempt::Allowed(0) => "it went through and added no row".to_owned(),
+            Attempt::Allowed(_) => return Ok(Vec::new()),
+            Attempt::Refused(error) => {
+                let by_code = error
+                    .sqlstate
+                    .as_deref()
+                    .is_some_and(|s| s.starts_with("P0"));
+                if says_nothing(&error) || !(error.denied() || by_code) {
+                    return Err(could_not_try(&format!("the INSERT as {role}"), &error)
+                        .hint("correct `insert`, so that it is valid on the restored data"));
+                }
+                format!("it was refused: {error}")
+            }
+        };
+        Ok(vec![
+            Finding::about(object, "the INSERT goes through", actual).hint(
+                "look at the rights on the table, its schema and its sequences, and at its policies and triggers",
+            ),
+        ])
+    }
+}
+
+fn no_such_role(role: &str) -> Finding {
+    Finding::about(
+        format!("role {role}"),
+        "a role",
+        "there is none on the restored server",
+    )
+    .hint("a dump of one database holds no roles: back up `pg_dumpall --globals-only` beside it")
+}
+
+/// Puts together what the catalog says of a role and a table, and what was tried.
+fn judge(
+    role: &str,
+    relation: &Relation,
+    rights: Option<&Rights>,
+    went: &[String],
+) -> Option<Finding> {
+    match rights {
+        Some(rights) => {
+            let tried = if went.is_empty() {
+                String::new()
+            } else {
+                format!(" (tried: {} went through, rolled back)", went.join(", "))
+            };
+            Some(rights::finding(role, &relation.name, rights, &tried))
+        }
+        None if went.is_empty() => None,
+        None => Some(
+            Finding::about(
+                format!("{}, role {role}", relation.name),
+                "every attempt to change history is refused",
+                format!("{} went through (rolled back)", went.join(", ")),
+            )
+            .hint("the catalog shows no right that allows this: look at rules and functions"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_tried_is_found_even_where_the_catalog_shows_no_right() {
+        let relation = Relation {
+            oid: "1".to_owned(),
+            name: QualifiedName::parse("app.audit_1").unwrap(),
+            kind: 'r',
+            owner: "owner".to_owned(),
+            level: 1,
+        };
+        assert_eq!(judge("app", &relation, None, &[]), None);
+        let went = ["DELETE of one row".to_owned()];
+        let finding = judge("app", &relation, None, &went).unwrap();
+        assert!(finding.actual.contains("DELETE of one row went through"));
+    }
+}

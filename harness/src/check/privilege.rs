@@ -1,0 +1,252 @@
+//! Who may do what: facts about roles, partition trees and refusals that several checks need.
+
+use crate::check::CouldNotLook;
+use crate::database::{DatabaseError, QualifiedName, Session, quote_literal};
+use crate::outcome::Finding;
+
+/// What the server says of a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleFacts {
+    /// Whether no rule holds for it.
+    pub superuser: bool,
+    /// Whether no policy holds for it.
+    pub bypass_rls: bool,
+    /// Whether it may make roles; before PostgreSQL 16 also hand out any role that is no superuser.
+    pub create_role: bool,
+}
+
+const ROLE: &str = "
+SELECT rolsuper, rolbypassrls, rolcreaterole
+  FROM pg_catalog.pg_roles WHERE rolname = {role}";
+
+impl RoleFacts {
+    /// Reads the facts; `None` when there is no such role.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn read(session: &mut Session, role: &str) -> Result<Option<Self>, DatabaseError> {
+        let rows = session
+            .rows(&ROLE.replace("{role}", &quote_literal(role)))
+            .await?;
+        Ok(rows.first().map(|row| Self {
+            superuser: is_true(row.first()),
+            bypass_rls: is_true(row.get(1)),
+            create_role: is_true(row.get(2)),
+        }))
+    }
+}
+
+/// One table of a partition or inheritance tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// Its oid, as text.
+    pub oid: String,
+    /// Its name.
+    pub name: QualifiedName,
+    /// `relkind`: `r` holds rows itself, `p` only has partitions, `f` is foreign.
+    pub kind: char,
+    /// The role that owns it.
+    pub owner: String,
+    /// Steps down from the root, which is 0.
+    pub level: u32,
+}
+
+impl Relation {
+    /// Tells whether it holds rows itself.
+    #[must_use]
+    pub fn is_storage(&self) -> bool {
+        self.kind == 'r'
+    }
+}
+
+const TREE: &str = "
+WITH RECURSIVE tree(oid, level) AS (
+  SELECT pg_catalog.to_regclass({table})::pg_catalog.oid, 0
+  UNION
+  SELECT i.inhrelid, tree.level + 1
+    FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_get_userbyid(c.relowner),
+       pg_catalog.min(tree.level)
+  FROM tree
+  JOIN pg_catalog.pg_class c ON c.oid = tree.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'f')
+ GROUP BY 1, 2, 3, 4, 5
+ ORDER BY 6, 2, 3";
+
+/// Lists a table with all its partitions or inheritance children, the table first; empty when
+/// there is no such table.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn tree(
+    session: &mut Session,
+    table: &QualifiedName,
+) -> Result<Vec<Relation>, DatabaseError> {
+    let rows = session
+        .rows(&TREE.replace("{table}", &table.literal()))
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| match row.as_slice() {
+            [
+                Some(oid),
+                Some(schema),
+                Some(name),
+                Some(kind),
+                Some(owner),
+                Some(level),
+            ] => Some(Relation {
+                oid: oid.clone(),
+                name: QualifiedName {
+                    schema: schema.clone(),
+                    name: name.clone(),
+                },
+                kind: kind.chars().next()?,
+                owner: owner.clone(),
+                level: level.parse().ok()?,
+            }),
+            _ => None,
+        })
+        .collect())
+}
+
+/// The major version of the server, as in 17.
+///
+/// # Errors
+/// When the server does not say.
+pub async fn major_version(session: &mut Session) -> Result<u64, DatabaseError> {
+    let number = session
+        .count("SELECT pg_catalog.current_setting('server_version_num')")
+        .await?;
+    Ok(number / 10_000)
+}
+
+/// Reads the `t` or `f` of a boolean column.
+#[must_use]
+pub fn is_true(value: Option<&Option<String>>) -> bool {
+    value.and_then(Option::as_deref) == Some("t")
+}
+
+/// Tells whether an error is about this moment or this machine, and so says nothing about rights:
+/// a lost connection, a lock, a time limit, a lack of memory or disk, a bug.
+#[must_use]
+pub fn says_nothing(error: &DatabaseError) -> bool {
+    const CLASSES: &[&str] = &["08", "40", "53", "54", "57", "58", "XX"];
+    match error.sqlstate.as_deref() {
+        None => true,
+        Some("55P03") => true,
+        Some(state) => state.get(..2).is_some_and(|class| CLASSES.contains(&class)),
+    }
+}
+
+/// Refuses a statement of the scenario that could end the transaction it is tried in.
+///
+/// # Errors
+/// A lowercase fragment.
+pub fn one_statement(sql: &str) -> Result<(), String> {
+    let body = sql.trim().trim_end_matches(';').trim_end();
+    let first: String = body
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .collect::<String>()
+        .to_ascii_lowercase();
+    match first.as_str() {
+        "insert" | "update" | "delete" | "merge" | "with" | "truncate" | "select" | "copy"
+        | "alter" | "create" | "drop" | "set" | "grant" | "refresh" | "call" | "lock" => {}
+        "" => return Err("there is no statement here".to_owned()),
+        other => {
+            return Err(format!(
+                "`{other}` cannot be tried in a transaction that is rolled back"
+            ));
+        }
+    }
+    if body.contains(';') {
+        return Err("only one statement can be tried at a time".to_owned());
+    }
+    Ok(())
+}
+
+/// Ends a check that looked at several things. What could not be looked at must not hide what is
+/// wrong: only without findings it is the answer.
+///
+/// # Errors
+/// The first thing that could not be looked at, when nothing is known to be wrong.
+pub fn conclude(
+    mut findings: Vec<Finding>,
+    unclear: Vec<CouldNotLook>,
+) -> Result<Vec<Finding>, CouldNotLook> {
+    if findings.is_empty()
+        && let Some(first) = unclear.first()
+    {
+        return Err(first.clone());
+    }
+    for could_not in unclear {
+        let mut finding = Finding::new("a look at everything", could_not.reason);
+        finding.hint = could_not.hint;
+        findings.push(finding);
+    }
+    findings.dedup();
+    Ok(findings)
+}
+
+/// Counts findings in words.
+#[must_use]
+pub fn show_findings(findings: &[Finding]) -> String {
+    match findings.len() {
+        1 => "1 finding".to_owned(),
+        many => format!("{many} findings"),
+    }
+}
+
+/// Wraps an error of a role's statement with what was tried.
+#[must_use]
+pub fn could_not_try(what: &str, error: &DatabaseError) -> CouldNotLook {
+    let state = error.sqlstate.as_deref().unwrap_or("no SQLSTATE");
+    CouldNotLook::because(format!("{what} ended in {state}: {}", error.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("INSERT INTO t VALUES (1)", true)]
+    #[case("  update t set a = 1 ; ", true)]
+    #[case("with x as (select 1) delete from t", true)]
+    #[case("COMMIT", false)]
+    #[case("rollback", false)]
+    #[case("", false)]
+    #[case("DELETE FROM t; COMMIT", false)]
+    fn a_statement_cannot_leave_its_transaction(#[case] sql: &str, #[case] good: bool) {
+        assert_eq!(one_statement(sql).is_ok(), good);
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_hidden_by_what_is_unclear() {
+        let unclear = || vec![CouldNotLook::because("a lock")];
+        assert!(conclude(Vec::new(), unclear()).is_err());
+        let findings = conclude(vec![Finding::new("a", "b")], unclear()).unwrap();
+        assert_eq!(findings.len(), 2);
+        assert_eq!(conclude(Vec::new(), Vec::new()), Ok(Vec::new()));
+    }
+
+    #[rstest]
+    #[case(Some("42501"), false)]
+    #[case(Some("P0001"), false)]
+    #[case(Some("23505"), false)]
+    #[case(Some("55P03"), true)]
+    #[case(Some("57014"), true)]
+    #[case(Some("53200"), true)]
+    #[case(None, true)]
+    fn errors_of_the_moment_are_told_apart(#[case] state: Option<&str>, #[case] moment: bool) {
+        let error = DatabaseError {
+            sqlstate: state.map(str::to_owned),
+            message: String::new(),
+            lost: false,
+        };
+        assert_eq!(says_nothing(&error), moment);
+    }
+}

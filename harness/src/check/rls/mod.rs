@@ -1,0 +1,425 @@
+//! `rls`: row security shows each role exactly the rows that it should see.
+//!
+//! - `bypass` is what leads past its policies
+//! - `policy` is which policies a table has
+//! - `behaviour` is what a role sees and may write, tried as that role
+
+mod behaviour;
+mod bypass;
+mod policy;
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use self::behaviour::{Behaviour, Sees};
+pub use self::policy::{Command, WantedPolicy};
+use crate::check::privilege::{conclude, is_true, show_findings};
+use crate::check::target::Targets;
+use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::database::{QualifiedName, Session};
+use crate::outcome::Finding;
+
+/// Row security shows each role exactly the rows that it should see: by catalog and by looking.
+///
+/// ## What it proves
+/// - Row security is on (and FORCEd, with `forced`) for each table; `enabled = false` says that it
+///   must be off.
+/// - No partition or inheritance child, to which the policies of its parent do not apply, can be
+///   reached past them: none has grants to anyone but its owner, unless it has row security itself.
+/// - With `policies`: the table has exactly these, with these attributes. Expressions are compared as
+///   the server reads them, so casts and parentheses do not matter; the order of conditions does. Where
+///   an `all` or `update` policy has no WITH CHECK, its USING stands for it, as it does in the server.
+/// - With `views = "fenced"`: no view straight on the table, readable by others, looks with the rights
+///   of an owner to whom the policies do not apply.
+/// - With `behaviour`: what a role sees and may write, in a session that is this role, with these
+///   settings. The role itself must be under the policies: a superuser, a role with BYPASSRLS, or an
+///   owner without FORCE is a finding, since whatever it sees shows nothing.
+///   `sees-where` means that the role sees as many rows as there are for which the condition holds, and
+///   that it holds for each of them; it must hold for at least one row, and not for all.
+///   An UPDATE or DELETE of `refuses` counts as refused when it reaches no row, as policies do; it is
+///   tried as superuser too, and there it must reach one. What is written is rolled back; sequences move on.
+///
+/// A table without rows shows nothing, and is an error: give `skip-empty = true` where `tables` names
+/// many and some are empty by nature.
+///
+/// ## What it does not prove
+/// That the policies are right for roles and settings that no behaviour names. What SECURITY DEFINER
+/// functions show, unless a behaviour looks at a view over them by `through`.
+///
+/// ## Example
+/// ```toml
+/// [[check.rls]]
+/// table = "app.orders"
+/// forced = true
+/// views = "fenced"
+/// policies = [
+///     { name = "fence", using = "tenant = current_setting('app.tenant', true)" },
+///     { name = "no_drafts", command = "select", permissive = false, roles = ["web"], using = "NOT draft" },
+/// ]
+///
+/// [[check.rls.behaviour]]
+/// role = "web"
+/// settings = { "app.tenant" = "acme" }
+/// sees-where = "tenant = 'acme' AND NOT draft"
+/// refuses = "INSERT INTO app.orders (tenant) VALUES ('other')"
+/// allows = "INSERT INTO app.orders (tenant) VALUES ('acme')"
+///
+/// [[check.rls.behaviour]]
+/// role = "web"
+/// sees = "none"
+///
+/// [[check.rls.behaviour]]
+/// role = "reporting"
+/// denied = true
+/// ```
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rls {
+    /// One table.
+    pub table: Option<String>,
+    /// Several tables; `*` and `?` match in schema and name.
+    #[serde(default)]
+    pub tables: Vec<String>,
+    /// Whether row security must be on. Default: true.
+    pub enabled: Option<bool>,
+    /// Whether it must hold for the owner too.
+    pub forced: Option<bool>,
+    /// The policies of each table; an empty list says that there must be none.
+    pub policies: Option<Vec<WantedPolicy>>,
+    /// What to do about policies that `policies` does not name. Default: `refuse`.
+    #[serde(default)]
+    pub other_policies: OtherPolicies,
+    /// `fenced`: views over the table must not lead past its policies.
+    pub views: Option<Views>,
+    /// What roles see and may write.
+    #[serde(default)]
+    pub behaviour: Vec<Behaviour>,
+    /// Whether tables without rows are left out of `behaviour`, as long as one has some.
+    #[serde(default)]
+    pub skip_empty: bool,
+}
+
+/// What to do about policies that the scenario does not name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherPolicies {
+    /// Each is a finding.
+    #[default]
+    Refuse,
+    /// They may be there.
+    Allow,
+}
+
+/// What views over the table may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// The policies hold for them too.
+    Fenced,
+}
+
+impl Parameters for Rls {
+    const KIND: &'static str = "rls";
+    const LOOKS_AT_DATA: bool = true;
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = self.targets().complaints();
+        let many = !self.tables.is_empty();
+        if self.enabled == Some(false) && (self.forced.is_some() || !self.behaviour.is_empty()) {
+            complaints.push(Complaint::about(
+                "enabled",
+                "without row security there is nothing to force and no behaviour to look at",
+            ));
+        }
+        match &self.policies {
+            Some(policies) => {
+                complaints.extend(policies.iter().flat_map(WantedPolicy::complaints));
+                let names: BTreeSet<&str> = policies.iter().map(|p| p.name.as_str()).collect();
+                if names.len() < policies.len() {
+                    complaints.push(Complaint::about("policies", "two policies have one name"));
+                }
+                if policies.is_empty() && self.other_policies == OtherPolicies::Allow {
+                    complaints.push(Complaint::about(
+                        "policies",
+                        "no policy is named and others are allowed: this asserts nothing",
+                    ));
+                }
+            }
+            None if self.other_policies == OtherPolicies::Allow => {
+                complaints.push(Complaint::about(
+                    "other-policies",
+                    "`other-policies` needs `policies`",
+                ));
+            }
+            None => {}
+        }
+        for behaviour in &self.behaviour {
+            complaints.extend(behaviour.complaints());
+            if many && behaviour.is_of_one_table() {
+                complaints.push(
+                    Complaint::about(
+                        "behaviour",
+                        "`sees-rows`, `through`, `refuses` and `allows` are about one table",
+                    )
+                    .hint("name it with `table`, in a check of its own"),
+                );
+            }
+        }
+        complaints
+    }
+}
+
+const TABLE: &str = "
+SELECT c.relkind, c.relrowsecurity, c.relforcerowsecurity
+  FROM pg_catalog.pg_class c WHERE c.oid = {table}::pg_catalog.regclass";
+
+#[async_trait]
+impl Check for Rls {
+    fn describe(&self) -> String {
+        format!("row security of {}", self.targets().describe())
+    }
+
+    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+        let mut session = restored.session().await?;
+        let resolved = self.targets().resolve(&mut session).await?;
+        let mut findings = resolved.missing;
+        let mut unclear = Vec::new();
+        let mut skipped = Vec::new();
+        for table in &resolved.tables {
+            match self.catalog(&mut session, table).await {
+                Ok(found) => findings.extend(found),
+                Err(error) => unclear.push(error),
+            }
+            if self.behaviour.is_empty() {
+                continue;
+            }
+            let total = session
+                .count(&format!("SELECT pg_catalog.count(*) FROM {table}"))
+                .await?;
+            if total == 0 && self.skip_empty {
+                skipped.push(table.to_string());
+                continue;
+            }
+            if total == 0 {
+                unclear.push(
+                    CouldNotLook::because(format!(
+                        "{table} is empty, and nothing can be seen or hidden in it"
+                    ))
+                    .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
+                );
+                continue;
+            }
+            for behaviour in &self.behaviour {
+                if let Some(finding) = bypass::exempt(&mut session, table, &behaviour.role).await? {
+                    findings.push(finding);
+                    continue;
+                }
+                match behaviour.look(restored, &mut session, table, total).await {
+                    Ok(found) => findings.extend(found),
+                    Err(error) => unclear.push(error),
+                }
+            }
+        }
+        session.close().await;
+        if !skipped.is_empty() && skipped.len() == resolved.tables.len() {
+            unclear.push(CouldNotLook::because("every table is empty"));
+        }
+        let findings = conclude(findings, unclear)?;
+        Ok(Observation::new(
+            self.expectation(),
+            self.actual(&findings, resolved.tables.len(), &skipped),
+            findings,
+        ))
+    }
+}
+
+impl Rls {
+    fn targets(&self) -> Targets<'_> {
+        Targets {
+            table: self.table.as_deref(),
+            tables: &self.tables,
+        }
+    }
+
+    /// Says what is expected, in one line.
+    fn expectation(&self) -> String {
+        let mut parts = vec![
+            match (self.enabled.unwrap_or(true), self.forced) {
+                (false, _) => "row security off",
+                (true, Some(true)) => "row security on and forced",
+                (true, Some(false)) => "row security on and not forced",
+                (true, None) => "row security on",
+            }
+            .to_owned(),
+        ];
+        if let Some(policies) = &self.policies {
+            parts.push(match self.other_policies {
+                OtherPolicies::Refuse => format!("exactly {} policies", policies.len()),
+                OtherPolicies::Allow => format!("at least {} policies", policies.len()),
+            });
+        }
+        if !self.behaviour.is_empty() {
+            parts.push(format!("{} behaviours", self.behaviour.len()));
+        }
+        parts.join(", ")
+    }
+
+    /// Says what was found, in one line.
+    fn actual(&self, findings: &[Finding], tables: usize, skipped: &[String]) -> String {
+        let mut text = if findings.is_empty() {
+            match tables {
+                1 => "as expected".to_owned(),
+                many => format!("as expected in {many} tables"),
+            }
+        } else {
+            show_findings(findings)
+        };
+        if !skipped.is_empty() {
+            text.push_str(&format!(
+                "; without rows, and so without behaviour: {}",
+                skipped.join(", ")
+            ));
+        }
+        text
+    }
+
+    /// Looks at what the catalog says of one table.
+    async fn catalog(
+        &self,
+        session: &mut Session,
+        table: &QualifiedName,
+    ) -> Result<Vec<Finding>, CouldNotLook> {
+        let rows = session
+            .rows(&TABLE.replace("{table}", &table.literal()))
+            .await?;
+        let row = rows.first().map(Vec::as_slice).unwrap_or_default();
+        let kind = row.first().and_then(Option::as_deref).unwrap_or_default();
+        if !matches!(kind, "r" | "p") {
+            return Ok(vec![
+                Finding::about(
+                    table.to_string(),
+                    "a table, which can have row security",
+                    "it is a view, a materialised view or a foreign table",
+                )
+                .hint("name the table, and the view with `through` in a behaviour"),
+            ]);
+        }
+        let (enabled, forced) = (is_true(row.get(1)), is_true(row.get(2)));
+        let mut findings = self.switches(table, enabled, forced);
+        if self.enabled.unwrap_or(true) {
+            findings.extend(bypass::children(session, table).await?);
+        }
+        if let Some(wanted) = &self.policies {
+            let refuse = self.other_policies == OtherPolicies::Refuse;
+            findings.extend(policy::compare(session, table, wanted, refuse).await?);
+        }
+        if self.views == Some(Views::Fenced) {
+            findings.extend(bypass::views(session, table).await?);
+        }
+        Ok(findings)
+    }
+
+    /// Compares the two switches of a table.
+    fn switches(&self, table: &QualifiedName, enabled: bool, forced: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let wanted = self.enabled.unwrap_or(true);
+        if enabled != wanted {
+            let (word, verb) = if wanted {
+                ("on", "ENABLE")
+            } else {
+                ("off", "DISABLE")
+            };
+            findings.push(
+                Finding::about(
+                    table.to_string(),
+                    format!("row security {word}"),
+                    if enabled { "it is on" } else { "it is off" },
+                )
+                .hint(format!(
+                    "ALTER TABLE {table} {verb} ROW LEVEL SECURITY; a dump does it near its end, so look whether the dump was cut"
+                )),
+            );
+        }
+        if let Some(wanted) = self.forced
+            && wanted != forced
+        {
+            let (word, verb) = if wanted { ("", "") } else { ("not ", "NO ") };
+            findings.push(
+                Finding::about(
+                    table.to_string(),
+                    format!("row security {word}forced on its owner"),
+                    if forced { "it is" } else { "it is not" },
+                )
+                .hint(format!(
+                    "ALTER TABLE {table} {verb}FORCE ROW LEVEL SECURITY"
+                )),
+            );
+        }
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn check() -> Rls {
+        Rls {
+            table: Some("app.t".to_owned()),
+            ..Rls::default()
+        }
+    }
+
+    fn app(sees_rows: Option<u64>) -> Behaviour {
+        Behaviour {
+            role: "app".to_owned(),
+            sees_rows,
+            sees: sees_rows.is_none().then_some(Sees::None),
+            ..Behaviour::default()
+        }
+    }
+
+    #[rstest]
+    #[case(check(), 0)]
+    #[case(Rls { table: None, ..check() }, 1)]
+    #[case(Rls { enabled: Some(false), ..check() }, 0)]
+    #[case(Rls { enabled: Some(false), forced: Some(true), ..check() }, 1)]
+    #[case(Rls { policies: Some(Vec::new()), ..check() }, 0)]
+    #[case(Rls { policies: Some(Vec::new()), other_policies: OtherPolicies::Allow, ..check() }, 1)]
+    #[case(Rls { other_policies: OtherPolicies::Allow, ..check() }, 1)]
+    #[case(Rls { table: None, tables: vec!["app.*".to_owned()], behaviour: vec![app(None)], ..check() }, 0)]
+    #[case(Rls { table: None, tables: vec!["app.*".to_owned()], behaviour: vec![app(Some(1))], ..check() }, 1)]
+    fn a_check_says_something(#[case] check: Rls, #[case] complaints: usize) {
+        assert_eq!(check.complaints().len(), complaints);
+    }
+
+    #[rstest]
+    #[case(None, None, true, false, 0)]
+    #[case(None, None, false, false, 1)]
+    #[case(Some(false), None, true, false, 1)]
+    #[case(None, Some(true), true, false, 1)]
+    #[case(None, Some(false), true, true, 1)]
+    #[case(None, Some(true), false, false, 2)]
+    fn both_switches_count(
+        #[case] enabled: Option<bool>,
+        #[case] forced: Option<bool>,
+        #[case] is_enabled: bool,
+        #[case] is_forced: bool,
+        #[case] findings: usize,
+    ) {
+        let check = Rls {
+            enabled,
+            forced,
+            ..check()
+        };
+        let table = QualifiedName::parse("app.t").unwrap();
+        assert_eq!(
+            check.switches(&table, is_enabled, is_forced).len(),
+            findings
+        );
+    }
+}

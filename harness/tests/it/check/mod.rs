@@ -1,0 +1,6 @@
+mod append_only;
+mod extension;
+mod index;
+mod rls;
+mod row_count;
+mod schema_version;

@@ -1,0 +1,14 @@
+//! The integration tests: real servers, real backups, the real binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod check;
+mod report;
+mod support;

@@ -1,0 +1,307 @@
+//! One way to speak to a restored PLUR database: a clone per case, a change, a check, an expectation.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt as _;
+use redrill::backup::{self, Backup};
+use redrill::check::{Observation, Restored};
+use redrill::cleanup::{Run, Work};
+use redrill::database::{Address, quote_ident, quote_literal};
+use redrill::outcome::Finding;
+use redrill::redact::Redactor;
+use redrill::scenario::{self, Environment, ScenarioCheck, Source, file};
+use redrill::server::{ThrowawayServer, Wanted};
+use redrill::{restore, run};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+/// One database broken, or changed harmlessly, and the check that looks at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// What is done, with the id of `failures.md` where there is one.
+    pub name: &'a str,
+    /// SQL that is run as superuser in the clone.
+    pub change: &'a str,
+    /// SQL that takes back what a clone shares with others, such as roles.
+    pub undo: &'a str,
+    /// Exactly one `[[check.<kind>]]`.
+    pub check: &'a str,
+}
+
+/// A throwaway server with the PLUR backup in it.
+pub struct Plur {
+    pub server: ThrowawayServer,
+    pub run: Run,
+    clones: AtomicU32,
+}
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// The PLUR backup, made by its own script unless it is there.
+pub fn plur_backup() -> PathBuf {
+    static BACKUP: OnceLock<PathBuf> = OnceLock::new();
+    BACKUP
+        .get_or_init(|| {
+            let out = root().join("fixtures/databases/plur/out");
+            let script = root().join("fixtures/databases/plur/make.sh");
+            let made = Command::new(script).output().expect("make.sh starts");
+            assert!(
+                made.status.success(),
+                "{}",
+                String::from_utf8_lossy(&made.stderr)
+            );
+            let source = Source::Newest(out.join("plur-*.sql.gz"));
+            backup::source::find(&source, Path::new("/")).unwrap().path
+        })
+        .clone()
+}
+
+/// A work folder that this process's runs share; short, since sockets lie in it.
+pub fn work() -> Work {
+    Work::below(Path::new("/tmp")).unwrap()
+}
+
+/// Looks at a backup file.
+pub async fn inspect(path: &Path) -> Backup {
+    let found = backup::source::find(&Source::Path(path.to_owned()), Path::new("/")).unwrap();
+    tokio::task::spawn_blocking(move || backup::inspect::inspect(&found))
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
+/// the test fails.
+pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
+    let mut backup = inspect(&plur_backup()).await;
+    let run = work().begin().unwrap();
+    let wanted = Wanted {
+        major: backup.contents.major(),
+        extensions: backup.contents.extensions.clone(),
+        superuser: backup.contents.bootstrap_superuser(),
+        bytes: backup.uncompressed_bytes,
+        file: None,
+    };
+    let path = std::env::var("PATH").unwrap();
+    let server = ThrowawayServer::start(&file::Server::default(), &wanted, &run, &path)
+        .await
+        .unwrap();
+    let log = restore::restore(
+        &server,
+        &mut backup,
+        &file::Restore::default(),
+        &Redactor::default(),
+        &(Arc::new(|_| {}) as redrill::event::Listener),
+    )
+    .await
+    .unwrap();
+    assert_eq!(log.errors, []);
+    assert_eq!(log.database, "plur");
+    let plur = Plur {
+        server,
+        run,
+        clones: AtomicU32::new(0),
+    };
+    let tested = AssertUnwindSafe(test(&plur)).catch_unwind().await;
+    plur.server.stop().await.unwrap();
+    plur.run.end().unwrap();
+    if let Err(panic) = tested {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Plur {
+    /// Opens a read-write session as superuser.
+    pub async fn connect(&self, database: &str) -> PgConnection {
+        let endpoint = self.server.endpoint();
+        let options = PgConnectOptions::new_without_pgpass()
+            .username(&endpoint.superuser)
+            .database(database)
+            .statement_cache_capacity(0);
+        let options = match &endpoint.address {
+            Address::Socket(folder) => options.socket(folder),
+            Address::Loopback(port) => options
+                .host("127.0.0.1")
+                .port(*port)
+                .password(endpoint.password.expose()),
+        };
+        PgConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// Runs SQL as superuser.
+    pub async fn sql(&self, database: &str, sql: &str) {
+        let mut connection = self.connect(database).await;
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await
+        {
+            panic!("{error}\nin: {sql}");
+        }
+        connection.close().await.unwrap();
+    }
+
+    /// Makes a copy of the restored database, with the settings and rights that a template does not carry.
+    async fn cloned(&self) -> String {
+        let name = format!("clone_{}", self.clones.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE plur"))
+            .await;
+        let mut connection = self.connect("postgres").await;
+        let rows = sqlx::raw_sql(
+            "SELECT coalesce(r.rolname, ''), unnest(s.setconfig)
+               FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+               LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE d.datname = 'plur'",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        for row in rows {
+            let (role, setting): (String, String) = (row.get(0), row.get(1));
+            let (key, value) = setting.split_once('=').unwrap();
+            // Lists are written as lists: quoted as a whole they would be one name.
+            let value = match key {
+                "search_path" => value.to_owned(),
+                _ => quote_literal(value),
+            };
+            let sql = if role.is_empty() {
+                format!("ALTER DATABASE {name} SET {key} = {value}")
+            } else {
+                format!(
+                    "ALTER ROLE {} IN DATABASE {name} SET {key} = {value}",
+                    quote_ident(&role)
+                )
+            };
+            self.sql("postgres", &sql).await;
+        }
+        let grants = sqlx::raw_sql(AssertSqlSafe(format!(
+            "SELECT format('ALTER DATABASE {name} OWNER TO %I; REVOKE ALL ON DATABASE {name} FROM PUBLIC', pg_get_userbyid(datdba))
+               FROM pg_database WHERE datname = 'plur'
+              UNION ALL
+             SELECT format('GRANT %s ON DATABASE {name} TO %s', a.privilege_type,
+                           CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+               FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = 'plur'"
+        )))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        for row in grants {
+            self.sql("postgres", &row.get::<String, _>(0)).await;
+        }
+        connection.close().await.unwrap();
+        name
+    }
+
+    /// Applies a case and runs its check.
+    pub async fn look(&self, case: Case<'_>) -> Result<Observation, Finding> {
+        let database = self.cloned().await;
+        if !case.change.is_empty() {
+            self.sql(&database, case.change).await;
+        }
+        let check = parse(case.check);
+        let folder = root().join("scenarios");
+        let restored = Restored {
+            server: &self.server,
+            run: &self.run.id,
+            database: &database,
+            folder: &folder,
+            environment: &environment(),
+            redactor: &Redactor::default(),
+            timeout: check.timeout,
+        };
+        let looked = run::look(&check, &restored).await;
+        if !case.undo.is_empty() {
+            self.sql(&database, case.undo).await;
+        }
+        self.sql(
+            "postgres",
+            &format!("DROP DATABASE {database} WITH (FORCE)"),
+        )
+        .await;
+        looked
+    }
+
+    /// Expects the check to pass.
+    pub async fn passes(&self, case: Case<'_>) {
+        match self.look(case).await {
+            Ok(observation) => {
+                assert_eq!(
+                    observation.findings,
+                    [],
+                    "`{}` must pass\n{}",
+                    case.name,
+                    case.check
+                );
+            }
+            Err(unable) => panic!(
+                "`{}` must pass, but could not look: {unable:?}\n{}",
+                case.name, case.check
+            ),
+        }
+    }
+
+    /// Expects the check to fail, and each text to be in some finding.
+    pub async fn fails(&self, case: Case<'_>, texts: &[&str]) {
+        match self.look(case).await {
+            Ok(observation) => {
+                assert!(
+                    !observation.findings.is_empty(),
+                    "`{}` must fail\n{}",
+                    case.name,
+                    case.check
+                );
+                let shown = format!("{:?}", observation.findings);
+                for text in texts {
+                    assert!(
+                        shown.contains(text),
+                        "`{}`: no `{text}` in {shown}",
+                        case.name
+                    );
+                }
+            }
+            Err(unable) => panic!(
+                "`{}` must fail, but could not look: {unable:?}\n{}",
+                case.name, case.check
+            ),
+        }
+    }
+
+    /// Expects the check not to be able to look, and to say why.
+    pub async fn cannot_look(&self, case: Case<'_>, text: &str) {
+        match self.look(case).await {
+            Ok(observation) => panic!("`{}` must not be able to look: {observation:?}", case.name),
+            Err(unable) => {
+                assert!(
+                    unable.actual.contains(text),
+                    "`{}`: no `{text}` in {unable:?}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+/// The environment of this process.
+pub fn environment() -> Environment {
+    std::env::vars().collect()
+}
+
+/// Reads one check through the scenario parser, as a user would write it.
+pub fn parse(check: &str) -> ScenarioCheck {
+    let text = format!(
+        "schema = 1\nname = \"test\"\n[backup]\npath = \"x.sql\"\n{check}\n[[check.row-count]]\nname = \"filler\"\ntable = \"x\"\nmin = 1\n"
+    );
+    let path = root().join("scenarios/test.toml");
+    match scenario::parse(&path, &text, &environment()) {
+        Ok(mut scenario) => scenario.checks.remove(0),
+        Err(diagnostics) => panic!("{diagnostics}"),
+    }
+}

@@ -252,6 +252,7 @@ impl<'a> Drill<'a> {
             let database = check.database.as_deref().unwrap_or(&log.database);
             let restored = Restored {
                 server,
+                run: &self.result.run,
                 database,
                 folder: &self.scenario.folder,
                 environment: &self.context.environment,

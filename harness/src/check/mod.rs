@@ -4,9 +4,11 @@
 //! `redrill explain <kind>` prints; the look (SQL as a `const`); the comparison; the finding; unit
 //! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
 
+pub mod api;
 pub mod append_only;
 pub mod baseline;
 pub mod extension;
+pub mod graph;
 pub mod index;
 pub mod privilege;
 pub mod rls;
@@ -33,8 +35,10 @@ use crate::server::ThrowawayServer;
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
     vec![
+        Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
         Kind::of::<extension::Extension>(),
+        Kind::of::<graph::Graph>(),
         Kind::of::<index::Index>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
@@ -46,6 +50,8 @@ pub fn kinds() -> Vec<Kind> {
 pub struct Restored<'a> {
     /// The server.
     pub server: &'a ThrowawayServer,
+    /// Id of the run, for whatever a check starts.
+    pub run: &'a str,
     /// The database that the check is about.
     pub database: &'a str,
     /// The folder that relative paths start from.

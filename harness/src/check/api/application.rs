@@ -1,0 +1,286 @@
+//! The application as a process: started on the restored database, watched until it is ready,
+//! killed with everything it started.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::request::Client;
+use super::{Api, Ready};
+use crate::check::{CouldNotLook, Restored};
+use crate::outcome::Finding;
+use crate::process::{self, Program, Running};
+use crate::scenario::secret::SecretText;
+use crate::scenario::units::show_duration;
+use crate::sqlstate::without_quoted;
+
+/// Pause between two looks whether it is ready.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What it gets of redrill's own environment, so that it finds programs and its own folders. Nothing
+/// else: a variable of the shell may well name the production database.
+const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR"];
+
+/// Lines of output that a finding shows.
+const LINES: usize = 15;
+
+/// Characters of a line that a finding shows.
+const LINE: usize = 300;
+
+/// An application that runs. Dropping it kills it with all that it started.
+pub struct Application {
+    /// Where it listens on 127.0.0.1.
+    pub port: u16,
+    running: Running,
+    output: [JoinHandle<String>; 2],
+}
+
+impl Application {
+    /// Starts the command of the check.
+    pub fn start(check: &Api, restored: &Restored<'_>) -> Result<Self, CouldNotLook> {
+        let port = free_port().map_err(|error| {
+            CouldNotLook::because(format!("this machine gives no free port: {error}"))
+        })?;
+        let environment = environment(check, restored, port)?;
+        let folder = restored
+            .folder
+            .join(check.working_directory.as_deref().unwrap_or(".".as_ref()));
+        let folder = absolute(folder)?;
+        let mut words = check.command.iter();
+        let program = words.next().map_or("", String::as_str);
+        let program = if program.contains('/') {
+            absolute(restored.folder.join(program))?
+        } else {
+            PathBuf::from(program)
+        };
+        let places = places(check, restored, port);
+        let mut running = process::spawn(Program {
+            path: program,
+            arguments: words.map(|word| fill(word, &places)).collect(),
+            environment,
+            folder: Some(folder),
+            run: restored.run.to_owned(),
+            ..Program::default()
+        })
+        .map_err(|error| {
+            CouldNotLook::because(restored.redactor.clean(&error.to_string()))
+                .hint("`command` is relative to the scenario file, or is found in PATH")
+        })?;
+        let output = [
+            tokio::spawn(process::keep_end(running.stdout())),
+            tokio::spawn(process::keep_end(running.stderr())),
+        ];
+        Ok(Self {
+            port,
+            running,
+            output,
+        })
+    }
+
+    /// Waits until it answers, and gives the time that took.
+    pub async fn ready(&mut self, client: &Client, ready: &Ready) -> Result<Duration, Finding> {
+        let began = Instant::now();
+        let limit = ready.within.0;
+        let expected = format!(
+            "status {} of GET {} within {}",
+            ready.status,
+            ready.path,
+            show_duration(limit)
+        );
+        loop {
+            let left = limit.saturating_sub(began.elapsed());
+            let last = match client.status(self.port, &ready.path, left).await {
+                Ok(status) if status == ready.status => return Ok(began.elapsed()),
+                Ok(status) => format!("status {status}"),
+                Err(why) => why,
+            };
+            if let Ok(Some(status)) = self.running.try_wait() {
+                let how = match status.code() {
+                    Some(code) => format!("it exited with code {code}"),
+                    None => "a signal ended it".to_owned(),
+                };
+                let after = show_duration(began.elapsed());
+                return Err(Finding::new(expected, format!("{how} after {after}")));
+            }
+            if began.elapsed() + POLL > limit {
+                return Err(Finding::new(expected, format!("at the end, {last}")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Kills it with all that it started, and gives the end of what it wrote.
+    pub async fn stop(mut self) -> String {
+        self.running.kill();
+        let mut text = String::new();
+        for output in &mut self.output {
+            // The pipes close with the processes; one that got away may not hold up the drill.
+            if let Ok(Ok(part)) = tokio::time::timeout(Duration::from_secs(2), output).await {
+                text.push_str(&part);
+            }
+        }
+        text
+    }
+}
+
+/// Makes a path absolute: the application starts in a folder of its own.
+fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotLook> {
+    std::path::absolute(&path)
+        .map_err(|error| CouldNotLook::because(format!("{}: {error}", path.display())))
+}
+
+/// Lets the system choose a port. Another program could take it before the application does; then
+/// the application says so and ends.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// The connection, as libpq's variables.
+fn connection(check: &Api, restored: &Restored<'_>) -> Vec<(String, String)> {
+    restored
+        .server
+        .endpoint()
+        .environment(&check.role, restored.database)
+}
+
+/// What stands for `{port}`, `{url}`, `{host}`, `{role}` and `{database}`.
+fn places(check: &Api, restored: &Restored<'_>, port: u16) -> Vec<(&'static str, String)> {
+    let connection = connection(check, restored);
+    let value = |name: &str| {
+        let found = connection.iter().find(|(known, _)| known == name);
+        found.map_or_else(String::new, |(_, value)| value.clone())
+    };
+    vec![
+        ("{port}", port.to_string()),
+        ("{url}", value("DATABASE_URL")),
+        ("{host}", value("PGHOST")),
+        ("{role}", check.role.clone()),
+        ("{database}", restored.database.to_owned()),
+    ]
+}
+
+/// Fills in the places of a text, in one pass: what is filled in is not looked at again.
+fn fill(text: &str, places: &[(&'static str, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match places.iter().find(|(place, _)| rest.starts_with(place)) {
+            Some((place, value)) => {
+                out.push_str(value);
+                rest = &rest[place.len()..];
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Makes the application's whole environment.
+fn environment(
+    check: &Api,
+    restored: &Restored<'_>,
+    port: u16,
+) -> Result<Vec<(String, String)>, CouldNotLook> {
+    let mut variables = BTreeMap::new();
+    for name in INHERITED {
+        if let Some(value) = restored.environment.get(*name) {
+            variables.insert((*name).to_owned(), value.clone());
+        }
+    }
+    for (name, value) in connection(check, restored) {
+        let name = match (&check.url_variable, name.as_str()) {
+            (Some(other), "DATABASE_URL") => other.clone(),
+            _ => name,
+        };
+        variables.insert(name, value);
+    }
+    let name = check.port_variable.as_deref().unwrap_or("PORT");
+    variables.insert(name.to_owned(), port.to_string());
+    let places = places(check, restored, port);
+    for (name, text) in &check.env {
+        let value = text
+            .resolve(restored.folder, restored.environment, restored.redactor)
+            .map_err(|error| CouldNotLook::because(format!("env `{name}`: {error}")))?;
+        let value = match text {
+            SecretText::Plain(plain) => fill(plain, &places),
+            SecretText::Env(_) | SecretText::File(_) => value.expose().to_owned(),
+        };
+        variables.insert(name.clone(), value);
+    }
+    Ok(variables.into_iter().collect())
+}
+
+/// Gives the last lines of an output that is free of secrets; without `whole`, also of what may be
+/// a value of a row: quoted text, and the lines in which the server explains an error.
+pub fn tail(output: &str, whole: bool) -> String {
+    let explains = |line: &str| {
+        let lower = line.to_ascii_lowercase();
+        ["detail", "context:", "failing row", "where:"]
+            .iter()
+            .any(|word| lower.contains(word))
+    };
+    let lines: Vec<String> = output
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty() && (whole || !explains(line)))
+        .map(|line| {
+            let line = if whole {
+                line.to_owned()
+            } else {
+                without_quoted(line)
+            };
+            // Control characters would act on the terminal that shows the finding.
+            line.chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .take(LINE)
+                .collect()
+        })
+        .collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("--port={port}", "--port=8080")]
+    #[case("{url}", "postgres://{port}/x")]
+    #[case("{\"a\": {port}}", "{\"a\": 8080}")]
+    #[case("{unknown}", "{unknown}")]
+    fn places_are_filled_in_once(#[case] text: &str, #[case] filled: &str) {
+        let places = [
+            ("{port}", "8080".to_owned()),
+            ("{url}", "postgres://{port}/x".to_owned()),
+        ];
+        assert_eq!(fill(text, &places), filled);
+    }
+
+    #[test]
+    fn output_is_cut_and_holds_no_values() {
+        let output = "first\nno \"alice\" here\nDETAIL: Key (email)=(alice)\n\u{1b}[31mred\n\n";
+        assert_eq!(tail(output, false), "first\nno \"…\" here\n [31mred");
+        assert!(tail(output, true).contains("alice"));
+        let long = "line\n".repeat(1000);
+        assert_eq!(tail(&long, false).lines().count(), LINES);
+        assert_eq!(tail(&"x".repeat(10_000), false).len(), LINE);
+    }
+
+    #[test]
+    fn a_free_port_can_be_taken() {
+        let port = free_port().unwrap();
+        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    }
+}

@@ -1,0 +1,392 @@
+//! `graph`: an Apache AGE graph is whole, and answers Cypher as the application gets it.
+
+mod bound;
+mod catalog;
+mod cypher;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::bound::Bound;
+use self::catalog::{Kind, Label};
+use self::cypher::Question;
+use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::database::quote_ident;
+use crate::outcome::Finding;
+use crate::scenario::units::show_count;
+
+/// An Apache AGE graph is whole, holds what it must, and answers Cypher as the application gets it.
+///
+/// ## What it proves
+/// First by SQL, as superuser: the graph is registered; each label has its table and its sequence;
+/// no label table and no graph's schema is left out of AGE's catalog; no label's sequence is behind
+/// its ids; no id occurs twice; no edge starts or ends at a vertex that is not there; each label
+/// holds as many rows as it must.
+///
+/// Only when AGE's catalog is sound (a broken one crashes the server), by Cypher, in a fresh session
+/// of `role` without a `LOAD`: each listed label by `MATCH (n:Label)`, `MATCH (n)`,
+/// `MATCH ()-[e]->()`, and the patterns. Cypher must find as many as SQL.
+///
+/// Without `role`, Cypher runs as redrill's superuser with AGE loaded: that shows that the graph
+/// answers, but not that the application may ask. `MATCH (n)` and edges without labelled ends are
+/// asked as superuser also when `role` has no right to read the whole graph; a pattern never is.
+/// Where row security is on, what `role` sees is held to the patterns alone.
+///
+/// A graph whose stored id differs from its schema's OID, as any logical restore leaves it, is
+/// reported, and fails exactly where this version of AGE does not answer because of it.
+///
+/// ## What it does not prove
+/// That properties hold the right values, or that writing Cypher works.
+///
+/// ## Example
+/// ```toml
+/// [[check.graph]]
+/// graph = "permissions"
+/// role = "app"
+/// vertices = { User = 120, Group = { min = 3 } }
+/// edges = { MEMBER_OF = 300 }
+/// patterns = [
+///     { pattern = "(u:User)-[:MEMBER_OF]->(g:Group)", rows = 300 },
+///     { pattern = "(u:User) WHERE u.email = 'first@example.com'", min = 1 },
+/// ]
+/// ```
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Graph {
+    /// The graph's name.
+    pub graph: String,
+    /// The application's role; without it, redrill's superuser.
+    pub role: Option<String>,
+    /// What the application sets in each session, as in `{ search_path = "ag_catalog, app" }`.
+    /// Settings of the role and of the database act by themselves.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// Vertices per label: a number, or `{ min = 1, max = 9 }`.
+    #[serde(default)]
+    pub vertices: BTreeMap<String, Bound>,
+    /// Edges per label: a number, or `{ min = 1, max = 9 }`.
+    #[serde(default)]
+    pub edges: BTreeMap<String, Bound>,
+    /// Patterns and how often each must match.
+    #[serde(default)]
+    pub patterns: Vec<Pattern>,
+    /// Whether a label that is not listed is a fault. Default: false.
+    #[serde(default)]
+    pub only_these_labels: bool,
+}
+
+/// What stands after `MATCH`, and how many rows that gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Pattern {
+    /// As in `(u:User)-[:MEMBER_OF]->(g:Group) WHERE g.name = 'admin'`.
+    pub pattern: String,
+    /// Exactly so many rows.
+    pub rows: Option<u64>,
+    /// At least so many rows.
+    pub min: Option<u64>,
+    /// At most so many rows.
+    pub max: Option<u64>,
+}
+
+impl Pattern {
+    fn bound(&self) -> Bound {
+        Bound {
+            exact: self.rows,
+            min: self.min,
+            max: self.max,
+        }
+    }
+}
+
+impl Parameters for Graph {
+    const KIND: &'static str = "graph";
+    const LOOKS_AT_DATA: bool = true;
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.graph.is_empty() {
+            complaints.push(Complaint::about("graph", "`graph` is empty"));
+        }
+        if self.vertices.is_empty() && self.edges.is_empty() && self.patterns.is_empty() {
+            complaints.push(
+                Complaint::whole("this check does not say what the graph holds")
+                    .hint("add `vertices = { Label = 120 }`, `edges` or `patterns`"),
+            );
+        }
+        if self.role.is_none() && !self.settings.is_empty() {
+            complaints.push(
+                Complaint::about("settings", "`settings` needs a `role`")
+                    .hint("add the application's role"),
+            );
+        }
+        for (key, labels) in [("vertices", &self.vertices), ("edges", &self.edges)] {
+            for (label, bound) in labels {
+                complaints.extend(
+                    label_complaint(label)
+                        .or_else(|| bound.complaint())
+                        .map(|message| Complaint::about(key, format!("`{label}`: {message}"))),
+                );
+            }
+        }
+        for pattern in &self.patterns {
+            let text = pattern.pattern.trim();
+            let message = if text.is_empty() {
+                Some("a pattern is empty".to_owned())
+            } else if text.contains(cypher::QUOTE) {
+                Some(format!("a pattern may not hold `{}`", cypher::QUOTE))
+            } else {
+                pattern
+                    .bound()
+                    .complaint()
+                    .map(|message| format!("`{text}`: {message}"))
+            };
+            complaints.extend(message.map(|message| Complaint::about("patterns", message)));
+        }
+        complaints
+    }
+}
+
+/// Finds what is wrong with a label's name.
+fn label_complaint(label: &str) -> Option<String> {
+    if label.starts_with("_ag_label_") {
+        return Some("this is AGE's own table, not a label".to_owned());
+    }
+    let good = !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '_');
+    (!good).then(|| "a label is made of letters, digits and `_`".to_owned())
+}
+
+#[async_trait]
+impl Check for Graph {
+    fn describe(&self) -> String {
+        match &self.role {
+            Some(role) => format!("graph {} answers Cypher as {role}", self.graph),
+            None => format!("graph {} answers Cypher", self.graph),
+        }
+    }
+
+    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+        let mut session = restored.session().await?;
+        let read = catalog::read(&mut session, &self.graph).await?;
+        let graph = match read {
+            Ok(graph) => graph,
+            Err(findings) => {
+                let actual = "AGE's catalog is not sound, so no Cypher was run";
+                return Ok(Observation::new(self.expectation(), actual, findings));
+            }
+        };
+        let mut findings = catalog::data_faults(&graph);
+        findings.extend(self.compare(&graph.labels));
+        let asked = cypher::ask(self, &graph, restored, &mut session).await?;
+        session.close().await;
+        findings.extend(asked.findings);
+        let (vertices, edges) = (graph.total(Kind::Vertex), graph.total(Kind::Edge));
+        if vertices == 0 && findings.is_empty() {
+            return Err(CouldNotLook::because(format!(
+                "graph {} holds no vertex, so nothing was looked at",
+                self.graph
+            )));
+        }
+        let mut actual = format!(
+            "{} vertices and {} edges; {} of {} questions in Cypher answered",
+            show_count(vertices),
+            show_count(edges),
+            asked.answered,
+            asked.questions,
+        );
+        if graph.stale {
+            actual.push_str(&format!(
+                "; the graph's stored id is not its schema's OID (AGE {})",
+                graph.version
+            ));
+        }
+        Ok(Observation::new(self.expectation(), actual, findings))
+    }
+}
+
+impl Graph {
+    /// Says what is expected, in one line.
+    fn expectation(&self) -> String {
+        let labels = self.vertices.iter().chain(&self.edges);
+        let mut parts: Vec<String> = labels
+            .map(|(label, bound)| format!("{label} {bound}"))
+            .collect();
+        if !self.patterns.is_empty() {
+            parts.push(format!("{} patterns", self.patterns.len()));
+        }
+        format!("{}: {}", self.describe(), parts.join(", "))
+    }
+
+    /// Holds the rows of each label, counted by SQL, to what is expected.
+    fn compare(&self, labels: &[Label]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (kind, wanted) in [(Kind::Vertex, &self.vertices), (Kind::Edge, &self.edges)] {
+            for (name, bound) in wanted {
+                match labels.iter().find(|l| l.kind == kind && l.name == *name) {
+                    Some(label) if bound.allows(label.rows) => {}
+                    Some(label) => findings.push(Finding::about(
+                        label.table.to_string(),
+                        format!("{bound} {}", kind.plural()),
+                        format!("{} {}", show_count(label.rows), kind.plural()),
+                    )),
+                    None => findings.push(Finding::about(
+                        format!("{}.{}", quote_ident(&self.graph), quote_ident(name)),
+                        format!("a label of {}", kind.plural()),
+                        "there is none in the restored graph",
+                    )),
+                }
+            }
+        }
+        if self.only_these_labels {
+            let unlisted = labels.iter().filter(|label| {
+                let wanted = match label.kind {
+                    Kind::Vertex => &self.vertices,
+                    Kind::Edge => &self.edges,
+                };
+                !label.is_base() && !wanted.contains_key(&label.name)
+            });
+            findings.extend(unlisted.map(|label| {
+                Finding::about(
+                    label.table.to_string(),
+                    "no labels but the listed ones",
+                    format!(
+                        "a label with {} {}",
+                        show_count(label.rows),
+                        label.kind.plural()
+                    ),
+                )
+                .hint("list it, or leave out `only-these-labels`")
+            }));
+        }
+        findings
+    }
+
+    /// The questions about what the check lists, with what SQL says about them.
+    fn questions(&self, graph: &catalog::Graph) -> Vec<Question> {
+        let listed = |label: &&Label| match label.kind {
+            Kind::Vertex => self.vertices.contains_key(&label.name),
+            Kind::Edge => self.edges.contains_key(&label.name),
+        };
+        let labelled = graph.labels.iter().filter(listed).map(|label| Question {
+            pattern: match label.kind {
+                Kind::Vertex => format!("(n:`{}`)", label.name),
+                Kind::Edge => format!("()-[e:`{}`]->()", label.name),
+            },
+            bound: Bound::exactly(label.rows),
+            by_sql: true,
+            whole_graph: label.kind == Kind::Edge,
+        });
+        let whole = [
+            ("(n)", graph.total(Kind::Vertex)),
+            ("()-[e]->()", graph.total(Kind::Edge)),
+        ]
+        .map(|(pattern, rows)| Question {
+            pattern: pattern.to_owned(),
+            bound: Bound::exactly(rows),
+            by_sql: true,
+            whole_graph: true,
+        });
+        let patterns = self.patterns.iter().map(|pattern| Question {
+            pattern: pattern.pattern.trim().to_owned(),
+            bound: pattern.bound(),
+            by_sql: false,
+            whole_graph: false,
+        });
+        labelled.chain(whole).chain(patterns).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn check(text: &str) -> Graph {
+        toml::from_str(text).unwrap()
+    }
+
+    #[rstest]
+    #[case("graph = 'g'", 1)]
+    #[case("graph = 'g'\nvertices = { User = 1 }", 0)]
+    #[case("graph = ''\nvertices = { User = 1 }", 1)]
+    #[case("graph = 'g'\nvertices = { User = { min = 0 } }", 1)]
+    #[case("graph = 'g'\nvertices = { User = { min = 3, max = 2 } }", 1)]
+    #[case("graph = 'g'\nedges = { 'a`b' = 1 }", 1)]
+    #[case("graph = 'g'\nvertices = { _ag_label_vertex = 1 }", 1)]
+    #[case("graph = 'g'\nvertices = { User = 1 }\nsettings = { a = 'b' }", 1)]
+    #[case("graph = 'g'\npatterns = [{ pattern = '(n)' }]", 1)]
+    #[case("graph = 'g'\npatterns = [{ pattern = '(n)', rows = 2 }]", 0)]
+    #[case("graph = 'g'\npatterns = [{ pattern = ' ', rows = 2 }]", 1)]
+    #[case(
+        "graph = 'g'\npatterns = [{ pattern = '(n) $redrill$) x', rows = 2 }]",
+        1
+    )]
+    fn parameters_that_make_no_sense_are_refused(#[case] text: &str, #[case] complaints: usize) {
+        assert_eq!(check(text).complaints().len(), complaints);
+    }
+
+    #[rstest]
+    #[case("graph = 'g'\nvertices = { User = -1 }")]
+    #[case("graph = 'g'\nvertices = { User = { least = 1 } }")]
+    #[case("graph = 'g'\nvertices = { User = '3' }")]
+    fn a_bound_that_cannot_be_read_is_refused(#[case] text: &str) {
+        assert!(toml::from_str::<Graph>(text).is_err());
+    }
+
+    #[rstest]
+    #[case("vertices = { User = 3 }", 0)]
+    #[case("vertices = { User = 4 }", 1)]
+    #[case("vertices = { User = { min = 3 } }", 0)]
+    #[case("vertices = { User = { max = 2 } }", 1)]
+    #[case("vertices = { Gone = 3 }", 1)]
+    #[case("vertices = { LIKES = 2 }", 1)]
+    #[case("edges = { LIKES = 2 }", 0)]
+    #[case("edges = { LIKES = 2 }\nonly-these-labels = true", 1)]
+    #[case(
+        "vertices = { User = 3 }\nedges = { LIKES = 2 }\nonly-these-labels = true",
+        0
+    )]
+    fn labels_are_held_to_their_bounds(#[case] text: &str, #[case] broken: usize) {
+        let labels = [
+            Label::holding("_ag_label_vertex", Kind::Vertex, 0),
+            Label::holding("User", Kind::Vertex, 3),
+            Label::holding("LIKES", Kind::Edge, 2),
+        ];
+        let check = check(&format!("graph = 'g'\n{text}"));
+        assert_eq!(check.compare(&labels).len(), broken);
+    }
+
+    #[test]
+    fn every_listed_label_and_the_whole_graph_are_asked_for() {
+        let graph = catalog::Graph {
+            labels: vec![
+                Label::holding("User", Kind::Vertex, 3),
+                Label::holding("Other", Kind::Vertex, 4),
+                Label::holding("LIKES", Kind::Edge, 2),
+            ],
+            ..catalog::Graph::default()
+        };
+        let check = check(
+            "graph = 'g'\nvertices = { User = 3 }\nedges = { LIKES = 2 }\n\
+             patterns = [{ pattern = '(a:User)-->(b)', min = 1 }]",
+        );
+        let patterns: Vec<String> = check
+            .questions(&graph)
+            .into_iter()
+            .map(|question| format!("{} {}", question.pattern, question.bound))
+            .collect();
+        assert_eq!(
+            patterns,
+            [
+                "(n:`User`) exactly 3",
+                "()-[e:`LIKES`]->() exactly 2",
+                "(n) exactly 7",
+                "()-[e]->() exactly 2",
+                "(a:User)-->(b) at least 1",
+            ]
+        );
+    }
+}

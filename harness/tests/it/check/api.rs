@@ -1,0 +1,234 @@
+//! `api` with the fixture's application, and with programs that are none.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::{Case, on_plur};
+
+/// Builds the fixture's application, and writes a check of it.
+fn check() -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "plur-api"])
+        .current_dir(&root)
+        .status();
+    assert!(built.unwrap().success(), "plur-api does not build");
+    let target =
+        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
+    let program = target.join("debug/plur-api");
+    format!(
+        r#"
+[[check.api]]
+command = ["{}"]
+role = "plur_app"
+ready = {{ path = "/health", within = "30s" }}
+
+[[check.api.request]]
+path = "/health"
+expect.json = {{ "$.status" = "ok", "$.users" = 121, "$.migrations.head" = 10 }}
+expect.headers = {{ content-type = "application/json" }}
+
+[[check.api.request]]
+name = "a restored user is known"
+path = "/api/v1/me"
+headers = {{ authorization = "Bearer plur-fixture-key-ada" }}
+expect.json = {{ "$.user.id" = 1, "$.user.email" = {{ min-length = 5 }}, "$.org" = {{ exists = true }} }}
+expect.within = "5s"
+
+[[check.api.request]]
+name = "nobody comes in without a key"
+path = "/api/v1/me"
+expect.status = 401
+
+[[check.api.request]]
+name = "the graph answers"
+path = "/api/v1/scopes"
+expect.json = {{ "$.count" = {{ min = 1 }}, "$.scopes[*].users" = {{ min = 1 }} }}
+
+[[check.api.request]]
+name = "vectors answer"
+path = "/api/v1/recall?org=acme&q=backup"
+expect.json = {{ "$.engrams" = {{ length = 5 }} }}
+expect.body-contains = "distance"
+"#,
+        program.display()
+    )
+}
+
+/// A check of a shell script, which is no application.
+fn script(text: &str) -> String {
+    format!(
+        r#"
+[[check.api]]
+command = ["/bin/sh", "-c", '''{text}''']
+role = "plur_app"
+ready = {{ within = "1s" }}
+
+[[check.api.request]]
+path = "/"
+expect.body-contains = "x"
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_application_answers() {
+    let check = check();
+    on_plur(async |plur| {
+        let undo = "";
+        plur.passes(Case { name: "the good backup", change: "", undo, check: &check }).await;
+        let fails: &[(&str, &str, &[&str])] = &[
+            (
+                "a user is lost",
+                "DELETE FROM plur.api_keys WHERE user_id = 1",
+                &["a restored user is known", "status 200", "status 401"],
+            ),
+            (
+                "O08 the role may not read",
+                "REVOKE SELECT ON plur.users FROM plur_reader, plur_app",
+                &["status 200", "within 30.0 s", "503"],
+            ),
+            (
+                "another user has the key",
+                "UPDATE plur.api_keys SET user_id = 2 WHERE user_id = 1",
+                &["$.user.id is 1", "a number that differs"],
+            ),
+            (
+                "the graph is empty",
+                r#"DELETE FROM plur_permissions."GRANTS""#,
+                &["the graph answers", "a smaller number"],
+            ),
+            (
+                "G05 the library is not loaded",
+                "DO $$BEGIN EXECUTE pg_catalog.format('ALTER DATABASE %I RESET session_preload_libraries', pg_catalog.current_database()); END$$",
+                &["the graph answers", "status 503"],
+            ),
+        ];
+        let short = check.replace("within = \"30s\"", "within = \"5s\"");
+        for (name, change, texts) in fails {
+            let texts: Vec<&str> = texts.iter().map(|t| if *t == "within 30.0 s" { "within 5.0 s" } else { t }).collect();
+            plur.fails(Case { name, change, undo, check: &short }, &texts).await;
+        }
+        let never = check.replace("expect.within = \"5s\"", "expect.within = \"0.001ms\"");
+        plur.fails(Case { name: "too slow, twice", change: "", undo, check: &never }, &["an answer within", "then"]).await;
+        let no_head = check.replace("\"$.migrations.head\" = 10", "\"$.migrations.head\" = 11");
+        plur.fails(Case { name: "another number", change: "", undo, check: &no_head }, &["$.migrations.head is 11"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_does_not_come_up_fails() {
+    on_plur(async |plur| {
+        let cases: &[(&str, &str, &[&str])] = &[
+            (
+                "it ends",
+                "echo no such relation; exit 7",
+                &["exited with code 7"],
+            ),
+            ("it is killed", "kill -9 $$", &["a signal ended it"]),
+            (
+                "it never listens",
+                "sleep 600",
+                &["within 1.0 s", "no connection"],
+            ),
+        ];
+        for (name, text, texts) in cases {
+            let check = script(text);
+            plur.fails(
+                Case {
+                    name,
+                    change: "",
+                    undo: "",
+                    check: &check,
+                },
+                texts,
+            )
+            .await;
+        }
+        let check = script("sleep 1").replace("/bin/sh", "/no/such/program");
+        plur.cannot_look(
+            Case {
+                name: "no program",
+                change: "",
+                undo: "",
+                check: &check,
+            },
+            "cannot start",
+        )
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_running() {
+    on_plur(async |plur| {
+        // The grandchild leaves the process group.
+        let check = script("setsid sleep 98765 & exec sleep 98764");
+        plur.fails(
+            Case {
+                name: "it never listens",
+                change: "",
+                undo: "",
+                check: &check,
+            },
+            &["no connection"],
+        )
+        .await;
+    })
+    .await;
+    let left = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            line == b"sleep\x0098765\x00" || line == b"sleep\x0098764\x00"
+        });
+    assert_eq!(left.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_changes_the_schema_is_found() {
+    // It migrates, then answers like the real one.
+    let check = check();
+    let program = check
+        .lines()
+        .find_map(|l| l.strip_prefix("command = [\""))
+        .unwrap();
+    let program = program.trim_end_matches("\"]").to_owned();
+    let start = "psql -qX -h \"$PGHOST\" -U migrator -c 'CREATE TABLE public.migrated ()' && exec ";
+    let migrates = check.replace(
+        &format!("command = [\"{program}\"]"),
+        &format!("command = [\"/bin/sh\", \"-c\", '''{start}{program}''']"),
+    );
+    if Command::new("psql").arg("--version").output().is_err() {
+        return;
+    }
+    on_plur(async |plur| {
+        let change = "CREATE ROLE migrator LOGIN SUPERUSER";
+        let undo = "DROP OWNED BY migrator; DROP ROLE migrator";
+        plur.fails(
+            Case {
+                name: "O09 it migrates",
+                change,
+                undo,
+                check: &migrates,
+            },
+            &["leaves the schema as it was restored"],
+        )
+        .await;
+        let allowed = migrates.replace(
+            "role = \"plur_app\"",
+            "role = \"plur_app\"\nmay-change-schema = true",
+        );
+        plur.passes(Case {
+            name: "it may migrate",
+            change,
+            undo,
+            check: &allowed,
+        })
+        .await;
+    })
+    .await;
+}

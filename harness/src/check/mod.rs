@@ -7,10 +7,13 @@
 pub mod api;
 pub mod append_only;
 pub mod baseline;
+pub mod extension;
 pub mod graph;
+pub mod index;
 pub mod privilege;
 pub mod rls;
 pub mod row_count;
+pub mod schema_version;
 pub mod target;
 
 use std::path::Path;
@@ -34,9 +37,12 @@ pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<extension::Extension>(),
         Kind::of::<graph::Graph>(),
+        Kind::of::<index::Index>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
+        Kind::of::<schema_version::SchemaVersion>(),
     ]
 }
 

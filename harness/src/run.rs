@@ -140,16 +140,9 @@ impl<'a> Drill<'a> {
 
     /// The sentence. A stage that does not pass ends it; the later ones are skipped.
     async fn stages(&mut self, run: &Run) {
-        let Some(mut backup) = self
-            .stage(Stage::Backup, find_and_inspect(self.scenario))
-            .await
-        else {
+        let Some(mut backup) = self.backup().await else {
             return;
         };
-        self.result.backup = Some(backup.facts());
-        if !backup.problems.is_empty() {
-            return;
-        }
         let wanted = wanted(&backup);
         let starting = start(self.scenario, &wanted, run, self.context);
         let Some(server) = self.stage(Stage::Server, starting).await else {
@@ -202,6 +195,18 @@ impl<'a> Drill<'a> {
             return;
         }
         self.checks(&log).await;
+    }
+
+    /// Finds the backup and judges the file. What it says of itself is reported also when it is broken.
+    async fn backup(&mut self) -> Option<Backup> {
+        (self.context.listener)(Event::Stage(Stage::Backup));
+        let began = Instant::now();
+        self.current = Some((Stage::Backup, began));
+        let staged = find_and_inspect(self.scenario).await.and_then(|backup| {
+            self.result.backup = Some(backup.facts());
+            judge_backup(backup)
+        });
+        self.record(Stage::Backup, began.elapsed(), staged)
     }
 
     /// Runs one stage and records what became of it.
@@ -419,18 +424,35 @@ impl<'a> Drill<'a> {
 }
 
 /// Finds the backup and looks at the file.
-async fn find_and_inspect(scenario: &Scenario) -> Staged<Backup> {
+async fn find_and_inspect(scenario: &Scenario) -> Result<Backup, Stopped> {
     let found = backup::source::find(&scenario.source, &scenario.folder)
         .map_err(|error| Stopped::error(error.reason, Some(error.hint)))?;
     let inspected = tokio::task::spawn_blocking(move || backup::inspect::inspect(&found)).await;
-    let backup = inspected
+    inspected
         .map_err(|error| Stopped::error(format!("the inspection ended: {error}"), None))?
-        .map_err(|error| Stopped::error(error.reason, error.hint))?;
+        .map_err(|error| Stopped::error(error.reason, error.hint))
+}
+
+/// Judges the file by what the inspection found.
+fn judge_backup(backup: Backup) -> Staged<Backup> {
     let name = backup
         .path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
+    if let Some(first) = backup.problems.first() {
+        let place = first
+            .object
+            .as_ref()
+            .map(|object| format!("{object}: "))
+            .unwrap_or_default();
+        let summary = format!(
+            "{name} is no whole, harmless backup: {place}{}",
+            first.actual
+        );
+        let findings = [backup.problems, backup.warnings].concat();
+        return Err(Stopped::fail(summary, findings));
+    }
     let facts = backup.facts();
     let summary = match &backup.format {
         Format::Plain { .. } => format!(
@@ -662,4 +684,33 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         );
     }
     untested
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspected(text: &str) -> Backup {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sql");
+        std::fs::write(&path, text).unwrap();
+        let found = backup::source::find(&crate::scenario::Source::Path(path), folder.path());
+        backup::inspect::inspect(&found.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_with_a_problem_fails_the_first_stage() {
+        let good = inspected("CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n");
+        assert!(judge_backup(good).is_ok());
+        let cut = inspected("CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n");
+        let Err(stopped) = judge_backup(cut) else {
+            panic!("a cut file must not pass")
+        };
+        assert_eq!(stopped.outcome, Outcome::Fail);
+        assert_eq!(
+            stopped.summary,
+            "x.sql is no whole, harmless backup: t: the file ends after 1 of its rows (COPY in line 2)"
+        );
+        assert_eq!(stopped.findings.len(), 1);
+    }
 }

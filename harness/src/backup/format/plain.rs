@@ -309,7 +309,7 @@ impl Reading {
             problems.push(
                 Finding::new(
                     format!("an `\\unrestrict` for the `\\restrict` in line {line}"),
-                    "the file ends without it",
+                    "the file ends without this `\\unrestrict`",
                 )
                 .hint(cut),
             );
@@ -318,7 +318,7 @@ impl Reading {
             problems.push(
                 Finding::new(
                     format!("`-- PostgreSQL database dump complete` for the dump that begins in line {line}"),
-                    "the file ends without it",
+                    "the file ends without this last line",
                 )
                 .hint(cut),
             );

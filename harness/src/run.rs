@@ -8,14 +8,15 @@ use tokio::sync::watch;
 use crate::check::{Observation, Restored};
 use crate::cleanup::{Run, Work};
 use crate::event::Listener;
+use crate::input::Environment;
 use crate::outcome::{DrillResult, Finding, Stage};
 use crate::record::Record;
 use crate::redact::Redactor;
 use crate::restore::RestoreLog;
-use crate::scenario::units::show_duration;
-use crate::scenario::{Environment, Scenario, ScenarioCheck};
+use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::ThrowawayServer;
 use crate::stage::{self, Stopped};
+use crate::units::show_duration;
 use crate::verdict::Verdict;
 
 /// How long the server may take to come back after a check brought one of its processes down.

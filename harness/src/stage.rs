@@ -9,8 +9,8 @@ use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
 use crate::restore::{self, RestoreLog};
 use crate::run::Context;
 use crate::scenario::Scenario;
-use crate::scenario::units::{show_bytes, show_count, show_duration};
 use crate::server::{self, ThrowawayServer, Wanted};
+use crate::units::{show_bytes, show_count, show_duration};
 
 /// How long the teardown may take before it is reported as failed.
 const TEARDOWN_WITHIN: Duration = Duration::from_secs(60);
@@ -333,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.sql");
         std::fs::write(&path, text).unwrap();
-        let found = backup::source::find(&crate::scenario::Source::Path(path), folder.path());
+        let found = backup::source::find(&backup::source::Source::Path(path), folder.path());
         backup::inspect::inspect(&found.unwrap()).unwrap()
     }
 

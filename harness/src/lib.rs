@@ -5,6 +5,7 @@ pub mod check;
 pub mod cleanup;
 pub mod cli;
 pub mod command;
+pub mod context;
 pub mod database;
 pub mod event;
 pub mod exit_code;

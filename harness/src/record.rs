@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use crate::check::Observation;
 use crate::cleanup::Run;
+use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
     CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult,
     TimeSource,
 };
-use crate::run::Context;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped};
 use crate::verdict::{Verdict, verdict};

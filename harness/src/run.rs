@@ -3,15 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
 use crate::check::{Observation, Restored};
-use crate::cleanup::{Run, Work};
-use crate::event::Listener;
-use crate::input::Environment;
+use crate::cleanup::Run;
+use crate::context::Context;
 use crate::outcome::{DrillResult, Finding, Stage};
 use crate::record::Record;
-use crate::redact::Redactor;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::ThrowawayServer;
@@ -21,22 +17,6 @@ use crate::verdict::Verdict;
 
 /// How long the server may take to come back after a check brought one of its processes down.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
-
-/// What a drill needs beside its scenario.
-pub struct Context {
-    /// Where runs keep what they start.
-    pub work: Work,
-    /// The environment.
-    pub environment: Environment,
-    /// Takes secrets out of everything that is shown.
-    pub redactor: Redactor,
-    /// Who is told what happens.
-    pub listener: Listener,
-    /// Becomes true when a signal asks for the end.
-    pub interrupted: watch::Receiver<bool>,
-    /// The command line that repeats the drill.
-    pub repeat: String,
-}
 
 /// Drills one scenario. Whatever happens, there is a result, and nothing is left running.
 pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verdict) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::backup::{self, Backup, format::Format};
 use crate::cleanup::Run;
+use crate::context::Context;
 use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
 use crate::restore::{self, RestoreLog};
-use crate::run::Context;
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted};
 use crate::units::{show_bytes, show_count, show_duration};

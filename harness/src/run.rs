@@ -572,8 +572,9 @@ async fn compare(
             (rows, Ok(((), summary, Vec::new())))
         }
         Ok((rows, findings)) => {
+            let verb = if findings.len() == 1 { "does" } else { "do" };
             let summary = format!(
-                "{} of {} tables do not hold the rows of the backup",
+                "{} of {} tables {verb} not hold the rows of the backup",
                 findings.len(),
                 rows.len()
             );

@@ -194,7 +194,22 @@ fn hint(message: &Message) -> Option<&'static str> {
             "the backup makes it twice, or it is one that every cluster has; if it is harmless, add it to `[[restore.tolerate]]` with the reason",
         );
     }
-    None
+    match message.sqlstate.as_str() {
+        "22021" | "22P05" => Some(
+            "the bytes are not in the file's `client_encoding`: it was re-encoded or damaged after the dump",
+        ),
+        "42830" => Some("the key that it refers to failed before: look at the errors above"),
+        state if state.starts_with("22") => Some(
+            "a value in the file is not what its column takes: the file was changed, or written by another tool",
+        ),
+        state if state.starts_with("23") => Some(
+            "rows in the file contradict this constraint: they are in it twice or were changed, or the source's own index is corrupt",
+        ),
+        "42704" | "42883" | "42P01" | "42703" | "3F000" | "3D000" => Some(
+            "what it needs is not in the backup, failed before, or is named without its schema (a restore runs with an empty `search_path`)",
+        ),
+        _ => None,
+    }
 }
 
 /// Reads psql's messages, printed with `VERBOSITY=verbose`, line by line.

@@ -1,7 +1,7 @@
 //! One way to run the binary: a folder of its own, a clean environment, and nothing left behind.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -24,8 +24,6 @@ pub struct Ended {
     pub stderr: String,
     /// `drill.json` of the scenario `drilled`, when it was written.
     pub drill: Option<Value>,
-    /// What the run put into its folder stays until the test has looked.
-    pub folder: TempDir,
 }
 
 /// Begins a run.
@@ -101,7 +99,6 @@ impl Redrill {
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
             drill,
-            folder: self.folder,
         };
         if let Some(drill) = &ended.drill {
             assert_eq!(drill["exit_code"], ended.code, "{}", ended.stdout);
@@ -185,11 +182,6 @@ impl Ended {
         } else {
             Err(format!("must be PROVEN:\n{}\n{}", self.stdout, self.stderr))
         }
-    }
-
-    /// A file that the run wrote.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 }
 

@@ -3,12 +3,15 @@
 #[path = "../../../../fixtures/broken/mod.rs"]
 mod broken;
 
+mod archive;
 mod builder;
 mod check;
-
+mod codes;
+mod command;
 mod file;
 mod harmless;
 mod restore;
+mod scenario;
 
 use std::sync::LazyLock;
 

@@ -410,7 +410,9 @@ impl<'a> Drill<'a> {
             }
         }
         self.result.objectives = objectives(self.scenario, &self.result);
-        self.result.not_tested.extend(untested(&self.result));
+        self.result
+            .not_tested
+            .extend(untested(self.scenario, &self.result));
         self.result.duration = began.elapsed();
         let verdict = verdict(&self.result);
         (self.context.listener)(Event::Ended {
@@ -647,7 +649,7 @@ fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
 }
 
 /// What no check and no stage of this version looks at.
-fn untested(result: &DrillResult) -> Vec<NotTested> {
+fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
     let mut untested = Vec::new();
     let mut add = |what: &str, why: &str| {
         untested.push(NotTested {
@@ -655,6 +657,13 @@ fn untested(result: &DrillResult) -> Vec<NotTested> {
             why: why.to_owned(),
         })
     };
+    let made = &scenario.restore.create_roles;
+    if !made.is_empty() {
+        add(
+            &format!("the roles {}", made.join(", ")),
+            "they are not in the backup and were made without login and rights, as `create-roles` says",
+        );
+    }
     if result.restore.is_some() {
         add(
             "the values of rows",

@@ -14,13 +14,18 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package lies in the repository");
     let environment = std::env::vars().collect();
     let mut files: Vec<PathBuf> = std::fs::read_dir(root.join("scenarios"))
         .expect("scenarios/ is there")
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     files.sort();
     let trials = files
@@ -31,7 +36,8 @@ fn main() -> ExitCode {
             }
             Err(diagnostics) => {
                 let name = file.display().to_string();
-                Trial::test(name, move || Err(Failed::from(diagnostics.to_string()))).with_kind("drill")
+                Trial::test(name, move || Err(Failed::from(diagnostics.to_string())))
+                    .with_kind("drill")
             }
         })
         .collect();

@@ -215,13 +215,16 @@ impl Complaint {
     }
 }
 
+/// Reads the parameters of one check; mistakes are added to the list.
+type Read = fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>;
+
 /// A registered kind of check.
 pub struct Kind {
     /// Its name: `row-count`.
     pub name: &'static str,
     /// Whether it reads rows of the application.
     pub looks_at_data: bool,
-    read: fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>,
+    read: Read,
     schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
 }
 

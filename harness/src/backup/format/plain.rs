@@ -194,7 +194,7 @@ impl Reading {
                         .entry((self.database.clone(), table))
                         .or_insert(Rows { line: statement.line, ..Rows::default() });
                     rows.count += statement.value_groups;
-                    rows.may_be_fewer |= words.contains(&["on", "conflict"]);
+                    rows.may_be_fewer |= statement.on_conflict;
                 }
             }
             ["create", "role" | "user", ..] if words.start().get(2) != Some(&"mapping") => {

@@ -393,7 +393,7 @@ fn find_statements(
 }
 
 /// Shortens a statement to its first words: no literal, no list of columns, no body.
-fn summarise(text: &str) -> String {
+pub(super) fn summarise(text: &str) -> String {
     let end = text.find(['(', '\'', '$', ';']).unwrap_or(text.len());
     let words: Vec<&str> = text[..end].split_whitespace().collect();
     let short: String = words.join(" ").chars().take(160).collect();

@@ -112,6 +112,7 @@ fn without_roles(whole: &[u8]) {
         .run();
     let told = [
         "role \"plur_owner\" does not exist",
+        "`ALTER SCHEMA org_acme OWNER TO plur_owner` succeeds",
         "pg_dumpall --globals-only",
     ];
     if let Err(why) = ended.fails_in("restore", &told) {

@@ -47,22 +47,85 @@ fn the_help_is_the_committed_one() {
 fn list_names_scenarios_and_their_checks() {
     let ended = redrill().scenario(SCENARIO).call(&["list"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    insta::assert_snapshot!(ended.stdout, @"");
+    insta::assert_snapshot!(ended.stdout, @r"
+    drilled  (scenario.toml)
+        row-count/orgs
+    ");
 }
 
 #[test]
 fn explain_shows_a_kind_with_its_parameters() {
     let ended = redrill().call(&["explain", "row-count"]);
     assert_eq!(ended.code, 0);
-    insta::assert_snapshot!(ended.stdout, @"");
+    insta::assert_snapshot!(ended.stdout, @r#"
+    # row-count
+
+    Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
+
+    ## What it proves
+    The exact `count(*)` of each table, partitions included, and of each partition by itself where
+    `per-partition` is given. Estimates of the planner are never used.
+
+    ## What it does not prove
+    That the rows hold the right values.
+
+    ## Example
+    ```toml
+    [[check.row-count]]
+    name = "orders is not hollow"
+    table = "app.orders"
+    min = 1_000_000
+
+    [[check.row-count]]
+    tables = ["app.*"]
+    baseline = "app.baseline.json"
+    tolerance = "5%"
+
+    [[check.row-count]]
+    table = "app.audit"
+    per-partition = { min = 1, empty = ["app.audit_default"] }
+    ```
+
+    ## Parameters
+      baseline
+          A baseline file, relative to the scenario, whose `rows` say how many.
+      exact
+          Exactly so many rows in each.
+      max
+          At most so many rows in each.
+      min
+          At least so many rows in each.
+      per-partition
+          Bounds for each partition of a partitioned table.
+      per-partition.empty
+          Partitions that must be empty, such as the default partition.
+      per-partition.max
+          At most so many rows in each.
+      per-partition.min
+          At least so many rows in each.
+      table
+          One table.
+      tables
+          Several tables; `*` and `?` match in schema and name.
+      tolerance
+          How far a count may be from the baseline's, as in `5%`. Default: `0%`.
+
+    Every check also takes `name`, `required`, `database` and `timeout`.
+    "#);
 }
 
 #[test]
 fn explain_names_the_nearest_kind() {
     let ended = redrill().call(&["explain", "row-counts"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    insta::assert_snapshot!(ended.stderr, @"");
+    insta::assert_snapshot!(ended.stderr, @r"
+    unknown kind of check `row-counts`
+    hint: did you mean `row-count`?
+    ");
     let ended = redrill().call(&["explain", "nosuch"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    insta::assert_snapshot!(ended.stderr, @"");
+    insta::assert_snapshot!(ended.stderr, @r"
+    unknown kind of check `nosuch`
+    hint: the kinds are api, append-only, extension, graph, index, rls, row-count, schema-version
+    ");
 }

@@ -26,7 +26,36 @@ pub fn shown(sqlstate: &str, message: &str) -> String {
     if sqlstate != "42601" && NAMES_ONLY.contains(&class) {
         return message.to_owned();
     }
+    if sqlstate.is_empty() && is_about_an_object(message) {
+        return message.to_owned();
+    }
     without_quoted(message)
+}
+
+/// Knows the messages that name an object: pg_restore prints no SQLSTATE.
+fn is_about_an_object(message: &str) -> bool {
+    let kinds = [
+        "role",
+        "schema",
+        "relation",
+        "table",
+        "index",
+        "type",
+        "function",
+        "extension",
+        "database",
+        "tablespace",
+        "collation",
+        "access method",
+        "operator class",
+    ];
+    let states = [" does not exist", " already exists", " is not available"];
+    states.iter().any(|state| message.ends_with(state))
+        && kinds.iter().any(|kind| {
+            message
+                .strip_prefix(kind)
+                .is_some_and(|rest| rest.starts_with(" \"") && rest.matches('"').count() == 2)
+        })
 }
 
 /// Replaces everything in double or single quotes by `…`.
@@ -86,6 +115,12 @@ mod tests {
     )]
     #[case("22001", "value's end", "value's end")]
     #[case("", "odd \"half", "odd \"…")]
+    #[case(
+        "",
+        "role \"app_owner\" does not exist",
+        "role \"app_owner\" does not exist"
+    )]
+    #[case("", "key \"secret\" already exists", "key \"…\" already exists")]
     fn values_do_not_pass(#[case] state: &str, #[case] message: &str, #[case] expected: &str) {
         assert_eq!(shown(state, message), expected);
     }

@@ -190,8 +190,9 @@ pub async fn contents(server: &ThrowawayServer, backup: &Backup, log: &RestoreLo
                 );
                 Ok(Passed::new((), summary))
             } else {
+                let verb = if findings.len() == 1 { "does" } else { "do" };
                 let summary = format!(
-                    "{} of {} tables do not hold the rows of the backup",
+                    "{} of {} tables {verb} not hold the rows of the backup",
                     findings.len(),
                     rows.len()
                 );

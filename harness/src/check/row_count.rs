@@ -112,10 +112,13 @@ impl Parameters for RowCount {
             );
         }
         if self.min == Some(0) && self.max.is_none() && self.exact.is_none() {
-            complaints.push(Complaint::about(
-                "min",
-                "every table has at least 0 rows: this asserts nothing",
-            ));
+            complaints.push(
+                Complaint::about(
+                    "min",
+                    "every table has at least 0 rows: this asserts nothing",
+                )
+                .hint("give the number below which something must be lost, 1 or more"),
+            );
         }
         if let (Some(min), Some(max)) = (self.min, self.max)
             && min > max

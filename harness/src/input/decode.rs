@@ -64,7 +64,38 @@ fn explain(message: &str, span: Range<usize>, also_known: &[&str]) -> Problem {
             };
         }
     }
-    Problem::at(span, message.trim_end().to_owned())
+    match of_another_type(message) {
+        Some(wanted) => Problem::at(span, wanted),
+        None => Problem::at(span, message.trim_end().to_owned()),
+    }
+}
+
+/// Says which type a value must have, without the value and without Rust's names of types.
+fn of_another_type(message: &str) -> Option<String> {
+    let rest = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))?;
+    let (found, wanted) = rest.trim_end().rsplit_once(", expected ")?;
+    let wanted = match wanted {
+        "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number, 0 or more",
+        "i64" | "i32" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "`true` or `false`, without quotes",
+        "a string" => "a text in quotes",
+        "a sequence" => "a list in brackets: `[…]`",
+        _ if wanted.starts_with("struct ") || wanted == "a map" => "a table: `{ key = value }`",
+        other => other,
+    };
+    let found = match found.split([' ', ',']).next()? {
+        "string" => "a text",
+        "integer" => "this number",
+        "floating" => "a number with a fraction",
+        "boolean" => "`true` or `false`",
+        "sequence" => "a list",
+        "map" => "a table",
+        _ => return Some(format!("this must be {wanted}")),
+    };
+    Some(format!("this must be {wanted}, not {found}"))
 }
 
 /// Iterates over what stands in backticks.

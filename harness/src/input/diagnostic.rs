@@ -127,7 +127,17 @@ impl std::error::Error for Diagnostics {}
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(given, name), name))
+        .map(|name| {
+            // `minimum` is meant to be `min`, far as it is by letters.
+            let (short, long) = if name.len() < given.len() {
+                (name, given)
+            } else {
+                (given, name)
+            };
+            let begins = short.len() >= 3 && long.starts_with(short);
+            let distance = strsim::damerau_levenshtein(given, name);
+            (if begins { 1 } else { distance }, name)
+        })
         .filter(|(distance, name)| *distance <= 1 + name.len().max(given.len()) / 3)
         .min()
         .map(|(_, name)| name)

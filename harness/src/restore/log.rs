@@ -19,6 +19,8 @@ pub struct Message {
     pub line: u64,
     /// Entry of the table of contents, for archives.
     pub entry: String,
+    /// The first line of the statement, for archives: shortened before it is shown.
+    pub command: String,
 }
 
 impl Message {
@@ -84,6 +86,8 @@ pub struct Log {
     pub count: u64,
     /// Errors that were let pass.
     pub tolerated: Vec<Tolerated>,
+    /// Whether the last error is the last of `errors`.
+    last_is_kept: bool,
 }
 
 /// What is let pass, and why.
@@ -119,6 +123,7 @@ impl Tolerance<'_> {
 impl Log {
     /// Adds an error, or lets it pass.
     pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, redactor: &Redactor) {
+        self.last_is_kept = false;
         if let Some(reason) = tolerance.reason(&message) {
             let shown = message.shown(redactor);
             match self
@@ -138,6 +143,17 @@ impl Log {
         self.count += 1;
         if self.errors.len() < KEPT {
             self.errors.push(message);
+            self.last_is_kept = true;
+        }
+    }
+
+    /// Adds the statement of the last error, which pg_restore prints behind it.
+    pub fn command(&mut self, line: &str) {
+        if let Some(command) = line.strip_prefix("Command was: ")
+            && self.last_is_kept
+            && let Some(message) = self.errors.last_mut()
+        {
+            command.clone_into(&mut message.command);
         }
     }
 
@@ -194,7 +210,22 @@ fn hint(message: &Message) -> Option<&'static str> {
             "the backup makes it twice, or it is one that every cluster has; if it is harmless, add it to `[[restore.tolerate]]` with the reason",
         );
     }
-    None
+    match message.sqlstate.as_str() {
+        "22021" | "22P05" => Some(
+            "the bytes are not in the file's `client_encoding`: it was re-encoded or damaged after the dump",
+        ),
+        "42830" => Some("the key that it refers to failed before: look at the errors above"),
+        state if state.starts_with("22") => Some(
+            "a value in the file is not what its column takes: the file was changed, or written by another tool",
+        ),
+        state if state.starts_with("23") => Some(
+            "rows in the file contradict this constraint: they are in it twice or were changed, or the source's own index is corrupt",
+        ),
+        "42704" | "42883" | "42P01" | "42703" | "3F000" | "3D000" => Some(
+            "what it needs is not in the backup, failed before, or is named without its schema (a restore runs with an empty `search_path`)",
+        ),
+        _ => None,
+    }
 }
 
 /// Reads psql's messages, printed with `VERBOSITY=verbose`, line by line.
@@ -224,7 +255,7 @@ pub fn psql_line(line: &str) -> Option<Message> {
                 sqlstate: sqlstate.to_owned(),
                 raw: text.to_owned(),
                 line: number,
-                entry: String::new(),
+                ..Message::default()
             })
         }
         "error" | "fatal" => Some(Message {
@@ -322,6 +353,28 @@ mod tests {
     #[case("LOCATION:  parserOpenTable, parse_relation.c:1392")]
     fn everything_else_is_dropped(#[case] line: &str) {
         assert_eq!(psql_line(line), None);
+    }
+
+    #[test]
+    fn a_statement_goes_to_its_own_error() {
+        let superuser = Tolerance {
+            scenario: &[],
+            superuser: "boss",
+        };
+        let mut log = Log::default();
+        for line in [
+            "pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist",
+            "Command was: ALTER SCHEMA app OWNER TO app;",
+            "pg_restore: error: could not execute query: ERROR:  role \"boss\" already exists",
+            "Command was: CREATE ROLE boss;",
+        ] {
+            if let Some(message) = pg_restore_line(line, &mut String::new()) {
+                log.add(message, &superuser, &Redactor::default());
+            }
+            log.command(line);
+        }
+        let commands: Vec<&str> = log.errors.iter().map(|e| e.command.as_str()).collect();
+        assert_eq!(commands, ["ALTER SCHEMA app OWNER TO app;"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio_util::io::SyncIoBridge;
 
 use super::log::{Log, Tolerance, pg_restore_line};
+use super::psql::summarise;
 use super::settings::Restore;
 use super::{RestoreError, RestoreLog, make_database};
 use crate::backup::Backup;
@@ -76,10 +77,13 @@ pub(super) async fn restore(
         if let Some(message) = pg_restore_line(&line, &mut entry) {
             messages.add(message, &tolerance, redactor);
         }
+        messages.command(&line);
     }
     let code = client.end.wait().await?;
     let duration = began.elapsed();
-    let (errors, unable) = messages.findings(redactor, |_| None);
+    let (errors, unable) = messages.findings(redactor, |message| {
+        (!message.command.is_empty()).then(|| summarise(&message.command))
+    });
     (log.errors, log.unable) = (errors, unable);
     let told = messages.count
         + messages

@@ -4,6 +4,7 @@
 //! known. Three queries with an unguessable word are put between its statements, on lines that are
 //! there anyway: they time the phases, and the last one shows that psql came to the end.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::time::{Duration, Instant};
@@ -328,7 +329,7 @@ impl Source {
 
 /// Finds the statements that end in the lines of the errors, shortened to what holds no value.
 async fn statements(backup: &Backup, errors: &[Message]) -> Vec<(u64, String)> {
-    let wanted: std::collections::BTreeSet<u64> = errors.iter().map(|error| error.line).collect();
+    let wanted: BTreeSet<u64> = errors.iter().map(|error| error.line).collect();
     let source = Source::of(backup);
     let find = move || -> io::Result<Vec<(u64, String)>> {
         let file = BufReader::with_capacity(CHUNK, File::open(&source.path)?);
@@ -337,33 +338,7 @@ async fn statements(backup: &Backup, errors: &[Message]) -> Vec<(u64, String)> {
         } else {
             Box::new(file)
         };
-        let mut lexer = Lexer::new(reader);
-        let mut found = Vec::new();
-        let last = wanted.last().copied().unwrap_or(0);
-        loop {
-            let mut copies = false;
-            match lexer.next_piece()? {
-                None => break,
-                Some(Piece::Statement(statement)) => {
-                    let text =
-                        String::from_utf8_lossy(&statement.text[..statement.text.len().min(2000)]);
-                    let lower = text.to_ascii_lowercase();
-                    copies = lower.starts_with("copy ") && lower.contains("from stdin");
-                    for line in wanted.range(statement.line..=statement.last_line) {
-                        found.push((*line, summarise(&text)));
-                    }
-                    // An error inside COPY data is told for the line of its last row.
-                    if statement.line > last {
-                        break;
-                    }
-                }
-                Some(_) => {}
-            }
-            if copies {
-                lexer.expect_rows();
-            }
-        }
-        Ok(found)
+        find_statements(Lexer::new(reader), &wanted)
     };
     // Only the wording of a finding depends on it.
     match tokio::task::spawn_blocking(find).await {
@@ -372,8 +347,53 @@ async fn statements(backup: &Backup, errors: &[Message]) -> Vec<(u64, String)> {
     }
 }
 
+/// Reads until the last wanted line and names the statement that each of them belongs to. Rows belong
+/// to their COPY: an error in one of them is told for the line that ends them.
+fn find_statements(
+    mut lexer: Lexer<impl io::BufRead>,
+    wanted: &BTreeSet<u64>,
+) -> io::Result<Vec<(u64, String)>> {
+    let mut found = Vec::new();
+    let last = wanted.last().copied().unwrap_or(0);
+    // The line before the next row, and the COPY.
+    let mut copy: Option<(u64, String)> = None;
+    loop {
+        let mut copies = false;
+        match lexer.next_piece()? {
+            None => break,
+            Some(Piece::Row(_) | Piece::EndOfRows) => {
+                if let Some((line, text)) = &mut copy {
+                    *line += 1;
+                    if wanted.contains(line) {
+                        found.push((*line, text.clone()));
+                    }
+                }
+            }
+            Some(Piece::Statement(statement)) => {
+                if statement.line > last {
+                    break;
+                }
+                let text =
+                    String::from_utf8_lossy(&statement.text[..statement.text.len().min(2000)]);
+                let lower = text.to_ascii_lowercase();
+                copies = lower.starts_with("copy ") && lower.contains("from stdin");
+                let short = summarise(&text);
+                for line in wanted.range(statement.line..=statement.last_line) {
+                    found.push((*line, short.clone()));
+                }
+                copy = copies.then_some((statement.last_line, short));
+            }
+            Some(Piece::Meta { .. } | Piece::Comment { .. }) => {}
+        }
+        if copies {
+            lexer.expect_rows();
+        }
+    }
+    Ok(found)
+}
+
 /// Shortens a statement to its first words: no literal, no list of columns, no body.
-fn summarise(text: &str) -> String {
+pub(super) fn summarise(text: &str) -> String {
     let end = text.find(['(', '\'', '$', ';']).unwrap_or(text.len());
     let words: Vec<&str> = text[..end].split_whitespace().collect();
     let short: String = words.join(" ").chars().take(160).collect();
@@ -397,6 +417,27 @@ mod tests {
     #[case("INSERT INTO t VALUES ('secret');", "`INSERT INTO t VALUES` succeeds")]
     fn statements_are_shortened_to_what_holds_no_value(#[case] text: &str, #[case] short: &str) {
         assert_eq!(summarise(text), short);
+    }
+
+    #[test]
+    fn errors_are_told_with_their_statement() {
+        let sql = "SET a = 1;\nCREATE TABLE t\n  (a int);\nCOPY t (a) FROM stdin;\n1\nx\n\\.\nSELECT\n 1;\n";
+        let wanted = BTreeSet::from([1, 3, 6, 7, 9]);
+        let found = find_statements(Lexer::new(sql.as_bytes()), &wanted).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(line, text)| (*line, text.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (1, "`SET a = 1` succeeds"),
+                (3, "`CREATE TABLE t` succeeds"),
+                (6, "`COPY t` succeeds"),
+                (7, "`COPY t` succeeds"),
+                (9, "`SELECT 1` succeeds"),
+            ]
+        );
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(super) fn scenario(
     version(&mut root, problems);
     let name = name(&mut root, path, problems);
     let description = take::<String>(&mut root, "description", problems);
+    let has_backup = root.contains_key("backup");
     let backup = take::<file::Backup>(&mut root, "backup", problems);
     let backup_span = span_of(text, "backup");
     let server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
@@ -69,7 +70,7 @@ pub(super) fn scenario(
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, problems);
 
-    let source = source(backup.as_ref(), backup_span, problems);
+    let source = source(backup.as_ref(), has_backup, backup_span, problems);
     Some(Scenario {
         facts: ScenarioFacts {
             name: name?,
@@ -169,17 +170,14 @@ fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Optio
 /// Exactly one source.
 fn source(
     backup: Option<&file::Backup>,
+    present: bool,
     span: Range<usize>,
     problems: &mut Vec<Problem>,
 ) -> Option<Source> {
     let hint = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
     let Some(backup) = backup else {
-        if !problems.iter().any(|problem| {
-            problem
-                .span
-                .as_ref()
-                .is_some_and(|s| s.start >= span.start && s.end <= span.end)
-        }) {
+        // A section that could not be read has its own mistakes.
+        if !present {
             problems.push(Problem::whole("`[backup]` is missing").hint(hint));
         }
         return None;
@@ -231,10 +229,7 @@ fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<
     let mut looks_at_data = false;
     let before = problems.len();
     let Some(value) = root.remove("check") else {
-        problems.push(
-            Problem::whole("the scenario has no check")
-                .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds"),
-        );
+        problems.push(no_check());
         return checks;
     };
     let span = value.span();
@@ -276,7 +271,7 @@ fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<
     }
     if problems.len() == before {
         if checks.is_empty() {
-            problems.push(Problem::whole("the scenario has no check"));
+            problems.push(no_check());
         } else if !looks_at_data {
             problems.push(
                 Problem::whole(
@@ -330,6 +325,12 @@ fn check(
         timeout: common.timeout.map_or(CHECK_TIMEOUT, |span| span.0),
         check,
     })
+}
+
+/// Without a check a drill shows nothing.
+fn no_check() -> Problem {
+    Problem::whole("the scenario has no check")
+        .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds")
 }
 
 /// Two checks never share an id.

@@ -10,5 +10,6 @@
 )]
 
 mod check;
+mod drill;
 mod report;
 mod support;

@@ -119,7 +119,8 @@ fn sniff_text(head: &[u8]) -> Option<Finding> {
         || lower.starts_with("<?xml")
     {
         Some(finding("an HTML or XML page"))
-    } else if start.starts_with("{\"") || start.starts_with("[{") {
+    } else if start.starts_with(['{', '[']) {
+        // No statement begins with either.
         Some(finding("a JSON document"))
     } else if messages.iter().any(|message| lower.starts_with(message)) {
         Some(finding("the error message of a program"))
@@ -139,6 +140,8 @@ mod tests {
     #[case(b"", "an empty file")]
     #[case(b"<!DOCTYPE html><html>", "an HTML or XML page")]
     #[case(b"{\"error\": 1}", "a JSON document")]
+    #[case(b"{\n  \"error\": 1}", "a JSON document")]
+    #[case(b"[\n]", "a JSON document")]
     #[case(b"pg_dump: error: connection failed", "the error message of a program")]
     #[case(b"\xff\xfe-\0-\0", "UTF-16 text")]
     #[case(b"\x00\x01\x02", "binary data of an unknown kind")]

@@ -1,0 +1,178 @@
+//! Custom archives (`pg_dump -Fc`): whole, cut off, damaged, and without their roles.
+
+use redrill::server::{Client, ClientInput};
+use tokio::io::AsyncReadExt as _;
+
+use super::SCENARIO;
+use super::builder::{none, redrill};
+use crate::support::{Plur, on_plur};
+
+/// A small database whose only role is the superuser that every cluster has.
+const LEDGER: &str = "
+CREATE SCHEMA ledger;
+CREATE TABLE ledger.entries (id integer PRIMARY KEY, note text NOT NULL);
+INSERT INTO ledger.entries SELECT i, 'note ' || md5(i::text) FROM generate_series(1, 5000) i;
+CREATE TABLE ledger.nothing (id integer);
+CREATE INDEX entries_note_idx ON ledger.entries (note);
+SELECT pg_catalog.lo_from_bytea(4711, 'a large object');
+";
+
+const LEDGER_SCENARIO: &str = r#"schema = 1
+name = "drilled"
+
+[backup]
+path = "named-by-the-command-line"
+
+[server.container]
+
+[[check.row-count]]
+table = "ledger.entries"
+exact = 5000
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custom_archives_are_read_to_their_end() {
+    on_plur(async |plur| {
+        plur.sql("plur", "CREATE ROLE postgres SUPERUSER").await;
+        plur.sql(
+            "plur",
+            "CREATE DATABASE ledger OWNER postgres TEMPLATE template0",
+        )
+        .await;
+        let made = format!("SET SESSION AUTHORIZATION postgres; {LEDGER}");
+        plur.sql("ledger", &made).await;
+        let ledger = dump(plur, "ledger").await;
+        let whole = dump(plur, "plur").await;
+        tokio::task::spawn_blocking(move || {
+            good(&ledger);
+            without_roles(&whole);
+            broken(&ledger);
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+}
+
+/// Dumps a database of the server.
+async fn dump(plur: &Plur, database: &str) -> Vec<u8> {
+    let arguments = [
+        "--format=custom",
+        "--compress=6",
+        "--no-password",
+        "--dbname",
+        database,
+    ];
+    let mut client = plur
+        .server
+        .client(Client {
+            program: "pg_dump",
+            arguments: arguments.map(str::to_owned).into(),
+            input: ClientInput::Nothing,
+        })
+        .await
+        .unwrap();
+    let (mut archive, mut messages) = (Vec::new(), String::new());
+    let (read, _) = tokio::join!(
+        client.stdout.read_to_end(&mut archive),
+        client.stderr.read_to_string(&mut messages)
+    );
+    read.unwrap();
+    assert_eq!(client.end.wait().await.unwrap(), Some(0), "{messages}");
+    archive
+}
+
+fn good(ledger: &[u8]) {
+    let ended = redrill()
+        .scenario(LEDGER_SCENARIO)
+        .backup(ledger, "ledger.dump")
+        .run();
+    ended.is_proven().unwrap();
+    let rows = ended.drill()["restore"]["rows"].as_array().unwrap();
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "{} {} {}",
+                row["table"].as_str().unwrap(),
+                row["backup"],
+                row["restored"]
+            )
+        })
+        .collect();
+    // What an archive does not say anywhere is counted by reading it.
+    assert_eq!(rows, ["ledger.entries 5000 5000", "ledger.nothing 0 0"]);
+    assert_eq!(ended.drill()["backup"]["large_objects"], 1);
+}
+
+fn without_roles(whole: &[u8]) {
+    let ended = redrill()
+        .scenario(SCENARIO)
+        .backup(whole, "plur.dump")
+        .run();
+    let told = [
+        "role \"plur_owner\" does not exist",
+        "`ALTER SCHEMA org_acme OWNER TO plur_owner` succeeds",
+        "pg_dumpall --globals-only",
+    ];
+    if let Err(why) = ended.fails_in("restore", &told) {
+        panic!("R01 {why}");
+    }
+    let not_held = ended.drill()["backup"]["not_held"].to_string();
+    assert!(not_held.contains("plur_owner"), "{not_held}");
+}
+
+fn broken(ledger: &[u8]) {
+    let contents = find(ledger, b"ledger.entries").unwrap();
+    let mut flipped = ledger.to_vec();
+    let middle = ledger.len() * 2 / 3;
+    flipped[middle] ^= 4;
+    let faults: [(&str, Vec<u8>, &str, &str); 6] = [
+        ("F07 nothing", Vec::new(), "backup", "an empty file"),
+        (
+            "F07 three bytes",
+            ledger[..3].to_vec(),
+            "backup",
+            "the file ends",
+        ),
+        (
+            "F16 cut in the contents",
+            ledger[..contents].to_vec(),
+            "backup",
+            "the table of contents is cut off",
+        ),
+        (
+            "F16 cut in the data",
+            ledger[..middle].to_vec(),
+            "restore",
+            "end of file",
+        ),
+        (
+            "F16 cut by one byte",
+            ledger[..ledger.len() - 1].to_vec(),
+            "restore",
+            "end of file",
+        ),
+        (
+            "F17 one bit flipped",
+            flipped,
+            "restore",
+            "could not uncompress data",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (fault, bytes, stage, says) in faults {
+        let ended = redrill()
+            .scenario(LEDGER_SCENARIO)
+            .backup(bytes, "ledger.dump")
+            .run();
+        if let Err(why) = ended.fails_in(stage, &[says]) {
+            wrong.push(format!("{fault}: {why}"));
+        }
+    }
+    none(wrong);
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}

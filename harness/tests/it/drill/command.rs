@@ -1,0 +1,131 @@
+//! What the other commands print.
+
+use std::fs;
+
+use super::SCENARIO;
+use super::builder::redrill;
+use crate::support::root;
+
+/// Compares with a committed file; with `REDRILL_UPDATE` in the environment it is written anew.
+fn as_committed(path: &str, text: &str) {
+    let path = root().join(path);
+    if std::env::var_os("REDRILL_UPDATE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "{} is not what redrill prints now; REDRILL_UPDATE=1 writes it anew\n{text}",
+        path.display()
+    );
+}
+
+#[test]
+fn the_schema_of_scenarios_is_the_committed_one() {
+    let ended = redrill().call(&["schema", "scenario"]);
+    assert_eq!(ended.code, 0);
+    as_committed("scenarios/scenario.schema.json", &ended.stdout);
+}
+
+#[test]
+fn the_help_is_the_committed_one() {
+    let mut text = String::new();
+    for arguments in [&["--help"][..], &["run", "--help"], &["list", "--help"]] {
+        let ended = redrill().environment("COLUMNS", "100").call(arguments);
+        assert_eq!(ended.code, 0);
+        text.push_str(&format!(
+            "$ redrill {}\n{}\n",
+            arguments.join(" "),
+            ended.stdout
+        ));
+    }
+    as_committed("harness/tests/it/drill/help.txt", &text);
+}
+
+#[test]
+fn list_names_scenarios_and_their_checks() {
+    let ended = redrill().scenario(SCENARIO).call(&["list"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    insta::assert_snapshot!(ended.stdout, @r"
+    drilled  (scenario.toml)
+        row-count/orgs
+    ");
+}
+
+#[test]
+fn explain_shows_a_kind_with_its_parameters() {
+    let ended = redrill().call(&["explain", "row-count"]);
+    assert_eq!(ended.code, 0);
+    insta::assert_snapshot!(ended.stdout, @r#"
+    # row-count
+
+    Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
+
+    ## What it proves
+    The exact `count(*)` of each table, partitions included, and of each partition by itself where
+    `per-partition` is given. Estimates of the planner are never used.
+
+    ## What it does not prove
+    That the rows hold the right values.
+
+    ## Example
+    ```toml
+    [[check.row-count]]
+    name = "orders is not hollow"
+    table = "app.orders"
+    min = 1_000_000
+
+    [[check.row-count]]
+    tables = ["app.*"]
+    baseline = "app.baseline.json"
+    tolerance = "5%"
+
+    [[check.row-count]]
+    table = "app.audit"
+    per-partition = { min = 1, empty = ["app.audit_default"] }
+    ```
+
+    ## Parameters
+      baseline
+          A baseline file, relative to the scenario, whose `rows` say how many.
+      exact
+          Exactly so many rows in each.
+      max
+          At most so many rows in each.
+      min
+          At least so many rows in each.
+      per-partition
+          Bounds for each partition of a partitioned table.
+      per-partition.empty
+          Partitions that must be empty, such as the default partition.
+      per-partition.max
+          At most so many rows in each.
+      per-partition.min
+          At least so many rows in each.
+      table
+          One table.
+      tables
+          Several tables; `*` and `?` match in schema and name.
+      tolerance
+          How far a count may be from the baseline's, as in `5%`. Default: `0%`.
+
+    Every check also takes `name`, `required`, `database` and `timeout`.
+    "#);
+}
+
+#[test]
+fn explain_names_the_nearest_kind() {
+    let ended = redrill().call(&["explain", "row-counts"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    insta::assert_snapshot!(ended.stderr, @r"
+    unknown kind of check `row-counts`
+    hint: did you mean `row-count`?
+    ");
+    let ended = redrill().call(&["explain", "nosuch"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    insta::assert_snapshot!(ended.stderr, @r"
+    unknown kind of check `nosuch`
+    hint: the kinds are api, append-only, extension, graph, index, rls, row-count, schema-version
+    ");
+}

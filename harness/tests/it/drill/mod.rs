@@ -1,0 +1,37 @@
+//! Drills from the command line to the reports: the real binary, backups broken by code.
+
+#[path = "../../../../fixtures/broken/mod.rs"]
+mod broken;
+
+mod archive;
+mod builder;
+mod check;
+mod codes;
+mod command;
+mod file;
+mod harmless;
+mod restore;
+mod scenario;
+
+use std::sync::LazyLock;
+
+use broken::Good;
+
+/// The good backup that all others are made from.
+static GOOD: LazyLock<Good> =
+    LazyLock::new(|| Good::of(std::fs::read(crate::support::plur_backup()).unwrap()));
+
+/// A scenario with one quick check; which backup, the command line says.
+const SCENARIO: &str = r#"schema = 1
+name = "drilled"
+
+[backup]
+path = "named-by-the-command-line"
+
+[server.container]
+
+[[check.row-count]]
+name = "orgs"
+table = "plur.orgs"
+exact = 3
+"#;

@@ -1,0 +1,275 @@
+//! Mistakes in a scenario: all of them at once, each with its line, and what to write instead.
+
+use super::builder::redrill;
+
+/// Lists the mistakes of a scenario.
+fn mistakes(text: &str) -> String {
+    let ended = redrill().scenario(text).call(&["list"]);
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    ended.stderr
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "two words"
+descripton = "x"
+
+[backup]
+path = "a.sql"
+newest = "b-*.sql"
+max-age = "26"
+
+[server.contaner]
+
+[[check.row-cuont]]
+table = "a"
+
+[[check.row-count]]
+table = "a"
+minimum = 1
+
+[[check.row-count]]
+table = "a"
+min = "many"
+"#), @r#"
+    error: a name is made of letters, digits, `-`, `_` and `.`
+     --> scenario.toml:2:8
+      |
+    2 | name = "two words"
+      |        ^^^^^^^^^^^
+      |
+      = hint: it becomes the name of the reports' folder; put sentences in `description`
+
+    error: unknown key `descripton`
+     --> scenario.toml:3:1
+      |
+    3 | descripton = "x"
+      | ^^^^^^^^^^
+      |
+      = hint: did you mean `description`?
+
+    error: `26` is not a duration; write a number and a unit, as in "90s", "20m", "26h", "14d"
+     --> scenario.toml:8:11
+      |
+    8 | max-age = "26"
+      |           ^^^^
+
+    error: unknown key `contaner`
+      --> scenario.toml:10:9
+       |
+    10 | [server.contaner]
+       |         ^^^^^^^^
+       |
+       = hint: did you mean `container`?
+
+    error: unknown kind of check `row-cuont`
+      --> scenario.toml:12:9
+       |
+    12 | [[check.row-cuont]]
+       |         ^^^^^^^^^
+       |
+       = hint: did you mean `row-count`?
+
+    error: unknown key `minimum`
+      --> scenario.toml:17:1
+       |
+    17 | minimum = 1
+       | ^^^^^^^
+       |
+       = hint: did you mean `min`?
+
+    error: this must be a whole number, 0 or more, not a text
+      --> scenario.toml:21:7
+       |
+    21 | min = "many"
+       |       ^^^^^^
+
+    7 mistakes in scenario.toml
+    "#);
+}
+
+#[test]
+fn a_check_that_asserts_nothing_is_a_mistake() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+[[check.row-count]]
+table = "a"
+[[check.row-count]]
+table = "a"
+min = 0
+[[check.row-count]]
+min = 1
+[check.rls]
+table = "a"
+"#), @r#"
+    error: this check asserts nothing
+     --> scenario.toml:5:1
+      |
+    5 | [[check.row-count]]
+      | ^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: add `exact`, `min`, `max`, `baseline` or `per-partition`
+
+    error: every table has at least 0 rows: this asserts nothing
+     --> scenario.toml:9:7
+      |
+    9 | min = 0
+      |       ^
+      |
+      = hint: give the number below which something must be lost, 1 or more
+
+    error: no table is named
+      --> scenario.toml:10:1
+       |
+    10 | [[check.row-count]]
+       | ^^^^^^^^^^^^^^^^^^^
+       |
+       = hint: add `table = "schema.name"`, or `tables = ["schema.*"]`
+
+    error: a check stands in double brackets
+      --> scenario.toml:12:1
+       |
+    12 | [check.rls]
+       | ^^^^^^^^^^^
+       |
+       = hint: write `[[check.rls]]`
+
+    4 mistakes in scenario.toml
+    "#);
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named_with_its_line() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "${REDRILL_NOT_SET}/a.sql"
+[[check.row-count]]
+table = "${REDRILL_NOT_SET_EITHER}.a"
+min = 1
+"#), @r#"
+    error: environment variable `REDRILL_NOT_SET` is not set
+     --> scenario.toml:4:8
+      |
+    4 | path = "${REDRILL_NOT_SET}/a.sql"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: set it, or give a default: `${REDRILL_NOT_SET:-value}`
+
+    error: environment variable `REDRILL_NOT_SET_EITHER` is not set
+     --> scenario.toml:6:9
+      |
+    6 | table = "${REDRILL_NOT_SET_EITHER}.a"
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: set it, or give a default: `${REDRILL_NOT_SET_EITHER:-value}`
+
+    2 mistakes in scenario.toml
+    "#);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    insta::assert_snapshot!(mistakes(""), @r#"
+    error: `schema` is missing
+    --> scenario.toml
+     = hint: begin the file with `schema = 1`
+
+    error: `name` is missing
+    --> scenario.toml
+     = hint: add `name = "scenario"` at the top
+
+    error: the scenario has no check
+    --> scenario.toml
+     = hint: add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds
+
+    error: `[backup]` is missing
+    --> scenario.toml
+     = hint: add `path = "backup.sql.gz"`, or `newest = "backups/plur-*.sql.gz"`
+
+    4 mistakes in scenario.toml
+    "#);
+    insta::assert_snapshot!(mistakes("schema = 2\nname = \"x\"\n[backup]\n[check]\n"), @r#"
+    error: this version of redrill reads `schema = 1`
+     --> scenario.toml:1:10
+      |
+    1 | schema = 2
+      |          ^
+      |
+      = hint: use a newer redrill, or write the scenario in format 1
+
+    error: `[backup]` names no backup
+     --> scenario.toml:3:1
+      |
+    3 | [backup]
+      | ^^^^^^^^
+      |
+      = hint: add `path = "backup.sql.gz"`, or `newest = "backups/plur-*.sql.gz"`
+
+    error: the scenario has no check
+    --> scenario.toml
+     = hint: add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds
+
+    3 mistakes in scenario.toml
+    "#);
+    insta::assert_snapshot!(mistakes("schema = 1\nname = \"x\n"), @r#"
+    error: invalid basic string, expected `"`
+     --> scenario.toml:2:10
+      |
+    2 | name = "x
+      |          ^
+      |
+      = hint: the file is TOML: `key = value` lines below `[table]` headers
+
+    1 mistake in scenario.toml
+    "#);
+}
+
+#[test]
+fn a_scenario_that_looks_at_no_data_is_refused() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+[[check.extension]]
+extension = "vector"
+"#), @r"
+    error: no check of this scenario looks at data, so an empty database would pass
+    --> scenario.toml
+     = hint: add a `[[check.row-count]]` with a `min`
+
+    1 mistake in scenario.toml
+    ");
+}
+
+#[test]
+fn two_scenarios_of_one_name_are_refused() {
+    let ended = redrill()
+        .file("all/a.toml", super::SCENARIO)
+        .file("all/b.toml", super::SCENARIO)
+        .call(&["list", "all"]);
+    assert_eq!(ended.code, 2);
+    insta::assert_snapshot!(ended.stderr, @r"
+    error: the name `drilled` is also that of all/a.toml
+    --> all/b.toml
+     = hint: reports are filed by name: give each scenario its own
+
+    1 mistake in all/b.toml
+    ");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let ended = redrill().call(&["list", "nosuch.toml"]);
+    assert_eq!(ended.code, 2);
+    insta::assert_snapshot!(ended.stderr, @r"
+    error: cannot read the scenario: No such file or directory (os error 2)
+    --> nosuch.toml
+     = hint: name a scenario file, or a folder of them, as in `redrill run scenarios/`
+
+    1 mistake in nosuch.toml
+    ");
+}

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-/// Folders where servers put their sockets; a child finds them empty.
-const HIDDEN: &[&str] = &["/run", "/var/run", "/tmp"];
+/// Folders where servers put their sockets and shared memory; a child finds them empty.
+const HIDDEN: &[&str] = &["/run", "/var/run", "/tmp", "/dev/shm"];
 
 /// A private view: sockets hidden, `keep` in its place, no network, memory that goes with the child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Namespace {
                     hidden,
                     Some("tmpfs"),
                     flags,
-                    Some("mode=755,size=1m"),
+                    Some("mode=1777,size=64m"),
                 )?;
             }
         }

@@ -2,28 +2,25 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{command, exit_code};
+use crate::exit_code;
+use crate::scenario::Environment;
 
 /// Proves that a PostgreSQL backup restores.
 ///
 /// A scenario file names a backup and what must be true of it. redrill starts a throwaway Postgres,
 /// restores the backup, checks it, tears everything down, and writes the reports.
 #[derive(Debug, Parser)]
-#[command(name = "redrill", version, after_long_help = AFTER, after_help = exit_code::TABLE)]
+#[command(name = "redrill", version, after_long_help = AFTER_HELP, after_help = exit_code::TABLE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const AFTER: &str = const_str();
-
 /// The end of `--help`: a first scenario and the exit codes.
-const fn const_str() -> &'static str {
-    "\
+const AFTER_HELP: &str = "\
 A first scenario, in orders.toml:
 
     schema = 1
@@ -49,11 +46,11 @@ Exit codes:
     4  NOTHING CHECKED   no scenario matched, or no check ran
    10  NOT PROVEN        the restore failed or a required check failed
    11  OBJECTIVE MISSED  the data is good, but too slow or too old
-  130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up"
-}
+  130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
+/// A command.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Drill scenarios: restore, check, report. One verdict each, one exit code.
     Run(Run),
     /// List scenarios and their checks, without starting anything.
@@ -149,23 +146,34 @@ pub struct Terminal {
     pub width: usize,
 }
 
-/// Parses the command line, runs the command, gives the exit code.
-#[must_use]
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Printing fails only when nobody reads.
-            let _ = error.print();
-            let code = if error.use_stderr() {
-                exit_code::INVALID
-            } else {
-                exit_code::PROVEN
-            };
-            return ExitCode::from(code);
+/// What a command line and its surroundings say.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The command.
+    pub command: Command,
+    /// The environment.
+    pub environment: Environment,
+    /// The terminal.
+    pub terminal: Terminal,
+    /// The words of the command line, the program first.
+    pub words: Vec<String>,
+}
+
+/// Reads the command line and the environment.
+///
+/// # Errors
+/// The exit code, after the help or the mistake was printed.
+pub fn read() -> Result<Invocation, u8> {
+    let cli = Cli::try_parse().map_err(|error| {
+        // Printing fails only when nobody reads.
+        let _ = error.print();
+        if error.use_stderr() {
+            exit_code::INVALID
+        } else {
+            exit_code::PROVEN
         }
-    };
-    let environment: crate::scenario::Environment = std::env::vars_os()
+    })?;
+    let environment: Environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let plain = environment
@@ -180,27 +188,11 @@ pub fn main() -> ExitCode {
             .and_then(|text| text.parse().ok())
             .unwrap_or(100),
     };
-    let repeat = std::env::args().collect::<Vec<_>>();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(_) => return ExitCode::from(exit_code::INTERNAL),
-    };
-    let code = runtime.block_on(async {
-        match cli.command {
-            Command::Run(run) => command::run::run(run, environment, terminal, repeat).await,
-            Command::List(scenarios) => {
-                command::list::run(&scenarios.scenarios, &environment, terminal)
-            }
-            Command::Explain { kind } => command::explain::run(kind.as_deref()),
-            Command::Schema { of } => command::schema::run(of),
-            Command::Doctor(work) => command::doctor::run(&work.work_dir, &environment).await,
-            Command::Clean(work) => command::clean::run(&work.work_dir).await,
-        }
-    });
-    // A blocked thread of a reader must not hold up the end.
-    runtime.shutdown_background();
-    ExitCode::from(code)
+    let words = std::env::args().collect();
+    Ok(Invocation {
+        command: cli.command,
+        environment,
+        terminal,
+        words,
+    })
 }

@@ -1,6 +1,6 @@
 //! `DrillResult` → [`Verdict`]. Pure: no clock, no I/O, and no second place where it is computed.
 
-use crate::outcome::{DrillResult, Outcome};
+use crate::outcome::{DrillResult, Outcome, Stage};
 
 /// What a drill shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,11 +77,11 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     if outcomes().any(|outcome| *outcome == Outcome::Fail) {
         return Verdict::NotProven;
     }
-    let stage_missing = result.stages.is_empty()
-        || result
-            .stages
-            .iter()
-            .any(|stage| matches!(stage.outcome, Outcome::Skipped { .. }));
+    // A stage that is not there was not passed, whoever left it out.
+    let stage_missing = Stage::ALL.iter().any(|stage| {
+        let result = result.stages.iter().find(|result| result.stage == *stage);
+        result.is_none_or(|result| matches!(result.outcome, Outcome::Skipped { .. }))
+    });
     if stage_missing || outcomes().any(|outcome| *outcome == Outcome::Error) {
         return Verdict::Inconclusive;
     }
@@ -95,18 +95,17 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     {
         return Verdict::Inconclusive;
     }
-    match result
+    let met: Vec<Option<bool>> = result
         .objectives
         .iter()
         .map(crate::outcome::Objective::met)
-        .fold(Some(true), |all, met| match (all, met) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (None, _) | (_, None) => None,
-            (Some(true), Some(true)) => Some(true),
-        }) {
-        Some(true) => Verdict::Proven,
-        Some(false) => Verdict::ObjectiveMissed,
-        None => Verdict::Inconclusive,
+        .collect();
+    if met.contains(&Some(false)) {
+        Verdict::ObjectiveMissed
+    } else if met.contains(&None) {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Proven
     }
 }
 

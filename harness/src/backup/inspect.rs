@@ -76,7 +76,7 @@ pub fn inspect(found: &Found) -> Result<Backup, InspectError> {
         problems: Vec::new(),
         warnings: Vec::new(),
     };
-    let mut header_time = None;
+    let (mut header_time, mut data_entries) = (None, 0);
     match sniff(&head) {
         Sniffed::Refused(finding) => backup.problems.push(finding),
         Sniffed::Unsupported(kind, hint) => {
@@ -96,17 +96,9 @@ pub fn inspect(found: &Found) -> Result<Backup, InspectError> {
                     version: archive.version,
                 };
                 header_time = archive.made;
+                data_entries = archive.data_entries;
                 backup.contents = archive.contents;
                 backup.contents.origin = Some(archive.database).filter(|name| !name.is_empty());
-                if archive.data_entries == 0 {
-                    backup.problems.push(
-                        Finding::new(
-                            "an archive with data",
-                            "a table of contents without any data",
-                        )
-                        .hint("it was written with `--schema-only`, or its filters match no table"),
-                    );
-                }
             }
             Err(ArchiveError::Unsupported(kind)) => {
                 return Err(InspectError {
@@ -125,6 +117,15 @@ pub fn inspect(found: &Found) -> Result<Backup, InspectError> {
     }
     // What a format does not read still counts for the digest.
     io::copy(&mut reader, &mut io::sink()).map_err(unreadable)?;
+    let contents = &backup.contents;
+    let holds_data = data_entries > 0 || !contents.rows.is_empty() || contents.large_objects > 0;
+    if backup.problems.is_empty() && !holds_data {
+        backup.problems.push(
+            Finding::new("rows of at least one table", "definitions without any data").hint(
+                "it holds only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or the databases behind the roles were cut off",
+            ),
+        );
+    }
     let digested = reader.into_inner();
     backup.bytes = digested.bytes;
     backup.sha256 = hex(&digested.digest.finalize());

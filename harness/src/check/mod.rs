@@ -7,10 +7,13 @@
 pub mod api;
 pub mod append_only;
 pub mod baseline;
+pub mod extension;
 pub mod graph;
+pub mod index;
 pub mod privilege;
 pub mod rls;
 pub mod row_count;
+pub mod schema_version;
 pub mod target;
 
 use std::path::Path;
@@ -34,9 +37,12 @@ pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<extension::Extension>(),
         Kind::of::<graph::Graph>(),
+        Kind::of::<index::Index>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
+        Kind::of::<schema_version::SchemaVersion>(),
     ]
 }
 
@@ -209,13 +215,16 @@ impl Complaint {
     }
 }
 
+/// Reads the parameters of one check; mistakes are added to the list.
+type Read = fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>;
+
 /// A registered kind of check.
 pub struct Kind {
     /// Its name: `row-count`.
     pub name: &'static str,
     /// Whether it reads rows of the application.
     pub looks_at_data: bool,
-    read: fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>,
+    read: Read,
     schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
 }
 

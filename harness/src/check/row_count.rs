@@ -203,17 +203,21 @@ impl RowCount {
         if let Some(max) = self.max {
             parts.push(format!("at most {}", show_count(max)));
         }
+        let mut parts: Vec<String> = match parts.as_slice() {
+            [] => Vec::new(),
+            bounds => vec![format!("{} rows", bounds.join(", "))],
+        };
         if let Some(path) = &self.baseline {
             let tolerance = self.tolerance.map_or(0.0, |percent| percent.0);
             parts.push(format!(
-                "as many as {} says, within {tolerance} %",
+                "as many rows as {} says, within {tolerance} %",
                 path.display()
             ));
         }
         if self.per_partition.is_some() {
             parts.push("each partition within its bounds".to_owned());
         }
-        format!("{} rows", parts.join(", "))
+        parts.join(", ")
     }
 
     /// Compares one table's count with the bounds and the baseline.

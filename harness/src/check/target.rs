@@ -22,7 +22,8 @@ pub struct Resolved {
     pub missing: Vec<Finding>,
 }
 
-/// Tables, partitioned tables, materialised views and foreign tables.
+/// By name anything that has rows; by pattern only tables, since a materialised view may rightly be
+/// unpopulated and a foreign table lies on another server.
 const CANDIDATES: &str = "
 SELECT n.nspname, c.relname
   FROM pg_catalog.pg_class c
@@ -30,7 +31,7 @@ SELECT n.nspname, c.relname
  WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v')
    AND n.nspname !~ '^pg_(toast|temp_)'
    AND n.nspname LIKE {schema} ESCAPE '!' AND c.relname LIKE {name} ESCAPE '!'
-   AND ({exact} OR (NOT c.relispartition AND c.relkind <> 'v'))
+   AND ({exact} OR (NOT c.relispartition AND c.relkind IN ('r', 'p')))
  ORDER BY 1, 2";
 
 impl<'a> Targets<'a> {
@@ -73,7 +74,8 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Finds the tables. A pattern leaves out partitions (their parent stands for them) and views.
+    /// Finds the tables. A pattern leaves out partitions (their parent stands for them), views, and
+    /// foreign tables.
     ///
     /// # Errors
     /// When the catalog cannot be read.

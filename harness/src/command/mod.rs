@@ -9,8 +9,45 @@ pub mod schema;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use crate::cli::{self, Command};
+use crate::exit_code;
 use crate::scenario::{Diagnostics, Environment, Scenario, load};
+
+/// Reads the command line, runs the command, gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let invocation = match cli::read() {
+        Ok(invocation) => invocation,
+        Err(code) => return ExitCode::from(code),
+    };
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    else {
+        return ExitCode::from(exit_code::INTERNAL);
+    };
+    let cli::Invocation {
+        command,
+        environment,
+        terminal,
+        words,
+    } = invocation;
+    let code = runtime.block_on(async {
+        match command {
+            Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
+            Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
+            Command::Explain { kind } => explain::run(kind.as_deref()),
+            Command::Schema { of } => schema::run(of),
+            Command::Doctor(work) => doctor::run(&work.work_dir, &environment).await,
+            Command::Clean(work) => clean::run(&work.work_dir).await,
+        }
+    });
+    // A blocked thread of a reader must not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
 
 /// Prints data on standard output.
 pub(crate) fn out(text: &str) {

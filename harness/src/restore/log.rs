@@ -183,7 +183,7 @@ fn hint(message: &Message) -> Option<&'static str> {
     let raw = message.raw.as_str();
     if raw.starts_with("role ") && raw.ends_with("does not exist") {
         return Some(
-            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup",
+            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, or name the roles in `create-roles` of `[restore]`",
         );
     }
     if raw.contains("unrecognized parameter \"pg_attver\"") {

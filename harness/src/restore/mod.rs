@@ -79,6 +79,7 @@ pub async fn restore(
 ) -> Result<RestoreLog, RestoreError> {
     let within = settings.timeout.map_or(WITHIN, |span| span.0);
     let method = async {
+        make_roles(server, settings).await?;
         match backup.format.clone() {
             Format::Plain { .. } => {
                 psql::restore(server, backup, settings, redactor, listener).await
@@ -93,6 +94,20 @@ pub async fn restore(
                 .hint("raise `timeout` in `[restore]`, or look at what the server waits for"),
         ),
     }
+}
+
+/// Makes the roles that the scenario knows to be missing: without a login, a right or a membership.
+async fn make_roles(
+    server: &ThrowawayServer,
+    settings: &file::Restore,
+) -> Result<(), RestoreError> {
+    for role in &settings.create_roles {
+        server.create_role(role).await.map_err(|error| {
+            RestoreError::new(format!("cannot make the role `{role}`: {error}"))
+                .hint("leave out of `create-roles` what the backup or the server makes itself")
+        })?;
+    }
+    Ok(())
 }
 
 /// Makes the database for a backup that connects to none itself.

@@ -24,8 +24,11 @@ pub(super) async fn restore(
     settings: &file::Restore,
     redactor: &Redactor,
 ) -> Result<RestoreLog, RestoreError> {
-    let mut log = RestoreLog::default();
-    log.errors = read(server, backup, redactor).await?;
+    let errors = read(server, backup, redactor).await?;
+    let mut log = RestoreLog {
+        errors,
+        ..RestoreLog::default()
+    };
     if !log.errors.is_empty() {
         log.facts.errors = log.errors.len() as u64;
         return Ok(log);

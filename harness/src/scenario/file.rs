@@ -82,6 +82,10 @@ pub struct Restore {
     pub timeout: Option<Span>,
     /// Parallel jobs of `pg_restore`. Default: 1.
     pub jobs: Option<u16>,
+    /// Roles that the backup needs and does not hold, as pg_dump writes none. They are made without
+    /// LOGIN and without rights; what they were allowed beyond the dump's own grants is not proven.
+    #[serde(default)]
+    pub create_roles: Vec<String>,
     /// Errors that are known and harmless; each needs a reason.
     #[serde(default)]
     pub tolerate: Vec<Tolerate>,

@@ -321,6 +321,20 @@ impl ThrowawayServer {
         Ok(())
     }
 
+    /// Makes a role that may do nothing, so that objects can belong to it and rights be granted.
+    ///
+    /// # Errors
+    /// When the role is there already.
+    pub async fn create_role(&self, name: &str) -> Result<(), DatabaseError> {
+        let mut session = self.session("template1").await?;
+        let role = crate::database::quote_ident(name);
+        session
+            .write(&format!("CREATE ROLE {role} NOLOGIN"))
+            .await?;
+        session.close().await;
+        Ok(())
+    }
+
     /// Waits until the server answers again after a crash of one of its processes.
     pub async fn recovered(&self, within: Duration) -> bool {
         let answer = async {

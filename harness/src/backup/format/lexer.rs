@@ -49,6 +49,8 @@ pub struct Statement<'a> {
     pub text: &'a [u8],
     /// Groups in parentheses behind the word VALUES: rows of an INSERT.
     pub value_groups: u64,
+    /// Whether it is an INSERT that says what to do ON CONFLICT.
+    pub on_conflict: bool,
 }
 
 /// How a file ended.
@@ -109,6 +111,7 @@ struct Pending {
     words: Vec<u8>,
     in_values: bool,
     groups: u64,
+    on_conflict: bool,
     word: Vec<u8>,
 }
 
@@ -183,6 +186,7 @@ impl<R: BufRead> Lexer<R> {
                         begins: pending.begins,
                         text: &self.buffer,
                         value_groups: pending.groups,
+                        on_conflict: pending.on_conflict,
                     })));
                 }
                 Step::Meta { line, alone } => {
@@ -458,14 +462,21 @@ impl<R: BufRead> Lexer<R> {
                 self.statement.begun = false;
                 Step::Statement
             }
+            _ if is_word(byte) => {
+                self.begin();
+                let rest = &self.input[self.at..];
+                let length = rest
+                    .iter()
+                    .position(|byte| !is_word(*byte))
+                    .unwrap_or(rest.len());
+                let pending = &mut self.statement;
+                let room = 64_usize.saturating_sub(pending.word.len()).min(length);
+                pending.word.extend_from_slice(&rest[..room]);
+                self.take(length);
+                Step::More
+            }
             _ => {
                 self.begin();
-                if is_word(byte) {
-                    let pending = &mut self.statement;
-                    if pending.word.len() < 64 {
-                        pending.word.push(byte);
-                    }
-                }
                 self.take(1);
                 Step::More
             }
@@ -541,6 +552,7 @@ impl<R: BufRead> Lexer<R> {
             match word.as_slice() {
                 b"values" => pending.in_values = true,
                 b"on" | b"returning" => pending.in_values = false,
+                b"conflict" => pending.on_conflict = true,
                 _ => {}
             }
         }

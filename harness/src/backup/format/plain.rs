@@ -194,7 +194,7 @@ impl Reading {
                         .entry((self.database.clone(), table))
                         .or_insert(Rows { line: statement.line, ..Rows::default() });
                     rows.count += statement.value_groups;
-                    rows.may_be_fewer |= words.contains(&["on", "conflict"]);
+                    rows.may_be_fewer |= statement.on_conflict;
                 }
             }
             ["create", "role" | "user", ..] if words.start().get(2) != Some(&"mapping") => {
@@ -309,7 +309,7 @@ impl Reading {
             problems.push(
                 Finding::new(
                     format!("an `\\unrestrict` for the `\\restrict` in line {line}"),
-                    "the file ends without it",
+                    "the file ends without this `\\unrestrict`",
                 )
                 .hint(cut),
             );
@@ -318,7 +318,7 @@ impl Reading {
             problems.push(
                 Finding::new(
                     format!("`-- PostgreSQL database dump complete` for the dump that begins in line {line}"),
-                    "the file ends without it",
+                    "the file ends without this last line",
                 )
                 .hint(cut),
             );

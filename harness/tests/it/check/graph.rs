@@ -71,7 +71,7 @@ const SUCCEEDING: &[(&str, &str, &str)] = &[
     ),
     (
         "a database without preloading, as superuser",
-        &"ALTER DATABASE {} RESET session_preload_libraries",
+        "ALTER DATABASE {} RESET session_preload_libraries",
         SUPERUSER,
     ),
 ];

@@ -1,5 +1,8 @@
 mod api;
 mod append_only;
+mod extension;
 mod graph;
+mod index;
 mod rls;
 mod row_count;
+mod schema_version;

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Drills the scenarios of this repository, from a fresh clone to the reports.
+#
+#     ci/drill.sh                       all of scenarios/
+#     ci/drill.sh scenarios/plur.toml   one; every argument goes to `redrill run`
+#
+# Needs Rust, and either a container engine or a Debian-like machine. Exit code: that of `redrill run`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. ci/setup.sh
+
+need_cargo
+# The image and the build wait for different things, so they are made side by side.
+need_server &
+server=$!
+say "building redrill and the API of the fixture"
+cargo build --workspace --locked --quiet
+wait "$server" || exit 3
+fixtures/databases/plur/make.sh
+
+target=${CARGO_TARGET_DIR:-target}
+export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
+if [ $# -eq 0 ]; then
+    set -- scenarios
+fi
+exec "$target/debug/redrill" run "$@"

@@ -1,0 +1,53 @@
+# Sourced by drill.sh and test.sh: what a fresh machine lacks. Every step does nothing when its
+# thing is there, says what it does on stderr, and ends with the command that a person can give.
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 3; }
+
+# Installs Debian packages, when this is a Debian-like machine and we are root.
+install_packages() {
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        die "missing: $*. As root: apt-get install $*"
+    fi
+    say "installing $*"
+    if ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; then
+        apt-get update -qq >/dev/null || die "apt-get update failed"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+            die "apt-get install $* failed"
+    fi
+}
+
+need_cargo() {
+    [ -d "$HOME/.cargo/bin" ] && PATH="$HOME/.cargo/bin:$PATH"
+    command -v cargo >/dev/null || die "no cargo: install Rust 1.94 or newer with rustup, then run this again"
+    command -v cc >/dev/null || install_packages gcc libc6-dev
+}
+
+has_engine() { timeout 20 docker version >/dev/null 2>&1; }
+
+# A throwaway server needs an engine with the image, or Postgres with pgvector and AGE on this machine.
+need_server() {
+    if has_engine; then
+        ci/image.sh 17
+        return
+    fi
+    say "no container engine answers: the local provider will be used"
+    if [ ! -e /usr/lib/postgresql/17/bin/postgres ] || ! ls /usr/share/postgresql/17/extension/age.control >/dev/null 2>&1; then
+        # Debian 13 and newer have these; an installation must not start a server of its own.
+        if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+            mkdir -p /etc/postgresql-common
+            echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+        fi
+        install_packages postgresql-17 postgresql-17-pgvector postgresql-17-age
+    fi
+}
+
+# The tests of the local provider take whatever server is installed.
+need_local_postgres() {
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
+    if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+    fi
+    install_packages postgresql
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs all tests: units, the integration binary against real servers of both providers, and the
+# drills of scenarios/. Sets up what a fresh machine lacks.
+#
+#     ci/test.sh                 everything
+#     ci/test.sh check::rls      what matches, as `cargo test` does
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. ci/setup.sh
+
+need_cargo
+need_server &
+server=$!
+say "building the tests"
+cargo build --workspace --locked --quiet
+cargo test --workspace --locked --quiet --no-run
+wait "$server" || exit 3
+need_local_postgres
+fixtures/databases/plur/make.sh
+
+target=${CARGO_TARGET_DIR:-target}
+export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
+exec cargo test --workspace --locked "$@"

@@ -4,13 +4,18 @@
 //! A run holds a lock on `<id>.lock` for as long as it lives; the kernel lets go of it however the
 //! run ends. Whatever carries the id of a run whose lock is free is a leftover.
 
-use std::fs::{File, Permissions, TryLockError};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use crate::process;
 use crate::redact::hex;
+use crate::{process, shared_memory};
+
+/// The folder of a local server in the run's folder.
+pub const SERVER: &str = "server";
+/// The folder of its data in that.
+pub const DATA: &str = "data";
 
 /// Label with the run's id.
 pub const LABEL_RUN: &str = "redrill.run";
@@ -91,12 +96,14 @@ impl Work {
             let Ok(lock) = File::create_new(self.lock_path(&id)) else {
                 continue;
             };
-            // A sweep that comes between the two lines takes the lock; then another id is tried.
-            if lock.try_lock().is_err() {
+            // A sweep that comes between the two lines takes the lock, and may have removed the file
+            // and let go again: a lock on a file without a name protects nothing.
+            if lock.try_lock().is_err() || !is_at(&lock, &self.lock_path(&id)) {
                 continue;
             }
+            // Whoever reaches the socket in it is superuser of the server: nobody else may.
             let folder = self.root.join(&id);
-            std::fs::DirBuilder::new().mode(0o711).create(&folder)?;
+            std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
             return Ok(Run {
                 id,
                 folder,
@@ -106,11 +113,13 @@ impl Work {
         }
     }
 
-    /// Tells whether the run `id` lives.
+    /// Tells whether the run `id` lives. What cannot be told counts as life.
     #[must_use]
     pub fn is_alive(&self, id: &str) -> bool {
-        File::open(self.lock_path(id))
-            .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+        match File::open(self.lock_path(id)) {
+            Ok(file) => !matches!(file.try_lock(), Ok(())),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     fn lock_path(&self, id: &str) -> PathBuf {
@@ -151,6 +160,7 @@ impl Work {
         let folder = self.root.join(id);
         process::kill_marked(id);
         process::kill_working_in(&folder);
+        shared_memory::remove(&folder.join(SERVER).join(DATA));
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -170,6 +180,15 @@ impl Work {
 }
 
 impl Run {
+    /// Lets the processes of a group pass through the run's folder: a server that is another user's.
+    ///
+    /// # Errors
+    /// When the folder cannot be given to the group.
+    pub fn let_pass(&self, group: u32) -> io::Result<()> {
+        chown(&self.folder, None, Some(group))?;
+        std::fs::set_permissions(&self.folder, Permissions::from_mode(0o710))
+    }
+
     /// Labels for whatever a container engine makes for this run.
     #[must_use]
     pub fn labels(&self) -> [(&'static str, String); 3] {
@@ -194,12 +213,27 @@ impl Drop for Run {
     }
 }
 
-/// Names this machine: one engine may serve several.
+/// Whether an open file is still the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Names this machine, or the container that redrill itself runs in: one engine may serve several,
+/// and containers of one image share name and number, but see other processes.
 #[must_use]
 pub fn host() -> String {
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}.{}", name.trim(), machine.trim())
+    let processes = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let processes: String = processes
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    format!("{}.{}.{processes}", name.trim(), machine.trim())
 }
 
 #[cfg(test)]

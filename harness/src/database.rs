@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSslMode}
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Either, Row as _};
 
 use crate::redact::Secret;
+use crate::sqlstate;
 
 /// Where a throwaway server answers.
 #[derive(Debug, Clone)]
@@ -133,11 +134,12 @@ impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::Database(database) = &error {
             let state = database.code().map(|code| code.into_owned());
-            let message = database.try_downcast_ref::<PgDatabaseError>().map_or_else(
-                || database.message().to_owned(),
-                |pg| pg.message().to_owned(),
-            );
-            let shown = crate::sqlstate::shown(state.as_deref().unwrap_or(""), &message);
+            let raised = database
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_some_and(|pg| {
+                    sqlstate::is_raised(pg.routine().unwrap_or(""), pg.file().unwrap_or(""))
+                });
+            let shown = sqlstate::shown(state.as_deref().unwrap_or(""), database.message(), raised);
             // An administrator's shutdown or a crash of another backend ends this session too.
             let lost = state
                 .as_deref()

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+use crate::namespace::Namespace;
 use crate::sandbox::Sandbox;
 
 /// The variable by which every process of a run is found again, also one that left its group.
@@ -44,6 +45,8 @@ pub struct Program {
     pub folder: Option<PathBuf>,
     /// User and group that it runs as, when redrill is root.
     pub user: Option<(u32, u32)>,
+    /// What it sees of this machine, when not everything.
+    pub namespace: Option<Namespace>,
     /// What keeps it in.
     pub sandbox: Option<Sandbox>,
     /// What it reads.
@@ -136,14 +139,16 @@ pub fn spawn(program: Program) -> Result<Running, ProcessError> {
     if let Some((user, group)) = program.user {
         command.uid(user).gid(group);
     }
-    let child = match program.sandbox {
-        None => command.spawn().map_err(failed)?,
-        Some(sandbox) => {
-            // A sandbox binds the thread that asks for it and its children, so a thread is spent on it.
+    let child = match (program.namespace, program.sandbox) {
+        (None, None) => command.spawn().map_err(failed)?,
+        (namespace, sandbox) => {
+            // Both bind the thread that asks for them and its children, so a thread is spent on it.
             let runtime = tokio::runtime::Handle::current();
             std::thread::spawn(move || {
                 let _runtime = runtime.enter();
-                sandbox.enforce().and_then(|_| command.spawn())
+                namespace.map_or(Ok(()), |namespace| namespace.enter())?;
+                sandbox.map_or(Ok(()), |sandbox| sandbox.enforce())?;
+                command.spawn()
             })
             .join()
             .map_err(|_| io::Error::other("the thread that starts it panicked"))
@@ -290,10 +295,29 @@ pub fn kill_working_in(folder: &Path) {
     });
 }
 
-/// Kills the processes of `/proc` that a test finds; a second look catches what was forked meanwhile.
+/// Removes a System V segment by the system's own program: the standard library has no call for it.
+pub fn remove_segment(id: u64) {
+    // Where the program is missing, 56 bytes stay until the machine restarts.
+    let _ = std::process::Command::new("ipcrm")
+        .args(["-m", &id.to_string()])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// How often the processes are looked for again: what was forked meanwhile, what takes time to die.
+const LOOKS: u32 = 100;
+
+/// Kills the processes of `/proc` that a test finds, and returns when none is found any more.
 fn kill_where(is_ours: impl Fn(&Path) -> bool) {
     let own = std::process::id().to_string();
-    for _ in 0..8 {
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let Ok(entries) = std::fs::read_dir("/proc") else {
             return;
         };

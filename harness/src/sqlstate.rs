@@ -10,23 +10,53 @@ const NAMES_ONLY: &[&str] = &[
     "F0", "HV",
 ];
 
-/// Gives what may be shown of a primary message.
+/// Wording of the server's own messages whose quoted parts are names. For messages that come without
+/// SQLSTATE, as from pg_restore.
+const NAMING: &[&str] = &[
+    " violates unique constraint \"",
+    " violates foreign key constraint \"",
+    " violates check constraint \"",
+    " violates not-null constraint",
+    "could not create unique index \"",
+    "permission denied for ",
+    "must be owner of ",
+    "unrecognized configuration parameter \"",
+    "unrecognized parameter \"",
+];
+
+/// What is shown of text that the database's own code raises.
+const WITHHELD: &str = "an exception raised by the database's own code (text withheld)";
+
+/// Whether the routine and the file of the server that report an error belong to a procedural
+/// language that passes on what the database's own code raises: any text, with any SQLSTATE.
+#[must_use]
+pub fn is_raised(routine: &str, file: &str) -> bool {
+    // PL/pgSQL has errors of its own too; the others pass everything through one place.
+    routine == "exec_stmt_raise"
+        || ["plpy_", "plperl", "pltcl", "plv8", "pllua", "plr"]
+            .iter()
+            .any(|language| file.starts_with(language))
+}
+
+/// Gives what may be shown of a primary message; `raised` when the database's own code raised it.
 ///
 /// - names stay where the class quotes names (`42P01`: `relation "app.orders" does not exist`)
 /// - quoted text goes where the class quotes data (`22P02`: `invalid input syntax for type json`)
 /// - a syntax error may quote a token of a row that was read as SQL, so its token goes
 /// - text that the database's own code raises (`P0001`) is withheld, since it may hold anything
 #[must_use]
-pub fn shown(sqlstate: &str, message: &str) -> String {
+pub fn shown(sqlstate: &str, message: &str, raised: bool) -> String {
     let message = message.lines().next().unwrap_or("");
-    if sqlstate.starts_with("P0") {
-        return "an exception raised by the database's own code (text withheld)".to_owned();
+    if raised || sqlstate.starts_with("P0") {
+        return WITHHELD.to_owned();
     }
     let class = sqlstate.get(..2).unwrap_or("");
     if sqlstate != "42601" && NAMES_ONLY.contains(&class) {
         return message.to_owned();
     }
-    if sqlstate.is_empty() && is_about_an_object(message) {
+    let names =
+        || NAMING.iter().any(|wording| message.contains(wording)) || is_about_an_object(message);
+    if sqlstate.is_empty() && names() {
         return message.to_owned();
     }
     without_quoted(message)
@@ -113,6 +143,7 @@ mod tests {
         "card 4111 refused",
         "an exception raised by the database's own code (text withheld)"
     )]
+    #[case("", "role \"app\" does not exist", "role \"app\" does not exist")]
     #[case("22001", "value's end", "value's end")]
     #[case("", "odd \"half", "odd \"…")]
     #[case(
@@ -122,6 +153,15 @@ mod tests {
     )]
     #[case("", "key \"secret\" already exists", "key \"…\" already exists")]
     fn values_do_not_pass(#[case] state: &str, #[case] message: &str, #[case] expected: &str) {
-        assert_eq!(shown(state, message), expected);
+        assert_eq!(shown(state, message, false), expected);
+    }
+
+    #[test]
+    fn what_the_databases_own_code_raises_is_withheld_whatever_its_sqlstate() {
+        assert!(is_raised("exec_stmt_raise", "pl_exec.c"));
+        assert!(is_raised("PLy_elog_impl", "plpy_elog.c"));
+        assert!(!is_raised("_bt_check_unique", "nbtinsert.c"));
+        assert!(!is_raised("subquery_planner", "planner.c"));
+        assert_eq!(shown("23505", "card 4111 is taken", true), WITHHELD);
     }
 }

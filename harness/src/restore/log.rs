@@ -21,12 +21,14 @@ pub struct Message {
     pub entry: String,
     /// The first line of the statement, for archives: shortened before it is shown.
     pub command: String,
+    /// Whether the database's own code raised it: its text may hold anything.
+    pub raised: bool,
 }
 
 impl Message {
     /// What may be shown.
     pub fn shown(&self, redactor: &Redactor) -> String {
-        let text = redactor.clean(&sqlstate::shown(&self.sqlstate, &self.raw));
+        let text = redactor.clean(&sqlstate::shown(&self.sqlstate, &self.raw, self.raised));
         if self.sqlstate.is_empty() {
             text
         } else {
@@ -86,8 +88,6 @@ pub struct Log {
     pub count: u64,
     /// Errors that were let pass.
     pub tolerated: Vec<Tolerated>,
-    /// Whether the last error is the last of `errors`.
-    last_is_kept: bool,
 }
 
 /// What is let pass, and why.
@@ -123,7 +123,6 @@ impl Tolerance<'_> {
 impl Log {
     /// Adds an error, or lets it pass.
     pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, redactor: &Redactor) {
-        self.last_is_kept = false;
         if let Some(reason) = tolerance.reason(&message) {
             let shown = message.shown(redactor);
             match self
@@ -143,17 +142,6 @@ impl Log {
         self.count += 1;
         if self.errors.len() < KEPT {
             self.errors.push(message);
-            self.last_is_kept = true;
-        }
-    }
-
-    /// Adds the statement of the last error, which pg_restore prints behind it.
-    pub fn command(&mut self, line: &str) {
-        if let Some(command) = line.strip_prefix("Command was: ")
-            && self.last_is_kept
-            && let Some(message) = self.errors.last_mut()
-        {
-            command.clone_into(&mut message.command);
         }
     }
 
@@ -228,12 +216,57 @@ fn hint(message: &Message) -> Option<&'static str> {
     }
 }
 
-/// Reads psql's messages, printed with `VERBOSITY=verbose`, line by line.
+/// Gathers messages from lines.
 ///
-/// A message is one line and any number of lines that belong to it (DETAIL, CONTEXT, LINE, …),
-/// which may hold values and are dropped.
+/// A message is one line and any number of lines that belong to it (DETAIL, CONTEXT, LINE, …).
+/// These may hold values and are dropped; they only tell whether the database's own code raised it.
+#[derive(Debug, Default)]
+pub struct Gather {
+    begun: Option<Message>,
+    /// The last entry of the table of contents that pg_restore named.
+    entry: String,
+}
+
+impl Gather {
+    /// Takes a line of psql, printed with `VERBOSITY=verbose`; gives the message before it.
+    pub fn psql(&mut self, line: &str) -> Option<Message> {
+        if line.starts_with("psql:") {
+            return std::mem::replace(&mut self.begun, psql_line(line));
+        }
+        if let (Some(message), Some(place)) = (&mut self.begun, line.strip_prefix("LOCATION:  ")) {
+            // `exec_stmt_raise, pl_exec.c:3923`
+            let (routine, file) = place.split_once(", ").unwrap_or((place, ""));
+            message.raised |= sqlstate::is_raised(routine, file);
+        }
+        None
+    }
+
+    /// Takes a line of pg_restore; gives the message before it.
+    pub fn pg_restore(&mut self, line: &str) -> Option<Message> {
+        if line.starts_with("pg_restore: ") {
+            let message = pg_restore_line(line, &mut self.entry);
+            return std::mem::replace(&mut self.begun, message);
+        }
+        if let Some(message) = &mut self.begun {
+            if let Some(command) = line.strip_prefix("Command was: ") {
+                command.clone_into(&mut message.command);
+            }
+            // `CONTEXT:  PL/pgSQL function app.f() line 3 at RAISE`
+            message.raised |=
+                line.contains("PL/") && (line.ends_with(" at RAISE") || !line.contains("PL/pgSQL"));
+        }
+        None
+    }
+
+    /// Gives the last message.
+    pub fn end(self) -> Option<Message> {
+        self.begun
+    }
+}
+
+/// Reads the first line of a message of psql.
 #[must_use]
-pub fn psql_line(line: &str) -> Option<Message> {
+fn psql_line(line: &str) -> Option<Message> {
     let rest = line.strip_prefix("psql:")?;
     // `<stdin>:12: ERROR:  42P01: text`, `<stdin>:12: error: text`, ` error: text`
     let (number, rest) = match rest.strip_prefix("<stdin>:") {
@@ -245,26 +278,32 @@ pub fn psql_line(line: &str) -> Option<Message> {
     };
     let (severity, text) = rest.trim_start().split_once(':')?;
     let text = text.trim_start();
-    match severity {
-        "ERROR" | "FATAL" | "PANIC" => {
-            let (sqlstate, text) = match text.split_once(':') {
-                Some((state, text)) if is_sqlstate(state) => (state, text.trim_start()),
-                _ => ("", text),
-            };
-            Some(Message {
-                sqlstate: sqlstate.to_owned(),
-                raw: text.to_owned(),
-                line: number,
-                ..Message::default()
-            })
-        }
-        "error" | "fatal" => Some(Message {
-            raw: text.to_owned(),
-            line: number,
-            ..Message::default()
-        }),
-        _ => None,
+    if matches!(
+        severity,
+        "WARNING" | "NOTICE" | "INFO" | "LOG" | "DEBUG" | "warning" | "info" | "detail" | "hint"
+    ) {
+        return None;
     }
+    let (sqlstate, text) = match text.split_once(':') {
+        Some((state, text)) if is_sqlstate(state) => (state, text.trim_start()),
+        _ => ("", text),
+    };
+    // A dump that sets `lc_messages` makes the server say `FEHLER`, or `HINWEIS` for a notice: then
+    // the class tells success (00) and warning (01) from the rest.
+    if !is_severity(severity) && (sqlstate.starts_with("00") || sqlstate.starts_with("01")) {
+        return None;
+    }
+    Some(Message {
+        sqlstate: sqlstate.to_owned(),
+        raw: text.to_owned(),
+        line: number,
+        ..Message::default()
+    })
+}
+
+/// Whether it is an error for sure; psql itself writes small letters.
+fn is_severity(word: &str) -> bool {
+    matches!(word, "ERROR" | "FATAL" | "PANIC" | "error" | "fatal")
 }
 
 fn is_sqlstate(text: &str) -> bool {
@@ -276,7 +315,7 @@ fn is_sqlstate(text: &str) -> bool {
 
 /// Reads pg_restore's messages line by line; `entry` is the entry that the last line named.
 #[must_use]
-pub fn pg_restore_line(line: &str, entry: &mut String) -> Option<Message> {
+fn pg_restore_line(line: &str, entry: &mut String) -> Option<Message> {
     let rest = line.strip_prefix("pg_restore: ")?;
     if let Some(named) = rest.strip_prefix("from TOC entry ") {
         // `3340; 1259 16390 TABLE orders app_owner`: the numbers are of no use to a person.
@@ -323,6 +362,12 @@ mod tests {
         "connection to server on socket failed"
     )]
     #[case(
+        "psql:<stdin>:7: FEHLER:  42P01: Relation »app.x« existiert nicht",
+        7,
+        "42P01",
+        "Relation »app.x« existiert nicht"
+    )]
+    #[case(
         "psql:<stdin>:3: FATAL:  57P01: terminating connection",
         3,
         "57P01",
@@ -347,6 +392,9 @@ mod tests {
 
     #[rstest]
     #[case("psql:<stdin>:12: NOTICE:  00000: index is small")]
+    #[case("psql:<stdin>:12: HINWEIS:  00000: Index ist klein")]
+    #[case("psql:<stdin>:12: WARNUNG:  01000: Vorsicht")]
+    #[case("psql:<stdin>:12: NOTICE:  23505: raised so by the database's own code")]
     #[case("psql:<stdin>:12: WARNING:  25001: there is already a transaction in progress")]
     #[case("DETAIL:  Key (mail)=(alice@example) is duplicated.")]
     #[case("CONTEXT:  COPY users, line 3, column mail: \"alice\"")]
@@ -362,19 +410,53 @@ mod tests {
             superuser: "boss",
         };
         let mut log = Log::default();
+        let mut gather = Gather::default();
         for line in [
             "pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist",
             "Command was: ALTER SCHEMA app OWNER TO app;",
             "pg_restore: error: could not execute query: ERROR:  role \"boss\" already exists",
             "Command was: CREATE ROLE boss;",
         ] {
-            if let Some(message) = pg_restore_line(line, &mut String::new()) {
+            if let Some(message) = gather.pg_restore(line) {
                 log.add(message, &superuser, &Redactor::default());
             }
-            log.command(line);
+        }
+        if let Some(message) = gather.end() {
+            log.add(message, &superuser, &Redactor::default());
         }
         let commands: Vec<&str> = log.errors.iter().map(|e| e.command.as_str()).collect();
         assert_eq!(commands, ["ALTER SCHEMA app OWNER TO app;"]);
+    }
+
+    #[test]
+    fn what_the_databases_own_code_raises_is_marked() {
+        let mut psql = Gather::default();
+        let lines = [
+            "psql:<stdin>:3: ERROR:  23505: card 4111 is taken",
+            "LOCATION:  exec_stmt_raise, pl_exec.c:3923",
+            "psql:<stdin>:9: ERROR:  23505: duplicate key value violates unique constraint \"k\"",
+            "LOCATION:  _bt_check_unique, nbtinsert.c:666",
+        ];
+        let mut messages: Vec<Message> = lines.iter().filter_map(|line| psql.psql(line)).collect();
+        messages.extend(psql.end());
+        let raised: Vec<bool> = messages.iter().map(|message| message.raised).collect();
+        assert_eq!(raised, [true, false]);
+
+        let mut pg_restore = Gather::default();
+        let lines = [
+            "pg_restore: error: could not execute query: ERROR:  card 4111 is taken",
+            "CONTEXT:  PL/pgSQL function app.f() line 3 at RAISE",
+            "Command was: SELECT app.f();",
+            "pg_restore: error: could not execute query: ERROR:  role \"a\" does not exist",
+            "Command was: ALTER TABLE t OWNER TO a;",
+        ];
+        let mut messages: Vec<Message> = lines
+            .iter()
+            .filter_map(|line| pg_restore.pg_restore(line))
+            .collect();
+        messages.extend(pg_restore.end());
+        let raised: Vec<bool> = messages.iter().map(|message| message.raised).collect();
+        assert_eq!(raised, [true, false]);
     }
 
     #[test]

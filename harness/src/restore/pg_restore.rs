@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio_util::io::SyncIoBridge;
 
-use super::log::{Log, Tolerance, pg_restore_line};
+use super::log::{Gather, Log, Tolerance};
 use super::psql::summarise;
 use super::settings::Restore;
 use super::{RestoreError, RestoreLog, make_database};
@@ -59,7 +59,7 @@ pub(super) async fn restore(
         superuser: &server.endpoint().superuser,
     };
     let mut messages = Log::default();
-    let mut entry = String::new();
+    let mut gather = Gather::default();
     let (mut data, mut post) = (None, None);
     let mut ignored = None;
     let mut lines = BufReader::new(client.stderr).split(b'\n');
@@ -74,10 +74,12 @@ pub(super) async fn restore(
         if let Some(count) = line.split("errors ignored on restore: ").nth(1) {
             ignored = count.trim().parse::<u64>().ok();
         }
-        if let Some(message) = pg_restore_line(&line, &mut entry) {
+        if let Some(message) = gather.pg_restore(&line) {
             messages.add(message, &tolerance, redactor);
         }
-        messages.command(&line);
+    }
+    if let Some(message) = gather.end() {
+        messages.add(message, &tolerance, redactor);
     }
     let code = client.end.wait().await?;
     let duration = began.elapsed();
@@ -173,10 +175,9 @@ async fn read(
         })?;
     let code = client.end.wait().await?;
     if code != Some(0) {
-        let said = stderr
-            .lines()
-            .find_map(|line| pg_restore_line(line, &mut String::new()));
-        let said = said.map_or_else(
+        let mut gather = Gather::default();
+        let first = stderr.lines().find_map(|line| gather.pg_restore(line));
+        let said = first.or(gather.end()).map_or_else(
             || "without a message".to_owned(),
             |message| message.shown(redactor),
         );

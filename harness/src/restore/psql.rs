@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufReader};
 use tokio::sync::mpsc;
 
-use super::log::{Log, Message, Tolerance, psql_line};
+use super::log::{Gather, Log, Message, Tolerance};
 use super::settings::Restore;
 use super::{RestoreError, RestoreLog, make_database};
 use crate::backup::Backup;
@@ -101,11 +101,15 @@ pub(super) async fn restore(
     };
     let mut log = Log::default();
     let listen = async {
+        let mut gather = Gather::default();
         let mut lines = AsyncBufReader::new(client.stderr).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
-            if let Some(message) = psql_line(&String::from_utf8_lossy(&line)) {
+            if let Some(message) = gather.psql(&String::from_utf8_lossy(&line)) {
                 log.add(message, &tolerance, redactor);
             }
+        }
+        if let Some(message) = gather.end() {
+            log.add(message, &tolerance, redactor);
         }
     };
     tokio::join!(write, watch, listen);
@@ -392,10 +396,25 @@ fn find_statements(
     Ok(found)
 }
 
-/// Shortens a statement to its first words: no literal, no list of columns, no body.
+/// Words that statements of a dump begin with.
+const COMMANDS: &[&str] = &[
+    "ALTER", "ANALYZE", "BEGIN", "CALL", "CLUSTER", "COMMENT", "COMMIT", "COPY", "CREATE",
+    "DELETE", "DO", "DROP", "GRANT", "IMPORT", "INSERT", "LOAD", "LOCK", "REFRESH", "REINDEX",
+    "RESET", "REVOKE", "SECURITY", "SELECT", "SET", "START", "TRUNCATE", "UPDATE", "VACUUM",
+    "WITH",
+];
+
+/// Shortens a statement to its first words: no literal, no list of columns, no body. Text that does
+/// not begin like a statement may be rows whose COPY was lost, so nothing of it is shown.
 pub(super) fn summarise(text: &str) -> String {
-    let end = text.find(['(', '\'', '$', ';']).unwrap_or(text.len());
+    let end = text.find(['(', '\'', '$', ';', '=']).unwrap_or(text.len());
     let words: Vec<&str> = text[..end].split_whitespace().collect();
+    let known = words
+        .first()
+        .is_some_and(|word| COMMANDS.contains(&word.to_ascii_uppercase().as_str()));
+    if !known {
+        return "the statement succeeds".to_owned();
+    }
     let short: String = words.join(" ").chars().take(160).collect();
     format!("`{short}` succeeds")
 }
@@ -414,6 +433,8 @@ mod tests {
         "ALTER TABLE ONLY app.o\n    ADD CONSTRAINT p PRIMARY KEY (id);",
         "`ALTER TABLE ONLY app.o ADD CONSTRAINT p PRIMARY KEY` succeeds"
     )]
+    #[case("17\tAlice\tBern\n18\tBob\tThun;", "the statement succeeds")]
+    #[case("SET app.key = abc;", "`SET app.key` succeeds")]
     #[case("INSERT INTO t VALUES ('secret');", "`INSERT INTO t VALUES` succeeds")]
     fn statements_are_shortened_to_what_holds_no_value(#[case] text: &str, #[case] short: &str) {
         assert_eq!(summarise(text), short);
@@ -431,7 +452,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                (1, "`SET a = 1` succeeds"),
+                (1, "`SET a` succeeds"),
                 (3, "`CREATE TABLE t` succeeds"),
                 (6, "`COPY t` succeeds"),
                 (7, "`COPY t` succeeds"),

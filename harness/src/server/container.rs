@@ -119,7 +119,7 @@ pub(super) async fn provide(
     let socket = run.folder.join("socket");
     std::fs::create_dir(&socket)
         .and_then(|()| {
-            // The image's `postgres` has a number of its own; the folder above lets only us in.
+            // The image's `postgres` has a number of its own; the run's folder above lets only us in.
             std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777))
         })
         .map_err(|error| ServerError::new(format!("cannot make {}: {error}", socket.display())))?;

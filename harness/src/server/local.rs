@@ -13,8 +13,9 @@ use super::{
     Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
     arguments, settings,
 };
-use crate::cleanup::Run;
+use crate::cleanup::{DATA, Run, SERVER};
 use crate::database::{Address, Endpoint};
+use crate::namespace::Namespace;
 use crate::outcome::ServerFacts;
 use crate::process::{self, Input, Program, Running};
 use crate::redact::Secret;
@@ -49,6 +50,7 @@ struct Local {
     user_name: String,
     arguments: Vec<String>,
     strength: Strength,
+    separate: bool,
     chosen: String,
     endpoint: Option<Endpoint>,
     server: Option<Mutex<Running>>,
@@ -65,8 +67,13 @@ pub(super) async fn provide(
 ) -> Result<Box<dyn Machine>, ServerError> {
     let installation = choose(local, wanted, path, &run.id).await?;
     let (user, user_name) = unprivileged()?;
-    let folder = run.folder.join("server");
-    for (name, mode) in [("", 0o711), ("data", 0o700), ("socket", 0o711)] {
+    let folder = run.folder.join(SERVER);
+    if let Some((_, group)) = user {
+        run.let_pass(group).map_err(|error| {
+            ServerError::new(format!("cannot use {}: {error}", run.folder.display()))
+        })?;
+    }
+    for (name, mode) in [("", 0o711), (DATA, 0o700), ("socket", 0o711)] {
         let path = folder.join(name);
         std::fs::DirBuilder::new()
             .mode(mode)
@@ -97,6 +104,7 @@ pub(super) async fn provide(
         user_name,
         arguments: arguments(server),
         strength: Sandbox::strength(),
+        separate: Namespace::is_possible(),
         chosen: chosen.to_owned(),
         endpoint: None,
         server: None,
@@ -208,7 +216,9 @@ async fn ask(path: PathBuf, question: &str, run: &str) -> Option<String> {
         .then(|| answer.stdout.trim().to_owned())
 }
 
-/// A server refuses to run as root, so root takes an unprivileged user.
+/// A server refuses to run as root, so root takes an unprivileged user. Not `postgres`, where it can
+/// be helped: to this machine's other servers that user is their owner and superuser, and code in
+/// the backup could go there by a unix socket.
 fn unprivileged() -> Result<(Option<(u32, u32)>, String), ServerError> {
     if !nix::unistd::geteuid().is_root() {
         let name = User::from_uid(nix::unistd::geteuid())
@@ -217,13 +227,13 @@ fn unprivileged() -> Result<(Option<(u32, u32)>, String), ServerError> {
             .map(|user| user.name);
         return Ok((None, name.unwrap_or_else(|| "this user".to_owned())));
     }
-    for name in ["postgres", "nobody"] {
+    for name in ["nobody", "postgres"] {
         if let Ok(Some(user)) = User::from_name(name) {
             return Ok((Some((user.uid.as_raw(), user.gid.as_raw())), user.name));
         }
     }
     Err(ServerError::new(
-        "redrill runs as root, and there is no user `postgres` or `nobody` to run the server as",
+        "redrill runs as root, and there is no user `nobody` or `postgres` to run the server as",
     )
     .hint("run redrill as an ordinary user"))
 }
@@ -237,6 +247,15 @@ impl Local {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
+    }
+
+    /// What a program of the server sees of this machine: no sockets but its own.
+    fn namespace(&self) -> Option<Namespace> {
+        let bin = &self.installation.bin;
+        let prefix = bin.parent().unwrap_or(bin);
+        self.separate.then(|| Namespace {
+            keep: vec![self.folder.clone(), prefix.to_owned()],
+        })
     }
 
     /// What a program of the server may touch: itself, the system's libraries and data, this run.
@@ -290,15 +309,7 @@ impl Local {
                 .chain([prefix.to_owned()])
                 .filter(|path| path.exists())
                 .collect(),
-            write: [
-                self.folder.clone(),
-                "/dev/shm".into(),
-                "/dev/null".into(),
-                "/dev/tty".into(),
-            ]
-            .into_iter()
-            .filter(|path| path.exists())
-            .collect(),
+            write: vec![self.folder.clone(), "/dev/null".into()],
             execute,
         })
     }
@@ -311,7 +322,7 @@ impl Local {
 #[async_trait]
 impl Machine for Local {
     async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError> {
-        let data = self.folder.join("data");
+        let data = self.folder.join(DATA);
         let password = Secret::random().map_err(|error| ServerError::new(error.to_string()))?;
         let arguments = [
             "--pgdata",
@@ -333,6 +344,7 @@ impl Machine for Local {
                 environment: self.environment(),
                 folder: Some(self.folder.clone()),
                 user: self.user,
+                namespace: self.namespace(),
                 run: self.run.clone(),
                 ..Program::default()
             },
@@ -358,11 +370,15 @@ impl Machine for Local {
             ("listen_addresses", String::new()),
             ("port", "5432".to_owned()),
             ("unix_socket_directories", socket.display().to_string()),
+            // In the data folder: what lies in /dev/shm outlives a server that is killed, and a
+            // sandbox with /dev/shm in it would have a way out.
+            ("dynamic_shared_memory_type", "mmap".to_owned()),
         ] {
             arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         let postgres = self.installation.bin.join("postgres");
         let mut server = process::spawn(Program {
+            namespace: self.namespace(),
             sandbox: self.sandbox(&postgres),
             path: postgres,
             arguments,
@@ -438,6 +454,7 @@ impl Machine for Local {
         environment.extend(endpoint.environment(&endpoint.superuser, "postgres"));
         environment.retain(|(name, _)| name != "DATABASE_URL");
         let mut running = process::spawn(Program {
+            namespace: self.namespace(),
             sandbox: self.sandbox(&path),
             path,
             arguments: client.arguments,
@@ -493,12 +510,25 @@ impl Machine for Local {
             }
             Strength::NoTcp => {
                 isolation.push(files.to_owned());
-                weaknesses.push("this kernel's Landlock does not cover TCP: the backup's code could reach the network".to_owned());
+                if !self.separate {
+                    weaknesses.push("this kernel's Landlock does not cover TCP: the backup's code could reach the network".to_owned());
+                }
             }
             Strength::Nothing => weaknesses.push(
                 "this kernel has no Landlock: the backup's code runs with all rights of that user"
                     .to_owned(),
             ),
+        }
+        if self.separate {
+            isolation.push(
+                "a view of its own: no network, no sockets of this machine's other servers"
+                    .to_owned(),
+            );
+        } else {
+            weaknesses.push(
+                "the backup's code could speak to this machine's other servers by their unix sockets, as that user; redrill prevents it only where it is root and may mount"
+                    .to_owned(),
+            );
         }
         weaknesses.push("no limit on memory or processes".to_owned());
         ServerFacts {

@@ -710,7 +710,7 @@ mod tests {
         assert_eq!(stopped.outcome, Outcome::Fail);
         assert_eq!(
             stopped.summary,
-            "x.sql is no whole, harmless backup: t: the file ends after 1 of its rows (COPY in line 2)"
+            "x.sql is no whole, harmless backup: public.t: the file ends after 1 of its rows (COPY in line 2)"
         );
         assert_eq!(stopped.findings.len(), 1);
     }

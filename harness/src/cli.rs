@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit_code;
-use crate::scenario::Environment;
+use crate::input::Environment;
 
 /// Proves that a PostgreSQL backup restores.
 ///

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::{Event, Listener};
 use crate::outcome::Outcome;
-use crate::scenario::units::{show_bytes, show_duration};
+use crate::units::{show_bytes, show_duration};
 
 /// Without a terminal, a step that is silent for this long says that it lives.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);

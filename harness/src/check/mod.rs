@@ -7,6 +7,7 @@
 pub mod api;
 pub mod append_only;
 pub mod baseline;
+pub mod common;
 pub mod extension;
 pub mod graph;
 pub mod index;
@@ -26,10 +27,11 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::database::{DatabaseError, Session, Terms};
+use crate::input::{Environment, Problem, decode};
 use crate::outcome::Finding;
 use crate::redact::Redactor;
-use crate::scenario::{Environment, Problem, decode, file::COMMON_KEYS};
 use crate::server::ThrowawayServer;
+use common::COMMON_KEYS;
 
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]

@@ -11,7 +11,7 @@ use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
 use crate::outcome::Finding;
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
 ///

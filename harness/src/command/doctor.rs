@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{err, out};
 use crate::cleanup::Work;
-use crate::scenario::Environment;
+use crate::input::Environment;
 use crate::{exit_code, server};
 
 /// Runs the command; gives the exit code.

@@ -3,7 +3,8 @@
 use super::{err, out};
 use crate::check::kinds;
 use crate::exit_code;
-use crate::scenario::{diagnostic::nearest, schema};
+use crate::input::diagnostic::nearest;
+use crate::scenario::schema;
 
 /// Runs the command; gives the exit code.
 pub fn run(kind: Option<&str>) -> u8 {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{NoScenarios, err, out, scenarios};
 use crate::cli::Terminal;
 use crate::exit_code;
-use crate::scenario::Environment;
+use crate::input::Environment;
 
 /// Runs the command; gives the exit code.
 pub fn run(paths: &[PathBuf], environment: &Environment, terminal: Terminal) -> u8 {

@@ -13,7 +13,8 @@ use std::process::ExitCode;
 
 use crate::cli::{self, Command};
 use crate::exit_code;
-use crate::scenario::{Diagnostics, Environment, Scenario, load};
+use crate::input::{Diagnostics, Environment, Problem};
+use crate::scenario::{Scenario, load};
 
 /// Reads the command line, runs the command, gives the exit code.
 #[must_use]
@@ -130,7 +131,7 @@ pub(crate) fn scenarios(
 
 /// Two scenarios of one name would overwrite each other's reports.
 fn same_name(file: &Path, other: &Path, name: &str) -> Diagnostics {
-    let problem = crate::scenario::Problem::whole(format!(
+    let problem = Problem::whole(format!(
         "the name `{name}` is also that of {}",
         other.display()
     ))

@@ -6,12 +6,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{NoScenarios, err, out, scenarios};
+use crate::backup::source::Source;
 use crate::cleanup::Work;
 use crate::cli::{Provider, Run, Terminal};
+use crate::context::Context;
+use crate::input::Environment;
 use crate::outcome::DrillResult;
 use crate::redact::Redactor;
-use crate::run::{Context, drill};
-use crate::scenario::{Environment, Scenario, Source, file};
+use crate::run::drill;
+use crate::scenario::Scenario;
+use crate::server::settings;
 use crate::verdict::Verdict;
 use crate::{exit_code, progress, report, server};
 
@@ -151,14 +155,14 @@ fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
                 scenario
                     .server
                     .container
-                    .get_or_insert_with(file::Container::default);
+                    .get_or_insert_with(settings::Container::default);
             }
             Some(Provider::Local) => {
                 scenario.server.container = None;
                 scenario
                     .server
                     .local
-                    .get_or_insert_with(file::Local::default);
+                    .get_or_insert_with(settings::Local::default);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::exit_code;
 use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Finding, NotTested, Outcome, RestoreFacts, ServerFacts,
 };
-use crate::scenario::units::{show_bytes, show_count};
+use crate::units::{show_bytes, show_count};
 use crate::verdict::Verdict;
 
 /// The longest list of findings of one check.

@@ -13,7 +13,7 @@ use super::text::line;
 use super::view;
 use crate::exit_code;
 use crate::outcome::{CheckResult, DrillResult, Finding, Outcome, StageResult};
-use crate::scenario::units::{show_bytes, show_count, show_duration};
+use crate::units::{show_bytes, show_count, show_duration};
 use crate::verdict::Verdict;
 
 /// The longest list of findings of one check or stage.

@@ -8,7 +8,7 @@ use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, StageResult,
     TableRows, TimeSource,
 };
-use crate::scenario::units::{show_count, show_duration};
+use crate::units::{show_count, show_duration};
 
 /// Shows a time as ISO 8601 in UTC, to the second.
 pub(super) fn utc(time: Timestamp) -> String {

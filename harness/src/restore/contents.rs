@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::backup::Backup;
 use crate::database::{DatabaseError, QualifiedName};
 use crate::outcome::{Finding, TableRows};
-use crate::scenario::units::show_count;
 use crate::server::ThrowawayServer;
+use crate::units::show_count;
 
 /// Which tables are there, and which of them belong to an extension.
 const TABLES: &str = "

@@ -1,8 +1,8 @@
 //! What psql and pg_restore print, as messages: severity, SQLSTATE, text, place. Values are dropped here.
 
+use super::settings::Tolerate;
 use crate::outcome::{Finding, Tolerated};
 use crate::redact::Redactor;
-use crate::scenario::file::Tolerate;
 use crate::sqlstate;
 
 /// Errors that are kept with their text; the rest is counted.

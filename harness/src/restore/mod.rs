@@ -5,6 +5,7 @@ pub mod contents;
 mod log;
 mod pg_restore;
 mod psql;
+pub mod settings;
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::backup::format::Format;
 use crate::event::Listener;
 use crate::outcome::{Finding, RestoreFacts};
 use crate::redact::Redactor;
-use crate::scenario::file;
 use crate::server::{ServerError, ThrowawayServer};
+use settings::Restore;
 
 /// Limit of a restore when the scenario gives none.
 const WITHIN: Duration = Duration::from_secs(6 * 3600);
@@ -73,7 +74,7 @@ impl From<ServerError> for RestoreError {
 pub async fn restore(
     server: &ThrowawayServer,
     backup: &mut Backup,
-    settings: &file::Restore,
+    settings: &Restore,
     redactor: &Redactor,
     listener: &Listener,
 ) -> Result<RestoreLog, RestoreError> {
@@ -97,10 +98,7 @@ pub async fn restore(
 }
 
 /// Makes the roles that the scenario knows to be missing: without a login, a right or a membership.
-async fn make_roles(
-    server: &ThrowawayServer,
-    settings: &file::Restore,
-) -> Result<(), RestoreError> {
+async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), RestoreError> {
     for role in &settings.create_roles {
         server.create_role(role).await.map_err(|error| {
             RestoreError::new(format!("cannot make the role `{role}`: {error}"))
@@ -114,7 +112,7 @@ async fn make_roles(
 async fn make_database(
     server: &ThrowawayServer,
     backup: &Backup,
-    settings: &file::Restore,
+    settings: &Restore,
 ) -> Result<String, RestoreError> {
     let name = backup.contents.target(settings.database.as_deref());
     if name == "postgres" {

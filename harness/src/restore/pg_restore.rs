@@ -10,19 +10,19 @@ use tokio_util::io::SyncIoBridge;
 
 use super::log::{Log, Tolerance, pg_restore_line};
 use super::psql::summarise;
+use super::settings::Restore;
 use super::{RestoreError, RestoreLog, make_database};
 use crate::backup::Backup;
 use crate::backup::format::plain;
 use crate::outcome::{Finding, Phase, RestoreFacts};
 use crate::redact::Redactor;
-use crate::scenario::file;
 use crate::server::{Client, ClientInput, ThrowawayServer};
 
 /// Restores a custom archive.
 pub(super) async fn restore(
     server: &ThrowawayServer,
     backup: &mut Backup,
-    settings: &file::Restore,
+    settings: &Restore,
     redactor: &Redactor,
 ) -> Result<RestoreLog, RestoreError> {
     let errors = read(server, backup, redactor).await?;

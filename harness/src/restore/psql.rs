@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufR
 use tokio::sync::mpsc;
 
 use super::log::{Log, Message, Tolerance, psql_line};
+use super::settings::Restore;
 use super::{RestoreError, RestoreLog, make_database};
 use crate::backup::Backup;
 use crate::backup::format::Format;
@@ -23,7 +24,6 @@ use crate::backup::format::lexer::{Lexer, Piece};
 use crate::event::{Event, Listener};
 use crate::outcome::{Finding, Phase};
 use crate::redact::{Redactor, Secret, hex};
-use crate::scenario::file;
 use crate::server::{Client, ClientInput, ThrowawayServer};
 
 /// How much is handed on at once.
@@ -33,7 +33,7 @@ const CHUNK: usize = 128 * 1024;
 pub(super) async fn restore(
     server: &ThrowawayServer,
     backup: &Backup,
-    settings: &file::Restore,
+    settings: &Restore,
     redactor: &Redactor,
     listener: &Listener,
 ) -> Result<RestoreLog, RestoreError> {

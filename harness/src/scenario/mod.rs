@@ -1,29 +1,21 @@
 //! A TOML file → a validated [`Scenario`]. Works offline: no network, no database, no container
 //! engine is asked, and the environment comes in as a value.
 //!
-//! - `file` is the shape of the file, `units` its durations and sizes, `secret` its secrets
-//! - `decode` reads it and reports every mistake, `diagnostic` shows them with carets
+//! - `file` is the shape of the file; providers, restore methods and checks own their parts of it
 //! - `validate` is its meaning, `schema` the JSON Schema for editors
 
-pub mod decode;
-pub mod diagnostic;
 pub mod file;
 pub mod schema;
-pub mod secret;
-pub mod units;
 mod validate;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use diagnostic::{Diagnostics, Problem};
-
+use crate::backup::source::Source;
 use crate::check::Check;
+use crate::input::{Diagnostics, Environment};
 use crate::outcome::{NotTested, ScenarioFacts};
-
-/// The environment, as `cli.rs` read it.
-pub type Environment = BTreeMap<String, String>;
+use crate::{restore, server};
 
 /// A validated scenario.
 pub struct Scenario {
@@ -36,24 +28,15 @@ pub struct Scenario {
     /// The backup may be at most this old.
     pub max_age: Option<Duration>,
     /// Which provider.
-    pub server: file::Server,
+    pub server: server::settings::Server,
     /// How to restore.
-    pub restore: file::Restore,
+    pub restore: restore::settings::Restore,
     /// The restore may take at most this long.
     pub restore_within: Option<Duration>,
     /// What the scenario itself says it does not test.
     pub not_tested: Vec<NotTested>,
     /// What must be true.
     pub checks: Vec<ScenarioCheck>,
-}
-
-/// Where the backup lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// One file.
-    Path(PathBuf),
-    /// The newest file that matches a pattern, by the time in its name.
-    Newest(PathBuf),
 }
 
 /// A check as a scenario asks for it.

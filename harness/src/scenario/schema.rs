@@ -4,7 +4,9 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::file;
-use crate::check::kinds;
+use crate::check::{common::Common, kinds};
+use crate::restore::settings::Restore;
+use crate::server::settings::Server;
 
 /// Makes the schema.
 #[must_use]
@@ -25,8 +27,8 @@ pub fn schema() -> Value {
         json!({ "type": "string", "description": "One or more sentences for the reports." }),
     );
     add("backup", generator.subschema_for::<file::Backup>().into());
-    add("server", generator.subschema_for::<file::Server>().into());
-    add("restore", generator.subschema_for::<file::Restore>().into());
+    add("server", generator.subschema_for::<Server>().into());
+    add("restore", generator.subschema_for::<Restore>().into());
     add(
         "objective",
         generator.subschema_for::<file::Objective>().into(),
@@ -53,7 +55,7 @@ pub fn schema() -> Value {
 
 /// One array of tables per kind; each entry has the kind's parameters and the common ones.
 fn checks(generator: &mut SchemaGenerator) -> Value {
-    let common: Value = file::Common::json_schema_in(generator);
+    let common: Value = Common::json_schema_in(generator);
     let common = common
         .get("properties")
         .and_then(Value::as_object)

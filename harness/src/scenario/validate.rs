@@ -9,12 +9,17 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::decode::{Table, decode, expand};
-use super::diagnostic::{Problem, nearest};
-use super::file::{self, COMMON_KEYS, Common, TOP_KEYS};
-use super::{Environment, Scenario, ScenarioCheck, Source};
+use super::file::{self, TOP_KEYS};
+use super::{Scenario, ScenarioCheck};
+use crate::backup::source::Source;
+use crate::check::common::{COMMON_KEYS, Common};
 use crate::check::{Kind, kinds};
+use crate::input::decode::{Table, decode, expand};
+use crate::input::diagnostic::nearest;
+use crate::input::{Environment, Problem};
 use crate::outcome::{NotTested, ScenarioFacts};
+use crate::restore::settings::Restore;
+use crate::server::settings::Server;
 
 /// Limit of a check that gives none.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
@@ -53,7 +58,7 @@ pub(super) fn scenario(
     let has_backup = root.contains_key("backup");
     let backup = take::<file::Backup>(&mut root, "backup", problems);
     let backup_span = span_of(text, "backup");
-    let server = take::<file::Server>(&mut root, "server", problems).unwrap_or_default();
+    let server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
     if server.container.is_some() && server.local.is_some() {
         problems.push(
             Problem::at(
@@ -63,7 +68,7 @@ pub(super) fn scenario(
             .hint("keep `[server.container]` or `[server.local]`, or neither"),
         );
     }
-    let restore = take::<file::Restore>(&mut root, "restore", problems).unwrap_or_default();
+    let restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
     tolerations(&restore, text, problems);
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
     let not_tested =
@@ -200,7 +205,7 @@ fn source(
 }
 
 /// A toleration without anything to match would let everything pass.
-fn tolerations(restore: &file::Restore, text: &str, problems: &mut Vec<Problem>) {
+fn tolerations(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
     for entry in &restore.tolerate {
         let empty =
             |field: &Option<String>| field.as_deref().is_none_or(|text| text.trim().is_empty());

@@ -24,14 +24,13 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{
     Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
-    settings,
+    arguments, settings,
 };
 use crate::cleanup::{LABEL_HOST, LABEL_RUN, LABEL_WORK, Run, Work, host};
 use crate::database::{Address, Endpoint};
 use crate::outcome::ServerFacts;
 use crate::redact::Secret;
-use crate::scenario::file::{self, Storage};
-use crate::scenario::units::show_bytes;
+use crate::units::show_bytes;
 
 /// Where the socket's folder is inside.
 const SOCKET: &str = "/redrill/socket";
@@ -85,7 +84,7 @@ struct Container {
     memory: u64,
     shm: u64,
     pids: u32,
-    storage: Storage,
+    storage: settings::Storage,
     by_port: bool,
     arguments: Vec<String>,
     chosen: String,
@@ -96,8 +95,8 @@ struct Container {
 
 /// Gives an empty machine: an engine that answers, and an image that is there. Never pulls.
 pub(super) async fn provide(
-    server: &file::Server,
-    container: &file::Container,
+    server: &settings::Server,
+    container: &settings::Container,
     wanted: &Wanted,
     run: &Run,
     chosen: &str,
@@ -112,9 +111,9 @@ pub(super) async fn provide(
         // A restored database takes up to some three times its dump, indexes included.
         let in_memory = wanted.bytes.saturating_mul(4) < memory / 4;
         if in_memory {
-            Storage::Memory
+            settings::Storage::Memory
         } else {
-            Storage::Volume
+            settings::Storage::Volume
         }
     });
     let socket = run.folder.join("socket");
@@ -138,7 +137,7 @@ pub(super) async fn provide(
         pids: container.pids.unwrap_or(PIDS),
         storage,
         by_port,
-        arguments: settings(server),
+        arguments: arguments(server),
         chosen: chosen.to_owned(),
         bin: None,
         endpoint: None,
@@ -176,7 +175,7 @@ async fn sockets_cross(docker: &Docker) -> bool {
 /// Takes the image that the scenario names, or the one for the backup's major version or the next.
 async fn image(
     docker: &Docker,
-    container: &file::Container,
+    container: &settings::Container,
     wanted: &Wanted,
 ) -> Result<(String, String), ServerError> {
     if let Some(name) = &container.image {
@@ -230,7 +229,7 @@ impl Container {
         if let Some(folder) = self.backup.as_deref().and_then(Path::parent) {
             mounts.push(bind(folder, BACKUP, true));
         }
-        if storage == Storage::Volume {
+        if storage == settings::Storage::Volume {
             // Without a source it is anonymous, and goes with the container.
             mounts.push(Mount {
                 typ: Some(MountType::VOLUME),
@@ -245,7 +244,7 @@ impl Container {
             config.pids_limit = Some(i64::from(pids));
             config.mounts = Some(mounts.clone());
             config.publish_all_ports = Some(false);
-            if storage == Storage::Memory {
+            if storage == settings::Storage::Memory {
                 config.tmpfs = Some(HashMap::from([(
                     HOME.to_owned(),
                     "rw,mode=1777,exec".to_owned(),
@@ -559,8 +558,10 @@ impl Machine for Container {
                 self.pids
             ),
             match self.storage {
-                Storage::Memory => "data in memory".to_owned(),
-                Storage::Volume => "data on a volume that goes with the container".to_owned(),
+                settings::Storage::Memory => "data in memory".to_owned(),
+                settings::Storage::Volume => {
+                    "data on a volume that goes with the container".to_owned()
+                }
             },
         ];
         if self.backup.is_some() {

@@ -11,7 +11,7 @@ use nix::unistd::User;
 
 use super::{
     Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
-    settings,
+    arguments, settings,
 };
 use crate::cleanup::Run;
 use crate::database::{Address, Endpoint};
@@ -19,7 +19,6 @@ use crate::outcome::ServerFacts;
 use crate::process::{self, Input, Program, Running};
 use crate::redact::Secret;
 use crate::sandbox::{Sandbox, Strength};
-use crate::scenario::file;
 
 /// Folders where distributions put the programs of a server.
 const FOLDERS: &[&str] = &[
@@ -57,8 +56,8 @@ struct Local {
 
 /// Gives an empty machine: the fitting programs, and a private folder for them.
 pub(super) async fn provide(
-    server: &file::Server,
-    local: &file::Local,
+    server: &settings::Server,
+    local: &settings::Local,
     wanted: &Wanted,
     run: &Run,
     path: &str,
@@ -96,7 +95,7 @@ pub(super) async fn provide(
         folder,
         user,
         user_name,
-        arguments: settings(server),
+        arguments: arguments(server),
         strength: Sandbox::strength(),
         chosen: chosen.to_owned(),
         endpoint: None,
@@ -106,7 +105,7 @@ pub(super) async fn provide(
 
 /// Takes the programs that the scenario names, or the ones that fit the backup best.
 async fn choose(
-    local: &file::Local,
+    local: &settings::Local,
     wanted: &Wanted,
     path: &str,
     run: &str,

@@ -8,6 +8,7 @@
 mod container;
 mod extension;
 mod local;
+pub mod settings;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,7 +19,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::cleanup::{Run, Swept, Work};
 use crate::database::{DatabaseError, Endpoint, Session, Terms};
 use crate::outcome::ServerFacts;
-use crate::scenario::file;
 
 /// What a backup wants of a server.
 #[derive(Debug, Clone, Default)]
@@ -153,7 +153,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Gives the settings of a throwaway server, those of the scenario last.
-fn settings(server: &file::Server) -> Vec<String> {
+fn arguments(server: &settings::Server) -> Vec<String> {
     let ours = SETTINGS
         .iter()
         .map(|(name, value)| format!("{name}={value}"));
@@ -184,7 +184,7 @@ impl ThrowawayServer {
     /// No provider, no answer in time, or an extension that is not installed there: all of them
     /// say nothing about the backup.
     pub async fn start(
-        server: &file::Server,
+        server: &settings::Server,
         wanted: &Wanted,
         run: &Run,
         path: &str,
@@ -219,7 +219,7 @@ impl ThrowawayServer {
     /// Starts the machine and waits for the first answer.
     async fn bring_up(
         machine: &mut Box<dyn Machine>,
-        server: &file::Server,
+        server: &settings::Server,
         wanted: &Wanted,
     ) -> Result<(Endpoint, u32, String), ServerError> {
         let within = server.start_within.map_or(START_WITHIN, |span| span.0);
@@ -403,7 +403,7 @@ async fn version(endpoint: &Endpoint) -> Result<(u32, String), DatabaseError> {
 
 /// Takes the provider that the scenario pins, or the best one there is.
 async fn provide(
-    server: &file::Server,
+    server: &settings::Server,
     wanted: &Wanted,
     run: &Run,
     path: &str,
@@ -416,13 +416,29 @@ async fn provide(
         return container_provider(server, settings, wanted, run, "the scenario asks for it").await;
     }
     let chosen = "a container engine answers and an image is there";
-    let container =
-        match container_provider(server, &file::Container::default(), wanted, run, chosen).await {
-            Ok(machine) => return Ok(machine),
-            Err(error) => error,
-        };
+    let container = match container_provider(
+        server,
+        &settings::Container::default(),
+        wanted,
+        run,
+        chosen,
+    )
+    .await
+    {
+        Ok(machine) => return Ok(machine),
+        Err(error) => error,
+    };
     let chosen = format!("no container: {container}");
-    match local::provide(server, &file::Local::default(), wanted, run, path, &chosen).await {
+    match local::provide(
+        server,
+        &settings::Local::default(),
+        wanted,
+        run,
+        path,
+        &chosen,
+    )
+    .await
+    {
         Ok(machine) => Ok(machine),
         Err(local) => {
             let hints: Vec<String> = [container.hint, local.hint].into_iter().flatten().collect();
@@ -437,8 +453,8 @@ async fn provide(
 
 #[cfg(feature = "container")]
 async fn container_provider(
-    server: &file::Server,
-    settings: &file::Container,
+    server: &settings::Server,
+    settings: &settings::Container,
     wanted: &Wanted,
     run: &Run,
     chosen: &str,
@@ -448,8 +464,8 @@ async fn container_provider(
 
 #[cfg(not(feature = "container"))]
 async fn container_provider(
-    _: &file::Server,
-    _: &file::Container,
+    _: &settings::Server,
+    _: &settings::Container,
     _: &Wanted,
     _: &Run,
     _: &str,

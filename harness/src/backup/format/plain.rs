@@ -10,7 +10,7 @@ use super::lexer::{End, Lexer, Piece, Statement};
 use crate::backup::contents::{Contents, Problems, Rows};
 use crate::database::QualifiedName;
 use crate::outcome::Finding;
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// Findings of one sort that are told in full; the rest is counted.
 const TOLD: usize = 5;

@@ -8,7 +8,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::outcome::TimeSource;
-use crate::scenario::Source;
+
+/// Where the backup lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// One file.
+    Path(PathBuf),
+    /// The newest file that matches a pattern, by the time in its name.
+    Newest(PathBuf),
+}
 
 /// A backup that was found, and why it is this one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use tokio::task::JoinHandle;
 use super::request::Client;
 use super::{Api, Ready};
 use crate::check::{CouldNotLook, Restored};
+use crate::input::secret::SecretText;
 use crate::outcome::Finding;
 use crate::process::{self, Program, Running};
-use crate::scenario::secret::SecretText;
-use crate::scenario::units::show_duration;
 use crate::sqlstate::without_quoted;
+use crate::units::show_duration;
 
 /// Pause between two looks whether it is ready.
 const POLL: Duration = Duration::from_millis(50);

@@ -17,9 +17,9 @@ use self::expect::Expectation;
 use self::request::{Client, Request};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::{Session, quote_literal};
+use crate::input::secret::SecretText;
 use crate::outcome::Finding;
-use crate::scenario::secret::SecretText;
-use crate::scenario::units::{Span, show_duration};
+use crate::units::{Span, show_duration};
 
 /// The application itself starts on the restored database, as its own role, and answers as it must.
 ///

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::Expectation;
 use crate::check::{CouldNotLook, Restored};
+use crate::input::secret::SecretText;
 use crate::outcome::Finding;
-use crate::scenario::secret::SecretText;
-use crate::scenario::units::{Span, show_bytes, show_duration};
+use crate::units::{Span, show_bytes, show_duration};
 
 /// How long an answer may take where the scenario does not say.
 const PATIENCE: Duration = Duration::from_secs(30);

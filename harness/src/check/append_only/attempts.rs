@@ -3,7 +3,7 @@
 use crate::check::CouldNotLook;
 use crate::check::privilege::{Relation, could_not_try, is_true, says_nothing};
 use crate::database::{Attempt, DatabaseError, QualifiedName, Session, quote_ident};
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// What can be tried on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

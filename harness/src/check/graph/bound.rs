@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
 
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// How many there must be: `120`, `{ min = 1 }`, `{ max = 9 }`, `{ min = 1, max = 9 }`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

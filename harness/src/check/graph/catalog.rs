@@ -3,7 +3,7 @@
 use crate::check::CouldNotLook;
 use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
 use crate::outcome::Finding;
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// A graph as its catalog and tables show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::catalog;
 use crate::check::{CouldNotLook, Restored};
 use crate::database::{DatabaseError, QualifiedName, Session, quote_literal};
 use crate::outcome::Finding;
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// Closes and opens the quotes around Cypher, so a pattern may not hold it.
 pub const QUOTE: &str = "$redrill$";

@@ -16,7 +16,7 @@ use self::cypher::Question;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::quote_ident;
 use crate::outcome::Finding;
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// An Apache AGE graph is whole, holds what it must, and answers Cypher as the application gets it.
 ///

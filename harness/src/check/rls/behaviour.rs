@@ -9,7 +9,7 @@ use crate::check::privilege::{could_not_try, one_statement, says_nothing};
 use crate::check::{Complaint, CouldNotLook, Restored};
 use crate::database::{Attempt, DatabaseError, QualifiedName, Session, quote_ident};
 use crate::outcome::Finding;
-use crate::scenario::units::show_count;
+use crate::units::show_count;
 
 /// What a role sees and may write.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::LIST;
 use crate::report::{text, view};
-use crate::scenario::units::show_duration;
+use crate::units::show_duration;
 
 /// Inline markdown that is safe to print. Only the functions below make it.
 #[derive(Debug, Clone, Default)]

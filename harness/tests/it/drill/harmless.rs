@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use redrill::backup::source::Source;
 use redrill::backup::{inspect::inspect, source};
-use redrill::scenario::Source;
 
 use super::GOOD;
 use super::broken::check::CHECKS;

@@ -7,13 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
+use redrill::backup::source::Source;
 use redrill::backup::{self, Backup};
 use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
 use redrill::database::{Address, quote_ident, quote_literal};
+use redrill::input::Environment;
 use redrill::outcome::Finding;
 use redrill::redact::Redactor;
-use redrill::scenario::{self, Environment, ScenarioCheck, Source, file};
+use redrill::restore::settings::Restore;
+use redrill::scenario::{self, ScenarioCheck};
+use redrill::server::settings::Server;
 use redrill::server::{ThrowawayServer, Wanted};
 use redrill::{restore, run};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -93,13 +97,13 @@ pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
         file: None,
     };
     let path = std::env::var("PATH").unwrap();
-    let server = ThrowawayServer::start(&file::Server::default(), &wanted, &run, &path)
+    let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
         .await
         .unwrap();
     let log = restore::restore(
         &server,
         &mut backup,
-        &file::Restore::default(),
+        &Restore::default(),
         &Redactor::default(),
         &(Arc::new(|_| {}) as redrill::event::Listener),
     )

@@ -1,0 +1,388 @@
+//! The record of a drill while it is made: stages and checks as they end, and what follows from them.
+//! Whatever enters is freed of secrets here.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::check::Observation;
+use crate::cleanup::Run;
+use crate::context::Context;
+use crate::event::Event;
+use crate::outcome::{
+    CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult,
+    TimeSource,
+};
+use crate::scenario::{Scenario, ScenarioCheck};
+use crate::stage::{Facts, Passed, Staged, Stopped};
+use crate::verdict::{Verdict, verdict};
+
+/// A backup whose time lies further ahead than this has a wrong clock, not a young age.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// The record of a drill that is under way.
+pub struct Record<'a> {
+    scenario: &'a Scenario,
+    context: &'a Context,
+    result: DrillResult,
+    began: Instant,
+    current: Option<(Stage, Instant)>,
+}
+
+impl<'a> Record<'a> {
+    /// Begins the record.
+    #[must_use]
+    pub fn begin(scenario: &'a Scenario, context: &'a Context) -> Self {
+        (context.listener)(Event::Begun {
+            scenario: scenario.facts.name.clone(),
+        });
+        let result = DrillResult {
+            redrill: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: scenario.facts.clone(),
+            started: Timestamp::now(),
+            not_tested: scenario.not_tested.clone(),
+            repeat: context.repeat.clone(),
+            ..DrillResult::default()
+        };
+        Self {
+            scenario,
+            context,
+            result,
+            began: Instant::now(),
+            current: None,
+        }
+    }
+
+    /// Notes the run's id.
+    pub fn belongs_to(&mut self, run: &Run) {
+        self.result.run.clone_from(&run.id);
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> String {
+        self.result.run.clone()
+    }
+
+    /// Runs one stage and records what became of it; gives its value when it passed.
+    pub async fn stage<T>(
+        &mut self,
+        stage: Stage,
+        work: impl Future<Output = Staged<T>>,
+    ) -> Option<T> {
+        (self.context.listener)(Event::Stage(stage));
+        let began = Instant::now();
+        self.current = Some((stage, began));
+        let (facts, judged) = work.await;
+        self.current = None;
+        self.learn(facts);
+        match judged {
+            Ok(Passed {
+                value,
+                summary,
+                warnings,
+            }) => {
+                self.ended(stage, Outcome::Pass, &summary, warnings, began.elapsed());
+                Some(value)
+            }
+            Err(Stopped {
+                outcome,
+                summary,
+                findings,
+            }) => {
+                self.ended(stage, outcome, &summary, findings, began.elapsed());
+                None
+            }
+        }
+    }
+
+    /// Records a stage that could not even begin, or was ended from outside.
+    pub fn stopped(&mut self, stage: Stage, stopped: Stopped) {
+        let duration = self
+            .current
+            .take()
+            .map_or(Duration::ZERO, |(_, began)| began.elapsed());
+        self.ended(
+            stage,
+            stopped.outcome,
+            &stopped.summary,
+            stopped.findings,
+            duration,
+        );
+    }
+
+    /// Records that a signal came.
+    pub fn interrupt(&mut self) {
+        self.result.interrupted = true;
+        if let Some((stage, _)) = self.current {
+            self.stopped(stage, Stopped::error("interrupted by a signal"));
+        }
+    }
+
+    /// Keeps what a stage learnt.
+    fn learn(&mut self, facts: Facts) {
+        let result = &mut self.result;
+        result.backup = facts.backup.or(result.backup.take());
+        result.server = facts.server.or(result.server.take());
+        result.restore = facts.restore.or(result.restore.take());
+    }
+
+    fn ended(
+        &mut self,
+        stage: Stage,
+        outcome: Outcome,
+        summary: &str,
+        findings: Vec<Finding>,
+        duration: Duration,
+    ) {
+        let summary = self.context.redactor.clean(summary);
+        (self.context.listener)(Event::StageEnded {
+            stage,
+            outcome: outcome.clone(),
+            summary: summary.clone(),
+            duration,
+        });
+        let findings = findings
+            .into_iter()
+            .map(|finding| self.clean(finding))
+            .collect();
+        self.result.stages.push(StageResult {
+            stage,
+            outcome,
+            summary,
+            findings,
+            duration,
+        });
+    }
+
+    /// Tells that a check begins.
+    pub fn checking(&self, check: &ScenarioCheck) {
+        (self.context.listener)(Event::Check {
+            id: check.id.clone(),
+        });
+    }
+
+    /// Records what became of a check.
+    pub fn check(
+        &mut self,
+        check: &ScenarioCheck,
+        database: &str,
+        duration: Duration,
+        looked: Result<Observation, Finding>,
+    ) {
+        let mut result = empty(check, database, Outcome::Pass);
+        result.duration = duration;
+        let findings = match looked {
+            Ok(observation) => {
+                if !observation.findings.is_empty() {
+                    result.outcome = Outcome::Fail;
+                }
+                result.expected = self.context.redactor.clean(&observation.expected);
+                result.actual = self.context.redactor.clean(&observation.actual);
+                observation.findings
+            }
+            Err(finding) => {
+                result.outcome = Outcome::Error;
+                result.actual = self.context.redactor.clean(&finding.actual);
+                vec![finding]
+            }
+        };
+        result.findings = findings
+            .into_iter()
+            .map(|finding| self.clean(finding))
+            .collect();
+        (self.context.listener)(Event::CheckEnded {
+            id: check.id.clone(),
+            outcome: result.outcome.clone(),
+            duration,
+        });
+        self.result.checks.push(result);
+    }
+
+    /// Takes secrets out of a finding.
+    fn clean(&self, finding: Finding) -> Finding {
+        let clean = |text: String| self.context.redactor.clean(&text);
+        Finding {
+            object: finding.object.map(clean),
+            expected: clean(finding.expected),
+            actual: clean(finding.actual),
+            hint: finding.hint.map(clean),
+        }
+    }
+
+    /// Records every stage and check that was not tried, with the reason.
+    pub fn skip_the_rest(&mut self) {
+        let reason = self.reason();
+        let outcome = || Outcome::Skipped {
+            reason: reason.clone(),
+        };
+        for stage in Stage::ALL {
+            let done = self
+                .result
+                .stages
+                .iter()
+                .any(|result| result.stage == stage);
+            if !done && stage != Stage::Teardown {
+                self.result.stages.push(StageResult {
+                    stage,
+                    outcome: outcome(),
+                    summary: reason.clone(),
+                    findings: Vec::new(),
+                    duration: Duration::ZERO,
+                });
+            }
+        }
+        for check in &self.scenario.checks {
+            if !self.result.checks.iter().any(|done| done.id == check.id) {
+                let database = check.database.clone().unwrap_or_default();
+                self.result.checks.push(empty(check, &database, outcome()));
+            }
+        }
+    }
+
+    /// Why what comes after the last stage was not tried.
+    fn reason(&self) -> String {
+        if self.result.interrupted {
+            return "the drill was interrupted".to_owned();
+        }
+        let stopped = self
+            .result
+            .stages
+            .iter()
+            .find(|stage| stage.outcome != Outcome::Pass);
+        stopped.map_or_else(
+            || "an earlier stage did not end".to_owned(),
+            |stage| format!("the {} stage did not pass", stage.stage.word()),
+        )
+    }
+
+    /// Completes the result and computes the verdict.
+    #[must_use]
+    pub fn finish(mut self) -> (DrillResult, Verdict) {
+        self.skip_the_rest();
+        self.result.objectives = objectives(self.scenario, &self.result);
+        self.result
+            .not_tested
+            .extend(untested(self.scenario, &self.result));
+        self.result.duration = self.began.elapsed();
+        let verdict = verdict(&self.result);
+        (self.context.listener)(Event::Ended {
+            scenario: self.scenario.facts.name.clone(),
+            verdict,
+        });
+        (self.result, verdict)
+    }
+}
+
+/// A result for a check that has none yet.
+fn empty(check: &ScenarioCheck, database: &str, outcome: Outcome) -> CheckResult {
+    CheckResult {
+        id: check.id.clone(),
+        kind: check.kind,
+        name: check.name.clone(),
+        line: check.line,
+        required: check.required,
+        database: database.to_owned(),
+        outcome,
+        expected: String::new(),
+        actual: String::new(),
+        findings: Vec::new(),
+        duration: Duration::ZERO,
+    }
+}
+
+/// Measures the objectives that the scenario sets.
+fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
+    let passed = result
+        .stages
+        .iter()
+        .any(|stage| stage.stage == Stage::Restore && stage.outcome == Outcome::Pass);
+    let restore = scenario.restore_within.map(|limit| Objective {
+        name: "restore-within",
+        limit,
+        actual: result
+            .restore
+            .as_ref()
+            .filter(|_| passed)
+            .map(|restore| restore.duration),
+    });
+    let made = result.backup.as_ref().and_then(|backup| backup.made);
+    let age = scenario.max_age.map(|limit| Objective {
+        name: "max-age",
+        limit,
+        actual: made.and_then(|(made, _)| age(made, result.started)),
+    });
+    [restore, age].into_iter().flatten().collect()
+}
+
+/// Age of a backup; a name that carries only a date may lie a little ahead, but no more than a day.
+fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
+    match Duration::try_from(now.duration_since(made)) {
+        Ok(age) => Some(age),
+        Err(_) => {
+            let ahead = Duration::try_from(made.duration_since(now)).ok()?;
+            (ahead <= AHEAD).then_some(Duration::ZERO)
+        }
+    }
+}
+
+/// What no check and no stage of this version looks at.
+fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    let entry = |what: &str, why: &str| NotTested {
+        what: what.to_owned(),
+        why: why.to_owned(),
+    };
+    let mut untested = Vec::new();
+    let made = &scenario.restore.create_roles;
+    if !made.is_empty() {
+        untested.push(entry(
+            &format!("the roles {}", made.join(", ")),
+            "they are not in the backup and were made without login and rights, as `create-roles` says",
+        ));
+    }
+    if result.restore.is_some() {
+        untested.push(entry(
+            "the values of rows",
+            "rows are counted, not compared one by one; only checks look at values",
+        ));
+        untested.push(entry(
+            "objects that no check names",
+            "an object that the backup itself lacks leaves no trace in a restore",
+        ));
+    }
+    let weak = |source| source == TimeSource::ModificationTime;
+    if result
+        .backup
+        .as_ref()
+        .and_then(|backup| backup.made)
+        .is_some_and(|(_, source)| weak(source))
+    {
+        untested.push(entry(
+            "the age of the backup by its own word",
+            "neither its name nor its header says when it was made; the file's time was taken",
+        ));
+    }
+    untested
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("2026-05-25T00:00:00Z", Some(3600))]
+    #[case("2026-05-25T05:00:00Z", Some(0))]
+    #[case("2026-05-27T00:00:00Z", None)]
+    fn an_age_is_measured_unless_the_clock_is_wrong(
+        #[case] made: &str,
+        #[case] seconds: Option<u64>,
+    ) {
+        let now: Timestamp = "2026-05-25T01:00:00Z".parse().unwrap();
+        assert_eq!(
+            age(made.parse().unwrap(), now),
+            seconds.map(Duration::from_secs)
+        );
+    }
+}

@@ -1,0 +1,374 @@
+//! What each stage does, and what it gives: a value for the next one, facts for the reports, one
+//! line for people, and findings.
+
+use std::time::Duration;
+
+use crate::backup::{self, Backup, format::Format};
+use crate::cleanup::Run;
+use crate::context::Context;
+use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
+use crate::restore::{self, RestoreLog};
+use crate::scenario::Scenario;
+use crate::server::{self, ThrowawayServer, Wanted};
+use crate::units::{show_bytes, show_count, show_duration};
+
+/// How long the teardown may take before it is reported as failed.
+const TEARDOWN_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a stage that passed gives.
+#[derive(Debug)]
+pub struct Passed<T> {
+    /// For the next stage.
+    pub value: T,
+    /// One line for people.
+    pub summary: String,
+    /// What is odd and does not matter.
+    pub warnings: Vec<Finding>,
+}
+
+/// Why a stage did not pass.
+#[derive(Debug)]
+pub struct Stopped {
+    /// `Fail` when it was looked at, `Error` when it could not be.
+    pub outcome: Outcome,
+    /// One line for people.
+    pub summary: String,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// What a stage learnt for the reports, whether it passed or not.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The backup.
+    pub backup: Option<BackupFacts>,
+    /// The server.
+    pub server: Option<ServerFacts>,
+    /// The restore.
+    pub restore: Option<RestoreFacts>,
+}
+
+/// What a stage gives.
+pub type Staged<T> = (Facts, Result<Passed<T>, Stopped>);
+
+impl<T> Passed<T> {
+    fn new(value: T, summary: impl Into<String>) -> Self {
+        Self {
+            value,
+            summary: summary.into(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Stopped {
+    /// It was looked at, and it is wrong.
+    #[must_use]
+    pub fn fail(summary: impl Into<String>, findings: Vec<Finding>) -> Self {
+        Self {
+            outcome: Outcome::Fail,
+            summary: summary.into(),
+            findings,
+        }
+    }
+
+    /// It could not be looked at.
+    #[must_use]
+    pub fn error(summary: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Error,
+            summary: summary.into(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        if let Some(hint) = hint.into() {
+            self.findings
+                .push(Finding::new("a look at it", self.summary.clone()).hint(hint));
+        }
+        self
+    }
+}
+
+/// Finds the backup and looks at the file. What it says of itself is reported also when it is broken.
+pub async fn backup(scenario: &Scenario) -> Staged<Backup> {
+    let found = match backup::source::find(&scenario.source, &scenario.folder) {
+        Ok(found) => found,
+        Err(error) => return unable(Stopped::error(error.reason).hint(error.hint)),
+    };
+    let inspected = tokio::task::spawn_blocking(move || backup::inspect::inspect(&found)).await;
+    match inspected {
+        Err(error) => unable(Stopped::error(format!("the inspection ended: {error}"))),
+        Ok(Err(error)) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Ok(Ok(backup)) => {
+            let facts = Facts {
+                backup: Some(backup.facts()),
+                ..Facts::default()
+            };
+            (facts, judge_backup(backup))
+        }
+    }
+}
+
+/// Starts the throwaway server.
+pub async fn server(
+    scenario: &Scenario,
+    backup: &Backup,
+    run: &Run,
+    context: &Context,
+) -> Staged<ThrowawayServer> {
+    let path = context
+        .environment
+        .get("PATH")
+        .map_or("/usr/bin:/bin", String::as_str);
+    match ThrowawayServer::start(&scenario.server, &wanted(backup), run, path).await {
+        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Ok(server) => {
+            let facts = server.facts().clone();
+            let place = if facts.provider == "container" {
+                "in a container"
+            } else {
+                "as a local server"
+            };
+            let summary = format!(
+                "PostgreSQL {} {place}, {}, up in {}",
+                facts.version,
+                facts.origin,
+                show_duration(facts.started_in)
+            );
+            let facts = Facts {
+                server: Some(facts),
+                ..Facts::default()
+            };
+            (facts, Ok(Passed::new(server, summary)))
+        }
+    }
+}
+
+/// Restores, and reads the log.
+pub async fn restore(
+    scenario: &Scenario,
+    server: &ThrowawayServer,
+    backup: &mut Backup,
+    context: &Context,
+) -> Staged<RestoreLog> {
+    let (settings, redactor) = (&scenario.restore, &context.redactor);
+    match restore::restore(server, backup, settings, redactor, &context.listener).await {
+        Err(error) => {
+            let facts = Facts {
+                restore: Some(RestoreFacts::default()),
+                ..Facts::default()
+            };
+            (facts, Err(Stopped::error(error.reason).hint(error.hint)))
+        }
+        Ok(log) => {
+            // Reading an archive to its end has shown how many rows it holds.
+            let facts = Facts {
+                backup: Some(backup.facts()),
+                restore: Some(log.facts.clone()),
+                ..Facts::default()
+            };
+            (facts, judge_restore(log))
+        }
+    }
+}
+
+/// Compares what is in the database with what is in the backup.
+pub async fn contents(server: &ThrowawayServer, backup: &Backup, log: &RestoreLog) -> Staged<()> {
+    match restore::contents::compare(server, backup, &log.database).await {
+        Err(error) => unable(Stopped::error(error.to_string())),
+        Ok((rows, findings)) => {
+            let count: u64 = rows.iter().map(|table| table.backup).sum();
+            let judged = if findings.is_empty() {
+                let summary = format!(
+                    "{} rows of {} tables, counted one by one",
+                    show_count(count),
+                    rows.len()
+                );
+                Ok(Passed::new((), summary))
+            } else {
+                let verb = if findings.len() == 1 { "does" } else { "do" };
+                let summary = format!(
+                    "{} of {} tables {verb} not hold the rows of the backup",
+                    findings.len(),
+                    rows.len()
+                );
+                Err(Stopped::fail(summary, findings))
+            };
+            let restore = RestoreFacts {
+                rows,
+                ..log.facts.clone()
+            };
+            (
+                Facts {
+                    restore: Some(restore),
+                    ..Facts::default()
+                },
+                judged,
+            )
+        }
+    }
+}
+
+/// Removes everything that the run started.
+pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
+    let work = async {
+        let mut failed = Vec::new();
+        match server {
+            Some(server) => failed.extend(server.stop().await.err().map(|error| error.reason)),
+            // It may have been on its way when the drill ended.
+            None => failed.extend(server::forget(&run).await),
+        }
+        failed.extend(run.end().err().map(|error| error.to_string()));
+        failed
+    };
+    let again = "`redrill clean` tries again".to_owned();
+    let judged = match tokio::time::timeout(TEARDOWN_WITHIN, work).await {
+        Ok(failed) if failed.is_empty() => {
+            Ok(Passed::new((), "everything that was started is removed"))
+        }
+        Ok(failed) => Err(Stopped::error(failed.join("; ")).hint(again)),
+        Err(_) => Err(Stopped::error("the teardown did not end in time").hint(again)),
+    };
+    (Facts::default(), judged)
+}
+
+/// A stage that could not look and learnt nothing.
+fn unable<T>(stopped: Stopped) -> Staged<T> {
+    (Facts::default(), Err(stopped))
+}
+
+/// What the backup wants of a server.
+fn wanted(backup: &Backup) -> Wanted {
+    let archive = matches!(backup.format, Format::Archive { .. });
+    Wanted {
+        major: backup.contents.major(),
+        extensions: backup.contents.extensions.clone(),
+        superuser: backup.contents.bootstrap_superuser(),
+        // An archive compresses inside: some five times, as rows of text do.
+        bytes: backup.uncompressed_bytes * if archive { 5 } else { 1 },
+        file: archive.then(|| {
+            backup
+                .path
+                .canonicalize()
+                .unwrap_or_else(|_| backup.path.clone())
+        }),
+    }
+}
+
+/// Judges the file by what the inspection found.
+fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
+    let name = backup
+        .path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    if let Some(first) = backup.problems.first() {
+        let place = first
+            .object
+            .as_ref()
+            .map(|object| format!("{object}: "))
+            .unwrap_or_default();
+        let summary = format!(
+            "{name} is no whole, harmless backup: {place}{}",
+            first.actual
+        );
+        return Err(Stopped::fail(
+            summary,
+            [backup.problems, backup.warnings].concat(),
+        ));
+    }
+    let facts = backup.facts();
+    let mut summary = format!(
+        "{name}: {}, {}, {} tables",
+        backup.format,
+        show_bytes(backup.bytes),
+        facts.tables
+    );
+    // An archive says how many rows it holds only when it is read to its end.
+    if matches!(backup.format, Format::Plain { .. }) {
+        summary.push_str(&format!(" with {} rows", show_count(facts.rows)));
+    }
+    let warnings = backup.warnings.clone();
+    Ok(Passed {
+        value: backup,
+        summary,
+        warnings,
+    })
+}
+
+/// Judges the restore by its log.
+fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
+    let facts = &log.facts;
+    if !log.unable.is_empty() {
+        return Err(Stopped {
+            outcome: Outcome::Error,
+            summary: "the place of the restore is at fault, so the backup cannot be judged"
+                .to_owned(),
+            findings: [log.unable, log.errors].concat(),
+        });
+    }
+    let took = show_duration(facts.duration);
+    if !log.errors.is_empty() {
+        let noun = if facts.errors == 1 { "error" } else { "errors" };
+        let summary = format!("{} {noun} in {took}", show_count(facts.errors));
+        return Err(Stopped::fail(summary, log.errors));
+    }
+    let phases: Vec<String> = facts
+        .phases
+        .iter()
+        .map(|phase| format!("{} {}", phase.name, show_duration(phase.duration)))
+        .collect();
+    let summary = format!("no error in {took} ({})", phases.join(", "));
+    Ok(Passed::new(log, summary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspected(text: &str) -> Backup {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sql");
+        std::fs::write(&path, text).unwrap();
+        let found = backup::source::find(&backup::source::Source::Path(path), folder.path());
+        backup::inspect::inspect(&found.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_with_a_problem_fails_the_first_stage() {
+        let good = inspected("CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n");
+        assert!(judge_backup(good).is_ok());
+        let cut = inspected("CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n");
+        let Err(stopped) = judge_backup(cut) else {
+            panic!("a cut file must not pass")
+        };
+        assert_eq!(stopped.outcome, Outcome::Fail);
+        assert!(
+            stopped
+                .summary
+                .contains("the file ends after 1 of its rows (COPY in line 2)")
+        );
+        assert_eq!(stopped.findings.len(), 1);
+    }
+
+    #[test]
+    fn the_log_decides() {
+        let finding = || vec![Finding::new("a", "b")];
+        assert!(judge_restore(RestoreLog::default()).is_ok());
+        let log = RestoreLog {
+            errors: finding(),
+            ..RestoreLog::default()
+        };
+        assert_eq!(judge_restore(log).unwrap_err().outcome, Outcome::Fail);
+        let log = RestoreLog {
+            errors: finding(),
+            unable: finding(),
+            ..RestoreLog::default()
+        };
+        assert_eq!(judge_restore(log).unwrap_err().outcome, Outcome::Error);
+    }
+}

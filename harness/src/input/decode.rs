@@ -88,7 +88,7 @@ fn of_another_type(message: &str) -> Option<String> {
     };
     let found = match found.split([' ', ',']).next()? {
         "string" => "a text",
-        "integer" => "this number",
+        "integer" if message.starts_with("invalid type") => "a whole number",
         "floating" => "a number with a fraction",
         "boolean" => "`true` or `false`",
         "sequence" => "a list",

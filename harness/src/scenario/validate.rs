@@ -35,8 +35,13 @@ pub(super) fn scenario(
     if !errors.is_empty() {
         problems.extend(errors.into_iter().map(|error| {
             let span = error.span().unwrap_or(0..0);
-            Problem::at(span, error.message().trim_end().to_owned())
-                .hint("the file is TOML: `key = value` lines below `[table]` headers")
+            let message = error.message().trim_end();
+            Problem::at(span, message).hint(match message {
+                "duplicate key" => {
+                    "a key stands once in its table; a second check of a kind begins with its own `[[check.…]]`"
+                }
+                _ => "the file is TOML: `key = value` lines below `[table]` headers",
+            })
         }));
         return None;
     }

@@ -26,6 +26,9 @@ const UNSAFE_ENCODINGS: &[&str] = &[
     "JOHAB",
 ];
 
+/// Beginnings of the names of encodings in which every byte is a letter, so that none is ever wrong.
+const ONE_BYTE_ENCODINGS: &[&str] = &["LATIN", "WIN1", "WIN8", "ISO_8859", "KOI8"];
+
 /// Reads a plain file to its end.
 #[derive(Debug, Default)]
 struct Reading {
@@ -40,6 +43,14 @@ struct Reading {
     /// The table of the COPY whose rows are read.
     current: Option<(String, QualifiedName)>,
     foreign: usize,
+    /// The encoding of one byte per letter that the rows are said to be in.
+    one_byte: Option<String>,
+    /// Rows with letters beyond ASCII under such an encoding: those that are UTF-8, and those that are not.
+    letters: (u64, u64),
+    /// Databases that the file makes in UTF-8.
+    utf8_databases: Vec<String>,
+    /// Whether such rows go into one of them.
+    into_utf8: bool,
 }
 
 /// Reads a plain file to its end, and gives what it holds and what is wrong with it.
@@ -55,7 +66,10 @@ pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
         let mut standard_strings = None;
         match lexer.next_piece()? {
             None => break,
-            Some(Piece::Row(_)) => rows += 1,
+            Some(Piece::Row(row)) => {
+                rows += 1;
+                reading.row(row);
+            }
             Some(Piece::EndOfRows) => {
                 reading.end_rows(rows);
                 rows = 0;
@@ -203,7 +217,12 @@ impl Reading {
             ["alter", "role", ..] if words.contains(&["superuser"]) => {
                 add(&mut contents.superusers, words.identifier(2));
             }
-            ["create", "database", ..] => add(&mut contents.creates, words.identifier(2)),
+            ["create", "database", ..] => {
+                add(&mut contents.creates, words.identifier(2));
+                if words.text.contains("ENCODING = 'UTF8'") {
+                    self.utf8_databases.extend(words.identifier(2));
+                }
+            }
             ["create", "extension", "if", "not", "exists", ..] => {
                 add(&mut contents.extensions, words.identifier(5));
             }
@@ -240,11 +259,44 @@ impl Reading {
                         "an encoding in which parts of letters look like quotes; dump with `--encoding=UTF8`",
                     );
                 }
+                self.one_byte = encoding.clone().filter(|name| {
+                    let name = name.to_ascii_uppercase();
+                    ONE_BYTE_ENCODINGS.iter().any(|start| name.starts_with(start))
+                });
                 if self.contents.encoding.is_none() {
                     self.contents.encoding = encoding;
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Under an encoding of one byte per letter, rows that are UTF-8 all the same are noted.
+    fn row(&mut self, row: &[u8]) {
+        if self.one_byte.is_some() && !row.is_ascii() {
+            self.into_utf8 |= self.utf8_databases.contains(&self.database);
+            match std::str::from_utf8(row) {
+                Ok(_) => self.letters.0 += 1,
+                Err(_) => self.letters.1 += 1,
+            }
+        }
+    }
+
+    /// Letters of another alphabet are hardly ever UTF-8 by chance, and never all of them.
+    fn encoding(&mut self) {
+        let (Some(encoding), (utf8 @ 1.., 0)) = (&self.one_byte, self.letters) else {
+            return;
+        };
+        let finding = Finding::new(
+            format!("rows in {encoding}, as `client_encoding` says"),
+            format!("{} rows with letters beyond ASCII, all in UTF-8: they restore as other letters, without an error", show_count(utf8)),
+        )
+        .hint("compare `SET client_encoding` with what the backup job wrote, and look whether the file was converted");
+        if self.into_utf8 {
+            self.found.problems.push(finding);
+        } else {
+            // A database in that encoding may have held such bytes all along.
+            self.found.warnings.push(finding);
         }
     }
 
@@ -258,6 +310,7 @@ impl Reading {
 
     /// Judges whether the file is whole.
     fn finish(&mut self, end: End, empty: bool) {
+        self.encoding();
         let problems = &mut self.found.problems;
         if self.foreign > TOLD {
             problems.push(Finding::new(
@@ -647,6 +700,30 @@ GRANT SELECT ON TABLE app.orders TO app;
                 1,
             );
         assert_eq!(problems(&text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn rows_in_utf_8_under_another_encoding_are_told() {
+        let dump = |database: &str, encoding: &str, row: &[u8]| {
+            let head = format!(
+                "CREATE DATABASE d ENCODING = '{database}';\n\\connect d\nSET client_encoding = '{encoding}';\nCOPY t FROM stdin;\n"
+            );
+            let bytes = [head.as_bytes(), row, b"\n\\.\n"].concat();
+            let (_, found, _) = read(bytes.as_slice()).unwrap();
+            let told = |list: &[Finding]| list.iter().any(|f| f.actual.contains("in UTF-8"));
+            (told(&found.problems), told(&found.warnings))
+        };
+        let (utf8, latin) = ("naïve".as_bytes(), b"na\xefve".as_slice());
+        assert_eq!(dump("UTF8", "LATIN1", utf8), (true, false));
+        assert_eq!(dump("LATIN1", "LATIN1", utf8), (false, true));
+        for (encoding, row) in [
+            ("LATIN1", latin),
+            ("LATIN1", b"plain"),
+            ("UTF8", utf8),
+            ("SQL_ASCII", utf8),
+        ] {
+            assert_eq!(dump("UTF8", encoding, row), (false, false), "{encoding}");
+        }
     }
 
     #[test]

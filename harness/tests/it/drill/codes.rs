@@ -135,13 +135,21 @@ fn code_3_is_what_could_not_be_looked_at() {
     );
     assert_eq!(ended.stages("error"), ["server"]);
 
-    // A table to look at that no role may be: a check that could not look.
-    let check = "[[check.rls]]\ntable = \"plur.orgs\"\n[[check.rls.behaviour]]\nrole = \"nobody_at_all\"\nsees = \"none\"\n";
+    // A check whose baseline is not there.
+    let scenario = SCENARIO.replace("exact = 3", "baseline = \"nosuch.json\"");
     let ended = redrill()
-        .scenario(&format!("{SCENARIO}{check}"))
+        .scenario(&scenario)
         .backup(SMALL, "orgs.sql")
         .run();
-    assert!([3, 10].contains(&ended.code), "{}", ended.stdout);
+    assert_eq!(
+        ended.code,
+        i32::from(exit_code::INCONCLUSIVE),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(ended.checks("error"), ["row-count/orgs"]);
+    let findings = ended.findings("row-count/orgs");
+    assert!(findings.contains("nosuch.json"), "{findings}");
 }
 
 #[test]

@@ -273,3 +273,78 @@ fn a_file_that_is_not_there_is_named() {
     1 mistake in nosuch.toml
     ");
 }
+
+#[test]
+fn two_of_what_must_be_one_are_refused() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+newest = "b-*.sql"
+[server.container]
+[server.local]
+[[check.row-count]]
+table = "a"
+exact = -1
+[[check.row-count]]
+table = "a"
+min = 9
+max = 8
+"#), @r"
+    error: `[backup]` has exactly one source
+     --> scenario.toml:3:1
+      |
+    3 | [backup]
+      | ^^^^^^^^
+      |
+      = hint: keep `path` or `newest`
+
+    error: the scenario pins two providers
+     --> scenario.toml:7:1
+      |
+    7 | [server.local]
+      | ^^^^^^^^^^^^^^
+      |
+      = hint: keep `[server.container]` or `[server.local]`, or neither
+
+    error: this must be a whole number, 0 or more
+      --> scenario.toml:10:9
+       |
+    10 | exact = -1
+       |         ^^
+
+    error: `min` 9 is more than `max` 8
+      --> scenario.toml:13:7
+       |
+    13 | min = 9
+       |       ^
+
+    4 mistakes in scenario.toml
+    ");
+    insta::assert_snapshot!(mistakes("schema = 1\nname = \"x\"\nname = \"y\"\n"), @r#"
+    error: duplicate key
+     --> scenario.toml:3:1
+      |
+    3 | name = "y"
+      | ^^^^
+      |
+      = hint: a key stands once in its table; a second check of a kind begins with its own `[[check.…]]`
+
+    1 mistake in scenario.toml
+    "#);
+}
+
+#[test]
+fn a_backup_is_given_on_the_command_line_for_one_scenario_only() {
+    let ended = redrill()
+        .file("all/a.toml", super::SCENARIO)
+        .file("all/b.toml", super::SCENARIO.replace("drilled", "other"))
+        .with("all")
+        .backup("", "x.sql")
+        .run();
+    assert_eq!(ended.code, 2);
+    insta::assert_snapshot!(ended.stderr, @r"
+    `--backup` needs exactly one scenario
+    hint: name the scenario that the file is a backup for
+    ");
+}

@@ -30,7 +30,7 @@ use crate::cleanup::{LABEL_HOST, LABEL_RUN, LABEL_WORK, Run, Work, host};
 use crate::database::{Address, Endpoint};
 use crate::outcome::ServerFacts;
 use crate::redact::Secret;
-use crate::scenario::file::{self, Storage};
+use crate::scenario::file::{self, Reach, Storage};
 use crate::scenario::units::show_bytes;
 
 /// Where the socket's folder is inside.
@@ -59,6 +59,8 @@ unset REDRILL_PASSWORD
 "$bin/initdb" -D "$PGDATA" -U "$superuser" --encoding=UTF8 --no-sync \
     --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/redrill-password > /dev/null
 rm /tmp/redrill-password
+# A published port arrives from the engine's bridge, not from 127.0.0.1.
+echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
 exec "$bin/postgres" -D "$PGDATA" "$@"
 "#;
 
@@ -124,7 +126,10 @@ pub(super) async fn provide(
             std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777))
         })
         .map_err(|error| ServerError::new(format!("cannot make {}: {error}", socket.display())))?;
-    let by_port = !sockets_cross(&docker).await;
+    let by_port = match container.reach {
+        Some(reach) => reach == Reach::Port,
+        None => !sockets_cross(&docker).await,
+    };
     Ok(Box::new(Container {
         docker,
         run: run.id.clone(),
@@ -569,7 +574,11 @@ impl Machine for Container {
         let mut weaknesses = Vec::new();
         if self.by_port {
             weaknesses.push(
-                "unix sockets do not cross to this engine's virtual machine: the container has a network and a port on 127.0.0.1"
+                "reached by a port on 127.0.0.1: the container has a network, so the backup's code could reach it too"
+                    .to_owned(),
+            );
+            weaknesses.push(
+                "reached by a port: roles are taken on without a login, so their own settings (`ALTER ROLE … SET`) do not act"
                     .to_owned(),
             );
         } else {

@@ -11,4 +11,5 @@
 
 mod check;
 mod report;
+mod server;
 mod support;

@@ -266,7 +266,8 @@ impl Session {
             Err(error) => {
                 let error = DatabaseError::from(error);
                 // 28000: the role may not log in (or is not there: then the next step says so).
-                if error.sqlstate.as_deref() != Some("28000") {
+                // 28P01: over TCP it needs a password, which a backup does not tell.
+                if !matches!(error.sqlstate.as_deref(), Some("28000" | "28P01")) {
                     return Err(error);
                 }
                 let options = endpoint

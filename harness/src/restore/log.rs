@@ -38,6 +38,10 @@ impl Message {
 
     /// Whether the machine or the server is at fault, and what to do about it.
     pub fn remedy(&self) -> Option<&'static str> {
+        // The database's own code may raise any SQLSTATE: that is no word of the machine's.
+        if self.raised {
+            return None;
+        }
         let raw = self.raw.as_str();
         match self.sqlstate.as_str() {
             "53100" => Some(
@@ -67,7 +71,8 @@ impl Message {
             _ if raw.contains("is not available") && raw.contains("extension") => {
                 Some("install the extension where the server runs, or name an image that has it")
             }
-            _ if raw.contains("connection to server")
+            // Only psql's own words; with an SQLSTATE it is a connection that a statement wants.
+            "" if raw.contains("connection to server")
                 || raw.contains("server closed the connection") =>
             {
                 Some(
@@ -457,6 +462,22 @@ mod tests {
         messages.extend(pg_restore.end());
         let raised: Vec<bool> = messages.iter().map(|message| message.raised).collect();
         assert_eq!(raised, [true, false]);
+    }
+
+    #[test]
+    fn only_the_machine_is_to_blame_for_the_machine() {
+        let message = |sqlstate: &str, raw: &str, raised| Message {
+            sqlstate: sqlstate.to_owned(),
+            raw: raw.to_owned(),
+            raised,
+            ..Message::default()
+        };
+        let full = "could not extend file: No space left on device";
+        assert!(message("53100", full, false).remedy().is_some());
+        assert!(message("53100", full, true).remedy().is_none());
+        let lost = "connection to server on socket failed";
+        assert!(message("", lost, false).remedy().is_some());
+        assert!(message("08006", lost, false).remedy().is_none());
     }
 
     #[test]

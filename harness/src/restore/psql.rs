@@ -415,7 +415,14 @@ pub(super) fn summarise(text: &str) -> String {
     if !known {
         return "the statement succeeds".to_owned();
     }
-    let short: String = words.join(" ").chars().take(160).collect();
+    let mut short: String = words.join(" ").chars().take(160).collect();
+    if words[0].eq_ignore_ascii_case("SET") {
+        short = words[..words.len().min(2)].join(" ");
+    }
+    // What follows is one, quoted or not.
+    if let Some(at) = short.to_ascii_uppercase().find(" PASSWORD ") {
+        short.truncate(at + " PASSWORD".len());
+    }
     format!("`{short}` succeeds")
 }
 
@@ -435,6 +442,8 @@ mod tests {
     )]
     #[case("17\tAlice\tBern\n18\tBob\tThun;", "the statement succeeds")]
     #[case("SET app.key = abc;", "`SET app.key` succeeds")]
+    #[case("SET app.key TO abc;", "`SET app.key` succeeds")]
+    #[case("CREATE ROLE a PASSWORD abc;", "`CREATE ROLE a PASSWORD` succeeds")]
     #[case("INSERT INTO t VALUES ('secret');", "`INSERT INTO t VALUES` succeeds")]
     fn statements_are_shortened_to_what_holds_no_value(#[case] text: &str, #[case] short: &str) {
         assert_eq!(summarise(text), short);

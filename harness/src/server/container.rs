@@ -58,6 +58,8 @@ unset REDRILL_PASSWORD
 "$bin/initdb" -D "$PGDATA" -U "$superuser" --encoding=UTF8 --no-sync \
     --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/redrill-password > /dev/null
 rm /tmp/redrill-password
+# A published port arrives from the engine's bridge, not from 127.0.0.1.
+echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
 exec "$bin/postgres" -D "$PGDATA" "$@"
 "#;
 
@@ -123,7 +125,10 @@ pub(super) async fn provide(
             std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777))
         })
         .map_err(|error| ServerError::new(format!("cannot make {}: {error}", socket.display())))?;
-    let by_port = !sockets_cross(&docker).await;
+    let by_port = match container.reach {
+        Some(reach) => reach == settings::Reach::Port,
+        None => !sockets_cross(&docker).await,
+    };
     Ok(Box::new(Container {
         docker,
         run: run.id.clone(),
@@ -570,7 +575,11 @@ impl Machine for Container {
         let mut weaknesses = Vec::new();
         if self.by_port {
             weaknesses.push(
-                "unix sockets do not cross to this engine's virtual machine: the container has a network and a port on 127.0.0.1"
+                "reached by a port on 127.0.0.1: the container has a network, so the backup's code could reach it too"
+                    .to_owned(),
+            );
+            weaknesses.push(
+                "reached by a port: roles are taken on without a login, so their own settings (`ALTER ROLE … SET`) do not act"
                     .to_owned(),
             );
         } else {

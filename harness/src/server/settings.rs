@@ -38,6 +38,20 @@ pub struct Container {
     pub pids: Option<u32>,
     /// Where the data lies. Default: in memory when the backup is small, else on a volume.
     pub storage: Option<Storage>,
+    /// How the server is reached. Default: by a unix socket; by a port where the engine runs in a
+    /// virtual machine that sockets do not cross. By a port the container has a network, and an
+    /// application that an `api` check starts needs a password of its own.
+    pub reach: Option<Reach>,
+}
+
+/// How a server in a container is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// By a unix socket in a private folder, without any network.
+    Socket,
+    /// By a port on 127.0.0.1, with a random password.
+    Port,
 }
 
 /// Where a container keeps its data.

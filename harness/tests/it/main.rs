@@ -12,4 +12,5 @@
 mod check;
 mod drill;
 mod report;
+mod server;
 mod support;

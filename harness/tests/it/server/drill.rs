@@ -1,0 +1,127 @@
+//! A small dump of our own and the real binary, in a work folder that no other test shares.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use redrill::server::availability;
+
+/// Both ways to run a server.
+pub const PROVIDERS: [&str; 2] = ["container", "local"];
+
+/// A scenario with its backup, its reports and its work folder.
+pub struct Drill {
+    folder: tempfile::TempDir,
+}
+
+/// Whether a provider can be used here; a machine need not have both.
+pub async fn usable(provider: &str) -> bool {
+    let path = std::env::var("PATH").unwrap();
+    let usable = availability(&path)
+        .await
+        .into_iter()
+        .any(|one| one.provider == provider && one.usable);
+    if !usable {
+        eprintln!("not tested: this machine has no {provider} server");
+    }
+    usable
+}
+
+impl Drill {
+    /// Wraps SQL as `pg_dump` 15 would, with `checks` and further tables of the scenario.
+    pub fn new(sql: &str, rest: &str) -> Self {
+        // Sockets lie in it: the path must be short, and a server of another user passes through.
+        let folder = tempfile::Builder::new()
+            .prefix("rd")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), mode).unwrap();
+        let dump = format!(
+            "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.4\n\
+             -- Dumped by pg_dump version 15.4\n\nSET client_encoding = 'UTF8';\n{sql}\n\
+             --\n-- PostgreSQL database dump complete\n--\n\n"
+        );
+        std::fs::write(folder.path().join("dump.sql"), dump).unwrap();
+        let scenario =
+            format!("schema = 1\nname = \"small\"\n[backup]\npath = \"dump.sql\"\n{rest}");
+        std::fs::write(folder.path().join("small.toml"), scenario).unwrap();
+        Self { folder }
+    }
+
+    /// The work folder of its runs.
+    pub fn work(&self) -> PathBuf {
+        let uid = nix::unistd::geteuid();
+        self.folder.path().join(format!("redrill-{uid}"))
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+        command
+            .args(words)
+            .arg("--work-dir")
+            .arg(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Begins a run.
+    pub fn begin(&self, provider: &str, reports: &Path) -> Child {
+        let scenario = self.folder.path().join("small.toml");
+        self.command(&["run", scenario.to_str().unwrap(), "--server", provider])
+            .arg("--reports")
+            .arg(reports)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs to the end; gives the output and the JSON report.
+    pub fn run(&self, provider: &str) -> (Output, serde_json::Value) {
+        let reports = self.folder.path().join(provider);
+        let output = self.begin(provider, &reports).wait_with_output().unwrap();
+        (output, report(&reports))
+    }
+
+    /// `redrill clean`.
+    pub fn clean(&self) -> Output {
+        self.command(&["clean"]).output().unwrap()
+    }
+
+    /// A folder for reports.
+    pub fn reports(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What is left of its runs: files, containers, processes.
+    pub fn left(&self) -> Vec<String> {
+        let mut left: Vec<String> = std::fs::read_dir(self.work())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path().display().to_string())
+            .collect();
+        let label = format!("label=redrill.work={}", self.work().display());
+        if let Ok(containers) = Command::new("docker")
+            .args(["ps", "--all", "--quiet", "--filter", &label])
+            .output()
+        {
+            let text = String::from_utf8_lossy(&containers.stdout).into_owned();
+            left.extend(text.lines().map(|id| format!("container {id}")));
+        }
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            if std::fs::read_link(entry.path().join("cwd"))
+                .is_ok_and(|cwd| cwd.starts_with(self.work()))
+            {
+                left.push(format!("process {}", entry.path().display()));
+            }
+        }
+        left
+    }
+}
+
+/// Reads the JSON report in a folder of reports.
+pub fn report(reports: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(reports.join("small/drill.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}

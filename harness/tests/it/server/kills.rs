@@ -1,0 +1,75 @@
+//! Whenever a run ends, and however: reports where they can be written, nothing left, nobody else's.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::drill::{Drill, PROVIDERS, report, usable};
+
+/// A restore that takes its time, so that every moment of a run can be met.
+const SLOW: &str = "CREATE TABLE public.t AS SELECT pg_catalog.generate_series(1, 1000) AS x;
+SELECT pg_catalog.pg_sleep(4);";
+const CHECK: &str = "[[check.row-count]]\ntable = \"public.t\"\nexact = 1000\n";
+/// From before anything is started to the middle of the restore.
+const MOMENTS: [u64; 4] = [10, 250, 700, 2500];
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
+#[tokio::test]
+async fn a_signal_tears_down_and_still_reports() {
+    let drill = Drill::new(SLOW, CHECK);
+    for provider in PROVIDERS {
+        if !usable(provider).await {
+            continue;
+        }
+        for (moment, signal) in MOMENTS
+            .into_iter()
+            .zip([Signal::SIGINT, Signal::SIGTERM].into_iter().cycle())
+        {
+            let reports = drill.reports(&format!("{provider}-{moment}"));
+            let child = drill.begin(provider, &reports);
+            std::thread::sleep(Duration::from_millis(moment));
+            send(&child, signal);
+            let asked = Instant::now();
+            let output = child.wait_with_output().unwrap();
+            let at = format!("{provider}, {signal} after {moment} ms");
+            // Before the handler stands a signal simply ends the program, which has nothing yet.
+            if output.status.signal().is_none() {
+                assert_eq!(output.status.code(), Some(130), "{at}");
+                assert_eq!(report(&reports)["exit_code"], 130, "{at}");
+            } else {
+                assert_eq!(moment, MOMENTS[0], "{at}");
+            }
+            assert!(asked.elapsed() < Duration::from_secs(20), "{at}");
+            assert_eq!(drill.left(), [""; 0], "{at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_run_leaves_is_removed_and_a_living_one_goes_on() {
+    let drill = Drill::new(SLOW, CHECK);
+    for provider in PROVIDERS {
+        if !usable(provider).await {
+            continue;
+        }
+        let reports = drill.reports(&format!("{provider}-living"));
+        let living = drill.begin(provider, &reports);
+        let mut killed = drill.begin(provider, &drill.reports("killed"));
+        std::thread::sleep(Duration::from_millis(2500));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        assert!(!drill.left().is_empty());
+        let cleaned = drill.clean();
+        assert_eq!(cleaned.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&cleaned.stdout).contains("removed run"));
+        let output = living.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{provider}");
+        assert_eq!(drill.left(), [""; 0], "{provider}");
+    }
+}

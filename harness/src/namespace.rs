@@ -1,5 +1,5 @@
 //! What keeps a local child from the other servers of this machine, where redrill is root: its own
-//! view of the file system without anybody's sockets, and no network.
+//! view of the file system without anybody's sockets, and for the server no network.
 //!
 //! A unix socket is neither file nor TCP to the kernel's sandbox, and a server of this machine may
 //! well trust who comes through one.
@@ -16,11 +16,13 @@ use nix::sched::{CloneFlags, unshare};
 /// Folders where servers put their sockets and shared memory; a child finds them empty.
 const HIDDEN: &[&str] = &["/run", "/var/run", "/tmp", "/dev/shm"];
 
-/// A private view: sockets hidden, `keep` in its place, no network, memory that goes with the child.
+/// A private view: sockets hidden, `keep` in its place, memory that goes with the child.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespace {
     /// Folders that stay where they are, also in a hidden folder.
     pub keep: Vec<PathBuf>,
+    /// Whether it is without a network too; making one without anything in it takes a moment.
+    pub offline: bool,
 }
 
 impl Namespace {
@@ -30,6 +32,9 @@ impl Namespace {
     /// When the kernel does not let it.
     pub fn enter(&self) -> io::Result<()> {
         separate()?;
+        if self.offline {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+        }
         // Opened here, since a folder is only put back into the view that it was opened in.
         let keep = self
             .keep
@@ -74,9 +79,10 @@ impl Namespace {
     }
 }
 
-/// Takes the calling thread out of the machine's mounts, network and System V memory.
+/// Takes the calling thread out of the machine's mounts and System V memory. Whoever may do this may
+/// leave its network too.
 fn separate() -> io::Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC)?;
     Ok(())
 }
 

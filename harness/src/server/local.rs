@@ -250,11 +250,13 @@ impl Local {
     }
 
     /// What a program of the server sees of this machine: no sockets but its own.
-    fn namespace(&self) -> Option<Namespace> {
+    /// The backup's code runs in the server, so that is offline.
+    fn namespace(&self, offline: bool) -> Option<Namespace> {
         let bin = &self.installation.bin;
         let prefix = bin.parent().unwrap_or(bin);
         self.separate.then(|| Namespace {
             keep: vec![self.folder.clone(), prefix.to_owned()],
+            offline,
         })
     }
 
@@ -344,7 +346,7 @@ impl Machine for Local {
                 environment: self.environment(),
                 folder: Some(self.folder.clone()),
                 user: self.user,
-                namespace: self.namespace(),
+                namespace: self.namespace(false),
                 run: self.run.clone(),
                 ..Program::default()
             },
@@ -378,7 +380,7 @@ impl Machine for Local {
         }
         let postgres = self.installation.bin.join("postgres");
         let mut server = process::spawn(Program {
-            namespace: self.namespace(),
+            namespace: self.namespace(true),
             sandbox: self.sandbox(&postgres),
             path: postgres,
             arguments,
@@ -454,7 +456,7 @@ impl Machine for Local {
         environment.extend(endpoint.environment(&endpoint.superuser, "postgres"));
         environment.retain(|(name, _)| name != "DATABASE_URL");
         let mut running = process::spawn(Program {
-            namespace: self.namespace(),
+            namespace: self.namespace(false),
             sandbox: self.sandbox(&path),
             path,
             arguments: client.arguments,

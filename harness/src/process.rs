@@ -200,7 +200,7 @@ pub async fn run(program: Program, limit: Duration) -> Result<Output, ProcessErr
     }
 }
 
-/// Reads to the end and keeps the last [`KEPT`] bytes.
+/// Reads to the end and keeps the last `KEPT` bytes.
 pub async fn keep_end(reader: Option<impl AsyncRead + Unpin>) -> String {
     let Some(mut reader) = reader else {
         return String::new();

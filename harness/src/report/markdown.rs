@@ -1,6 +1,6 @@
 //! The markdown report: for people today and for auditors months later.
 //!
-//! It reads on GitHub and as plain text. Every text that comes from outside passes through [`Md`],
+//! It reads on GitHub and as plain text. Every text that comes from outside passes through `Md`,
 //! which leaves no way to make a link, an image, a mention, HTML or a table cell of it.
 
 mod inline;

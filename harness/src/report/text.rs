@@ -15,7 +15,7 @@ pub(super) fn line(text: &str) -> String {
     cut(text.trim())
 }
 
-/// Makes lines of it; as [`line`], but line ends stay and nothing is cut.
+/// Makes lines of it; as `line`, but line ends stay and nothing is cut.
 pub(super) fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

@@ -19,21 +19,79 @@ const PACKAGES: &[(&str, &str)] = &[
     ("pltcl", "pltcl"),
 ];
 
+/// Extensions that come with Postgres itself, in the server's package or in `postgresql-contrib`.
+const CONTRIB: &[&str] = &[
+    "adminpack",
+    "amcheck",
+    "autoinc",
+    "bloom",
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "cube",
+    "dblink",
+    "dict_int",
+    "dict_xsyn",
+    "earthdistance",
+    "file_fdw",
+    "fuzzystrmatch",
+    "hstore",
+    "insert_username",
+    "intagg",
+    "intarray",
+    "isn",
+    "lo",
+    "ltree",
+    "moddatetime",
+    "old_snapshot",
+    "pageinspect",
+    "pg_buffercache",
+    "pg_freespacemap",
+    "pg_prewarm",
+    "pg_stat_statements",
+    "pg_surgery",
+    "pg_trgm",
+    "pg_visibility",
+    "pg_walinspect",
+    "pgcrypto",
+    "pgrowlocks",
+    "pgstattuple",
+    "plpgsql",
+    "postgres_fdw",
+    "refint",
+    "seg",
+    "sslinfo",
+    "tablefunc",
+    "tcn",
+    "tsm_system_rows",
+    "tsm_system_time",
+    "unaccent",
+    "uuid-ossp",
+    "xml2",
+];
+
+/// Names the packages of extensions, those that come with Postgres as one.
+#[must_use]
+pub fn packages(major: u32, extensions: &[&str]) -> String {
+    let mut packages: Vec<String> = Vec::new();
+    for name in extensions {
+        let known = PACKAGES.iter().find(|(extension, _)| extension == name);
+        let package = match known {
+            Some((_, suffix)) => format!("postgresql-{major}-{suffix}"),
+            None if CONTRIB.contains(name) => "postgresql-contrib".to_owned(),
+            None => format!("postgresql-{major}-{}", name.replace('_', "-")),
+        };
+        if !packages.contains(&package) {
+            packages.push(package);
+        }
+    }
+    packages.join(" ")
+}
+
 /// Says what to install so that a server of `major` has the extensions.
 #[must_use]
 pub fn remedy(provider: &str, major: u32, missing: &[&str]) -> String {
-    let packages: Vec<String> = missing
-        .iter()
-        .map(|name| {
-            let known = PACKAGES.iter().find(|(extension, _)| extension == name);
-            let suffix = known.map_or_else(
-                || name.replace('_', "-"),
-                |(_, suffix)| (*suffix).to_owned(),
-            );
-            format!("postgresql-{major}-{suffix}")
-        })
-        .collect();
-    let packages = packages.join(" ");
+    let packages = packages(major, missing);
     if provider == "local" {
         format!(
             "`apt-get install {packages}`, or pin `[server.container]` with an image that has them"
@@ -52,10 +110,10 @@ mod tests {
 
     #[test]
     fn the_remedy_names_the_packages() {
-        let text = remedy("local", 17, &["vector", "age", "pg_trgm"]);
+        let text = remedy("local", 17, &["vector", "age", "pg_trgm", "pgcrypto"]);
         assert!(
             text.contains(
-                "apt-get install postgresql-17-pgvector postgresql-17-age postgresql-17-pg-trgm"
+                "apt-get install postgresql-17-pgvector postgresql-17-age postgresql-contrib`"
             ),
             "{text}"
         );

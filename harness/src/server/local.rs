@@ -11,7 +11,7 @@ use nix::unistd::User;
 
 use super::{
     Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
-    arguments, settings,
+    arguments, extension, settings,
 };
 use crate::cleanup::{DATA, Run, SERVER};
 use crate::database::{Address, Endpoint};
@@ -145,8 +145,20 @@ async fn choose(
             format!("installed: {}", have.join(", "))
         };
         let major = wanted.major.unwrap_or(17);
+        // What the distribution's server brings along anyway need not be named.
+        let extensions: Vec<&str> = wanted
+            .extensions
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != "plpgsql")
+            .collect();
+        let packages = format!(
+            "postgresql-{major} {}",
+            extension::packages(major, &extensions)
+        );
         ServerError::new(format!("no local Postgres of {want} ({have})")).hint(format!(
-            "`apt-get install postgresql-{major}`, or name its folder in `[server.local]`"
+            "`apt-get install {}`, or name its folder in `[server.local]`",
+            packages.trim()
         ))
     })
 }

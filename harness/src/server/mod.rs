@@ -489,10 +489,14 @@ pub async fn sweep(work: &Work) -> Swept {
 }
 
 /// Removes what a run left with a container engine when its server never came to be.
+#[cfg(feature = "container")]
 pub async fn forget(run: &Run) -> Vec<String> {
-    #[cfg(feature = "container")]
-    return container::forget(&run.id).await;
-    #[cfg(not(feature = "container"))]
+    container::forget(&run.id).await
+}
+
+/// Without the container provider there is nothing to remove.
+#[cfg(not(feature = "container"))]
+pub async fn forget(_: &Run) -> Vec<String> {
     Vec::new()
 }
 

@@ -13,14 +13,14 @@ use crate::input::Environment;
 /// A scenario file names a backup and what must be true of it. redrill starts a throwaway Postgres,
 /// restores the backup, checks it, tears everything down, and writes the reports.
 #[derive(Debug, Parser)]
-#[command(name = "redrill", version, after_long_help = AFTER_HELP, after_help = exit_code::TABLE)]
+#[command(name = "redrill", version, after_long_help = format!("{FIRST}\n\n{}", exit_code::TABLE), after_help = exit_code::TABLE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-/// The end of `--help`: a first scenario and the exit codes.
-const AFTER_HELP: &str = "\
+/// A first scenario, for the end of `--help`.
+const FIRST: &str = "\
 A first scenario, in orders.toml:
 
     schema = 1
@@ -36,17 +36,7 @@ A first scenario, in orders.toml:
     redrill run orders.toml
 
 `redrill explain` lists the kinds of checks, `redrill explain row-count` shows one with an example,
-`redrill doctor` says whether a throwaway server can be started here.
-
-Exit codes:
-    0  PROVEN            every stage and every required check passed, objectives met
-    1  INTERNAL          a bug in redrill
-    2  INVALID           bad command line or scenario
-    3  INCONCLUSIVE      could not look: no engine, no image, tool missing, connection lost
-    4  NOTHING CHECKED   no scenario matched, or no check ran
-   10  NOT PROVEN        the restore failed or a required check failed
-   11  OBJECTIVE MISSED  the data is good, but too slow or too old
-  130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
+`redrill doctor` says whether a throwaway server can be started here.";
 
 /// A command.
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -18,16 +18,7 @@ fn main() -> ExitCode {
         .parent()
         .expect("the package lies in the repository");
     let environment = std::env::vars().collect();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root.join("scenarios"))
-        .expect("scenarios/ is there")
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
-        .collect();
-    files.sort();
+    let files = redrill::scenario::files(&root.join("scenarios"));
     let trials = files
         .into_iter()
         .map(|file| match redrill::scenario::load(&file, &environment) {

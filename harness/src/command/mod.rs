@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use crate::cli::{self, Command};
 use crate::exit_code;
 use crate::input::{Diagnostics, Environment, Problem};
-use crate::scenario::{Scenario, load};
+use crate::scenario::{self, Scenario, load};
 
 /// Reads the command line, runs the command, gives the exit code.
 #[must_use]
@@ -77,18 +77,7 @@ pub(crate) fn scenarios(
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let mut found: Vec<PathBuf> = std::fs::read_dir(path)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| {
-                    path.extension()
-                        .is_some_and(|extension| extension == "toml")
-                })
-                .collect();
-            found.sort();
-            files.extend(found);
+            files.extend(scenario::files(path));
         } else {
             files.push(path.clone());
         }

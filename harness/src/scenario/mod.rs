@@ -59,6 +59,21 @@ pub struct ScenarioCheck {
     pub check: Box<dyn Check>,
 }
 
+/// Lists the scenario files of a folder, in the order of their names.
+#[must_use]
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
 /// Reads and validates a scenario file.
 ///
 /// # Errors

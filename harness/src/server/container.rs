@@ -615,24 +615,9 @@ struct ContainerEnd {
 #[async_trait]
 impl ClientEnd for ContainerEnd {
     async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
-        // The engine may close the streams a moment before it knows the code.
-        for _ in 0..200 {
-            let exec = self
-                .docker
-                .inspect_exec(&self.exec)
-                .await
-                .map_err(|error| {
-                    ServerError::new(format!("the engine lost the program: {error}"))
-                })?;
-            if exec.running != Some(true) {
-                return Ok(exec.exit_code);
-            }
-            if self.pump.is_finished() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            } else {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        }
+        // The engine may close the streams a moment before it knows the code; a program may also
+        // close them and go on for long.
+        let mut pause = Duration::from_millis(2);
         loop {
             let exec = self
                 .docker
@@ -644,7 +629,8 @@ impl ClientEnd for ContainerEnd {
             if exec.running != Some(true) {
                 return Ok(exec.exit_code);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
         }
     }
 }

@@ -81,9 +81,11 @@ impl Contents {
     /// Databases that it restores into by itself.
     #[must_use]
     pub fn databases(&self) -> Vec<String> {
-        let mut databases = self.creates.clone();
-        for name in &self.connects {
-            if !databases.contains(name) && !matches!(name.as_str(), "postgres" | "template1") {
+        // `pg_dumpall --clean` makes these two anew; every cluster has them.
+        let of_every_cluster = |name: &str| matches!(name, "postgres" | "template1");
+        let mut databases = Vec::new();
+        for name in self.creates.iter().chain(&self.connects) {
+            if !databases.contains(name) && !of_every_cluster(name) {
                 databases.push(name.clone());
             }
         }
@@ -174,4 +176,48 @@ pub struct Problems {
     pub problems: Vec<Finding>,
     /// What is odd and does not matter.
     pub warnings: Vec<Finding>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&["shop"], &["template1", "shop"], &["shop"])]
+    #[case(&["template1", "postgres", "shop"], &["template1", "postgres", "shop"], &["shop"])]
+    #[case(&[], &["template1", "postgres"], &[])]
+    #[case(&[], &["b", "a"], &["b", "a"])]
+    fn its_databases_are_those_that_not_every_cluster_has(
+        #[case] creates: &[&str],
+        #[case] connects: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let contents = Contents {
+            creates: list(creates),
+            connects: list(connects),
+            ..Contents::default()
+        };
+        assert_eq!(contents.databases(), expected);
+    }
+
+    #[rstest]
+    #[case(&["postgres", "dba"], &["dba"], "postgres")]
+    #[case(&["dba", "boss"], &["boss"], "boss")]
+    #[case(&["dba", "boss"], &[], "dba")]
+    #[case(&[], &[], "postgres")]
+    fn the_bootstrap_superuser_is_the_one_that_grants(
+        #[case] superusers: &[&str],
+        #[case] grantors: &[&str],
+        #[case] expected: &str,
+    ) {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let contents = Contents {
+            superusers: list(superusers),
+            grantors: list(grantors),
+            ..Contents::default()
+        };
+        assert_eq!(contents.bootstrap_superuser(), expected);
+    }
 }

@@ -8,12 +8,13 @@ use crate::outcome::{Finding, TableRows};
 use crate::server::ThrowawayServer;
 use crate::units::show_count;
 
-/// Which tables are there, and which of them belong to an extension.
+/// Which tables are there, which of them belong to an extension, and which are partitioned.
 const TABLES: &str = "
 SELECT n.nspname, c.relname,
        EXISTS (SELECT FROM pg_catalog.pg_depend d
                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                  AND d.objid = c.oid AND d.deptype = 'e')
+                  AND d.objid = c.oid AND d.deptype = 'e'),
+       c.relkind = 'p'
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'f')";
@@ -37,30 +38,37 @@ pub async fn compare(
         let mut session = server.session(database).await?;
         let mut there = BTreeMap::new();
         for row in session.rows(TABLES).await? {
-            if let [Some(schema), Some(name), Some(extension)] = row.as_slice() {
+            if let [Some(schema), Some(name), Some(extension), Some(partitioned)] = row.as_slice() {
                 let table = QualifiedName {
                     schema: schema.clone(),
                     name: name.clone(),
                 };
-                there.insert(table, extension == "t");
+                there.insert(table, (extension == "t", partitioned == "t"));
             }
         }
         for (table, rows) in tables {
-            let extension = there.get(table).copied();
-            let restored = match extension {
-                // The rows of children are counted with the children.
-                Some(_) => Some(
+            let found = there.get(table).copied();
+            let restored = match found {
+                // Rows that a dump loads through the root (`--load-via-partition-root`) lie below it;
+                // the rows of other children are counted with the children.
+                Some((_, true)) => Some(
+                    session
+                        .count(&format!("SELECT count(*) FROM {table}"))
+                        .await?,
+                ),
+                Some((_, false)) => Some(
                     session
                         .count(&format!("SELECT count(*) FROM ONLY {table}"))
                         .await?,
                 ),
                 None => None,
             };
+            let of_extension = found.is_some_and(|(of_extension, _)| of_extension);
             findings.extend(judge(
                 table,
                 rows.count,
                 restored,
-                extension == Some(true),
+                of_extension,
                 rows.may_be_fewer,
             ));
             all.push(TableRows {

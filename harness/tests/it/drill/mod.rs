@@ -12,6 +12,7 @@ mod file;
 mod harmless;
 mod restore;
 mod scenario;
+mod writer;
 
 use std::sync::LazyLock;
 

@@ -303,11 +303,13 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
 /// Judges the restore by its log.
 fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
     let facts = &log.facts;
-    if !log.unable.is_empty() {
+    if let Some(first) = log.unable.first() {
         return Err(Stopped {
             outcome: Outcome::Error,
-            summary: "the place of the restore is at fault, so the backup cannot be judged"
-                .to_owned(),
+            summary: format!(
+                "the place of the restore is at fault, so the backup cannot be judged: {}",
+                first.actual
+            ),
             findings: [log.unable, log.errors].concat(),
         });
     }

@@ -72,7 +72,8 @@ impl Message {
                 Some("install the extension where the server runs, or name an image that has it")
             }
             // Only psql's own words; with an SQLSTATE it is a connection that a statement wants.
-            "" if raw.contains("connection to server")
+            // A database that the dump failed to make is no server that went down.
+            "" if (raw.contains("connection to server") && !raw.contains("FATAL:  database"))
                 || raw.contains("server closed the connection") =>
             {
                 Some(
@@ -481,6 +482,8 @@ mod tests {
         assert!(message("53100", full, true).remedy().is_none());
         let lost = "connection to server on socket failed";
         assert!(message("", lost, false).remedy().is_some());
+        let absent = "\\connect: connection to server on socket \"x\" failed: FATAL:  database \"y\" does not exist";
+        assert!(message("", absent, false).remedy().is_none());
         assert!(message("08006", lost, false).remedy().is_none());
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The file is decompressed here and streamed into psql, so that memory stays flat and progress is
 //! known. Three queries with an unguessable word are put between its statements, on lines that are
-//! there anyway: they time the phases, and the last one shows that psql came to the end.
+//! there anyway: they time the phases, and the last one shows that psql came to the end. Behind it
+//! comes an error of our own with that word: when it is heard, so was every message before it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -100,17 +101,24 @@ pub(super) async fn restore(
         superuser: &server.endpoint().superuser,
     };
     let mut log = Log::default();
+    let mut heard_to_the_end = false;
     let listen = async {
+        let mut add = |message: Message| {
+            if message.raw.contains(word.expose()) {
+                heard_to_the_end = true;
+            } else {
+                log.add(message, &tolerance, redactor);
+            }
+        };
         let mut gather = Gather::default();
         let mut lines = AsyncBufReader::new(client.stderr).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
-            if let Some(message) = gather.psql(&String::from_utf8_lossy(&line)) {
-                log.add(message, &tolerance, redactor);
-            }
+            gather
+                .psql(&String::from_utf8_lossy(&line))
+                .into_iter()
+                .for_each(&mut add);
         }
-        if let Some(message) = gather.end() {
-            log.add(message, &tolerance, redactor);
-        }
+        gather.end().into_iter().for_each(&mut add);
     };
     tokio::join!(write, watch, listen);
     let code = client.end.wait().await?;
@@ -149,6 +157,13 @@ pub(super) async fn restore(
                 backup.path.display()
             )));
         }
+    }
+    if reached_end && !heard_to_the_end && errors.is_empty() {
+        // What was not heard may have been an error.
+        return Err(
+            RestoreError::new("psql's messages did not come through to their end")
+                .hint("run the drill again; if it stays, look at the container engine's own log"),
+        );
     }
     if !reached_end && errors.is_empty() && unable.is_empty() {
         let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
@@ -325,7 +340,8 @@ impl Source {
         if complete {
             io::copy(&mut reader, &mut io::sink())?;
             // Whether psql still listens shows in what it prints.
-            let _ = sender.blocking_send(Bytes::from(format!("\n{}\n", mark("end"))));
+            let heard = format!("SELECT \"{word}-heard\";");
+            let _ = sender.blocking_send(Bytes::from(format!("\n{}\n{heard}\n", mark("end"))));
         }
         Ok(hex(&reader.into_inner().1.finalize()))
     }
@@ -515,7 +531,7 @@ mod tests {
         let stripped = got
             .replace("SELECT 'w-data';", "")
             .replace("SELECT 'w-post-data';", "")
-            .replace("\nSELECT 'w-end';\n", "");
+            .replace("\nSELECT 'w-end';\nSELECT \"w-heard\";\n", "");
         assert_eq!(stripped, text);
         assert_eq!(digest, hex(&Sha256::digest(text.as_bytes())));
     }

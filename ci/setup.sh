@@ -25,6 +25,15 @@ need_cargo() {
 
 has_engine() { timeout 20 docker version >/dev/null 2>&1; }
 
+# Debian's package would make and start a server when it is installed; the drills need only the programs.
+no_server_of_its_own() {
+    if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        say "telling Debian's packages not to start a Postgres server: /etc/postgresql-common/createcluster.conf"
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+    fi
+}
+
 # A throwaway server needs an engine with the image, or Postgres with pgvector and AGE on this machine.
 need_server() {
     if has_engine; then
@@ -33,11 +42,8 @@ need_server() {
     fi
     say "no container engine answers: the local provider will be used"
     if [ ! -e /usr/lib/postgresql/17/bin/postgres ] || ! ls /usr/share/postgresql/17/extension/age.control >/dev/null 2>&1; then
-        # Debian 13 and newer have these; an installation must not start a server of its own.
-        if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-            mkdir -p /etc/postgresql-common
-            echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
-        fi
+        # Debian 13 and newer have these.
+        no_server_of_its_own
         install_packages postgresql-17 postgresql-17-pgvector postgresql-17-age
     fi
 }
@@ -45,9 +51,6 @@ need_server() {
 # The tests of the local provider take whatever server is installed.
 need_local_postgres() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return
-    if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-        mkdir -p /etc/postgresql-common
-        echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
-    fi
+    no_server_of_its_own
     install_packages postgresql
 }

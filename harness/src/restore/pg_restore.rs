@@ -93,14 +93,15 @@ pub(super) async fn restore(
             .iter()
             .map(|entry| entry.times)
             .sum::<u64>();
-    if code != Some(0) && told == 0 || ignored.is_some_and(|ignored| ignored > told) {
-        log.errors.push(Finding::new(
+    if !came_to_the_end(code, ignored, told) {
+        let finding = Finding::new(
             "pg_restore ends with code 0",
             format!(
                 "it ended with {}",
                 code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"))
             ),
-        ));
+        );
+        log.errors.push(finding.hint("it was killed or gave up: look at the messages beside this one and at the machine's memory"));
     }
     log.facts = RestoreFacts {
         method: match jobs {
@@ -114,6 +115,17 @@ pub(super) async fn restore(
         rows: Vec::new(),
     };
     Ok(log)
+}
+
+/// Whether pg_restore went through the whole archive, and every error that it counts was told.
+///
+/// It ends with 0 after no error, and says at its very end how many it ignored. One that was killed
+/// says nothing, however harmless the messages before were.
+fn came_to_the_end(code: Option<i64>, ignored: Option<u64>, told: u64) -> bool {
+    match ignored {
+        Some(ignored) => ignored <= told,
+        None => code == Some(0),
+    }
 }
 
 /// Tells the first object that comes after all data.
@@ -199,4 +211,27 @@ async fn read(
     backup.contents.large_objects = backup.contents.large_objects.max(contents.large_objects);
     backup.uncompressed_bytes = bytes;
     Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Some(0), None, 0, true)]
+    #[case(Some(1), Some(1), 1, true)]
+    #[case(Some(1), Some(2), 1, false)]
+    #[case(Some(1), None, 0, false)]
+    #[case(Some(1), None, 1, false)]
+    #[case(Some(137), None, 1, false)]
+    #[case(None, None, 1, false)]
+    fn the_end_is_told_not_guessed(
+        #[case] code: Option<i64>,
+        #[case] ignored: Option<u64>,
+        #[case] told: u64,
+        #[case] whole: bool,
+    ) {
+        assert_eq!(came_to_the_end(code, ignored, told), whole);
+    }
 }

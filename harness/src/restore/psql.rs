@@ -89,8 +89,10 @@ pub(super) async fn restore(
     };
     let mut marks = Vec::new();
     let watch = async {
-        let mut lines = AsyncBufReader::new(client.stdout).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
+        // Bytes, not text: what a dump selects may be in any encoding, and must not end the reading.
+        let mut lines = AsyncBufReader::new(client.stdout).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            let line = String::from_utf8_lossy(&line);
             if let Some(mark) = line.strip_prefix(word.expose()) {
                 marks.push((mark.trim_start_matches('-').to_owned(), began.elapsed()));
             }

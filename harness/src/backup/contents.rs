@@ -10,6 +10,8 @@ use crate::outcome::{Finding, NotTested};
 pub struct Rows {
     /// How many.
     pub count: u64,
+    /// Bytes of COPY text, uncompressed; 0 for rows that come as INSERT.
+    pub bytes: u64,
     /// Line of the file where they begin, counted from 1; 0 where the format has no lines.
     pub line: u64,
     /// Whether the writer lets rows be left out silently (`ON CONFLICT DO NOTHING`).

@@ -6,6 +6,7 @@
 
 pub mod contents;
 pub mod format;
+pub mod gather;
 pub mod inspect;
 pub mod source;
 

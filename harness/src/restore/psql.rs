@@ -383,7 +383,7 @@ fn find_statements(
         let mut copies = false;
         match lexer.next_piece()? {
             None => break,
-            Some(Piece::Row(_) | Piece::EndOfRows) => {
+            Some(Piece::Row { .. } | Piece::EndOfRows) => {
                 if let Some((line, text)) = &mut copy {
                     *line += 1;
                     if wanted.contains(line) {

@@ -14,8 +14,13 @@ const KEPT: usize = 256 * 1024;
 pub enum Piece<'a> {
     /// A statement with its semicolon; the beginning of it where it is long.
     Statement(Statement<'a>),
-    /// A row of COPY data without its line end; the beginning of it where it is long.
-    Row(&'a [u8]),
+    /// A row of COPY data.
+    Row {
+        /// Its text without the line end; the beginning of it where it is long.
+        text: &'a [u8],
+        /// Bytes of all of it, with the line end.
+        bytes: u64,
+    },
     /// The line `\.` that ends COPY data.
     EndOfRows,
     /// A backslash command: everything from the backslash to the end of the line.
@@ -260,6 +265,7 @@ impl<R: BufRead> Lexer<R> {
     /// Reads one row of COPY data.
     fn row(&mut self) -> io::Result<Option<Piece<'_>>> {
         self.buffer.clear();
+        let before = self.offset;
         let mut any = false;
         loop {
             let available = self.reader.fill_buf()?;
@@ -295,7 +301,11 @@ impl<R: BufRead> Lexer<R> {
             self.rows = None;
             return Ok(Some(Piece::EndOfRows));
         }
-        Ok(Some(Piece::Row(&self.buffer)))
+        let bytes = self.offset - before;
+        Ok(Some(Piece::Row {
+            text: &self.buffer,
+            bytes,
+        }))
     }
 
     /// Takes one token of the current line.
@@ -592,7 +602,9 @@ mod tests {
                     let copy = text.starts_with("COPY");
                     (format!("{}:{text}", s.line), copy)
                 }
-                Some(Piece::Row(row)) => (format!("row {}", String::from_utf8_lossy(row)), false),
+                Some(Piece::Row { text, .. }) => {
+                    (format!("row {}", String::from_utf8_lossy(text)), false)
+                }
                 Some(Piece::EndOfRows) => ("end".to_owned(), false),
                 Some(Piece::Meta { line, text, alone }) => (
                     format!("{line}:meta {} {alone}", String::from_utf8_lossy(text)),

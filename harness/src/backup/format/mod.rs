@@ -4,6 +4,7 @@ pub mod archive;
 pub mod gzip;
 pub mod lexer;
 pub mod plain;
+pub mod statement;
 
 use std::fmt;
 

@@ -6,89 +6,61 @@
 
 use std::io::{self, BufRead};
 
-use super::lexer::{End, Lexer, Piece, Statement};
-use crate::backup::contents::{Contents, Problems, Rows};
-use crate::database::QualifiedName;
+use super::lexer::{End, Lexer, Piece};
+use super::statement::Words;
+use crate::backup::contents::{Contents, Problems};
+use crate::backup::gather::{Gather, Place, Told};
 use crate::outcome::Finding;
 use crate::units::show_count;
-
-/// Findings of one sort that are told in full; the rest is counted.
-const TOLD: usize = 5;
-
-/// Encodings in which a second byte may look like a quote or a backslash.
-const UNSAFE_ENCODINGS: &[&str] = &[
-    "SJIS",
-    "SHIFT_JIS_2004",
-    "BIG5",
-    "GBK",
-    "GB18030",
-    "UHC",
-    "JOHAB",
-];
-
-/// Beginnings of the names of encodings in which every byte is a letter, so that none is ever wrong.
-const ONE_BYTE_ENCODINGS: &[&str] = &["LATIN", "WIN1", "WIN8", "ISO_8859", "KOI8"];
 
 /// Reads a plain file to its end.
 #[derive(Debug, Default)]
 struct Reading {
-    contents: Contents,
-    found: Problems,
-    database: String,
+    gather: Gather,
     /// Dumps that were begun and not completed, by the line of their header.
     open_dumps: Vec<u64>,
     /// `\restrict` that was not answered.
     restricted: Option<(u64, Vec<u8>)>,
     completed: u64,
-    /// The table of the COPY whose rows are read.
-    current: Option<(String, QualifiedName)>,
-    foreign: usize,
-    /// The encoding of one byte per letter that the rows are said to be in.
-    one_byte: Option<String>,
-    /// Rows with letters beyond ASCII under such an encoding: those that are UTF-8, and those that are not.
-    letters: (u64, u64),
-    /// Databases that the file makes in UTF-8.
-    utf8_databases: Vec<String>,
-    /// Whether such rows go into one of them.
-    into_utf8: bool,
 }
 
-/// Reads a plain file to its end, and gives what it holds and what is wrong with it.
+/// Reads a plain file to its end, and gives what it holds, what is wrong with it and its bytes.
 ///
 /// # Errors
 /// What the reader gives: damaged compression, a disk that fails.
 pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
     let mut lexer = Lexer::new(reader);
     let mut reading = Reading::default();
-    let mut rows = 0_u64;
     loop {
         let mut expect_rows = None;
         let mut standard_strings = None;
         match lexer.next_piece()? {
             None => break,
-            Some(Piece::Row(row)) => {
-                rows += 1;
-                reading.row(row);
-            }
+            Some(Piece::Row { text, bytes }) => reading.gather.row(text, bytes),
             Some(Piece::EndOfRows) => {
-                reading.end_rows(rows);
-                rows = 0;
-                reading.contents.data_ends = Some(lexer.offset());
+                reading.gather.end_rows();
+                reading.gather.contents.data_ends = Some(lexer.offset());
             }
             Some(Piece::Comment { line, text }) => reading.comment(line, text),
             Some(Piece::Meta { line, text, alone }) => reading.meta(line, text, alone),
             Some(Piece::Statement(statement)) => {
-                reading.contents.statements += 1;
                 let words = Words::of(statement.text);
                 standard_strings = words.standard_strings();
                 expect_rows = words.copies_from_stdin().then_some(statement.line);
-                let (begins, data) = (statement.begins, words.is_insert());
-                reading.statement(statement, &words);
+                let data = words.is_insert();
+                reading.gather.contents.statements += 1;
+                reading.gather.statement(Told {
+                    place: Place::Line(statement.line),
+                    words: &words,
+                    value_groups: statement.value_groups,
+                    on_conflict: statement.on_conflict,
+                });
+                let contents = &mut reading.gather.contents;
                 if expect_rows.is_some() || data {
-                    reading.contents.data_begins.get_or_insert(begins);
+                    contents.data_begins.get_or_insert(statement.begins);
                 }
                 if data {
-                    reading.contents.data_ends = Some(lexer.offset());
+                    contents.data_ends = Some(lexer.offset());
                 }
             }
         }
@@ -98,14 +70,13 @@ pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
         if let Some(line) = expect_rows
             && !lexer.expect_rows()
         {
-            reading.foreign(line, "something behind a COPY on its line");
+            let what = "something behind a COPY on its line";
+            reading.gather.foreign(Place::Line(line), what);
         }
     }
-    if rows > 0 {
-        reading.end_rows(rows);
-    }
-    reading.finish(lexer.end(), lexer.offset() == 0);
-    Ok((reading.contents, reading.found, lexer.offset()))
+    let bytes = lexer.offset();
+    let (contents, found) = reading.finish(lexer.end(), bytes == 0);
+    Ok((contents, found, bytes))
 }
 
 impl Reading {
@@ -123,11 +94,13 @@ impl Reading {
                 _ => {}
             }
         } else if let Some(version) = text.strip_prefix("Dumped from database version ") {
-            self.contents
+            self.gather
+                .contents
                 .source_version
                 .get_or_insert_with(|| version.to_owned());
         } else if let Some(version) = text.strip_prefix("Dumped by ") {
-            self.contents
+            self.gather
+                .contents
                 .dump_version
                 .get_or_insert_with(|| version.replace(" version", ""));
         }
@@ -148,177 +121,30 @@ impl Reading {
             }
             "\\unrestrict" if alone && plain_key(argument) => match self.restricted.take() {
                 Some((_, key)) if key == argument.as_bytes() => {}
-                _ => self.foreign(line, "an `\\unrestrict` that answers no `\\restrict`"),
+                _ => self.gather.foreign(
+                    Place::Line(line),
+                    "an `\\unrestrict` that answers no `\\restrict`",
+                ),
             },
             "\\connect" | "\\c" if alone => match connected_database(argument) {
-                Some(database) => {
-                    if !self.contents.connects.contains(&database) {
-                        self.contents.connects.push(database.clone());
-                    }
-                    self.database = database;
-                }
-                None => self.foreign(line, "a `\\connect` to another server or user"),
+                Some(database) => self.gather.connect(database),
+                None => self
+                    .gather
+                    .foreign(Place::Line(line), "a `\\connect` to another server or user"),
             },
             _ => {
                 let name: String = command.chars().take(20).collect();
-                self.foreign(line, &format!("the psql command `{name}`"));
+                self.gather
+                    .foreign(Place::Line(line), &format!("the psql command `{name}`"));
             }
-        }
-    }
-
-    /// Notes something that no dump contains and that could reach outside the database.
-    fn foreign(&mut self, line: u64, what: &str) {
-        self.foreign += 1;
-        if self.foreign <= TOLD {
-            self.found.problems.push(
-                Finding::about(format!("line {line}"), "only what pg_dump writes", what)
-                    .hint("somebody put this into the dump: find out who before anyone restores it by hand"),
-            );
-        }
-    }
-
-    fn statement(&mut self, statement: Statement<'_>, words: &Words<'_>) {
-        let contents = &mut self.contents;
-        let add = |list: &mut Vec<String>, name: Option<String>| {
-            if let Some(name) = name
-                && !list.contains(&name)
-            {
-                list.push(name);
-            }
-        };
-        match words.start() {
-            ["copy", ..] => {
-                if words.copies_from_stdin() {
-                    let table = words.name_after("copy");
-                    self.current = table.map(|table| (self.database.clone(), table));
-                    if let Some(key) = self.current.clone() {
-                        self.contents.rows.entry(key).or_insert(Rows {
-                            line: statement.line,
-                            ..Rows::default()
-                        });
-                    }
-                } else {
-                    self.foreign(statement.line, "a COPY to or from a program or a file of the server");
-                }
-            }
-            ["insert", "into", ..] => {
-                if let Some(table) = words.name_after("into") {
-                    let rows = contents
-                        .rows
-                        .entry((self.database.clone(), table))
-                        .or_insert(Rows { line: statement.line, ..Rows::default() });
-                    rows.count += statement.value_groups;
-                    rows.may_be_fewer |= statement.on_conflict;
-                }
-            }
-            ["create", "role" | "user", ..] if words.start().get(2) != Some(&"mapping") => {
-                add(&mut contents.roles, words.identifier(2));
-            }
-            ["alter", "role", ..] if words.contains(&["superuser"]) => {
-                add(&mut contents.superusers, words.identifier(2));
-            }
-            ["create", "database", ..] => {
-                add(&mut contents.creates, words.identifier(2));
-                if words.text.contains("ENCODING = 'UTF8'") {
-                    self.utf8_databases.extend(words.identifier(2));
-                }
-            }
-            ["create", "extension", "if", "not", "exists", ..] => {
-                add(&mut contents.extensions, words.identifier(5));
-            }
-            ["create", "extension", ..] => add(&mut contents.extensions, words.identifier(2)),
-            ["grant", ..] => {
-                contents.has_privileges = true;
-                if let Some(at) = words.position(&["granted", "by"]) {
-                    add(&mut contents.grantors, words.identifier(at + 2));
-                }
-            }
-            ["revoke", ..] => contents.has_privileges = true,
-            ["alter", ..] => {
-                if let Some(at) = words.position(&["owner", "to"]) {
-                    contents.has_owners = true;
-                    add(&mut contents.owners, words.identifier(at + 2));
-                }
-            }
-            ["select", function, ..] if function.ends_with("lo_create") => contents.large_objects += 1,
-            ["set", "row_security", "=", "on", ..] => self.found.problems.push(
-                Finding::about(
-                    format!("line {}", statement.line),
-                    "`SET row_security = off`",
-                    "`SET row_security = on`: rows that policies hid from the dumping role are missing",
-                )
-                .hint("dump as a role with BYPASSRLS, without `--enable-row-security`"),
-            ),
-            ["set", "client_encoding", "=", ..] => {
-                let encoding = words.literal(3);
-                if let Some(encoding) = &encoding
-                    && UNSAFE_ENCODINGS.contains(&encoding.to_ascii_uppercase().as_str())
-                {
-                    self.foreign(
-                        statement.line,
-                        "an encoding in which parts of letters look like quotes; dump with `--encoding=UTF8`",
-                    );
-                }
-                self.one_byte = encoding.clone().filter(|name| {
-                    let name = name.to_ascii_uppercase();
-                    ONE_BYTE_ENCODINGS.iter().any(|start| name.starts_with(start))
-                });
-                if self.contents.encoding.is_none() {
-                    self.contents.encoding = encoding;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Under an encoding of one byte per letter, rows that are UTF-8 all the same are noted.
-    fn row(&mut self, row: &[u8]) {
-        if self.one_byte.is_some() && !row.is_ascii() {
-            self.into_utf8 |= self.utf8_databases.contains(&self.database);
-            match std::str::from_utf8(row) {
-                Ok(_) => self.letters.0 += 1,
-                Err(_) => self.letters.1 += 1,
-            }
-        }
-    }
-
-    /// Letters of another alphabet are hardly ever UTF-8 by chance, and never all of them.
-    fn encoding(&mut self) {
-        let (Some(encoding), (utf8 @ 1.., 0)) = (&self.one_byte, self.letters) else {
-            return;
-        };
-        let finding = Finding::new(
-            format!("rows in {encoding}, as `client_encoding` says"),
-            format!("{} rows with letters beyond ASCII, all in UTF-8: they restore as other letters, without an error", show_count(utf8)),
-        )
-        .hint("compare `SET client_encoding` with what the backup job wrote, and look whether the file was converted");
-        if self.into_utf8 {
-            self.found.problems.push(finding);
-        } else {
-            // A database in that encoding may have held such bytes all along.
-            self.found.warnings.push(finding);
-        }
-    }
-
-    fn end_rows(&mut self, rows: u64) {
-        if let Some(key) = self.current.take()
-            && let Some(entry) = self.contents.rows.get_mut(&key)
-        {
-            entry.count += rows;
         }
     }
 
     /// Judges whether the file is whole.
-    fn finish(&mut self, end: End, empty: bool) {
-        self.encoding();
-        let problems = &mut self.found.problems;
-        if self.foreign > TOLD {
-            problems.push(Finding::new(
-                "only what pg_dump writes",
-                format!("{} more such lines", self.foreign - TOLD),
-            ));
-        }
-        if empty || (self.contents.statements == 0 && self.contents.rows.is_empty()) {
+    fn finish(self, end: End, empty: bool) -> (Contents, Problems) {
+        let (contents, mut found) = self.gather.finish();
+        let problems = &mut found.problems;
+        if empty || (contents.statements == 0 && contents.rows.is_empty()) {
             problems.push(
                 Finding::new("statements that make a database", "none: there is nothing to restore")
                     .hint("a compressed nothing is what a failed pg_dump in a pipe without `pipefail` leaves"),
@@ -328,11 +154,7 @@ impl Reading {
         match end {
             End::Clean => {}
             End::InRows { line } => {
-                let table = self
-                    .contents
-                    .rows
-                    .iter()
-                    .find(|(_, rows)| rows.line == line);
+                let table = contents.rows.iter().find(|(_, rows)| rows.line == line);
                 let (name, count) = table.map_or_else(
                     || ("a table".to_owned(), 0),
                     |((_, table), rows)| (table.to_string(), rows.count),
@@ -377,7 +199,7 @@ impl Reading {
             );
         }
         if self.completed == 0 && self.open_dumps.is_empty() && problems.is_empty() {
-            self.found.warnings.push(
+            found.warnings.push(
                 Finding::new(
                     "the header and trailer that pg_dump writes",
                     "neither: whether the end of the file is missing cannot be told from the file",
@@ -385,163 +207,8 @@ impl Reading {
                 .hint("this file comes from another writer; hold it to a `row-count` baseline"),
             );
         }
+        (contents, found)
     }
-}
-
-/// The first words of a statement, folded to lower case where they are not quoted.
-struct Words<'a> {
-    text: &'a str,
-    folded: Vec<String>,
-    words: Vec<&'static str>,
-}
-
-/// Words that are told apart; anything else is the empty string.
-const KNOWN: &[&str] = &[
-    "copy",
-    "insert",
-    "into",
-    "create",
-    "role",
-    "user",
-    "mapping",
-    "alter",
-    "superuser",
-    "database",
-    "extension",
-    "if",
-    "not",
-    "exists",
-    "grant",
-    "granted",
-    "by",
-    "revoke",
-    "owner",
-    "to",
-    "select",
-    "set",
-    "row_security",
-    "client_encoding",
-    "standard_conforming_strings",
-    "=",
-    "on",
-    "off",
-    "conflict",
-    "from",
-    "stdin",
-    "program",
-    "lo_create",
-    "pg_catalog.lo_create",
-];
-
-impl<'a> Words<'a> {
-    /// Splits the beginning of a statement.
-    fn of(text: &'a [u8]) -> Self {
-        let head = &text[..text.len().min(4096)];
-        let text = match std::str::from_utf8(head) {
-            Ok(text) => text,
-            Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
-        };
-        let folded: Vec<String> = tokens(text)
-            .take(400)
-            .map(str::to_ascii_lowercase)
-            .collect();
-        let words = folded
-            .iter()
-            .map(|word| {
-                KNOWN
-                    .iter()
-                    .find(|known| *known == word)
-                    .copied()
-                    .unwrap_or("")
-            })
-            .collect();
-        Self {
-            text,
-            folded,
-            words,
-        }
-    }
-
-    fn start(&self) -> &[&'static str] {
-        &self.words
-    }
-
-    fn position(&self, sequence: &[&str]) -> Option<usize> {
-        self.words
-            .windows(sequence.len())
-            .position(|window| window == sequence)
-    }
-
-    fn contains(&self, sequence: &[&str]) -> bool {
-        self.position(sequence).is_some()
-    }
-
-    fn is_insert(&self) -> bool {
-        self.words.starts_with(&["insert", "into"])
-    }
-
-    fn copies_from_stdin(&self) -> bool {
-        self.words.first() == Some(&"copy") && self.contains(&["from", "stdin"])
-    }
-
-    fn standard_strings(&self) -> Option<bool> {
-        match self.words.as_slice() {
-            ["set", "standard_conforming_strings", "=", value, ..] => Some(*value != "off"),
-            _ => None,
-        }
-    }
-
-    /// The identifier at a place, unquoted or folded.
-    fn identifier(&self, at: usize) -> Option<String> {
-        tokens(self.text)
-            .nth(at)
-            .map(|token| match token.strip_prefix('"') {
-                Some(quoted) => quoted.trim_end_matches('"').replace("\"\"", "\""),
-                None => token.to_ascii_lowercase(),
-            })
-    }
-
-    /// The text between single quotes at a place.
-    fn literal(&self, at: usize) -> Option<String> {
-        self.folded.get(at).map(|_| ())?;
-        tokens(self.text)
-            .nth(at)
-            .map(|token| token.trim_matches('\'').to_owned())
-    }
-
-    /// The name that follows the first `word`.
-    fn name_after(&self, word: &str) -> Option<QualifiedName> {
-        let at = self.words.iter().position(|known| *known == word)?;
-        QualifiedName::parse(tokens(self.text).nth(at + 1)?).ok()
-    }
-}
-
-/// Splits into words, names with their quotes and dots, literals, and single other characters.
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        let first = rest.chars().next()?;
-        let end = if first == '\'' {
-            rest[1..].find('\'').map_or(rest.len(), |at| at + 2)
-        } else if first == '"' || first.is_alphabetic() || first == '_' {
-            let mut quoted = false;
-            rest.char_indices()
-                .find(|(_, c)| {
-                    if *c == '"' {
-                        quoted = !quoted;
-                        return false;
-                    }
-                    !(quoted || c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '-'))
-                })
-                .map_or(rest.len(), |(at, _)| at)
-        } else {
-            first.len_utf8()
-        };
-        let (token, tail) = rest.split_at(end);
-        rest = tail;
-        Some(token)
-    })
 }
 
 /// The database that a `\connect` goes to, unless it names another server or user.

@@ -15,6 +15,11 @@ pub enum Event {
     },
     /// A stage began.
     Stage(Stage),
+    /// So much of the backup has been looked at.
+    Inspected {
+        /// Bytes, after decompression.
+        bytes: u64,
+    },
     /// So much of the backup has been taken by the restore.
     Restored {
         /// Bytes, after decompression.

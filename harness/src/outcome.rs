@@ -264,6 +264,25 @@ pub struct BackupFacts {
     pub large_objects: u64,
     /// What a backup of this kind does not hold, found by looking at it.
     pub not_held: Vec<NotTested>,
+    /// The dumps of a bundle, in the order of their restore; empty for a single dump.
+    pub parts: Vec<PartFacts>,
+}
+
+/// One dump of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartFacts {
+    /// Its name in the bundle.
+    pub name: String,
+    /// What it is, as [`BackupFacts::format`] says it of the whole.
+    pub format: String,
+    /// Bytes as it lies in the bundle.
+    pub bytes: u64,
+    /// SHA-256 of those bytes, in hex.
+    pub sha256: String,
+    /// Tables with an entry for rows.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
 }
 
 /// Where it was restored.

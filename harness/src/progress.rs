@@ -77,6 +77,9 @@ impl Progress {
         match event {
             Event::Begun { scenario } => self.line(&format!("drill {scenario}")),
             Event::Stage(stage) => self.alive(stage.word().to_owned()),
+            Event::Inspected { bytes } => {
+                self.alive(format!("backup: {} looked at", show_bytes(*bytes)));
+            }
             Event::Restored { bytes, total } => {
                 let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
                 self.alive(format!(

@@ -57,7 +57,9 @@ async fn stages(
     record: &mut Record<'_>,
     server: &mut Option<ThrowawayServer>,
 ) -> Option<()> {
-    let mut backup = record.stage(Stage::Backup, stage::backup(scenario)).await?;
+    let backup = record
+        .stage(Stage::Backup, stage::backup(scenario, run, context))
+        .await?;
     let started = record
         .stage(
             Stage::Server,
@@ -68,11 +70,14 @@ async fn stages(
     let log = record
         .stage(
             Stage::Restore,
-            stage::restore(scenario, server, &mut backup, context),
+            stage::restore(scenario, server, &backup, context),
         )
         .await?;
     record
-        .stage(Stage::Contents, stage::contents(server, &backup, &log))
+        .stage(
+            Stage::Contents,
+            stage::contents(scenario, server, &backup, &log),
+        )
         .await?;
     checks(scenario, context, server, &log, record).await;
     Some(())
@@ -87,10 +92,15 @@ async fn checks(
     record: &mut Record<'_>,
 ) {
     for check in &scenario.checks {
+        let named = check.database.as_deref().or(log.database.as_deref());
+        let Some(database) = named else {
+            record.check(check, "", Duration::ZERO, Err(which_database(log)));
+            continue;
+        };
         let restored = Restored {
             server,
             run: &record.run(),
-            database: check.database.as_deref().unwrap_or(&log.database),
+            database,
             folder: &scenario.folder,
             environment: &context.environment,
             redactor: &context.redactor,
@@ -104,6 +114,15 @@ async fn checks(
         }
         record.check(check, restored.database, began.elapsed(), looked);
     }
+}
+
+/// Where there are several databases, a check says which it is about.
+fn which_database(log: &RestoreLog) -> Finding {
+    Finding::new(
+        "one database to look at",
+        format!("the backup holds {}", log.databases.join(", ")),
+    )
+    .hint("add `database = \"…\"` to the check, or to `[restore]` for all that name none")
 }
 
 /// Runs one check within its limit; what could not be looked at comes as a finding.

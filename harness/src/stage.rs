@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use crate::backup::{self, Backup, format::Format};
+use crate::backup::format::Format;
+use crate::backup::inspect::{Inspection, inspect};
+use crate::backup::packing::Keys;
+use crate::backup::spool::Spool;
+use crate::backup::{self, Backup, Part};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
@@ -93,17 +97,25 @@ impl Stopped {
     }
 }
 
-/// Finds the backup and looks at the file. What it says of itself is reported also when it is broken.
-pub async fn backup(scenario: &Scenario) -> Staged<Backup> {
+/// Finds the backup and looks at it. What it says of itself is reported also when it is broken.
+pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged<Backup> {
     let found = match backup::source::find(&scenario.source, &scenario.folder) {
         Ok(found) => found,
         Err(error) => return unable(Stopped::error(error.reason).hint(error.hint)),
     };
-    let inspected = tokio::task::spawn_blocking(move || backup::inspect::inspect(&found)).await;
-    match inspected {
+    let inspection = Inspection {
+        keys: Keys::default(),
+        spool: Spool::in_folder(run.folder.join("backup")),
+        for_restore: true,
+        listener: context.listener.clone(),
+    };
+    let inspected = tokio::task::spawn_blocking(move || inspect(&found, &inspection));
+    match inspected.await {
         Err(error) => unable(Stopped::error(format!("the inspection ended: {error}"))),
         Ok(Err(error)) => unable(Stopped::error(error.reason).hint(error.hint)),
-        Ok(Ok(backup)) => {
+        Ok(Ok(mut backup)) => {
+            let misplaced = restore::target::problems(&backup, &scenario.restore);
+            backup.problems.extend(misplaced);
             let facts = Facts {
                 backup: Some(backup.facts()),
                 ..Facts::default()
@@ -152,7 +164,7 @@ pub async fn server(
 pub async fn restore(
     scenario: &Scenario,
     server: &ThrowawayServer,
-    backup: &mut Backup,
+    backup: &Backup,
     context: &Context,
 ) -> Staged<RestoreLog> {
     let (settings, redactor) = (&scenario.restore, &context.redactor);
@@ -165,9 +177,7 @@ pub async fn restore(
             (facts, Err(Stopped::error(error.reason).hint(error.hint)))
         }
         Ok(log) => {
-            // Reading an archive to its end has shown how many rows it holds.
             let facts = Facts {
-                backup: Some(backup.facts()),
                 restore: Some(log.facts.clone()),
                 ..Facts::default()
             };
@@ -177,8 +187,13 @@ pub async fn restore(
 }
 
 /// Compares what is in the database with what is in the backup.
-pub async fn contents(server: &ThrowawayServer, backup: &Backup, log: &RestoreLog) -> Staged<()> {
-    match restore::contents::compare(server, backup, &log.database).await {
+pub async fn contents(
+    scenario: &Scenario,
+    server: &ThrowawayServer,
+    backup: &Backup,
+    log: &RestoreLog,
+) -> Staged<()> {
+    match restore::contents::compare(server, backup, &scenario.restore).await {
         Err(error) => unable(Stopped::error(error.to_string())),
         Ok((rows, findings)) => {
             let count: u64 = rows.iter().map(|table| table.backup).sum();
@@ -242,20 +257,19 @@ fn unable<T>(stopped: Stopped) -> Staged<T> {
 }
 
 /// What the backup wants of a server.
-fn wanted(backup: &Backup) -> Wanted {
-    let archive = matches!(backup.format, Format::Archive { .. });
+#[must_use]
+pub fn wanted(backup: &Backup) -> Wanted {
+    let contents = backup.contents();
+    let archives = backup
+        .parts
+        .iter()
+        .filter(|part| matches!(part.format, Format::Archive { .. }));
     Wanted {
-        major: backup.contents.major(),
-        extensions: backup.contents.extensions.clone(),
-        superuser: backup.contents.bootstrap_superuser(),
-        // An archive compresses inside: some five times, as rows of text do.
-        bytes: backup.uncompressed_bytes * if archive { 5 } else { 1 },
-        file: archive.then(|| {
-            backup
-                .path
-                .canonicalize()
-                .unwrap_or_else(|_| backup.path.clone())
-        }),
+        major: contents.major(),
+        extensions: contents.extensions.clone(),
+        superuser: contents.bootstrap_superuser(),
+        bytes: backup.parts.iter().map(Part::restored_bytes).sum(),
+        files: archives.map(|part| part.path.clone()).collect(),
     }
 }
 
@@ -282,16 +296,13 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
         ));
     }
     let facts = backup.facts();
-    let mut summary = format!(
-        "{name}: {}, {}, {} tables",
+    let summary = format!(
+        "{name}: {}, {}, {} tables with {} rows",
         backup.format,
         show_bytes(backup.bytes),
-        facts.tables
+        facts.tables,
+        show_count(facts.rows)
     );
-    // An archive says how many rows it holds only when it is read to its end.
-    if matches!(backup.format, Format::Plain { .. }) {
-        summary.push_str(&format!(" with {} rows", show_count(facts.rows)));
-    }
     let warnings = backup.warnings.clone();
     Ok(Passed {
         value: backup,
@@ -337,7 +348,8 @@ mod tests {
         let path = folder.path().join("x.sql");
         std::fs::write(&path, text).unwrap();
         let found = backup::source::find(&backup::source::Source::Path(path), folder.path());
-        backup::inspect::inspect(&found.unwrap()).unwrap()
+        let spool = Spool::in_folder(folder.path().join("spool"));
+        inspect(&found.unwrap(), &Inspection::quiet(spool)).unwrap()
     }
 
     #[test]

@@ -71,13 +71,48 @@ impl Contents {
             .ok()
     }
 
-    /// The database that is made for it when it connects to none itself.
+    /// Whether it holds any data at all: rows, or tables without any, or large objects.
     #[must_use]
-    pub fn target(&self, wanted: Option<&str>) -> String {
-        wanted
-            .or(self.origin.as_deref())
-            .unwrap_or("restored")
-            .to_owned()
+    pub fn holds_data(&self) -> bool {
+        !self.rows.is_empty() || self.large_objects > 0
+    }
+
+    /// Adds what another part of the same backup holds; `database` is where its unnamed rows go.
+    pub fn merge(&mut self, other: &Self, database: Option<&str>) {
+        fn add(into: &mut Vec<String>, from: &[String]) {
+            for name in from {
+                if !into.contains(name) {
+                    into.push(name.clone());
+                }
+            }
+        }
+        self.source_version = self.source_version.take().or(other.source_version.clone());
+        self.dump_version = self.dump_version.take().or(other.dump_version.clone());
+        self.encoding = self.encoding.take().or(other.encoding.clone());
+        add(&mut self.creates, &other.creates);
+        add(&mut self.connects, &other.connects);
+        if other.connects.is_empty() && other.holds_data() {
+            let named = database.map(str::to_owned).or(other.origin.clone());
+            add(&mut self.connects, named.as_slice());
+        }
+        for ((named, table), rows) in &other.rows {
+            let database = if named.is_empty() {
+                database.or(other.origin.as_deref()).unwrap_or_default()
+            } else {
+                named
+            };
+            self.rows
+                .insert((database.to_owned(), table.clone()), *rows);
+        }
+        add(&mut self.roles, &other.roles);
+        add(&mut self.superusers, &other.superusers);
+        add(&mut self.grantors, &other.grantors);
+        add(&mut self.owners, &other.owners);
+        add(&mut self.extensions, &other.extensions);
+        self.large_objects += other.large_objects;
+        self.has_privileges |= other.has_privileges;
+        self.has_owners |= other.has_owners;
+        self.statements += other.statements;
     }
 
     /// Databases that it restores into by itself.

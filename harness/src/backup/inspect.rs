@@ -1,17 +1,28 @@
-//! One streaming pass over the file: digest, compression to its end, completeness, contents.
+//! One streaming pass over a backup: digest, what it is wrapped in to its end, completeness, contents.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::format::archive::{self, ArchiveError};
-use super::format::gzip::Members;
-use super::format::{Format, Sniffed, plain, sniff};
+use super::bundle::{self, Member};
+use super::format::{Format, Sniffed, archive, plain, sniff};
+use super::packing::{self, Keys, Layer, OpenError, Unpacked};
 use super::source::{Found, made};
-use super::{Backup, Contents};
+use super::spool::Spool;
+use super::{Backup, Contents, Part, format, manifest};
+use crate::event::{Event, Listener};
 use crate::outcome::Finding;
 use crate::redact::hex;
+
+/// How much is read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// How much is read between two signs of life.
+const SIGN_OF_LIFE: u64 = 16 << 20;
 
 /// Why a backup could not be looked at. It says nothing about the backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,195 +34,476 @@ pub struct InspectError {
     pub hint: Option<String>,
 }
 
-/// Takes the digest of everything that is read through it.
-#[derive(Debug)]
-struct Digesting<R> {
-    inner: R,
-    digest: Sha256,
-    bytes: u64,
+impl InspectError {
+    fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// The disk, or the right to read it.
+    fn place(path: &Path, error: &io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull => {
+                "free some space, or name another folder with `--work-dir`"
+            }
+            _ => "run redrill as a user who may read the backup",
+        };
+        Self::new(format!("cannot read {}: {error}", path.display()), hint)
+    }
 }
 
-impl<R: Read> Read for Digesting<R> {
+/// What an inspection needs beside the backup.
+pub struct Inspection {
+    /// Opens what is encrypted.
+    pub keys: Keys,
+    /// Takes what must lie on disk by itself: members of a tar file, archives that are wrapped.
+    pub spool: Spool,
+    /// Whether a restore follows: then an archive is written out of what it is wrapped in.
+    pub for_restore: bool,
+    /// Is told how far it is.
+    pub listener: Listener,
+}
+
+impl Inspection {
+    /// Looks and tells nobody; nothing is restored.
+    #[must_use]
+    pub fn quiet(spool: Spool) -> Self {
+        Self {
+            keys: Keys::default(),
+            spool,
+            for_restore: false,
+            listener: std::sync::Arc::new(|_| {}),
+        }
+    }
+}
+
+/// Looks at a backup from its first byte to its last. Blocks: it is run on a thread of its own.
+///
+/// # Errors
+/// When it cannot be opened, or is of a kind that this version cannot read. What is wrong with the
+/// backup itself is in [`Backup::problems`].
+pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, InspectError> {
+    let name = found
+        .path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let mut looked = if found.path.is_dir() {
+        inspection.folder(&name, &found.path)?
+    } else {
+        inspection.file(&name, &found.path, Bundles::Allowed)?
+    };
+    looked.judge();
+    Ok(Backup {
+        path: found.path.clone(),
+        chosen: found.chosen.clone(),
+        format: looked.format,
+        bytes: looked.bytes,
+        unpacked_bytes: looked.unpacked_bytes,
+        sha256: looked.sha256,
+        made: made(found, looked.header_time),
+        parts: looked.parts,
+        problems: looked.problems,
+        warnings: looked.warnings,
+    })
+}
+
+/// Whether a file may be a bundle, rather than be in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bundles {
+    Allowed,
+    Within,
+}
+
+/// What a file or folder turned out to be.
+#[derive(Debug, Default)]
+struct Looked {
+    format: String,
+    bytes: u64,
+    unpacked_bytes: Option<u64>,
+    sha256: String,
+    header_time: Option<Timestamp>,
+    parts: Vec<Part>,
+    problems: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+impl Looked {
+    /// What can only be said of the whole.
+    fn judge(&mut self) {
+        let holds_data = self.parts.iter().any(|part| part.contents.holds_data());
+        if self.problems.is_empty() && !holds_data {
+            self.problems.push(
+                Finding::new("rows of at least one table", "definitions without any data").hint(
+                    "it holds only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or the databases behind the roles were cut off",
+                ),
+            );
+        }
+    }
+}
+
+/// What a dump said while it was read.
+struct Dump {
+    format: Format,
+    contents: Contents,
+    header_time: Option<Timestamp>,
+    problems: Vec<Finding>,
+    warnings: Vec<Finding>,
+    /// Where it was written out.
+    copy: Option<PathBuf>,
+}
+
+impl Inspection {
+    /// A folder: a directory archive, or a bundle.
+    fn folder(&self, name: &str, path: &Path) -> Result<Looked, InspectError> {
+        let _ = name;
+        if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {
+            return Err(InspectError::new(
+                format!(
+                    "{} is a physical base backup, which this version does not restore",
+                    path.display()
+                ),
+                "drill a logical backup: pg_dump, pg_dumpall",
+            ));
+        }
+        let mut looked = self.bundle(path)?;
+        looked.format = match looked.parts.len() {
+            1 => "bundle of one dump, folder".to_owned(),
+            dumps => format!("bundle of {dumps} dumps, folder"),
+        };
+        Ok(looked)
+    }
+
+    /// All dumps of a folder are one backup.
+    fn bundle(&self, folder: &Path) -> Result<Looked, InspectError> {
+        let unreadable = |error: io::Error| InspectError::place(folder, &error);
+        let members = bundle::members(folder).map_err(unreadable)?;
+        let mut looked = Looked::default();
+        let mut files = Vec::new();
+        for Member { name, path } in &members.dumps {
+            let mut one = self.file(name, path, Bundles::Within)?;
+            files.push((name.clone(), one.bytes, one.sha256.clone()));
+            looked.bytes += one.bytes;
+            let older = |a: Timestamp, b: Timestamp| a.min(b);
+            looked.header_time = match (looked.header_time, one.header_time) {
+                (Some(a), Some(b)) => Some(older(a, b)),
+                (a, b) => a.or(b),
+            };
+            for part in &mut one.parts {
+                part.named_database = Some(bundle::database_in_name(name));
+            }
+            looked.parts.append(&mut one.parts);
+            let within = |finding: Finding| Finding {
+                object: Some(match finding.object {
+                    Some(object) => format!("{name}: {object}"),
+                    None => name.clone(),
+                }),
+                ..finding
+            };
+            looked.problems.extend(one.problems.into_iter().map(within));
+            looked.warnings.extend(one.warnings.into_iter().map(within));
+        }
+        let there: BTreeMap<String, String> = files
+            .iter()
+            .map(|(name, _, digest)| (base(name).to_owned(), digest.clone()))
+            .collect();
+        for Member { name, path } in &members.lists {
+            let bytes = read_at_most(path, manifest::LONGEST).map_err(unreadable)?;
+            looked.bytes += bytes.len() as u64;
+            files.push((
+                name.clone(),
+                bytes.len() as u64,
+                hex(&Sha256::digest(&bytes)),
+            ));
+            let stated = manifest::digests(&String::from_utf8_lossy(&bytes));
+            looked
+                .problems
+                .extend(manifest::compare(name, &stated, &there));
+        }
+        for other in &members.others {
+            looked.warnings.push(
+                Finding::about(
+                    other,
+                    "dumps and a list of them",
+                    "a file that is neither; it was left out",
+                )
+                .hint("name it with an extension of dumps, such as .sql or .dump, if it is one"),
+            );
+        }
+        looked.sha256 = bundle::digest(&files);
+        looked.parts.sort_by_key(|part| !part.is_globals());
+        if members.dumps.is_empty() {
+            looked.problems.push(
+                Finding::new("a PostgreSQL backup", "a folder without a dump in it")
+                    .hint("dumps are told by their extension, such as .sql.gz or .dump, or by their first bytes"),
+            );
+        }
+        Ok(looked)
+    }
+
+    /// A file, whatever it is wrapped in.
+    fn file(&self, name: &str, path: &Path, bundles: Bundles) -> Result<Looked, InspectError> {
+        let unreadable = |error: &io::Error| InspectError::place(path, error);
+        let mut content = match Unpacked::open(path, &self.keys) {
+            Ok(content) => content,
+            Err(OpenError::Place(error)) => return Err(unreadable(&error)),
+            Err(OpenError::Keys { reason, hint }) => {
+                return Err(InspectError::new(
+                    format!("{}: {reason}", path.display()),
+                    hint,
+                ));
+            }
+            Err(OpenError::Backup(finding)) => return self.broken(path, finding),
+        };
+        let layers = content.layers().to_vec();
+        let read = match sniff(content.head()) {
+            Sniffed::Unsupported(kind, hint) => {
+                return Err(InspectError::new(
+                    format!(
+                        "{} is {kind}, which this version does not read",
+                        path.display()
+                    ),
+                    hint,
+                ));
+            }
+            Sniffed::Refused(finding) => Ok(Err(inside(&layers, finding))),
+            Sniffed::TableOfContents => Ok(Err(Finding::new(
+                "a PostgreSQL backup",
+                "the table of contents of an archive, without the files that hold its data",
+            )
+            .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
+            Sniffed::Text => self.plain(&mut content).map(Ok),
+            Sniffed::Custom => self.custom(name, &mut content, !layers.is_empty()),
+            Sniffed::Tar => {
+                let _ = bundles;
+                return Err(InspectError::new(
+                    format!(
+                        "{} is a tar file, which this version does not read",
+                        path.display()
+                    ),
+                    "unpack it first: `tar xf FILE`",
+                ));
+            }
+        };
+        let mut looked = Looked::default();
+        let dump = match read {
+            Ok(Ok(dump)) => Some(dump),
+            Ok(Err(finding)) => {
+                looked.problems.push(finding);
+                None
+            }
+            Err(error) => {
+                let damage = packing::damage(&error).ok_or_else(|| unreadable(&error))?;
+                looked.problems.push(damage);
+                None
+            }
+        };
+        match content.end() {
+            Ok(ended) => {
+                looked.bytes = ended.bytes;
+                looked.sha256 = ended.sha256;
+                looked.unpacked_bytes = (!layers.is_empty()).then_some(ended.unpacked_bytes);
+                looked.warnings.extend(ended.warnings);
+            }
+            Err(error) => {
+                let damage = packing::damage(&error).ok_or_else(|| unreadable(&error))?;
+                if looked.problems.is_empty() {
+                    looked.problems.push(damage);
+                }
+                (looked.bytes, looked.sha256) =
+                    digest_of(path).map_err(|error| unreadable(&error))?;
+            }
+        }
+        match dump {
+            Some(dump) => self.part(name, path, layers, dump, &mut looked),
+            None => looked.format = format::describe(&"no backup", &layers),
+        }
+        Ok(looked)
+    }
+
+    /// A file that is no backup, and what says so.
+    fn broken(&self, path: &Path, finding: Finding) -> Result<Looked, InspectError> {
+        let (bytes, sha256) = digest_of(path).map_err(|error| InspectError::place(path, &error))?;
+        Ok(Looked {
+            format: "no backup".to_owned(),
+            bytes,
+            sha256,
+            problems: vec![finding],
+            ..Looked::default()
+        })
+    }
+
+    /// Adds a dump that was read to what is known of its file.
+    fn part(&self, name: &str, path: &Path, layers: Vec<Layer>, dump: Dump, looked: &mut Looked) {
+        looked.format = format::describe(&dump.format, &layers);
+        looked.header_time = dump.header_time;
+        looked.problems.extend(dump.problems);
+        looked.warnings.extend(dump.warnings);
+        let (path, layers) = match dump.copy {
+            Some(copy) => (copy, Vec::new()),
+            None => (
+                path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+                layers,
+            ),
+        };
+        looked.parts.push(Part {
+            name: name.to_owned(),
+            path,
+            layers,
+            keys: self.keys.clone(),
+            format: dump.format,
+            bytes: looked.bytes,
+            unpacked_bytes: looked.unpacked_bytes.unwrap_or(looked.bytes),
+            sha256: looked.sha256.clone(),
+            named_database: None,
+            contents: dump.contents,
+        });
+    }
+
+    /// Reads plain SQL.
+    fn plain(&self, content: &mut Unpacked) -> io::Result<Dump> {
+        let reader = BufReader::with_capacity(CHUNK, self.watched(content));
+        let (contents, found, _) = plain::read(reader)?;
+        Ok(Dump {
+            format: Format::Plain,
+            contents,
+            header_time: None,
+            problems: found.problems,
+            warnings: found.warnings,
+            copy: None,
+        })
+    }
+
+    /// Reads a custom archive; one that is wrapped in something is also written out.
+    fn custom(
+        &self,
+        name: &str,
+        content: &mut Unpacked,
+        packed: bool,
+    ) -> io::Result<Result<Dump, Finding>> {
+        let (mut copy, mut sink) = (None, None);
+        if packed && self.for_restore {
+            let (path, file) = self.spool.file("", &format!("{}.archive", base(name)))?;
+            (copy, sink) = (Some(path), Some(file));
+        }
+        let tee = Tee {
+            reader: self.watched(content),
+            copy: sink,
+        };
+        let mut reader = BufReader::with_capacity(CHUNK, tee);
+        let archive = match archive::read(&mut reader) {
+            Ok(archive) => archive,
+            Err(error) => {
+                return Ok(Err(Finding::new(
+                    "an archive with a whole table of contents",
+                    error.to_string(),
+                )
+                .hint(
+                    "the file was cut off or damaged: look at the transfer of the backup job",
+                )));
+            }
+        };
+        io::copy(&mut reader, &mut io::sink())?;
+        let mut contents = archive.contents;
+        contents.origin = Some(archive.database).filter(|name| !name.is_empty());
+        Ok(Ok(Dump {
+            format: Format::Archive {
+                kind: format::ArchiveKind::Custom,
+                version: archive.version,
+            },
+            contents,
+            header_time: archive.made,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            copy,
+        }))
+    }
+
+    /// Tells the listener how far the reading is.
+    fn watched<R: Read>(&self, reader: R) -> impl Read {
+        let listener = self.listener.clone();
+        Watched {
+            reader,
+            bytes: 0,
+            told: 0,
+            tell: move |bytes| listener(Event::Inspected { bytes }),
+        }
+    }
+}
+
+/// Tells now and then how much was read.
+struct Watched<R, T> {
+    reader: R,
+    bytes: u64,
+    told: u64,
+    tell: T,
+}
+
+impl<R: Read, T: Fn(u64)> Read for Watched<R, T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.digest.update(&buffer[..read]);
+        let read = self.reader.read(buffer)?;
         self.bytes += read as u64;
+        if self.bytes - self.told >= SIGN_OF_LIFE {
+            self.told = self.bytes;
+            (self.tell)(self.bytes);
+        }
         Ok(read)
     }
 }
 
-/// Looks at a file from its first byte to its last. Blocks: it is run on a thread of its own.
-///
-/// # Errors
-/// When the file cannot be opened, or is of a kind that this version cannot read. What is wrong
-/// with the file itself is in [`Backup::problems`].
-pub fn inspect(found: &Found) -> Result<Backup, InspectError> {
-    let unreadable = |error: io::Error| InspectError {
-        reason: format!("cannot read {}: {error}", found.path.display()),
-        hint: Some("run redrill as a user who may read the backup".to_owned()),
-    };
-    let mut file = File::open(&found.path).map_err(unreadable)?;
-    let mut head = Vec::with_capacity(512);
-    (&mut file)
-        .take(512)
-        .read_to_end(&mut head)
-        .map_err(unreadable)?;
-    file.rewind().map_err(unreadable)?;
-    let reader = Digesting {
-        inner: file,
-        digest: Sha256::new(),
-        bytes: 0,
-    };
-    let mut reader = BufReader::with_capacity(256 * 1024, reader);
-
-    let mut backup = Backup {
-        path: found.path.clone(),
-        chosen: found.chosen.clone(),
-        format: Format::Plain { gzip: false },
-        bytes: 0,
-        uncompressed_bytes: 0,
-        sha256: String::new(),
-        made: None,
-        contents: Contents::default(),
-        problems: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let (mut header_time, mut data_entries) = (None, 0);
-    match sniff(&head) {
-        Sniffed::Refused(finding) => backup.problems.push(finding),
-        Sniffed::Unsupported(kind, hint) => {
-            return Err(InspectError {
-                reason: format!(
-                    "{} is {kind}, which this version does not read",
-                    found.path.display()
-                ),
-                hint: Some(hint.to_owned()),
-            });
-        }
-        Sniffed::Text => text(&mut backup, &mut reader).map_err(unreadable)?,
-        Sniffed::Gzip => gzip(&mut backup, &mut reader)?,
-        Sniffed::Archive => match archive::read(&mut reader) {
-            Ok(archive) => {
-                backup.format = Format::Archive {
-                    version: archive.version,
-                };
-                header_time = archive.made;
-                data_entries = archive.data_entries;
-                backup.contents = archive.contents;
-                backup.contents.origin = Some(archive.database).filter(|name| !name.is_empty());
-            }
-            Err(ArchiveError::Unsupported(kind)) => {
-                return Err(InspectError {
-                    reason: format!("archive format {kind} is not supported"),
-                    hint: Some("use a custom archive (`pg_dump -Fc`) of version 12 or newer, or a plain file".to_owned()),
-                });
-            }
-            Err(error) => backup.problems.push(
-                Finding::new(
-                    "an archive with a whole table of contents",
-                    error.to_string(),
-                )
-                .hint("the file was cut off or damaged: look at the transfer of the backup job"),
-            ),
-        },
-    }
-    // What a format does not read still counts for the digest.
-    io::copy(&mut reader, &mut io::sink()).map_err(unreadable)?;
-    let contents = &backup.contents;
-    let holds_data = data_entries > 0 || !contents.rows.is_empty() || contents.large_objects > 0;
-    if backup.problems.is_empty() && !holds_data {
-        backup.problems.push(
-            Finding::new("rows of at least one table", "definitions without any data").hint(
-                "it holds only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or the databases behind the roles were cut off",
-            ),
-        );
-    }
-    let digested = reader.into_inner();
-    backup.bytes = digested.bytes;
-    backup.sha256 = hex(&digested.digest.finalize());
-    if backup.uncompressed_bytes == 0 {
-        backup.uncompressed_bytes = backup.bytes;
-    }
-    backup.made = made(found, header_time);
-    Ok(backup)
+/// Writes down what is read through it.
+struct Tee<R, W> {
+    reader: R,
+    copy: Option<W>,
 }
 
-/// Reads plain SQL.
-fn text(backup: &mut Backup, reader: impl BufRead) -> io::Result<()> {
-    let (contents, found, bytes) = plain::read(reader)?;
-    backup.contents = contents;
-    backup.problems.extend(found.problems);
-    backup.warnings.extend(found.warnings);
-    backup.uncompressed_bytes = bytes;
-    Ok(())
+impl<R: Read, W: Write> Read for Tee<R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        if let Some(copy) = &mut self.copy {
+            copy.write_all(&buffer[..read])?;
+        }
+        Ok(read)
+    }
 }
 
-/// Reads what is inside a gzip file; damage is a problem of the backup.
-fn gzip(backup: &mut Backup, reader: &mut impl BufRead) -> Result<(), InspectError> {
-    backup.format = Format::Plain { gzip: true };
-    let mut members = Members::new(reader);
-    let mut inner = BufReader::with_capacity(256 * 1024, &mut members);
-    let damaged = |error: &io::Error| {
-        let actual = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
-            _ => format!("it is damaged: {error}"),
-        };
-        Finding::new("a gzip file whose checksum is right to its end", actual).hint(
-            "the file was cut off or changed: compare its size and digest with where it was made",
-        )
-    };
-    let head = match inner.fill_buf() {
-        Ok(head) => head[..head.len().min(512)].to_vec(),
-        Err(error) => {
-            backup.problems.push(damaged(&error));
-            return Ok(());
-        }
-    };
-    match sniff(&head) {
-        Sniffed::Text => {
-            if let Err(error) = text(backup, inner) {
-                backup.problems.push(damaged(&error));
-            }
-        }
-        Sniffed::Refused(finding) => backup.problems.push(Finding {
-            actual: format!("gzip of {}", finding.actual),
-            ..finding
-        }),
-        Sniffed::Gzip => backup.problems.push(
-            Finding::new(
-                "SQL inside the gzip file",
-                "another gzip file: it was compressed twice",
-            )
-            .hint("psql cannot read it as it is: mend the backup job"),
-        ),
-        Sniffed::Archive => {
-            return Err(InspectError {
-                reason: "a pg_dump archive inside a gzip file is not read by this version"
-                    .to_owned(),
-                hint: Some(
-                    "decompress it first: `gunzip FILE`; archives compress by themselves"
-                        .to_owned(),
-                ),
-            });
-        }
-        Sniffed::Unsupported(kind, hint) => {
-            return Err(InspectError {
-                reason: format!("{kind} inside a gzip file is not read by this version"),
-                hint: Some(hint.to_owned()),
-            });
-        }
+/// Says of a finding what it lay in.
+fn inside(layers: &[Layer], finding: Finding) -> Finding {
+    if layers.is_empty() {
+        return finding;
     }
-    if members.trailing > 0 {
-        backup.warnings.push(
-            Finding::new(
-                "nothing behind the end of the gzip data",
-                format!(
-                    "{} more bytes, which every reader ignores",
-                    members.trailing
-                ),
-            )
-            .hint("padding comes from tapes and block devices; other bytes deserve a look"),
-        );
+    let names: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    Finding {
+        actual: format!("{} of {}", names.join(" of "), finding.actual),
+        ..finding
     }
-    Ok(())
+}
+
+/// Bytes and SHA-256 of a file.
+fn digest_of(path: &Path) -> io::Result<(u64, String)> {
+    let (mut sum, mut bytes) = (Sha256::new(), 0);
+    let mut reader = BufReader::with_capacity(CHUNK, File::open(path)?);
+    loop {
+        let chunk = reader.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok((bytes, hex(&sum.finalize())));
+        }
+        sum.update(chunk);
+        let read = chunk.len();
+        bytes += read as u64;
+        reader.consume(read);
+    }
+}
+
+/// Reads a small file.
+fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn base(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }

@@ -1,62 +1,135 @@
 //! Where a backup lies → a local, inspected [`Backup`], before any server.
 //!
 //! - `source/`: where it lies, one source a file
-//! - `format/`: what it is, one format a file
+//! - `packing/`: what it is wrapped in, one compression or encryption a file
+//! - `format/`: what it is, one format a file; each tells what it reads to `gather`
+//! - `bundle`: several dumps that are one backup
 //! - `inspect`: one streaming pass: digest, completeness, contents
 
+pub mod bundle;
 pub mod contents;
 pub mod format;
 pub mod gather;
 pub mod inspect;
+pub mod manifest;
+pub mod packing;
 pub mod source;
+pub mod spool;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 pub use contents::Contents;
+use format::Format;
+use packing::{Keys, Layer, OpenError, Unpacked};
 
-use crate::outcome::{BackupFacts, Finding, TimeSource};
+use crate::outcome::{BackupFacts, Finding, PartFacts, TimeSource};
 
-/// A backup file that was looked at from its first byte to its last.
+/// A backup that was looked at from its first byte to its last.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    /// The file.
+    /// The file or folder.
     pub path: PathBuf,
     /// How it was chosen.
     pub chosen: String,
-    /// What it is.
-    pub format: format::Format,
-    /// Bytes of the file.
+    /// What it is, in words: `plain SQL, gzip`, `bundle of 3 dumps, tar, gzip`.
+    pub format: String,
+    /// Bytes as it lies.
     pub bytes: u64,
-    /// Bytes after decompression.
-    pub uncompressed_bytes: u64,
-    /// SHA-256 of the file, in hex.
+    /// Bytes without what it is wrapped in, where it is wrapped.
+    pub unpacked_bytes: Option<u64>,
+    /// SHA-256 as it lies, in hex; of a folder see [`bundle::digest`].
     pub sha256: String,
     /// When it was made.
     pub made: Option<(Timestamp, TimeSource)>,
-    /// What it holds.
-    pub contents: Contents,
+    /// Its dumps, in the order in which they are restored: what makes roles comes first. One, but
+    /// for a bundle; none when the file is no backup.
+    pub parts: Vec<Part>,
     /// What makes it no whole backup; empty for a good one.
     pub problems: Vec<Finding>,
     /// What is odd about it and does not matter.
     pub warnings: Vec<Finding>,
 }
 
+/// One dump: the whole backup, or one of a bundle.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its name in the bundle, or the backup's own.
+    pub name: String,
+    /// Where it lies on this machine: the backup itself, or a copy in the run's folder.
+    pub path: PathBuf,
+    /// What it is wrapped in there.
+    pub layers: Vec<Layer>,
+    /// What opens that.
+    pub keys: Keys,
+    /// What it is.
+    pub format: Format,
+    /// Bytes of `path`.
+    pub bytes: u64,
+    /// Bytes of SQL or of the archive.
+    pub unpacked_bytes: u64,
+    /// SHA-256 of `path`, in hex.
+    pub sha256: String,
+    /// The database that its name stands for, in a bundle.
+    pub named_database: Option<String>,
+    /// What it holds.
+    pub contents: Contents,
+}
+
+impl Part {
+    /// Opens it again, to read what is inside all layers.
+    ///
+    /// # Errors
+    /// When it cannot be opened any more.
+    pub fn open(&self) -> Result<Unpacked, OpenError> {
+        Unpacked::open(&self.path, &self.keys)
+    }
+
+    /// Bytes of text that a restore puts into the server.
+    #[must_use]
+    pub fn restored_bytes(&self) -> u64 {
+        match self.format {
+            Format::Plain => self.unpacked_bytes,
+            // An archive compresses inside: some five times, as rows of text do.
+            Format::Archive { .. } => self.unpacked_bytes * 5,
+        }
+    }
+
+    /// Whether it makes roles and holds no table: what `pg_dumpall --globals-only` writes.
+    #[must_use]
+    pub fn is_globals(&self) -> bool {
+        !self.contents.roles.is_empty() && !self.contents.holds_data()
+    }
+}
+
 impl Backup {
+    /// What all parts hold together. Rows are kept by the database that they go to.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        match self.parts.as_slice() {
+            [one] => one.contents.clone(),
+            parts => parts.iter().fold(Contents::default(), |mut all, part| {
+                all.merge(&part.contents, part.named_database.as_deref());
+                all
+            }),
+        }
+    }
+
     /// The facts for reports.
     #[must_use]
     pub fn facts(&self) -> BackupFacts {
-        let contents = &self.contents;
+        let contents = self.contents();
+        let parts = match self.parts.as_slice() {
+            [_] => &[],
+            parts => parts,
+        };
         BackupFacts {
             path: self.path.clone(),
             chosen: self.chosen.clone(),
-            format: self.format.to_string(),
+            format: self.format.clone(),
             bytes: self.bytes,
-            uncompressed_bytes: self
-                .format
-                .is_compressed()
-                .then_some(self.uncompressed_bytes),
+            uncompressed_bytes: self.unpacked_bytes,
             sha256: self.sha256.clone(),
             made: self.made,
             source_version: contents.source_version.clone(),
@@ -68,6 +141,17 @@ impl Backup {
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
             not_held: contents.not_held(),
+            parts: parts
+                .iter()
+                .map(|part| PartFacts {
+                    name: part.name.clone(),
+                    format: format::describe(&part.format, &part.layers),
+                    bytes: part.bytes,
+                    sha256: part.sha256.clone(),
+                    tables: part.contents.rows.len() as u64,
+                    rows: part.contents.rows.values().map(|rows| rows.count).sum(),
+                })
+                .collect(),
         }
     }
 }

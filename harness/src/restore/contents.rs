@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::settings::Restore;
+use super::target;
 use crate::backup::Backup;
 use crate::database::{DatabaseError, QualifiedName};
 use crate::outcome::{Finding, TableRows};
@@ -26,16 +28,22 @@ SELECT n.nspname, c.relname,
 pub async fn compare(
     server: &ThrowawayServer,
     backup: &Backup,
-    database: &str,
+    settings: &Restore,
 ) -> Result<(Vec<TableRows>, Vec<Finding>), DatabaseError> {
-    let mut by_database: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for ((named, table), rows) in &backup.contents.rows {
-        let name = if named.is_empty() { database } else { named };
-        by_database.entry(name).or_default().push((table, rows));
+    let mut by_database: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for part in &backup.parts {
+        let own = target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned());
+        for ((named, table), rows) in &part.contents.rows {
+            let name = if named.is_empty() { &own } else { named };
+            by_database
+                .entry(name.clone())
+                .or_default()
+                .push((table, rows));
+        }
     }
     let (mut all, mut findings) = (Vec::new(), Vec::new());
     for (database, tables) in by_database {
-        let mut session = server.session(database).await?;
+        let mut session = server.session(&database).await?;
         let mut there = BTreeMap::new();
         for row in session.rows(TABLES).await? {
             if let [Some(schema), Some(name), Some(extension), Some(partitioned)] = row.as_slice() {
@@ -72,7 +80,7 @@ pub async fn compare(
                 rows.may_be_fewer,
             ));
             all.push(TableRows {
-                database: database.to_owned(),
+                database: database.clone(),
                 table: table.to_string(),
                 backup: rows.count,
                 restored,

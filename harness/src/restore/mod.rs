@@ -6,13 +6,14 @@ mod log;
 mod pg_restore;
 mod psql;
 pub mod settings;
+pub mod target;
 
 use std::time::Duration;
 
-use crate::backup::Backup;
 use crate::backup::format::Format;
+use crate::backup::{Backup, Part};
 use crate::event::Listener;
-use crate::outcome::{Finding, RestoreFacts};
+use crate::outcome::{Finding, Phase, RestoreFacts};
 use crate::redact::Redactor;
 use crate::server::{ServerError, ThrowawayServer};
 use settings::Restore;
@@ -25,12 +26,56 @@ const WITHIN: Duration = Duration::from_secs(6 * 3600);
 pub struct RestoreLog {
     /// For the reports.
     pub facts: RestoreFacts,
-    /// The database that checks look at when they name none.
-    pub database: String,
+    /// Databases that the backup was restored into, in order.
+    pub databases: Vec<String>,
+    /// The database that checks look at when they name none, if there can be no doubt.
+    pub database: Option<String>,
     /// Statements that failed.
     pub errors: Vec<Finding>,
     /// Why the restore cannot be judged: this machine or this server is at fault, not the backup.
     pub unable: Vec<Finding>,
+}
+
+/// What the restore of one dump did.
+#[derive(Debug, Default)]
+struct PartLog {
+    facts: RestoreFacts,
+    errors: Vec<Finding>,
+    unable: Vec<Finding>,
+}
+
+impl RestoreLog {
+    /// Adds what one dump of the backup did; `within` names it where there are several.
+    fn add(&mut self, part: PartLog, within: Option<&str>) {
+        let name = |finding: Finding| match within {
+            None => finding,
+            Some(name) => Finding {
+                object: Some(match finding.object {
+                    Some(object) => format!("{name}: {object}"),
+                    None => name.to_owned(),
+                }),
+                ..finding
+            },
+        };
+        self.errors.extend(part.errors.into_iter().map(name));
+        self.unable.extend(part.unable.into_iter().map(name));
+        let facts = &mut self.facts;
+        if !facts.method.contains(&part.facts.method) {
+            let joint = if facts.method.is_empty() { "" } else { "; " };
+            facts.method.push_str(joint);
+            facts.method.push_str(&part.facts.method);
+        }
+        facts.duration += part.facts.duration;
+        facts.errors += part.facts.errors;
+        facts.tolerated.extend(part.facts.tolerated);
+        match within {
+            None => facts.phases.extend(part.facts.phases),
+            Some(name) => facts.phases.push(Phase {
+                name: name.to_owned(),
+                duration: part.facts.duration,
+            }),
+        }
+    }
 }
 
 /// Why there is no log to judge. It says nothing about the backup.
@@ -66,27 +111,47 @@ impl From<ServerError> for RestoreError {
     }
 }
 
-/// Restores the backup by the method that its format asks for. Rows that the backup turns out to
-/// hold are noted in it.
+/// Restores the backup, dump by dump, each by the method that its format asks for.
 ///
 /// # Errors
 /// When it could not be tried to the end: no client program, out of time, the server is gone.
 pub async fn restore(
     server: &ThrowawayServer,
-    backup: &mut Backup,
+    backup: &Backup,
     settings: &Restore,
     redactor: &Redactor,
     listener: &Listener,
 ) -> Result<RestoreLog, RestoreError> {
     let within = settings.timeout.map_or(WITHIN, |span| span.0);
+    let databases = target::databases(backup, settings);
+    let mut log = RestoreLog {
+        database: match (&settings.database, databases.as_slice()) {
+            (Some(named), _) => Some(named.clone()),
+            (None, [only]) => Some(only.clone()),
+            (None, []) => Some("postgres".to_owned()),
+            (None, _) => None,
+        },
+        databases,
+        ..RestoreLog::default()
+    };
+    let work = Work {
+        server,
+        settings,
+        redactor,
+        listener,
+    };
     let method = async {
         make_roles(server, settings).await?;
-        match backup.format.clone() {
-            Format::Plain { .. } => {
-                psql::restore(server, backup, settings, redactor, listener).await
-            }
-            Format::Archive { .. } => pg_restore::restore(server, backup, settings, redactor).await,
+        let several = backup.parts.len() > 1;
+        for part in &backup.parts {
+            let database = make_database(server, part, settings).await?;
+            let done = match part.format {
+                Format::Plain => psql::restore(&work, part, &database).await?,
+                Format::Archive { .. } => pg_restore::restore(&work, part, &database).await?,
+            };
+            log.add(done, several.then_some(part.name.as_str()));
         }
+        Ok(log)
     };
     match tokio::time::timeout(within, method).await {
         Ok(result) => result,
@@ -95,6 +160,14 @@ pub async fn restore(
                 .hint("raise `timeout` in `[restore]`, or look at what the server waits for"),
         ),
     }
+}
+
+/// What every method needs beside the dump.
+struct Work<'a> {
+    server: &'a ThrowawayServer,
+    settings: &'a Restore,
+    redactor: &'a Redactor,
+    listener: &'a Listener,
 }
 
 /// Makes the roles that the scenario knows to be missing: without a login, a right or a membership.
@@ -108,17 +181,20 @@ async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), 
     Ok(())
 }
 
-/// Makes the database for a backup that connects to none itself.
+/// Makes the database for a dump that connects to none itself; gives where the restore begins.
 async fn make_database(
     server: &ThrowawayServer,
-    backup: &Backup,
+    part: &Part,
     settings: &Restore,
 ) -> Result<String, RestoreError> {
-    let name = backup.contents.target(settings.database.as_deref());
-    if name == "postgres" {
+    let every_cluster_has = "postgres".to_owned();
+    let Some(name) = target::database_of(part, settings) else {
+        return Ok(every_cluster_has);
+    };
+    if name == every_cluster_has {
         return Ok(name);
     }
-    let encoding = backup.contents.encoding.as_deref().unwrap_or("UTF8");
+    let encoding = part.contents.encoding.as_deref().unwrap_or("UTF8");
     server
         .create_database(&name, encoding)
         .await

@@ -1,52 +1,48 @@
-//! Custom archives by `pg_restore` of the server's own version.
-//!
-//! An archive says nowhere how many rows it holds, and `pg_restore --list` accepts one that is cut
-//! off. So it is first written out as SQL, which reads every byte of it, and the rows are counted.
+//! Archives by `pg_restore` of the server's own version. Whether one is whole, and how many rows it
+//! holds, was found out before: `pg_restore --list` accepts one that is cut off.
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio_util::io::SyncIoBridge;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::log::{Gather, Log, Tolerance};
 use super::psql::summarise;
-use super::settings::Restore;
-use super::{RestoreError, RestoreLog, make_database};
-use crate::backup::Backup;
-use crate::backup::format::plain;
+use super::{PartLog, RestoreError, Work};
+use crate::backup::Part;
+use crate::backup::format::{ArchiveKind, Format};
 use crate::outcome::{Finding, Phase, RestoreFacts};
-use crate::redact::Redactor;
-use crate::server::{Client, ClientInput, ThrowawayServer};
+use crate::server::{Client, ClientInput};
 
-/// Restores a custom archive.
+/// Restores an archive into `database`.
 pub(super) async fn restore(
-    server: &ThrowawayServer,
-    backup: &mut Backup,
-    settings: &Restore,
-    redactor: &Redactor,
-) -> Result<RestoreLog, RestoreError> {
-    let errors = read(server, backup, redactor).await?;
-    let mut log = RestoreLog {
-        errors,
-        ..RestoreLog::default()
-    };
-    if !log.errors.is_empty() {
-        log.facts.errors = log.errors.len() as u64;
-        return Ok(log);
-    }
-    log.database = make_database(server, backup, settings).await?;
-    let mut arguments: Vec<String> = ["--verbose", "--no-password", "--dbname", &log.database]
+    work: &Work<'_>,
+    part: &Part,
+    database: &str,
+) -> Result<PartLog, RestoreError> {
+    let Work {
+        server,
+        settings,
+        redactor,
+        ..
+    } = work;
+    let mut arguments: Vec<String> = ["--verbose", "--no-password", "--dbname", database]
         .map(str::to_owned)
         .into();
-    // A local pg_restore reads an open file, which it cannot do with several jobs.
-    let jobs = settings
-        .jobs
-        .filter(|jobs| *jobs > 1 && server.facts().provider == "container");
+    let Format::Archive { kind, .. } = part.format else {
+        return Err(RestoreError::new(format!("{} is no archive", part.name)));
+    };
+    // A local pg_restore reads an open file, which it cannot do with several jobs; a tar file it never can.
+    let parallel = match kind {
+        ArchiveKind::Custom => server.facts().provider == "container",
+        ArchiveKind::Directory => true,
+        ArchiveKind::Tar => false,
+    };
+    let jobs = settings.jobs.filter(|jobs| *jobs > 1 && parallel);
     if let Some(jobs) = jobs {
         arguments.push(format!("--jobs={jobs}"));
     }
     let began = Instant::now();
-    let input = ClientInput::Backup(backup.path.clone());
+    let input = ClientInput::Archive(part.path.clone());
     let mut client = server
         .client(Client {
             program: "pg_restore",
@@ -83,10 +79,9 @@ pub(super) async fn restore(
     }
     let code = client.end.wait().await?;
     let duration = began.elapsed();
-    let (errors, unable) = messages.findings(redactor, |message| {
+    let (mut errors, unable) = messages.findings(redactor, |message| {
         (!message.command.is_empty()).then(|| summarise(&message.command))
     });
-    (log.errors, log.unable) = (errors, unable);
     let told = messages.count
         + messages
             .tolerated
@@ -101,20 +96,24 @@ pub(super) async fn restore(
                 code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"))
             ),
         );
-        log.errors.push(finding.hint("it was killed or gave up: look at the messages beside this one and at the machine's memory"));
+        errors.push(finding.hint("it was killed or gave up: look at the messages beside this one and at the machine's memory"));
     }
-    log.facts = RestoreFacts {
+    let facts = RestoreFacts {
         method: match jobs {
             Some(jobs) => format!("pg_restore with {jobs} jobs"),
             None => "pg_restore".to_owned(),
         },
         duration,
         phases: phases(data, post, duration),
-        errors: messages.count.max(log.errors.len() as u64),
+        errors: messages.count.max(errors.len() as u64),
         tolerated: messages.tolerated,
         rows: Vec::new(),
     };
-    Ok(log)
+    Ok(PartLog {
+        facts,
+        errors,
+        unable,
+    })
 }
 
 /// Whether pg_restore went through the whole archive, and every error that it counts was told.
@@ -160,57 +159,6 @@ fn phases(data: Option<Duration>, post: Option<Duration>, end: Duration) -> Vec<
             })
         })
         .collect()
-}
-
-/// Reads every byte of the archive, counts its rows, and gives what is wrong with it.
-async fn read(
-    server: &ThrowawayServer,
-    backup: &mut Backup,
-    redactor: &Redactor,
-) -> Result<Vec<Finding>, RestoreError> {
-    let mut client = server
-        .client(Client {
-            program: "pg_restore",
-            arguments: vec!["--file=-".to_owned()],
-            input: ClientInput::Backup(backup.path.clone()),
-        })
-        .await?;
-    let stdout = BufReader::with_capacity(256 * 1024, client.stdout);
-    let bridge = SyncIoBridge::new(stdout);
-    let reading = tokio::task::spawn_blocking(move || plain::read(bridge));
-    let mut stderr = String::new();
-    let (text, _) = tokio::join!(reading, client.stderr.read_to_string(&mut stderr));
-    let (contents, found, bytes) = text
-        .map_err(|error| RestoreError::new(error.to_string()))?
-        .map_err(|error| {
-            RestoreError::new(format!("cannot read what pg_restore writes: {error}"))
-        })?;
-    let code = client.end.wait().await?;
-    if code != Some(0) {
-        let mut gather = Gather::default();
-        let first = stderr.lines().find_map(|line| gather.pg_restore(line));
-        let said = first.or(gather.end()).map_or_else(
-            || "without a message".to_owned(),
-            |message| message.shown(redactor),
-        );
-        return Ok(vec![
-            Finding::about(
-                backup.path.display().to_string(),
-                "an archive that can be read to its end",
-                format!("pg_restore gave up: {said}"),
-            )
-            .hint("the file was cut off or damaged: compare its size and digest with where it was made"),
-        ]);
-    }
-    if !found.problems.is_empty() {
-        return Ok(found.problems);
-    }
-    for ((_, table), rows) in contents.rows {
-        backup.contents.rows.insert((String::new(), table), rows);
-    }
-    backup.contents.large_objects = backup.contents.large_objects.max(contents.large_objects);
-    backup.uncompressed_bytes = bytes;
-    Ok(Vec::new())
 }
 
 #[cfg(test)]

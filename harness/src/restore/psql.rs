@@ -6,66 +6,51 @@
 //! comes an error of our own with that word: when it is heard, so was every message before it.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufReader};
 use tokio::sync::mpsc;
 
 use super::log::{Gather, Log, Message, Tolerance};
-use super::settings::Restore;
-use super::{RestoreError, RestoreLog, make_database};
-use crate::backup::Backup;
-use crate::backup::format::Format;
-use crate::backup::format::gzip::Members;
+use super::{PartLog, RestoreError, Work};
+use crate::backup::Part;
 use crate::backup::format::lexer::{Lexer, Piece};
-use crate::event::{Event, Listener};
+use crate::backup::packing::Layer;
+use crate::event::Event;
 use crate::outcome::{Finding, Phase};
-use crate::redact::{Redactor, Secret, hex};
-use crate::server::{Client, ClientInput, ThrowawayServer};
+use crate::redact::Secret;
+use crate::server::{Client, ClientInput};
 
 /// How much is handed on at once.
 const CHUNK: usize = 128 * 1024;
 
-/// Restores a plain file.
+/// Restores a plain dump, beginning in `database`.
 pub(super) async fn restore(
-    server: &ThrowawayServer,
-    backup: &Backup,
-    settings: &Restore,
-    redactor: &Redactor,
-    listener: &Listener,
-) -> Result<RestoreLog, RestoreError> {
-    let (start, database) = if backup.contents.connects.is_empty() {
-        let name = make_database(server, backup, settings).await?;
-        (name.clone(), name)
-    } else {
-        // The dump connects to where it belongs; redrill looks where the scenario says.
-        let databases = backup.contents.databases();
-        let database = settings
-            .database
-            .clone()
-            .or_else(|| databases.first().cloned());
-        (
-            "postgres".to_owned(),
-            database.unwrap_or_else(|| "postgres".to_owned()),
-        )
-    };
+    work: &Work<'_>,
+    part: &Part,
+    database: &str,
+) -> Result<PartLog, RestoreError> {
+    let Work {
+        server,
+        settings,
+        redactor,
+        listener,
+    } = work;
     let word = Secret::random().map_err(|error| RestoreError::new(error.to_string()))?;
     let began = Instant::now();
-    let mut client = server.client(psql(&start)).await?;
+    let mut client = server.client(psql(database)).await?;
     let Some(mut stdin) = client.stdin.take() else {
         return Err(RestoreError::new("psql without standard input"));
     };
 
     let (sender, mut receiver) = mpsc::channel::<Bytes>(8);
     let reader = tokio::task::spawn_blocking({
-        let (backup, word) = (Source::of(backup), word.expose().to_owned());
-        move || backup.pump(&word, &sender)
+        let (part, word) = (part.clone(), word.expose().to_owned());
+        move || pump(&part, &word, &sender)
     });
-    let total = backup.uncompressed_bytes;
+    let total = part.unpacked_bytes;
     let write = async {
         let (mut bytes, mut told) = (0_u64, Instant::now());
         while let Some(chunk) = receiver.recv().await {
@@ -132,7 +117,7 @@ pub(super) async fn restore(
     let statements = if log.errors.is_empty() {
         Vec::new()
     } else {
-        statements(backup, &log.errors).await
+        statements(part, &log.errors).await
     };
     let (mut errors, mut unable) = log.findings(redactor, |message| {
         statements
@@ -142,12 +127,12 @@ pub(super) async fn restore(
     });
     let reached_end = marks.iter().any(|(mark, _)| mark == "end");
     match pumped {
-        Ok(digest) if digest == backup.sha256 => {}
+        Ok(digest) if digest == part.sha256 => {}
         // A reader that stopped early has no digest: psql's own messages tell why.
         Ok(_) if !reached_end => {}
         Ok(_) => unable.push(
             Finding::about(
-                backup.path.display().to_string(),
+                part.path.display().to_string(),
                 "the file that was inspected",
                 "it changed while it was restored",
             )
@@ -156,7 +141,7 @@ pub(super) async fn restore(
         Err(error) => {
             return Err(RestoreError::new(format!(
                 "cannot read {}: {error}",
-                backup.path.display()
+                part.path.display()
             )));
         }
     }
@@ -187,12 +172,8 @@ pub(super) async fn restore(
     }
     let mut facts = crate::outcome::RestoreFacts {
         method: format!(
-            "psql, as in `{} | psql`",
-            if backup.format.is_compressed() {
-                "gunzip -c FILE"
-            } else {
-                "cat FILE"
-            }
+            "psql, as in `{} FILE | psql`",
+            part.layers.first().map_or("cat", Layer::unpacker)
         ),
         duration,
         phases: phases(&marks, duration),
@@ -201,9 +182,8 @@ pub(super) async fn restore(
         rows: Vec::new(),
     };
     facts.errors = facts.errors.max(errors.len() as u64);
-    Ok(RestoreLog {
+    Ok(PartLog {
         facts,
-        database,
         errors,
         unable,
     })
@@ -258,109 +238,68 @@ fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
         .collect()
 }
 
-/// What the reading thread needs to know.
-struct Source {
-    path: std::path::PathBuf,
-    format: Format,
-    data_begins: Option<u64>,
-    data_ends: Option<u64>,
-}
-
-/// Counts and digests the compressed bytes, so that what is restored is what was inspected.
-struct Digesting(File, Sha256);
-
-impl Read for Digesting {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buffer)?;
-        self.1.update(&buffer[..read]);
-        Ok(read)
-    }
-}
-
-impl Source {
-    fn of(backup: &Backup) -> Self {
-        Self {
-            path: backup.path.clone(),
-            format: backup.format.clone(),
-            data_begins: backup.contents.data_begins,
-            data_ends: backup.contents.data_ends,
-        }
-    }
-
-    /// Sends the whole file with its marks; gives the digest of the file.
-    fn pump(&self, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<String> {
-        let mut reader =
-            BufReader::with_capacity(CHUNK, Digesting(File::open(&self.path)?, Sha256::new()));
-        let mark = |name: &str| format!("SELECT '{word}-{name}';");
-        let marks = [
-            (self.data_begins, mark("data")),
-            (self.data_ends, mark("post-data")),
-        ];
-        let mut marks: Vec<(u64, String)> = marks
-            .into_iter()
-            .filter_map(|(at, text)| at.map(|at| (at, text)))
-            .collect();
-        let mut offset = 0_u64;
-        let mut send = |chunk: &[u8], offset: &mut u64| {
-            let mut rest = chunk;
-            while let Some((at, text)) = marks.first() {
-                let Ok(before) = usize::try_from(at.saturating_sub(*offset)) else {
-                    break;
-                };
-                if before >= rest.len() {
-                    break;
-                }
-                let (head, tail) = rest.split_at(before);
-                *offset += head.len() as u64;
-                let sent = sender
-                    .blocking_send(Bytes::copy_from_slice(head))
-                    .and_then(|()| sender.blocking_send(Bytes::copy_from_slice(text.as_bytes())));
-                if sent.is_err() {
-                    return false;
-                }
-                rest = tail;
-                marks.remove(0);
+/// Sends the whole dump with its marks; gives the digest of the file as it lies. It is run on a thread
+/// of its own.
+fn pump(part: &Part, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<String> {
+    let mut content = part.open()?;
+    let mark = |name: &str| format!("SELECT '{word}-{name}';");
+    let marks = [
+        (part.contents.data_begins, mark("data")),
+        (part.contents.data_ends, mark("post-data")),
+    ];
+    let mut marks: Vec<(u64, String)> = marks
+        .into_iter()
+        .filter_map(|(at, text)| at.map(|at| (at, text)))
+        .collect();
+    let mut offset = 0_u64;
+    let mut send = |chunk: &[u8], offset: &mut u64| {
+        let mut rest = chunk;
+        while let Some((at, text)) = marks.first() {
+            let Ok(before) = usize::try_from(at.saturating_sub(*offset)) else {
+                break;
+            };
+            if before >= rest.len() {
+                break;
             }
-            *offset += rest.len() as u64;
-            sender.blocking_send(Bytes::copy_from_slice(rest)).is_ok()
-        };
-        let mut buffer = vec![0_u8; CHUNK];
-        let mut copy = |reader: &mut dyn Read| -> io::Result<bool> {
-            loop {
-                match reader.read(&mut buffer)? {
-                    0 => return Ok(true),
-                    read if !send(&buffer[..read], &mut offset) => return Ok(false),
-                    _ => {}
-                }
+            let (head, tail) = rest.split_at(before);
+            *offset += head.len() as u64;
+            let sent = sender
+                .blocking_send(Bytes::copy_from_slice(head))
+                .and_then(|()| sender.blocking_send(Bytes::copy_from_slice(text.as_bytes())));
+            if sent.is_err() {
+                return false;
             }
-        };
-        let complete = if self.format.is_compressed() {
-            copy(&mut Members::new(&mut reader))?
-        } else {
-            copy(&mut reader)?
-        };
-        if complete {
-            io::copy(&mut reader, &mut io::sink())?;
-            // Whether psql still listens shows in what it prints.
-            let heard = format!("SELECT \"{word}-heard\";");
-            let _ = sender.blocking_send(Bytes::from(format!("\n{}\n{heard}\n", mark("end"))));
+            rest = tail;
+            marks.remove(0);
         }
-        Ok(hex(&reader.into_inner().1.finalize()))
+        *offset += rest.len() as u64;
+        sender.blocking_send(Bytes::copy_from_slice(rest)).is_ok()
+    };
+    let mut buffer = vec![0_u8; CHUNK];
+    let mut copy = |reader: &mut dyn Read| -> io::Result<bool> {
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(true),
+                read if !send(&buffer[..read], &mut offset) => return Ok(false),
+                _ => {}
+            }
+        }
+    };
+    if copy(&mut content)? {
+        // Whether psql still listens shows in what it prints.
+        let heard = format!("SELECT \"{word}-heard\";");
+        let _ = sender.blocking_send(Bytes::from(format!("\n{}\n{heard}\n", mark("end"))));
     }
+    Ok(content.end()?.sha256)
 }
 
 /// Finds the statements that end in the lines of the errors, shortened to what holds no value.
-async fn statements(backup: &Backup, errors: &[Message]) -> Vec<(u64, String)> {
+async fn statements(part: &Part, errors: &[Message]) -> Vec<(u64, String)> {
     let wanted: BTreeSet<u64> = errors.iter().map(|error| error.line).collect();
-    let source = Source::of(backup);
+    let part = part.clone();
     let find = move || -> io::Result<Vec<(u64, String)>> {
-        let file = BufReader::with_capacity(CHUNK, File::open(&source.path)?);
-        let reader: Box<dyn io::BufRead> = if source.format.is_compressed() {
-            Box::new(BufReader::with_capacity(CHUNK, Members::new(file)))
-        } else {
-            Box::new(file)
-        };
-        find_statements(Lexer::new(reader), &wanted)
+        let content = BufReader::with_capacity(CHUNK, part.open()?);
+        find_statements(Lexer::new(content), &wanted)
     };
     // Only the wording of a finding depends on it.
     match tokio::task::spawn_blocking(find).await {
@@ -447,7 +386,12 @@ pub(super) fn summarise(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::Contents;
+    use crate::backup::format::Format;
+    use crate::backup::packing::Keys;
+    use crate::redact::hex;
     use rstest::rstest;
+    use sha2::{Digest as _, Sha256};
 
     #[rstest]
     #[case(
@@ -510,16 +454,24 @@ mod tests {
             "b\n".repeat(CHUNK)
         );
         std::fs::write(&path, &text).unwrap();
-        let begins = text.find("COPY").unwrap() as u64;
-        let ends = text.find("TAIL").unwrap() as u64;
-        let source = Source {
+        let part = Part {
+            name: "x.sql".to_owned(),
             path,
-            format: Format::Plain { gzip: false },
-            data_begins: Some(begins),
-            data_ends: Some(ends),
+            layers: Vec::new(),
+            keys: Keys::default(),
+            format: Format::Plain,
+            bytes: text.len() as u64,
+            unpacked_bytes: text.len() as u64,
+            sha256: String::new(),
+            named_database: None,
+            contents: Contents {
+                data_begins: Some(text.find("COPY").unwrap() as u64),
+                data_ends: Some(text.find("TAIL").unwrap() as u64),
+                ..Contents::default()
+            },
         };
         let (sender, mut receiver) = mpsc::channel(1000);
-        let digest = source.pump("w", &sender).unwrap();
+        let digest = pump(&part, "w", &sender).unwrap();
         drop(sender);
         let mut got = Vec::new();
         while let Some(chunk) = receiver.blocking_recv() {

@@ -1,5 +1,7 @@
 //! What a scenario says of its restore: `[restore]`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,6 +13,11 @@ use crate::units::Span;
 pub struct Restore {
     /// The database that checks look at, and that is made for a dump which makes none itself.
     pub database: Option<String>,
+    /// For a bundle: the database of each dump by its name in the bundle, as in
+    /// `{ "users.sql.gz" = "users" }`. Default: what the dump itself says, else its name without
+    /// date and extension.
+    #[serde(default)]
+    pub databases: BTreeMap<String, String>,
     /// Limit for the whole restore. Default: `6h`.
     pub timeout: Option<Span>,
     /// Parallel jobs of `pg_restore`. Default: 1.

@@ -34,7 +34,7 @@ use crate::units::show_bytes;
 
 /// Where the socket's folder is inside.
 const SOCKET: &str = "/redrill/socket";
-/// Where the backup's folder is inside.
+/// Where the folders of the backup's archives are inside, by their number.
 const BACKUP: &str = "/redrill/backup";
 /// The home of the data: owned by `postgres` in every Postgres image, also on a fresh volume.
 const HOME: &str = "/var/lib/postgresql";
@@ -82,7 +82,8 @@ struct Container {
     image: String,
     image_id: String,
     socket: PathBuf,
-    backup: Option<PathBuf>,
+    /// Folders of the backup's archives.
+    folders: Vec<PathBuf>,
     memory: u64,
     shm: u64,
     pids: u32,
@@ -136,7 +137,7 @@ pub(super) async fn provide(
         image,
         image_id,
         socket,
-        backup: wanted.file.clone(),
+        folders: folders_of(&wanted.files),
         memory,
         shm: container.shm.map_or(memory / 4, |size| size.0),
         pids: container.pids.unwrap_or(PIDS),
@@ -226,13 +227,24 @@ fn memory_of_this_machine() -> u64 {
         .map_or(4 << 30, |kib| kib * 1024)
 }
 
+/// The folders of these files, each once.
+fn folders_of(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in files.iter().filter_map(|file| file.parent()) {
+        if !folders.iter().any(|known| known == folder) {
+            folders.push(folder.to_owned());
+        }
+    }
+    folders
+}
+
 impl Container {
     /// Everything that testcontainers has no word for.
     fn host_config(&self) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
         let (memory, pids, storage, by_port) = (self.memory, self.pids, self.storage, self.by_port);
         let mut mounts = vec![bind(&self.socket, SOCKET, false)];
-        if let Some(folder) = self.backup.as_deref().and_then(Path::parent) {
-            mounts.push(bind(folder, BACKUP, true));
+        for (number, folder) in self.folders.iter().enumerate() {
+            mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
         }
         if storage == settings::Storage::Volume {
             // Without a source it is anonymous, and goes with the container.
@@ -516,15 +528,21 @@ impl Machine for Container {
         let (user, with_input) = match &client.input {
             ClientInput::Nothing => ("postgres".to_owned(), false),
             ClientInput::Pipe => ("postgres".to_owned(), true),
-            ClientInput::Backup(file) => {
+            ClientInput::Archive(file) => {
                 let metadata = file.metadata().map_err(|error| {
                     ServerError::new(format!("cannot read {}: {error}", file.display()))
                 })?;
-                let name = file
-                    .file_name()
-                    .map(|name| name.to_string_lossy())
-                    .unwrap_or_default();
-                command.push(format!("{BACKUP}/{name}"));
+                let number = self
+                    .folders
+                    .iter()
+                    .position(|folder| Some(folder.as_path()) == file.parent());
+                let (Some(number), Some(name)) = (number, file.file_name()) else {
+                    return Err(ServerError::new(format!(
+                        "{} is not mounted",
+                        file.display()
+                    )));
+                };
+                command.push(format!("{BACKUP}/{number}/{}", name.to_string_lossy()));
                 // A backup that only its owner may read is read as its owner.
                 (format!("{}:{}", metadata.uid(), metadata.gid()), false)
             }
@@ -569,7 +587,7 @@ impl Machine for Container {
                 }
             },
         ];
-        if self.backup.is_some() {
+        if !self.folders.is_empty() {
             isolation.push("the backup's folder is mounted read-only".to_owned());
         }
         let mut weaknesses = Vec::new();

@@ -272,6 +272,37 @@ impl Local {
         })
     }
 
+    /// Copies an archive's folder to where the unprivileged program may read it; gives its path.
+    ///
+    /// A folder cannot be handed over as an open file, and its own place may be closed to that user.
+    fn folder_within_reach(&self, archive: &Path) -> Result<String, ServerError> {
+        let copied = (|| {
+            let folder = self.folder.join("archive");
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder)?;
+            }
+            std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+            let give = |path: &Path| match self.user {
+                Some((uid, gid)) => chown(path, Some(uid), Some(gid)),
+                None => Ok(()),
+            };
+            give(&folder)?;
+            for entry in std::fs::read_dir(archive)? {
+                let entry = entry?;
+                if entry.metadata()?.is_file() {
+                    let copy = folder.join(entry.file_name());
+                    std::fs::copy(entry.path(), &copy)?;
+                    give(&copy)?;
+                }
+            }
+            Ok(folder.display().to_string())
+        })();
+        copied.map_err(|error: std::io::Error| {
+            ServerError::new(format!("cannot copy {}: {error}", archive.display()))
+                .hint("the local provider needs room for a copy of a directory archive: name another `--work-dir`")
+        })
+    }
+
     /// What a program of the server may touch: itself, the system's libraries and data, this run.
     fn sandbox(&self, program: &Path) -> Option<Sandbox> {
         if self.strength == Strength::Nothing {
@@ -454,13 +485,18 @@ impl Machine for Local {
             .as_ref()
             .ok_or_else(|| ServerError::new("the server was not started"))?;
         let path = self.installation.bin.join(client.program);
+        let mut arguments = client.arguments;
         let input = match client.input {
             ClientInput::Nothing => Input::Nothing,
             ClientInput::Pipe => Input::Pipe,
+            ClientInput::Archive(path) if path.is_dir() => {
+                arguments.push(self.folder_within_reach(&path)?);
+                Input::Nothing
+            }
             // Opened by redrill: the unprivileged program need not have the right to.
-            ClientInput::Backup(file) => {
-                Input::File(std::fs::File::open(&file).map_err(|error| {
-                    ServerError::new(format!("cannot open {}: {error}", file.display()))
+            ClientInput::Archive(path) => {
+                Input::File(std::fs::File::open(&path).map_err(|error| {
+                    ServerError::new(format!("cannot open {}: {error}", path.display()))
                 })?)
             }
         };
@@ -471,7 +507,7 @@ impl Machine for Local {
             namespace: self.namespace(false),
             sandbox: self.sandbox(&path),
             path,
-            arguments: client.arguments,
+            arguments,
             environment,
             folder: Some(self.folder.clone()),
             user: self.user,

@@ -31,8 +31,8 @@ pub struct Wanted {
     pub superuser: String,
     /// Bytes of the backup after decompression: decides whether the data fits in memory.
     pub bytes: u64,
-    /// A backup file that the server's own programs must be able to read.
-    pub file: Option<PathBuf>,
+    /// Archives that the server's own programs must be able to read: files, or folders.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why there is no server. It says nothing about the backup.
@@ -81,8 +81,9 @@ pub enum ClientInput {
     Nothing,
     /// A pipe that the caller writes to.
     Pipe,
-    /// The backup file itself, which the machine knows how to reach: the file is read in place.
-    Backup(PathBuf),
+    /// One of the archives that the server was started with ([`Wanted::files`]). A file is read in
+    /// place, a folder where the machine can reach it.
+    Archive(PathBuf),
 }
 
 /// A client program that runs. Dropping it ends it.

@@ -10,6 +10,7 @@ use flate2::bufread::GzDecoder;
 #[derive(Debug)]
 pub struct Members<R> {
     state: State<R>,
+    done: Option<R>,
     /// Members read to their end, checksum included.
     pub members: u64,
     /// Bytes behind the last member.
@@ -28,19 +29,29 @@ impl<R: BufRead> Members<R> {
     pub fn new(reader: R) -> Self {
         Self {
             state: State::Member(Box::new(GzDecoder::new(reader))),
+            done: None,
             members: 0,
             trailing: 0,
         }
+    }
+
+    /// Gives the reader back once everything was read.
+    pub fn into_inner(self) -> Option<R> {
+        self.done
     }
 
     /// Looks behind a member: another one, the end, or bytes that do not belong.
     fn next_member(&mut self, mut reader: R) -> io::Result<()> {
         let next = reader.fill_buf()?;
         self.state = match next {
-            [] => State::Done,
+            [] => {
+                self.done = Some(reader);
+                State::Done
+            }
             [0x1f, 0x8b, ..] | [0x1f] => State::Member(Box::new(GzDecoder::new(reader))),
             _ => {
                 self.trailing = io::copy(&mut reader, &mut io::sink())?;
+                self.done = Some(reader);
                 State::Done
             }
         };

@@ -8,48 +8,72 @@ pub mod statement;
 
 use std::fmt;
 
+use super::packing::Layer;
 use crate::outcome::Finding;
 
 /// A format that can be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// SQL text, as `pg_dump`, `pg_dumpall` and others write it.
-    Plain {
-        /// Whether the file as a whole is compressed by gzip.
-        gzip: bool,
-    },
-    /// A custom-format archive.
+    Plain,
+    /// An archive for `pg_restore`.
     Archive {
+        /// How it lies.
+        kind: ArchiveKind,
         /// Its version, such as `1.16`.
         version: String,
     },
 }
 
-impl Format {
-    /// Whether the file as a whole is compressed.
-    #[must_use]
-    pub const fn is_compressed(&self) -> bool {
-        matches!(self, Self::Plain { gzip: true })
-    }
+/// How an archive of `pg_dump` lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveKind {
+    /// One file: `pg_dump --format=custom`.
+    Custom,
+    /// A folder with a file per table: `--format=directory`.
+    Directory,
+    /// The same in a tar file: `--format=tar`.
+    Tar,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Plain { gzip: false } => f.write_str("plain SQL"),
-            Self::Plain { gzip: true } => f.write_str("plain SQL, gzip"),
-            Self::Archive { version } => write!(f, "custom archive {version}"),
+            Self::Plain => f.write_str("plain SQL"),
+            Self::Archive { kind, version } => write!(f, "{kind} archive {version}"),
         }
     }
+}
+
+impl fmt::Display for ArchiveKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Custom => "custom",
+            Self::Directory => "directory",
+            Self::Tar => "tar",
+        })
+    }
+}
+
+/// A format in what it is wrapped in, the innermost first: `plain SQL, gzip`.
+#[must_use]
+pub fn describe(format: &impl fmt::Display, layers: &[Layer]) -> String {
+    let mut text = format.to_string();
+    for layer in layers.iter().rev() {
+        text.push_str(&format!(", {layer}"));
+    }
+    text
 }
 
 /// What the first bytes of a file, or of what is inside its compression, say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sniffed {
-    /// Begins as a gzip member.
-    Gzip,
-    /// Begins as a `pg_dump` archive.
-    Archive,
+    /// Begins as a `pg_dump` archive in one file.
+    Custom,
+    /// Begins as the table of contents of an archive whose data lies beside it.
+    TableOfContents,
+    /// Begins as a tar file: an archive of `pg_dump`, or a bundle.
+    Tar,
     /// Could be SQL.
     Text,
     /// Is no backup: the finding says what it is.
@@ -69,28 +93,18 @@ pub fn sniff(head: &[u8]) -> Sniffed {
             "an empty file",
             "the backup job wrote nothing: look at its exit code and at the disk",
         ),
-        [0x1f, 0x8b, ..] => Sniffed::Gzip,
-        [b'P', b'G', b'D', b'M', b'P', ..] => Sniffed::Archive,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            Sniffed::Unsupported("a zstd file", "decompress it first: `zstd -d FILE`")
-        }
-        [0x04, 0x22, 0x4d, 0x18, ..] => {
-            Sniffed::Unsupported("an lz4 file", "decompress it first: `lz4 -d FILE`")
-        }
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            Sniffed::Unsupported("an xz file", "decompress it first: `xz -d FILE`")
-        }
-        [b'a', b'g', b'e', b'-', b'e', b'n', b'c', ..] => {
-            Sniffed::Unsupported("an age-encrypted file", "decrypt it first: `age -d FILE`")
+        [b'P', b'G', b'D', b'M', b'P', ..] => match head.get(10) {
+            Some(3 | 5) => Sniffed::TableOfContents,
+            _ => Sniffed::Custom,
+        },
+        [b'P', b'K', 3, 4, ..] => {
+            Sniffed::Unsupported("a zip file", "unpack it first: `unzip FILE`")
         }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => refused(
             "UTF-16 text",
             "a PowerShell redirection re-encodes: write with `pg_dump --file` instead of `>`",
         ),
-        _ if head.get(257..262) == Some(b"ustar") => Sniffed::Unsupported(
-            "a tar file",
-            "restore a custom archive or a plain file instead",
-        ),
+        _ if head.get(257..262) == Some(b"ustar") => Sniffed::Tar,
         _ => sniff_text(head).map_or(Sniffed::Text, Sniffed::Refused),
     }
 }
@@ -155,8 +169,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case(b"\x1f\x8b\x08", Sniffed::Gzip)]
-    #[case(b"PGDMP\x01", Sniffed::Archive)]
+    #[case(b"PGDMP\x01\x0e\x00\x04\x08\x01", Sniffed::Custom)]
+    #[case(b"PGDMP\x01\x0e\x00\x04\x08\x05", Sniffed::TableOfContents)]
     #[case(b"--\n-- PostgreSQL database dump\n", Sniffed::Text)]
     #[case(b"\xef\xbb\xbfSET x = 1;", Sniffed::Text)]
     fn formats_are_told_by_content(#[case] head: &[u8], #[case] expected: Sniffed) {

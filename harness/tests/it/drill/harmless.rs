@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use redrill::backup::inspect::{Inspection, inspect};
+use redrill::backup::source;
 use redrill::backup::source::Source;
-use redrill::backup::{inspect::inspect, source};
+use redrill::backup::spool::Spool;
 
 use super::GOOD;
 use super::broken::check::CHECKS;
@@ -16,10 +18,13 @@ fn what_says_the_same_raises_no_alarm() {
     let look = |bytes: &[u8]| {
         let path = folder.path().join("backup");
         std::fs::write(&path, bytes).unwrap();
-        inspect(&source::find(&Source::Path(path), Path::new("/")).unwrap()).unwrap()
+        let found = source::find(&Source::Path(path), Path::new("/")).unwrap();
+        let spool = Spool::in_folder(folder.path().join("spool"));
+        inspect(&found, &Inspection::quiet(spool)).unwrap()
     };
     let rows = |backup: &redrill::backup::Backup| -> Vec<_> {
-        let rows = backup.contents.rows.iter();
+        let contents = backup.contents();
+        let rows = contents.rows.iter();
         rows.map(|(table, rows)| (table.clone(), rows.count))
             .collect()
     };

@@ -307,6 +307,7 @@ fn backup() -> BackupFacts {
         tables: 41,
         rows: 50_004,
         large_objects: 0,
+        parts: Vec::new(),
         not_held: vec![
             NotTested {
                 what: "the password of role `plur_app`".to_owned(),

@@ -173,6 +173,7 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 rows: sizes.3,
                 large_objects: 0,
                 not_held,
+                parts: Vec::new(),
             },
         )
 }

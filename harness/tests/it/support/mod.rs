@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
+use redrill::backup::inspect::Inspection;
 use redrill::backup::source::Source;
+use redrill::backup::spool::Spool;
 use redrill::backup::{self, Backup};
 use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
@@ -17,8 +19,8 @@ use redrill::outcome::Finding;
 use redrill::redact::Redactor;
 use redrill::restore::settings::Restore;
 use redrill::scenario::{self, ScenarioCheck};
+use redrill::server::ThrowawayServer;
 use redrill::server::settings::Server;
-use redrill::server::{ThrowawayServer, Wanted};
 use redrill::{restore, run};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -78,7 +80,9 @@ pub fn work() -> Work {
 /// Looks at a backup file.
 pub async fn inspect(path: &Path) -> Backup {
     let found = backup::source::find(&Source::Path(path.to_owned()), Path::new("/")).unwrap();
-    tokio::task::spawn_blocking(move || backup::inspect::inspect(&found))
+    // Nothing is taken apart: plain files and archives are read where they lie.
+    let inspection = Inspection::quiet(Spool::in_folder(PathBuf::from("/nowhere")));
+    tokio::task::spawn_blocking(move || backup::inspect::inspect(&found, &inspection))
         .await
         .unwrap()
         .unwrap()
@@ -87,22 +91,16 @@ pub async fn inspect(path: &Path) -> Backup {
 /// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
 /// the test fails.
 pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
-    let mut backup = inspect(&plur_backup()).await;
+    let backup = inspect(&plur_backup()).await;
     let run = work().begin().unwrap();
-    let wanted = Wanted {
-        major: backup.contents.major(),
-        extensions: backup.contents.extensions.clone(),
-        superuser: backup.contents.bootstrap_superuser(),
-        bytes: backup.uncompressed_bytes,
-        file: None,
-    };
+    let wanted = redrill::stage::wanted(&backup);
     let path = std::env::var("PATH").unwrap();
     let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
         .await
         .unwrap();
     let log = restore::restore(
         &server,
-        &mut backup,
+        &backup,
         &Restore::default(),
         &Redactor::default(),
         &(Arc::new(|_| {}) as redrill::event::Listener),
@@ -110,7 +108,7 @@ pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
     .await
     .unwrap();
     assert_eq!(log.errors, []);
-    assert_eq!(log.database, "plur");
+    assert_eq!(log.database.as_deref(), Some("plur"));
     let plur = Plur {
         server,
         run,

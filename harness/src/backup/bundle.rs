@@ -1,0 +1,215 @@
+//! A bundle: several dumps that are one backup, in a folder or in a tar file. One drill, one verdict.
+
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::manifest;
+use super::source::time_in_name;
+use crate::redact::hex;
+
+/// Folders within folders that are looked into.
+const DEEPEST: u32 = 3;
+
+/// Members that a bundle may have.
+pub const MOST_MEMBERS: usize = 100_000;
+
+/// One dump of a bundle, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name in the bundle, folders included.
+    pub name: String,
+    /// Where it lies: a file, or the folder of a directory archive.
+    pub path: PathBuf,
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Dumps, by name.
+    pub dumps: Vec<Member>,
+    /// Lists of files with digests.
+    pub lists: Vec<Member>,
+    /// Names of what is neither.
+    pub others: Vec<String>,
+}
+
+/// Whether a folder is an archive by `pg_dump --format=directory`.
+#[must_use]
+pub fn is_directory_archive(folder: &Path) -> bool {
+    folder.join("toc.dat").is_file()
+}
+
+/// Finds the dumps of a folder by their names and first bytes.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn members(folder: &Path) -> io::Result<Members> {
+    let mut members = Members::default();
+    gather(folder, "", DEEPEST, &mut members)?;
+    Ok(members)
+}
+
+fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io::Result<()> {
+    let mut entries: Vec<(String, PathBuf)> = std::fs::read_dir(folder)?
+        .take(MOST_MEMBERS)
+        .map(|entry| {
+            entry.map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                (name, entry.path())
+            })
+        })
+        .collect::<io::Result<_>>()?;
+    entries.sort();
+    for (name, path) in entries {
+        let member = Member {
+            name: format!("{prefix}{name}"),
+            path,
+        };
+        if name.starts_with('.') {
+            continue;
+        }
+        if member.path.is_dir() {
+            if is_directory_archive(&member.path) {
+                members.dumps.push(member);
+            } else if deeper > 0 {
+                let within = format!("{prefix}{name}/");
+                gather(&member.path, &within, deeper - 1, members)?;
+            }
+        } else if manifest::is_one(&name) {
+            members.lists.push(member);
+        } else if looks_like_a_dump(&name, &member.path)? {
+            members.dumps.push(member);
+        } else {
+            members.others.push(member.name);
+        }
+    }
+    Ok(())
+}
+
+/// A dump says so by its name, or by its first bytes where the name says nothing. An empty file
+/// with a dump's name is a dump that went wrong, so names come first.
+fn looks_like_a_dump(name: &str, path: &Path) -> io::Result<bool> {
+    const NAMES: &[&str] = &[
+        "sql", "dump", "pgdump", "backup", "bak", "custom", "tar", "tgz", "gz", "zst", "zstd",
+        "lz4", "xz", "age", "gpg", "pgp", "asc", "enc",
+    ];
+    const BEGINNINGS: &[&[u8]] = &[
+        b"PGDMP",
+        &[0x1f, 0x8b],
+        &[0x28, 0xb5, 0x2f, 0xfd],
+        &[0x04, 0x22, 0x4d, 0x18],
+        &[0xfd, b'7', b'z', b'X', b'Z', 0],
+        b"age-encryption",
+        b"--\n-- PostgreSQL database",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let extension = lower.rsplit_once('.').map(|(_, extension)| extension);
+    if extension.is_some_and(|extension| NAMES.contains(&extension)) {
+        return Ok(true);
+    }
+    let mut reader = io::BufReader::with_capacity(64, std::fs::File::open(path)?);
+    let head = reader.fill_buf()?;
+    Ok(BEGINNINGS.iter().any(|begins| head.starts_with(begins)))
+}
+
+/// The database that a dump's name stands for: `users-2026-05-25.sql.gz` → `users`.
+#[must_use]
+pub fn database_in_name(name: &str) -> String {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    let stem = base
+        .char_indices()
+        .filter(|(at, c)| {
+            c.is_ascii_digit() && !base[..*at].ends_with(|c: char| c.is_ascii_digit())
+        })
+        .find(|(at, _)| {
+            time_in_name(&base[*at..]).is_some_and(|_| begins_with_a_time(&base[*at..]))
+        })
+        .map_or(base, |(at, _)| &base[..at]);
+    let stem = stem.split('.').next().unwrap_or(stem);
+    let stem = stem.trim_end_matches(['-', '_', ' ']);
+    if stem.is_empty() { "restored" } else { stem }.to_owned()
+}
+
+/// Whether the time that a text holds stands at its beginning.
+fn begins_with_a_time(text: &str) -> bool {
+    text.get(..8)
+        .is_some_and(|head| time_in_name(head).is_some())
+        || text
+            .get(..10)
+            .is_some_and(|head| time_in_name(head).is_some())
+}
+
+/// The digest of several files: SHA-256 of the lines `sha256  bytes  name`, sorted by name. It is
+/// the same for the same files, wherever and in whatever order they lie.
+#[must_use]
+pub fn digest(files: &[(String, u64, String)]) -> String {
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort();
+    let mut sum = Sha256::new();
+    for (name, bytes, sha256) in files {
+        sum.update(format!("{sha256}  {bytes}  {name}\n"));
+    }
+    hex(&sum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("users.dump", "users")]
+    #[case("users-2026-05-25.sql.gz", "users")]
+    #[case("nightly/collections_20260518_020000.sql.gz", "collections")]
+    #[case("my_app.custom", "my_app")]
+    #[case("tenant-42.sql", "tenant-42")]
+    #[case("2026-05-25.sql", "restored")]
+    fn a_name_stands_for_a_database(#[case] name: &str, #[case] database: &str) {
+        assert_eq!(database_in_name(name), database);
+    }
+
+    #[test]
+    fn dumps_lists_and_other_files_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("db/perms")).unwrap();
+        for (name, text) in [
+            ("globals.sql", ""),
+            ("users", "PGDMP\u{1}"),
+            ("README", "how to restore"),
+            ("SHA256SUMS", ""),
+            ("manifest.json", "{}"),
+            (".hidden.sql", ""),
+            ("db/perms/toc.dat", "PGDMP"),
+            ("db/perms/1.dat.gz", ""),
+            ("db/notes.txt", "--\n-- PostgreSQL database dump\n"),
+        ] {
+            std::fs::write(at(name), text).unwrap();
+        }
+        let members = members(folder.path()).unwrap();
+        let names = |list: &[Member]| list.iter().map(|m| m.name.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            names(&members.dumps),
+            ["db/notes.txt", "db/perms", "globals.sql", "users"]
+        );
+        assert_eq!(names(&members.lists), ["SHA256SUMS", "manifest.json"]);
+        assert_eq!(members.others, ["README"]);
+    }
+
+    #[test]
+    fn a_digest_of_files_knows_names_and_bytes_and_no_order() {
+        let file = |name: &str, sum: &str| (name.to_owned(), 1, sum.to_owned());
+        let (a, b) = (file("a", "1"), file("b", "2"));
+        assert_eq!(
+            digest(&[a.clone(), b.clone()]),
+            digest(&[b.clone(), a.clone()])
+        );
+        assert_ne!(
+            digest(&[a.clone(), b]),
+            digest(&[a.clone(), file("b", "3")])
+        );
+        assert_ne!(digest(std::slice::from_ref(&a)), digest(&[file("c", "1")]));
+    }
+}

@@ -1,0 +1,173 @@
+//! The list of a bundle's files with their digests, as the backup job wrote it: a sums file
+//! (`SHA256SUMS`) or a JSON document that names each file beside its SHA-256.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::outcome::Finding;
+
+/// A longer file is no list.
+pub const LONGEST: u64 = 16 << 20;
+
+/// Tells by its name whether a file of a bundle is a list of the others.
+#[must_use]
+pub fn is_one(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("manifest")
+        || name.contains("sha256sum")
+        || name.ends_with(".sha256")
+        || name.ends_with(".json")
+}
+
+/// The digests that a list states, by the name of the file.
+#[must_use]
+pub fn digests(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => of_json(&value, &mut found),
+        Err(_) => found.extend(text.lines().filter_map(of_line)),
+    }
+    found
+}
+
+/// Compares what a list states with what is there: `there` are the names and digests.
+#[must_use]
+pub fn compare(
+    list: &str,
+    stated: &BTreeMap<String, String>,
+    there: &BTreeMap<String, String>,
+) -> Vec<Finding> {
+    let hint = "the bundle was put together wrongly or changed afterwards: take another one";
+    stated
+        .iter()
+        .filter_map(|(name, digest)| match there.get(name) {
+            None => Some(Finding::about(
+                name,
+                format!("a file that {list} names"),
+                "it is not in the bundle",
+            )),
+            Some(found) if found != digest => Some(Finding::about(
+                name,
+                format!("SHA-256 {digest}, as {list} says"),
+                found.clone(),
+            )),
+            Some(_) => None,
+        })
+        .map(|finding| finding.hint(hint))
+        .collect()
+}
+
+/// `digest  name`, `digest *name`, or `SHA256 (name) = digest`.
+fn of_line(line: &str) -> Option<(String, String)> {
+    let (digest, name) = match line.trim().strip_prefix("SHA256 (") {
+        Some(rest) => {
+            let (name, digest) = rest.split_once(") = ")?;
+            (digest, name)
+        }
+        None => {
+            let (digest, name) = line.trim().split_once(char::is_whitespace)?;
+            (digest, name.trim_start().trim_start_matches('*'))
+        }
+    };
+    is_digest(digest).then(|| (base(name).to_owned(), digest.to_ascii_lowercase()))
+}
+
+/// Objects that hold a digest: `{"users.dump": "…"}`, `{"users.dump": {"sha256": "…"}}`,
+/// `[{"file": "users.dump", "sha256": "…"}]`, however deep.
+fn of_json(value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| of_json(value, found)),
+        Value::Object(fields) => {
+            let digest_of = |value: &Value| {
+                let text = value.as_str()?;
+                let text = text.strip_prefix("sha256:").unwrap_or(text);
+                is_digest(text).then(|| text.to_ascii_lowercase())
+            };
+            let own = fields.iter().find_map(|(key, value)| {
+                let key = key.to_ascii_lowercase();
+                (key.contains("sha256") || matches!(key.as_str(), "digest" | "checksum"))
+                    .then(|| digest_of(value))?
+            });
+            let name = ["file", "name", "path", "filename", "member"]
+                .iter()
+                .find_map(|key| fields.get(*key)?.as_str());
+            if let (Some(digest), Some(name)) = (own, name) {
+                found.insert(base(name).to_owned(), digest);
+            }
+            for (key, value) in fields {
+                let inner = value
+                    .as_object()
+                    .and_then(|inner| inner.get("sha256").and_then(digest_of));
+                let looks_like_a_file = key.contains('.');
+                if let Some(digest) = digest_of(value).or(inner)
+                    && looks_like_a_file
+                {
+                    found.insert(base(key).to_owned(), digest);
+                }
+                of_json(value, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn base(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[rstest]
+    #[case(format!("{A}  users.dump\n"))]
+    #[case(format!("{A} *./users.dump\n"))]
+    #[case(format!("SHA256 (users.dump) = {A}"))]
+    #[case(format!(r#"{{"users.dump": "{A}"}}"#))]
+    #[case(format!(r#"{{"version": 1, "files": {{"users.dump": {{"sha256": "{A}", "bytes": 5}}}}}}"#))]
+    #[case(format!(r#"{{"files": [{{"path": "db/users.dump", "sha256": "sha256:{A}"}}]}}"#))]
+    #[case(format!(r#"[{{"name": "users.dump", "checksum": "{}"}}]"#, A.to_uppercase()))]
+    fn lists_are_read(#[case] text: String) {
+        let found = digests(&text);
+        assert_eq!(
+            found.get("users.dump").map(String::as_str),
+            Some(A),
+            "{text}"
+        );
+        assert_eq!(found.len(), 1);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("{}")]
+    #[case("some text about users.dump\n")]
+    #[case(r#"{"created": "2026-05-25", "databases": ["users"]}"#)]
+    fn other_texts_state_nothing(#[case] text: &str) {
+        assert!(digests(text).is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_or_changed_is_named() {
+        let map = |pairs: &[(&str, &str)]| {
+            let owned = |(a, b): &(&str, &str)| ((*a).to_owned(), (*b).to_owned());
+            pairs.iter().map(owned).collect::<BTreeMap<_, _>>()
+        };
+        let stated = map(&[("a", "1"), ("b", "2"), ("c", "3")]);
+        let there = map(&[("a", "1"), ("b", "9"), ("d", "4")]);
+        let findings = compare("SHA256SUMS", &stated, &there);
+        let objects: Vec<_> = findings
+            .iter()
+            .filter_map(|f| f.object.as_deref())
+            .collect();
+        assert_eq!(objects, ["b", "c"]);
+        assert!(compare("SHA256SUMS", &map(&[("a", "1")]), &there).is_empty());
+    }
+}

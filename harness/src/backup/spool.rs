@@ -1,0 +1,143 @@
+//! A run's own copies of what a backup is made of: downloads, members of a bundle, what came out of
+//! a compression. They lie in the run's folder and go with it; a disk is never filled unnoticed.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::units::show_bytes;
+
+/// Free space that is left to others.
+const RESERVE: u64 = 512 << 20;
+
+/// Bytes after which the free space is looked at again.
+const STEP: u64 = 64 << 20;
+
+/// The folder for such copies. It is made when the first one is.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    folder: PathBuf,
+}
+
+/// A copy that is being written.
+#[derive(Debug)]
+pub struct Copy {
+    file: File,
+    folder: PathBuf,
+    /// Bytes that may be written before the free space is looked at.
+    room: u64,
+}
+
+impl Spool {
+    /// Takes a folder that need not be there yet; the one above it must.
+    #[must_use]
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Makes an empty file `folder/name`, or `name` in it when `folder` is empty. Neither may hold a
+    /// path: both are made of what other people's files say.
+    ///
+    /// # Errors
+    /// When it cannot be made, or the disk has no room.
+    pub fn file(&self, folder: &str, name: &str) -> io::Result<(PathBuf, Copy)> {
+        let mut path = self.folder.clone();
+        make(&path)?;
+        if !folder.is_empty() {
+            path.push(component(folder)?);
+            make(&path)?;
+        }
+        let within = path.clone();
+        path.push(component(name)?);
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        let copy = Copy {
+            file,
+            folder: within,
+            room: 0,
+        };
+        Ok((path, copy))
+    }
+}
+
+impl Write for Copy {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room == 0 {
+            let free = free(&self.folder)?;
+            self.room = free.saturating_sub(RESERVE).min(STEP);
+            if self.room == 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::StorageFull,
+                    format!(
+                        "only {} are free in {}, and {} are left to others",
+                        show_bytes(free),
+                        self.folder.display(),
+                        show_bytes(RESERVE)
+                    ),
+                ));
+            }
+        }
+        let most = usize::try_from(self.room).unwrap_or(usize::MAX);
+        let written = self.file.write(&bytes[..bytes.len().min(most)])?;
+        self.room -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Free bytes of the file system that holds `folder`, for an ordinary user.
+///
+/// # Errors
+/// When the file system does not say.
+pub fn free(folder: &Path) -> io::Result<u64> {
+    let status = nix::sys::statvfs::statvfs(folder)?;
+    Ok(status.blocks_available() * status.fragment_size())
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// One component of a path, and nothing that leads elsewhere.
+fn component(name: &str) -> io::Result<&str> {
+    if name.is_empty() || matches!(name, "." | "..") || name.contains(['/', '\0']) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("`{}` is no name of a file", name.escape_default()),
+        ));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_stay_in_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::in_folder(folder.path().join("spool"));
+        let (path, mut copy) = spool.file("part", "a.dump").unwrap();
+        copy.write_all(b"text").unwrap();
+        assert_eq!(path, folder.path().join("spool/part/a.dump"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"text");
+        for name in ["", ".", "..", "../x", "/x", "a/b", "a\0b"] {
+            assert!(spool.file("", name).is_err(), "F50: {name:?}");
+            assert!(
+                name.is_empty() || spool.file(name, "x").is_err(),
+                "F50: {name:?}"
+            );
+        }
+        assert!(spool.file("part", "a.dump").is_err(), "never twice");
+    }
+}

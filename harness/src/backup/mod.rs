@@ -13,6 +13,8 @@ pub mod gather;
 pub mod inspect;
 pub mod manifest;
 pub mod packing;
+pub mod previous;
+pub mod retention;
 pub mod source;
 pub mod spool;
 

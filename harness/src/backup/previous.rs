@@ -1,0 +1,322 @@
+//! A backup against the one before it in the same stream: what shrank.
+//!
+//! A backup that lost most of its data is a valid file with a valid end; only the one before it
+//! tells. Growth is never wrong.
+
+use std::collections::BTreeMap;
+
+use super::{Backup, Contents};
+use crate::database::QualifiedName;
+use crate::outcome::Finding;
+use crate::units::{show_bytes, show_count};
+
+/// Below this share of the one before, in percent, something is lost.
+const LOST: u64 = 10;
+
+/// Below this share of the one before, in percent, a person is told.
+const TOLD_BELOW: u64 = 90;
+
+/// Tables with fewer rows come and go.
+const FEW: u64 = 100;
+
+/// Tables that are named one by one; the rest is counted.
+const NAMED: usize = 10;
+
+/// The backup before.
+#[derive(Debug, Clone)]
+pub struct Previous {
+    /// Its name.
+    pub name: String,
+    /// Bytes as it lies.
+    pub bytes: u64,
+    /// What it holds, where it was looked at too.
+    pub looked_at: Option<Looked>,
+}
+
+/// What the backup before held.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// Bytes without what it is wrapped in.
+    pub unpacked_bytes: Option<u64>,
+    /// SHA-256 as it lies.
+    pub sha256: String,
+    /// Rows per database and table.
+    pub rows: BTreeMap<(String, QualifiedName), u64>,
+}
+
+impl Looked {
+    /// Keeps of an inspected backup what a later one is compared with.
+    #[must_use]
+    pub fn of(backup: &Backup) -> Self {
+        Self {
+            unpacked_bytes: backup.unpacked_bytes,
+            sha256: backup.sha256.clone(),
+            rows: counts(&backup.contents()),
+        }
+    }
+}
+
+/// What the comparison found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// One sentence for the reports.
+    pub summary: String,
+    /// What is lost.
+    pub problems: Vec<Finding>,
+    /// What shrank.
+    pub warnings: Vec<Finding>,
+}
+
+/// Compares a backup with the one before. `may_shrink` tells tables that may lose any number of rows.
+#[must_use]
+pub fn compare(
+    backup: &Backup,
+    previous: &Previous,
+    may_shrink: impl Fn(&QualifiedName) -> bool,
+) -> Compared {
+    let mut compared = Compared {
+        summary: format!(
+            "{}, {} before in {}",
+            show_bytes(backup.bytes),
+            show_bytes(previous.bytes),
+            previous.name
+        ),
+        ..Compared::default()
+    };
+    let sizes = match previous
+        .looked_at
+        .as_ref()
+        .map(|looked| looked.unpacked_bytes)
+    {
+        // What is wrapped is compared without it: another compression is no loss.
+        Some(Some(before)) => (backup.unpacked_bytes.unwrap_or(backup.bytes), before),
+        Some(None) => (
+            backup.unpacked_bytes.unwrap_or(backup.bytes),
+            previous.bytes,
+        ),
+        None => (backup.bytes, previous.bytes),
+    };
+    if let Some((list, finding)) = size(sizes, &previous.name, &mut compared) {
+        list.push(finding);
+    }
+    let Some(looked) = &previous.looked_at else {
+        return compared;
+    };
+    if looked.sha256 == backup.sha256 {
+        compared.warnings.push(
+            Finding::new(
+                format!("another file than {}", previous.name),
+                "the same, byte by byte",
+            )
+            .hint(
+                "the job stored an old file again, or nothing at all has changed in the database",
+            ),
+        );
+        return compared;
+    }
+    let now = counts(&backup.contents());
+    let total = |rows: &BTreeMap<_, u64>| rows.values().sum::<u64>();
+    compared.summary.push_str(&format!(
+        "; {} rows, {} before",
+        show_count(total(&now)),
+        show_count(total(&looked.rows))
+    ));
+    rows(&now, looked, &previous.name, may_shrink, &mut compared);
+    compared
+}
+
+/// Judges the size; gives where the finding belongs.
+fn size<'a>(
+    (now, before): (u64, u64),
+    name: &str,
+    compared: &'a mut Compared,
+) -> Option<(&'a mut Vec<Finding>, Finding)> {
+    let share = percent(now, before)?;
+    let finding =
+        |expected: String| Finding::new(expected, format!("{}, {share} % of it", show_bytes(now)));
+    if share < LOST {
+        let expected = format!("at least {LOST} % of {} in {name}", show_bytes(before));
+        let hint = "most of the backup is missing: look at what the job dumped; if the database really shrank, say `compare = \"off\"` in `[backup.previous]` once";
+        Some((&mut compared.problems, finding(expected).hint(hint)))
+    } else if share < TOLD_BELOW {
+        let expected = format!("about {} as in {name}", show_bytes(before));
+        Some((&mut compared.warnings, finding(expected)))
+    } else {
+        None
+    }
+}
+
+/// Judges every table of the backup before.
+fn rows(
+    now: &BTreeMap<(String, QualifiedName), u64>,
+    before: &Looked,
+    name: &str,
+    may_shrink: impl Fn(&QualifiedName) -> bool,
+    compared: &mut Compared,
+) {
+    let (mut lost, mut shrunk) = (Vec::new(), Vec::new());
+    for (key @ (database, table), before) in &before.rows {
+        let held = now.get(key);
+        let Some(share) = percent(held.copied().unwrap_or(0), *before) else {
+            continue;
+        };
+        if *before < FEW || share >= TOLD_BELOW || may_shrink(table) {
+            continue;
+        }
+        let object = if database.is_empty() {
+            table.to_string()
+        } else {
+            format!("{database}: {table}")
+        };
+        let actual = match held {
+            Some(rows) => format!("{} rows, {share} % of it", show_count(*rows)),
+            None => "the table is not in the backup".to_owned(),
+        };
+        if share < LOST {
+            let expected = format!(
+                "at least {LOST} % of the {} rows in {name}",
+                show_count(*before)
+            );
+            lost.push(Finding::about(object, expected, actual).hint(
+                "look whether the table was left out or emptied; one that may lose its rows goes into `may-shrink` in `[backup.previous]`",
+            ));
+        } else {
+            let expected = format!("about {} rows as in {name}", show_count(*before));
+            shrunk.push(Finding::about(object, expected, actual));
+        }
+    }
+    for (list, found) in [
+        (&mut compared.problems, lost),
+        (&mut compared.warnings, shrunk),
+    ] {
+        let more = found.len().saturating_sub(NAMED);
+        list.extend(found.into_iter().take(NAMED));
+        if more > 0 {
+            list.push(Finding::new(
+                format!("about the rows of {name}"),
+                format!("{more} more tables like these"),
+            ));
+        }
+    }
+}
+
+/// `now` in percent of `before`, rounded down.
+fn percent(now: u64, before: u64) -> Option<u64> {
+    let share = u128::from(now) * 100 / u128::from(before).max(1);
+    (before > 0).then(|| u64::try_from(share).unwrap_or(u64::MAX))
+}
+
+fn counts(contents: &Contents) -> BTreeMap<(String, QualifiedName), u64> {
+    contents
+        .rows
+        .iter()
+        .map(|(key, rows)| (key.clone(), rows.count))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::Part;
+    use crate::backup::contents::Rows;
+    use crate::backup::format::Format;
+    use crate::backup::packing::Keys;
+    use rstest::rstest;
+
+    fn backup(bytes: u64, tables: &[(&str, u64)]) -> Backup {
+        let mut contents = Contents::default();
+        for (table, count) in tables {
+            let rows = Rows {
+                count: *count,
+                ..Rows::default()
+            };
+            let table = QualifiedName::parse(table).unwrap();
+            contents.rows.insert((String::new(), table), rows);
+        }
+        Backup {
+            path: "x".into(),
+            chosen: String::new(),
+            format: "plain SQL".to_owned(),
+            bytes,
+            unpacked_bytes: None,
+            sha256: format!("{bytes} {tables:?}"),
+            made: None,
+            parts: vec![Part {
+                name: "x".to_owned(),
+                path: "x".into(),
+                layers: Vec::new(),
+                keys: Keys::default(),
+                format: Format::Plain,
+                bytes,
+                unpacked_bytes: bytes,
+                sha256: String::new(),
+                named_database: None,
+                contents,
+            }],
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn compared(now: &Backup, before: &Backup) -> (usize, usize) {
+        let previous = Previous {
+            name: "before".to_owned(),
+            bytes: before.bytes,
+            looked_at: Some(Looked::of(before)),
+        };
+        let found = compare(now, &previous, |table| table.name == "outbox");
+        (found.problems.len(), found.warnings.len())
+    }
+
+    #[rstest]
+    #[case(1000, 1000, (0, 0))]
+    #[case(5000, 1000, (0, 0))]
+    #[case(900, 1000, (0, 0))]
+    #[case(899, 1000, (0, 1))]
+    #[case(100, 1000, (0, 1))]
+    #[case(99, 1000, (1, 0))]
+    #[case(0, 1000, (1, 0))]
+    #[case(10, 0, (0, 0))]
+    fn f45_sizes_are_compared(
+        #[case] now: u64,
+        #[case] before: u64,
+        #[case] expected: (usize, usize),
+    ) {
+        assert_eq!(
+            compared(&backup(now, &[("a.b", 1)]), &backup(before, &[("a.b", 2)])),
+            expected
+        );
+    }
+
+    #[rstest]
+    #[case(&[("app.orders", 1000)], &[("app.orders", 1000), ("app.new", 5)], (0, 0))]
+    #[case(&[("app.orders", 1000)], &[("app.orders", 950)], (0, 0))]
+    #[case(&[("app.orders", 1000)], &[("app.orders", 500)], (0, 1))]
+    #[case(&[("app.orders", 1000)], &[("app.orders", 99)], (1, 0))]
+    #[case(&[("app.orders", 1000)], &[], (1, 0))]
+    #[case(&[("app.few", 99)], &[("app.few", 0)], (0, 0))]
+    #[case(&[("app.outbox", 1000)], &[("app.outbox", 0)], (0, 0))]
+    fn f39_tables_are_compared(
+        #[case] before: &[(&str, u64)],
+        #[case] now: &[(&str, u64)],
+        #[case] expected: (usize, usize),
+    ) {
+        assert_eq!(compared(&backup(7, now), &backup(7, before)), expected);
+    }
+
+    #[test]
+    fn f46_the_same_file_again_is_told() {
+        let one = backup(7, &[("a.b", 5)]);
+        assert_eq!(compared(&one, &one.clone()), (0, 1));
+    }
+
+    #[test]
+    fn many_tables_are_counted() {
+        let tables: Vec<(String, u64)> = (0..30).map(|n| (format!("a.t{n}"), 1000)).collect();
+        let before: Vec<(&str, u64)> = tables.iter().map(|(t, n)| (t.as_str(), *n)).collect();
+        assert_eq!(
+            compared(&backup(7, &[]), &backup(7, &before)),
+            (NAMED + 1, 0)
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! How long backups are kept: the tiers that a scenario declares against what lies there.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Which backups must be there, counted back from the newest. Days, weeks (from Monday) and months
+/// are those of UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Retention {
+    /// One backup of each of so many days.
+    pub daily: Option<u16>,
+    /// One backup of each of so many weeks.
+    pub weekly: Option<u16>,
+    /// One backup of each of so many months.
+    pub monthly: Option<u16>,
+}
+
+/// A tier and what lies there of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tier {
+    /// `daily`, `weekly`, `monthly`: the scenario's own key.
+    pub name: &'static str,
+    /// So many periods are declared.
+    pub wanted: u64,
+    /// So many of them have a backup.
+    pub kept: u64,
+    /// The periods without one, newest first, runs of them together: `2026-05-20 to 2026-05-22`.
+    pub missing: Vec<String>,
+}
+
+/// Compares the tiers with the times of all backups of the stream.
+#[must_use]
+pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Tier> {
+    let days: BTreeSet<Date> = times
+        .iter()
+        .map(|time| time.to_zoned(TimeZone::UTC).date())
+        .collect();
+    let Some(newest) = days.last().copied() else {
+        return Vec::new();
+    };
+    let day = |date: Date| Some(date);
+    let week = |date: Date| {
+        let back = i64::from(date.weekday().to_monday_zero_offset());
+        date.checked_sub(back.days()).ok()
+    };
+    let month = |date: Date| Some(date.first_of_month());
+    let declared = [
+        (
+            "daily",
+            retention.daily,
+            Period {
+                of: &day,
+                step: &|n| n.days(),
+            },
+        ),
+        (
+            "weekly",
+            retention.weekly,
+            Period {
+                of: &week,
+                step: &|n| n.weeks(),
+            },
+        ),
+        (
+            "monthly",
+            retention.monthly,
+            Period {
+                of: &month,
+                step: &|n| n.months(),
+            },
+        ),
+    ];
+    declared
+        .into_iter()
+        .filter_map(|(name, wanted, period)| tier(name, wanted?, &period, newest, &days))
+        .collect()
+}
+
+/// How dates fall into periods, and how long so many of them are.
+struct Period<'a> {
+    of: &'a dyn Fn(Date) -> Option<Date>,
+    step: &'a dyn Fn(i64) -> jiff::Span,
+}
+
+fn tier(
+    name: &'static str,
+    wanted: u16,
+    period: &Period<'_>,
+    newest: Date,
+    days: &BTreeSet<Date>,
+) -> Option<Tier> {
+    let there: BTreeSet<Date> = days.iter().filter_map(|day| (period.of)(*day)).collect();
+    let last = (period.of)(newest)?;
+    let label = |date: Date| match name {
+        "monthly" => date.strftime("%Y-%m").to_string(),
+        "weekly" => format!("the week of {date}"),
+        _ => date.to_string(),
+    };
+    let mut missing: Vec<(i64, i64)> = Vec::new();
+    let mut kept = 0;
+    for back in 0..i64::from(wanted) {
+        let date = last.checked_sub((period.step)(back)).ok()?;
+        if there.contains(&date) {
+            kept += 1;
+            continue;
+        }
+        match missing.last_mut() {
+            Some((_, oldest)) if *oldest + 1 == back => *oldest = back,
+            _ => missing.push((back, back)),
+        }
+    }
+    let at = |back: i64| last.checked_sub((period.step)(back)).map(label);
+    let missing = missing
+        .into_iter()
+        .filter_map(|(newer, older)| match newer == older {
+            true => at(newer).ok(),
+            false => Some(format!("{} to {}", at(older).ok()?, at(newer).ok()?)),
+        })
+        .collect();
+    Some(Tier {
+        name,
+        wanted: u64::from(wanted),
+        kept,
+        missing,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn times(dates: &[&str]) -> Vec<Timestamp> {
+        let at = |date: &&str| format!("{date}T02:00:00Z").parse().unwrap();
+        dates.iter().map(at).collect()
+    }
+
+    fn one(retention: Retention, dates: &[&str]) -> (u64, Vec<String>) {
+        let tiers = tiers(&retention, &times(dates));
+        assert_eq!(tiers.len(), 1);
+        (tiers[0].kept, tiers[0].missing.clone())
+    }
+
+    #[rstest]
+    #[case(3, &["2026-05-25", "2026-05-24", "2026-05-23"], 3, &[])]
+    #[case(3, &["2026-05-25", "2026-05-25", "2026-05-23"], 2, &["2026-05-24"])]
+    #[case(5, &["2026-05-25", "2026-05-21"], 2, &["2026-05-22 to 2026-05-24"])]
+    #[case(3, &["2026-03-01"], 1, &["2026-02-27 to 2026-02-28"])]
+    fn days_without_a_backup_are_named(
+        #[case] daily: u16,
+        #[case] dates: &[&str],
+        #[case] kept: u64,
+        #[case] missing: &[&str],
+    ) {
+        let retention = Retention {
+            daily: Some(daily),
+            ..Retention::default()
+        };
+        let missing = missing.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(one(retention, dates), (kept, missing));
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_the_first() {
+        let weekly = Retention {
+            weekly: Some(3),
+            ..Retention::default()
+        };
+        // A Sunday, the Monday before it, and one three weeks back.
+        let dates = ["2026-05-24", "2026-05-18", "2026-05-04"];
+        assert_eq!(
+            one(weekly, &dates),
+            (2, vec!["the week of 2026-05-11".to_owned()])
+        );
+        let monthly = Retention {
+            monthly: Some(3),
+            ..Retention::default()
+        };
+        assert_eq!(
+            one(monthly, &["2026-03-31", "2026-01-01"]),
+            (2, vec!["2026-02".to_owned()])
+        );
+    }
+
+    #[test]
+    fn without_backups_or_tiers_nothing_is_said() {
+        assert_eq!(tiers(&Retention::default(), &times(&["2026-05-25"])), []);
+        let daily = Retention {
+            daily: Some(1),
+            ..Retention::default()
+        };
+        assert_eq!(tiers(&daily, &[]), []);
+    }
+}

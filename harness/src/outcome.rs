@@ -177,22 +177,53 @@ pub struct CheckResult {
     pub duration: Duration,
 }
 
-/// A time objective and what was measured.
+/// An objective of the scenario and what was measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objective {
-    /// `restore-within` or `max-age`: the scenario's own key.
+    /// The scenario's own key: `restore-within`, `max-age`, `daily`, `weekly`, `monthly`.
     pub name: &'static str,
-    /// At most this.
-    pub limit: Duration,
-    /// This was it; `None` when it could not be measured.
-    pub actual: Option<Duration>,
+    /// What it asks for, and what was there.
+    pub measure: Measure,
+}
+
+/// What an objective asks for, and what was there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    /// A time.
+    Time {
+        /// At most this.
+        limit: Duration,
+        /// This was it; `None` when it could not be measured.
+        actual: Option<Duration>,
+    },
+    /// Backups that are kept.
+    Kept {
+        /// Periods that have one, as the scenario declares.
+        wanted: u64,
+        /// Periods that do have one.
+        kept: u64,
+        /// Periods without one, runs of them together.
+        missing: Vec<String>,
+    },
 }
 
 impl Objective {
+    /// Makes a time objective.
+    #[must_use]
+    pub const fn time(name: &'static str, limit: Duration, actual: Option<Duration>) -> Self {
+        Self {
+            name,
+            measure: Measure::Time { limit, actual },
+        }
+    }
+
     /// Tells whether the objective was met; `None` when it was not measured.
     #[must_use]
     pub fn met(&self) -> Option<bool> {
-        self.actual.map(|actual| actual <= self.limit)
+        match &self.measure {
+            Measure::Time { limit, actual } => actual.map(|actual| actual <= *limit),
+            Measure::Kept { wanted, kept, .. } => Some(kept >= wanted),
+        }
     }
 }
 
@@ -264,6 +295,10 @@ pub struct BackupFacts {
     pub large_objects: u64,
     /// What a backup of this kind does not hold, found by looking at it.
     pub not_held: Vec<NotTested>,
+    /// Tiers of backups that the scenario wants to be kept, once they were looked for.
+    pub tiers: Vec<Objective>,
+    /// What was compared with the backup before, one sentence; `None` where there is none.
+    pub previous: Option<String>,
     /// The dumps of a bundle, in the order of their restore; empty for a single dump.
     pub parts: Vec<PartFacts>,
 }

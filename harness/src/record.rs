@@ -298,22 +298,22 @@ fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
         .stages
         .iter()
         .any(|stage| stage.stage == Stage::Restore && stage.outcome == Outcome::Pass);
-    let restore = scenario.restore_within.map(|limit| Objective {
-        name: "restore-within",
-        limit,
-        actual: result
-            .restore
-            .as_ref()
-            .filter(|_| passed)
-            .map(|restore| restore.duration),
+    let restore = scenario.restore_within.map(|limit| {
+        let restore = result.restore.as_ref().filter(|_| passed);
+        let actual = restore.map(|restore| restore.duration);
+        Objective::time("restore-within", limit, actual)
     });
     let made = result.backup.as_ref().and_then(|backup| backup.made);
-    let age = scenario.max_age.map(|limit| Objective {
-        name: "max-age",
-        limit,
-        actual: made.and_then(|(made, _)| age(made, result.started)),
+    let age = scenario.max_age.map(|limit| {
+        let actual = made.and_then(|(made, _)| age(made, result.started));
+        Objective::time("max-age", limit, actual)
     });
-    [restore, age].into_iter().flatten().collect()
+    let tiers = result.backup.iter().flat_map(|backup| &backup.tiers);
+    restore
+        .into_iter()
+        .chain(age)
+        .chain(tiers.cloned())
+        .collect()
 }
 
 /// Age of a backup; a name that carries only a date may lie a little ahead, but no more than a day.

@@ -51,7 +51,7 @@ impl Verdict {
                 "The backup restores, and everything that was checked is as it must be."
             }
             Self::NotProven => "The backup did not restore as it must; the findings say where.",
-            Self::ObjectiveMissed => "The data is good, but a time objective was missed.",
+            Self::ObjectiveMissed => "The data is good, but an objective was missed.",
             Self::Inconclusive => {
                 "Something could not be looked at. This says nothing about the backup."
             }
@@ -166,14 +166,13 @@ mod tests {
                 .collect(),
             objectives: objectives
                 .chars()
-                .map(|letter| Objective {
-                    name: "restore-within",
-                    limit: second,
-                    actual: match letter {
+                .map(|letter| {
+                    let actual = match letter {
                         '+' => Some(second),
                         '-' => Some(second * 2),
                         _ => None,
-                    },
+                    };
+                    Objective::time("restore-within", second, actual)
                 })
                 .collect(),
             ..DrillResult::default()

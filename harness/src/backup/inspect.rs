@@ -105,6 +105,8 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, Inspect
         sha256: looked.sha256,
         made: made(found, looked.header_time),
         parts: looked.parts,
+        tiers: Vec::new(),
+        previous: None,
         problems: looked.problems,
         warnings: looked.warnings,
     })

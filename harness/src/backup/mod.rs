@@ -26,7 +26,7 @@ pub use contents::Contents;
 use format::Format;
 use packing::{Keys, Layer, OpenError, Unpacked};
 
-use crate::outcome::{BackupFacts, Finding, PartFacts, TimeSource};
+use crate::outcome::{BackupFacts, Finding, Objective, PartFacts, TimeSource};
 
 /// A backup that was looked at from its first byte to its last.
 #[derive(Debug, Clone)]
@@ -48,6 +48,10 @@ pub struct Backup {
     /// Its dumps, in the order in which they are restored: what makes roles comes first. One, but
     /// for a bundle; none when the file is no backup.
     pub parts: Vec<Part>,
+    /// Tiers of backups that lie beside it, as far as the scenario declares them.
+    pub tiers: Vec<Objective>,
+    /// What was compared with the backup before, one sentence.
+    pub previous: Option<String>,
     /// What makes it no whole backup; empty for a good one.
     pub problems: Vec<Finding>,
     /// What is odd about it and does not matter.
@@ -143,6 +147,8 @@ impl Backup {
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
             not_held: contents.not_held(),
+            tiers: self.tiers.clone(),
+            previous: self.previous.clone(),
             parts: parts
                 .iter()
                 .map(|part| PartFacts {

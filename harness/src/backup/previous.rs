@@ -253,6 +253,8 @@ mod tests {
                 named_database: None,
                 contents,
             }],
+            tiers: Vec::new(),
+            previous: None,
             problems: Vec::new(),
             warnings: Vec::new(),
         }

@@ -8,6 +8,8 @@ use jiff::{Timestamp, ToSpan as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::outcome::{Measure, Objective};
+
 /// Which backups must be there, counted back from the newest. Days, weeks (from Monday) and months
 /// are those of UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -21,22 +23,10 @@ pub struct Retention {
     pub monthly: Option<u16>,
 }
 
-/// A tier and what lies there of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tier {
-    /// `daily`, `weekly`, `monthly`: the scenario's own key.
-    pub name: &'static str,
-    /// So many periods are declared.
-    pub wanted: u64,
-    /// So many of them have a backup.
-    pub kept: u64,
-    /// The periods without one, newest first, runs of them together: `2026-05-20 to 2026-05-22`.
-    pub missing: Vec<String>,
-}
-
-/// Compares the tiers with the times of all backups of the stream.
+/// Compares the tiers with the times of all backups of the stream. What is missing is told newest
+/// first, runs of it together: `2026-05-20 to 2026-05-22`.
 #[must_use]
-pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Tier> {
+pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Objective> {
     let days: BTreeSet<Date> = times
         .iter()
         .map(|time| time.to_zoned(TimeZone::UTC).date())
@@ -94,7 +84,7 @@ fn tier(
     period: &Period<'_>,
     newest: Date,
     days: &BTreeSet<Date>,
-) -> Option<Tier> {
+) -> Option<Objective> {
     let there: BTreeSet<Date> = days.iter().filter_map(|day| (period.of)(*day)).collect();
     let last = (period.of)(newest)?;
     let label = |date: Date| match name {
@@ -123,11 +113,13 @@ fn tier(
             false => Some(format!("{} to {}", at(older).ok()?, at(newer).ok()?)),
         })
         .collect();
-    Some(Tier {
+    Some(Objective {
         name,
-        wanted: u64::from(wanted),
-        kept,
-        missing,
+        measure: Measure::Kept {
+            wanted: u64::from(wanted),
+            kept,
+            missing,
+        },
     })
 }
 
@@ -143,8 +135,16 @@ mod tests {
 
     fn one(retention: Retention, dates: &[&str]) -> (u64, Vec<String>) {
         let tiers = tiers(&retention, &times(dates));
-        assert_eq!(tiers.len(), 1);
-        (tiers[0].kept, tiers[0].missing.clone())
+        let [
+            Objective {
+                measure: Measure::Kept { kept, missing, .. },
+                ..
+            },
+        ] = tiers.as_slice()
+        else {
+            panic!("{tiers:?}")
+        };
+        (*kept, missing.clone())
     }
 
     #[rstest]

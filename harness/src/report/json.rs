@@ -272,15 +272,21 @@ struct TableRows {
     restored: Option<u64>,
 }
 
-/// A time objective and what was measured.
+/// An objective of the scenario and what was measured: a time, or backups that are kept.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Objective {
-    /// The scenario's own key: `restore-within` or `max-age`.
+    /// The scenario's own key: `restore-within`, `max-age`, `daily`, `weekly` or `monthly`.
     name: String,
-    /// At most this.
-    limit_s: f64,
-    /// This was it; null when it was not measured.
+    /// At most this time; null when the objective is none of time.
+    limit_s: Option<f64>,
+    /// This was the time; null when it was not measured.
     actual_s: Option<f64>,
+    /// So many days, weeks or months must have a backup; null for a time.
+    wanted: Option<u64>,
+    /// So many have one.
+    kept: Option<u64>,
+    /// Those without one.
+    missing: Vec<String>,
     /// Whether it was met; null when it was not measured.
     met: Option<bool>,
 }

@@ -158,24 +158,25 @@ fn server_section(page: &mut Page, server: &ServerFacts) {
 fn time_section(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("Time"));
     if result.objectives.is_empty() {
-        page.paragraph(fixed("The scenario sets no time objective."));
+        page.paragraph(fixed("The scenario sets no objective."));
     } else {
         let rows = result.objectives.iter().map(|objective| {
-            let actual = objective.actual.map_or_else(|| fixed("not measured"), span);
+            let found = view::objective_found(objective);
+            let found = found.map_or_else(|| fixed("not measured"), |found| words(&found));
             vec![
                 code(objective.name),
                 fixed(view::objective_meaning(objective.name)),
-                span(objective.limit),
-                actual,
+                words(&view::objective_asked(objective)),
+                found,
                 strong(view::objective_word(objective)),
             ]
         });
         page.table(
             &[
                 "objective",
-                "what it limits",
-                "at most",
-                "measured",
+                "what it is about",
+                "asked for",
+                "found",
                 "result",
             ],
             rows.collect(),

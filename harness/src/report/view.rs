@@ -5,10 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{
-    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, StageResult,
-    TableRows, TimeSource,
+    BackupFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective, Outcome,
+    StageResult, TableRows, TimeSource,
 };
 use crate::units::{show_count, show_duration};
+
+/// Periods without a backup that a line names.
+const GAPS: usize = 4;
 
 /// Shows a time as ISO 8601 in UTC, to the second.
 pub(super) fn utc(time: Timestamp) -> String {
@@ -43,6 +46,9 @@ pub(super) fn objective_meaning(name: &str) -> &'static str {
     match name {
         "restore-within" => "how long the restore may take (recovery time objective, RTO)",
         "max-age" => "how old the backup may be (recovery point objective, RPO)",
+        "daily" => "one backup of each of so many days (retention)",
+        "weekly" => "one backup of each of so many weeks (retention)",
+        "monthly" => "one backup of each of so many months (retention)",
         _ => "a time limit of the scenario",
     }
 }
@@ -58,15 +64,38 @@ pub(super) fn objective_word(objective: &Objective) -> &'static str {
 
 /// One line about an objective: `restore-within: 25 min 00 s, at most 20 min 00 s: MISSED`.
 pub(super) fn objective_line(objective: &Objective) -> String {
-    let limit = show_duration(objective.limit);
-    match objective.actual {
-        Some(actual) => format!(
-            "{}: {}, at most {limit}: {}",
-            objective.name,
-            show_duration(actual),
-            objective_word(objective)
-        ),
-        None => format!("{}: not measured, at most {limit}", objective.name),
+    let (name, asked) = (objective.name, objective_asked(objective));
+    match objective_found(objective) {
+        Some(found) => format!("{name}: {found}, {asked}: {}", objective_word(objective)),
+        None => format!("{name}: not measured, {asked}"),
+    }
+}
+
+/// What an objective asks for: `at most 20 min 00 s`, `30 wanted`.
+pub(super) fn objective_asked(objective: &Objective) -> String {
+    match &objective.measure {
+        Measure::Time { limit, .. } => format!("at most {}", show_duration(*limit)),
+        Measure::Kept { wanted, .. } => format!("{} wanted", show_count(*wanted)),
+    }
+}
+
+/// What was there: a time, or backups and the periods that have none.
+pub(super) fn objective_found(objective: &Objective) -> Option<String> {
+    match &objective.measure {
+        Measure::Time { actual, .. } => actual.map(show_duration),
+        Measure::Kept { kept, missing, .. } => {
+            let mut found = format!("{} kept", show_count(*kept));
+            if !missing.is_empty() {
+                let named: Vec<&str> = missing.iter().take(GAPS).map(String::as_str).collect();
+                found.push_str(&format!(" (none for {}", named.join(", ")));
+                let more = missing.len().saturating_sub(GAPS);
+                if more > 0 {
+                    found.push_str(&format!(" and {more} more"));
+                }
+                found.push(')');
+            }
+            Some(found)
+        }
     }
 }
 
@@ -284,7 +313,7 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
             Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {}
         }
     }
-    for objective in result.objectives.iter().filter(|o| o.actual.is_none()) {
+    for objective in result.objectives.iter().filter(|o| o.met().is_none()) {
         add(
             format!("objective `{}`", objective.name),
             "it was not measured".to_owned(),

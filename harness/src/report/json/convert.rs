@@ -38,12 +38,7 @@ impl Report {
                 .map(|backup| Backup::of(backup, result.started)),
             server: result.server.as_ref().map(Server::of),
             restore: result.restore.as_ref().map(Restore::of),
-            objectives: each(&result.objectives, |objective| Objective {
-                name: objective.name.to_owned(),
-                limit_s: objective.limit.as_secs_f64(),
-                actual_s: objective.actual.as_ref().map(Duration::as_secs_f64),
-                met: objective.met(),
-            }),
+            objectives: each(&result.objectives, Objective::of),
             stages: each(&result.stages, |stage| Stage {
                 name: stage.stage.word().to_owned(),
                 title: stage.stage.title().to_owned(),
@@ -64,6 +59,36 @@ impl Report {
             not_tested: each(&result.not_tested, NotTested::of),
             repeat: result.repeat.clone(),
         }
+    }
+}
+
+impl Objective {
+    fn of(objective: &outcome::Objective) -> Self {
+        let mut wire = Self {
+            name: objective.name.to_owned(),
+            limit_s: None,
+            actual_s: None,
+            wanted: None,
+            kept: None,
+            missing: Vec::new(),
+            met: objective.met(),
+        };
+        match &objective.measure {
+            outcome::Measure::Time { limit, actual } => {
+                wire.limit_s = Some(limit.as_secs_f64());
+                wire.actual_s = actual.as_ref().map(Duration::as_secs_f64);
+            }
+            outcome::Measure::Kept {
+                wanted,
+                kept,
+                missing,
+            } => {
+                wire.wanted = Some(*wanted);
+                wire.kept = Some(*kept);
+                wire.missing.clone_from(missing);
+            }
+        }
+        wire
     }
 }
 

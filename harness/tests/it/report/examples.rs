@@ -66,16 +66,16 @@ pub fn proven() -> DrillResult {
         server: Some(server()),
         restore: Some(restore()),
         objectives: vec![
-            Objective {
-                name: "restore-within",
-                limit: Duration::from_secs(1_200),
-                actual: Some(Duration::from_millis(71_906)),
-            },
-            Objective {
-                name: "max-age",
-                limit: Duration::from_secs(93_600),
-                actual: Some(Duration::from_secs(15_123)),
-            },
+            Objective::time(
+                "restore-within",
+                Duration::from_secs(1_200),
+                Some(Duration::from_millis(71_906)),
+            ),
+            Objective::time(
+                "max-age",
+                Duration::from_secs(93_600),
+                Some(Duration::from_secs(15_123)),
+            ),
         ],
         not_tested: vec![NotTested {
             what: "the API's login".to_owned(),
@@ -94,7 +94,11 @@ pub fn not_proven() -> DrillResult {
     result.started = "2025-11-21T07:09:44.002Z".parse().unwrap();
     result.duration = Duration::from_millis(1_535_906);
     result.stages[2].duration = Duration::from_secs(1_511);
-    result.objectives[0].actual = Some(Duration::from_secs(1_511));
+    result.objectives[0] = Objective::time(
+        "restore-within",
+        Duration::from_secs(1_200),
+        Some(Duration::from_secs(1_511)),
+    );
     result.stages[3] = StageResult {
         stage: Stage::Contents,
         outcome: Outcome::Fail,
@@ -150,7 +154,11 @@ pub fn not_proven() -> DrillResult {
         restore.rows[1].restored = Some(11_337);
         restore.rows[6].restored = None;
     }
-    result.objectives[1].actual = Some(Duration::from_millis(18_584_002));
+    result.objectives[1] = Objective::time(
+        "max-age",
+        Duration::from_secs(93_600),
+        Some(Duration::from_millis(18_584_002)),
+    );
     result
 }
 
@@ -187,8 +195,12 @@ pub fn inconclusive() -> DrillResult {
     }
     result.server = None;
     result.restore = None;
-    result.objectives[0].actual = None;
-    result.objectives[1].actual = Some(Duration::from_secs(22_500));
+    result.objectives[0] = Objective::time("restore-within", Duration::from_secs(1_200), None);
+    result.objectives[1] = Objective::time(
+        "max-age",
+        Duration::from_secs(93_600),
+        Some(Duration::from_secs(22_500)),
+    );
     result
 }
 
@@ -307,6 +319,8 @@ fn backup() -> BackupFacts {
         tables: 41,
         rows: 50_004,
         large_objects: 0,
+        tiers: Vec::new(),
+        previous: None,
         parts: Vec::new(),
         not_held: vec![
             NotTested {

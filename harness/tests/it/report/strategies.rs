@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Phase,
+    BackupFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective, Outcome, Phase,
     RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource, Tolerated,
 };
 
@@ -112,12 +112,22 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
         duration(),
         option::weighted(0.95, (0_u64..2_000_000).prop_map(Duration::from_millis)),
     );
-    let objective = objective.prop_map(|(name, limit, actual)| Objective {
+    let time = objective.prop_map(|(name, limit, actual)| Objective::time(name, limit, actual));
+    let kept = (
+        prop::sample::select(vec!["daily", "weekly", "monthly"]),
+        0_u64..40,
+        0_u64..40,
+        vec(nasty(), 0..6),
+    );
+    let kept = kept.prop_map(|(name, wanted, kept, missing)| Objective {
         name,
-        limit,
-        actual,
+        measure: Measure::Kept {
+            wanted,
+            kept,
+            missing,
+        },
     });
-    vec(objective, 0..3)
+    vec(prop_oneof![4 => time, 1 => kept], 0..3)
 }
 
 fn not_tested() -> impl Strategy<Value = Vec<NotTested>> {
@@ -173,6 +183,8 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 rows: sizes.3,
                 large_objects: 0,
                 not_held,
+                tiers: Vec::new(),
+                previous: None,
                 parts: Vec::new(),
             },
         )

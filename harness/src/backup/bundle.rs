@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::format::tar::{self, Sort, TarError};
 use super::manifest;
 use super::source::time_in_name;
+use super::spool::Spool;
+use crate::outcome::Finding;
 use crate::redact::hex;
 
 /// Folders within folders that are looked into.
@@ -112,6 +115,76 @@ fn looks_like_a_dump(name: &str, path: &Path) -> io::Result<bool> {
     let mut reader = io::BufReader::with_capacity(64, std::fs::File::open(path)?);
     let head = reader.fill_buf()?;
     Ok(BEGINNINGS.iter().any(|begins| head.starts_with(begins)))
+}
+
+/// Writes the files of a tar file into the spool; gives the folder that holds them all.
+///
+/// # Errors
+/// When it cannot be read or written, or is no whole tar file.
+pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Finding>), TarError> {
+    let mut members = tar::Members::new(reader);
+    let (mut count, mut odd) = (0, Vec::new());
+    while let Some(member) = members.next_member()? {
+        count += 1;
+        if count > MOST_MEMBERS {
+            let finding = Finding::new(
+                format!("at most {MOST_MEMBERS} members"),
+                "a tar file with more of them",
+            );
+            return Err(TarError::Damaged(Box::new(finding)));
+        }
+        match member.sort {
+            Sort::Folder => {}
+            Sort::Other => odd.push(
+                Finding::about(
+                    &member.name,
+                    "files and folders",
+                    "a link or a device; it was left out",
+                )
+                .hint("a dump that is a link is not in the backup"),
+            ),
+            Sort::File => {
+                let (_, mut copy) = spool.file(&member.name).map_err(|error| {
+                    match error.kind() {
+                        io::ErrorKind::InvalidInput | io::ErrorKind::AlreadyExists => {
+                            let finding = Finding::about(
+                                &member.name,
+                                "one name of one file below the bundle",
+                                error.to_string(),
+                            );
+                            TarError::Damaged(Box::new(finding.hint(
+                                "somebody made this bundle to write elsewhere: do not unpack it",
+                            )))
+                        }
+                        _ => TarError::Io(error),
+                    }
+                })?;
+                match io::copy(&mut members, &mut copy) {
+                    Ok(_) => {}
+                    // Said with the member's name by the next step.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                    Err(error) => return Err(TarError::Io(error)),
+                }
+            }
+        }
+    }
+    Ok((only_folder(spool.folder()).map_err(TarError::Io)?, odd))
+}
+
+/// Goes down as long as a folder holds one folder and nothing else.
+fn only_folder(folder: &Path) -> io::Result<PathBuf> {
+    let mut folder = folder.to_owned();
+    loop {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(folder),
+            Err(error) => return Err(error),
+        };
+        match entries.as_slice() {
+            [only] if only.path().is_dir() => folder = only.path(),
+            _ => return Ok(folder),
+        }
+    }
 }
 
 /// The database that a dump's name stands for: `users-2026-05-25.sql.gz` → `users`.

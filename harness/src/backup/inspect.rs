@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::bundle::{self, Member};
+use super::format::tar::TarError;
 use super::format::{Format, Sniffed, archive, plain, sniff};
 use super::packing::{self, Keys, Layer, OpenError, Unpacked};
 use super::source::{Found, made};
@@ -278,30 +279,85 @@ impl Inspection {
             .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
             Sniffed::Text => self.plain(&mut content).map(Ok),
             Sniffed::Custom => self.custom(name, &mut content, !layers.is_empty()),
-            Sniffed::Tar => {
-                let _ = bundles;
+            Sniffed::Tar if is_tar_archive(content.head()) => {
+                self.tar_archive(name, &mut content, !layers.is_empty())
+            }
+            Sniffed::Tar if bundles == Bundles::Within => {
                 return Err(InspectError::new(
-                    format!(
-                        "{} is a tar file, which this version does not read",
-                        path.display()
-                    ),
-                    "unpack it first: `tar xf FILE`",
+                    format!("{name} is a bundle in a bundle, which this version does not read"),
+                    "unpack the inner one first: `tar xf FILE`",
                 ));
             }
+            Sniffed::Tar => return self.packed_bundle(name, path, content, &layers),
         };
-        let mut looked = Looked::default();
+        let (mut looked, mut broken) = (Looked::default(), None);
         let dump = match read {
             Ok(Ok(dump)) => Some(dump),
             Ok(Err(finding)) => {
-                looked.problems.push(finding);
+                broken = Some(finding);
                 None
             }
             Err(error) => {
-                let damage = packing::damage(&error).ok_or_else(|| unreadable(&error))?;
-                looked.problems.push(damage);
+                broken = Some(packing::damage(&error).ok_or_else(|| unreadable(&error))?);
                 None
             }
         };
+        self.whole_file(path, content, &layers, &mut looked, &mut broken)?;
+        looked.problems.extend(broken);
+        match dump {
+            Some(dump) => self.part(name, path, layers, dump, &mut looked),
+            None => looked.format = format::describe(&"no backup", &layers),
+        }
+        Ok(looked)
+    }
+
+    /// A tar file of dumps: they are unpacked, since pg_restore reads files.
+    fn packed_bundle(
+        &self,
+        name: &str,
+        path: &Path,
+        mut content: Unpacked,
+        layers: &[Layer],
+    ) -> Result<Looked, InspectError> {
+        let unreadable = |error: &io::Error| InspectError::place(path, error);
+        let spool = self
+            .spool
+            .within(&format!("{}.members", base(name)))
+            .map_err(|error| unreadable(&error))?;
+        let reader = BufReader::with_capacity(CHUNK, self.watched(&mut content));
+        let unpacked = bundle::unpack(reader, &spool);
+        let (mut looked, mut broken) = (Looked::default(), None);
+        match unpacked {
+            Ok((folder, odd)) => {
+                looked = self.folder(name, &folder)?;
+                looked.warnings.extend(odd);
+            }
+            Err(TarError::Damaged(finding)) => broken = Some(*finding),
+            Err(TarError::Io(error)) => {
+                broken = Some(packing::damage(&error).ok_or_else(|| unreadable(&error))?);
+            }
+        }
+        self.whole_file(path, content, layers, &mut looked, &mut broken)?;
+        looked.problems.extend(broken);
+        let inner = if looked.format.is_empty() {
+            "bundle".to_owned()
+        } else {
+            looked.format.replace(", folder", "")
+        };
+        looked.format = format::describe(&format!("{inner}, tar"), layers);
+        Ok(looked)
+    }
+
+    /// Takes what is known of a file when it was read to its end.
+    fn whole_file(
+        &self,
+        path: &Path,
+        content: Unpacked,
+        layers: &[Layer],
+        looked: &mut Looked,
+        broken: &mut Option<Finding>,
+    ) -> Result<(), InspectError> {
+        let unreadable = |error: &io::Error| InspectError::place(path, error);
         match content.end() {
             Ok(ended) => {
                 looked.bytes = ended.bytes;
@@ -311,18 +367,12 @@ impl Inspection {
             }
             Err(error) => {
                 let damage = packing::damage(&error).ok_or_else(|| unreadable(&error))?;
-                if looked.problems.is_empty() {
-                    looked.problems.push(damage);
-                }
+                broken.get_or_insert(damage);
                 (looked.bytes, looked.sha256) =
                     digest_of(path).map_err(|error| unreadable(&error))?;
             }
         }
-        match dump {
-            Some(dump) => self.part(name, path, layers, dump, &mut looked),
-            None => looked.format = format::describe(&"no backup", &layers),
-        }
-        Ok(looked)
+        Ok(())
     }
 
     /// A file that is no backup, and what says so.
@@ -387,7 +437,7 @@ impl Inspection {
     ) -> io::Result<Result<Dump, Finding>> {
         let (mut copy, mut sink) = (None, None);
         if packed && self.for_restore {
-            let (path, file) = self.spool.file("", &format!("{}.archive", base(name)))?;
+            let (path, file) = self.spool.file(&format!("{}.archive", base(name)))?;
             (copy, sink) = (Some(path), Some(file));
         }
         let tee = Tee {
@@ -421,6 +471,16 @@ impl Inspection {
             warnings: Vec::new(),
             copy,
         }))
+    }
+
+    /// Reads an archive in tar format.
+    fn tar_archive(
+        &self,
+        name: &str,
+        content: &mut Unpacked,
+        packed: bool,
+    ) -> io::Result<Result<Dump, Finding>> {
+        self.custom(name, content, packed)
     }
 
     /// Tells the listener how far the reading is.
@@ -469,6 +529,11 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
         }
         Ok(read)
     }
+}
+
+/// Whether a tar file is an archive by `pg_dump --format=tar`: it begins with its table of contents.
+fn is_tar_archive(head: &[u8]) -> bool {
+    head.starts_with(b"toc.dat\0")
 }
 
 /// Says of a finding what it lay in.

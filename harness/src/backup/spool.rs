@@ -36,20 +36,42 @@ impl Spool {
         Self { folder }
     }
 
-    /// Makes an empty file `folder/name`, or `name` in it when `folder` is empty. Neither may hold a
-    /// path: both are made of what other people's files say.
+    /// The folder itself.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A folder in this one.
     ///
     /// # Errors
-    /// When it cannot be made, or the disk has no room.
-    pub fn file(&self, folder: &str, name: &str) -> io::Result<(PathBuf, Copy)> {
+    /// When `name` is no name, or the folder above cannot be made.
+    pub fn within(&self, name: &str) -> io::Result<Self> {
+        make(&self.folder)?;
+        Ok(Self {
+            folder: self.folder.join(component(name)?),
+        })
+    }
+
+    /// Makes an empty file. `name` may hold folders, which are made; it leads nowhere else, since it
+    /// is made of what other people's files say.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is there already.
+    pub fn file(&self, name: &str) -> io::Result<(PathBuf, Copy)> {
         let mut path = self.folder.clone();
         make(&path)?;
-        if !folder.is_empty() {
-            path.push(component(folder)?);
-            make(&path)?;
+        let mut components = name
+            .strip_prefix("./")
+            .unwrap_or(name)
+            .split('/')
+            .peekable();
+        while let Some(name) = components.next() {
+            path.push(component(name)?);
+            if components.peek().is_some() {
+                make(&path)?;
+            }
         }
-        let within = path.clone();
-        path.push(component(name)?);
         let file = File::options()
             .write(true)
             .create_new(true)
@@ -57,7 +79,7 @@ impl Spool {
             .open(&path)?;
         let copy = Copy {
             file,
-            folder: within,
+            folder: self.folder.clone(),
             room: 0,
         };
         Ok((path, copy))
@@ -127,17 +149,19 @@ mod tests {
     fn copies_stay_in_their_folder() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::in_folder(folder.path().join("spool"));
-        let (path, mut copy) = spool.file("part", "a.dump").unwrap();
+        let (path, mut copy) = spool.file("./part/a.dump").unwrap();
         copy.write_all(b"text").unwrap();
         assert_eq!(path, folder.path().join("spool/part/a.dump"));
         assert_eq!(std::fs::read(&path).unwrap(), b"text");
-        for name in ["", ".", "..", "../x", "/x", "a/b", "a\0b"] {
-            assert!(spool.file("", name).is_err(), "F50: {name:?}");
+        for name in [
+            "", ".", "..", "../x", "/x", "a//b", "a/../b", "a\0b", "part/",
+        ] {
+            assert!(spool.file(name).is_err(), "F50: {name:?}");
             assert!(
-                name.is_empty() || spool.file(name, "x").is_err(),
+                !name.is_empty() && name.contains('/') || spool.within(name).is_err(),
                 "F50: {name:?}"
             );
         }
-        assert!(spool.file("part", "a.dump").is_err(), "never twice");
+        assert!(spool.file("part/a.dump").is_err(), "never twice");
     }
 }

@@ -5,6 +5,7 @@ pub mod gzip;
 pub mod lexer;
 pub mod plain;
 pub mod statement;
+pub mod tar;
 
 use std::fmt;
 

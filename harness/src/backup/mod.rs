@@ -2,9 +2,11 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `format/`: what it is, one format a file
+//! - `gather`: what the formats tell → `contents`; `fit`: which servers can take it
 //! - `inspect`: one streaming pass: digest, completeness, contents
 
 pub mod contents;
+pub mod fit;
 pub mod format;
 pub mod gather;
 pub mod inspect;

@@ -144,21 +144,22 @@ pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Findi
                 .hint("a dump that is a link is not in the backup"),
             ),
             Sort::File => {
-                let (_, mut copy) = spool.file(&member.name).map_err(|error| {
-                    match error.kind() {
-                        io::ErrorKind::InvalidInput | io::ErrorKind::AlreadyExists => {
-                            let finding = Finding::about(
-                                &member.name,
-                                "one name of one file below the bundle",
-                                error.to_string(),
-                            );
-                            TarError::Damaged(Box::new(finding.hint(
+                let (_, mut copy) =
+                    spool
+                        .file(&member.name)
+                        .map_err(|error| match error.kind() {
+                            io::ErrorKind::InvalidInput | io::ErrorKind::AlreadyExists => {
+                                let finding = Finding::about(
+                                    &member.name,
+                                    "one name of one file below the bundle",
+                                    error.to_string(),
+                                );
+                                TarError::Damaged(Box::new(finding.hint(
                                 "somebody made this bundle to write elsewhere: do not unpack it",
                             )))
-                        }
-                        _ => TarError::Io(error),
-                    }
-                })?;
+                            }
+                            _ => TarError::Io(error),
+                        })?;
                 match io::copy(&mut members, &mut copy) {
                     Ok(_) => {}
                     // Said with the member's name by the next step.

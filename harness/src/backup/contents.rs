@@ -1,7 +1,9 @@
 //! What a backup holds, as it says itself: gathered statement by statement while it is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use super::fit::Need;
 use crate::database::QualifiedName;
 use crate::outcome::{Finding, NotTested};
 
@@ -10,12 +12,31 @@ use crate::outcome::{Finding, NotTested};
 pub struct Rows {
     /// How many.
     pub count: u64,
-    /// Bytes of COPY text, uncompressed; 0 for rows that come as INSERT.
+    /// Bytes of COPY text, or of the INSERT statements, uncompressed.
     pub bytes: u64,
     /// Line of the file where they begin, counted from 1; 0 where the format has no lines.
     pub line: u64,
     /// Whether the writer lets rows be left out silently (`ON CONFLICT DO NOTHING`).
     pub may_be_fewer: bool,
+    /// Whether more rows come in a way that does not say how many (`INSERT … SELECT`).
+    pub unknown: bool,
+}
+
+/// How many objects of the kinds that are only counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Constraints that are added behind the tables: primary, unique and foreign keys, checks.
+    pub constraints: u64,
+    /// Indexes, without those of constraints.
+    pub indexes: u64,
+    /// Triggers.
+    pub triggers: u64,
+    /// Functions, procedures and aggregates.
+    pub functions: u64,
+    /// Views, materialized ones among them.
+    pub views: u64,
+    /// Sequences, those of identity columns among them.
+    pub sequences: u64,
 }
 
 /// What a backup holds.
@@ -41,10 +62,39 @@ pub struct Contents {
     pub grantors: Vec<String>,
     /// Roles that objects belong to.
     pub owners: Vec<String>,
+    /// Roles that it names: owners, grantees, those that policies and user mappings are for.
+    pub roles_named: BTreeSet<String>,
+    /// Schemas that it makes or puts tables into.
+    pub schemas: BTreeSet<String>,
+    /// Tables that it defines, by database; partitioned and foreign ones among them.
+    pub tables: BTreeSet<(String, QualifiedName)>,
+    /// Tables that it defines and has no place for rows of (`--exclude-table-data`).
+    pub without_data: Vec<QualifiedName>,
+    /// Policies: table and name.
+    pub policies: BTreeSet<(QualifiedName, String)>,
+    /// Tables under row security.
+    pub row_security: u64,
+    /// AGE graphs, by the rows of `ag_catalog.ag_graph`.
+    pub graphs: BTreeSet<String>,
+    /// Objects that are only counted.
+    pub counts: Counts,
+    /// Tables and schemas that its keys, views, partitions and triggers name and that it does not
+    /// hold: a filter left them out.
+    pub left_out: BTreeSet<String>,
+    /// Methods of its tables and indexes that come from extensions.
+    pub access_methods: BTreeSet<String>,
+    /// What not every server takes.
+    pub needs: Vec<Need>,
+    /// The program that wrote it, where that is not pg_dump and says so.
+    pub writer: Option<String>,
+    /// Whether optimizer statistics are in it.
+    pub has_statistics: bool,
     /// Extensions that it names.
     pub extensions: Vec<String>,
     /// Large objects.
     pub large_objects: u64,
+    /// Bytes of large objects.
+    pub large_object_bytes: u64,
     /// Whether any privilege is granted.
     pub has_privileges: bool,
     /// Whether any object is given an owner.
@@ -86,30 +136,50 @@ impl Contents {
                 }
             }
         }
+        let own = database.or(other.origin.as_deref());
+        let within = |named: &str| match named {
+            "" => own.unwrap_or_default().to_owned(),
+            named => named.to_owned(),
+        };
         self.source_version = self.source_version.take().or(other.source_version.clone());
         self.dump_version = self.dump_version.take().or(other.dump_version.clone());
         self.encoding = self.encoding.take().or(other.encoding.clone());
+        self.writer = self.writer.take().or(other.writer.clone());
         add(&mut self.creates, &other.creates);
         add(&mut self.connects, &other.connects);
         if other.connects.is_empty() && other.holds_data() {
-            let named = database.map(str::to_owned).or(other.origin.clone());
-            add(&mut self.connects, named.as_slice());
+            add(&mut self.connects, own.map(str::to_owned).as_slice());
         }
         for ((named, table), rows) in &other.rows {
-            let database = if named.is_empty() {
-                database.or(other.origin.as_deref()).unwrap_or_default()
-            } else {
-                named
-            };
-            self.rows
-                .insert((database.to_owned(), table.clone()), *rows);
+            self.rows.insert((within(named), table.clone()), *rows);
+        }
+        for (named, table) in &other.tables {
+            self.tables.insert((within(named), table.clone()));
         }
         add(&mut self.roles, &other.roles);
         add(&mut self.superusers, &other.superusers);
         add(&mut self.grantors, &other.grantors);
         add(&mut self.owners, &other.owners);
         add(&mut self.extensions, &other.extensions);
+        self.roles_named.extend(other.roles_named.iter().cloned());
+        self.schemas.extend(other.schemas.iter().cloned());
+        self.without_data.extend(other.without_data.iter().cloned());
+        self.policies.extend(other.policies.iter().cloned());
+        self.graphs.extend(other.graphs.iter().cloned());
+        self.left_out.extend(other.left_out.iter().cloned());
+        self.access_methods
+            .extend(other.access_methods.iter().cloned());
+        self.needs.extend(other.needs.iter().cloned());
+        self.row_security += other.row_security;
+        self.counts.constraints += other.counts.constraints;
+        self.counts.indexes += other.counts.indexes;
+        self.counts.triggers += other.counts.triggers;
+        self.counts.functions += other.counts.functions;
+        self.counts.views += other.counts.views;
+        self.counts.sequences += other.counts.sequences;
         self.large_objects += other.large_objects;
+        self.large_object_bytes += other.large_object_bytes;
+        self.has_statistics |= other.has_statistics;
         self.has_privileges |= other.has_privileges;
         self.has_owners |= other.has_owners;
         self.statements += other.statements;
@@ -149,6 +219,21 @@ impl Contents {
             .unwrap_or(postgres)
     }
 
+    /// Roles that it names and does not create: they must be there before it is restored.
+    #[must_use]
+    pub fn roles_needed(&self) -> Vec<&str> {
+        let superuser = self.bootstrap_superuser();
+        let named = self.owners.iter().chain(&self.roles_named);
+        let needed: BTreeSet<&str> = named
+            .map(String::as_str)
+            .filter(|role| {
+                let built_in = *role == "public" || role.starts_with("pg_") || *role == superuser;
+                !built_in && !self.roles.iter().any(|made| made == role)
+            })
+            .collect();
+        needed.into_iter().collect()
+    }
+
     /// Says what this backup does not hold, by looking at what it does.
     #[must_use]
     pub fn not_held(&self) -> Vec<NotTested> {
@@ -159,22 +244,18 @@ impl Contents {
                 why: why.to_owned(),
             })
         };
-        if self.roles.is_empty() {
-            let needed: Vec<&str> = self
-                .owners
-                .iter()
-                .map(String::as_str)
-                .filter(|owner| *owner != "postgres")
-                .collect();
-            let what = if needed.is_empty() {
-                "roles".to_owned()
-            } else {
-                format!("roles ({})", needed.join(", "))
+        let needed = self.roles_needed();
+        if self.roles.is_empty() || !needed.is_empty() {
+            let what = match needed.as_slice() {
+                [] => "roles".to_owned(),
+                names => format!("roles ({})", listed(names.iter())),
             };
-            add(
-                what,
-                "pg_dump writes none; `pg_dumpall --globals-only` does",
-            );
+            let why = if self.roles.is_empty() {
+                "pg_dump writes none; `pg_dumpall --globals-only` does"
+            } else {
+                "it names them and creates others"
+            };
+            add(what, why);
         }
         if !self.has_privileges {
             add(
@@ -188,22 +269,54 @@ impl Contents {
                 "no OWNER TO is in the file; it may have been written with `--no-owner`",
             );
         }
-        if self.large_objects == 0 {
+        if self.tables.is_empty() && !self.rows.is_empty() && self.statements > 0 {
             add(
-                "large objects".to_owned(),
-                "none is in the file; filters by schema or table leave them out",
+                "definitions of tables".to_owned(),
+                "it holds rows alone, as `--data-only` writes them",
+            );
+        }
+        if !self.left_out.is_empty() {
+            add(
+                format!("what its objects name ({})", listed(self.left_out.iter())),
+                "a filter such as `--schema` or `--table` left it out",
+            );
+            if self.large_objects == 0 {
+                add(
+                    "large objects".to_owned(),
+                    "none is in the file; filters by schema or table leave them out",
+                );
+            }
+        }
+        if !self.without_data.is_empty() {
+            let tables = listed(self.without_data.iter());
+            add(
+                format!("rows of {tables}"),
+                "it defines them and has no place for their rows, as with `--exclude-table-data`",
             );
         }
         add(
             "server configuration".to_owned(),
             "postgresql.conf and pg_hba.conf are not part of a dump",
         );
-        add(
-            "optimizer statistics".to_owned(),
-            "a dump holds none unless it is asked to; run ANALYZE after a real restore",
-        );
+        if !self.has_statistics {
+            add(
+                "optimizer statistics".to_owned(),
+                "a dump holds none unless it is asked to; run ANALYZE after a real restore",
+            );
+        }
         missing
     }
+}
+
+/// Names of a list, the first of them where it is long.
+fn listed(names: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
+    const SHOWN: usize = 8;
+    let more = names.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = names.take(SHOWN).map(|name| name.to_string()).collect();
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
 }
 
 /// What reading a plain file found wrong, beside its contents.

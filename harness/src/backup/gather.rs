@@ -3,9 +3,15 @@
 //! Every format is read by its own file and told here in the same words, so that a plain dump, an
 //! archive and the parts of a bundle are judged alike.
 
+mod objects;
+mod roles;
+
 use std::fmt;
 
+use objects::Objects;
+
 use super::contents::{Contents, Problems, Rows};
+use super::fit::{self, Need};
 use super::format::statement::Words;
 use crate::database::QualifiedName;
 use crate::outcome::Finding;
@@ -91,6 +97,24 @@ pub struct Gather {
     utf8_databases: Vec<String>,
     /// Whether such rows go into one of them.
     into_utf8: bool,
+    /// The table that the last INSERTs went into.
+    inserted: Option<Inserted>,
+    /// The column of the rows that come now that names a graph.
+    graph_column: Option<usize>,
+    objects: Objects,
+}
+
+/// What INSERTs in a row hold.
+#[derive(Debug)]
+struct Inserted {
+    name: String,
+    table: QualifiedName,
+    rows: Rows,
+}
+
+/// Whether the rows of a table are AGE's list of graphs.
+fn is_graphs(table: &QualifiedName) -> bool {
+    table.schema == "ag_catalog" && table.name == "ag_graph"
 }
 
 impl Gather {
@@ -99,6 +123,7 @@ impl Gather {
         if !self.contents.connects.contains(&database) {
             self.contents.connects.push(database.clone());
         }
+        self.flush();
         self.database = database;
     }
 
@@ -124,10 +149,29 @@ impl Gather {
         }
     }
 
+    /// Whole rows of COPY text, each with its line end.
+    pub fn rows(&mut self, lines: &[u8], count: u64) {
+        if self.one_byte.is_none() && self.graph_column.is_none() {
+            self.count += count;
+            self.bytes += lines.len() as u64;
+            return;
+        }
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let row = line.strip_suffix(b"\n").unwrap_or(line);
+            self.row(row.strip_suffix(b"\r").unwrap_or(row), line.len() as u64);
+        }
+    }
+
     /// One row of COPY text, without its line end. Of a long row it is the beginning; `bytes` is all of it.
     pub fn row(&mut self, row: &[u8], bytes: u64) {
         self.count += 1;
         self.bytes += bytes;
+        if let Some(column) = self.graph_column
+            && let Some(name) = row.split(|byte| *byte == b'\t').nth(column)
+        {
+            let name = String::from_utf8_lossy(name).replace("\\\\", "\\");
+            self.contents.graphs.insert(name);
+        }
         // Under an encoding of one byte per letter, rows that are UTF-8 all the same are noted.
         if self.one_byte.is_some() && !row.is_ascii() {
             self.into_utf8 |= self.utf8_databases.contains(&self.database);
@@ -144,6 +188,7 @@ impl Gather {
             std::mem::take(&mut self.count),
             std::mem::take(&mut self.bytes),
         );
+        self.graph_column = None;
         if let Some(key) = self.current.take()
             && let Some(entry) = self.contents.rows.get_mut(&key)
         {
@@ -152,65 +197,98 @@ impl Gather {
         }
     }
 
+    /// Rows that an INSERT holds; its table is named as it is written there, and `None` are rows that
+    /// it does not count.
+    pub fn insert(
+        &mut self,
+        table: &str,
+        rows: Option<u64>,
+        bytes: u64,
+        place: Place,
+        on_conflict: bool,
+    ) {
+        // Most INSERTs go into the table of the one before.
+        if self.inserted.as_ref().is_none_or(|last| last.name != table) {
+            self.flush();
+            let Ok(parsed) = QualifiedName::parse(table) else {
+                return;
+            };
+            self.inserted = Some(Inserted {
+                name: table.to_owned(),
+                table: parsed,
+                rows: Rows {
+                    line: place.line(),
+                    ..Rows::default()
+                },
+            });
+        }
+        if let Some(Inserted { rows: all, .. }) = &mut self.inserted {
+            all.count += rows.unwrap_or(0);
+            all.bytes += bytes;
+            all.unknown |= rows.is_none();
+            all.may_be_fewer |= on_conflict;
+        }
+    }
+
+    /// Adds what the last INSERTs held to their table.
+    fn flush(&mut self) {
+        if let Some(Inserted { table, rows, .. }) = self.inserted.take() {
+            let all = self
+                .contents
+                .rows
+                .entry((self.database.clone(), table))
+                .or_insert(Rows {
+                    line: rows.line,
+                    ..Rows::default()
+                });
+            all.count += rows.count;
+            all.bytes += rows.bytes;
+            all.unknown |= rows.unknown;
+            all.may_be_fewer |= rows.may_be_fewer;
+        }
+    }
+
+    /// Bytes of a large object.
+    pub fn large_object(&mut self, bytes: u64) {
+        self.contents.large_object_bytes += bytes;
+    }
+
+    /// The backup has a place for the rows of a table, though perhaps not one row.
+    pub fn data_entry(&mut self, table: QualifiedName) {
+        self.objects.data_entry(self.database.clone(), table);
+    }
+
+    /// What not every server takes.
+    pub fn needs(&mut self, need: Need) {
+        if !self
+            .contents
+            .needs
+            .iter()
+            .any(|known| known.what == need.what)
+        {
+            self.contents.needs.push(need);
+        }
+    }
+
     /// A statement outside of rows.
     pub fn statement(&mut self, told: Told<'_>) {
         let Told { place, words, .. } = told;
-        let contents = &mut self.contents;
-        let add = |list: &mut Vec<String>, name: Option<String>| {
-            if let Some(name) = name
-                && !list.contains(&name)
-            {
-                list.push(name);
-            }
-        };
         match words.start() {
             ["copy", ..] => {
                 if words.copies_from_stdin() {
                     self.begin_rows(words.name_after("copy"), place);
+                    self.graph_column = self.column_of_graphs(words);
                 } else {
                     self.foreign(place, "a COPY to or from a program or a file of the server");
                 }
             }
             ["insert", "into", ..] => {
-                if let Some(table) = words.name_after("into") {
-                    let rows = contents
-                        .rows
-                        .entry((self.database.clone(), table))
-                        .or_insert(Rows { line: place.line(), ..Rows::default() });
-                    rows.count += told.value_groups;
-                    rows.may_be_fewer |= told.on_conflict;
+                let rows = Some(told.value_groups).filter(|groups| *groups > 0);
+                if let Some(table) = words.tokens().get(2) {
+                    self.insert(table, rows, words.text.len() as u64, place, told.on_conflict);
                 }
+                self.graphs_of_insert(words);
             }
-            ["create", "role" | "user", ..] if words.start().get(2) != Some(&"mapping") => {
-                add(&mut contents.roles, words.identifier(2));
-            }
-            ["alter", "role", ..] if words.contains(&["superuser"]) => {
-                add(&mut contents.superusers, words.identifier(2));
-            }
-            ["create", "database", ..] => {
-                add(&mut contents.creates, words.identifier(2));
-                if words.text.contains("ENCODING = 'UTF8'") {
-                    self.utf8_databases.extend(words.identifier(2));
-                }
-            }
-            ["create", "extension", "if", "not", "exists", ..] => {
-                add(&mut contents.extensions, words.identifier(5));
-            }
-            ["create", "extension", ..] => add(&mut contents.extensions, words.identifier(2)),
-            ["grant", ..] => {
-                contents.has_privileges = true;
-                if let Some(at) = words.position(&["granted", "by"]) {
-                    add(&mut contents.grantors, words.identifier(at + 2));
-                }
-            }
-            ["revoke", ..] => contents.has_privileges = true,
-            ["alter", ..] => {
-                if let Some(at) = words.position(&["owner", "to"]) {
-                    contents.has_owners = true;
-                    add(&mut contents.owners, words.identifier(at + 2));
-                }
-            }
-            ["select", function, ..] if function.ends_with("lo_create") => contents.large_objects += 1,
             ["set", "row_security", "=", "on", ..] => self.found.problems.push(
                 Finding::about(
                     place.to_string(),
@@ -219,25 +297,77 @@ impl Gather {
                 )
                 .hint("dump as a role with BYPASSRLS, without `--enable-row-security`"),
             ),
-            ["set", "client_encoding", "=", ..] => {
-                let encoding = words.literal(3);
-                if let Some(encoding) = &encoding
-                    && UNSAFE_ENCODINGS.contains(&encoding.to_ascii_uppercase().as_str())
-                {
-                    self.foreign(
-                        place,
-                        "an encoding in which parts of letters look like quotes; dump with `--encoding=UTF8`",
-                    );
-                }
-                self.one_byte = encoding.clone().filter(|name| {
-                    let name = name.to_ascii_uppercase();
-                    ONE_BYTE_ENCODINGS.iter().any(|start| name.starts_with(start))
-                });
-                if self.contents.encoding.is_none() {
-                    self.contents.encoding = encoding;
-                }
+            ["set", "client_encoding", "=", ..] => self.set_encoding(place, words.literal(3)),
+            ["create", "database", ..] if words.text.contains("ENCODING = 'UTF8'") => {
+                self.utf8_databases.extend(words.identifier(2));
             }
             _ => {}
+        }
+        for need in fit::of_statement(words, place) {
+            self.needs(need);
+        }
+        roles::named(&mut self.contents, words);
+        self.objects
+            .statement(&mut self.contents, &self.database, words);
+    }
+
+    /// The file says which encoding it is in.
+    fn set_encoding(&mut self, place: Place, encoding: Option<String>) {
+        if let Some(encoding) = &encoding
+            && UNSAFE_ENCODINGS.contains(&encoding.to_ascii_uppercase().as_str())
+        {
+            self.foreign(
+                place,
+                "an encoding in which parts of letters look like quotes; dump with `--encoding=UTF8`",
+            );
+        }
+        self.one_byte = encoding.clone().filter(|name| {
+            let name = name.to_ascii_uppercase();
+            ONE_BYTE_ENCODINGS
+                .iter()
+                .any(|start| name.starts_with(start))
+        });
+        if self.contents.encoding.is_none() {
+            self.contents.encoding = encoding;
+        }
+    }
+
+    /// Which column of the rows that follow is the name of a graph.
+    fn column_of_graphs(&self, words: &Words<'_>) -> Option<usize> {
+        let (_, table) = self.current.as_ref()?;
+        if !is_graphs(table) {
+            return None;
+        }
+        words
+            .identifiers(words.next("(", 0)? + 1)
+            .iter()
+            .position(|column| column == "name")
+    }
+
+    /// Graphs in the rows of an INSERT; without a list of columns the name is the second.
+    fn graphs_of_insert(&mut self, words: &Words<'_>) {
+        if !words.qualified(2).as_ref().is_some_and(is_graphs) {
+            return;
+        }
+        let Some(values) = words.next("values", 3) else {
+            return;
+        };
+        let columns = words.identifiers(4);
+        let column = columns.iter().position(|name| name == "name").unwrap_or(1);
+        let (mut depth, mut at_column) = (0, 0);
+        for (at, word) in words.start().iter().enumerate().skip(values) {
+            match *word {
+                "(" => {
+                    depth += 1;
+                    at_column = 0;
+                }
+                ")" => depth -= 1,
+                "," if depth == 1 => at_column += 1,
+                _ if at_column == column && words.tokens()[at].starts_with('\'') => {
+                    self.contents.graphs.extend(words.literal(at));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -245,7 +375,10 @@ impl Gather {
     #[must_use]
     pub fn finish(mut self) -> (Contents, Problems) {
         self.end_rows();
+        self.flush();
+        self.objects.finish(&mut self.contents);
         self.encoding();
+        self.sections();
         if self.foreign > TOLD {
             self.found.problems.push(Finding::new(
                 "only what pg_dump writes",
@@ -253,6 +386,28 @@ impl Gather {
             ));
         }
         (self.contents, self.found)
+    }
+
+    /// Tables without anything behind their rows are legal, and hardly ever what was meant.
+    fn sections(&mut self) {
+        let contents = &self.contents;
+        let counts = contents.counts;
+        if !contents.tables.is_empty()
+            && !contents.rows.is_empty()
+            && counts.constraints + counts.indexes + counts.triggers == 0
+            && contents.policies.is_empty()
+        {
+            self.found.warnings.push(
+                Finding::new(
+                    "constraints, indexes or triggers behind the rows",
+                    format!(
+                        "{} tables, and not one of them has any",
+                        show_count(contents.tables.len() as u64)
+                    ),
+                )
+                .hint("`--section=pre-data --section=data` leaves them out, keys and policies with them"),
+            );
+        }
     }
 
     /// Letters of another alphabet are hardly ever UTF-8 by chance, and never all of them.

@@ -2,12 +2,14 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `packing/`: what it is wrapped in, one compression or encryption a file
-//! - `format/`: what it is, one format a file; each tells what it reads to `gather`
+//! - `format/`: what it is, one format a file
+//! - `gather/`: what the formats tell → `contents`; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
 //! - `inspect`: one streaming pass: digest, completeness, contents
 
 pub mod bundle;
 pub mod contents;
+pub mod fit;
 pub mod format;
 pub mod gather;
 pub mod inspect;

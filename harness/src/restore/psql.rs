@@ -322,12 +322,16 @@ fn find_statements(
         let mut copies = false;
         match lexer.next_piece()? {
             None => break,
-            Some(Piece::Row { .. } | Piece::EndOfRows) => {
+            Some(piece @ (Piece::Rows { .. } | Piece::Row { .. } | Piece::EndOfRows)) => {
                 if let Some((line, text)) = &mut copy {
-                    *line += 1;
-                    if wanted.contains(line) {
-                        found.push((*line, text.clone()));
+                    let lines = match piece {
+                        Piece::Rows { count, .. } => count,
+                        _ => 1,
+                    };
+                    for wanted in wanted.range(*line + 1..=*line + lines) {
+                        found.push((*wanted, text.clone()));
                     }
+                    *line += lines;
                 }
             }
             Some(Piece::Statement(statement)) => {

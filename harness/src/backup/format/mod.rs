@@ -1,6 +1,7 @@
 //! What a backup file is, by its contents and never by its name. One format, one file.
 
 pub mod archive;
+mod foreign;
 pub mod gzip;
 pub mod lexer;
 pub mod plain;
@@ -106,44 +107,7 @@ pub fn sniff(head: &[u8]) -> Sniffed {
             "a PowerShell redirection re-encodes: write with `pg_dump --file` instead of `>`",
         ),
         _ if head.get(257..262) == Some(b"ustar") => Sniffed::Tar,
-        _ => sniff_text(head).map_or(Sniffed::Text, Sniffed::Refused),
-    }
-}
-
-/// Tells an error page or message that was stored as a backup.
-fn sniff_text(head: &[u8]) -> Option<Finding> {
-    let text = String::from_utf8_lossy(head);
-    let start = text.trim_start_matches('\u{feff}').trim_start();
-    let lower = start.to_ascii_lowercase();
-    let finding = |actual: &str| {
-        Finding::new("a PostgreSQL backup", actual)
-            .hint("the job stored an answer or an error instead of a backup: look at its log")
-    };
-    let messages = [
-        "pg_dump: ",
-        "pg_dumpall: ",
-        "pg_dump (",
-        "psql: ",
-        "error: ",
-        "bash: ",
-        "sh: ",
-    ];
-    if start.is_empty() {
-        Some(finding("blank text"))
-    } else if lower.starts_with("<!doctype")
-        || lower.starts_with("<html")
-        || lower.starts_with("<?xml")
-    {
-        Some(finding("an HTML or XML page"))
-    } else if start.starts_with(['{', '[']) {
-        // No statement begins with either.
-        Some(finding("a JSON document"))
-    } else if messages.iter().any(|message| lower.starts_with(message)) {
-        Some(finding("the error message of a program"))
-    } else if head.contains(&0) {
-        Some(finding("binary data of an unknown kind"))
-    } else {
-        None
+        _ => foreign::recognise(head).map_or(Sniffed::Text, Sniffed::Refused),
     }
 }
 

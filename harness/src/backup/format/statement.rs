@@ -7,46 +7,26 @@ use crate::database::QualifiedName;
 pub struct Words<'a> {
     /// The text of those words.
     pub text: &'a str,
-    folded: Vec<String>,
+    tokens: Vec<&'a str>,
     words: Vec<&'static str>,
 }
 
-/// Words that are told apart; anything else is the empty string.
+/// Words that are told apart, sorted; anything else is the empty string.
+#[rustfmt::skip]
 const KNOWN: &[&str] = &[
-    "copy",
-    "insert",
-    "into",
-    "create",
-    "role",
-    "user",
-    "mapping",
-    "alter",
-    "superuser",
-    "database",
-    "extension",
-    "if",
-    "not",
-    "exists",
-    "grant",
-    "granted",
-    "by",
-    "revoke",
-    "owner",
-    "to",
-    "select",
-    "set",
-    "row_security",
-    "client_encoding",
-    "standard_conforming_strings",
-    "=",
-    "on",
-    "off",
-    "conflict",
-    "from",
-    "stdin",
-    "program",
-    "lo_create",
-    "pg_catalog.lo_create",
+    "(", ")", ",", "=", "abort", "access", "add", "admin", "age", "aggregate", "alter", "as",
+    "atomic", "attach", "authorization", "begin", "by", "cascade", "client_encoding", "commit",
+    "conflict", "constraint", "copy", "create", "database", "default",
+    "default_table_access_method", "each", "enable", "end", "execute", "exists", "extension",
+    "for", "foreign", "from", "function", "generated", "grant", "granted", "identity", "if", "in",
+    "index", "inherit", "inherits", "insert", "into", "join", "level", "lo_create", "lowrite",
+    "mapping", "materialized", "method", "name", "not", "null", "of", "off", "on", "only",
+    "option", "or", "owner", "partition", "pg_catalog.lo_create", "pg_catalog.lowrite", "policy",
+    "procedure", "program", "public", "recursive", "references", "replace", "restrict", "revoke",
+    "role", "rollback", "row", "row_security", "schema", "security", "select", "sequence",
+    "server", "session", "set", "standard_conforming_strings", "start", "stdin", "superuser",
+    "table", "temp", "temporary", "to", "transaction", "trigger", "unique", "unlogged", "user",
+    "using", "values", "view", "with",
 ];
 
 impl<'a> Words<'a> {
@@ -57,23 +37,11 @@ impl<'a> Words<'a> {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
         };
-        let folded: Vec<String> = tokens(text)
-            .take(400)
-            .map(str::to_ascii_lowercase)
-            .collect();
-        let words = folded
-            .iter()
-            .map(|word| {
-                KNOWN
-                    .iter()
-                    .find(|known| *known == word)
-                    .copied()
-                    .unwrap_or("")
-            })
-            .collect();
+        let tokens: Vec<&str> = tokens(text).take(400).collect();
+        let words = tokens.iter().map(|token| known(token)).collect();
         Self {
             text,
-            folded,
+            tokens,
             words,
         }
     }
@@ -113,29 +81,112 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// Where the last of a word stands.
+    pub fn last(&self, word: &str) -> Option<usize> {
+        self.words.iter().rposition(|known| *known == word)
+    }
+
+    /// Where a word first stands, from a place on.
+    pub fn next(&self, word: &str, from: usize) -> Option<usize> {
+        let rest = self.words.get(from..)?;
+        Some(from + rest.iter().position(|known| *known == word)?)
+    }
+
+    /// Whether a sequence of any unquoted words and signs occurs.
+    pub fn says(&self, sequence: &[&str]) -> bool {
+        self.tokens.windows(sequence.len()).any(|window| {
+            let mut pairs = window.iter().zip(sequence);
+            pairs.all(|(token, word)| token.eq_ignore_ascii_case(word))
+        })
+    }
+
+    /// The words and signs, names with their quotes.
+    pub fn tokens(&self) -> &[&'a str] {
+        &self.tokens
+    }
+
     /// The identifier at a place, unquoted or folded.
     pub fn identifier(&self, at: usize) -> Option<String> {
-        tokens(self.text)
-            .nth(at)
+        self.tokens
+            .get(at)
             .map(|token| match token.strip_prefix('"') {
-                Some(quoted) => quoted.trim_end_matches('"').replace("\"\"", "\""),
+                Some(quoted) => quoted
+                    .strip_suffix('"')
+                    .unwrap_or(quoted)
+                    .replace("\"\"", "\""),
                 None => token.to_ascii_lowercase(),
             })
     }
 
+    /// The identifiers between commas that begin at a place, until another word follows one.
+    pub fn identifiers(&self, from: usize) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut at = from;
+        while let Some(name) = self.identifier(at).filter(|_| self.is_name(at)) {
+            names.push(name);
+            if self.words.get(at + 1) != Some(&",") {
+                break;
+            }
+            at += 2;
+        }
+        names
+    }
+
+    /// Whether a name, rather than a sign or a literal, stands at a place.
+    fn is_name(&self, at: usize) -> bool {
+        let first = self.tokens.get(at).and_then(|token| token.chars().next());
+        first.is_some_and(|first| first == '"' || first == '_' || first.is_alphabetic())
+    }
+
     /// The text between single quotes at a place.
     pub fn literal(&self, at: usize) -> Option<String> {
-        self.folded.get(at).map(|_| ())?;
-        tokens(self.text)
-            .nth(at)
-            .map(|token| token.trim_matches('\'').to_owned())
+        let token = self.tokens.get(at)?;
+        Some(token.trim_matches('\'').to_owned())
+    }
+
+    /// The name with its schema at a place.
+    pub fn qualified(&self, at: usize) -> Option<QualifiedName> {
+        let token = self.tokens.get(at).filter(|_| self.is_name(at))?;
+        QualifiedName::parse(token).ok()
     }
 
     /// The name that follows the first `word`.
     pub fn name_after(&self, word: &str) -> Option<QualifiedName> {
-        let at = self.words.iter().position(|known| *known == word)?;
-        QualifiedName::parse(tokens(self.text).nth(at + 1)?).ok()
+        self.qualified(self.next(word, 0)? + 1)
     }
+}
+
+/// The known word that a token is, without regard to case.
+fn known(token: &str) -> &'static str {
+    let mut folded = [0_u8; 32];
+    let Some(folded) = folded.get_mut(..token.len()) else {
+        return "";
+    };
+    folded.copy_from_slice(token.as_bytes());
+    folded.make_ascii_lowercase();
+    KNOWN
+        .binary_search_by(|known| known.as_bytes().cmp(folded))
+        .map_or("", |at| KNOWN[at])
+}
+
+/// The table that an INSERT names, as it is written there, without looking further.
+pub fn inserts_into(text: &[u8]) -> Option<&str> {
+    let (verb, rest) = text.split_at_checked("INSERT INTO ".len())?;
+    if !verb.eq_ignore_ascii_case(b"INSERT INTO ") {
+        return None;
+    }
+    let mut quoted = false;
+    let end = rest.iter().position(|byte| {
+        quoted ^= *byte == b'"';
+        !quoted
+            && matches!(
+                byte,
+                b' ' | b'(' | b'\n' | b'\r' | b'\t' | b';' | b'/' | b'-'
+            )
+    })?;
+    std::str::from_utf8(&rest[..end])
+        .ok()
+        .filter(|name| !name.is_empty())
 }
 
 /// Splits into words, names with their quotes and dots, literals, and single other characters.
@@ -164,4 +215,34 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
         rest = tail;
         Some(token)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn known_words_are_sorted() {
+        assert!(KNOWN.is_sorted());
+    }
+
+    #[rstest]
+    #[case("INSERT INTO a.b VALUES (1);", Some("a.b"))]
+    #[case("insert into \"a b\".\"c(\" (d) VALUES (1);", Some("\"a b\".\"c(\""))]
+    #[case("INSERT INTO t(a) VALUES (1);", Some("t"))]
+    #[case("INSERT INTO ", None)]
+    #[case("INSERT  INTO t VALUES (1);", None)]
+    fn the_table_of_an_insert_is_found(#[case] text: &str, #[case] table: Option<&str>) {
+        assert_eq!(inserts_into(text.as_bytes()), table);
+    }
+
+    #[rstest]
+    #[case("GRANT SELECT ON TABLE t TO a, \"B c\", PUBLIC WITH GRANT OPTION;", &["a", "B c", "public"])]
+    #[case("GRANT SELECT ON TABLE t TO 'a';", &[])]
+    fn names_between_commas_are_listed(#[case] text: &str, #[case] names: &[&str]) {
+        let words = Words::of(text.as_bytes());
+        let at = words.last("to").unwrap();
+        assert_eq!(words.identifiers(at + 1), names);
+    }
 }

@@ -3,18 +3,47 @@
 //! The rules are psql's own (its manual page, and "Lexical Structure" in the server's manual):
 //! quotes, escapes, dollar quotes, nested comments, parentheses, SQL-standard function bodies. One
 //! pass, flat memory: of a long statement or row only its beginning is kept.
+//!
+//! Nearly all of a dump is rows. They are told in blocks, and whole INSERTs and comments in one
+//! piece, straight from the reader's buffer; `step` takes everything else token by token.
+//!
+//! - `insert`: a whole INSERT at the start of a buffer
+//! - `pending`: the statement that is not finished
+
+mod insert;
+mod pending;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, BufRead};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use pending::Pending;
 
 /// How much of a statement or a row is kept.
 const KEPT: usize = 256 * 1024;
+
+/// Bytes that a token needs to be told: of a longer dollar quote's tag nobody has heard.
+const TOKEN: usize = 256;
+
+/// What the end of COPY rows begins with.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\\."));
 
 /// One piece of a plain file. Lines count from 1, bytes from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// A statement with its semicolon; the beginning of it where it is long.
     Statement(Statement<'a>),
-    /// A row of COPY data.
+    /// Whole rows of COPY data.
+    Rows {
+        /// Their text, each with its line end `\n` or `\r\n`.
+        lines: &'a [u8],
+        /// How many.
+        count: u64,
+    },
+    /// A row of COPY data that is long, or the file's last and without a line end.
     Row {
         /// Its text without the line end; the beginning of it where it is long.
         text: &'a [u8],
@@ -52,7 +81,9 @@ pub struct Statement<'a> {
     pub begins: u64,
     /// Its text, white space as it stands.
     pub text: &'a [u8],
-    /// Groups in parentheses behind the word VALUES: rows of an INSERT.
+    /// Bytes of all of it.
+    pub bytes: u64,
+    /// Groups in parentheses behind the word VALUES, or one for DEFAULT VALUES: rows of an INSERT.
     pub value_groups: u64,
     /// Whether it is an INSERT that says what to do ON CONFLICT.
     pub on_conflict: bool,
@@ -91,6 +122,8 @@ enum Mode {
 #[derive(Debug)]
 pub struct Lexer<R> {
     reader: R,
+    /// Bytes at the start of the reader's buffer that the last piece borrowed.
+    lent: usize,
     /// Lines begun so far.
     line: u64,
     /// Bytes read so far.
@@ -100,24 +133,10 @@ pub struct Lexer<R> {
     buffer: Vec<u8>,
     input: Vec<u8>,
     at: usize,
+    /// Whether more of the line that is in `input` may come.
+    cut: bool,
     statement: Pending,
     standard_strings: bool,
-}
-
-/// A statement that is not finished.
-#[derive(Debug, Default)]
-struct Pending {
-    begun: bool,
-    line: u64,
-    begins: u64,
-    parens: u32,
-    bodies: u32,
-    /// First letters of the first words: told apart as psql does it, to know a function's body.
-    words: Vec<u8>,
-    in_values: bool,
-    groups: u64,
-    on_conflict: bool,
-    word: Vec<u8>,
 }
 
 /// What the inner step produced, without borrowing from the lexer.
@@ -133,6 +152,7 @@ impl<R: BufRead> Lexer<R> {
     pub fn new(reader: R) -> Self {
         Self {
             reader,
+            lent: 0,
             line: 0,
             offset: 0,
             mode: Mode::Plain,
@@ -140,6 +160,7 @@ impl<R: BufRead> Lexer<R> {
             buffer: Vec::new(),
             input: Vec::new(),
             at: 0,
+            cut: false,
             statement: Pending::default(),
             standard_strings: true,
         }
@@ -151,7 +172,8 @@ impl<R: BufRead> Lexer<R> {
     }
 
     /// Gives the reader back.
-    pub fn into_inner(self) -> R {
+    pub fn into_inner(mut self) -> R {
+        self.give_back();
         self.reader
     }
 
@@ -172,24 +194,42 @@ impl<R: BufRead> Lexer<R> {
     /// # Errors
     /// What the reader gives: a damaged compression, a disk that fails.
     pub fn next_piece(&mut self) -> io::Result<Option<Piece<'_>>> {
+        self.give_back();
         if self.rows.is_some() {
             // The rest of the COPY statement's own line is not data.
             self.at = self.input.len();
-            return self.row();
+            return self.rows();
         }
         loop {
-            if self.at >= self.input.len() && !self.fill()? {
+            let left = self.input.len() - self.at;
+            if left == 0 && !self.cut && !self.statement.begun && self.mode == Mode::Plain {
+                match self.whole()? {
+                    Whole::Statement { end, statement } => {
+                        let text = &self.reader.fill_buf()?[..end];
+                        return Ok(Some(Piece::Statement(Statement { text, ..statement })));
+                    }
+                    Whole::Comment { end } => {
+                        let line = self.line;
+                        let text = &self.reader.fill_buf()?[..end];
+                        return Ok(Some(Piece::Comment { line, text }));
+                    }
+                    Whole::None => {}
+                }
+            }
+            if (left == 0 || (self.cut && left < TOKEN)) && !self.fill()? {
                 return Ok(None);
             }
             match self.step() {
                 Step::More => {}
                 Step::Statement => {
                     let pending = &self.statement;
+                    let unread = (self.input.len() - self.at) as u64;
                     return Ok(Some(Piece::Statement(Statement {
                         line: pending.line,
                         last_line: self.line,
                         begins: pending.begins,
                         text: &self.buffer,
+                        bytes: self.offset - unread - pending.begins,
                         value_groups: pending.groups,
                         on_conflict: pending.on_conflict,
                     })));
@@ -230,49 +270,127 @@ impl<R: BufRead> Lexer<R> {
         }
     }
 
-    /// Reads the next line, or the next part of a very long one.
+    /// Lets go of what the last piece borrowed.
+    fn give_back(&mut self) {
+        self.reader.consume(std::mem::take(&mut self.lent));
+    }
+
+    /// Lends the next `length` bytes of the reader's buffer, until the next piece.
+    fn lend(&mut self, length: usize) {
+        self.lent = length;
+        self.offset += length as u64;
+    }
+
+    /// Reads the next line, or the next part of a very long one. Tells whether there is anything to take.
     fn fill(&mut self) -> io::Result<bool> {
-        let continues = self.input.last().is_some_and(|byte| *byte != b'\n');
-        self.input.clear();
+        let continues = self.cut;
+        self.input.drain(..self.at);
         self.at = 0;
-        while self.input.len() < KEPT {
+        self.cut = true;
+        let most = self.input.len() + KEPT;
+        while self.cut && self.input.len() < most {
             let available = self.reader.fill_buf()?;
             if available.is_empty() {
+                self.cut = false;
                 break;
             }
-            let room = available.len().min(KEPT - self.input.len());
-            let (taken, ended) = match memchr::memchr(b'\n', &available[..room]) {
-                Some(at) => (at + 1, true),
-                None => (room, false),
+            let room = available.len().min(most - self.input.len());
+            let taken = match memchr::memchr(b'\n', &available[..room]) {
+                Some(at) => {
+                    self.cut = false;
+                    at + 1
+                }
+                None => room,
             };
             self.input.extend_from_slice(&available[..taken]);
             self.reader.consume(taken);
             self.offset += taken as u64;
-            if ended {
-                break;
-            }
         }
         if !continues && !self.input.is_empty() {
             self.line += 1;
             if self.line == 1 && self.input.starts_with(b"\xef\xbb\xbf") {
                 // psql skips a byte order mark.
                 self.at = 3;
+                return Ok(self.input.len() > 3 || self.fill()?);
             }
         }
         Ok(!self.input.is_empty())
     }
 
-    /// Reads one row of COPY data.
+    /// Looks for an INSERT or a comment that lies in the reader's buffer as a whole, with its line's end.
+    fn whole(&mut self) -> io::Result<Whole> {
+        let available = self.reader.fill_buf()?;
+        if available.starts_with(b"--") {
+            let Some(end) = memchr::memchr(b'\n', available) else {
+                return Ok(Whole::None);
+            };
+            let text = without_line_end(&available[..=end]).len();
+            self.line += 1;
+            self.lend(end + 1);
+            return Ok(Whole::Comment { end: text });
+        }
+        let Some(insert) = insert::scan(available, self.standard_strings) else {
+            return Ok(Whole::None);
+        };
+        let begins = self.offset;
+        let line = self.line + 1;
+        self.line = line + insert.line_ends;
+        self.lend(insert.line_end);
+        Ok(Whole::Statement {
+            end: insert.end,
+            statement: Statement {
+                line,
+                last_line: self.line,
+                begins,
+                text: &[],
+                bytes: insert.end as u64,
+                value_groups: insert.groups,
+                on_conflict: insert.on_conflict,
+            },
+        })
+    }
+
+    /// Gives the whole rows that lie in the reader's buffer, or one that does not fit.
+    fn rows(&mut self) -> io::Result<Option<Piece<'_>>> {
+        self.input.clear();
+        self.at = 0;
+        self.cut = false;
+        let available = self.reader.fill_buf()?;
+        if available.is_empty() {
+            return Ok(None);
+        }
+        let Some(first) = memchr::memchr(b'\n', available) else {
+            return self.row();
+        };
+        if without_line_end(&available[..=first]) == b"\\." {
+            self.rows = None;
+            self.line += 1;
+            self.lend(first + 1);
+            return Ok(Some(Piece::EndOfRows));
+        }
+        let last = memchr::memrchr(b'\n', available).unwrap_or(first);
+        let block = &available[..=last];
+        // Text of rows doubles its backslashes: this is the end, or a line that begins like it.
+        let end = END
+            .find_iter(block)
+            .find(|at| matches!(&block[at + 3..], [b'\n', ..] | [b'\r', b'\n', ..]))
+            .map_or(block.len(), |at| at + 1);
+        let count = memchr::memchr_iter(b'\n', &block[..end]).count() as u64;
+        self.line += count;
+        self.lend(end);
+        let lines = &self.reader.fill_buf()?[..end];
+        Ok(Some(Piece::Rows { lines, count }))
+    }
+
+    /// Reads one row of COPY data that the reader's buffer does not hold as a whole.
     fn row(&mut self) -> io::Result<Option<Piece<'_>>> {
         self.buffer.clear();
         let before = self.offset;
-        let mut any = false;
         loop {
             let available = self.reader.fill_buf()?;
             if available.is_empty() {
                 break;
             }
-            any = true;
             let (taken, ended) = match memchr::memchr(b'\n', available) {
                 Some(at) => (at + 1, true),
                 None => (available.len(), false),
@@ -285,120 +403,100 @@ impl<R: BufRead> Lexer<R> {
                 break;
             }
         }
-        self.input.clear();
-        self.at = 0;
-        if !any {
-            return Ok(None);
-        }
         self.line += 1;
-        if self.buffer.last() == Some(&b'\n') {
-            self.buffer.pop();
-        }
-        if self.buffer.last() == Some(&b'\r') {
-            self.buffer.pop();
-        }
-        if self.buffer == b"\\." {
+        let text = without_line_end(&self.buffer);
+        if text == b"\\." {
             self.rows = None;
             return Ok(Some(Piece::EndOfRows));
         }
         let bytes = self.offset - before;
-        Ok(Some(Piece::Row {
-            text: &self.buffer,
-            bytes,
-        }))
+        Ok(Some(Piece::Row { text, bytes }))
     }
 
     /// Takes one token of the current line.
     fn step(&mut self) -> Step {
         let byte = self.input[self.at];
+        let rest = &self.input[self.at..];
         match &mut self.mode {
             Mode::LineComment => {
-                let end = self.input.len();
-                self.take(end - self.at);
-                if self.input.last() == Some(&b'\n') {
+                let length = rest.len();
+                self.take(length);
+                if !self.cut {
                     self.mode = Mode::Plain;
                 }
-                Step::More
             }
             Mode::Single { escapes } => {
-                let escapes = *escapes;
-                let rest = &self.input[self.at..];
-                let stop = if escapes {
+                let stop = if *escapes {
                     memchr::memchr2(b'\'', b'\\', rest)
                 } else {
                     memchr::memchr(b'\'', rest)
                 };
                 match stop {
                     None => self.take(rest.len()),
-                    Some(at) if rest[at] == b'\\' => self.take((at + 2).min(rest.len())),
+                    // What it escapes is not read yet.
+                    Some(at) if rest[at] == b'\\' && self.cut && at + 1 == rest.len() => {
+                        self.take(at)
+                    }
+                    Some(at) if rest[at] == b'\\' => self.take(at + 2),
                     Some(at) => {
                         self.take(at + 1);
                         self.mode = Mode::Plain;
                     }
                 }
-                Step::More
             }
-            Mode::Double => {
-                let rest = &self.input[self.at..];
-                match memchr::memchr(b'"', rest) {
-                    None => self.take(rest.len()),
-                    Some(at) => {
-                        self.take(at + 1);
-                        self.mode = Mode::Plain;
-                    }
+            Mode::Double => match memchr::memchr(b'"', rest) {
+                None => self.take(rest.len()),
+                Some(at) => {
+                    self.take(at + 1);
+                    self.mode = Mode::Plain;
                 }
-                Step::More
-            }
+            },
             Mode::Dollar { tag } => {
-                let tag = tag.clone();
-                let rest = &self.input[self.at..];
-                match memchr::memmem::find(rest, &tag) {
+                let length = tag.len();
+                match memchr::memmem::find(rest, tag) {
+                    // The tag may be cut.
+                    None if self.cut => self.take((rest.len() + 1).saturating_sub(length).max(1)),
                     None => self.take(rest.len()),
                     Some(at) => {
-                        self.take(at + tag.len());
+                        self.take(at + length);
                         self.mode = Mode::Plain;
                     }
                 }
-                Step::More
             }
-            Mode::Block { depth } => {
-                match (byte, self.input.get(self.at + 1)) {
-                    (b'*', Some(b'/')) => {
-                        *depth -= 1;
-                        if *depth == 0 {
-                            self.mode = Mode::Plain;
-                        }
-                        self.take(2);
+            Mode::Block { depth } => match rest {
+                [b'*', b'/', ..] => {
+                    *depth -= 1;
+                    if *depth == 0 {
+                        self.mode = Mode::Plain;
                     }
-                    (b'/', Some(b'*')) => {
-                        *depth += 1;
-                        self.take(2);
-                    }
-                    _ => self.take(1),
+                    self.take(2);
                 }
-                Step::More
-            }
-            Mode::Plain => self.plain(byte),
+                [b'/', b'*', ..] => {
+                    *depth += 1;
+                    self.take(2);
+                }
+                _ => {
+                    let next = memchr::memchr2(b'*', b'/', &rest[1..]);
+                    self.take(next.map_or(rest.len(), |at| at + 1));
+                }
+            },
+            Mode::Plain => return self.plain(byte),
         }
+        Step::More
     }
 
     /// Takes one token outside quotes and comments.
     fn plain(&mut self, byte: u8) -> Step {
         let next = self.input.get(self.at + 1).copied();
         // A dollar sign inside an identifier belongs to it; a prefix decides how a text is read.
-        let in_word = !self.statement.word.is_empty();
-        let prefix = match byte {
-            b'\'' => self.statement.word.to_ascii_lowercase(),
-            _ => Vec::new(),
-        };
+        let in_word = self.statement.in_word();
+        let escapes = self.statement.word_is(b"e") || !self.standard_strings;
+        let unicode = self.statement.word_is(b"u");
         if !is_word(byte) && (byte != b'$' || !in_word) {
-            self.end_word();
+            self.statement.end_word();
         }
         match (byte, next) {
-            (b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c, _) => {
-                self.take(1);
-                Step::More
-            }
+            (b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c, _) => self.take(1),
             (b'-', Some(b'-')) => {
                 if self.statement.begun {
                     self.mode = Mode::LineComment;
@@ -406,42 +504,41 @@ impl<R: BufRead> Lexer<R> {
                 }
                 let line = self.line;
                 self.rest_of_line();
-                if self.input.last() != Some(&b'\n') {
-                    // A comment longer than the buffer goes on; nothing in it matters.
-                    self.mode = Mode::LineComment;
-                }
-                Step::Comment { line }
+                return Step::Comment { line };
             }
             (b'/', Some(b'*')) => {
                 // Between statements it begins none.
                 self.mode = Mode::Block { depth: 1 };
                 self.take(2);
-                Step::More
             }
             (b'\\', _) => {
                 let (line, alone) = (self.line, !self.statement.begun);
                 self.rest_of_line();
                 self.statement = Pending::default();
-                Step::Meta { line, alone }
+                return Step::Meta { line, alone };
+            }
+            (b'&', Some(b'\'')) if unicode => {
+                // U&'…' knows no backslash before a quote.
+                self.mode = Mode::Single { escapes: false };
+                self.take(2);
             }
             (b'\'', _) => {
                 self.begin();
-                // E'…' reads escapes; so does '…' in a file that says so.
-                let escapes = prefix == b"e" || (!self.standard_strings && prefix != b"u&");
                 self.mode = Mode::Single { escapes };
                 self.take(1);
-                Step::More
             }
             (b'"', _) => {
                 self.begin();
                 self.mode = Mode::Double;
                 self.take(1);
-                Step::More
             }
-            (b'$', _) if !in_word => {
+            (b'$', _) if in_word => {
+                self.statement.word(b"$");
+                self.take(1);
+            }
+            (b'$', _) => {
                 self.begin();
-                let tag = dollar_tag(&self.input[self.at..]).map(<[u8]>::to_vec);
-                match tag {
+                match dollar_tag(&self.input[self.at..]).map(<[u8]>::to_vec) {
                     Some(tag) => {
                         let length = tag.len();
                         self.mode = Mode::Dollar { tag };
@@ -449,28 +546,22 @@ impl<R: BufRead> Lexer<R> {
                     }
                     None => self.take(1),
                 }
-                Step::More
             }
             (b'(', _) => {
                 self.begin();
-                self.statement.parens += 1;
+                self.statement.open();
                 self.take(1);
-                Step::More
             }
             (b')', _) => {
-                let pending = &mut self.statement;
-                pending.parens = pending.parens.saturating_sub(1);
-                if pending.parens == 0 && pending.in_values {
-                    pending.groups += 1;
-                }
+                self.begin();
+                self.statement.close();
                 self.take(1);
-                Step::More
             }
-            (b';', _) if self.statement.parens == 0 && self.statement.bodies == 0 => {
+            (b';', _) if self.statement.may_end() => {
                 self.begin();
                 self.take(1);
                 self.statement.begun = false;
-                Step::Statement
+                return Step::Statement;
             }
             _ if is_word(byte) => {
                 self.begin();
@@ -479,30 +570,23 @@ impl<R: BufRead> Lexer<R> {
                     .iter()
                     .position(|byte| !is_word(*byte))
                     .unwrap_or(rest.len());
-                let pending = &mut self.statement;
-                let room = 64_usize.saturating_sub(pending.word.len()).min(length);
-                pending.word.extend_from_slice(&rest[..room]);
+                self.statement.word(&rest[..length]);
                 self.take(length);
-                Step::More
             }
             _ => {
                 self.begin();
                 self.take(1);
-                Step::More
             }
         }
+        Step::More
     }
 
     /// Begins a statement at the current byte, unless one is begun.
     fn begin(&mut self) {
         if !self.statement.begun {
             self.buffer.clear();
-            self.statement = Pending {
-                begun: true,
-                line: self.line,
-                begins: self.offset - (self.input.len() - self.at) as u64,
-                ..Pending::default()
-            };
+            let unread = (self.input.len() - self.at) as u64;
+            self.statement = Pending::new(self.line, self.offset - unread);
         }
     }
 
@@ -519,177 +603,46 @@ impl<R: BufRead> Lexer<R> {
 
     /// Moves the rest of the line, without its end, to the buffer.
     fn rest_of_line(&mut self) {
-        let rest = &self.input[self.at..];
-        let text = rest.strip_suffix(b"\n").unwrap_or(rest);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
         self.buffer.clear();
-        self.buffer.extend_from_slice(text);
+        self.buffer
+            .extend_from_slice(without_line_end(&self.input[self.at..]));
         self.at = self.input.len();
-    }
-
-    /// Counts words the way psql does, to know the body of an SQL-standard function.
-    fn end_word(&mut self) {
-        let pending = &mut self.statement;
-        if pending.word.is_empty() {
-            return;
-        }
-        let word = pending.word.to_ascii_lowercase();
-        pending.word.clear();
-        if pending.words.len() < 4 {
-            pending.words.push(match word.as_slice() {
-                b"create" => b'c',
-                b"function" => b'f',
-                b"procedure" => b'p',
-                b"or" => b'o',
-                b"replace" => b'r',
-                b"insert" => b'i',
-                _ => b'-',
-            });
-        }
-        let defines = matches!(
-            pending.words.as_slice(),
-            [b'c', b'f' | b'p', ..] | [b'c', b'o', b'r', b'f' | b'p']
-        );
-        if defines && pending.parens == 0 {
-            match word.as_slice() {
-                b"begin" => pending.bodies += 1,
-                b"case" if pending.bodies > 0 => pending.bodies += 1,
-                b"end" => pending.bodies = pending.bodies.saturating_sub(1),
-                _ => {}
-            }
-        }
-        if pending.words.first() == Some(&b'i') && pending.parens == 0 {
-            match word.as_slice() {
-                b"values" => pending.in_values = true,
-                b"on" | b"returning" => pending.in_values = false,
-                b"conflict" => pending.on_conflict = true,
-                _ => {}
-            }
+        if self.cut {
+            // It is longer than what is kept; nothing in it matters.
+            self.mode = Mode::LineComment;
         }
     }
 }
 
+/// What lies in the reader's buffer as a whole.
+enum Whole {
+    None,
+    Comment {
+        end: usize,
+    },
+    Statement {
+        end: usize,
+        statement: Statement<'static>,
+    },
+}
+
 const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'&' || byte >= 0x80
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// The line without `\n` or `\r\n`.
+fn without_line_end(line: &[u8]) -> &[u8] {
+    match line.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => line,
+    }
 }
 
 /// `$$` or `$tag$` at the start of `text`.
 fn dollar_tag(text: &[u8]) -> Option<&[u8]> {
+    let text = &text[..text.len().min(TOKEN)];
     let end = 1 + text.get(1..)?.iter().position(|byte| *byte == b'$')?;
     let tag = &text[1..end];
     let first_is_digit = tag.first().is_some_and(u8::is_ascii_digit);
-    let good = !first_is_digit
-        && tag
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
-    good.then_some(&text[..=end])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    fn pieces(text: &[u8]) -> (Vec<String>, End) {
-        let mut lexer = Lexer::new(text);
-        let mut pieces = Vec::new();
-        loop {
-            let (shown, copy) = match lexer.next_piece().unwrap() {
-                None => break,
-                Some(Piece::Statement(s)) => {
-                    let text = String::from_utf8_lossy(s.text).into_owned();
-                    let copy = text.starts_with("COPY");
-                    (format!("{}:{text}", s.line), copy)
-                }
-                Some(Piece::Row { text, .. }) => {
-                    (format!("row {}", String::from_utf8_lossy(text)), false)
-                }
-                Some(Piece::EndOfRows) => ("end".to_owned(), false),
-                Some(Piece::Meta { line, text, alone }) => (
-                    format!("{line}:meta {} {alone}", String::from_utf8_lossy(text)),
-                    false,
-                ),
-                Some(Piece::Comment { line, text }) => {
-                    (format!("{line}:{}", String::from_utf8_lossy(text)), false)
-                }
-            };
-            pieces.push(shown);
-            if copy {
-                lexer.expect_rows();
-            }
-        }
-        (pieces, lexer.end())
-    }
-
-    #[rstest]
-    #[case("SELECT 1;\nSELECT 2;", &["1:SELECT 1;", "2:SELECT 2;"])]
-    #[case("SELECT 'a;b';", &["1:SELECT 'a;b';"])]
-    #[case("SELECT 'a\\';SELECT 2;", &["1:SELECT 'a\\';", "1:SELECT 2;"])]
-    #[case("SELECT E'a\\';b';", &["1:SELECT E'a\\';b';"])]
-    #[case("SELECT \"a;b\";", &["1:SELECT \"a;b\";"])]
-    #[case("DO $x$ ; $$ ; $x$;", &["1:DO $x$ ; $$ ; $x$;"])]
-    #[case("SELECT /* ; /* ; */ ; */ 1;", &["1:SELECT /* ; /* ; */ ; */ 1;"])]
-    #[case("SELECT 1 -- ;\n;", &["1:SELECT 1 -- ;\n;"])]
-    #[case("-- note\nSELECT a$1;", &["1:-- note", "2:SELECT a$1;"])]
-    #[case("CREATE RULE r AS (a; b);", &["1:CREATE RULE r AS (a; b);"])]
-    #[case("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1; SELECT CASE WHEN a THEN b END; END;\nSELECT 2;",
-           &["1:CREATE FUNCTION f() BEGIN ATOMIC SELECT 1; SELECT CASE WHEN a THEN b END; END;", "2:SELECT 2;"])]
-    #[case("\\connect plur\nSELECT 1;", &["1:meta \\connect plur true", "2:SELECT 1;"])]
-    #[case("SELECT 1 \\g |sh\nSELECT 2;", &["1:meta \\g |sh false", "2:SELECT 2;"])]
-    #[case("COPY t FROM stdin;\na;'\n\\\\.x\n\\.\nSELECT 1;",
-           &["1:COPY t FROM stdin;", "row a;'", "row \\\\.x", "end", "5:SELECT 1;"])]
-    #[case("COPY t FROM stdin;\r\na\r\n\\.\r\nSELECT 1;", &["1:COPY t FROM stdin;", "row a", "end", "4:SELECT 1;"])]
-    fn a_file_is_split_as_psql_splits_it(#[case] text: &str, #[case] expected: &[&str]) {
-        let (pieces, end) = pieces(text.as_bytes());
-        assert_eq!(pieces, expected);
-        assert_eq!(end, End::Clean);
-    }
-
-    #[rstest]
-    #[case("COPY t FROM stdin;\na\n", End::InRows { line: 1 })]
-    #[case("\nSELECT 'a", End::InStatement { line: 2, open: "a quoted text" })]
-    #[case("DO $$ x", End::InStatement { line: 1, open: "a dollar-quoted text" })]
-    #[case("CREATE TABLE t (a", End::InStatement { line: 1, open: "a statement" })]
-    #[case("/* x", End::InStatement { line: 1, open: "a comment" })]
-    #[case("SELECT 1;\n-- x", End::Clean)]
-    fn the_end_is_told(#[case] text: &str, #[case] expected: End) {
-        assert_eq!(pieces(text.as_bytes()).1, expected);
-    }
-
-    #[rstest]
-    #[case("INSERT INTO t VALUES (1, f(2)), (3, ')');", 2)]
-    #[case("INSERT INTO t (a, b) OVERRIDING SYSTEM VALUE VALUES (1, 2);", 1)]
-    #[case("INSERT INTO t VALUES (1) ON CONFLICT (a) DO NOTHING;", 1)]
-    #[case("SELECT f(1);", 0)]
-    fn rows_of_inserts_are_counted(#[case] text: &str, #[case] groups: u64) {
-        let mut lexer = Lexer::new(text.as_bytes());
-        let Ok(Some(Piece::Statement(statement))) = lexer.next_piece() else {
-            panic!("{text}")
-        };
-        assert_eq!(statement.value_groups, groups);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_to_the_end(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let mut lexer = Lexer::new(bytes.as_slice());
-            while let Some(piece) = lexer.next_piece().unwrap() {
-                if matches!(piece, Piece::Statement(s) if s.text.starts_with(b"C")) {
-                    lexer.expect_rows();
-                }
-            }
-            prop_assert_eq!(lexer.offset(), bytes.len() as u64);
-            lexer.end();
-        }
-
-        #[test]
-        fn quoting_hides_everything(text in "[a-z;'\\\\$\\-/*(\n\"]{0,40}") {
-            let doubled = text.replace('\'', "''");
-            let sql = format!("SELECT '{doubled}';\nSELECT 2;");
-            let (pieces, end) = pieces(sql.as_bytes());
-            prop_assert_eq!(pieces.len(), 2, "{:?}", pieces);
-            prop_assert_eq!(end, End::Clean);
-        }
-    }
+    (!first_is_digit && tag.iter().all(|byte| is_word(*byte))).then_some(&text[..=end])
 }

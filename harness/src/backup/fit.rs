@@ -1,0 +1,477 @@
+//! Which servers can take a backup: what in it needs a certain version, and what that means on the one chosen.
+
+use std::fmt;
+
+use super::Contents;
+use super::format::Format;
+use super::format::statement::Words;
+use super::gather::Place;
+use crate::outcome::Finding;
+
+/// Versions of PostgreSQL, by major or by major and minor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// This major version and newer ones.
+    From(u32),
+    /// This major version and older ones.
+    Until(u32),
+    /// Within each of these major versions this minor one and newer ones; every major version behind
+    /// the last, none before the first.
+    Minors(&'static [(u32, u32)]),
+}
+
+impl Versions {
+    /// Whether a server of version `(major, minor)` is one of them.
+    #[must_use]
+    pub fn hold(self, (major, minor): (u32, u32)) -> bool {
+        match self {
+            Self::From(first) => major >= first,
+            Self::Until(last) => major <= last,
+            Self::Minors(list) => match list.iter().find(|(of, _)| *of == major) {
+                Some((_, first)) => minor >= *first,
+                None => list.first().is_some_and(|(first, _)| major > *first),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::From(first) => write!(f, "PostgreSQL {first} or newer"),
+            Self::Until(last) => write!(f, "PostgreSQL {last} or older"),
+            Self::Minors(list) => {
+                f.write_str("PostgreSQL ")?;
+                for (at, (major, minor)) in list.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    write!(f, "{comma}{major}.{minor}")?;
+                }
+                f.write_str(" or newer")
+            }
+        }
+    }
+}
+
+/// What happens where a need is not met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Something of the backup does not come back.
+    Fails,
+    /// An error is said, and everything comes back.
+    Said,
+}
+
+/// Something in a backup that not every server takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What it is, as SQL or psql writes it.
+    pub what: &'static str,
+    /// The first place where it stands.
+    pub place: Place,
+    /// The versions that take it.
+    pub versions: Versions,
+    /// What the others do.
+    pub effect: Effect,
+}
+
+/// A need that words of a statement tell: the first word, words that follow each other.
+struct Rule {
+    verbs: &'static [&'static str],
+    words: &'static [&'static str],
+    what: &'static str,
+    versions: Versions,
+    effect: Effect,
+}
+
+const fn fails(
+    verbs: &'static [&'static str],
+    words: &'static [&'static str],
+    what: &'static str,
+    versions: Versions,
+) -> Rule {
+    Rule {
+        verbs,
+        words,
+        what,
+        versions,
+        effect: Effect::Fails,
+    }
+}
+
+const fn said(words: &'static [&'static str], what: &'static str, versions: Versions) -> Rule {
+    Rule {
+        effect: Effect::Said,
+        ..fails(&["set"], words, what, versions)
+    }
+}
+
+const DEFINES: &[&str] = &["create", "alter"];
+
+/// pg_dump writes each of these only where the source has the thing.
+const RULES: &[Rule] = &[
+    said(
+        &["set", "transaction_timeout"],
+        "`SET transaction_timeout`",
+        Versions::From(17),
+    ),
+    said(
+        &["set", "default_table_access_method"],
+        "`SET default_table_access_method`",
+        Versions::From(12),
+    ),
+    fails(
+        &["create"],
+        &["locale_provider", "=", "builtin"],
+        "`LOCALE_PROVIDER = builtin`",
+        Versions::From(17),
+    ),
+    fails(
+        &["create"],
+        &["locale_provider", "="],
+        "`CREATE DATABASE … LOCALE_PROVIDER`",
+        Versions::From(15),
+    ),
+    fails(
+        &["create"],
+        &["icu_rules", "="],
+        "`ICU_RULES`",
+        Versions::From(16),
+    ),
+    fails(
+        DEFINES,
+        &["nulls", "not", "distinct"],
+        "`NULLS NOT DISTINCT`",
+        Versions::From(15),
+    ),
+    fails(
+        DEFINES,
+        &["without", "overlaps"],
+        "`WITHOUT OVERLAPS`",
+        Versions::From(18),
+    ),
+    fails(
+        DEFINES,
+        &["not", "enforced"],
+        "`NOT ENFORCED`",
+        Versions::From(18),
+    ),
+    fails(
+        DEFINES,
+        &[")", "virtual"],
+        "a virtual generated column",
+        Versions::From(18),
+    ),
+    fails(
+        DEFINES,
+        &["security_invoker", "="],
+        "a view with `security_invoker`",
+        Versions::From(15),
+    ),
+    fails(
+        &["create"],
+        &["begin", "atomic"],
+        "a function with `BEGIN ATOMIC`",
+        Versions::From(14),
+    ),
+    fails(
+        &["alter"],
+        &["set", "compression"],
+        "`SET COMPRESSION`",
+        Versions::From(14),
+    ),
+    fails(
+        &["alter"],
+        &["set", "(", "pg_attver", "="],
+        "the column option `pg_attver`",
+        ATTVER,
+    ),
+    fails(
+        &["grant"],
+        &["on", "parameter"],
+        "`GRANT … ON PARAMETER`",
+        Versions::From(15),
+    ),
+    fails(
+        &["create"],
+        &["with", "oids"],
+        "a table `WITH OIDS`",
+        Versions::Until(11),
+    ),
+    fails(
+        &["set"],
+        &["default_with_oids", "=", "true"],
+        "tables `WITH OIDS`",
+        Versions::Until(11),
+    ),
+];
+
+/// Servers that take `pg_attver`, which those of the same minor versions and newer ones put into
+/// their catalogs: older ones refuse the table. Seen: 15.20 and 17.12 take it, 16.14 and 18.6 do not.
+/// Of what was not seen nothing is claimed.
+const ATTVER: Versions = Versions::Minors(&[(14, 0), (15, 20), (16, 15), (17, 12), (18, 7)]);
+
+/// The programs psql that know `\restrict`.
+const RESTRICT: Versions =
+    Versions::Minors(&[(13, 22), (14, 19), (15, 14), (16, 10), (17, 6), (18, 0)]);
+
+/// What a statement needs.
+pub(super) fn of_statement<'a>(
+    words: &'a Words<'_>,
+    place: Place,
+) -> impl Iterator<Item = Need> + 'a {
+    let verb = words.start().first().copied().unwrap_or_default();
+    let mut rules: Vec<Need> = RULES
+        .iter()
+        .filter(|rule| rule.verbs.contains(&verb) && words.says(rule.words))
+        .map(|rule| Need {
+            what: rule.what,
+            place,
+            versions: rule.versions,
+            effect: rule.effect,
+        })
+        .collect();
+    let on = words.next("on", 0);
+    let grants = |what: &'static str, first| Need {
+        what,
+        place,
+        versions: Versions::From(first),
+        effect: Effect::Fails,
+    };
+    if verb == "grant"
+        && on.is_none()
+        && let Some(with) = words.last("with")
+    {
+        // `WITH ADMIN OPTION` is old; `WITH INHERIT TRUE` is not.
+        let options = &words.tokens()[with..];
+        if options.iter().any(|word| {
+            ["inherit", "set", "true", "false"]
+                .iter()
+                .any(|new| word.eq_ignore_ascii_case(new))
+        }) {
+            rules.push(grants("`GRANT … WITH INHERIT`", 16));
+        }
+    }
+    if verb == "grant"
+        && let Some(on) = on
+        && words.tokens()[..on]
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case("maintain"))
+    {
+        rules.push(grants("the privilege MAINTAIN", 17));
+    }
+    rules.into_iter()
+}
+
+/// What `\restrict` needs.
+pub(super) const fn of_restrict(place: Place) -> Need {
+    Need {
+        what: "`\\restrict`",
+        place,
+        versions: RESTRICT,
+        effect: Effect::Said,
+    }
+}
+
+/// The first major version whose `pg_restore` reads an archive of this version.
+fn reads_archive(version: &str) -> u32 {
+    match version {
+        "1.15" => 16,
+        "1.16" => 17,
+        _ => 12,
+    }
+}
+
+/// What fails when a server of version `(major, minor)`, with its own psql and pg_restore, takes it.
+#[must_use]
+pub fn fits(contents: &Contents, format: &Format, server: (u32, u32)) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Format::Archive { version, .. } = format
+        && server.0 < reads_archive(version)
+    {
+        findings.push(
+            Finding::new(
+                format!(
+                    "`pg_restore` of version {} or newer, for an archive {version}",
+                    reads_archive(version)
+                ),
+                format!(
+                    "PostgreSQL {}.{}, whose `pg_restore` does not read it",
+                    server.0, server.1
+                ),
+            )
+            .hint("restore into a server that is at least as new as the program that wrote it"),
+        );
+    }
+    findings.extend(unmet(contents, server, Effect::Fails));
+    findings
+}
+
+/// What is said, and does not matter, when such a server takes it.
+#[must_use]
+pub fn says(contents: &Contents, server: (u32, u32)) -> Vec<Finding> {
+    unmet(contents, server, Effect::Said).collect()
+}
+
+fn unmet(
+    contents: &Contents,
+    server: (u32, u32),
+    effect: Effect,
+) -> impl Iterator<Item = Finding> + '_ {
+    let needs = contents.needs.iter();
+    needs
+        .filter(move |need| need.effect == effect && !need.versions.hold(server))
+        .map(move |need| {
+            let outcome = match effect {
+                Effect::Fails => "which refuses it",
+                Effect::Said => "which says an error and goes on: nothing of the backup is lost",
+            };
+            Finding::about(
+                need.place.to_string(),
+                format!("{}, for {}", need.versions, need.what),
+                format!("PostgreSQL {}.{}, {outcome}", server.0, server.1),
+            )
+            .hint(match effect {
+                Effect::Fails => "drill on a server of the source's version or newer",
+                Effect::Said => "a restore that stops at the first error stops here",
+            })
+        })
+}
+
+/// Says in one sentence which servers can take it.
+#[must_use]
+pub fn servers(contents: &Contents, format: &Format) -> String {
+    let archive = match format {
+        Format::Archive { version, .. } => {
+            let reads = Versions::From(reads_archive(version));
+            Some((reads, format!("an archive {version}")))
+        }
+        Format::Plain => None,
+    };
+    let needs = contents
+        .needs
+        .iter()
+        .filter(|need| need.effect == Effect::Fails)
+        .map(|need| (need.versions, format!("{}, {}", need.what, need.place)));
+    let mut told: Vec<(Versions, String)> = Vec::new();
+    let mut first: Option<(u32, String)> = None;
+    let mut last: Option<(u32, String)> = None;
+    for (versions, why) in archive.into_iter().chain(needs) {
+        match versions {
+            Versions::From(major) if first.as_ref().is_none_or(|(m, _)| *m < major) => {
+                first = Some((major, why));
+            }
+            Versions::Until(major) if last.as_ref().is_none_or(|(m, _)| *m > major) => {
+                last = Some((major, why));
+            }
+            Versions::From(_) | Versions::Until(_) => {}
+            Versions::Minors(_) => told.push((versions, why)),
+        }
+    }
+    let bounds = first
+        .map(|(major, why)| (Versions::From(major), why))
+        .into_iter()
+        .chain(last.map(|(major, why)| (Versions::Until(major), why)))
+        .chain(told);
+    let parts: Vec<String> = bounds
+        .map(|(versions, why)| format!("{versions} ({why})"))
+        .collect();
+    if parts.is_empty() {
+        "nothing in it keeps a supported server from taking it".to_owned()
+    } else {
+        format!("it can be taken by {}", parts.join(", and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::format::ArchiveKind;
+    use rstest::rstest;
+
+    const PLAIN: Format = Format::Plain;
+
+    fn of(sql: &str) -> Contents {
+        crate::backup::format::plain::read(sql.as_bytes())
+            .unwrap()
+            .0
+    }
+
+    #[rstest]
+    #[case("SET transaction_timeout = 0;", "F28", (17, 0), (16, 9), false)]
+    #[case("\\restrict abc\n\\unrestrict abc", "F30", (16, 10), (16, 9), false)]
+    #[case("\\restrict abc\n\\unrestrict abc", "F30", (18, 0), (12, 22), false)]
+    #[case("ALTER TABLE a.t ALTER COLUMN b SET (pg_attver='1');", "F29", (15, 20), (15, 19), true)]
+    #[case("ALTER TABLE a.t ALTER COLUMN b SET (pg_attver='1');", "F29", (17, 12), (18, 6), true)]
+    #[case("GRANT a TO b WITH INHERIT TRUE GRANTED BY postgres;", "R07", (16, 0), (15, 20), true)]
+    #[case("GRANT a TO b WITH ADMIN OPTION, SET FALSE;", "R07", (16, 0), (15, 20), true)]
+    #[case("CREATE DATABASE d WITH LOCALE_PROVIDER = builtin BUILTIN_LOCALE = 'C';", "", (17, 0), (16, 14), true)]
+    #[case("CREATE DATABASE d WITH LOCALE_PROVIDER = libc;", "", (15, 0), (14, 22), true)]
+    #[case("CREATE TABLE t (a integer UNIQUE NULLS NOT DISTINCT);", "", (15, 0), (14, 0), true)]
+    #[case("GRANT SELECT,MAINTAIN ON TABLE t TO a;", "", (17, 0), (16, 0), true)]
+    #[case("CREATE TABLE t (a integer) WITH OIDS;", "", (11, 0), (12, 0), true)]
+    fn what_a_server_refuses_is_told(
+        #[case] sql: &str,
+        #[case] id: &str,
+        #[case] good: (u32, u32),
+        #[case] bad: (u32, u32),
+        #[case] breaks: bool,
+    ) {
+        let contents = of(sql);
+        assert_eq!(fits(&contents, &PLAIN, good), [], "{id} {sql}");
+        assert_eq!(says(&contents, good), [], "{id} {sql}");
+        assert_eq!(
+            fits(&contents, &PLAIN, bad).len(),
+            usize::from(breaks),
+            "{id} {sql}"
+        );
+        assert_eq!(
+            says(&contents, bad).len(),
+            usize::from(!breaks),
+            "{id} {sql}"
+        );
+    }
+
+    #[rstest]
+    #[case("GRANT a TO b GRANTED BY postgres;")]
+    #[case("GRANT a TO b WITH ADMIN OPTION GRANTED BY postgres;")]
+    #[case("GRANT SELECT ON TABLE t TO a WITH GRANT OPTION;")]
+    #[case("SET client_encoding = 'UTF8';")]
+    #[case("CREATE TABLE t (a integer, virtual text, CONSTRAINT c CHECK ((a > 0)));")]
+    #[case("COMMENT ON TABLE t IS 'BEGIN ATOMIC set (pg_attver=1)';")]
+    fn what_every_server_takes_raises_no_alarm(#[case] sql: &str) {
+        assert_eq!(of(sql).needs, [], "{sql}");
+    }
+
+    #[rstest]
+    #[case("1.16", 17, 16)]
+    #[case("1.15", 16, 15)]
+    fn an_archive_needs_a_pg_restore_of_its_own_age(
+        #[case] version: &str,
+        #[case] good: u32,
+        #[case] bad: u32,
+    ) {
+        let archive = Format::Archive {
+            kind: ArchiveKind::Custom,
+            version: version.to_owned(),
+        };
+        let contents = Contents::default();
+        assert_eq!(fits(&contents, &archive, (good, 0)), [], "F25");
+        assert_eq!(fits(&contents, &archive, (bad, 9)).len(), 1, "F25");
+        assert!(servers(&contents, &archive).contains(&format!("PostgreSQL {good} or newer")));
+    }
+
+    #[test]
+    fn one_sentence_says_which_servers_take_it() {
+        let contents = of(
+            "CREATE TABLE t (a integer UNIQUE NULLS NOT DISTINCT);\nGRANT a TO b WITH SET TRUE;\nSET transaction_timeout = 0;",
+        );
+        assert_eq!(
+            servers(&contents, &PLAIN),
+            "it can be taken by PostgreSQL 16 or newer (`GRANT … WITH INHERIT`, line 2)"
+        );
+        assert_eq!(
+            servers(&Contents::default(), &PLAIN),
+            "nothing in it keeps a supported server from taking it"
+        );
+    }
+}

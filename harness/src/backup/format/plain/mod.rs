@@ -1,0 +1,243 @@
+//! Plain SQL: what it holds, whether it is whole, and whether anything in it is no dump's business.
+//!
+//! A dump that was cut between two statements restores without an error, so the end is proven by
+//! what its writer puts there: the trailer, the `\unrestrict` that answers `\restrict`, and the
+//! `\.` of every COPY.
+
+//!
+//! - `end`: what proves the end, and the judgement
+
+mod end;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, BufRead};
+
+use super::lexer::{Lexer, Piece, Statement};
+use super::statement::{Words, inserts_into};
+use crate::backup::contents::{Contents, Problems};
+use crate::backup::fit;
+use crate::backup::gather::{Gather, Place, Told};
+use crate::database::QualifiedName;
+
+use end::Marks;
+
+/// Reads a plain file to its end.
+#[derive(Debug, Default)]
+struct Reading {
+    gather: Gather,
+    marks: Marks,
+}
+
+/// What a statement means for how the file is read on.
+#[derive(Debug, Default)]
+struct Follows {
+    /// Rows, behind this line.
+    rows: Option<u64>,
+    /// Another reading of backslashes.
+    standard_strings: Option<bool>,
+    /// Whether it was an INSERT.
+    data: bool,
+}
+
+/// Reads a plain file to its end, and gives what it holds, what is wrong with it and its bytes.
+///
+/// # Errors
+/// What the reader gives: damaged compression, a disk that fails.
+pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
+    let mut lexer = Lexer::new(reader);
+    let mut reading = Reading::default();
+    loop {
+        let mut follows = Follows::default();
+        match lexer.next_piece()? {
+            None => break,
+            Some(Piece::Rows { lines, count }) => reading.gather.rows(lines, count),
+            Some(Piece::Row { text, bytes }) => reading.gather.row(text, bytes),
+            Some(Piece::EndOfRows) => {
+                reading.gather.end_rows();
+                reading.gather.contents.data_ends = Some(lexer.offset());
+            }
+            Some(Piece::Comment { line, text }) => reading.comment(line, text),
+            Some(Piece::Meta { line, text, alone }) => reading.meta(line, text, alone),
+            Some(Piece::Statement(statement)) => follows = reading.statement(&statement),
+        }
+        if follows.data {
+            reading.gather.contents.data_ends = Some(lexer.offset());
+        }
+        if let Some(on) = follows.standard_strings {
+            lexer.set_standard_strings(on);
+        }
+        if let Some(line) = follows.rows
+            && !lexer.expect_rows()
+        {
+            let what = "something behind a COPY on its line";
+            reading.gather.foreign(Place::Line(line), what);
+        }
+    }
+    let bytes = lexer.offset();
+    let Reading { gather, marks } = reading;
+    let (contents, found) = gather.finish();
+    let (contents, found) = marks.judge(contents, found, lexer.end());
+    Ok((contents, found, bytes))
+}
+
+impl Reading {
+    /// A statement; the rows of an INSERT cost no more than they must.
+    fn statement(&mut self, statement: &Statement<'_>) -> Follows {
+        let place = Place::Line(statement.line);
+        self.gather.contents.statements += 1;
+        if let Some(table) = inserts_into(statement.text)
+            && !table.starts_with("ag_catalog.")
+        {
+            let rows = Some(statement.value_groups).filter(|groups| *groups > 0);
+            self.gather
+                .insert(table, rows, statement.bytes, place, statement.on_conflict);
+            self.gather
+                .contents
+                .data_begins
+                .get_or_insert(statement.begins);
+            self.marks.data();
+            return Follows {
+                data: true,
+                ..Follows::default()
+            };
+        }
+        let words = Words::of(statement.text);
+        let rows = words.copies_from_stdin().then_some(statement.line);
+        let data = words.is_insert();
+        self.gather.statement(Told {
+            place,
+            words: &words,
+            value_groups: statement.value_groups,
+            on_conflict: statement.on_conflict,
+        });
+        if let Some(bytes) = written_to_large_object(&words, statement) {
+            self.gather.large_object(bytes);
+        }
+        if rows.is_some() || data {
+            self.gather
+                .contents
+                .data_begins
+                .get_or_insert(statement.begins);
+            self.marks.data();
+        }
+        self.marks.statement(&words, statement.line);
+        Follows {
+            rows,
+            standard_strings: words.standard_strings(),
+            data,
+        }
+    }
+
+    /// Comments carry the writer's header and trailer.
+    fn comment(&mut self, line: u64, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        let text = text.trim_start_matches('-').trim();
+        if let Some(rest) = text.strip_prefix("PostgreSQL database ") {
+            match rest.strip_prefix("cluster ").unwrap_or(rest) {
+                "dump" => self.marks.dump(line),
+                "dump complete" => self.marks.complete(),
+                _ => {}
+            }
+        } else if let Some(version) = text.strip_prefix("Dumped from database version ") {
+            self.gather
+                .contents
+                .source_version
+                .get_or_insert_with(|| version.to_owned());
+        } else if let Some(version) = text.strip_prefix("Dumped by ") {
+            self.gather
+                .contents
+                .dump_version
+                .get_or_insert_with(|| version.replace(" version", ""));
+        } else if let Some(entry) = text.strip_prefix("Data for Name: ") {
+            self.gather_entry(entry);
+        } else if let Some(name) = text.strip_suffix(" database backup")
+            && line == 1
+        {
+            self.gather.contents.writer = Some(name.chars().take(40).collect());
+        }
+    }
+
+    /// `NAME; Type: TABLE DATA; Schema: SCHEMA; …`: a place for rows, though no row may follow.
+    fn gather_entry(&mut self, entry: &str) {
+        if let Some((name, rest)) = entry.rsplit_once("; Type: TABLE DATA; Schema: ")
+            && let Some((schema, _)) = rest.split_once("; Owner: ")
+        {
+            self.gather.data_entry(QualifiedName {
+                schema: schema.to_owned(),
+                name: name.to_owned(),
+            });
+        }
+    }
+
+    /// Only the commands that pg_dump and pg_dumpall write are let through.
+    fn meta(&mut self, line: u64, text: &[u8], alone: bool) {
+        let shown = String::from_utf8_lossy(text).into_owned();
+        let (command, argument) = match shown.split_once(char::is_whitespace) {
+            Some((command, argument)) => (command, argument.trim()),
+            None => (shown.as_str(), ""),
+        };
+        let plain_key =
+            |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric());
+        match command {
+            "\\restrict" if alone && plain_key(argument) => {
+                self.marks.restrict(line, argument);
+                self.gather.needs(fit::of_restrict(Place::Line(line)));
+            }
+            "\\unrestrict" if alone && plain_key(argument) => {
+                if !self.marks.unrestrict(argument) {
+                    self.gather.foreign(
+                        Place::Line(line),
+                        "an `\\unrestrict` that answers no `\\restrict`",
+                    );
+                }
+            }
+            "\\connect" | "\\c" if alone => match connected_database(argument) {
+                Some(database) => self.gather.connect(database),
+                None => self
+                    .gather
+                    .foreign(Place::Line(line), "a `\\connect` to another server or user"),
+            },
+            _ => {
+                let name: String = command.chars().take(20).collect();
+                self.gather
+                    .foreign(Place::Line(line), &format!("the psql command `{name}`"));
+            }
+        }
+    }
+}
+
+/// The database that a `\connect` goes to, unless it names another server or user.
+fn connected_database(argument: &str) -> Option<String> {
+    let argument = argument
+        .strip_prefix("-reuse-previous=on")
+        .map_or(argument, str::trim_start);
+    let inner = argument
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let name = match inner {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None if argument.contains(|c: char| c.is_whitespace() || "'`\"\\|".contains(c)) => {
+            return None;
+        }
+        None => argument.to_owned(),
+    };
+    if let Some(value) = name.strip_prefix("dbname=") {
+        // pg_dumpall writes this for names that need it: dbname='my db', and nothing behind it.
+        let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
+        return (!value.replace("\\'", "").contains('\''))
+            .then(|| value.replace("\\'", "'").replace("\\\\", "\\"));
+    }
+    (!name.is_empty() && !name.contains(['=', '`']) && !name.contains("://")).then_some(name)
+}
+
+/// Bytes that `SELECT pg_catalog.lowrite(0, '\x…')` puts into a large object.
+fn written_to_large_object(words: &Words<'_>, statement: &Statement<'_>) -> Option<u64> {
+    let ["select", "pg_catalog.lowrite" | "lowrite", ..] = words.start() else {
+        return None;
+    };
+    let text = statement.text;
+    let digits = memchr::memmem::find(text, b"'\\x")? + 3;
+    let length = memchr::memchr(b'\'', &text[digits..])?;
+    Some(length as u64 / 2)
+}

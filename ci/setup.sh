@@ -54,3 +54,11 @@ need_local_postgres() {
     no_server_of_its_own
     install_packages postgresql
 }
+
+# The tests of compressed and encrypted backups read what the real programs write.
+need_compressors() {
+    local program
+    for program in zstd lz4 xz gpg openssl; do
+        command -v "$program" >/dev/null || { install_packages zstd lz4 xz-utils gnupg openssl; return; }
+    done
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::bundle::{self, Member};
 use super::format::tar::TarError;
 use super::format::{Format, Sniffed, archive, plain, sniff};
-use super::packing::{self, Keys, Layer, OpenError, Unpacked};
+use super::packing::{self, Keys, Layer, OpenError, Trouble, Unpacked};
 use super::source::{Found, made};
 use super::spool::Spool;
 use super::{Backup, Contents, Part, format, manifest};
@@ -33,6 +33,16 @@ pub struct InspectError {
     pub reason: String,
     /// What to do.
     pub hint: Option<String>,
+}
+
+impl From<Trouble> for InspectError {
+    fn from(trouble: Trouble) -> Self {
+        let (reason, hint) = match trouble {
+            Trouble::Place { reason, hint } | Trouble::Keys { reason, hint } => (reason, hint),
+            Trouble::Backup(finding) => (finding.actual, finding.hint),
+        };
+        Self { reason, hint }
+    }
 }
 
 impl InspectError {
@@ -248,17 +258,9 @@ impl Inspection {
 
     /// A file, whatever it is wrapped in.
     fn file(&self, name: &str, path: &Path, bundles: Bundles) -> Result<Looked, InspectError> {
-        let unreadable = |error: &io::Error| InspectError::place(path, error);
         let mut content = match Unpacked::open(path, &self.keys) {
             Ok(content) => content,
-            Err(OpenError::Place(error)) => return Err(unreadable(&error)),
-            Err(OpenError::Keys { reason, hint }) => {
-                return Err(InspectError::new(
-                    format!("{}: {reason}", path.display()),
-                    hint,
-                ));
-            }
-            Err(OpenError::Backup(finding)) => return self.broken(path, finding),
+            Err(error) => return broken(error),
         };
         let layers = content.layers().to_vec();
         let read = match sniff(content.head()) {
@@ -298,11 +300,11 @@ impl Inspection {
                 None
             }
             Err(error) => {
-                broken = Some(packing::damage(&error).ok_or_else(|| unreadable(&error))?);
+                broken = Some(at_fault(path, &error)?);
                 None
             }
         };
-        self.whole_file(path, content, &layers, &mut looked, &mut broken)?;
+        Self::whole_file(content, &layers, &mut looked, &mut broken)?;
         looked.problems.extend(broken);
         match dump {
             Some(dump) => self.part(name, path, layers, dump, &mut looked),
@@ -334,10 +336,10 @@ impl Inspection {
             }
             Err(TarError::Damaged(finding)) => broken = Some(*finding),
             Err(TarError::Io(error)) => {
-                broken = Some(packing::damage(&error).ok_or_else(|| unreadable(&error))?);
+                broken = Some(at_fault(path, &error)?);
             }
         }
-        self.whole_file(path, content, layers, &mut looked, &mut broken)?;
+        Self::whole_file(content, layers, &mut looked, &mut broken)?;
         looked.problems.extend(broken);
         let inner = if looked.format.is_empty() {
             "bundle".to_owned()
@@ -350,41 +352,20 @@ impl Inspection {
 
     /// Takes what is known of a file when it was read to its end.
     fn whole_file(
-        &self,
-        path: &Path,
         content: Unpacked,
         layers: &[Layer],
         looked: &mut Looked,
         broken: &mut Option<Finding>,
     ) -> Result<(), InspectError> {
-        let unreadable = |error: &io::Error| InspectError::place(path, error);
-        match content.end() {
-            Ok(ended) => {
-                looked.bytes = ended.bytes;
-                looked.sha256 = ended.sha256;
-                looked.unpacked_bytes = (!layers.is_empty()).then_some(ended.unpacked_bytes);
-                looked.warnings.extend(ended.warnings);
-            }
-            Err(error) => {
-                let damage = packing::damage(&error).ok_or_else(|| unreadable(&error))?;
-                broken.get_or_insert(damage);
-                (looked.bytes, looked.sha256) =
-                    digest_of(path).map_err(|error| unreadable(&error))?;
-            }
+        let ended = content.end()?;
+        looked.bytes = ended.file.bytes;
+        looked.sha256 = ended.file.sha256;
+        looked.unpacked_bytes = (!layers.is_empty()).then_some(ended.unpacked_bytes);
+        looked.warnings.extend(ended.warnings);
+        if let Some(problem) = ended.problem {
+            broken.get_or_insert(problem);
         }
         Ok(())
-    }
-
-    /// A file that is no backup, and what says so.
-    fn broken(&self, path: &Path, finding: Finding) -> Result<Looked, InspectError> {
-        let (bytes, sha256) = digest_of(path).map_err(|error| InspectError::place(path, &error))?;
-        Ok(Looked {
-            format: "no backup".to_owned(),
-            bytes,
-            sha256,
-            problems: vec![finding],
-            ..Looked::default()
-        })
     }
 
     /// Adds a dump that was read to what is known of its file.
@@ -515,6 +496,42 @@ impl<R: Read, T: Fn(u64)> Read for Watched<R, T> {
     }
 }
 
+/// A file that cannot be opened; when that is the backup's own fault, it is all that is known of it.
+fn broken(error: OpenError) -> Result<Looked, InspectError> {
+    match error {
+        OpenError {
+            trouble: Trouble::Backup(finding),
+            file: Some(file),
+        } => Ok(Looked {
+            format: "no backup".to_owned(),
+            bytes: file.bytes,
+            sha256: file.sha256,
+            problems: vec![finding],
+            ..Looked::default()
+        }),
+        OpenError { trouble, .. } => Err(trouble.into()),
+    }
+}
+
+/// What an error from reading says about the backup.
+///
+/// # Errors
+/// When it says nothing about it.
+fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, InspectError> {
+    match packing::damage(error) {
+        Some(finding) => Ok(finding),
+        None => Err(
+            match error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<Trouble>())
+            {
+                Some(trouble) => trouble.clone().into(),
+                None => InspectError::place(path, error),
+            },
+        ),
+    }
+}
+
 /// Writes down what is read through it.
 struct Tee<R, W> {
     reader: R,
@@ -545,22 +562,6 @@ fn inside(layers: &[Layer], finding: Finding) -> Finding {
     Finding {
         actual: format!("{} of {}", names.join(" of "), finding.actual),
         ..finding
-    }
-}
-
-/// Bytes and SHA-256 of a file.
-fn digest_of(path: &Path) -> io::Result<(u64, String)> {
-    let (mut sum, mut bytes) = (Sha256::new(), 0);
-    let mut reader = BufReader::with_capacity(CHUNK, File::open(path)?);
-    loop {
-        let chunk = reader.fill_buf()?;
-        if chunk.is_empty() {
-            return Ok((bytes, hex(&sum.finalize())));
-        }
-        sum.update(chunk);
-        let read = chunk.len();
-        bytes += read as u64;
-        reader.consume(read);
     }
 }
 

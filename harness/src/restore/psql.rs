@@ -173,7 +173,7 @@ pub(super) async fn restore(
     let mut facts = crate::outcome::RestoreFacts {
         method: format!(
             "psql, as in `{} FILE | psql`",
-            part.layers.first().map_or("cat", Layer::unpacker)
+            part.layers.first().map_or("cat", Layer::undone_by)
         ),
         duration,
         phases: phases(&marks, duration),
@@ -241,7 +241,7 @@ fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
 /// Sends the whole dump with its marks; gives the digest of the file as it lies. It is run on a thread
 /// of its own.
 fn pump(part: &Part, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<String> {
-    let mut content = part.open()?;
+    let mut content = part.open().map_err(|error| error.trouble)?;
     let mark = |name: &str| format!("SELECT '{word}-{name}';");
     let marks = [
         (part.contents.data_begins, mark("data")),
@@ -290,7 +290,7 @@ fn pump(part: &Part, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<Str
         let heard = format!("SELECT \"{word}-heard\";");
         let _ = sender.blocking_send(Bytes::from(format!("\n{}\n{heard}\n", mark("end"))));
     }
-    Ok(content.end()?.sha256)
+    Ok(content.end()?.file.sha256)
 }
 
 /// Finds the statements that end in the lines of the errors, shortened to what holds no value.
@@ -298,7 +298,7 @@ async fn statements(part: &Part, errors: &[Message]) -> Vec<(u64, String)> {
     let wanted: BTreeSet<u64> = errors.iter().map(|error| error.line).collect();
     let part = part.clone();
     let find = move || -> io::Result<Vec<(u64, String)>> {
-        let content = BufReader::with_capacity(CHUNK, part.open()?);
+        let content = BufReader::with_capacity(CHUNK, part.open().map_err(|error| error.trouble)?);
         find_statements(Lexer::new(content), &wanted)
     };
     // Only the wording of a finding depends on it.

@@ -2,7 +2,6 @@
 
 pub mod archive;
 mod foreign;
-pub mod gzip;
 pub mod lexer;
 pub mod plain;
 pub mod statement;

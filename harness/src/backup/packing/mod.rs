@@ -1,241 +1,326 @@
-//! What a backup is wrapped in.
+//! What a backup is wrapped in, outside of its own format: compression and encryption. Layers are
+//! told by content, never by name, and peeled from the outside in.
+//!
+//! - one layer a file: `gzip`, `zstd`, `lz4`, `xz` (what they share: `frames`), `age`, `command`
+//! - `file`: the file as it lies, with its digest
+//! - `settings`, `keys`: what a scenario says about decryption, and what becomes of it
+//! - `trouble`: why a file cannot be read, and whose fault that is
+
+mod age;
+mod buffered;
+mod command;
+mod file;
+mod foreign;
+mod frames;
+mod gzip;
+mod keys;
+mod lz4;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod xz;
+mod zstd;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use buffered::Buffered;
+use file::Reading;
+use frames::{Frame as _, Frames, Notes};
+use keys::Way;
 
-use super::format::gzip::Members;
+pub use file::FileFacts;
+pub use keys::Keys;
+pub use trouble::{Trouble, damage};
+
 use crate::outcome::Finding;
-use crate::redact::hex;
 
-/// One layer.
+/// Bytes of the content that [`Unpacked::head`] gives, where there are so many.
+const HEAD: usize = 512;
+
+/// Layers that are peeled: more is no backup but an attack.
+const MOST_LAYERS: usize = 8;
+
+/// One thing that a backup is wrapped in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
-    /// gzip.
+    /// gzip, of any number of members.
     Gzip,
-}
-
-impl Layer {
-    /// The command that a runbook would unpack it with.
-    #[must_use]
-    pub fn unpacker(&self) -> &'static str {
-        match self {
-            Self::Gzip => "gunzip -c",
-        }
-    }
-}
-
-impl From<OpenError> for io::Error {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Place(error) => error,
-            OpenError::Keys { reason, .. } => Self::other(reason),
-            OpenError::Backup(finding) => Self::other(finding.actual),
-        }
-    }
+    /// zstd, of any number of frames.
+    Zstd,
+    /// lz4, of any number of frames.
+    Lz4,
+    /// xz, of any number of streams.
+    Xz,
+    /// age, binary or armored.
+    Age,
+    /// What the scenario's decrypt command undoes: the name of its program.
+    Command(String),
 }
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("gzip")
+        match self {
+            Self::Gzip => f.write_str("gzip"),
+            Self::Zstd => f.write_str("zstd"),
+            Self::Lz4 => f.write_str("lz4"),
+            Self::Xz => f.write_str("xz"),
+            Self::Age => f.write_str("age"),
+            Self::Command(name) => write!(f, "`{name}`"),
+        }
     }
 }
 
-/// Keys.
-#[derive(Debug, Clone, Default)]
-pub struct Keys;
+impl Layer {
+    /// Whether it makes a file smaller rather than secret.
+    #[must_use]
+    pub const fn is_compression(&self) -> bool {
+        matches!(self, Self::Gzip | Self::Zstd | Self::Lz4 | Self::Xz)
+    }
 
-/// Why it cannot be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The place.
-    Place(io::Error),
-    /// The keys.
-    Keys {
-        /// Why.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// The backup.
-    Backup(Finding),
-}
+    /// The command of a runbook that undoes it, the file's name behind it.
+    #[must_use]
+    pub fn undone_by(&self) -> &str {
+        match self {
+            Self::Gzip => "gunzip -c",
+            Self::Zstd => "zstd -dc",
+            Self::Lz4 => "lz4 -dc",
+            Self::Xz => "xz -dc",
+            Self::Age => "age -d",
+            Self::Command(name) => name,
+        }
+    }
 
-struct Digesting<R>(R, Sha256, u64);
-
-impl<R: Read> Read for Digesting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read(buffer)?;
-        self.1.update(&buffer[..read]);
-        self.2 += read as u64;
-        Ok(read)
+    /// What the first bytes say.
+    fn of(head: &[u8]) -> Option<Self> {
+        let begins = |magic: &[u8]| head.starts_with(magic);
+        if begins(gzip::Gzip::MAGIC) {
+            Some(Self::Gzip)
+        } else if begins(zstd::Zstd::MAGIC) {
+            Some(Self::Zstd)
+        } else if begins(lz4::Lz4::MAGIC) {
+            Some(Self::Lz4)
+        } else if begins(xz::Xz::MAGIC) {
+            Some(Self::Xz)
+        } else if begins(age::BINARY) || begins(age::ARMORED) {
+            Some(Self::Age)
+        } else {
+            // zstd and lz4 share these; the first frame with content tells.
+            let length = usize::try_from(frames::skippable(head)?).ok()?;
+            Self::of(head.get(length..)?)
+        }
     }
 }
 
-type Raw = BufReader<Digesting<Box<dyn Read + Send>>>;
-
-enum Inner {
-    Raw(Raw),
-    Gzip(Box<Members<Raw>>),
+/// Why a file was not opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{trouble}")]
+pub struct OpenError {
+    /// Whose fault it is.
+    pub trouble: Trouble,
+    /// The file as it lies, when it is the backup's fault and the file could be read.
+    pub file: Option<Box<FileFacts>>,
 }
 
-/// The content.
-pub struct Unpacked {
-    inner: Inner,
-    head: Vec<u8>,
-    at: usize,
-    layers: Vec<Layer>,
-    bytes: u64,
+impl From<Trouble> for OpenError {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            trouble,
+            file: None,
+        }
+    }
 }
 
-/// The end.
-#[derive(Debug)]
+/// A file that was read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// SHA-256.
-    pub sha256: String,
-    /// Bytes.
-    pub bytes: u64,
-    /// Unpacked.
+    /// The file as it lies.
+    pub file: FileFacts,
+    /// Bytes of the content; of what could be read of it, when there is a problem.
     pub unpacked_bytes: u64,
-    /// Warnings.
+    /// Why the content is not whole.
+    pub problem: Option<Finding>,
+    /// What is odd about the layers and does not matter, such as padding.
     pub warnings: Vec<Finding>,
 }
 
+/// The content inside all layers. It is read on a thread for blocking work: a decrypt command needs
+/// the runtime.
+///
+/// Content is whole only when `read` came to the end without an error: most layers have their
+/// checksum behind it.
+pub struct Unpacked {
+    content: Buffered,
+    layers: Vec<Layer>,
+    head: Vec<u8>,
+    reading: Reading,
+    notes: Notes,
+    bytes: u64,
+}
+
 impl Unpacked {
-    /// Opens.
+    /// Opens a file and peels what it is wrapped in.
     ///
     /// # Errors
-    /// Place.
+    /// When the place, the keys or the backup do not allow it.
     pub fn open(path: &Path, keys: &Keys) -> Result<Self, OpenError> {
-        let file = File::open(path).map_err(OpenError::Place)?;
-        Self::from_reader(file, keys)
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| {
+            Trouble::place(format!("cannot open {name}: {error}"))
+                .hint("run redrill as a user who may read the backup")
+        })?;
+        Self::from_reader(name, file, keys)
     }
 
-    /// Reads.
+    /// Peels what is read from elsewhere, such as a member of a bundle; `name` is what errors call it.
     ///
     /// # Errors
-    /// Place.
+    /// When the place, the keys or the backup do not allow it.
     pub fn from_reader(
+        name: impl Into<String>,
         reader: impl Read + Send + 'static,
-        _keys: &Keys,
+        keys: &Keys,
     ) -> Result<Self, OpenError> {
-        let mut raw = BufReader::with_capacity(
-            256 * 1024,
-            Digesting(Box::new(reader) as Box<dyn Read + Send>, Sha256::new(), 0),
-        );
-        let first = raw.fill_buf().map_err(OpenError::Place)?;
-        let gzip = first.starts_with(&[0x1f, 0x8b]);
-        let mut inner = if gzip {
-            Inner::Gzip(Box::new(Members::new(raw)))
-        } else {
-            Inner::Raw(raw)
-        };
-        let mut head = vec![0; 512];
-        let mut filled = 0;
-        while filled < head.len() {
-            let read = match &mut inner {
-                Inner::Raw(raw) => raw.read(&mut head[filled..]),
-                Inner::Gzip(members) => members.read(&mut head[filled..]),
-            };
-            match read {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) => {
-                    return Err(damage(&error).map_or(OpenError::Place(error), OpenError::Backup));
-                }
-            }
+        let (chunks, reading) = file::read(name.into(), reader)?;
+        let notes = Notes::default();
+        match peel(Buffered::new(chunks), keys, &notes) {
+            Ok((content, layers, head)) => Ok(Self {
+                content,
+                layers,
+                head,
+                reading,
+                notes,
+                bytes: 0,
+            }),
+            Err(trouble @ Trouble::Backup(_)) => Err(OpenError {
+                trouble,
+                file: Some(Box::new(reading.end()?)),
+            }),
+            Err(trouble) => Err(trouble.into()),
         }
-        head.truncate(filled);
-        Ok(Self {
-            inner,
-            head,
-            at: 0,
-            layers: if gzip { vec![Layer::Gzip] } else { Vec::new() },
-            bytes: 0,
-        })
     }
 
-    /// Layers.
+    /// What it is wrapped in, outermost first.
+    #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// Head.
+    /// The first 512 bytes of the content, fewer when there are no more.
+    #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// Ends.
+    /// Reads what is left of the content and of the file.
     ///
     /// # Errors
-    /// Reading.
-    pub fn end(mut self) -> io::Result<Ended> {
-        io::copy(&mut self, &mut io::sink())?;
-        let mut warnings = Vec::new();
-        let raw = match self.inner {
-            Inner::Raw(raw) => raw,
-            Inner::Gzip(members) => {
-                if members.trailing > 0 {
-                    warnings.push(Finding::new(
-                        "nothing behind the end of the gzip data",
-                        format!(
-                            "{} more bytes, which every reader ignores",
-                            members.trailing
-                        ),
-                    ));
-                }
-                members
-                    .into_inner()
-                    .ok_or_else(|| io::Error::other("gone"))?
-            }
+    /// When the place or the keys do not allow it. Damage is in [`Ended::problem`].
+    pub fn end(mut self) -> Result<Ended, Trouble> {
+        let rest = io::copy(&mut self, &mut io::sink());
+        let problem = match rest.map_err(|error| Trouble::of(&error)) {
+            Ok(_) => None,
+            Err(Trouble::Backup(finding)) => Some(finding),
+            Err(trouble) => return Err(trouble),
         };
-        let mut raw = raw;
-        io::copy(&mut raw, &mut io::sink())?;
-        let Digesting(_, digest, bytes) = raw.into_inner();
+        // Nobody listens any more, so that the thread can come to the end.
+        drop(self.content);
         Ok(Ended {
-            sha256: hex(&digest.finalize()),
-            bytes,
+            file: self.reading.end()?,
             unpacked_bytes: self.bytes,
-            warnings,
+            problem,
+            warnings: self.notes.take(),
         })
     }
 }
 
+impl fmt::Debug for Unpacked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpacked")
+            .field("layers", &self.layers)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Read for Unpacked {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.head[self.at..];
-        let read = if rest.is_empty() {
-            match &mut self.inner {
-                Inner::Raw(raw) => raw.read(buffer)?,
-                Inner::Gzip(members) => members.read(buffer)?,
-            }
-        } else {
-            let taken = rest.len().min(buffer.len());
-            buffer[..taken].copy_from_slice(&rest[..taken]);
-            self.at += taken;
-            taken
-        };
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(out)?;
         self.bytes += read as u64;
         Ok(read)
     }
 }
 
-/// Damage.
-#[must_use]
-pub fn damage(error: &io::Error) -> Option<Finding> {
-    let actual = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-            format!("it is damaged: {error}")
+/// Peels layer by layer; gives the content, its layers and its first bytes.
+fn peel(
+    mut content: Buffered,
+    keys: &Keys,
+    notes: &Notes,
+) -> Result<(Buffered, Vec<Layer>, Vec<u8>), Trouble> {
+    let mut layers: Vec<Layer> = Vec::new();
+    if let Some(Way::Command(command)) = &keys.0
+        && !head(&mut content)?.is_empty()
+    {
+        layers.push(Layer::of_command(command));
+        content = Buffered::new(command::decrypt(command, content, notes.clone())?);
+    }
+    loop {
+        let head = head(&mut content)?;
+        let Some(layer) = Layer::of(&head) else {
+            foreign::refuse(&head, keys, &layers)?;
+            if head.is_empty() {
+                return Err(Trouble::Backup(empty(&layers)));
+            }
+            return Ok((content, layers, head));
+        };
+        if layer.is_compression() && layers.last() == Some(&layer) {
+            return Err(Trouble::Backup(
+                Finding::new(
+                    format!("a backup inside the {layer} file"),
+                    format!("another {layer} file: it was compressed twice"),
+                )
+                .hint("psql cannot read it as it is: mend the backup job"),
+            ));
         }
-        _ => return None,
-    };
-    Some(
-        Finding::new("a gzip file whose checksum is right to its end", actual).hint(
-            "the file was cut off or changed: compare its size and digest with where it was made",
-        ),
-    )
+        if layers.len() == MOST_LAYERS {
+            return Err(Trouble::Backup(Finding::new(
+                format!(
+                    "a backup inside at most {MOST_LAYERS} layers of compression and encryption"
+                ),
+                format!("one more layer: {layer}"),
+            )));
+        }
+        content = match (&layer, &keys.0) {
+            (Layer::Gzip, _) => Buffered::new(Frames::<gzip::Gzip>::new(content, notes.clone())),
+            (Layer::Zstd, _) => Buffered::new(Frames::<zstd::Zstd>::new(content, notes.clone())),
+            (Layer::Lz4, _) => Buffered::new(Frames::<lz4::Lz4>::new(content, notes.clone())),
+            (Layer::Xz, _) => Buffered::new(Frames::<xz::Xz>::new(content, notes.clone())),
+            (Layer::Age, Some(Way::Age(identities))) => {
+                Buffered::new(age::decrypt(content, identities)?)
+            }
+            (Layer::Age | Layer::Command(_), _) => {
+                return Err(Trouble::keys(
+                    "it is encrypted with age, and the scenario has no identity for it",
+                    "add `[backup.decrypt] age-identity = { file = \"backup.key\" }` to the scenario",
+                ));
+            }
+        };
+        layers.push(layer);
+    }
+}
+
+/// The first bytes of what is inside the layers so far.
+fn head(content: &mut Buffered) -> Result<Vec<u8>, Trouble> {
+    let head = content.peek(HEAD).map_err(|error| Trouble::of(&error))?;
+    Ok(head[..head.len().min(HEAD)].to_vec())
+}
+
+/// Nothing at all, or a layer around nothing: what a pipe leaves behind when `pg_dump` failed.
+fn empty(layers: &[Layer]) -> Finding {
+    let around: String = layers.iter().map(|layer| format!("{layer} of ")).collect();
+    Finding::new("a PostgreSQL backup", format!("{around}an empty file"))
+        .hint("the backup job wrote nothing: look at its exit code and at the disk")
 }

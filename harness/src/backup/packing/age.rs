@@ -1,0 +1,347 @@
+//! age, binary or armored, for X25519 and ssh identities. Every chunk is authenticated, and the last
+//! one says that it is the last.
+
+use std::io::{self, Read};
+
+use age::armor::ArmoredReader;
+use age::{DecryptError, Decryptor, Identity};
+
+use super::Layer;
+use super::buffered::Buffered;
+use super::frames::damaged;
+use super::trouble::Trouble;
+
+/// How a file begins.
+pub(super) const BINARY: &[u8] = b"age-encryption.org/";
+
+/// How a file of the version that is known begins.
+const KNOWN: &[u8] = b"age-encryption.org/v1\n";
+
+/// How an armored file begins.
+pub(super) const ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+
+/// The longest header, whatever a file claims: thousands of recipients.
+const HEADER: usize = 1024 * 1024;
+
+/// The longest line of an armored file; the format allows 64 characters.
+const LINE: usize = 1024;
+
+const EXPECTED: &str = "an age file that decrypts to its end";
+
+/// Identities that a file may be encrypted to.
+pub(super) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
+
+/// Reads identities from the text of a file: `age-keygen` writes it, or it is an ssh private key.
+pub(super) fn identities(text: &str) -> Result<Identities, String> {
+    let encrypted = "it is encrypted itself, and there is nobody to ask for its passphrase";
+    if text.trim_start().starts_with("-----BEGIN ") {
+        if text.as_bytes().starts_with(ARMORED) {
+            return Err(encrypted.to_owned());
+        }
+        return match age::ssh::Identity::from_buffer(text.as_bytes(), None) {
+            Ok(key @ age::ssh::Identity::Unencrypted(_)) => Ok(vec![Box::new(key)]),
+            Ok(age::ssh::Identity::Encrypted(_)) => Err(encrypted.to_owned()),
+            Ok(age::ssh::Identity::Unsupported(_)) => {
+                Err("it is an ssh key of a kind that age does not use".to_owned())
+            }
+            // The error's own text may show a part of the key.
+            Err(_) => Err("it is no ssh private key in OpenSSH's format".to_owned()),
+        };
+    }
+    if text.as_bytes().starts_with(BINARY) {
+        return Err(encrypted.to_owned());
+    }
+    let found = age::IdentityFile::from_buffer(text.as_bytes())
+        .map_err(|_| "it holds a line that is no age identity".to_owned())?
+        .into_identities()
+        .map_err(|_| "it holds an identity that cannot be used".to_owned())?;
+    if found.is_empty() {
+        return Err("it holds no identity".to_owned());
+    }
+    Ok(found)
+}
+
+/// Decrypts with the first identity that fits.
+pub(super) fn decrypt(
+    mut input: Buffered,
+    identities: &Identities,
+) -> Result<impl Read + Send + use<>, Trouble> {
+    if input
+        .peek(ARMORED.len())
+        .map_err(wrong)?
+        .starts_with(ARMORED)
+    {
+        input = Buffered::new(Age(ArmoredReader::new(Lines { input, length: 0 })));
+    }
+    bounded_header(&mut input)?;
+    let head = input.peek(KNOWN.len()).map_err(wrong)?;
+    if head.len() >= KNOWN.len() && head.starts_with(BINARY) && !head.starts_with(KNOWN) {
+        return Err(Trouble::place(
+            "it is encrypted with a version of the age format that is not known",
+        )
+        .hint(
+            "let `[backup.decrypt] command = [\"age\", \"-d\", \"-i\", \"KEY-FILE\"]` decrypt it",
+        ));
+    }
+    let decryptor = Decryptor::new_buffered(input).map_err(refused)?;
+    if decryptor.is_scrypt() {
+        return Err(Trouble::keys(
+            "it is encrypted with a passphrase, which redrill does not ask for",
+            "encrypt to a recipient (`age -r age1…`), or say a command that knows the passphrase: `[backup.decrypt] command = […]`",
+        ));
+    }
+    let stream = decryptor
+        .decrypt(
+            identities
+                .iter()
+                .map(|identity| &**identity as &dyn Identity),
+        )
+        .map_err(refused)?;
+    Ok(Age(stream))
+}
+
+/// Says no to a header that does not end: it is kept in memory.
+fn bounded_header(input: &mut Buffered) -> Result<(), Trouble> {
+    let mut wanted = 4096;
+    loop {
+        let head = input.peek(wanted).map_err(wrong)?;
+        let ends = memchr::memmem::find(head, b"\n--- ").is_some();
+        if ends || head.len() < wanted {
+            // A header that is cut is told by the decryptor.
+            return Ok(());
+        }
+        if wanted >= HEADER {
+            return Err(wrong(io::Error::other("its header does not end")));
+        }
+        wanted *= 4;
+    }
+}
+
+fn refused(error: DecryptError) -> Trouble {
+    match error {
+        DecryptError::Io(error) => wrong(error),
+        DecryptError::NoMatchingKeys => Trouble::keys(
+            "it is encrypted with age, and to none of the identities in `age-identity`",
+            "give the identity whose recipient the backup job encrypts to",
+        ),
+        DecryptError::KeyDecryptionFailed => Trouble::keys(
+            "the identity in `age-identity` cannot be used",
+            "give one that is not encrypted itself",
+        ),
+        other => wrong(io::Error::other(other.to_string())),
+    }
+}
+
+/// What a layer below said stays.
+fn wrong(error: io::Error) -> Trouble {
+    Trouble::inside(&error)
+        .cloned()
+        .unwrap_or_else(|| damaged(&Layer::Age, EXPECTED, &error))
+}
+
+/// The content, with errors that say whose fault they are.
+struct Age<R>(R);
+
+impl<R: Read> Read for Age<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.read(out).map_err(wrong)?)
+    }
+}
+
+/// Says no to a line that does not end: armor is read line by line.
+struct Lines {
+    input: Buffered,
+    /// Of the line so far.
+    length: usize,
+}
+
+impl Read for Lines {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        let mut rest = &out[..read];
+        while let Some(at) = memchr::memchr(b'\n', &rest[..rest.len().min(LINE)]) {
+            self.length = 0;
+            rest = &rest[at + 1..];
+        }
+        self.length += rest.len();
+        if self.length > LINE {
+            return Err(io::Error::other("it has a line that is too long"));
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+    use std::iter::once;
+    use std::sync::Arc;
+
+    use age::armor::{ArmoredWriter, Format};
+    use age::secrecy::{ExposeSecret as _, SecretString};
+    use age::{Encryptor, Recipient, x25519};
+    use rstest::rstest;
+
+    use super::super::keys::Way;
+    use super::super::{Keys, OpenError, Unpacked};
+    use super::*;
+
+    /// Made for this test; it opens nothing.
+    const SSH: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACBULai74g/MoDLxLQo63D/ARLwy+Tb/cse/oAOGaK3mFQAAAIhQ80x4UPNM
+eAAAAAtzc2gtZWQyNTUxOQAAACBULai74g/MoDLxLQo63D/ARLwy+Tb/cse/oAOGaK3mFQ
+AAAEAhpPorlVvw5mu3Bhdg+oLUQauvf+8K84GeSTVhZ6ivOlQtqLviD8ygMvEtCjrcP8BE
+vDL5Nv9yx7+gA4ZoreYVAAAABHRlc3QB
+-----END OPENSSH PRIVATE KEY-----
+";
+    const SSH_RECIPIENT: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQtqLviD8ygMvEtCjrcP8BEvDL5Nv9yx7+gA4ZoreYV";
+
+    fn keys(text: &str) -> Keys {
+        Keys(Some(Way::Age(Arc::new(identities(text).unwrap()))))
+    }
+
+    fn encrypt(recipient: &dyn Recipient, armored: bool, content: &[u8]) -> Vec<u8> {
+        let format = if armored {
+            Format::AsciiArmor
+        } else {
+            Format::Binary
+        };
+        let encryptor = Encryptor::with_recipients(once(recipient)).unwrap();
+        let armor = ArmoredWriter::wrap_output(Vec::new(), format).unwrap();
+        let mut writer = encryptor.wrap_output(armor).unwrap();
+        writer.write_all(content).unwrap();
+        writer.finish().and_then(ArmoredWriter::finish).unwrap()
+    }
+
+    fn read(packed: &[u8], keys: &Keys) -> Result<Vec<u8>, Trouble> {
+        let mut unpacked = Unpacked::from_reader("t", Cursor::new(packed.to_vec()), keys)
+            .map_err(|error: OpenError| error.trouble)?;
+        assert_eq!(unpacked.layers()[0], Layer::Age);
+        let mut content = Vec::new();
+        unpacked
+            .read_to_end(&mut content)
+            .map_err(|error| Trouble::of(&error))?;
+        Ok(content)
+    }
+
+    /// A new key: as text of `age-keygen`, and its recipient.
+    fn key() -> (String, x25519::Recipient) {
+        let key = x25519::Identity::generate();
+        let text = format!("# created: today\n{}\n", key.to_string().expose_secret());
+        (text, key.to_public())
+    }
+
+    #[rstest]
+    fn what_was_encrypted_is_read_whole(
+        #[values(false, true)] armored: bool,
+        #[values(1, 65_535, 65_536, 65_537, 3 * 65_536)] bytes: usize,
+    ) {
+        let (text, recipient) = key();
+        let ssh: age::ssh::Recipient = SSH_RECIPIENT.parse().unwrap();
+        let content = vec![b'-'; bytes];
+        for (keys, recipient) in [
+            (keys(&text), &recipient as &dyn Recipient),
+            (keys(SSH), &ssh),
+        ] {
+            let packed = encrypt(recipient, armored, &content);
+            assert!(read(&packed, &keys).unwrap() == content);
+        }
+    }
+
+    #[test]
+    fn age_of_zstd_is_two_layers() {
+        let (text, recipient) = key();
+        let inside = ::zstd::encode_all(&b"content"[..], 3).unwrap();
+        let packed = encrypt(&recipient, false, &inside);
+        let unpacked = Unpacked::from_reader("t", Cursor::new(packed), &keys(&text)).unwrap();
+        assert_eq!(unpacked.layers(), [Layer::Age, Layer::Zstd]);
+        assert_eq!(unpacked.head(), b"content");
+    }
+
+    #[rstest]
+    fn f11_a_cut_anywhere_is_an_error(#[values(false, true)] armored: bool) {
+        let (text, recipient) = key();
+        let keys = keys(&text);
+        for bytes in [100, 2 * 65_536] {
+            let good = encrypt(&recipient, armored, &vec![b'-'; bytes]);
+            // Behind armor stands a line end, which nobody misses.
+            let last = good.len() - usize::from(armored);
+            let step = if bytes == 100 { 1 } else { 4001 };
+            let chunk_ends = [65_536 + 16, 2 * (65_536 + 16)].map(|at| last.saturating_sub(at));
+            for end in (ARMORED.len()..last).step_by(step).chain(chunk_ends) {
+                if end < ARMORED.len() {
+                    continue;
+                }
+                let trouble = read(&good[..end], &keys).unwrap_err();
+                assert!(
+                    matches!(trouble, Trouble::Backup(_)),
+                    "{end} of {last}: {trouble:?}"
+                );
+            }
+        }
+    }
+
+    #[rstest]
+    fn f12_f14_what_was_changed_or_appended_is_an_error(#[values(false, true)] armored: bool) {
+        let (text, recipient) = key();
+        let keys = keys(&text);
+        let content = b"some content";
+        let good = encrypt(&recipient, armored, content);
+        for at in ARMORED.len()..good.len() {
+            for mask in [1, 0x80] {
+                let mut bytes = good.clone();
+                bytes[at] ^= mask;
+                match read(&bytes, &keys) {
+                    // A stanza that is changed is one for somebody else.
+                    Err(Trouble::Backup(_) | Trouble::Keys { .. }) => {}
+                    Err(Trouble::Place { reason, .. }) if reason.contains("version") => {}
+                    Err(trouble) => panic!("{at}: {trouble:?}"),
+                    Ok(read) => assert_eq!(read, content, "{at}"),
+                }
+            }
+        }
+        for tail in [&b"garbage"[..], &[0; 600]] {
+            let trouble = read(&[&good, tail].concat(), &keys).unwrap_err();
+            assert!(matches!(trouble, Trouble::Backup(_)), "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_do_not_fit_say_nothing_about_the_backup() {
+        let (_, recipient) = key();
+        let (other, _) = key();
+        let packed = encrypt(&recipient, false, b"content");
+        let secret = SecretString::from("passphrase".to_owned());
+        let mut with_passphrase = age::scrypt::Recipient::new(secret);
+        with_passphrase.set_work_factor(2);
+        let with_passphrase = encrypt(&with_passphrase, true, b"content");
+        for (packed, keys, expected) in [
+            (&packed, Keys::default(), "has no identity"),
+            (&packed, keys(&other), "none of the identities"),
+            (&packed, keys(SSH), "none of the identities"),
+            (&with_passphrase, keys(&other), "a passphrase"),
+        ] {
+            let trouble = read(packed, &keys).unwrap_err();
+            assert!(
+                matches!(&trouble, Trouble::Keys { reason, hint: Some(_) } if reason.contains(expected)),
+                "{trouble:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_no_damage() {
+        let trouble = read(b"age-encryption.org/v2\n-> x\n--- y\n", &keys(SSH)).unwrap_err();
+        assert!(matches!(trouble, Trouble::Place { .. }), "{trouble:?}");
+    }
+
+    #[rstest]
+    #[case::header([&b"age-encryption.org/v1\n"[..], &b"-> a b\nQUJD\n".repeat(200_000)].concat())]
+    #[case::line([ARMORED, b"\n", &[b'A'; 3_000_000]].concat())]
+    fn a_file_without_an_end_is_not_kept_in_memory(#[case] packed: Vec<u8>) {
+        let trouble = read(&packed, &keys(SSH)).unwrap_err();
+        assert!(matches!(trouble, Trouble::Backup(_)), "{trouble:?}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What decrypts a backup, resolved: identities, or a command with its environment.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::age::Identities;
+use crate::redact::Redactor;
+
+/// What decrypts a backup. By default nothing does. Cheap to clone; it prints no secret.
+#[derive(Clone, Default)]
+pub struct Keys(pub(super) Option<Way>);
+
+/// Identities or a command.
+#[derive(Clone)]
+pub(super) enum Way {
+    Age(Arc<Identities>),
+    Command(Arc<Command>),
+}
+
+/// A program that gets the file and gives the content.
+pub(super) struct Command {
+    /// A path, or a name that is looked for in the `PATH` of `environment`.
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    pub folder: PathBuf,
+    /// How long it may take before it gives the next byte.
+    pub timeout: Duration,
+    /// The run's id.
+    pub run: String,
+    pub redactor: Redactor,
+}
+
+impl Command {
+    /// What messages call it.
+    pub(super) fn name(&self) -> String {
+        self.program.file_name().map_or_else(
+            || self.program.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("Keys(none)"),
+            Some(Way::Age(identities)) => write!(f, "Keys({} age identities)", identities.len()),
+            Some(Way::Command(command)) => write!(f, "Keys(`{}`)", command.name()),
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::format::archive::{self, ArchiveError};
+use super::format::archive::{ArchiveError, custom};
 use super::format::gzip::Members;
 use super::format::{Format, Sniffed, plain, sniff};
 use super::source::{Found, made};
@@ -90,30 +90,29 @@ pub fn inspect(found: &Found) -> Result<Backup, InspectError> {
         }
         Sniffed::Text => text(&mut backup, &mut reader).map_err(unreadable)?,
         Sniffed::Gzip => gzip(&mut backup, &mut reader)?,
-        Sniffed::Archive => match archive::read(&mut reader) {
-            Ok(archive) => {
-                backup.format = Format::Archive {
-                    version: archive.version,
-                };
-                header_time = archive.made;
-                data_entries = archive.data_entries;
-                backup.contents = archive.contents;
-                backup.contents.origin = Some(archive.database).filter(|name| !name.is_empty());
-            }
-            Err(ArchiveError::Unsupported(kind)) => {
-                return Err(InspectError {
-                    reason: format!("archive format {kind} is not supported"),
-                    hint: Some("use a custom archive (`pg_dump -Fc`) of version 12 or newer, or a plain file".to_owned()),
+        Sniffed::Archive => {
+            match custom::read(&mut reader) {
+                Ok(archive) => {
+                    let version = archive.layout.map(|layout| layout.version.to_string());
+                    backup.format = Format::Archive {
+                        version: version.unwrap_or_default(),
+                    };
+                    header_time = archive.made;
+                    data_entries = archive.data_entries;
+                    backup.contents = archive.contents;
+                    backup.problems.extend(archive.problems.problems);
+                    backup.warnings.extend(archive.problems.warnings);
+                    backup.uncompressed_bytes = archive.uncompressed_bytes;
+                }
+                Err(ArchiveError::Io(error)) => return Err(unreadable(error)),
+                Err(error @ ArchiveError::Unsupported(_)) => {
+                    return Err(InspectError {
+                    reason: format!("{} is {error}", found.path.display()),
+                    hint: Some("dump again with a pg_dump that this version knows, or into a plain file".to_owned()),
                 });
+                }
             }
-            Err(error) => backup.problems.push(
-                Finding::new(
-                    "an archive with a whole table of contents",
-                    error.to_string(),
-                )
-                .hint("the file was cut off or damaged: look at the transfer of the backup job"),
-            ),
-        },
+        }
     }
     // What a format does not read still counts for the digest.
     io::copy(&mut reader, &mut io::sink()).map_err(unreadable)?;

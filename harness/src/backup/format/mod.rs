@@ -3,8 +3,10 @@
 pub mod archive;
 pub mod gzip;
 pub mod lexer;
+pub mod lz4;
 pub mod plain;
 pub mod statement;
+pub mod tar;
 
 use std::fmt;
 

@@ -10,6 +10,7 @@ mod codes;
 mod command;
 mod file;
 mod harmless;
+mod read_archive;
 mod restore;
 mod scenario;
 mod writer;

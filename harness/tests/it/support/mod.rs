@@ -87,10 +87,15 @@ pub async fn inspect(path: &Path) -> Backup {
 /// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
 /// the test fails.
 pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
+    on_plur_of(None, test).await;
+}
+
+/// The same on a server of this major version; without one, of the backup's.
+pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
     let mut backup = inspect(&plur_backup()).await;
     let run = work().begin().unwrap();
     let wanted = Wanted {
-        major: backup.contents.major(),
+        major: major.or(backup.contents.major()),
         extensions: backup.contents.extensions.clone(),
         superuser: backup.contents.bootstrap_superuser(),
         bytes: backup.uncompressed_bytes,

@@ -177,7 +177,9 @@ impl Gather {
                         .rows
                         .entry((self.database.clone(), table))
                         .or_insert(Rows { line: place.line(), ..Rows::default() });
-                    rows.count += told.value_groups;
+                    // The row of a table without columns has no group behind VALUES.
+                    let by_default = words.text.trim_end_matches(';').ends_with(" DEFAULT VALUES");
+                    rows.count += told.value_groups.max(by_default.into());
                     rows.may_be_fewer |= told.on_conflict;
                 }
             }

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::broken::archive::{CUSTOM, DIRECTORY, Folder, TAR};
 use super::builder::none;
-use crate::support::{Plur, on_plur_of};
+use crate::support::{Plur, on_empty, on_plur_of};
 
 /// Two large objects, one of them empty, beside the rows that every version dumps.
 const ADDED: &str = "
@@ -28,62 +28,86 @@ CREATE TABLE public.no_columns ();
 INSERT INTO public.no_columns DEFAULT VALUES;
 ";
 
+/// What stands for PLUR on a server without its extensions.
+const INSTEAD: &str = "
+CREATE SCHEMA org;
+DO $$ BEGIN
+  FOR i IN 1..25 LOOP
+    EXECUTE format('CREATE TABLE org.t%s AS SELECT n, repeat(''text '', n) AS note FROM generate_series(1, %s) n', i, i * 7);
+    EXECUTE format('GRANT SELECT ON org.t%s TO PUBLIC', i);
+  END LOOP;
+END $$;
+SELECT lo_from_bytea(4710, decode(repeat('00', 100000), 'hex'));
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_of_15_are_read_as_the_server_counts() {
+    on_empty(15, async |plur| {
+        plur.sql("plur", INSTEAD).await;
+        as_the_server_counts(plur, 15).await;
+    })
+    .await;
+}
+
 #[rstest]
-#[case(15)]
 #[case(17)]
 #[case(18)]
 #[tokio::test(flavor = "multi_thread")]
-async fn archives_are_read_as_the_server_counts(#[case] major: u32) {
+async fn archives_of_plur_are_read_as_the_server_counts(#[case] major: u32) {
     on_plur_of(Some(major), async |plur| {
-        plur.sql("plur", ADDED).await;
-        let (plain, found, _) = plain::read(dump(plur, &[]).await.as_slice()).unwrap();
-        assert_eq!(found.problems, []);
-        counted(plur, &plain).await;
-        let compressions: &[&str] = if major < 16 {
-            &["0", "6"]
-        } else {
-            &["none", "gzip", "lz4", "zstd"]
-        };
-        for compression in compressions {
-            let compress = format!("--compress={compression}");
-            for more in [&[][..], &["--inserts"], &["--rows-per-insert=9"]] {
-                let what = format!("{major} custom {compression} {more:?}");
-                let arguments = [&["--format=custom", &compress], more].concat();
-                let archive = custom::read(dump(plur, &arguments).await.as_slice()).unwrap();
-                same(&what, &archive, &plain, more.is_empty());
-            }
-            let folder = dump_folder(plur, &["--format=directory", &compress]).await;
-            let read = directory::read(&folder.path).unwrap();
-            same(
-                &format!("{major} directory {compression}"),
-                &read.archive,
-                &plain,
-                true,
-            );
-        }
-        // With a file it can go back to, pg_dump writes where the data lies.
-        let seekable = dump_folder(plur, &["--format=custom"]).await;
-        let bytes = fs::read(&seekable.path).unwrap();
-        same(
-            &format!("{major} seekable"),
-            &custom::read(bytes.as_slice()).unwrap(),
-            &plain,
-            true,
-        );
-        let tar_bytes = dump(plur, &["--format=tar"]).await;
-        same(
-            &format!("{major} tar"),
-            &tar::read(tar_bytes.as_slice()).unwrap(),
-            &plain,
-            true,
-        );
-        let mut wrong = Vec::new();
-        broken_files(&bytes, &tar_bytes, &mut wrong);
-        let folder = dump_folder(plur, &["--format=directory"]).await;
-        broken_folders(&folder.path, &mut wrong);
-        none(wrong);
+        as_the_server_counts(plur, major).await
     })
     .await;
+}
+
+async fn as_the_server_counts(plur: &Plur, major: u32) {
+    plur.sql("plur", ADDED).await;
+    let (plain, found, _) = plain::read(dump(plur, &[]).await.as_slice()).unwrap();
+    assert_eq!(found.problems, []);
+    counted(plur, &plain).await;
+    let compressions: &[&str] = if major < 16 {
+        &["0", "6"]
+    } else {
+        &["none", "gzip", "lz4", "zstd"]
+    };
+    for compression in compressions {
+        let compress = format!("--compress={compression}");
+        for more in [&[][..], &["--inserts"], &["--rows-per-insert=9"]] {
+            let what = format!("{major} custom {compression} {more:?}");
+            let arguments = [&["--format=custom", &compress], more].concat();
+            let archive = custom::read(dump(plur, &arguments).await.as_slice()).unwrap();
+            same(&what, &archive, &plain, more.is_empty());
+        }
+        let folder = dump_folder(plur, &["--format=directory", &compress]).await;
+        let read = directory::read(&folder.path).unwrap();
+        same(
+            &format!("{major} directory {compression}"),
+            &read.archive,
+            &plain,
+            true,
+        );
+    }
+    // With a file it can go back to, pg_dump writes where the data lies.
+    let seekable = dump_folder(plur, &["--format=custom"]).await;
+    let bytes = fs::read(&seekable.path).unwrap();
+    same(
+        &format!("{major} seekable"),
+        &custom::read(bytes.as_slice()).unwrap(),
+        &plain,
+        true,
+    );
+    let tar_bytes = dump(plur, &["--format=tar"]).await;
+    same(
+        &format!("{major} tar"),
+        &tar::read(tar_bytes.as_slice()).unwrap(),
+        &plain,
+        true,
+    );
+    let mut wrong = Vec::new();
+    broken_files(&bytes, &tar_bytes, &mut wrong);
+    let folder = dump_folder(plur, &["--format=directory"]).await;
+    broken_folders(&folder.path, &mut wrong);
+    none(wrong);
 }
 
 /// Every table of the dump has as many rows as the server counts.
@@ -117,7 +141,8 @@ fn same(what: &str, archive: &Archive, plain: &Contents, by_copy: bool) {
     };
     assert_eq!(shown(&archive.contents), shown(plain), "{what}");
     let contents = &archive.contents;
-    assert_eq!(contents.large_objects, 2, "{what}");
+    // PLUR has one of its own.
+    assert_eq!(contents.large_objects, 3, "{what}");
     assert_eq!(contents.extensions, plain.extensions, "{what}");
     assert_eq!(contents.encoding, plain.encoding, "{what}");
     assert_eq!(contents.source_version, plain.source_version, "{what}");

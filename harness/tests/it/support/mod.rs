@@ -116,6 +116,33 @@ pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
     .unwrap();
     assert_eq!(log.errors, []);
     assert_eq!(log.database, "plur");
+    given(server, run, test).await;
+}
+
+/// Starts a server of this major version with an empty database `plur`, for tests that fill it themselves.
+pub async fn on_empty(major: u32, test: impl AsyncFnOnce(&Plur)) {
+    let run = work().begin().unwrap();
+    let wanted = Wanted {
+        major: Some(major),
+        extensions: Vec::new(),
+        superuser: "postgres".to_owned(),
+        bytes: 0,
+        file: None,
+    };
+    let path = std::env::var("PATH").unwrap();
+    let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
+        .await
+        .unwrap();
+    given(server, run, async |plur: &Plur| {
+        plur.sql("postgres", "CREATE DATABASE plur TEMPLATE template0")
+            .await;
+        test(plur).await;
+    })
+    .await;
+}
+
+/// Lets the test work with a server, and removes it.
+async fn given(server: ThrowawayServer, run: Run, test: impl AsyncFnOnce(&Plur)) {
     let plur = Plur {
         server,
         run,

@@ -459,8 +459,8 @@ mod tests {
         assert_eq!(told(&good), "");
         for (name, bytes) in &good {
             for end in 0..bytes.len() {
-                // An empty lz4 file is how pg_dump writes an empty large object.
-                if end == 0 && name.starts_with("blob_") && compression == Compression::Lz4 {
+                // An empty file is how pg_dump writes an empty large object.
+                if end == 0 && name.starts_with("blob_") && compression != Compression::Gzip {
                     continue;
                 }
                 let mut files = good.clone();

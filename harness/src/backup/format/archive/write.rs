@@ -356,8 +356,8 @@ pub(super) fn compress(bytes: &[u8], compression: Compression, custom: bool) -> 
             encoder.write_all(bytes).unwrap();
             encoder.finish().unwrap()
         }
-        // Of nothing it writes no file but an empty one, as pg_dump does.
-        Compression::Lz4 if bytes.is_empty() && !custom => Vec::new(),
+        // Of nothing pg_dump writes an empty file.
+        Compression::Lz4 | Compression::Zstd if bytes.is_empty() && !custom => Vec::new(),
         Compression::Lz4 => {
             let mut encoder = FrameEncoder::new(Vec::new());
             encoder.write_all(bytes).unwrap();

@@ -107,9 +107,12 @@ impl Entry {
             Kind::Directory | Kind::Tar => match fields.text()? {
                 None => Stored::Nothing,
                 Some(name) if name.is_empty() => Stored::Nothing,
-                // Before 1.16 the name in the entry is not that of the file.
+                // In tar archives, and in all before 1.16, the entry names a file that there is not.
                 Some(_) if entry.kind == "BLOBS" && minor < 16 => {
                     Stored::File("blobs.toc".to_owned())
+                }
+                Some(_) if entry.kind == "BLOBS" && kind == Kind::Tar => {
+                    Stored::File(format!("blobs_{}.toc", entry.id))
                 }
                 Some(name) => Stored::File(name),
             },

@@ -306,7 +306,7 @@ impl Sample {
                 Kind::Directory | Kind::Tar => {
                     let file = match (entry.data, entry.kind) {
                         (false, _) => String::new(),
-                        (true, "BLOBS") => self.list(),
+                        (true, "BLOBS") if kind == Kind::Directory => self.list(),
                         (true, _) => format!("{}.dat", entry.id),
                     };
                     text(&mut out, Some(&file));

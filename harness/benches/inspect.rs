@@ -9,8 +9,8 @@ use std::io::{BufReader, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
 use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use redrill::backup::format::plain;
 use sha2::{Digest as _, Sha256};
 

@@ -7,7 +7,7 @@ use crate::backup::format::Format;
 use crate::backup::inspect::{Inspection, inspect};
 use crate::backup::packing::Keys;
 use crate::backup::spool::Spool;
-use crate::backup::{self, Backup, Part};
+use crate::backup::{self, Backup};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
@@ -268,7 +268,7 @@ pub fn wanted(backup: &Backup) -> Wanted {
         major: contents.major(),
         extensions: contents.extensions.clone(),
         superuser: contents.bootstrap_superuser(),
-        bytes: backup.parts.iter().map(Part::restored_bytes).sum(),
+        bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),
         files: archives.map(|part| part.path.clone()).collect(),
     }
 }

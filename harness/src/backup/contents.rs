@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::fit::Need;
+use super::format::archive::Layout;
 use crate::database::QualifiedName;
 use crate::outcome::{Finding, NotTested};
 
@@ -48,6 +49,8 @@ pub struct Contents {
     pub dump_version: Option<String>,
     /// The database that it was taken from, where the format says so.
     pub origin: Option<String>,
+    /// Kind, version and inner compression, for an archive.
+    pub archive: Option<Layout>,
     /// Databases that it creates itself.
     pub creates: Vec<String>,
     /// Databases that it connects to, in order; empty when it goes wherever the restore is connected.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Contents;
 use super::format::Format;
+use super::format::archive::{Layout, Version};
 use super::format::statement::Words;
 use super::gather::Place;
 use crate::outcome::Finding;
@@ -273,10 +274,10 @@ pub(super) const fn of_restrict(place: Place) -> Need {
 }
 
 /// The first major version whose `pg_restore` reads an archive of this version.
-fn reads_archive(version: &str) -> u32 {
-    match version {
-        "1.15" => 16,
-        "1.16" => 17,
+fn reads_archive(version: Version) -> u32 {
+    match (version.major, version.minor) {
+        (1, 15) => 16,
+        (1, 16) => 17,
         _ => 12,
     }
 }
@@ -285,9 +286,10 @@ fn reads_archive(version: &str) -> u32 {
 #[must_use]
 pub fn fits(contents: &Contents, format: &Format, server: (u32, u32)) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Format::Archive { version, .. } = format
-        && server.0 < reads_archive(version)
+    if let Format::Archive(layout) = format
+        && server.0 < reads_archive(layout.version)
     {
+        let version = layout.version;
         findings.push(
             Finding::new(
                 format!(
@@ -341,8 +343,8 @@ fn unmet(
 #[must_use]
 pub fn servers(contents: &Contents, format: &Format) -> String {
     let archive = match format {
-        Format::Archive { version, .. } => {
-            let reads = Versions::From(reads_archive(version));
+        Format::Archive(Layout { version, .. }) => {
+            let reads = Versions::From(reads_archive(*version));
             Some((reads, format!("an archive {version}")))
         }
         Format::Plain => None,
@@ -385,7 +387,7 @@ pub fn servers(contents: &Contents, format: &Format) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::format::ArchiveKind;
+    use crate::backup::format::archive::{Compression, Kind};
     use rstest::rstest;
 
     const PLAIN: Format = Format::Plain;
@@ -450,10 +452,15 @@ mod tests {
         #[case] good: u32,
         #[case] bad: u32,
     ) {
-        let archive = Format::Archive {
-            kind: ArchiveKind::Custom,
-            version: version.to_owned(),
-        };
+        let (_, minor) = version.split_once('.').unwrap();
+        let archive = Format::Archive(Layout {
+            kind: Kind::Custom,
+            version: Version {
+                major: 1,
+                minor: minor.parse().unwrap(),
+            },
+            compression: Compression::Gzip,
+        });
         let contents = Contents::default();
         assert_eq!(fits(&contents, &archive, (good, 0)), [], "F25");
         assert_eq!(fits(&contents, &archive, (bad, 9)).len(), 1, "F25");

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::bundle::{self, Member};
+use super::format::archive::{Archive, ArchiveError, custom, directory, tar};
 use super::format::tar::TarError;
-use super::format::{Format, Sniffed, archive, plain, sniff};
+use super::format::{Format, Sniffed, plain, sniff};
 use super::packing::{self, Keys, Layer, OpenError, Trouble, Unpacked};
 use super::source::{Found, made};
 use super::spool::Spool;
@@ -130,6 +131,9 @@ enum Bundles {
     Within,
 }
 
+/// What the readers of archives read from.
+type BoxedReader<'a> = Box<dyn io::BufRead + 'a>;
+
 /// What a file or folder turned out to be.
 #[derive(Debug, Default)]
 struct Looked {
@@ -164,14 +168,40 @@ struct Dump {
     header_time: Option<Timestamp>,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,
+    /// Bytes of definitions and rows, without any compression.
+    text_bytes: u64,
     /// Where it was written out.
     copy: Option<PathBuf>,
+}
+
+/// A dump of what an archive told, unless even its head is not there.
+fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
+    let Some(layout) = archive.layout else {
+        let first = archive.problems.problems.into_iter().next();
+        return Err(first.unwrap_or_else(|| Finding::new("an archive of pg_dump", "no head")));
+    };
+    Ok(Dump {
+        format: Format::Archive(layout),
+        contents: archive.contents,
+        header_time: archive.made,
+        problems: archive.problems.problems,
+        warnings: archive.problems.warnings,
+        text_bytes: archive.uncompressed_bytes,
+        copy,
+    })
+}
+
+/// An archive of a version that is not known.
+fn unsupported(path: &Path, error: &ArchiveError) -> InspectError {
+    InspectError::new(
+        format!("{} is {error}", path.display()),
+        "use a newer redrill, or dump again into a plain file",
+    )
 }
 
 impl Inspection {
     /// A folder: a directory archive, or a bundle.
     fn folder(&self, name: &str, path: &Path) -> Result<Looked, InspectError> {
-        let _ = name;
         if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {
             return Err(InspectError::new(
                 format!(
@@ -181,11 +211,35 @@ impl Inspection {
                 "drill a logical backup: pg_dump, pg_dumpall",
             ));
         }
+        if bundle::is_directory_archive(path) {
+            return self.directory_archive(name, path);
+        }
         let mut looked = self.bundle(path)?;
         looked.format = match looked.parts.len() {
             1 => "bundle of one dump, folder".to_owned(),
             dumps => format!("bundle of {dumps} dumps, folder"),
         };
+        Ok(looked)
+    }
+
+    /// An archive with a file for every table.
+    fn directory_archive(&self, name: &str, path: &Path) -> Result<Looked, InspectError> {
+        let read = directory::read(path).map_err(|error| match error {
+            ArchiveError::Io(error) => InspectError::place(path, &error),
+            ArchiveError::Unsupported(_) => unsupported(path, &error),
+        })?;
+        let mut looked = Looked {
+            bytes: read.bytes,
+            sha256: read.sha256,
+            ..Looked::default()
+        };
+        match dump(read.archive, None) {
+            Ok(dump) => self.part(name, path, Vec::new(), dump, &mut looked),
+            Err(finding) => {
+                looked.format = "no backup".to_owned();
+                looked.problems.push(finding);
+            }
+        }
         Ok(looked)
     }
 
@@ -196,7 +250,11 @@ impl Inspection {
         let mut looked = Looked::default();
         let mut files = Vec::new();
         for Member { name, path } in &members.dumps {
-            let mut one = self.file(name, path, Bundles::Within)?;
+            let mut one = if path.is_dir() {
+                self.directory_archive(name, path)?
+            } else {
+                self.file(name, path, Bundles::Within)?
+            };
             files.push((name.clone(), one.bytes, one.sha256.clone()));
             looked.bytes += one.bytes;
             let older = |a: Timestamp, b: Timestamp| a.min(b);
@@ -279,10 +337,10 @@ impl Inspection {
                 "the table of contents of an archive, without the files that hold its data",
             )
             .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
-            Sniffed::Text => self.plain(&mut content).map(Ok),
-            Sniffed::Custom => self.custom(name, &mut content, !layers.is_empty()),
+            Sniffed::Text => self.plain(&mut content).map(Ok).map_err(ArchiveError::Io),
+            Sniffed::Custom => self.archive(name, &mut content, |reader| custom::read(reader)),
             Sniffed::Tar if is_tar_archive(content.head()) => {
-                self.tar_archive(name, &mut content, !layers.is_empty())
+                self.archive(name, &mut content, |reader| tar::read(reader))
             }
             Sniffed::Tar if bundles == Bundles::Within => {
                 return Err(InspectError::new(
@@ -299,10 +357,11 @@ impl Inspection {
                 broken = Some(finding);
                 None
             }
-            Err(error) => {
+            Err(ArchiveError::Io(error)) => {
                 broken = Some(at_fault(path, &error)?);
                 None
             }
+            Err(error @ ArchiveError::Unsupported(_)) => return Err(unsupported(path, &error)),
         };
         Self::whole_file(content, &layers, &mut looked, &mut broken)?;
         looked.problems.extend(broken);
@@ -389,6 +448,7 @@ impl Inspection {
             format: dump.format,
             bytes: looked.bytes,
             unpacked_bytes: looked.unpacked_bytes.unwrap_or(looked.bytes),
+            text_bytes: dump.text_bytes,
             sha256: looked.sha256.clone(),
             named_database: None,
             contents: dump.contents,
@@ -398,70 +458,38 @@ impl Inspection {
     /// Reads plain SQL.
     fn plain(&self, content: &mut Unpacked) -> io::Result<Dump> {
         let reader = BufReader::with_capacity(CHUNK, self.watched(content));
-        let (contents, found, _) = plain::read(reader)?;
+        let (contents, found, text_bytes) = plain::read(reader)?;
         Ok(Dump {
             format: Format::Plain,
             contents,
             header_time: None,
             problems: found.problems,
             warnings: found.warnings,
+            text_bytes,
             copy: None,
         })
     }
 
-    /// Reads a custom archive; one that is wrapped in something is also written out.
-    fn custom(
+    /// Reads an archive in one file; one that is wrapped in something is also written out, since
+    /// pg_restore reads it from a file.
+    fn archive(
         &self,
         name: &str,
         content: &mut Unpacked,
-        packed: bool,
-    ) -> io::Result<Result<Dump, Finding>> {
+        read: fn(BoxedReader<'_>) -> Result<Archive, ArchiveError>,
+    ) -> Result<Result<Dump, Finding>, ArchiveError> {
         let (mut copy, mut sink) = (None, None);
-        if packed && self.for_restore {
+        if !content.layers().is_empty() && self.for_restore {
             let (path, file) = self.spool.file(&format!("{}.archive", base(name)))?;
             (copy, sink) = (Some(path), Some(file));
         }
-        let tee = Tee {
+        let mut tee = Tee {
             reader: self.watched(content),
             copy: sink,
         };
-        let mut reader = BufReader::with_capacity(CHUNK, tee);
-        let archive = match archive::read(&mut reader) {
-            Ok(archive) => archive,
-            Err(error) => {
-                return Ok(Err(Finding::new(
-                    "an archive with a whole table of contents",
-                    error.to_string(),
-                )
-                .hint(
-                    "the file was cut off or damaged: look at the transfer of the backup job",
-                )));
-            }
-        };
-        io::copy(&mut reader, &mut io::sink())?;
-        let mut contents = archive.contents;
-        contents.origin = Some(archive.database).filter(|name| !name.is_empty());
-        Ok(Ok(Dump {
-            format: Format::Archive {
-                kind: format::ArchiveKind::Custom,
-                version: archive.version,
-            },
-            contents,
-            header_time: archive.made,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-            copy,
-        }))
-    }
-
-    /// Reads an archive in tar format.
-    fn tar_archive(
-        &self,
-        name: &str,
-        content: &mut Unpacked,
-        packed: bool,
-    ) -> io::Result<Result<Dump, Finding>> {
-        self.custom(name, content, packed)
+        let archive = read(Box::new(BufReader::with_capacity(CHUNK, &mut tee)))?;
+        io::copy(&mut tee, &mut io::sink())?;
+        Ok(dump(archive, copy))
     }
 
     /// Tells the listener how far the reading is.

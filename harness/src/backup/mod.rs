@@ -77,6 +77,8 @@ pub struct Part {
     pub bytes: u64,
     /// Bytes of SQL or of the archive.
     pub unpacked_bytes: u64,
+    /// Bytes of definitions and rows, without any compression.
+    pub text_bytes: u64,
     /// SHA-256 of `path`, in hex.
     pub sha256: String,
     /// The database that its name stands for, in a bundle.
@@ -92,16 +94,6 @@ impl Part {
     /// When it cannot be opened any more.
     pub fn open(&self) -> Result<Unpacked, OpenError> {
         Unpacked::open(&self.path, &self.keys)
-    }
-
-    /// Bytes of text that a restore puts into the server.
-    #[must_use]
-    pub fn restored_bytes(&self) -> u64 {
-        match self.format {
-            Format::Plain => self.unpacked_bytes,
-            // An archive compresses inside: some five times, as rows of text do.
-            Format::Archive { .. } => self.unpacked_bytes * 5,
-        }
     }
 
     /// Whether it makes roles and holds no table: what `pg_dumpall --globals-only` writes.

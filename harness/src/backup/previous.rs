@@ -249,6 +249,7 @@ mod tests {
                 format: Format::Plain,
                 bytes,
                 unpacked_bytes: bytes,
+                text_bytes: bytes,
                 sha256: String::new(),
                 named_database: None,
                 contents,

@@ -147,7 +147,9 @@ pub async fn restore(
             let database = make_database(server, part, settings).await?;
             let done = match part.format {
                 Format::Plain => psql::restore(&work, part, &database).await?,
-                Format::Archive { .. } => pg_restore::restore(&work, part, &database).await?,
+                Format::Archive(layout) => {
+                    pg_restore::restore(&work, part, layout, &database).await?
+                }
             };
             log.add(done, several.then_some(part.name.as_str()));
         }

@@ -9,7 +9,7 @@ use super::log::{Gather, Log, Tolerance};
 use super::psql::summarise;
 use super::{PartLog, RestoreError, Work};
 use crate::backup::Part;
-use crate::backup::format::{ArchiveKind, Format};
+use crate::backup::format::archive::{Kind, Layout};
 use crate::outcome::{Finding, Phase, RestoreFacts};
 use crate::server::{Client, ClientInput};
 
@@ -17,6 +17,7 @@ use crate::server::{Client, ClientInput};
 pub(super) async fn restore(
     work: &Work<'_>,
     part: &Part,
+    layout: Layout,
     database: &str,
 ) -> Result<PartLog, RestoreError> {
     let Work {
@@ -28,14 +29,11 @@ pub(super) async fn restore(
     let mut arguments: Vec<String> = ["--verbose", "--no-password", "--dbname", database]
         .map(str::to_owned)
         .into();
-    let Format::Archive { kind, .. } = part.format else {
-        return Err(RestoreError::new(format!("{} is no archive", part.name)));
-    };
     // A local pg_restore reads an open file, which it cannot do with several jobs; a tar file it never can.
-    let parallel = match kind {
-        ArchiveKind::Custom => server.facts().provider == "container",
-        ArchiveKind::Directory => true,
-        ArchiveKind::Tar => false,
+    let parallel = match layout.kind {
+        Kind::Custom => server.facts().provider == "container",
+        Kind::Directory => true,
+        Kind::Tar => false,
     };
     let jobs = settings.jobs.filter(|jobs| *jobs > 1 && parallel);
     if let Some(jobs) = jobs {

@@ -466,6 +466,7 @@ mod tests {
             format: Format::Plain,
             bytes: text.len() as u64,
             unpacked_bytes: text.len() as u64,
+            text_bytes: text.len() as u64,
             sha256: String::new(),
             named_database: None,
             contents: Contents {

@@ -18,41 +18,15 @@ pub enum Format {
     /// SQL text, as `pg_dump`, `pg_dumpall` and others write it.
     Plain,
     /// An archive for `pg_restore`.
-    Archive {
-        /// How it lies.
-        kind: ArchiveKind,
-        /// Its version, such as `1.16`.
-        version: String,
-    },
-}
-
-/// How an archive of `pg_dump` lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArchiveKind {
-    /// One file: `pg_dump --format=custom`.
-    Custom,
-    /// A folder with a file per table: `--format=directory`.
-    Directory,
-    /// The same in a tar file: `--format=tar`.
-    Tar,
+    Archive(archive::Layout),
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain => f.write_str("plain SQL"),
-            Self::Archive { kind, version } => write!(f, "{kind} archive {version}"),
+            Self::Archive(layout) => layout.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for ArchiveKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Custom => "custom",
-            Self::Directory => "directory",
-            Self::Tar => "tar",
-        })
     }
 }
 

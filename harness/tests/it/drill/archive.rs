@@ -144,20 +144,20 @@ fn broken(ledger: &[u8]) {
         (
             "F16 cut in the data",
             ledger[..middle].to_vec(),
-            "restore",
-            "end of file",
+            "backup",
+            "the file ends within its data",
         ),
         (
             "F16 cut by one byte",
             ledger[..ledger.len() - 1].to_vec(),
-            "restore",
-            "end of file",
+            "backup",
+            "the file ends within its data",
         ),
         (
             "F17 one bit flipped",
             flipped,
-            "restore",
-            "could not uncompress data",
+            "backup",
+            "its data is damaged",
         ),
     ];
     let mut wrong = Vec::new();

@@ -11,6 +11,7 @@ mod command;
 mod file;
 mod harmless;
 mod noted;
+mod read_archive;
 mod restore;
 mod scenario;
 mod writer;

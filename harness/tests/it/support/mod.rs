@@ -19,8 +19,8 @@ use redrill::outcome::Finding;
 use redrill::redact::Redactor;
 use redrill::restore::settings::Restore;
 use redrill::scenario::{self, ScenarioCheck};
-use redrill::server::ThrowawayServer;
 use redrill::server::settings::Server;
+use redrill::server::{ThrowawayServer, Wanted};
 use redrill::{restore, run};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -91,9 +91,15 @@ pub async fn inspect(path: &Path) -> Backup {
 /// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
 /// the test fails.
 pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
+    on_plur_of(None, test).await;
+}
+
+/// The same on a server of this major version; without one, of the backup's.
+pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
     let backup = inspect(&plur_backup()).await;
     let run = work().begin().unwrap();
-    let wanted = redrill::stage::wanted(&backup);
+    let mut wanted = redrill::stage::wanted(&backup);
+    wanted.major = major.or(wanted.major);
     let path = std::env::var("PATH").unwrap();
     let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
         .await
@@ -109,6 +115,31 @@ pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
     .unwrap();
     assert_eq!(log.errors, []);
     assert_eq!(log.database.as_deref(), Some("plur"));
+    given(server, run, test).await;
+}
+
+/// Starts a server of this major version with an empty database `plur`, for tests that fill it themselves.
+pub async fn on_empty(major: u32, test: impl AsyncFnOnce(&Plur)) {
+    let run = work().begin().unwrap();
+    let wanted = Wanted {
+        major: Some(major),
+        superuser: "postgres".to_owned(),
+        ..Wanted::default()
+    };
+    let path = std::env::var("PATH").unwrap();
+    let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
+        .await
+        .unwrap();
+    given(server, run, async |plur: &Plur| {
+        plur.sql("postgres", "CREATE DATABASE plur TEMPLATE template0")
+            .await;
+        test(plur).await;
+    })
+    .await;
+}
+
+/// Lets the test work with a server, and removes it.
+async fn given(server: ThrowawayServer, run: Run, test: impl AsyncFnOnce(&Plur)) {
     let plur = Plur {
         server,
         run,

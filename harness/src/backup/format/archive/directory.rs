@@ -1,0 +1,641 @@
+//! Directory archives: `toc.dat`, and a file with the data of every entry.
+//!
+//! pg_restore takes an empty file for a table without rows, and an empty list of large objects for
+//! none. Here every file must be there, end as pg_dump ends it, and belong to something.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::data::{Coding, Decoder};
+use super::{Archive, ArchiveError, Entry, Kind, Reading, Source, Stop, Stored};
+use crate::outcome::Finding;
+use crate::redact::hex;
+use crate::units::show_count;
+
+/// A line of a list of large objects is never longer.
+const LONGEST: u64 = 4096;
+
+/// A directory archive, and what tells it from every other one.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    /// What is in it.
+    pub archive: Archive,
+    /// SHA-256 of the sorted lines `SHA-256  BYTES  NAME`, one for every file: what
+    /// `for f in *; do echo "$(sha256sum <"$f" | cut -c-64)  $(stat -c %s "$f")  $f"; done | LC_ALL=C sort | sha256sum`
+    /// says in the folder.
+    pub sha256: String,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// Reads the archive in a folder, every file to its last byte.
+///
+/// # Errors
+/// That the disk fails, or that the archive is of a version that is not known. What is wrong with
+/// the archive is in [`Archive::problems`].
+pub fn read(folder: &Path) -> Result<Directory, ArchiveError> {
+    let mut files = Files::list(folder)?;
+    let mut reading = Reading::new(Kind::Directory);
+    let ended = all(&mut files, &mut reading);
+    let archive = reading.finish(ended)?;
+    let (sha256, bytes) = files.digest()?;
+    Ok(Directory {
+        archive,
+        sha256,
+        bytes,
+    })
+}
+
+/// Reads everything that the table of contents names, then looks at what is left.
+fn all(files: &mut Files<'_>, reading: &mut Reading) -> Result<(), Stop> {
+    let Some((name, coding)) = files.find("toc.dat") else {
+        let actual = "no `toc.dat`: the table of contents is not there";
+        return Err(Stop::damaged("an archive of pg_dump", actual));
+    };
+    files.read(&name, |file| {
+        let decoder = Decoder::new(coding, file).map_err(Stop::Io)?;
+        let mut reader = BufReader::new(decoder);
+        reading.table_of_contents(&mut reader)?;
+        match io::copy(&mut reader, &mut io::sink()) {
+            Ok(0) => {}
+            Ok(more) => reading.warning(Finding::about(
+                "toc.dat",
+                "nothing behind the table of contents",
+                format!("{} more bytes, which pg_restore ignores", show_count(more)),
+            )),
+            Err(error) => {
+                return Err(Stop::damaged(
+                    "a table of contents that can be read to its end",
+                    format!("`toc.dat` is damaged: {error}"),
+                ));
+            }
+        }
+        Ok(())
+    })??;
+    for (_, entry) in std::mem::take(&mut reading.missing) {
+        let Stored::File(name) = &entry.stored else {
+            continue;
+        };
+        let Some((file, coding)) = found(files, reading, entry.name(), name) else {
+            continue;
+        };
+        let finding = if entry.kind == "BLOBS" {
+            large_objects(files, reading, &entry, &file)?
+        } else {
+            files.read(&file, |file| reading.data(&entry, coding, file))?
+        };
+        if let Some(finding) = finding {
+            reading.problem(finding);
+        }
+    }
+    let left: Vec<String> = files
+        .all
+        .iter()
+        .filter(|(_, file)| file.digest.is_none())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
+    let (objects, others): (Vec<_>, Vec<_>) =
+        left.into_iter().partition(|name| is_large_object(name));
+    unnamed(reading, objects.iter());
+    strange(reading, &others);
+    Ok(())
+}
+
+/// Reads the data of the large objects that a list names.
+fn large_objects(
+    files: &mut Files<'_>,
+    reading: &mut Reading,
+    entry: &Entry,
+    list: &OsString,
+) -> Result<Option<Finding>, Stop> {
+    let mut objects = LargeObjects::default();
+    let shown = list.to_string_lossy().into_owned();
+    let finding = files.read(list, |file| objects.read(&shown, file))?;
+    for (oid, name) in &objects.named {
+        let object = format!("large object {oid}");
+        if let Some((file, coding)) = found(files, reading, object, name) {
+            let read = |file: &mut Source<_>| reading.large_object(entry, coding, oid, file);
+            if let Some(finding) = files.read(&file, read)? {
+                reading.problem(finding);
+            }
+        }
+    }
+    Ok(finding)
+}
+
+/// The file that holds the data of `object`; that there is none is a problem.
+fn found(
+    files: &Files<'_>,
+    reading: &mut Reading,
+    object: String,
+    name: &str,
+) -> Option<(OsString, Coding)> {
+    let actual = if !is_own_file(name) {
+        "its data in a file outside the folder, or in another's: pg_dump never writes that"
+            .to_owned()
+    } else {
+        match files.find(name) {
+            Some((file, _))
+                if files
+                    .all
+                    .get(&file)
+                    .is_some_and(|file| file.digest.is_some()) =>
+            {
+                format!("file `{name}`, which belongs to another entry")
+            }
+            Some(found) => return Some(found),
+            None => format!("no file `{name}`, compressed or not"),
+        }
+    };
+    reading.problem(Finding::about(object, "its data", actual));
+    None
+}
+
+/// Whether a name can only be that of a file of data in the folder itself.
+fn is_own_file(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !name.starts_with('.')
+        && !name.starts_with("toc.dat")
+        && !name.is_empty()
+        && name.bytes().all(plain)
+}
+
+/// Whether a file holds the data of a large object.
+pub(super) fn is_large_object(name: &str) -> bool {
+    name.starts_with("blob_")
+}
+
+/// Tells of files that belong to nothing.
+pub(super) fn strange(reading: &mut Reading, names: &[String]) {
+    if let Some(first) = names.first() {
+        let more = match names.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        reading.warning(
+            Finding::new(
+                "only what pg_dump writes",
+                format!("`{first}`{more}, which the table of contents does not name"),
+            )
+            .hint("pg_restore ignores it; it may be from another dump into the same place"),
+        );
+    }
+}
+
+/// The lists of large objects, `blobs.toc` or `blobs_N.toc`: lines of an oid and the name of a file.
+#[derive(Debug, Default)]
+pub(super) struct LargeObjects {
+    /// Oid and file of each.
+    pub named: Vec<(String, String)>,
+    /// The files.
+    pub files: BTreeSet<String>,
+}
+
+impl LargeObjects {
+    /// Reads a list, and gives what is wrong with it.
+    pub fn read(&mut self, name: &str, mut reader: impl BufRead) -> Option<Finding> {
+        let damaged = |actual: String| {
+            Some(Finding::about(
+                format!("large objects in `{name}`"),
+                "lines of an oid and the name of a file",
+                actual,
+            ))
+        };
+        let before = self.named.len();
+        loop {
+            let mut line = Vec::new();
+            match (&mut reader).take(LONGEST).read_until(b'\n', &mut line) {
+                Ok(0) if self.named.len() == before => return damaged("an empty file".to_owned()),
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => return damaged(format!("it cannot be read: {error}")),
+            }
+            let number = self.named.len() - before + 1;
+            let text = std::str::from_utf8(&line).ok();
+            let parts = text
+                .and_then(|text| text.strip_suffix('\n'))
+                .and_then(|text| text.split_once(' '))
+                .filter(|(oid, file)| oid.parse::<u32>().is_ok() && is_own_file(file));
+            let Some((oid, file)) = parts else {
+                return damaged(format!("line {number} is not such a line, or is cut off"));
+            };
+            if !self.files.insert(file.to_owned()) {
+                return damaged(format!("line {number} names the same file again"));
+            }
+            self.named.push((oid.to_owned(), file.to_owned()));
+        }
+    }
+}
+
+/// Tells of data of large objects that no list names, and so is not restored.
+pub(super) fn unnamed<'a>(reading: &mut Reading, files: impl Iterator<Item = &'a String>) {
+    let mut files = files.peekable();
+    if let Some(first) = files.peek().map(|name| (*name).clone()) {
+        let actual = format!(
+            "{} files with such data are in none of them, `{first}` first",
+            show_count(files.count() as u64)
+        );
+        let expected = "all of them in a `blobs.toc` or `blobs_N.toc`";
+        reading.problem(Finding::about("large objects", expected, actual));
+    }
+}
+
+/// The files of a folder, and the digests of those that were read.
+#[derive(Debug)]
+struct Files<'a> {
+    folder: &'a Path,
+    all: BTreeMap<OsString, OneFile>,
+}
+
+#[derive(Debug, Default)]
+struct OneFile {
+    /// Whether it is a file, rather than a folder, a link, a pipe.
+    regular: bool,
+    digest: Option<(String, u64)>,
+}
+
+impl<'a> Files<'a> {
+    fn list(folder: &'a Path) -> io::Result<Self> {
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let file = OneFile {
+                regular: entry.file_type()?.is_file(),
+                digest: None,
+            };
+            all.insert(entry.file_name(), file);
+        }
+        Ok(Self { folder, all })
+    }
+
+    /// Finds a file as pg_restore does: as it is named, or with a suffix of compression.
+    fn find(&self, name: &str) -> Option<(OsString, Coding)> {
+        [
+            ("", Coding::Plain),
+            (".gz", Coding::Gzip),
+            (".lz4", Coding::Lz4),
+            (".zst", Coding::Zstd),
+        ]
+        .into_iter()
+        .map(|(suffix, coding)| (OsString::from(format!("{name}{suffix}")), coding))
+        .find(|(name, _)| self.all.get(name).is_some_and(|file| file.regular))
+    }
+
+    /// Reads a file to its end, whatever `read` makes of it, and takes its digest.
+    fn read<T>(
+        &mut self,
+        name: &OsString,
+        read: impl FnOnce(&mut Source<BufReader<Digesting>>) -> T,
+    ) -> Result<T, Stop> {
+        let file = File::open(self.folder.join(name)).map_err(Stop::Io)?;
+        let digesting = Digesting {
+            file,
+            digest: Sha256::new(),
+        };
+        let mut source = Source::new(BufReader::with_capacity(128 * 1024, digesting));
+        let given = read(&mut source);
+        // A part that was not read still counts for the digest.
+        if source.failed.is_none() {
+            source.drain().map_err(Stop::Io)?;
+        }
+        let given = source.ended(Ok(given))?;
+        let digest = hex(&source.reader.into_inner().digest.finalize());
+        if let Some(file) = self.all.get_mut(name) {
+            file.digest = Some((digest, source.at));
+        }
+        Ok(given)
+    }
+
+    /// Reads what was not read, and gives the digest of the folder and its bytes.
+    fn digest(mut self) -> io::Result<(String, u64)> {
+        let unread: Vec<OsString> = self
+            .all
+            .iter()
+            .filter(|(_, file)| file.regular && file.digest.is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in unread {
+            match self.read(&name, |_| ()) {
+                Ok(()) => {}
+                Err(Stop::Io(error)) => return Err(error),
+                Err(_) => return Err(io::Error::other("a file changed while it was read")),
+            }
+        }
+        let mut lines = Vec::new();
+        let mut all = 0;
+        for (name, file) in &self.all {
+            if let Some((sha256, bytes)) = &file.digest {
+                lines.push(format!("{sha256}  {bytes}  {}\n", name.to_string_lossy()));
+                all += bytes;
+            }
+        }
+        lines.sort();
+        Ok((hex(&Sha256::digest(lines.concat())), all))
+    }
+}
+
+/// Takes the digest of a file that is read through it.
+#[derive(Debug)]
+struct Digesting {
+    file: File,
+    digest: Sha256,
+}
+
+impl Read for Digesting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Compression;
+    use super::super::write::{Folder, Sample, compress};
+    use super::*;
+    use rstest::rstest;
+    use std::fmt::Write as _;
+
+    fn written(files: &Folder) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    /// Problems, and warnings behind `odd`.
+    fn told(files: &Folder) -> String {
+        let problems = read(written(files).path()).unwrap().archive.problems;
+        let mut text = String::new();
+        for (what, findings) in [("", problems.problems), ("odd ", problems.warnings)] {
+            for finding in findings {
+                let object = finding.object.unwrap_or_default();
+                writeln!(text, "{what}{object}: {}", finding.actual).unwrap();
+            }
+        }
+        text
+    }
+
+    #[rstest]
+    #[case(14, Compression::Gzip, false)]
+    #[case(14, Compression::None, false)]
+    #[case(15, Compression::Zstd, false)]
+    #[case(16, Compression::Gzip, true)]
+    #[case(16, Compression::Lz4, false)]
+    #[case(16, Compression::Zstd, false)]
+    #[case(16, Compression::None, false)]
+    fn an_archive_is_read(
+        #[case] minor: u8,
+        #[case] compression: Compression,
+        #[case] inserts: bool,
+    ) {
+        let files = Sample {
+            minor,
+            compression,
+            inserts,
+            ..Sample::default()
+        }
+        .directory();
+        let folder = written(&files);
+        let Directory {
+            archive,
+            sha256,
+            bytes,
+        } = read(folder.path()).unwrap();
+        assert_eq!(
+            (archive.problems.problems, archive.problems.warnings),
+            (vec![], vec![])
+        );
+        let counts: Vec<u64> = archive
+            .contents
+            .rows
+            .values()
+            .map(|rows| rows.count)
+            .collect();
+        assert_eq!(
+            (counts.as_slice(), archive.contents.large_objects),
+            ([30, 0, 1].as_slice(), 2)
+        );
+        assert_eq!(
+            bytes,
+            files.values().map(|bytes| bytes.len() as u64).sum::<u64>()
+        );
+        let mut lines: Vec<String> = files
+            .iter()
+            .map(|(name, bytes)| {
+                format!("{}  {}  {name}\n", hex(&Sha256::digest(bytes)), bytes.len())
+            })
+            .collect();
+        lines.sort();
+        assert_eq!(sha256, hex(&Sha256::digest(lines.concat())));
+    }
+
+    #[rstest]
+    #[case(Compression::None)]
+    #[case(Compression::Gzip)]
+    #[case(Compression::Lz4)]
+    #[case(Compression::Zstd)]
+    fn any_file_cut_after_any_byte_is_found(#[case] compression: Compression) {
+        let tables = vec![vec!["1\tone".to_owned(), "2\ttwo".to_owned()], Vec::new()];
+        // Nothing tells a large object without compression from a longer one.
+        let large_objects = match compression {
+            Compression::None => Vec::new(),
+            _ => vec![b"hello".to_vec(), b"world".to_vec()],
+        };
+        let good = Sample {
+            compression,
+            tables,
+            large_objects,
+            ..Sample::default()
+        }
+        .directory();
+        assert_eq!(told(&good), "");
+        for (name, bytes) in &good {
+            for end in 0..bytes.len() {
+                // An empty file is how pg_dump writes an empty large object.
+                if end == 0 && name.starts_with("blob_") && compression != Compression::Gzip {
+                    continue;
+                }
+                let mut files = good.clone();
+                files.get_mut(name).unwrap().truncate(end);
+                let told = told(&files);
+                assert!(
+                    told.lines().any(|line| !line.starts_with("odd")),
+                    "{name} cut after {end}"
+                );
+            }
+        }
+    }
+
+    type Change = fn(&mut Folder);
+
+    const FAULTS: &[(&str, Change, &str)] = &[
+        (
+            "F19 file missing",
+            |f| {
+                f.remove("100.dat.gz");
+            },
+            "app.t0: no file `100.dat`",
+        ),
+        (
+            "F19 large object missing",
+            |f| {
+                f.remove("blob_4711.dat.gz");
+            },
+            "large object 4711: no file",
+        ),
+        (
+            "F20 zero bytes",
+            |f| {
+                f.insert("100.dat.gz".into(), vec![]);
+            },
+            "app.t0: its data ends in the middle",
+        ),
+        (
+            "F20 zero bytes, plain",
+            |f| {
+                f.remove("100.dat.gz");
+                f.insert("100.dat".into(), vec![]);
+            },
+            "app.t0: its rows end without this mark after 0 rows",
+        ),
+        (
+            "F21 shortened",
+            |f| {
+                f.insert(
+                    "100.dat.gz".into(),
+                    compress(b"1\n2\n", Compression::Gzip, false),
+                );
+            },
+            "app.t0: its rows end without this mark after 2 rows",
+        ),
+        (
+            "F22 cut gzip",
+            |f| {
+                let b = f.get_mut("100.dat.gz").unwrap();
+                b.truncate(b.len() - 1);
+            },
+            "app.t0: its data ends in the middle after 30 rows",
+        ),
+        (
+            "F23 no toc.dat",
+            |f| {
+                f.remove("toc.dat");
+            },
+            "no `toc.dat`",
+        ),
+        (
+            "F24 empty list",
+            |f| {
+                f.insert("blobs_900.toc".into(), vec![]);
+            },
+            "large objects in `blobs_900.toc`: an empty file",
+        ),
+        (
+            "F24 empty list",
+            |f| {
+                f.insert("blobs_900.toc".into(), vec![]);
+            },
+            "2 files with such data are in none",
+        ),
+        (
+            "F24 shorter list",
+            |f| {
+                f.insert("blobs_900.toc".into(), b"4711 blob_4711.dat\n".to_vec());
+            },
+            "1 files with such data are in none of them, `blob_4712.dat.gz` first",
+        ),
+        (
+            "F24 no list",
+            |f| {
+                f.remove("blobs_900.toc");
+            },
+            "large objects: no file `blobs_900.toc`",
+        ),
+        (
+            "F50 list leads outside",
+            |f| {
+                f.insert("blobs_900.toc".into(), b"4711 ../x\n".to_vec());
+            },
+            "line 1 is not such a line",
+        ),
+        (
+            "stray",
+            |f| {
+                f.insert("77.dat.gz".into(), vec![]);
+            },
+            "odd : `77.dat.gz`, which",
+        ),
+        (
+            "both",
+            |f| {
+                f.insert("100.dat".into(), b"\\.\n\n\n".to_vec());
+            },
+            "odd : `100.dat.gz`, which",
+        ),
+        (
+            "longer toc",
+            |f| {
+                f.get_mut("toc.dat").unwrap().push(0);
+            },
+            "odd toc.dat: 1 more bytes",
+        ),
+    ];
+
+    #[test]
+    fn a_broken_folder_is_told() {
+        for (fault, change, says) in FAULTS {
+            let mut files = Sample::default().directory();
+            change(&mut files);
+            let told = told(&files);
+            assert!(told.contains(says), "{fault}: {told}");
+        }
+    }
+
+    #[test]
+    fn f50_a_file_outside_the_folder_is_refused() {
+        let mut files = Sample::default().directory();
+        let toc = files.get_mut("toc.dat").unwrap();
+        let at = toc
+            .windows(7)
+            .position(|window| window == b"100.dat")
+            .unwrap();
+        toc[at..at + 7].copy_from_slice(b"../0dat");
+        let told = told(&files);
+        assert!(
+            told.contains("app.t0: its data in a file outside the folder"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let folder = written(&Sample::default().directory());
+        let file = folder.path().join("100.dat.gz");
+        fs::rename(&file, folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &file).unwrap();
+        let problems = read(folder.path()).unwrap().archive.problems;
+        assert!(
+            problems.problems[0].actual.starts_with("no file `100.dat`"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn a_toc_that_was_compressed_by_hand_is_read() {
+        let mut files = Sample::default().directory();
+        let toc = files.remove("toc.dat").unwrap();
+        files.insert(
+            "toc.dat.gz".to_owned(),
+            compress(&toc, Compression::Gzip, false),
+        );
+        assert_eq!(told(&files), "");
+    }
+}

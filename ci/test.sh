@@ -16,6 +16,7 @@ cargo build --workspace --locked --quiet
 cargo test --workspace --locked --quiet --no-run
 wait "$server" || exit 3
 need_local_postgres
+need_s3_servers
 fixtures/databases/plur/make.sh
 
 target=${CARGO_TARGET_DIR:-target}

@@ -15,6 +15,13 @@ pub enum Event {
     },
     /// A stage began.
     Stage(Stage),
+    /// So much of the backup has been fetched from where it lies.
+    Fetched {
+        /// Bytes.
+        bytes: u64,
+        /// Bytes in all, where they are known.
+        total: Option<u64>,
+    },
     /// So much of the backup has been taken by the restore.
     Restored {
         /// Bytes, after decompression.

@@ -77,6 +77,14 @@ impl Progress {
         match event {
             Event::Begun { scenario } => self.line(&format!("drill {scenario}")),
             Event::Stage(stage) => self.alive(stage.word().to_owned()),
+            Event::Fetched { bytes, total } => {
+                let total = total.map(|total| format!(" of {}", show_bytes(total)));
+                self.alive(format!(
+                    "backup: {}{} fetched",
+                    show_bytes(*bytes),
+                    total.unwrap_or_default()
+                ));
+            }
             Event::Restored { bytes, total } => {
                 let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
                 self.alive(format!(

@@ -57,7 +57,9 @@ async fn stages(
     record: &mut Record<'_>,
     server: &mut Option<ThrowawayServer>,
 ) -> Option<()> {
-    let mut backup = record.stage(Stage::Backup, stage::backup(scenario)).await?;
+    let mut backup = record
+        .stage(Stage::Backup, stage::backup(scenario, run, context))
+        .await?;
     let started = record
         .stage(
             Stage::Server,

@@ -2,12 +2,14 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `format/`: what it is, one format a file
+//! - `settings`: what a scenario says of it
 //! - `inspect`: one streaming pass: digest, completeness, contents
 
 pub mod contents;
 pub mod format;
 pub mod gather;
 pub mod inspect;
+pub mod settings;
 pub mod source;
 
 use std::path::PathBuf;

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod backup;
 mod check;
 mod drill;
 mod report;

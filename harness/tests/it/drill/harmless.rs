@@ -1,8 +1,6 @@
 //! Files that say the same in another way raise no alarm.
 
-use std::path::Path;
-
-use redrill::backup::source::Source;
+use redrill::backup::source::Rules;
 use redrill::backup::{inspect::inspect, source};
 
 use super::GOOD;
@@ -16,7 +14,7 @@ fn what_says_the_same_raises_no_alarm() {
     let look = |bytes: &[u8]| {
         let path = folder.path().join("backup");
         std::fs::write(&path, bytes).unwrap();
-        inspect(&source::find(&Source::Path(path), Path::new("/")).unwrap()).unwrap()
+        inspect(&source::path::find(&path, &Rules::default()).unwrap()).unwrap()
     };
     let rows = |backup: &redrill::backup::Backup| -> Vec<_> {
         let rows = backup.contents.rows.iter();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
-use redrill::backup::source::Source;
+use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::{self, Backup};
 use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
@@ -64,8 +64,9 @@ pub fn plur_backup() -> PathBuf {
                 "{}",
                 String::from_utf8_lossy(&made.stderr)
             );
-            let source = Source::Newest(out.join("plur-*.sql.gz"));
-            backup::source::find(&source, Path::new("/")).unwrap().path
+            newest::find(&out, "plur-*.sql.gz", &Rules::default())
+                .unwrap()
+                .path
         })
         .clone()
 }
@@ -76,8 +77,8 @@ pub fn work() -> Work {
 }
 
 /// Looks at a backup file.
-pub async fn inspect(path: &Path) -> Backup {
-    let found = backup::source::find(&Source::Path(path.to_owned()), Path::new("/")).unwrap();
+pub async fn inspect(file: &Path) -> Backup {
+    let found = path::find(file, &Rules::default()).unwrap();
     tokio::task::spawn_blocking(move || backup::inspect::inspect(&found))
         .await
         .unwrap()

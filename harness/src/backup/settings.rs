@@ -344,3 +344,125 @@ fn inner<'a, 'i>(table: &'a Table<'i>, name: &str) -> Option<(&'a Table<'i>, Ran
     let (key, value) = table.get_key_value(name)?;
     Some((value.get_ref().as_table()?, key.span()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+    use rstest::rstest;
+    use std::path::Path;
+
+    fn read(backup: &str) -> Result<Source, String> {
+        let text = format!(
+            "schema = 1\nname = \"x\"\n{backup}\n[[check.row-count]]\ntable = \"x\"\nmin = 1\n"
+        );
+        match scenario::parse(Path::new("x.toml"), &text, &[].into()) {
+            Ok(scenario) => Ok(scenario.source),
+            Err(mistakes) => Err(mistakes.render(false)),
+        }
+    }
+
+    #[rstest]
+    #[case::path("[backup]\npath = \"a.sql\"")]
+    #[case::newest(
+        "[backup]\nnewest = \"a/{b,c}/x-*.sql\"\nsettled = \"10m\"\ntime = \"x-%s.sql\""
+    )]
+    #[case::s3(
+        "[backup.s3]\nbucket = \"b\"\nnewest = \"a/x-*.sql\"\naccess-key-id = \"id\"\nsecret-access-key = { env = \"S\" }"
+    )]
+    #[case::s3_version(
+        "[backup]\nmax-age = \"26h\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nversion = \"v\"\nendpoint = \"http://[::1]:9000\""
+    )]
+    #[case::http(
+        "[backup.http]\nurl = \"https://h.test/a.sql\"\nuser = \"ada\"\npassword = { file = \"p\" }"
+    )]
+    #[case::command("[backup.command]\nrun = [\"ssh\", \"host\", \"cat x\"]\ntimeout = \"1h\"")]
+    fn every_source_is_read(#[case] backup: &str) {
+        if let Err(mistakes) = read(backup) {
+            panic!("{mistakes}");
+        }
+    }
+
+    #[rstest]
+    #[case::none("[backup]\nmax-age = \"1h\"", "`[backup]` names no backup", 1)]
+    #[case::two(
+        "[backup]\npath = \"a\"\nnewest = \"b\"",
+        "`[backup]` has exactly one source",
+        1
+    )]
+    #[case::table_and_key(
+        "[backup]\npath = \"a\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"",
+        "keep `path` or `s3`",
+        1
+    )]
+    #[case::two_and_another_mistake(
+        "[backup]\npath = \"a\"\nnewest = \"b\"\nmax-age = \"1\"",
+        "`[backup]` has exactly one source",
+        2
+    )]
+    #[case::none_and_another_mistake("[backup]\nmax-age = \"1\"", "`[backup]` names no backup", 2)]
+    #[case::misspelt("[backup]\npaht = \"a\"", "did you mean `path`?", 1)]
+    #[case::misspelt_table("[backup.comand]\nrun = [\"x\"]", "did you mean `command`?", 1)]
+    #[case::short_digest("[backup]\npath = \"a\"\nsha256 = \"abc\"", "64 hexadecimal digits", 1)]
+    #[case::no_day(
+        "[backup]\nnewest = \"a\"\ntime = \"%H\"",
+        "does not hold a year, a month and a day",
+        1
+    )]
+    #[case::no_pattern("[backup]\nnewest = \"a/[b\"", "`[b` is no pattern", 1)]
+    #[case::too_deep("[backup]\nnewest = \"a/**/b\"", "`**` is not known", 1)]
+    #[case::no_object("[backup.s3]\nbucket = \"b\"", "names no object", 1)]
+    #[case::two_objects(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nnewest = \"n*\"",
+        "keep `key` or `newest`",
+        1
+    )]
+    #[case::no_bucket("[backup.s3]\nkey = \"k\"", "`bucket` is missing", 1)]
+    #[case::address_for_bucket(
+        "[backup.s3]\nbucket = \"s3://b/x\"\nkey = \"k\"",
+        "no name of a bucket",
+        1
+    )]
+    #[case::version_of_many(
+        "[backup.s3]\nbucket = \"b\"\nnewest = \"n*\"\nversion = \"v\"",
+        "a version belongs to one `key`",
+        1
+    )]
+    #[case::half_a_key(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\naccess-key-id = \"x\"",
+        "needs `secret-access-key`",
+        1
+    )]
+    #[case::open_secret(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\naccess-key-id = \"x\"\nsecret-access-key = \"y\"",
+        "never stands in a scenario",
+        1
+    )]
+    #[case::no_address(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nendpoint = \"localhost:9000\"",
+        "no address of HTTP",
+        1
+    )]
+    #[case::no_url("[backup.http]\nurl = \"ftp://h/x\"", "no address of HTTP", 1)]
+    #[case::two_logins(
+        "[backup.http]\nurl = \"http://h/x\"\nbearer = { env = \"A\" }\nuser = \"u\"\npassword = { env = \"B\" }",
+        "two ways to say who asks",
+        1
+    )]
+    #[case::user_alone(
+        "[backup.http]\nurl = \"http://h/x\"\nuser = \"u\"",
+        "`user` needs `password`",
+        1
+    )]
+    #[case::no_program("[backup.command]\nrun = []", "no program is named", 1)]
+    fn mistakes_have_a_place_and_a_way_out(
+        #[case] backup: &str,
+        #[case] says: &str,
+        #[case] count: usize,
+    ) {
+        let mistakes = read(backup).unwrap_err();
+        assert!(mistakes.contains(says), "no `{says}` in\n{mistakes}");
+        assert!(mistakes.contains("^"), "{mistakes}");
+        assert_eq!(mistakes.matches("error:").count(), count, "{mistakes}");
+    }
+}

@@ -55,21 +55,16 @@ pub(super) fn scenario(
     version(&mut root, problems);
     let name = name(&mut root, path, problems);
     let description = take::<String>(&mut root, "description", problems);
-    let backup = match root.remove("backup") {
-        Some(value) => {
-            let header = span_of(text, "backup");
-            let header = if header.is_empty() {
-                value.span()
-            } else {
-                header
-            };
-            settings::read(value, header, problems)
-        }
-        None => {
-            problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
-            None
-        }
-    };
+    let has_backup = root.contains_key("backup");
+    let backup = root.remove("backup").and_then(|value| {
+        let header = span_of(text, "backup");
+        let header = if header.is_empty() {
+            value.span()
+        } else {
+            header
+        };
+        settings::read(value, header, problems)
+    });
     let server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
     if server.container.is_some() && server.local.is_some() {
         problems.push(
@@ -87,6 +82,9 @@ pub(super) fn scenario(
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, problems);
 
+    if !has_backup {
+        problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
+    }
     let (backup, source) = backup.unzip();
     Some(Scenario {
         facts: ScenarioFacts {

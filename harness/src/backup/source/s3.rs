@@ -402,14 +402,36 @@ fn identity(object: &ObjectMeta) -> Identity {
 #[async_trait]
 impl Remote for Object<'_> {
     async fn open(&self, from: u64, seen: Option<&Identity>) -> Result<Opened, Failure> {
+        // Not every storage knows a range without an end.
+        let range = match seen.and_then(|seen| seen.size) {
+            Some(size) => GetRange::Bounded(from..size),
+            None => GetRange::Offset(from),
+        };
         let options = GetOptions {
-            range: (from > 0).then_some(GetRange::Offset(from)),
+            range: (from > 0).then_some(range),
             if_match: seen.and_then(|seen| seen.tag.clone()),
             version: self.version.clone(),
             ..GetOptions::default()
         };
         let asked = self.bucket.store.get_opts(&self.key, options).await;
-        let given = asked.map_err(|error| self.bucket.failure(&error, from))?;
+        let given = match (asked, seen) {
+            (Ok(given), _) => given,
+            (Err(error), None) => return Err(self.bucket.failure(&error, from)),
+            // Some storages answer a range with status 200, which the client refuses: begin anew.
+            (Err(error), Some(seen)) if chain(&error).contains("non-partial response") => {
+                return match self.look().await {
+                    Ok(Some(now)) if seen.differs(&now) => Err(transfer::replaced()),
+                    _ => self.open(0, None).await,
+                };
+            }
+            (Err(error), Some(seen)) => {
+                // What lies there now may have no such range.
+                return Err(match self.look().await {
+                    Ok(Some(now)) if seen.differs(&now) => transfer::replaced(),
+                    _ => self.bucket.failure(&error, from),
+                });
+            }
+        };
         let endpoint = self.bucket.endpoint.clone();
         Ok(Opened {
             from: given.range.start,

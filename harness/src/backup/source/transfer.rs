@@ -75,7 +75,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Tells whether something that both know differs.
-    fn differs(&self, other: &Self) -> bool {
+    pub fn differs(&self, other: &Self) -> bool {
         fn unlike<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
             one.is_some() && other.is_some() && one != other
         }

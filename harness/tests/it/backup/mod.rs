@@ -51,6 +51,8 @@ impl Bench {
         let events = Arc::clone(&self.events);
         let listener: Listener = Arc::new(move |event| events.lock().unwrap().push(event));
         let spool = self.path("spool");
+        // What an earlier search of the same test left.
+        let _ = std::fs::remove_dir_all(&spool);
         let place = Place {
             folder: &scenario.folder,
             spool: &spool,
@@ -61,7 +63,11 @@ impl Bench {
         };
         let found = source::find(&scenario.source, &place).await;
         if found.is_err() {
-            assert_eq!(names(&spool), [""; 0], "nothing is left of what did not come whole");
+            assert_eq!(
+                names(&spool),
+                [""; 0],
+                "nothing is left of what did not come whole"
+            );
         }
         found
     }
@@ -73,9 +79,15 @@ impl Bench {
             Err(error) => error,
         };
         assert!(error.reason.contains(says), "no `{says}` in: {error:?}");
-        assert!(!error.reason.contains('\n') && !error.hint.is_empty(), "{error:?}");
+        assert!(
+            !error.reason.contains('\n') && !error.hint.is_empty(),
+            "{error:?}"
+        );
         for secret in secrets {
-            assert!(!format!("{error:?}").contains(secret), "`{secret}` is shown: {error:?}");
+            assert!(
+                !format!("{error:?}").contains(secret),
+                "`{secret}` is shown: {error:?}"
+            );
         }
         error
     }

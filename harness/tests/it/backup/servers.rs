@@ -31,8 +31,14 @@ impl Server {
         let mut server = Self { child, port };
         let began = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(server.child.try_wait().unwrap().is_none(), "{command:?} ended at once");
-            assert!(began.elapsed() < Duration::from_secs(60), "{command:?} does not listen");
+            assert!(
+                server.child.try_wait().unwrap().is_none(),
+                "{command:?} ended at once"
+            );
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{command:?} does not listen"
+            );
             thread::sleep(Duration::from_millis(20));
         }
         server
@@ -42,7 +48,14 @@ impl Server {
     pub fn rclone(root: &Path, port: u16) -> Self {
         let mut command = Command::new(tool("rclone"));
         command
-            .args(["serve", "s3", "--config", "/dev/null", "--dir-cache-time", "0s"])
+            .args([
+                "serve",
+                "s3",
+                "--config",
+                "/dev/null",
+                "--dir-cache-time",
+                "0s",
+            ])
             .args(["--addr", &format!("127.0.0.1:{port}")])
             .args(["--auth-key", "test-key,test-s3cret"])
             .arg(root);
@@ -63,7 +76,7 @@ impl Server {
         let length = body.len();
         write!(
             stream,
-            "{request} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
+            "{request} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\nConnection: close\r\nAuthorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n{headers}\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
@@ -130,7 +143,8 @@ pub fn proxy(
                 let Ok(upstream) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else {
                     return;
                 };
-                let (mut from, mut to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+                let (mut from, mut to) =
+                    (client.try_clone().unwrap(), upstream.try_clone().unwrap());
                 thread::spawn(move || {
                     let _ = std::io::copy(&mut from, &mut to);
                 });

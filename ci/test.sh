@@ -17,6 +17,7 @@ cargo test --workspace --locked --quiet --no-run
 wait "$server" || exit 3
 need_local_postgres
 need_compressors
+need_s3_servers
 fixtures/databases/plur/make.sh
 
 target=${CARGO_TARGET_DIR:-target}

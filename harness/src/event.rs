@@ -20,6 +20,13 @@ pub enum Event {
         /// Bytes, after decompression.
         bytes: u64,
     },
+    /// So much of the backup has been fetched from where it lies.
+    Fetched {
+        /// Bytes.
+        bytes: u64,
+        /// Bytes in all, where they are known.
+        total: Option<u64>,
+    },
     /// So much of the backup has been taken by the restore.
     Restored {
         /// Bytes, after decompression.

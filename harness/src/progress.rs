@@ -80,6 +80,14 @@ impl Progress {
             Event::Inspected { bytes } => {
                 self.alive(format!("backup: {} looked at", show_bytes(*bytes)));
             }
+            Event::Fetched { bytes, total } => {
+                let total = total.map(|total| format!(" of {}", show_bytes(total)));
+                self.alive(format!(
+                    "backup: {}{} fetched",
+                    show_bytes(*bytes),
+                    total.unwrap_or_default()
+                ));
+            }
             Event::Restored { bytes, total } => {
                 let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
                 self.alive(format!(

@@ -97,9 +97,18 @@ impl Stopped {
     }
 }
 
-/// Finds the backup and looks at it. What it says of itself is reported also when it is broken.
+/// Finds the backup and looks at the file. What it says of itself is reported also when it is broken.
 pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged<Backup> {
-    let found = match backup::source::find(&scenario.source, &scenario.folder) {
+    let spool = run.folder.join("backup");
+    let place = backup::source::Place {
+        folder: &scenario.folder,
+        spool: &spool,
+        run: &run.id,
+        environment: &context.environment,
+        redactor: &context.redactor,
+        listener: &context.listener,
+    };
+    let found = match backup::source::find(&scenario.source, &place).await {
         Ok(found) => found,
         Err(error) => return unable(Stopped::error(error.reason).hint(error.hint)),
     };
@@ -347,7 +356,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.sql");
         std::fs::write(&path, text).unwrap();
-        let found = backup::source::find(&backup::source::Source::Path(path), folder.path());
+        let found = backup::source::path::find(&path, &backup::source::Rules::default());
         let spool = Spool::in_folder(folder.path().join("spool"));
         inspect(&found.unwrap(), &Inspection::quiet(spool)).unwrap()
     }

@@ -5,6 +5,7 @@
 //! - `format/`: what it is, one format a file
 //! - `gather/`: what the formats tell → `contents`; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
+//! - `settings`: what a scenario says of it
 //! - `inspect`: one streaming pass: digest, completeness, contents
 
 pub mod bundle;
@@ -17,6 +18,7 @@ pub mod manifest;
 pub mod packing;
 pub mod previous;
 pub mod retention;
+pub mod settings;
 pub mod source;
 pub mod spool;
 

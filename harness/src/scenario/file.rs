@@ -1,25 +1,10 @@
 //! The shape of a scenario file. What a key means is in its doc comment, which is also what the
 //! JSON Schema and `redrill explain scenario` show.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::units::Span;
-
-/// Which backup is drilled. Exactly one of `path` and `newest`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Backup {
-    /// One backup file, relative to the scenario file.
-    pub path: Option<PathBuf>,
-    /// A pattern for backup files, as in `backups/plur-*.sql.gz`; the newest by the date in its
-    /// name is taken, never by its modification time.
-    pub newest: Option<PathBuf>,
-    /// The backup may be at most this old (the recovery point objective).
-    pub max_age: Option<Span>,
-}
 
 /// Time objectives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]

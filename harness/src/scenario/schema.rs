@@ -4,6 +4,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::file;
+use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
@@ -26,7 +27,7 @@ pub fn schema() -> Value {
         "description",
         json!({ "type": "string", "description": "One or more sentences for the reports." }),
     );
-    add("backup", generator.subschema_for::<file::Backup>().into());
+    add("backup", generator.subschema_for::<Backup>().into());
     add("server", generator.subschema_for::<Server>().into());
     add("restore", generator.subschema_for::<Restore>().into());
     add(

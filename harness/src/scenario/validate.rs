@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::{self, TOP_KEYS};
 use super::{Scenario, ScenarioCheck};
-use crate::backup::source::Source;
+use crate::backup::settings;
 use crate::check::common::{COMMON_KEYS, Common};
 use crate::check::{Kind, kinds};
 use crate::input::decode::{Table, decode, expand};
@@ -56,8 +56,15 @@ pub(super) fn scenario(
     let name = name(&mut root, path, problems);
     let description = take::<String>(&mut root, "description", problems);
     let has_backup = root.contains_key("backup");
-    let backup = take::<file::Backup>(&mut root, "backup", problems);
-    let backup_span = span_of(text, "backup");
+    let backup = root.remove("backup").and_then(|value| {
+        let header = span_of(text, "backup");
+        let header = if header.is_empty() {
+            value.span()
+        } else {
+            header
+        };
+        settings::read(value, header, problems)
+    });
     let server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
     if server.container.is_some() && server.local.is_some() {
         problems.push(
@@ -75,7 +82,10 @@ pub(super) fn scenario(
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, problems);
 
-    let source = source(backup.as_ref(), has_backup, backup_span, problems);
+    if !has_backup {
+        problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
+    }
+    let (backup, source) = backup.unzip();
     Some(Scenario {
         facts: ScenarioFacts {
             name: name?,
@@ -170,38 +180,6 @@ fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Optio
         return None;
     }
     Some(name)
-}
-
-/// Exactly one source.
-fn source(
-    backup: Option<&file::Backup>,
-    present: bool,
-    span: Range<usize>,
-    problems: &mut Vec<Problem>,
-) -> Option<Source> {
-    let hint = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
-    let Some(backup) = backup else {
-        // A section that could not be read has its own mistakes.
-        if !present {
-            problems.push(Problem::whole("`[backup]` is missing").hint(hint));
-        }
-        return None;
-    };
-    match (&backup.path, &backup.newest) {
-        (Some(path), None) => Some(Source::Path(path.clone())),
-        (None, Some(pattern)) => Some(Source::Newest(pattern.clone())),
-        (None, None) => {
-            problems.push(Problem::at(span, "`[backup]` names no backup").hint(hint));
-            None
-        }
-        (Some(_), Some(_)) => {
-            problems.push(
-                Problem::at(span, "`[backup]` has exactly one source")
-                    .hint("keep `path` or `newest`"),
-            );
-            None
-        }
-    }
 }
 
 /// A toleration without anything to match would let everything pass.

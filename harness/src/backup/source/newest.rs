@@ -1,188 +1,242 @@
-//! `newest`: of the files that match a pattern, the one with the latest time in its name.
+//! `newest`: of the files and folders that match a pattern, the one with the latest time in its name.
 //!
 //! Never by modification time: a copy or a restore of old files changes it.
 
-use std::path::Path;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
-use super::{Found, SourceError};
+use super::candidates::{Entry, choose};
+use super::name::is_older;
+use super::path::modified;
+use super::pattern::Match;
+use super::{Found, Pattern, Rules, SourceError, digest};
 
-/// Takes the newest file that matches.
-pub(super) fn find(pattern: &Path) -> Result<Found, SourceError> {
-    let folder = pattern.parent().unwrap_or(Path::new("."));
-    let name = pattern
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    if folder.to_string_lossy().contains(['*', '?']) {
-        return Err(SourceError {
-            reason: format!(
-                "the pattern {} has a wildcard in its folder",
-                pattern.display()
-            ),
-            hint: "wildcards stand in the file's name only".to_owned(),
-        });
-    }
-    let entries = std::fs::read_dir(folder).map_err(|error| SourceError {
-        reason: format!("cannot read the folder {}: {error}", folder.display()),
-        hint: "correct `newest` in `[backup]`; it is relative to the scenario file".to_owned(),
+/// What has not changed for this long is not looked at a second time.
+const QUIET: Duration = Duration::from_secs(120);
+
+/// The pause between two looks at a file that may still be written.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// Takes the newest that matches. `folder` is what a relative pattern starts from. Blocks.
+///
+/// # Errors
+/// When there is none, or it cannot be told which one is meant.
+pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, SourceError> {
+    let read = Pattern::read(pattern)
+        .map_err(|why| SourceError::new(why, "correct `newest` in `[backup]`"))?;
+    let base = read.as_ref().map_or(pattern, |pattern| &pattern.base);
+    let base = folder.join(base);
+    let own = read.as_ref().map_or("", |pattern| &pattern.text);
+    let mut entries = Vec::new();
+    list(&base, "", 0, read.as_ref(), rules, &mut entries).map_err(|error| {
+        SourceError::new(
+            format!("cannot read the folder {}: {error}", base.display()),
+            "correct `newest` in `[backup]`; it is relative to the scenario file",
+        )
     })?;
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|entry| entry.path().is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|file| matches(name.as_bytes(), file.as_bytes()))
-        .collect();
-    names.sort();
-    let matching = names.len();
-    let mut dated: Vec<(Timestamp, String)> = names
-        .into_iter()
-        .filter_map(|name| Some((time_in_name(&name)?, name)))
-        .collect();
-    dated.sort();
-    let undated = matching - dated.len();
-    let Some((time, newest)) = dated.pop() else {
-        let reason = if matching == 0 {
-            format!("no file matches {}", pattern.display())
-        } else {
-            format!(
-                "none of the {matching} files that match {} has a date in its name",
-                pattern.display()
-            )
-        };
-        return Err(SourceError {
-            reason,
-            hint: "dates are read as 2026-05-25, 20260525 or 20260525_020000; for a file without one use `path`".to_owned(),
-        });
+    let shown = if own.is_empty() {
+        format!("{}/", base.display().to_string().trim_end_matches('/'))
+    } else {
+        folder.join(pattern).display().to_string()
     };
-    let mut chosen = format!(
-        "the newest by the date in its name of {} that match `{name}`",
-        dated.len() + 1
-    );
-    if undated > 0 {
-        chosen.push_str(&format!("; {undated} without a date were left out"));
-    }
-    if let Some((_, before)) = dated.last() {
-        chosen.push_str(&format!("; the one before is {before}"));
-    }
-    Ok(Found {
-        path: folder.join(newest),
-        chosen,
-        named_time: Some(time),
-    })
+    let choice = choose(entries, rules, &shown, own, |entry| {
+        entry.path.as_deref().and_then(still_written)
+    })?;
+    let path = choice.taken.path.unwrap_or_default();
+    let mut found = Found {
+        chosen: choice.chosen,
+        candidates: choice.candidates,
+        unlisted: choice.unlisted,
+        named_time: Some(choice.time),
+        modified: choice.taken.modified,
+        earlier: choice.earlier,
+        warnings: choice.warnings,
+        ..Found::named(
+            path.clone(),
+            path.display().to_string(),
+            &choice.taken.name,
+            rules,
+        )
+    };
+    digest::beside(&mut found);
+    Ok(found)
 }
 
-/// Tells whether a name matches a pattern with `*` and `?`.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            matches(rest, name)
-                || name
-                    .split_first()
-                    .is_some_and(|(_, tail)| matches(pattern, tail))
-        }
-        (Some((b'?', rest)), Some((_, tail))) => matches(rest, tail),
-        (Some((p, rest)), Some((n, tail))) if p == n => matches(rest, tail),
-        _ => false,
-    }
-}
-
-/// Reads the time in a file's name: `2026-05-25`, `20260525`, each with or without a time of day.
-/// Without a zone it is taken as UTC.
-#[must_use]
-pub fn time_in_name(name: &str) -> Option<Timestamp> {
-    let bytes = name.as_bytes();
-    (0..bytes.len())
-        .filter(|at| *at == 0 || !bytes[at - 1].is_ascii_digit())
-        .find_map(|at| time_at(&name[at..]))
-}
-
-/// Reads a time at the beginning of a text.
-fn time_at(text: &str) -> Option<Timestamp> {
-    let mut digits = Vec::new();
-    let mut rest = text.as_bytes();
-    // Year, month, day, hour, minute, second: two digits each, four for the year, separators between.
-    for (index, width) in [4, 2, 2, 2, 2, 2].into_iter().enumerate() {
-        let unseparated = match rest.first() {
-            Some(b'-' | b'_' | b'T' | b't' | b':' | b'.') if index > 0 => &rest[1..],
-            _ => rest,
+/// Lists what lies where the pattern's names lie. A folder is a backup only with a time in its name.
+fn list(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    pattern: Option<&Pattern>,
+    rules: &Rules,
+    entries: &mut Vec<Entry>,
+) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = entry.path();
+        // A link that leads nowhere is nothing.
+        let Ok(metadata) = std::fs::metadata(&path) else {
+            continue;
         };
-        let part = unseparated
-            .get(..width)
-            .filter(|part| part.iter().all(u8::is_ascii_digit));
-        match part {
-            Some(part) => {
-                digits.push(std::str::from_utf8(part).ok()?.parse::<i16>().ok()?);
-                rest = &unseparated[width..];
+        let below = format!("{prefix}{name}");
+        if pattern.is_some_and(|pattern| depth + 1 < pattern.depth()) {
+            if metadata.is_dir() && pattern.is_some_and(|pattern| pattern.part(depth, &name)) {
+                // Another's folder does not keep ours from being read.
+                let _ = list(
+                    &path,
+                    &format!("{below}/"),
+                    depth + 1,
+                    pattern,
+                    rules,
+                    entries,
+                );
             }
-            None => break,
+            continue;
+        }
+        let matches = pattern.is_none_or(|pattern| pattern.judge(&below) == Match::Whole);
+        if metadata.is_file() || (metadata.is_dir() && matches && rules.time(&name).is_some()) {
+            entries.push(entry_of(below, path, &metadata, matches));
         }
     }
-    // A longer run of digits is a number, not a time.
-    if digits.len() < 3 || (digits.len() == 6 && rest.first().is_some_and(u8::is_ascii_digit)) {
+    Ok(())
+}
+
+fn entry_of(name: String, path: PathBuf, metadata: &Metadata, matches: bool) -> Entry {
+    let (bytes, modified) = if metadata.is_dir() {
+        size_of(&path)
+    } else {
+        (metadata.len(), modified(metadata))
+    };
+    Entry {
+        name,
+        bytes,
+        modified,
+        path: Some(path),
+        matches,
+    }
+}
+
+/// The bytes of the files in a folder, and when the last of them was changed.
+fn size_of(folder: &Path) -> (u64, Option<Timestamp>) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(Metadata::is_file)
+        .fold((0, None), |(bytes, last), metadata| {
+            (bytes + metadata.len(), last.max(modified(&metadata)))
+        })
+}
+
+/// Tells whether a file or folder grows or changes between two looks.
+fn still_written(path: &Path) -> Option<String> {
+    let look = || {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(match metadata.is_dir() {
+            true => size_of(path),
+            false => (metadata.len(), modified(&metadata)),
+        })
+    };
+    let first = look()?;
+    if first.1.is_none_or(|time| is_older(time, QUIET)) {
         return None;
     }
-    let part = |index: usize| i8::try_from(digits.get(index).copied().unwrap_or(0)).ok();
-    let has_time = digits.len() >= 5;
-    let date = DateTime::new(
-        digits[0],
-        part(1)?,
-        part(2)?,
-        if has_time { part(3)? } else { 0 },
-        if has_time { part(4)? } else { 0 },
-        if has_time { part(5)? } else { 0 },
-        0,
-    )
-    .ok()?;
-    (1990..2200).contains(&digits[0]).then_some(())?;
-    date.to_zoned(TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    std::thread::sleep(LOOK_AGAIN);
+    (look() != Some(first))
+        .then(|| "still being written: it changed while it was looked at".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
+    use crate::backup::source::Verdict;
+    use std::io::Write as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    #[rstest]
-    #[case("plur-2026-05-25.sql.gz", Some("2026-05-25T00:00:00Z"))]
-    #[case("powernode_20260518_020000.sql.gz", Some("2026-05-18T02:00:00Z"))]
-    #[case("db-2026-05-25T02:30:00Z.dump", Some("2026-05-25T02:30:00Z"))]
-    #[case("20260525.sql", Some("2026-05-25T00:00:00Z"))]
-    #[case("v16.2-20260525T0230.sql", Some("2026-05-25T02:30:00Z"))]
-    #[case("backup-2026-13-40.sql", None)]
-    #[case("backup-1234567.sql", None)]
-    #[case("pre_migration_v2.sql.gz", None)]
-    fn times_are_read(#[case] name: &str, #[case] time: Option<&str>) {
-        assert_eq!(
-            time_in_name(name).map(|time| time.to_string()).as_deref(),
-            time
-        );
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, name).unwrap();
+        }
+        folder
+    }
+
+    fn taken(folder: &tempfile::TempDir, pattern: &str) -> String {
+        let found = find(folder.path(), pattern, &Rules::default()).unwrap();
+        let name = found.path.strip_prefix(folder.path()).unwrap();
+        name.to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn the_newest_is_taken_by_name_not_by_modification_time() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [
+    fn f46_the_newest_is_taken_by_name_not_by_modification_time() {
+        // The last one written is the oldest by its name.
+        let folder = folder(&[
             "a-2026-05-25.sql",
             "a-2026-05-24.sql",
             "a-old.sql",
             "b-2026-05-26.sql",
-        ] {
-            std::fs::write(folder.path().join(name), name).unwrap();
-        }
-        let found = find(&folder.path().join("a-*.sql")).unwrap();
-        assert_eq!(found.path.file_name().unwrap(), "a-2026-05-25.sql");
+        ]);
+        let found = find(folder.path(), "a-*.sql", &Rules::default()).unwrap();
+        assert_eq!(found.path, folder.path().join("a-2026-05-25.sql"));
+        assert_eq!(found.origin, found.path.display().to_string());
         assert!(
             found.chosen.contains("a-2026-05-24.sql"),
             "{}",
             found.chosen
         );
-        assert!(find(&folder.path().join("c-*.sql")).is_err());
+        assert_eq!(
+            found.earlier[0].path,
+            Some(folder.path().join("a-2026-05-24.sql"))
+        );
+        assert_eq!(found.candidates.len(), 4);
+        let error = find(folder.path(), "c-*.sql", &Rules::default()).unwrap_err();
+        assert!(error.reason.contains("no file matches"), "{error}");
+        assert!(find(folder.path(), "nowhere/*.sql", &Rules::default()).is_err());
+    }
+
+    #[test]
+    fn folders_are_searched_and_taken() {
+        let folder = folder(&[
+            "2026-05-24/plur.sql",
+            "2026-05-25/plur.sql",
+            "flat/x-2026-05-25.sql",
+            "flat/deeper/x-2026-05-26.sql",
+            "dumps/x-2026-05-25/toc.dat",
+            "dumps/x-2026-05-24/toc.dat",
+        ]);
+        assert_eq!(taken(&folder, "*/plur.sql"), "2026-05-25/plur.sql");
+        assert_eq!(taken(&folder, "flat"), "flat/x-2026-05-25.sql");
+        assert_eq!(taken(&folder, "flat/"), "flat/x-2026-05-25.sql");
+        assert_eq!(taken(&folder, "dumps/x-*"), "dumps/x-2026-05-25");
+    }
+
+    #[test]
+    fn f02_a_file_that_grows_is_not_taken() {
+        let folder = folder(&["a-2026-05-24.sql", "a-2026-05-25.sql"]);
+        let path = folder.path().join("a-2026-05-25.sql");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut file = std::fs::File::options().append(true).open(path).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    file.write_all(b"more").unwrap();
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            });
+            let found = find(folder.path(), "a-*.sql", &Rules::default());
+            stop.store(true, Ordering::Relaxed);
+            let found = found.unwrap();
+            assert_eq!(found.path, folder.path().join("a-2026-05-24.sql"));
+            assert!(
+                matches!(&found.candidates[0].verdict, Verdict::NotTaken(why) if why.contains("still being written"))
+            );
+            assert_eq!(found.warnings.len(), 1);
+        });
+        assert_eq!(taken(&folder, "a-*.sql"), "a-2026-05-25.sql");
     }
 }

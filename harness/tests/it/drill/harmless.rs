@@ -1,10 +1,8 @@
 //! Files that say the same in another way raise no alarm.
 
-use std::path::Path;
-
 use redrill::backup::inspect::{Inspection, inspect};
 use redrill::backup::source;
-use redrill::backup::source::Source;
+use redrill::backup::source::Rules;
 use redrill::backup::spool::Spool;
 
 use super::GOOD;
@@ -18,8 +16,8 @@ fn what_says_the_same_raises_no_alarm() {
     let look = |bytes: &[u8]| {
         let path = folder.path().join("backup");
         std::fs::write(&path, bytes).unwrap();
-        let found = source::find(&Source::Path(path), Path::new("/")).unwrap();
         let spool = Spool::in_folder(folder.path().join("spool"));
+        let found = source::path::find(&path, &Rules::default()).unwrap();
         inspect(&found, &Inspection::quiet(spool)).unwrap()
     };
     let rows = |backup: &redrill::backup::Backup| -> Vec<_> {

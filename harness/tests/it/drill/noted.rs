@@ -11,7 +11,7 @@ use super::builder::none;
 /// Everything that is said of a file, meant for a server of a version.
 fn said(sql: &str, server: (u32, u32)) -> (usize, String) {
     let (contents, found, _) = plain::read(sql.as_bytes()).unwrap();
-    let format = Format::Plain { gzip: false };
+    let format = Format::Plain;
     let findings = found
         .warnings
         .into_iter()

@@ -49,6 +49,14 @@ min = "many"
       |
       = hint: did you mean `description`?
 
+    error: `[backup]` has exactly one source
+     --> scenario.toml:7:1
+      |
+    7 | newest = "b-*.sql"
+      | ^^^^^^
+      |
+      = hint: keep `path` or `newest`
+
     error: `26` is not a duration; write a number and a unit, as in "90s", "20m", "26h", "14d"
      --> scenario.toml:8:11
       |
@@ -85,7 +93,7 @@ min = "many"
     21 | min = "many"
        |       ^^^^^^
 
-    7 mistakes in scenario.toml
+    8 mistakes in scenario.toml
     "#);
 }
 
@@ -290,12 +298,12 @@ exact = -1
 table = "a"
 min = 9
 max = 8
-"#), @r"
+"#), @r#"
     error: `[backup]` has exactly one source
-     --> scenario.toml:3:1
+     --> scenario.toml:5:1
       |
-    3 | [backup]
-      | ^^^^^^^^
+    5 | newest = "b-*.sql"
+      | ^^^^^^
       |
       = hint: keep `path` or `newest`
 
@@ -320,7 +328,7 @@ max = 8
        |       ^
 
     4 mistakes in scenario.toml
-    ");
+    "#);
     insta::assert_snapshot!(mistakes("schema = 1\nname = \"x\"\nname = \"y\"\n"), @r#"
     error: duplicate key
      --> scenario.toml:3:1

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
 use redrill::backup::inspect::Inspection;
-use redrill::backup::source::Source;
+use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::spool::Spool;
 use redrill::backup::{self, Backup};
 use redrill::check::{Observation, Restored};
@@ -66,8 +66,9 @@ pub fn plur_backup() -> PathBuf {
                 "{}",
                 String::from_utf8_lossy(&made.stderr)
             );
-            let source = Source::Newest(out.join("plur-*.sql.gz"));
-            backup::source::find(&source, Path::new("/")).unwrap().path
+            newest::find(&out, "plur-*.sql.gz", &Rules::default())
+                .unwrap()
+                .path
         })
         .clone()
 }
@@ -78,8 +79,8 @@ pub fn work() -> Work {
 }
 
 /// Looks at a backup file.
-pub async fn inspect(path: &Path) -> Backup {
-    let found = backup::source::find(&Source::Path(path.to_owned()), Path::new("/")).unwrap();
+pub async fn inspect(file: &Path) -> Backup {
+    let found = path::find(file, &Rules::default()).unwrap();
     // Nothing is taken apart: plain files and archives are read where they lie.
     let inspection = Inspection::quiet(Spool::in_folder(PathBuf::from("/nowhere")));
     tokio::task::spawn_blocking(move || backup::inspect::inspect(&found, &inspection))

@@ -1,0 +1,468 @@
+//! What a scenario says of its backup: `[backup]` and the table of its source.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::source::{Location, Pattern, Rules, Source, TimePattern};
+use crate::input::Problem;
+use crate::input::decode::{Table, decode};
+use crate::input::diagnostic::nearest;
+use crate::input::secret::SecretText;
+use crate::units::Span;
+
+/// Which backup is drilled. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and
+/// `[backup.command]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Backup {
+    /// One backup, a file or a folder, relative to the scenario file.
+    pub path: Option<PathBuf>,
+    /// A pattern for backups, as in `backups/plur-*.sql.gz`, or a folder of them; the newest by the
+    /// time in its name is taken, never by its modification time. `*`, `?`, `[a-z]` and `{a,b}`
+    /// stand in names and in folders.
+    pub newest: Option<String>,
+    /// The backup lies in S3-compatible storage.
+    pub s3: Option<S3>,
+    /// The backup is fetched by HTTP.
+    pub http: Option<Http>,
+    /// The backup is what a command writes.
+    pub command: Option<Command>,
+    /// The backup may be at most this old (the recovery point objective).
+    pub max_age: Option<Span>,
+    /// The SHA-256 that the file must have, in hex.
+    pub sha256: Option<Sha256Hex>,
+    /// A file that changed later than this ago counts as still being written and is not taken.
+    pub settled: Option<Span>,
+    /// How the time stands in the names, as strptime reads it: `plur-%Y-%m-%d.sql.gz`, or
+    /// `plur-%s.sql` for Unix time. Default: the usual forms, such as `2026-05-25` and
+    /// `20260525_020000`.
+    pub time: Option<TimePattern>,
+}
+
+/// A backup in S3-compatible storage. Exactly one of `key` and `newest`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct S3 {
+    /// The bucket.
+    pub bucket: String,
+    /// The key of one object.
+    pub key: Option<String>,
+    /// A pattern for keys, as in `nightly/plur-*.sql.gz`, or a prefix that ends with `/`; the
+    /// newest by the time in its name is taken, never by when it was uploaded.
+    pub newest: Option<String>,
+    /// The version of the object `key`. Default: the current one.
+    pub version: Option<String>,
+    /// The address of the storage. Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, else AWS itself.
+    pub endpoint: Option<String>,
+    /// The region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else `us-east-1`.
+    pub region: Option<String>,
+    /// Whether the bucket stands in the path instead of the host's name. Default: true with an
+    /// `endpoint`.
+    pub path_style: Option<bool>,
+    /// The id of the access key. Default: `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: Option<SecretText>,
+    /// Its secret. Default: `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Option<SecretText>,
+    /// The token of a temporary key. Default: `AWS_SESSION_TOKEN`, where the key is the environment's.
+    pub session_token: Option<SecretText>,
+    /// A file of certificates (PEM) to trust beside those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+/// A backup that is fetched by HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Http {
+    /// Its address; one that holds a signature comes from `{ env = … }` or `{ file = … }`.
+    pub url: SecretText,
+    /// A token, sent as `Authorization: Bearer …`.
+    pub bearer: Option<SecretText>,
+    /// A user, sent with `password` as basic authentication.
+    pub user: Option<SecretText>,
+    /// The password of `user`.
+    pub password: Option<SecretText>,
+    /// More headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, SecretText>,
+    /// A file of certificates (PEM) to trust beside those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+/// A backup that a command writes to its standard output.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Command {
+    /// Program and arguments, without a shell. A program with a `/` is relative to the scenario
+    /// file, one without is looked for in `PATH`. It starts in the scenario file's folder.
+    pub run: Vec<String>,
+    /// What its output is called, as in `orders-2026-05-25.dump`: the time in it is the backup's.
+    pub name: Option<String>,
+    /// More variables. Of redrill's own it gets `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and
+    /// `SSH_AUTH_SOCK`.
+    #[serde(default)]
+    pub env: BTreeMap<String, SecretText>,
+    /// Limit for the whole command. Default: `6h`.
+    pub timeout: Option<Span>,
+}
+
+/// A SHA-256 in hex, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(transparent, extend("pattern" = "^[0-9A-Fa-f]{64}$"))]
+pub struct Sha256Hex(pub String);
+
+impl<'de> Deserialize<'de> for Sha256Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(serde::de::Error::custom(
+                "a SHA-256 is 64 hexadecimal digits, as `sha256sum` prints it",
+            ));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+/// The keys that say where the backup lies.
+const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command"];
+
+/// The other keys of the table, for the nearest name of a misspelt one.
+const OTHERS: &[&str] = &["max-age", "sha256", "settled", "time"];
+
+/// What to write where no source is named.
+pub const EXAMPLE: &str = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
+
+/// Reads `[backup]` and gives it with the source that it names; mistakes are added to `problems`.
+/// `header` are the bytes to point at for what the table lacks.
+pub fn read(
+    value: Spanned<DeValue<'_>>,
+    header: Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<(Backup, Source)> {
+    let before = problems.len();
+    if let DeValue::Table(table) = value.get_ref() {
+        one_source(table, &header, problems);
+        look_into(table, problems);
+    }
+    let backup: Backup = decode(value, &[], problems)?;
+    if problems.len() > before {
+        return None;
+    }
+    let location = match (&backup.path, &backup.newest) {
+        (Some(path), _) => Location::Path(path.clone()),
+        (_, Some(newest)) => Location::Newest(newest.clone()),
+        (None, None) => None
+            .or_else(|| backup.s3.clone().map(Location::S3))
+            .or_else(|| backup.http.clone().map(Location::Http))
+            .or_else(|| backup.command.clone().map(Location::Command))?,
+    };
+    let rules = Rules {
+        time: backup.time.clone(),
+        settled: backup.settled.map(|span| span.0),
+        sha256: backup.sha256.clone().map(|digest| digest.0),
+    };
+    Some((backup, Source { location, rules }))
+}
+
+/// Exactly one source is named, whatever else is wrong with the table.
+fn one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Problem>) {
+    let mut named: Vec<_> = table
+        .keys()
+        .filter(|key| SOURCES.contains(&key.get_ref().as_ref()))
+        .collect();
+    named.sort_by_key(|key| key.span().start);
+    match named.as_slice() {
+        [_] => {}
+        [] => {
+            // A misspelt source has its own mistake.
+            let known = || SOURCES.iter().chain(OTHERS).copied();
+            let meant = table
+                .keys()
+                .filter_map(|key| nearest(key.get_ref(), known()))
+                .any(|name| SOURCES.contains(&name));
+            if !meant {
+                problems
+                    .push(Problem::at(header.clone(), "`[backup]` names no backup").hint(EXAMPLE));
+            }
+        }
+        [first, more @ ..] => {
+            for key in more {
+                problems.push(
+                    Problem::at(key.span(), "`[backup]` has exactly one source").hint(format!(
+                        "keep `{}` or `{}`",
+                        first.get_ref(),
+                        key.get_ref()
+                    )),
+                );
+            }
+        }
+    }
+}
+
+/// Looks at the values of the sources, where they stand. What has another type is found when the
+/// table is decoded.
+fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
+    if let Some((text, span)) = text(table, "newest") {
+        pattern(text, span, problems);
+    }
+    if let Some((s3, span)) = inner(table, "s3") {
+        look_into_s3(s3, span, problems);
+    }
+    if let Some((http, _)) = inner(table, "http") {
+        if let Some((url, span)) = text(http, "url") {
+            address(url, span, problems);
+        }
+        for (one, other) in [("user", "password"), ("password", "user")] {
+            both(http, one, other, problems);
+        }
+        no_secret(http, &["bearer", "password"], problems);
+        if let (Some(key), true) = (key(http, "bearer"), http.contains_key("user")) {
+            problems.push(
+                Problem::at(key, "two ways to say who asks")
+                    .hint("keep `bearer`, or `user` with `password`"),
+            );
+        }
+    }
+    if let Some((command, _)) = inner(table, "command")
+        && let Some(run) = command.get("run")
+        && let DeValue::Array(words) = run.get_ref()
+        && words
+            .first()
+            .is_none_or(|word| word.get_ref().as_str() == Some(""))
+    {
+        problems.push(
+            Problem::at(run.span(), "no program is named")
+                .hint("write `run = [\"ssh\", \"backup-host\", \"cat /backups/latest.dump\"]`"),
+        );
+    }
+}
+
+/// `[backup.s3]`.
+fn look_into_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>) {
+    match (key(s3, "key"), key(s3, "newest")) {
+        (Some(_), None) | (None, Some(_)) => {}
+        (Some(_), Some(second)) => problems.push(
+            Problem::at(second, "`[backup.s3]` names exactly one object")
+                .hint("keep `key` or `newest`"),
+        ),
+        (None, None) => {
+            problems.push(Problem::at(span, "`[backup.s3]` names no object").hint(
+                "add `key = \"nightly/plur.sql.gz\"`, or `newest = \"nightly/plur-*.sql.gz\"`",
+            ))
+        }
+    }
+    if let Some((text, span)) = text(s3, "newest") {
+        pattern(text, span, problems);
+    }
+    if let (Some(version), true) = (key(s3, "version"), s3.contains_key("newest")) {
+        problems.push(
+            Problem::at(version, "a version belongs to one `key`")
+                .hint("name the `key`, or leave `version` out"),
+        );
+    }
+    for name in ["bucket", "key"] {
+        let Some((text, span)) = text(s3, name) else {
+            continue;
+        };
+        if text.is_empty() || (name == "bucket" && text.contains('/')) || text.starts_with("s3://")
+        {
+            problems.push(
+                Problem::at(span, format!("this is no name of a {}", if name == "key" { "object" } else { name }))
+                    .hint("of `s3://bucket/folder/file` the bucket is `bucket` and the key is `folder/file`"),
+            );
+        }
+    }
+    if let Some((url, span)) = text(s3, "endpoint") {
+        address(url, span, problems);
+    }
+    for (one, other) in [
+        ("access-key-id", "secret-access-key"),
+        ("secret-access-key", "access-key-id"),
+        ("session-token", "access-key-id"),
+    ] {
+        both(s3, one, other, problems);
+    }
+    no_secret(s3, &["secret-access-key", "session-token"], problems);
+}
+
+/// A secret stands somewhere else.
+fn no_secret(table: &Table<'_>, names: &[&str], problems: &mut Vec<Problem>) {
+    for name in names {
+        if let Some((_, span)) = text(table, name) {
+            problems.push(
+                Problem::at(span, "a secret never stands in a scenario")
+                    .hint("write `{ env = \"NAME\" }` or `{ file = \"path\" }`"),
+            );
+        }
+    }
+}
+
+/// A pattern can be read.
+fn pattern(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
+    if let Err(why) = Pattern::read(text) {
+        problems.push(Problem::at(span, why));
+    }
+}
+
+/// An address is one of HTTP.
+fn address(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
+    let good = reqwest::Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if !good {
+        problems.push(
+            Problem::at(span, "this is no address of HTTP")
+                .hint("write it in full, as in `https://backups.example.com/plur.sql.gz`"),
+        );
+    }
+}
+
+/// `one` makes no sense without `other`.
+fn both(table: &Table<'_>, one: &str, other: &str, problems: &mut Vec<Problem>) {
+    if let (Some(span), None) = (key(table, one), key(table, other)) {
+        problems.push(Problem::at(span, format!("`{one}` needs `{other}`")));
+    }
+}
+
+/// The bytes of a key.
+fn key(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
+    table.get_key_value(name).map(|(key, _)| key.span())
+}
+
+/// A text and its bytes.
+fn text<'a>(table: &'a Table<'_>, name: &str) -> Option<(&'a str, Range<usize>)> {
+    let value = table.get(name)?;
+    Some((value.get_ref().as_str()?, value.span()))
+}
+
+/// A table in the table, and the bytes of its key.
+fn inner<'a, 'i>(table: &'a Table<'i>, name: &str) -> Option<(&'a Table<'i>, Range<usize>)> {
+    let (key, value) = table.get_key_value(name)?;
+    Some((value.get_ref().as_table()?, key.span()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+    use rstest::rstest;
+    use std::path::Path;
+
+    fn read(backup: &str) -> Result<Source, String> {
+        let text = format!(
+            "schema = 1\nname = \"x\"\n{backup}\n[[check.row-count]]\ntable = \"x\"\nmin = 1\n"
+        );
+        match scenario::parse(Path::new("x.toml"), &text, &[].into()) {
+            Ok(scenario) => Ok(scenario.source),
+            Err(mistakes) => Err(mistakes.render(false)),
+        }
+    }
+
+    #[rstest]
+    #[case::path("[backup]\npath = \"a.sql\"")]
+    #[case::newest(
+        "[backup]\nnewest = \"a/{b,c}/x-*.sql\"\nsettled = \"10m\"\ntime = \"x-%s.sql\""
+    )]
+    #[case::s3(
+        "[backup.s3]\nbucket = \"b\"\nnewest = \"a/x-*.sql\"\naccess-key-id = \"id\"\nsecret-access-key = { env = \"S\" }"
+    )]
+    #[case::s3_version(
+        "[backup]\nmax-age = \"26h\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nversion = \"v\"\nendpoint = \"http://[::1]:9000\""
+    )]
+    #[case::http(
+        "[backup.http]\nurl = \"https://h.test/a.sql\"\nuser = \"ada\"\npassword = { file = \"p\" }"
+    )]
+    #[case::command("[backup.command]\nrun = [\"ssh\", \"host\", \"cat x\"]\ntimeout = \"1h\"")]
+    fn every_source_is_read(#[case] backup: &str) {
+        if let Err(mistakes) = read(backup) {
+            panic!("{mistakes}");
+        }
+    }
+
+    #[rstest]
+    #[case::none("[backup]\nmax-age = \"1h\"", "`[backup]` names no backup", 1)]
+    #[case::two(
+        "[backup]\npath = \"a\"\nnewest = \"b\"",
+        "`[backup]` has exactly one source",
+        1
+    )]
+    #[case::table_and_key(
+        "[backup]\npath = \"a\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"",
+        "keep `path` or `s3`",
+        1
+    )]
+    #[case::two_and_another_mistake(
+        "[backup]\npath = \"a\"\nnewest = \"b\"\nmax-age = \"1\"",
+        "`[backup]` has exactly one source",
+        2
+    )]
+    #[case::none_and_another_mistake("[backup]\nmax-age = \"1\"", "`[backup]` names no backup", 2)]
+    #[case::misspelt("[backup]\npaht = \"a\"", "did you mean `path`?", 1)]
+    #[case::misspelt_table("[backup.comand]\nrun = [\"x\"]", "did you mean `command`?", 1)]
+    #[case::short_digest("[backup]\npath = \"a\"\nsha256 = \"abc\"", "64 hexadecimal digits", 1)]
+    #[case::no_day(
+        "[backup]\nnewest = \"a\"\ntime = \"%H\"",
+        "does not hold a year, a month and a day",
+        1
+    )]
+    #[case::no_pattern("[backup]\nnewest = \"a/[b\"", "`[b` is no pattern", 1)]
+    #[case::too_deep("[backup]\nnewest = \"a/**/b\"", "`**` is not known", 1)]
+    #[case::no_object("[backup.s3]\nbucket = \"b\"", "names no object", 1)]
+    #[case::two_objects(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nnewest = \"n*\"",
+        "keep `key` or `newest`",
+        1
+    )]
+    #[case::no_bucket("[backup.s3]\nkey = \"k\"", "`bucket` is missing", 1)]
+    #[case::address_for_bucket(
+        "[backup.s3]\nbucket = \"s3://b/x\"\nkey = \"k\"",
+        "no name of a bucket",
+        1
+    )]
+    #[case::version_of_many(
+        "[backup.s3]\nbucket = \"b\"\nnewest = \"n*\"\nversion = \"v\"",
+        "a version belongs to one `key`",
+        1
+    )]
+    #[case::half_a_key(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\naccess-key-id = \"x\"",
+        "needs `secret-access-key`",
+        1
+    )]
+    #[case::open_secret(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\naccess-key-id = \"x\"\nsecret-access-key = \"y\"",
+        "never stands in a scenario",
+        1
+    )]
+    #[case::no_address(
+        "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nendpoint = \"localhost:9000\"",
+        "no address of HTTP",
+        1
+    )]
+    #[case::no_url("[backup.http]\nurl = \"ftp://h/x\"", "no address of HTTP", 1)]
+    #[case::two_logins(
+        "[backup.http]\nurl = \"http://h/x\"\nbearer = { env = \"A\" }\nuser = \"u\"\npassword = { env = \"B\" }",
+        "two ways to say who asks",
+        1
+    )]
+    #[case::user_alone(
+        "[backup.http]\nurl = \"http://h/x\"\nuser = \"u\"",
+        "`user` needs `password`",
+        1
+    )]
+    #[case::no_program("[backup.command]\nrun = []", "no program is named", 1)]
+    fn mistakes_have_a_place_and_a_way_out(
+        #[case] backup: &str,
+        #[case] says: &str,
+        #[case] count: usize,
+    ) {
+        let mistakes = read(backup).unwrap_err();
+        assert!(mistakes.contains(says), "no `{says}` in\n{mistakes}");
+        assert!(mistakes.contains("^"), "{mistakes}");
+        assert_eq!(mistakes.matches("error:").count(), count, "{mistakes}");
+    }
+}

@@ -1,0 +1,327 @@
+//! `[backup.http]`: what an address answers with.
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
+    LAST_MODIFIED, RANGE,
+};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+
+use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL};
+use super::{Found, Place, Rules, SourceError, digest};
+use crate::backup::settings::Http;
+use crate::input::secret::SecretText;
+use crate::redact::Secret;
+
+/// Redirects that are followed.
+const REDIRECTS: usize = 5;
+
+/// A file behind an address.
+struct Address {
+    client: Client,
+    url: Url,
+    /// The address as it may be shown.
+    shown: String,
+    host: String,
+    login: Option<(Secret, Secret)>,
+    bearer: Option<Secret>,
+    /// Its digest is known, so that nothing but this file can be taken for it.
+    known: bool,
+}
+
+/// Asks the address and fetches what it gives.
+pub(super) async fn find(
+    settings: &Http,
+    rules: &Rules,
+    place: &Place<'_>,
+) -> Result<Found, SourceError> {
+    let address = Address::of(settings, rules, place)?;
+    let name = last_segment(&address.url);
+    let (received, identity) = transfer::fetch(&address, place, &name)
+        .await
+        .map_err(|error| SourceError {
+            reason: format!("{}: {}", address.shown, error.reason),
+            ..error
+        })?;
+    let mut found = Found::named(received.path, address.shown, &name, rules);
+    found.modified = identity.modified;
+    found.received_sha256 = Some(received.sha256);
+    if found.expected_sha256.is_none() {
+        let digest = identity.sha256;
+        found.expected_sha256 = digest.map(|digest| (digest, "the server's answer".to_owned()));
+    }
+    Ok(found)
+}
+
+impl Address {
+    fn of(settings: &Http, rules: &Rules, place: &Place<'_>) -> Result<Self, SourceError> {
+        transfer::install_tls();
+        let wrong = |reason: String| SourceError::new(reason, "correct `[backup.http]`");
+        let resolve = |text: &SecretText| {
+            text.resolve(place.folder, place.environment, place.redactor)
+                .map_err(&wrong)
+        };
+        let maybe = |text: &Option<SecretText>| text.as_ref().map(resolve).transpose();
+        let text = resolve(&settings.url)?;
+        let url = Url::parse(text.expose().trim())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| wrong("`url` is no address of HTTP".to_owned()))?;
+        // Whatever repeats the address repeats these.
+        for part in [url.password(), url.query()].into_iter().flatten() {
+            place.redactor.learn(&Secret::new(part));
+        }
+        let mut headers = HeaderMap::new();
+        // The bytes as they lie there, so that ranges and digests are those of the file.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for (name, value) in &settings.headers {
+            let value = resolve(value)?;
+            let name = HeaderName::try_from(name)
+                .map_err(|_| wrong(format!("`{name}` is no name of a header")))?;
+            let mut value = HeaderValue::try_from(value.expose()).map_err(|_| {
+                wrong(format!(
+                    "the value of the header `{name}` has characters that no header may have"
+                ))
+            })?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        let own = !settings.headers.is_empty();
+        let mut client = Client::builder()
+            .default_headers(headers)
+            .redirect(Policy::custom(move |attempt| redirect(attempt, own)))
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .read_timeout(STALL);
+        if let Some(ca) = &settings.ca {
+            let pem = transfer::read_ca(place, ca)?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|error| transfer::bad_ca(ca, &error))?;
+            client = client.tls_certs_merge(certificates);
+        }
+        let client = client
+            .build()
+            .map_err(|error| wrong(format!("no HTTP client: {}", transfer::cause(&error))))?;
+        let login = match (maybe(&settings.user)?, maybe(&settings.password)?) {
+            (Some(user), Some(password)) => Some((user, password)),
+            _ => None,
+        };
+        Ok(Self {
+            client,
+            shown: shown(&url),
+            host: url.host_str().unwrap_or_default().to_owned(),
+            url,
+            login,
+            bearer: maybe(&settings.bearer)?,
+            known: rules.sha256.is_some(),
+        })
+    }
+
+    fn request(&self, method: Method) -> RequestBuilder {
+        let mut request = self.client.request(method, self.url.clone());
+        if let Some((user, password)) = &self.login {
+            request = request.basic_auth(user.expose(), Some(password.expose()));
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token.expose());
+        }
+        request
+    }
+
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        if error.is_redirect() {
+            return Failure::Final(SourceError::new(
+                format!("a redirect was not followed: {}", transfer::cause(error)),
+                "write the address that it leads to as `url`",
+            ));
+        }
+        transfer::unreachable(&self.host, error)
+    }
+}
+
+/// Follows a few redirects, never out of TLS, and never with headers to a host that they are not for.
+fn redirect(attempt: Attempt<'_>, own_headers: bool) -> reqwest::redirect::Action {
+    let Some(before) = attempt.previous().last() else {
+        return attempt.follow();
+    };
+    let why = if attempt.previous().len() > REDIRECTS {
+        "there are more than five"
+    } else if before.scheme() == "https" && attempt.url().scheme() != "https" {
+        "it leads from https to http"
+    } else if own_headers && before.origin() != attempt.url().origin() {
+        "it leads to another host, which must not get the `headers`"
+    } else {
+        return attempt.follow();
+    };
+    attempt.error(why)
+}
+
+/// An address without user, password and what a query may hold.
+fn shown(url: &Url) -> String {
+    let query = if url.query().is_some() { "?***" } else { "" };
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}{}{query}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.path()
+    )
+}
+
+/// The last part of the path, with its escapes undone.
+fn last_segment(url: &Url) -> String {
+    let last = url.path().rsplit('/').next().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(last.len());
+    let mut rest = last.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        let escaped = (*byte == b'%')
+            .then(|| u8::from_str_radix(std::str::from_utf8(tail.get(..2)?).ok()?, 16).ok())
+            .flatten();
+        bytes.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What tells the file from another one behind the address.
+fn identity(response: &Response) -> Identity {
+    let header = |name: &HeaderName| response.headers().get(name)?.to_str().ok();
+    let tag = header(&ETAG)
+        .filter(|tag| !tag.starts_with("W/"))
+        .map(str::to_owned);
+    let stated = [
+        "repr-digest",
+        "digest",
+        "x-amz-checksum-sha256",
+        "x-checksum-sha256",
+    ]
+    .into_iter()
+    .filter_map(|name| response.headers().get(name)?.to_str().ok());
+    let whole = response.status() == StatusCode::OK;
+    Identity {
+        tag,
+        size: range(response).map(|(_, size)| size).or_else(|| {
+            let length = header(&reqwest::header::CONTENT_LENGTH).filter(|_| whole)?;
+            length.parse().ok()
+        }),
+        modified: header(&LAST_MODIFIED).and_then(http_date),
+        sha256: stated
+            .filter(|_| whole)
+            .find_map(|value| digest::hex(value).or_else(|| digest::from_header(value))),
+    }
+}
+
+/// The beginning and the whole size in `Content-Range: bytes 10-99/100`.
+fn range(response: &Response) -> Option<(u64, u64)> {
+    let value = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    let (range, size) = value.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
+}
+
+/// Says what a status means.
+fn status(status: StatusCode) -> Failure {
+    let error = |hint: &str| SourceError::new(format!("the server answered {status}"), hint);
+    match status.as_u16() {
+        401 | 403 => Failure::Final(error(
+            "look at `bearer`, or `user` and `password`; a signed address may have expired",
+        )),
+        404 | 410 => Failure::Final(error("correct `url`")),
+        412 | 416 => transfer::replaced(),
+        408 | 425 | 429 | 500..=599 => {
+            Failure::Passing(error("try again later, and look at the server's log"))
+        }
+        _ => Failure::Final(error(
+            "a backup comes with status 200; look at the server's log",
+        )),
+    }
+}
+
+#[async_trait]
+impl Remote for Address {
+    async fn open(&self, from: u64, seen: Option<&Identity>) -> Result<Opened, Failure> {
+        let mut request = self.request(Method::GET);
+        if from > 0 {
+            request = request.header(RANGE, format!("bytes={from}-"));
+            if let Some(tag) = seen.and_then(|seen| seen.tag.as_deref()) {
+                request = request.header(IF_RANGE, tag);
+            }
+        }
+        let response = request.send().await.map_err(|error| self.failure(&error))?;
+        let begins = match response.status() {
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT => match range(&response) {
+                Some((begins, _)) if begins == from && from > 0 => from,
+                _ => return Err(status(response.status())),
+            },
+            other => return Err(status(other)),
+        };
+        let host = self.host.clone();
+        Ok(Opened {
+            from: begins,
+            identity: identity(&response),
+            body: response
+                .bytes_stream()
+                .map_err(move |error| transfer::unreachable(&host, &error))
+                .boxed(),
+        })
+    }
+
+    /// Not every server answers, and a signed address is only for `GET`.
+    async fn look(&self) -> Result<Option<Identity>, Failure> {
+        let asked = tokio::time::timeout(STALL, self.request(Method::HEAD).send()).await;
+        Ok(match asked {
+            Ok(Ok(response)) if response.status() == StatusCode::OK => Some(identity(&response)),
+            _ => None,
+        })
+    }
+
+    fn may_resume(&self, seen: &Identity) -> bool {
+        seen.tag.is_some() || self.known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "https://u:p@h.test:8443/a/plur-2026-05-25.sql?X-Sig=abc#x",
+        "https://h.test:8443/a/plur-2026-05-25.sql?***",
+        "plur-2026-05-25.sql"
+    )]
+    #[case(
+        "http://h.test/a%20b%3Ac%ff%zz",
+        "http://h.test/a%20b%3Ac%ff%zz",
+        "a b:c\u{fffd}%zz"
+    )]
+    #[case("http://h.test", "http://h.test/", "")]
+    fn addresses_are_shown_without_secrets(
+        #[case] url: &str,
+        #[case] text: &str,
+        #[case] name: &str,
+    ) {
+        let url = Url::parse(url).unwrap();
+        assert_eq!(shown(&url), text);
+        assert_eq!(last_segment(&url), name);
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        let time = http_date("Mon, 25 May 2026 02:30:00 GMT").unwrap();
+        assert_eq!(time.to_string(), "2026-05-25T02:30:00Z");
+    }
+}

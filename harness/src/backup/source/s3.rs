@@ -1,0 +1,458 @@
+//! `[backup.s3]`: an object in S3-compatible storage.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::path::Path as Key;
+use object_store::{
+    BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore as _,
+    RetryConfig,
+};
+use std::time::Duration;
+
+use super::candidates::{Choice, Entry, choose};
+use super::pattern::Match;
+use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, only};
+use super::{Found, Pattern, Place, Rules, SourceError};
+use crate::backup::settings::S3;
+use crate::input::secret::SecretText;
+
+/// How long a listing may take.
+const LIST_WITHIN: Duration = Duration::from_secs(300);
+
+/// A bucket that can be asked.
+struct Bucket {
+    store: Arc<AmazonS3>,
+    name: String,
+    endpoint: String,
+}
+
+/// One object in it.
+struct Object<'a> {
+    bucket: &'a Bucket,
+    key: Key,
+    version: Option<String>,
+}
+
+/// Finds the object and fetches it.
+pub(super) async fn find(
+    settings: &S3,
+    rules: &Rules,
+    place: &Place<'_>,
+) -> Result<Found, SourceError> {
+    let bucket = Bucket::open(settings, place)?;
+    let (key, choice) = match (&settings.key, &settings.newest) {
+        (Some(key), _) => (key.clone(), None),
+        (None, pattern) => {
+            let pattern = pattern.as_deref().unwrap_or_default();
+            let (key, choice) = bucket.newest(pattern, rules).await?;
+            (key, Some(choice))
+        }
+    };
+    let object = Object {
+        bucket: &bucket,
+        key: path_of(&key)?,
+        version: settings.version.clone(),
+    };
+    let (received, identity) = transfer::fetch(&object, place, &key)
+        .await
+        .map_err(|error| SourceError {
+            reason: format!("{}: {}", object.shown(), error.reason),
+            ..error
+        })?;
+    let mut found = Found::named(received.path, object.shown(), &key, rules);
+    found.modified = identity.modified;
+    found.received_sha256 = Some(received.sha256);
+    if let Some(choice) = choice {
+        found.chosen = choice.chosen;
+        found.candidates = choice.candidates;
+        found.unlisted = choice.unlisted;
+        found.named_time = Some(choice.time);
+        found.earlier = choice.earlier;
+        found.warnings = choice.warnings;
+    }
+    Ok(found)
+}
+
+/// A key as the storage's client takes it.
+fn path_of(key: &str) -> Result<Key, SourceError> {
+    let parsed = Key::parse(key).ok().filter(|path| path.as_ref() == key);
+    parsed.ok_or_else(|| {
+        SourceError::new(
+            format!("the key `{key}` cannot be asked for: it has an empty part, `.`, `..` or control characters"),
+            "give the object a plain name, or fetch it with `[backup.command]`",
+        )
+    })
+}
+
+impl Bucket {
+    /// Makes the client. Nothing is asked yet, and only the environment that the scenario was given counts.
+    fn open(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
+        transfer::install_tls();
+        let variable = |names: &[&str]| {
+            let mut values = names.iter().filter_map(|name| place.environment.get(*name));
+            values.find(|value| !value.is_empty()).cloned()
+        };
+        let endpoint = settings
+            .endpoint
+            .clone()
+            .or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]));
+        let region = settings
+            .region
+            .clone()
+            .or_else(|| variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
+            .unwrap_or_else(|| "us-east-1".to_owned());
+        let mut client = ClientOptions::new()
+            // A limit of the whole request would cut every large object.
+            .with_timeout_disabled()
+            .with_read_timeout(STALL)
+            .with_connect_timeout(CONNECT);
+        if let Some(ca) = &settings.ca {
+            for certificate in Certificate::from_pem_bundle(&transfer::read_ca(place, ca)?)
+                .map_err(|error| transfer::bad_ca(ca, &error))?
+            {
+                client = client.with_root_certificate(certificate);
+            }
+        }
+        let path_style = settings.path_style.unwrap_or(endpoint.is_some());
+        let mut builder = AmazonS3Builder::new()
+            .with_client_options(client)
+            .with_bucket_name(&settings.bucket)
+            .with_region(region)
+            .with_virtual_hosted_style_request(!path_style)
+            .with_retry(RetryConfig {
+                backoff: BackoffConfig {
+                    init_backoff: Duration::from_millis(200),
+                    max_backoff: Duration::from_secs(1),
+                    base: 2.0,
+                },
+                max_retries: 1,
+                retry_timeout: Duration::from_secs(5),
+            });
+        if let Some(endpoint) = &endpoint {
+            builder = builder
+                .with_endpoint(endpoint)
+                .with_allow_http(endpoint.starts_with("http://"));
+        }
+        let keys = Keys::of(settings, place)?;
+        builder = builder
+            .with_access_key_id(keys.id)
+            .with_secret_access_key(keys.secret);
+        if let Some(token) = keys.token {
+            builder = builder.with_token(token);
+        }
+        let store = builder.build().map_err(|error| {
+            SourceError::new(
+                format!("the storage cannot be asked: {}", transfer::cause(&error)),
+                "correct `[backup.s3]`",
+            )
+        })?;
+        Ok(Self {
+            store: Arc::new(store),
+            name: settings.bucket.clone(),
+            endpoint: endpoint.unwrap_or_else(|| "AWS S3".to_owned()),
+        })
+    }
+
+    /// Chooses the newest of the objects that match.
+    async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), SourceError> {
+        let read = Pattern::read(pattern)
+            .map_err(|why| SourceError::new(why, "correct `newest` in `[backup.s3]`"))?;
+        let (base, own, depth) = match &read {
+            Some(pattern) => (pattern.base.clone(), pattern.text.as_str(), pattern.depth()),
+            None if pattern.is_empty() || pattern.ends_with('/') => (pattern.to_owned(), "", 1),
+            None => (format!("{pattern}/"), "", 1),
+        };
+        let prefix = path_of(base.trim_end_matches('/'))?;
+        let listing = async {
+            if depth == 1 {
+                let listed = self.store.list_with_delimiter(Some(&prefix)).await;
+                listed.map(|listed| listed.objects)
+            } else {
+                self.store.list(Some(&prefix)).try_collect().await
+            }
+        };
+        let objects: Vec<ObjectMeta> = match tokio::time::timeout(LIST_WITHIN, listing).await {
+            Ok(listed) => listed.map_err(|error| {
+                let error = only(self.failure(&error, 0));
+                SourceError {
+                    reason: format!("cannot list s3://{}/{base}: {}", self.name, error.reason),
+                    ..error
+                }
+            })?,
+            Err(_) => {
+                return Err(SourceError::new(
+                    format!("listing s3://{}/{base} did not end", self.name),
+                    "use a longer prefix in `newest`",
+                ));
+            }
+        };
+        let entries = objects
+            .into_iter()
+            .filter_map(|object| {
+                let name = object.location.as_ref().strip_prefix(base.as_str())?;
+                let judged = match &read {
+                    Some(pattern) => pattern.judge(name),
+                    None if name.contains('/') => Match::Elsewhere,
+                    None => Match::Whole,
+                };
+                (judged != Match::Elsewhere && !name.is_empty()).then(|| Entry {
+                    name: name.to_owned(),
+                    bytes: object.size,
+                    modified: changed(&object),
+                    path: None,
+                    matches: judged == Match::Whole,
+                })
+            })
+            .collect();
+        // An upload is seen only when it is whole.
+        let shown = format!("s3://{}/{base}{own}", self.name);
+        let choice =
+            choose(entries, rules, &shown, own, |_| None).map_err(|error| SourceError {
+                // What is written in the scenario has no scheme and no bucket.
+                hint: error.hint.replace(&format!("s3://{}/", self.name), ""),
+                ..error
+            })?;
+        Ok((format!("{base}{}", choice.taken.name), choice))
+    }
+
+    /// Says what the storage said, without what it repeats of the request.
+    fn failure(&self, error: &object_store::Error, from: u64) -> Failure {
+        let text = chain(error);
+        let status =
+            after(&text, "status code: ").and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
+        let code = after(&text, "<Code>").and_then(|rest| Some(rest.split_once("</Code>")?.0));
+        let code = code.unwrap_or_default();
+        let last = |reason: String, hint: &str| Failure::Final(SourceError::new(reason, hint));
+        let keys = "look at `access-key-id` and `secret-access-key`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        match (code, status) {
+            ("InvalidObjectState", _) => last(
+                "it is in an archive tier".to_owned(),
+                "restore the object first (`aws s3api restore-object`), or drill a backup that was not archived",
+            ),
+            ("NoSuchBucket", _) => last(
+                format!("there is no bucket `{}`", self.name),
+                "correct `bucket`, or the `endpoint` that should have it",
+            ),
+            ("NoSuchVersion", _) => last(
+                "there is no such version of it".to_owned(),
+                "correct `version`, or leave it out",
+            ),
+            ("InvalidArgument", Some(400)) if text.to_ascii_lowercase().contains("version") => {
+                last(
+                    "there is no such version of it".to_owned(),
+                    "correct `version`, or leave it out",
+                )
+            }
+            ("InvalidAccessKeyId", _) => last(
+                "the storage does not know the access key (InvalidAccessKeyId)".to_owned(),
+                keys,
+            ),
+            ("SignatureDoesNotMatch", _) => last(
+                "the secret of the access key is wrong (SignatureDoesNotMatch)".to_owned(),
+                keys,
+            ),
+            ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => last(
+                format!("the session token is not good any more ({code})"),
+                "get new temporary keys",
+            ),
+            ("RequestTimeTooSkewed", _) => last(
+                "this machine's clock is wrong (RequestTimeTooSkewed)".to_owned(),
+                "set the clock",
+            ),
+            (
+                "AuthorizationHeaderMalformed"
+                | "PermanentRedirect"
+                | "IllegalLocationConstraintException",
+                _,
+            )
+            | (_, Some(301)) => last(
+                "the bucket is in another region".to_owned(),
+                "correct `region`",
+            ),
+            ("PreconditionFailed", _) | (_, Some(412)) => transfer::replaced(),
+            (_, Some(416)) if from > 0 => transfer::replaced(),
+            ("AccessDenied", _) | (_, Some(401 | 403)) => last(
+                "the storage refuses access (AccessDenied)".to_owned(),
+                "the key needs s3:GetObject, for `newest` also s3:ListBucket, for `version` s3:GetObjectVersion; without s3:ListBucket a missing object is refused like this, too",
+            ),
+            ("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout", _)
+            | (_, Some(429 | 500..=599)) => Failure::Passing(SourceError::new(
+                format!(
+                    "the storage is not able to answer ({})",
+                    named(code, status)
+                ),
+                "try again later",
+            )),
+            ("NoSuchKey", _) | (_, Some(404)) => last(
+                format!("there is no such object in the bucket `{}`", self.name),
+                "correct `key`; it is case-sensitive and does not begin with `/`",
+            ),
+            ("", None) => match error {
+                object_store::Error::NotFound { .. } => {
+                    last("there is no such object".to_owned(), "correct `key`")
+                }
+                _ => transfer::unreachable(&self.endpoint, error),
+            },
+            _ => last(
+                format!("the storage answered {}", named(code, status)),
+                "look at the storage's log",
+            ),
+        }
+    }
+}
+
+/// The code and the status of an answer.
+fn named(code: &str, status: Option<u16>) -> String {
+    let status = status.map(|status| status.to_string());
+    let code = Some(code.to_owned()).filter(|code| {
+        // It is the server's text: only what looks like a code is repeated.
+        !code.is_empty() && code.len() < 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    let parts: Vec<String> = [status, code].into_iter().flatten().collect();
+    parts.join(" ")
+}
+
+/// An error with all its causes, to look into; never shown.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push('\n');
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    text.split_once(word).map(|(_, rest)| rest)
+}
+
+/// When an object was uploaded.
+fn changed(object: &ObjectMeta) -> Option<Timestamp> {
+    Timestamp::from_second(object.last_modified.timestamp()).ok()
+}
+
+/// What requests are signed with.
+struct Keys {
+    id: String,
+    secret: String,
+    token: Option<String>,
+}
+
+impl Keys {
+    /// Takes the keys of the scenario, else those of the environment, never some of each.
+    fn of(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
+        let variable = |name: &str| SecretText::Env(name.to_owned());
+        let (id, secret, token) = match (&settings.access_key_id, &settings.secret_access_key) {
+            (Some(id), Some(secret)) => {
+                (id.clone(), secret.clone(), settings.session_token.clone())
+            }
+            _ => {
+                let token = place.environment.get("AWS_SESSION_TOKEN");
+                let token = token.filter(|token| !token.is_empty());
+                (
+                    variable("AWS_ACCESS_KEY_ID"),
+                    variable("AWS_SECRET_ACCESS_KEY"),
+                    token.map(|_| variable("AWS_SESSION_TOKEN")),
+                )
+            }
+        };
+        let resolve = |text: &SecretText| {
+            let secret = text
+                .resolve(place.folder, place.environment, place.redactor)
+                .map_err(|why| SourceError::new(
+                    format!("no key for the storage: {why}"),
+                    "set it, or name `access-key-id` and `secret-access-key` in `[backup.s3]`; profiles and roles of the machine are not looked for, `aws configure export-credentials --format env` gives them as variables",
+                ))?;
+            Ok(secret.expose().trim().to_owned())
+        };
+        Ok(Self {
+            id: resolve(&id)?,
+            secret: resolve(&secret)?,
+            token: token.as_ref().map(resolve).transpose()?,
+        })
+    }
+}
+
+impl Object<'_> {
+    fn shown(&self) -> String {
+        let version = match &self.version {
+            Some(version) => format!(" (version {version})"),
+            None => String::new(),
+        };
+        format!("s3://{}/{}{version}", self.bucket.name, self.key)
+    }
+}
+
+/// What tells an object from another one under its key.
+fn identity(object: &ObjectMeta) -> Identity {
+    Identity {
+        tag: object.e_tag.clone(),
+        size: Some(object.size),
+        modified: changed(object),
+        sha256: None,
+    }
+}
+
+#[async_trait]
+impl Remote for Object<'_> {
+    async fn open(&self, from: u64, seen: Option<&Identity>) -> Result<Opened, Failure> {
+        // Not every storage knows a range without an end.
+        let range = match seen.and_then(|seen| seen.size) {
+            Some(size) => GetRange::Bounded(from..size),
+            None => GetRange::Offset(from),
+        };
+        let options = GetOptions {
+            range: (from > 0).then_some(range),
+            if_match: seen.and_then(|seen| seen.tag.clone()),
+            version: self.version.clone(),
+            ..GetOptions::default()
+        };
+        let asked = self.bucket.store.get_opts(&self.key, options).await;
+        let given = match (asked, seen) {
+            (Ok(given), _) => given,
+            (Err(error), None) => return Err(self.bucket.failure(&error, from)),
+            // Some storages answer a range with status 200, which the client refuses: begin anew.
+            (Err(error), Some(seen)) if chain(&error).contains("non-partial response") => {
+                return match self.look().await {
+                    Ok(Some(now)) if seen.differs(&now) => Err(transfer::replaced()),
+                    _ => self.open(0, None).await,
+                };
+            }
+            (Err(error), Some(seen)) => {
+                // What lies there now may have no such range.
+                return Err(match self.look().await {
+                    Ok(Some(now)) if seen.differs(&now) => transfer::replaced(),
+                    _ => self.bucket.failure(&error, from),
+                });
+            }
+        };
+        let endpoint = self.bucket.endpoint.clone();
+        Ok(Opened {
+            from: given.range.start,
+            identity: identity(&given.meta),
+            body: given
+                .into_stream()
+                .map_err(move |error| transfer::unreachable(&endpoint, &error))
+                .boxed(),
+        })
+    }
+
+    async fn look(&self) -> Result<Option<Identity>, Failure> {
+        let options = GetOptions {
+            version: self.version.clone(),
+            head: true,
+            ..GetOptions::default()
+        };
+        let asked = self.bucket.store.get_opts(&self.key, options).await;
+        match asked {
+            Ok(given) => Ok(Some(identity(&given.meta))),
+            Err(error) => Err(self.bucket.failure(&error, 0)),
+        }
+    }
+}

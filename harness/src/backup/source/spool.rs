@@ -1,0 +1,252 @@
+//! A file that comes from elsewhere: written to disk as it arrives, with its digest, never to the
+//! last byte of the disk, and removed unless it came whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::statvfs::statvfs;
+use sha2::{Digest as _, Sha256};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+
+use super::{Place, SourceError};
+use crate::event::{Event, Listener};
+use crate::redact::hex;
+use crate::units::show_bytes;
+
+/// A disk keeps this much free, or a twentieth of it where that is less.
+const KEPT_FREE: u64 = 1 << 30;
+
+/// The disk is asked again after so many bytes.
+const ASK_AGAIN: u64 = 64 * 1024 * 1024;
+
+/// Progress is told at most this often.
+const TELL: Duration = Duration::from_millis(200);
+
+/// A file that is being fetched.
+pub(super) struct Spool {
+    file: File,
+    partial: Partial,
+    digest: Sha256,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Bytes in all, where they are known.
+    total: Option<u64>,
+    asked: u64,
+    told: Instant,
+    listener: Listener,
+}
+
+/// A file that came whole.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub path: PathBuf,
+    pub sha256: String,
+}
+
+/// The file's path; dropping it removes the file unless it was kept.
+struct Partial(Option<PathBuf>);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // The run's folder goes in any case.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Spool {
+    /// Begins a file in the run's folder, called as `name` as far as a file can be.
+    pub async fn begin(place: &Place<'_>, name: &str) -> Result<Self, SourceError> {
+        let path = place.spool.join(file_name(name));
+        let made = async {
+            tokio::fs::create_dir_all(place.spool).await?;
+            File::create(&path).await
+        };
+        let file = made
+            .await
+            .map_err(|error| unwritable(place.spool, &error))?;
+        let spool = Self {
+            file,
+            partial: Partial(Some(path)),
+            digest: Sha256::new(),
+            bytes: 0,
+            total: None,
+            asked: 0,
+            told: Instant::now(),
+            listener: place.listener.clone(),
+        };
+        Ok(spool)
+    }
+
+    /// Says how many bytes will come, if that is known; they must fit.
+    pub fn expect(&mut self, total: Option<u64>) -> Result<(), SourceError> {
+        self.total = total;
+        self.room(total.map_or(0, |total| total.saturating_sub(self.bytes)))
+    }
+
+    /// Writes what arrived.
+    pub async fn write(&mut self, chunk: &[u8]) -> Result<(), SourceError> {
+        self.file
+            .write_all(chunk)
+            .await
+            .map_err(|error| unwritable(self.path(), &error))?;
+        self.digest.update(chunk);
+        self.bytes += chunk.len() as u64;
+        if self.bytes - self.asked >= ASK_AGAIN {
+            self.asked = self.bytes;
+            self.file
+                .flush()
+                .await
+                .map_err(|error| unwritable(self.path(), &error))?;
+            self.room(
+                self.total
+                    .map_or(0, |total| total.saturating_sub(self.bytes)),
+            )?;
+        }
+        if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            (self.listener)(Event::Fetched {
+                bytes: self.bytes,
+                total: self.total,
+            });
+        }
+        Ok(())
+    }
+
+    /// Begins anew, since what is there belongs to nothing that can still be had.
+    pub async fn restart(&mut self) -> Result<(), SourceError> {
+        use tokio::io::AsyncSeekExt as _;
+        let done = async {
+            self.file.flush().await?;
+            self.file.set_len(0).await?;
+            self.file.rewind().await
+        };
+        done.await
+            .map_err(|error| unwritable(self.path(), &error))?;
+        (self.digest, self.bytes, self.asked) = (Sha256::new(), 0, 0);
+        Ok(())
+    }
+
+    /// Ends the file: it came whole.
+    pub async fn end(mut self) -> Result<Received, SourceError> {
+        let done = async {
+            self.file.flush().await?;
+            self.file.sync_all().await
+        };
+        done.await
+            .map_err(|error| unwritable(self.path(), &error))?;
+        Ok(Received {
+            path: self.partial.0.take().unwrap_or_default(),
+            sha256: hex(&self.digest.finalize()),
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.partial.0.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// Sees that `needed` more bytes fit.
+    fn room(&self, needed: u64) -> Result<(), SourceError> {
+        let Ok(disk) = statvfs(self.path()) else {
+            // A file system that cannot tell says so when it is full.
+            return Ok(());
+        };
+        let block = disk.fragment_size();
+        fits(
+            needed,
+            disk.blocks_available() * block,
+            disk.blocks() * block,
+        )
+        .map_err(|reason| {
+            SourceError::new(
+                format!(
+                    "the backup does not fit on the disk of {}: {reason}",
+                    self.path().parent().unwrap_or(Path::new("/")).display()
+                ),
+                "free some space, or name a folder on another disk with `--work-dir`",
+            )
+        })
+    }
+}
+
+/// Tells whether bytes fit on a disk that must keep some free.
+fn fits(needed: u64, free: u64, size: u64) -> Result<(), String> {
+    let kept = KEPT_FREE.min(size / 20);
+    if needed.saturating_add(kept) <= free {
+        return Ok(());
+    }
+    Err(format!(
+        "{} needed and {} to stay free, {} free",
+        show_bytes(needed),
+        show_bytes(kept),
+        show_bytes(free)
+    ))
+}
+
+/// A name for a file on this machine: the last part of a key, an address or what a person wrote.
+pub(super) fn file_name(name: &str) -> String {
+    let last = name
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(name);
+    let clean: String = last
+        .chars()
+        .map(|c| if c.is_control() { '_' } else { c })
+        .collect();
+    let mut end = clean.len().min(200);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    match &clean[..end] {
+        "" | "." | ".." => "backup".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// The disk does not take it: that is the place's fault.
+fn unwritable(path: &Path, error: &io::Error) -> SourceError {
+    SourceError::new(
+        format!("cannot write to {}: {error}", path.display()),
+        "see that there is space, or name another folder with `--work-dir`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const GIB: u64 = 1 << 30;
+
+    #[rstest]
+    #[case::roomy(GIB, 10 * GIB, 100 * GIB, true)]
+    #[case::a_gib_stays_free(9 * GIB, 10 * GIB, 100 * GIB, true)]
+    #[case::one_byte_too_many(9 * GIB + 1, 10 * GIB, 100 * GIB, false)]
+    #[case::a_small_disk_keeps_a_twentieth(90, 95, 100, true)]
+    #[case::small_and_full(91, 95, 100, false)]
+    #[case::unknown_size(0, 4, 100, false)]
+    #[case::absurd(u64::MAX, GIB, 100 * GIB, false)]
+    fn a_disk_is_never_filled(
+        #[case] needed: u64,
+        #[case] free: u64,
+        #[case] size: u64,
+        #[case] fit: bool,
+    ) {
+        assert_eq!(fits(needed, free, size).is_ok(), fit);
+    }
+
+    #[rstest]
+    #[case("nightly/plur.sql", "plur.sql")]
+    #[case("..", "backup")]
+    #[case("a/../", "backup")]
+    #[case("", "backup")]
+    #[case("a\nb", "a_b")]
+    fn names_stay_in_the_folder(#[case] name: &str, #[case] file: &str) {
+        assert_eq!(file_name(name), file);
+        assert_eq!(file_name(&"ü".repeat(300)).len(), 200);
+    }
+}

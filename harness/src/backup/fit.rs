@@ -353,7 +353,8 @@ pub fn servers(contents: &Contents, format: &Format) -> String {
         .filter(|need| need.effect == Effect::Fails)
         .map(|need| (need.versions, format!("{}, {}", need.what, need.place)));
     let mut told: Vec<(Versions, String)> = Vec::new();
-    let (mut first, mut last): (Option<(u32, String)>, Option<(u32, String)>) = (None, None);
+    type Bound = Option<(u32, String)>;
+    let (mut first, mut last): (Bound, Bound) = (None, None);
     for (versions, why) in archive.into_iter().chain(needs) {
         match versions {
             Versions::From(major) if first.as_ref().is_none_or(|(m, _)| *m < major) => {

@@ -2,6 +2,12 @@
 //!
 //! Ratios on the same data in one run, so that a busy machine changes them little:
 //! `cargo bench --bench inspect`. The aim is 1.3 for every kind of rows.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::allow_attributes,
+    reason = "a measurement prints, and stops by panicking"
+)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -253,6 +253,13 @@ impl Objects {
                 contents.left_out.insert(table.1.to_string());
             }
         }
+        if contents.extensions.is_empty() {
+            // Nothing but an extension makes such a method.
+            let methods = contents.access_methods.iter();
+            contents
+                .left_out
+                .extend(methods.map(|method| format!("access method {method}")));
+        }
         for schema in &self.named_schemas {
             if !known(schema) && !contents.schemas.contains(schema) {
                 contents.left_out.insert(format!("schema {schema}"));

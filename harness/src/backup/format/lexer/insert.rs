@@ -124,7 +124,7 @@ fn escapes(before: &[u8]) -> bool {
     }
 }
 
-/// Bytes of the quoted text that `text` begins with. A doubled quote is two texts, which is the same.
+/// Bytes of the quoted text that `text` begins with; in doubt about what follows it, none.
 fn quoted(text: &[u8], escapes: bool) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -133,12 +133,11 @@ fn quoted(text: &[u8], escapes: bool) -> Option<usize> {
         } else {
             memchr::memchr(b'\'', &text[at..])?
         };
-        if text[at] == b'\'' {
-            return Some(at + 1);
-        }
-        at += 2;
-        if at > text.len() {
-            return None;
+        match text.get(at..at + 2)? {
+            [b'\'', b'\''] | [b'\\', _] => at += 2,
+            // It may go on behind the line's end.
+            [_, next] if escapes && next.is_ascii_whitespace() => return None,
+            _ => return Some(at + 1),
         }
     }
 }

@@ -137,6 +137,28 @@ pub struct Lexer<R> {
     cut: bool,
     statement: Pending,
     standard_strings: bool,
+    continued: Continued,
+}
+
+/// Whether a text may go on: `E'a'`, a line end, `'b'` are one text, and read alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Continued {
+    No,
+    Closed,
+    LineEnd,
+}
+
+impl Continued {
+    /// The next byte outside quotes; tells whether it opens such a text again.
+    fn then(&mut self, byte: u8) -> bool {
+        let opens = *self == Self::LineEnd && byte == b'\'';
+        *self = match (*self, byte) {
+            (Self::Closed | Self::LineEnd, b'\n' | b'\r') => Self::LineEnd,
+            (before, b' ' | b'\t' | 0x0b | 0x0c) => before,
+            _ => Self::No,
+        };
+        opens
+    }
 }
 
 /// What the inner step produced, without borrowing from the lexer.
@@ -163,6 +185,7 @@ impl<R: BufRead> Lexer<R> {
             cut: false,
             statement: Pending::default(),
             standard_strings: true,
+            continued: Continued::No,
         }
     }
 
@@ -433,14 +456,19 @@ impl<R: BufRead> Lexer<R> {
                 };
                 match stop {
                     None => self.take(rest.len()),
-                    // What it escapes is not read yet.
-                    Some(at) if rest[at] == b'\\' && self.cut && at + 1 == rest.len() => {
-                        self.take(at)
+                    // What it escapes or doubles is not read yet.
+                    Some(at) if self.cut && at + 1 == rest.len() => self.take(at),
+                    Some(at) if rest[at] == b'\\' || rest.get(at + 1) == Some(&b'\'') => {
+                        self.take(at + 2)
                     }
-                    Some(at) if rest[at] == b'\\' => self.take(at + 2),
                     Some(at) => {
-                        self.take(at + 1);
+                        self.continued = if *escapes {
+                            Continued::Closed
+                        } else {
+                            Continued::No
+                        };
                         self.mode = Mode::Plain;
+                        self.take(at + 1);
                     }
                 }
             }
@@ -490,7 +518,8 @@ impl<R: BufRead> Lexer<R> {
         let next = self.input.get(self.at + 1).copied();
         // A dollar sign inside an identifier belongs to it; a prefix decides how a text is read.
         let in_word = self.statement.in_word();
-        let escapes = self.statement.word_is(b"e") || !self.standard_strings;
+        let continued = self.continued.then(byte);
+        let escapes = self.statement.word_is(b"e") || !self.standard_strings || continued;
         let unicode = self.statement.word_is(b"u");
         if !is_word(byte) && (byte != b'$' || !in_word) {
             self.statement.end_word();

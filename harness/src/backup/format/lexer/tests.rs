@@ -47,6 +47,10 @@ fn pieces(text: &[u8]) -> (Vec<String>, End) {
 #[case("SELECT 'a;b';", &["1:SELECT 'a;b';"])]
 #[case("SELECT 'a\\';SELECT 2;", &["1:SELECT 'a\\';", "1:SELECT 2;"])]
 #[case("SELECT E'a\\';b';", &["1:SELECT E'a\\';b';"])]
+#[case("SELECT E'a''\\';b';", &["1:SELECT E'a''\\';b';"])]
+#[case("SELECT E'a' \n 'b\\';c';", &["1:SELECT E'a' \n 'b\\';c';"])]
+#[case("SELECT 'a'\n'b\\';", &["1:SELECT 'a'\n'b\\';"])]
+#[case("SELECT U&'\\';", &["1:SELECT U&'\\';"])]
 #[case("SELECT \"a;b\";", &["1:SELECT \"a;b\";"])]
 #[case("DO $x$ ; $$ ; $x$;", &["1:DO $x$ ; $$ ; $x$;"])]
 #[case("SELECT /* ; /* ; */ ; */ 1;", &["1:SELECT /* ; /* ; */ ; */ 1;"])]
@@ -92,6 +96,7 @@ fn the_end_is_told(#[case] text: &str, #[case] expected: End) {
     "INSERT INTO t VALUES ((1)::numeric(10,2), '{}'::jsonb), (CAST(2 AS numeric(10, 2)), NULL);",
     2
 )]
+#[case("INSERT INTO t VALUES (E'''\\'),(', 1), (E'a'\n'\\'),(');", 2)]
 #[case("INSERT INTO t VALUES (1) RETURNING (a);", 1)]
 #[case("INSERT INTO t DEFAULT VALUES;", 1)]
 #[case("INSERT INTO t (a) VALUES (DEFAULT), (ARRAY[1, 2]), (ROW(1, 2));", 3)]

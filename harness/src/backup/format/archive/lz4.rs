@@ -121,8 +121,10 @@ impl<R> Followed<R> {
 
 impl<R: Read> Read for Followed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.ended = read == 0 && !buffer.is_empty();
+        let read = self.reader.read(buffer);
+        // The decoder takes some errors for the end of a frame: it must not be asked again for ever.
+        self.ended = !buffer.is_empty() && !matches!(read, Ok(1..));
+        let read = read?;
         self.follow(&buffer[..read]);
         Ok(read)
     }

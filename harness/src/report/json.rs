@@ -134,18 +134,24 @@ struct Scenario {
 /// Which backup was restored, and what it says of itself.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Backup {
-    /// The file.
-    path: String,
+    /// Where it lies: a path, `s3://bucket/key`, an address, a command.
+    origin: String,
     /// How it was chosen.
     chosen: String,
+    /// What there was to choose from, newest first; empty where there was no choice.
+    candidates: Vec<Candidate>,
+    /// How many more there were.
+    unlisted: u64,
     /// What kind of backup it is.
     format: String,
     /// Size of the file.
     size_bytes: u64,
     /// Size after decompression, where it is compressed as a whole.
     uncompressed_bytes: Option<u64>,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal; of a folder, of the sorted lines `SHA-256  BYTES  NAME` of its files.
     sha256: String,
+    /// What that was found to agree with; null when nothing says what it must be.
+    sha256_agrees_with: Option<String>,
     /// When it was made; null when that is not known.
     made: Option<Made>,
     /// Age when the drill began; null when its time is not known.
@@ -158,8 +164,22 @@ struct Backup {
     databases: Vec<String>,
     /// Extensions it names.
     extensions: Vec<String>,
+    /// Schemas it makes or puts tables into.
+    schemas: Vec<String>,
+    /// AGE graphs.
+    graphs: Vec<String>,
     /// Roles it creates.
     roles: Vec<String>,
+    /// Roles it names and does not create.
+    roles_needed: Vec<String>,
+    /// Row security policies.
+    policies: u64,
+    /// Which servers can take it.
+    servers: String,
+    /// What was compared with the backup before; null where there is none.
+    previous: Option<String>,
+    /// The dumps of a bundle, in the order of their restore; empty for a single dump.
+    dumps: Vec<Dump>,
     /// Tables with rows.
     tables: u64,
     /// Rows of all tables.
@@ -168,6 +188,37 @@ struct Backup {
     large_objects: u64,
     /// What a backup of this kind does not hold.
     not_held: Vec<NotTested>,
+}
+
+/// Something that lies where backups lie.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Candidate {
+    /// Its name.
+    name: String,
+    /// Its size.
+    size_bytes: u64,
+    /// The time in its name.
+    #[schemars(extend("format" = "date-time"))]
+    time: Option<String>,
+    /// Why it was not taken; null for the one that was.
+    not_taken: Option<String>,
+}
+
+/// One dump of a bundle.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Dump {
+    /// Its name in the bundle.
+    name: String,
+    /// What kind of dump it is.
+    format: String,
+    /// Its size in the bundle.
+    size_bytes: u64,
+    /// SHA-256 of it as it lies in the bundle.
+    sha256: String,
+    /// Tables with rows.
+    tables: u64,
+    /// Rows of all tables.
+    rows: u64,
 }
 
 /// When a backup was made.

@@ -62,9 +62,11 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     paper.blank();
     match &result.backup {
         Some(backup) => {
-            let name = backup.path.display().to_string();
             let size = show_bytes(backup.bytes);
-            paper.fact("backup", &format!("{name}, {size}, {}", backup.format));
+            paper.fact(
+                "backup",
+                &format!("{}, {size}, {}", backup.origin, backup.format),
+            );
             paper.fact("made", &view::made(backup, result.started));
         }
         None => paper.fact("backup", "none was found, or it could not be read"),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Phase,
-    RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource, Tolerated,
+    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome,
+    Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource,
+    Tolerated,
 };
 
 /// All examples, by the name of their files.
@@ -302,25 +303,54 @@ fn checks() -> Vec<CheckResult> {
     checks
 }
 
+fn candidate(name: &str, bytes: u64, not_taken: Option<&str>) -> CandidateFacts {
+    CandidateFacts {
+        name: name.to_owned(),
+        bytes,
+        time: None,
+        not_taken: not_taken.map(str::to_owned),
+    }
+}
+
 fn backup() -> BackupFacts {
     BackupFacts {
-        path: "/backups/plur-2025-11-21.sql.gz".into(),
+        origin: "/backups/plur-2025-11-21.sql.gz".to_owned(),
         chosen: "the newest of 14 files that match /backups/plur-*.sql.gz".to_owned(),
-        format: "plain, gzip".to_owned(),
+        candidates: vec![
+            candidate("plur-2025-11-21.sql.gz", 18_422_907, None),
+            candidate(
+                "plur-2025-11-20.sql.gz",
+                18_301_554,
+                Some("older than the one taken"),
+            ),
+            candidate(
+                "plur-before-upgrade.sql.gz",
+                17_000_201,
+                Some("no time in its name: an ad-hoc backup"),
+            ),
+        ],
+        unlisted: 0,
+        format: "plain SQL, gzip".to_owned(),
         bytes: 18_422_907,
         uncompressed_bytes: Some(96_014_338),
         sha256: "9f2b5d1ac07e4e86b3c1f5d9a2807b6e4c3d2f1a0b9e8d7c6f5a4b3c2d1e0f99".to_owned(),
+        digest: Some("the same as in plur-2025-11-21.sql.gz.sha256".to_owned()),
         made: Some(("2025-11-21T02:00:00Z".parse().unwrap(), TimeSource::Name)),
         source_version: Some("16.4 (Debian 16.4-1.pgdg120+1)".to_owned()),
         dump_version: Some("pg_dump 16.4".to_owned()),
         databases: vec!["plur".to_owned()],
         extensions: vec!["age".to_owned(), "vector".to_owned()],
+        schemas: vec!["plur".to_owned(), "org_acme".to_owned()],
+        graphs: vec!["plur_permissions".to_owned()],
         roles: vec!["plur_app".to_owned()],
+        roles_needed: Vec::new(),
+        policies: 4,
+        servers: "nothing in it keeps a supported server from taking it".to_owned(),
         tables: 41,
         rows: 50_004,
         large_objects: 0,
         tiers: Vec::new(),
-        previous: None,
+        previous: Some("17.6 MiB, 17.5 MiB before in plur-2025-11-20.sql.gz".to_owned()),
         parts: Vec::new(),
         not_held: vec![
             NotTested {

@@ -383,7 +383,7 @@ mod tests {
                 .summary
                 .contains("the file ends after 1 of its rows (COPY in line 2)")
         );
-        assert_eq!(stopped.findings.len(), 1);
+        assert_eq!(stopped.findings[0].object.as_deref(), Some("public.t"));
     }
 
     #[test]

@@ -238,12 +238,6 @@ pub(super) fn unreachable(host: &str, error: &dyn std::error::Error) -> Failure 
     ))
 }
 
-/// Sees that there is a provider of cryptography, which TLS needs and only one may install.
-pub(super) fn install_tls() {
-    // An error says that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 /// Reads the certificates of `ca`.
 pub(super) fn read_ca(place: &Place<'_>, ca: &Path) -> Result<Vec<u8>, SourceError> {
     std::fs::read(place.folder.join(ca)).map_err(|error| bad_ca(ca, &error))

@@ -319,6 +319,40 @@ pub struct BackupFacts {
     pub parts: Vec<PartFacts>,
 }
 
+/// What a look at a backup found, without any server: the one value that its reports are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Version of redrill.
+    pub redrill: String,
+    /// When it was looked at.
+    pub started: Timestamp,
+    /// Wall time.
+    pub duration: Duration,
+    /// What it is and holds.
+    pub backup: BackupFacts,
+    /// Every table with an entry for rows, the one with the most bytes first.
+    pub tables: Vec<TableHeld>,
+    /// What makes it no whole backup; empty for a good one.
+    pub problems: Vec<Finding>,
+    /// What is odd about it and does not matter.
+    pub warnings: Vec<Finding>,
+    /// How old it may be and what must lie beside it, where a scenario says so.
+    pub objectives: Vec<Objective>,
+}
+
+/// Rows of one table in a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableHeld {
+    /// Database; empty where the backup names none.
+    pub database: String,
+    /// `schema.table`, quoted where SQL needs it.
+    pub table: String,
+    /// How many rows; `None` where the backup does not say.
+    pub rows: Option<u64>,
+    /// Bytes of their text.
+    pub bytes: u64,
+}
+
 /// Something that lies where backups lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidateFacts {

@@ -33,7 +33,9 @@ use format::Format;
 use packing::{Keys, Layer, OpenError, Unpacked};
 use source::candidates::{Candidate, Verdict};
 
-use crate::outcome::{BackupFacts, CandidateFacts, Finding, Objective, PartFacts, TimeSource};
+use crate::outcome::{
+    BackupFacts, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
+};
 
 /// A backup that was looked at from its first byte to its last.
 #[derive(Debug, Clone)]
@@ -125,6 +127,24 @@ impl Backup {
                 all
             }),
         }
+    }
+
+    /// Every table with an entry for rows, the one with the most bytes first.
+    #[must_use]
+    pub fn tables(&self) -> Vec<TableHeld> {
+        let mut tables: Vec<TableHeld> = self
+            .contents()
+            .rows
+            .iter()
+            .map(|((database, table), rows)| TableHeld {
+                database: database.clone(),
+                table: table.to_string(),
+                rows: (!rows.unknown).then_some(rows.count),
+                bytes: rows.bytes,
+            })
+            .collect();
+        tables.sort_by_key(|table| std::cmp::Reverse(table.bytes));
+        tables
     }
 
     /// Which servers can take it, one sentence.

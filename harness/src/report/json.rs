@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use crate::outcome::DrillResult;
+use crate::outcome::{self, DrillResult};
 use crate::verdict::Verdict;
 
 /// Version of the shape.
@@ -33,6 +33,67 @@ pub fn schema() -> serde_json::Value {
         .into_generator()
         .into_root_schema_for::<Report>()
         .into()
+}
+
+/// Writes what a look at a backup found, with a line end at its end.
+///
+/// # Errors
+/// None in practice: every value of the shape can be written.
+pub fn render_inspection(inspection: &outcome::Inspection) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(&Inspection::of(inspection))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Makes the JSON Schema of what a look at a backup found.
+#[must_use]
+pub fn inspection_schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Inspection>()
+        .into()
+}
+
+/// What a look at a backup found, without any server.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "redrill inspection")]
+struct Inspection {
+    /// Version of this shape.
+    #[schemars(extend("const" = SCHEMA))]
+    schema: u32,
+    /// Whether nothing is wrong with it as a file. Whether it restores, only a drill shows.
+    whole: bool,
+    /// Version of redrill.
+    redrill: String,
+    /// When it was looked at.
+    #[schemars(extend("format" = "date-time"))]
+    started: String,
+    /// Wall time.
+    duration_s: f64,
+    /// What makes it no whole, harmless backup; empty for a good one.
+    problems: Vec<Finding>,
+    /// What is odd about it and does not matter.
+    warnings: Vec<Finding>,
+    /// How old it may be and what must lie beside it, where a scenario says so.
+    objectives: Vec<Objective>,
+    /// What it is and holds.
+    backup: Backup,
+    /// Every table with an entry for rows, the one with the most bytes first.
+    tables: Vec<TableHeld>,
+}
+
+/// Rows of one table in a backup.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TableHeld {
+    /// Database; empty where the backup names none.
+    database: String,
+    /// `schema.table`.
+    table: String,
+    /// How many rows; null where the backup does not say.
+    rows: Option<u64>,
+    /// Bytes of their text.
+    text_bytes: u64,
 }
 
 /// Everything that one drill of one scenario found.

@@ -2,6 +2,7 @@
 //!
 //! It reads without colour, in 80 columns, and in a CI log.
 
+pub mod inspection;
 mod paper;
 
 use paper::{Hue, INDENT, Paper};

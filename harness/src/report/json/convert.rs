@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, Dump, Extension, Finding, Made, NotTested, Objective,
-    OutcomeWord, Phase, Report, Restore, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource,
-    Tolerated, VerdictWord,
+    Backup, Candidate, Check, CheckCounts, Dump, Extension, Finding, Inspection, Made, NotTested,
+    Objective, OutcomeWord, Phase, Report, Restore, SCHEMA, Scenario, Server, Stage, TableHeld,
+    TableRows, TimeSource, Tolerated, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -58,6 +58,28 @@ impl Report {
             checks: each(&result.checks, Check::of),
             not_tested: each(&result.not_tested, NotTested::of),
             repeat: result.repeat.clone(),
+        }
+    }
+}
+
+impl Inspection {
+    pub(super) fn of(inspection: &outcome::Inspection) -> Self {
+        Self {
+            schema: SCHEMA,
+            whole: inspection.problems.is_empty(),
+            redrill: inspection.redrill.clone(),
+            started: inspection.started.to_string(),
+            duration_s: inspection.duration.as_secs_f64(),
+            problems: each(&inspection.problems, Finding::of),
+            warnings: each(&inspection.warnings, Finding::of),
+            objectives: each(&inspection.objectives, Objective::of),
+            backup: Backup::of(&inspection.backup, inspection.started),
+            tables: each(&inspection.tables, |table| TableHeld {
+                database: table.database.clone(),
+                table: table.table.clone(),
+                rows: table.rows,
+                text_bytes: table.bytes,
+            }),
         }
     }
 }

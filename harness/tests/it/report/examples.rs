@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome,
-    Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource,
+    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Inspection, Measure, NotTested, Objective, Outcome,
+    Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource,
     Tolerated,
 };
 
@@ -419,5 +419,48 @@ fn restore() -> RestoreFacts {
             reason: "every server has this role".to_owned(),
         }],
         rows: all,
+    }
+}
+
+/// What a look at a cut backup found.
+pub fn inspection() -> Inspection {
+    let table = |table: &str, rows, bytes| TableHeld {
+        database: "plur".to_owned(),
+        table: table.to_owned(),
+        rows: Some(rows),
+        bytes,
+    };
+    Inspection {
+        redrill: "0.1.0".to_owned(),
+        started: "2025-11-21T06:12:03Z".parse().unwrap(),
+        duration: Duration::from_millis(412),
+        backup: backup(),
+        tables: vec![
+            table("plur.engrams", 30_000, 61_204_113),
+            table("plur.audit_events_2025_11", 17_004, 4_203_771),
+            table("plur.\"Odd table\"", 3_000, 91_004),
+        ],
+        problems: vec![
+            Finding::about(
+                "plur.audit_events_2025_11",
+                "rows that end with the line `\\.`",
+                "the file ends after 17 004 of its rows (COPY in line 48211)",
+            )
+            .hint("the file was cut off: look at the disk and at the transfer of the backup job"),
+        ],
+        warnings: vec![
+            Finding::new(
+                "about 19.1 MB as in plur-2025-11-20.sql.gz",
+                "18.4 MB, 89 % of it",
+            ),
+        ],
+        objectives: vec![Objective {
+            name: "daily",
+            measure: Measure::Kept {
+                wanted: 14,
+                kept: 12,
+                missing: vec!["2025-11-12 to 2025-11-13".to_owned()],
+            },
+        }],
     }
 }

@@ -54,6 +54,7 @@ struct Entry {
 const OWNER: &str = "app_owner";
 const FIRST_DATA: usize = 100;
 const BLOBS: usize = 900;
+const FIRST_CONSTRAINT: usize = 1000;
 const FIRST_OID: usize = 4711;
 
 impl Sample {
@@ -243,6 +244,19 @@ impl Sample {
                 copy: None,
                 namespace: None,
                 data: true,
+            });
+        }
+        for table in 0..self.tables.len() {
+            entries.push(Entry {
+                id: FIRST_CONSTRAINT + table,
+                tag: format!("t{table} t{table}_v_key"),
+                kind: "CONSTRAINT",
+                definition: Some(format!(
+                    "ALTER TABLE ONLY app.t{table}\n    ADD CONSTRAINT t{table}_v_key UNIQUE (v);\n"
+                )),
+                copy: None,
+                namespace: Some("app"),
+                data: false,
             });
         }
         entries

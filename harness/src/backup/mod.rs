@@ -11,6 +11,7 @@
 
 pub mod bundle;
 pub mod contents;
+mod disk;
 pub mod examine;
 pub mod fit;
 pub mod format;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Inspection, Measure, NotTested, Objective, Outcome,
-    Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource,
-    Tolerated,
+    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Inspection, Measure, NotTested,
+    Objective, Outcome, Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult,
+    TableHeld, TableRows, TimeSource, Tolerated,
 };
 
 /// All examples, by the name of their files.
@@ -448,12 +448,10 @@ pub fn inspection() -> Inspection {
             )
             .hint("the file was cut off: look at the disk and at the transfer of the backup job"),
         ],
-        warnings: vec![
-            Finding::new(
-                "about 19.1 MB as in plur-2025-11-20.sql.gz",
-                "18.4 MB, 89 % of it",
-            ),
-        ],
+        warnings: vec![Finding::new(
+            "about 19.1 MB as in plur-2025-11-20.sql.gz",
+            "18.4 MB, 89 % of it",
+        )],
         objectives: vec![Objective {
             name: "daily",
             measure: Measure::Kept {

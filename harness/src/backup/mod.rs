@@ -2,6 +2,7 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `packing/`: what it is wrapped in, one compression or encryption a file
+//! - `compression/`: compressions, around a format and inside of it, one a file
 //! - `format/`: what it is, one format a file
 //! - `gather/`: what the formats tell → `contents`; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
@@ -9,6 +10,7 @@
 //! - `inspect`: one streaming pass: digest, completeness, contents
 
 pub mod bundle;
+mod compression;
 pub mod contents;
 pub mod fit;
 pub mod format;

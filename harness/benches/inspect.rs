@@ -2,10 +2,9 @@
 //!
 //! Ratios on the same data in one run, so that a busy machine changes them little:
 //! `cargo bench --bench inspect`. The aim is 1.3 for every kind of rows.
-#![allow(
+#![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    clippy::allow_attributes,
     reason = "a measurement prints, and stops by panicking"
 )]
 

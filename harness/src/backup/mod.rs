@@ -2,6 +2,7 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `packing/`: what it is wrapped in, one compression or encryption a file
+//! - `compression/`: compressions, around a format and inside of it, one a file
 //! - `format/`: what it is, one format a file
 //! - `gather/`: what the formats tell → `contents`; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
@@ -10,6 +11,7 @@
 //! - `examine`: all of it, and what it is held against: `previous`, `retention`, digests
 
 pub mod bundle;
+mod compression;
 pub mod contents;
 mod disk;
 pub mod examine;

@@ -7,7 +7,7 @@ use ::tar::{Builder, Header};
 use flate2::write::{GzEncoder, ZlibEncoder};
 use lz4_flex::frame::FrameEncoder;
 
-use super::{Compression, Kind};
+use super::{Archive, Compression, Kind};
 
 /// The files of a directory archive.
 pub(super) type Folder = BTreeMap<String, Vec<u8>>;
@@ -338,6 +338,16 @@ impl Sample {
         }
         int(out, 0);
     }
+}
+
+/// Demands what the tables of [`Sample::default`] hold, and silence.
+pub(super) fn assert_default(archive: &Archive) {
+    let problems = &archive.problems;
+    assert_eq!((&problems.problems, &problems.warnings), (&vec![], &vec![]));
+    let rows = archive.contents.rows.values();
+    let counts: Vec<u64> = rows.map(|rows| rows.count).collect();
+    assert_eq!(counts, [30, 0, 1]);
+    assert_eq!(archive.contents.large_objects, 2);
 }
 
 fn int(out: &mut Vec<u8>, value: usize) {

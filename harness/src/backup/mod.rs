@@ -154,12 +154,16 @@ impl Backup {
     fn servers(&self) -> String {
         let mut said: Vec<String> = Vec::new();
         for part in &self.parts {
-            let servers = fit::servers(&part.contents, &part.format);
-            if !said.contains(&servers) {
-                said.push(servers);
+            for servers in fit::servers(&part.contents, &part.format) {
+                if !said.contains(&servers) {
+                    said.push(servers);
+                }
             }
         }
-        said.join("; ")
+        match said.as_slice() {
+            [] => "every supported server".to_owned(),
+            some => some.join(", and "),
+        }
     }
 
     /// The facts for reports.

@@ -31,9 +31,7 @@ pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Objective> {
         .iter()
         .map(|time| time.to_zoned(TimeZone::UTC).date())
         .collect();
-    let Some(newest) = days.last().copied() else {
-        return Vec::new();
-    };
+    let newest = days.last().copied();
     let day = |date: Date| Some(date);
     let week = |date: Date| {
         let back = i64::from(date.weekday().to_monday_zero_offset());
@@ -82,9 +80,20 @@ fn tier(
     name: &'static str,
     wanted: u16,
     period: &Period<'_>,
-    newest: Date,
+    newest: Option<Date>,
     days: &BTreeSet<Date>,
 ) -> Option<Objective> {
+    let Some(newest) = newest else {
+        let missing = "none of them: no backup has a time in its name".to_owned();
+        return Some(Objective {
+            name,
+            measure: Measure::Kept {
+                wanted: u64::from(wanted),
+                kept: 0,
+                missing: vec![missing],
+            },
+        });
+    };
     let there: BTreeSet<Date> = days.iter().filter_map(|day| (period.of)(*day)).collect();
     let last = (period.of)(newest)?;
     let label = |date: Date| match name {
@@ -189,12 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn without_backups_or_tiers_nothing_is_said() {
+    fn without_times_a_tier_is_not_kept_and_without_tiers_nothing_is_said() {
         assert_eq!(tiers(&Retention::default(), &times(&["2026-05-25"])), []);
         let daily = Retention {
             daily: Some(1),
             ..Retention::default()
         };
-        assert_eq!(tiers(&daily, &[]), []);
+        let (kept, missing) = one(daily, &[]);
+        assert_eq!(kept, 0);
+        assert!(missing[0].contains("no backup has a time"));
     }
 }

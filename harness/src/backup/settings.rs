@@ -295,6 +295,7 @@ fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
     if let Some((s3, span)) = inner(table, "s3") {
         look_into_s3(s3, span, problems);
     }
+    look_into_retention(table, problems);
     if let Some((http, _)) = inner(table, "http") {
         if let Some((url, span)) = text(http, "url") {
             address(url, span, problems);
@@ -321,6 +322,34 @@ fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
             Problem::at(run.span(), "no program is named")
                 .hint("write `run = [\"ssh\", \"backup-host\", \"cat /backups/latest.dump\"]`"),
         );
+    }
+}
+
+/// `[backup.retention]` asks for something, of a source that can show it.
+fn look_into_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
+    let Some((retention, span)) = inner(table, "retention") else {
+        return;
+    };
+    let example = "write `daily = 14`, `weekly = 13` or `monthly = 12`";
+    if retention.is_empty() {
+        problems
+            .push(Problem::at(span.clone(), "`[backup.retention]` names no tier").hint(example));
+    }
+    for value in retention.values() {
+        if matches!(value.get_ref(), DeValue::Integer(number) if number.as_str() == "0") {
+            problems.push(Problem::at(value.span(), "a tier of none is always kept").hint(example));
+        }
+    }
+    for source in ["http", "command"] {
+        if table.contains_key(source) {
+            problems.push(
+                Problem::at(
+                    span.clone(),
+                    format!("`[backup.{source}]` gives one backup and shows no others"),
+                )
+                .hint("retention needs `newest`, `path` or `[backup.s3]`"),
+            );
+        }
     }
 }
 
@@ -550,6 +579,17 @@ mod tests {
     #[case::no_schema(
         "[backup]\npath = \"a\"\nprevious = { may-shrink = [\"outbox\"] }",
         "a table is named with its schema",
+        1
+    )]
+    #[case::no_tier("[backup]\npath = \"a\"\n[backup.retention]", "names no tier", 1)]
+    #[case::nothing_kept(
+        "[backup]\npath = \"a\"\n[backup.retention]\ndaily = 0",
+        "a tier of none is always kept",
+        1
+    )]
+    #[case::nothing_shown(
+        "[backup.command]\nrun = [\"x\"]\n[backup.retention]\ndaily = 3",
+        "shows no others",
         1
     )]
     #[case::misspelt_tier(

@@ -150,7 +150,7 @@ impl Found {
         Self {
             path,
             origin,
-            chosen: "named by the scenario".to_owned(),
+            chosen: "it was named, so there was nothing to choose".to_owned(),
             candidates: Vec::new(),
             unlisted: 0,
             named_time: rules.time(name),

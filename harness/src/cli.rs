@@ -43,6 +43,8 @@ A first scenario, in orders.toml:
 pub enum Command {
     /// Drill scenarios: restore, check, report. One verdict each, one exit code.
     Run(Run),
+    /// Look at a backup without any server: what it is, whether it is whole, what it holds.
+    Inspect(Inspect),
     /// List scenarios and their checks, without starting anything.
     List(Scenarios),
     /// Explain a kind of check; without one, list the kinds.
@@ -92,6 +94,40 @@ pub struct Run {
     pub(crate) work: Work,
 }
 
+/// `redrill inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = INSPECT_CODES)]
+pub struct Inspect {
+    /// A backup, file or folder; or a scenario (.toml), for the backup that it names and what it
+    /// says of it.
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: PathBuf,
+    /// Print everything as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The identity that an age-encrypted backup is read with.
+    #[arg(long, value_name = "FILE", conflicts_with = "decrypt")]
+    pub(crate) age_identity: Option<PathBuf>,
+    /// The command that decrypts: it gets the file and gives the content, as `gpg --batch --decrypt`.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) decrypt: Option<String>,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// The exit codes of `redrill inspect`.
+const INSPECT_CODES: &str = "\
+Exit codes:
+    0  nothing is wrong with the file; whether it restores, only `redrill run` shows
+    2  bad command line or scenario
+    3  could not look: not there, not readable, no key
+   10  it is no whole, harmless backup
+   11  it is whole, but too old, or older ones are missing
+  130  Ctrl-C or SIGTERM";
+
 /// Where runs keep what they start.
 #[derive(Debug, Args)]
 pub struct Work {
@@ -123,6 +159,8 @@ pub enum SchemaOf {
     Scenario,
     /// `drill.json`.
     Report,
+    /// What `redrill inspect --json` prints.
+    Inspection,
 }
 
 /// What the terminal is like.

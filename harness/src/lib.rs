@@ -25,5 +25,6 @@ pub mod server;
 pub mod shared_memory;
 pub mod sqlstate;
 pub mod stage;
+pub mod tls;
 pub mod units;
 pub mod verdict;

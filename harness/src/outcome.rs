@@ -263,18 +263,24 @@ pub enum TimeSource {
 /// Which backup was drilled, and what it says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupFacts {
-    /// The file.
-    pub path: PathBuf,
+    /// Where it lies: a path, `s3://bucket/key`, an address, a command. Free of secrets.
+    pub origin: String,
     /// How it was chosen, one sentence.
     pub chosen: String,
-    /// `plain`, `plain, gzip`, `custom archive 1.16`.
+    /// What there was to choose from, newest first; empty where there was no choice.
+    pub candidates: Vec<CandidateFacts>,
+    /// How many more there were.
+    pub unlisted: u64,
+    /// `plain SQL, gzip`, `custom archive 1.16, gzip`, `bundle of 3 dumps, tar, zstd`.
     pub format: String,
-    /// Size of the file in bytes.
+    /// Size of the file in bytes; of a folder, of all its files.
     pub bytes: u64,
     /// Size after decompression in bytes, where it is compressed as a whole.
     pub uncompressed_bytes: Option<u64>,
-    /// SHA-256 of the file, in hex.
+    /// SHA-256 of the file, in hex; of a folder, of the sorted lines `SHA-256  BYTES  NAME` of its files.
     pub sha256: String,
+    /// What that agrees with: a side file, the scenario.
+    pub digest: Option<String>,
     /// When it was made, and how that is known.
     pub made: Option<(Timestamp, TimeSource)>,
     /// Version of the server it was taken from: `17.6 (Debian …)`.
@@ -285,9 +291,19 @@ pub struct BackupFacts {
     pub databases: Vec<String>,
     /// Extensions it names.
     pub extensions: Vec<String>,
+    /// Schemas it makes or puts tables into.
+    pub schemas: Vec<String>,
+    /// AGE graphs.
+    pub graphs: Vec<String>,
     /// Roles it creates.
     pub roles: Vec<String>,
-    /// Tables with rows, and the rows of all.
+    /// Roles it names and does not create.
+    pub roles_needed: Vec<String>,
+    /// Row security policies.
+    pub policies: u64,
+    /// Which servers can take it, one sentence.
+    pub servers: String,
+    /// Tables with an entry for rows.
     pub tables: u64,
     /// Rows of all tables.
     pub rows: u64,
@@ -301,6 +317,53 @@ pub struct BackupFacts {
     pub previous: Option<String>,
     /// The dumps of a bundle, in the order of their restore; empty for a single dump.
     pub parts: Vec<PartFacts>,
+}
+
+/// What a look at a backup found, without any server: the one value that its reports are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Version of redrill.
+    pub redrill: String,
+    /// When it was looked at.
+    pub started: Timestamp,
+    /// Wall time.
+    pub duration: Duration,
+    /// What it is and holds.
+    pub backup: BackupFacts,
+    /// Every table with an entry for rows, the one with the most bytes first.
+    pub tables: Vec<TableHeld>,
+    /// What makes it no whole backup; empty for a good one.
+    pub problems: Vec<Finding>,
+    /// What is odd about it and does not matter.
+    pub warnings: Vec<Finding>,
+    /// How old it may be and what must lie beside it, where a scenario says so.
+    pub objectives: Vec<Objective>,
+}
+
+/// Rows of one table in a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableHeld {
+    /// Database; empty where the backup names none.
+    pub database: String,
+    /// `schema.table`, quoted where SQL needs it.
+    pub table: String,
+    /// How many rows; `None` where the backup does not say.
+    pub rows: Option<u64>,
+    /// Bytes of their text.
+    pub bytes: u64,
+}
+
+/// Something that lies where backups lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandidateFacts {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The time in its name.
+    pub time: Option<Timestamp>,
+    /// Why it was not taken; `None` for the one that was.
+    pub not_taken: Option<String>,
 }
 
 /// One dump of a bundle.

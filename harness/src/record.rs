@@ -202,13 +202,7 @@ impl<'a> Record<'a> {
 
     /// Takes secrets out of a finding.
     fn clean(&self, finding: Finding) -> Finding {
-        let clean = |text: String| self.context.redactor.clean(&text);
-        Finding {
-            object: finding.object.map(clean),
-            expected: clean(finding.expected),
-            actual: clean(finding.actual),
-            hint: finding.hint.map(clean),
-        }
+        self.context.redactor.clean_finding(finding)
     }
 
     /// Records every stage and check that was not tried, with the reason.
@@ -317,7 +311,8 @@ fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
 }
 
 /// Age of a backup; a name that carries only a date may lie a little ahead, but no more than a day.
-fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
+#[must_use]
+pub fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
     match Duration::try_from(now.duration_since(made)) {
         Ok(age) => Some(age),
         Err(_) => {

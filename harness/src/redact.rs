@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
+use crate::outcome::Finding;
+
 /// A value that must not be printed. `Debug` and `Display` show `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -95,6 +97,18 @@ impl Redactor {
             }
         }
         password_clauses(&url_passwords(&clean))
+    }
+
+    /// Gives a finding without secrets.
+    #[must_use]
+    pub fn clean_finding(&self, finding: Finding) -> Finding {
+        let clean = |text: String| self.clean(&text);
+        Finding {
+            object: finding.object.map(clean),
+            expected: clean(finding.expected),
+            actual: clean(finding.actual),
+            hint: finding.hint.map(clean),
+        }
     }
 }
 

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
+use crate::backup::examine::examine;
 use crate::backup::format::Format;
-use crate::backup::inspect::{Inspection, inspect};
-use crate::backup::packing::Keys;
-use crate::backup::spool::Spool;
-use crate::backup::{self, Backup};
+use crate::backup::source::Place;
+use crate::backup::{Backup, fit};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
@@ -97,10 +96,10 @@ impl Stopped {
     }
 }
 
-/// Finds the backup and looks at the file. What it says of itself is reported also when it is broken.
+/// Finds the backup and looks at it. What it says of itself is reported also when it is broken.
 pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged<Backup> {
     let spool = run.folder.join("backup");
-    let place = backup::source::Place {
+    let place = Place {
         folder: &scenario.folder,
         spool: &spool,
         run: &run.id,
@@ -108,21 +107,9 @@ pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged
         redactor: &context.redactor,
         listener: &context.listener,
     };
-    let found = match backup::source::find(&scenario.source, &place).await {
-        Ok(found) => found,
-        Err(error) => return unable(Stopped::error(error.reason).hint(error.hint)),
-    };
-    let inspection = Inspection {
-        keys: Keys::default(),
-        spool: Spool::in_folder(run.folder.join("backup")),
-        for_restore: true,
-        listener: context.listener.clone(),
-    };
-    let inspected = tokio::task::spawn_blocking(move || inspect(&found, &inspection));
-    match inspected.await {
-        Err(error) => unable(Stopped::error(format!("the inspection ended: {error}"))),
-        Ok(Err(error)) => unable(Stopped::error(error.reason).hint(error.hint)),
-        Ok(Ok(mut backup)) => {
+    match examine(&scenario.backup, &place, true).await {
+        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Ok(mut backup) => {
             let misplaced = restore::target::problems(&backup, &scenario.restore);
             backup.problems.extend(misplaced);
             let facts = Facts {
@@ -176,6 +163,24 @@ pub async fn restore(
     backup: &Backup,
     context: &Context,
 ) -> Staged<RestoreLog> {
+    let version = (server.version() / 10_000, server.version() % 10_000);
+    let unfit: Vec<Finding> = backup
+        .parts
+        .iter()
+        .flat_map(|part| fit::fits(&part.contents, &part.format, version))
+        .collect();
+    if let Some(first) = unfit.first() {
+        let summary = format!(
+            "this server cannot take the backup: it needs {}",
+            first.expected
+        );
+        let stopped = Stopped {
+            outcome: Outcome::Error,
+            summary,
+            findings: unfit,
+        };
+        return unable(stopped);
+    }
     let (settings, redactor) = (&scenario.restore, &context.redactor);
     match restore::restore(server, backup, settings, redactor, &context.listener).await {
         Err(error) => {
@@ -351,12 +356,15 @@ fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::inspect::{Inspection, inspect};
+    use crate::backup::source::{Rules, path};
+    use crate::backup::spool::Spool;
 
     fn inspected(text: &str) -> Backup {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.sql");
         std::fs::write(&path, text).unwrap();
-        let found = backup::source::path::find(&path, &backup::source::Rules::default());
+        let found = path::find(&path, &Rules::default());
         let spool = Spool::in_folder(folder.path().join("spool"));
         inspect(&found.unwrap(), &Inspection::quiet(spool)).unwrap()
     }
@@ -375,7 +383,7 @@ mod tests {
                 .summary
                 .contains("the file ends after 1 of its rows (COPY in line 2)")
         );
-        assert_eq!(stopped.findings.len(), 1);
+        assert_eq!(stopped.findings[0].object.as_deref(), Some("public.t"));
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! The table of contents of a custom archive.
+//! A custom archive, from its head to its last block.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use redrill::backup::format::archive;
+use redrill::backup::format::archive::custom;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = archive::read(bytes);
-    // Tar archives: `let _ = archive::tar::read(bytes);`
+    let _ = custom::read(bytes);
 });

@@ -110,11 +110,14 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, Inspect
     looked.judge();
     Ok(Backup {
         path: found.path.clone(),
+        origin: found.origin.clone(),
         chosen: found.chosen.clone(),
+        candidates: (found.candidates.clone(), found.unlisted),
         format: looked.format,
         bytes: looked.bytes,
         unpacked_bytes: looked.unpacked_bytes,
         sha256: looked.sha256,
+        digest: None,
         made: made(found, looked.header_time),
         parts: looked.parts,
         tiers: Vec::new(),

@@ -2,14 +2,19 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `packing/`: what it is wrapped in, one compression or encryption a file
+//! - `compression/`: compressions, around a format and inside of it, one a file
 //! - `format/`: what it is, one format a file
 //! - `gather/`: what the formats tell → `contents`; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
 //! - `settings`: what a scenario says of it
 //! - `inspect`: one streaming pass: digest, completeness, contents
+//! - `examine`: all of it, and what it is held against: `previous`, `retention`, digests
 
 pub mod bundle;
+mod compression;
 pub mod contents;
+mod disk;
+pub mod examine;
 pub mod fit;
 pub mod format;
 pub mod gather;
@@ -29,16 +34,23 @@ use jiff::Timestamp;
 pub use contents::Contents;
 use format::Format;
 use packing::{Keys, Layer, OpenError, Unpacked};
+use source::candidates::{Candidate, Verdict};
 
-use crate::outcome::{BackupFacts, Finding, Objective, PartFacts, TimeSource};
+use crate::outcome::{
+    BackupFacts, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
+};
 
 /// A backup that was looked at from its first byte to its last.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    /// The file or folder.
+    /// The file or folder on this machine.
     pub path: PathBuf,
+    /// Where it lies, as a person would say it.
+    pub origin: String,
     /// How it was chosen.
     pub chosen: String,
+    /// What there was to choose from, and how many more.
+    pub candidates: (Vec<Candidate>, usize),
     /// What it is, in words: `plain SQL, gzip`, `bundle of 3 dumps, tar, gzip`.
     pub format: String,
     /// Bytes as it lies.
@@ -47,6 +59,8 @@ pub struct Backup {
     pub unpacked_bytes: Option<u64>,
     /// SHA-256 as it lies, in hex; of a folder see [`bundle::digest`].
     pub sha256: String,
+    /// What that was found to agree with.
+    pub digest: Option<String>,
     /// When it was made.
     pub made: Option<(Timestamp, TimeSource)>,
     /// Its dumps, in the order in which they are restored: what makes roles comes first. One, but
@@ -118,6 +132,36 @@ impl Backup {
         }
     }
 
+    /// Every table with an entry for rows, the one with the most bytes first.
+    #[must_use]
+    pub fn tables(&self) -> Vec<TableHeld> {
+        let mut tables: Vec<TableHeld> = self
+            .contents()
+            .rows
+            .iter()
+            .map(|((database, table), rows)| TableHeld {
+                database: database.clone(),
+                table: table.to_string(),
+                rows: (!rows.unknown).then_some(rows.count),
+                bytes: rows.bytes,
+            })
+            .collect();
+        tables.sort_by_key(|table| std::cmp::Reverse(table.bytes));
+        tables
+    }
+
+    /// Which servers can take it, one sentence.
+    fn servers(&self) -> String {
+        let mut said: Vec<String> = Vec::new();
+        for part in &self.parts {
+            let servers = fit::servers(&part.contents, &part.format);
+            if !said.contains(&servers) {
+                said.push(servers);
+            }
+        }
+        said.join("; ")
+    }
+
     /// The facts for reports.
     #[must_use]
     pub fn facts(&self) -> BackupFacts {
@@ -127,18 +171,30 @@ impl Backup {
             parts => parts,
         };
         BackupFacts {
-            path: self.path.clone(),
+            origin: self.origin.clone(),
             chosen: self.chosen.clone(),
+            candidates: self.candidates.0.iter().map(candidate).collect(),
+            unlisted: self.candidates.1 as u64,
             format: self.format.clone(),
             bytes: self.bytes,
             uncompressed_bytes: self.unpacked_bytes,
             sha256: self.sha256.clone(),
+            digest: self.digest.clone(),
             made: self.made,
             source_version: contents.source_version.clone(),
-            dump_version: contents.dump_version.clone(),
+            dump_version: contents.dump_version.clone().or(contents.writer.clone()),
             databases: contents.databases(),
             extensions: contents.extensions.clone(),
+            schemas: contents.schemas.iter().cloned().collect(),
+            graphs: contents.graphs.iter().cloned().collect(),
             roles: contents.roles.clone(),
+            roles_needed: contents
+                .roles_needed()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            policies: contents.policies.len() as u64,
+            servers: self.servers(),
             tables: contents.rows.len() as u64,
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
@@ -157,5 +213,18 @@ impl Backup {
                 })
                 .collect(),
         }
+    }
+}
+
+/// A candidate for reports.
+fn candidate(candidate: &Candidate) -> CandidateFacts {
+    CandidateFacts {
+        name: candidate.name.clone(),
+        bytes: candidate.bytes,
+        time: candidate.time,
+        not_taken: match &candidate.verdict {
+            Verdict::Taken => None,
+            Verdict::NotTaken(why) => Some(why.clone()),
+        },
     }
 }

@@ -235,11 +235,14 @@ mod tests {
         }
         Backup {
             path: "x".into(),
+            origin: "x".to_owned(),
             chosen: String::new(),
+            candidates: (Vec::new(), 0),
             format: "plain SQL".to_owned(),
             bytes,
             unpacked_bytes: None,
             sha256: format!("{bytes} {tables:?}"),
+            digest: None,
             made: None,
             parts: vec![Part {
                 name: "x".to_owned(),

@@ -9,7 +9,11 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::examine::Subject;
+use super::packing::settings::Decrypt;
+use super::retention::Retention;
 use super::source::{Location, Pattern, Rules, Source, TimePattern};
+use crate::database::QualifiedName;
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
@@ -43,6 +47,63 @@ pub struct Backup {
     /// `plur-%s.sql` for Unix time. Default: the usual forms, such as `2026-05-25` and
     /// `20260525_020000`.
     pub time: Option<TimePattern>,
+    /// How the backup is decrypted.
+    pub decrypt: Option<Decrypt>,
+    /// How it is held against the backup before it.
+    #[serde(default)]
+    pub previous: Previous,
+    /// Which older backups must lie beside it.
+    pub retention: Option<Retention>,
+}
+
+/// How a backup is held against the one before it in the same stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Previous {
+    /// What is compared. Default: `rows` where the one before lies on this machine, else `size`.
+    pub compare: Option<Compare>,
+    /// Tables that may lose any number of rows between two backups, as in `["app.outbox",
+    /// "*.sessions"]`; `*` and `?` stand for letters.
+    #[serde(default)]
+    pub may_shrink: Vec<TablePattern>,
+}
+
+/// What is compared with the backup before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compare {
+    /// The size, and the rows of every table: the one before is read too.
+    Rows,
+    /// The size of the file.
+    Size,
+    /// Nothing.
+    Off,
+}
+
+/// A pattern for the names of tables.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(transparent)]
+pub struct TablePattern(String);
+
+impl TablePattern {
+    /// Whether it stands for this table.
+    #[must_use]
+    pub fn matches(&self, table: &QualifiedName) -> bool {
+        let name = format!("{}.{}", table.schema, table.name);
+        globset::Glob::new(&self.0).is_ok_and(|glob| glob.compile_matcher().is_match(name))
+    }
+}
+
+impl<'de> Deserialize<'de> for TablePattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !text.contains('.') || globset::Glob::new(&text).is_err() {
+            return Err(serde::de::Error::custom(
+                "a table is named with its schema, as in `app.outbox` or `*.sessions`",
+            ));
+        }
+        Ok(Self(text))
+    }
 }
 
 /// A backup in S3-compatible storage. Exactly one of `key` and `newest`.
@@ -132,24 +193,39 @@ impl<'de> Deserialize<'de> for Sha256Hex {
 const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command"];
 
 /// The other keys of the table, for the nearest name of a misspelt one.
-const OTHERS: &[&str] = &["max-age", "sha256", "settled", "time"];
+const OTHERS: &[&str] = &[
+    "max-age",
+    "sha256",
+    "settled",
+    "time",
+    "decrypt",
+    "previous",
+    "retention",
+];
 
 /// What to write where no source is named.
 pub const EXAMPLE: &str = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
 
-/// Reads `[backup]` and gives it with the source that it names; mistakes are added to `problems`.
-/// `header` are the bytes to point at for what the table lacks.
+/// Reads `[backup]` and gives the most that the backup may be old, and what is to be looked at;
+/// mistakes are added to `problems`. `header` are the bytes to point at for what the table lacks.
 pub fn read(
     value: Spanned<DeValue<'_>>,
     header: Range<usize>,
     problems: &mut Vec<Problem>,
-) -> Option<(Backup, Source)> {
+) -> Option<(Option<Span>, Subject)> {
     let before = problems.len();
     if let DeValue::Table(table) = value.get_ref() {
         one_source(table, &header, problems);
         look_into(table, problems);
     }
+    let decrypt = match value.get_ref() {
+        DeValue::Table(table) => key(table, "decrypt").unwrap_or_default(),
+        _ => header,
+    };
     let backup: Backup = decode(value, &[], problems)?;
+    if let Some(settings) = &backup.decrypt {
+        settings.check(&decrypt, problems);
+    }
     if problems.len() > before {
         return None;
     }
@@ -166,7 +242,13 @@ pub fn read(
         settled: backup.settled.map(|span| span.0),
         sha256: backup.sha256.clone().map(|digest| digest.0),
     };
-    Some((backup, Source { location, rules }))
+    let subject = Subject {
+        source: Source { location, rules },
+        decrypt: backup.decrypt,
+        previous: backup.previous,
+        retention: backup.retention,
+    };
+    Some((backup.max_age, subject))
 }
 
 /// Exactly one source is named, whatever else is wrong with the table.
@@ -352,12 +434,12 @@ mod tests {
     use rstest::rstest;
     use std::path::Path;
 
-    fn read(backup: &str) -> Result<Source, String> {
+    fn read(backup: &str) -> Result<Subject, String> {
         let text = format!(
             "schema = 1\nname = \"x\"\n{backup}\n[[check.row-count]]\ntable = \"x\"\nmin = 1\n"
         );
         match scenario::parse(Path::new("x.toml"), &text, &[].into()) {
-            Ok(scenario) => Ok(scenario.source),
+            Ok(scenario) => Ok(scenario.backup),
             Err(mistakes) => Err(mistakes.render(false)),
         }
     }
@@ -455,6 +537,26 @@ mod tests {
         1
     )]
     #[case::no_program("[backup.command]\nrun = []", "no program is named", 1)]
+    #[case::no_key(
+        "[backup]\npath = \"a\"\n[backup.decrypt]",
+        "names nothing that decrypts",
+        1
+    )]
+    #[case::open_key(
+        "[backup]\npath = \"a\"\ndecrypt = { age-identity = \"AGE-SECRET-KEY-1\" }",
+        "never stands in a scenario",
+        1
+    )]
+    #[case::no_schema(
+        "[backup]\npath = \"a\"\nprevious = { may-shrink = [\"outbox\"] }",
+        "a table is named with its schema",
+        1
+    )]
+    #[case::misspelt_tier(
+        "[backup]\npath = \"a\"\n[backup.retention]\ndayly = 3",
+        "did you mean `daily`?",
+        1
+    )]
     fn mistakes_have_a_place_and_a_way_out(
         #[case] backup: &str,
         #[case] says: &str,

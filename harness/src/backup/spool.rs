@@ -6,10 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::units::show_bytes;
-
-/// Free space that is left to others.
-const RESERVE: u64 = 512 << 20;
+use super::disk;
 
 /// Bytes after which the free space is looked at again.
 const STEP: u64 = 64 << 20;
@@ -89,19 +86,9 @@ impl Spool {
 impl Write for Copy {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.room == 0 {
-            let free = free(&self.folder)?;
-            self.room = free.saturating_sub(RESERVE).min(STEP);
-            if self.room == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::StorageFull,
-                    format!(
-                        "only {} are free in {}, and {} are left to others",
-                        show_bytes(free),
-                        self.folder.display(),
-                        show_bytes(RESERVE)
-                    ),
-                ));
-            }
+            disk::fits(&self.folder, STEP)
+                .map_err(|why| io::Error::new(io::ErrorKind::StorageFull, why))?;
+            self.room = STEP;
         }
         let most = usize::try_from(self.room).unwrap_or(usize::MAX);
         let written = self.file.write(&bytes[..bytes.len().min(most)])?;
@@ -112,15 +99,6 @@ impl Write for Copy {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-/// Free bytes of the file system that holds `folder`, for an ordinary user.
-///
-/// # Errors
-/// When the file system does not say.
-pub fn free(folder: &Path) -> io::Result<u64> {
-    let status = nix::sys::statvfs::statvfs(folder)?;
-    Ok(status.blocks_available() * status.fragment_size())
 }
 
 fn make(folder: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod doctor;
 pub mod explain;
+pub mod inspect;
 pub mod list;
 pub mod run;
 pub mod schema;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match command {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
+            Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),

@@ -142,7 +142,7 @@ fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
             return Err("`--backup` needs exactly one scenario\nhint: name the scenario that the file is a backup for".to_owned());
         };
         let path = std::path::absolute(backup).map_err(|error| error.to_string())?;
-        scenario.source = Source::path(path);
+        scenario.backup.source = Source::path(path);
     }
     for scenario in scenarios {
         match arguments.server {
@@ -179,7 +179,7 @@ fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
         "run".to_owned(),
         scenario.facts.file.display().to_string(),
     ];
-    if let Location::Path(path) = &scenario.source.location
+    if let Location::Path(path) = &scenario.backup.source.location
         && arguments.backup.is_some()
     {
         words.extend(["--backup".to_owned(), path.display().to_string()]);
@@ -210,7 +210,7 @@ fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
 
 /// Turns the first SIGINT or SIGTERM into the orderly end of the drill. Later ones change nothing:
 /// the teardown has a limit of its own.
-fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
+pub(super) fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {

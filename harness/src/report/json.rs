@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use crate::outcome::DrillResult;
+use crate::outcome::{self, DrillResult};
 use crate::verdict::Verdict;
 
 /// Version of the shape.
@@ -33,6 +33,67 @@ pub fn schema() -> serde_json::Value {
         .into_generator()
         .into_root_schema_for::<Report>()
         .into()
+}
+
+/// Writes what a look at a backup found, with a line end at its end.
+///
+/// # Errors
+/// None in practice: every value of the shape can be written.
+pub fn render_inspection(inspection: &outcome::Inspection) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(&Inspection::of(inspection))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Makes the JSON Schema of what a look at a backup found.
+#[must_use]
+pub fn inspection_schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Inspection>()
+        .into()
+}
+
+/// What a look at a backup found, without any server.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "redrill inspection")]
+struct Inspection {
+    /// Version of this shape.
+    #[schemars(extend("const" = SCHEMA))]
+    schema: u32,
+    /// Whether nothing is wrong with it as a file. Whether it restores, only a drill shows.
+    whole: bool,
+    /// Version of redrill.
+    redrill: String,
+    /// When it was looked at.
+    #[schemars(extend("format" = "date-time"))]
+    started: String,
+    /// Wall time.
+    duration_s: f64,
+    /// What makes it no whole, harmless backup; empty for a good one.
+    problems: Vec<Finding>,
+    /// What is odd about it and does not matter.
+    warnings: Vec<Finding>,
+    /// How old it may be and what must lie beside it, where a scenario says so.
+    objectives: Vec<Objective>,
+    /// What it is and holds.
+    backup: Backup,
+    /// Every table with an entry for rows, the one with the most bytes first.
+    tables: Vec<TableHeld>,
+}
+
+/// Rows of one table in a backup.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TableHeld {
+    /// Database; empty where the backup names none.
+    database: String,
+    /// `schema.table`.
+    table: String,
+    /// How many rows; null where the backup does not say.
+    rows: Option<u64>,
+    /// Bytes of their text.
+    text_bytes: u64,
 }
 
 /// Everything that one drill of one scenario found.
@@ -134,18 +195,24 @@ struct Scenario {
 /// Which backup was restored, and what it says of itself.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Backup {
-    /// The file.
-    path: String,
+    /// Where it lies: a path, `s3://bucket/key`, an address, a command.
+    origin: String,
     /// How it was chosen.
     chosen: String,
+    /// What there was to choose from, newest first; empty where there was no choice.
+    candidates: Vec<Candidate>,
+    /// How many more there were.
+    unlisted: u64,
     /// What kind of backup it is.
     format: String,
     /// Size of the file.
     size_bytes: u64,
     /// Size after decompression, where it is compressed as a whole.
     uncompressed_bytes: Option<u64>,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal; of a folder, of the sorted lines `SHA-256  BYTES  NAME` of its files.
     sha256: String,
+    /// What that was found to agree with; null when nothing says what it must be.
+    sha256_agrees_with: Option<String>,
     /// When it was made; null when that is not known.
     made: Option<Made>,
     /// Age when the drill began; null when its time is not known.
@@ -158,8 +225,22 @@ struct Backup {
     databases: Vec<String>,
     /// Extensions it names.
     extensions: Vec<String>,
+    /// Schemas it makes or puts tables into.
+    schemas: Vec<String>,
+    /// AGE graphs.
+    graphs: Vec<String>,
     /// Roles it creates.
     roles: Vec<String>,
+    /// Roles it names and does not create.
+    roles_needed: Vec<String>,
+    /// Row security policies.
+    policies: u64,
+    /// Which servers can take it.
+    servers: String,
+    /// What was compared with the backup before; null where there is none.
+    previous: Option<String>,
+    /// The dumps of a bundle, in the order of their restore; empty for a single dump.
+    dumps: Vec<Dump>,
     /// Tables with rows.
     tables: u64,
     /// Rows of all tables.
@@ -168,6 +249,37 @@ struct Backup {
     large_objects: u64,
     /// What a backup of this kind does not hold.
     not_held: Vec<NotTested>,
+}
+
+/// Something that lies where backups lie.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Candidate {
+    /// Its name.
+    name: String,
+    /// Its size.
+    size_bytes: u64,
+    /// The time in its name.
+    #[schemars(extend("format" = "date-time"))]
+    time: Option<String>,
+    /// Why it was not taken; null for the one that was.
+    not_taken: Option<String>,
+}
+
+/// One dump of a bundle.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Dump {
+    /// Its name in the bundle.
+    name: String,
+    /// What kind of dump it is.
+    format: String,
+    /// Its size in the bundle.
+    size_bytes: u64,
+    /// SHA-256 of it as it lies in the bundle.
+    sha256: String,
+    /// Tables with rows.
+    tables: u64,
+    /// Rows of all tables.
+    rows: u64,
 }
 
 /// When a backup was made.

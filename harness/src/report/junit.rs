@@ -112,8 +112,7 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
     if let Some(backup) = &result.backup {
         facts.push(format!(
             "backup: {} (SHA-256 {})",
-            backup.path.display(),
-            backup.sha256
+            backup.origin, backup.sha256
         ));
         facts.push(format!("made: {}", view::made(backup, result.started)));
     }

@@ -97,18 +97,34 @@ fn backup_section(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
         ),
     };
     let contents = format!(
-        "{} rows in {} tables with rows, {} large objects",
+        "{} rows in {} tables with rows, {} large objects, {} policies",
         show_count(backup.rows),
         show_count(backup.tables),
-        show_count(backup.large_objects)
+        show_count(backup.large_objects),
+        show_count(backup.policies)
     );
     page.facts(vec![
-        ("File", code(&backup.path.display().to_string())),
+        ("Where it lies", code(&backup.origin)),
         ("How it was chosen", words(&backup.chosen)),
         ("SHA-256", code(&backup.sha256)),
+        (
+            "That digest",
+            match &backup.digest {
+                Some(agrees) => words(agrees),
+                None => fixed("nothing beside the backup says what it must be"),
+            },
+        ),
         ("Size", words(&size)),
         ("Made", words(&view::made(backup, result.started))),
+        (
+            "Beside the backup before",
+            match &backup.previous {
+                Some(compared) => words(compared),
+                None => fixed("not compared: no earlier one was found"),
+            },
+        ),
         ("Format", words(&backup.format)),
+        ("Servers", words(&backup.servers)),
         (
             "Taken from PostgreSQL",
             known(backup.source_version.as_deref()),
@@ -116,9 +132,48 @@ fn backup_section(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
         ("Written by", known(backup.dump_version.as_deref())),
         ("Holds", words(&contents)),
         ("Databases", names(&backup.databases)),
+        ("Schemas", names(&backup.schemas)),
+        ("Graphs", names(&backup.graphs)),
         ("Extensions it names", names(&backup.extensions)),
         ("Roles it creates", names(&backup.roles)),
+        ("Roles it needs beside", names(&backup.roles_needed)),
     ]);
+    if !backup.parts.is_empty() {
+        page.paragraph(fixed("Its dumps, in the order of their restore:"));
+        let rows = backup.parts.iter().take(LIST).map(|part| {
+            vec![
+                code(&part.name),
+                words(&part.format),
+                words(&show_bytes(part.bytes)),
+                words(&show_count(part.rows)),
+                code(&part.sha256),
+            ]
+        });
+        page.table(
+            &["dump", "format", "size", "rows", "SHA-256"],
+            rows.collect(),
+        );
+        page.more(backup.parts.len().saturating_sub(LIST));
+    }
+    if !backup.candidates.is_empty() {
+        page.paragraph(fixed("What there was to choose from, newest first:"));
+        let rows = backup.candidates.iter().take(LIST).map(|candidate| {
+            vec![
+                code(&candidate.name),
+                words(&show_bytes(candidate.bytes)),
+                match &candidate.not_taken {
+                    None => fixed("**taken**"),
+                    Some(why) => words(why),
+                },
+            ]
+        });
+        page.table(
+            &["candidate", "size", "why it was not taken"],
+            rows.collect(),
+        );
+        let more = backup.candidates.len().saturating_sub(LIST);
+        page.more(more + usize::try_from(backup.unlisted).unwrap_or(usize::MAX));
+    }
 }
 
 fn server_section(page: &mut Page, server: &ServerFacts) {

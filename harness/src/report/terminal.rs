@@ -2,6 +2,7 @@
 //!
 //! It reads without colour, in 80 columns, and in a CI log.
 
+pub mod inspection;
 mod paper;
 
 use paper::{Hue, INDENT, Paper};
@@ -62,9 +63,11 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     paper.blank();
     match &result.backup {
         Some(backup) => {
-            let name = backup.path.display().to_string();
             let size = show_bytes(backup.bytes);
-            paper.fact("backup", &format!("{name}, {size}, {}", backup.format));
+            paper.fact(
+                "backup",
+                &format!("{}, {size}, {}", backup.origin, backup.format),
+            );
             paper.fact("made", &view::made(backup, result.started));
         }
         None => paper.fact("backup", "none was found, or it could not be read"),

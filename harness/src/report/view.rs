@@ -23,14 +23,30 @@ pub(super) fn made(backup: &BackupFacts, started: Timestamp) -> String {
     let Some((at, source)) = backup.made else {
         return "not known".to_owned();
     };
-    let known = match source {
+    format!("{} ({}), {}", utc(at), known_by(source), age(at, started))
+}
+
+/// Tells when a backup was made, how that is known and how long ago it was.
+pub(super) fn made_ago(backup: &BackupFacts, now: Timestamp) -> String {
+    let Some((at, source)) = backup.made else {
+        return "not known".to_owned();
+    };
+    let ago = match Duration::try_from(now.duration_since(at)) {
+        Ok(age) => format!("{} ago", show_duration(age)),
+        Err(_) => "in the future, so a clock is wrong".to_owned(),
+    };
+    format!("{} ({}), {ago}", utc(at), known_by(source))
+}
+
+/// How the time of a backup is known.
+fn known_by(source: TimeSource) -> &'static str {
+    match source {
         TimeSource::Name => "by the file's name",
         TimeSource::Header => "by the archive's own header",
         TimeSource::ModificationTime => {
             "by the file's modification time, which is weak: copying the file changes it"
         }
-    };
-    format!("{} ({known}), {}", utc(at), age(at, started))
+    }
 }
 
 /// Tells how long before the drill a backup was made.

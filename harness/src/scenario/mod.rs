@@ -11,7 +11,7 @@ mod validate;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::backup::source::Source;
+use crate::backup::examine::Subject;
 use crate::check::Check;
 use crate::input::{Diagnostics, Environment};
 use crate::outcome::{NotTested, ScenarioFacts};
@@ -24,7 +24,7 @@ pub struct Scenario {
     /// The folder that relative paths start from: the scenario file's own.
     pub folder: PathBuf,
     /// Where the backup lies.
-    pub source: Source,
+    pub backup: Subject,
     /// The backup may be at most this old.
     pub max_age: Option<Duration>,
     /// Which provider.

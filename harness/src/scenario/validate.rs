@@ -85,7 +85,7 @@ pub(super) fn scenario(
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
     }
-    let (backup, source) = backup.unzip();
+    let (max_age, backup) = backup.unzip();
     Some(Scenario {
         facts: ScenarioFacts {
             name: name?,
@@ -97,8 +97,8 @@ pub(super) fn scenario(
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => ".".into(),
         },
-        source: source?,
-        max_age: backup.and_then(|backup| backup.max_age).map(|span| span.0),
+        backup: backup?,
+        max_age: max_age.flatten().map(|span| span.0),
         server,
         restore,
         restore_within: objective.restore_within.map(|span| span.0),

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Read};
 
 use ::tar::{EntryType, Header, PaxExtensions};
 
+use crate::backup::compression::{read_from_buffer, up_to};
 use crate::outcome::Finding;
 
 const BLOCK: u64 = 512;
@@ -260,11 +261,7 @@ impl<R: BufRead> Members<R> {
 
 impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let read = available.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&available[..read]);
-        self.consume(read);
-        Ok(read)
+        read_from_buffer(self, buffer)
     }
 }
 
@@ -277,9 +274,7 @@ impl<R: BufRead> BufRead for Members<R> {
         if available.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let length =
-            usize::try_from(self.left).map_or(available.len(), |left| left.min(available.len()));
-        Ok(&available[..length])
+        Ok(up_to(self.left, available))
     }
 
     fn consume(&mut self, amount: usize) {

@@ -8,7 +8,7 @@ use age::{DecryptError, Decryptor, Identity};
 
 use super::Layer;
 use super::buffered::Buffered;
-use super::frames::damaged;
+use super::compressed::damaged;
 use super::trouble::Trouble;
 
 /// How a file begins.

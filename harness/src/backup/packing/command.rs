@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Layer;
 use super::buffered::Buffered;
-use super::frames::Notes;
+use super::compressed::Notes;
 use super::keys::Command;
 use super::trouble::Trouble;
 use crate::outcome::Finding;

@@ -19,16 +19,18 @@ pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), T
                 .iter()
                 .map(|layer| format!("{layer} of "))
                 .collect::<String>();
-            let words: Vec<String> = command.split(' ').map(|word| format!("{word:?}")).collect();
             Trouble::keys(
                 format!("it is {outside}{what}, and the scenario has no command for it"),
-                format!(
-                    "add `[backup.decrypt] command = [{}]` to the scenario",
-                    words.join(", ")
-                ),
+                format!("add `{}` to the scenario", setting(command)),
             )
         }
     })
+}
+
+/// A command as a scenario says it.
+pub(super) fn setting(command: &str) -> String {
+    let words: Vec<String> = command.split(' ').map(|word| format!("{word:?}")).collect();
+    format!("[backup.decrypt] command = [{}]", words.join(", "))
 }
 
 /// What it is, and the command that undoes it.

@@ -1,7 +1,7 @@
 //! What a backup is wrapped in, outside of its own format: compression and encryption. Layers are
 //! told by content, never by name, and peeled from the outside in.
 //!
-//! - one layer a file: `gzip`, `zstd`, `lz4`, `xz` (what they share: `frames`), `age`, `command`
+//! - one layer a file: `age`, `command`, and `compressed` for those of `backup::compression`
 //! - `file`: the file as it lies, with its digest; `ahead`: the threads that read and unpack
 //! - `settings`, `keys`: what a scenario says about decryption, and what becomes of it
 //! - `trouble`: why a file cannot be read, and whose fault that is
@@ -10,18 +10,14 @@ mod age;
 mod ahead;
 mod buffered;
 mod command;
+mod compressed;
 mod file;
 mod foreign;
-mod frames;
-mod gzip;
 mod keys;
-mod lz4;
 pub mod settings;
 #[cfg(test)]
 mod tests;
 mod trouble;
-mod xz;
-mod zstd;
 
 use std::fmt;
 use std::fs::File;
@@ -29,14 +25,15 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use buffered::Buffered;
+use compressed::{Compressed, Notes};
 use file::Reading;
-use frames::{Frame as _, Frames, Notes};
 use keys::Way;
 
 pub use file::FileFacts;
 pub use keys::Keys;
 pub use trouble::{Trouble, damage};
 
+use super::compression::{Frame, Gzip, Lz4, Xz, Zstd, skippable};
 use crate::outcome::Finding;
 
 /// Bytes of the content that [`Unpacked::head`] gives, where there are so many.
@@ -98,19 +95,19 @@ impl Layer {
     /// What the first bytes say.
     fn of(head: &[u8]) -> Option<Self> {
         let begins = |magic: &[u8]| head.starts_with(magic);
-        if begins(gzip::Gzip::MAGIC) {
+        if begins(Gzip::<Buffered>::MAGIC) {
             Some(Self::Gzip)
-        } else if begins(zstd::Zstd::MAGIC) {
+        } else if begins(Zstd::<Buffered>::MAGIC) {
             Some(Self::Zstd)
-        } else if begins(lz4::Lz4::MAGIC) {
+        } else if begins(Lz4::<Buffered>::MAGIC) {
             Some(Self::Lz4)
-        } else if begins(xz::Xz::MAGIC) {
+        } else if begins(Xz::<Buffered>::MAGIC) {
             Some(Self::Xz)
         } else if begins(age::BINARY) || begins(age::ARMORED) {
             Some(Self::Age)
         } else {
             // zstd and lz4 share these; the first frame with content tells.
-            let length = usize::try_from(frames::skippable(head)?).ok()?;
+            let length = usize::try_from(skippable(head)?).ok()?;
             Self::of(head.get(length..)?)
         }
     }
@@ -295,10 +292,10 @@ fn peel(
             )));
         }
         content = match (&layer, &keys.0) {
-            (Layer::Gzip, _) => Buffered::new(Frames::<gzip::Gzip>::new(content, notes.clone())),
-            (Layer::Zstd, _) => Buffered::new(Frames::<zstd::Zstd>::new(content, notes.clone())),
-            (Layer::Lz4, _) => Buffered::new(Frames::<lz4::Lz4>::new(content, notes.clone())),
-            (Layer::Xz, _) => Buffered::new(Frames::<xz::Xz>::new(content, notes.clone())),
+            (Layer::Gzip, _) => Buffered::new(Compressed::<Gzip<_>>::new(content, &layer, notes)),
+            (Layer::Zstd, _) => Buffered::new(Compressed::<Zstd<_>>::new(content, &layer, notes)),
+            (Layer::Lz4, _) => Buffered::new(Compressed::<Lz4<_>>::new(content, &layer, notes)),
+            (Layer::Xz, _) => Buffered::new(Compressed::<Xz<_>>::new(content, &layer, notes)),
             (Layer::Age, Some(Way::Age(identities))) => {
                 Buffered::new(age::decrypt(content, identities)?)
             }

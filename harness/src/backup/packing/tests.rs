@@ -414,7 +414,7 @@ proptest! {
         which in 0..5_usize,
         rest in prop::collection::vec(any::<u8>(), 0..2000),
     ) {
-        let magic = [gzip::Gzip::MAGIC, zstd::Zstd::MAGIC, lz4::Lz4::MAGIC, xz::Xz::MAGIC, &[]][which];
+        let magic = [Gzip::<Buffered>::MAGIC, Zstd::<Buffered>::MAGIC, Lz4::<Buffered>::MAGIC, Xz::<Buffered>::MAGIC, &[]][which];
         let _ = read(&[magic, &rest].concat(), &Keys::default());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 
-use super::spool::{Received, Spool};
+use super::download::{Download, Received};
 use super::{Found, Place, Rules, SourceError};
 use crate::backup::settings::Command;
 use crate::process::{self, Program};
@@ -60,8 +60,8 @@ pub(super) async fn find(
 
 /// Runs it to its end.
 async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Received, SourceError> {
-    let mut spool = Spool::begin(place, name).await?;
-    spool.expect(None)?;
+    let mut download = Download::begin(place, name).await?;
+    download.expect(None)?;
     let lost = |error: std::io::Error| {
         SourceError::new(
             format!("it was lost: {error}"),
@@ -82,7 +82,7 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
             if read == 0 {
                 break;
             }
-            spool.write(&buffer[..read]).await?;
+            download.write(&buffer[..read]).await?;
         }
     }
     let status = running.wait().await.map_err(lost)?;
@@ -102,13 +102,13 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
             "this says nothing about the backup: run the command by hand",
         ));
     }
-    if spool.bytes == 0 {
+    if download.bytes == 0 {
         return Err(SourceError::new(
             format!("it wrote nothing{}", last_lines(&errors)),
             "it must write the backup to its standard output",
         ));
     }
-    spool.end().await
+    download.end().await
 }
 
 /// The program with its whole environment.

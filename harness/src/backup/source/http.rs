@@ -58,7 +58,7 @@ pub(super) async fn find(
 
 impl Address {
     fn of(settings: &Http, rules: &Rules, place: &Place<'_>) -> Result<Self, SourceError> {
-        transfer::install_tls();
+        crate::tls::install();
         let wrong = |reason: String| SourceError::new(reason, "correct `[backup.http]`");
         let resolve = |text: &SecretText| {
             text.resolve(place.folder, place.environment, place.redactor)

@@ -2,11 +2,12 @@
 //!
 //! - `path`, `newest`: on this machine; `s3`, `http`, `command`: fetched into the run's folder
 //! - `candidates`: which of many is taken, with proof; `name`: what a name says of itself
-//! - `spool`, `transfer`: how bytes come to this machine; `digest`: what says which digest is right
+//! - `download`, `transfer`: how bytes come to this machine; `digest`: what says which digest is right
 
 pub mod candidates;
 mod command;
 mod digest;
+mod download;
 mod http;
 pub mod name;
 pub mod newest;
@@ -14,7 +15,6 @@ pub mod path;
 mod pattern;
 #[cfg(feature = "s3")]
 mod s3;
-mod spool;
 mod transfer;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Found, Rules, SourceError, digest};
+use super::{Earlier, Found, Rules, SourceError, digest};
 
 /// Takes the file or folder.
 ///
@@ -30,11 +30,72 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, SourceError> {
         .unwrap_or_default();
     let mut found = Found::named(path.to_owned(), path.display().to_string(), &name, rules);
     found.modified = modified(&metadata);
+    found.earlier = earlier(path, &name, rules);
     digest::beside(&mut found);
     Ok(found)
+}
+
+/// The older ones of its stream that lie beside it. What cannot be listed is not compared with.
+fn earlier(path: &Path, name: &str, rules: &Rules) -> Vec<Earlier> {
+    let (Some(time), Some(folder)) = (rules.time(name), path.parent()) else {
+        return Vec::new();
+    };
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let stream = rules.stream(name);
+    let mut earlier: Vec<Earlier> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let older = rules.time(&name).filter(|of| *of < time)?;
+            let metadata = entry.metadata().ok()?;
+            let same = rules.stream(&name) == stream && metadata.is_file() == path.is_file();
+            same.then(|| Earlier {
+                bytes: if metadata.is_file() {
+                    metadata.len()
+                } else {
+                    0
+                },
+                time: older,
+                path: Some(entry.path()),
+                name,
+            })
+        })
+        .collect();
+    earlier.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
+    earlier
 }
 
 /// When a file was last changed.
 pub(super) fn modified(metadata: &Metadata) -> Option<Timestamp> {
     Timestamp::try_from(metadata.modified().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_ones_of_its_stream_are_found_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "a-2026-05-25.sql",
+            "a-2026-05-23.sql",
+            "a-2026-05-24.sql",
+            "a-2026-05-26.sql",
+            "b-2026-05-22.sql",
+            "a-old.sql",
+        ] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        let found = find(&folder.path().join("a-2026-05-25.sql"), &Rules::default()).unwrap();
+        let names: Vec<_> = found.earlier.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["a-2026-05-24.sql", "a-2026-05-23.sql"]);
+        let found = find(&folder.path().join("a-old.sql"), &Rules::default()).unwrap();
+        assert!(found.earlier.is_empty());
+    }
 }

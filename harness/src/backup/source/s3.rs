@@ -91,7 +91,7 @@ fn path_of(key: &str) -> Result<Key, SourceError> {
 impl Bucket {
     /// Makes the client. Nothing is asked yet, and only the environment that the scenario was given counts.
     fn open(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
-        transfer::install_tls();
+        crate::tls::install();
         let variable = |names: &[&str]| {
             let mut values = names.iter().filter_map(|name| place.environment.get(*name));
             values.find(|value| !value.is_empty()).cloned()

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
-use super::spool::{Received, Spool};
+use super::download::{Download, Received};
 use super::{Place, SourceError};
 use crate::units::{show_bytes, show_duration};
 
@@ -111,17 +111,17 @@ pub(super) async fn fetch(
     place: &Place<'_>,
     name: &str,
 ) -> Result<(Received, Identity), SourceError> {
-    let mut spool = Spool::begin(place, name).await?;
+    let mut download = Download::begin(place, name).await?;
     let mut seen = None;
     let (mut tries, mut counted) = (0, 0);
     loop {
-        let error = match attempt(remote, &mut spool, &mut seen).await {
+        let error = match attempt(remote, &mut download, &mut seen).await {
             Ok(()) => break,
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Passing(error)) => error,
         };
-        if spool.bytes >= counted + ANEW {
-            (tries, counted) = (0, spool.bytes);
+        if download.bytes >= counted + ANEW {
+            (tries, counted) = (0, download.bytes);
         }
         let limit = if seen.is_some() {
             WAITS.len()
@@ -129,7 +129,7 @@ pub(super) async fn fetch(
             FIRST_TRIES
         };
         if tries == limit {
-            return Err(gave_up(error, tries + 1, spool.bytes));
+            return Err(gave_up(error, tries + 1, download.bytes));
         }
         tokio::time::sleep(WAITS[tries]).await;
         tries += 1;
@@ -140,7 +140,7 @@ pub(super) async fn fetch(
         Ok(_) => {}
         Err(failure) => return Err(only(failure)),
     }
-    Ok((spool.end().await?, seen))
+    Ok((download.end().await?, seen))
 }
 
 /// The error in a failure.
@@ -165,17 +165,17 @@ fn gave_up(error: SourceError, tries: usize, bytes: u64) -> SourceError {
 /// Opens the file once and takes what comes.
 async fn attempt(
     remote: &dyn Remote,
-    spool: &mut Spool,
+    download: &mut Download,
     seen: &mut Option<Identity>,
 ) -> Result<(), Failure> {
     // Without a mark that tells files apart it is begun anew.
-    if let Some(before) = seen.as_ref().filter(|_| spool.bytes > 0)
+    if let Some(before) = seen.as_ref().filter(|_| download.bytes > 0)
         && !remote.may_resume(before)
     {
-        spool.restart().await.map_err(Failure::Final)?;
+        download.restart().await.map_err(Failure::Final)?;
         *seen = None;
     }
-    let from = spool.bytes;
+    let from = download.bytes;
     let opened = within_stall(remote.open(from, seen.as_ref().filter(|_| from > 0))).await??;
     if from > 0
         && seen
@@ -185,15 +185,15 @@ async fn attempt(
         return Err(replaced());
     }
     if opened.from != from {
-        spool.restart().await.map_err(Failure::Final)?;
+        download.restart().await.map_err(Failure::Final)?;
     }
     let total = opened.identity.size;
     *seen = Some(opened.identity);
-    spool.expect(total).map_err(Failure::Final)?;
+    download.expect(total).map_err(Failure::Final)?;
     let mut body = opened.body;
     while let Some(chunk) = within_stall(body.next()).await? {
-        spool.write(&chunk?).await.map_err(Failure::Final)?;
-        if total.is_some_and(|total| spool.bytes > total) {
+        download.write(&chunk?).await.map_err(Failure::Final)?;
+        if total.is_some_and(|total| download.bytes > total) {
             return Err(Failure::Final(SourceError::new(
                 "more bytes came than were announced",
                 "look at the server and at what stands between it and this machine",
@@ -201,8 +201,8 @@ async fn attempt(
         }
     }
     match total {
-        Some(total) if spool.bytes < total => Err(Failure::Passing(SourceError::new(
-            format!("it was cut off after {} of {} bytes", spool.bytes, total),
+        Some(total) if download.bytes < total => Err(Failure::Passing(SourceError::new(
+            format!("it was cut off after {} of {} bytes", download.bytes, total),
             "look at the server and at the network between it and this machine",
         ))),
         Some(_) | None => Ok(()),
@@ -236,12 +236,6 @@ pub(super) fn unreachable(host: &str, error: &dyn std::error::Error) -> Failure 
         format!("cannot reach {host}: {}", cause(error)),
         "see that the address is right and that this machine may reach it; certificates of an authority of your own go into `ca`",
     ))
-}
-
-/// Sees that there is a provider of cryptography, which TLS needs and only one may install.
-pub(super) fn install_tls() {
-    // An error says that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Reads the certificates of `ca`.

@@ -143,6 +143,7 @@ pub struct Client(reqwest::Client);
 impl Client {
     /// Makes a client.
     pub fn new() -> Result<Self, CouldNotLook> {
+        crate::tls::install();
         reqwest::Client::builder()
             .no_proxy()
             .redirect(Policy::none())

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Check, CheckCounts, Extension, Finding, Made, NotTested, Objective, OutcomeWord, Phase,
-    Report, Restore, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated,
-    VerdictWord,
+    Backup, Candidate, Check, CheckCounts, Dump, Extension, Finding, Inspection, Made, NotTested,
+    Objective, OutcomeWord, Phase, Report, Restore, SCHEMA, Scenario, Server, Stage, TableHeld,
+    TableRows, TimeSource, Tolerated, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -62,6 +62,28 @@ impl Report {
     }
 }
 
+impl Inspection {
+    pub(super) fn of(inspection: &outcome::Inspection) -> Self {
+        Self {
+            schema: SCHEMA,
+            whole: inspection.problems.is_empty(),
+            redrill: inspection.redrill.clone(),
+            started: inspection.started.to_string(),
+            duration_s: inspection.duration.as_secs_f64(),
+            problems: each(&inspection.problems, Finding::of),
+            warnings: each(&inspection.warnings, Finding::of),
+            objectives: each(&inspection.objectives, Objective::of),
+            backup: Backup::of(&inspection.backup, inspection.started),
+            tables: each(&inspection.tables, |table| TableHeld {
+                database: table.database.clone(),
+                table: table.table.clone(),
+                rows: table.rows,
+                text_bytes: table.bytes,
+            }),
+        }
+    }
+}
+
 impl Objective {
     fn of(objective: &outcome::Objective) -> Self {
         let mut wire = Self {
@@ -95,12 +117,20 @@ impl Objective {
 impl Backup {
     fn of(backup: &outcome::BackupFacts, started: Timestamp) -> Self {
         Self {
-            path: show(&backup.path),
+            origin: backup.origin.clone(),
             chosen: backup.chosen.clone(),
+            candidates: each(&backup.candidates, |candidate| Candidate {
+                name: candidate.name.clone(),
+                size_bytes: candidate.bytes,
+                time: candidate.time.map(|time| time.to_string()),
+                not_taken: candidate.not_taken.clone(),
+            }),
+            unlisted: backup.unlisted,
             format: backup.format.clone(),
             size_bytes: backup.bytes,
             uncompressed_bytes: backup.uncompressed_bytes,
             sha256: backup.sha256.clone(),
+            sha256_agrees_with: backup.digest.clone(),
             made: backup.made.map(|(at, source)| Made {
                 at: at.to_string(),
                 known_by: source.into(),
@@ -112,7 +142,21 @@ impl Backup {
             dump_version: backup.dump_version.clone(),
             databases: backup.databases.clone(),
             extensions: backup.extensions.clone(),
+            schemas: backup.schemas.clone(),
+            graphs: backup.graphs.clone(),
             roles: backup.roles.clone(),
+            roles_needed: backup.roles_needed.clone(),
+            policies: backup.policies,
+            servers: backup.servers.clone(),
+            previous: backup.previous.clone(),
+            dumps: each(&backup.parts, |part| Dump {
+                name: part.name.clone(),
+                format: part.format.clone(),
+                size_bytes: part.bytes,
+                sha256: part.sha256.clone(),
+                tables: part.tables,
+                rows: part.rows,
+            }),
             tables: backup.tables,
             rows: backup.rows,
             large_objects: backup.large_objects,

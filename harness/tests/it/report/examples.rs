@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    BackupFacts, CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Phase,
-    RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource, Tolerated,
+    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Inspection, Measure, NotTested,
+    Objective, Outcome, Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult,
+    TableHeld, TableRows, TimeSource, Tolerated,
 };
 
 /// All examples, by the name of their files.
@@ -302,25 +303,54 @@ fn checks() -> Vec<CheckResult> {
     checks
 }
 
+fn candidate(name: &str, bytes: u64, not_taken: Option<&str>) -> CandidateFacts {
+    CandidateFacts {
+        name: name.to_owned(),
+        bytes,
+        time: None,
+        not_taken: not_taken.map(str::to_owned),
+    }
+}
+
 fn backup() -> BackupFacts {
     BackupFacts {
-        path: "/backups/plur-2025-11-21.sql.gz".into(),
+        origin: "/backups/plur-2025-11-21.sql.gz".to_owned(),
         chosen: "the newest of 14 files that match /backups/plur-*.sql.gz".to_owned(),
-        format: "plain, gzip".to_owned(),
+        candidates: vec![
+            candidate("plur-2025-11-21.sql.gz", 18_422_907, None),
+            candidate(
+                "plur-2025-11-20.sql.gz",
+                18_301_554,
+                Some("older than the one taken"),
+            ),
+            candidate(
+                "plur-before-upgrade.sql.gz",
+                17_000_201,
+                Some("no time in its name: an ad-hoc backup"),
+            ),
+        ],
+        unlisted: 0,
+        format: "plain SQL, gzip".to_owned(),
         bytes: 18_422_907,
         uncompressed_bytes: Some(96_014_338),
         sha256: "9f2b5d1ac07e4e86b3c1f5d9a2807b6e4c3d2f1a0b9e8d7c6f5a4b3c2d1e0f99".to_owned(),
+        digest: Some("the same as in plur-2025-11-21.sql.gz.sha256".to_owned()),
         made: Some(("2025-11-21T02:00:00Z".parse().unwrap(), TimeSource::Name)),
         source_version: Some("16.4 (Debian 16.4-1.pgdg120+1)".to_owned()),
         dump_version: Some("pg_dump 16.4".to_owned()),
         databases: vec!["plur".to_owned()],
         extensions: vec!["age".to_owned(), "vector".to_owned()],
+        schemas: vec!["plur".to_owned(), "org_acme".to_owned()],
+        graphs: vec!["plur_permissions".to_owned()],
         roles: vec!["plur_app".to_owned()],
+        roles_needed: Vec::new(),
+        policies: 4,
+        servers: "nothing in it keeps a supported server from taking it".to_owned(),
         tables: 41,
         rows: 50_004,
         large_objects: 0,
         tiers: Vec::new(),
-        previous: None,
+        previous: Some("17.6 MiB, 17.5 MiB before in plur-2025-11-20.sql.gz".to_owned()),
         parts: Vec::new(),
         not_held: vec![
             NotTested {
@@ -389,5 +419,46 @@ fn restore() -> RestoreFacts {
             reason: "every server has this role".to_owned(),
         }],
         rows: all,
+    }
+}
+
+/// What a look at a cut backup found.
+pub fn inspection() -> Inspection {
+    let table = |table: &str, rows, bytes| TableHeld {
+        database: "plur".to_owned(),
+        table: table.to_owned(),
+        rows: Some(rows),
+        bytes,
+    };
+    Inspection {
+        redrill: "0.1.0".to_owned(),
+        started: "2025-11-21T06:12:03Z".parse().unwrap(),
+        duration: Duration::from_millis(412),
+        backup: backup(),
+        tables: vec![
+            table("plur.engrams", 30_000, 61_204_113),
+            table("plur.audit_events_2025_11", 17_004, 4_203_771),
+            table("plur.\"Odd table\"", 3_000, 91_004),
+        ],
+        problems: vec![
+            Finding::about(
+                "plur.audit_events_2025_11",
+                "rows that end with the line `\\.`",
+                "the file ends after 17 004 of its rows (COPY in line 48211)",
+            )
+            .hint("the file was cut off: look at the disk and at the transfer of the backup job"),
+        ],
+        warnings: vec![Finding::new(
+            "about 19.1 MB as in plur-2025-11-20.sql.gz",
+            "18.4 MB, 89 % of it",
+        )],
+        objectives: vec![Objective {
+            name: "daily",
+            measure: Measure::Kept {
+                wanted: 14,
+                kept: 12,
+                missing: vec!["2025-11-12 to 2025-11-13".to_owned()],
+            },
+        }],
     }
 }

@@ -55,6 +55,40 @@ fn the_examples_are_as_committed() {
 }
 
 #[test]
+fn the_inspection_is_as_committed() {
+    let inspection = examples::inspection();
+    let schema = serde_json::to_string_pretty(&json::inspection_schema()).unwrap() + "\n";
+    let differences: Vec<String> = [
+        (
+            "examples/inspection.json",
+            json::render_inspection(&inspection).unwrap(),
+        ),
+        (
+            "examples/inspection.txt",
+            terminal::inspection::render(&inspection, 80, false),
+        ),
+        ("schema/inspection.schema.json", schema),
+    ]
+    .into_iter()
+    .filter_map(|(path, text)| compare(path, &text).err())
+    .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+#[test]
+fn the_inspection_fits_its_schema() {
+    let schema = json::inspection_schema();
+    let text = json::render_inspection(&examples::inspection()).unwrap();
+    let value = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> = validator
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
 fn the_examples_are_what_their_names_say() {
     let verdicts = examples::all().map(|(name, result)| (name, verdict(&result)));
     assert_eq!(

@@ -7,8 +7,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    BackupFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective, Outcome, Phase,
-    RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableRows, TimeSource, Tolerated,
+    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective,
+    Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult,
+    TableRows, TimeSource, Tolerated,
 };
 
 /// Text as a hostile backup would choose it.
@@ -167,25 +168,49 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
     )
         .prop_map(
             |(texts, sizes, made, versions, names, not_held)| BackupFacts {
-                path: texts.0.into(),
+                candidates: vec![CandidateFacts {
+                    name: texts.0.clone(),
+                    bytes: sizes.0,
+                    time: made.map(|(time, _)| time),
+                    not_taken: versions.1.clone(),
+                }],
+                unlisted: sizes.2,
+                origin: texts.0,
                 chosen: texts.1,
                 format: texts.2,
                 bytes: sizes.0,
                 uncompressed_bytes: sizes.1,
-                sha256: texts.3,
+                sha256: texts.3.clone(),
+                digest: versions.0.clone(),
+                schemas: names.0.clone(),
+                graphs: names.1.clone(),
+                roles_needed: names.2.clone(),
+                policies: sizes.3,
+                servers: texts.3,
                 made,
-                source_version: versions.0,
+                source_version: versions.0.clone(),
                 dump_version: versions.1,
                 databases: names.0,
                 extensions: names.1,
-                roles: names.2,
+                roles: names.2.clone(),
                 tables: sizes.2,
                 rows: sizes.3,
                 large_objects: 0,
                 not_held,
                 tiers: Vec::new(),
-                previous: None,
-                parts: Vec::new(),
+                previous: versions.0.clone(),
+                parts: names
+                    .2
+                    .iter()
+                    .map(|name| PartFacts {
+                        name: name.clone(),
+                        format: name.clone(),
+                        bytes: sizes.0,
+                        sha256: name.clone(),
+                        tables: sizes.2,
+                        rows: sizes.3,
+                    })
+                    .collect(),
             },
         )
 }

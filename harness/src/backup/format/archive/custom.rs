@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read};
 use super::data::Coding;
 use super::head::Fields;
 use super::{Archive, ArchiveError, CUT, Compression, Entry, Kind, Reading, Source, Stop, Stored};
+use crate::backup::compression::{read_from_buffer, up_to};
 use crate::outcome::Finding;
 use crate::units::show_count;
 
@@ -207,11 +208,7 @@ impl<R: BufRead> Chunks<'_, R> {
 
 impl<R: BufRead> Read for Chunks<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let read = available.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&available[..read]);
-        self.consume(read);
-        Ok(read)
+        read_from_buffer(self, buffer)
     }
 }
 
@@ -229,10 +226,7 @@ impl<R: BufRead> BufRead for Chunks<'_, R> {
         if self.source.is_at_end()? {
             self.stop("")?;
         }
-        let available = self.source.fill_buf()?;
-        let length =
-            usize::try_from(self.left).map_or(available.len(), |left| left.min(available.len()));
-        Ok(&available[..length])
+        Ok(up_to(self.left, self.source.fill_buf()?))
     }
 
     fn consume(&mut self, amount: usize) {

@@ -5,11 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::{Decompress, FlushDecompress, Status};
-use memchr::memchr;
-
-use super::gzip::Members;
-use super::lz4::Frames;
+use crate::backup::compression::{Behind, Frames, Gzip, Lz4, Zlib, Zstd, zlib};
 use crate::backup::format::lexer::{End, Lexer, Piece};
 use crate::backup::format::statement::Words;
 use crate::backup::gather::{Gather, Place, Told};
@@ -64,91 +60,82 @@ impl Damage {
     }
 }
 
-/// Reads a stream to its end, tells what is in it, and gives the bytes after decompression.
+/// A stream that was read to its end.
+#[derive(Debug, Default)]
+pub(super) struct Data {
+    /// Bytes after decompression.
+    pub bytes: u64,
+    /// Bytes behind the compressed data that pg_restore ignores.
+    pub ignored: u64,
+    /// Why it is not whole.
+    pub damage: Option<Damage>,
+}
+
+/// Reads a stream to its end, and tells what is in it.
 pub(super) fn read(
     coding: Coding,
     inside: Inside,
     mut reader: impl BufRead,
     gather: &mut Gather,
     place: Place,
-) -> (u64, Result<(), Damage>) {
+) -> Data {
+    let mut data = Data::default();
     // For an empty large object pg_dump opens a file of lz4 or zstd, and writes nothing into it.
     let may_be_empty = inside == Inside::Bytes && matches!(coding, Coding::Lz4 | Coding::Zstd);
     if may_be_empty && matches!(reader.fill_buf(), Ok([])) {
-        return (0, Ok(()));
+        return data;
     }
-    let mut bytes = 0;
-    let ended = Decoder::new(coding, &mut reader)
-        .map_err(|error| Damage::from_io(&error))
-        .and_then(|decoder| {
-            let mut decoded = BufReader::with_capacity(
-                BUFFER,
-                Counted {
-                    reader: decoder,
-                    bytes: &mut bytes,
-                    last: [0; 2],
-                },
-            );
-            match inside {
-                Inside::Rows => rows(&mut decoded, gather),
-                Inside::Statements => inserts(&mut decoded, gather, place),
-                Inside::Bytes => io::copy(&mut decoded, &mut io::sink())
-                    .map(|_| ())
-                    .map_err(|error| Damage::from_io(&error)),
-            }
-        })
+    let mut decoder = Decoder::new(coding, &mut reader);
+    let mut decoded = BufReader::with_capacity(
+        BUFFER,
+        Counted {
+            reader: &mut decoder,
+            bytes: &mut data.bytes,
+            last: [0; 2],
+        },
+    );
+    let ended = match inside {
+        Inside::Rows => rows(&mut decoded, gather),
+        Inside::Statements => inserts(&mut decoded, gather, place),
+        Inside::Bytes => io::copy(&mut decoded, &mut io::sink())
+            .map(|_| ())
+            .map_err(|error| Damage::from_io(&error)),
+    };
+    let mut behind = decoder.behind();
+    if coding == Coding::Gzip {
+        data.ignored = std::mem::take(&mut behind);
+    }
+    data.damage = ended
         .and_then(|()| match reader.fill_buf() {
-            Ok([]) => Ok(()),
+            Ok([]) if behind == 0 => Ok(()),
             Ok(_) => Err(Damage::new(
                 "nothing behind the compressed data",
                 "more bytes behind its end",
             )),
             Err(error) => Err(Damage::from_io(&error)),
-        });
-    (bytes, ended)
+        })
+        .err();
+    data
 }
 
 /// Reads rows until `\.`, which pg_dump puts behind the last of them with two empty lines.
-fn rows(reader: &mut impl BufRead, gather: &mut Gather) -> Result<(), Damage> {
+fn rows<R: Read>(
+    reader: &mut BufReader<Counted<'_, R>>,
+    gather: &mut Gather,
+) -> Result<(), Damage> {
     let damaged = |error: io::Error| Damage::from_io(&error);
-    // A row that lies across two buffers: its beginning, and the bytes of all of it so far.
-    let (mut begun, mut begun_bytes) = (Vec::new(), 0_u64);
-    let ended = 'rows: loop {
-        let buffer = reader.fill_buf().map_err(damaged)?;
-        if buffer.is_empty() {
-            break false;
-        }
-        let mut at = 0;
-        while let Some(length) = memchr(b'\n', &buffer[at..]) {
-            let line = &buffer[at..at + length];
-            at += length + 1;
-            if begun_bytes == 0 {
-                if line == b"\\." {
-                    reader.consume(at);
-                    break 'rows true;
-                }
-                gather.row(line, length as u64 + 1);
-            } else {
-                keep(&mut begun, line);
-                let bytes = begun_bytes + length as u64 + 1;
-                begun_bytes = 0;
-                if begun == b"\\." {
-                    reader.consume(at);
-                    break 'rows true;
-                }
-                gather.row(&begun, bytes);
-                begun.clear();
-            }
-        }
-        keep(&mut begun, &buffer[at..]);
-        begun_bytes += (buffer.len() - at) as u64;
-        let all = buffer.len();
-        reader.consume(all);
-    };
+    let mut lexer = Lexer::new(&mut *reader);
+    lexer.expect_rows();
     let expected = "rows that end with the line `\\.` and two empty lines";
-    if !ended {
-        return Err(Damage::new(expected, "its rows end without this mark"));
+    loop {
+        match lexer.next_piece().map_err(damaged)? {
+            Some(Piece::Rows { lines, count }) => gather.rows(lines, count),
+            Some(Piece::Row { text, bytes }) => gather.row(text, bytes),
+            Some(_) => break,
+            None => return Err(Damage::new(expected, "its rows end without this mark")),
+        }
     }
+    let reader = lexer.into_inner();
     let mut tail = Vec::new();
     reader.take(3).read_to_end(&mut tail).map_err(damaged)?;
     let more = io::copy(reader, &mut io::sink()).map_err(damaged)?;
@@ -157,12 +144,6 @@ fn rows(reader: &mut impl BufRead, gather: &mut Gather) -> Result<(), Damage> {
         (b"" | b"\n", 0) => Err(Damage::new(expected, "it ends within the two empty lines")),
         _ => Err(Damage::new(expected, "more bytes behind this mark")),
     }
-}
-
-/// Adds to a row, of which only the beginning is kept.
-fn keep(row: &mut Vec<u8>, part: &[u8]) {
-    let room = BUFFER.saturating_sub(row.len()).min(part.len());
-    row.extend_from_slice(&part[..room]);
 }
 
 /// Reads INSERT statements, behind which pg_dump puts two empty lines.
@@ -236,25 +217,32 @@ impl<R: Read> Read for Counted<'_, R> {
 /// Decompresses, and takes a stream that ends too early for an error.
 pub(super) enum Decoder<R: BufRead> {
     Plain(R),
-    Zlib(Box<Zlib<R>>),
-    Gzip(Box<Members<R>>),
-    Lz4(Frames<R>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, R>>),
+    Zlib(Zlib<R>),
+    Gzip(Frames<Gzip<R>>),
+    Lz4(Frames<Lz4<R>>),
+    Zstd(Frames<Zstd<R>>),
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub fn new(coding: Coding, reader: R) -> io::Result<Self> {
-        Ok(match coding {
+    pub fn new(coding: Coding, reader: R) -> Self {
+        match coding {
             Coding::Plain => Self::Plain(reader),
-            Coding::Zlib => Self::Zlib(Box::new(Zlib {
-                reader,
-                inflate: Decompress::new(true),
-                ended: false,
-            })),
-            Coding::Gzip => Self::Gzip(Box::new(Members::new(reader))),
+            Coding::Zlib => Self::Zlib(zlib(reader)),
+            Coding::Gzip => Self::Gzip(Frames::new(reader)),
             Coding::Lz4 => Self::Lz4(Frames::new(reader)),
-            Coding::Zstd => Self::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(reader)?)),
-        })
+            Coding::Zstd => Self::Zstd(Frames::new(reader)),
+        }
+    }
+
+    /// Bytes behind the last frame, once everything was read.
+    pub fn behind(&self) -> u64 {
+        let Behind { zeros, others } = match self {
+            Self::Plain(_) | Self::Zlib(_) => Behind::default(),
+            Self::Gzip(frames) => frames.behind,
+            Self::Lz4(frames) => frames.behind,
+            Self::Zstd(frames) => frames.behind,
+        };
+        zeros + others
     }
 }
 
@@ -267,38 +255,5 @@ impl<R: BufRead> Read for Decoder<R> {
             Self::Lz4(reader) => reader.read(buffer),
             Self::Zstd(reader) => reader.read(buffer),
         }
-    }
-}
-
-/// A zlib stream; `ZlibDecoder` takes one that is cut off for a whole one.
-pub(super) struct Zlib<R> {
-    reader: R,
-    inflate: Decompress,
-    ended: bool,
-}
-
-impl<R: BufRead> Read for Zlib<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.ended && !buffer.is_empty() {
-            let input = self.reader.fill_buf()?;
-            let at_end = input.is_empty();
-            let before = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self
-                .inflate
-                .decompress(input, buffer, FlushDecompress::None)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            let progress = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(0);
-            let consumed = progress(self.inflate.total_in(), before.0);
-            let produced = progress(self.inflate.total_out(), before.1);
-            self.reader.consume(consumed);
-            self.ended = status == Status::StreamEnd;
-            if produced > 0 {
-                return Ok(produced);
-            }
-            if at_end && !self.ended {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        Ok(0)
     }
 }

@@ -3,22 +3,15 @@
 //! pg_restore takes an empty file for a table without rows, and an empty list of large objects for
 //! none. Here every file must be there, end as pg_dump ends it, and belong to something.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use super::data::{Coding, Decoder};
+use super::files::{LargeObjects, is_large_object, is_own_file, strange, unnamed};
+use super::folder::Files;
 use super::{Archive, ArchiveError, Entry, Kind, Reading, Source, Stop, Stored};
 use crate::outcome::Finding;
-use crate::redact::hex;
-use crate::units::show_count;
-
-/// A line of a list of large objects is never longer.
-const LONGEST: u64 = 4096;
 
 /// A directory archive, and what tells it from every other one.
 #[derive(Debug, Clone)]
@@ -58,24 +51,21 @@ fn all(files: &mut Files<'_>, reading: &mut Reading) -> Result<(), Stop> {
         return Err(Stop::damaged("an archive of pg_dump", actual));
     };
     files.read(&name, |file| {
-        let decoder = Decoder::new(coding, file).map_err(Stop::Io)?;
-        let mut reader = BufReader::new(decoder);
+        let mut decoder = Decoder::new(coding, file);
+        let mut reader = BufReader::new(&mut decoder);
         reading.table_of_contents(&mut reader)?;
-        match io::copy(&mut reader, &mut io::sink()) {
-            Ok(0) => {}
-            Ok(more) => reading.warning(Finding::about(
-                "toc.dat",
-                "nothing behind the table of contents",
-                format!("{} more bytes, which pg_restore ignores", show_count(more)),
-            )),
-            Err(error) => {
-                return Err(Stop::damaged(
-                    "a table of contents that can be read to its end",
-                    format!("`toc.dat` is damaged: {error}"),
-                ));
-            }
-        }
-        Ok(())
+        let more = io::copy(&mut reader, &mut io::sink()).map_err(|error| {
+            Stop::damaged(
+                "a table of contents that can be read to its end",
+                format!("`toc.dat` is damaged: {error}"),
+            )
+        })?;
+        reading.ignored(
+            "toc.dat",
+            "nothing behind the table of contents",
+            more + decoder.behind(),
+        );
+        Ok::<_, Stop>(())
     })??;
     for (_, entry) in std::mem::take(&mut reading.missing) {
         let Stored::File(name) = &entry.stored else {
@@ -156,211 +146,16 @@ fn found(
     None
 }
 
-/// Whether a name can only be that of a file of data in the folder itself.
-fn is_own_file(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !name.starts_with('.')
-        && !name.starts_with("toc.dat")
-        && !name.is_empty()
-        && name.bytes().all(plain)
-}
-
-/// Whether a file holds the data of a large object.
-pub(super) fn is_large_object(name: &str) -> bool {
-    name.starts_with("blob_")
-}
-
-/// Tells of files that belong to nothing.
-pub(super) fn strange(reading: &mut Reading, names: &[String]) {
-    if let Some(first) = names.first() {
-        let more = match names.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        reading.warning(
-            Finding::new(
-                "only what pg_dump writes",
-                format!("`{first}`{more}, which the table of contents does not name"),
-            )
-            .hint("pg_restore ignores it; it may be from another dump into the same place"),
-        );
-    }
-}
-
-/// The lists of large objects, `blobs.toc` or `blobs_N.toc`: lines of an oid and the name of a file.
-#[derive(Debug, Default)]
-pub(super) struct LargeObjects {
-    /// Oid and file of each.
-    pub named: Vec<(String, String)>,
-    /// The files.
-    pub files: BTreeSet<String>,
-}
-
-impl LargeObjects {
-    /// Reads a list, and gives what is wrong with it.
-    pub fn read(&mut self, name: &str, mut reader: impl BufRead) -> Option<Finding> {
-        let damaged = |actual: String| {
-            Some(Finding::about(
-                format!("large objects in `{name}`"),
-                "lines of an oid and the name of a file",
-                actual,
-            ))
-        };
-        let before = self.named.len();
-        loop {
-            let mut line = Vec::new();
-            match (&mut reader).take(LONGEST).read_until(b'\n', &mut line) {
-                Ok(0) if self.named.len() == before => return damaged("an empty file".to_owned()),
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) => return damaged(format!("it cannot be read: {error}")),
-            }
-            let number = self.named.len() - before + 1;
-            let text = std::str::from_utf8(&line).ok();
-            let parts = text
-                .and_then(|text| text.strip_suffix('\n'))
-                .and_then(|text| text.split_once(' '))
-                .filter(|(oid, file)| oid.parse::<u32>().is_ok() && is_own_file(file));
-            let Some((oid, file)) = parts else {
-                return damaged(format!("line {number} is not such a line, or is cut off"));
-            };
-            if !self.files.insert(file.to_owned()) {
-                return damaged(format!("line {number} names the same file again"));
-            }
-            self.named.push((oid.to_owned(), file.to_owned()));
-        }
-    }
-}
-
-/// Tells of data of large objects that no list names, and so is not restored.
-pub(super) fn unnamed<'a>(reading: &mut Reading, files: impl Iterator<Item = &'a String>) {
-    let mut files = files.peekable();
-    if let Some(first) = files.peek().map(|name| (*name).clone()) {
-        let actual = format!(
-            "{} files with such data are in none of them, `{first}` first",
-            show_count(files.count() as u64)
-        );
-        let expected = "all of them in a `blobs.toc` or `blobs_N.toc`";
-        reading.problem(Finding::about("large objects", expected, actual));
-    }
-}
-
-/// The files of a folder, and the digests of those that were read.
-#[derive(Debug)]
-struct Files<'a> {
-    folder: &'a Path,
-    all: BTreeMap<OsString, OneFile>,
-}
-
-#[derive(Debug, Default)]
-struct OneFile {
-    /// Whether it is a file, rather than a folder, a link, a pipe.
-    regular: bool,
-    digest: Option<(String, u64)>,
-}
-
-impl<'a> Files<'a> {
-    fn list(folder: &'a Path) -> io::Result<Self> {
-        let mut all = BTreeMap::new();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let file = OneFile {
-                regular: entry.file_type()?.is_file(),
-                digest: None,
-            };
-            all.insert(entry.file_name(), file);
-        }
-        Ok(Self { folder, all })
-    }
-
-    /// Finds a file as pg_restore does: as it is named, or with a suffix of compression.
-    fn find(&self, name: &str) -> Option<(OsString, Coding)> {
-        [
-            ("", Coding::Plain),
-            (".gz", Coding::Gzip),
-            (".lz4", Coding::Lz4),
-            (".zst", Coding::Zstd),
-        ]
-        .into_iter()
-        .map(|(suffix, coding)| (OsString::from(format!("{name}{suffix}")), coding))
-        .find(|(name, _)| self.all.get(name).is_some_and(|file| file.regular))
-    }
-
-    /// Reads a file to its end, whatever `read` makes of it, and takes its digest.
-    fn read<T>(
-        &mut self,
-        name: &OsString,
-        read: impl FnOnce(&mut Source<BufReader<Digesting>>) -> T,
-    ) -> Result<T, Stop> {
-        let file = File::open(self.folder.join(name)).map_err(Stop::Io)?;
-        let digesting = Digesting {
-            file,
-            digest: Sha256::new(),
-        };
-        let mut source = Source::new(BufReader::with_capacity(128 * 1024, digesting));
-        let given = read(&mut source);
-        // A part that was not read still counts for the digest.
-        if source.failed.is_none() {
-            source.drain().map_err(Stop::Io)?;
-        }
-        let given = source.ended(Ok(given))?;
-        let digest = hex(&source.reader.into_inner().digest.finalize());
-        if let Some(file) = self.all.get_mut(name) {
-            file.digest = Some((digest, source.at));
-        }
-        Ok(given)
-    }
-
-    /// Reads what was not read, and gives the digest of the folder and its bytes.
-    fn digest(mut self) -> io::Result<(String, u64)> {
-        let unread: Vec<OsString> = self
-            .all
-            .iter()
-            .filter(|(_, file)| file.regular && file.digest.is_none())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in unread {
-            match self.read(&name, |_| ()) {
-                Ok(()) => {}
-                Err(Stop::Io(error)) => return Err(error),
-                Err(_) => return Err(io::Error::other("a file changed while it was read")),
-            }
-        }
-        let mut lines = Vec::new();
-        let mut all = 0;
-        for (name, file) in &self.all {
-            if let Some((sha256, bytes)) = &file.digest {
-                lines.push(format!("{sha256}  {bytes}  {}\n", name.to_string_lossy()));
-                all += bytes;
-            }
-        }
-        lines.sort();
-        Ok((hex(&Sha256::digest(lines.concat())), all))
-    }
-}
-
-/// Takes the digest of a file that is read through it.
-#[derive(Debug)]
-struct Digesting {
-    file: File,
-    digest: Sha256,
-}
-
-impl Read for Digesting {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.digest.update(&buffer[..read]);
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Compression;
-    use super::super::write::{Folder, Sample, compress};
+    use super::super::write::{Folder, Sample, assert_default, compress};
     use super::*;
+    use crate::redact::hex;
     use rstest::rstest;
+    use sha2::{Digest as _, Sha256};
     use std::fmt::Write as _;
+    use std::fs;
 
     fn written(files: &Folder) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -409,20 +204,7 @@ mod tests {
             sha256,
             bytes,
         } = read(folder.path()).unwrap();
-        assert_eq!(
-            (archive.problems.problems, archive.problems.warnings),
-            (vec![], vec![])
-        );
-        let counts: Vec<u64> = archive
-            .contents
-            .rows
-            .values()
-            .map(|rows| rows.count)
-            .collect();
-        assert_eq!(
-            (counts.as_slice(), archive.contents.large_objects),
-            ([30, 0, 1].as_slice(), 2)
-        );
+        assert_default(&archive);
         assert_eq!(
             bytes,
             files.values().map(|bytes| bytes.len() as u64).sum::<u64>()
@@ -572,6 +354,13 @@ mod tests {
                 f.insert("77.dat.gz".into(), vec![]);
             },
             "odd : `77.dat.gz`, which",
+        ),
+        (
+            "F14 bytes behind gzip",
+            |f| {
+                f.get_mut("100.dat.gz").unwrap().push(0);
+            },
+            "odd app.t0: 1 more bytes, which pg_restore ignores",
         ),
         (
             "both",

@@ -2,7 +2,8 @@
 //!
 //! - `head`, `toc`: what stands before the data, the same in all three
 //! - `data`: one data stream, the same in all three
-//! - `custom`, `directory`, `tar`: where the data lies
+//! - `custom`, `directory`, `tar`: where the data lies; `folder`: the files of a
+//!   directory; `files`: which file or member belongs to what
 //!
 //! `pg_restore --list` accepts an archive that is cut off, and a directory whose files are cut
 //! restores without an error. So every stream is decompressed, its rows are counted, and its end is
@@ -11,9 +12,9 @@
 pub mod custom;
 mod data;
 pub mod directory;
-mod gzip;
+mod files;
+mod folder;
 mod head;
-mod lz4;
 pub mod tar;
 mod toc;
 
@@ -26,9 +27,10 @@ use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
 
-use self::data::{Coding, Inside};
+use self::data::{Coding, Data, Inside};
 pub use self::head::Version;
 pub use self::toc::{Entry, Stored};
+use crate::backup::compression::read_from_buffer;
 use crate::backup::contents::{Contents, Problems};
 use crate::backup::format::lexer::{End, Lexer};
 use crate::backup::format::statement::Words;
@@ -197,11 +199,7 @@ impl<R: BufRead> Source<R> {
 
 impl<R: BufRead> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let read = available.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&available[..read]);
-        self.consume(read);
-        Ok(read)
+        read_from_buffer(self, buffer)
     }
 }
 
@@ -367,6 +365,14 @@ impl Reading {
         self.gather.found.warnings.push(finding);
     }
 
+    /// Tells of bytes that pg_restore ignores.
+    fn ignored(&mut self, object: &str, expected: &str, bytes: u64) {
+        if bytes > 0 {
+            let actual = format!("{} more bytes, which pg_restore ignores", show_count(bytes));
+            self.warning(Finding::about(object, expected, actual));
+        }
+    }
+
     /// Reads the data of an entry, and gives what is wrong with it.
     fn data(&mut self, entry: &Entry, coding: Coding, reader: impl BufRead) -> Option<Finding> {
         let place = Place::Entry(entry.id);
@@ -378,10 +384,15 @@ impl Reading {
         if inside == Inside::Rows {
             self.gather.begin_rows(table(entry), place);
         }
-        let (bytes, ended) = data::read(coding, inside, reader, &mut self.gather, place);
+        let Data {
+            bytes,
+            ignored,
+            damage,
+        } = data::read(coding, inside, reader, &mut self.gather, place);
         self.gather.end_rows();
         self.bytes += bytes;
-        let damage = ended.err()?;
+        self.ignored(&entry.name(), "nothing behind its compressed data", ignored);
+        let damage = damage?;
         let rows = match inside {
             Inside::Rows => self.after_rows(entry),
             Inside::Statements | Inside::Bytes => String::new(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use super::data::Coding;
-use super::directory::{self, LargeObjects, is_large_object};
+use super::files::{self, LargeObjects, is_large_object};
 use super::{Archive, ArchiveError, Compression, Kind, Reading, Source, Stop, Stored};
 use crate::backup::format::tar::{Member, Members, Sort, TarError};
 use crate::outcome::Finding;
@@ -61,13 +61,16 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
             "its head says that its data is compressed, which pg_restore does not read",
         ));
     }
-    let mut files = BTreeMap::new();
+    let mut entries = BTreeMap::new();
     for entry in reading.missing.values() {
         if let Stored::File(name) = &entry.stored {
-            files.insert(name.clone(), entry.clone());
+            entries.insert(name.clone(), entry.clone());
         }
     }
-    let blobs = files.values().find(|entry| entry.kind == "BLOBS").cloned();
+    let blobs = entries
+        .values()
+        .find(|entry| entry.kind == "BLOBS")
+        .cloned();
     let mut objects = LargeObjects::default();
     let mut held = BTreeSet::new();
     let mut strange = Vec::new();
@@ -78,7 +81,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
                 format!("a second member `{name}`"),
             ));
         }
-        let found = match (files.get(&name), &blobs) {
+        let found = match (entries.get(&name), &blobs) {
             _ if sort != Sort::File => {
                 strange.push(name);
                 continue;
@@ -118,8 +121,8 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
     let unnamed = held
         .iter()
         .filter(|name| is_large_object(name) && !objects.files.contains(*name));
-    directory::unnamed(reading, unnamed);
-    directory::strange(reading, &strange);
+    files::unnamed(reading, unnamed);
+    files::strange(reading, &strange);
     if members.trailing > 0 {
         let actual = format!(
             "{} more bytes, which pg_restore ignores",
@@ -135,7 +138,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
 
 #[cfg(test)]
 mod tests {
-    use super::super::write::Sample;
+    use super::super::write::{Sample, assert_default};
     use super::*;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -164,20 +167,7 @@ mod tests {
         }
         .tar();
         let archive = read(bytes.as_slice()).unwrap();
-        assert_eq!(
-            (archive.problems.problems, archive.problems.warnings),
-            (vec![], vec![])
-        );
-        let counts: Vec<u64> = archive
-            .contents
-            .rows
-            .values()
-            .map(|rows| rows.count)
-            .collect();
-        assert_eq!(
-            (counts.as_slice(), archive.contents.large_objects),
-            ([30, 0, 1].as_slice(), 2)
-        );
+        assert_default(&archive);
         for end in 0..bytes.len() {
             assert_eq!(problems(&bytes[..end]).len(), 1, "cut after {end}");
         }

@@ -7,7 +7,7 @@ use ::tar::{Builder, Header};
 use flate2::write::{GzEncoder, ZlibEncoder};
 use lz4_flex::frame::FrameEncoder;
 
-use super::{Compression, Kind};
+use super::{Archive, Compression, Kind};
 
 /// The files of a directory archive.
 pub(super) type Folder = BTreeMap<String, Vec<u8>>;
@@ -54,6 +54,7 @@ struct Entry {
 const OWNER: &str = "app_owner";
 const FIRST_DATA: usize = 100;
 const BLOBS: usize = 900;
+const FIRST_CONSTRAINT: usize = 1000;
 const FIRST_OID: usize = 4711;
 
 impl Sample {
@@ -245,6 +246,19 @@ impl Sample {
                 data: true,
             });
         }
+        for table in 0..self.tables.len() {
+            entries.push(Entry {
+                id: FIRST_CONSTRAINT + table,
+                tag: format!("t{table} t{table}_v_key"),
+                kind: "CONSTRAINT",
+                definition: Some(format!(
+                    "ALTER TABLE ONLY app.t{table}\n    ADD CONSTRAINT t{table}_v_key UNIQUE (v);\n"
+                )),
+                copy: None,
+                namespace: Some("app"),
+                data: false,
+            });
+        }
         entries
     }
 
@@ -324,6 +338,16 @@ impl Sample {
         }
         int(out, 0);
     }
+}
+
+/// Demands what the tables of [`Sample::default`] hold, and silence.
+pub(super) fn assert_default(archive: &Archive) {
+    let problems = &archive.problems;
+    assert_eq!((&problems.problems, &problems.warnings), (&vec![], &vec![]));
+    let rows = archive.contents.rows.values();
+    let counts: Vec<u64> = rows.map(|rows| rows.count).collect();
+    assert_eq!(counts, [30, 0, 1]);
+    assert_eq!(archive.contents.large_objects, 2);
 }
 
 fn int(out: &mut Vec<u8>, value: usize) {

@@ -150,9 +150,10 @@ impl Head {
                     let length = word_length(&text[at..])?;
                     let word = &text[at..at + length];
                     let is = |known: &[u8]| word.eq_ignore_ascii_case(known);
-                    if is(b"values") {
-                        groups = u64::from(by_default);
-                        in_values = !by_default;
+                    if is(b"values") && by_default {
+                        groups = 1;
+                    } else if is(b"values") {
+                        in_values = true;
                     } else if is(b"on") || is(b"returning") {
                         in_values = false;
                     } else if is(b"conflict") {

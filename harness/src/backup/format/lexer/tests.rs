@@ -109,6 +109,7 @@ fn the_end_is_told(#[case] text: &str, #[case] expected: End) {
 #[case("INSERT INTO t VALUES (E'''\\'),(', 1), (E'a'\n'\\'),(');", 2)]
 #[case("INSERT INTO t VALUES (1) RETURNING (a);", 1)]
 #[case("INSERT INTO t DEFAULT VALUES;", 1)]
+#[case("INSERT INTO t VALUES (1), (2) UNION ALL VALUES (3);", 3)]
 #[case("INSERT INTO t (a) VALUES (DEFAULT), (ARRAY[1, 2]), (ROW(1, 2));", 3)]
 #[case("INSERT INTO \"values (\" VALUES (1);", 1)]
 #[case("INSERT INTO t (\"a)b\", a$values) VALUES (1, 2);", 1)]

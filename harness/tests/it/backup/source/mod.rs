@@ -61,7 +61,7 @@ impl Bench {
             redactor: &self.redactor,
             listener: &listener,
         };
-        let found = source::find(&scenario.source, &place).await;
+        let found = source::find(&scenario.backup.source, &place).await;
         if found.is_err() {
             assert_eq!(
                 names(&spool),

@@ -5,18 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::sys::statvfs::statvfs;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Place, SourceError};
+use crate::backup::disk;
 use crate::event::{Event, Listener};
 use crate::redact::hex;
-use crate::units::show_bytes;
-
-/// A disk keeps this much free, or a twentieth of it where that is less.
-const KEPT_FREE: u64 = 1 << 30;
 
 /// The disk is asked again after so many bytes.
 const ASK_AGAIN: u64 = 64 * 1024 * 1024;
@@ -25,7 +21,7 @@ const ASK_AGAIN: u64 = 64 * 1024 * 1024;
 const TELL: Duration = Duration::from_millis(200);
 
 /// A file that is being fetched.
-pub(super) struct Spool {
+pub(super) struct Download {
     file: File,
     partial: Partial,
     digest: Sha256,
@@ -57,7 +53,7 @@ impl Drop for Partial {
     }
 }
 
-impl Spool {
+impl Download {
     /// Begins a file in the run's folder, called as `name` as far as a file can be.
     pub async fn begin(place: &Place<'_>, name: &str) -> Result<Self, SourceError> {
         let path = place.spool.join(file_name(name));
@@ -68,7 +64,7 @@ impl Spool {
         let file = made
             .await
             .map_err(|error| unwritable(place.spool, &error))?;
-        let spool = Self {
+        let download = Self {
             file,
             partial: Partial(Some(path)),
             digest: Sha256::new(),
@@ -78,7 +74,7 @@ impl Spool {
             told: Instant::now(),
             listener: place.listener.clone(),
         };
-        Ok(spool)
+        Ok(download)
     }
 
     /// Says how many bytes will come, if that is known; they must fit.
@@ -150,17 +146,7 @@ impl Spool {
 
     /// Sees that `needed` more bytes fit.
     fn room(&self, needed: u64) -> Result<(), SourceError> {
-        let Ok(disk) = statvfs(self.path()) else {
-            // A file system that cannot tell says so when it is full.
-            return Ok(());
-        };
-        let block = disk.fragment_size();
-        fits(
-            needed,
-            disk.blocks_available() * block,
-            disk.blocks() * block,
-        )
-        .map_err(|reason| {
+        disk::fits(self.path(), needed).map_err(|reason| {
             SourceError::new(
                 format!(
                     "the backup does not fit on the disk of {}: {reason}",
@@ -170,20 +156,6 @@ impl Spool {
             )
         })
     }
-}
-
-/// Tells whether bytes fit on a disk that must keep some free.
-fn fits(needed: u64, free: u64, size: u64) -> Result<(), String> {
-    let kept = KEPT_FREE.min(size / 20);
-    if needed.saturating_add(kept) <= free {
-        return Ok(());
-    }
-    Err(format!(
-        "{} needed and {} to stay free, {} free",
-        show_bytes(needed),
-        show_bytes(kept),
-        show_bytes(free)
-    ))
 }
 
 /// A name for a file on this machine: the last part of a key, an address or what a person wrote.
@@ -219,25 +191,6 @@ fn unwritable(path: &Path, error: &io::Error) -> SourceError {
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    const GIB: u64 = 1 << 30;
-
-    #[rstest]
-    #[case::roomy(GIB, 10 * GIB, 100 * GIB, true)]
-    #[case::a_gib_stays_free(9 * GIB, 10 * GIB, 100 * GIB, true)]
-    #[case::one_byte_too_many(9 * GIB + 1, 10 * GIB, 100 * GIB, false)]
-    #[case::a_small_disk_keeps_a_twentieth(90, 95, 100, true)]
-    #[case::small_and_full(91, 95, 100, false)]
-    #[case::unknown_size(0, 4, 100, false)]
-    #[case::absurd(u64::MAX, GIB, 100 * GIB, false)]
-    fn a_disk_is_never_filled(
-        #[case] needed: u64,
-        #[case] free: u64,
-        #[case] size: u64,
-        #[case] fit: bool,
-    ) {
-        assert_eq!(fits(needed, free, size).is_ok(), fit);
-    }
 
     #[rstest]
     #[case("nightly/plur.sql", "plur.sql")]

@@ -2,32 +2,33 @@
 //!
 //! `GzDecoder` alone stops behind the first member, and `MultiGzDecoder` takes padding for corruption.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::Layer;
-use super::buffered::Buffered;
 use super::frames::Frame;
+use super::peeked::Peeked;
 
 /// One member.
-pub(super) struct Gzip(GzDecoder<Buffered>);
+#[derive(Debug)]
+pub struct Gzip<R>(Box<GzDecoder<Peeked<R>>>);
 
-impl Frame for Gzip {
-    const LAYER: Layer = Layer::Gzip;
+impl<R: BufRead> Frame for Gzip<R> {
+    type Reader = R;
+    const NAME: &'static str = "gzip";
     const MAGIC: &'static [u8] = &[0x1f, 0x8b];
     const FORGIVING: bool = true;
 
-    fn begin(input: Buffered) -> io::Result<Self> {
-        Ok(Self(GzDecoder::new(input)))
+    fn begin(input: Peeked<R>) -> io::Result<Self> {
+        Ok(Self(Box::new(GzDecoder::new(input))))
     }
 
-    fn into_input(self) -> Buffered {
+    fn into_input(self) -> Peeked<R> {
         self.0.into_inner()
     }
 }
 
-impl Read for Gzip {
+impl<R: BufRead> Read for Gzip<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.0.read(out)
     }

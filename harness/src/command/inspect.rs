@@ -1,0 +1,193 @@
+//! `redrill inspect`: what a backup is, whether it is whole, what it holds. No server is needed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::run::watch_signals;
+use super::{err, out};
+use crate::backup::Backup;
+use crate::backup::examine::{Subject, examine};
+use crate::backup::packing::settings::Decrypt;
+use crate::backup::source::{Place, Source};
+use crate::cleanup::Work;
+use crate::cli::{Inspect, Terminal};
+use crate::input::Environment;
+use crate::input::secret::SecretText;
+use crate::outcome::{Inspection, Objective};
+use crate::record;
+use crate::redact::Redactor;
+use crate::{exit_code, progress, report, scenario};
+
+/// What is to be looked at, and from where.
+struct Wanted {
+    subject: Subject,
+    folder: PathBuf,
+    max_age: Option<std::time::Duration>,
+}
+
+/// Runs the command; gives the exit code.
+pub async fn run(arguments: Inspect, environment: Environment, terminal: Terminal) -> u8 {
+    let wanted = match wanted(&arguments, &environment) {
+        Ok(wanted) => wanted,
+        Err(mistakes) => {
+            err(&mistakes.render(terminal.colour_errors));
+            return exit_code::INVALID;
+        }
+    };
+    let run = match Work::below(&arguments.work.work_dir).and_then(|work| work.begin()) {
+        Ok(run) => run,
+        Err(error) => {
+            err(&format!(
+                "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
+                arguments.work.work_dir.display()
+            ));
+            return exit_code::INCONCLUSIVE;
+        }
+    };
+    let (sender, mut interrupted) = watch::channel(false);
+    if let Err(error) = watch_signals(sender) {
+        err(&format!("cannot listen to signals: {error}"));
+        return exit_code::INTERNAL;
+    }
+    let redactor = Redactor::default();
+    let listener = progress::listener(arguments.quiet || arguments.json);
+    let spool = run.folder.join("backup");
+    let place = Place {
+        folder: &wanted.folder,
+        spool: &spool,
+        run: &run.id,
+        environment: &environment,
+        redactor: &redactor,
+        listener: &listener,
+    };
+    let (started, began) = (Timestamp::now(), Instant::now());
+    let looked = tokio::select! {
+        biased;
+        _ = interrupted.wait_for(|interrupted| *interrupted) => None,
+        looked = examine(&wanted.subject, &place, false) => Some(looked),
+    };
+    let code = match looked {
+        None => exit_code::INTERRUPTED,
+        Some(Err(error)) => {
+            let hint = error.hint.map(|hint| format!("\nhint: {hint}"));
+            let text = format!("{}{}", error.reason, hint.unwrap_or_default());
+            err(&redactor.clean(&text));
+            exit_code::INCONCLUSIVE
+        }
+        Some(Ok(backup)) => {
+            let inspection = inspection(&backup, wanted.max_age, started, began, &redactor);
+            tell(&inspection, arguments.json, terminal);
+            code(&inspection)
+        }
+    };
+    if let Err(error) = run.end() {
+        err(&format!("{error}\nhint: `redrill clean` tries again"));
+    }
+    code
+}
+
+/// A scenario's backup with all that it says of it, or a backup by itself.
+fn wanted(
+    arguments: &Inspect,
+    environment: &Environment,
+) -> Result<Wanted, crate::input::Diagnostics> {
+    let path = &arguments.backup;
+    let is_scenario = path
+        .extension()
+        .is_some_and(|extension| extension == "toml");
+    let mut wanted = if is_scenario {
+        let scenario = scenario::load(path, environment)?;
+        Wanted {
+            subject: scenario.backup,
+            folder: scenario.folder,
+            max_age: scenario.max_age,
+        }
+    } else {
+        Wanted {
+            subject: Subject::of(Source::path(path)),
+            folder: PathBuf::new(),
+            max_age: None,
+        }
+    };
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Some(file) = &arguments.age_identity {
+        wanted.subject.decrypt = Some(Decrypt {
+            age_identity: Some(SecretText::File(absolute(file))),
+            ..Decrypt::default()
+        });
+    }
+    if let Some(command) = &arguments.decrypt {
+        let words = command.split_whitespace().map(str::to_owned).collect();
+        wanted.subject.decrypt = Some(Decrypt {
+            command: Some(words),
+            ..Decrypt::default()
+        });
+    }
+    Ok(wanted)
+}
+
+/// What the reports are made from; freed of secrets here.
+fn inspection(
+    backup: &Backup,
+    max_age: Option<std::time::Duration>,
+    started: Timestamp,
+    began: Instant,
+    redactor: &Redactor,
+) -> Inspection {
+    let made = backup.made.map(|(made, _)| made);
+    let age = max_age.map(|limit| {
+        let age = made.and_then(|made| record::age(made, started));
+        Objective::time("max-age", limit, age)
+    });
+    let clean = |findings: &[crate::outcome::Finding]| {
+        findings
+            .iter()
+            .map(|finding| redactor.clean_finding(finding.clone()))
+            .collect()
+    };
+    Inspection {
+        redrill: env!("CARGO_PKG_VERSION").to_owned(),
+        started,
+        duration: began.elapsed(),
+        backup: backup.facts(),
+        tables: backup.tables(),
+        problems: clean(&backup.problems),
+        warnings: clean(&backup.warnings),
+        objectives: age
+            .into_iter()
+            .chain(backup.tiers.iter().cloned())
+            .collect(),
+    }
+}
+
+fn tell(inspection: &Inspection, json: bool, terminal: Terminal) {
+    if !json {
+        out(&report::terminal::inspection::render(
+            inspection,
+            terminal.width,
+            terminal.colour,
+        ));
+        return;
+    }
+    match report::json::render_inspection(inspection) {
+        Ok(text) => out(&text),
+        Err(error) => err(&format!("cannot write JSON: {error}")),
+    }
+}
+
+fn code(inspection: &Inspection) -> u8 {
+    if !inspection.problems.is_empty() {
+        return exit_code::NOT_PROVEN;
+    }
+    let met: Vec<Option<bool>> = inspection.objectives.iter().map(Objective::met).collect();
+    if met.contains(&Some(false)) {
+        exit_code::OBJECTIVE_MISSED
+    } else if met.contains(&None) {
+        exit_code::INCONCLUSIVE
+    } else {
+        exit_code::PROVEN
+    }
+}

@@ -1,0 +1,236 @@
+//! What a look at a backup found, on a terminal: what is wrong first, then what it is and holds.
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Padding, Style};
+
+use super::paper::{Hue, Paper};
+use crate::outcome::{Finding, Inspection, NotTested};
+use crate::report::text::line;
+use crate::report::view;
+use crate::units::{show_bytes, show_count, show_duration};
+
+/// Columns before a fact.
+const INDENT: usize = 12;
+/// Findings that are shown.
+const FINDINGS: usize = 20;
+/// Tables that are shown.
+const TABLES: usize = 20;
+/// Other things that are shown.
+const LIST: usize = 12;
+
+/// Writes what was found for a terminal of `width` columns.
+#[must_use]
+pub fn render(inspection: &Inspection, width: usize, colour: bool) -> String {
+    let mut paper = Paper::new(width, colour);
+    head(&mut paper, inspection);
+    findings(&mut paper, "wrong", &inspection.problems);
+    findings(
+        &mut paper,
+        "odd, and harmless by itself",
+        &inspection.warnings,
+    );
+    paper.blank();
+    what_it_is(&mut paper, inspection);
+    tables(&mut paper, inspection);
+    not_held(&mut paper, &inspection.backup.not_held);
+    candidates(&mut paper, inspection);
+    paper.text
+}
+
+fn head(paper: &mut Paper, inspection: &Inspection) {
+    let missed: Vec<String> = inspection
+        .objectives
+        .iter()
+        .filter(|objective| objective.met() == Some(false))
+        .map(view::objective_line)
+        .collect();
+    let (word, hue, sentence) = if !inspection.problems.is_empty() {
+        ("BROKEN", Hue::Red, "This is no whole, harmless backup.")
+    } else if !missed.is_empty() {
+        (
+            "WHOLE",
+            Hue::Yellow,
+            "The file is whole, but an objective was missed.",
+        )
+    } else {
+        (
+            "WHOLE",
+            Hue::Green,
+            "Nothing is wrong with it as a file. Whether it restores, only a drill shows.",
+        )
+    };
+    let word = paper.paint(word, hue);
+    let title = format!("{word}  {}\n", line(&inspection.backup.origin));
+    paper.text.push_str(&title);
+    paper.wrap(sentence, 0, 0);
+    for objective in missed {
+        paper.wrap(&format!("- {objective}"), 0, 2);
+    }
+}
+
+fn findings(paper: &mut Paper, title: &str, findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    paper.section(title);
+    for finding in findings.iter().take(FINDINGS) {
+        let object = finding
+            .object
+            .as_ref()
+            .map(|object| format!("{object}: "))
+            .unwrap_or_default();
+        paper.wrap(
+            &format!(
+                "- {object}expected {}; found {}",
+                finding.expected, finding.actual
+            ),
+            2,
+            4,
+        );
+        if let Some(hint) = &finding.hint {
+            paper.wrap(&format!("hint: {hint}"), 4, 10);
+        }
+    }
+    more(paper, findings.len().saturating_sub(FINDINGS));
+}
+
+fn what_it_is(paper: &mut Paper, inspection: &Inspection) {
+    let backup = &inspection.backup;
+    let size = match backup.uncompressed_bytes {
+        Some(bytes) => format!(
+            "{}, {} unpacked",
+            show_bytes(backup.bytes),
+            show_bytes(bytes)
+        ),
+        None => show_bytes(backup.bytes),
+    };
+    fact(paper, "format", &backup.format);
+    fact(paper, "size", &size);
+    fact(paper, "sha256", &backup.sha256);
+    if let Some(agrees) = &backup.digest {
+        fact(paper, "digest", agrees);
+    }
+    fact(paper, "made", &view::made_ago(backup, inspection.started));
+    let source = [&backup.source_version, &backup.dump_version];
+    let source: Vec<String> = source
+        .into_iter()
+        .zip(["PostgreSQL ", "by "])
+        .filter_map(|(version, of)| Some(format!("{of}{}", version.as_ref()?)))
+        .collect();
+    if !source.is_empty() {
+        fact(paper, "taken from", &source.join(", "));
+    }
+    if !backup.servers.is_empty() {
+        fact(paper, "restores on", &backup.servers);
+    }
+    if let Some(previous) = &backup.previous {
+        fact(paper, "before", previous);
+    }
+    fact(paper, "chosen", &backup.chosen);
+    for objective in &inspection.objectives {
+        fact(paper, "objective", &view::objective_line(objective));
+    }
+    let holds = format!(
+        "{} rows in {} tables, {} large objects, {} policies",
+        show_count(backup.rows),
+        show_count(backup.tables),
+        show_count(backup.large_objects),
+        show_count(backup.policies)
+    );
+    fact(paper, "holds", &holds);
+    for (name, list) in [
+        ("databases", &backup.databases),
+        ("schemas", &backup.schemas),
+        ("extensions", &backup.extensions),
+        ("graphs", &backup.graphs),
+        ("makes roles", &backup.roles),
+        ("needs roles", &backup.roles_needed),
+    ] {
+        if !list.is_empty() {
+            fact(paper, name, &list.join(", "));
+        }
+    }
+    for part in &backup.parts {
+        let text = format!(
+            "{}: {}, {}, {} rows",
+            part.name,
+            part.format,
+            show_bytes(part.bytes),
+            show_count(part.rows)
+        );
+        fact(paper, "dump", &text);
+    }
+    fact(paper, "looked in", &show_duration(inspection.duration));
+}
+
+fn tables(paper: &mut Paper, inspection: &Inspection) {
+    if inspection.tables.is_empty() {
+        return;
+    }
+    paper.section("largest tables");
+    let mut builder = Builder::new();
+    builder.push_record(["table", "rows", "bytes"]);
+    for table in inspection.tables.iter().take(TABLES) {
+        let name = if table.database.is_empty() {
+            table.table.clone()
+        } else {
+            format!("{}: {}", table.database, table.table)
+        };
+        builder.push_record([
+            line(&name),
+            table.rows.map_or_else(|| "?".to_owned(), show_count),
+            show_bytes(table.bytes),
+        ]);
+    }
+    let mut shown = builder.build();
+    shown
+        .with(Style::empty())
+        .with(Padding::new(2, 0, 0, 0))
+        .modify(Columns::new(1..), Alignment::right());
+    for row in shown.to_string().lines() {
+        paper.text.push_str(row.trim_end());
+        paper.text.push('\n');
+    }
+    more(paper, inspection.tables.len().saturating_sub(TABLES));
+}
+
+fn not_held(paper: &mut Paper, all: &[NotTested]) {
+    if all.is_empty() {
+        return;
+    }
+    paper.section("what it does not hold");
+    for item in all.iter().take(LIST) {
+        paper.wrap(&format!("- {}: {}", item.what, item.why), 2, 4);
+    }
+    more(paper, all.len().saturating_sub(LIST));
+}
+
+fn candidates(paper: &mut Paper, inspection: &Inspection) {
+    let all = &inspection.backup.candidates;
+    if all.is_empty() {
+        return;
+    }
+    paper.section("what there was to choose from");
+    for candidate in all.iter().take(LIST) {
+        let why = candidate.not_taken.as_deref().unwrap_or("taken");
+        let size = show_bytes(candidate.bytes);
+        paper.wrap(&format!("- {}, {size}: {why}", candidate.name), 2, 4);
+    }
+    let unlisted = usize::try_from(inspection.backup.unlisted).unwrap_or(usize::MAX);
+    more(
+        paper,
+        all.len().saturating_sub(LIST).saturating_add(unlisted),
+    );
+}
+
+fn fact(paper: &mut Paper, name: &str, value: &str) {
+    paper.wrap(&format!("{name:<INDENT$}{}", line(value)), 0, INDENT);
+}
+
+fn more(paper: &mut Paper, count: usize) {
+    if count > 0 {
+        let text = format!("… and {} more, see `--json`", view::show(count));
+        paper.wrap(&text, 2, 2);
+    }
+}

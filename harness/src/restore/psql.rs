@@ -5,6 +5,7 @@
 //! there anyway: they time the phases, and the last one shows that psql came to the end. Behind it
 //! comes an error of our own with that word: when it is heard, so was every message before it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 use std::time::{Duration, Instant};
@@ -334,12 +335,20 @@ fn find_statements(
                     *line += lines;
                 }
             }
+            Some(Piece::Inserts(inserts)) => {
+                if inserts.line > last {
+                    break;
+                }
+                let short = summarise(&beginning(inserts.text));
+                for line in wanted.range(inserts.line..=inserts.last_line) {
+                    found.push((*line, short.clone()));
+                }
+            }
             Some(Piece::Statement(statement)) => {
                 if statement.line > last {
                     break;
                 }
-                let text =
-                    String::from_utf8_lossy(&statement.text[..statement.text.len().min(2000)]);
+                let text = beginning(statement.text);
                 let lower = text.to_ascii_lowercase();
                 copies = lower.starts_with("copy ") && lower.contains("from stdin");
                 let short = summarise(&text);
@@ -355,6 +364,11 @@ fn find_statements(
         }
     }
     Ok(found)
+}
+
+/// As much of a statement as its summary may need.
+fn beginning(text: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&text[..text.len().min(2000)])
 }
 
 /// Words that statements of a dump begin with.

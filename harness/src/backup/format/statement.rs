@@ -14,15 +14,15 @@ pub struct Words<'a> {
 /// Words that are told apart, sorted; anything else is the empty string.
 #[rustfmt::skip]
 const KNOWN: &[&str] = &[
-    "(", ")", ",", "=", "abort", "access", "add", "admin", "age", "aggregate", "alter", "as",
+    "(", ")", ",", "=", "abort", "access", "add", "admin", "age", "aggregate", "all", "alter", "as",
     "atomic", "attach", "authorization", "begin", "by", "cascade", "client_encoding", "commit",
     "conflict", "constraint", "copy", "create", "database", "default",
     "default_table_access_method", "each", "enable", "end", "execute", "exists", "extension",
     "for", "foreign", "from", "function", "generated", "grant", "granted", "identity", "if", "in",
-    "index", "inherit", "inherits", "insert", "into", "join", "level", "lo_create", "lowrite",
+    "index", "inherit", "inherits", "insert", "into", "join", "level", "lo_create", "local", "lowrite",
     "mapping", "materialized", "method", "name", "not", "null", "of", "off", "on", "only",
     "option", "or", "owner", "partition", "pg_catalog.lo_create", "pg_catalog.lowrite", "policy",
-    "procedure", "program", "public", "recursive", "references", "replace", "restrict", "revoke",
+    "procedure", "program", "public", "recursive", "references", "replace", "reset", "restrict", "revoke",
     "role", "rollback", "row", "row_security", "schema", "security", "select", "sequence",
     "server", "session", "set", "standard_conforming_strings", "start", "stdin", "superuser",
     "table", "temp", "temporary", "to", "transaction", "trigger", "unique", "unlogged", "user",
@@ -75,10 +75,23 @@ impl<'a> Words<'a> {
 
     /// What it sets `standard_conforming_strings` to.
     pub fn standard_strings(&self) -> Option<bool> {
-        match self.words.as_slice() {
-            ["set", "standard_conforming_strings", "=", value, ..] => Some(*value != "off"),
-            _ => None,
-        }
+        let at = match self.words.as_slice() {
+            ["set", "standard_conforming_strings", "=" | "to", ..] => 3,
+            [
+                "set",
+                "session" | "local",
+                "standard_conforming_strings",
+                "=" | "to",
+                ..,
+            ] => 4,
+            ["reset", "standard_conforming_strings" | "all", ..] => return Some(true),
+            _ => return None,
+        };
+        // As the server reads a Boolean: any beginning of such a word that is no other's.
+        let value = self.literal(at)?.to_ascii_lowercase();
+        let off = ["false", "no"].iter().any(|word| word.starts_with(&value))
+            || matches!(value.as_str(), "of" | "off" | "0");
+        Some(value.is_empty() || !off)
     }
 
     /// Where the last of a word stands.
@@ -164,10 +177,28 @@ fn known(token: &str) -> &'static str {
     };
     folded.copy_from_slice(token.as_bytes());
     folded.make_ascii_lowercase();
-    KNOWN
-        .binary_search_by(|known| known.as_bytes().cmp(folded))
-        .map_or("", |at| KNOWN[at])
+    let Some(first) = folded.first() else {
+        return "";
+    };
+    let among = &KNOWN[STARTS[usize::from(*first)]..STARTS[usize::from(*first) + 1]];
+    among
+        .iter()
+        .find(|known| known.as_bytes() == folded)
+        .unwrap_or(&"")
 }
+
+/// Where in [`KNOWN`] the words with each first byte begin.
+const STARTS: [usize; 257] = {
+    let (mut starts, mut byte, mut at) = ([0; 257], 0, 0);
+    while byte < 257 {
+        while at < KNOWN.len() && (KNOWN[at].as_bytes()[0] as usize) < byte {
+            at += 1;
+        }
+        starts[byte] = at;
+        byte += 1;
+    }
+    starts
+};
 
 /// The table that an INSERT names, as it is written there, without looking further.
 pub fn inserts_into(text: &[u8]) -> Option<&str> {
@@ -235,6 +266,24 @@ mod tests {
     #[case("INSERT  INTO t VALUES (1);", None)]
     fn the_table_of_an_insert_is_found(#[case] text: &str, #[case] table: Option<&str>) {
         assert_eq!(inserts_into(text.as_bytes()), table);
+    }
+
+    #[rstest]
+    #[case("SET standard_conforming_strings = on;", Some(true))]
+    #[case("SET standard_conforming_strings = off;", Some(false))]
+    #[case("SET standard_conforming_strings = 'off';", Some(false))]
+    #[case("SET standard_conforming_strings = 'on';", Some(true))]
+    #[case("set standard_conforming_strings to OFF;", Some(false))]
+    #[case("SET SESSION standard_conforming_strings = false;", Some(false))]
+    #[case("SET LOCAL standard_conforming_strings TO 'No';", Some(false))]
+    #[case("SET standard_conforming_strings = 0;", Some(false))]
+    #[case("SET standard_conforming_strings = 1;", Some(true))]
+    #[case("SET standard_conforming_strings = DEFAULT;", Some(true))]
+    #[case("RESET standard_conforming_strings;", Some(true))]
+    #[case("RESET ALL;", Some(true))]
+    #[case("SET client_encoding = 'off';", None)]
+    fn how_backslashes_are_read_is_set(#[case] text: &str, #[case] on: Option<bool>) {
+        assert_eq!(Words::of(text.as_bytes()).standard_strings(), on, "{text}");
     }
 
     #[rstest]

@@ -2,11 +2,12 @@
 //! told by content, never by name, and peeled from the outside in.
 //!
 //! - one layer a file: `age`, `command`, and `compressed` for those of `backup::compression`
-//! - `file`: the file as it lies, with its digest
+//! - `file`: the file as it lies, with its digest; `ahead`: the threads that read and unpack
 //! - `settings`, `keys`: what a scenario says about decryption, and what becomes of it
 //! - `trouble`: why a file cannot be read, and whose fault that is
 
 mod age;
+mod ahead;
 mod buffered;
 mod command;
 mod compressed;
@@ -185,7 +186,7 @@ impl Unpacked {
         let notes = Notes::default();
         match peel(Buffered::new(chunks), keys, &notes) {
             Ok((content, layers, head)) => Ok(Self {
-                content,
+                content: beside(content, &layers)?,
                 layers,
                 head,
                 reading,
@@ -307,6 +308,18 @@ fn peel(
         };
         layers.push(layer);
     }
+}
+
+/// Undoes the layers on a thread of its own, where that is work for this program: a second core then
+/// looks into what comes out. A command works beside it anyway, and must end when its reader does.
+fn beside(content: Buffered, layers: &[Layer]) -> Result<Buffered, Trouble> {
+    let command = layers
+        .iter()
+        .any(|layer| matches!(layer, Layer::Command(_)));
+    if layers.is_empty() || command {
+        return Ok(content);
+    }
+    Ok(Buffered::new(ahead::read(content)?))
 }
 
 /// The first bytes of what is inside the layers so far.

@@ -173,6 +173,7 @@ pub(super) fn statements(
 ) -> io::Result<End> {
     while let Some(piece) = lexer.next_piece()? {
         match piece {
+            Piece::Inserts(inserts) => gather.inserts(&inserts, place),
             Piece::Statement(statement) => {
                 let words = Words::of(statement.text);
                 if words.copies_from_stdin() {

@@ -4,119 +4,33 @@
 //! quotes, escapes, dollar quotes, nested comments, parentheses, SQL-standard function bodies. One
 //! pass, flat memory: of a long statement or row only its beginning is kept.
 //!
-//! Nearly all of a dump is rows. They are told in blocks, and whole INSERTs and comments in one
-//! piece, straight from the reader's buffer; `step` takes everything else token by token.
+//! Nearly all of a dump is rows. They are told in blocks, straight from the reader's buffer.
 //!
-//! - `insert`: a whole INSERT at the start of a buffer
-//! - `pending`: the statement that is not finished
+//! - `piece`: what is told
+//! - `rows`: rows of COPY; `insert`: whole INSERTs at the start of a buffer
+//! - `step`: everything else, token by token; `pending`: the statement that is not finished
 
 mod insert;
 mod pending;
+mod piece;
+mod rows;
+mod step;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, BufRead};
-use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
-
+use insert::Head;
 use pending::Pending;
+use step::{Continued, Mode, Step};
+
+pub use piece::{End, Inserts, Piece, Statement};
 
 /// How much of a statement or a row is kept.
 const KEPT: usize = 256 * 1024;
 
 /// Bytes that a token needs to be told: of a longer dollar quote's tag nobody has heard.
 const TOKEN: usize = 256;
-
-/// What the end of COPY rows begins with.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\\."));
-
-/// One piece of a plain file. Lines count from 1, bytes from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'a> {
-    /// A statement with its semicolon; the beginning of it where it is long.
-    Statement(Statement<'a>),
-    /// Whole rows of COPY data.
-    Rows {
-        /// Their text, each with its line end `\n` or `\r\n`.
-        lines: &'a [u8],
-        /// How many.
-        count: u64,
-    },
-    /// A row of COPY data that is long, or the file's last and without a line end.
-    Row {
-        /// Its text without the line end; the beginning of it where it is long.
-        text: &'a [u8],
-        /// Bytes of all of it, with the line end.
-        bytes: u64,
-    },
-    /// The line `\.` that ends COPY data.
-    EndOfRows,
-    /// A backslash command: everything from the backslash to the end of the line.
-    Meta {
-        /// Its line.
-        line: u64,
-        /// Its text.
-        text: &'a [u8],
-        /// Whether it stands alone, rather than behind an unfinished statement.
-        alone: bool,
-    },
-    /// A `--` comment between statements, with its dashes.
-    Comment {
-        /// Its line.
-        line: u64,
-        /// Its text.
-        text: &'a [u8],
-    },
-}
-
-/// A statement and its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statement<'a> {
-    /// Line of its first word.
-    pub line: u64,
-    /// Line of its semicolon.
-    pub last_line: u64,
-    /// Byte of its first word.
-    pub begins: u64,
-    /// Its text, white space as it stands.
-    pub text: &'a [u8],
-    /// Bytes of all of it.
-    pub bytes: u64,
-    /// Groups in parentheses behind the word VALUES, or one for DEFAULT VALUES: rows of an INSERT.
-    pub value_groups: u64,
-    /// Whether it is an INSERT that says what to do ON CONFLICT.
-    pub on_conflict: bool,
-}
-
-/// How a file ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Between two statements.
-    Clean,
-    /// Within COPY data that no `\.` ends.
-    InRows {
-        /// Line of the COPY statement.
-        line: u64,
-    },
-    /// Within a statement, a quote or a comment.
-    InStatement {
-        /// Line where it begins.
-        line: u64,
-        /// What was open.
-        open: &'static str,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Mode {
-    Plain,
-    Single { escapes: bool },
-    Double,
-    Dollar { tag: Vec<u8> },
-    Block { depth: u32 },
-    LineComment,
-}
 
 /// Splits a plain file.
 #[derive(Debug)]
@@ -138,35 +52,8 @@ pub struct Lexer<R> {
     statement: Pending,
     standard_strings: bool,
     continued: Continued,
-}
-
-/// Whether a text may go on: `E'a'`, a line end, `'b'` are one text, and read alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Continued {
-    No,
-    Closed,
-    LineEnd,
-}
-
-impl Continued {
-    /// The next byte outside quotes; tells whether it opens such a text again.
-    fn then(&mut self, byte: u8) -> bool {
-        let opens = *self == Self::LineEnd && byte == b'\'';
-        *self = match (*self, byte) {
-            (Self::Closed | Self::LineEnd, b'\n' | b'\r') => Self::LineEnd,
-            (before, b' ' | b'\t' | 0x0b | 0x0c) => before,
-            _ => Self::No,
-        };
-        opens
-    }
-}
-
-/// What the inner step produced, without borrowing from the lexer.
-enum Step {
-    More,
-    Statement,
-    Meta { line: u64, alone: bool },
-    Comment { line: u64 },
+    /// What the last INSERT began with.
+    head: Head,
 }
 
 impl<R: BufRead> Lexer<R> {
@@ -186,6 +73,7 @@ impl<R: BufRead> Lexer<R> {
             statement: Pending::default(),
             standard_strings: true,
             continued: Continued::No,
+            head: Head::default(),
         }
     }
 
@@ -227,9 +115,9 @@ impl<R: BufRead> Lexer<R> {
             let left = self.input.len() - self.at;
             if left == 0 && !self.cut && !self.statement.begun && self.mode == Mode::Plain {
                 match self.whole()? {
-                    Whole::Statement { end, statement } => {
+                    Whole::Inserts { end, inserts } => {
                         let text = &self.reader.fill_buf()?[..end];
-                        return Ok(Some(Piece::Statement(Statement { text, ..statement })));
+                        return Ok(Some(Piece::Inserts(Inserts { text, ..inserts })));
                     }
                     Whole::Comment { end } => {
                         let line = self.line;
@@ -340,7 +228,7 @@ impl<R: BufRead> Lexer<R> {
         Ok(!self.input.is_empty())
     }
 
-    /// Looks for an INSERT or a comment that lies in the reader's buffer as a whole, with its line's end.
+    /// Looks for INSERTs or a comment that lie in the reader's buffer as a whole, with their line's end.
     fn whole(&mut self) -> io::Result<Whole> {
         let available = self.reader.fill_buf()?;
         if available.starts_with(b"--") {
@@ -352,294 +240,29 @@ impl<R: BufRead> Lexer<R> {
             self.lend(end + 1);
             return Ok(Whole::Comment { end: text });
         }
-        let Some(insert) = insert::scan(available, self.standard_strings) else {
+        if !self.standard_strings {
+            return Ok(Whole::None);
+        }
+        let Some(run) = self.head.scan(available) else {
             return Ok(Whole::None);
         };
-        let begins = self.offset;
         let line = self.line + 1;
-        self.line = line + insert.line_ends;
-        self.lend(insert.line_end);
-        Ok(Whole::Statement {
-            end: insert.end,
-            statement: Statement {
-                line,
-                last_line: self.line,
-                begins,
-                text: &[],
-                bytes: insert.end as u64,
-                value_groups: insert.groups,
-                on_conflict: insert.on_conflict,
-            },
-        })
-    }
-
-    /// Gives the whole rows that lie in the reader's buffer, or one that does not fit.
-    fn rows(&mut self) -> io::Result<Option<Piece<'_>>> {
-        self.input.clear();
-        self.at = 0;
-        self.cut = false;
-        let available = self.reader.fill_buf()?;
-        if available.is_empty() {
-            return Ok(None);
-        }
-        let Some(first) = memchr::memchr(b'\n', available) else {
-            return self.row();
+        self.line += memchr::memchr_iter(b'\n', &available[..run.line_end]).count() as u64;
+        let inserts = Inserts {
+            count: run.count,
+            line,
+            last_line: self.line,
+            begins: self.offset,
+            text: &[],
+            bytes: run.bytes,
+            rows: run.rows,
+            on_conflict: run.on_conflict,
         };
-        if without_line_end(&available[..=first]) == b"\\." {
-            self.rows = None;
-            self.line += 1;
-            self.lend(first + 1);
-            return Ok(Some(Piece::EndOfRows));
-        }
-        let last = memchr::memrchr(b'\n', available).unwrap_or(first);
-        let block = &available[..=last];
-        // Text of rows doubles its backslashes: this is the end, or a line that begins like it.
-        let end = END
-            .find_iter(block)
-            .find(|at| matches!(&block[at + 3..], [b'\n', ..] | [b'\r', b'\n', ..]))
-            .map_or(block.len(), |at| at + 1);
-        let count = memchr::memchr_iter(b'\n', &block[..end]).count() as u64;
-        self.line += count;
-        self.lend(end);
-        let lines = &self.reader.fill_buf()?[..end];
-        Ok(Some(Piece::Rows { lines, count }))
-    }
-
-    /// Reads one row of COPY data that the reader's buffer does not hold as a whole.
-    fn row(&mut self) -> io::Result<Option<Piece<'_>>> {
-        self.buffer.clear();
-        let before = self.offset;
-        loop {
-            let available = self.reader.fill_buf()?;
-            if available.is_empty() {
-                break;
-            }
-            let (taken, ended) = match memchr::memchr(b'\n', available) {
-                Some(at) => (at + 1, true),
-                None => (available.len(), false),
-            };
-            let room = KEPT.saturating_sub(self.buffer.len()).min(taken);
-            self.buffer.extend_from_slice(&available[..room]);
-            self.reader.consume(taken);
-            self.offset += taken as u64;
-            if ended {
-                break;
-            }
-        }
-        self.line += 1;
-        let text = without_line_end(&self.buffer);
-        if text == b"\\." {
-            self.rows = None;
-            return Ok(Some(Piece::EndOfRows));
-        }
-        let bytes = self.offset - before;
-        Ok(Some(Piece::Row { text, bytes }))
-    }
-
-    /// Takes one token of the current line.
-    fn step(&mut self) -> Step {
-        let byte = self.input[self.at];
-        let rest = &self.input[self.at..];
-        match &mut self.mode {
-            Mode::LineComment => {
-                let length = rest.len();
-                self.take(length);
-                if !self.cut {
-                    self.mode = Mode::Plain;
-                }
-            }
-            Mode::Single { escapes } => {
-                let stop = if *escapes {
-                    memchr::memchr2(b'\'', b'\\', rest)
-                } else {
-                    memchr::memchr(b'\'', rest)
-                };
-                match stop {
-                    None => self.take(rest.len()),
-                    // What it escapes or doubles is not read yet.
-                    Some(at) if self.cut && at + 1 == rest.len() => self.take(at),
-                    Some(at) if rest[at] == b'\\' || rest.get(at + 1) == Some(&b'\'') => {
-                        self.take(at + 2)
-                    }
-                    Some(at) => {
-                        self.continued = if *escapes {
-                            Continued::Closed
-                        } else {
-                            Continued::No
-                        };
-                        self.mode = Mode::Plain;
-                        self.take(at + 1);
-                    }
-                }
-            }
-            Mode::Double => match memchr::memchr(b'"', rest) {
-                None => self.take(rest.len()),
-                Some(at) => {
-                    self.take(at + 1);
-                    self.mode = Mode::Plain;
-                }
-            },
-            Mode::Dollar { tag } => {
-                let length = tag.len();
-                match memchr::memmem::find(rest, tag) {
-                    // The tag may be cut.
-                    None if self.cut => self.take((rest.len() + 1).saturating_sub(length).max(1)),
-                    None => self.take(rest.len()),
-                    Some(at) => {
-                        self.take(at + length);
-                        self.mode = Mode::Plain;
-                    }
-                }
-            }
-            Mode::Block { depth } => match rest {
-                [b'*', b'/', ..] => {
-                    *depth -= 1;
-                    if *depth == 0 {
-                        self.mode = Mode::Plain;
-                    }
-                    self.take(2);
-                }
-                [b'/', b'*', ..] => {
-                    *depth += 1;
-                    self.take(2);
-                }
-                _ => {
-                    let next = memchr::memchr2(b'*', b'/', &rest[1..]);
-                    self.take(next.map_or(rest.len(), |at| at + 1));
-                }
-            },
-            Mode::Plain => return self.plain(byte),
-        }
-        Step::More
-    }
-
-    /// Takes one token outside quotes and comments.
-    fn plain(&mut self, byte: u8) -> Step {
-        let next = self.input.get(self.at + 1).copied();
-        // A dollar sign inside an identifier belongs to it; a prefix decides how a text is read.
-        let in_word = self.statement.in_word();
-        let continued = self.continued.then(byte);
-        let escapes = self.statement.word_is(b"e") || !self.standard_strings || continued;
-        let unicode = self.statement.word_is(b"u");
-        if !is_word(byte) && (byte != b'$' || !in_word) {
-            self.statement.end_word();
-        }
-        match (byte, next) {
-            (b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c, _) => self.take(1),
-            (b'-', Some(b'-')) => {
-                if self.statement.begun {
-                    self.mode = Mode::LineComment;
-                    return Step::More;
-                }
-                let line = self.line;
-                self.rest_of_line();
-                return Step::Comment { line };
-            }
-            (b'/', Some(b'*')) => {
-                // Between statements it begins none.
-                self.mode = Mode::Block { depth: 1 };
-                self.take(2);
-            }
-            (b'\\', _) => {
-                let (line, alone) = (self.line, !self.statement.begun);
-                self.rest_of_line();
-                self.statement = Pending::default();
-                return Step::Meta { line, alone };
-            }
-            (b'&', Some(b'\'')) if unicode => {
-                // U&'…' knows no backslash before a quote.
-                self.mode = Mode::Single { escapes: false };
-                self.take(2);
-            }
-            (b'\'', _) => {
-                self.begin();
-                self.mode = Mode::Single { escapes };
-                self.take(1);
-            }
-            (b'"', _) => {
-                self.begin();
-                self.mode = Mode::Double;
-                self.take(1);
-            }
-            (b'$', _) if in_word => {
-                self.statement.word(b"$");
-                self.take(1);
-            }
-            (b'$', _) => {
-                self.begin();
-                match dollar_tag(&self.input[self.at..]).map(<[u8]>::to_vec) {
-                    Some(tag) => {
-                        let length = tag.len();
-                        self.mode = Mode::Dollar { tag };
-                        self.take(length);
-                    }
-                    None => self.take(1),
-                }
-            }
-            (b'(', _) => {
-                self.begin();
-                self.statement.open();
-                self.take(1);
-            }
-            (b')', _) => {
-                self.begin();
-                self.statement.close();
-                self.take(1);
-            }
-            (b';', _) if self.statement.may_end() => {
-                self.begin();
-                self.take(1);
-                self.statement.begun = false;
-                return Step::Statement;
-            }
-            _ if is_word(byte) => {
-                self.begin();
-                let rest = &self.input[self.at..];
-                let length = rest
-                    .iter()
-                    .position(|byte| !is_word(*byte))
-                    .unwrap_or(rest.len());
-                self.statement.word(&rest[..length]);
-                self.take(length);
-            }
-            _ => {
-                self.begin();
-                self.take(1);
-            }
-        }
-        Step::More
-    }
-
-    /// Begins a statement at the current byte, unless one is begun.
-    fn begin(&mut self) {
-        if !self.statement.begun {
-            self.buffer.clear();
-            let unread = (self.input.len() - self.at) as u64;
-            self.statement = Pending::new(self.line, self.offset - unread);
-        }
-    }
-
-    /// Moves `count` bytes of the line to the statement.
-    fn take(&mut self, count: usize) {
-        let end = (self.at + count).min(self.input.len());
-        if self.statement.begun {
-            let room = KEPT.saturating_sub(self.buffer.len()).min(end - self.at);
-            self.buffer
-                .extend_from_slice(&self.input[self.at..self.at + room]);
-        }
-        self.at = end;
-    }
-
-    /// Moves the rest of the line, without its end, to the buffer.
-    fn rest_of_line(&mut self) {
-        self.buffer.clear();
-        self.buffer
-            .extend_from_slice(without_line_end(&self.input[self.at..]));
-        self.at = self.input.len();
-        if self.cut {
-            // It is longer than what is kept; nothing in it matters.
-            self.mode = Mode::LineComment;
-        }
+        self.lend(run.line_end);
+        Ok(Whole::Inserts {
+            end: run.end,
+            inserts,
+        })
     }
 }
 
@@ -649,9 +272,9 @@ enum Whole {
     Comment {
         end: usize,
     },
-    Statement {
+    Inserts {
         end: usize,
-        statement: Statement<'static>,
+        inserts: Inserts<'static>,
     },
 }
 
@@ -674,4 +297,9 @@ fn dollar_tag(text: &[u8]) -> Option<&[u8]> {
     let tag = &text[1..end];
     let first_is_digit = tag.first().is_some_and(u8::is_ascii_digit);
     (!first_is_digit && tag.iter().all(|byte| is_word(*byte))).then_some(&text[..=end])
+}
+
+/// Where a dollar quote's tag stands in `text`.
+fn find_tag(text: &[u8], tag: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'$', text).find(|at| text[*at..].starts_with(tag))
 }

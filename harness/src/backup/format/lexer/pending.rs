@@ -1,5 +1,8 @@
 //! The statement that is not finished: what psql keeps of it to know its end, and what an INSERT holds.
 
+/// Words that tell what kind of statement it is.
+const FIRST_WORDS: usize = 4;
+
 /// A statement that is not finished.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -56,6 +59,11 @@ impl Pending {
         }
     }
 
+    /// Whether words mean nothing where it stands, as in the rows of an INSERT.
+    pub(super) fn in_row(&self) -> bool {
+        self.parens > 0 && self.words.len() == FIRST_WORDS
+    }
+
     /// Whether a semicolon ends it.
     pub(super) fn may_end(&self) -> bool {
         self.parens == 0 && self.bodies == 0
@@ -68,7 +76,7 @@ impl Pending {
         }
         let mut word = std::mem::take(&mut self.word);
         word.make_ascii_lowercase();
-        if self.words.len() < 4 {
+        if self.words.len() < FIRST_WORDS {
             self.words.push(match word.as_slice() {
                 b"create" => b'c',
                 b"function" => b'f',

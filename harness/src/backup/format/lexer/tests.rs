@@ -18,6 +18,16 @@ fn split(reader: impl BufRead) -> (Vec<String>, End) {
                 copy = s.text.starts_with(b"COPY");
                 pieces.push(format!("{}:{}", s.line, show(s.text)));
             }
+            Some(Piece::Inserts(run)) => {
+                // One by one, behind as many lines.
+                let mut text = "\n"
+                    .repeat(usize::try_from(run.line - 1).unwrap())
+                    .into_bytes();
+                text.extend_from_slice(run.text);
+                let (each, end) = split(BufReader::with_capacity(7, text.as_slice()));
+                assert_eq!((each.len() as u64, end), (run.count, End::Clean));
+                pieces.extend(each);
+            }
             Some(Piece::Rows { lines, count }) => {
                 let before = pieces.len();
                 let rows = lines.split_inclusive(|byte| *byte == b'\n');
@@ -112,12 +122,14 @@ fn rows_of_inserts_are_counted(#[case] text: &str, #[case] groups: u64) {
     // By one look at the buffer where that can be, and by steps.
     for text in [format!("{text}\n"), format!(" {text}")] {
         let mut lexer = Lexer::new(text.as_bytes());
-        let Ok(Some(Piece::Statement(statement))) = lexer.next_piece() else {
-            panic!("{text}")
+        let inserts = match lexer.next_piece() {
+            Ok(Some(Piece::Inserts(inserts))) => inserts,
+            Ok(Some(Piece::Statement(statement))) => Inserts::from(&statement),
+            other => panic!("{text}: {other:?}"),
         };
-        assert_eq!(statement.value_groups, groups, "{text}");
-        assert_eq!(statement.text, text.trim().as_bytes());
-        assert_eq!(statement.bytes, text.trim().len() as u64);
+        assert_eq!(inserts.rows.unwrap_or(0), groups, "{text}");
+        assert_eq!(inserts.text, text.trim().as_bytes());
+        assert_eq!(inserts.bytes, text.trim().len() as u64);
     }
 }
 
@@ -186,10 +198,73 @@ const PARTS: &[&str] = &[
     " CASE ",
     "SELECT 1",
     " ON CONFLICT ",
+    "INSERT INTO t (a) VALUES (",
+    "INSERT INTO t VALUES (1);\n",
     "\u{feff}",
 ];
 
+/// What the INSERTs of a text hold, all of them together.
+fn inserted(reader: impl BufRead) -> (u64, u64, u64, bool) {
+    let mut lexer = Lexer::new(reader);
+    let mut all = (0, 0, 0, false);
+    while let Some(piece) = lexer.next_piece().unwrap() {
+        let inserts = match piece {
+            Piece::Inserts(inserts) => inserts,
+            Piece::Statement(statement) => Inserts::from(&statement),
+            _ => continue,
+        };
+        all.0 += inserts.count;
+        all.1 += inserts.rows.unwrap_or(0);
+        all.2 += inserts.bytes;
+        all.3 |= inserts.on_conflict;
+    }
+    all
+}
+
+#[test]
+fn inserts_that_begin_alike_are_told_together() {
+    let text = b"INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (';\n'), (2);\nINSERT INTO t VALUES (3) ON CONFLICT DO NOTHING;\r\nINSERT INTO u VALUES (4);\nINSERT INTO u SELECT 1;\nINSERT INTO u VALUES (5);\n";
+    let mut lexer = Lexer::new(&text[..]);
+    let mut runs = Vec::new();
+    while let Some(Piece::Inserts(run)) = lexer.next_piece().unwrap() {
+        runs.push((
+            run.line,
+            run.last_line,
+            run.count,
+            run.rows,
+            run.on_conflict,
+        ));
+    }
+    let expected = [
+        (1, 4, 3, Some(4), true),
+        (5, 5, 1, Some(1), false),
+        (6, 6, 1, None, false),
+        (7, 7, 1, Some(1), false),
+    ];
+    assert_eq!(runs, expected);
+    assert_eq!(lexer.end(), End::Clean);
+}
+
+#[test]
+fn inserts_into_tables_of_age_come_one_by_one() {
+    let text = b"INSERT INTO ag_catalog.ag_graph VALUES (1);\nINSERT INTO ag_catalog.ag_graph VALUES (2);\n";
+    let mut lexer = Lexer::new(&text[..]);
+    for line in 1..=2 {
+        let piece = lexer.next_piece().unwrap();
+        assert!(
+            matches!(piece, Some(Piece::Statement(s)) if s.line == line),
+            "{piece:?}"
+        );
+    }
+}
+
 proptest! {
+    #[test]
+    fn inserts_hold_the_same_together_and_alone(bytes in odd()) {
+        let alone = inserted(BufReader::with_capacity(7, bytes.as_slice()));
+        prop_assert_eq!(inserted(bytes.as_slice()), alone);
+    }
+
     #[test]
     fn the_size_of_the_readers_buffer_changes_nothing(bytes in odd(), size in 1..40_usize) {
         let small = split(BufReader::with_capacity(size, bytes.as_slice()));
@@ -204,6 +279,7 @@ proptest! {
             let (text, rows) = match lexer.next_piece().unwrap() {
                 None => break,
                 Some(Piece::Statement(s)) => (s.text.to_vec(), s.text.starts_with(b"COPY")),
+                Some(Piece::Inserts(inserts)) => (inserts.text.to_vec(), false),
                 Some(Piece::Rows { lines, .. }) => (lines.to_vec(), false),
                 Some(Piece::EndOfRows) => (b"\\.".to_vec(), false),
                 // Such a command is no dump's; what stood before it is not told.

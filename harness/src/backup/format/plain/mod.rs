@@ -3,7 +3,6 @@
 //! A dump that was cut between two statements restores without an error, so the end is proven by
 //! what its writer puts there: the trailer, the `\unrestrict` that answers `\restrict`, and the
 //! `\.` of every COPY.
-
 //!
 //! - `end`: what proves the end, and the judgement
 
@@ -13,7 +12,7 @@ mod tests;
 
 use std::io::{self, BufRead};
 
-use super::lexer::{Lexer, Piece, Statement};
+use super::lexer::{Inserts, Lexer, Piece, Statement};
 use super::statement::{Words, inserts_into};
 use crate::backup::contents::{Contents, Problems};
 use crate::backup::fit;
@@ -59,6 +58,7 @@ pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
             }
             Some(Piece::Comment { line, text }) => reading.comment(line, text),
             Some(Piece::Meta { line, text, alone }) => reading.meta(line, text, alone),
+            Some(Piece::Inserts(inserts)) => follows = reading.inserts(&inserts),
             Some(Piece::Statement(statement)) => follows = reading.statement(&statement),
         }
         if follows.data {
@@ -82,26 +82,25 @@ pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
 }
 
 impl Reading {
-    /// A statement; the rows of an INSERT cost no more than they must.
-    fn statement(&mut self, statement: &Statement<'_>) -> Follows {
-        let place = Place::Line(statement.line);
-        self.gather.contents.statements += 1;
-        if let Some(table) = inserts_into(statement.text)
-            && !table.starts_with("ag_catalog.")
-        {
-            let rows = Some(statement.value_groups).filter(|groups| *groups > 0);
-            self.gather
-                .insert(table, rows, statement.bytes, place, statement.on_conflict);
-            self.gather
-                .contents
-                .data_begins
-                .get_or_insert(statement.begins);
-            self.marks.data();
-            return Follows {
-                data: true,
-                ..Follows::default()
-            };
+    /// INSERTs into one table; they cost no more than they must.
+    fn inserts(&mut self, inserts: &Inserts<'_>) -> Follows {
+        self.gather.contents.statements += inserts.count;
+        self.gather.inserts(inserts, Place::Line(inserts.line));
+        self.data(inserts.begins);
+        Follows {
+            data: true,
+            ..Follows::default()
         }
+    }
+
+    /// Any statement.
+    fn statement(&mut self, statement: &Statement<'_>) -> Follows {
+        let table = inserts_into(statement.text);
+        if table.is_some_and(|table| !table.starts_with("ag_catalog.")) {
+            return self.inserts(&Inserts::from(statement));
+        }
+        self.gather.contents.statements += 1;
+        let place = Place::Line(statement.line);
         let words = Words::of(statement.text);
         let rows = words.copies_from_stdin().then_some(statement.line);
         let data = words.is_insert();
@@ -115,11 +114,7 @@ impl Reading {
             self.gather.large_object(bytes);
         }
         if rows.is_some() || data {
-            self.gather
-                .contents
-                .data_begins
-                .get_or_insert(statement.begins);
-            self.marks.data();
+            self.data(statement.begins);
         }
         self.marks.statement(&words, statement.line);
         Follows {
@@ -129,10 +124,21 @@ impl Reading {
         }
     }
 
+    /// Rows come, from this byte on.
+    fn data(&mut self, begins: u64) {
+        self.gather.contents.data_begins.get_or_insert(begins);
+        self.marks.data();
+    }
+
     /// Comments carry the writer's header and trailer.
     fn comment(&mut self, line: u64, text: &[u8]) {
+        let dashes = text.iter().take_while(|byte| **byte == b'-').count();
+        let text = text[dashes..].trim_ascii();
+        if line > 1 && !matches!(text, [b'P' | b'D', ..]) {
+            // Some writers put one behind every statement.
+            return;
+        }
         let text = String::from_utf8_lossy(text);
-        let text = text.trim_start_matches('-').trim();
         if let Some(rest) = text.strip_prefix("PostgreSQL database ") {
             match rest.strip_prefix("cluster ").unwrap_or(rest) {
                 "dump" => self.marks.dump(line),

@@ -1,0 +1,76 @@
+//! Rows of COPY data: nearly all of a dump, so they are told in blocks.
+
+use std::io::{self, BufRead};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use super::{KEPT, Lexer, Piece, without_line_end};
+
+/// What the end of COPY rows begins with.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\\."));
+
+impl<R: BufRead> Lexer<R> {
+    /// Gives the whole rows that lie in the reader's buffer, or one that does not fit.
+    pub(super) fn rows(&mut self) -> io::Result<Option<Piece<'_>>> {
+        self.input.clear();
+        self.at = 0;
+        self.cut = false;
+        let available = self.reader.fill_buf()?;
+        if available.is_empty() {
+            return Ok(None);
+        }
+        let Some(first) = memchr::memchr(b'\n', available) else {
+            return self.row();
+        };
+        if without_line_end(&available[..=first]) == b"\\." {
+            self.rows = None;
+            self.line += 1;
+            self.lend(first + 1);
+            return Ok(Some(Piece::EndOfRows));
+        }
+        let last = memchr::memrchr(b'\n', available).unwrap_or(first);
+        let block = &available[..=last];
+        // Text of rows doubles its backslashes: this is the end, or a line that begins like it.
+        let end = END
+            .find_iter(block)
+            .find(|at| matches!(&block[at + 3..], [b'\n', ..] | [b'\r', b'\n', ..]))
+            .map_or(block.len(), |at| at + 1);
+        let count = memchr::memchr_iter(b'\n', &block[..end]).count() as u64;
+        self.line += count;
+        self.lend(end);
+        let lines = &self.reader.fill_buf()?[..end];
+        Ok(Some(Piece::Rows { lines, count }))
+    }
+
+    /// Reads one row of COPY data that the reader's buffer does not hold as a whole.
+    fn row(&mut self) -> io::Result<Option<Piece<'_>>> {
+        self.buffer.clear();
+        let before = self.offset;
+        loop {
+            let available = self.reader.fill_buf()?;
+            if available.is_empty() {
+                break;
+            }
+            let (taken, ended) = match memchr::memchr(b'\n', available) {
+                Some(at) => (at + 1, true),
+                None => (available.len(), false),
+            };
+            let room = KEPT.saturating_sub(self.buffer.len()).min(taken);
+            self.buffer.extend_from_slice(&available[..room]);
+            self.reader.consume(taken);
+            self.offset += taken as u64;
+            if ended {
+                break;
+            }
+        }
+        self.line += 1;
+        let text = without_line_end(&self.buffer);
+        if text == b"\\." {
+            self.rows = None;
+            return Ok(Some(Piece::EndOfRows));
+        }
+        let bytes = self.offset - before;
+        Ok(Some(Piece::Row { text, bytes }))
+    }
+}

@@ -14,8 +14,11 @@ const SUMS: &[&str] = &[
     "sha256sums.txt",
 ];
 
+/// What a file with the digest of one adds to its name.
+pub(super) const ENDINGS: &[&str] = &[".sha256", ".sha256sum"];
+
 /// A file of digests is read up to here.
-const READ: u64 = 8 * 1024 * 1024;
+pub(super) const READ: u64 = 8 * 1024 * 1024;
 
 /// Looks beside a local file for its digest, unless the scenario has said it.
 pub(super) fn beside(found: &mut Found) {
@@ -26,18 +29,12 @@ pub(super) fn beside(found: &mut Found) {
         return;
     }
     let name = name.to_string_lossy().into_owned();
-    for ending in [".sha256", ".sha256sum"] {
+    for ending in ENDINGS {
         let side = format!("{name}{ending}");
         let Some(text) = read(&folder.join(&side)) else {
             continue;
         };
-        match text.and_then(|text| of_one(&text, &name)) {
-            Ok(digest) => found.expected_sha256 = Some((digest, side)),
-            Err(why) => found.warnings.push(
-                Finding::about(side, format!("the SHA-256 of {name}"), why)
-                    .hint("look at the job that writes it; without it nothing shows that the file is the one it wrote"),
-            ),
-        }
+        stated(found, &name, side, text);
         return;
     }
     for side in SUMS {
@@ -47,6 +44,17 @@ pub(super) fn beside(found: &mut Found) {
             found.expected_sha256 = Some((digest, (*side).to_owned()));
             return;
         }
+    }
+}
+
+/// Takes what a side file of the backup `name` states.
+pub(super) fn stated(found: &mut Found, name: &str, side: String, text: Result<String, String>) {
+    match text.and_then(|text| of_one(&text, name)) {
+        Ok(digest) => found.expected_sha256 = Some((digest, side)),
+        Err(why) => found.warnings.push(
+            Finding::about(side, format!("the SHA-256 of {name}"), why)
+                .hint("look at the job that writes it; without it nothing shows that the file is the one it wrote"),
+        ),
     }
 }
 

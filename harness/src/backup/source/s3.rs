@@ -9,14 +9,14 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
 use object_store::{
     BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore as _,
-    RetryConfig,
+    ObjectStoreExt as _, RetryConfig,
 };
 use std::time::Duration;
 
 use super::candidates::{Choice, Entry, choose};
 use super::pattern::Match;
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, only};
-use super::{Found, Pattern, Place, Rules, SourceError};
+use super::{Found, Pattern, Place, Rules, SourceError, digest};
 use crate::backup::settings::S3;
 use crate::input::secret::SecretText;
 
@@ -73,6 +73,14 @@ pub(super) async fn find(
         found.named_time = Some(choice.time);
         found.earlier = choice.earlier;
         found.warnings = choice.warnings;
+    }
+    // Beside an older version lies the digest of the current one.
+    if found.expected_sha256.is_none()
+        && settings.version.is_none()
+        && let Some((side, text)) = bucket.side_file(&key).await
+    {
+        let name = key.rsplit('/').next().unwrap_or(&key);
+        digest::stated(&mut found, name, side, text);
     }
     Ok(found)
 }
@@ -155,6 +163,27 @@ impl Bucket {
             name: settings.bucket.clone(),
             endpoint: endpoint.unwrap_or_else(|| "AWS S3".to_owned()),
         })
+    }
+
+    /// Reads the digest that lies beside an object. Whoever may not look for one has none.
+    async fn side_file(&self, key: &str) -> Option<(String, Result<String, String>)> {
+        for ending in digest::ENDINGS {
+            let side = format!("{key}{ending}");
+            let Ok(found) = self.store.get(&path_of(&side).ok()?).await else {
+                continue;
+            };
+            let read = async {
+                if found.meta.size > digest::READ {
+                    return Err("it is too long for a digest".to_owned());
+                }
+                let bytes = found.bytes().await;
+                let bytes = bytes.map_err(|error| format!("it cannot be read: {error}"))?;
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            };
+            let shown = format!("s3://{}/{side}", self.name);
+            return Some((shown, read.await));
+        }
+        None
     }
 
     /// Chooses the newest of the objects that match.

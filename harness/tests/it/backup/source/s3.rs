@@ -57,6 +57,32 @@ async fn an_object_is_fetched_whole() {
 }
 
 #[tokio::test]
+async fn the_digest_beside_an_object_is_read() {
+    let digest = hex(&Sha256::digest(b"content"));
+    let (_root, server) = storage(&[
+        ("a.dump", b"content"),
+        ("a.dump.sha256", format!("{digest}  a.dump\n").as_bytes()),
+        ("b.dump", b"content"),
+        ("b.dump.sha256", b"no digest"),
+        ("c.dump", b"content"),
+    ]);
+    let bench = Bench::new(KEYS);
+    for (key, expected, warnings) in [
+        ("a.dump", Some(digest.as_str()), 0),
+        ("b.dump", None, 1),
+        ("c.dump", None, 0),
+    ] {
+        let found = bench
+            .find(&s3(server.port, &format!("key = \"{key}\"")))
+            .await
+            .unwrap();
+        let stated = found.expected_sha256.as_ref();
+        assert_eq!(stated.map(|(digest, _)| digest.as_str()), expected, "{key}");
+        assert_eq!(found.warnings.len(), warnings, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn f46_the_newest_of_more_than_a_page_is_taken() {
     let names: Vec<String> = (0..1203)
         .map(|hour| {

@@ -309,8 +309,12 @@ impl Inspection {
         looked.sha256 = bundle::digest(&files);
         looked.parts.sort_by_key(|part| !part.is_globals());
         if members.dumps.is_empty() {
+            let actual = match files.is_empty() && members.others.is_empty() {
+                true => "an empty folder",
+                false => "a folder without a dump in it",
+            };
             looked.problems.push(
-                Finding::new("a PostgreSQL backup", "a folder without a dump in it")
+                Finding::new("a PostgreSQL backup", actual)
                     .hint("dumps are told by their extension, such as .sql.gz or .dump, or by their first bytes"),
             );
         }

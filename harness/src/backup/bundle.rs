@@ -80,6 +80,9 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
                 let within = format!("{prefix}{name}/");
                 gather(&member.path, &within, deeper - 1, members)?;
             }
+        } else if member.path.metadata().is_ok_and(|data| !data.is_file()) {
+            // Whoever opens a pipe may wait for ever.
+            members.others.push(member.name);
         } else if manifest::is_one(&name) {
             members.lists.push(member);
         } else if looks_like_a_dump(&name, &member.path)? {
@@ -262,6 +265,7 @@ mod tests {
         ] {
             std::fs::write(at(name), text).unwrap();
         }
+        nix::unistd::mkfifo(&at("pipe.sql"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let members = members(folder.path()).unwrap();
         let names = |list: &[Member]| list.iter().map(|m| m.name.clone()).collect::<Vec<_>>();
         assert_eq!(
@@ -269,7 +273,7 @@ mod tests {
             ["db/notes.txt", "db/perms", "globals.sql", "users"]
         );
         assert_eq!(names(&members.lists), ["SHA256SUMS", "manifest.json"]);
-        assert_eq!(members.others, ["README"]);
+        assert_eq!(members.others, ["README", "pipe.sql"]);
     }
 
     #[test]

@@ -493,7 +493,7 @@ impl Machine for Container {
         let command = ["/bin/sh", "-c", "exit 0"].map(str::to_owned).into();
         let closed = match self.exec(command, "postgres", Vec::new(), false).await {
             Err(_) => true,
-            Ok(mut process) => process.end.wait().await? != Some(0),
+            Ok(mut process) => process.end.wait().await?.is_some_and(|code| code != 0),
         };
         if closed {
             Ok(())
@@ -633,8 +633,13 @@ struct ContainerEnd {
 #[async_trait]
 impl ClientEnd for ContainerEnd {
     async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
-        // The engine may close the streams a moment before it knows the code; a program may also
-        // close them and go on for long.
+        // The engine answers before the program runs, and says until then that it does not run: only
+        // when its streams are closed has it begun.
+        if !self.pump.is_finished() {
+            let _ = (&mut self.pump).await;
+        }
+        // The engine may close them a moment before it knows the code; a program may also close them
+        // and go on for long.
         let mut pause = Duration::from_millis(2);
         loop {
             let exec = self

@@ -1,4 +1,4 @@
 //! Backups: where they lie, and how they are read.
 
 mod plain;
-mod source;
+pub mod source;

@@ -1,9 +1,12 @@
 //! One way to run the binary: a folder of its own, a clean environment, and nothing left behind.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,6 +27,8 @@ pub struct Ended {
     pub stderr: String,
     /// `drill.json` of the scenario `drilled`, when it was written.
     pub drill: Option<Value>,
+    /// `drill.md` and `junit.xml`.
+    pub pages: [String; 2],
 }
 
 /// Begins a run.
@@ -54,6 +59,22 @@ impl Redrill {
         self.file(name, bytes).with("--backup").with(name)
     }
 
+    /// Copies a file or a folder into the folder in which the binary runs.
+    pub fn copy(self, from: &Path, name: &str) -> Self {
+        super::dumps::copy(from, &self.folder.path().join(name));
+        self
+    }
+
+    /// Names the backup, which is there already.
+    pub fn names(self, name: &str) -> Self {
+        self.with("--backup").with(name)
+    }
+
+    /// Where a file of that folder lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Adds an argument.
     pub fn with(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
@@ -72,33 +93,55 @@ impl Redrill {
         self.call(&arguments)
     }
 
+    /// `redrill run` with what was added, and Ctrl-C after a while.
+    pub fn interrupted_after(self, while_: Duration) -> Ended {
+        let arguments = ["run", "--quiet", "--reports", "reports", "--work-dir", WORK];
+        let mut command = self.command(&arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        std::thread::sleep(while_);
+        let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(id, Signal::SIGINT).unwrap();
+        let asked = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(10), "it goes on");
+        self.ended(output)
+    }
+
     /// `redrill` with these arguments and what was added.
     pub fn call(self, arguments: &[&str]) -> Ended {
+        let output = self.command(arguments).output().unwrap();
+        self.ended(output)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
         command
             .args(arguments)
             .args(&self.arguments)
             .current_dir(self.folder.path())
+            .stdin(Stdio::null())
             .env_clear()
             .env("HOME", self.folder.path())
-            .envs(self.environment);
+            .envs(self.environment.clone());
         // What it takes to find a container engine and a Postgres, and nothing else.
         for name in ["PATH", "DOCKER_HOST"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    fn ended(self, output: Output) -> Ended {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let report = self.folder.path().join("reports/drilled/drill.json");
-        let drill: Option<Value> = fs::read(report)
-            .ok()
-            .map(|bytes| serde_json::from_slice(&bytes).unwrap());
+        let report = |name: &str| fs::read(self.path("reports/drilled").join(name)).ok();
         let ended = Ended {
             code: output.status.code().expect("it exits by itself"),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
-            drill,
+            drill: report("drill.json").map(|bytes| serde_json::from_slice(&bytes).unwrap()),
+            pages: ["drill.md", "junit.xml"].map(|name| text(&report(name).unwrap_or_default())),
         };
         if let Some(drill) = &ended.drill {
             assert_eq!(drill["exit_code"], ended.code, "{}", ended.stdout);
@@ -171,6 +214,34 @@ impl Ended {
         match says.iter().find(|text| !findings.contains(**text)) {
             Some(text) => Err(format!("no `{text}` in the findings:\n{findings}")),
             None => Ok(()),
+        }
+    }
+
+    /// Expects that a stage could not look, which says nothing about the backup, with all of these
+    /// texts in its findings.
+    pub fn cannot_look_in(&self, stage: &str, says: &[&str]) -> Result<(), String> {
+        if self.code != 3 || self.stages("error") != [stage] {
+            let (out, err) = (&self.stdout, &self.stderr);
+            return Err(format!(
+                "must be INCONCLUSIVE with code 3 in {stage}:\n{out}\n{err}"
+            ));
+        }
+        let findings = self.findings(stage);
+        match says.iter().find(|text| !findings.contains(**text)) {
+            Some(text) => Err(format!("no `{text}` in the findings:\n{findings}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Expects that everything passed, and so many rows came back.
+    pub fn is_proven_with(&self, rows: u64) -> Result<(), String> {
+        self.is_proven()?;
+        let restore = &self.drill()["restore"];
+        let tables = restore["rows"].as_array().unwrap().iter();
+        let restored: u64 = tables.map(|row| row["restored"].as_u64().unwrap()).sum();
+        match restored == rows {
+            true => Ok(()),
+            false => Err(format!("{restored} rows came back instead of {rows}")),
         }
     }
 

@@ -5,15 +5,22 @@ mod broken;
 
 mod archive;
 mod builder;
+mod bundle;
 mod check;
 mod codes;
 mod command;
+mod dumps;
 mod file;
+mod formats;
 mod harmless;
 mod noted;
+mod odd;
+mod previous;
 mod read_archive;
 mod restore;
 mod scenario;
+mod source;
+mod wrapped;
 mod writer;
 
 use std::sync::LazyLock;

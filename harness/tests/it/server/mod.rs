@@ -1,6 +1,6 @@
 //! The servers themselves: what they give, what they keep in, what is left of them.
 
-mod drill;
+pub mod drill;
 mod hostile;
 mod kills;
 mod providers;

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::data::Coding;
-use super::head::Fields;
+use super::head::{Fields, Head};
 use super::{Archive, ArchiveError, CUT, Compression, Entry, Kind, Reading, Source, Stop, Stored};
 use crate::backup::compression::{read_from_buffer, up_to};
 use crate::outcome::Finding;
@@ -28,7 +28,7 @@ pub fn read(reader: impl BufRead) -> Result<Archive, ArchiveError> {
 }
 
 fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), Stop> {
-    let int_size = reading.table_of_contents(&mut *source)?;
+    let (head, int_size) = reading.table_of_contents(&mut *source)?;
     let coding = match reading.layout.map(|layout| layout.compression) {
         None | Some(Compression::None) => Coding::Plain,
         Some(Compression::Gzip) => Coding::Zlib,
@@ -46,7 +46,7 @@ fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), S
         };
         let block = fields.byte()?;
         if !matches!(block, DATA | BLOBS) {
-            return behind_the_last(source, reading, at);
+            return behind_the_last(source, reading, &head, int_size);
         }
         let id = fields.int().map_err(|_| cut_at(at))?;
         let Some(entry) = &reading.missing.remove(&id) else {
@@ -138,9 +138,16 @@ fn stream(
 fn behind_the_last(
     source: &mut Source<impl BufRead>,
     reading: &mut Reading,
-    at: u64,
+    head: &Head,
+    int_size: u8,
 ) -> Result<(), Stop> {
-    let rest = source.drain().map_err(|error| broken(at, &error))? + 1;
+    let at = source.at - 1;
+    let again = is_contents_again(source, reading, head, int_size);
+    let rest = source.drain().map_err(|error| broken(at, &error))?;
+    if again && rest == 0 && reading.missing.is_empty() {
+        return Ok(());
+    }
+    let rest = source.at - at;
     if !reading.missing.is_empty() {
         let actual = format!("something else at byte {}", show_count(at));
         return Err(Stop::damaged("a block of data", actual));
@@ -153,6 +160,28 @@ fn behind_the_last(
         .hint("padding comes from tapes and block devices; other bytes deserve a look"),
     );
     Ok(())
+}
+
+/// Whether the table of contents follows once more. From version 16 on `pg_dump` opens its standard
+/// output for appending: into a file, `pg_dump > FILE`, the places of the data, which it goes back
+/// to write, land behind the data. `pg_restore` never looks there.
+fn is_contents_again(
+    source: &mut Source<impl BufRead>,
+    reading: &Reading,
+    head: &Head,
+    int_size: u8,
+) -> bool {
+    let mut fields = Fields {
+        reader: source,
+        int_size,
+    };
+    // The sign of the count was taken for the sort of a block.
+    let count = fields.magnitude(int_size).ok();
+    count == u64::try_from(head.entries).ok()
+        && (0..head.entries).all(|_| {
+            Entry::read(&mut fields, head, Kind::Custom)
+                .is_ok_and(|entry| reading.ids.contains(&entry.id))
+        })
 }
 
 fn broken(at: u64, error: &io::Error) -> Stop {
@@ -393,6 +422,35 @@ mod tests {
             assert_eq!(archive.problems.problems, []);
             assert!(archive.problems.warnings[0].actual.starts_with(what));
         }
+    }
+
+    #[test]
+    fn the_places_of_data_behind_the_data_are_no_alarm() {
+        let of = |seekable| {
+            Sample {
+                seekable,
+                ..Sample::default()
+            }
+            .custom()
+        };
+        let ((piped, data), (seekable, _)) = (of(false), of(true));
+        let contents = begin_of_contents(&seekable);
+        let appended = [&piped, &seekable[contents..data]].concat();
+        let read = read(appended.as_slice()).unwrap().problems;
+        assert_eq!((read.problems, read.warnings), (vec![], vec![]));
+        // Cut there nothing is lost, and it is told all the same.
+        let cut = super::read(&appended[..appended.len() - 1])
+            .unwrap()
+            .problems;
+        assert_eq!((cut.problems.len(), cut.warnings.len()), (0, 1));
+    }
+
+    /// Where the number of entries stands.
+    fn begin_of_contents(bytes: &[u8]) -> usize {
+        let mut reader = bytes;
+        let (_, fields) = super::super::head::read(&mut reader).unwrap();
+        let left = fields.reader.len();
+        bytes.len() - left - 1 - usize::from(fields.int_size)
     }
 
     #[test]

@@ -28,6 +28,7 @@ use std::io::{self, BufRead, Read};
 use jiff::Timestamp;
 
 use self::data::{Coding, Data, Inside};
+use self::head::Head;
 pub use self::head::Version;
 pub use self::toc::{Entry, Stored};
 use crate::backup::compression::read_from_buffer;
@@ -264,7 +265,7 @@ impl Reading {
     }
 
     /// Reads the head and the table of contents, and gives the width of numbers.
-    fn table_of_contents(&mut self, reader: impl BufRead) -> Result<u8, Stop> {
+    fn table_of_contents(&mut self, reader: impl BufRead) -> Result<(Head, u8), Stop> {
         let (head, mut fields) = head::read(reader)?;
         let (format, name) = match self.kind {
             Kind::Custom => (1, "custom"),
@@ -296,7 +297,7 @@ impl Reading {
             let entry = Entry::read(&mut fields, &head, self.kind)?;
             self.learn(entry)?;
         }
-        Ok(fields.int_size)
+        Ok((head, fields.int_size))
     }
 
     /// Learns what an entry says without its data.

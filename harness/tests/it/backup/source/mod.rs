@@ -3,8 +3,8 @@
 mod command;
 mod http;
 mod s3;
-mod servers;
-mod web;
+pub mod servers;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

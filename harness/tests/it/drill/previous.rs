@@ -1,0 +1,84 @@
+//! Today's backup against yesterday's, and the tiers that are kept.
+
+use super::builder::{Redrill, none, redrill};
+
+/// A dump with so many rows in three tables.
+fn dump(rows: [u32; 3]) -> String {
+    let tables = ["orders", "outbox", "users"].iter().zip(rows);
+    let tables: String = tables
+        .map(|(table, rows)| {
+            let rows: String = (0..rows).map(|row| format!("{row}\n")).collect();
+            format!(
+                "CREATE TABLE public.{table} (id integer);\nCOPY public.{table} (id) FROM stdin;\n{rows}\\.\nCREATE INDEX ON public.{table} (id);\n"
+            )
+        })
+        .collect();
+    format!(
+        "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 17.4\n-- Dumped by pg_dump version 17.4\n\nSET client_encoding = 'UTF8';\n{tables}\n--\n-- PostgreSQL database dump complete\n--\n\n"
+    )
+}
+
+/// Yesterday's and today's, with more settings of `[backup]`.
+fn days(before: impl AsRef<[u8]>, now: [u32; 3], more: &str) -> Redrill {
+    redrill()
+        .scenario(&format!(
+            "schema = 1\nname = \"drilled\"\n[backup]\nnewest = \"b/shop-*.sql\"\n{more}\n[[check.row-count]]\ntable = \"public.users\"\nmin = 1\n"
+        ))
+        .file("b/shop-2026-05-24.sql", before)
+        .file("b/shop-2026-05-25.sql", dump(now))
+}
+
+const BEFORE: [u32; 3] = [1000, 2000, 9000];
+
+#[test]
+fn f39_f45_what_is_lost_since_yesterday_is_found_before_a_server_starts() {
+    let lost = |now, more: &str| days(dump(BEFORE), now, more).run();
+    let mut wrong = Vec::new();
+    let ended = lost([99, 2000, 9000], "");
+    let says = ["public.orders", "99 rows, 9 % of it", "may-shrink"];
+    wrong.extend(ended.fails_in("backup", &says).err());
+    let ended = lost(
+        [1000, 0, 9000],
+        "previous = { may-shrink = [\"public.orders\"] }",
+    );
+    wrong.extend(ended.fails_in("backup", &["public.outbox"]).err());
+    let ended = lost([90, 180, 300], "previous = { compare = \"size\" }");
+    wrong.extend(ended.fails_in("backup", &["at least 10 % of", "kB"]).err());
+    none(wrong);
+}
+
+#[test]
+fn what_shrank_less_is_a_warning() {
+    let mut wrong = Vec::new();
+    let may = "previous = { may-shrink = [\"*.outbox\"] }";
+    let ended = days(dump(BEFORE), [600, 0, 9000], may).run();
+    wrong.extend(ended.is_proven_with(9600).err());
+    let warned = ended.findings("backup");
+    if !warned.contains("public.orders") || warned.contains("outbox") {
+        wrong.push(warned);
+    }
+    let ended = days("<html>no backup</html>", BEFORE, "").run();
+    wrong.extend(ended.is_proven_with(12_000).err());
+    let warned = ended.findings("backup");
+    if !warned.contains("shop-2026-05-24.sql") || !warned.contains("an HTML or XML page") {
+        wrong.push(warned);
+    }
+    none(wrong);
+}
+
+#[test]
+fn backups_that_are_not_kept_are_an_objective_missed() {
+    let tiers = "retention = { daily = 5, weekly = 2 }";
+    let drill = days(dump(BEFORE), BEFORE, tiers);
+    let drill = drill.file("b/shop-2026-05-21.sql", dump(BEFORE));
+    let ended = drill.run();
+    assert_eq!(ended.code, 11, "{}\n{}", ended.stdout, ended.stderr);
+    let drill = ended.drill();
+    assert_eq!(drill["verdict"], "OBJECTIVE MISSED");
+    let [markdown, junit] = &ended.pages;
+    for page in [&ended.stdout, &drill.to_string(), markdown, junit] {
+        // Lines are wrapped anywhere.
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(page.contains("2026-05-22 to 2026-05-23"), "{page}");
+    }
+}

@@ -21,7 +21,7 @@ use crate::outcome::Finding;
 use crate::redact::hex;
 
 /// How much is read at once.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 1 << 20;
 
 /// How much is read between two signs of life.
 const SIGN_OF_LIFE: u64 = 16 << 20;

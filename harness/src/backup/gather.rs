@@ -217,25 +217,28 @@ impl Gather {
         place: Place,
         on_conflict: bool,
     ) {
-        if !self.inserted.contains_key(table) {
-            if self.inserted.len() == INSERTED {
-                self.flush();
-            }
-            let Ok(parsed) = QualifiedName::parse(table) else {
-                return;
-            };
-            let rows = Rows {
-                line: place.line(),
-                ..Rows::default()
-            };
-            self.inserted.insert(table.to_owned(), (parsed, rows));
-        }
-        if let Some((_, all)) = self.inserted.get_mut(table) {
+        let add = |all: &mut Rows| {
             all.count += rows.unwrap_or(0);
             all.bytes += bytes;
             all.unknown |= rows.is_none();
             all.may_be_fewer |= on_conflict;
+        };
+        if let Some((_, all)) = self.inserted.get_mut(table) {
+            add(all);
+            return;
         }
+        let Ok(parsed) = QualifiedName::parse(table) else {
+            return;
+        };
+        if self.inserted.len() == INSERTED {
+            self.flush();
+        }
+        let mut all = Rows {
+            line: place.line(),
+            ..Rows::default()
+        };
+        add(&mut all);
+        self.inserted.insert(table.to_owned(), (parsed, all));
     }
 
     /// Adds what the last INSERTs held to their tables.

@@ -19,7 +19,7 @@ use crate::event::Listener;
 use crate::outcome::Finding;
 
 /// How much is read at once.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 1 << 20;
 
 /// Why a backup could not be looked at. It says nothing about the backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,11 +9,11 @@ use std::thread::{Builder, JoinHandle};
 
 use super::trouble::Trouble;
 
-/// Bytes that are handed on at once.
-const CHUNK: usize = 256 * 1024;
+/// Bytes that are handed on at once: many, since a statement that lies in two chunks is read slower.
+const CHUNK: usize = 1 << 20;
 
 /// How many chunks may wait.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 /// Bytes on their way, in a room that is used again and again.
 struct Chunk {

@@ -86,10 +86,8 @@ fn a_folder_is_one_backup() {
         .filter_map(|line| line.split(" | ").next())
         .collect();
     assert_eq!(named, ["README", "backup.log"], "{warned}");
-    assert_eq!(
-        ended.drill()["backup"]["parts"].as_array().unwrap().len(),
-        5
-    );
+    let format = &ended.drill()["backup"]["format"];
+    assert_eq!(*format, "bundle of 5 dumps, folder");
 }
 
 #[test]

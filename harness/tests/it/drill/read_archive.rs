@@ -33,6 +33,7 @@ DO $$ BEGIN
   FOR i IN 1..25 LOOP
     EXECUTE format('CREATE TABLE org.t%s AS SELECT n, repeat(''text '', n) AS note FROM generate_series(1, %s) n', i, i * 7);
     EXECUTE format('GRANT SELECT ON org.t%s TO PUBLIC', i);
+    EXECUTE format('CREATE INDEX ON org.t%s (n)', i);
   END LOOP;
 END $$;
 SELECT lo_from_bytea(4710, decode(repeat('00', 100000), 'hex'));

@@ -163,8 +163,10 @@ fn a_check_says_which_of_several_databases_it_is_about() {
 
 type Members = Vec<(&'static str, Vec<u8>)>;
 
-/// A bundle that is wrong, what a finding must say, and how it is made of a good one.
-const FAULTS: &[(&str, &str, fn(&mut Members))] = &[
+/// What is wrong with a bundle, what a finding must say, and how it is made of a good one.
+type Fault = (&'static str, &'static str, fn(&mut Members));
+
+const FAULTS: &[Fault] = &[
     ("a member was changed", "users.dump | SHA-256", |members| {
         let list = sums(members);
         members[1].1 = dumps(17).read("custom-gzip.dump");

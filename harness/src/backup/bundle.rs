@@ -38,10 +38,26 @@ pub struct Members {
     pub others: Vec<String>,
 }
 
-/// Whether a folder is an archive by `pg_dump --format=directory`.
+/// Whether a folder is an archive by `pg_dump --format=directory`: it holds the table of contents,
+/// or rows in files named by a number, whose table of contents was lost.
 #[must_use]
 pub fn is_directory_archive(folder: &Path) -> bool {
     folder.join("toc.dat").is_file()
+        || std::fs::read_dir(folder).is_ok_and(|entries| {
+            entries
+                .take(MOST_MEMBERS)
+                .flatten()
+                .any(|entry| is_file_of_rows(&entry.file_name().to_string_lossy()))
+        })
+}
+
+/// `3348.dat`, or what it was compressed to.
+fn is_file_of_rows(name: &str) -> bool {
+    name.split_once(".dat").is_some_and(|(number, rest)| {
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && matches!(rest, "" | ".gz" | ".lz4" | ".zst")
+    })
 }
 
 /// Finds the dumps of a folder by their names and first bytes.

@@ -72,6 +72,8 @@ pub fn sniff(head: &[u8]) -> Sniffed {
             Some(3 | 5) => Sniffed::TableOfContents,
             _ => Sniffed::Custom,
         },
+        // No text begins so: it is an archive of which hardly anything was written.
+        _ if b"PGDMP".starts_with(head) => Sniffed::Custom,
         [b'P', b'K', 3, 4, ..] => {
             Sniffed::Unsupported("a zip file", "unpack it first: `unzip FILE`")
         }
@@ -108,6 +110,7 @@ mod tests {
 
     #[rstest]
     #[case(b"PGDMP\x01\x0e\x00\x04\x08\x01", Sniffed::Custom)]
+    #[case(b"PGD", Sniffed::Custom)]
     #[case(b"PGDMP\x01\x0e\x00\x04\x08\x05", Sniffed::TableOfContents)]
     #[case(b"--\n-- PostgreSQL database dump\n", Sniffed::Text)]
     #[case(b"\xef\xbb\xbfSET x = 1;", Sniffed::Text)]

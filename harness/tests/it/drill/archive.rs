@@ -1,10 +1,10 @@
-//! Custom archives (`pg_dump -Fc`): whole, cut off, damaged, and without their roles.
+//! Custom archives (`pg_dump -Fc`): whole, and without their roles.
 
 use redrill::server::{Client, ClientInput};
 use tokio::io::AsyncReadExt as _;
 
 use super::SCENARIO;
-use super::builder::{none, redrill};
+use super::builder::redrill;
 use crate::support::{Plur, on_plur};
 
 /// A small database whose only role is the superuser that every cluster has.
@@ -46,7 +46,6 @@ async fn custom_archives_are_read_to_their_end() {
         tokio::task::spawn_blocking(move || {
             good(&ledger);
             without_roles(&whole);
-            broken(&ledger);
         })
         .await
         .unwrap();
@@ -120,59 +119,4 @@ fn without_roles(whole: &[u8]) {
     }
     let not_held = ended.drill()["backup"]["not_held"].to_string();
     assert!(not_held.contains("plur_owner"), "{not_held}");
-}
-
-fn broken(ledger: &[u8]) {
-    let contents = find(ledger, b"ledger.entries").unwrap();
-    let mut flipped = ledger.to_vec();
-    let middle = ledger.len() * 2 / 3;
-    flipped[middle] ^= 4;
-    let faults: [(&str, Vec<u8>, &str, &str); 6] = [
-        ("F07 nothing", Vec::new(), "backup", "an empty file"),
-        (
-            "F07 three bytes",
-            ledger[..3].to_vec(),
-            "backup",
-            "the file ends",
-        ),
-        (
-            "F16 cut in the contents",
-            ledger[..contents].to_vec(),
-            "backup",
-            "the table of contents is cut off",
-        ),
-        (
-            "F16 cut in the data",
-            ledger[..middle].to_vec(),
-            "backup",
-            "the file ends within its data",
-        ),
-        (
-            "F16 cut by one byte",
-            ledger[..ledger.len() - 1].to_vec(),
-            "backup",
-            "the file ends within its data",
-        ),
-        (
-            "F17 one bit flipped",
-            flipped,
-            "backup",
-            "its data is damaged",
-        ),
-    ];
-    let mut wrong = Vec::new();
-    for (fault, bytes, stage, says) in faults {
-        let ended = redrill()
-            .scenario(LEDGER_SCENARIO)
-            .backup(bytes, "ledger.dump")
-            .run();
-        if let Err(why) = ended.fails_in(stage, &[says]) {
-            wrong.push(format!("{fault}: {why}"));
-        }
-    }
-    none(wrong);
-}
-
-fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
-    bytes.windows(part.len()).position(|window| window == part)
 }

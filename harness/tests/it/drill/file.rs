@@ -1,32 +1,8 @@
-//! A broken file is found before any server starts.
+//! A plain dump that was cut anywhere is found.
 
 use redrill::backup::format::plain;
 
-use super::broken::file::FAULTS;
-use super::builder::{none, redrill};
-use super::{GOOD, SCENARIO};
-
-#[test]
-fn every_broken_file_is_found_before_a_server_starts() {
-    let mut wrong = Vec::new();
-    for fault in FAULTS {
-        for (number, bytes) in (fault.files)(&GOOD).into_iter().enumerate() {
-            let ended = redrill()
-                .scenario(SCENARIO)
-                .backup(bytes, "broken.sql.gz")
-                .run();
-            let named = format!("{} {}, file {number}", fault.id, fault.what);
-            if let Err(why) = ended.fails_in("backup", &[fault.says]) {
-                wrong.push(format!("{named}: {why}"));
-            } else if !ended.drill()["server"].is_null()
-                || ended.checks("skipped") != ["row-count/orgs"]
-            {
-                wrong.push(format!("{named}: the drill went on:\n{}", ended.stdout));
-            }
-        }
-    }
-    none(wrong);
-}
+use super::GOOD;
 
 #[test]
 fn f02_a_cut_between_any_two_statements_is_found() {

@@ -10,6 +10,7 @@ mod check;
 mod codes;
 mod command;
 mod dumps;
+mod faults;
 mod file;
 mod formats;
 mod harmless;

@@ -9,7 +9,7 @@ use super::broken::noted::{NOTES, Note};
 use super::builder::none;
 
 /// Everything that is said of a file, meant for a server of a version.
-fn said(sql: &str, server: (u32, u32)) -> (usize, String) {
+pub fn said(sql: &str, server: (u32, u32)) -> (usize, String) {
     let (contents, found, _) = plain::read(sql.as_bytes()).unwrap();
     let format = Format::Plain;
     let findings = found

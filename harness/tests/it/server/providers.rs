@@ -1,8 +1,10 @@
 //! Both providers give the same verdict for the same reasons, and show no secret.
 
+use redrill::server::{Client, ClientInput};
 use serde_json::Value;
 
 use super::drill::{Drill, PROVIDERS, usable};
+use crate::support::{Plur, on_empty};
 
 const GOOD: &str = "
 CREATE ROLE app LOGIN PASSWORD 'planted-0';
@@ -91,6 +93,29 @@ async fn both_providers_say_the_same() {
             assert_eq!(one, other);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_has_ended_only_when_it_has_begun() {
+    if !usable("container").await {
+        return;
+    }
+    on_empty(17, async |plur: &Plur| {
+        for _ in 0..20 {
+            let mut client = plur
+                .server
+                .client(Client {
+                    program: "psql",
+                    arguments: vec!["--version".to_owned()],
+                    input: ClientInput::Nothing,
+                })
+                .await
+                .unwrap();
+            // Its output is not read: that it is there does not wait for it.
+            assert_eq!(client.end.wait().await.unwrap(), Some(0));
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ const FINDINGS: usize = 10;
 const DIFFERENCES: usize = 10;
 /// How many of the largest tables are shown.
 const LARGEST: usize = 5;
+/// How many of the backups that were not taken are shown.
+const CANDIDATES: usize = 3;
 /// The longest of all other lists.
 const LIST: usize = 20;
 /// Writes the summary for a terminal of `width` columns.
@@ -68,7 +70,22 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
                 "backup",
                 &format!("{}, {size}, {}", backup.origin, backup.format),
             );
+            paper.fact("chosen", &backup.chosen);
+            let left = backup
+                .candidates
+                .iter()
+                .filter(|one| one.not_taken.is_some());
+            for candidate in left.take(CANDIDATES) {
+                let why = candidate.not_taken.as_deref().unwrap_or_default();
+                paper.wrap(&format!("not {}: {why}", candidate.name), 8, 10);
+            }
+            if let Some(agrees) = &backup.digest {
+                paper.fact("digest", agrees);
+            }
             paper.fact("made", &view::made(backup, result.started));
+            if let Some(previous) = &backup.previous {
+                paper.fact("before", previous);
+            }
         }
         None => paper.fact("backup", "none was found, or it could not be read"),
     }

@@ -72,8 +72,8 @@ pub async fn compare(
                 None => None,
             };
             let of_extension = found.is_some_and(|(of_extension, _)| of_extension);
-            if rows.unknown && found.is_some() {
-                // Such a dump does not say how many; that the table is there is all that is known.
+            if rows.unknown && restored.is_some_and(|restored| restored >= rows.count) {
+                // Such a dump says of some rows how many they are, and there are no fewer.
                 all.push(TableRows {
                     database: database.clone(),
                     table: table.to_string(),

@@ -155,6 +155,9 @@ pub struct StageResult {
 pub struct CheckResult {
     /// Stable within a scenario: `row-count/orders-is-not-hollow`.
     pub id: String,
+    /// Which of several objects this entry is about, where the check names them by a list or a
+    /// pattern: `app.orders`. A check of one object has one entry, without.
+    pub object: Option<String>,
     /// The kind: `row-count`.
     pub kind: &'static str,
     /// The name that the scenario gives, or the check's own description.
@@ -261,7 +264,7 @@ pub enum TimeSource {
 }
 
 /// Which backup was drilled, and what it says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupFacts {
     /// Where it lies: a path, `s3://bucket/key`, an address, a command. Free of secrets.
     pub origin: String,
@@ -469,7 +472,8 @@ pub struct DrillResult {
     pub duration: Duration,
     /// One entry per stage, in order, the ones that were skipped too.
     pub stages: Vec<StageResult>,
-    /// One entry per check of the scenario, in order, the ones that were skipped too.
+    /// One entry per check of the scenario, or per object of a check of several; in the scenario's
+    /// order, the ones that were skipped too.
     pub checks: Vec<CheckResult>,
     /// Which backup, once it was found.
     pub backup: Option<BackupFacts>,
@@ -485,6 +489,17 @@ pub struct DrillResult {
     pub repeat: String,
     /// Whether a signal ended it.
     pub interrupted: bool,
+}
+
+impl CheckResult {
+    /// The name, and the object where the check has an entry for each of several.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match &self.object {
+            Some(object) => format!("{} [{object}]", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 impl DrillResult {

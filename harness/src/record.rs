@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::check::Observation;
+use crate::check::{Entry, Observation};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
@@ -156,14 +156,7 @@ impl<'a> Record<'a> {
         });
     }
 
-    /// Tells that a check begins.
-    pub fn checking(&self, check: &ScenarioCheck) {
-        (self.context.listener)(Event::Check {
-            id: check.id.clone(),
-        });
-    }
-
-    /// Records what became of a check.
+    /// Records what became of a check: one result, or one for each object that it looked at.
     pub fn check(
         &mut self,
         check: &ScenarioCheck,
@@ -171,33 +164,71 @@ impl<'a> Record<'a> {
         duration: Duration,
         looked: Result<Observation, Finding>,
     ) {
-        let mut result = empty(check, database, Outcome::Pass);
-        result.duration = duration;
-        let findings = match looked {
-            Ok(observation) => {
-                if !observation.findings.is_empty() {
-                    result.outcome = Outcome::Fail;
-                }
-                result.expected = self.context.redactor.clean(&observation.expected);
-                result.actual = self.context.redactor.clean(&observation.actual);
-                observation.findings
-            }
+        let results = match looked {
+            Ok(observation) => self.observed(check, database, duration, observation),
             Err(finding) => {
-                result.outcome = Outcome::Error;
+                let mut result = empty(check, database, Outcome::Error);
+                result.duration = duration;
                 result.actual = self.context.redactor.clean(&finding.actual);
-                vec![finding]
+                result.findings = vec![self.clean(finding)];
+                vec![result]
             }
         };
-        result.findings = findings
-            .into_iter()
-            .map(|finding| self.clean(finding))
-            .collect();
+        let worst = |word: &Outcome| results.iter().any(|result| result.outcome == *word);
+        let outcome = [Outcome::Fail, Outcome::Error].into_iter().find(worst);
         (self.context.listener)(Event::CheckEnded {
             id: check.id.clone(),
-            outcome: result.outcome.clone(),
+            outcome: outcome.unwrap_or(Outcome::Pass),
             duration,
         });
-        self.result.checks.push(result);
+        self.result.checks.extend(results);
+    }
+
+    /// Makes results of what was seen. What belongs to no entry stands by itself, where there is any.
+    fn observed(
+        &self,
+        check: &ScenarioCheck,
+        database: &str,
+        duration: Duration,
+        observation: Observation,
+    ) -> Vec<CheckResult> {
+        let Observation {
+            expected,
+            actual,
+            findings,
+            entries,
+        } = observation;
+        let whole = entries.is_empty() || !findings.is_empty();
+        let whole = whole.then_some((None, expected, actual, findings, duration));
+        let entries = entries.into_iter().map(|entry| {
+            let Entry {
+                object,
+                expected,
+                actual,
+                findings,
+                duration,
+            } = entry;
+            (Some(object), expected, actual, findings, duration)
+        });
+        let results = whole.into_iter().chain(entries).map(
+            |(object, expected, actual, findings, duration)| CheckResult {
+                object,
+                expected: self.context.redactor.clean(&expected),
+                actual: self.context.redactor.clean(&actual),
+                outcome: if findings.is_empty() {
+                    Outcome::Pass
+                } else {
+                    Outcome::Fail
+                },
+                findings: findings
+                    .into_iter()
+                    .map(|found| self.clean(found))
+                    .collect(),
+                duration,
+                ..empty(check, database, Outcome::Pass)
+            },
+        );
+        results.collect()
     }
 
     /// Takes secrets out of a finding.
@@ -255,6 +286,12 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn finish(mut self) -> (DrillResult, Verdict) {
         self.skip_the_rest();
+        // Checks end in any order; reports have that of the scenario.
+        let place = |result: &CheckResult| {
+            let mut checks = self.scenario.checks.iter();
+            checks.position(|check| check.id == result.id)
+        };
+        self.result.checks.sort_by_cached_key(place);
         self.result.objectives = objectives(self.scenario, &self.result);
         self.result
             .not_tested
@@ -273,6 +310,7 @@ impl<'a> Record<'a> {
 fn empty(check: &ScenarioCheck, database: &str, outcome: Outcome) -> CheckResult {
     CheckResult {
         id: check.id.clone(),
+        object: None,
         kind: check.kind,
         name: check.name.clone(),
         line: check.line,

@@ -3,10 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, stream};
+
+use crate::check::counts::Counts;
 use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{DrillResult, Finding, Stage};
+use crate::event::Event;
+use crate::outcome::{BackupFacts, DrillResult, Finding, Stage};
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -17,6 +21,9 @@ use crate::verdict::Verdict;
 
 /// How long the server may take to come back after a check brought one of its processes down.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// How many checks look at the same time, each in a session of its own.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Drills one scenario. Whatever happens, there is a result, and nothing is left running.
 pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verdict) {
@@ -73,46 +80,101 @@ async fn stages(
             stage::restore(scenario, server, &backup, context),
         )
         .await?;
-    record
+    let counts = record
         .stage(
             Stage::Contents,
             stage::contents(scenario, server, &backup, &log),
         )
         .await?;
-    checks(scenario, context, server, &log, record).await;
+    let facts = backup.facts();
+    let ground = Ground {
+        scenario,
+        context,
+        server,
+        backup: &facts,
+        counts: &counts,
+        run: &run.id,
+        log: &log,
+    };
+    checks(&ground, record).await;
     Some(())
 }
 
-/// Runs all checks, one after the other.
-async fn checks(
-    scenario: &Scenario,
-    context: &Context,
-    server: &ThrowawayServer,
-    log: &RestoreLog,
-    record: &mut Record<'_>,
-) {
-    for check in &scenario.checks {
-        let named = check.database.as_deref().or(log.database.as_deref());
-        let Some(database) = named else {
-            record.check(check, "", Duration::ZERO, Err(which_database(log)));
-            continue;
-        };
-        let restored = Restored {
-            server,
-            run: &record.run(),
-            database,
-            folder: &scenario.folder,
-            environment: &context.environment,
-            redactor: &context.redactor,
-            timeout: check.timeout,
-        };
-        record.checking(check);
-        let began = Instant::now();
-        let looked = look(check, &restored).await;
-        if looked.is_err() {
-            server.recovered(RECOVERED_WITHIN).await;
+/// What all checks of a drill stand on.
+struct Ground<'a> {
+    scenario: &'a Scenario,
+    context: &'a Context,
+    server: &'a ThrowawayServer,
+    backup: &'a BackupFacts,
+    counts: &'a Counts,
+    run: &'a str,
+    log: &'a RestoreLog,
+}
+
+/// Runs all checks: those that only read side by side, then those that must be alone one by one.
+async fn checks(ground: &Ground<'_>, record: &mut Record<'_>) {
+    let all = ground.scenario.checks.iter();
+    let (mut alone, together): (Vec<_>, Vec<_>) = all.partition(|check| check.check.alone());
+    let looks = together.into_iter().map(|check| one(ground, check));
+    let mut looks = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE);
+    let mut again = Vec::new();
+    while let Some(seen) = looks.next().await {
+        match seen.looked {
+            // Its neighbour may have been the reason: a lock, a server that went down.
+            Err(_) => again.push(seen.check),
+            Ok(_) => record.check(seen.check, seen.database, seen.duration, seen.looked),
         }
-        record.check(check, restored.database, began.elapsed(), looked);
+    }
+    alone.extend(again);
+    for check in alone {
+        let seen = one(ground, check).await;
+        record.check(check, seen.database, seen.duration, seen.looked);
+    }
+}
+
+/// One check and what was seen.
+struct Seen<'a> {
+    check: &'a ScenarioCheck,
+    database: &'a str,
+    duration: Duration,
+    looked: Result<Observation, Finding>,
+}
+
+/// Runs one check on the database that it is about.
+async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
+    let named = check.database.as_deref().or(ground.log.database.as_deref());
+    let Some(database) = named else {
+        return Seen {
+            check,
+            database: "",
+            duration: Duration::ZERO,
+            looked: Err(which_database(ground.log)),
+        };
+    };
+    let restored = Restored {
+        server: ground.server,
+        run: ground.run,
+        database,
+        backup: ground.backup,
+        counts: ground.counts,
+        folder: &ground.scenario.folder,
+        environment: &ground.context.environment,
+        redactor: &ground.context.redactor,
+        timeout: check.timeout,
+    };
+    (ground.context.listener)(Event::Check {
+        id: check.id.clone(),
+    });
+    let began = Instant::now();
+    let looked = look(check, &restored).await;
+    if looked.is_err() {
+        ground.server.recovered(RECOVERED_WITHIN).await;
+    }
+    Seen {
+        check,
+        database,
+        duration: began.elapsed(),
+        looked,
     }
 }
 

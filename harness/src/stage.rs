@@ -7,6 +7,7 @@ use crate::backup::examine::examine;
 use crate::backup::format::Format;
 use crate::backup::source::Place;
 use crate::backup::{Backup, fit};
+use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
@@ -200,13 +201,13 @@ pub async fn restore(
     }
 }
 
-/// Compares what is in the database with what is in the backup.
+/// Compares what is in the database with what is in the backup; gives what was counted.
 pub async fn contents(
     scenario: &Scenario,
     server: &ThrowawayServer,
     backup: &Backup,
     log: &RestoreLog,
-) -> Staged<()> {
+) -> Staged<Counts> {
     match restore::contents::compare(server, backup, &scenario.restore).await {
         Err(error) => unable(Stopped::error(error.to_string())),
         Ok((rows, findings)) => {
@@ -217,7 +218,7 @@ pub async fn contents(
                     show_count(count),
                     rows.len()
                 );
-                Ok(Passed::new((), summary))
+                Ok(Passed::new(Counts::of(&rows), summary))
             } else {
                 let verb = if findings.len() == 1 { "does" } else { "do" };
                 let summary = format!(

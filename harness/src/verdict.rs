@@ -152,6 +152,7 @@ mod tests {
                 .chars()
                 .map(|letter| CheckResult {
                     id: String::new(),
+                    object: None,
                     kind: "row-count",
                     name: String::new(),
                     line: 1,

@@ -8,6 +8,7 @@ pub mod api;
 pub mod append_only;
 pub mod baseline;
 pub mod common;
+pub mod counts;
 pub mod extension;
 pub mod graph;
 pub mod index;
@@ -26,12 +27,13 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::database::{DatabaseError, Session, Terms};
+use crate::database::{DatabaseError, QualifiedName, Session, Terms};
 use crate::input::{Environment, Problem, decode};
-use crate::outcome::Finding;
+use crate::outcome::{BackupFacts, Finding};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 use common::COMMON_KEYS;
+use counts::Counts;
 
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]
@@ -56,6 +58,10 @@ pub struct Restored<'a> {
     pub run: &'a str,
     /// The database that the check is about.
     pub database: &'a str,
+    /// What the backup says of itself, such as when it was made.
+    pub backup: &'a BackupFacts,
+    /// How many rows tables hold: each is read once, however many checks count on it.
+    pub counts: &'a Counts,
     /// The folder that relative paths start from.
     pub folder: &'a Path,
     /// The environment, for secrets.
@@ -88,6 +94,18 @@ impl Restored<'_> {
         Session::role(endpoint, self.database, role, settings, &self.terms()).await
     }
 
+    /// Counts the rows of a table, those of its partitions and of what inherits from it too.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub async fn count(
+        &self,
+        session: &mut Session,
+        table: &QualifiedName,
+    ) -> Result<u64, DatabaseError> {
+        self.counts.rows(session, self.database, table).await
+    }
+
     /// A statement may take as long as the check, which is cut off from outside anyway.
     fn terms(&self) -> Terms {
         Terms {
@@ -103,12 +121,30 @@ pub struct Observation {
     pub expected: String,
     /// What was found, in one line; never a row's values.
     pub actual: String,
+    /// Everything that is not as expected; with entries, only what belongs to none of them.
+    pub findings: Vec<Finding>,
+    /// One for each object, where the scenario names several by a list or a pattern: each stands in
+    /// the reports by itself. A check of one object has none.
+    pub entries: Vec<Entry>,
+}
+
+/// What a check saw of one of several objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The object, as SQL names it: `app.orders`.
+    pub object: String,
+    /// What was expected, in one line.
+    pub expected: String,
+    /// What was found, in one line; never a row's values.
+    pub actual: String,
     /// Everything that is not as expected.
     pub findings: Vec<Finding>,
+    /// Wall time of this look.
+    pub duration: Duration,
 }
 
 impl Observation {
-    /// Makes an observation.
+    /// Makes an observation of one thing.
     pub fn new(
         expected: impl Into<String>,
         actual: impl Into<String>,
@@ -118,7 +154,21 @@ impl Observation {
             expected: expected.into(),
             actual: actual.into(),
             findings,
+            entries: Vec::new(),
         }
+    }
+
+    /// Gives every object an entry of its own.
+    #[must_use]
+    pub fn with_entries(mut self, entries: Vec<Entry>) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Everything that is not as expected, of the whole and of its entries.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        let entries = self.entries.iter().flat_map(|entry| &entry.findings);
+        self.findings.iter().chain(entries)
     }
 }
 
@@ -159,6 +209,10 @@ impl From<DatabaseError> for CouldNotLook {
 pub trait Check: Send + Sync {
     /// Describes itself in a few words, for scenarios that give no name.
     fn describe(&self) -> String;
+
+    /// Whether no other check may look at the same time: for what tries a write (its locks would
+    /// make others wait), starts a program, or has been seen to bring a server down.
+    fn alone(&self) -> bool;
 
     /// Looks and compares.
     ///

@@ -1,6 +1,7 @@
 //! `row-count`: tables hold as many rows as they must.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 
 use crate::check::baseline::Baseline;
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
 use crate::outcome::Finding;
 use crate::units::show_count;
@@ -153,6 +154,10 @@ impl Check for RowCount {
         format!("rows of {}", self.targets().describe())
     }
 
+    fn alone(&self) -> bool {
+        false
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let baseline = match &self.baseline {
@@ -161,28 +166,36 @@ impl Check for RowCount {
         };
         let resolved = self.targets().resolve(&mut session).await?;
         let mut findings = resolved.missing;
-        let mut counts = Vec::new();
+        let mut entries = Vec::new();
+        let mut sum = 0;
         for table in &resolved.tables {
-            let count = count(&mut session, table).await?;
-            findings.extend(self.compare(table, count, baseline.as_ref()));
-            counts.push(count);
+            let began = Instant::now();
+            let rows = restored.count(&mut session, table).await?;
+            let mut found = self.compare(table, rows, baseline.as_ref());
             if let Some(bounds) = &self.per_partition {
-                findings.extend(partitions(&mut session, table, bounds).await?);
+                found.extend(partitions(restored, &mut session, table, bounds).await?);
             }
+            sum += rows;
+            entries.push(Entry {
+                object: table.to_string(),
+                expected: self.expectation(),
+                actual: format!("{} rows", show_count(rows)),
+                findings: found,
+                duration: began.elapsed(),
+            });
         }
         session.close().await;
         if let Some(baseline) = &baseline {
             findings.extend(self.lost(baseline, &resolved.tables));
         }
-        let actual = match counts.as_slice() {
-            [one] => format!("{} rows", show_count(*one)),
-            many => format!(
-                "{} rows in {} tables",
-                show_count(many.iter().sum()),
-                many.len()
-            ),
+        let (rows, tables) = (show_count(sum), entries.len());
+        let actual = if self.table.is_some() && tables == 1 {
+            format!("{rows} rows")
+        } else {
+            format!("{rows} rows in {tables} tables")
         };
-        Ok(Observation::new(self.expectation(), actual, findings))
+        let whole = Observation::new(self.expectation(), actual, findings);
+        Ok(self.targets().in_entries(whole, entries))
     }
 }
 
@@ -305,14 +318,9 @@ fn matches(pattern: &str, text: &str) -> bool {
     inner(pattern.as_bytes(), text.as_bytes())
 }
 
-async fn count(session: &mut Session, table: &QualifiedName) -> Result<u64, CouldNotLook> {
-    Ok(session
-        .count(&format!("SELECT count(*) FROM {table}"))
-        .await?)
-}
-
 /// Counts each partition and compares it with its bounds.
 async fn partitions(
+    restored: &Restored<'_>,
     session: &mut Session,
     table: &QualifiedName,
     want: &PerPartition,
@@ -337,7 +345,7 @@ async fn partitions(
             schema: schema.clone(),
             name: name.clone(),
         };
-        let count = count(session, &partition).await?;
+        let count = restored.count(session, &partition).await?;
         let must_be_empty = want
             .empty
             .iter()

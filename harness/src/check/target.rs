@@ -1,6 +1,6 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
-use crate::check::{Complaint, CouldNotLook};
+use crate::check::{Complaint, CouldNotLook, Entry, Observation};
 use crate::database::{QualifiedName, Session, quote_literal};
 use crate::outcome::Finding;
 
@@ -71,6 +71,19 @@ impl<'a> Targets<'a> {
             [first, second] => format!("{first}, {second}"),
             [first, rest @ ..] => format!("{first} and {} more", rest.len()),
             [] => "no table".to_owned(),
+        }
+    }
+
+    /// Makes the observation of what was seen of each table. A list or a pattern gives each table an
+    /// entry of its own; one table by name is the check itself.
+    #[must_use]
+    pub fn in_entries(&self, mut whole: Observation, entries: Vec<Entry>) -> Observation {
+        if self.tables.is_empty() {
+            let findings = entries.into_iter().flat_map(|entry| entry.findings);
+            whole.findings.extend(findings);
+            whole
+        } else {
+            whole.with_entries(entries)
         }
     }
 

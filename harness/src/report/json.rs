@@ -442,6 +442,9 @@ struct CheckCounts {
 struct Check {
     /// Stable within the scenario.
     id: String,
+    /// The object that this entry is about, where the check names several by a list or a pattern;
+    /// `id` and `object` together are unique in a drill.
+    object: Option<String>,
     /// The kind of check.
     kind: String,
     /// Its name.

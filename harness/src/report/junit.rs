@@ -176,7 +176,7 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
     };
     let mut case = case(
         format!("{scenario}.{}", check.kind),
-        &check.name,
+        &check.title(),
         check.duration,
         outcome,
     );

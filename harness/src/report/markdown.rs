@@ -315,7 +315,7 @@ fn checks_section(page: &mut Page, result: &DrillResult) {
         };
         vec![
             strong(view::label(&check.outcome, check.required)),
-            words(&check.name),
+            words(&check.title()),
             code(check.kind),
             words(&check.expected),
             found,
@@ -345,7 +345,7 @@ fn check_details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
     }
     page.heading(
         3,
-        fixed(view::label(&check.outcome, check.required)) + ": " + words(&check.name),
+        fixed(view::label(&check.outcome, check.required)) + ": " + words(&check.title()),
     );
     page.paragraph(
         fixed("Check ")

@@ -156,7 +156,7 @@ fn checks(paper: &mut Paper, result: &DrillResult) {
     }
     for (reason, checks) in view::skipped(result, |check| skipped.iter().any(|s| s.id == check.id))
     {
-        let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+        let names: Vec<String> = checks.iter().map(|check| check.title()).collect();
         let outcome = Outcome::Skipped {
             reason: String::new(),
         };
@@ -167,9 +167,9 @@ fn checks(paper: &mut Paper, result: &DrillResult) {
 fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult) {
     if check.outcome == Outcome::Pass {
         let text = if check.actual.trim().is_empty() {
-            check.name.clone()
+            check.title()
         } else {
-            format!("{}: {}", check.name, check.actual)
+            format!("{}: {}", check.title(), check.actual)
         };
         paper.outcome_line(&check.outcome, &text);
         return;
@@ -177,7 +177,7 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult) {
     let required = if check.required { "" } else { ", not required" };
     let text = format!(
         "{} ({}{required}, {}:{})",
-        check.name,
+        check.title(),
         check.kind,
         result.scenario.file.display(),
         check.line

@@ -249,14 +249,16 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     }
     for check in by_gravity(result).into_iter().filter(|c| c.required) {
         match check.outcome {
-            Outcome::Fail => lines.push(format!("check `{}` failed: {}", check.name, why(check))),
-            Outcome::Error => lines.push(format!("check `{}` {}", check.name, why(check))),
+            Outcome::Fail => {
+                lines.push(format!("check `{}` failed: {}", check.title(), why(check)))
+            }
+            Outcome::Error => lines.push(format!("check `{}` {}", check.title(), why(check))),
             Outcome::Pass | Outcome::Skipped { .. } => {}
         }
     }
     for (reason, checks) in skipped(result, |check| check.required) {
         lines.push(match checks.as_slice() {
-            [one] => format!("check `{}` was skipped: {reason}", one.name),
+            [one] => format!("check `{}` was skipped: {reason}", one.title()),
             more => format!("{} checks were skipped: {reason}", show(more.len())),
         });
     }
@@ -313,13 +315,13 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
     for (reason, checks) in skipped(result, |_| true) {
         for check in checks {
             add(
-                format!("check `{}`", check.name),
+                format!("check `{}`", check.title()),
                 format!("skipped: {reason}"),
             );
         }
     }
     for check in &result.checks {
-        let what = format!("check `{}`", check.name);
+        let what = format!("check `{}`", check.title());
         match &check.outcome {
             Outcome::Fail if !check.required => {
                 add(what, format!("failed, but is not required: {}", why(check)))

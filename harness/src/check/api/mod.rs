@@ -204,6 +204,10 @@ impl Check for Api {
         format!("{name} answers as {}", self.role)
     }
 
+    fn alone(&self) -> bool {
+        true
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let expected = format!(
             "it is ready within {}, and {} requests get what they must",

@@ -165,6 +165,10 @@ impl Check for AppendOnly {
         format!("{} is append-only", self.table)
     }
 
+    fn alone(&self) -> bool {
+        true
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let major = major_version(&mut session).await?;

@@ -168,6 +168,10 @@ impl Check for Graph {
         }
     }
 
+    fn alone(&self) -> bool {
+        true
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let read = catalog::read(&mut session, &self.graph).await?;

@@ -223,6 +223,10 @@ impl Check for Index {
         }
     }
 
+    fn alone(&self) -> bool {
+        false
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let (looked_at, findings) = match &self.baseline {

@@ -182,6 +182,10 @@ impl Check for Rls {
         format!("row security of {}", self.targets().describe())
     }
 
+    fn alone(&self) -> bool {
+        true
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;

@@ -203,6 +203,10 @@ impl Check for SchemaVersion {
         format!("schema version in {}", self.table_name())
     }
 
+    fn alone(&self) -> bool {
+        false
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let files = match &self.files {
             Some(folder) => {

@@ -212,6 +212,7 @@ impl Check {
     fn of(check: &outcome::CheckResult) -> Self {
         Self {
             id: check.id.clone(),
+            object: check.object.clone(),
             kind: check.kind.to_owned(),
             name: check.name.clone(),
             line: check.line,

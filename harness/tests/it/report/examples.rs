@@ -225,6 +225,7 @@ fn checks() -> Vec<CheckResult> {
     let check =
         |kind: &'static str, name: &str, line, expected: &str, actual: &str, millis| CheckResult {
             id: format!("{kind}/{}", name.replace(' ', "-")),
+            object: None,
             kind,
             name: name.to_owned(),
             line,

@@ -84,13 +84,14 @@ fn checks() -> impl Strategy<Value = Vec<CheckResult>> {
         prop::sample::select(vec!["row-count", "index", "role"]),
         (1_usize..400, prop::bool::weighted(0.8)),
         outcome(),
-        (findings(), duration()),
+        (findings(), duration(), option::of(nasty())),
     );
     let check = check.prop_map(
-        |(texts, kind, (line, required), outcome, (findings, duration))| {
+        |(texts, kind, (line, required), outcome, (findings, duration, object))| {
             let (id, name, database, expected, actual) = texts;
             CheckResult {
                 id,
+                object,
                 kind,
                 name,
                 line,

@@ -11,11 +11,12 @@ use redrill::backup::inspect::Inspection;
 use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::spool::Spool;
 use redrill::backup::{self, Backup};
+use redrill::check::counts::Counts;
 use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
 use redrill::database::{Address, quote_ident, quote_literal};
 use redrill::input::Environment;
-use redrill::outcome::Finding;
+use redrill::outcome::{BackupFacts, Finding};
 use redrill::redact::Redactor;
 use redrill::restore::settings::Restore;
 use redrill::scenario::{self, ScenarioCheck};
@@ -42,6 +43,8 @@ pub struct Case<'a> {
 pub struct Plur {
     pub server: ThrowawayServer,
     pub run: Run,
+    /// What its backup says of itself; empty where there was none.
+    pub backup: BackupFacts,
     clones: AtomicU32,
 }
 
@@ -116,7 +119,7 @@ pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
     .unwrap();
     assert_eq!(log.errors, []);
     assert_eq!(log.database.as_deref(), Some("plur"));
-    given(server, run, test).await;
+    given(server, run, backup.facts(), test).await;
 }
 
 /// Starts a server of this major version with an empty database `plur`, for tests that fill it themselves.
@@ -131,7 +134,7 @@ pub async fn on_empty(major: u32, test: impl AsyncFnOnce(&Plur)) {
     let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
         .await
         .unwrap();
-    given(server, run, async |plur: &Plur| {
+    given(server, run, BackupFacts::default(), async |plur: &Plur| {
         plur.sql("postgres", "CREATE DATABASE plur TEMPLATE template0")
             .await;
         test(plur).await;
@@ -140,10 +143,16 @@ pub async fn on_empty(major: u32, test: impl AsyncFnOnce(&Plur)) {
 }
 
 /// Lets the test work with a server, and removes it.
-async fn given(server: ThrowawayServer, run: Run, test: impl AsyncFnOnce(&Plur)) {
+async fn given(
+    server: ThrowawayServer,
+    run: Run,
+    backup: BackupFacts,
+    test: impl AsyncFnOnce(&Plur),
+) {
     let plur = Plur {
         server,
         run,
+        backup,
         clones: AtomicU32::new(0),
     };
     let tested = AssertUnwindSafe(test(&plur)).catch_unwind().await;
@@ -246,6 +255,8 @@ impl Plur {
             server: &self.server,
             run: &self.run.id,
             database: &database,
+            backup: &self.backup,
+            counts: &Counts::default(),
             folder: &folder,
             environment: &environment(),
             redactor: &Redactor::default(),
@@ -267,10 +278,10 @@ impl Plur {
     pub async fn passes(&self, case: Case<'_>) {
         match self.look(case).await {
             Ok(observation) => {
-                assert_eq!(
-                    observation.findings,
-                    [],
-                    "`{}` must pass\n{}",
+                let findings: Vec<&Finding> = observation.all_findings().collect();
+                assert!(
+                    findings.is_empty(),
+                    "`{}` must pass: {findings:#?}\n{}",
                     case.name,
                     case.check
                 );
@@ -286,14 +297,14 @@ impl Plur {
     pub async fn fails(&self, case: Case<'_>, texts: &[&str]) {
         match self.look(case).await {
             Ok(observation) => {
+                let findings: Vec<&Finding> = observation.all_findings().collect();
                 assert!(
-                    !observation.findings.is_empty(),
+                    !findings.is_empty(),
                     "`{}` must fail\n{}",
                     case.name,
                     case.check
                 );
-                let shown: String = observation
-                    .findings
+                let shown: String = findings
                     .iter()
                     .map(|f| {
                         format!(

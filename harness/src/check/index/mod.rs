@@ -7,6 +7,7 @@ mod plan;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ use self::look::{Found, all_of, everything, find, partitions};
 use self::plan::UsedBy;
 use crate::check::baseline::Baseline;
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
 use crate::outcome::Finding;
 
@@ -229,22 +230,31 @@ impl Check for Index {
 
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
-        let (looked_at, findings) = match &self.baseline {
+        let observation = match &self.baseline {
             Some(path) => {
                 let baseline = Baseline::load(restored.folder, path)?;
                 let there = everything(&mut session).await?;
-                against_baseline(&baseline, &there)?
+                let (looked_at, findings) = against_baseline(&baseline, &there)?;
+                Observation::new(
+                    self.expectation(),
+                    count(looked_at, findings.len()),
+                    findings,
+                )
             }
             None => self.tables(restored, &mut session).await?,
         };
         session.close().await;
-        let noun = if looked_at == 1 { "index" } else { "indexes" };
-        let actual = match findings.len() {
-            0 => format!("{looked_at} {noun}, all as they must be"),
-            1 => format!("{looked_at} {noun} found, 1 thing wrong"),
-            wrong => format!("{looked_at} {noun} found, {wrong} things wrong"),
-        };
-        Ok(Observation::new(self.expectation(), actual, findings))
+        Ok(observation)
+    }
+}
+
+/// Says what was found, in one line.
+fn count(looked_at: usize, wrong: usize) -> String {
+    let noun = if looked_at == 1 { "index" } else { "indexes" };
+    match wrong {
+        0 => format!("{looked_at} {noun}, all as they must be"),
+        1 => format!("{looked_at} {noun} found, 1 thing wrong"),
+        wrong => format!("{looked_at} {noun} found, {wrong} things wrong"),
     }
 }
 
@@ -283,49 +293,81 @@ impl Index {
         format!("on {}: {}", self.targets().describe(), parts.join(", "))
     }
 
-    /// Looks at the indexes of the named tables; gives how many there were.
+    /// Looks at the indexes of the named tables.
     async fn tables(
         &self,
         restored: &Restored<'_>,
         session: &mut Session,
-    ) -> Result<(usize, Vec<Finding>), CouldNotLook> {
+    ) -> Result<Observation, CouldNotLook> {
         let resolved = self.targets().resolve(session).await?;
-        let mut findings = resolved.missing;
-        let mut looked_at = 0;
+        let mut entries = Vec::new();
+        let (mut looked_at, mut wrong) = (0, resolved.missing.len());
         for table in &resolved.tables {
-            for name in self.names() {
-                let Some(found) = find(session, table, name).await? else {
-                    findings.push(absent(table, name));
-                    continue;
-                };
-                looked_at += 1;
-                findings.extend(invalid(&found));
-                findings.extend(self.compare(&found));
-                if found.partitioned {
-                    findings.extend(partitions(session, &found).await?);
-                }
-                if let Some(used_by) = &self.used_by {
-                    findings.extend(used_by.look(restored, session, &found).await?);
-                }
+            let began = Instant::now();
+            let (indexes, findings) = self.table(restored, session, table).await?;
+            // A table without an index says nothing where only those that are there are looked at.
+            if indexes == 0 && findings.is_empty() {
+                continue;
             }
-            if self.all_valid == Some(true) {
-                let all = all_of(session, table).await?;
-                // Those named were counted and reported already.
-                let rest = all.iter().filter(|found| {
-                    found.table != *table || !self.names().any(|name| found.index.name == name)
-                });
-                for found in rest {
-                    looked_at += 1;
-                    findings.extend(invalid(found));
-                }
-            }
+            looked_at += indexes;
+            wrong += findings.len();
+            entries.push(Entry {
+                object: table.to_string(),
+                expected: self.expectation(),
+                actual: count(indexes, findings.len()),
+                findings,
+                duration: began.elapsed(),
+            });
         }
-        if looked_at == 0 && findings.is_empty() {
+        if looked_at == 0 && wrong == 0 {
             return Err(CouldNotLook::because(format!(
                 "{} has no index, so none was looked at",
                 self.targets().describe()
             ))
             .hint("name the indexes that must be there in `indexes`"));
+        }
+        let whole = Observation::new(
+            self.expectation(),
+            count(looked_at, wrong),
+            resolved.missing,
+        );
+        Ok(self.targets().in_entries(whole, entries))
+    }
+
+    /// Looks at the indexes of one table; gives how many there were.
+    async fn table(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        table: &QualifiedName,
+    ) -> Result<(usize, Vec<Finding>), CouldNotLook> {
+        let mut findings = Vec::new();
+        let mut looked_at = 0;
+        for name in self.names() {
+            let Some(found) = find(session, table, name).await? else {
+                findings.push(absent(table, name));
+                continue;
+            };
+            looked_at += 1;
+            findings.extend(invalid(&found));
+            findings.extend(self.compare(&found));
+            if found.partitioned {
+                findings.extend(partitions(session, &found).await?);
+            }
+            if let Some(used_by) = &self.used_by {
+                findings.extend(used_by.look(restored, session, &found).await?);
+            }
+        }
+        if self.all_valid == Some(true) {
+            let all = all_of(session, table).await?;
+            // Those named were counted and reported already.
+            let rest = all.iter().filter(|found| {
+                found.table != *table || !self.names().any(|name| found.index.name == name)
+            });
+            for found in rest {
+                looked_at += 1;
+                findings.extend(invalid(found));
+            }
         }
         Ok((looked_at, findings))
     }

@@ -9,6 +9,7 @@ mod bypass;
 mod policy;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ pub use self::behaviour::{Behaviour, Sees};
 pub use self::policy::{Command, WantedPolicy};
 use crate::check::privilege::{conclude, is_true, show_findings};
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
 use crate::outcome::Finding;
 
@@ -189,54 +190,46 @@ impl Check for Rls {
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
-        let mut findings = resolved.missing;
         let mut unclear = Vec::new();
         let mut skipped = Vec::new();
+        let mut entries = Vec::new();
         for table in &resolved.tables {
+            let began = Instant::now();
+            let mut findings = Vec::new();
             match self.catalog(&mut session, table).await {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }
-            if self.behaviour.is_empty() {
-                continue;
-            }
-            let total = session
-                .count(&format!("SELECT pg_catalog.count(*) FROM {table}"))
-                .await?;
-            if total == 0 && self.skip_empty {
-                skipped.push(table.to_string());
-                continue;
-            }
-            if total == 0 {
-                unclear.push(
-                    CouldNotLook::because(format!(
-                        "{table} is empty, and nothing can be seen or hidden in it"
-                    ))
-                    .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
-                );
-                continue;
-            }
-            for behaviour in &self.behaviour {
-                if let Some(finding) = bypass::exempt(&mut session, table, &behaviour.role).await? {
-                    findings.push(finding);
-                    continue;
-                }
-                match behaviour.look(restored, &mut session, table, total).await {
-                    Ok(found) => findings.extend(found),
-                    Err(error) => unclear.push(error),
-                }
-            }
+            let tried = self.tried(restored, &mut session, table, &mut unclear);
+            let (seen, empty) = match tried.await? {
+                Some(seen) => (seen, Vec::new()),
+                None => (Vec::new(), vec![table.to_string()]),
+            };
+            findings.extend(seen);
+            entries.push(Entry {
+                object: table.to_string(),
+                expected: self.expectation(),
+                actual: self.actual(&findings, 1, &empty),
+                findings,
+                duration: began.elapsed(),
+            });
+            skipped.extend(empty);
         }
         session.close().await;
         if !skipped.is_empty() && skipped.len() == resolved.tables.len() {
             unclear.push(CouldNotLook::because("every table is empty"));
         }
-        let findings = conclude(findings, unclear)?;
-        Ok(Observation::new(
-            self.expectation(),
-            self.actual(&findings, resolved.tables.len(), &skipped),
-            findings,
-        ))
+        let wrong: Vec<Finding> = entries
+            .iter()
+            .flat_map(|entry| entry.findings.clone())
+            .collect();
+        let all = conclude([resolved.missing.clone(), wrong].concat(), unclear.clone())?;
+        let actual = self.actual(&all, resolved.tables.len(), &skipped);
+        if !unclear.is_empty() {
+            return Ok(Observation::new(self.expectation(), actual, all));
+        }
+        let whole = Observation::new(self.expectation(), actual, resolved.missing);
+        Ok(self.targets().in_entries(whole, entries))
     }
 }
 
@@ -246,6 +239,44 @@ impl Rls {
             table: self.table.as_deref(),
             tables: &self.tables,
         }
+    }
+
+    /// Looks at one table as each role; `None` when it has no rows and may be left out.
+    async fn tried(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        table: &QualifiedName,
+        unclear: &mut Vec<CouldNotLook>,
+    ) -> Result<Option<Vec<Finding>>, CouldNotLook> {
+        let mut findings = Vec::new();
+        if self.behaviour.is_empty() {
+            return Ok(Some(findings));
+        }
+        let total = restored.count(session, table).await?;
+        if total == 0 && self.skip_empty {
+            return Ok(None);
+        }
+        if total == 0 {
+            unclear.push(
+                CouldNotLook::because(format!(
+                    "{table} is empty, and nothing can be seen or hidden in it"
+                ))
+                .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
+            );
+            return Ok(Some(findings));
+        }
+        for behaviour in &self.behaviour {
+            if let Some(finding) = bypass::exempt(session, table, &behaviour.role).await? {
+                findings.push(finding);
+                continue;
+            }
+            match behaviour.look(restored, session, table, total).await {
+                Ok(found) => findings.extend(found),
+                Err(error) => unclear.push(error),
+            }
+        }
+        Ok(Some(findings))
     }
 
     /// Says what is expected, in one line.

@@ -81,6 +81,10 @@ pub struct Run {
     /// Where reports go: a folder per scenario in it.
     #[arg(long, value_name = "DIR", default_value = "reports/out")]
     pub(crate) reports: PathBuf,
+    /// Only these checks, named by kind or id; `*` in an id stands for anything. May be repeated.
+    /// The reports go to a folder of their own and say what was left out.
+    #[arg(long, value_name = "KIND|ID")]
+    pub(crate) only: Vec<String>,
     /// Drill this backup file instead of the scenario's.
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,

@@ -250,6 +250,20 @@ pub struct ScenarioFacts {
     pub file: PathBuf,
     /// SHA-256 of the file's bytes, in hex.
     pub sha256: String,
+    /// The kinds and ids of checks that were asked for; empty for all of them.
+    pub only: Vec<String>,
+}
+
+impl ScenarioFacts {
+    /// Its name, and that not all of its checks were asked for where that is so: `plur (only role)`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.only.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{} (only {})", self.name, self.only.join(", "))
+        }
+    }
 }
 
 /// How the time of a backup is known.

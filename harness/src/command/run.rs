@@ -15,6 +15,7 @@ use crate::outcome::DrillResult;
 use crate::redact::Redactor;
 use crate::run::drill;
 use crate::scenario::Scenario;
+use crate::scenario::only::{Only, only};
 use crate::server::settings;
 use crate::verdict::Verdict;
 use crate::{exit_code, progress, report, server};
@@ -42,6 +43,15 @@ pub async fn run(
     if let Err(message) = adjust(&mut scenarios, &arguments) {
         err(&message);
         return exit_code::INVALID;
+    }
+    if !arguments.only.is_empty() {
+        scenarios = match some(scenarios, &arguments.only) {
+            Ok(scenarios) => scenarios,
+            Err((message, code)) => {
+                err(&message);
+                return code;
+            }
+        };
     }
     let work = match Work::below(&arguments.work.work_dir) {
         Ok(work) => work,
@@ -135,6 +145,13 @@ pub async fn run(
     }
 }
 
+/// Leaves what `--only` names.
+fn some(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, (String, u8)> {
+    let wanted: Result<Vec<Only>, _> = wanted.iter().map(|text| Only::parse(text)).collect();
+    let wanted = wanted.map_err(|error| (format!("`--only`: {error}"), exit_code::INVALID))?;
+    only(scenarios, &wanted).map_err(|message| (message, exit_code::NOTHING_CHECKED))
+}
+
 /// Applies what the command line says over what the scenarios say.
 fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
     if let Some(backup) = &arguments.backup {
@@ -183,6 +200,9 @@ fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
         && arguments.backup.is_some()
     {
         words.extend(["--backup".to_owned(), path.display().to_string()]);
+    }
+    for only in &scenario.facts.only {
+        words.extend(["--only".to_owned(), only.clone()]);
     }
     if let Some(provider) = arguments.server {
         let word = match provider {

@@ -190,6 +190,8 @@ struct Scenario {
     file: String,
     /// SHA-256 of the file, in hexadecimal.
     sha256: String,
+    /// The kinds and ids of checks that were asked for; empty for all of them.
+    only: Vec<String>,
 }
 
 /// Which backup was restored, and what it says of itself.

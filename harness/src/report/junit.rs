@@ -58,7 +58,7 @@ fn split_before(xml: &str, tag: &str) -> String {
 }
 
 fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
-    let scenario = line(&result.scenario.name);
+    let scenario = line(&result.scenario.title());
     let mut cases: Vec<TestCase> = Vec::new();
     cases.extend(
         result

@@ -55,7 +55,7 @@ fn verdict_section(page: &mut Page, result: &DrillResult, verdict: Verdict) {
     let scenario = &result.scenario;
     page.heading(
         1,
-        fixed(verdict.word()) + ": restore drill of " + code(&scenario.name),
+        fixed(verdict.word()) + ": restore drill of " + code(&scenario.title()),
     );
     page.paragraph(
         fixed("**")

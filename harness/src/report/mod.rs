@@ -20,7 +20,8 @@ use tempfile::NamedTempFile;
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
-/// Writes `drill.json`, `drill.md` and `junit.xml` into `<folder>/<scenario name>/`.
+/// Writes `drill.json`, `drill.md` and `junit.xml` into `<folder>/<scenario name>/`; of a drill of
+/// some checks only, into a folder of its own, so that it never takes the place of a whole one.
 ///
 /// Each file appears whole or not at all; what an earlier drill left there is replaced.
 ///
@@ -66,7 +67,7 @@ pub fn write_merged(folder: &Path, drills: &[(&DrillResult, Verdict)]) -> io::Re
 }
 
 /// The scenario's name, where it can be the name of one folder.
-fn folder_name(result: &DrillResult) -> io::Result<&str> {
+fn folder_name(result: &DrillResult) -> io::Result<String> {
     let name = result.scenario.name.as_str();
     let one_folder = !name.starts_with('.')
         && !name.is_empty()
@@ -74,13 +75,24 @@ fn folder_name(result: &DrillResult) -> io::Result<&str> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if one_folder {
-        Ok(name)
+        let only = result.scenario.only.iter().map(|only| slug(only));
+        Ok(std::iter::once(name.to_owned())
+            .chain(only)
+            .collect::<Vec<_>>()
+            .join(".only-"))
     } else {
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "the scenario's name cannot be a folder's name",
         ))
     }
+}
+
+/// A pattern as a part of a folder's name: `role/plur*` → `role-plur`.
+fn slug(pattern: &str) -> String {
+    let parts = pattern.split(|c: char| !c.is_ascii_alphanumeric());
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("-")
 }
 
 /// Writes a temporary file beside its destination, down to the disk.
@@ -113,5 +125,13 @@ mod tests {
         let mut result = DrillResult::default();
         name.clone_into(&mut result.scenario.name);
         assert_eq!(folder_name(&result).is_ok(), good);
+    }
+
+    #[test]
+    fn some_checks_only_have_a_folder_of_their_own() {
+        let mut result = DrillResult::default();
+        "plur".clone_into(&mut result.scenario.name);
+        result.scenario.only = vec!["role".to_owned(), "rls/../*".to_owned()];
+        assert_eq!(folder_name(&result).unwrap(), "plur.only-role.only-rls");
     }
 }

@@ -52,7 +52,7 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     };
     let title = format!(
         "{} (exit code {})",
-        line(&result.scenario.name),
+        line(&result.scenario.title()),
         exit_code::of(verdict)
     );
     let word = paper.paint(verdict.word(), hue);

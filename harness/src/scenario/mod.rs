@@ -2,9 +2,10 @@
 //! engine is asked, and the environment comes in as a value.
 //!
 //! - `file` is the shape of the file; providers, restore methods and checks own their parts of it
-//! - `validate` is its meaning, `schema` the JSON Schema for editors
+//! - `validate` is its meaning, `only` a selection of its checks, `schema` the JSON Schema for editors
 
 pub mod file;
+pub mod only;
 pub mod schema;
 mod validate;
 

@@ -92,6 +92,7 @@ pub(super) fn scenario(
             description,
             file: path.to_owned(),
             sha256: crate::redact::hex(&Sha256::digest(text.as_bytes())),
+            only: Vec::new(),
         },
         folder: match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

@@ -28,6 +28,7 @@ impl Report {
             duration_s: result.duration.as_secs_f64(),
             scenario: Scenario {
                 name: result.scenario.name.clone(),
+                only: result.scenario.only.clone(),
                 description: result.scenario.description.clone(),
                 file: show(&result.scenario.file),
                 sha256: result.scenario.sha256.clone(),

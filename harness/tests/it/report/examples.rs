@@ -27,6 +27,7 @@ pub fn proven() -> DrillResult {
             description: Some("The nightly dump of PLUR Enterprise restores whole.".to_owned()),
             file: "scenarios/plur/nightly.toml".into(),
             sha256: "1c6f0a5e3bd7c24f98e1d05a7b62c3f4e9a80d17b5c6e2f3a4d5b6c7d8e9f001".to_owned(),
+            only: Vec::new(),
         },
         started: "2025-11-21T06:12:03.218Z".parse().unwrap(),
         duration: Duration::from_millis(96_412),

@@ -270,14 +270,20 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
 
 /// Any drill.
 pub fn drill() -> impl Strategy<Value = DrillResult> {
-    let scenario = (nasty(), option::of(nasty()), nasty(), nasty()).prop_map(
-        |(name, description, file, sha256)| ScenarioFacts {
+    let scenario = (
+        nasty(),
+        option::of(nasty()),
+        nasty(),
+        nasty(),
+        vec(nasty(), 0..2),
+    )
+        .prop_map(|(name, description, file, sha256, only)| ScenarioFacts {
             name,
             description,
             file: file.into(),
             sha256,
-        },
-    );
+            only,
+        });
     (
         (scenario, nasty(), nasty(), time(), duration()),
         (stages(), checks(), objectives(), not_tested()),

@@ -191,6 +191,14 @@ pub struct Invocation {
     pub words: Vec<String>,
 }
 
+/// Reads the environment.
+#[must_use]
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// Reads the command line and the environment.
 ///
 /// # Errors
@@ -205,9 +213,7 @@ pub fn read() -> Result<Invocation, u8> {
             exit_code::PROVEN
         }
     })?;
-    let environment: Environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = environment();
     let plain = environment
         .get("NO_COLOR")
         .is_some_and(|value| !value.is_empty())

@@ -10,6 +10,7 @@ pub mod database;
 pub mod event;
 pub mod exit_code;
 pub mod input;
+pub mod libtest;
 pub mod namespace;
 pub mod outcome;
 pub mod process;

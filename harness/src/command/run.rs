@@ -230,7 +230,7 @@ fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
 
 /// Turns the first SIGINT or SIGTERM into the orderly end of the drill. Later ones change nothing:
 /// the teardown has a limit of its own.
-pub(super) fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
+pub(crate) fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {

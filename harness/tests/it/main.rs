@@ -12,6 +12,7 @@
 mod backup;
 mod check;
 mod drill;
+mod libtest;
 mod report;
 mod server;
 mod support;

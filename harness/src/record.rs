@@ -368,7 +368,8 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
     };
     let mut untested = Vec::new();
     let made = &scenario.restore.create_roles;
-    if !made.is_empty() {
+    // Where nothing was restored, none was made.
+    if !made.is_empty() && result.restore.is_some() {
         untested.push(entry(
             &format!("the roles {}", made.join(", ")),
             "they are not in the backup and were made without login and rights, as `create-roles` says",

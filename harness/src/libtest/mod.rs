@@ -3,9 +3,9 @@
 //! Every stage and every check of every scenario is a test of its own, and one more is the verdict:
 //!
 //! ```text
-//! test [drill] plur::stage/restore                        ... ok
-//! test [drill] plur::row-count/every-table-holds-its-rows ... ok
-//! test [drill] plur::verdict                              ... ok
+//! test plur::stage/restore                        ... ok
+//! test plur::row-count/every-table-holds-its-rows ... ok
+//! test plur::verdict                              ... ok
 //! ```
 //!
 //! A project has its drills among its tests with these lines in its `Cargo.toml`
@@ -113,7 +113,7 @@ fn tests(scenario: Scenario, ground: &Arc<Ground>) -> Vec<Trial> {
     let tests = parts.into_iter().map(|part| {
         let drill = Arc::clone(&drill);
         let title = format!("{name}::{part}");
-        Trial::ignorable_test(title, move || drill.tell(&part)).with_kind("drill")
+        Trial::ignorable_test(title, move || drill.tell(&part))
     });
     tests.collect()
 }
@@ -124,7 +124,6 @@ fn failing(file: &Path, message: String) -> Trial {
     Trial::test(format!("{}::scenario", name.display()), || {
         Err(Failed::from(message))
     })
-    .with_kind("drill")
 }
 
 /// What one test is about.

@@ -204,7 +204,7 @@ fn every_test_says_what_became_of_its_part() {
     }
     for said in [
         "expected at least 4 rows, found 3 rows",
-        "line 9 of the scenario, database postgres",
+        "line 9 of the scenario, database restored",
         "NOT PROVEN (exit code 10)",
         "reports/shop",
     ] {

@@ -202,6 +202,7 @@ impl Default for Terms {
 }
 
 /// One open session. Read-only unless an attempt is made in it.
+#[derive(Debug)]
 pub struct Session {
     connection: PgConnection,
 }
@@ -395,6 +396,25 @@ impl Session {
             Ok(answer) => Attempt::Allowed(answer.affected),
             Err(error) => Attempt::Refused(error),
         })
+    }
+
+    /// Sets the limit of each statement anew.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub(crate) async fn limit(&mut self, terms: &Terms) -> Result<(), DatabaseError> {
+        let limit = terms.statement_timeout.as_millis();
+        self.run(&format!("SET statement_timeout = {limit}"))
+            .await
+            .map(drop)
+    }
+
+    /// Makes the session as it was when it was opened: settings, role, temporary objects, locks.
+    ///
+    /// # Errors
+    /// When it is gone, or in the middle of a transaction.
+    pub(crate) async fn reset(&mut self) -> Result<(), DatabaseError> {
+        self.run("DISCARD ALL").await.map(drop)
     }
 
     /// Ends the session politely; dropping it does the same less politely.

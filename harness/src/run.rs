@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt as _, stream};
 
 use crate::check::counts::Counts;
+use crate::check::sessions::Sessions;
 use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -93,6 +94,7 @@ async fn stages(
         server,
         backup: &facts,
         counts: &counts,
+        sessions: Sessions::default(),
         run: &run.id,
         log: &log,
     };
@@ -107,6 +109,7 @@ struct Ground<'a> {
     server: &'a ThrowawayServer,
     backup: &'a BackupFacts,
     counts: &'a Counts,
+    sessions: Sessions,
     run: &'a str,
     log: &'a RestoreLog,
 }
@@ -127,6 +130,8 @@ async fn checks(ground: &Ground<'_>, record: &mut Record<'_>) {
     }
     alone.extend(again);
     for check in alone {
+        // Alone is alone: a copy of a database, for one, is only made when nobody is in it.
+        ground.sessions.end().await;
         let seen = one(ground, check).await;
         record.check(check, seen.database, seen.duration, seen.looked);
     }
@@ -157,6 +162,7 @@ async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
         database,
         backup: ground.backup,
         counts: ground.counts,
+        sessions: &ground.sessions,
         folder: &ground.scenario.folder,
         environment: &ground.context.environment,
         redactor: &ground.context.redactor,

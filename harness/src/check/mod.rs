@@ -16,6 +16,7 @@ pub mod privilege;
 pub mod rls;
 pub mod row_count;
 pub mod schema_version;
+pub mod sessions;
 pub mod target;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 use common::COMMON_KEYS;
 use counts::Counts;
+use sessions::{Lent, Sessions};
 
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]
@@ -60,6 +62,8 @@ pub struct Restored<'a> {
     pub database: &'a str,
     /// What the backup says of itself, such as when it was made.
     pub backup: &'a BackupFacts,
+    /// Sessions that checks hand on to each other.
+    pub sessions: &'a Sessions,
     /// How many rows tables hold: each is read once, however many checks count on it.
     pub counts: &'a Counts,
     /// The folder that relative paths start from.
@@ -73,12 +77,15 @@ pub struct Restored<'a> {
 }
 
 impl Restored<'_> {
-    /// Opens a read-only session as superuser, to look at catalogs and to count.
+    /// Lends a read-only session as superuser, to look at catalogs and to count. `close` gives it
+    /// back to the other checks.
     ///
     /// # Errors
     /// When the database does not let it in.
-    pub async fn session(&self) -> Result<Session, DatabaseError> {
-        Session::superuser(self.server.endpoint(), self.database, &self.terms()).await
+    pub async fn session(&self) -> Result<Lent<'_>, DatabaseError> {
+        self.sessions
+            .lend(self.server.endpoint(), self.database, &self.terms())
+            .await
     }
 
     /// Opens a fresh session as `role` itself, with `settings` set in it.

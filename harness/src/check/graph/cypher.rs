@@ -2,6 +2,7 @@
 
 use super::bound::Bound;
 use super::catalog;
+use crate::check::sessions::Lent;
 use crate::check::{CouldNotLook, Restored};
 use crate::database::{DatabaseError, QualifiedName, Session, quote_literal};
 use crate::outcome::Finding;
@@ -130,7 +131,7 @@ pub async fn ask(
 }
 
 /// Opens a superuser's session in which Cypher runs whatever the database's settings are.
-async fn superuser(restored: &Restored<'_>) -> Result<Session, CouldNotLook> {
+async fn superuser<'a>(restored: &'a Restored<'_>) -> Result<Lent<'a>, CouldNotLook> {
     let mut session = restored.session().await?;
     // AGE names its operators without a schema.
     session

@@ -12,6 +12,7 @@ use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::spool::Spool;
 use redrill::backup::{self, Backup};
 use redrill::check::counts::Counts;
+use redrill::check::sessions::Sessions;
 use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
 use redrill::database::{Address, quote_ident, quote_literal};
@@ -257,6 +258,7 @@ impl Plur {
             database: &database,
             backup: &self.backup,
             counts: &Counts::default(),
+            sessions: &Sessions::default(),
             folder: &folder,
             environment: &environment(),
             redactor: &Redactor::default(),

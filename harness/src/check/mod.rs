@@ -7,16 +7,22 @@
 pub mod api;
 pub mod append_only;
 pub mod baseline;
+pub mod command;
 pub mod common;
 pub mod counts;
 pub mod extension;
+pub mod freshness;
 pub mod graph;
 pub mod index;
 pub mod privilege;
+pub mod program;
 pub mod rls;
 pub mod row_count;
 pub mod schema_version;
+pub mod size;
+pub mod sql;
 pub mod target;
+pub mod vector;
 
 use std::path::Path;
 use std::time::Duration;
@@ -41,12 +47,17 @@ pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<command::Command>(),
         Kind::of::<extension::Extension>(),
+        Kind::of::<freshness::Freshness>(),
         Kind::of::<graph::Graph>(),
         Kind::of::<index::Index>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
+        Kind::of::<size::Size>(),
+        Kind::of::<sql::Sql>(),
+        Kind::of::<vector::Vector>(),
     ]
 }
 

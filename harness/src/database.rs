@@ -299,16 +299,33 @@ impl Session {
     /// # Errors
     /// The server's error, without values.
     pub async fn run(&mut self, sql: &str) -> Result<Answer, DatabaseError> {
+        Ok(self.run_keeping(sql, usize::MAX).await?.0)
+    }
+
+    /// The same, but keeps no more than the first `keep` rows; also tells how many there were.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn run_keeping(
+        &mut self,
+        sql: &str,
+        keep: usize,
+    ) -> Result<(Answer, u64), DatabaseError> {
         let mut answer = Answer::default();
+        let mut count = 0;
         let mut stream =
             sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
         while let Some(item) = stream.try_next().await? {
             match item {
                 Either::Left(done) => answer.affected += done.rows_affected(),
                 Either::Right(row) => {
+                    count += 1;
                     if answer.columns.len() != row.columns().len() {
                         answer.columns =
                             row.columns().iter().map(|c| c.name().to_owned()).collect();
+                    }
+                    if answer.rows.len() >= keep {
+                        continue;
                     }
                     let mut values = Vec::with_capacity(row.columns().len());
                     for index in 0..row.columns().len() {
@@ -319,7 +336,7 @@ impl Session {
                 }
             }
         }
-        Ok(answer)
+        Ok((answer, count))
     }
 
     /// Runs a query and gives its rows.

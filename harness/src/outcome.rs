@@ -332,8 +332,22 @@ pub struct BackupFacts {
     pub tiers: Vec<Objective>,
     /// What was compared with the backup before, one sentence; `None` where there is none.
     pub previous: Option<String>,
+    /// Its size and that of the backup before; `None` where there is none.
+    pub before: Option<Before>,
     /// The dumps of a bundle, in the order of their restore; empty for a single dump.
     pub parts: Vec<PartFacts>,
+}
+
+/// The size of a backup and of the one before it, both without what they are wrapped in where that is
+/// known of both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Name of the one before.
+    pub name: String,
+    /// Bytes of this one.
+    pub now: u64,
+    /// Bytes of the one before.
+    pub before: u64,
 }
 
 /// What a look at a backup found, without any server: the one value that its reports are made from.

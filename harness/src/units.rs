@@ -127,6 +127,41 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+/// A share, written with a percent sign: `"5%"`.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Percent(pub f64);
+
+impl Percent {
+    /// Reads a share.
+    ///
+    /// # Errors
+    /// A lowercase fragment with an example.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text.trim()
+            .strip_suffix('%')
+            .and_then(|number| number.trim().parse().ok())
+            .filter(|number: &f64| (0.0..=100.0).contains(number))
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a share; write as in \"5%\""))
+    }
+
+    /// Gives it as a fraction of one.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        self.0 / 100.0
+    }
+}
+
+impl TryFrom<String> for Percent {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
 /// Shows a duration as a person would say it: `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min`, `26 days`.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {

@@ -86,6 +86,7 @@ pub async fn examine(
             may_shrink.iter().any(|pattern| pattern.matches(table))
         });
         backup.previous = Some(compared.summary);
+        backup.before = Some(compared.before);
         // A broken backup is smaller than the one before because it is broken.
         if backup.problems.is_empty() {
             backup.problems.extend(compared.problems);

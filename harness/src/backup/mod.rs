@@ -37,7 +37,7 @@ use packing::{Keys, Layer, OpenError, Unpacked};
 use source::candidates::{Candidate, Verdict};
 
 use crate::outcome::{
-    BackupFacts, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
+    BackupFacts, Before, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
 };
 
 /// A backup that was looked at from its first byte to its last.
@@ -70,6 +70,8 @@ pub struct Backup {
     pub tiers: Vec<Objective>,
     /// What was compared with the backup before, one sentence.
     pub previous: Option<String>,
+    /// Its size and that of the backup before.
+    pub before: Option<Before>,
     /// What makes it no whole backup; empty for a good one.
     pub problems: Vec<Finding>,
     /// What is odd about it and does not matter.
@@ -205,6 +207,7 @@ impl Backup {
             not_held: contents.not_held(),
             tiers: self.tiers.clone(),
             previous: self.previous.clone(),
+            before: self.before.clone(),
             parts: parts
                 .iter()
                 .map(|part| PartFacts {

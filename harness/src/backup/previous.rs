@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Backup, Contents};
 use crate::database::QualifiedName;
-use crate::outcome::Finding;
+use crate::outcome::{Before, Finding};
 use crate::units::{show_bytes, show_count};
 
 /// Below this share of the one before, in percent, something is lost.
@@ -61,6 +61,8 @@ impl Looked {
 pub struct Compared {
     /// One sentence for the reports.
     pub summary: String,
+    /// Both sizes, as they were compared.
+    pub before: Before,
     /// What is lost.
     pub problems: Vec<Finding>,
     /// What shrank.
@@ -95,6 +97,11 @@ pub fn compare(
             previous.bytes,
         ),
         None => (backup.bytes, previous.bytes),
+    };
+    compared.before = Before {
+        name: previous.name.clone(),
+        now: sizes.0,
+        before: sizes.1,
     };
     if let Some((list, finding)) = size(sizes, &previous.name, &mut compared) {
         list.push(finding);
@@ -259,6 +266,7 @@ mod tests {
             }],
             tiers: Vec::new(),
             previous: None,
+            before: None,
             problems: Vec::new(),
             warnings: Vec::new(),
         }

@@ -7,17 +7,23 @@
 pub mod api;
 pub mod append_only;
 pub mod baseline;
+pub mod command;
 pub mod common;
 pub mod counts;
 pub mod extension;
+pub mod freshness;
 pub mod graph;
 pub mod index;
 pub mod privilege;
+pub mod program;
 pub mod rls;
 pub mod row_count;
 pub mod schema_version;
 pub mod sessions;
+pub mod size;
+pub mod sql;
 pub mod target;
+pub mod vector;
 
 use std::path::Path;
 use std::time::Duration;
@@ -43,12 +49,17 @@ pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<command::Command>(),
         Kind::of::<extension::Extension>(),
+        Kind::of::<freshness::Freshness>(),
         Kind::of::<graph::Graph>(),
         Kind::of::<index::Index>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
+        Kind::of::<size::Size>(),
+        Kind::of::<sql::Sql>(),
+        Kind::of::<vector::Vector>(),
     ]
 }
 
@@ -86,6 +97,14 @@ impl Restored<'_> {
         self.sessions
             .lend(self.server.endpoint(), self.database, &self.terms())
             .await
+    }
+
+    /// Opens a read-only session as superuser that no other check will have.
+    ///
+    /// # Errors
+    /// When the database does not let it in.
+    pub async fn own_session(&self) -> Result<Session, DatabaseError> {
+        Session::superuser(self.server.endpoint(), self.database, &self.terms()).await
     }
 
     /// Opens a fresh session as `role` itself, with `settings` set in it.

@@ -12,7 +12,7 @@ use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
 use crate::outcome::Finding;
-use crate::units::show_count;
+use crate::units::{Percent, show_count};
 
 /// Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
 ///
@@ -72,25 +72,6 @@ pub struct PerPartition {
     /// Partitions that must be empty, such as the default partition.
     #[serde(default)]
     pub empty: Vec<String>,
-}
-
-/// A share, written with a percent sign.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub struct Percent(f64);
-
-impl TryFrom<String> for Percent {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.trim()
-            .strip_suffix('%')
-            .and_then(|number| number.trim().parse().ok())
-            .filter(|number: &f64| (0.0..=100.0).contains(number))
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is not a share; write as in \"5%\""))
-    }
 }
 
 impl Parameters for RowCount {

@@ -4,6 +4,7 @@
 //! A provider first gives an empty [`Machine`]; starting it is a second step, because a physical
 //! backup will want to put its data directory in between.
 
+pub mod clone;
 #[cfg(feature = "container")]
 mod container;
 mod extension;

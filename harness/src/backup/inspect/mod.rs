@@ -117,6 +117,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, Inspect
         parts: looked.parts,
         tiers: Vec::new(),
         previous: None,
+        before: None,
         problems: looked.problems,
         warnings: looked.warnings,
     })

@@ -3,32 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use super::request::Client;
 use super::{Api, Ready};
-use crate::check::{CouldNotLook, Restored};
+use crate::check::{CouldNotLook, Restored, program};
 use crate::input::secret::SecretText;
 use crate::outcome::Finding;
 use crate::process::{self, Program, Running};
-use crate::sqlstate::without_quoted;
 use crate::units::show_duration;
 
 /// Pause between two looks whether it is ready.
 const POLL: Duration = Duration::from_millis(50);
-
-/// What it gets of redrill's own environment, so that it finds programs and its own folders. Nothing
-/// else: a variable of the shell may well name the production database.
-const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR"];
-
-/// Lines of output that a finding shows.
-const LINES: usize = 15;
-
-/// Characters of a line that a finding shows.
-const LINE: usize = 300;
 
 /// An application that runs. Dropping it kills it with all that it started.
 pub struct Application {
@@ -45,17 +33,9 @@ impl Application {
             CouldNotLook::because(format!("this machine gives no free port: {error}"))
         })?;
         let environment = environment(check, restored, port)?;
-        let folder = restored
-            .folder
-            .join(check.working_directory.as_deref().unwrap_or(".".as_ref()));
-        let folder = absolute(folder)?;
+        let folder = program::folder(restored, check.working_directory.as_deref())?;
         let mut words = check.command.iter();
-        let program = words.next().map_or("", String::as_str);
-        let program = if program.contains('/') {
-            absolute(restored.folder.join(program))?
-        } else {
-            PathBuf::from(program)
-        };
+        let program = program::path(restored, words.next().map_or("", String::as_str))?;
         let places = places(check, restored, port);
         let mut running = process::spawn(Program {
             path: program,
@@ -126,12 +106,6 @@ impl Application {
     }
 }
 
-/// Makes a path absolute: the application starts in a folder of its own.
-fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotLook> {
-    std::path::absolute(&path)
-        .map_err(|error| CouldNotLook::because(format!("{}: {error}", path.display())))
-}
-
 /// Lets the system choose a port. Another program could take it before the application does; then
 /// the application says so and ends.
 fn free_port() -> std::io::Result<u16> {
@@ -192,12 +166,7 @@ fn environment(
     restored: &Restored<'_>,
     port: u16,
 ) -> Result<Vec<(String, String)>, CouldNotLook> {
-    let mut variables = BTreeMap::new();
-    for name in INHERITED {
-        if let Some(value) = restored.environment.get(*name) {
-            variables.insert((*name).to_owned(), value.clone());
-        }
-    }
+    let mut variables: BTreeMap<String, String> = program::inherited(restored).collect();
     for (name, value) in connection(check, restored) {
         let name = match (&check.url_variable, name.as_str()) {
             (Some(other), "DATABASE_URL") => other.clone(),
@@ -221,35 +190,6 @@ fn environment(
     Ok(variables.into_iter().collect())
 }
 
-/// Gives the last lines of an output that is free of secrets; without `whole`, also of what may be
-/// a value of a row: quoted text, and the lines in which the server explains an error.
-pub fn tail(output: &str, whole: bool) -> String {
-    let explains = |line: &str| {
-        let lower = line.to_ascii_lowercase();
-        ["detail", "context:", "failing row", "where:"]
-            .iter()
-            .any(|word| lower.contains(word))
-    };
-    let lines: Vec<String> = output
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty() && (whole || !explains(line)))
-        .map(|line| {
-            let line = if whole {
-                line.to_owned()
-            } else {
-                without_quoted(line)
-            };
-            // Control characters would act on the terminal that shows the finding.
-            line.chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .take(LINE)
-                .collect()
-        })
-        .collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,16 +206,6 @@ mod tests {
             ("{url}", "postgres://{port}/x".to_owned()),
         ];
         assert_eq!(fill(text, &places), filled);
-    }
-
-    #[test]
-    fn output_is_cut_and_holds_no_values() {
-        let output = "first\nno \"alice\" here\nDETAIL: Key (email)=(alice)\n\u{1b}[31mred\n\n";
-        assert_eq!(tail(output, false), "first\nno \"…\" here\n [31mred");
-        assert!(tail(output, true).contains("alice"));
-        let long = "line\n".repeat(1000);
-        assert_eq!(tail(&long, false).lines().count(), LINES);
-        assert_eq!(tail(&"x".repeat(10_000), false).len(), LINE);
     }
 
     #[test]

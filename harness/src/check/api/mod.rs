@@ -15,7 +15,7 @@ use serde::Deserialize;
 use self::application::Application;
 use self::expect::Expectation;
 use self::request::{Client, Request};
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored, program};
 use crate::database::{Session, quote_literal};
 use crate::input::secret::SecretText;
 use crate::outcome::Finding;
@@ -308,7 +308,7 @@ impl Api {
         restored: &Restored<'_>,
     ) -> Finding {
         let output = application.stop().await;
-        let tail = application::tail(&restored.redactor.clean(&output), self.show_output);
+        let tail = program::tail(&restored.redactor.clean(&output), self.show_output);
         let said = if tail.is_empty() {
             "the application wrote nothing".to_owned()
         } else {

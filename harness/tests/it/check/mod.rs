@@ -1,8 +1,13 @@
 mod api;
 mod append_only;
+mod command;
 mod extension;
+mod freshness;
 mod graph;
 mod index;
 mod rls;
 mod row_count;
 mod schema_version;
+mod size;
+mod sql;
+mod vector;

@@ -82,3 +82,17 @@ fn backups_that_are_not_kept_are_an_objective_missed() {
         assert!(page.contains("2026-05-22 to 2026-05-23"), "{page}");
     }
 }
+
+#[test]
+fn f45_a_check_of_the_size_asks_for_more() {
+    let mut wrong = Vec::new();
+    for (share, code) in [("50%", 0), ("90%", 10)] {
+        let check = format!("[[check.size]]\nwhole = \"backup\"\nprevious = \"{share}\"\n");
+        let ended = days(dump(BEFORE), [1000, 2000, 5000], &check).run();
+        let failed = ended.checks("fail").len();
+        if ended.code != code || failed != usize::from(code != 0) {
+            wrong.push(format!("{share}: {}\n{}", ended.code, ended.stdout));
+        }
+    }
+    none(wrong);
+}

@@ -353,6 +353,7 @@ fn backup() -> BackupFacts {
         large_objects: 0,
         tiers: Vec::new(),
         previous: Some("18.4 MB, 18.3 MB before in plur-2025-11-20.sql.gz".to_owned()),
+        before: None,
         parts: Vec::new(),
         not_held: vec![
             NotTested {

@@ -200,6 +200,7 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 not_held,
                 tiers: Vec::new(),
                 previous: versions.0.clone(),
+                before: None,
                 parts: names
                     .2
                     .iter()

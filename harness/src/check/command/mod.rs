@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -91,7 +91,8 @@ pub struct Command {
 pub struct Expect {
     /// Its exit code. Default: 0.
     pub exit: Option<u8>,
-    /// A regular expression that its output matches, standard error included.
+    /// A regular expression that its output matches, standard error included; `^` and `$` stand for the
+    /// ends of a line.
     pub output: Option<String>,
 }
 
@@ -121,7 +122,7 @@ impl Parameters for Command {
                 "every output holds the empty text: this asserts nothing",
             )),
             Some(output) => {
-                if Regex::new(output).is_err() {
+                if lines(output).is_err() {
                     complaints.push(Complaint::about(
                         "expect",
                         format!("`{output}` is no regular expression"),
@@ -132,6 +133,11 @@ impl Parameters for Command {
         }
         complaints
     }
+}
+
+/// Makes a pattern for lines.
+fn lines(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).multi_line(true).build()
 }
 
 /// Whether a role may log in.
@@ -394,7 +400,7 @@ impl Command {
             ));
         }
         if let Some(output) = &self.expect.output
-            && !Regex::new(output).is_ok_and(|pattern| pattern.is_match(&ended.output))
+            && !lines(output).is_ok_and(|pattern| pattern.is_match(&ended.output))
         {
             let lines = show_count(ended.output.lines().count() as u64);
             let expected = format!("output that matches `{output}`");
@@ -471,6 +477,7 @@ mod tests_of_command {
     #[case("expect = { exit = 3 }", 0, "", 1)]
     #[case("expect = { output = 'bal.nced' }", 0, "is balanced\n", 0)]
     #[case("expect = { output = 'balanced' }", 0, "is not\n", 1)]
+    #[case("expect = { output = '^balanced$' }", 0, "first\nbalanced\nlast\n", 0)]
     #[case("", 0, "1..2\nok 1\nok 2\n", 0)]
     #[case("", 0, "1..2\nok 1\nnot ok 2\n", 1)]
     #[case("", 1, "1..2\nok 1\nnot ok 2\n", 1)]

@@ -88,7 +88,7 @@ async fn command() {
         for via in [write, "psql -XqAtc 'DELETE FROM plur.sessions' \"$DATABASE_URL\"", "env -u PGOPTIONS psql -XqAtc 'DELETE FROM plur.sessions' \"$DATABASE_URL\""] {
             fails(plur, "a write is refused", "", &sh(via, ""), &["exit code 1"]).await;
         }
-        let original = "test \"$(psql -XAt -d \"${PGDATABASE#redrill_copy_of_}\" -c 'SELECT count(*) FROM plur.sessions')\" = 30";
+        let original = "test \"$(psql -XAt -d \"$${PGDATABASE#redrill_copy_of_}\" -c 'SELECT count(*) FROM plur.sessions')\" = 30";
         passes(plur, "a write goes into a copy", &sh(&format!("{write} && {original}"), "writes = true")).await;
         passes(plur, "the copy has the settings of the database", &path.replace("role =", "writes = true\nrole =")).await;
         let rights = "psql -XAtc \"SELECT count(*) FROM pg_database a, pg_database b WHERE a.datname = current_database() AND b.datname = substr(a.datname, 17) AND a.datdba = b.datdba AND a.datacl = b.datacl\"";

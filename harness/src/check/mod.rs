@@ -8,15 +8,22 @@ pub mod api;
 pub mod append_only;
 pub mod baseline;
 pub mod common;
+pub mod constraint;
 pub mod counts;
+pub mod definition;
 pub mod extension;
+pub mod function;
 pub mod graph;
 pub mod index;
+pub mod partition;
 pub mod privilege;
 pub mod rls;
 pub mod row_count;
 pub mod schema_version;
+pub mod sequence;
 pub mod target;
+pub mod trigger;
+pub mod triggers;
 
 use std::path::Path;
 use std::time::Duration;
@@ -41,12 +48,17 @@ pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<constraint::Constraint>(),
         Kind::of::<extension::Extension>(),
+        Kind::of::<function::Function>(),
         Kind::of::<graph::Graph>(),
         Kind::of::<index::Index>(),
+        Kind::of::<partition::Partition>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
+        Kind::of::<sequence::Sequence>(),
+        Kind::of::<trigger::TriggerCheck>(),
     ]
 }
 

@@ -1,8 +1,13 @@
 mod api;
 mod append_only;
+mod constraint;
 mod extension;
+mod function;
 mod graph;
 mod index;
+mod partition;
 mod rls;
 mod row_count;
 mod schema_version;
+mod sequence;
+mod trigger;

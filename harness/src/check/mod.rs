@@ -9,20 +9,27 @@ pub mod append_only;
 pub mod baseline;
 pub mod command;
 pub mod common;
+pub mod constraint;
 pub mod counts;
+pub mod definition;
 pub mod extension;
 pub mod freshness;
+pub mod function;
 pub mod graph;
 pub mod index;
+pub mod partition;
 pub mod privilege;
 pub mod program;
 pub mod rls;
 pub mod row_count;
 pub mod schema_version;
+pub mod sequence;
 pub mod sessions;
 pub mod size;
 pub mod sql;
 pub mod target;
+pub mod trigger;
+pub mod triggers;
 pub mod vector;
 
 use std::path::Path;
@@ -50,15 +57,20 @@ pub fn kinds() -> Vec<Kind> {
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
         Kind::of::<command::Command>(),
+        Kind::of::<constraint::Constraint>(),
         Kind::of::<extension::Extension>(),
         Kind::of::<freshness::Freshness>(),
+        Kind::of::<function::Function>(),
         Kind::of::<graph::Graph>(),
         Kind::of::<index::Index>(),
+        Kind::of::<partition::Partition>(),
         Kind::of::<rls::Rls>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
+        Kind::of::<sequence::Sequence>(),
         Kind::of::<size::Size>(),
         Kind::of::<sql::Sql>(),
+        Kind::of::<trigger::TriggerCheck>(),
         Kind::of::<vector::Vector>(),
     ]
 }

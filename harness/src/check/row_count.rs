@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::baseline::Baseline;
-use crate::check::target::Targets;
+use crate::check::target::{Targets, matches};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
 use crate::outcome::Finding;
@@ -278,25 +278,6 @@ impl RowCount {
             })
             .collect()
     }
-}
-
-/// Tells whether a pattern with `*` and `?` names `text`.
-fn matches(pattern: &str, text: &str) -> bool {
-    fn inner(pattern: &[u8], text: &[u8]) -> bool {
-        match (pattern.split_first(), text.split_first()) {
-            (None, None) => true,
-            (Some((b'*', rest)), _) => {
-                inner(rest, text)
-                    || text
-                        .split_first()
-                        .is_some_and(|(_, tail)| inner(pattern, tail))
-            }
-            (Some((b'?', rest)), Some((_, tail))) => inner(rest, tail),
-            (Some((p, rest)), Some((t, tail))) if p == t => inner(rest, tail),
-            _ => false,
-        }
-    }
-    inner(pattern.as_bytes(), text.as_bytes())
 }
 
 /// Counts each partition and compares it with its bounds.

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::attempts::{Deed, End, Target};
-pub use self::triggers::{Enabled, Event, Level, WantedTrigger};
+pub use self::triggers::{Enabled, Event, WantedTrigger};
 use crate::check::privilege::{
     Relation, conclude, major_version, one_statement, show_findings, tree,
 };
@@ -203,7 +203,7 @@ impl Check for AppendOnly {
                 Err(error) => unclear.push(error),
             }
         }
-        let triggers = triggers::read(&mut session, &relations).await?;
+        let triggers = crate::check::triggers::read(&mut session, &relations).await?;
         for wanted in &self.triggers {
             for relation in &relations {
                 findings.extend(wanted.compare(relation, &triggers));

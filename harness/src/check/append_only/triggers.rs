@@ -1,11 +1,12 @@
-//! Which triggers stand on each table, and whether they are the ones that must.
+//! Which triggers every table of an audit trail must have.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::Complaint;
-use crate::check::privilege::{Relation, is_true};
-use crate::database::{DatabaseError, QualifiedName, Session, TextRow};
+use crate::check::privilege::Relation;
+use crate::check::triggers::{Level, Trigger};
+use crate::database::QualifiedName;
 use crate::outcome::Finding;
 
 /// A trigger that every table that holds rows must have.
@@ -24,16 +25,6 @@ pub struct WantedTrigger {
     pub enabled: Enabled,
     /// The function that it must call, as `schema.name`.
     pub function: Option<String>,
-}
-
-/// How often a trigger fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// For each row.
-    Row,
-    /// For each statement.
-    Statement,
 }
 
 /// What changes history.
@@ -76,93 +67,6 @@ pub enum Enabled {
     Origin,
     /// In every session.
     Always,
-}
-
-/// A trigger as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trigger {
-    oid: String,
-    name: String,
-    /// `tgtype`: bit 0 is "for each row", the rest the events.
-    kind: u32,
-    /// `tgenabled`: `O`, `A`, `R` or `D`.
-    enabled: char,
-    /// Whether it fires only on UPDATE of some columns.
-    pub some_columns: bool,
-    function: QualifiedName,
-}
-
-const TRIGGERS: &str = "
-SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, t.tgattr::pg_catalog.text <> '',
-       n.nspname, p.proname
-  FROM pg_catalog.pg_trigger t
-  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE t.tgrelid IN ({oids})
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
-                    WHERE k.oid = t.tgconstraint AND k.contype <> 't')
- ORDER BY t.tgname";
-
-/// Reads the triggers of all tables, except those that carry out a foreign or deferred key.
-///
-/// `tgisinternal` does not tell them apart: up to PostgreSQL 14 a clone on a partition has it too.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn read(
-    session: &mut Session,
-    relations: &[Relation],
-) -> Result<Vec<Trigger>, DatabaseError> {
-    let oids: Vec<&str> = relations.iter().map(|r| r.oid.as_str()).collect();
-    let sql = TRIGGERS.replace("{oids}", &oids.join(", "));
-    Ok(session
-        .rows(&sql)
-        .await?
-        .iter()
-        .filter_map(Trigger::of)
-        .collect())
-}
-
-impl Trigger {
-    fn of(row: &TextRow) -> Option<Self> {
-        let [
-            Some(oid),
-            Some(name),
-            Some(kind),
-            Some(enabled),
-            _,
-            Some(schema),
-            Some(function),
-        ] = row.as_slice()
-        else {
-            return None;
-        };
-        Some(Self {
-            oid: oid.clone(),
-            name: name.clone(),
-            kind: kind.parse().ok()?,
-            enabled: enabled.chars().next()?,
-            some_columns: is_true(row.get(4)),
-            function: QualifiedName {
-                schema: schema.clone(),
-                name: function.clone(),
-            },
-        })
-    }
-
-    /// Tells whether it stands on that table.
-    #[must_use]
-    pub fn is_on(&self, relation: &Relation) -> bool {
-        self.oid == relation.oid
-    }
-
-    fn level(&self) -> Level {
-        if self.kind & 1 == 1 {
-            Level::Row
-        } else {
-            Level::Statement
-        }
-    }
 }
 
 impl WantedTrigger {
@@ -275,10 +179,7 @@ impl WantedTrigger {
             .name
             .as_ref()
             .map_or(String::new(), |name| format!("{name} "));
-        let level = match self.on {
-            Level::Row => "for each row",
-            Level::Statement => "for each statement",
-        };
+        let level = self.on.describe();
         let enabled = match self.enabled {
             Enabled::Origin => "enabled",
             Enabled::Always => "enabled ALWAYS",
@@ -330,12 +231,8 @@ mod tests {
 
     fn trigger(kind: u32, enabled: char, some_columns: bool) -> Trigger {
         Trigger {
-            oid: "1".to_owned(),
-            name: "refuse".to_owned(),
-            kind,
-            enabled,
             some_columns,
-            function: QualifiedName::parse("app.refuse").unwrap(),
+            ..Trigger::for_tests("refuse", kind, enabled)
         }
     }
 

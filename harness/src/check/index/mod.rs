@@ -14,10 +14,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use self::definition::{operator_class_is, option_is, same_definition};
+use self::definition::{operator_class_is, option_is};
 use self::look::{Found, all_of, everything, find, partitions};
 use self::plan::UsedBy;
 use crate::check::baseline::Baseline;
+use crate::check::definition::same_definition;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};

@@ -332,6 +332,25 @@ impl Plur {
         }
     }
 
+    /// Expects each check to fail after its change: name, change, check, texts. Says of all which ones
+    /// do not.
+    pub async fn fails_each(&self, cases: &[(&str, &str, &str, &[&str])]) {
+        let mut wrong = Vec::new();
+        for (name, change, check, texts) in cases {
+            let case = Case {
+                name,
+                change,
+                undo: "",
+                check,
+            };
+            let tried = AssertUnwindSafe(self.fails(case, texts));
+            if tried.catch_unwind().await.is_err() {
+                wrong.push(*name);
+            }
+        }
+        assert!(wrong.is_empty(), "not as expected: {wrong:#?}");
+    }
+
     /// Expects the check not to be able to look, and to say why.
     pub async fn cannot_look(&self, case: Case<'_>, text: &str) {
         match self.look(case).await {

@@ -1,0 +1,353 @@
+//! What the catalog says of functions.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Parallel, Security, Sort, Volatility};
+use crate::check::CouldNotLook;
+use crate::check::privilege::{is_true, major_version};
+use crate::check::target::matches;
+use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
+use crate::outcome::Finding;
+
+/// A function as a scenario names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Its schema and name, or a pattern.
+    pub name: QualifiedName,
+    /// What stands between the parentheses, where there are any.
+    types: Option<String>,
+}
+
+impl Wish {
+    /// Reads `schema.name(types)`, `schema.name` or a pattern.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        // A name may have a parenthesis only in quotes.
+        let mut quoted = false;
+        let open = text.char_indices().find(|(_, c)| {
+            quoted ^= *c == '"';
+            *c == '(' && !quoted
+        });
+        let Some((at, _)) = open else {
+            return Ok(Self {
+                name: QualifiedName::parse(text)?,
+                types: None,
+            });
+        };
+        let types = text[at + 1..]
+            .strip_suffix(')')
+            .ok_or_else(|| format!("`{text}` has a parenthesis that is not closed"))?;
+        Ok(Self {
+            name: QualifiedName::parse(&text[..at])?,
+            types: Some(types.to_owned()),
+        })
+    }
+
+    /// Whether it may match several names.
+    pub fn is_pattern(&self) -> bool {
+        self.name.schema.contains(['*', '?']) || self.name.name.contains(['*', '?'])
+    }
+
+    /// Whether it says which arguments are meant.
+    pub fn has_types(&self) -> bool {
+        self.types.is_some()
+    }
+
+    /// Tells whether a function is meant; `oid` is what [`resolve`] gave.
+    pub fn names(&self, found: &Found, oid: Option<&str>) -> bool {
+        if self.has_types() {
+            return oid == Some(found.oid.as_str());
+        }
+        if self.is_pattern() && found.of_extension {
+            return false;
+        }
+        matches(&self.name.schema, &found.name.schema) && matches(&self.name.name, &found.name.name)
+    }
+}
+
+/// A function as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub oid: String,
+    pub name: QualifiedName,
+    /// As in `a integer, VARIADIC b text[]`.
+    pub arguments: String,
+    pub of_extension: bool,
+    pub sort: Sort,
+    pub language: String,
+    pub returns: String,
+    pub volatility: Volatility,
+    pub strict: bool,
+    pub parallel: Parallel,
+    pub leakproof: bool,
+    pub security: Security,
+    pub owner: String,
+    pub owned_by_superuser: bool,
+    /// As in `search_path=pg_catalog`.
+    pub settings: Vec<String>,
+    pub sha256: String,
+    /// Empty for an aggregate, which has none.
+    pub definition: String,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name, self.arguments)
+    }
+}
+
+const FUNCTIONS: &str = "
+SELECT p.oid, n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'),
+       p.prokind, l.lanname, COALESCE(pg_catalog.pg_get_function_result(p.oid), ''),
+       p.provolatile, p.proisstrict, p.proparallel, p.proleakproof, p.prosecdef,
+       r.rolname, r.rolsuper, COALESCE(pg_catalog.array_to_string(p.proconfig, E'\\n'), ''),
+       pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({body}, 'UTF8')), 'hex'),
+       CASE WHEN p.prokind = 'a' THEN '' ELSE pg_catalog.pg_get_functiondef(p.oid) END
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  JOIN pg_catalog.pg_roles r ON r.oid = p.proowner
+ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)'
+ ORDER BY 2, 3, 4";
+
+/// Since PostgreSQL 14 a body may be parsed when it is made; then there is no source text.
+const BODY_14: &str = "COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)";
+const BODY_12: &str = "p.prosrc";
+
+/// Schemas in which everybody may create something.
+const OPEN_SCHEMAS: &str = "
+SELECT n.nspname FROM pg_catalog.pg_namespace n
+ WHERE pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')";
+
+/// Reads every function that is not the server's own.
+pub async fn everything(session: &mut Session) -> Result<Vec<Found>, CouldNotLook> {
+    let body = if major_version(session).await? >= 14 {
+        BODY_14
+    } else {
+        BODY_12
+    };
+    let rows = session.rows(&FUNCTIONS.replace("{body}", body)).await?;
+    Ok(rows.iter().filter_map(|row| read(row)).collect())
+}
+
+fn read(row: &[Option<String>]) -> Option<Found> {
+    let text = |at: usize| row.get(at).cloned().flatten();
+    let yes = |at: usize| is_true(row.get(at));
+    Some(Found {
+        oid: text(0)?,
+        name: QualifiedName {
+            schema: text(1)?,
+            name: text(2)?,
+        },
+        arguments: text(3)?,
+        of_extension: yes(4),
+        sort: match text(5)?.as_str() {
+            "p" => Sort::Procedure,
+            "a" => Sort::Aggregate,
+            "w" => Sort::Window,
+            _ => Sort::Function,
+        },
+        language: text(6)?,
+        returns: text(7)?,
+        volatility: match text(8)?.as_str() {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        strict: yes(9),
+        parallel: match text(10)?.as_str() {
+            "s" => Parallel::Safe,
+            "r" => Parallel::Restricted,
+            _ => Parallel::Unsafe,
+        },
+        leakproof: yes(11),
+        security: if yes(12) {
+            Security::Definer
+        } else {
+            Security::Invoker
+        },
+        owner: text(13)?,
+        owned_by_superuser: yes(14),
+        settings: text(15)?.lines().map(str::to_owned).collect(),
+        sha256: text(16)?,
+        definition: text(17)?,
+    })
+}
+
+/// Gives the oid of a function that is named with its types; `None` when there is none.
+pub async fn resolve(session: &mut Session, wish: &Wish) -> Result<Option<String>, CouldNotLook> {
+    let Some(types) = &wish.types else {
+        return Ok(None);
+    };
+    let signature = quote_literal(&format!("{}({types})", wish.name));
+    let sql = format!("SELECT pg_catalog.to_regprocedure({signature})::pg_catalog.oid");
+    match session.value(&sql).await {
+        Ok(oid) => Ok(oid),
+        // A type or schema that is not there: then the function is not either.
+        Err(error) if matches!(error.sqlstate.as_deref(), Some("42704" | "3F000" | "42883")) => {
+            Ok(None)
+        }
+        Err(error) => Err(CouldNotLook::because(format!(
+            "the server cannot read the name {}({types}): {error}",
+            wish.name
+        ))
+        .hint("write argument types alone, as in `app.f(integer, text[])`")),
+    }
+}
+
+/// Reads the schemas in which everybody may create something.
+pub async fn open_schemas(session: &mut Session) -> Result<BTreeSet<String>, CouldNotLook> {
+    let rows = session.rows(OPEN_SCHEMAS).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
+}
+
+/// The elements of a setting that is a list, without quotes; of any other its one value.
+pub fn elements(value: &str) -> Vec<String> {
+    value
+        .split(',')
+        .map(|element| element.trim().trim_matches('"').to_owned())
+        .collect()
+}
+
+/// The lines of a definition, without indentation and empty ones. Line ends stay: behind `--` they
+/// decide what is code.
+pub fn lines(definition: &str) -> Vec<&str> {
+    definition
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+impl Found {
+    /// Gives the value of one of its settings.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings
+            .iter()
+            .filter_map(|setting| setting.split_once('='))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Says what was found, in one line.
+    pub fn describe(&self) -> String {
+        format!(
+            "{} in {}, {}, owner {}, SHA-256 {}",
+            self.sort.word(),
+            self.language,
+            self.security.word(),
+            self.owner,
+            self.sha256
+        )
+    }
+
+    /// Finds what makes a SECURITY DEFINER function dangerous to have.
+    pub fn unsafe_to_call(&self, open: &BTreeSet<String>) -> Vec<Finding> {
+        if self.security == Security::Invoker {
+            return Vec::new();
+        }
+        let object = format!("function {self}");
+        let mut findings = Vec::new();
+        if self.owned_by_superuser {
+            findings.push(
+                Finding::about(
+                    &object,
+                    "SECURITY DEFINER, owned by a role that is no superuser",
+                    format!(
+                        "owned by {}, who is: it reads past every row policy and right",
+                        self.owner
+                    ),
+                )
+                .hint(format!(
+                    "ALTER FUNCTION {self} OWNER TO …; was it restored with --no-owner?"
+                )),
+            );
+        }
+        let wrong = match self.setting("search_path") {
+            None => Some(
+                "it sets none: whoever calls it chooses whose tables and operators it uses"
+                    .to_owned(),
+            ),
+            Some(path) => elements(path)
+                .into_iter()
+                .find(|schema| schema == "$user" || open.contains(schema))
+                .map(|schema| {
+                    format!(
+                        "{} is in it, where others may create what it then uses",
+                        quote_ident(&schema)
+                    )
+                }),
+        };
+        if let Some(actual) = wrong {
+            findings.push(
+                Finding::about(
+                    &object,
+                    "SECURITY DEFINER with a search_path of its own that is closed",
+                    actual,
+                )
+                .hint(format!(
+                    "ALTER FUNCTION {self} SET search_path = pg_catalog, …, pg_temp"
+                )),
+            );
+        }
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("app.f", "app.f", None)]
+    #[case("app.f()", "app.f", Some(""))]
+    #[case("app.f(integer, text[])", "app.f", Some("integer, text[]"))]
+    #[case("\"App\".\"f(x)\"(integer)", "\"App\".\"f(x)\"", Some("integer"))]
+    fn names(#[case] text: &str, #[case] name: &str, #[case] types: Option<&str>) {
+        let wish = Wish::parse(text).unwrap();
+        assert_eq!(wish.name.to_string(), name);
+        assert_eq!(wish.types.as_deref(), types);
+    }
+
+    fn definer(owned_by_superuser: bool, settings: &[&str]) -> Found {
+        let row = [
+            "1", "app", "f", "", "f", "f", "sql", "bigint", "v", "f", "u", "f", "t", "owner",
+        ];
+        let mut row: Vec<Option<String>> = row.iter().map(|t| Some((*t).to_owned())).collect();
+        row.push(Some(if owned_by_superuser { "t" } else { "f" }.to_owned()));
+        row.push(Some(settings.join("\n")));
+        row.extend([Some("00".to_owned()), Some(String::new())]);
+        read(&row).unwrap()
+    }
+
+    #[rstest]
+    #[case(false, &["search_path=pg_catalog, pg_temp"], 0)]
+    #[case(false, &["search_path=\"\""], 0)]
+    #[case(false, &[], 1)]
+    #[case(false, &["work_mem=1MB"], 1)]
+    #[case(false, &["search_path=\"$user\", pg_catalog"], 1)]
+    #[case(false, &["search_path=app, \"Open\""], 1)]
+    #[case(true, &["search_path=pg_catalog"], 1)]
+    #[case(true, &[], 2)]
+    fn a_definer_function_is_safe_or_says_why_not(
+        #[case] superuser: bool,
+        #[case] settings: &[&str],
+        #[case] broken: usize,
+    ) {
+        let open = ["Open".to_owned()].into();
+        let found = definer(superuser, settings);
+        assert_eq!(found.unsafe_to_call(&open).len(), broken);
+        let invoker = Found {
+            security: Security::Invoker,
+            ..found
+        };
+        assert_eq!(invoker.unsafe_to_call(&open), []);
+    }
+}

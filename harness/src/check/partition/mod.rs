@@ -1,0 +1,811 @@
+//! `partition`: a partitioned table has the partitions that it must have, and each is whole.
+//!
+//! - `window` is which periods of the calendar are covered
+//! - `tree` reads the partitions, and tables that look like some
+//! - `parity` compares each with its parent and its siblings
+
+mod parity;
+mod tree;
+mod window;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::parity::Pair;
+use self::tree::Node;
+pub use self::window::Period;
+use self::window::{Bound, Piece, Window, bound, moment, week_begins};
+use crate::check::definition::same_definition;
+use crate::check::target::Targets;
+use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::database::{QualifiedName, Session, quote_literal};
+use crate::outcome::Finding;
+use crate::units::show_count;
+
+/// A partitioned table has the partitions that it must have: none missing, none detached, and each
+/// with the indexes, triggers, constraints, rights and owner of its parent.
+///
+/// It looks at the whole tree, partitions of partitions too. With `period` the partitions are a
+/// rolling window by time, of a date, timestamp, number or text key (`2026-05`, `202605`, `2026-Q2`),
+/// by range or by list. Where the table itself is partitioned by something else (such as a tenant),
+/// and all its partitions are partitioned by time, each of them is such a window.
+///
+/// ## What it proves
+/// - `period`: every period from `since` (or `behind` periods ago, or this one) to `ahead` periods from
+///   now (or to `until`) has its partition; each partition takes exactly one period; nothing is open
+///   between the oldest and the newest.
+/// - "Now" is the time of the drill, because a database that is recovered today must take today's rows.
+///   An old backup rightly has an older window: `at = "backup"` counts from the time it was made.
+/// - The default partition holds no rows (each is counted). Neither does one that is open upwards, as
+///   in `TO (MAXVALUE)`: with `period` it counts as a default, and fills no period.
+/// - `partitions`, `count`, `bounds`: these partitions and no others, so many, with these bounds.
+/// - Every index of a parent is valid and has an attached part on each partition. Constraints are as
+///   validated as on the parent. Row triggers are there, in the same state, calling the same function.
+///   So are triggers for each statement with `same-triggers`; without it, in the same state where they
+///   are. Nobody has more rights on a partition than on its parent. Where the parent has row security,
+///   a partition that others have rights on has it too. The owner is the same.
+/// - What all siblings but one have beside that (an index, a constraint, a trigger, a right), that one
+///   has too.
+/// - No table with the same columns and the name of a partition stands beside the tree, unless it is in
+///   `detached`. Those in `detached` are there, and have the rights, owner, triggers and row security
+///   that a partition must have.
+///
+/// ## What it does not prove
+/// That every row of the backup is in its partition: `row-count` counts them. That something makes
+/// the next partition in time: only that it is there now. It does not look for detached tables
+/// in schemas where the tree has none.
+///
+/// ## Example
+/// ```toml
+/// [[check.partition]]
+/// name = "this month and the next two have a partition"
+/// table = "app.events"
+/// period = "month"
+/// ahead = 2
+/// since = "2025-01"
+///
+/// [[check.partition]]
+/// name = "the audit trail is whole as of the backup"
+/// table = "app.audit"
+/// period = "day"
+/// behind = 30
+/// at = "backup"
+/// default = "required"
+/// same-triggers = true
+/// detached = ["app.audit_2025*"]
+///
+/// [[check.partition]]
+/// table = "app.customers"
+/// partitions = ["app.customers_eu", "app.customers_us"]
+/// bounds = { "app.customers_eu" = "FOR VALUES IN ('at', 'de')" }
+/// default = "none"
+/// ```
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Partition {
+    /// The partitioned table.
+    pub table: Option<String>,
+    /// Several; `*` and `?` match in schema and name, and leave out what is not partitioned.
+    #[serde(default)]
+    pub tables: Vec<String>,
+    /// How long each partition is.
+    pub period: Option<Period>,
+    /// So many further periods after the present one must be there. Default: 0.
+    pub ahead: Option<u16>,
+    /// So many periods before the present one must be there.
+    pub behind: Option<u16>,
+    /// Every period from this one on must be there, as in `2025-05`. Partitions that end before it
+    /// may be of another length.
+    pub since: Option<String>,
+    /// The last period that must be there, instead of the present one and `ahead`.
+    pub until: Option<String>,
+    /// When the present period is. Default: `drill`.
+    pub at: Option<At>,
+    /// The zone in which periods begin at midnight. Default: `UTC`.
+    pub time_zone: Option<String>,
+    /// What a default partition may be. Default: `empty`.
+    #[serde(default)]
+    pub default: DefaultPartition,
+    /// Exactly so many partitions, directly below the table, the default one included.
+    pub count: Option<usize>,
+    /// Exactly these partitions, directly below the table.
+    #[serde(default)]
+    pub partitions: Vec<String>,
+    /// What a partition takes, as the server writes it.
+    #[serde(default)]
+    pub bounds: BTreeMap<String, String>,
+    /// Whether triggers for each statement, such as those on TRUNCATE, must be on every partition.
+    /// Default: false.
+    #[serde(default)]
+    pub same_triggers: bool,
+    /// What partitions may have differently from their parent.
+    #[serde(default)]
+    pub may_differ: Vec<MayDiffer>,
+    /// Tables that were detached on purpose. A name must be there; a pattern may match nothing.
+    #[serde(default)]
+    pub detached: Vec<String>,
+}
+
+/// When the present period is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum At {
+    /// Now, when the drill runs.
+    #[default]
+    Drill,
+    /// When the backup was made.
+    Backup,
+}
+
+/// What a default partition may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DefaultPartition {
+    /// There may be one, without rows.
+    #[default]
+    Empty,
+    /// There must be one, without rows.
+    Required,
+    /// There must be none.
+    None,
+    /// There may be one, with rows.
+    Any,
+}
+
+/// What partitions may have differently from their parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayDiffer {
+    /// Attached and valid parts of its indexes.
+    Indexes,
+    /// Constraints, and whether they are validated.
+    Constraints,
+    /// Triggers and their state.
+    Triggers,
+    /// Rights beyond those on the parent.
+    Rights,
+    /// Row security, on and forced.
+    RowSecurity,
+    /// The owner.
+    Owner,
+    /// What all siblings have.
+    Siblings,
+}
+
+impl Parameters for Partition {
+    const KIND: &'static str = "partition";
+    const LOOKS_AT_DATA: bool = false;
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = self.targets().complaints();
+        if let Some(table) = self.table.as_deref()
+            && table.contains(['*', '?'])
+        {
+            complaints.push(
+                Complaint::about("table", "a pattern stands in `tables`")
+                    .hint(format!("write `tables = [\"{table}\"]`")),
+            );
+        }
+        let of_window = [
+            ("ahead", self.ahead.is_some()),
+            ("behind", self.behind.is_some()),
+            ("since", self.since.is_some()),
+            ("until", self.until.is_some()),
+            ("at", self.at.is_some()),
+            ("time-zone", self.time_zone.is_some()),
+        ];
+        for (key, given) in of_window {
+            if given && self.period.is_none() {
+                complaints.push(
+                    Complaint::about(key, format!("`{key}` needs a `period`"))
+                        .hint("add `period = \"month\"`"),
+                );
+            }
+        }
+        for (key, one, other, both) in [
+            (
+                "behind",
+                "behind",
+                "since",
+                self.behind.is_some() && self.since.is_some(),
+            ),
+            (
+                "until",
+                "until",
+                "ahead",
+                self.until.is_some() && self.ahead.is_some(),
+            ),
+        ] {
+            if both {
+                complaints.push(Complaint::about(
+                    key,
+                    format!("`{one}` and `{other}` say the same in two ways; keep one"),
+                ));
+            }
+        }
+        for (key, text) in [("since", &self.since), ("until", &self.until)] {
+            if let Some(text) = text
+                && moment(text).is_none()
+            {
+                complaints.push(
+                    Complaint::about(key, format!("`{text}` is not a date or a period"))
+                        .hint("write as in \"2025-05\", \"2025-05-01\", \"2025-Q2\" or \"2025\""),
+                );
+            }
+        }
+        if self.at.is_some() && self.since.is_some() && self.until.is_some() {
+            complaints.push(Complaint::about(
+                "at",
+                "with `since` and `until` nothing depends on the present",
+            ));
+        }
+        if let (Some(since), Some(until)) = (self.date(&self.since), self.date(&self.until))
+            && since > until
+        {
+            complaints.push(Complaint::about("since", "`since` is after `until`"));
+        }
+        let several = !self.tables.is_empty();
+        for (key, given) in [
+            ("partitions", !self.partitions.is_empty()),
+            ("bounds", !self.bounds.is_empty()),
+            ("detached", !self.detached.is_empty()),
+        ] {
+            if given && several {
+                complaints.push(
+                    Complaint::about(key, format!("`{key}` is about one table"))
+                        .hint("write `table = \"schema.name\"`, and a check for each"),
+                );
+            }
+        }
+        let names = [
+            ("partitions", self.partitions.iter().collect::<Vec<_>>()),
+            ("bounds", self.bounds.keys().collect()),
+            ("detached", self.detached.iter().collect()),
+        ];
+        for (key, names) in names {
+            for message in names.iter().filter_map(|n| QualifiedName::parse(n).err()) {
+                complaints.push(Complaint::about(key, message).hint("write `schema.table`"));
+            }
+        }
+        complaints
+    }
+}
+
+/// The present moment in the zone of the periods; bounds are written in that zone from then on.
+const NOW: &str = "
+SELECT pg_catalog.set_config('TimeZone', {zone}, false),
+       pg_catalog.to_char({now}::pg_catalog.timestamptz, 'YYYY-MM-DD')";
+
+#[async_trait]
+impl Check for Partition {
+    fn describe(&self) -> String {
+        format!("partitions of {}", self.targets().describe())
+    }
+
+    fn alone(&self) -> bool {
+        false
+    }
+
+    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+        let mut session = restored.session().await?;
+        let today = self.today(restored, &mut session).await?;
+        let resolved = self.targets().resolve(&mut session).await?;
+        let mut whole = Observation::new(self.expectation(), "", resolved.missing);
+        let mut entries = Vec::new();
+        for table in &resolved.tables {
+            let began = Instant::now();
+            let Some((actual, findings)) = self.one(restored, &mut session, table, today).await?
+            else {
+                continue;
+            };
+            entries.push(Entry {
+                object: table.to_string(),
+                expected: self.expectation(),
+                actual,
+                findings,
+                duration: began.elapsed(),
+            });
+        }
+        session.close().await;
+        if entries.is_empty() && whole.findings.is_empty() {
+            whole.findings.push(
+                Finding::about(
+                    self.targets().describe(),
+                    "a partitioned table",
+                    "none of the tables that match is partitioned",
+                )
+                .hint("look for PARTITION BY in the restore's errors, or correct the pattern"),
+            );
+        }
+        whole.actual = match entries.as_slice() {
+            [one] => one.actual.clone(),
+            [] => "no partitioned table".to_owned(),
+            many => format!("{} partitioned tables", many.len()),
+        };
+        Ok(self.targets().in_entries(whole, entries))
+    }
+}
+
+impl Partition {
+    fn targets(&self) -> Targets<'_> {
+        Targets {
+            table: self.table.as_deref(),
+            tables: &self.tables,
+        }
+    }
+
+    fn date(&self, text: &Option<String>) -> Option<Date> {
+        text.as_deref().and_then(moment).map(|moment| moment.date())
+    }
+
+    /// Says what is expected, in one line.
+    fn expectation(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(period) = self.period {
+            let from = match (&self.since, self.behind) {
+                (Some(since), _) => since.clone(),
+                (None, Some(behind)) => format!("{behind} before"),
+                (None, None) => "now".to_owned(),
+            };
+            let to = match (&self.until, self.ahead) {
+                (Some(until), _) => until.clone(),
+                (None, Some(ahead)) => format!("{ahead} ahead"),
+                (None, None) => "now".to_owned(),
+            };
+            let of = match (self.at.unwrap_or_default(), &self.until) {
+                (_, Some(_)) => "",
+                (At::Drill, None) => ", at the time of the drill",
+                (At::Backup, None) => ", at the time of the backup",
+            };
+            parts.push(format!(
+                "one for every {} from {from} to {to}{of}",
+                period.word()
+            ));
+        }
+        if let Some(count) = self.count {
+            parts.push(format!("{count} of them"));
+        }
+        if !self.partitions.is_empty() {
+            parts.push(format!("exactly these {}", self.partitions.len()));
+        }
+        parts.push(
+            match self.default {
+                DefaultPartition::Empty => "nothing in a default partition",
+                DefaultPartition::Required => "an empty default partition",
+                DefaultPartition::None => "no default partition",
+                DefaultPartition::Any => "a default partition or none",
+            }
+            .to_owned(),
+        );
+        parts.push("each like its parent, none detached".to_owned());
+        format!("partitions: {}", parts.join("; "))
+    }
+
+    /// Gives the day that is today, and makes the session write bounds in the zone of the periods.
+    async fn today(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+    ) -> Result<Date, CouldNotLook> {
+        let now = match self.at.unwrap_or_default() {
+            At::Drill => Timestamp::now(),
+            At::Backup => {
+                let (made, _) = restored.backup.made.as_ref().ok_or_else(|| {
+                    CouldNotLook::because("nothing says when the backup was made")
+                        .hint("put the date into the file's name, or leave out `at = \"backup\"`")
+                })?;
+                *made
+            }
+        };
+        let zone = self.time_zone.as_deref().unwrap_or("UTC");
+        let sql = NOW
+            .replace("{zone}", &quote_literal(zone))
+            .replace("{now}", &quote_literal(&now.to_string()));
+        let rows = session.rows(&sql).await.map_err(|error| {
+            CouldNotLook::because(format!(
+                "the server does not know the time zone {zone}: {error}"
+            ))
+            .hint("write `time-zone` as in \"Europe/Vienna\"")
+        })?;
+        rows.first()
+            .and_then(|row| row.get(1)?.as_deref()?.parse().ok())
+            .ok_or_else(|| CouldNotLook::because("the server does not say what day it is"))
+    }
+
+    /// Looks at one table: what was found in one line, and what is wrong. A plain table that only a
+    /// pattern matches is passed over.
+    async fn one(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        table: &QualifiedName,
+        today: Date,
+    ) -> Result<Option<(String, Vec<Finding>)>, CouldNotLook> {
+        let tree = tree::read(session, table).await?;
+        let is_partitioned = tree.first().is_some_and(|root| root.relation.kind == 'p');
+        if !is_partitioned {
+            if !self.is_named(table) {
+                return Ok(None);
+            }
+            let finding = Finding::about(
+                table.to_string(),
+                "a partitioned table",
+                "it is not partitioned",
+            )
+            .hint(
+                "it may have been restored as one plain table; look for PARTITION BY in the dump",
+            );
+            return Ok(Some(("not partitioned".to_owned(), vec![finding])));
+        }
+        let mut findings = Vec::new();
+        let Some((root, below)) = tree.split_first() else {
+            return Ok(None);
+        };
+        let direct: Vec<&Node> = below
+            .iter()
+            .filter(|node| node.parent == root.relation.oid)
+            .collect();
+        if direct.is_empty() {
+            findings.push(
+                Finding::about(
+                    table.to_string(),
+                    "partitions",
+                    "it has none: no row can be stored",
+                )
+                .hint("a dump of the parent alone has no rows either (`pg_dump -t parent`)"),
+            );
+        }
+        findings.extend(self.lists(root, &direct)?);
+        if let Some(period) = self.period
+            && !direct.is_empty()
+        {
+            self.windows(root, &tree, period, today, &mut findings);
+        }
+        let in_default = self
+            .defaults(restored, session, &tree, &mut findings)
+            .await?;
+        let allowed = self.allowed(session, &tree, &mut findings).await?;
+        for node in tree::detached(session, &tree).await? {
+            if !allowed
+                .iter()
+                .any(|known| known.relation.oid == node.relation.oid)
+            {
+                findings.push(stray(&node, root));
+            }
+        }
+        let attached = below.iter().filter_map(|child| {
+            let parent = tree.iter().find(|node| node.relation.oid == child.parent)?;
+            Some(Pair {
+                child,
+                parent,
+                detached: false,
+            })
+        });
+        let put_away = allowed.iter().map(|child| Pair {
+            child,
+            parent: root,
+            detached: true,
+        });
+        let pairs: Vec<Pair<'_>> = attached.chain(put_away).collect();
+        findings
+            .extend(parity::compare(session, &pairs, &self.may_differ, self.same_triggers).await?);
+        Ok(Some((
+            describe(&direct, allowed.len(), in_default),
+            findings,
+        )))
+    }
+
+    /// Tells whether the scenario names this table itself, not by a pattern.
+    fn is_named(&self, table: &QualifiedName) -> bool {
+        self.table
+            .iter()
+            .chain(&self.tables)
+            .any(|name| QualifiedName::parse(name).is_ok_and(|name| name == *table))
+    }
+
+    /// Compares the partitions with `count`, `partitions` and `bounds`.
+    fn lists(&self, root: &Node, direct: &[&Node]) -> Result<Vec<Finding>, CouldNotLook> {
+        let table = root.relation.name.to_string();
+        let mut findings = Vec::new();
+        if let Some(count) = self.count
+            && count != direct.len()
+        {
+            findings.push(Finding::about(
+                &table,
+                format!("{count} partitions"),
+                format!("{} partitions", direct.len()),
+            ));
+        }
+        let find = |name: &QualifiedName| direct.iter().find(|node| node.relation.name == *name);
+        let mut wanted = Vec::new();
+        for name in &self.partitions {
+            wanted.push(QualifiedName::parse(name).map_err(CouldNotLook::because)?);
+        }
+        for name in wanted.iter().filter(|name| find(name).is_none()) {
+            findings.push(
+                Finding::about(
+                    name.to_string(),
+                    format!("a partition of {table}"),
+                    "it is not one",
+                )
+                .hint("look for its CREATE TABLE and ATTACH PARTITION in the restore's errors"),
+            );
+        }
+        if !wanted.is_empty() {
+            findings.extend(
+                direct
+                    .iter()
+                    .filter(|node| !wanted.contains(&node.relation.name))
+                    .map(|node| {
+                        Finding::about(
+                            node.relation.name.to_string(),
+                            format!("no partition of {table} that `partitions` does not name"),
+                            format!("{} takes {}", node.relation.name, node.bound),
+                        )
+                    }),
+            );
+        }
+        for (name, expected) in &self.bounds {
+            let name = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
+            let actual = match find(&name) {
+                None => format!("it is not a partition of {table}"),
+                Some(node) if same_definition(expected, &node.bound) => continue,
+                Some(node) => node.bound.clone(),
+            };
+            findings.push(Finding::about(name.to_string(), expected, actual));
+        }
+        Ok(findings)
+    }
+
+    /// Holds the partitions of a table to the window; where they are by something else and
+    /// partitioned themselves, each of them.
+    fn windows(
+        &self,
+        parent: &Node,
+        tree: &[Node],
+        period: Period,
+        today: Date,
+        findings: &mut Vec<Finding>,
+    ) {
+        let children: Vec<&Node> = tree
+            .iter()
+            .filter(|node| node.parent == parent.relation.oid)
+            .collect();
+        let pieces: Option<Vec<Piece>> = children
+            .iter()
+            .map(|node| {
+                Some(Piece {
+                    name: node.relation.name.clone(),
+                    bound: bound(&node.bound)?,
+                })
+            })
+            .collect();
+        let others = children.iter().filter(|node| node.bound != "DEFAULT");
+        match pieces {
+            Some(pieces) => {
+                let weeks = week_begins(&pieces);
+                let now = period.floor(today, weeks);
+                let count = |number: Option<u16>| i32::from(number.unwrap_or(0));
+                let since = self.date(&self.since);
+                let first = match since {
+                    Some(since) => period.floor(since, weeks),
+                    None => period.after(now, -count(self.behind)),
+                };
+                let last = match self.date(&self.until) {
+                    Some(until) => period.floor(until, weeks),
+                    None => period.after(now, count(self.ahead)),
+                };
+                let window = Window {
+                    period,
+                    // Without `since` the window is its last period where that lies in the past.
+                    first: if since.is_none() {
+                        first.min(last)
+                    } else {
+                        first
+                    },
+                    last,
+                    even_since: since.map(|since| period.floor(since, weeks)),
+                };
+                findings.extend(window.judge(&parent.relation.name, &pieces));
+            }
+            None if others.clone().all(|node| node.relation.kind == 'p') => {
+                for child in others {
+                    self.windows(child, tree, period, today, findings);
+                }
+            }
+            None => findings.push(
+                Finding::about(
+                    parent.relation.name.to_string(),
+                    format!("partitions by {}", period.word()),
+                    format!("it is partitioned by {}, not by time", parent.key),
+                )
+                .hint("leave out `period`, and list its `partitions`"),
+            ),
+        }
+    }
+
+    /// Finds rows where none should be; gives how many default partitions hold how many rows.
+    async fn defaults(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        tree: &[Node],
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<u64>, CouldNotLook> {
+        let mut sum = None;
+        let of_root = tree.first().map(|root| root.relation.oid.as_str());
+        for node in tree {
+            let is_default = node.bound == "DEFAULT";
+            let is_open = self.period.is_some()
+                && matches!(
+                    bound(&node.bound),
+                    Some(Bound::Range(_, window::Edge::Open))
+                );
+            if !is_default && !is_open {
+                continue;
+            }
+            let name = &node.relation.name;
+            if is_default && self.default == DefaultPartition::None {
+                findings.push(Finding::about(
+                    name.to_string(),
+                    "no default partition",
+                    "it is one",
+                ));
+            }
+            if self.default == DefaultPartition::Any {
+                continue;
+            }
+            if node.relation.kind == 'f' {
+                return Err(CouldNotLook::because(format!(
+                    "{name} is a foreign table, and a drill has no foreign server"
+                ))
+                .hint("write `default = \"any\"`"));
+            }
+            let rows = restored.count(session, name).await?;
+            sum = Some(sum.unwrap_or(0) + rows);
+            if rows > 0 {
+                let what = if is_default { "default" } else { "open-ended" };
+                findings.push(
+                    Finding::about(
+                        name.to_string(),
+                        format!("no rows in the {what} partition"),
+                        format!("{} rows", show_count(rows)),
+                    )
+                    .hint("their own partition was missing when they came: make it and move them"),
+                );
+            }
+        }
+        let has_default =
+            |node: &Node| node.bound == "DEFAULT" && Some(node.parent.as_str()) == of_root;
+        if self.default == DefaultPartition::Required && !tree.iter().any(has_default) {
+            let table = tree.first().map(|root| root.relation.name.to_string());
+            findings.push(
+                Finding::about(
+                    table.unwrap_or_default(),
+                    "a default partition",
+                    "there is none: rows of no partition are refused",
+                )
+                .hint("CREATE TABLE … PARTITION OF … DEFAULT, or look whether it was detached"),
+            );
+        }
+        Ok(sum)
+    }
+
+    /// Finds the tables that were detached on purpose, and says which of them are not there.
+    async fn allowed(
+        &self,
+        session: &mut Session,
+        tree: &[Node],
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<Node>, CouldNotLook> {
+        let mut allowed: Vec<Node> = Vec::new();
+        for entry in &self.detached {
+            let is_pattern = entry.contains(['*', '?']);
+            let one = std::slice::from_ref(entry);
+            let targets = Targets {
+                table: None,
+                tables: one,
+            };
+            for name in targets.resolve(session).await?.tables {
+                let found = tree::find(session, &name).await?;
+                if let Some((node, false)) = found
+                    && tree
+                        .iter()
+                        .all(|known| known.relation.oid != node.relation.oid)
+                    && allowed
+                        .iter()
+                        .all(|known| known.relation.oid != node.relation.oid)
+                {
+                    allowed.push(node);
+                }
+            }
+            let name = QualifiedName::parse(entry).map_err(CouldNotLook::because)?;
+            if !is_pattern && !allowed.iter().any(|node| node.relation.name == name) {
+                let is_partition = tree.iter().any(|node| node.relation.name == name);
+                let actual = if is_partition {
+                    "it is attached"
+                } else {
+                    "there is none in the restored database"
+                };
+                findings.push(
+                    Finding::about(entry, "a table that was detached", actual)
+                        .hint("correct `detached`, or look for the history that it held"),
+                );
+            }
+        }
+        Ok(allowed)
+    }
+}
+
+fn stray(node: &Node, root: &Node) -> Finding {
+    let (name, table) = (&node.relation.name, &root.relation.name);
+    Finding::about(
+        name.to_string(),
+        format!("a partition of {table}"),
+        "it has the columns and the name of one, and is not attached: its rows are not seen through the parent",
+    )
+    .hint(format!(
+        "look for ALTER TABLE … ATTACH PARTITION in the restore's errors; if it was detached on purpose, write `detached = [\"{name}\"]`"
+    ))
+}
+
+/// Says what was found, in one line.
+fn describe(direct: &[&Node], detached: usize, in_default: Option<u64>) -> String {
+    let mut parts = vec![format!("{} partitions", direct.len())];
+    if let Some(rows) = in_default {
+        parts.push(format!("{} rows in the default one", show_count(rows)));
+    }
+    if detached > 0 {
+        parts.push(format!("{detached} detached"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn check(toml: &str) -> Partition {
+        toml::from_str(toml).unwrap()
+    }
+
+    #[rstest]
+    #[case("table = 'app.t'", 0)]
+    #[case("tables = ['app.*']\nperiod = 'month'\nahead = 2", 0)]
+    #[case(
+        "table = 'app.t'\nperiod = 'month'\nsince = '2025-05'\nuntil = '2026-05'",
+        0
+    )]
+    #[case(
+        "table = 'app.t'\nperiod = 'week'\nbehind = 4\nahead = 1\nat = 'backup'",
+        0
+    )]
+    #[case(
+        "table = 'app.t'\npartitions = ['app.a']\nbounds = { 'app.a' = \"FOR VALUES IN ('a')\" }",
+        0
+    )]
+    #[case("", 1)]
+    #[case("table = 'app.*'", 1)]
+    #[case("table = 'app.t'\nahead = 2", 1)]
+    #[case("table = 'app.t'\nperiod = 'month'\nsince = 'May'", 1)]
+    #[case("table = 'app.t'\nperiod = 'month'\nsince = '2026'\nbehind = 2", 1)]
+    #[case("table = 'app.t'\nperiod = 'month'\nuntil = '2026'\nahead = 2", 1)]
+    #[case("table = 'app.t'\nperiod = 'month'\nsince = '2027'\nuntil = '2026'", 1)]
+    #[case(
+        "table = 'app.t'\nperiod = 'month'\nsince = '2025'\nuntil = '2026'\nat = 'backup'",
+        1
+    )]
+    #[case("tables = ['app.*']\npartitions = ['app.a']", 1)]
+    #[case("table = 'app.t'\npartitions = ['a.b.c']", 1)]
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
+        let made = check(toml).complaints();
+        assert_eq!(made.len(), complaints, "{made:#?}");
+    }
+}

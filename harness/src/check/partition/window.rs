@@ -1,0 +1,546 @@
+//! Bounds of partitions as periods of the calendar: what they cover and what they leave open.
+
+use jiff::ToSpan as _;
+use jiff::civil::{Date, DateTime, Time, Weekday};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::database::QualifiedName;
+use crate::outcome::Finding;
+
+/// How long one partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Period {
+    /// A day.
+    Day,
+    /// Seven days, from whatever weekday the newest partition begins on.
+    Week,
+    /// A month of the calendar.
+    Month,
+    /// Three months from January, April, July or October.
+    Quarter,
+    /// A year of the calendar.
+    Year,
+}
+
+impl Period {
+    /// The word for one.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    /// The first day of the period that holds `day`.
+    pub fn floor(self, day: Date, week_begins: Weekday) -> Date {
+        match self {
+            Self::Day => day,
+            Self::Week => {
+                let back = day.weekday().since(week_begins);
+                day.saturating_sub(i64::from(back).days())
+            }
+            Self::Month => day.first_of_month(),
+            Self::Quarter => {
+                let month = (day.month() - 1) / 3 * 3 + 1;
+                Date::new(day.year(), month, 1).unwrap_or(day)
+            }
+            Self::Year => day.first_of_year(),
+        }
+    }
+
+    /// The day that is `count` periods after `day`.
+    pub fn after(self, day: Date, count: i32) -> Date {
+        let count = i64::from(count);
+        let span = match self {
+            Self::Day => count.days(),
+            Self::Week => (count * 7).days(),
+            Self::Month => count.months(),
+            Self::Quarter => (count * 3).months(),
+            Self::Year => count.years(),
+        };
+        day.saturating_add(span)
+    }
+
+    /// Writes the period that begins on `day`.
+    pub fn show(self, day: Date) -> String {
+        match self {
+            Self::Day => day.to_string(),
+            Self::Week => format!("the week of {day}"),
+            Self::Month => day.strftime("%Y-%m").to_string(),
+            Self::Quarter => format!("{}-Q{}", day.year(), (day.month() - 1) / 3 + 1),
+            Self::Year => day.year().to_string(),
+        }
+    }
+}
+
+/// Reads what people and bounds write for a moment or a period: `2026-05-01`, `2026-05-01 00:00:00+00`,
+/// `2026-05`, `2026_05`, `202605`, `20260501`, `2026`, `2026-Q2`, `2026-W18`.
+///
+/// An offset is left out: the session writes bounds in the zone that the periods are of.
+pub fn moment(text: &str) -> Option<DateTime> {
+    let text = text.trim();
+    if !text.is_ascii() || text.ends_with("BC") {
+        return None;
+    }
+    let midnight = |date: Date| date.to_datetime(Time::midnight());
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let number = |from: usize, to: usize| digits.get(from..to)?.parse::<i16>().ok();
+    let date = |year: i16, month: i16, day: i16| {
+        Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+    };
+    let shape: String = text
+        .chars()
+        .map(|c| match c {
+            '0'..='9' => '9',
+            '_' | '/' | '.' => '-',
+            'q' => 'Q',
+            'w' => 'W',
+            other => other,
+        })
+        .collect();
+    let year = number(0, 4)?;
+    match shape.as_str() {
+        "9999" => return date(year, 1, 1).map(midnight),
+        "9999-99" | "999999" => return date(year, number(4, 6)?, 1).map(midnight),
+        "9999-99-99" | "99999999" => {
+            return date(year, number(4, 6)?, number(6, 8)?).map(midnight);
+        }
+        "9999-Q9" | "9999Q9" => {
+            let quarter = number(4, 5)?;
+            return date(year, quarter.checked_sub(1)? * 3 + 1, 1).map(midnight);
+        }
+        "9999-W99" | "9999W99" => {
+            let week = i8::try_from(number(4, 6)?).ok()?;
+            let monday = jiff::civil::ISOWeekDate::new(year, week, Weekday::Monday).ok()?;
+            return Some(midnight(monday.date()));
+        }
+        _ => {}
+    }
+    // A timestamp; what follows the seconds is a fraction or an offset.
+    let seconds = text.get(..19)?;
+    let behind = text.get(19..)?;
+    let bare: DateTime = seconds.replacen(' ', "T", 1).parse().ok()?;
+    // A fraction of a second is not the start of anything.
+    let has_fraction = behind.strip_prefix('.').is_some();
+    Some(if has_fraction {
+        bare.saturating_add(1.millisecond())
+    } else {
+        bare
+    })
+}
+
+/// Where a partition begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// At MINVALUE, MAXVALUE or infinity.
+    Open,
+    /// At a moment; the lower one is in, the upper one is not.
+    At(DateTime),
+}
+
+/// What one partition takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// What no other takes.
+    Default,
+    /// Values from one up to another.
+    Range(Edge, Edge),
+    /// These values.
+    List(Vec<DateTime>),
+}
+
+/// Splits the values between parentheses; the flag says that a value was quoted.
+fn values(text: &str) -> Vec<(String, bool)> {
+    let mut all = Vec::new();
+    let mut chars = text.chars().peekable();
+    let mut word = String::new();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                quoted = true;
+                while let Some(next) = chars.next() {
+                    if next == '\'' && chars.next_if_eq(&'\'').is_none() {
+                        break;
+                    }
+                    word.push(next);
+                }
+            }
+            ',' => all.push((std::mem::take(&mut word), std::mem::take(&mut quoted))),
+            c if c.is_whitespace() => {}
+            c => word.push(c),
+        }
+    }
+    all.push((word, quoted));
+    all
+}
+
+/// Reads a bound as `pg_get_expr` writes it; `None` when it is not about time.
+pub fn bound(text: &str) -> Option<Bound> {
+    let edge = |text: &str| {
+        let all = values(text);
+        let ((first, quoted), rest) = all.split_first()?;
+        // With several key columns only the first one tells the time, and the others must not cut it.
+        if rest.iter().any(|(word, _)| word != "MINVALUE") && first != "MINVALUE" {
+            return None;
+        }
+        match first.as_str() {
+            "MINVALUE" | "MAXVALUE" if !quoted => Some(Edge::Open),
+            "-infinity" | "infinity" => Some(Edge::Open),
+            text => moment(text).map(Edge::At),
+        }
+    };
+    if text == "DEFAULT" {
+        return Some(Bound::Default);
+    }
+    if let Some(rest) = text.strip_prefix("FOR VALUES FROM (") {
+        let (lower, upper) = rest.strip_suffix(')')?.split_once(") TO (")?;
+        return Some(Bound::Range(edge(lower)?, edge(upper)?));
+    }
+    let list = text
+        .strip_prefix("FOR VALUES IN (")
+        .and_then(|rest| rest.strip_suffix(')'))?;
+    values(list)
+        .iter()
+        .filter(|(word, quoted)| *quoted || word != "NULL")
+        .map(|(word, _)| moment(word))
+        .collect::<Option<Vec<_>>>()
+        .map(Bound::List)
+}
+
+/// A partition and what it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its name.
+    pub name: QualifiedName,
+    /// What it takes.
+    pub bound: Bound,
+}
+
+/// The periods that must all be there, the first day of the first and of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The length of each.
+    pub period: Period,
+    /// The first one begins on this day.
+    pub first: Date,
+    /// The last one begins on this day.
+    pub last: Date,
+    /// Partitions that end before this day may be of any length: they were put away.
+    pub even_since: Option<Date>,
+}
+
+/// The weekday that weeks begin on: that of the newest partition.
+pub fn week_begins(pieces: &[Piece]) -> Weekday {
+    pieces
+        .iter()
+        .filter_map(|piece| match &piece.bound {
+            Bound::Range(Edge::At(lower), _) => Some(*lower),
+            Bound::List(all) => all.iter().max().copied(),
+            Bound::Range(Edge::Open, _) | Bound::Default => None,
+        })
+        .max()
+        .map_or(Weekday::Monday, |newest| newest.date().weekday())
+}
+
+impl Window {
+    /// Finds partitions of another length, gaps between them, and periods that have none.
+    pub fn judge(&self, table: &QualifiedName, pieces: &[Piece]) -> Vec<Finding> {
+        let weeks = week_begins(pieces);
+        let mut findings = Vec::new();
+        // What is covered, from a moment (or ever) up to a moment.
+        let mut covered: Vec<(Option<DateTime>, DateTime)> = Vec::new();
+        for piece in pieces {
+            match &piece.bound {
+                // A catch-all at the open end stands for the default partition, not for a period.
+                Bound::Default | Bound::Range(_, Edge::Open) => {}
+                Bound::Range(Edge::Open, Edge::At(upper)) => covered.push((None, *upper)),
+                Bound::Range(Edge::At(lower), Edge::At(upper)) => {
+                    covered.push((Some(*lower), *upper));
+                    let first = self.period.floor(lower.date(), weeks);
+                    let exact = lower.time() == Time::midnight()
+                        && lower.date() == first
+                        && *upper == self.end_of(first);
+                    if !exact && self.is_even(*upper) {
+                        findings.push(self.uneven(
+                            piece,
+                            &format!("it takes {} up to {}", show(*lower), show(*upper)),
+                        ));
+                    }
+                }
+                Bound::List(all) => {
+                    let mut periods: Vec<Date> = all
+                        .iter()
+                        .map(|value| self.period.floor(value.date(), weeks))
+                        .collect();
+                    periods.sort_unstable();
+                    periods.dedup();
+                    if periods.len() > 1 && self.is_even(self.end_of(periods[periods.len() - 1])) {
+                        let names: Vec<String> =
+                            periods.iter().map(|day| self.period.show(*day)).collect();
+                        findings
+                            .push(self.uneven(piece, &format!("it takes {}", names.join(", "))));
+                    }
+                    covered.extend(
+                        periods
+                            .into_iter()
+                            .map(|day| (Some(day.to_datetime(Time::midnight())), self.end_of(day))),
+                    );
+                }
+            }
+        }
+        findings.extend(self.gaps(table, covered));
+        findings
+    }
+
+    /// Finds what lies between the ends and is not covered.
+    fn gaps(
+        &self,
+        table: &QualifiedName,
+        mut covered: Vec<(Option<DateTime>, DateTime)>,
+    ) -> Vec<Finding> {
+        covered.sort_unstable();
+        let first = self.first.to_datetime(Time::midnight());
+        let end = self.end_of(self.last);
+        let lowest = covered.first().map_or(Some(first), |(lower, _)| *lower);
+        // Where something is open below, nothing can be missing there.
+        let mut at = lowest.map_or(DateTime::MIN, |lowest| lowest.min(first));
+        let mut open = Vec::new();
+        for (lower, upper) in covered {
+            let lower = lower.unwrap_or(DateTime::MIN);
+            if lower > at {
+                open.push((at, lower));
+            }
+            at = at.max(upper);
+        }
+        if at < end {
+            open.push((at, end));
+        }
+        open.into_iter()
+            .map(|(from, to)| {
+                Finding::about(
+                    table.to_string(),
+                    format!("a partition for {}", self.span(from, to)),
+                    "there is none: such rows are refused, or fall into a default or open-ended partition",
+                )
+                .hint(
+                    "look for its CREATE TABLE and ATTACH PARTITION in the restore's errors; \
+                     if nothing makes partitions ahead, the job that should has stopped",
+                )
+            })
+            .collect()
+    }
+
+    /// Writes what is missing as periods where it is made of them.
+    fn span(&self, from: DateTime, to: DateTime) -> String {
+        let (first, whole) = (from.date(), from.time() == Time::midnight());
+        if whole && self.end_of(first) == to {
+            return self.period.show(first);
+        }
+        let last = self.period.after(to.date(), -1);
+        if whole && to.time() == Time::midnight() && last > first {
+            return format!("{} to {}", self.period.show(first), self.period.show(last));
+        }
+        format!("{} up to {}", show(from), show(to))
+    }
+
+    fn end_of(&self, day: Date) -> DateTime {
+        self.period.after(day, 1).to_datetime(Time::midnight())
+    }
+
+    fn is_even(&self, upper: DateTime) -> bool {
+        self.even_since
+            .is_none_or(|since| upper > since.to_datetime(Time::midnight()))
+    }
+
+    fn uneven(&self, piece: &Piece, actual: &str) -> Finding {
+        Finding::about(
+            piece.name.to_string(),
+            format!("a partition of exactly one {}", self.period.word()),
+            actual,
+        )
+        .hint(
+            "if periods begin at midnight of another zone than UTC, give it as `time-zone`; \
+             if older partitions were put together, say from when on with `since`",
+        )
+    }
+}
+
+/// Writes a moment, without its time where it is midnight.
+fn show(moment: DateTime) -> String {
+    if moment.time() == Time::midnight() {
+        moment.date().to_string()
+    } else {
+        moment.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("2026-05-01", "2026-05-01T00:00:00")]
+    #[case("2026-05-01 00:00:00+00", "2026-05-01T00:00:00")]
+    #[case("2026-05-01 00:00:00", "2026-05-01T00:00:00")]
+    #[case("2026-05-01 02:30:00+02", "2026-05-01T02:30:00")]
+    #[case("2026-05-01 00:00:00.5+00", "2026-05-01T00:00:00.001")]
+    #[case("2026-05", "2026-05-01T00:00:00")]
+    #[case("2026_05", "2026-05-01T00:00:00")]
+    #[case("202605", "2026-05-01T00:00:00")]
+    #[case("20260501", "2026-05-01T00:00:00")]
+    #[case("2026", "2026-01-01T00:00:00")]
+    #[case("2026-Q2", "2026-04-01T00:00:00")]
+    #[case("2026q4", "2026-10-01T00:00:00")]
+    #[case("2026-W18", "2026-04-27T00:00:00")]
+    fn moments(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(moment(text), expected.parse().ok());
+    }
+
+    #[rstest]
+    #[case("acme")]
+    #[case("2026-13")]
+    #[case("0044-03-15 BC")]
+    #[case("12")]
+    #[case("2026-Q9")]
+    #[case("überall")]
+    fn what_is_no_moment(#[case] text: &str) {
+        assert_eq!(moment(text), None);
+    }
+
+    #[test]
+    fn bounds() {
+        let at = |text| Edge::At(moment(text).unwrap());
+        let cases = [
+            ("DEFAULT", Some(Bound::Default)),
+            (
+                "FOR VALUES FROM ('2026-05-01 00:00:00+00') TO ('2026-06-01 00:00:00+00')",
+                Some(Bound::Range(at("2026-05"), at("2026-06"))),
+            ),
+            (
+                "FOR VALUES FROM (MINVALUE) TO (202605)",
+                Some(Bound::Range(Edge::Open, at("2026-05"))),
+            ),
+            (
+                "FOR VALUES FROM ('2026-05-01', MINVALUE) TO ('2026-06-01', MINVALUE)",
+                Some(Bound::Range(at("2026-05"), at("2026-06"))),
+            ),
+            (
+                "FOR VALUES FROM ('2026-05-01', 5) TO ('2026-06-01', MINVALUE)",
+                None,
+            ),
+            (
+                "FOR VALUES IN ('2026-05', NULL)",
+                Some(Bound::List(vec![moment("2026-05").unwrap()])),
+            ),
+            ("FOR VALUES IN ('acme')", None),
+            ("FOR VALUES IN ('it''s, (2026-05)')", None),
+            ("FOR VALUES WITH (modulus 4, remainder 0)", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(bound(text), expected, "{text}");
+        }
+    }
+
+    fn pieces(bounds: &[(&str, &str)]) -> Vec<Piece> {
+        let edge = |text: &str| moment(text).map_or(Edge::Open, Edge::At);
+        bounds
+            .iter()
+            .enumerate()
+            .map(|(at, (lower, upper))| Piece {
+                name: QualifiedName::parse(&format!("app.p{at}")).unwrap(),
+                bound: Bound::Range(edge(lower), edge(upper)),
+            })
+            .collect()
+    }
+
+    fn window(first: &str, last: &str) -> Window {
+        Window {
+            period: Period::Month,
+            first: moment(first).unwrap().date(),
+            last: moment(last).unwrap().date(),
+            even_since: None,
+        }
+    }
+
+    #[rstest]
+    #[case::whole(&[("2026-04", "2026-05"), ("2026-05", "2026-06")], "2026-05", "2026-05", &[])]
+    #[case::ahead(&[("2026-04", "2026-05"), ("2026-05", "2026-06")], "2026-05", "2026-07", &["2026-06 to 2026-07"])]
+    #[case::gap(&[("2026-03", "2026-04"), ("2026-05", "2026-06")], "2026-05", "2026-05", &["2026-04"])]
+    #[case::begins_late(&[("2026-05", "2026-06")], "2026-03", "2026-05", &["2026-03 to 2026-04"])]
+    #[case::long_past(&[("2025-01", "2025-02")], "2026-05", "2026-05", &["2025-02 to 2026-05"])]
+    #[case::two_months(&[("2026-04", "2026-06")], "2026-05", "2026-05", &["exactly one month"])]
+    #[case::half(&[("2026-05-01", "2026-05-15"), ("2026-05-15", "2026-06-01")], "2026-05", "2026-05", &["exactly one month", "exactly one month"])]
+    #[case::open_below(&[("", "2026-05"), ("2026-05", "2026-06")], "2020-05", "2026-05", &[])]
+    #[case::open_above(&[("2026-05", "2026-06"), ("2026-06", "")], "2026-05", "2026-06", &["2026-06"])]
+    #[case::nothing(&[], "2026-05", "2026-05", &["2026-05"])]
+    fn a_window_is_whole_or_says_what_is_missing(
+        #[case] bounds: &[(&str, &str)],
+        #[case] first: &str,
+        #[case] last: &str,
+        #[case] expected: &[&str],
+    ) {
+        let table = QualifiedName::parse("app.t").unwrap();
+        let findings = window(first, last).judge(&table, &pieces(bounds));
+        assert_eq!(findings.len(), expected.len(), "{findings:#?}");
+        for (finding, text) in findings.iter().zip(expected) {
+            assert!(finding.expected.contains(text), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_away_may_be_of_any_length() {
+        let table = QualifiedName::parse("app.t").unwrap();
+        let pieces = pieces(&[("2024", "2026-05"), ("2026-05", "2026-06")]);
+        let mut window = window("2026-05", "2026-05");
+        assert_eq!(window.judge(&table, &pieces).len(), 1);
+        window.even_since = Some(window.first);
+        assert_eq!(window.judge(&table, &pieces), []);
+    }
+
+    #[test]
+    fn weeks_begin_where_the_newest_partition_does() {
+        let table = QualifiedName::parse("app.t").unwrap();
+        // 2026-05-03 is a Sunday.
+        let pieces = pieces(&[("2026-05-03", "2026-05-10"), ("2026-05-10", "2026-05-17")]);
+        let weeks = week_begins(&pieces);
+        assert_eq!(weeks, Weekday::Sunday);
+        let period = Period::Week;
+        let first = period.floor(date(2026, 5, 13), weeks);
+        assert_eq!(first, date(2026, 5, 10));
+        let window = Window {
+            period,
+            first,
+            last: period.after(first, 1),
+            even_since: None,
+        };
+        let findings = window.judge(&table, &pieces);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].expected.contains("the week of 2026-05-17"));
+    }
+
+    #[test]
+    fn lists_hold_periods_too() {
+        let table = QualifiedName::parse("app.t").unwrap();
+        let list = |texts: &[&str]| Piece {
+            name: table.clone(),
+            bound: Bound::List(texts.iter().map(|text| moment(text).unwrap()).collect()),
+        };
+        let window = window("2026-04", "2026-06");
+        let good = [
+            list(&["2026-04"]),
+            list(&["2026-05", "2026-05-07"]),
+            list(&["2026-06"]),
+        ];
+        assert_eq!(window.judge(&table, &good), []);
+        let findings = window.judge(&table, &[list(&["2026-04", "2026-06"])]);
+        assert_eq!(findings.len(), 2, "{findings:?}");
+    }
+}

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod index;
 pub mod privilege;
 pub mod rls;
+pub mod role;
 pub mod row_count;
 pub mod schema_version;
 pub mod target;
@@ -45,6 +46,7 @@ pub fn kinds() -> Vec<Kind> {
         Kind::of::<graph::Graph>(),
         Kind::of::<index::Index>(),
         Kind::of::<rls::Rls>(),
+        Kind::of::<role::Role>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
     ]

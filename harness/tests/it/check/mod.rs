@@ -4,5 +4,6 @@ mod extension;
 mod graph;
 mod index;
 mod rls;
+mod role;
 mod row_count;
 mod schema_version;

@@ -72,6 +72,8 @@ use crate::outcome::Finding;
 /// `"create on tablespace t"`, `"set on parameter p"`, `"select on default tables in app by role r"`,
 /// `"all on …"`, `"… with grant option"`, `"… on app.* except app.audit_*"`, `"owner of app.x"`,
 /// `"owner of schema app"`, `"owner of publication p"`. An owner of a table owns its sequences.
+/// What PUBLIC has on every new function (EXECUTE) and type (USAGE) counts as a default privilege only
+/// where an entry speaks of them: `"nothing on default functions by role r"`.
 ///
 /// What belongs to the server (`pg_catalog`, `information_schema`) or to an extension counts where its
 /// rights or its owner are not what the server or the extension made them; in the floor it must be named

@@ -448,6 +448,12 @@ fn privileges(all: &[super::pattern::Token<'_>], kind: Kind) -> Result<Vec<Privi
             word => words.push(word.to_ascii_uppercase()),
         }
     }
+    if privileges.is_empty() && words == ["NOTHING"] {
+        return match kind {
+            Kind::DefaultFunction | Kind::DefaultType => Ok(privileges),
+            _ => Err("`nothing` is for default functions and default types, which PUBLIC may use otherwise".to_owned()),
+        };
+    }
     finish(&mut words, &mut columns)?;
     Ok(privileges)
 }
@@ -492,6 +498,7 @@ mod tests {
     #[case("set on parameter app.tenant", Kind::Parameter, &["SET"], &["app.tenant"])]
     #[case("select on default tables in app by role boss", Kind::DefaultTable, &["SELECT"], &["app"])]
     #[case("execute on default functions", Kind::DefaultFunction, &["EXECUTE"], &[])]
+    #[case("nothing on default functions by role boss", Kind::DefaultFunction, &[], &[])]
     #[case("owner of app.x", Kind::Table, &[], &["app.x"])]
     #[case("owns schema app", Kind::Schema, &[], &["app"])]
     #[case("owner of publication p", Kind::Other, &[], &["p"])]
@@ -539,6 +546,7 @@ mod tests {
     #[case("owner of app.x with grant option", "no grant option")]
     #[case("select on default tables of app", "`in` a schema")]
     #[case("select on default tables by", "names no role")]
+    #[case("nothing on app.x", "`nothing` is for default")]
     fn what_cannot_be_read_is_refused(#[case] text: &str, #[case] why: &str) {
         let error = parse(text).unwrap_err();
         assert!(error.contains(why), "{error}");

@@ -110,7 +110,8 @@ pub struct World {
 }
 
 /// Everything that has an access list, one row each. Types without one of their own are left out:
-/// arrays, multiranges, row types of tables. `public` came with the server, but belongs to its users.
+/// arrays, multiranges, row types of tables. `public` came with the server, but belongs to its users. Of what
+/// initdb grants on `information_schema` the server keeps no record.
 const THINGS: &str = "
 WITH member AS MATERIALIZED (
   SELECT d.classid, d.objid, e.extowner
@@ -170,7 +171,10 @@ thing AS MATERIALIZED (
   SELECT r.*, r.base OR m.objid IS NOT NULL AS outside,
          r.owner <> 10 AND r.owner IS DISTINCT FROM m.extowner AS moved,
          coalesce(r.acl, pg_catalog.acldefault(r.letter::\"char\", r.owner)) AS has,
-         coalesce(i.initprivs, pg_catalog.acldefault(r.letter::\"char\", r.owner)) AS had
+         coalesce(i.initprivs, pg_catalog.acldefault(r.letter::\"char\", r.owner)
+           || CASE WHEN r.base AND 'information_schema' IN (r.schema, r.name)
+                   THEN ARRAY[pg_catalog.makeaclitem(0, r.owner, CASE r.kind WHEN 'schema' THEN 'USAGE' ELSE 'SELECT' END, false)]
+              END) AS had
     FROM raw r
     LEFT JOIN member m ON m.classid = r.class AND m.objid = r.oid
     LEFT JOIN pg_catalog.pg_init_privs i ON i.classoid = r.class AND i.objoid = r.oid AND i.objsubid = 0
@@ -316,6 +320,7 @@ impl World {
             });
         }
         world.read_defaults(session, &list).await?;
+        world.read_unsaid(session, rights).await?;
         for row in session.rows(&OWNED.replace("{grantees}", &list)).await? {
             let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
             world.objects.push(Object {
@@ -374,6 +379,77 @@ impl World {
                 grantable: is_true(row.get(8)),
                 initial: is_true(row.get(9)),
                 by_default: false,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a role has an access list of its own for what it makes in any schema.
+const UNSAID: &str = "
+SELECT r.oid, (SELECT pg_catalog.count(*) FROM pg_catalog.pg_default_acl d
+                WHERE d.defaclrole = r.oid AND d.defaclnamespace = 0 AND d.defaclobjtype = {letter})
+  FROM pg_catalog.pg_roles r WHERE r.rolname = {role}";
+
+impl World {
+    /// What PUBLIC may do with every new function and type counts for those roles of which the scenario
+    /// says what is by default on theirs.
+    async fn read_unsaid(
+        &mut self,
+        session: &mut Session,
+        rights: &[&Right],
+    ) -> Result<(), DatabaseError> {
+        let mut seen = Vec::new();
+        for right in rights {
+            let (letter, privilege) = match right.kind {
+                Kind::DefaultFunction => ("'f'", "EXECUTE"),
+                Kind::DefaultType => ("'T'", "USAGE"),
+                _ => continue,
+            };
+            let Some(maker) = right.by.as_ref().and_then(|by| by.exact()) else {
+                continue;
+            };
+            if seen.contains(&(right.kind, maker)) {
+                continue;
+            }
+            seen.push((right.kind, maker));
+            for grant in &mut self.grants {
+                let object = self.objects.get(grant.object);
+                if object.is_some_and(|object| object.kind == right.kind && object.name == maker) {
+                    grant.initial = false;
+                }
+            }
+            let sql = UNSAID
+                .replace("{letter}", letter)
+                .replace("{role}", &quote_literal(maker));
+            let rows = session.rows(&sql).await?;
+            let Some([Some(oid), Some(said)]) = rows.first().map(Vec::as_slice) else {
+                continue;
+            };
+            if said != "0" {
+                continue;
+            }
+            self.objects.push(Object {
+                kind: right.kind,
+                only_owned: String::new(),
+                oid: oid.clone(),
+                schema: String::new(),
+                name: maker.to_owned(),
+                arguments: String::new(),
+                owner: oid.clone(),
+                outside: false,
+                moved: false,
+                table: None,
+            });
+            self.grants.push(Grant {
+                object: self.objects.len() - 1,
+                column: None,
+                privilege: privilege.to_owned(),
+                grantee: "0".to_owned(),
+                grantor: oid.clone(),
+                grantable: false,
+                initial: false,
+                by_default: true,
             });
         }
         Ok(())

@@ -18,6 +18,7 @@ pub mod role;
 pub mod row_count;
 pub mod schema_version;
 pub mod target;
+pub mod tenant;
 
 use std::path::Path;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub fn kinds() -> Vec<Kind> {
         Kind::of::<role::Role>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
+        Kind::of::<tenant::Tenant>(),
     ]
 }
 

@@ -9,14 +9,14 @@
 
 mod attempt;
 mod attribute;
-mod ceiling;
+pub mod ceiling;
 mod floor;
-mod hold;
-mod membership;
+pub mod hold;
+pub mod membership;
 pub mod pattern;
-mod reach;
+pub mod reach;
 mod right;
-mod world;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -60,6 +60,12 @@ impl Glob {
         Self("*".to_owned())
     }
 
+    /// Takes a pattern as it is.
+    #[must_use]
+    pub fn raw(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Reads one identifier; unquoted it is folded to lower case as the server does.
     ///
     /// # Errors

@@ -405,6 +405,14 @@ fn kind_of(words: &[&str], owner: bool) -> (Kind, Option<&'static str>, usize) {
 
 /// Reads what stands before `on`.
 fn privileges(all: &[super::pattern::Token<'_>], kind: Kind) -> Result<Vec<Privilege>, String> {
+    if let [only] = all
+        && only.text.eq_ignore_ascii_case("nothing")
+    {
+        return match kind {
+            Kind::DefaultFunction | Kind::DefaultType => Ok(Vec::new()),
+            _ => Err("`nothing` is for default functions and default types, which PUBLIC may use otherwise".to_owned()),
+        };
+    }
     let mut privileges = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut columns: Option<Vec<Glob>> = None;
@@ -447,12 +455,6 @@ fn privileges(all: &[super::pattern::Token<'_>], kind: Kind) -> Result<Vec<Privi
             }
             word => words.push(word.to_ascii_uppercase()),
         }
-    }
-    if privileges.is_empty() && words == ["NOTHING"] {
-        return match kind {
-            Kind::DefaultFunction | Kind::DefaultType => Ok(privileges),
-            _ => Err("`nothing` is for default functions and default types, which PUBLIC may use otherwise".to_owned()),
-        };
     }
     finish(&mut words, &mut columns)?;
     Ok(privileges)

@@ -138,7 +138,7 @@ async fn role_on_plur() {
         let tried = |name, change| Case { name, change, undo: "", check: TRIED };
         plur.fails(
             tried("DELETE is granted", "GRANT DELETE ON plur.users TO plur_auditor"),
-            &["DELETE, granted to it", "nothing beyond"],
+            &["plur.users; no right of plur_auditor; DELETE, granted to it"],
         )
         .await;
         plur.fails(

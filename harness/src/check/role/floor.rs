@@ -65,7 +65,10 @@ pub fn compare(
                     .map(|name| name.text.clone())
                     .unwrap_or_default(),
                 format!("{role} owns it"),
-                format!("it owns no such {}", right.only_owned.as_deref().unwrap_or_default()),
+                format!(
+                    "it owns no such {}",
+                    right.only_owned.as_deref().unwrap_or_default()
+                ),
             ));
         }
         // Many objects may lack the same.

@@ -45,7 +45,13 @@ pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, String> {
     }
     Ok(pieces
         .into_iter()
-        .filter_map(|(start, end)| Some(Token { text: text.get(start..end)?, start, end }))
+        .filter_map(|(start, end)| {
+            Some(Token {
+                text: text.get(start..end)?,
+                start,
+                end,
+            })
+        })
         .collect())
 }
 

@@ -113,7 +113,11 @@ impl Parameters for Tenant {
 #[async_trait]
 impl Check for Tenant {
     fn describe(&self) -> String {
-        let of = if self.tables.is_empty() { &self.schemas } else { &self.tables };
+        let of = if self.tables.is_empty() {
+            &self.schemas
+        } else {
+            &self.tables
+        };
         format!("tenants of {}", of.join(", "))
     }
 
@@ -159,7 +163,11 @@ impl Tenant {
                 complaints.push(Complaint::about("refused", message));
             }
         }
-        for (key, given) in [("column", self.column.is_some()), ("setting", self.setting.is_some()), ("tenants", !self.tenants.is_empty())] {
+        for (key, given) in [
+            ("column", self.column.is_some()),
+            ("setting", self.setting.is_some()),
+            ("tenants", !self.tenants.is_empty()),
+        ] {
             if given {
                 complaints.push(Complaint::about(key, format!("`{key}` needs `tables`")));
             }
@@ -168,7 +176,10 @@ impl Tenant {
     }
 
     fn of_rows(&self) -> Vec<Complaint> {
-        let targets = Targets { table: None, tables: &self.tables };
+        let targets = Targets {
+            table: None,
+            tables: &self.tables,
+        };
         let mut complaints = targets.complaints();
         for (key, missing) in [
             ("column", self.column.is_none()),
@@ -182,7 +193,11 @@ impl Tenant {
                 );
             }
         }
-        for (key, given) in [("roles", !self.roles.is_empty()), ("shared-views", !self.shared_views.is_empty()), ("refused", !self.refused.is_empty())] {
+        for (key, given) in [
+            ("roles", !self.roles.is_empty()),
+            ("shared-views", !self.shared_views.is_empty()),
+            ("refused", !self.refused.is_empty()),
+        ] {
             if given {
                 complaints.push(Complaint::about(key, format!("`{key}` needs `schemas`")));
             }
@@ -199,7 +214,10 @@ mod tests {
     #[rstest]
     #[case("schemas = ['org_*']\nrole = 'app_{schema}'", 0)]
     #[case("schemas = ['a', 'b']\nroles = { a = 'x', b = 'y' }", 0)]
-    #[case("tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'app.org'", 0)]
+    #[case(
+        "tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'app.org'",
+        0
+    )]
     #[case("role = 'app'", 1)]
     #[case("schemas = ['a']\ntables = ['app.*']", 1)]
     #[case("schemas = ['org_*']", 1)]
@@ -207,9 +225,17 @@ mod tests {
     #[case("schemas = ['org_*']\nrole = 'a_{schema}'\nsetting = 'x'", 1)]
     #[case("schemas = ['org_*']\nrole = 'a_{schema}'\nrefused = ['COMMIT']", 1)]
     #[case("tables = ['app.*']\ncolumn = 'org'\nrole = 'app'", 1)]
-    #[case("tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'a.b'\nrefused = ['SELECT 1']", 1)]
+    #[case(
+        "tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'a.b'\nrefused = ['SELECT 1']",
+        1
+    )]
     fn what_makes_no_sense_is_refused(#[case] text: &str, #[case] complaints: usize) {
         let check: Tenant = toml::from_str(text).unwrap();
-        assert_eq!(check.complaints().len(), complaints, "{:?}", check.complaints());
+        assert_eq!(
+            check.complaints().len(),
+            complaints,
+            "{:?}",
+            check.complaints()
+        );
     }
 }

@@ -89,10 +89,15 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
         }
     }
     if names.len() < 2 && findings.is_empty() {
-        return Err(CouldNotLook::because("there is one tenant only: nobody to be kept from it")
-            .hint("look whether the restore lost the other schemas"));
+        return Err(
+            CouldNotLook::because("there is one tenant only: nobody to be kept from it")
+                .hint("look whether the restore lost the other schemas"),
+        );
     }
-    let grantees: BTreeSet<Oid> = owns.iter().flat_map(|own| roles.reach(&own.role.oid).into_keys()).collect();
+    let grantees: BTreeSet<Oid> = owns
+        .iter()
+        .flat_map(|own| roles.reach(&own.role.oid).into_keys())
+        .collect();
     let grantees: Vec<Oid> = grantees.into_iter().collect();
     let world = World::read(&mut session, major, &grantees, &[]).await?;
     let views = views(&mut session).await?;
@@ -105,7 +110,17 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
         let mut unclear = Vec::new();
         found.extend(rights(&roles, &world, own, &owns, &names));
         found.extend(peeks(check, &roles, &world, own, &names, &views));
-        let statements = tries(check, restored, &mut session, own, &tables, &names, &mut found, &mut unclear).await?;
+        let statements = tries(
+            check,
+            restored,
+            &mut session,
+            own,
+            &tables,
+            &names,
+            &mut found,
+            &mut unclear,
+        )
+        .await?;
         if found.is_empty() {
             unclear_all.extend(unclear.iter().cloned());
         }
@@ -114,7 +129,10 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
             object: own.schema.clone(),
             expected: format!("{} has its own schema and no other", own.role.name),
             actual: if found.is_empty() {
-                format!("no right on {} other schemas, {statements} statements refused", names.len() - 1)
+                format!(
+                    "no right on {} other schemas, {statements} statements refused",
+                    names.len() - 1
+                )
             } else {
                 show_findings(&found)
             },
@@ -134,14 +152,25 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
             None => finding,
         }
     }));
-    let expected = format!("{} tenants, none with a right on another's schema", names.len());
+    let expected = format!(
+        "{} tenants, none with a right on another's schema",
+        names.len()
+    );
     let actual = format!("{} tenants tried pairwise", entries.len());
     Ok(Observation::new(expected, actual, findings).with_entries(entries))
 }
 
 /// The schemas that the check names, and a finding for each name that matches none.
-async fn schemas(check: &Tenant, session: &mut Session) -> Result<(Vec<String>, Vec<Finding>), CouldNotLook> {
-    let all: Vec<String> = session.rows(SCHEMAS).await?.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+async fn schemas(
+    check: &Tenant,
+    session: &mut Session,
+) -> Result<(Vec<String>, Vec<Finding>), CouldNotLook> {
+    let all: Vec<String> = session
+        .rows(SCHEMAS)
+        .await?
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect();
     let mut names: Vec<String> = Vec::new();
     let mut findings = Vec::new();
     for pattern in &check.schemas {
@@ -149,8 +178,12 @@ async fn schemas(check: &Tenant, session: &mut Session) -> Result<(Vec<String>, 
         let matching: Vec<&String> = all.iter().filter(|name| glob.matches(name)).collect();
         if matching.is_empty() {
             findings.push(
-                Finding::about(format!("schema {pattern}"), "a tenant's schema", "there is none in the restored database")
-                    .hint("look whether the restore lost it, or correct the name in the scenario"),
+                Finding::about(
+                    format!("schema {pattern}"),
+                    "a tenant's schema",
+                    "there is none in the restored database",
+                )
+                .hint("look whether the restore lost it, or correct the name in the scenario"),
             );
         }
         for name in matching {
@@ -172,12 +205,25 @@ fn role_of(check: &Tenant, schema: &str) -> Option<String> {
 }
 
 /// Rights of one tenant's role on everything of the others.
-fn rights(roles: &Roles, world: &World, own: &Own<'_>, owns: &[Own<'_>], names: &[String]) -> Vec<Finding> {
+fn rights(
+    roles: &Roles,
+    world: &World,
+    own: &Own<'_>,
+    owns: &[Own<'_>],
+    names: &[String],
+) -> Vec<Finding> {
     let role = own.role;
     if role.superuser {
         return vec![
-            Finding::about(format!("role {}", role.name), "a role that rules hold for", "it is superuser")
-                .hint(format!("ALTER ROLE {} NOSUPERUSER", quote_ident(&role.name))),
+            Finding::about(
+                format!("role {}", role.name),
+                "a role that rules hold for",
+                "it is superuser",
+            )
+            .hint(format!(
+                "ALTER ROLE {} NOSUPERUSER",
+                quote_ident(&role.name)
+            )),
         ];
     }
     let mut ways = roles.reach(&role.oid);
@@ -187,17 +233,36 @@ fn rights(roles: &Roles, world: &World, own: &Own<'_>, owns: &[Own<'_>], names: 
     for other in owns.iter().filter(|other| other.role.oid != role.oid) {
         if let Some(way) = ways.get(&other.role.oid) {
             findings.push(
-                Finding::about(format!("role {}", role.name), format!("no way to {}", other.role.name), way.describe())
-                    .hint(format!("REVOKE {} FROM {}", quote_ident(way.first().unwrap_or_default()), quote_ident(&role.name))),
+                Finding::about(
+                    format!("role {}", role.name),
+                    format!("no way to {}", other.role.name),
+                    way.describe(),
+                )
+                .hint(format!(
+                    "REVOKE {} FROM {}",
+                    quote_ident(way.first().unwrap_or_default()),
+                    quote_ident(&role.name)
+                )),
             );
             flagged.push(other.role.name.clone());
         }
     }
-    let shared = owns.iter().filter(|other| other.schema != own.schema && other.role.oid == role.oid);
+    let shared = owns
+        .iter()
+        .filter(|other| other.schema != own.schema && other.role.oid == role.oid);
     findings.extend(shared.map(|other| {
-        Finding::about(format!("role {}", role.name), "a role for each tenant", format!("it is the role of {} too", other.schema))
+        Finding::about(
+            format!("role {}", role.name),
+            "a role for each tenant",
+            format!("it is the role of {} too", other.schema),
+        )
     }));
-    ways.retain(|oid, way| *oid == role.oid || !way.names().any(|name| flagged.iter().any(|one| one == name)));
+    ways.retain(|oid, way| {
+        *oid == role.oid
+            || !way
+                .names()
+                .any(|name| flagged.iter().any(|one| one == name))
+    });
     for other in names.iter().filter(|name| **name != own.schema) {
         let part = of_schema(world, other);
         let holds = Holds::gather(&part, roles, role, ways.clone());
@@ -237,7 +302,10 @@ fn of_schema(world: &World, schema: &str) -> World {
         }
     }
     for grant in &world.grants {
-        let Some((place, object)) = places.get(&grant.object).and_then(|place| Some((*place, part.objects.get(*place)?))) else {
+        let Some((place, object)) = places
+            .get(&grant.object)
+            .and_then(|place| Some((*place, part.objects.get(*place)?)))
+        else {
             continue;
         };
         // Functions and types are closed by their schema.
@@ -255,14 +323,24 @@ async fn views(session: &mut Session) -> Result<BTreeMap<Oid, BTreeSet<String>>,
     let mut views: BTreeMap<Oid, BTreeSet<String>> = BTreeMap::new();
     for row in session.rows(VIEWS).await? {
         if let [Some(view), Some(schema)] = row.as_slice() {
-            views.entry(view.clone()).or_default().insert(schema.clone());
+            views
+                .entry(view.clone())
+                .or_default()
+                .insert(schema.clone());
         }
     }
     Ok(views)
 }
 
 /// Views by which a tenant looks into another's schema.
-fn peeks(check: &Tenant, roles: &Roles, world: &World, own: &Own<'_>, names: &[String], views: &BTreeMap<Oid, BTreeSet<String>>) -> Vec<Finding> {
+fn peeks(
+    check: &Tenant,
+    roles: &Roles,
+    world: &World,
+    own: &Own<'_>,
+    names: &[String],
+    views: &BTreeMap<Oid, BTreeSet<String>>,
+) -> Vec<Finding> {
     let ways: BTreeMap<Oid, Way> = roles.reach(&own.role.oid);
     let holds = Holds::gather(world, roles, own.role, ways);
     let shared: Vec<(Glob, Glob)> = check
@@ -275,7 +353,10 @@ fn peeks(check: &Tenant, roles: &Roles, world: &World, own: &Own<'_>, names: &[S
         .collect();
     let mut findings = Vec::new();
     for (at, object) in world.objects.iter().enumerate() {
-        let Some(read) = views.get(&object.oid).filter(|_| object.kind == Kind::Table && !object.outside) else {
+        let Some(read) = views
+            .get(&object.oid)
+            .filter(|_| object.kind == Kind::Table && !object.outside)
+        else {
             continue;
         };
         let others: Vec<&str> = names
@@ -283,7 +364,9 @@ fn peeks(check: &Tenant, roles: &Roles, world: &World, own: &Own<'_>, names: &[S
             .filter(|name| **name != own.schema && **name != object.schema && read.contains(*name))
             .map(String::as_str)
             .collect();
-        let allowed = shared.iter().any(|(schema, name)| schema.matches(&object.schema) && name.matches(&object.name));
+        let allowed = shared
+            .iter()
+            .any(|(schema, name)| schema.matches(&object.schema) && name.matches(&object.name));
         let Some(hold) = holds.on(at).iter().find(|hold| hold.privilege == "SELECT") else {
             continue;
         };
@@ -294,7 +377,11 @@ fn peeks(check: &Tenant, roles: &Roles, world: &World, own: &Own<'_>, names: &[S
             Finding::about(
                 object.show(),
                 format!("no view of {} into another's schema", own.role.name),
-                format!("it reads {} with the rights of its owner, and SELECT is {}", others.join(", "), hold.path.describe()),
+                format!(
+                    "it reads {} with the rights of its owner, and SELECT is {}",
+                    others.join(", "),
+                    hold.path.describe()
+                ),
             )
             .hint("where it shows each tenant only its own, name it in `shared-views`"),
         );
@@ -309,7 +396,10 @@ async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<Table>, C
         .filter_map(|row| match row.as_slice() {
             [Some(schema), Some(name), column] if names.contains(schema) => Some(Table {
                 schema: schema.clone(),
-                name: QualifiedName { schema: schema.clone(), name: name.clone() },
+                name: QualifiedName {
+                    schema: schema.clone(),
+                    name: name.clone(),
+                },
                 column: column.clone(),
             }),
             _ => None,
@@ -318,7 +408,10 @@ async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<Table>, C
 }
 
 /// Tries as the tenant's role; gives how many statements were refused.
-#[expect(clippy::too_many_arguments, reason = "what one tenant is tried with, used once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what one tenant is tried with, used once"
+)]
 async fn tries(
     check: &Tenant,
     restored: &Restored<'_>,
@@ -333,7 +426,11 @@ async fn tries(
     let mut acting = match restored.session_as(role, &[]).await {
         Ok(acting) => acting,
         Err(error) if error.denied() => {
-            findings.push(Finding::about(format!("role {role}"), "it may connect", "it is refused (42501)"));
+            findings.push(Finding::about(
+                format!("role {role}"),
+                "it may connect",
+                "it is refused (42501)",
+            ));
             return Ok(0);
         }
         Err(error) => return Err(error.into()),
@@ -349,7 +446,10 @@ async fn tries(
         match acting.rows(&sql).await {
             Ok(rows) => readable += usize::from(!rows.is_empty()),
             Err(error) if error.denied() => {}
-            Err(error) => unclear.push(could_not_try(&format!("SELECT of {} as {role}", table.name), &error)),
+            Err(error) => unclear.push(could_not_try(
+                &format!("SELECT of {} as {role}", table.name),
+                &error,
+            )),
         }
     }
     if with_rows == 0 {
@@ -359,8 +459,12 @@ async fn tries(
         );
     } else if readable == 0 {
         findings.push(
-            Finding::about(format!("schema {}", own.schema), format!("{role} reads rows of its own"), "it can read none")
-                .hint("look for USAGE on the schema and SELECT on its tables"),
+            Finding::about(
+                format!("schema {}", own.schema),
+                format!("{role} reads rows of its own"),
+                "it can read none",
+            )
+            .hint("look for USAGE on the schema and SELECT on its tables"),
         );
     }
     let mut refused = 0;
@@ -369,16 +473,38 @@ async fn tries(
         let mut statements: Vec<(&str, String, String)> = Vec::new();
         for table in tables.iter().filter(|table| table.schema == *other) {
             let name = table.name.to_string();
-            statements.push(("SELECT", name.clone(), format!("SELECT FROM {name} LIMIT 1")));
-            statements.push(("DELETE", name.clone(), format!("DELETE FROM {name} WHERE false")));
+            statements.push((
+                "SELECT",
+                name.clone(),
+                format!("SELECT FROM {name} LIMIT 1"),
+            ));
+            statements.push((
+                "DELETE",
+                name.clone(),
+                format!("DELETE FROM {name} WHERE false"),
+            ));
             if let Some(column) = table.column.as_deref().map(quote_ident) {
-                statements.push(("UPDATE", name.clone(), format!("UPDATE {name} SET {column} = DEFAULT WHERE false")));
-                statements.push(("INSERT", name.clone(), format!("INSERT INTO {name} ({column}) SELECT NULL WHERE false")));
+                statements.push((
+                    "UPDATE",
+                    name.clone(),
+                    format!("UPDATE {name} SET {column} = DEFAULT WHERE false"),
+                ));
+                statements.push((
+                    "INSERT",
+                    name.clone(),
+                    format!("INSERT INTO {name} ({column}) SELECT NULL WHERE false"),
+                ));
             }
         }
         for (at, sql) in check.refused.iter().enumerate() {
-            let sql = sql.replace("{schema}", &own.schema).replace("{other}", other);
-            statements.push(("a statement of `refused`", format!("statement {}", at + 1), sql));
+            let sql = sql
+                .replace("{schema}", &own.schema)
+                .replace("{other}", other);
+            statements.push((
+                "a statement of `refused`",
+                format!("statement {}", at + 1),
+                sql,
+            ));
         }
         for (what, on, sql) in statements {
             match acting.attempt(&sql).await? {
@@ -401,4 +527,3 @@ async fn tries(
     acting.close().await;
     Ok(refused)
 }
-

@@ -7,3 +7,4 @@ mod rls;
 mod role;
 mod row_count;
 mod schema_version;
+mod tenant;

@@ -53,6 +53,13 @@ impl Right {
     }
 }
 
+/// Rights by one path: each with its columns, and who granted them.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    rights: BTreeMap<String, BTreeSet<String>>,
+    grantors: BTreeSet<&'a str>,
+}
+
 /// Rights of one role by one path, that many objects may have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Excess {
@@ -118,8 +125,7 @@ fn beyond<'a>(
     covering: &[&Right],
     flagged: &[String],
 ) -> Vec<(Excess, BTreeSet<&'a str>)> {
-    let mut paths: BTreeMap<&Path, (BTreeMap<String, BTreeSet<String>>, BTreeSet<&str>)> =
-        BTreeMap::new();
+    let mut paths: BTreeMap<&Path, Found<'a>> = BTreeMap::new();
     for hold in holds {
         // The owner's own entries are part of owning.
         let of_owner = matches!(hold.path, Path::Owner(..)) && hold.privilege != OWNER;
@@ -140,23 +146,23 @@ fn beyond<'a>(
         if handed {
             name.push_str(" WITH GRANT OPTION");
         }
-        let (rights, grantors) = paths.entry(&hold.path).or_default();
-        let columns = rights.entry(name).or_default();
+        let found = paths.entry(&hold.path).or_default();
+        let columns = found.rights.entry(name).or_default();
         columns.extend(hold.column.as_deref().map(quote_ident));
         if !hold.grantor.is_empty() {
-            grantors.insert(&hold.grantor);
+            found.grantors.insert(&hold.grantor);
         }
     }
     paths
         .into_iter()
-        .map(|(path, (rights, grantors))| {
+        .map(|(path, found)| {
             let excess = Excess {
                 kind: object.kind,
-                rights: show_rights(&rights),
+                rights: show_rights(&found.rights),
                 path: path.clone(),
                 allowed: show_allowed(covering),
             };
-            (excess, grantors)
+            (excess, found.grantors)
         })
         .collect()
 }
@@ -223,11 +229,11 @@ fn finding(role: &str, excess: &Excess, objects: &[&Object], grantors: &BTreeSet
         let names: Vec<&str> = grantors.iter().copied().collect();
         actual.push_str(&format!(" (granted by {})", names.join(", ")));
     }
-    Finding::about(show_objects(objects), expected, actual).hint(hint(
-        role,
-        excess,
-        objects.first().copied(),
-    ))
+    let mut hint = hint(role, excess, objects.first().copied());
+    if objects.len() > 1 {
+        hint.push_str("; and so for each of them");
+    }
+    Finding::about(show_objects(objects), expected, actual).hint(hint)
 }
 
 /// What takes the right away, and what allows it.

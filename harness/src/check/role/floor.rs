@@ -45,7 +45,7 @@ pub fn compare(
             let any = matching
                 .iter()
                 .any(|(_, object)| name.names(&object.schema, &object.name, &object.oid));
-            if !any && !(right.owner && right.only_owned.is_some()) {
+            if !any && right.only_owned.is_none() {
                 let kind = right.kind.words();
                 findings.push(
                     Finding::about(

@@ -43,7 +43,7 @@ struct Options_ {
 impl Membership {
     fn new(given: Options_) -> Result<Self, String> {
         Ok(Self {
-            role: Glob::ident(&given.role)?,
+            role: Glob::role(&given.role)?,
             text: given.role,
             admin: given.admin.unwrap_or(false),
             inherit: given.inherit.unwrap_or(true),

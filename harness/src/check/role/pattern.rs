@@ -72,6 +72,19 @@ impl Glob {
         Self(text.to_owned())
     }
 
+    /// Takes the name of a role as it is, since that may be anything (`alice@example.com`); in double
+    /// quotes as SQL quotes it.
+    ///
+    /// # Errors
+    /// When there is no name.
+    pub fn role(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err("a role has a name".to_owned()),
+            quoted if quoted.starts_with('"') => Self::ident(quoted),
+            plain => Ok(Self(plain.to_owned())),
+        }
+    }
+
     /// Reads one identifier; unquoted it is folded to lower case as the server does.
     ///
     /// # Errors
@@ -293,6 +306,17 @@ mod tests {
     #[case("a_c", "abc", false)]
     fn patterns_match(#[case] pattern: &str, #[case] text: &str, #[case] hit: bool) {
         assert_eq!(Glob(pattern.to_owned()).matches(text), hit);
+    }
+
+    #[test]
+    fn roles_are_called_as_they_are() {
+        assert_eq!(
+            Glob::role("alice@example.com").unwrap().text(),
+            "alice@example.com"
+        );
+        assert_eq!(Glob::role("\"My Role\"").unwrap().text(), "My Role");
+        assert_eq!(Glob::role("App").unwrap().text(), "App");
+        assert!(Glob::role(" ").is_err());
     }
 
     #[test]

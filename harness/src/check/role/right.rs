@@ -342,7 +342,7 @@ pub fn parse(text: &str) -> Result<Right, String> {
             if by + skip >= end {
                 return Err(wrong("`by` names no role"));
             }
-            right.by = Some(Glob::ident(slice(by + skip, end)).map_err(|e| wrong(&e))?);
+            right.by = Some(Glob::role(slice(by + skip, end)).map_err(|e| wrong(&e))?);
         }
         return Ok(right);
     }

@@ -23,11 +23,31 @@ setting = "plur.org"
 "#;
 
 const HARMLESS: &[(&str, &str, &str)] = &[
-    ("a role that has nothing, statistics, a schema of nobody", "CREATE ROLE harmless; ANALYZE; CREATE SCHEMA extra", "DROP ROLE harmless"),
-    ("its own right twice", "GRANT SELECT ON org_acme.engrams TO plur_org_acme", ""),
-    ("a table that everybody may read, elsewhere", "CREATE TABLE plur.news (id int); GRANT SELECT ON plur.news TO PUBLIC", ""),
-    ("a view of its own", "CREATE VIEW org_acme.own AS SELECT * FROM org_acme.engrams; GRANT SELECT ON org_acme.own TO plur_org_acme", ""),
-    ("a function and a type with PostgreSQL's default", "CREATE FUNCTION org_acme.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE org_acme.mood AS ENUM ('a')", ""),
+    (
+        "a role that has nothing, statistics, a schema of nobody",
+        "CREATE ROLE harmless; ANALYZE; CREATE SCHEMA extra",
+        "DROP ROLE harmless",
+    ),
+    (
+        "its own right twice",
+        "GRANT SELECT ON org_acme.engrams TO plur_org_acme",
+        "",
+    ),
+    (
+        "a table that everybody may read, elsewhere",
+        "CREATE TABLE plur.news (id int); GRANT SELECT ON plur.news TO PUBLIC",
+        "",
+    ),
+    (
+        "a view of its own",
+        "CREATE VIEW org_acme.own AS SELECT * FROM org_acme.engrams; GRANT SELECT ON org_acme.own TO plur_org_acme",
+        "",
+    ),
+    (
+        "a function and a type with PostgreSQL's default",
+        "CREATE FUNCTION org_acme.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE org_acme.mood AS ENUM ('a')",
+        "",
+    ),
 ];
 
 const PARTED: &str = "

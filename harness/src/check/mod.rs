@@ -21,6 +21,7 @@ pub mod partition;
 pub mod privilege;
 pub mod program;
 pub mod rls;
+pub mod role;
 pub mod row_count;
 pub mod schema_version;
 pub mod sequence;
@@ -28,6 +29,7 @@ pub mod sessions;
 pub mod size;
 pub mod sql;
 pub mod target;
+pub mod tenant;
 pub mod trigger;
 pub mod triggers;
 pub mod vector;
@@ -65,11 +67,13 @@ pub fn kinds() -> Vec<Kind> {
         Kind::of::<index::Index>(),
         Kind::of::<partition::Partition>(),
         Kind::of::<rls::Rls>(),
+        Kind::of::<role::Role>(),
         Kind::of::<row_count::RowCount>(),
         Kind::of::<schema_version::SchemaVersion>(),
         Kind::of::<sequence::Sequence>(),
         Kind::of::<size::Size>(),
         Kind::of::<sql::Sql>(),
+        Kind::of::<tenant::Tenant>(),
         Kind::of::<trigger::TriggerCheck>(),
         Kind::of::<vector::Vector>(),
     ]

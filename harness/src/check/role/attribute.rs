@@ -1,0 +1,330 @@
+//! What a role is: its attributes and its settings.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::check::privilege::is_true;
+use crate::database::{DatabaseError, Session, TextRow, quote_ident, quote_literal};
+use crate::outcome::Finding;
+
+/// Attributes of a role; each that is given must be exactly so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Attributes {
+    /// LOGIN.
+    pub login: Option<bool>,
+    /// SUPERUSER. Default: false.
+    pub superuser: Option<bool>,
+    /// BYPASSRLS. Default: false.
+    pub bypass_rls: Option<bool>,
+    /// CREATEROLE. Default: false.
+    pub create_role: Option<bool>,
+    /// CREATEDB. Default: false.
+    pub create_db: Option<bool>,
+    /// REPLICATION. Default: false.
+    pub replication: Option<bool>,
+    /// INHERIT.
+    pub inherit: Option<bool>,
+    /// CONNECTION LIMIT; -1 is none.
+    pub connection_limit: Option<i64>,
+    /// VALID UNTIL, as the server reads a time; `never` for none.
+    pub valid_until: Option<String>,
+    /// Whether it has a password.
+    pub password: Option<bool>,
+}
+
+/// What the server says of a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The switches, by SQL's word for each.
+    pub switches: BTreeMap<&'static str, bool>,
+    /// CONNECTION LIMIT.
+    pub connection_limit: i64,
+    /// VALID UNTIL; `None` when it never ends.
+    pub valid_until: Option<String>,
+    /// Whether VALID UNTIL is what the scenario says.
+    pub valid_as_wished: bool,
+    /// Whether there is a password. Its text is never read.
+    pub password: bool,
+}
+
+const FACTS: &str = "
+SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit,
+       rolconnlimit, CASE WHEN rolvaliduntil <> 'infinity' THEN rolvaliduntil END, {valid}, rolpassword IS NOT NULL
+  FROM pg_catalog.pg_authid WHERE oid = {oid}";
+
+/// SQL's words, in the order of [`FACTS`].
+const WORDS: [&str; 7] = [
+    "LOGIN",
+    "SUPERUSER",
+    "BYPASSRLS",
+    "CREATEROLE",
+    "CREATEDB",
+    "REPLICATION",
+    "INHERIT",
+];
+
+/// What no role has unless the scenario says so.
+const DANGEROUS: [&str; 5] = [
+    "SUPERUSER",
+    "BYPASSRLS",
+    "CREATEROLE",
+    "CREATEDB",
+    "REPLICATION",
+];
+
+impl Attributes {
+    /// Reads what the server says.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read, or `valid-until` is no time.
+    pub async fn read(&self, session: &mut Session, oid: &str) -> Result<Facts, DatabaseError> {
+        let valid = match self.valid_until.as_deref() {
+            None => "true".to_owned(),
+            Some("never") => "coalesce(rolvaliduntil, 'infinity') = 'infinity'".to_owned(),
+            Some(time) => format!(
+                "coalesce(rolvaliduntil, 'infinity') = {}::pg_catalog.timestamptz",
+                quote_literal(time)
+            ),
+        };
+        let sql = FACTS.replace("{valid}", &valid).replace("{oid}", oid);
+        let rows = session.rows(&sql).await?;
+        Ok(rows.first().map(Facts::of).unwrap_or_default())
+    }
+
+    fn wanted(&self) -> [(&'static str, Option<bool>); 7] {
+        [
+            ("LOGIN", self.login),
+            ("SUPERUSER", self.superuser),
+            ("BYPASSRLS", self.bypass_rls),
+            ("CREATEROLE", self.create_role),
+            ("CREATEDB", self.create_db),
+            ("REPLICATION", self.replication),
+            ("INHERIT", self.inherit),
+        ]
+    }
+
+    /// Compares.
+    #[must_use]
+    pub fn compare(&self, role: &str, facts: &Facts) -> Vec<Finding> {
+        let object = format!("role {role}");
+        let quoted = quote_ident(role);
+        let mut findings = Vec::new();
+        for (word, wanted) in self.wanted() {
+            let implied = DANGEROUS.contains(&word).then_some(false);
+            let has = facts.switches.get(word).copied().unwrap_or_default();
+            let Some(wanted) = wanted.or(implied).filter(|wanted| *wanted != has) else {
+                continue;
+            };
+            let say = |yes: bool| {
+                if yes {
+                    word.to_owned()
+                } else {
+                    format!("NO{word}")
+                }
+            };
+            findings.push(
+                Finding::about(&object, say(wanted), say(has))
+                    .hint(format!("ALTER ROLE {quoted} {}", say(wanted))),
+            );
+        }
+        if let Some(limit) = self
+            .connection_limit
+            .filter(|n| *n != facts.connection_limit)
+        {
+            findings.push(
+                Finding::about(
+                    &object,
+                    format!("CONNECTION LIMIT {limit}"),
+                    format!("CONNECTION LIMIT {}", facts.connection_limit),
+                )
+                .hint(format!("ALTER ROLE {quoted} CONNECTION LIMIT {limit}")),
+            );
+        }
+        if let Some(until) = self.valid_until.as_ref().filter(|_| !facts.valid_as_wished) {
+            findings.push(Finding::about(
+                &object,
+                format!("VALID UNTIL {until}"),
+                format!(
+                    "VALID UNTIL {}",
+                    facts.valid_until.as_deref().unwrap_or("never")
+                ),
+            ));
+        }
+        match self.password {
+            Some(true) if !facts.password => findings.push(
+                Finding::about(&object, "a password", "it has none")
+                    .hint("look whether the roles were dumped with --no-role-passwords: nobody can log in with a password"),
+            ),
+            Some(false) if facts.password => {
+                findings.push(Finding::about(&object, "no password", "it has one"));
+            }
+            _ => {}
+        }
+        findings
+    }
+}
+
+impl Facts {
+    fn of(row: &TextRow) -> Self {
+        let switches = WORDS.iter().enumerate();
+        Self {
+            switches: switches
+                .map(|(at, word)| (*word, is_true(row.get(at))))
+                .collect(),
+            connection_limit: row
+                .get(7)
+                .cloned()
+                .flatten()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(-1),
+            valid_until: row.get(8).cloned().flatten(),
+            valid_as_wished: is_true(row.get(9)),
+            password: is_true(row.get(10)),
+        }
+    }
+}
+
+/// Settings of a role, where they are for every database overridden by those for this one; or of the
+/// database itself.
+const SETTINGS: &str = "
+SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)
+  FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
+ WHERE s.setrole = {role}
+   AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+ ORDER BY 1, s.setdatabase DESC";
+
+/// Whether two values of a setting mean the same, as in `5s` and `5000ms`: numbers and switches only.
+const SAME: &str = "
+SELECT pg_catalog.set_config({name}, {one}, true), pg_catalog.set_config({name}, {other}, true)
+  FROM pg_catalog.pg_settings
+ WHERE pg_catalog.lower(name) = pg_catalog.lower({name}) AND vartype IN ('bool', 'integer', 'real', 'enum')
+   AND context IN ('user', 'superuser')";
+
+/// Compares the settings of a role, or of the database where there is none, with those wished.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn settings(
+    session: &mut Session,
+    role: Option<(&str, &str)>,
+    wanted: &BTreeMap<String, String>,
+) -> Result<Vec<Finding>, DatabaseError> {
+    let oid = role.map_or("0", |(_, oid)| oid);
+    let object = match role {
+        Some((name, _)) => format!("role {name}"),
+        None => "the database".to_owned(),
+    };
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for row in session.rows(&SETTINGS.replace("{role}", oid)).await? {
+        if let [Some(name), Some(value)] = row.as_slice() {
+            found.insert(name.to_lowercase(), value.clone());
+        }
+    }
+    let mut findings = Vec::new();
+    for (name, value) in wanted {
+        let Some(actual) = found.remove(&name.to_lowercase()) else {
+            findings.push(
+                Finding::about(&object, format!("{name} = {value}"), format!("{name} is not set for it"))
+                    .hint("look whether the dump has ALTER DATABASE … SET and ALTER ROLE … SET: pg_dump writes them only with --create"),
+            );
+            continue;
+        };
+        if same_list(&actual, value) {
+            continue;
+        }
+        let sql = SAME
+            .replace("{name}", &quote_literal(name))
+            .replace("{one}", &quote_literal(&actual))
+            .replace("{other}", &quote_literal(value));
+        // A value that the server does not take is not the same.
+        let rows = session.rows(&sql).await.unwrap_or_default();
+        if let Some([Some(one), Some(other)]) = rows.first().map(Vec::as_slice)
+            && one == other
+        {
+            continue;
+        }
+        findings.push(Finding::about(
+            &object,
+            format!("{name} = {value}"),
+            format!("{name} = {actual}"),
+        ));
+    }
+    for (name, value) in found {
+        findings.push(
+            Finding::about(
+                &object,
+                format!("{name} is not set for it"),
+                format!("{name} = {value}"),
+            )
+            .hint("where it is meant, name it in the scenario's settings"),
+        );
+    }
+    Ok(findings)
+}
+
+/// Compares values as lists: blanks and quotes around their parts do not matter.
+fn same_list(one: &str, other: &str) -> bool {
+    let parts = |text: &str| -> Vec<String> {
+        text.split(',')
+            .map(|part| part.trim().trim_matches('"').to_owned())
+            .collect()
+    };
+    parts(one) == parts(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn facts(on: &[&'static str]) -> Facts {
+        Facts {
+            switches: on.iter().map(|word| (*word, true)).collect(),
+            connection_limit: -1,
+            valid_as_wished: true,
+            ..Facts::default()
+        }
+    }
+
+    #[rstest]
+    #[case(&["LOGIN", "INHERIT"], 0)]
+    #[case(&["LOGIN", "SUPERUSER"], 1)]
+    #[case(&["BYPASSRLS", "CREATEROLE", "CREATEDB", "REPLICATION"], 4)]
+    fn dangerous_attributes_are_refused_unless_named(
+        #[case] on: &[&'static str],
+        #[case] wrong: usize,
+    ) {
+        assert_eq!(
+            Attributes::default().compare("app", &facts(on)).len(),
+            wrong
+        );
+    }
+
+    #[test]
+    fn what_is_named_is_exact() {
+        let wanted = Attributes {
+            login: Some(true),
+            create_db: Some(true),
+            inherit: Some(false),
+            connection_limit: Some(20),
+            password: Some(true),
+            ..Attributes::default()
+        };
+        assert_eq!(wanted.compare("app", &facts(&["INHERIT"])).len(), 5);
+        let good = Facts {
+            connection_limit: 20,
+            password: true,
+            ..facts(&["LOGIN", "CREATEDB"])
+        };
+        assert!(wanted.compare("app", &good).is_empty());
+    }
+
+    #[test]
+    fn lists_are_compared_by_their_parts() {
+        assert!(same_list("plur, \"ag_catalog\"", "plur,ag_catalog"));
+        assert!(!same_list("a, b", "b, a"));
+    }
+}

@@ -1,0 +1,247 @@
+//! No less: rights that the scenario asks for and the role does not have.
+
+use std::collections::BTreeMap;
+
+use super::ceiling::show_objects;
+use super::hold::{Holds, OWNER};
+use super::reach::Roles;
+use super::right::Right;
+use super::world::{Object, World};
+use crate::database::quote_ident;
+use crate::outcome::Finding;
+
+/// Finds what is missing under the floor, and counts the objects that were looked at.
+#[must_use]
+pub fn compare(
+    world: &World,
+    roles: &Roles,
+    holds: &Holds,
+    role: &str,
+    floor: &[Right],
+) -> (Vec<Finding>, usize) {
+    let mut findings = Vec::new();
+    let mut looked = 0;
+    for right in floor {
+        if right.kind.is_default() {
+            findings.extend(later(world, holds, role, right));
+            continue;
+        }
+        let matching: Vec<(usize, &Object)> = world
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(_, object)| right.covers(object))
+            // What belongs to the server or to an extension must be named.
+            .filter(|(_, object)| {
+                !object.outside
+                    || right.names.iter().any(|name| {
+                        name.is_exact(right.kind.in_schema())
+                            && name.names(&object.schema, &object.name, &object.oid)
+                    })
+            })
+            .collect();
+        looked += matching.len();
+        for name in &right.names {
+            let any = matching
+                .iter()
+                .any(|(_, object)| name.names(&object.schema, &object.name, &object.oid));
+            if !any && right.only_owned.is_none() {
+                let kind = right.kind.words();
+                findings.push(
+                    Finding::about(
+                        name.text.clone(),
+                        format!("something that \"{right}\" of {role} is about"),
+                        format!("none of the {kind} matches"),
+                    )
+                    .hint("look whether the restore lost it, or correct the name in the scenario"),
+                );
+            }
+        }
+        if right.only_owned.is_some() && matching.is_empty() {
+            findings.push(Finding::about(
+                right
+                    .names
+                    .first()
+                    .map(|name| name.text.clone())
+                    .unwrap_or_default(),
+                format!("{role} owns it"),
+                format!(
+                    "it owns no such {}",
+                    right.only_owned.as_deref().unwrap_or_default()
+                ),
+            ));
+        }
+        // Many objects may lack the same.
+        let mut groups: BTreeMap<(String, String), Vec<&Object>> = BTreeMap::new();
+        for (at, object) in matching {
+            if let Some(lack) = lack(world, roles, holds, right, at, object) {
+                groups.entry(lack).or_default().push(object);
+            }
+        }
+        for ((missing, why), objects) in groups {
+            let expected = if missing == OWNER {
+                format!("{role} owns it")
+            } else {
+                format!("{missing} for {role}")
+            };
+            let finding = Finding::about(show_objects(&objects), expected, why);
+            findings.push(match objects.first() {
+                Some(object) if missing != OWNER => finding.hint(format!(
+                    "GRANT {missing} ON {} TO {}, or a role that it inherits from",
+                    object.sql(),
+                    quote_ident(role)
+                )),
+                _ => finding.hint(format!(
+                    "give it to {} with ALTER … OWNER TO; look whether the dump was made or restored with --no-owner",
+                    quote_ident(role)
+                )),
+            });
+        }
+    }
+    (findings, looked)
+}
+
+/// What is missing on one object, and what is there instead.
+fn lack(
+    world: &World,
+    roles: &Roles,
+    holds: &Holds,
+    right: &Right,
+    at: usize,
+    object: &Object,
+) -> Option<(String, String)> {
+    if right.owner {
+        let has = holds.has(at, OWNER, None, false);
+        let owner = roles.name(&object.owner);
+        return (!has).then(|| (OWNER.to_owned(), format!("it belongs to {owner}")));
+    }
+    let mut missing: Vec<String> = Vec::new();
+    let mut instead: Vec<String> = Vec::new();
+    for privilege in &right.privileges {
+        let names: Vec<&str> = match privilege.name.as_str() {
+            "ALL" => object.kind.all(world.major).to_vec(),
+            name => vec![name],
+        };
+        for name in names {
+            let mut columns: Vec<&str> = Vec::new();
+            if privilege.columns.is_empty() {
+                if holds.has(at, name, None, right.grantable) {
+                    continue;
+                }
+            } else {
+                columns = privilege
+                    .columns
+                    .iter()
+                    .map(super::pattern::Glob::text)
+                    .filter(|column| !holds.has(at, name, Some(column), right.grantable))
+                    .collect();
+                if columns.is_empty() {
+                    continue;
+                }
+            }
+            missing.push(if columns.is_empty() {
+                name.to_owned()
+            } else {
+                let columns: Vec<String> = columns.iter().map(|c| quote_ident(c)).collect();
+                format!("{name} ({})", columns.join(", "))
+            });
+            for hold in holds.on(at).iter().filter(|hold| hold.privilege == name) {
+                let text = match &hold.column {
+                    Some(column) if hold.path.at_once() => {
+                        format!("{name} only on column {}", quote_ident(column))
+                    }
+                    _ if hold.path.at_once() => format!("{name} only without GRANT OPTION"),
+                    _ => format!("{name} only {}", hold.path.describe()),
+                };
+                if !instead.contains(&text) {
+                    instead.push(text);
+                }
+            }
+        }
+    }
+    if missing.is_empty() {
+        return None;
+    }
+    let option = if right.grantable {
+        " WITH GRANT OPTION"
+    } else {
+        ""
+    };
+    let why = if instead.is_empty() {
+        format!("it has no {}", missing.join(", "))
+    } else {
+        instead.join(", ")
+    };
+    Some((format!("{}{option}", missing.join(", ")), why))
+}
+
+/// Rights on what is made later: each schema by itself, what holds in every schema included.
+fn later(world: &World, holds: &Holds, role: &str, right: &Right) -> Vec<Finding> {
+    let mut schemas: Vec<String> = Vec::new();
+    let mut findings = Vec::new();
+    for name in &right.names {
+        let before = schemas.len();
+        schemas.extend(
+            world
+                .schemas
+                .iter()
+                .filter(|s| name.name.matches(s))
+                .cloned(),
+        );
+        if schemas.len() == before {
+            findings.push(Finding::about(
+                format!("schema {}", name.text),
+                "a schema",
+                "none matches",
+            ));
+        }
+    }
+    if right.names.is_empty() {
+        schemas.push(String::new());
+    }
+    for schema in schemas {
+        let made: Vec<(usize, &Object)> = world
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(_, object)| {
+                object.kind == right.kind
+                    && (object.schema.is_empty() || object.schema == schema)
+                    && right.by.as_ref().is_none_or(|by| by.matches(&object.name))
+            })
+            .collect();
+        let names: Vec<&str> = right
+            .privileges
+            .iter()
+            .flat_map(|privilege| match privilege.name.as_str() {
+                "ALL" => right.kind.all(world.major).to_vec(),
+                name => vec![name],
+            })
+            .filter(|name| {
+                !made
+                    .iter()
+                    .any(|(at, _)| holds.has(*at, name, None, right.grantable))
+            })
+            .collect();
+        if !names.is_empty() {
+            let place = if schema.is_empty() {
+                String::new()
+            } else {
+                format!(" in {}", quote_ident(&schema))
+            };
+            let by = match &right.by {
+                Some(by) => format!(" by role {}", by.text()),
+                None => String::new(),
+            };
+            findings.push(
+                Finding::about(
+                    format!("{}{place}{by}", right.kind.word()),
+                    format!("{} for {role}", names.join(", ")),
+                    "no default privileges give it",
+                )
+                .hint("ALTER DEFAULT PRIVILEGES gives it; what the next migration makes would lack the right"),
+            );
+        }
+    }
+    findings
+}

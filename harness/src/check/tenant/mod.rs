@@ -1,0 +1,241 @@
+//! `tenant`: no tenant reads or writes what belongs to another.
+//!
+//! - `schemas` is tenants by schema, each with a role of its own, held against each other pairwise
+//! - `rows` is tenants by row, told apart by a column and a setting of the session
+
+mod rows;
+mod schemas;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::check::role::Glob;
+use crate::check::target::Targets;
+use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::database::QualifiedName;
+
+/// No tenant reads or writes what belongs to another: tried pairwise, as the real roles.
+///
+/// ## What it proves
+/// Tenants by schema (`schemas`, with a role for each): for every two of them,
+/// - the role of one has no right on the other's schema nor on anything in it: none granted, inherited,
+///   of PUBLIC, by owning, on columns, by default privileges, after SET ROLE or by ADMIN OPTION; it can
+///   not become the other's role, and reaches no superuser and no `pg_read_all_data`. What PUBLIC may do
+///   with functions and types by PostgreSQL's default is left out, since the schema is closed to it;
+/// - it reads no view, outside `shared-views`, that looks into the other's schema with its owner's rights;
+/// - in a session of its own, SELECT, INSERT, UPDATE and DELETE of each of the other's tables are refused
+///   for lack of a right (42501), and rows of its own schema can be read.
+///
+/// Tenants by row (`tables` with a `column`, and the `setting` that says whose session it is): for every
+/// tenant, as the role with that setting,
+/// - rows of its own are seen in each table that has some, and not one of another, neither in the table
+///   nor in a partition of it directly;
+/// - UPDATE and DELETE touch no row of another, and neither inserting a row for another nor giving away
+///   its own goes through. Each is rolled back; sequences move on.
+///
+/// ## What it does not prove
+/// What SECURITY DEFINER functions show: name statements in `refused`, with `{schema}` and `{other}`
+/// where tenants are schemas. That a session without the setting sees nothing (`rls`). Tenants that have
+/// no rows. Apache AGE 1.5.0 does not ask for rights on labels' tables in Cypher's SET and DELETE.
+///
+/// ## Example
+/// ```toml
+/// [[check.tenant]]
+/// schemas = ["org_*"]
+/// role = "app_{schema}"
+///
+/// [[check.tenant]]
+/// schemas = ["acme", "borealis"]
+/// roles = { acme = "acme_app", borealis = "borealis_app" }
+/// shared-views = ["app.totals"]
+/// refused = ["SELECT app.read_engram('{other}', 1)"]
+///
+/// [[check.tenant]]
+/// tables = ["app.orders", "app.invoices"]
+/// column = "tenant"
+/// role = "web"
+/// setting = "app.tenant"
+/// ```
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Tenant {
+    /// Schemas, one for each tenant; `*` and `?` match.
+    #[serde(default)]
+    pub schemas: Vec<String>,
+    /// The role: for schemas with `{schema}` in its name, for rows the application's.
+    pub role: Option<String>,
+    /// The role of each schema, where the names follow no rule.
+    #[serde(default)]
+    pub roles: BTreeMap<String, String>,
+    /// Views that may look into several schemas; `*` and `?` match.
+    #[serde(default)]
+    pub shared_views: Vec<String>,
+    /// Statements that must be refused, for each pair: `{schema}` is the tenant's own, `{other}` another's.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    /// Tables, or views by name, that hold rows of all tenants; `*` and `?` match.
+    #[serde(default)]
+    pub tables: Vec<String>,
+    /// The column that says whose a row is.
+    pub column: Option<String>,
+    /// The setting that says whose a session is.
+    pub setting: Option<String>,
+    /// The tenants. Default: all that the tables know.
+    #[serde(default)]
+    pub tenants: Vec<String>,
+}
+
+impl Parameters for Tenant {
+    const KIND: &'static str = "tenant";
+    const LOOKS_AT_DATA: bool = true;
+
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        match (self.schemas.is_empty(), self.tables.is_empty()) {
+            (true, true) => complaints.push(
+                Complaint::whole("no tenants are named")
+                    .hint("add `schemas = [\"org_*\"]` with `role = \"app_{schema}\"`, or `tables` with `column`, `role` and `setting`"),
+            ),
+            (false, false) => complaints.push(Complaint::about(
+                "tables",
+                "tenants are schemas or rows: make a check of each",
+            )),
+            (false, true) => complaints.extend(self.of_schemas()),
+            (true, false) => complaints.extend(self.of_rows()),
+        }
+        complaints
+    }
+}
+
+#[async_trait]
+impl Check for Tenant {
+    fn describe(&self) -> String {
+        let of = if self.tables.is_empty() {
+            &self.schemas
+        } else {
+            &self.tables
+        };
+        format!("tenants of {}", of.join(", "))
+    }
+
+    fn alone(&self) -> bool {
+        true
+    }
+
+    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+        if self.tables.is_empty() {
+            schemas::look(self, restored).await
+        } else {
+            rows::look(self, restored).await
+        }
+    }
+}
+
+impl Tenant {
+    fn of_schemas(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        for name in &self.schemas {
+            if let Err(message) = Glob::ident(name) {
+                complaints.push(Complaint::about("schemas", message));
+            }
+        }
+        match &self.role {
+            Some(role) if !role.contains("{schema}") => complaints.push(
+                Complaint::about("role", "every schema would have the same role")
+                    .hint("write `{schema}` where the schema's name stands, or give `roles`"),
+            ),
+            None if self.roles.is_empty() => complaints.push(
+                Complaint::about("schemas", "no role is named")
+                    .hint("add `role = \"app_{schema}\"`, or `roles = { acme = \"acme_app\" }`"),
+            ),
+            _ => {}
+        }
+        for view in &self.shared_views {
+            if let Err(message) = QualifiedName::parse(view) {
+                complaints.push(Complaint::about("shared-views", message));
+            }
+        }
+        for sql in &self.refused {
+            if let Err(message) = crate::check::privilege::one_statement(sql) {
+                complaints.push(Complaint::about("refused", message));
+            }
+        }
+        for (key, given) in [
+            ("column", self.column.is_some()),
+            ("setting", self.setting.is_some()),
+            ("tenants", !self.tenants.is_empty()),
+        ] {
+            if given {
+                complaints.push(Complaint::about(key, format!("`{key}` needs `tables`")));
+            }
+        }
+        complaints
+    }
+
+    fn of_rows(&self) -> Vec<Complaint> {
+        let targets = Targets {
+            table: None,
+            tables: &self.tables,
+        };
+        let mut complaints = targets.complaints();
+        for (key, missing) in [
+            ("column", self.column.is_none()),
+            ("role", self.role.is_none()),
+            ("setting", self.setting.is_none()),
+        ] {
+            if missing {
+                complaints.push(
+                    Complaint::about("tables", format!("`{key}` is missing"))
+                        .hint("rows of tenants need `column`, `role` and `setting`"),
+                );
+            }
+        }
+        for (key, given) in [
+            ("roles", !self.roles.is_empty()),
+            ("shared-views", !self.shared_views.is_empty()),
+            ("refused", !self.refused.is_empty()),
+        ] {
+            if given {
+                complaints.push(Complaint::about(key, format!("`{key}` needs `schemas`")));
+            }
+        }
+        complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("schemas = ['org_*']\nrole = 'app_{schema}'", 0)]
+    #[case("schemas = ['a', 'b']\nroles = { a = 'x', b = 'y' }", 0)]
+    #[case(
+        "tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'app.org'",
+        0
+    )]
+    #[case("role = 'app'", 1)]
+    #[case("schemas = ['a']\ntables = ['app.*']", 1)]
+    #[case("schemas = ['org_*']", 1)]
+    #[case("schemas = ['org_*']\nrole = 'app'", 1)]
+    #[case("schemas = ['org_*']\nrole = 'a_{schema}'\nsetting = 'x'", 1)]
+    #[case("schemas = ['org_*']\nrole = 'a_{schema}'\nrefused = ['COMMIT']", 1)]
+    #[case("tables = ['app.*']\ncolumn = 'org'\nrole = 'app'", 1)]
+    #[case(
+        "tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'a.b'\nrefused = ['SELECT 1']",
+        1
+    )]
+    fn what_makes_no_sense_is_refused(#[case] text: &str, #[case] complaints: usize) {
+        let check: Tenant = toml::from_str(text).unwrap();
+        assert_eq!(
+            check.complaints().len(),
+            complaints,
+            "{:?}",
+            check.complaints()
+        );
+    }
+}

@@ -1,0 +1,529 @@
+//! Tenants by schema: every role against every other's schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use super::Tenant;
+use crate::check::privilege::{conclude, could_not_try, major_version, show_findings};
+use crate::check::role::hold::Holds;
+use crate::check::role::reach::{Oid, Role, Roles, Way};
+use crate::check::role::world::World;
+use crate::check::role::{Glob, Kind, ceiling, membership};
+use crate::check::{CouldNotLook, Entry, Observation, Restored};
+use crate::database::{Attempt, QualifiedName, Session, quote_ident};
+use crate::outcome::Finding;
+
+/// A schema and the role that is its tenant's.
+struct Own<'a> {
+    schema: String,
+    role: &'a Role,
+}
+
+/// A table of some tenant.
+struct Table {
+    schema: String,
+    name: QualifiedName,
+    /// A column that can be written.
+    column: Option<String>,
+}
+
+const SCHEMAS: &str = "
+SELECT nspname FROM pg_catalog.pg_namespace
+ WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1";
+
+const TABLES: &str = "
+SELECT n.nspname, c.relname,
+       (SELECT a.attname FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           AND a.attgenerated = '' AND a.attidentity <> 'a' ORDER BY a.attnum LIMIT 1)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' ORDER BY 1, 2";
+
+/// Which schemas a view reads tables of, views below it included, unless it reads with its caller's
+/// rights. A materialised view keeps rows of its own.
+const VIEWS: &str = "
+WITH RECURSIVE reads(view, relation) AS (
+  SELECT w.ev_class, d.refobjid
+    FROM pg_catalog.pg_rewrite w
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
+                               AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                               AND d.refobjid <> w.ev_class
+), deep(view, relation) AS (
+  SELECT view, relation FROM reads
+  UNION
+  SELECT deep.view, reads.relation FROM deep JOIN reads ON reads.view = deep.relation
+)
+SELECT DISTINCT deep.view, n.nspname
+  FROM deep
+  JOIN pg_catalog.pg_class v ON v.oid = deep.view AND v.relkind IN ('v', 'm')
+  JOIN pg_catalog.pg_class t ON t.oid = deep.relation AND t.relkind IN ('r', 'p', 'f', 'm')
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+ WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(v.reloptions) o(option)
+                    WHERE o.option IN ('security_invoker=true', 'security_invoker=on',
+                                       'security_invoker=yes', 'security_invoker=1'))";
+
+/// Looks at all pairs.
+///
+/// # Errors
+/// When it could not look, or nothing was there to look at.
+pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    let mut session = restored.session().await?;
+    let major = major_version(&mut session).await?;
+    let roles = Roles::read(&mut session, major).await?;
+    let (names, mut findings) = schemas(check, &mut session).await?;
+    let mut owns: Vec<Own<'_>> = Vec::new();
+    for schema in &names {
+        let Some(name) = role_of(check, schema) else {
+            findings.push(
+                Finding::about(format!("schema {schema}"), "a role of its own", "`roles` does not name it")
+                    .hint("a schema that `schemas` matches belongs to a tenant: add it to `roles`, or name schemas more narrowly"),
+            );
+            continue;
+        };
+        match roles.named(&name) {
+            Some(role) => owns.push(Own { schema: schema.clone(), role }),
+            None => findings.push(
+                Finding::about(format!("role {name}"), format!("the role of schema {schema}"), "there is none")
+                    .hint("pg_dump holds no roles: look whether the backup has those of pg_dumpall --globals-only"),
+            ),
+        }
+    }
+    if names.len() < 2 && findings.is_empty() {
+        return Err(
+            CouldNotLook::because("there is one tenant only: nobody to be kept from it")
+                .hint("look whether the restore lost the other schemas"),
+        );
+    }
+    let grantees: BTreeSet<Oid> = owns
+        .iter()
+        .flat_map(|own| roles.reach(&own.role.oid).into_keys())
+        .collect();
+    let grantees: Vec<Oid> = grantees.into_iter().collect();
+    let world = World::read(&mut session, major, &grantees, &[]).await?;
+    let views = views(&mut session).await?;
+    let tables = tables(&mut session, &names).await?;
+    let mut entries = Vec::new();
+    let mut unclear_all = Vec::new();
+    for own in &owns {
+        let began = Instant::now();
+        let mut found = Vec::new();
+        let mut unclear = Vec::new();
+        found.extend(rights(&roles, &world, own, &owns, &names));
+        found.extend(peeks(check, &roles, &world, own, &names, &views));
+        let statements = tries(
+            check,
+            restored,
+            &mut session,
+            own,
+            &tables,
+            &names,
+            &mut found,
+            &mut unclear,
+        )
+        .await?;
+        if found.is_empty() {
+            unclear_all.extend(unclear.iter().cloned());
+        }
+        let found = conclude(found, unclear).unwrap_or_default();
+        entries.push(Entry {
+            object: own.schema.clone(),
+            expected: format!("{} has its own schema and no other", own.role.name),
+            actual: if found.is_empty() {
+                format!(
+                    "no right on {} other schemas, {statements} statements refused",
+                    names.len() - 1
+                )
+            } else {
+                show_findings(&found)
+            },
+            findings: found,
+            duration: began.elapsed(),
+        });
+    }
+    session.close().await;
+    let wrong = !findings.is_empty() || entries.iter().any(|entry| !entry.findings.is_empty());
+    if let (false, Some(first)) = (wrong, unclear_all.first()) {
+        return Err(first.clone());
+    }
+    findings.extend(unclear_all.into_iter().map(|could_not| {
+        let finding = Finding::new("a look at everything", could_not.reason);
+        match could_not.hint {
+            Some(hint) => finding.hint(hint),
+            None => finding,
+        }
+    }));
+    let expected = format!(
+        "{} tenants, none with a right on another's schema",
+        names.len()
+    );
+    let actual = format!("{} tenants tried pairwise", entries.len());
+    Ok(Observation::new(expected, actual, findings).with_entries(entries))
+}
+
+/// The schemas that the check names, and a finding for each name that matches none.
+async fn schemas(
+    check: &Tenant,
+    session: &mut Session,
+) -> Result<(Vec<String>, Vec<Finding>), CouldNotLook> {
+    let all: Vec<String> = session
+        .rows(SCHEMAS)
+        .await?
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect();
+    let mut names: Vec<String> = Vec::new();
+    let mut findings = Vec::new();
+    for pattern in &check.schemas {
+        let glob = Glob::ident(pattern).map_err(CouldNotLook::because)?;
+        let matching: Vec<&String> = all.iter().filter(|name| glob.matches(name)).collect();
+        if matching.is_empty() {
+            findings.push(
+                Finding::about(
+                    format!("schema {pattern}"),
+                    "a tenant's schema",
+                    "there is none in the restored database",
+                )
+                .hint("look whether the restore lost it, or correct the name in the scenario"),
+            );
+        }
+        for name in matching {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    Ok((names, findings))
+}
+
+/// The name of the role of a schema.
+fn role_of(check: &Tenant, schema: &str) -> Option<String> {
+    check
+        .roles
+        .get(schema)
+        .cloned()
+        .or_else(|| Some(check.role.as_ref()?.replace("{schema}", schema)))
+}
+
+/// Rights of one tenant's role on everything of the others.
+fn rights(
+    roles: &Roles,
+    world: &World,
+    own: &Own<'_>,
+    owns: &[Own<'_>],
+    names: &[String],
+) -> Vec<Finding> {
+    let role = own.role;
+    if role.superuser {
+        return vec![
+            Finding::about(
+                format!("role {}", role.name),
+                "a role that rules hold for",
+                "it is superuser",
+            )
+            .hint(format!(
+                "ALTER ROLE {} NOSUPERUSER",
+                quote_ident(&role.name)
+            )),
+        ];
+    }
+    let mut ways = roles.reach(&role.oid);
+    let above = membership::above(roles, role, &ways, &[]);
+    let mut findings: Vec<Finding> = above.findings.into_iter().map(without_offer).collect();
+    let mut flagged = above.flagged;
+    for other in owns.iter().filter(|other| other.role.oid != role.oid) {
+        if let Some(way) = ways.get(&other.role.oid) {
+            findings.push(
+                Finding::about(
+                    format!("role {}", role.name),
+                    format!("no way to {}", other.role.name),
+                    way.describe(),
+                )
+                .hint(format!(
+                    "REVOKE {} FROM {}",
+                    quote_ident(way.first().unwrap_or_default()),
+                    quote_ident(&role.name)
+                )),
+            );
+            flagged.push(other.role.name.clone());
+        }
+    }
+    let shared = owns
+        .iter()
+        .filter(|other| other.schema != own.schema && other.role.oid == role.oid);
+    findings.extend(shared.map(|other| {
+        Finding::about(
+            format!("role {}", role.name),
+            "a role for each tenant",
+            format!("it is the role of {} too", other.schema),
+        )
+    }));
+    ways.retain(|oid, way| {
+        *oid == role.oid
+            || !way
+                .names()
+                .any(|name| flagged.iter().any(|one| one == name))
+    });
+    for other in names.iter().filter(|name| **name != own.schema) {
+        let part = of_schema(world, other);
+        let holds = Holds::gather(&part, roles, role, ways.clone());
+        let found = ceiling::compare(&part, &holds, &role.name, &[], &flagged);
+        findings.extend(found.into_iter().map(without_offer));
+    }
+    findings.dedup();
+    findings
+}
+
+/// There is no ceiling here that could allow it.
+fn without_offer(mut finding: Finding) -> Finding {
+    if let Some(hint) = &mut finding.hint
+        && let Some(at) = hint.find("; where it is meant")
+    {
+        hint.truncate(at);
+    }
+    finding
+}
+
+/// What belongs to one schema, and what is by default in every schema.
+fn of_schema(world: &World, schema: &str) -> World {
+    let mut part = World {
+        major: world.major,
+        ..World::default()
+    };
+    let mut places = BTreeMap::new();
+    for (at, object) in world.objects.iter().enumerate() {
+        let inside = match object.kind {
+            Kind::Schema => object.name == schema,
+            kind if kind.is_default() => object.schema.is_empty() || object.schema == schema,
+            _ => object.schema == schema,
+        };
+        if inside {
+            places.insert(at, part.objects.len());
+            part.objects.push(object.clone());
+        }
+    }
+    for grant in &world.grants {
+        let Some((place, object)) = places
+            .get(&grant.object)
+            .and_then(|place| Some((*place, part.objects.get(*place)?)))
+        else {
+            continue;
+        };
+        // Functions and types are closed by their schema.
+        if grant.by_default && matches!(object.kind, Kind::Function | Kind::Type) {
+            continue;
+        }
+        let mut grant = grant.clone();
+        grant.object = place;
+        part.grants.push(grant);
+    }
+    part
+}
+
+async fn views(session: &mut Session) -> Result<BTreeMap<Oid, BTreeSet<String>>, CouldNotLook> {
+    let mut views: BTreeMap<Oid, BTreeSet<String>> = BTreeMap::new();
+    for row in session.rows(VIEWS).await? {
+        if let [Some(view), Some(schema)] = row.as_slice() {
+            views
+                .entry(view.clone())
+                .or_default()
+                .insert(schema.clone());
+        }
+    }
+    Ok(views)
+}
+
+/// Views by which a tenant looks into another's schema.
+fn peeks(
+    check: &Tenant,
+    roles: &Roles,
+    world: &World,
+    own: &Own<'_>,
+    names: &[String],
+    views: &BTreeMap<Oid, BTreeSet<String>>,
+) -> Vec<Finding> {
+    let ways: BTreeMap<Oid, Way> = roles.reach(&own.role.oid);
+    let holds = Holds::gather(world, roles, own.role, ways);
+    let shared: Vec<(Glob, Glob)> = check
+        .shared_views
+        .iter()
+        .filter_map(|view| {
+            let name = QualifiedName::parse(view).ok()?;
+            Some((Glob::raw(&name.schema), Glob::raw(&name.name)))
+        })
+        .collect();
+    let mut findings = Vec::new();
+    for (at, object) in world.objects.iter().enumerate() {
+        let Some(read) = views
+            .get(&object.oid)
+            .filter(|_| object.kind == Kind::Table && !object.outside)
+        else {
+            continue;
+        };
+        let others: Vec<&str> = names
+            .iter()
+            .filter(|name| **name != own.schema && **name != object.schema && read.contains(*name))
+            .map(String::as_str)
+            .collect();
+        let allowed = shared
+            .iter()
+            .any(|(schema, name)| schema.matches(&object.schema) && name.matches(&object.name));
+        let Some(hold) = holds.on(at).iter().find(|hold| hold.privilege == "SELECT") else {
+            continue;
+        };
+        if others.is_empty() || allowed {
+            continue;
+        }
+        findings.push(
+            Finding::about(
+                object.show(),
+                format!("no view of {} into another's schema", own.role.name),
+                format!(
+                    "it reads {} with the rights of its owner, and SELECT is {}",
+                    others.join(", "),
+                    hold.path.describe()
+                ),
+            )
+            .hint("where it shows each tenant only its own, name it in `shared-views`"),
+        );
+    }
+    findings
+}
+
+async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<Table>, CouldNotLook> {
+    let rows = session.rows(TABLES).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| match row.as_slice() {
+            [Some(schema), Some(name), column] if names.contains(schema) => Some(Table {
+                schema: schema.clone(),
+                name: QualifiedName {
+                    schema: schema.clone(),
+                    name: name.clone(),
+                },
+                column: column.clone(),
+            }),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Tries as the tenant's role; gives how many statements were refused.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what one tenant is tried with, used once"
+)]
+async fn tries(
+    check: &Tenant,
+    restored: &Restored<'_>,
+    session: &mut Session,
+    own: &Own<'_>,
+    tables: &[Table],
+    names: &[String],
+    findings: &mut Vec<Finding>,
+    unclear: &mut Vec<CouldNotLook>,
+) -> Result<usize, CouldNotLook> {
+    let role = &own.role.name;
+    let mut acting = match restored.session_as(role, &[]).await {
+        Ok(acting) => acting,
+        Err(error) if error.denied() => {
+            findings.push(Finding::about(
+                format!("role {role}"),
+                "it may connect",
+                "it is refused (42501)",
+            ));
+            return Ok(0);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // Whoever can read nothing at all is kept from everything, and that shows nothing.
+    let (mut with_rows, mut readable) = (0, 0);
+    for table in tables.iter().filter(|table| table.schema == own.schema) {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", table.name);
+        if session.rows(&sql).await?.is_empty() {
+            continue;
+        }
+        with_rows += 1;
+        match acting.rows(&sql).await {
+            Ok(rows) => readable += usize::from(!rows.is_empty()),
+            Err(error) if error.denied() => {}
+            Err(error) => unclear.push(could_not_try(
+                &format!("SELECT of {} as {role}", table.name),
+                &error,
+            )),
+        }
+    }
+    if with_rows == 0 {
+        unclear.push(
+            CouldNotLook::because(format!("no table of schema {} has a row", own.schema))
+                .hint("look whether the restore lost its rows"),
+        );
+    } else if readable == 0 {
+        findings.push(
+            Finding::about(
+                format!("schema {}", own.schema),
+                format!("{role} reads rows of its own"),
+                "it can read none",
+            )
+            .hint("look for USAGE on the schema and SELECT on its tables"),
+        );
+    }
+    let mut refused = 0;
+    for other in names.iter().filter(|name| **name != own.schema) {
+        let mut open: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut statements: Vec<(&str, String, String)> = Vec::new();
+        for table in tables.iter().filter(|table| table.schema == *other) {
+            let name = table.name.to_string();
+            statements.push((
+                "SELECT",
+                name.clone(),
+                format!("SELECT FROM {name} LIMIT 1"),
+            ));
+            statements.push((
+                "DELETE",
+                name.clone(),
+                format!("DELETE FROM {name} WHERE false"),
+            ));
+            if let Some(column) = table.column.as_deref().map(quote_ident) {
+                statements.push((
+                    "UPDATE",
+                    name.clone(),
+                    format!("UPDATE {name} SET {column} = DEFAULT WHERE false"),
+                ));
+                statements.push((
+                    "INSERT",
+                    name.clone(),
+                    format!("INSERT INTO {name} ({column}) SELECT NULL WHERE false"),
+                ));
+            }
+        }
+        for (at, sql) in check.refused.iter().enumerate() {
+            let sql = sql
+                .replace("{schema}", &own.schema)
+                .replace("{other}", other);
+            statements.push((
+                "a statement of `refused`",
+                format!("statement {}", at + 1),
+                sql,
+            ));
+        }
+        for (what, on, sql) in statements {
+            match acting.attempt(&sql).await? {
+                Attempt::Allowed(_) => open.entry(what).or_default().push(on),
+                Attempt::Refused(error) if error.denied() => refused += 1,
+                Attempt::Refused(error) => unclear.push(
+                    could_not_try(&format!("{what} of {on} as {role}"), &error)
+                        .hint("only a refusal for lack of a right (42501) shows something"),
+                ),
+            }
+        }
+        for (what, on) in open {
+            findings.push(Finding::about(
+                on.join(", "),
+                format!("{what} is refused for {role}"),
+                "it went through (rolled back)",
+            ));
+        }
+    }
+    acting.close().await;
+    Ok(refused)
+}

@@ -17,7 +17,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::backup::settings::{address, inner, key, no_secret, text};
-use crate::input::decode::decode;
+use crate::input::decode::{Table, decode};
 use crate::input::secret::SecretText;
 use crate::input::{Environment, Problem};
 use crate::redact::{Redactor, Secret};
@@ -128,8 +128,8 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
                     .hint("write `severity = \"P1\"`, as your incident tool calls it"),
             );
         }
-        if let Some((webhook, span)) = inner(table, "webhook") {
-            look_into(webhook, span, problems);
+        if let Some((webhook, _)) = inner(table, "webhook") {
+            look_into(webhook, problems);
         }
     }
     let incident: Incident = decode(value, &[], problems)?;
@@ -137,11 +137,7 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
 }
 
 /// Looks at the values of `[incident.webhook]`, where they stand.
-fn look_into(
-    webhook: &toml::de::DeTable<'_>,
-    span: std::ops::Range<usize>,
-    problems: &mut Vec<Problem>,
-) {
+fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     let elsewhere = "write `{ env = \"NAME\" }` or `{ file = \"path\" }`";
     if let Some((url, span)) = text(webhook, "url") {
         let with_login =
@@ -203,12 +199,6 @@ fn look_into(
             tries.span(),
             format!("it is tried 1 to {MOST_TRIES} times"),
         ));
-    }
-    if !webhook.contains_key("url") && !webhook.is_empty() {
-        problems.push(
-            Problem::at(span, "`[incident.webhook]` has no `url`")
-                .hint("add `url = { env = \"INCIDENT_WEBHOOK\" }`"),
-        );
     }
 }
 

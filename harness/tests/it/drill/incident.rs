@@ -372,14 +372,24 @@ fn mistakes_are_told_with_their_place() {
 
     9 mistakes in scenario.toml
     "#);
-    let text = scenario("\"hooks.test\"", "on = [\"red\"]").replace("severity = \"P1\"\n", "");
-    let ended = redrill().scenario(&text).call(&["list"]);
-    assert_eq!(ended.code, 2, "{}", ended.stdout);
-    for mistake in [
-        "`severity` is missing",
-        "unknown value `red`",
-        "this is no address of HTTP",
+    let good = scenario("\"https://hooks.test/\"", "");
+    for (from, to, mistake) in [
+        ("severity = \"P1\"\n", "", "`severity` is missing"),
+        (
+            "url = \"https://hooks.test/\"",
+            "tries = 1",
+            "`url` is missing",
+        ),
+        ("https://", "", "this is no address of HTTP"),
+        (
+            "hooks.test/\"",
+            "hooks.test/\"\non = [\"red\"]",
+            "unknown value `red`",
+        ),
+        ("[incident]", "[incidents]", "did you mean `incident`?"),
     ] {
+        let ended = redrill().scenario(&good.replace(from, to)).call(&["list"]);
+        assert_eq!(ended.code, 2, "{mistake}: {}", ended.stdout);
         assert!(
             ended.stderr.contains(mistake),
             "{mistake}: {}",

@@ -17,6 +17,7 @@ mod harmless;
 mod incident;
 mod noted;
 mod odd;
+mod powernode;
 mod previous;
 mod read_archive;
 mod recover;

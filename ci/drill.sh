@@ -13,13 +13,15 @@ need_cargo
 # The image and the build wait for different things, so they are made side by side.
 need_server &
 server=$!
-say "building redrill and the API of the fixture"
+say "building redrill and the APIs of the fixtures"
 cargo build --workspace --locked --quiet
 wait "$server" || exit 3
 fixtures/databases/plur/make.sh
+fixtures/databases/powernode/make.sh
 
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
+export POWERNODE_API="${POWERNODE_API:-$(realpath "$target")/debug/powernode-api}"
 if [ $# -eq 0 ]; then
     set -- scenarios
 fi

@@ -19,7 +19,9 @@ need_local_postgres
 need_compressors
 need_s3_servers
 fixtures/databases/plur/make.sh
+fixtures/databases/powernode/make.sh
 
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
+export POWERNODE_API="${POWERNODE_API:-$(realpath "$target")/debug/powernode-api}"
 exec cargo test --workspace --locked "$@"

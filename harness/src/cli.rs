@@ -45,6 +45,9 @@ pub enum Command {
     Run(Run),
     /// Look at a backup without any server: what it is, whether it is whole, what it holds.
     Inspect(Inspect),
+    /// Recover one table from a backup: restore on a throwaway server, write the table for a person
+    /// to load.
+    Recover(Recover),
     /// List scenarios and their checks, without starting anything.
     List(Scenarios),
     /// Explain a kind of check; without one, list the kinds.
@@ -109,18 +112,90 @@ pub struct Inspect {
     /// Print everything as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// The identity that an age-encrypted backup is read with.
-    #[arg(long, value_name = "FILE", conflicts_with = "decrypt")]
-    pub(crate) age_identity: Option<PathBuf>,
-    /// The command that decrypts: it gets the file and gives the content, as `gpg --batch --decrypt`.
-    #[arg(long, value_name = "COMMAND")]
-    pub(crate) decrypt: Option<String>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) work: Work,
 }
+
+/// What opens an encrypted backup.
+#[derive(Debug, Args)]
+pub struct Opening {
+    /// The identity that an age-encrypted backup is read with.
+    #[arg(long, value_name = "FILE", conflicts_with = "decrypt")]
+    pub(crate) age_identity: Option<PathBuf>,
+    /// The command that decrypts: it gets the file and gives the content, as `gpg --batch --decrypt`.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) decrypt: Option<String>,
+}
+
+/// `redrill recover`.
+///
+/// The backup is inspected and restored onto a throwaway server, as in a drill; then the table is
+/// written, with all its partitions. SQL holds its definition, rows, indexes, constraints, triggers,
+/// policies, rights and the sequences that belong to it; what else it needs stands at the beginning
+/// of the file, and how it is loaded beside a damaged one. CSV holds the rows, in UTF-8, without
+/// generated columns.
+///
+/// Nothing is written when the backup is not whole, does not restore without an error, or the rows
+/// of the table are not as many as in the backup. Roles that the backup names and does not hold are
+/// made on the throwaway server, unless a scenario says which. redrill never connects to the
+/// database that the file is for.
+#[derive(Debug, Args)]
+#[command(after_help = RECOVER_CODES)]
+pub struct Recover {
+    /// The table, as in `app.orders`, or `"My Schema"."Orders"`.
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) table: String,
+    /// A backup, file or folder; or a scenario (.toml), for the backup that it names and how it is
+    /// restored.
+    #[arg(long, value_name = "BACKUP")]
+    pub(crate) from: PathBuf,
+    /// The file to write, readable for its owner alone; `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// What to write. Default: by the ending of FILE, `.csv` or else SQL.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<TableFormat>,
+    /// The database that the table is in, where the backup holds it in several.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Replace FILE if it is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Use this provider, whatever the scenario says.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// What `redrill recover` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Definition and rows, for `psql -1 -f FILE`.
+    Sql,
+    /// The rows, with the names of the columns in the first line.
+    Csv,
+}
+
+/// The exit codes of `redrill recover`.
+const RECOVER_CODES: &str = "\
+Exit codes:
+    0  the table is in FILE, with the rows of the backup
+    2  bad command line or scenario, or FILE is there already
+    3  could not: backup not found, no server, FILE not writable
+    4  the backup does not hold the table
+   10  the backup is not whole, does not restore without an error, or not with these rows
+  130  Ctrl-C or SIGTERM; cleaned up, no FILE";
 
 /// The exit codes of `redrill inspect`.
 const INSPECT_CODES: &str = "\
@@ -165,6 +240,8 @@ pub enum SchemaOf {
     Report,
     /// What `redrill inspect --json` prints.
     Inspection,
+    /// What a webhook of `[incident]` gets.
+    Incident,
 }
 
 /// What the terminal is like.

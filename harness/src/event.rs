@@ -34,6 +34,11 @@ pub enum Event {
         /// Bytes in all.
         total: u64,
     },
+    /// So much of a recovered table has been written.
+    Written {
+        /// Bytes.
+        bytes: u64,
+    },
     /// A stage ended.
     StageEnded {
         /// Which.

@@ -494,6 +494,8 @@ pub struct DrillResult {
     pub redrill: String,
     /// Which scenario.
     pub scenario: ScenarioFacts,
+    /// How grave it is when it is not PROVEN, as the scenario says.
+    pub severity: Option<String>,
     /// When it began.
     pub started: Timestamp,
     /// Wall time of the whole drill.

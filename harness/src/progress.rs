@@ -95,6 +95,7 @@ impl Progress {
                     show_bytes(*total)
                 ));
             }
+            Event::Written { bytes } => self.alive(format!("{} written", show_bytes(*bytes))),
             Event::StageEnded {
                 stage,
                 outcome,

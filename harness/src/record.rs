@@ -40,6 +40,10 @@ impl<'a> Record<'a> {
         let result = DrillResult {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: scenario.facts.clone(),
+            severity: scenario
+                .incident
+                .as_ref()
+                .map(|incident| incident.severity.clone()),
             started: Timestamp::now(),
             not_tested: scenario.not_tested.clone(),
             repeat: context.repeat.clone(),
@@ -373,6 +377,13 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         untested.push(entry(
             &format!("the roles {}", made.join(", ")),
             "they are not in the backup and were made without login and rights, as `create-roles` says",
+        ));
+    }
+    let made = &scenario.restore.login_roles;
+    if !made.is_empty() {
+        untested.push(entry(
+            &format!("the roles {}", made.join(", ")),
+            "they are not in the backup and were made with a login and no other right, as `login-roles` says",
         ));
     }
     if result.restore.is_some() {

@@ -402,7 +402,7 @@ fn look_into_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>)
 }
 
 /// A secret stands somewhere else.
-fn no_secret(table: &Table<'_>, names: &[&str], problems: &mut Vec<Problem>) {
+pub(crate) fn no_secret(table: &Table<'_>, names: &[&str], problems: &mut Vec<Problem>) {
     for name in names {
         if let Some((_, span)) = text(table, name) {
             problems.push(
@@ -421,7 +421,7 @@ fn pattern(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
 }
 
 /// An address is one of HTTP.
-fn address(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
+pub(crate) fn address(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
     let good = reqwest::Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if !good {
@@ -440,18 +440,21 @@ fn both(table: &Table<'_>, one: &str, other: &str, problems: &mut Vec<Problem>) 
 }
 
 /// The bytes of a key.
-fn key(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
+pub(crate) fn key(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
     table.get_key_value(name).map(|(key, _)| key.span())
 }
 
 /// A text and its bytes.
-fn text<'a>(table: &'a Table<'_>, name: &str) -> Option<(&'a str, Range<usize>)> {
+pub(crate) fn text<'a>(table: &'a Table<'_>, name: &str) -> Option<(&'a str, Range<usize>)> {
     let value = table.get(name)?;
     Some((value.get_ref().as_str()?, value.span()))
 }
 
 /// A table in the table, and the bytes of its key.
-fn inner<'a, 'i>(table: &'a Table<'i>, name: &str) -> Option<(&'a Table<'i>, Range<usize>)> {
+pub(crate) fn inner<'a, 'i>(
+    table: &'a Table<'i>,
+    name: &str,
+) -> Option<(&'a Table<'i>, Range<usize>)> {
     let (key, value) = table.get_key_value(name)?;
     Some((value.get_ref().as_table()?, key.span()))
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::check::definition::unqualified;
 use crate::check::privilege::is_true;
-use crate::check::row_count::Percent;
+use crate::units::Percent;
 use crate::check::target::{Targets, matches};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session, quote_ident};
@@ -318,7 +318,7 @@ impl Sequence {
             text.push_str(", owned by the column that takes from it");
         }
         if let Some(room) = self.room {
-            text.push_str(&format!(", {} % of its range left", room.value()));
+            text.push_str(&format!(", {} % of its range left", room.0));
         }
         text
     }
@@ -518,10 +518,10 @@ impl Sequence {
         let room = self.room?;
         #[expect(clippy::cast_precision_loss, reason = "a share is approximate")]
         let share = left as f64 / size as f64 * 100.0;
-        (share < room.value()).then(|| {
+        (share < room.0).then(|| {
             Finding::about(
                 name,
-                format!("{} % of its range left", room.value()),
+                format!("{} % of its range left", room.0),
                 format!("{share:.1} % left up to {end}"),
             )
             .hint(hint)

@@ -13,7 +13,7 @@ use crate::backup::examine::{Subject, examine};
 use crate::backup::packing::settings::Decrypt;
 use crate::backup::source::{Place, Source};
 use crate::cleanup::Work;
-use crate::cli::{Inspect, Terminal};
+use crate::cli::{Inspect, Opening, Terminal};
 use crate::input::Environment;
 use crate::input::secret::SecretText;
 use crate::outcome::{Inspection, Objective};
@@ -112,21 +112,26 @@ fn wanted(
             max_age: None,
         }
     };
+    open_with(&mut wanted.subject, &arguments.opening);
+    Ok(wanted)
+}
+
+/// Applies what the command line says of an encrypted backup.
+pub(super) fn open_with(subject: &mut Subject, opening: &Opening) {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if let Some(file) = &arguments.age_identity {
-        wanted.subject.decrypt = Some(Decrypt {
+    if let Some(file) = &opening.age_identity {
+        subject.decrypt = Some(Decrypt {
             age_identity: Some(SecretText::File(absolute(file))),
             ..Decrypt::default()
         });
     }
-    if let Some(command) = &arguments.decrypt {
+    if let Some(command) = &opening.decrypt {
         let words = command.split_whitespace().map(str::to_owned).collect();
-        wanted.subject.decrypt = Some(Decrypt {
+        subject.decrypt = Some(Decrypt {
             command: Some(words),
             ..Decrypt::default()
         });
     }
-    Ok(wanted)
 }
 
 /// What the reports are made from; freed of secrets here.

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod explain;
 pub mod inspect;
 pub mod list;
+pub mod recover;
 pub mod run;
 pub mod schema;
 
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         match command {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
+            Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),

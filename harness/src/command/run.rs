@@ -1,5 +1,6 @@
 //! `redrill run`: drills scenarios, one after the other, and writes their reports.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,6 +11,7 @@ use crate::backup::source::{Location, Source};
 use crate::cleanup::Work;
 use crate::cli::{Provider, Run, Terminal};
 use crate::context::Context;
+use crate::incident::{self, Incident};
 use crate::input::Environment;
 use crate::outcome::DrillResult;
 use crate::redact::Redactor;
@@ -90,6 +92,7 @@ pub async fn run(
     for scenario in &scenarios {
         context.repeat = repeat(&command, scenario, &arguments);
         let (result, verdict) = drill(scenario, &context).await;
+        let mut written = Vec::new();
         match report::write_all(&arguments.reports, &result, verdict) {
             Ok(files) => {
                 out(&report::terminal::summary(
@@ -98,11 +101,12 @@ pub async fn run(
                     terminal.width,
                     terminal.colour,
                 ));
-                let files: Vec<String> = files
+                let shown: Vec<String> = files
                     .iter()
                     .map(|file| file.display().to_string())
                     .collect();
-                out(&format!("reports: {}\n", files.join("  ")));
+                out(&format!("reports: {}", shown.join("  ")));
+                written = files;
             }
             Err(error) => {
                 unwritten = true;
@@ -118,6 +122,10 @@ pub async fn run(
                 ));
             }
         }
+        if let Some(incident) = &scenario.incident {
+            notify(incident, scenario, &context, &result, verdict, &written).await;
+        }
+        out("");
         let stop = result.interrupted;
         results.push((result, verdict));
         if stop {
@@ -152,6 +160,66 @@ fn some(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, (S
     only(scenarios, &wanted).map_err(|message| (message, exit_code::NOTHING_CHECKED))
 }
 
+/// Tells whoever keeps incidents. A note is all that becomes of what did not arrive: the verdict
+/// stands, and the reports are written.
+async fn notify(
+    incident: &Incident,
+    scenario: &Scenario,
+    context: &Context,
+    result: &DrillResult,
+    verdict: Verdict,
+    reports: &[PathBuf],
+) {
+    let Some(webhook) = incident
+        .webhook
+        .as_ref()
+        .filter(|webhook| webhook.is_for(verdict))
+    else {
+        return;
+    };
+    let sender = incident::Sender {
+        folder: &scenario.folder,
+        environment: &context.environment,
+        redactor: &context.redactor,
+        interrupted: result.interrupted,
+    };
+    let deliver = async {
+        let body = report::incident::render(result, verdict, reports)
+            .map_err(|error| error.to_string())?;
+        let body = context.redactor.clean(&body);
+        incident::deliver(webhook, &sender, &result.run, &body).await
+    };
+    let mut signal = context.interrupted.clone();
+    let told = if result.interrupted {
+        deliver.await
+    } else {
+        tokio::select! {
+            biased;
+            _ = signal.wait_for(|interrupted| *interrupted) => {
+                Err("a signal came before it arrived".to_owned())
+            }
+            told = deliver => told,
+        }
+    };
+    match told {
+        Ok(delivered) => {
+            let tries = match delivered.tries {
+                1 => String::new(),
+                more => format!(", on try {more}"),
+            };
+            out(&format!("incident: sent to {}{tries}", delivered.host));
+        }
+        Err(why) => {
+            let why = context.redactor.clean(&why);
+            out("incident: NOT sent, see standard error");
+            err(&format!(
+                "the result of `{}` was not sent: {why}\nhint: correct `[incident.webhook]`; the verdict and the reports stand",
+                scenario.facts.name
+            ));
+        }
+    }
+}
+
 /// Applies what the command line says over what the scenarios say.
 fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
     if let Some(backup) = &arguments.backup {
@@ -162,28 +230,27 @@ fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
         scenario.backup.source = Source::path(path);
     }
     for scenario in scenarios {
-        match arguments.server {
-            None => {}
-            Some(Provider::Auto) => {
-                (scenario.server.container, scenario.server.local) = (None, None)
-            }
-            Some(Provider::Container) => {
-                scenario.server.local = None;
-                scenario
-                    .server
-                    .container
-                    .get_or_insert_with(settings::Container::default);
-            }
-            Some(Provider::Local) => {
-                scenario.server.container = None;
-                scenario
-                    .server
-                    .local
-                    .get_or_insert_with(settings::Local::default);
-            }
-        }
+        provider(&mut scenario.server, arguments.server);
     }
     Ok(())
+}
+
+/// Applies the provider that the command line names.
+pub(super) fn provider(server: &mut settings::Server, wanted: Option<Provider>) {
+    match wanted {
+        None => {}
+        Some(Provider::Auto) => (server.container, server.local) = (None, None),
+        Some(Provider::Container) => {
+            server.local = None;
+            server
+                .container
+                .get_or_insert_with(settings::Container::default);
+        }
+        Some(Provider::Local) => {
+            server.container = None;
+            server.local.get_or_insert_with(settings::Local::default);
+        }
+    }
 }
 
 /// The command that repeats one drill of this run.

@@ -9,6 +9,7 @@ pub fn run(of: SchemaOf) -> u8 {
     let schema = match of {
         SchemaOf::Scenario => scenario::schema::schema(),
         SchemaOf::Report => report::json::schema(),
+        SchemaOf::Incident => report::incident::schema(),
         SchemaOf::Inspection => report::json::inspection_schema(),
     };
     match serde_json::to_string_pretty(&schema) {

@@ -109,6 +109,8 @@ struct Report {
     meaning: String,
     /// The exit code that the verdict stands for.
     exit_code: u8,
+    /// How grave that is, as the scenario says; null when it says nothing, or for PROVEN.
+    severity: Option<String>,
     /// Whether a signal ended the drill.
     interrupted: bool,
     /// Id of the run; also the label of everything that it started.

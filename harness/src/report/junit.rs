@@ -101,6 +101,9 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
     let mut facts = vec![
         format!("{} (exit code {})", verdict.word(), exit_code::of(verdict)),
         verdict.meaning().to_owned(),
+    ];
+    facts.extend(view::severity(result, verdict).map(|severity| format!("severity: {severity}")));
+    facts.extend([
         format!("run: {}", result.run),
         format!("redrill: {}", result.redrill),
         format!(
@@ -108,7 +111,7 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             result.scenario.file.display(),
             result.scenario.sha256
         ),
-    ];
+    ]);
     if let Some(backup) = &result.backup {
         facts.push(format!(
             "backup: {} (SHA-256 {})",

@@ -71,7 +71,9 @@ fn verdict_section(page: &mut Page, result: &DrillResult, verdict: Verdict) {
     page.paragraph(words(&view::check_counts(result)) + ".");
     let decisive = view::decisive(result);
     page.list(decisive.iter().map(|line| words(line)).collect());
-    page.facts(vec![
+    let severity = view::severity(result, verdict).map(|severity| ("Severity", words(severity)));
+    let mut facts: Vec<_> = severity.into_iter().collect();
+    facts.extend(vec![
         ("Drill began", words(&view::utc(result.started))),
         ("It took", span(result.duration)),
         ("Run", code(&result.run)),
@@ -79,6 +81,7 @@ fn verdict_section(page: &mut Page, result: &DrillResult, verdict: Verdict) {
         ("Scenario file", code(&scenario.file.display().to_string())),
         ("SHA-256 of the scenario file", code(&scenario.sha256)),
     ]);
+    page.facts(facts);
 }
 
 fn backup_section(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {

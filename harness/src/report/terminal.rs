@@ -4,6 +4,7 @@
 
 pub mod inspection;
 mod paper;
+pub mod recovery;
 
 use paper::{Hue, INDENT, Paper};
 use tabled::builder::Builder;
@@ -63,6 +64,9 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     }
     paper.more(view::decisive(result).len().saturating_sub(FINDINGS), 0);
     paper.blank();
+    if let Some(severity) = view::severity(result, verdict) {
+        paper.fact("gravity", severity);
+    }
     match &result.backup {
         Some(backup) => {
             let size = show_bytes(backup.bytes);

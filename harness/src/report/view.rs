@@ -9,6 +9,7 @@ use crate::outcome::{
     StageResult, TableRows, TimeSource,
 };
 use crate::units::{show_count, show_duration};
+use crate::verdict::Verdict;
 
 /// Periods without a backup that a line names.
 const GAPS: usize = 4;
@@ -220,6 +221,14 @@ pub(super) fn check_counts(result: &DrillResult) -> String {
     }
     text.push_str(&parts.join(", "));
     text
+}
+
+/// How grave the drill is, as its scenario says: nothing is grave about a backup that is PROVEN.
+pub(super) fn severity(result: &DrillResult, verdict: Verdict) -> Option<&str> {
+    result
+        .severity
+        .as_deref()
+        .filter(|_| verdict != Verdict::Proven)
 }
 
 /// Everything that keeps the verdict from being PROVEN, one line each.

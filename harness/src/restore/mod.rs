@@ -172,12 +172,15 @@ struct Work<'a> {
     listener: &'a Listener,
 }
 
-/// Makes the roles that the scenario knows to be missing: without a login, a right or a membership.
+/// Makes the roles that the scenario knows to be missing: without a right or a membership, and
+/// without a login where nobody needs to come in.
 async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), RestoreError> {
-    for role in &settings.create_roles {
-        server.create_role(role).await.map_err(|error| {
+    let without = settings.create_roles.iter().map(|role| (role, false));
+    let with = settings.login_roles.iter().map(|role| (role, true));
+    for (role, login) in without.chain(with) {
+        server.create_role(role, login).await.map_err(|error| {
             RestoreError::new(format!("cannot make the role `{role}`: {error}"))
-                .hint("leave out of `create-roles` what the backup or the server makes itself")
+                .hint("leave out of `create-roles` and `login-roles` what the backup or the server makes itself")
         })?;
     }
     Ok(())

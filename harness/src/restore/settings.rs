@@ -26,6 +26,9 @@ pub struct Restore {
     /// LOGIN and without rights; what they were allowed beyond the dump's own grants is not proven.
     #[serde(default)]
     pub create_roles: Vec<String>,
+    /// The same, with LOGIN and without a password: roles that an application logs in as.
+    #[serde(default)]
+    pub login_roles: Vec<String>,
     /// Errors that are known and harmless; each needs a reason.
     #[serde(default)]
     pub tolerate: Vec<Tolerate>,

@@ -33,6 +33,7 @@ pub const TOP_KEYS: &[&str] = &[
     "server",
     "restore",
     "objective",
+    "incident",
     "not-tested",
     "check",
 ];

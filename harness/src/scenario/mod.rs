@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::backup::examine::Subject;
 use crate::check::Check;
+use crate::incident::Incident;
 use crate::input::{Diagnostics, Environment};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::{restore, server};
@@ -34,6 +35,8 @@ pub struct Scenario {
     pub restore: restore::settings::Restore,
     /// The restore may take at most this long.
     pub restore_within: Option<Duration>,
+    /// What a drill that is not PROVEN means, and whom it is told.
+    pub incident: Option<Incident>,
     /// What the scenario itself says it does not test.
     pub not_tested: Vec<NotTested>,
     /// What must be true.

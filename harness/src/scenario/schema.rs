@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::file;
 use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
+use crate::incident::Incident;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 
@@ -34,6 +35,7 @@ pub fn schema() -> Value {
         "objective",
         generator.subschema_for::<file::Objective>().into(),
     );
+    add("incident", generator.subschema_for::<Incident>().into());
     add(
         "not-tested",
         json!({

@@ -14,6 +14,7 @@ use super::{Scenario, ScenarioCheck};
 use crate::backup::settings;
 use crate::check::common::{COMMON_KEYS, Common};
 use crate::check::{Kind, kinds};
+use crate::incident;
 use crate::input::decode::{Table, decode, expand};
 use crate::input::diagnostic::nearest;
 use crate::input::{Environment, Problem};
@@ -78,6 +79,9 @@ pub(super) fn scenario(
     let restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
     tolerations(&restore, text, problems);
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
+    let incident = root
+        .remove("incident")
+        .and_then(|value| incident::read(value, problems));
     let not_tested =
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, problems);
@@ -102,6 +106,7 @@ pub(super) fn scenario(
         max_age: max_age.flatten().map(|span| span.0),
         server,
         restore,
+        incident,
         restore_within: objective.restore_within.map(|span| span.0),
         not_tested: not_tested
             .into_iter()

@@ -323,15 +323,17 @@ impl ThrowawayServer {
         Ok(())
     }
 
-    /// Makes a role that may do nothing, so that objects can belong to it and rights be granted.
+    /// Makes a role that may do nothing, but log in where that is asked for, so that objects can
+    /// belong to it and rights be granted.
     ///
     /// # Errors
     /// When the role is there already.
-    pub async fn create_role(&self, name: &str) -> Result<(), DatabaseError> {
+    pub async fn create_role(&self, name: &str, login: bool) -> Result<(), DatabaseError> {
         let mut session = self.session("template1").await?;
         let role = crate::database::quote_ident(name);
+        let login = if login { "LOGIN" } else { "NOLOGIN" };
         session
-            .write(&format!("CREATE ROLE {role} NOLOGIN"))
+            .write(&format!("CREATE ROLE {role} {login}"))
             .await?;
         session.close().await;
         Ok(())

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
+use crate::report::view;
 use crate::verdict::Verdict;
 
 impl Report {
@@ -21,6 +22,7 @@ impl Report {
             verdict: verdict.into(),
             meaning: verdict.meaning().to_owned(),
             exit_code: exit_code::of(verdict),
+            severity: view::severity(result, verdict).map(str::to_owned),
             interrupted: result.interrupted,
             run: result.run.clone(),
             redrill: result.redrill.clone(),

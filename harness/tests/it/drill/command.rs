@@ -31,7 +31,12 @@ fn the_schema_of_scenarios_is_the_committed_one() {
 #[test]
 fn the_help_is_the_committed_one() {
     let mut text = String::new();
-    for arguments in [&["--help"][..], &["run", "--help"], &["list", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["recover", "--help"],
+        &["list", "--help"],
+    ] {
         let ended = redrill().environment("COLUMNS", "100").call(arguments);
         assert_eq!(ended.code, 0);
         text.push_str(&format!(

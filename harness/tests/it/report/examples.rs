@@ -29,6 +29,7 @@ pub fn proven() -> DrillResult {
             sha256: "1c6f0a5e3bd7c24f98e1d05a7b62c3f4e9a80d17b5c6e2f3a4d5b6c7d8e9f001".to_owned(),
             only: Vec::new(),
         },
+        severity: Some("P1".to_owned()),
         started: "2025-11-21T06:12:03.218Z".parse().unwrap(),
         duration: Duration::from_millis(96_412),
         stages: vec![

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use redrill::report::{json, junit, markdown, terminal};
+use redrill::report::{incident, json, junit, markdown, terminal};
 use redrill::verdict::{Verdict, verdict};
 
 use super::examples;
@@ -50,6 +50,30 @@ fn the_examples_are_as_committed() {
         for (ending, text) in reports {
             differences.extend(compare(&format!("examples/{name}.{ending}"), &text).err());
         }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+#[test]
+fn what_an_incident_tool_gets_is_as_committed() {
+    let schema = incident::schema();
+    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    let mut differences: Vec<String> = compare("schema/incident.schema.json", &text)
+        .err()
+        .into_iter()
+        .collect();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (name, result) in examples::all() {
+        let reports = [PathBuf::from("reports/out/plur-nightly/drill.json")];
+        let text = incident::render(&result, verdict(&result), &reports).unwrap();
+        let path = format!("examples/{name}.incident.json");
+        differences.extend(compare(&path, &text).err());
+        let value = serde_json::from_str(&text).unwrap();
+        let wrong: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(wrong.is_empty(), "{name}: {wrong:?}");
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }

@@ -293,22 +293,25 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             option::of(server()),
             option::of(restore()),
         ),
-        (nasty(), prop::bool::weighted(0.05)),
+        (nasty(), prop::bool::weighted(0.05), option::of(nasty())),
     )
-        .prop_map(|(about, parts, facts, (repeat, interrupted))| DrillResult {
-            run: about.1,
-            redrill: about.2,
-            scenario: about.0,
-            started: about.3,
-            duration: about.4,
-            stages: parts.0,
-            checks: parts.1,
-            backup: facts.0,
-            server: facts.1,
-            restore: facts.2,
-            objectives: parts.2,
-            not_tested: parts.3,
-            repeat,
-            interrupted,
-        })
+        .prop_map(
+            |(about, parts, facts, (repeat, interrupted, severity))| DrillResult {
+                run: about.1,
+                redrill: about.2,
+                scenario: about.0,
+                severity,
+                started: about.3,
+                duration: about.4,
+                stages: parts.0,
+                checks: parts.1,
+                backup: facts.0,
+                server: facts.1,
+                restore: facts.2,
+                objectives: parts.2,
+                not_tested: parts.3,
+                repeat,
+                interrupted,
+            },
+        )
 }

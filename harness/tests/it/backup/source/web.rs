@@ -17,6 +17,7 @@ pub struct Request {
     pub path: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -157,7 +158,7 @@ fn serve<S: Read + Write>(
         return Ok(());
     };
     let mut words = first.split(' ').map(str::to_owned);
-    let request = Request {
+    let mut request = Request {
         method: words.next().unwrap_or_default(),
         path: words.next().unwrap_or_default(),
         headers: lines[1..]
@@ -165,7 +166,11 @@ fn serve<S: Read + Write>(
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect(),
+        body: Vec::new(),
     };
+    let length = request.header("content-length");
+    request.body = vec![0; length.and_then(|text| text.parse().ok()).unwrap_or(0)];
+    reader.read_exact(&mut request.body)?;
     let number = list.lock().unwrap().len();
     let answer = answers(number, &request);
     let head = request.method == "HEAD";

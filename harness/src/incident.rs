@@ -1,0 +1,456 @@
+//! What follows from a drill: its result is sent to where incidents are kept. It comes after the
+//! reports, and decides neither the verdict nor the exit code.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, Url};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::backup::settings::{address, inner, key, no_secret, text};
+use crate::input::decode::{Table, decode};
+use crate::input::secret::SecretText;
+use crate::input::{Environment, Problem};
+use crate::redact::{Redactor, Secret};
+use crate::units::{Span, show_duration};
+use crate::verdict::Verdict;
+
+/// Tries where the scenario names no number.
+const TRIES: u8 = 3;
+/// The most tries.
+const MOST_TRIES: u8 = 10;
+/// Limit of one try where the scenario names none.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// After a signal there is one short try: whoever asked for the end is waiting for it.
+const AFTER_A_SIGNAL: Duration = Duration::from_secs(5);
+/// The first wait between two tries; each later one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait between two tries, also where the other side asks for more.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What a drill that is not PROVEN means to those who must act, and whom it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Incident {
+    /// How grave a drill is that is not PROVEN, in your own words, as in `P1`. Every report of such
+    /// a drill shows it.
+    pub severity: String,
+    /// Where results are sent.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where results are sent: a POST with a JSON body (`redrill schema incident`), after the reports
+/// are written. Whether it arrives changes neither the verdict nor the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Webhook {
+    /// Its address; one that is a secret by itself comes from `{ env = … }` or `{ file = … }`.
+    pub url: SecretText,
+    /// A token, sent as `Authorization: Bearer …`.
+    pub token: Option<SecretText>,
+    /// More headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, SecretText>,
+    /// The results that are sent. Default: all but `proven`.
+    pub on: Option<Vec<On>>,
+    /// Whether every result is sent, PROVEN ones too. Default: false.
+    #[serde(default)]
+    pub always: bool,
+    /// How often it is tried, 1 to 10. Default: 3.
+    pub tries: Option<u8>,
+    /// Limit of one try. Default: `10s`.
+    pub timeout: Option<Span>,
+    /// A file of certificates (PEM) to trust beside those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+/// A result of a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum On {
+    /// PROVEN.
+    Proven,
+    /// NOT PROVEN.
+    NotProven,
+    /// OBJECTIVE MISSED.
+    ObjectiveMissed,
+    /// INCONCLUSIVE.
+    Inconclusive,
+    /// NOTHING CHECKED.
+    NothingChecked,
+    /// INTERRUPTED.
+    Interrupted,
+}
+
+impl From<Verdict> for On {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Proven => Self::Proven,
+            Verdict::NotProven => Self::NotProven,
+            Verdict::ObjectiveMissed => Self::ObjectiveMissed,
+            Verdict::Inconclusive => Self::Inconclusive,
+            Verdict::NothingChecked => Self::NothingChecked,
+            Verdict::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl Webhook {
+    /// Whether a result is sent.
+    #[must_use]
+    pub fn is_for(&self, verdict: Verdict) -> bool {
+        match &self.on {
+            _ if self.always => true,
+            Some(on) => on.contains(&verdict.into()),
+            None => verdict != Verdict::Proven,
+        }
+    }
+}
+
+/// Reads `[incident]`; mistakes are added to `problems`.
+pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<Incident> {
+    let before = problems.len();
+    if let DeValue::Table(table) = value.get_ref() {
+        if let Some((severity, span)) = text(table, "severity")
+            && (severity.trim().is_empty() || severity.chars().any(char::is_control))
+        {
+            problems.push(
+                Problem::at(span, "a severity is a word or two")
+                    .hint("write `severity = \"P1\"`, as your incident tool calls it"),
+            );
+        }
+        if let Some((webhook, _)) = inner(table, "webhook") {
+            look_into(webhook, problems);
+        }
+    }
+    let incident: Incident = decode(value, &[], problems)?;
+    (problems.len() == before).then_some(incident)
+}
+
+/// Looks at the values of `[incident.webhook]`, where they stand.
+fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
+    let elsewhere = "write `{ env = \"NAME\" }` or `{ file = \"path\" }`";
+    if let Some((url, span)) = text(webhook, "url") {
+        let with_login =
+            Url::parse(url).is_ok_and(|url| url.password().is_some() || !url.username().is_empty());
+        if with_login {
+            problems.push(Problem::at(span, "a secret never stands in a scenario").hint(elsewhere));
+        } else {
+            address(url, span, problems);
+        }
+    }
+    no_secret(webhook, &["token"], problems);
+    if let Some((headers, _)) = inner(webhook, "headers") {
+        for (name, value) in headers {
+            let (span, name) = (name.span(), name.get_ref().to_ascii_lowercase());
+            if HeaderName::try_from(name.as_str()).is_err() {
+                problems.push(Problem::at(span, "this is no name of a header"));
+                continue;
+            }
+            let secret = ["auth", "cookie", "key", "secret", "token"]
+                .iter()
+                .any(|word| name.contains(word));
+            if secret && value.get_ref().as_str().is_some() {
+                problems.push(
+                    Problem::at(value.span(), "a secret never stands in a scenario")
+                        .hint(elsewhere),
+                );
+            }
+            if name == "authorization" && webhook.contains_key("token") {
+                problems.push(
+                    Problem::at(span, "two ways to say who sends")
+                        .hint("keep `token` or this header"),
+                );
+            }
+        }
+    }
+    if let (Some(on), true) = (key(webhook, "on"), webhook.contains_key("always")) {
+        problems.push(
+            Problem::at(on, "`always` says which results are sent already")
+                .hint("keep `on` or `always`"),
+        );
+    }
+    if let Some(on) = webhook.get("on")
+        && let DeValue::Array(words) = on.get_ref()
+        && words.is_empty()
+    {
+        problems.push(
+            Problem::at(on.span(), "no result is ever sent")
+                .hint("leave `on` out to send all but PROVEN, or leave `[incident.webhook]` out"),
+        );
+    }
+    if let Some(tries) = webhook.get("tries")
+        && let DeValue::Integer(number) = tries.get_ref()
+        && !number
+            .as_str()
+            .parse::<u8>()
+            .is_ok_and(|tries| (1..=MOST_TRIES).contains(&tries))
+    {
+        problems.push(Problem::at(
+            tries.span(),
+            format!("it is tried 1 to {MOST_TRIES} times"),
+        ));
+    }
+}
+
+/// Where a delivery begins and what it may use.
+pub struct Sender<'a> {
+    /// The folder that relative paths start from.
+    pub folder: &'a Path,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Learns what must not be shown.
+    pub redactor: &'a Redactor,
+    /// Whether a signal has asked for the end already.
+    pub interrupted: bool,
+}
+
+/// That it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where, without what may be a secret: scheme, host and port.
+    pub host: String,
+    /// How often it was tried.
+    pub tries: u8,
+}
+
+/// Why one try did not work.
+enum Failed {
+    /// It may work later, at the earliest after this.
+    Passing(String, Option<Duration>),
+    /// It will not.
+    Final(String),
+}
+
+/// Sends a body. `id` is that of the run: whoever gets it twice can tell.
+///
+/// # Errors
+/// A sentence that says why it did not arrive.
+pub async fn deliver(
+    webhook: &Webhook,
+    sender: &Sender<'_>,
+    id: &str,
+    body: &str,
+) -> Result<Delivered, String> {
+    let (client, url) = prepare(webhook, sender)?;
+    let host = shown(&url);
+    let (tries, timeout) = match sender.interrupted {
+        true => (1, AFTER_A_SIGNAL),
+        false => (
+            webhook.tries.unwrap_or(TRIES),
+            webhook.timeout.map_or(TIMEOUT, |span| span.0),
+        ),
+    };
+    let mut wait = FIRST_WAIT;
+    for attempt in 1..=tries {
+        let why = match tokio::time::timeout(timeout, once(&client, &url, id, body)).await {
+            Ok(Ok(())) => {
+                return Ok(Delivered {
+                    host,
+                    tries: attempt,
+                });
+            }
+            Ok(Err(Failed::Final(why))) => return Err(format!("{host} {why}")),
+            Ok(Err(Failed::Passing(why, later))) => {
+                if let Some(later) = later {
+                    if later > LONGEST_WAIT {
+                        return Err(format!(
+                            "{host} {why} and asks to wait for {}, which is too long",
+                            show_duration(later)
+                        ));
+                    }
+                    wait = wait.max(later);
+                }
+                why
+            }
+            Err(_) => format!("did not answer within {}", show_duration(timeout)),
+        };
+        if attempt == tries {
+            let times = if tries == 1 {
+                "one try"
+            } else {
+                "the last try"
+            };
+            return Err(format!("{host} {why} ({times} of {tries})"));
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+    Err(format!("{host} was not asked"))
+}
+
+/// A client that holds the secrets, and the address.
+fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), String> {
+    crate::tls::install();
+    let resolve =
+        |text: &SecretText| text.resolve(sender.folder, sender.environment, sender.redactor);
+    let address = resolve(&webhook.url)?;
+    let url = Url::parse(address.expose().trim())
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or("`url` in `[incident.webhook]` is no address of HTTP")?;
+    // Whatever repeats the address repeats these.
+    for part in [url.password(), url.query(), Some(url.path())]
+        .into_iter()
+        .flatten()
+    {
+        if !matches!(webhook.url, SecretText::Plain(_)) {
+            sender.redactor.learn(&Secret::new(part));
+        }
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut add = |name: HeaderName, text: &str| -> Result<(), String> {
+        let mut value = HeaderValue::try_from(text).map_err(|_| {
+            format!("the value of the header `{name}` has characters that no header may have")
+        })?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(())
+    };
+    if let Some(token) = &webhook.token {
+        add(
+            AUTHORIZATION,
+            &format!("Bearer {}", resolve(token)?.expose()),
+        )?;
+    }
+    for (name, value) in &webhook.headers {
+        let header = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header"))?;
+        add(header, resolve(value)?.expose())?;
+    }
+    let mut client = Client::builder()
+        .default_headers(headers)
+        // The body and the token are for this address.
+        .redirect(Policy::none())
+        .referer(false)
+        .user_agent(concat!("redrill/", env!("CARGO_PKG_VERSION")));
+    if let Some(ca) = &webhook.ca {
+        let path = sender.folder.join(ca);
+        let unreadable =
+            |error: &dyn std::error::Error| format!("cannot read `ca` {}: {error}", path.display());
+        let pem = std::fs::read(&path).map_err(|error| unreadable(&error))?;
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(&error))?;
+        client = client.tls_certs_merge(certificates);
+    }
+    let client = client
+        .build()
+        .map_err(|error| format!("no HTTP client: {}", cause(&error)))?;
+    Ok((client, url))
+}
+
+/// One try.
+async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<(), Failed> {
+    let request = client
+        .post(url.clone())
+        .header("Idempotency-Key", id)
+        .body(body.to_owned());
+    let response = request
+        .send()
+        .await
+        .map_err(|error| Failed::Passing(format!("cannot be reached: {}", cause(&error)), None))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let why = format!("answered {status}");
+    let later = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| retry_after(text, Timestamp::now()));
+    Err(match status.as_u16() {
+        300..=399 => Failed::Final(format!(
+            "{why}: a redirect is not followed, since the result is for this address alone"
+        )),
+        408 | 425 | 429 | 500..=599 => Failed::Passing(why, later),
+        _ if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
+            Failed::Final(format!("{why}: look at `token` and `headers`"))
+        }
+        _ => Failed::Final(why),
+    })
+}
+
+/// `Retry-After: 5`, or a date.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()?;
+    Duration::try_from(at.duration_since(now)).ok()
+}
+
+/// An address without what may be a secret: webhooks often are known by their path alone.
+fn shown(url: &Url) -> String {
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    format!("{}://{host}{port}", url.scheme())
+}
+
+/// The innermost cause of an error: outer ones repeat addresses, which may hold secrets.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn webhook(rest: &str) -> Webhook {
+        toml::from_str(&format!("url = 'https://hooks.test/abc'\n{rest}")).unwrap()
+    }
+
+    #[rstest]
+    #[case("", &[])]
+    #[case("always = true", &[Verdict::Proven])]
+    #[case("on = ['proven']", &[Verdict::Proven])]
+    fn proven_is_sent_only_where_asked_for(#[case] rest: &str, #[case] sent: &[Verdict]) {
+        let webhook = webhook(rest);
+        assert_eq!(webhook.is_for(Verdict::Proven), sent == [Verdict::Proven]);
+    }
+
+    #[test]
+    fn all_but_proven_is_sent_unless_named() {
+        for verdict in Verdict::ALL {
+            assert_eq!(webhook("").is_for(verdict), verdict != Verdict::Proven);
+            assert!(webhook("always = true").is_for(verdict));
+            let only = webhook("on = ['not-proven']");
+            assert_eq!(only.is_for(verdict), verdict == Verdict::NotProven);
+        }
+    }
+
+    #[rstest]
+    #[case("5", Some(5))]
+    #[case("Mon, 25 May 2026 02:30:07 GMT", Some(7))]
+    #[case("Mon, 25 May 2026 02:29:00 GMT", None)]
+    #[case("soon", None)]
+    fn waits_are_read(#[case] text: &str, #[case] seconds: Option<u64>) {
+        let now = "2026-05-25T02:30:00Z".parse().unwrap();
+        assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs));
+    }
+
+    #[test]
+    fn what_is_shown_of_an_address_is_no_secret() {
+        let url = Url::parse("https://u:p@hooks.test:8443/services/T0/abc?key=x").unwrap();
+        assert_eq!(shown(&url), "https://hooks.test:8443");
+    }
+}

@@ -1,0 +1,257 @@
+//! Which database of a backup holds a table, how many rows it has there, and what is near it.
+
+use std::collections::BTreeSet;
+
+use super::show_rows;
+use crate::backup::Backup;
+use crate::database::QualifiedName;
+use crate::outcome::Finding;
+use crate::restore::settings::Restore;
+use crate::restore::target;
+use crate::stage::Stopped;
+
+/// The most names that a hint lists.
+const LISTED: usize = 12;
+
+/// How many rows the backup has of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Exactly so many.
+    Exactly(u64),
+    /// At most so many: its writer lets rows be left out.
+    AtMost(u64),
+    /// At least so many: it does not say of all of them.
+    AtLeast(u64),
+}
+
+impl Rows {
+    /// The number, where it is one.
+    #[must_use]
+    pub const fn exact(self) -> Option<u64> {
+        match self {
+            Self::Exactly(rows) => Some(rows),
+            Self::AtMost(_) | Self::AtLeast(_) => None,
+        }
+    }
+
+    /// Holds the rows that were restored against it.
+    pub(super) fn agree_with(self, table: &QualifiedName, restored: u64) -> Result<(), Stopped> {
+        let (agree, expected) = match self {
+            Self::Exactly(rows) => (restored == rows, show_rows(rows)),
+            Self::AtMost(rows) => (
+                restored <= rows,
+                format!(
+                    "at most {}, some are skipped by its own words",
+                    show_rows(rows)
+                ),
+            ),
+            Self::AtLeast(rows) => (restored >= rows, format!("at least {}", show_rows(rows))),
+        };
+        if agree {
+            return Ok(());
+        }
+        let finding = Finding::about(
+            table.to_string(),
+            format!("{expected}, as in the backup"),
+            show_rows(restored),
+        )
+        .hint("triggers and rules of the backup act on its rows: `redrill run` shows more");
+        Err(Stopped::fail(
+            format!("{table} did not come back with the rows of the backup"),
+            vec![finding],
+        ))
+    }
+}
+
+/// All tables of the backup with the databases that they go into.
+fn tables(backup: &Backup, settings: &Restore) -> BTreeSet<(String, QualifiedName)> {
+    let mut all = BTreeSet::new();
+    for part in &backup.parts {
+        let own = target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned());
+        let contents = &part.contents;
+        for (named, table) in contents.tables.iter().chain(contents.rows.keys()) {
+            let database = if named.is_empty() { &own } else { named };
+            all.insert((database.clone(), table.clone()));
+        }
+    }
+    all
+}
+
+/// Finds the database that holds the table.
+pub(super) fn database(
+    backup: &Backup,
+    settings: &Restore,
+    table: &QualifiedName,
+    wanted: Option<&str>,
+) -> Result<String, Finding> {
+    let all = tables(backup, settings);
+    let databases: BTreeSet<&str> = all.iter().map(|(database, _)| database.as_str()).collect();
+    if let Some(wanted) = wanted
+        && !databases.contains(wanted)
+    {
+        let databases: Vec<&str> = databases.into_iter().collect();
+        return Err(Finding::about(
+            format!("database {wanted}"),
+            "a database of the backup",
+            "no table of the backup goes into it",
+        )
+        .hint(format!("its tables go into {}", databases.join(", "))));
+    }
+    let within = |database: &str| wanted.is_none_or(|wanted| wanted == database);
+    let holding: Vec<&str> = all
+        .iter()
+        .filter(|(database, held)| held == table && within(database))
+        .map(|(database, _)| database.as_str())
+        .collect();
+    match holding.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => {
+            let names: BTreeSet<&QualifiedName> = all
+                .iter()
+                .filter(|(database, _)| within(database))
+                .map(|(_, table)| table)
+                .collect();
+            Err(Finding::about(
+                table.to_string(),
+                "a table of the backup",
+                format!("it holds {} tables, and none of this name", names.len()),
+            )
+            .hint(near(table, &names)))
+        }
+        several => Err(Finding::about(
+            table.to_string(),
+            "a table of one database",
+            format!("the backup holds it in {}", several.join(", ")),
+        )
+        .hint("say which with `--database`")),
+    }
+}
+
+/// Says which tables may be meant; without any that is near, which there are.
+fn near(table: &QualifiedName, names: &BTreeSet<&QualifiedName>) -> String {
+    let list = |names: &[&QualifiedName]| {
+        let mut shown: Vec<String> = names
+            .iter()
+            .take(LISTED)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let more = names.len().saturating_sub(LISTED);
+        if more > 0 {
+            shown.push(format!("{more} more"));
+        }
+        shown.join(", ")
+    };
+    let whole = table.to_string();
+    let mut close: Vec<(usize, &QualifiedName)> = names
+        .iter()
+        .filter_map(|name| {
+            // The right name in another schema, and partitions, are near however long they are.
+            let folded = name.name.to_lowercase() == table.name.to_lowercase();
+            let begins = table.name.len() >= 3 && name.name.starts_with(&table.name);
+            let distance = match (folded, begins) {
+                (true, _) => 0,
+                (_, true) => 1,
+                _ => strsim::damerau_levenshtein(&name.to_string(), &whole),
+            };
+            (distance <= 1 + whole.len() / 4).then_some((distance, *name))
+        })
+        .collect();
+    close.sort();
+    let close: Vec<&QualifiedName> = close.into_iter().map(|(_, name)| name).collect();
+    match close.as_slice() {
+        [] => {
+            let all: Vec<&QualifiedName> = names.iter().copied().collect();
+            format!("it holds {}", list(&all))
+        }
+        some => format!("did you mean {}?", list(some)),
+    }
+}
+
+/// Counts the rows of the table and of its partitions in the backup.
+pub(super) fn rows(
+    backup: &Backup,
+    settings: &Restore,
+    database: &str,
+    relations: &[QualifiedName],
+) -> Result<Rows, Stopped> {
+    let (mut count, mut fewer, mut more, mut seen) = (0, false, false, false);
+    let mut without = None;
+    for part in &backup.parts {
+        let own = target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned());
+        for ((named, table), rows) in &part.contents.rows {
+            let held = if named.is_empty() { &own } else { named };
+            if held == database && relations.contains(table) {
+                count += rows.count;
+                fewer |= rows.may_be_fewer;
+                more |= rows.unknown;
+                seen = true;
+            }
+        }
+        let left = part.contents.without_data.iter();
+        without = without.or_else(|| left.into_iter().find(|table| relations.contains(table)));
+    }
+    match without {
+        // A definition without its rows would look like an empty table to whoever loads it.
+        Some(table) if !seen => Err(Stopped::fail(
+            format!("the backup defines {table} and holds no rows of it"),
+            vec![
+                Finding::about(table.to_string(), "its rows", "no place for them in the backup")
+                    .hint("it was written with `--exclude-table-data` or `--schema-only`: take another backup"),
+            ],
+        )),
+        _ => Ok(match (more, fewer) {
+            (true, _) => Rows::AtLeast(count),
+            (false, true) => Rows::AtMost(count),
+            (false, false) => Rows::Exactly(count),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn names(list: &[&str]) -> Vec<QualifiedName> {
+        list.iter()
+            .map(|name| QualifiedName::parse(name).unwrap())
+            .collect()
+    }
+
+    #[rstest]
+    #[case("app.ordrs", "did you mean `app.orders`?")]
+    #[case("orders", "did you mean `app.orders`?")]
+    #[case("app.audit", "did you mean `app.audit_2026_01`, `app.audit_2026_02`?")]
+    #[case("app.\"Users\"", "did you mean `app.users`?")]
+    #[case(
+        "zzz.zzzzzz",
+        "it holds `app.audit_2026_01`, `app.audit_2026_02`, `app.orders`, `app.users`"
+    )]
+    fn what_may_be_meant_is_named(#[case] wanted: &str, #[case] hint: &str) {
+        let all = names(&[
+            "app.orders",
+            "app.users",
+            "app.audit_2026_01",
+            "app.audit_2026_02",
+        ]);
+        let wanted = QualifiedName::parse(wanted).unwrap();
+        assert_eq!(near(&wanted, &all.iter().collect()), hint);
+    }
+
+    #[rstest]
+    #[case(Rows::Exactly(5), 5, true)]
+    #[case(Rows::Exactly(5), 4, false)]
+    #[case(Rows::Exactly(5), 6, false)]
+    #[case(Rows::AtMost(5), 4, true)]
+    #[case(Rows::AtMost(5), 6, false)]
+    #[case(Rows::AtLeast(5), 6, true)]
+    #[case(Rows::AtLeast(5), 4, false)]
+    fn rows_are_held_against_the_backup(
+        #[case] rows: Rows,
+        #[case] restored: u64,
+        #[case] agree: bool,
+    ) {
+        let table = QualifiedName::parse("app.orders").unwrap();
+        assert_eq!(rows.agree_with(&table, restored).is_ok(), agree);
+    }
+}

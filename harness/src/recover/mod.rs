@@ -1,0 +1,168 @@
+//! One table out of a backup, as one sentence: backup → server → restore → the table → a file that
+//! is held against the backup. Nothing is written unless all of it is as it must be.
+//!
+//! - `find`: which database of the backup holds the table, and what is near it where none does
+//! - `look`: what the table is on the throwaway server, and what it needs where it is loaded
+//! - `write`: the file
+
+mod find;
+mod look;
+pub mod write;
+
+use std::time::Instant;
+
+use crate::cleanup::Run;
+use crate::context::Context;
+use crate::database::QualifiedName;
+use crate::event::Event;
+use crate::outcome::{BackupFacts, Finding, Outcome, Stage};
+use crate::scenario::Scenario;
+use crate::server::ThrowawayServer;
+use crate::stage::{self, Passed, Staged, Stopped};
+use crate::units::show_count;
+pub use find::Rows;
+pub use look::{Need, Table};
+use write::{Destination, Format, Written};
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The table.
+    pub table: QualifiedName,
+    /// The database that it is in, where the backup holds it in several.
+    pub database: Option<String>,
+    /// SQL or CSV.
+    pub format: Format,
+    /// Where it goes.
+    pub destination: Destination,
+    /// Whether the roles that the backup names and does not hold are made, without any right: a
+    /// scenario says that itself.
+    pub make_roles: bool,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The backup.
+    pub backup: BackupFacts,
+    /// The database that the table was in.
+    pub database: String,
+    /// The table as it was restored.
+    pub table: Table,
+    /// Version of the server that it was restored on.
+    pub server: String,
+    /// Rows, as far as the backup says.
+    pub rows_in_backup: Option<u64>,
+    /// The file.
+    pub written: Written,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub enum NotRecovered {
+    /// The backup does not hold the table, or in several databases.
+    Absent(Finding),
+    /// A stage did not pass: `Fail` says that the backup is not good, `Error` that nobody could look.
+    Stopped(Stopped),
+}
+
+impl From<Stopped> for NotRecovered {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+/// Recovers one table. The server stays where the teardown finds it.
+///
+/// # Errors
+/// When the backup is not whole, does not hold the table, or does not restore without an error; or
+/// when it could not be tried.
+pub async fn recover(
+    wish: &Wish,
+    mut scenario: Scenario,
+    context: &Context,
+    run: &Run,
+    server: &mut Option<ThrowawayServer>,
+) -> Result<Recovered, NotRecovered> {
+    let backup = told(
+        context,
+        Stage::Backup,
+        stage::backup(&scenario, run, context),
+    )
+    .await?;
+    let database = find::database(
+        &backup,
+        &scenario.restore,
+        &wish.table,
+        wish.database.as_deref(),
+    )
+    .map_err(NotRecovered::Absent)?;
+    if wish.make_roles {
+        let needed = backup.contents();
+        let needed = needed.roles_needed().into_iter().map(str::to_owned);
+        scenario.restore.create_roles.extend(needed);
+    }
+    let started = told(
+        context,
+        Stage::Server,
+        stage::server(&scenario, &backup, run, context),
+    )
+    .await?;
+    let server = server.insert(started);
+    told(
+        context,
+        Stage::Restore,
+        stage::restore(&scenario, server, &backup, context),
+    )
+    .await?;
+
+    let table = look::table(server, &database, &wish.table).await?;
+    let rows = find::rows(&backup, &scenario.restore, &database, &table.relations)?;
+    rows.agree_with(&wish.table, table.rows)?;
+    let facts = backup.facts();
+    let job = write::Job {
+        server,
+        database: &database,
+        table: &table,
+        backup: &facts,
+        listener: &context.listener,
+    };
+    let written = write::write(&job, wish.format, &wish.destination, &run.folder).await?;
+    Ok(Recovered {
+        backup: facts,
+        database,
+        server: server.facts().version.clone(),
+        rows_in_backup: rows.exact(),
+        table,
+        written,
+    })
+}
+
+/// Runs a stage of the drill and tells how it went.
+async fn told<T>(
+    context: &Context,
+    stage: Stage,
+    work: impl Future<Output = Staged<T>>,
+) -> Result<T, Stopped> {
+    (context.listener)(Event::Stage(stage));
+    let began = Instant::now();
+    let (_, judged) = work.await;
+    let (outcome, summary) = match &judged {
+        Ok(Passed { summary, .. }) => (Outcome::Pass, summary),
+        Err(stopped) => (stopped.outcome.clone(), &stopped.summary),
+    };
+    (context.listener)(Event::StageEnded {
+        stage,
+        outcome,
+        summary: context.redactor.clean(summary),
+        duration: began.elapsed(),
+    });
+    judged.map(|passed| passed.value)
+}
+
+/// A number of rows, in words.
+#[must_use]
+pub fn show_rows(rows: u64) -> String {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    format!("{} {noun}", show_count(rows))
+}

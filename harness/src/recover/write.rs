@@ -1,0 +1,446 @@
+//! The file of a recovered table: written beside its place, read back, and only then given its name.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::look::Table;
+use super::show_rows;
+use crate::backup::inspect::{Inspection, inspect};
+use crate::backup::source;
+use crate::backup::spool::Spool;
+use crate::database::QualifiedName;
+use crate::event::{Event, Listener};
+use crate::outcome::{BackupFacts, Outcome};
+use crate::redact::hex;
+use crate::server::{Client, ClientInput, ThrowawayServer};
+use crate::sqlstate;
+use crate::stage::Stopped;
+use crate::units::show_count;
+
+/// How much is read at once.
+const CHUNK: usize = 128 * 1024;
+/// How much of what a program complains about is kept.
+const COMPLAINT: usize = 16 * 1024;
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Definition and rows, for psql.
+    Sql,
+    /// The rows, with the names of the columns in the first line.
+    Csv,
+}
+
+/// Where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A file, which may be there already only when it is to be replaced.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Whether it may replace another.
+        replace: bool,
+    },
+    /// Standard output, once all of it is there.
+    Stdout,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where; `None` for standard output.
+    pub path: Option<PathBuf>,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+    /// Rows in it, counted in the file itself.
+    pub rows: u64,
+}
+
+/// What is written from where.
+pub(super) struct Job<'a> {
+    pub(super) server: &'a ThrowawayServer,
+    pub(super) database: &'a str,
+    pub(super) table: &'a Table,
+    pub(super) backup: &'a BackupFacts,
+    pub(super) listener: &'a Listener,
+}
+
+/// Writes the table, reads the file back, and gives it its name.
+pub(super) async fn write(
+    job: &Job<'_>,
+    format: Format,
+    destination: &Destination,
+    spool: &Path,
+) -> Result<Written, Stopped> {
+    let mut file = staged(destination, spool).map_err(|error| cannot_write(&error))?;
+    let head = match format {
+        Format::Sql => header(job),
+        Format::Csv => String::new(),
+    };
+    let mut client = job
+        .server
+        .client(client(job, format))
+        .await
+        .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
+    let mut taken = Taken::new(file.as_file_mut());
+    let (copied, complaint) = tokio::join!(
+        taken.all(&head, &mut client.stdout, job.listener),
+        complaint(&mut client.stderr)
+    );
+    copied.map_err(|error| cannot_write(&error))?;
+    let (bytes, sha256, csv_rows) = taken.end();
+    let code = client
+        .end
+        .wait()
+        .await
+        .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
+    if code != Some(0) {
+        let complaint = complaint
+            .lines()
+            .map(|line| sqlstate::shown("", line, false))
+            .next()
+            .unwrap_or_else(|| "it said nothing".to_owned());
+        return Err(Stopped::error(format!(
+            "the table could not be written out: {complaint}"
+        )));
+    }
+    let rows = match format {
+        // The names of the columns are a line of their own, also where there is no column.
+        Format::Csv => csv_rows.saturating_sub(1),
+        Format::Sql => read_back(file.path(), job, spool).await?,
+    };
+    if rows != job.table.rows {
+        return Err(Stopped::error(format!(
+            "the file holds {} and the restored table {}",
+            show_rows(rows),
+            show_rows(job.table.rows)
+        )));
+    }
+    let path = give(file, destination)
+        .await
+        .map_err(|error| cannot_write(&error))?;
+    Ok(Written {
+        path,
+        bytes,
+        sha256,
+        rows,
+    })
+}
+
+/// A file that goes away unless it is given its name: its owner's alone, since it holds data.
+fn staged(destination: &Destination, spool: &Path) -> io::Result<NamedTempFile> {
+    match destination {
+        Destination::Stdout => tempfile::Builder::new()
+            .prefix("recovered-")
+            .tempfile_in(spool),
+        Destination::File { path, .. } => {
+            let name = path
+                .file_name()
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+            let mut prefix = name.to_owned();
+            prefix.push(".");
+            tempfile::Builder::new()
+                .prefix(&prefix)
+                .suffix(".partial")
+                .tempfile_in(folder(path))
+        }
+    }
+}
+
+/// The folder of a file.
+#[must_use]
+pub fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Gives the file its name, or sends it on.
+async fn give(file: NamedTempFile, destination: &Destination) -> io::Result<Option<PathBuf>> {
+    match destination {
+        Destination::File { path, replace } => {
+            file.as_file().sync_all()?;
+            if *replace {
+                file.persist(path)?;
+            } else {
+                // Also when somebody made it meanwhile.
+                file.persist_noclobber(path)?;
+            }
+            Ok(Some(path.clone()))
+        }
+        Destination::Stdout => {
+            let send = move || -> io::Result<()> {
+                let mut from = file.reopen()?;
+                let mut out = io::stdout().lock();
+                io::copy(&mut from, &mut out)?;
+                out.flush()
+            };
+            tokio::task::spawn_blocking(send)
+                .await
+                .map_err(io::Error::other)??;
+            Ok(None)
+        }
+    }
+}
+
+fn cannot_write(error: &io::Error) -> Stopped {
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull => "free some space, or name a file elsewhere with `--out`",
+        io::ErrorKind::AlreadyExists => {
+            "name another file with `--out`, or replace it with `--force`"
+        }
+        _ => "name a file in a folder that you may write to with `--out`",
+    };
+    Stopped::error(format!("cannot write the table: {error}")).hint(Some(hint.to_owned()))
+}
+
+/// The program that writes the table out: of the server's own version, where the server is.
+fn client(job: &Job<'_>, format: Format) -> Client {
+    let mut arguments: Vec<String> = Vec::new();
+    let program = match format {
+        Format::Sql => {
+            arguments.extend(["--no-password".to_owned(), "--dbname".to_owned()]);
+            arguments.push(job.database.to_owned());
+            for relation in &job.table.relations {
+                arguments.extend(["--table".to_owned(), pattern(relation)]);
+            }
+            "pg_dump"
+        }
+        Format::Csv => {
+            let only = if job.table.partitioned { "" } else { "ONLY " };
+            let copy = format!(
+                "COPY (SELECT {} FROM {only}{}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')",
+                job.table.column_list(),
+                job.table.name()
+            );
+            arguments.extend(
+                [
+                    "--no-psqlrc",
+                    "--quiet",
+                    "--no-password",
+                    "--set=ON_ERROR_STOP=1",
+                    "--dbname",
+                    job.database,
+                    // What a database or a role sets must not decide what the file holds.
+                    "--command",
+                    "SET search_path = ''; SET statement_timeout = 0; SET DateStyle = 'ISO, YMD'; \
+                     SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 3; \
+                     SET bytea_output = 'hex'; SET row_security = off",
+                    "--command",
+                ]
+                .map(str::to_owned),
+            );
+            arguments.push(copy);
+            "psql"
+        }
+    };
+    Client {
+        program,
+        arguments,
+        input: ClientInput::Nothing,
+    }
+}
+
+/// A pattern of pg_dump that stands for this table alone: in quotes every letter is itself.
+fn pattern(table: &QualifiedName) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    format!("{}.{}", quoted(&table.schema), quoted(&table.name))
+}
+
+/// Takes what a program writes: into the file, into the digest, and counts lines outside of quotes.
+struct Taken<'a> {
+    file: &'a mut std::fs::File,
+    digest: Sha256,
+    bytes: u64,
+    lines: u64,
+    quoted: bool,
+}
+
+impl<'a> Taken<'a> {
+    fn new(file: &'a mut std::fs::File) -> Self {
+        Self {
+            file,
+            digest: Sha256::new(),
+            bytes: 0,
+            lines: 0,
+            quoted: false,
+        }
+    }
+
+    async fn all(
+        &mut self,
+        head: &str,
+        from: &mut (dyn AsyncRead + Send + Unpin),
+        listener: &Listener,
+    ) -> io::Result<()> {
+        self.some(head.as_bytes())?;
+        let mut buffer = vec![0_u8; CHUNK];
+        loop {
+            let read = from.read(&mut buffer).await?;
+            if read == 0 {
+                return self.file.flush();
+            }
+            self.some(&buffer[..read])?;
+            listener(Event::Written { bytes: self.bytes });
+        }
+    }
+
+    fn some(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        for byte in bytes {
+            match byte {
+                // A doubled quote closes and opens again.
+                b'"' => self.quoted = !self.quoted,
+                b'\n' if !self.quoted => self.lines += 1,
+                _ => {}
+            }
+        }
+        self.file.write_all(bytes)
+    }
+
+    fn end(self) -> (u64, String, u64) {
+        (self.bytes, hex(&self.digest.finalize()), self.lines)
+    }
+}
+
+/// The beginning of what a program complains about; the rest is read and let go.
+async fn complaint(from: &mut (dyn AsyncRead + Send + Unpin)) -> String {
+    let mut kept = Vec::new();
+    let mut buffer = vec![0_u8; 4096];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let room = COMPLAINT.saturating_sub(kept.len()).min(read);
+        kept.extend_from_slice(&buffer[..room]);
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Reads the SQL back as any backup is read: it must be whole and harmless. Gives its rows.
+async fn read_back(path: &Path, job: &Job<'_>, spool: &Path) -> Result<u64, Stopped> {
+    let (path, spool) = (path.to_owned(), spool.join("recovered"));
+    let look = move || {
+        let found = source::path::find(&path, &source::Rules::default())?;
+        inspect(&found, &Inspection::quiet(Spool::in_folder(spool)))
+    };
+    let looked = tokio::task::spawn_blocking(look)
+        .await
+        .map_err(|error| Stopped::error(error.to_string()))?
+        .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
+    let contents = looked.contents();
+    // A partitioned table without partitions has no place for rows, and no rows.
+    let hollow = job.table.partitioned && job.table.relations.len() == 1;
+    match looked.problems.first() {
+        Some(problem) if !hollow || !contents.rows.is_empty() => Err(Stopped {
+            outcome: Outcome::Error,
+            summary: format!(
+                "pg_dump did not write the table as it must: {}",
+                problem.actual
+            ),
+            findings: looked.problems,
+        }),
+        _ => Ok(contents.rows.values().map(|rows| rows.count).sum()),
+    }
+}
+
+/// What a person must know who loads the file, as comments at its beginning.
+fn header(job: &Job<'_>) -> String {
+    let table = job.table;
+    let mut lines = vec![
+        format!(
+            "{}, recovered by redrill {} from {}",
+            table.name(),
+            env!("CARGO_PKG_VERSION"),
+            job.backup.origin
+        ),
+        format!("SHA-256 of that backup: {}", job.backup.sha256),
+    ];
+    lines.push(format!(
+        "written by pg_dump of PostgreSQL {}; the backup is of {}",
+        job.server.facts().version,
+        job.backup
+            .source_version
+            .as_deref()
+            .unwrap_or("an unknown version")
+    ));
+    if let Some((made, _)) = job.backup.made {
+        lines.push(format!("made: {made}"));
+    }
+    let partitions = table.relations.len() - 1;
+    let within = match partitions {
+        0 => String::new(),
+        1 => " in one partition".to_owned(),
+        some => format!(" in {} partitions", show_count(some as u64)),
+    };
+    lines.push(format!("{}{within}", show_rows(table.rows)));
+    lines.extend([
+        String::new(),
+        "Load it, all or nothing:  psql -X -1 -v ON_ERROR_STOP=1 -f FILE DATABASE".to_owned(),
+        String::new(),
+        "It makes the table anew. Where a damaged one is still there, move that away first, with its".to_owned(),
+        "indexes and sequences; take back what is not damaged in it afterwards:".to_owned(),
+        "  CREATE SCHEMA damaged;".to_owned(),
+    ]);
+    for relation in &table.relations {
+        lines.push(format!("  ALTER TABLE {relation} SET SCHEMA damaged;"));
+    }
+    if !table.needs.is_empty() {
+        lines.push(String::new());
+        lines.push("It names these, which must be there before:".to_owned());
+        lines.extend(table.needs.iter().map(|need| format!("  {}", need.what)));
+    }
+    if !table.not_with_it.is_empty() {
+        lines.push(String::new());
+        lines.push(
+            "These refer to it and are not in this file; they go on with the table that was moved away:"
+                .to_owned(),
+        );
+        lines.extend(table.not_with_it.iter().map(|what| format!("  {what}")));
+    }
+    let mut text = String::from("--\n");
+    for line in lines {
+        // A name may hold a line end, and must not end the comment by it.
+        let line: String = line
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        text.push_str(format!("-- {line}").trim_end());
+        text.push('\n');
+    }
+    text.push_str("--\n\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("app.orders", "\"app\".\"orders\"")]
+    #[case("\"A.b\".\"c*\"\"d\"", "\"A.b\".\"c*\"\"d\"")]
+    fn a_pattern_stands_for_one_table(#[case] name: &str, #[case] expected: &str) {
+        assert_eq!(pattern(&QualifiedName::parse(name).unwrap()), expected);
+    }
+
+    #[rstest]
+    #[case("id,note\n1,a\n2,b\n", 3)]
+    #[case("id,note\n1,\"a\nb\"\n2,\"say \"\"hi\"\"\n\"\n", 3)]
+    #[case("\"a\"\"\n\"\"b\"\n", 1)]
+    fn lines_of_a_csv_are_counted_outside_of_quotes(#[case] text: &str, #[case] lines: u64) {
+        let mut file = tempfile::tempfile().unwrap();
+        for cut in [1, 3, 100] {
+            let mut taken = Taken::new(&mut file);
+            for chunk in text.as_bytes().chunks(cut) {
+                taken.some(chunk).unwrap();
+            }
+            assert_eq!(taken.end().2, lines);
+        }
+    }
+}

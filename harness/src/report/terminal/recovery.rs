@@ -1,0 +1,125 @@
+//! What became of a table that was to be recovered, on a terminal.
+
+use jiff::Timestamp;
+
+use super::paper::{Hue, Paper};
+use crate::outcome::Finding;
+use crate::recover::{Recovered, show_rows};
+use crate::report::view;
+use crate::units::{show_bytes, show_count};
+
+/// Findings that are shown.
+const FINDINGS: usize = 20;
+/// Other things that are shown.
+const LIST: usize = 20;
+/// Columns before a fact.
+const INDENT: usize = 12;
+
+/// Says what was written, for a terminal of `width` columns.
+#[must_use]
+pub fn recovered(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) -> String {
+    let mut paper = Paper::new(width, colour);
+    let (table, written, backup) = (&recovered.table, &recovered.written, &recovered.backup);
+    let word = paper.paint("RECOVERED", Hue::Green);
+    let title = crate::report::text::line(&table.name());
+    paper.text.push_str(&format!("{word}  {title}\n"));
+    let held = match recovered.rows_in_backup {
+        Some(_) => "as many as in the backup",
+        None => "the backup does not say exactly how many there must be",
+    };
+    let partitions = match table.relations.len() - 1 {
+        0 => String::new(),
+        1 => " in one partition".to_owned(),
+        some => format!(" in {} partitions", show_count(some as u64)),
+    };
+    let file = written
+        .path
+        .as_ref()
+        .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
+    for (name, value) in [
+        (
+            "rows",
+            format!("{}{partitions}: {held}", show_rows(written.rows)),
+        ),
+        ("file", format!("{file}, {}", show_bytes(written.bytes))),
+        ("its sha256", written.sha256.clone()),
+        ("backup", backup.origin.clone()),
+        ("its sha256", backup.sha256.clone()),
+        ("made", view::made_ago(backup, now)),
+        ("database", recovered.database.clone()),
+        (
+            "restored on",
+            format!(
+                "PostgreSQL {}; the backup is of {}",
+                recovered.server,
+                backup
+                    .source_version
+                    .as_deref()
+                    .unwrap_or("an unknown version")
+            ),
+        ),
+    ] {
+        paper.wrap(&format!("{name:<INDENT$}{value}"), 0, INDENT);
+    }
+    list(
+        &mut paper,
+        "it needs, where it is loaded",
+        table.needs.iter().map(|need| need.what.as_str()),
+    );
+    list(
+        &mut paper,
+        "refer to it, and are not written with it",
+        table.not_with_it.iter().map(String::as_str),
+    );
+    paper.text
+}
+
+fn list<'a>(paper: &mut Paper, title: &str, items: impl ExactSizeIterator<Item = &'a str>) {
+    let more = items.len().saturating_sub(LIST);
+    if items.len() == 0 {
+        return;
+    }
+    paper.section(title);
+    for item in items.take(LIST) {
+        paper.wrap(&format!("- {item}"), 2, 4);
+    }
+    if more > 0 {
+        paper.wrap(&format!("… and {more} more"), 2, 2);
+    }
+}
+
+/// Says why nothing was written.
+#[must_use]
+pub fn stopped(summary: &str, findings: &[Finding], width: usize, colour: bool) -> String {
+    let mut paper = Paper::new(width, colour);
+    let word = paper.paint("NOT RECOVERED", Hue::Red);
+    paper
+        .text
+        .push_str(&format!("{word}  nothing was written\n"));
+    paper.wrap(summary, 0, 0);
+    for finding in findings.iter().take(FINDINGS) {
+        let object = finding
+            .object
+            .as_ref()
+            .map(|object| format!("{object}: "))
+            .unwrap_or_default();
+        if finding.actual != summary {
+            paper.wrap(
+                &format!(
+                    "- {object}expected {}; found {}",
+                    finding.expected, finding.actual
+                ),
+                2,
+                4,
+            );
+        }
+        if let Some(hint) = &finding.hint {
+            paper.wrap(&format!("hint: {hint}"), 4, 10);
+        }
+    }
+    let more = findings.len().saturating_sub(FINDINGS);
+    if more > 0 {
+        paper.wrap(&format!("… and {more} more"), 2, 2);
+    }
+    paper.text
+}

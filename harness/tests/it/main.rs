@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod broken;
 mod check;
 mod drill;
 mod libtest;

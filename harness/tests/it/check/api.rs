@@ -1,21 +1,12 @@
 //! `api` with the fixture's application, and with programs that are none.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Case, on_plur};
+use crate::support::{Case, on_plur, plur_api};
 
 /// Builds the fixture's application, and writes a check of it.
 fn check() -> String {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "plur-api"])
-        .current_dir(&root)
-        .status();
-    assert!(built.unwrap().success(), "plur-api does not build");
-    let target =
-        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
-    let program = target.join("debug/plur-api");
+    let program = plur_api();
     format!(
         r#"
 [[check.api]]

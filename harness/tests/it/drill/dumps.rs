@@ -105,7 +105,7 @@ pub fn dumps(major: u32) -> &'static Dumps {
 }
 
 /// A container that goes with its value.
-struct Container(String);
+pub struct Container(pub String);
 
 impl Drop for Container {
     fn drop(&mut self) {
@@ -117,7 +117,8 @@ impl Drop for Container {
     }
 }
 
-fn docker(arguments: &[&str]) -> Result<String, String> {
+/// Calls the container engine.
+pub fn docker(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("docker").args(arguments).output().unwrap();
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),

@@ -1,15 +1,15 @@
 //! Drills from the command line to the reports: the real binary, backups broken by code.
 
 #[path = "../../../../fixtures/broken/mod.rs"]
-mod broken;
+pub mod broken;
 
 mod archive;
-mod builder;
+pub mod builder;
 mod bundle;
 mod check;
 mod codes;
 mod command;
-mod dumps;
+pub mod dumps;
 mod faults;
 mod file;
 mod formats;
@@ -32,7 +32,7 @@ use std::sync::LazyLock;
 use broken::Good;
 
 /// The good backup that all others are made from.
-static GOOD: LazyLock<Good> =
+pub static GOOD: LazyLock<Good> =
     LazyLock::new(|| Good::of(std::fs::read(crate::support::plur_backup()).unwrap()));
 
 /// A scenario with one quick check; which backup, the command line says.

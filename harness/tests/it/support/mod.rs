@@ -184,18 +184,26 @@ impl Plur {
 
     /// Runs SQL as superuser.
     pub async fn sql(&self, database: &str, sql: &str) {
-        let mut connection = self.connect(database).await;
-        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut connection)
-            .await
-        {
-            panic!("{error}\nin: {sql}");
+        if let Err(error) = self.try_sql(database, sql).await {
+            panic!("{error}");
         }
+    }
+
+    /// Runs SQL as superuser; an error comes with the SQL.
+    pub async fn try_sql(&self, database: &str, sql: &str) -> Result<(), String> {
+        let mut connection = self.connect(database).await;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await;
         connection.close().await.unwrap();
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("{error}\nin: {sql}")),
+        }
     }
 
     /// Makes a copy of the restored database, with the settings and rights that a template does not carry.
-    async fn cloned(&self) -> String {
+    pub async fn cloned(&self) -> String {
         let name = format!("clone_{}", self.clones.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE plur"))
             .await;
@@ -364,6 +372,18 @@ impl Plur {
             }
         }
     }
+}
+
+/// The fixture's application, built unless it is there.
+pub fn plur_api() -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "plur-api"])
+        .current_dir(root())
+        .status();
+    assert!(built.unwrap().success(), "plur-api does not build");
+    let target =
+        std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root().join("target"), PathBuf::from);
+    target.join("debug/plur-api")
 }
 
 /// The environment of this process.

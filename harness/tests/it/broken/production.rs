@@ -22,8 +22,7 @@ UPDATE pg_database p SET datacl = g.datacl, datdba = g.datdba FROM pg_database g
 INSERT INTO pg_db_role_setting
 SELECT p.oid, s.setrole, s.setconfig FROM pg_db_role_setting s
   JOIN pg_database g ON g.oid = s.setdatabase AND g.datname = 'good'
-  JOIN pg_database p ON p.datname = 'plur'
-ON CONFLICT DO NOTHING;
+  JOIN pg_database p ON p.datname = 'plur';
 ";
 
 /// Started when the first dump is wanted. One dump is made at a time: there is one `plur`.

@@ -134,7 +134,8 @@ impl Score {
     }
 }
 
-/// Whether an entry of the table names a check: by its id, or by its kind.
-fn names(entry: &str, id: &str) -> bool {
-    entry == id || id.split_once('/').is_some_and(|(kind, _)| kind == entry)
+/// Whether an entry of the table names a check: by how its id begins, up to the end of a word.
+pub fn names(entry: &str, id: &str) -> bool {
+    let rest = id.strip_prefix(entry);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '/']))
 }

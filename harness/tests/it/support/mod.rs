@@ -374,8 +374,11 @@ impl Plur {
     }
 }
 
-/// The fixture's application, built unless it is there.
+/// The fixture's application: the one that `PLUR_API` names, or one that is built here.
 pub fn plur_api() -> PathBuf {
+    if let Some(built) = std::env::var_os("PLUR_API") {
+        return built.into();
+    }
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "plur-api"])
         .current_dir(root())

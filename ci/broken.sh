@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs the whole table of fixtures/broken/table: every fault against every check, and every harmless change.
+# Prints the score, and fails where a fault is missed or a check alarms about something else.
+#
+#     ci/broken.sh                    all of it, some minutes
+#     ci/broken.sh A02 G harmless     what begins so
+#
+# Needs a container engine: the changed dumps are made in a container.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. ci/setup.sh
+
+need_cargo
+has_engine || die "no container engine answers: the changed dumps are made in a container"
+need_server &
+server=$!
+say "building the tests"
+cargo build --workspace --locked --quiet
+cargo test --package redrill --test it --locked --quiet --no-run
+wait "$server" || exit 3
+# One fault is only one on a newer server.
+ci/image.sh 18
+fixtures/databases/plur/make.sh
+
+export REDRILL_BROKEN="$*"
+exec cargo test --package redrill --test it --locked --quiet -- --ignored --nocapture --exact \
+    broken::every_fault_is_caught_and_nothing_harmless_alarms

@@ -227,7 +227,7 @@ pub async fn settings(
     for (name, value) in wanted {
         let Some(actual) = found.remove(&name.to_lowercase()) else {
             findings.push(
-                Finding::about(&object, format!("{name} = {value}"), format!("{name} is not set for it"))
+                Finding::about(&object, show(name, value), format!("{name} is not set for it"))
                     .hint("look whether the dump has ALTER DATABASE … SET and ALTER ROLE … SET: pg_dump writes them only with --create"),
             );
             continue;
@@ -248,8 +248,8 @@ pub async fn settings(
         }
         findings.push(Finding::about(
             &object,
-            format!("{name} = {value}"),
-            format!("{name} = {actual}"),
+            show(name, value),
+            format!("{}, which is another value", show(name, &actual)),
         ));
     }
     for (name, value) in found {
@@ -257,12 +257,22 @@ pub async fn settings(
             Finding::about(
                 &object,
                 format!("{name} is not set for it"),
-                format!("{name} = {value}"),
+                show(&name, &value),
             )
             .hint("where it is meant, name it in the scenario's settings"),
         );
     }
     Ok(findings)
+}
+
+/// Shows a setting. Those with a dot in their name belong to extensions and applications, which keep
+/// keys and passwords in them too: their values are not shown.
+fn show(name: &str, value: &str) -> String {
+    if name.contains('.') {
+        format!("{name} = … (value withheld)")
+    } else {
+        format!("{name} = {value}")
+    }
 }
 
 /// Compares values as lists: blanks and quotes around their parts do not matter.

@@ -207,7 +207,12 @@ pub fn above(roles: &Roles, role: &Role, ways: &BTreeMap<Oid, Way>, named: &[&Gl
             continue;
         };
         let own = other.name == "pg_database_owner";
-        if own || !(other.superuser || other.predefined) {
+        // What one role of the server brings with it needs no second word.
+        let within = way
+            .names()
+            .filter(|name| *name != other.name)
+            .any(|name| roles.named(name).is_some_and(|role| role.predefined));
+        if own || within || !(other.superuser || other.predefined) {
             continue;
         }
         if named.iter().any(|glob| glob.matches(&other.name)) {

@@ -67,8 +67,10 @@ SELECT d.datdba, r.oid
 pub struct Way {
     /// Whether it has them without doing anything; otherwise it must become another role first.
     pub at_once: bool,
-    /// The steps in words; empty for the role itself.
+    /// The steps; empty for the role itself.
     pub steps: Vec<Step>,
+    /// The role whose direct membership opens the way.
+    pub door: Option<String>,
 }
 
 /// One step of a way.
@@ -98,6 +100,10 @@ impl Way {
             inherits = matches!(step, Step::Inherits(_));
             text.push_str(begin);
             text.push_str(name);
+            let first = self.steps.first() == Some(step);
+            if let Some(door) = self.door.as_ref().filter(|door| first && *door != name) {
+                text.push_str(&format!(" (which membership in {door} allows)"));
+            }
         }
         text.trim_start().to_owned()
     }
@@ -109,10 +115,30 @@ impl Way {
         })
     }
 
-    /// The role that the first step leads to: the membership that opens the way.
+    /// The role whose direct membership opens the way.
     #[must_use]
     pub fn first(&self) -> Option<&str> {
-        self.names().next()
+        self.door.as_deref()
+    }
+
+    /// The way with one more step.
+    fn then(&self, step: Step, at_once: bool) -> Self {
+        let mut steps = self.steps.clone();
+        let (Step::Inherits(name) | Step::Becomes(name) | Step::Grants(name)) = &step;
+        let door = self.door.clone().unwrap_or_else(|| name.clone());
+        // Several SET ROLE in a row are one: the last.
+        if matches!(
+            (&step, steps.last()),
+            (Step::Becomes(_), Some(Step::Becomes(_)))
+        ) {
+            steps.pop();
+        }
+        steps.push(step);
+        Self {
+            at_once,
+            steps,
+            door: Some(door),
+        }
     }
 }
 
@@ -197,6 +223,7 @@ impl Roles {
         let start = Way {
             at_once: true,
             steps: Vec::new(),
+            door: None,
         };
         self.inherit(of, &start, &mut ways);
         // Roles it can be, each to be gone on from; SET is decided by memberships of the session's
@@ -207,42 +234,30 @@ impl Roles {
             if self.all.get(&role).is_some_and(|role| role.superuser) {
                 continue;
             }
-            let mut next: Vec<(Oid, Step)> = Vec::new();
+            let mut next: Vec<(Oid, Way)> = Vec::new();
             for (to, options) in self.member_of.get(&role).into_iter().flatten() {
                 if options.set {
-                    next.push((to.clone(), Step::Becomes(self.name(to).to_owned())));
+                    let step = Step::Becomes(self.name(to).to_owned());
+                    next.push((to.clone(), way.then(step, false)));
                 }
             }
             // ADMIN OPTION is inherited like any other right.
             let mut acts_as = BTreeMap::new();
             self.inherit(&role, &way, &mut acts_as);
-            for actor in acts_as.keys() {
+            for (actor, way) in &acts_as {
                 for (to, options) in self.member_of.get(actor).into_iter().flatten() {
                     let superuser = self.all.get(to).is_some_and(|role| role.superuser);
                     if options.admin && !superuser {
-                        next.push((to.clone(), Step::Grants(self.name(to).to_owned())));
+                        let step = Step::Grants(self.name(to).to_owned());
+                        next.push((to.clone(), way.then(step, false)));
                     }
                 }
             }
-            for (to, step) in next {
-                if !become_seen.insert(to.clone()) {
-                    continue;
+            for (to, way) in next {
+                if become_seen.insert(to.clone()) {
+                    self.inherit(&to, &way, &mut ways);
+                    queue.push_back((to, way));
                 }
-                // Several SET ROLE in a row are one: the last.
-                let mut steps = way.steps.clone();
-                if matches!(
-                    (&step, steps.last()),
-                    (Step::Becomes(_), Some(Step::Becomes(_)))
-                ) {
-                    steps.pop();
-                }
-                steps.push(step);
-                let way = Way {
-                    at_once: false,
-                    steps,
-                };
-                self.inherit(&to, &way, &mut ways);
-                queue.push_back((to, way));
             }
         }
         ways
@@ -256,9 +271,8 @@ impl Roles {
             ways.entry(role.clone()).or_insert_with(|| way.clone());
             for (to, options) in self.member_of.get(&role).into_iter().flatten() {
                 if options.inherit && seen.insert(to.clone()) {
-                    let mut longer = way.clone();
-                    longer.steps.push(Step::Inherits(self.name(to).to_owned()));
-                    queue.push_back((to.clone(), longer));
+                    let step = Step::Inherits(self.name(to).to_owned());
+                    queue.push_back((to.clone(), way.then(step, way.at_once)));
                 }
             }
         }
@@ -387,8 +401,8 @@ mod tests {
             [
                 "a: by membership in a",
                 "app: ",
-                "b: !after SET ROLE b",
-                "c: !after SET ROLE b by membership in c"
+                "b: !after SET ROLE b (which membership in a allows)",
+                "c: !after SET ROLE b (which membership in a allows) by membership in c"
             ]
         );
     }
@@ -403,6 +417,27 @@ mod tests {
         assert_eq!(shown(&all, "app").len(), 3);
         let all = roles(&[("app", "super", SET), ("super", "more", INHERIT)]);
         assert!(all.reach("app").contains_key("super"));
+    }
+
+    #[test]
+    fn a_way_knows_the_membership_that_opens_it() {
+        let all = roles(&[
+            ("app", "a", SET),
+            ("a", "b", SET),
+            ("app", "lead", ONLY_INHERIT),
+            ("lead", "boss", ADMIN),
+        ]);
+        let ways = all.reach("app");
+        assert_eq!(ways["b"].first(), Some("a"));
+        assert_eq!(
+            ways["b"].describe(),
+            "after SET ROLE b (which membership in a allows)"
+        );
+        assert_eq!(ways["boss"].first(), Some("lead"));
+        assert_eq!(
+            ways["boss"].describe(),
+            "by membership in lead after granting itself by ADMIN OPTION boss"
+        );
     }
 
     #[test]

@@ -66,6 +66,8 @@ impl Object {
     pub fn sql(&self) -> String {
         match self.kind {
             Kind::Table => self.show(),
+            // Procedures and aggregates too.
+            Kind::Function => self.show().replacen("function", "ROUTINE", 1),
             _ => {
                 let shown = self.show();
                 let (word, rest) = shown.split_at(self.kind.word().len().min(shown.len()));

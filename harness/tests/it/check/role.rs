@@ -890,3 +890,96 @@ async fn role_is_quick_and_short_on_many_tables() {
     })
     .await;
 }
+
+const SHOP: &str = r#"
+CREATE ROLE "alice@example.com" LOGIN NOINHERIT; CREATE ROLE "Shop Owner"; CREATE ROLE web LOGIN; CREATE ROLE rw; CREATE ROLE ro;
+GRANT ro TO rw; GRANT rw TO web; GRANT rw TO "alice@example.com"; GRANT pg_monitor TO ro;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE "Shop Owner" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+CREATE SCHEMA shop AUTHORIZATION "Shop Owner";
+SET ROLE "Shop Owner";
+CREATE TYPE shop.state AS ENUM ('new', 'paid'); CREATE DOMAIN shop.email AS text;
+CREATE TABLE shop.customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mail shop.email, secret text);
+CREATE TABLE shop.orders (id bigserial PRIMARY KEY, customer bigint REFERENCES shop.customers, state shop.state, note text, at date);
+CREATE TABLE shop.log (at date, what text) PARTITION BY RANGE (at);
+CREATE TABLE shop.log_2026 PARTITION OF shop.log FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY LIST (what);
+CREATE TABLE shop.log_2026_a PARTITION OF shop.log_2026 FOR VALUES IN ('a');
+CREATE VIEW shop.public_customers AS SELECT id, mail FROM shop.customers;
+CREATE MATERIALIZED VIEW shop.per_day AS SELECT at, count(*) FROM shop.orders GROUP BY 1 WITH NO DATA;
+CREATE FUNCTION shop.total(int, text DEFAULT 'x') RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE PROCEDURE shop.tidy() LANGUAGE sql AS 'SELECT 1';
+GRANT USAGE ON SCHEMA shop TO ro;
+GRANT SELECT ON shop.orders, shop.public_customers, shop.per_day, shop.log TO ro;
+GRANT SELECT (id, mail) ON shop.customers TO ro; GRANT INSERT, UPDATE (state, note) ON shop.orders TO rw; GRANT INSERT ON shop.log TO rw;
+GRANT USAGE ON SEQUENCE shop.orders_id_seq TO rw;
+GRANT EXECUTE ON FUNCTION shop.total(int, text) TO rw; GRANT EXECUTE ON PROCEDURE shop.tidy() TO rw;
+ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO ro;
+RESET ROLE;
+CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pgcrypto;
+"#;
+
+const WEB: &str = r#"
+[[check.role]]
+role = "web"
+member-of = ["rw"]
+reaches = ["pg_monitor"]
+floor = [
+    "usage on schema shop",
+    "select on shop.orders, shop.public_customers, shop.per_day, shop.log",
+    "select (id, mail) on shop.customers",
+    "insert, update (state, note) on shop.orders",
+    "insert on shop.log",
+    "usage on sequence shop.orders_id_seq",
+    "execute on function shop.total(int, text), shop.tidy()",
+    "usage on types shop.*",
+    "select on default tables in shop by role Shop Owner",
+    "nothing on default functions by role Shop Owner",
+]
+ceiling = ["connect on database"]
+attempts = true
+"#;
+
+const ALICE: &str = r#"
+[[check.role]]
+role = "alice@example.com"
+reaches = ["pg_monitor"]
+floor = []
+ceiling = ["connect on database", "usage on schema shop", "all on shop.* except shop.log_*", "usage on sequences shop.*", "execute on functions shop.*", "usage on types shop.*", "select on default tables in shop"]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn role_on_another_database() {
+    for major in [15, 17] {
+        on_empty(major, async |plur| {
+            plur.sql("plur", SHOP).await;
+            let open = on_database("GRANT CONNECT ON DATABASE %I TO PUBLIC");
+            for check in [WEB, ALICE] {
+                let harmless = format!("{open}; CREATE TABLE shop.more (id int); ALTER TABLE shop.more OWNER TO \"Shop Owner\"; GRANT SELECT ON shop.orders TO rw; GRANT ALL ON shop.orders TO \"Shop Owner\"; CREATE SCHEMA extra; ANALYZE");
+                for change in [&open, &harmless] {
+                    plur.passes(Case { name: "as it was made", change, undo: "", check }).await;
+                }
+            }
+            let cases: &[(&str, &str, &str, &[&str])] = &[
+                ("A07", "GRANT SELECT (secret) ON shop.customers TO ro", "", &["shop.customers; nothing beyond SELECT (id, mail) for web; SELECT (secret), by membership in rw → ro"]),
+                ("a whole table instead of columns", "GRANT UPDATE ON shop.orders TO rw", "", &["shop.orders; nothing beyond SELECT, INSERT, UPDATE (state, note) for web; UPDATE, by membership in rw"]),
+                ("A01 a partition of a partition", "GRANT DELETE ON shop.log_2026_a TO PUBLIC", "", &["shop.log_2026_a; no right of web; DELETE, granted to PUBLIC"]),
+                ("the owner at the end of a chain", "GRANT \"Shop Owner\" TO ro", "REVOKE \"Shop Owner\" FROM ro", &["ownership, by membership in rw → ro → Shop Owner"]),
+                ("R05 functions are open to PUBLIC again", "ALTER DEFAULT PRIVILEGES FOR ROLE \"Shop Owner\" GRANT EXECUTE ON FUNCTIONS TO PUBLIC", "", &["default functions by role \"Shop Owner\"; no right of web; EXECUTE, granted to PUBLIC"]),
+                ("a column is closed", "REVOKE SELECT (mail) ON shop.customers FROM ro", "", &["shop.customers; SELECT (mail) for web"]),
+                ("a procedure is closed", "REVOKE EXECUTE ON PROCEDURE shop.tidy() FROM rw", "", &["function shop.tidy(); EXECUTE for web"]),
+                ("a materialised view belongs to it", "ALTER MATERIALIZED VIEW shop.per_day OWNER TO web", "", &["shop.per_day; web does not own it"]),
+                ("an extension's function that reads files", "GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO PUBLIC", "", &["pg_stat_statements_reset", "EXECUTE, granted to PUBLIC"]),
+                ("a server's role beside the one allowed", "GRANT pg_signal_backend TO rw", "REVOKE pg_signal_backend FROM rw", &["no way to predefined role pg_signal_backend; by membership in rw → pg_signal_backend"]),
+                ("R12 public is open again", "GRANT ALL ON SCHEMA public TO PUBLIC", "", &["schema public; no right of web; CREATE, USAGE, granted to PUBLIC"]),
+            ];
+            for (name, change, undo, texts) in cases {
+                let change = format!("{open}; {change}");
+                plur.fails(Case { name, change: &change, undo, check: WEB }, texts).await;
+            }
+            let change = format!("{open}; GRANT SELECT ON shop.log_2026_a TO ro");
+            let path = if major < 16 { "SELECT, after SET ROLE rw by membership in ro" } else { "SELECT, after SET ROLE" };
+            plur.fails(Case { name: "what only SET ROLE opens", change: &change, undo: "", check: ALICE }, &["shop.log_2026_a; no right of alice@example.com", path]).await;
+        })
+        .await;
+    }
+}

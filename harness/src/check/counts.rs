@@ -8,10 +8,13 @@ use tokio::sync::OnceCell;
 use crate::database::{DatabaseError, QualifiedName, Session};
 use crate::outcome::TableRows;
 
+/// A database and a relation in it, as SQL names it.
+type Relation = (String, String);
+
 /// Counts by database and relation, of the relation alone: what inherits from it is not in.
 #[derive(Debug, Default)]
 pub struct Counts {
-    known: Mutex<HashMap<(String, String), Arc<OnceCell<u64>>>>,
+    known: Mutex<HashMap<Relation, Arc<OnceCell<u64>>>>,
 }
 
 /// A relation and whatever inherits from it, partitions among them. What has no storage of its own

@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use crate::check::definition::unqualified;
 use crate::check::privilege::is_true;
-use crate::units::Percent;
 use crate::check::target::{Targets, matches};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session, quote_ident};
 use crate::outcome::Finding;
+use crate::units::Percent;
 use crate::units::show_count;
 
 /// Sequences are not behind their columns, belong to the column that takes from them, and are not

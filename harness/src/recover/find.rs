@@ -141,7 +141,6 @@ fn near(table: &QualifiedName, names: &BTreeSet<&QualifiedName>) -> String {
         }
         shown.join(", ")
     };
-    let whole = table.to_string();
     let mut close: Vec<(usize, &QualifiedName)> = names
         .iter()
         .filter_map(|name| {
@@ -151,9 +150,9 @@ fn near(table: &QualifiedName, names: &BTreeSet<&QualifiedName>) -> String {
             let distance = match (folded, begins) {
                 (true, _) => 0,
                 (_, true) => 1,
-                _ => strsim::damerau_levenshtein(&name.to_string(), &whole),
+                _ => strsim::damerau_levenshtein(&name.name, &table.name),
             };
-            (distance <= 1 + whole.len() / 4).then_some((distance, *name))
+            (distance <= 1 + table.name.len() / 4).then_some((distance, *name))
         })
         .collect();
     close.sort();

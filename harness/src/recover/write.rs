@@ -403,6 +403,11 @@ fn header(job: &Job<'_>) -> String {
         );
         lines.extend(table.not_with_it.iter().map(|what| format!("  {what}")));
     }
+    comment(&lines)
+}
+
+/// Lines as comments of SQL.
+fn comment(lines: &[String]) -> String {
     let mut text = String::from("--\n");
     for line in lines {
         // A name may hold a line end, and must not end the comment by it.
@@ -427,6 +432,17 @@ mod tests {
     #[case("\"A.b\".\"c*\"\"d\"", "\"A.b\".\"c*\"\"d\"")]
     fn a_pattern_stands_for_one_table(#[case] name: &str, #[case] expected: &str) {
         assert_eq!(pattern(&QualifiedName::parse(name).unwrap()), expected);
+    }
+
+    #[test]
+    fn a_name_cannot_end_the_comment_that_it_stands_in() {
+        let lines = ["a".to_owned(), "x\nDROP TABLE y;\r\u{85}z".to_owned()];
+        let text = comment(&lines);
+        assert!(
+            text.lines()
+                .all(|line| line.is_empty() || line.starts_with("--"))
+        );
+        assert_eq!(text.matches('\n').count(), 5, "{text}");
     }
 
     #[rstest]

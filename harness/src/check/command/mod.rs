@@ -121,15 +121,11 @@ impl Parameters for Command {
                 "expect",
                 "every output holds the empty text: this asserts nothing",
             )),
-            Some(output) => {
-                if lines(output).is_err() {
-                    complaints.push(Complaint::about(
-                        "expect",
-                        format!("`{output}` is no regular expression"),
-                    ));
-                }
-            }
-            None => {}
+            Some(output) if lines(output).is_err() => complaints.push(Complaint::about(
+                "expect",
+                format!("`{output}` is no regular expression"),
+            )),
+            Some(_) | None => {}
         }
         complaints
     }

@@ -75,14 +75,28 @@ fn started() -> Result<Container, String> {
 
 fn psql(id: &str, database: &str, sql: &str) -> Result<(), String> {
     let database = format!("--dbname={database}");
-    let call = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", &database];
-    inside(id, &call, sql.as_bytes()).map(|_| ()).map_err(|error| format!("{error}\nin: {sql}"))
+    let call = [
+        "psql",
+        "--no-psqlrc",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        &database,
+    ];
+    inside(id, &call, sql.as_bytes())
+        .map(|_| ())
+        .map_err(|error| format!("{error}\nin: {sql}"))
 }
 
 /// Runs a program in the container; gives what it wrote.
 fn inside(id: &str, call: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
     let mut child = Command::new("docker")
-        .args(["exec", "--interactive", "--user=postgres", "--env=PGUSER=plur_admin", id])
+        .args([
+            "exec",
+            "--interactive",
+            "--user=postgres",
+            "--env=PGUSER=plur_admin",
+            id,
+        ])
         .args(call)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -47,7 +47,10 @@ impl Score {
             .collect();
         let named = |id: &&String| must.iter().chain(may).any(|name| names(name, id));
         let strange = |all: &std::collections::BTreeSet<String>| {
-            all.iter().filter(|id| !named(id)).cloned().collect::<Vec<_>>()
+            all.iter()
+                .filter(|id| !named(id))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let (alarms, unable) = (strange(&seen.failed), strange(&seen.unable));
 
@@ -81,18 +84,39 @@ impl Score {
             for line in seen.says.iter().take(SHOWN) {
                 let _ = writeln!(wrong, "    {line}");
             }
-            self.wrong.push(format!("{} {}\n{wrong}", row.id(), row.what()));
+            self.wrong
+                .push(format!("{} {}\n{wrong}", row.id(), row.what()));
         }
     }
 
     /// Prints the score, and fails with whatever is wrong.
     pub fn settle(&self) {
         let mut table = Builder::new();
-        table.push_record(["section", "faults", "of S1", "caught", "missed", "alarms of others"]);
+        table.push_record([
+            "section",
+            "faults",
+            "of S1",
+            "caught",
+            "missed",
+            "alarms of others",
+        ]);
         let mut all = Numbers::default();
         let record = |name: &str, n: &Numbers| {
-            let of = |number: u32| if name == "harmless" { "-".to_owned() } else { number.to_string() };
-            [name.to_owned(), n.rows.to_string(), of(n.worst), of(n.caught), of(n.missed), n.alarms.to_string()]
+            let of = |number: u32| {
+                if name == "harmless" {
+                    "-".to_owned()
+                } else {
+                    number.to_string()
+                }
+            };
+            [
+                name.to_owned(),
+                n.rows.to_string(),
+                of(n.worst),
+                of(n.caught),
+                of(n.missed),
+                n.alarms.to_string(),
+            ]
         };
         for (name, numbers) in &self.sections {
             table.push_record(record(name, numbers));

@@ -92,7 +92,7 @@ async fn constraint() {
         plur.cannot_look(
             case(
                 "a CHECK whose function needs a search_path",
-                "CREATE FUNCTION public.small(n int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN n < (SELECT max(n) FROM limits); END';
+                "CREATE FUNCTION public.small(given int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN given < (SELECT max(n) FROM limits); END';
                  CREATE TABLE public.limits (n int); INSERT INTO public.limits VALUES (9);
                  CREATE TABLE public.checked (n int CHECK (public.small(n)) CHECK (n > 0)); INSERT INTO public.checked VALUES (1)",
                 "[[check.constraint]]\ntable = \"public.checked\"\nholds = true\n",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::builder::{Redrill, none, redrill};
 use super::dumps::{ROWS, dumps};
+use crate::server::drill::usable;
 use crate::support::{plur_backup, root};
 
 /// Tables that are hard to name, to load, or to do without what they need.
@@ -442,6 +443,20 @@ fn archives_bundles_and_the_backup_of_a_scenario() {
     let table = recovered("plur.orgs", &scenario, "orgs.csv", &[]);
     assert!(table.said.contains("3 rows: as many"), "{}", table.said);
     assert!(table.said.contains("database    plur"), "{}", table.said);
+}
+
+#[tokio::test]
+async fn a_local_server_gives_the_same() {
+    if !usable("local").await {
+        return;
+    }
+    let archive = dumps(15).path("users.dump");
+    let [here, there] = ["local", "container"].map(|provider| {
+        recovered("auth.users", &archive, "users.csv", &["--server", provider]).bytes
+    });
+    assert!(here == there);
+    let table = recovered("auth.users", &archive, "users.sql", &["--server", "local"]);
+    assert!(table.said.contains("1 500 rows: as many"), "{}", table.said);
 }
 
 #[test]

@@ -175,8 +175,12 @@ impl<R: BufRead> Lexer<R> {
             Mode::Dollar { .. } => "a dollar-quoted text",
             Mode::Block { .. } => "a comment",
         };
+        let line = match &self.mode {
+            Mode::Block { line, .. } if !self.statement.begun => *line,
+            _ => self.statement.line,
+        };
         End::InStatement {
-            line: self.statement.line.max(1),
+            line: line.max(1),
             open,
         }
     }

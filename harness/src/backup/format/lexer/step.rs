@@ -12,7 +12,8 @@ pub(super) enum Mode {
     Single { escapes: bool },
     Double,
     Dollar { tag: Vec<u8> },
-    Block { depth: u32 },
+    /// A comment, and the line that it begins in.
+    Block { depth: u32, line: u64 },
     LineComment,
 }
 
@@ -101,7 +102,7 @@ impl<R: BufRead> Lexer<R> {
                     }
                 }
             }
-            Mode::Block { depth } => match rest {
+            Mode::Block { depth, .. } => match rest {
                 [b'*', b'/', ..] => {
                     *depth -= 1;
                     if *depth == 0 {
@@ -175,7 +176,10 @@ impl<R: BufRead> Lexer<R> {
             }
             (b'/', Some(b'*')) => {
                 // Between statements it begins none.
-                self.mode = Mode::Block { depth: 1 };
+                self.mode = Mode::Block {
+                    depth: 1,
+                    line: self.line,
+                };
                 self.take(2);
             }
             (b'\\', _) => {

@@ -258,6 +258,16 @@ fn inserts_into_tables_of_age_come_one_by_one() {
     }
 }
 
+#[test]
+fn a_comment_without_an_end_is_named_by_its_own_line() {
+    let text = b"\\.\nINSERT INTO t VALUES (1);\n/* and\nso on";
+    for size in [1, 40, 4096] {
+        let (_, end) = split(BufReader::with_capacity(size, &text[..]));
+        let open = "a comment";
+        assert_eq!(end, End::InStatement { line: 3, open }, "{size}");
+    }
+}
+
 proptest! {
     #[test]
     fn inserts_hold_the_same_together_and_alone(bytes in odd()) {

@@ -9,18 +9,11 @@ use super::{KEPT, Lexer, dollar_tag, find_tag, is_word, without_line_end};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
     Plain,
-    Single {
-        escapes: bool,
-    },
+    Single { escapes: bool },
     Double,
-    Dollar {
-        tag: Vec<u8>,
-    },
+    Dollar { tag: Vec<u8> },
     /// A comment, and the line that it begins in.
-    Block {
-        depth: u32,
-        line: u64,
-    },
+    Block { depth: u32, line: u64 },
     LineComment,
 }
 

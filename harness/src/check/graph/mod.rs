@@ -28,7 +28,8 @@ use crate::units::show_count;
 ///
 /// Only when AGE's catalog is sound (a broken one crashes the server), by Cypher, in a fresh session
 /// of `role` without a `LOAD`: each listed label by `MATCH (n:Label)`, `MATCH (n)`,
-/// `MATCH ()-[e]->()`, and the patterns. Cypher must find as many as SQL.
+/// `MATCH ()-[e]->()`, each asked for whole vertices and edges, and the patterns. Cypher must find as
+/// many as SQL.
 ///
 /// Without `role`, Cypher runs as redrill's superuser with AGE loaded: that shows that the graph
 /// answers, but not that the application may ask. `MATCH (n)` and edges without labelled ends are
@@ -279,22 +280,28 @@ impl Graph {
                 Kind::Vertex => format!("(n:`{}`)", label.name),
                 Kind::Edge => format!("()-[e:`{}`]->()", label.name),
             },
+            returns: match label.kind {
+                Kind::Vertex => "count(n)",
+                Kind::Edge => "count(e)",
+            },
             bound: Bound::exactly(label.rows),
             by_sql: true,
             whole_graph: label.kind == Kind::Edge,
         });
         let whole = [
-            ("(n)", graph.total(Kind::Vertex)),
-            ("()-[e]->()", graph.total(Kind::Edge)),
+            ("(n)", "count(n)", graph.total(Kind::Vertex)),
+            ("()-[e]->()", "count(e)", graph.total(Kind::Edge)),
         ]
-        .map(|(pattern, rows)| Question {
+        .map(|(pattern, returns, rows)| Question {
             pattern: pattern.to_owned(),
+            returns,
             bound: Bound::exactly(rows),
             by_sql: true,
             whole_graph: true,
         });
         let patterns = self.patterns.iter().map(|pattern| Question {
             pattern: pattern.pattern.trim().to_owned(),
+            returns: "count(*)",
             bound: pattern.bound(),
             by_sql: false,
             whole_graph: false,

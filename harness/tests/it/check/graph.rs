@@ -1,6 +1,6 @@
 //! `graph` against broken and changed graphs.
 
-use crate::support::{Case, on_plur};
+use crate::support::{Case, on_plur, on_plur_of};
 
 const CHECK: &str = r#"
 [[check.graph]]
@@ -339,6 +339,32 @@ async fn what_cannot_be_asked_is_no_fault() {
                 text,
             )
             .await;
+        }
+    })
+    .await;
+}
+
+/// AGE 1.8.0 still counts with a stale id, and returns no vertex and no edge.
+#[tokio::test(flavor = "multi_thread")]
+async fn g01_a_stale_id_is_told_where_age_needs_it() {
+    const REPAIR: &str = "
+        ALTER TABLE ag_catalog.ag_label DROP CONSTRAINT fk_graph_oid;
+        UPDATE ag_catalog.ag_label l SET graph = g.namespace::oid FROM ag_catalog.ag_graph g WHERE g.graphid = l.graph;
+        UPDATE ag_catalog.ag_graph SET graphid = namespace::oid;
+        ALTER TABLE ag_catalog.ag_label ADD CONSTRAINT fk_graph_oid
+            FOREIGN KEY (graph) REFERENCES ag_catalog.ag_graph (graphid)";
+    on_plur_of(Some(18), async |plur| {
+        for check in [CHECK, TOPICS, SUPERUSER] {
+            let case = |name, change| Case {
+                name,
+                change,
+                undo: "",
+                check,
+            };
+            let stale = case("G01 as any dump restores it", "");
+            plur.fails(stale, &["graph with oid", "does not exist"])
+                .await;
+            plur.passes(case("repaired", REPAIR)).await;
         }
     })
     .await;

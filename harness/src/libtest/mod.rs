@@ -68,7 +68,6 @@ pub fn main(scenarios: impl AsRef<Path>) -> ExitCode {
 }
 
 /// The same with arguments and environment as values.
-#[must_use]
 pub fn run(scenarios: &Path, arguments: &Arguments, environment: Environment) -> Conclusion {
     let files = if scenarios.is_dir() {
         scenario::files(scenarios)

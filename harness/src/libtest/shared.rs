@@ -161,7 +161,7 @@ impl Ground {
             work: started.work.clone(),
             environment: self.environment.clone(),
             redactor: Redactor::default(),
-            listener: progress::listener(self.environment.get("NEXTEST_RUN_ID").is_none()),
+            listener: progress::listener(!self.environment.contains_key("NEXTEST_RUN_ID")),
             interrupted: started.interrupted.clone(),
             repeat: format!("redrill run {}", scenario.facts.file.display()),
         };

@@ -331,7 +331,13 @@ impl Check for Function {
             if matched.is_empty() {
                 findings.push(missing(name, &wish, &all));
             }
-            findings.extend(matched.iter().filter_map(|found| body(found, digest)));
+            for found in matched {
+                // Where it has an entry of its own, its body belongs there.
+                let object = found.to_string();
+                let entry = entries.iter_mut().find(|entry| entry.object == object);
+                let place = entry.map_or(&mut findings, |entry| &mut entry.findings);
+                place.extend(body(found, digest));
+            }
         }
         session.close().await;
         if let Some(count) = self.count

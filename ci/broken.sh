@@ -22,6 +22,8 @@ wait "$server" || exit 3
 ci/image.sh 18
 fixtures/databases/plur/make.sh
 
+target=${CARGO_TARGET_DIR:-target}
+export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
 export REDRILL_BROKEN="$*"
 exec cargo test --package redrill --test it --locked --quiet -- --ignored --nocapture --exact \
     broken::every_fault_is_caught_and_nothing_harmless_alarms

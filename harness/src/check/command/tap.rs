@@ -43,11 +43,12 @@ impl Tap {
         }
         // Without `--verbose`, pg_prove leaves out the lines and tells their number.
         if tap.ran == 0 {
-            if let Some(ran) = summary {
-                tap.ran = ran;
-                is_tap = true;
-            }
             tap.failed = named;
+        }
+        // It ends each file by an `ok` of its own, so its count is the better one.
+        if let Some(ran) = summary {
+            tap.ran = ran;
+            is_tap = true;
         }
         if !whole || summary.is_some() {
             tap.planned = None;
@@ -120,6 +121,13 @@ mod tests {
         let tap = Tap::read(output, true).unwrap();
         assert_eq!((tap.ran, tap.planned), (5, None));
         assert_eq!(tap.failed, ["tests/b.sql, 2: the column is there"]);
+    }
+
+    #[test]
+    fn a_file_that_is_well_is_no_test() {
+        let output = "tests/a.pg ..\n1..2\nok 1 - there\nok 2 - too\nok\nAll tests successful.\nFiles=1, Tests=2,  0 wallclock secs\nResult: PASS\n";
+        let tap = Tap::read(output, true).unwrap();
+        assert_eq!((tap.ran, tap.failed.len()), (2, 0));
     }
 
     #[test]

@@ -220,7 +220,11 @@ async fn look_at(rows: Vec<Row>) {
 
 /// Tells whoever waits.
 fn progress(row: Row, seen: &Seen) {
-    let failed: Vec<&str> = seen.failed.iter().map(String::as_str).collect();
+    let unable = seen
+        .unable
+        .iter()
+        .map(|id| format!("{id} (could not look)"));
+    let failed: Vec<String> = seen.failed.iter().cloned().chain(unable).collect();
     let took = seen.took.as_secs_f32();
     eprintln!(
         "{:8} {} ({took:.1} s): {}",

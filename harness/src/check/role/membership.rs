@@ -281,10 +281,15 @@ pub fn members(roles: &Roles, role: &Role, wanted: &[Membership]) -> Vec<Finding
     }
     for wish in wanted {
         if !found.keys().any(|oid| wish.role.matches(roles.name(oid))) {
+            let mut all = roles.all.values();
+            let above = all.any(|role| role.superuser && wish.role.matches(&role.name));
             findings.push(Finding::about(
                 &object,
                 format!("{} is a member", wish.text),
-                "it is not",
+                match above {
+                    true => "it is a superuser, who may be every role",
+                    false => "it is not",
+                },
             ));
         }
     }

@@ -375,6 +375,22 @@ impl Session {
             })
     }
 
+    /// Reads `COPY … TO STDOUT` to its end; `take` gets each row with its line end.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn copy_out(
+        &mut self,
+        copy: &str,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), DatabaseError> {
+        let mut rows = self.connection.copy_out_raw(copy).await?;
+        while let Some(row) = rows.try_next().await? {
+            take(&row);
+        }
+        Ok(())
+    }
+
     /// Runs a statement that writes and stays, such as CREATE DATABASE.
     ///
     /// Not public: only `server/` prepares a server, checks look and try.

@@ -10,7 +10,7 @@ use crate::backup::{Backup, fit};
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
+use crate::outcome::{BackupFacts, Finding, NotTested, Outcome, RestoreFacts, ServerFacts};
 use crate::proof;
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
@@ -51,6 +51,8 @@ pub struct Facts {
     pub server: Option<ServerFacts>,
     /// The restore.
     pub restore: Option<RestoreFacts>,
+    /// What it could not test, and why.
+    pub not_tested: Vec<NotTested>,
 }
 
 /// What a stage gives.
@@ -209,17 +211,31 @@ pub async fn proof(
     backup: &Backup,
     log: &RestoreLog,
 ) -> Staged<Counts> {
-    match proof::rows::compare(server, backup, &scenario.restore).await {
-        Err(error) => unable(Stopped::error(error.to_string())),
-        Ok((rows, findings)) => {
+    let settings = &scenario.restore;
+    let looked = tokio::join!(
+        proof::rows::compare(server, backup, settings),
+        proof::objects::compare(server, backup, settings, log),
+    );
+    match looked {
+        (Err(error), _) => unable(Stopped::error(error.to_string())),
+        (_, Err(error)) => unable(Stopped::error(error.reason).hint(error.hint)),
+        (Ok((rows, findings)), Ok(objects)) => {
             let count: u64 = rows.iter().map(|table| table.backup).sum();
-            let judged = if findings.is_empty() {
+            let judged = if findings.is_empty() && objects.findings.is_empty() {
                 let summary = format!(
-                    "{} rows of {} tables, counted one by one",
+                    "{} rows of {} tables, counted one by one; {} objects compared, no other there",
                     show_count(count),
-                    rows.len()
+                    rows.len(),
+                    show_count(objects.objects),
                 );
                 Ok(Passed::new(Counts::of(&rows), summary))
+            } else if findings.is_empty() {
+                let summary = format!(
+                    "{} differences to the {} objects of the backup",
+                    show_count(objects.findings.len() as u64),
+                    show_count(objects.objects),
+                );
+                Err(Stopped::fail(summary, objects.findings))
             } else {
                 let verb = if findings.len() == 1 { "does" } else { "do" };
                 let summary = format!(
@@ -227,8 +243,12 @@ pub async fn proof(
                     findings.len(),
                     rows.len()
                 );
-                Err(Stopped::fail(summary, findings))
+                Err(Stopped::fail(
+                    summary,
+                    [objects.findings, findings].concat(),
+                ))
             };
+            let not_tested = objects.not_compared;
             let restore = RestoreFacts {
                 rows,
                 ..log.facts.clone()
@@ -236,6 +256,7 @@ pub async fn proof(
             (
                 Facts {
                     restore: Some(restore),
+                    not_tested,
                     ..Facts::default()
                 },
                 judged,

@@ -14,6 +14,7 @@ mod broken;
 mod check;
 mod drill;
 mod libtest;
+mod proof;
 mod report;
 mod server;
 mod support;

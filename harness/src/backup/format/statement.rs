@@ -9,6 +9,8 @@ pub struct Words<'a> {
     pub text: &'a str,
     tokens: Vec<&'a str>,
     words: Vec<&'static str>,
+    /// Whether the whole statement ends as pg_dump ends a COPY; its columns may be more than is split.
+    ends_from_stdin: bool,
 }
 
 /// Words that are told apart, sorted; anything else is the empty string.
@@ -32,6 +34,8 @@ const KNOWN: &[&str] = &[
 impl<'a> Words<'a> {
     /// Splits the beginning of a statement.
     pub fn of(text: &'a [u8]) -> Self {
+        // With nothing between them the last words are no part of a comment or a quoted name.
+        let ends_from_stdin = text.ends_with(b") FROM stdin;");
         let head = &text[..text.len().min(4096)];
         let text = match std::str::from_utf8(head) {
             Ok(text) => text,
@@ -43,6 +47,7 @@ impl<'a> Words<'a> {
             text,
             tokens,
             words,
+            ends_from_stdin,
         }
     }
 
@@ -70,7 +75,8 @@ impl<'a> Words<'a> {
 
     /// Whether rows follow it.
     pub fn copies_from_stdin(&self) -> bool {
-        self.words.first() == Some(&"copy") && self.contains(&["from", "stdin"])
+        self.words.first() == Some(&"copy")
+            && (self.ends_from_stdin || self.contains(&["from", "stdin"]))
     }
 
     /// What it sets `standard_conforming_strings` to.
@@ -284,6 +290,17 @@ mod tests {
     #[case("SET client_encoding = 'off';", None)]
     fn how_backslashes_are_read_is_set(#[case] text: &str, #[case] on: Option<bool>) {
         assert_eq!(Words::of(text.as_bytes()).standard_strings(), on, "{text}");
+    }
+
+    #[test]
+    fn a_copy_into_many_columns_is_one() {
+        let columns = vec!["a_column"; 1600].join(", ");
+        let copies = |end: &str| {
+            Words::of(format!("COPY public.wide ({columns}{end}").as_bytes()).copies_from_stdin()
+        };
+        assert!(copies(") FROM stdin;"));
+        assert!(!copies(") FROM PROGRAM 'x) FROM stdin';"));
+        assert!(!copies(") FROM PROGRAM 'x' -- ) FROM stdin\n;"));
     }
 
     #[rstest]

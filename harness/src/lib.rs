@@ -28,6 +28,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod server;
 pub mod shared_memory;
+pub mod source;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;

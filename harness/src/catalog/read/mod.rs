@@ -84,7 +84,11 @@ pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
         let answer = session.run(look.sql).await?;
         reader.take(answer);
     }
-    for guarded in [role::PASSWORDS, database::SUBSCRIPTIONS, database::USER_MAPPINGS] {
+    for guarded in [
+        role::PASSWORDS,
+        database::SUBSCRIPTIONS,
+        database::USER_MAPPINGS,
+    ] {
         reader.guarded(session, &guarded).await?;
     }
     graph::read(session, &mut reader).await?;
@@ -114,7 +118,10 @@ impl Reader {
 
     /// Keeps the properties of the objects that the catalog has. A key that begins with `=` is the identity itself.
     fn take(&mut self, answer: Answer) {
-        let listed = answer.columns.get(1).is_some_and(|column| column == "property");
+        let listed = answer
+            .columns
+            .get(1)
+            .is_some_and(|column| column == "property");
         for row in answer.rows {
             let mut cells = row.into_iter();
             let Some(Some(key)) = cells.next() else {

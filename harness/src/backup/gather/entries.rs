@@ -305,7 +305,7 @@ fn made(words: &Words<'_>) -> Option<(&'static str, QualifiedName, String)> {
     }
     let name = match kind {
         "INDEX" => {
-            let on = words.next("on", at)?;
+            let on = words.next("on", at).filter(|on| *on > at)?;
             let only = usize::from(is(on + 1, "only"));
             QualifiedName {
                 name: words.identifier(at)?,

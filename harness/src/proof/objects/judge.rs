@@ -123,13 +123,12 @@ pub(super) struct Judged {
     pub not_compared: Vec<NotTested>,
 }
 
-/// What an object is known by.
-fn key(object: &Object) -> (&str, &str, &str, &str) {
+/// What an object is known by, where the dump names owners or does not.
+fn key(object: &Object, owners: bool) -> (&str, &str, &str, &str) {
     // Default privileges are those of a role.
-    let owner = if object.kind == "DEFAULT ACL" {
-        object.owner.as_str()
-    } else {
-        ""
+    let owner = match object.kind.as_str() {
+        "DEFAULT ACL" if owners => object.owner.as_str(),
+        _ => "",
     };
     (&object.kind, &object.schema, &object.name, owner)
 }
@@ -150,6 +149,7 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
     if !how.entries {
         return by_name(expected, found, how);
     }
+    let owners = expected.iter().any(|object| !object.owner.is_empty());
     let mut judged = Judged::default();
     let found = found.iter().filter(|object| {
         expected
@@ -159,13 +159,21 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
     });
     let mut there: BTreeMap<_, Vec<&Object>> = BTreeMap::new();
     for object in found {
-        there.entry(key(object)).or_default().push(object);
+        there.entry(key(object, owners)).or_default().push(object);
     }
-    let owners = expected.iter().any(|object| !object.owner.is_empty());
     // Those that are the same first: two operators or casts may have one name.
     let mut left = Vec::new();
+    let mut tolerated: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut tell = |at: usize, object: &Object, finding: Finding| match reason(
+        &how.tolerated,
+        object,
+        expected.get(at + 1).copied(),
+    ) {
+        Some(reason) => tolerated.entry(reason).or_default().push(name(object)),
+        None => judged.findings.push(finding),
+    };
     for (at, object) in expected.iter().enumerate() {
-        let same = there.get_mut(&key(object)).and_then(|others| {
+        let same = there.get_mut(&key(object, owners)).and_then(|others| {
             let same = |other: &&Object| {
                 how.other_writer.is_some() || object.definition.is_same(&other.definition)
             };
@@ -173,28 +181,26 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
             Some(others.swap_remove(at))
         });
         match same {
-            Some(other) => judged.findings.extend(owner(object, other)),
+            Some(other) => owner(object, other)
+                .into_iter()
+                .for_each(|finding| tell(at, object, finding)),
             None => left.push((at, *object)),
         }
-        judged.compared += 1;
     }
-    let mut tolerated: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (at, object) in left {
-        let other = there.get_mut(&key(object)).and_then(Vec::pop);
-        if let Some(reason) = reason(&how.tolerated, object, expected.get(at + 1).copied()) {
-            tolerated.entry(reason).or_default().push(name(object));
-            continue;
-        }
-        match other {
+        match there.get_mut(&key(object, owners)).and_then(Vec::pop) {
             Some(_) if !owners && object.kind == "ACL" && revokes(object) => {}
             Some(other) => {
-                judged.findings.push(difference::finding(object, other));
-                judged.findings.extend(owner(object, other));
+                tell(at, object, difference::finding(object, other));
+                owner(object, other)
+                    .into_iter()
+                    .for_each(|finding| tell(at, object, finding));
             }
             None if may_be_missing(object, how) => {}
-            None => judged.findings.push(missing(object)),
+            None => tell(at, object, missing(object)),
         }
     }
+    judged.compared = expected.len() as u64;
     for (reason, names) in tolerated {
         let why = format!("an error of its restore is tolerated: {reason}");
         judged.not_compared.push(not_compared(listed(&names), why));

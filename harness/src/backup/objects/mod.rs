@@ -4,11 +4,14 @@
 //! The digest of every definition is kept, and its text as long as there is room: a schema is small beside
 //! its rows, but a hundred thousand functions exist.
 
+pub(crate) mod expression;
+
 use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
 use super::gather::Place;
+use expression::settled;
 
 /// Bytes of all definitions whose text is kept; beyond, it is only known whether one differs.
 const ROOM: usize = 32 * 1024 * 1024;
@@ -109,7 +112,10 @@ impl Objects {
 
     /// Gives a definition, with its text while there is room.
     fn definition(&mut self, kind: &str, sql: &str) -> Definition {
-        let text = without_noise(sql.trim());
+        // A file may have come through a Windows machine.
+        let text = sql.trim().replace("\r\n", "\n");
+        let text = without_noise(&text);
+        let text = settled(&text);
         let whole = Sha256::digest(normal(kind, &text).as_bytes());
         let mut digest = [0; 16];
         digest.copy_from_slice(&whole[..16]);

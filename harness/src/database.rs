@@ -208,6 +208,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Wraps a connection that [`source`](crate::source) has opened.
+    pub(crate) const fn over(connection: PgConnection) -> Self {
+        Self { connection }
+    }
+
     /// Opens a read-only session as the bootstrap superuser, for looking at the catalogs.
     ///
     /// `search_path` is pinned: a hostile backup may have put its own `pg_class` in front.
@@ -373,6 +378,22 @@ impl Session {
                 message: "the query did not give one whole number".to_owned(),
                 lost: false,
             })
+    }
+
+    /// Reads `COPY … TO STDOUT` to its end; `take` gets each row with its line end.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn copy_out(
+        &mut self,
+        copy: &str,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), DatabaseError> {
+        let mut rows = self.connection.copy_out_raw(copy).await?;
+        while let Some(row) = rows.try_next().await? {
+            take(&row);
+        }
+        Ok(())
     }
 
     /// Runs a statement that writes and stays, such as CREATE DATABASE.

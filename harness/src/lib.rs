@@ -1,12 +1,14 @@
 //! `redrill` proves that a PostgreSQL backup restores.
 
 pub mod backup;
+pub mod catalog;
 pub mod check;
 pub mod cleanup;
 pub mod cli;
 pub mod command;
 pub mod context;
 pub mod database;
+pub mod digest;
 pub mod event;
 pub mod exit_code;
 pub mod incident;
@@ -16,6 +18,7 @@ pub mod namespace;
 pub mod outcome;
 pub mod process;
 pub mod progress;
+pub mod proof;
 pub mod record;
 pub mod recover;
 pub mod redact;
@@ -26,6 +29,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod server;
 pub mod shared_memory;
+pub mod source;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;

@@ -95,7 +95,7 @@ pub enum Stage {
     /// Restore, and read the log.
     Restore,
     /// Compare what is in the database with what is in the backup.
-    Contents,
+    Proof,
     /// Remove everything that was started.
     Teardown,
 }
@@ -106,7 +106,7 @@ impl Stage {
         Self::Backup,
         Self::Server,
         Self::Restore,
-        Self::Contents,
+        Self::Proof,
         Self::Teardown,
     ];
 
@@ -117,7 +117,7 @@ impl Stage {
             Self::Backup => "backup",
             Self::Server => "server",
             Self::Restore => "restore",
-            Self::Contents => "contents",
+            Self::Proof => "proof",
             Self::Teardown => "teardown",
         }
     }
@@ -129,7 +129,7 @@ impl Stage {
             Self::Backup => "the backup file is whole",
             Self::Server => "a throwaway server can take it",
             Self::Restore => "it restores without an error",
-            Self::Contents => "every row of the backup is in the database",
+            Self::Proof => "every row of the backup is in the database",
             Self::Teardown => "nothing is left running",
         }
     }

@@ -1,5 +1,5 @@
 //! One drill is one sentence:
-//! scenario → backup → server → restore → contents → checks → verdict, and always teardown.
+//! scenario → backup → server → restore → proof → checks → verdict, and always teardown.
 
 use std::time::{Duration, Instant};
 
@@ -82,10 +82,7 @@ async fn stages(
         )
         .await?;
     let counts = record
-        .stage(
-            Stage::Contents,
-            stage::contents(scenario, server, &backup, &log),
-        )
+        .stage(Stage::Proof, stage::proof(scenario, server, &backup, &log))
         .await?;
     let facts = backup.facts();
     let ground = Ground {

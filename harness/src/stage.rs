@@ -11,6 +11,7 @@ use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
+use crate::proof;
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted};
@@ -202,13 +203,13 @@ pub async fn restore(
 }
 
 /// Compares what is in the database with what is in the backup; gives what was counted.
-pub async fn contents(
+pub async fn proof(
     scenario: &Scenario,
     server: &ThrowawayServer,
     backup: &Backup,
     log: &RestoreLog,
 ) -> Staged<Counts> {
-    match restore::contents::compare(server, backup, &scenario.restore).await {
+    match proof::rows::compare(server, backup, &scenario.restore).await {
         Err(error) => unable(Stopped::error(error.to_string())),
         Ok((rows, findings)) => {
             let count: u64 = rows.iter().map(|table| table.backup).sum();

@@ -52,7 +52,7 @@ pub fn proven() -> DrillResult {
                 71_906,
             ),
             stage(
-                Stage::Contents,
+                Stage::Proof,
                 Outcome::Pass,
                 "50 004 rows in 41 tables, all there",
                 5_040,
@@ -103,7 +103,7 @@ pub fn not_proven() -> DrillResult {
         Some(Duration::from_secs(1_511)),
     );
     result.stages[3] = StageResult {
-        stage: Stage::Contents,
+        stage: Stage::Proof,
         outcome: Outcome::Fail,
         summary: "2 of 41 tables differ".to_owned(),
         findings: vec![

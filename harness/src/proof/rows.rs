@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::settings::Restore;
-use super::target;
 use crate::backup::Backup;
 use crate::database::{DatabaseError, QualifiedName};
 use crate::outcome::{Finding, TableRows};
+use crate::restore::settings::Restore;
+use crate::restore::target;
 use crate::server::ThrowawayServer;
 use crate::units::show_count;
 

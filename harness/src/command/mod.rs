@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod doctor;
 pub mod explain;
+pub mod init;
 pub mod inspect;
 pub mod list;
 pub mod recover;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
+            Command::Init(arguments) => init::run(arguments, environment, terminal).await,
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),

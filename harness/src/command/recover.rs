@@ -82,7 +82,7 @@ pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Te
     }
 }
 
-fn no_work(folder: &Path, error: &std::io::Error) -> u8 {
+pub(super) fn no_work(folder: &Path, error: &std::io::Error) -> u8 {
     err(&format!(
         "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
         folder.display()
@@ -130,7 +130,7 @@ fn asked(
 }
 
 /// A backup of which no scenario says anything.
-fn of_a_backup(path: &Path) -> Scenario {
+pub(super) fn of_a_backup(path: &Path) -> Scenario {
     Scenario {
         facts: ScenarioFacts::default(),
         folder: PathBuf::new(),

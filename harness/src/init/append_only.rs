@@ -343,7 +343,16 @@ pub fn section(all: &[AppendOnly]) -> Section {
     let mut section = Section::new("history: rows are added and never changed");
     let mut only_named = Vec::new();
     for table in all {
-        match table.block() {
+        // A partition that was put away is history of the same table.
+        if all.iter().any(|of| table.was_part_of(of)) {
+            continue;
+        }
+        let also: Vec<String> = all
+            .iter()
+            .filter(|other| other.was_part_of(table))
+            .map(|other| other.table.to_string())
+            .collect();
+        match table.block(&also) {
             Some(block) => section.blocks.push(block),
             None => only_named.push(table.table.clone()),
         }
@@ -363,13 +372,22 @@ pub fn section(all: &[AppendOnly]) -> Section {
 }
 
 impl AppendOnly {
-    fn block(&self) -> Option<Block> {
+    /// Whether it looks like a partition of another that was detached.
+    fn was_part_of(&self, other: &Self) -> bool {
+        let rest = self.table.name.strip_prefix(&other.table.name);
+        self.table.schema == other.table.schema
+            && rest.is_some_and(|rest| rest.starts_with('_'))
+            && self.columns == other.columns
+    }
+
+    fn block(&self, also: &[String]) -> Option<Block> {
         if self.roles.is_empty() && !self.guarded {
             return None;
         }
         let plain = Block::new("append-only", format!("rows of {} are never changed", self.table))
             .guess(self.why.clone())
             .with("table", self.table.to_string())
+            .maybe("also", (!also.is_empty()).then(|| also.to_vec()))
             .maybe("roles", (!self.roles.is_empty()).then(|| self.roles.clone()))
             .maybe("insert-by", (!self.insert_by.is_empty()).then(|| self.insert_by.clone()));
         if !self.guarded {

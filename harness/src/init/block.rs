@@ -90,7 +90,8 @@ impl Value {
     }
 
     /// Writes it behind `key = `; a long list is broken into lines, short entries several on one.
-    fn write(&self, key: &str) -> String {
+    #[must_use]
+    pub fn write(&self, key: &str) -> String {
         let line = format!("{} = {}", bare(key), self.line());
         let list = match self {
             Self::Rows(list) if list.len() > 1 || line.chars().count() > WIDTH => list,

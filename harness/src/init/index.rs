@@ -39,7 +39,8 @@ const INDEXES: &str = "
 SELECT t.oid, n.nspname, x.relname, am.amname, i.indisvalid AND i.indisready,
        i.indpred IS NOT NULL, pg_catalog.array_to_string(x.reloptions, E'\\n'), x.relispartition,
        (SELECT pg_catalog.string_agg(a.attname || E'\\t' || o.opcname, E'\\n' ORDER BY k.place)
-          FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[], i.indclass::pg_catalog.oid[]) WITH ORDINALITY k(attnum, class, place)
+          FROM ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]))
+                 WITH ORDINALITY k(attnum, class, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
           JOIN pg_catalog.pg_opclass o ON o.oid = k.class),
        (SELECT pg_catalog.format('%I.%s', on_.nspname, o.oprname)

@@ -105,6 +105,15 @@ const TOOLS: &[Tool] = &[
     tool("Doctrine", "doctrine_migration_versions", &["version", "executed_at", "execution_time"], versions("version"), ""),
 ];
 
+/// A runner that a project wrote for itself.
+const OWN: Tool = tool(
+    "a runner of its own",
+    "schema_migrations",
+    &["version"],
+    versions("version"),
+    "files = \"../migrations\"",
+);
+
 const fn tool(
     name: &'static str,
     table: &'static str,
@@ -193,7 +202,11 @@ fn recognise<'a>(tools: &[&'a Tool], columns: &[String]) -> Option<&'a Tool> {
         .iter()
         .filter(|tool| tool.columns.iter().all(|name| has(name)))
         .max_by_key(|tool| tool.columns.len())
-        .copied()
+        .map(|tool| match tool.columns {
+            // A version and something else is what people write who have a runner of their own.
+            ["version"] if columns.len() > 1 => &OWN,
+            _ => tool,
+        })
 }
 
 /// Reads what a tool is at; nothing where nothing was applied.
@@ -317,6 +330,7 @@ mod tests {
     #[rstest]
     #[case("schema_migrations", &["version", "dirty"], Some("golang-migrate"))]
     #[case("schema_migrations", &["version"], Some("Rails or dbmate"))]
+    #[case("schema_migrations", &["version", "checksum"], Some("a runner of its own"))]
     #[case("schema_migrations", &["version", "inserted_at"], Some("Ecto"))]
     #[case("schema_migrations", &["version", "statements", "name"], Some("Supabase"))]
     #[case("schema_migrations", &["id", "file"], None)]

@@ -87,22 +87,34 @@ pub async fn look(session: &mut Session) -> Result<Relations, DatabaseError> {
     Ok(Relations { all: all.collect() })
 }
 
-/// Counts the rows of every table and materialised view of one's own; exactly.
+/// Counts the rows of every table and materialised view of one's own; exactly. Gives those that could not
+/// be read. The session is in a transaction.
 ///
 /// # Errors
-/// When one cannot be read.
-pub async fn count(session: &mut Session, relations: &mut Relations) -> Result<(), DatabaseError> {
+/// When the connection is lost.
+pub async fn count(
+    session: &mut Session,
+    relations: &mut Relations,
+) -> Result<Vec<(QualifiedName, DatabaseError)>, DatabaseError> {
+    let mut unread = Vec::new();
     for relation in &mut relations.all {
-        if relation.foreign || relation.partition && relation.kind == 'f' || relation.kind == 'f' {
-            continue;
-        }
-        if relation.kind == 'm' && !relation.populated {
+        let filled = matches!(relation.kind, 'r' | 'p') || relation.kind == 'm' && relation.populated;
+        if relation.foreign || !filled {
             continue;
         }
         let sql = format!("SELECT pg_catalog.count(*) FROM {}", relation.name);
-        relation.rows = Some(session.count(&sql).await?);
+        session.run("SAVEPOINT redrill_count").await?;
+        match session.count(&sql).await {
+            Ok(rows) => relation.rows = Some(rows),
+            Err(error) if error.lost => return Err(error),
+            Err(error) => {
+                session.run("ROLLBACK TO SAVEPOINT redrill_count").await?;
+                unread.push((relation.name.clone(), error));
+            }
+        }
+        session.run("RELEASE SAVEPOINT redrill_count").await?;
     }
-    Ok(())
+    Ok(unread)
 }
 
 impl Relations {

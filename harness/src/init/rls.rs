@@ -9,7 +9,9 @@ use super::block::{Block, Keys, Value, keys};
 use super::relation::{Relations, text};
 use super::section::{Section, named, some};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{
+    DatabaseError, QualifiedName, Session, TextRow, quote_ident, quote_literal,
+};
 
 /// So many tenants are tried pairwise; of more, those with the most rows.
 const TENANTS: usize = 6;
@@ -26,7 +28,7 @@ pub struct Secured {
     /// Whether a view looks at it.
     viewed: bool,
     rows: u64,
-    /// Roles that log in, may read it, and are under its policies.
+    /// Roles that may read it and are under its policies: those that log in, where there are any.
     roles: Vec<String>,
     /// What tells whose a row is.
     tenant: Option<Tenancy>,
@@ -73,7 +75,7 @@ SELECT p.polname, p.polcmd, p.polpermissive,
 
 /// Roles under the policies: an owner is where they are forced. Those that log in come first.
 const ROLES_UNDER: &str = "
-SELECT r.rolname
+SELECT r.rolname, r.rolcanlogin
   FROM pg_catalog.pg_roles r, pg_catalog.pg_class c
  WHERE c.oid = {oid} AND NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname !~ '^pg_'
    AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))
@@ -149,12 +151,19 @@ pub async fn look(
             policies,
             viewed: is_true(row.get(2)),
             rows: relation.rows.unwrap_or_default(),
-            roles: roles.iter().map(|row| text(row, 0)).collect(),
+            roles: logins(&roles),
             tenant,
         });
     }
     found.sort_by(|one, other| one.table.cmp(&other.table));
     Ok(found)
+}
+
+/// Of roles and whether each may log in: those that may, or all where none may.
+fn logins(roles: &[TextRow]) -> Vec<String> {
+    let any = roles.iter().any(|row| is_true(row.get(1)));
+    let of = roles.iter().filter(|row| !any || is_true(row.get(1)));
+    of.map(|row| text(row, 0)).collect()
 }
 
 /// Finds what tells whose a row is, and the tenants.
@@ -278,17 +287,26 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
         one.tenant.as_ref().is_some_and(|tenant| tenant.tenants.contains(name))
     };
     let candidates = tables.iter().filter_map(|one| one.tenant.as_ref());
+    // Of several such, the one with the most rows.
     let best = candidates
         .flat_map(|tenant| &tenant.tenants)
-        .max_by_key(|name| tables.iter().filter(|one| knows(one, name)).count())?;
+        .min_by_key(|name| tables.iter().filter(|one| !knows(one, name)).count())?;
     let tables: Vec<&Secured> = tables.iter().copied().filter(|one| knows(one, best)).collect();
     let settings = Value::Inline(vec![(tenant.setting.clone(), best.as_str().into())]);
     let condition = format!("{} = {}", quote_ident(&tenant.column), quote_literal(best).trim());
-    let own = keys([
-        ("role", role.into()),
-        ("settings", settings),
-        ("sees-where", condition.into()),
-    ]);
+    let sees = |condition: String| {
+        keys([
+            ("role", role.into()),
+            ("settings", settings.clone()),
+            ("sees-where", condition.into()),
+        ])
+    };
+    // Restrictive policies take away more, where they are the same on all tables.
+    let restrictions = tables.first().map(|one| one.restrictions(role)).unwrap_or_default();
+    let alike = tables.iter().all(|one| one.restrictions(role) == restrictions);
+    let restricted = (alike && !restrictions.is_empty())
+        .then(|| format!("{condition} AND {}", restrictions.join(" AND ")));
+    let own = sees(restricted.unwrap_or(condition));
     let none = keys([("role", role.into()), ("sees", "none".into())]);
     let block = |behaviours: Vec<Keys>| {
         let mut block = Block::new(
@@ -374,6 +392,15 @@ fn bare(expression: &str) -> &str {
 }
 
 impl Secured {
+    /// What restrictive policies for reading take away from a role.
+    fn restrictions(&self, role: &str) -> Vec<String> {
+        let all = self.policies.iter();
+        all.filter(|policy| !policy.permissive && matches!(policy.command.as_str(), "all" | "select"))
+            .filter(|policy| policy.roles.iter().any(|of| of == role || of == "public"))
+            .filter_map(|policy| policy.using.clone())
+            .collect()
+    }
+
     fn catalog(&self, tables: &[&Self]) -> Block {
         let all: Vec<QualifiedName> = tables.iter().map(|one| one.table.clone()).collect();
         let policies: Vec<Value> = self.policies.iter().map(Policy::value).collect();

@@ -480,12 +480,14 @@ fn lines(names: &[String]) -> Vec<String> {
 
 /// Makes checks of them.
 #[must_use]
-pub fn section(found: &Found) -> Section {
+pub fn section(found: &Found, made: &[String]) -> Section {
     let mut section = Section::new("roles: exactly the rights that they have now");
     let roles = || found.roles.iter();
     let mut database_settings = found.database_settings.clone();
     for role in roles().filter(|role| !role.superuser) {
-        section.blocks.push(role.block(database_settings.take()));
+        // What was made for the restore has no login, no password and no memberships of its own.
+        let is_made = made.contains(&role.name);
+        section.blocks.push(role.block(database_settings.take(), is_made));
     }
     let superusers: Vec<&str> = roles()
         .filter(|role| role.superuser)
@@ -517,14 +519,19 @@ pub fn section(found: &Found) -> Section {
 }
 
 impl Role {
-    fn block(&self, database_settings: Option<Keys>) -> Block {
+    fn block(&self, database_settings: Option<Keys>, made: bool) -> Block {
         let keys = |settings: &Option<Keys>| settings.clone().map(Value::Inline);
         let identity = Block::new("role", format!("{} has its rights and no more", self.name))
             .with("role", self.name.as_str())
-            .with("attributes", Value::Inline(self.attributes.clone()))
+            .maybe("attributes", (!made).then(|| Value::Inline(self.attributes.clone())))
             .with("member-of", Value::List(self.member_of.clone()))
             .with("members", Value::List(self.members.clone()))
             .maybe("reaches", (!self.reaches.is_empty()).then(|| self.reaches.clone()));
+        let identity = if made {
+            identity.comment("The backup does not hold this role: only its rights come from it.")
+        } else {
+            identity
+        };
         let settings = |block: Block| {
             block
                 .maybe("settings", keys(&self.settings))

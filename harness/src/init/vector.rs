@@ -1,6 +1,6 @@
 //! Columns of embeddings: dimensions, missing ones, norms, and how well indexes find them.
 
-use super::block::{Block, Value};
+use super::block::{Block, Value, keys};
 use super::relation::{Relations, text};
 use super::section::{Section, some};
 use crate::check::privilege::is_true;
@@ -22,16 +22,17 @@ pub struct Vectors {
     zero: u64,
     /// Whether all norms are 1.
     normed: bool,
-    /// Whether an HNSW or IVFFlat index is on it.
-    indexed: bool,
+    /// HNSW and IVFFlat indexes on it, with their method.
+    indexes: Vec<(String, String)>,
 }
 
 const COLUMNS: &str = "
 SELECT a.attrelid, a.attname, t.typname, n.nspname,
-       EXISTS (SELECT FROM pg_catalog.pg_index i
-                 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-                 JOIN pg_catalog.pg_am m ON m.oid = x.relam AND m.amname IN ('hnsw', 'ivfflat')
-                WHERE i.indrelid = a.attrelid AND i.indisvalid AND i.indkey[0] = a.attnum)
+       (SELECT pg_catalog.string_agg(x.relname || E'\\t' || m.amname, E'\\n' ORDER BY x.relname)
+          FROM pg_catalog.pg_index i
+          JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+          JOIN pg_catalog.pg_am m ON m.oid = x.relam AND m.amname IN ('hnsw', 'ivfflat')
+         WHERE i.indrelid = a.attrelid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typname IN ('vector', 'halfvec')
   JOIN pg_catalog.pg_extension e ON e.extname = 'vector'
@@ -84,7 +85,11 @@ pub async fn look(
             missing: number(1).unwrap_or_default(),
             zero: number(4).unwrap_or_default(),
             normed: is_true(scan.get(5)),
-            indexed: is_true(row.get(4)),
+            indexes: text(&row, 4)
+                .lines()
+                .filter_map(|line| line.split_once('\t'))
+                .map(|(name, method)| (name.to_owned(), method.to_owned()))
+                .collect(),
         });
     }
     found.sort_by(|one, other| one.table.cmp(&other.table));
@@ -99,10 +104,11 @@ pub fn section(vectors: &[Vectors]) -> Section {
         vectors.iter().partition(|one| one.rows > one.missing);
     let mut groups: Vec<(Block, Vec<String>)> = Vec::new();
     for vectors in filled {
-        let block = vectors.block();
-        match groups.iter_mut().find(|(known, _)| *known == block) {
-            Some((_, tables)) => tables.push(vectors.table.to_string()),
-            None => groups.push((block, vec![vectors.table.to_string()])),
+        for block in vectors.blocks() {
+            match groups.iter_mut().find(|(known, _)| *known == block) {
+                Some((_, tables)) => tables.push(vectors.table.to_string()),
+                None => groups.push((block, vec![vectors.table.to_string()])),
+            }
         }
     }
     for (block, tables) in groups {
@@ -116,7 +122,7 @@ pub fn section(vectors: &[Vectors]) -> Section {
         section.note(format!("Without a vector when this was written: {}.", names.join(", ")));
     }
     if !vectors.is_empty() {
-        section.found(some(vectors.len(), "column of vectors").replace("vectorss", "vectors"));
+        section.found(format!("{} of vectors", some(vectors.len(), "column")));
     }
     section
 }
@@ -139,8 +145,8 @@ fn named(mut block: Block, tables: &[String]) -> Block {
 }
 
 impl Vectors {
-    /// The check without its tables: columns that are alike share one.
-    fn block(&self) -> Block {
+    /// The checks without their tables: columns that are alike share them.
+    fn blocks(&self) -> Vec<Block> {
         let share = |count: u64| -> Option<String> {
             // A share with room to grow; where most are missing there is nothing to say.
             let percent = count.saturating_mul(100) / self.rows.max(1);
@@ -156,21 +162,28 @@ impl Vectors {
             .maybe("nulls", share(self.missing))
             .maybe("zero", share(self.zero))
             .maybe("norm", (self.normed && self.kind == "vector").then_some(1_i64));
-        if !self.indexed || self.rows > SEARCHED {
-            return whole;
+        let mut blocks = vec![whole];
+        if self.rows <= SEARCHED {
+            blocks.extend(self.indexes.iter().map(|(name, method)| self.recall(name, method)));
         }
-        let recall = |min: &str| {
-            let mut block = whole.clone().with(
-                "recall",
-                Value::Inline(vec![("min".to_owned(), min.into())]),
-            );
-            block.name = format!("{} is whole, and found through its indexes", self.column);
-            block
+        blocks
+    }
+
+    /// How well an index finds. Lists of IVFFlat are made anew by every restore, and differ a little.
+    fn recall(&self, index: &str, method: &str) -> Block {
+        let block = |min: &str| {
+            let mut recall = keys([("index", index.into()), ("min", min.into())]);
+            if method == "ivfflat" {
+                let probes = keys([("ivfflat.probes", "10".into())]);
+                recall.push(("settings".to_owned(), Value::Inline(probes)));
+            }
+            Block::new("vector", format!("{} is found through {index}", self.column))
+                .with("column", self.column.as_str())
+                .with("recall", Value::Inline(recall))
         };
-        recall("90%")
-            .guess("nine of ten neighbours, with the server's own settings: add `role` and `settings` of the application")
-            .or(recall("70%"))
-            .or(recall("50%"))
-            .or(whole)
+        block("80%")
+            .guess("what the server's own settings find: add `role` and `settings` of the application")
+            .or(block("60%"))
+            .or(block("30%"))
     }
 }

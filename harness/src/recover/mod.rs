@@ -139,7 +139,7 @@ pub async fn recover(
 }
 
 /// Runs a stage of the drill and tells how it went.
-async fn told<T>(
+pub(crate) async fn told<T>(
     context: &Context,
     stage: Stage,
     work: impl Future<Output = Staged<T>>,

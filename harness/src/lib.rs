@@ -1,6 +1,7 @@
 //! `redrill` proves that a PostgreSQL backup restores.
 
 pub mod backup;
+pub mod baseline;
 pub mod catalog;
 pub mod check;
 pub mod cleanup;

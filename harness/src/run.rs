@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 
+use crate::baseline::observed::Observed;
 use crate::check::counts::Counts;
 use crate::check::sessions::Sessions;
 use crate::check::{Observation, Restored};
@@ -92,10 +93,12 @@ async fn stages(
         backup: &facts,
         counts: &counts,
         sessions: Sessions::default(),
+        observed: Observed::default(),
         run: &run.id,
         log: &log,
     };
     checks(&ground, record).await;
+    record.saw(ground.observed.seen(&facts, server.facts()));
     Some(())
 }
 
@@ -118,6 +121,7 @@ pub(crate) async fn judge(
         backup,
         counts,
         sessions: Sessions::default(),
+        observed: Observed::default(),
         run: &run.id,
         log,
     };
@@ -134,6 +138,7 @@ struct Ground<'a> {
     backup: &'a BackupFacts,
     counts: &'a Counts,
     sessions: Sessions,
+    observed: Observed,
     run: &'a str,
     log: &'a RestoreLog,
 }
@@ -187,6 +192,7 @@ async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
         backup: ground.backup,
         counts: ground.counts,
         sessions: &ground.sessions,
+        observed: &ground.observed,
         folder: &ground.scenario.folder,
         environment: &ground.context.environment,
         redactor: &ground.context.redactor,

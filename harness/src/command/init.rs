@@ -3,125 +3,105 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use tokio::sync::watch;
-
 use super::inspect::open_with;
-use super::recover::{no_work, of_a_backup};
-use super::run::{provider, watch_signals};
+use super::run::provider;
+use super::throwaway::{of_a_backup, with_server};
 use super::{err, out};
 use crate::backup::source::{stream_of, time_in_name};
-use crate::cleanup::Work;
+use crate::baseline::observed::save;
+use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
 use crate::context::Context;
 use crate::init::place::Place;
-use crate::init::{Made, Wish, from_backup, from_source};
+use crate::init::{Made, Seen, Wish, from_backup, from_source};
 use crate::input::Environment;
 use crate::outcome::Outcome;
 use crate::redact::Redactor;
 use crate::report::terminal::{initial, recovery};
+use crate::server::ThrowawayServer;
 use crate::source::{Address, Source};
 use crate::stage::Stopped;
-use crate::{exit_code, progress, server, stage};
+use crate::exit_code;
 
 /// What is looked at.
 enum From {
     Backup(PathBuf),
-    Source(Address, Option<PathBuf>),
+    /// The address as it was given, and a backup of it.
+    Source(String, Option<PathBuf>),
 }
+
+/// Sessions that read rows at the same time.
+const SESSIONS: usize = 4;
 
 /// Runs the command; gives the exit code.
 pub async fn run(arguments: cli::Init, environment: Environment, terminal: Terminal) -> u8 {
-    let redactor = Redactor::default();
-    let (from, wish) = match asked(&arguments, &redactor) {
+    let (from, wish) = match asked(&arguments) {
         Ok(asked) => asked,
         Err(message) => {
             err(&message);
             return exit_code::INVALID;
         }
     };
-    let work = match Work::below(&arguments.work.work_dir) {
-        Ok(work) => work,
-        Err(error) => return no_work(&arguments.work.work_dir, &error),
+    let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
+        make(&from, &arguments, &wish, context, run, server).await
     };
-    let (sender, interrupted) = watch::channel(false);
-    if let Err(error) = watch_signals(sender) {
-        err(&format!("cannot listen to signals: {error}"));
-        return exit_code::INTERNAL;
-    }
-    // What a killed run left is the next one's to remove, whatever that was for.
-    server::sweep(&work).await;
-    let run = match work.begin() {
-        Ok(run) => run,
-        Err(error) => return no_work(&arguments.work.work_dir, &error),
-    };
-    let context = Context {
-        work,
+    with_server(
+        &arguments.work.work_dir,
+        arguments.quiet,
         environment,
-        redactor,
-        listener: progress::listener(arguments.quiet),
-        interrupted,
-        repeat: String::new(),
+        work,
+        |ended, redactor| match ended {
+            Ok(made) => tell(&made, &wish, arguments.force, redactor, terminal),
+            Err(stopped) => not_made(&stopped, redactor, terminal),
+        },
+    )
+    .await
+}
+
+/// Looks, and tries what comes of it where there is a backup.
+async fn make(
+    from: &From,
+    arguments: &cli::Init,
+    wish: &Wish,
+    context: &Context,
+    run: &Run,
+    server: &mut Option<ThrowawayServer>,
+) -> Result<Made, Stopped> {
+    let backup = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut scenario = of_a_backup(&path);
+        open_with(&mut scenario.backup, &arguments.opening);
+        provider(&mut scenario.server, arguments.server);
+        scenario.restore.database.clone_from(&wish.database);
+        scenario
     };
-    let mut server = None;
-    let mut interrupted = context.interrupted.clone();
-    let making = async {
-        let backup = |path: &Path| {
-            let mut scenario = of_a_backup(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-            open_with(&mut scenario.backup, &arguments.opening);
-            provider(&mut scenario.server, arguments.server);
-            scenario.restore.database.clone_from(&wish.database);
-            scenario
-        };
-        match &from {
-            From::Backup(path) => {
-                from_backup(&wish, backup(path), &context, &run, &mut server, None).await
+    match from {
+        From::Backup(path) => from_backup(wish, backup(path), context, run, server, None).await,
+        From::Source(address, dump) => {
+            let address = Address::parse(address, &context.redactor).map_err(Stopped::error)?;
+            let shown = address.shown().to_owned();
+            let mut source = Source::connect(address).await.map_err(|error| {
+                Stopped::error(format!("cannot read {shown}: {error}")).hint(
+                    "the role needs to log in and to read all tables, as `GRANT pg_read_all_data` lets it".to_owned(),
+                )
+            })?;
+            let mut more = source.more(SESSIONS - 1).await;
+            let seen = Seen::of(&mut source, &mut more);
+            let made = match dump {
+                Some(path) => from_backup(wish, backup(path), context, run, server, Some(seen)).await,
+                None => from_source(wish, seen).await,
+            };
+            for session in more {
+                session.close().await;
             }
-            From::Source(address, dump) => {
-                let mut source = Source::connect(address.clone()).await.map_err(|error| {
-                    Stopped::error(format!("{} does not let us in: {error}", address.shown()))
-                })?;
-                let made = match dump {
-                    Some(path) => {
-                        let source = Some(&mut source);
-                        from_backup(&wish, backup(path), &context, &run, &mut server, source).await
-                    }
-                    None => from_source(&wish, &mut source, Timestamp::now()).await,
-                };
-                // BASELINE: the one call site; the source's snapshot is still held here.
-                source.close().await;
-                made
-            }
-        }
-    };
-    let ended = tokio::select! {
-        biased;
-        _ = interrupted.wait_for(|interrupted| *interrupted) => None,
-        ended = making => Some(ended),
-    };
-    let (_, torn_down) = stage::teardown(server, run).await;
-    let code = match ended {
-        None => exit_code::INTERRUPTED,
-        Some(Err(stopped)) => not_made(&stopped, &context.redactor, terminal),
-        Some(Ok(made)) => tell(&made, &wish, arguments.force, &context.redactor, terminal),
-    };
-    match torn_down {
-        Ok(_) => code,
-        Err(stopped) => {
-            err(&format!(
-                "{}\nhint: `redrill clean` tries again",
-                stopped.summary
-            ));
-            match code {
-                exit_code::PROVEN => exit_code::INCONCLUSIVE,
-                code => code,
-            }
+            source.close().await;
+            made
         }
     }
 }
 
 /// What the command line asks for, seen to be possible before anything is started.
-fn asked(arguments: &cli::Init, redactor: &Redactor) -> Result<(From, Wish), String> {
+fn asked(arguments: &cli::Init) -> Result<(From, Wish), String> {
     let folder = &arguments.out;
     if folder.exists() && !folder.is_dir() {
         return Err(format!(
@@ -130,14 +110,16 @@ fn asked(arguments: &cli::Init, redactor: &Redactor) -> Result<(From, Wish), Str
         ));
     }
     let (from, place, name) = if Address::is_one(&arguments.from) {
-        let address = Address::parse(&arguments.from, redactor)?;
+        let redactor = Redactor::default();
+        let address = Address::parse(&arguments.from, &redactor)
+            .map_err(|why| redactor.clean(&why))?;
         let place = match &arguments.backup {
             Some(path) => there(path).map(|path| Place::of(&path, folder))?,
             None => Place::later(),
         };
         let name = address.shown().rsplit('/').next().unwrap_or_default();
         let name = name.split('?').next().unwrap_or_default().to_owned();
-        (From::Source(address, arguments.backup.clone()), place, name)
+        (From::Source(arguments.from.clone(), arguments.backup.clone()), place, name)
     } else {
         if arguments.backup.is_some() {
             return Err(
@@ -162,20 +144,23 @@ fn asked(arguments: &cli::Init, redactor: &Redactor) -> Result<(From, Wish), Str
             plain(&name)
         ));
     }
-    let file = folder.join(format!("{name}.toml"));
-    if std::fs::symlink_metadata(&file).is_ok() && !arguments.force {
-        return Err(format!(
-            "{} is there already\nhint: give another name with `--name`, or replace it with `--force`",
-            file.display()
-        ));
-    }
     let wish = Wish {
-        file,
+        file: folder.join(format!("{name}.toml")),
+        baseline: folder.join(format!("{name}.baseline.toml")),
         name,
         place,
         database: arguments.database.clone(),
     };
-    Ok((from, wish))
+    let there = [&wish.file, &wish.baseline]
+        .into_iter()
+        .find(|file| std::fs::symlink_metadata(file).is_ok());
+    match there.filter(|_| !arguments.force) {
+        None => Ok((from, wish)),
+        Some(file) => Err(format!(
+            "{} is there already\nhint: give another name with `--name`, or replace it with `--force`",
+            file.display()
+        )),
+    }
 }
 
 /// A backup on this machine.
@@ -220,6 +205,10 @@ fn plain(text: &str) -> String {
 
 /// Writes the file and says what it holds.
 fn tell(made: &Made, wish: &Wish, force: bool, redactor: &Redactor, terminal: Terminal) -> u8 {
+    if let Err(why) = save(&wish.baseline, &made.baseline) {
+        err(&why);
+        return exit_code::INCONCLUSIVE;
+    }
     if let Err(error) = write(&wish.file, &made.text, force) {
         err(&format!(
             "cannot write {}: {error}\nhint: name another folder with `--out`",
@@ -227,7 +216,7 @@ fn tell(made: &Made, wish: &Wish, force: bool, redactor: &Redactor, terminal: Te
         ));
         return exit_code::INCONCLUSIVE;
     }
-    let text = initial::made(made, &wish.file, terminal.width, terminal.colour);
+    let text = initial::made(made, wish, terminal.width, terminal.colour);
     out(&redactor.clean(&text));
     exit_code::PROVEN
 }

@@ -1,5 +1,7 @@
 //! Subcommands. One subcommand, one file.
 
+pub mod accept;
+pub mod baseline;
 pub mod clean;
 pub mod doctor;
 pub mod explain;
@@ -9,6 +11,7 @@ pub mod list;
 pub mod recover;
 pub mod run;
 pub mod schema;
+mod throwaway;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -44,6 +47,8 @@ pub fn main() -> ExitCode {
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
             Command::Init(arguments) => init::run(arguments, environment, terminal).await,
+            Command::Baseline(arguments) => baseline::run(arguments, environment).await,
+            Command::Accept(arguments) => accept::run(&arguments, &environment, terminal),
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),

@@ -1,5 +1,6 @@
 //! The database itself: how it writes text, and what large objects it has.
 
+use super::Known;
 use super::block::{Block, Value};
 use super::relation::text;
 use super::section::Section;
@@ -36,7 +37,7 @@ pub async fn look(session: &mut Session) -> Result<Database, DatabaseError> {
 
 /// Makes checks of it.
 #[must_use]
-pub fn section(database: &Database) -> Section {
+pub fn section(database: &Database, known: &Known) -> Section {
     let mut section = Section::new("the database itself");
     let query = "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
     let row: Vec<Value> = [&database.encoding, &database.collate, &database.ctype]
@@ -47,12 +48,20 @@ pub fn section(database: &Database) -> Section {
         .with("query", "SELECT pg_catalog.pg_encoding_to_char(d.encoding) FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()")
         .with("scalar", database.encoding.as_str());
     // The throwaway server may lack a locale, or call it by another name.
-    section.blocks.push(
-        Block::new("sql", "text is encoded and sorted as it was")
-            .with("query", query)
-            .with("rows", Value::List(vec![Value::List(row)]))
-            .or(encoding),
-    );
+    if known.made_database {
+        section.note(
+            "The dump does not make the database itself: what it was called, how it sorts, who may connect and what is set for \
+             it is not in it. `pg_dump --create` puts it there.",
+        );
+        section.blocks.push(encoding);
+    } else {
+        section.blocks.push(
+            Block::new("sql", "text is encoded and sorted as it was")
+                .with("query", query)
+                .with("rows", Value::List(vec![Value::List(row)]))
+                .or(encoding),
+        );
+    }
     if database.large_objects > 0 {
         section.blocks.push(
             Block::new("sql", "large objects are there")

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Known;
 use super::block::{Block, Keys, Value, keys};
 use super::cover::cover;
 use super::relation::text;
 use super::section::{Section, named, some};
 use crate::check::privilege::{is_true, major_version};
 use crate::check::role::hold::{Hold, Holds, OWNER};
-use crate::check::role::reach::{Oid, Options, Role as Known, Roles};
+use crate::check::role::reach::{Oid, Options, Role as AnyRole, Roles};
 use crate::check::role::right::Kind;
 use crate::check::role::world::{Object, World};
 use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
@@ -74,7 +75,7 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
     let major = major_version(session).await?;
     let roles = Roles::read(session, major).await?;
     let bootstrap = session.value(BOOTSTRAP).await?.unwrap_or_default();
-    let mut own: Vec<&Known> = roles
+    let mut own: Vec<&AnyRole> = roles
         .all
         .values()
         .filter(|role| !role.predefined && role.name != bootstrap)
@@ -148,7 +149,7 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
 }
 
 /// Superusers and predefined roles that a role reaches and is no direct member of.
-fn above(roles: &Roles, role: &Known) -> Vec<String> {
+fn above(roles: &Roles, role: &AnyRole) -> Vec<String> {
     let direct: BTreeSet<&str> = roles
         .direct(&role.oid)
         .map(|(other, _)| other.name.as_str())
@@ -480,13 +481,13 @@ fn lines(names: &[String]) -> Vec<String> {
 
 /// Makes checks of them.
 #[must_use]
-pub fn section(found: &Found, made: &[String]) -> Section {
+pub fn section(found: &Found, known: &Known) -> Section {
     let mut section = Section::new("roles: exactly the rights that they have now");
     let roles = || found.roles.iter();
-    let mut database_settings = found.database_settings.clone();
+    let mut database_settings = found.database_settings.clone().filter(|_| !known.made_database);
     for role in roles().filter(|role| !role.superuser) {
         // What was made for the restore has no login, no password and no memberships of its own.
-        let is_made = made.contains(&role.name);
+        let is_made = known.made_roles.contains(&role.name);
         section.blocks.push(role.block(database_settings.take(), is_made));
     }
     let superusers: Vec<&str> = roles()

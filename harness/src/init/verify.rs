@@ -55,6 +55,8 @@ pub async fn verify(ground: &Ground<'_>, looked: &mut [Looked]) -> Result<(), St
                     mistakes.render(false)
                 ))
             })?;
+        // The baseline lies there until the scenario stands.
+        scenario.folder.clone_from(&ground.run.folder);
         // Checks come in the order of the file, and so do the blocks that are no comments.
         let mut tried = open.iter();
         scenario.checks.retain(|_| tried.next().copied().unwrap_or(false));

@@ -25,8 +25,8 @@ pub struct Head {
     pub create_roles: Vec<String>,
     /// Whether the checks were tried.
     pub tried: bool,
-    /// The baseline's file, beside the scenario's.
-    pub baseline: Option<String>,
+    /// The database that is asked for.
+    pub database: Option<String>,
 }
 
 /// Writes the file.
@@ -83,17 +83,19 @@ impl Head {
         }
         let _ = write!(text, "\nschema = 1\nname = {}\n", quote(&self.name));
         text.push_str(&self.place.write());
-        if !self.create_roles.is_empty() {
+        if !self.create_roles.is_empty() || self.database.is_some() {
             text.push_str("\n[restore]\n");
+        }
+        if let Some(database) = &self.database {
+            let _ = writeln!(text, "database = {}", quote(database));
+        }
+        if !self.create_roles.is_empty() {
             text.push_str(&commented(
                 "The backup names these roles and does not hold them. Those that an application logs in as belong in \
                  `login-roles`; better still, put the roles beside the dump: pg_dumpall --globals-only.",
             ));
             let list: Value = self.create_roles.clone().into();
             let _ = writeln!(text, "{}", list.write("create-roles"));
-        }
-        if let Some(baseline) = &self.baseline {
-            let _ = write!(text, "\n[baseline]\nfile = {}\n", quote(baseline));
         }
         text
     }

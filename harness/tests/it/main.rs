@@ -11,6 +11,7 @@
 
 mod backup;
 mod broken;
+mod catalog;
 mod check;
 mod drill;
 mod libtest;

@@ -1,9 +1,7 @@
 //! What `redrill init` found, guessed and left out, on a terminal.
 
-use std::path::Path;
-
 use super::paper::{Hue, Paper};
-use crate::init::Made;
+use crate::init::{Made, Wish};
 use crate::init::block::{Block, State};
 
 /// Guesses and things left out that are shown; the file has them all.
@@ -11,7 +9,8 @@ const LIST: usize = 30;
 
 /// Says what was written, for a terminal of `width` columns.
 #[must_use]
-pub fn made(made: &Made, file: &Path, width: usize, colour: bool) -> String {
+pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
+    let file = &wish.file;
     let mut paper = Paper::new(width, colour);
     let word = paper.paint("WRITTEN", Hue::Green);
     let blocks = || {
@@ -21,6 +20,7 @@ pub fn made(made: &Made, file: &Path, width: usize, colour: bool) -> String {
     let standing = blocks().filter(|block| !matches!(block.state, State::LeftOut(_))).count();
     let noun = if standing == 1 { "check" } else { "checks" };
     paper.text.push_str(&format!("{word}  {}: {standing} {noun}\n", file.display()));
+    paper.wrap(&format!("         {}: its baseline", wish.baseline.display()), 0, 0);
     for one in &made.looked {
         paper.section(match &one.database {
             Some(database) => format!("found in {database}"),
@@ -54,7 +54,7 @@ pub fn made(made: &Made, file: &Path, width: usize, colour: bool) -> String {
     let states: Vec<&Block> = blocks().collect();
     tried(&mut paper, made, &states);
     paper.section("next");
-    paper.wrap("read the file; it is yours", 2, 4);
+    paper.wrap("read the file; it is yours. Commit both.", 2, 4);
     let again = match &made.tried_on {
         Some(_) => format!("redrill run {}", file.display()),
         None => format!("BACKUP=your-backup redrill run {}", file.display()),

@@ -11,6 +11,7 @@ use redrill::backup::inspect::Inspection;
 use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::spool::Spool;
 use redrill::backup::{self, Backup};
+use redrill::baseline::observed::Observed;
 use redrill::check::counts::Counts;
 use redrill::check::sessions::Sessions;
 use redrill::check::{Observation, Restored};
@@ -267,6 +268,7 @@ impl Plur {
             backup: &self.backup,
             counts: &Counts::default(),
             sessions: &Sessions::default(),
+            observed: &Observed::default(),
             folder: &folder,
             environment: &environment(),
             redactor: &Redactor::default(),

@@ -48,6 +48,8 @@ pub enum Command {
     /// Recover one table from a backup: restore on a throwaway server, write the table for a person
     /// to load.
     Recover(Recover),
+    /// Write a first scenario for a database that nobody described, from a backup or from the database.
+    Init(Init),
     /// Take a baseline: what a known-good database looks like, for later drills to be held against.
     Baseline(Baseline),
     /// Show what a drill saw that is not as in the baseline; write into it what you accept.
@@ -206,7 +208,8 @@ pub struct Baseline {
     /// The file to write. Default: `NAME.baseline.toml`, by the database, scenario or backup; of a dump, beside it.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Make a dump of the same snapshot: `.dump` is a custom archive, anything else plain SQL.
+    /// Make a dump of the same snapshot: `.dump` is a custom archive; anything else plain SQL, and `.gz`, `.zst` and
+    /// `.lz4` compress it.
     #[arg(long, value_name = "DUMP")]
     pub(crate) with_dump: Option<PathBuf>,
     /// A pg_dump that is no older than the server.
@@ -285,6 +288,66 @@ pub enum TableFormat {
     /// The rows, with the names of the columns in the first line.
     Csv,
 }
+
+/// `redrill init`.
+///
+/// From a backup: it is restored onto a throwaway server, as in a drill; what is there is looked at, and
+/// the scenario that comes out of it is tried on the same server. A check that does not hold is written
+/// as a comment with the reason, so that the scenario is green at once.
+///
+/// From a database: it is only read, in one snapshot. With `--backup` what is written is also tried, on
+/// that backup.
+///
+/// What was guessed says so in a comment. The file is a person's from then on: redrill never changes it.
+#[derive(Debug, Args)]
+#[command(after_help = INIT_CODES)]
+pub struct Init {
+    /// A backup, file or folder; or `postgres://user@host:5432/database`. A password comes from PGPASSWORD
+    /// or ~/.pgpass.
+    #[arg(long, value_name = "URL|BACKUP")]
+    pub(crate) from: String,
+    /// The folder to write to; made when it is not there.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// The scenario's name, and that of its file. Default: that of the backup without its time, or of the
+    /// database.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// A backup of the database that `--from` is the address of, to try the scenario on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Only this database, where the backup holds several; and the name of the database that is made for
+    /// a dump which makes none.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Replace the scenario if it is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Use this provider, whatever is there.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// The exit codes of `redrill init`.
+const INIT_CODES: &str = "\
+Examples:
+    redrill init --from /backups/orders-2026-05-25.sql.gz --out scenarios
+    redrill init --from postgres://backup@db.internal/orders --out scenarios
+    redrill init --from postgres://backup@db.internal/orders --backup orders.dump --name orders
+
+Exit codes:
+    0  the scenario is written
+    2  bad command line, or the scenario is there already
+    3  could not: backup not found, no server, database not reached, DIR not writable
+   10  the backup is not whole, or does not restore without an error: nothing is written
+  130  Ctrl-C or SIGTERM; cleaned up, nothing is written";
 
 /// The exit codes of `redrill recover`.
 const RECOVER_CODES: &str = "\

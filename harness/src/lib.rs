@@ -13,6 +13,7 @@ pub mod digest;
 pub mod event;
 pub mod exit_code;
 pub mod incident;
+pub mod init;
 pub mod input;
 pub mod libtest;
 pub mod namespace;

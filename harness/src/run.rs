@@ -12,7 +12,7 @@ use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, DrillResult, Finding, Stage};
+use crate::outcome::{BackupFacts, CheckResult, DrillResult, Finding, Stage};
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -105,6 +105,34 @@ async fn stages(
     checks(&ground, record).await;
     record.saw(ground.observed.seen(&facts, server.facts()));
     Some(())
+}
+
+/// Runs the checks of a scenario on a server that holds its backup already; gives what became of each, in
+/// the scenario's order.
+pub(crate) async fn judge(
+    scenario: &Scenario,
+    context: &Context,
+    restored: (&ThrowawayServer, &RestoreLog, &Counts),
+    backup: &BackupFacts,
+    run: &Run,
+) -> Vec<CheckResult> {
+    let (server, log, counts) = restored;
+    let mut record = Record::begin(scenario, context);
+    record.belongs_to(run);
+    let ground = Ground {
+        scenario,
+        context,
+        server,
+        backup,
+        counts,
+        sessions: Sessions::default(),
+        observed: Observed::default(),
+        run: &run.id,
+        log,
+    };
+    checks(&ground, &mut record).await;
+    ground.sessions.end().await;
+    record.finish().0.checks
 }
 
 /// What all checks of a drill stand on.

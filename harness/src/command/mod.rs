@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod clean;
 pub mod doctor;
 pub mod explain;
+pub mod init;
 pub mod inspect;
 pub mod list;
 pub mod recover;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
+            Command::Init(arguments) => init::run(arguments, environment, terminal).await,
             Command::Baseline(arguments) => baseline::run(arguments, environment).await,
             Command::Accept(arguments) => accept::run(&arguments, &environment, terminal),
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),

@@ -137,7 +137,7 @@ impl<'a> Record<'a> {
         result.backup = facts.backup.or(result.backup.take());
         result.server = facts.server.or(result.server.take());
         result.restore = facts.restore.or(result.restore.take());
-        result.not_tested.extend(facts.not_tested);
+        self.not_tested(facts.not_tested);
     }
 
     fn ended(

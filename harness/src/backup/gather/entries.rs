@@ -103,7 +103,7 @@ impl Entries {
             let known = self
                 .loose
                 .iter_mut()
-                .find(|(other, _)| other.kind == "ROLE" && other.name == object.name);
+                .rfind(|(other, _)| other.kind == "ROLE" && other.name == object.name);
             if let Some((_, text)) = known {
                 text.push_str(&definition);
                 return;

@@ -151,12 +151,13 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
     }
     let owners = expected.iter().any(|object| !object.owner.is_empty());
     let mut judged = Judged::default();
-    let found = found.iter().filter(|object| {
-        expected
-            .iter()
-            .any(|other| other.kind.starts_with("DATABASE"))
-            || !is_of_database(object)
-    });
+    // Without `--create` a dump says nothing of the database itself, and an archive always does.
+    let creates = expected
+        .iter()
+        .any(|object| object.kind.starts_with("DATABASE"));
+    let found = found
+        .iter()
+        .filter(|object| creates || !is_of_database(object));
     let mut there: BTreeMap<_, Vec<&Object>> = BTreeMap::new();
     for object in found {
         there.entry(key(object, owners)).or_default().push(object);
@@ -340,4 +341,113 @@ fn owner(object: &Object, other: &Object) -> Option<Finding> {
         )
         .hint("look for its OWNER TO among the restore's errors"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::objects::Objects;
+    use rstest::rstest;
+
+    /// `KIND SCHEMA NAME OWNER: definition` for each object; each stands in a line of its own.
+    fn objects(text: &str) -> Vec<Object> {
+        let mut objects = Objects::default();
+        for (line, told) in text.split("; ").filter(|told| !told.is_empty()).enumerate() {
+            let (head, sql) = told.split_once(": ").unwrap();
+            let words: Vec<&str> = head.split(' ').collect();
+            let [kind, schema, name, owner] = words[..] else {
+                panic!("{told}")
+            };
+            let object = Object {
+                database: String::new(),
+                kind: kind.replace('_', " "),
+                schema: schema.to_owned(),
+                name: name.to_owned(),
+                owner: owner.replace('-', ""),
+                place: Place::Line(line as u64 + 1),
+                definition: Default::default(),
+            };
+            objects.add(object, sql);
+        }
+        objects.list
+    }
+
+    fn how() -> How<'static> {
+        How {
+            entries: true,
+            one_major: true,
+            ..How::default()
+        }
+    }
+
+    fn told(expected: &str, found: &str, how: &How<'_>) -> Vec<String> {
+        let (expected, found) = (objects(expected), objects(found));
+        let expected: Vec<&Object> = expected.iter().collect();
+        let judged = judge(&expected, &found, how);
+        let line = |finding: &Finding| {
+            format!(
+                "{}: {}",
+                finding.object.clone().unwrap_or_default(),
+                finding.actual
+            )
+        };
+        judged.findings.iter().map(line).collect()
+    }
+
+    #[rstest]
+    #[case("TABLE a t me: x", "TABLE a t me: x", &[])]
+    #[case("TABLE a t me: x", "", &["TABLE a.t: not in the database"])]
+    #[case("", "TABLE a t me: x", &["TABLE a.t: it is there"])]
+    #[case("TABLE a t me: x", "TABLE a t me: y", &["TABLE a.t: line 1: `y`"])]
+    #[case("TABLE a t me: x", "TABLE a t you: x", &["TABLE a.t: owned by you"])]
+    #[case("TABLE a t -: x", "TABLE a t you: x", &[])]
+    #[case("TABLE a t me: x", "VIEW a t me: x", &["TABLE a.t: not in the database", "VIEW a.t: it is there"])]
+    // The index has its table's owner, and the table tells.
+    #[case("INDEX a i me: x", "INDEX a i you: x", &[])]
+    // Two of one name.
+    #[case("OPERATOR a + me: x; OPERATOR a + me: y", "OPERATOR a + me: y; OPERATOR a + me: x", &[])]
+    #[case("OPERATOR a + me: x; OPERATOR a + me: y", "OPERATOR a + me: y", &["OPERATOR a.+: not in the database"])]
+    #[case("OPERATOR a + me: x; OPERATOR a + me: y", "OPERATOR a + me: y; OPERATOR a + me: z", &["OPERATOR a.+: line 1: `z`"])]
+    // Default privileges are those of a role.
+    #[case("DEFAULT_ACL a TABLES me: x", "DEFAULT_ACL a TABLES you: x", &["DEFAULT ACL a.TABLES: not in the database", "DEFAULT ACL a.TABLES: it is there"])]
+    #[case("DEFAULT_ACL a TABLES -: x", "DEFAULT_ACL a TABLES you: x", &[])]
+    // Rights that the owner lost are another's without owners.
+    #[case("ACL a t -: REVOKE x", "ACL a t me: y", &[])]
+    #[case("ACL a t -: GRANT x", "ACL a t me: y", &["ACL a.t: line 1: `y`"])]
+    #[case("SCHEMA - public me: x", "", &[])]
+    fn lists_are_compared(#[case] expected: &str, #[case] found: &str, #[case] findings: &[&str]) {
+        let expected = expected.replace("SCHEMA -", "SCHEMA ");
+        assert_eq!(told(&expected, found, &how()), findings);
+    }
+
+    #[test]
+    fn other_versions_are_compared_by_name() {
+        let how = How {
+            other_writer: Some("another version".to_owned()),
+            one_major: false,
+            ..how()
+        };
+        let expected = "TABLE a t me: x; TABLE_ATTACH a p me: x";
+        assert_eq!(
+            told(expected, "TABLE a t me: y", &how),
+            Vec::<String>::new()
+        );
+        assert_eq!(told(expected, "", &how), ["TABLE a.t: not in the database"]);
+    }
+
+    #[rstest]
+    #[case(1, &["TABLE a.u: not in the database"])]
+    #[case(2, &["TABLE a.t: not in the database"])]
+    fn what_is_tolerated_is_no_finding(#[case] line: u64, #[case] findings: &[&str]) {
+        let at = ToleratedAt {
+            line,
+            reason: "known".to_owned(),
+            ..ToleratedAt::default()
+        };
+        let how = How {
+            tolerated: vec![&at],
+            ..how()
+        };
+        assert_eq!(told("TABLE a t me: x; TABLE a u me: x", "", &how), findings);
+    }
 }

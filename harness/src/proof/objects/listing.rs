@@ -46,30 +46,35 @@ impl Shape {
     /// Tells how a dump was written by what it holds.
     pub(super) fn like(part: &Part, objects: &[&Object]) -> Self {
         let has = |kind: &str| objects.iter().any(|object| object.kind == kind);
-        let text = |object: &Object| object.definition.text.clone().unwrap_or_default();
-        let bodies = || {
-            let functions = objects
+        let of = |kinds: &'static [&str]| {
+            let objects = objects
                 .iter()
-                .filter(|object| matches!(object.kind.as_str(), "FUNCTION" | "PROCEDURE"));
-            functions
-                .map(|object| text(object))
-                .filter(|text| !text.contains("LANGUAGE c") && !text.contains("LANGUAGE internal"))
+                .filter(|object| kinds.contains(&object.kind.as_str()));
+            objects.map(|object| {
+                (
+                    object.schema.as_str(),
+                    object.definition.text.as_deref().unwrap_or_default(),
+                )
+            })
         };
-        let quoted = |object: &&&Object| match object.kind.as_str() {
-            "TABLE" => {
-                text(object).contains("TABLE \"")
-                    && !object.schema.contains(|c: char| !c.is_ascii_lowercase())
-            }
-            _ => false,
+        // Names that need no quotes, and bodies that stand in dollars unless that was not wanted.
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase());
+        let quoted = of(&["TABLE"])
+            .any(|(schema, text)| plain(schema) && text.starts_with("CREATE TABLE \""));
+        let bodies = |opened: &str| {
+            of(&["FUNCTION", "PROCEDURE"]).any(|(_, text)| {
+                text.contains(opened)
+                    && !text.contains("LANGUAGE c")
+                    && !text.contains("LANGUAGE internal")
+            })
         };
         let told = is_told(part);
         Self {
             archive: matches!(part.format, Format::Archive(_)),
             create: has("DATABASE"),
             encoding: part.contents.encoding.clone(),
-            quoted: objects.iter().find(quoted).is_some(),
-            without_dollars: bodies().any(|text| text.contains("    AS '"))
-                && !bodies().any(|text| text.contains("    AS $")),
+            quoted,
+            without_dollars: bodies("    AS '") && !bodies("    AS $"),
             // An extension that is made anew brings its own.
             comments: has("COMMENT") || !has("EXTENSION") || !told,
             labels: has("SECURITY LABEL") || !told,

@@ -114,7 +114,7 @@ fn the_runbook_is_proven_on_a_good_backup_and_the_ad_hoc_one_is_left() {
     // Harmless: an index more, a comment, another order of what nobody sorts.
     let more = newest().replace(
         "\n--\n-- PostgreSQL database dump complete",
-        "\nCREATE INDEX added_later ON public.messages USING btree (role);\n\n--\n-- PostgreSQL database dump complete",
+        "\n--\n-- Name: added_later; Type: INDEX; Schema: public; Owner: powernode\n--\n\nCREATE INDEX added_later ON public.messages USING btree (role);\n\n--\n-- PostgreSQL database dump complete",
     );
     let ended = drill(&gzip(more.as_bytes()), true);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::database::QualifiedName;
 use crate::input::Environment;
 use crate::outcome::{Finding, Outcome, ScenarioFacts};
+use crate::proof::settings::Level;
 use crate::recover::write::{self, Destination, Format};
 use crate::recover::{NotRecovered, Recovered, Wish, recover};
 use crate::redact::Redactor;
@@ -138,6 +139,7 @@ fn of_a_backup(path: &Path) -> Scenario {
         max_age: None,
         server: server::settings::Server::default(),
         restore: restore::settings::Restore::default(),
+        proof: Level::Off,
         restore_within: None,
         incident: None,
         not_tested: Vec::new(),

@@ -19,8 +19,9 @@ use crate::backup::format::archive::{ArchiveError, Kind, custom, directory, tar}
 use crate::backup::format::lexer::Lexer;
 use crate::backup::format::{Format, literal, plain};
 use crate::backup::gather::{Gather, Tap};
+use crate::backup::values;
 use crate::backup::{Backup, Part};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
 use crate::outcome::Finding;
 use crate::server::ThrowawayServer;
 use crate::units::show_count;
@@ -83,6 +84,8 @@ struct Loaded {
     strict: Vec<bool>,
     /// The rows as they stand in the backup.
     raw: Fields,
+    /// Whether they have their columns in several orders.
+    turned: bool,
     /// Why it could not be loaded.
     broken: Option<String>,
 }
@@ -146,12 +149,11 @@ async fn begin(
     style: &Style,
 ) -> Result<Session, DatabaseError> {
     let mut session = Session::plain(server.endpoint(), &style.database).await?;
-    let encoding = quote_literal(&style.encoding);
     session
-        .run(&format!(
+        .run(
             "SET session_replication_role = replica; SET statement_timeout = 0; SET row_security = off; \
-             SET client_encoding = {encoding}"
-        ))
+             SET client_encoding = 'UTF8'",
+        )
         .await?;
     for setting in &part.contents.settings {
         session.run(setting).await?;
@@ -191,7 +193,7 @@ fn read(part: &Part, gather: Gather) -> io::Result<()> {
 /// Rows on their way from the backup to the server.
 enum Load {
     /// Rows of this table follow.
-    Begin(usize),
+    Begin(usize, Vec<String>),
     Rows(Vec<u8>),
     End,
     /// What stands behind the table's name in INSERTs; none when it is not known.
@@ -218,10 +220,10 @@ impl Hand {
 }
 
 impl Tap for Hand {
-    fn begin(&mut self, database: &str, table: &QualifiedName, _: &str) -> bool {
+    fn begin(&mut self, database: &str, table: &QualifiedName, columns: &str) -> bool {
         let found = self.find(database, table);
         if let Some(at) = found {
-            self.send(Load::Begin(at));
+            self.send(Load::Begin(at, values::names(columns)));
         }
         found.is_some()
     }
@@ -259,10 +261,10 @@ async fn load(
 ) -> Result<(), DatabaseError> {
     while let Some(next) = receiver.recv().await {
         match next {
-            Load::Begin(at) => {
+            Load::Begin(at, columns) => {
                 let loaded = &mut tables[at];
                 if let Some(session) = sessions.get_mut(&loaded.style) {
-                    loaded.copy(session, &mut receiver).await?;
+                    loaded.copy(session, columns, &mut receiver).await?;
                 }
             }
             Load::Inserts(at, rests) => {
@@ -326,25 +328,30 @@ impl Loaded {
             columns,
             strict,
             raw: Fields::default(),
+            turned: false,
             broken: None,
         })
-    }
-
-    /// The list of its columns, for COPY.
-    fn list(&self) -> String {
-        match self.columns.as_slice() {
-            [] => String::new(),
-            columns => format!("({})", columns.join(", ")),
-        }
     }
 
     /// Loads rows of COPY text, up to their end.
     async fn copy(
         &mut self,
         session: &mut Session,
+        named: Vec<String>,
         receiver: &mut Receiver<Load>,
     ) -> Result<(), DatabaseError> {
-        let statement = format!("COPY {} {} FROM STDIN", self.temporary, self.list());
+        let columns = if named.is_empty() {
+            self.columns.clone()
+        } else {
+            named
+        };
+        self.turned |= columns != self.columns;
+        let list = match columns.as_slice() {
+            [] => String::new(),
+            columns => format!("({})", columns.join(", ")),
+        };
+        let options = self.style.options();
+        let statement = format!("COPY {} {list} FROM STDIN {options}", self.temporary);
         let mut copy = session.copy_in(&statement).await?;
         let mut row: Vec<u8> = Vec::new();
         let mut batch: Vec<u8> = Vec::new();
@@ -383,7 +390,8 @@ impl Loaded {
         let mut batch = String::new();
         let mut rests = rests.into_iter().peekable();
         while let Some(rest) = rests.next() {
-            let Ok(rest) = String::from_utf8(rest) else {
+            let readable = self.style.encoding == "UTF8" || rest.is_ascii();
+            let Some(rest) = String::from_utf8(rest).ok().filter(|_| readable) else {
                 self.broken = Some("its INSERTs are not in UTF-8".to_owned());
                 return Ok(());
             };
@@ -423,16 +431,21 @@ impl Loaded {
         };
         let anew = fields(
             session,
-            &format!("COPY (SELECT {select} FROM {}) TO STDOUT", self.temporary),
+            &format!(
+                "COPY (SELECT {select} FROM {}) TO STDOUT {}",
+                self.temporary,
+                self.style.options()
+            ),
         )
         .await?;
         let table = Table {
             columns: self.columns.clone(),
             ..self.table.clone()
         };
-        let restored = fields(session, &table.copy()).await?;
+        let restored = fields(session, &table.copy(&self.style)).await?;
         let mut unlike: BTreeSet<usize> = anew.unlike(&restored).into_iter().collect();
-        let by_pg_dump = part.contents.dump_version.is_some() && !self.table.held.values.inserts;
+        let by_pg_dump =
+            part.contents.dump_version.is_some() && !self.table.held.values.inserts && !self.turned;
         if by_pg_dump {
             let strict = |at: &usize| self.strict.get(*at) == Some(&true);
             unlike.extend(self.raw.unlike(&restored).into_iter().filter(strict));

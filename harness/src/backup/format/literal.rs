@@ -304,7 +304,7 @@ impl<'a> Reading<'a> {
                     self.at += 1;
                 }
                 b')' | b']' => {
-                    depth -= 1;
+                    depth = depth.saturating_sub(1);
                     self.at += 1;
                 }
                 b'\'' => {

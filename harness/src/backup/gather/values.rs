@@ -7,6 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::backup::format::literal;
+use crate::backup::format::statement::from_stdin;
 use crate::backup::values::{Form, Values};
 use crate::database::QualifiedName;
 
@@ -196,6 +197,12 @@ pub struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
+    /// Where no row follows.
+    pub const NONE: Self = Self {
+        columns: "",
+        is_text: true,
+    };
+
     /// Reads `COPY table (columns) FROM stdin;`.
     #[must_use]
     pub fn of(text: &'a [u8]) -> Self {
@@ -203,7 +210,13 @@ impl<'a> Copy<'a> {
     }
 
     fn read(text: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
+        let Ok(text) = std::str::from_utf8(text) else {
+            // Names in another encoding: pg_dump names what COPY takes without names.
+            return Some(Self {
+                columns: "",
+                is_text: from_stdin(text),
+            });
+        };
         let mut quoted = false;
         let mut open = None;
         let from = text.char_indices().find_map(|(at, sign)| {

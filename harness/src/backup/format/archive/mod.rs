@@ -326,8 +326,7 @@ impl Reading {
         match entry.kind.as_str() {
             "TABLE DATA" => {
                 // A table without rows is in the backup too.
-                self.gather
-                    .begin_rows(table(&entry), Copy::of(entry.copy.as_bytes()), place);
+                self.gather.begin_rows(table(&entry), Copy::NONE, place);
                 self.gather.end_rows();
             }
             "BLOBS" => self.large_object_entries += 1,

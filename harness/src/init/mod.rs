@@ -311,7 +311,7 @@ pub async fn from_backup(
     let started = told(context, Stage::Server, stage::server(&scenario, &backup, run, context)).await?;
     let server = server.insert(started);
     let log = told(context, Stage::Restore, stage::restore(&scenario, server, &backup, context)).await?;
-    let counts = told(context, Stage::Proof, stage::proof(&scenario, server, &backup, &log)).await?;
+    let counts = told(context, Stage::Proof, stage::proof(&scenario, server, &backup, &log, context)).await?;
     let facts = backup.facts();
     let mut known = Known {
         made: facts.made.map(|(made, _)| made),

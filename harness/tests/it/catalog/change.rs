@@ -569,7 +569,7 @@ const CASES: &[Case] = &[
     ),
     (
         "COMMENT ON TABLE plur.users IS 'people'",
-        &["note added table plur.users | comment"],
+        &["broken added table plur.users | comment"],
     ),
     (
         "CREATE PUBLICATION more FOR TABLE plur.users",

@@ -1,6 +1,7 @@
 //! `redrill` proves that a PostgreSQL backup restores.
 
 pub mod backup;
+pub mod baseline;
 pub mod catalog;
 pub mod check;
 pub mod cleanup;
@@ -8,15 +9,18 @@ pub mod cli;
 pub mod command;
 pub mod context;
 pub mod database;
+pub mod digest;
 pub mod event;
 pub mod exit_code;
 pub mod incident;
+pub mod init;
 pub mod input;
 pub mod libtest;
 pub mod namespace;
 pub mod outcome;
 pub mod process;
 pub mod progress;
+pub mod proof;
 pub mod record;
 pub mod recover;
 pub mod redact;
@@ -27,6 +31,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod server;
 pub mod shared_memory;
+pub mod source;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;

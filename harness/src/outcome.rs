@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::baseline::observed::Seen;
+
 /// How a stage or a check ended. Matched without a wildcard everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -95,7 +97,7 @@ pub enum Stage {
     /// Restore, and read the log.
     Restore,
     /// Compare what is in the database with what is in the backup.
-    Contents,
+    Proof,
     /// Remove everything that was started.
     Teardown,
 }
@@ -106,7 +108,7 @@ impl Stage {
         Self::Backup,
         Self::Server,
         Self::Restore,
-        Self::Contents,
+        Self::Proof,
         Self::Teardown,
     ];
 
@@ -117,7 +119,7 @@ impl Stage {
             Self::Backup => "backup",
             Self::Server => "server",
             Self::Restore => "restore",
-            Self::Contents => "contents",
+            Self::Proof => "proof",
             Self::Teardown => "teardown",
         }
     }
@@ -129,7 +131,7 @@ impl Stage {
             Self::Backup => "the backup file is whole",
             Self::Server => "a throwaway server can take it",
             Self::Restore => "it restores without an error",
-            Self::Contents => "every row of the backup is in the database",
+            Self::Proof => "every row of the backup is in the database",
             Self::Teardown => "nothing is left running",
         }
     }
@@ -336,6 +338,14 @@ pub struct BackupFacts {
     pub before: Option<Before>,
     /// The dumps of a bundle, in the order of their restore; empty for a single dump.
     pub parts: Vec<PartFacts>,
+    /// Whether it says who owns what.
+    pub has_owners: bool,
+    /// Whether it says who may do what.
+    pub has_privileges: bool,
+    /// Databases that it makes itself, with their properties and settings.
+    pub makes: Vec<String>,
+    /// The manifest that lies beside it, its name and its text.
+    pub manifest: Option<(String, String)>,
 }
 
 /// The size of a backup and of the one before it, both without what they are wrapped in where that is
@@ -466,6 +476,37 @@ pub struct TableRows {
     pub backup: u64,
     /// Rows in the database; `None` when the table is not there or was not counted.
     pub restored: Option<u64>,
+    /// What became of their values.
+    pub values: Values,
+}
+
+/// What became of the values of a table's rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Values {
+    /// They were not to be compared.
+    #[default]
+    NotAsked,
+    /// They are those of the backup, every one.
+    Same,
+    /// They are not.
+    Differ,
+    /// They could not be compared, for this reason.
+    NotCompared(String),
+}
+
+/// What was proven without any check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProofFacts {
+    /// How much was to be proven: `off`, `objects`, `counts` or `full`.
+    pub level: String,
+    /// Sequences whose values were compared.
+    pub sequences: u64,
+    /// Materialized views that were found filled.
+    pub views: u64,
+    /// Large objects whose content was compared.
+    pub large_objects: u64,
+    /// What was not compared, and why.
+    pub not_compared: Vec<NotTested>,
 }
 
 /// What the restore did.
@@ -500,6 +541,8 @@ pub struct DrillResult {
     pub started: Timestamp,
     /// Wall time of the whole drill.
     pub duration: Duration,
+    /// What was proven, once it was tried.
+    pub proof: Option<ProofFacts>,
     /// One entry per stage, in order, the ones that were skipped too.
     pub stages: Vec<StageResult>,
     /// One entry per check of the scenario, or per object of a check of several; in the scenario's
@@ -517,6 +560,8 @@ pub struct DrillResult {
     pub not_tested: Vec<NotTested>,
     /// The command line that repeats this drill.
     pub repeat: String,
+    /// What the databases looked like, where a check compared all of it.
+    pub seen: Option<Seen>,
     /// Whether a signal ended it.
     pub interrupted: bool,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::baseline::observed::Seen;
 use crate::check::{Entry, Observation};
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -14,6 +15,7 @@ use crate::outcome::{
     CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult,
     TimeSource,
 };
+use crate::proof::settings::Level;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped};
 use crate::verdict::{Verdict, verdict};
@@ -130,6 +132,7 @@ impl<'a> Record<'a> {
         result.backup = facts.backup.or(result.backup.take());
         result.server = facts.server.or(result.server.take());
         result.restore = facts.restore.or(result.restore.take());
+        result.proof = facts.proof.or(result.proof.take());
     }
 
     fn ended(
@@ -169,7 +172,10 @@ impl<'a> Record<'a> {
         looked: Result<Observation, Finding>,
     ) {
         let results = match looked {
-            Ok(observation) => self.observed(check, database, duration, observation),
+            Ok(mut observation) => {
+                self.not_tested(std::mem::take(&mut observation.not_tested));
+                self.observed(check, database, duration, observation)
+            }
             Err(finding) => {
                 let mut result = empty(check, database, Outcome::Error);
                 result.duration = duration;
@@ -188,6 +194,24 @@ impl<'a> Record<'a> {
         self.result.checks.extend(results);
     }
 
+    /// Notes what a check did not look at; what another one said already is said once.
+    fn not_tested(&mut self, more: Vec<NotTested>) {
+        for entry in more {
+            let entry = NotTested {
+                what: self.context.redactor.clean(&entry.what),
+                why: self.context.redactor.clean(&entry.why),
+            };
+            if !self.result.not_tested.contains(&entry) {
+                self.result.not_tested.push(entry);
+            }
+        }
+    }
+
+    /// Keeps what checks saw of whole databases.
+    pub fn saw(&mut self, seen: Option<Seen>) {
+        self.result.seen = seen;
+    }
+
     /// Makes results of what was seen. What belongs to no entry stands by itself, where there is any.
     fn observed(
         &self,
@@ -201,6 +225,7 @@ impl<'a> Record<'a> {
             actual,
             findings,
             entries,
+            not_tested: _,
         } = observation;
         let whole = entries.is_empty() || !findings.is_empty();
         let whole = whole.then_some((None, expected, actual, findings, duration));
@@ -387,10 +412,7 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         ));
     }
     if result.restore.is_some() {
-        untested.push(entry(
-            "the values of rows",
-            "rows are counted, not compared one by one; only checks look at values",
-        ));
+        untested.extend(unproven(scenario, result));
         untested.push(entry(
             "objects that no check names",
             "an object that the backup itself lacks leaves no trace in a restore",
@@ -409,6 +431,29 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         ));
     }
     untested
+}
+
+/// What the proof did not compare.
+fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    let (what, why) = match scenario.proof {
+        Level::Off => ("the rows", "`proof = \"off\"`: only checks look at them"),
+        Level::Objects => (
+            "the rows",
+            "`proof = \"objects\"`: only checks look at them",
+        ),
+        Level::Counts => (
+            "the values of rows",
+            "`proof = \"counts\"`: rows are counted; only checks look at values",
+        ),
+        Level::Full => {
+            let proof = result.proof.iter();
+            return proof.flat_map(|proof| proof.not_compared.clone()).collect();
+        }
+    };
+    vec![NotTested {
+        what: what.to_owned(),
+        why: why.to_owned(),
+    }]
 }
 
 #[cfg(test)]

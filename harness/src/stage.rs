@@ -1,16 +1,20 @@
 //! What each stage does, and what it gives: a value for the next one, facts for the reports, one
 //! line for people, and findings.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::backup::examine::examine;
+use crate::backup::examine::{Purpose, examine};
 use crate::backup::format::Format;
 use crate::backup::source::Place;
 use crate::backup::{Backup, fit};
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{BackupFacts, Finding, Outcome, RestoreFacts, ServerFacts};
+use crate::event::Event;
+use crate::outcome::{
+    BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
+};
+use crate::proof::{self, settings::Level};
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted};
@@ -50,6 +54,8 @@ pub struct Facts {
     pub server: Option<ServerFacts>,
     /// The restore.
     pub restore: Option<RestoreFacts>,
+    /// The proof.
+    pub proof: Option<ProofFacts>,
 }
 
 /// What a stage gives.
@@ -108,7 +114,11 @@ pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged
         redactor: &context.redactor,
         listener: &context.listener,
     };
-    match examine(&scenario.backup, &place, true).await {
+    let purpose = match scenario.proof {
+        Level::Full => Purpose::Proof,
+        Level::Off | Level::Objects | Level::Counts => Purpose::Restore,
+    };
+    match examine(&scenario.backup, &place, purpose).await {
         Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
         Ok(mut backup) => {
             let misplaced = restore::target::problems(&backup, &scenario.restore);
@@ -202,39 +212,31 @@ pub async fn restore(
 }
 
 /// Compares what is in the database with what is in the backup; gives what was counted.
-pub async fn contents(
+pub async fn proof(
     scenario: &Scenario,
     server: &ThrowawayServer,
     backup: &Backup,
     log: &RestoreLog,
+    context: &Context,
 ) -> Staged<Counts> {
-    match restore::contents::compare(server, backup, &scenario.restore).await {
+    let level = scenario.proof;
+    match proof::prove(server, backup, &scenario.restore, level, &context.listener).await {
         Err(error) => unable(Stopped::error(error.to_string())),
-        Ok((rows, findings)) => {
-            let count: u64 = rows.iter().map(|table| table.backup).sum();
-            let judged = if findings.is_empty() {
-                let summary = format!(
-                    "{} rows of {} tables, counted one by one",
-                    show_count(count),
-                    rows.len()
-                );
-                Ok(Passed::new(Counts::of(&rows), summary))
+        Ok(proof) => {
+            let summary = proof.summary(level);
+            let judged = if proof.findings.is_empty() {
+                Ok(Passed::new(Counts::of(&proof.rows), summary))
             } else {
-                let verb = if findings.len() == 1 { "does" } else { "do" };
-                let summary = format!(
-                    "{} of {} tables {verb} not hold the rows of the backup",
-                    findings.len(),
-                    rows.len()
-                );
-                Err(Stopped::fail(summary, findings))
+                Err(Stopped::fail(summary, proof.findings))
             };
             let restore = RestoreFacts {
-                rows,
+                rows: proof.rows,
                 ..log.facts.clone()
             };
             (
                 Facts {
                     restore: Some(restore),
+                    proof: Some(proof.facts),
                     ..Facts::default()
                 },
                 judged,
@@ -264,6 +266,31 @@ pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
         Err(_) => Err(Stopped::error("the teardown did not end in time").hint(again)),
     };
     (Facts::default(), judged)
+}
+
+/// Runs a stage outside of a drill and tells how it went.
+///
+/// # Errors
+/// When it does not pass.
+pub async fn told<T>(
+    context: &Context,
+    stage: Stage,
+    work: impl Future<Output = Staged<T>>,
+) -> Result<T, Stopped> {
+    (context.listener)(Event::Stage(stage));
+    let began = Instant::now();
+    let (_, judged) = work.await;
+    let (outcome, summary) = match &judged {
+        Ok(Passed { summary, .. }) => (Outcome::Pass, summary),
+        Err(stopped) => (stopped.outcome.clone(), &stopped.summary),
+    };
+    (context.listener)(Event::StageEnded {
+        stage,
+        outcome,
+        summary: context.redactor.clean(summary),
+        duration: began.elapsed(),
+    });
+    judged.map(|passed| passed.value)
 }
 
 /// A stage that could not look and learnt nothing.

@@ -12,7 +12,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! redrill = "0.1"
+//! redrill = { git = "<the address of its repository>" }
 //!
 //! [[test]]
 //! name = "drills"

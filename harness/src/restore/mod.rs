@@ -1,7 +1,6 @@
 //! `Backup` + `&ThrowawayServer` → [`RestoreLog`]. The log decides, never an exit code. One method,
 //! one file.
 
-pub mod contents;
 mod log;
 mod pg_restore;
 mod psql;

@@ -168,7 +168,7 @@ fn a_listing_starts_nothing() {
             "shop::row-count/orders",
             "shop::row-count/wished-for",
             "shop::stage/backup",
-            "shop::stage/contents",
+            "shop::stage/proof",
             "shop::stage/restore",
             "shop::stage/server",
             "shop::stage/teardown",
@@ -257,7 +257,7 @@ fn what_was_not_tried_is_a_failed_test() {
     for (name, said) in [
         ("shop::stage/restore", "error"),
         (
-            "shop::stage/contents",
+            "shop::stage/proof",
             "not tried: the restore stage did not pass",
         ),
         (

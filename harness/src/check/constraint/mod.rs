@@ -330,6 +330,10 @@ impl Check for Constraint {
         findings.extend(self.numbers(&all));
         let wrong = findings.len() + entries.iter().map(|e| e.findings.len()).sum::<usize>();
         if wrong == 0 {
+            if entries.is_empty() {
+                return Err(CouldNotLook::because("`except` leaves no table to look at")
+                    .hint("leave out fewer, or remove the check"));
+            }
             if let Some(first) = unclear.into_iter().next() {
                 return Err(first);
             }

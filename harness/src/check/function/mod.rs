@@ -340,6 +340,13 @@ impl Check for Function {
             }
         }
         session.close().await;
+        let looked = !chosen.is_empty() || !self.digests.is_empty() || self.count.is_some();
+        if !looked && findings.is_empty() {
+            return Err(
+                CouldNotLook::because("`except` leaves no function to look at")
+                    .hint("leave out fewer, or remove the check"),
+            );
+        }
         if let Some(count) = self.count
             && count != chosen.len()
         {

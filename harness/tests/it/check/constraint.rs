@@ -88,6 +88,7 @@ async fn constraint() {
         ];
         plur.fails_each(fails).await;
         shapes(plur).await;
+        plur.cannot_look(case("all left out", "", "[[check.constraint]]\ntables = [\"plur.*\"]\nexcept = [\"plur.*\"]\nprimary-key = true\n"), "leaves no table").await;
         plur.cannot_look(case("a table without constraints", "", "[[check.constraint]]\ntable = \"org_acme.recall_log\"\nholds = true\n"), "no key and no CHECK").await;
         plur.cannot_look(
             case(

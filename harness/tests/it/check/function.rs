@@ -111,6 +111,7 @@ async fn function() {
             "[[check.function]]\nfunction = \"f.\\\"Quoted (x)\\\"()\"\nsha256 = \"4d45ecf98629922e0d65f6ff80e838f13b8759c337258014934ba416f05d9de2\"\n",
         ))
         .await;
+        plur.cannot_look(case("all left out", "", "[[check.function]]\nfunctions = [\"plur.*\"]\nexcept = [\"plur.*\"]\nsafe = true\n"), "leaves no function").await;
         plur.cannot_look(case("a name that cannot be read", "", "[[check.function]]\nfunction = \"plur.embed(a b c)\"\n"), "cannot read the name").await;
     })
     .await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redrill::outcome::{
     BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Inspection, Measure, NotTested,
-    Objective, Outcome, Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult,
-    TableHeld, TableRows, TimeSource, Tolerated,
+    Objective, Outcome, Phase, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts, Stage,
+    StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
 
 /// All examples, by the name of their files.
@@ -52,9 +52,9 @@ pub fn proven() -> DrillResult {
                 71_906,
             ),
             stage(
-                Stage::Contents,
+                Stage::Proof,
                 Outcome::Pass,
-                "50 004 rows in 41 tables, all there",
+                "50 004 rows of 41 tables, 14 sequences, 1 materialized view, compared with the backup value by value",
                 5_040,
             ),
             stage(
@@ -68,6 +68,7 @@ pub fn proven() -> DrillResult {
         backup: Some(backup()),
         server: Some(server()),
         restore: Some(restore()),
+        proof: Some(proof()),
         objectives: vec![
             Objective::time(
                 "restore-within",
@@ -86,6 +87,7 @@ pub fn proven() -> DrillResult {
         }],
         repeat: "redrill run scenarios/plur/nightly.toml --backup /backups/plur-2025-11-21.sql.gz"
             .to_owned(),
+        seen: None,
         interrupted: false,
     }
 }
@@ -103,7 +105,7 @@ pub fn not_proven() -> DrillResult {
         Some(Duration::from_secs(1_511)),
     );
     result.stages[3] = StageResult {
-        stage: Stage::Contents,
+        stage: Stage::Proof,
         outcome: Outcome::Fail,
         summary: "2 of 41 tables differ".to_owned(),
         findings: vec![
@@ -198,6 +200,7 @@ pub fn inconclusive() -> DrillResult {
     }
     result.server = None;
     result.restore = None;
+    result.proof = None;
     result.objectives[0] = Objective::time("restore-within", Duration::from_secs(1_200), None);
     result.objectives[1] = Objective::time(
         "max-age",
@@ -352,6 +355,10 @@ fn backup() -> BackupFacts {
         tables: 41,
         rows: 50_004,
         large_objects: 0,
+        has_owners: true,
+        has_privileges: true,
+        makes: vec!["plur".to_owned()],
+        manifest: None,
         tiers: Vec::new(),
         previous: Some("18.4 MB, 18.3 MB before in plur-2025-11-20.sql.gz".to_owned()),
         before: None,
@@ -390,12 +397,22 @@ fn server() -> ServerFacts {
     }
 }
 
+fn proof() -> ProofFacts {
+    ProofFacts {
+        level: "full".to_owned(),
+        sequences: 14,
+        views: 1,
+        ..ProofFacts::default()
+    }
+}
+
 fn restore() -> RestoreFacts {
     let rows = |table: &str, rows| TableRows {
         database: "plur".to_owned(),
         table: table.to_owned(),
         backup: rows,
         restored: Some(rows),
+        values: Values::Same,
     };
     let mut all = vec![
         rows("plur.audit_2025_11", 5_004),

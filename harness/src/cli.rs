@@ -208,7 +208,8 @@ pub struct Baseline {
     /// The file to write. Default: `NAME.baseline.toml`, by the database, scenario or backup; of a dump, beside it.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Make a dump of the same snapshot: `.dump` is a custom archive, anything else plain SQL.
+    /// Make a dump of the same snapshot: `.dump` is a custom archive; anything else plain SQL, and `.gz`, `.zst` and
+    /// `.lz4` compress it.
     #[arg(long, value_name = "DUMP")]
     pub(crate) with_dump: Option<PathBuf>,
     /// A pg_dump that is no older than the server.

@@ -83,7 +83,10 @@ async fn stages(
         )
         .await?;
     let counts = record
-        .stage(Stage::Proof, stage::proof(scenario, server, &backup, &log))
+        .stage(
+            Stage::Proof,
+            stage::proof(scenario, server, &backup, &log, context),
+        )
         .await?;
     let facts = backup.facts();
     let ground = Ground {

@@ -80,8 +80,9 @@ struct WireHistory {
     up_to: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
+    /// Some on each line.
     #[serde(default)]
-    newest: Vec<String>,
+    newest: String,
 }
 
 /// Writes a baseline as text.
@@ -130,7 +131,7 @@ fn to_wire(database: &Database) -> WireDatabase {
             columns: history.columns.clone(),
             up_to,
             sealed,
-            newest: history.newest.clone(),
+            newest: lines_of(&history.newest),
         };
         (table.clone(), wire)
     });
@@ -153,6 +154,12 @@ fn to_wire(database: &Database) -> WireDatabase {
         difference: difference.collect(),
         catalog: toml::Table::new(),
     }
+}
+
+/// Digests, some on each line.
+fn lines_of(digests: &[String]) -> String {
+    let lines = digests.chunks(4).map(|line| line.join(" "));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Reads a baseline from a file.
@@ -221,7 +228,7 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
             watermark: wire.watermark,
             columns: wire.columns,
             sealed,
-            newest: wire.newest,
+            newest: wire.newest.split_whitespace().map(str::to_owned).collect(),
         };
         Ok((table, history))
     });

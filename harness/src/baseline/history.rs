@@ -15,8 +15,9 @@ use crate::outcome::Finding;
 use crate::redact::hex;
 use crate::units::show_count;
 
-/// How many of the newest rows are known one by one.
-const NEWEST: usize = 100;
+/// How many of the newest rows are known one by one, at least and at most; between them it is a hundredth. More
+/// are put in at once where there are more.
+const NEWEST: (u64, u64) = (50, 1000);
 
 /// Bytes of a row's digest that are kept where rows are known one by one.
 const KEPT: usize = 16;
@@ -78,19 +79,24 @@ pub async fn watermark(
         .await
 }
 
-/// Takes the history of a table; `None` where no column of it grows.
+/// Takes the history of a table with so many rows; `None` where no column of it grows.
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn take(session: &mut Session, table: &Table) -> Result<Option<History>, DatabaseError> {
+pub async fn take(
+    session: &mut Session,
+    table: &Table,
+    rows: u64,
+) -> Result<Option<History>, DatabaseError> {
     let name = &table.name;
     let Some(watermark) = watermark(session, name).await? else {
         return Ok(None);
     };
     let column = quote_ident(&watermark);
+    let newest = (rows / 100).clamp(NEWEST.0, NEWEST.1);
     let up_to = session
         .value(&format!(
-            "SELECT {column}::pg_catalog.text FROM ONLY {name} ORDER BY {column} DESC OFFSET {NEWEST} LIMIT 1"
+            "SELECT {column}::pg_catalog.text FROM ONLY {name} ORDER BY {column} DESC OFFSET {newest} LIMIT 1"
         ))
         .await?;
     let mut history = History {
@@ -242,7 +248,7 @@ impl History {
                         "{} rows were put in {up_to}",
                         show_count(now.count - was.count)
                     ),
-                    "somebody wrote into the past; or rows do not come in the order of this column, and it is no watermark",
+                    "somebody wrote into the past, or rows do not come in the order of this column; take the baseline when no long transaction is under way",
                 ),
             });
         }

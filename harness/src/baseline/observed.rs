@@ -2,7 +2,9 @@
 //! can be held against it.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -81,6 +83,8 @@ pub fn save(path: &Path, baseline: &Baseline) -> Result<(), String> {
         std::fs::create_dir_all(folder)?;
         let mut staged = tempfile::Builder::new()
             .prefix(".redrill-")
+            // As any file that a program makes; a temporary file is its owner's alone otherwise.
+            .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)?;
         staged.write_all(text.as_bytes())?;
         staged.as_file().sync_all()?;

@@ -169,15 +169,14 @@ async fn read(
             .known
             .get(&table.name)
             .filter(|known| known.digest.is_some() || !wish.digests);
-        rows.push((
-            table.name.clone(),
-            match known {
-                Some(known) => known.clone(),
-                None => count(session, &table, wish.digests).await?,
-            },
-        ));
+        let counted = match known {
+            Some(known) => known.clone(),
+            None => count(session, &table, wish.digests).await?,
+        };
+        let number = counted.count;
+        rows.push((table.name.clone(), counted));
         if table.line.iter().any(|name| grows.contains(name)) {
-            let found = history::take(session, &table).await?;
+            let found = history::take(session, &table, number).await?;
             histories.push((table.name, found));
         }
     }

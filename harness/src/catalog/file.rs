@@ -107,17 +107,17 @@ fn key(name: &str) -> String {
     }
 }
 
-/// A value: several lines as they are, where TOML can say them so.
+/// A value: several lines as they are, where TOML can say them so, else with escapes.
 fn quoted(value: &str) -> String {
+    if !value.contains('\n') {
+        return one_line(value);
+    }
     let literal = |c: char| c == '\n' || c == '\t' || !c.is_control();
-    let as_is = value.contains('\n')
-        && value.chars().all(literal)
-        && !value.contains("'''")
-        && !value.ends_with('\'');
+    let as_is = value.chars().all(literal) && !value.contains("'''") && !value.ends_with('\'');
+    // The line break behind the opening quotes is not part of the value.
     match as_is {
-        // The line break behind the opening quotes is not part of the value.
         true => format!("'''\n{value}'''"),
-        false => one_line(value),
+        false => format!("\"\"\"\n{}\"\"\"", escaped(value, "\n\t")),
     }
 }
 
@@ -126,9 +126,15 @@ fn one_line(value: &str) -> String {
     if value.contains(['"', '\\']) && !value.contains(|c: char| c == '\'' || c.is_control()) {
         return format!("'{value}'");
     }
-    let mut text = String::from("\"");
+    format!("\"{}\"", escaped(value, ""))
+}
+
+/// As a basic string has it; what is in `kept` stays as it is.
+fn escaped(value: &str, kept: &str) -> String {
+    let mut text = String::new();
     for c in value.chars() {
         match c {
+            c if kept.contains(c) => text.push(c),
             '"' => text.push_str("\\\""),
             '\\' => text.push_str("\\\\"),
             '\n' => text.push_str("\\n"),
@@ -140,7 +146,6 @@ fn one_line(value: &str) -> String {
             c => text.push(c),
         }
     }
-    text.push('"');
     text
 }
 

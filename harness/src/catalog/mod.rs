@@ -47,6 +47,8 @@ pub mod unreadable {
 pub const SERVER: &str = "server";
 /// The object that holds what is said of the database itself.
 pub const DATABASE: &str = "database";
+/// The object that holds whose large objects are and who may do what with them.
+pub const LARGE_OBJECTS: &str = "large objects";
 /// The object that holds what `ALTER DATABASE … SET` set.
 pub const DATABASE_SETTINGS: &str = "database settings";
 

@@ -163,16 +163,27 @@ async fn dump(
         return Err("the server exports no snapshot, so that a dump would speak of another moment\nhint: take both from the primary, without a pooler between".to_owned());
     };
     let file = std::path::absolute(file).map_err(|error| error.to_string())?;
-    let custom = file.extension().is_some_and(|ending| ending == "dump");
+    let ending = file
+        .extension()
+        .map(|ending| ending.to_string_lossy().into_owned());
+    let mut arguments = vec![
+        format!("--dbname={}", source.address().shown()),
+        format!("--snapshot={snapshot}"),
+        format!("--file={}", file.display()),
+    ];
+    arguments.extend(match ending.as_deref() {
+        Some("dump") => vec!["--format=custom".to_owned()],
+        Some("gz") => vec!["--compress=6".to_owned()],
+        Some(method @ ("zst" | "lz4")) => {
+            let method = if method == "zst" { "zstd" } else { method };
+            vec![format!("--compress={method}")]
+        }
+        Some(_) | None => Vec::new(),
+    });
     let output = process::run(
         Program {
             path: program.to_owned(),
-            arguments: vec![
-                format!("--dbname={}", source.address().shown()),
-                format!("--snapshot={snapshot}"),
-                format!("--format={}", if custom { "custom" } else { "plain" }),
-                format!("--file={}", file.display()),
-            ],
+            arguments,
             environment: source.address().environment(environment),
             input: Input::Nothing,
             ..Program::default()

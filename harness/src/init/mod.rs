@@ -370,7 +370,7 @@ pub async fn from_backup(
     let counts = told(
         context,
         Stage::Proof,
-        stage::proof(&scenario, server, &backup, &log),
+        stage::proof(&scenario, server, &backup, &log, context),
     )
     .await?;
     let facts = backup.facts();

@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod baseline;
 mod broken;
 mod catalog;
 mod check;

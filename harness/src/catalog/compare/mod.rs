@@ -2,6 +2,7 @@
 
 mod deparse;
 mod excerpt;
+mod fold;
 mod partition;
 mod reach;
 mod scope;
@@ -109,6 +110,7 @@ pub fn compare(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<Change> {
             sides.removed(object, properties, &mut changes);
         }
     }
+    let mut changes = fold::fold(&sides, changes);
     if scope.privileges {
         reach::explain(sides.old, sides.new, &mut changes);
     }
@@ -242,6 +244,9 @@ fn same_order(old: Option<&String>, new: Option<&String>) -> bool {
 /// An object with all that belongs to it, one line each; of several lines the first.
 fn whole(catalog: &Catalog, object: &str, properties: &Properties) -> String {
     let line = |name: &str, value: &str| {
+        if matches!(name, "columns" | "labels" | "attributes") {
+            return format!("{name}: {}", value.replace('\n', ", "));
+        }
         let mut lines = value.lines().filter(|line| !line.trim().is_empty());
         let first = lines.next().unwrap_or_default();
         let more = if lines.next().is_some() { " …" } else { "" };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Sides, Weight, What};
-use crate::catalog::{DATABASE, Properties, SERVER};
+use crate::catalog::{DATABASE, LARGE_OBJECTS, Properties, SERVER};
 
 /// Beginning of a property that says what a role may do.
 pub const GRANT: &str = "grant to ";
@@ -48,10 +48,23 @@ fn gained(old: Option<&str>, new: Option<&str>) -> Vec<String> {
     gained
         .filter(|(right, grantable)| before.get(right).is_none_or(|had| grantable > had))
         .map(|(right, grantable)| match grantable {
-            true => format!("{right} (grantable)"),
+            true => format!("{right}, and hand it on,"),
             false => right.to_owned(),
         })
         .collect()
+}
+
+/// Of what many together have; they come and go as rows do.
+fn large_objects(name: &str, what: What) -> Judged {
+    match what {
+        What::Added if name.starts_with(GRANT) => {
+            because(Weight::Widened, "of no large object this was so before")
+        }
+        What::Removed => because(Weight::Broken, "it is so of no large object any more"),
+        What::Added | What::Changed => {
+            because(Weight::Note, "large objects come and go as rows do")
+        }
+    }
 }
 
 /// Weighs an object that only one side has.
@@ -63,6 +76,9 @@ pub fn object(what: What, object: &str, properties: &Properties) -> Judged {
         || object.starts_with("parameter ")
         || properties.contains_key("part of");
     match what {
+        What::Added if object == LARGE_OBJECTS => {
+            because(Weight::Note, "there was no large object before")
+        }
         What::Added if mode == Some("permissive") => {
             because(Weight::Widened, "a permissive policy shows more rows")
         }
@@ -120,6 +136,9 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
     let (old, new) = (change.old.as_deref(), change.new.as_deref());
     let name = change.property.as_deref().unwrap_or_default();
     let object = change.object.as_str();
+    if object == LARGE_OBJECTS {
+        return large_objects(name, change.what);
+    }
     if let Some(grantee) = name.strip_prefix(GRANT) {
         return grant(grantee, old, new, sides.other_major());
     }

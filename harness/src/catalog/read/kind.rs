@@ -43,9 +43,9 @@ SELECT 'pg_type ' || t.oid AS key,
 const BASE_TYPES: &str = r#"
 SELECT 'pg_type ' || oid AS key,
        typinput AS input, typoutput AS output,
-       nullif(typreceive, 0) AS receive, nullif(typsend, 0) AS send,
-       nullif(typmodin, 0) AS "modifier input", nullif(typmodout, 0) AS "modifier output",
-       nullif(typanalyze, 0) AS "analyze",
+       nullif(typreceive, 0)::pg_catalog.regproc AS receive, nullif(typsend, 0)::pg_catalog.regproc AS send,
+       nullif(typmodin, 0)::pg_catalog.regproc AS "modifier input", nullif(typmodout, 0)::pg_catalog.regproc AS "modifier output",
+       nullif(typanalyze, 0)::pg_catalog.regproc AS "analyze",
        typlen AS length, typalign AS alignment, typstorage AS storage, typcategory AS category,
        CASE WHEN typispreferred THEN 'yes' END AS preferred,
        CASE WHEN typbyval THEN 'yes' END AS "by value",
@@ -64,7 +64,7 @@ SELECT 'pg_type ' || r.rngtypid AS key,
        (SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(l.collname)
           FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
          WHERE l.oid = r.rngcollation) AS collation,
-       nullif(r.rngcanonical, 0) AS canonical, nullif(r.rngsubdiff, 0) AS difference
+       nullif(r.rngcanonical, 0)::pg_catalog.regproc AS canonical, nullif(r.rngsubdiff, 0)::pg_catalog.regproc AS difference
   FROM pg_catalog.pg_range r WHERE r.rngtypid >= 16384"#;
 
 /// The locale's column changed its name twice.
@@ -105,9 +105,9 @@ SELECT 'pg_ts_dict ' || d.oid AS key,
 
 const TEXT_SEARCH_PARSERS: &str = r#"
 SELECT 'pg_ts_parser ' || oid AS key, prsstart AS start, prstoken AS token, prsend AS "end",
-       nullif(prsheadline, 0) AS headline, prslextype AS types
+       nullif(prsheadline, 0)::pg_catalog.regproc AS headline, prslextype AS types
   FROM pg_catalog.pg_ts_parser WHERE oid >= 16384"#;
 
 const TEXT_SEARCH_TEMPLATES: &str = r#"
-SELECT 'pg_ts_template ' || oid AS key, nullif(tmplinit, 0) AS init, tmpllexize AS lexize
+SELECT 'pg_ts_template ' || oid AS key, nullif(tmplinit, 0)::pg_catalog.regproc AS init, tmpllexize AS lexize
   FROM pg_catalog.pg_ts_template WHERE oid >= 16384"#;

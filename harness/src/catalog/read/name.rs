@@ -4,11 +4,14 @@
 ///
 /// An index that a constraint stands on is that constraint. A partition's copy of a foreign key is called after the
 /// one it is a copy of, because a restore names it anew; what the server adds for each partition that a key refers to
-/// is left out. So are constraints that only say NOT NULL, which a column says.
+/// is left out. So are constraints that only say NOT NULL, which a column says, and what comes with every range type:
+/// its constructors and their cast.
 pub const NAMES: &str = r#"
 WITH member AS MATERIALIZED (
-  SELECT classid, objid FROM pg_catalog.pg_depend
+  SELECT DISTINCT classid, objid FROM pg_catalog.pg_depend
    WHERE deptype = 'e' AND refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+      OR deptype = 'i' AND refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+         AND classid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_cast'::pg_catalog.regclass)
 ),
 place AS MATERIALIZED (
   SELECT oid, pg_catalog.quote_ident(nspname) || '.' AS schema

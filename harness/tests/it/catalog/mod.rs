@@ -1,5 +1,7 @@
 //! A catalog read of real databases: the same each time, the same after a dump and a restore.
 
+mod change;
+
 use redrill::catalog::compare::{Change, Scope, Weight, compare};
 use redrill::catalog::{Catalog, file};
 use redrill::server::{Client, ClientInput};

@@ -257,7 +257,13 @@ impl Plur {
     pub async fn look(&self, case: Case<'_>) -> Result<Observation, Finding> {
         let database = self.cloned().await;
         if !case.change.is_empty() {
-            self.sql(&database, case.change).await;
+            let change = case.change.replace("{database}", &database);
+            self.sql(&database, &change).await;
+        }
+        // The clone stands for the database that the backup makes.
+        let mut backup = self.backup.clone();
+        if !backup.makes.is_empty() {
+            backup.makes.push(database.clone());
         }
         let check = parse(case.check);
         let folder = root().join("scenarios");
@@ -265,7 +271,7 @@ impl Plur {
             server: &self.server,
             run: &self.run.id,
             database: &database,
-            backup: &self.backup,
+            backup: &backup,
             counts: &Counts::default(),
             sessions: &Sessions::default(),
             observed: &Observed::default(),

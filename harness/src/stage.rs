@@ -11,7 +11,9 @@ use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage};
+use crate::outcome::{
+    BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
+};
 use crate::proof::{self, settings::Level};
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
@@ -218,8 +220,8 @@ pub async fn proof(
     context: &Context,
 ) -> Staged<Counts> {
     let level = scenario.proof;
-    match proof::prove(server, backup, &scenario.restore, level, &context.listener).await {
-        Err(error) => unable(Stopped::error(error.to_string())),
+    match proof::prove(server, backup, &scenario.restore, log, level, &context.listener).await {
+        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
         Ok(proof) => {
             let summary = proof.summary(level);
             let judged = if proof.findings.is_empty() {

@@ -17,6 +17,7 @@ mod check;
 mod drill;
 mod init;
 mod libtest;
+mod proof;
 mod report;
 mod server;
 mod support;

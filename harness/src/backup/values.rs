@@ -139,6 +139,6 @@ mod tests {
     #[case("(id)", &["id"])]
     #[case("(id, \"a, b\", \"c\"\")\")", &["id", "\"a, b\"", "\"c\"\")\""])]
     fn lists_of_columns_are_split(#[case] list: &str, #[case] expected: &[&str]) {
-        assert_eq!(super::names(list), expected);
+        assert_eq!(names(list), expected);
     }
 }

@@ -507,7 +507,12 @@ fn judge(table: &Table, seen: Seen, level: Level) -> Judged {
 }
 
 fn expected(rows: u64) -> String {
-    format!("{} rows, as in the backup", show_count(rows))
+    format!("{}, as in the backup", show_rows(rows))
+}
+
+fn show_rows(rows: u64) -> String {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    format!("{} {noun}", show_count(rows))
 }
 
 /// Compares how many rows there are.
@@ -525,8 +530,7 @@ fn count(
         std::cmp::Ordering::Less => may_be_fewer && restored > 0,
     };
     (!good).then(|| {
-        let actual = format!("{} rows", show_count(restored));
-        Finding::about(table.to_string(), expected(backup), actual).hint(
+        Finding::about(table.to_string(), expected(backup), show_rows(restored)).hint(
             "look for its COPY among the restore's errors, and for triggers and rules that act on it",
         )
     })

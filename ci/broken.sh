@@ -25,5 +25,6 @@ fixtures/databases/plur/make.sh
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
 export REDRILL_BROKEN="$*"
-exec cargo test --package redrill --test it --locked --quiet -- --ignored --nocapture --exact \
-    broken::every_fault_is_caught_and_nothing_harmless_alarms
+exec cargo test --package redrill --test it --locked --quiet -- --ignored --nocapture --exact --test-threads 1 \
+    broken::every_fault_is_caught_and_nothing_harmless_alarms \
+    check::baseline::every_change_of_the_table_is_seen_by_the_baseline_alone

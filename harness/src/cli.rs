@@ -48,6 +48,12 @@ pub enum Command {
     /// Recover one table from a backup: restore on a throwaway server, write the table for a person
     /// to load.
     Recover(Recover),
+    /// Write a first scenario for a database that nobody described, from a backup or from the database.
+    Init(Init),
+    /// Take a baseline: what a known-good database looks like, for later drills to be held against.
+    Baseline(Baseline),
+    /// Show what a drill saw that is not as in the baseline; write into it what you accept.
+    Accept(Accept),
     /// List scenarios and their checks, without starting anything.
     List(Scenarios),
     /// Explain a kind of check; without one, list the kinds.
@@ -178,6 +184,102 @@ pub struct Recover {
     pub(crate) work: Work,
 }
 
+/// `redrill baseline`.
+///
+/// Reads the definition of every object, the rights of every role, the rows of every table (their number and a
+/// digest of their values), the history of tables that only grow and the values of sequences, and writes them to
+/// one file, to be committed. A scenario holds a backup against it with `[[check.baseline]] file = "FILE"`.
+///
+/// A database that is named by its address is only read, in one snapshot. With `--with-dump`, pg_dump runs on that
+/// same snapshot: the baseline that is written beside the dump is its manifest, and speaks of the very rows that
+/// are in it.
+#[derive(Debug, Args)]
+#[command(after_help = BASELINE_CODES)]
+pub struct Baseline {
+    /// The address of a database, as in `postgres://reader@db/orders`; or a scenario (.toml) or a backup, which is
+    /// restored on a throwaway server.
+    #[arg(
+        long,
+        value_name = "URL|SCENARIO|BACKUP",
+        env = "REDRILL_FROM",
+        hide_env_values = true
+    )]
+    pub(crate) from: String,
+    /// The file to write. Default: `NAME.baseline.toml`, by the database, scenario or backup; of a dump, beside it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Make a dump of the same snapshot: `.dump` is a custom archive; anything else plain SQL, and `.gz`, `.zst` and
+    /// `.lz4` compress it.
+    #[arg(long, value_name = "DUMP")]
+    pub(crate) with_dump: Option<PathBuf>,
+    /// A pg_dump that is no older than the server.
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        default_value = "pg_dump",
+        requires = "with_dump"
+    )]
+    pub(crate) pg_dump: PathBuf,
+    /// Tables that only grow, beside those that are recognised; may be repeated.
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) append_only: Vec<String>,
+    /// Replace FILE if it is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Use this provider, whatever the scenario says.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// `redrill accept`.
+///
+/// Compares the baseline of a scenario with what its last drill saw, and shows each difference. On a terminal it
+/// asks for each; elsewhere nothing is written unless `--object` or `--all` says what is accepted. A right that
+/// became wider is only accepted by its name.
+#[derive(Debug, Args)]
+#[command(after_help = ACCEPT_CODES)]
+pub struct Accept {
+    /// The scenario, or a baseline file.
+    #[arg(value_name = "SCENARIO|BASELINE")]
+    pub(crate) scenario: PathBuf,
+    /// What the drill saw. Default: the one in the scenario's reports.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seen: Option<PathBuf>,
+    /// Where the reports of `redrill run` are.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) reports: PathBuf,
+    /// Accept what this names, as it is shown: `table app.orders`; `*` stands for anything. May be repeated.
+    #[arg(long, value_name = "OBJECT")]
+    pub(crate) object: Vec<String>,
+    /// Accept everything but rights that became wider.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// The exit codes of `redrill baseline`.
+const BASELINE_CODES: &str = "\
+Exit codes:
+    0  FILE is written
+    2  bad command line or scenario, or FILE is there already
+    3  could not: no answer from the database, backup not found, no server, FILE not writable
+   10  the backup is not whole, or does not restore without an error
+  130  Ctrl-C or SIGTERM; cleaned up, no FILE";
+
+/// The exit codes of `redrill accept`.
+const ACCEPT_CODES: &str = "\
+Exit codes:
+    0  there is no difference, or every one is accepted and written
+    2  bad command line or scenario
+    3  could not: no baseline, no drill that saw anything
+   10  there are differences that are not accepted";
+
 /// What `redrill recover` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
@@ -186,6 +288,66 @@ pub enum TableFormat {
     /// The rows, with the names of the columns in the first line.
     Csv,
 }
+
+/// `redrill init`.
+///
+/// From a backup: it is restored onto a throwaway server, as in a drill; what is there is looked at, and
+/// the scenario that comes out of it is tried on the same server. A check that does not hold is written
+/// as a comment with the reason, so that the scenario is green at once.
+///
+/// From a database: it is only read, in one snapshot. With `--backup` what is written is also tried, on
+/// that backup.
+///
+/// What was guessed says so in a comment. The file is a person's from then on: redrill never changes it.
+#[derive(Debug, Args)]
+#[command(after_help = INIT_CODES)]
+pub struct Init {
+    /// A backup, file or folder; or `postgres://user@host:5432/database`. A password comes from PGPASSWORD
+    /// or ~/.pgpass.
+    #[arg(long, value_name = "URL|BACKUP")]
+    pub(crate) from: String,
+    /// The folder to write to; made when it is not there.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// The scenario's name, and that of its file. Default: that of the backup without its time, or of the
+    /// database.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// A backup of the database that `--from` is the address of, to try the scenario on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Only this database, where the backup holds several; and the name of the database that is made for
+    /// a dump which makes none.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Replace the scenario if it is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Use this provider, whatever is there.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) opening: Opening,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// The exit codes of `redrill init`.
+const INIT_CODES: &str = "\
+Examples:
+    redrill init --from /backups/orders-2026-05-25.sql.gz --out scenarios
+    redrill init --from postgres://backup@db.internal/orders --out scenarios
+    redrill init --from postgres://backup@db.internal/orders --backup orders.dump --name orders
+
+Exit codes:
+    0  the scenario is written
+    2  bad command line, or the scenario is there already
+    3  could not: backup not found, no server, database not reached, DIR not writable
+   10  the backup is not whole, or does not restore without an error: nothing is written
+  130  Ctrl-C or SIGTERM; cleaned up, nothing is written";
 
 /// The exit codes of `redrill recover`.
 const RECOVER_CODES: &str = "\

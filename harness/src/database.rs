@@ -208,6 +208,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Wraps a connection that [`source`](crate::source) has opened.
+    pub(crate) const fn over(connection: PgConnection) -> Self {
+        Self { connection }
+    }
+
     /// Opens a read-only session as the bootstrap superuser, for looking at the catalogs.
     ///
     /// `search_path` is pinned: a hostile backup may have put its own `pg_class` in front.

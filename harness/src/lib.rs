@@ -1,6 +1,8 @@
 //! `redrill` proves that a PostgreSQL backup restores.
 
 pub mod backup;
+pub mod baseline;
+pub mod catalog;
 pub mod check;
 pub mod cleanup;
 pub mod cli;
@@ -11,6 +13,7 @@ pub mod digest;
 pub mod event;
 pub mod exit_code;
 pub mod incident;
+pub mod init;
 pub mod input;
 pub mod libtest;
 pub mod namespace;
@@ -28,6 +31,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod server;
 pub mod shared_memory;
+pub mod source;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::baseline::observed::Seen;
+
 /// How a stage or a check ended. Matched without a wildcard everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -336,6 +338,14 @@ pub struct BackupFacts {
     pub before: Option<Before>,
     /// The dumps of a bundle, in the order of their restore; empty for a single dump.
     pub parts: Vec<PartFacts>,
+    /// Whether it says who owns what.
+    pub has_owners: bool,
+    /// Whether it says who may do what.
+    pub has_privileges: bool,
+    /// Databases that it makes itself, with their properties and settings.
+    pub makes: Vec<String>,
+    /// The manifest that lies beside it, its name and its text.
+    pub manifest: Option<(String, String)>,
 }
 
 /// The size of a backup and of the one before it, both without what they are wrapped in where that is
@@ -550,6 +560,8 @@ pub struct DrillResult {
     pub not_tested: Vec<NotTested>,
     /// The command line that repeats this drill.
     pub repeat: String,
+    /// What the databases looked like, where a check compared all of it.
+    pub seen: Option<Seen>,
     /// Whether a signal ended it.
     pub interrupted: bool,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::baseline::observed::Seen;
 use crate::check::{Entry, Observation};
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -171,7 +172,10 @@ impl<'a> Record<'a> {
         looked: Result<Observation, Finding>,
     ) {
         let results = match looked {
-            Ok(observation) => self.observed(check, database, duration, observation),
+            Ok(mut observation) => {
+                self.not_tested(std::mem::take(&mut observation.not_tested));
+                self.observed(check, database, duration, observation)
+            }
             Err(finding) => {
                 let mut result = empty(check, database, Outcome::Error);
                 result.duration = duration;
@@ -190,6 +194,24 @@ impl<'a> Record<'a> {
         self.result.checks.extend(results);
     }
 
+    /// Notes what a check did not look at; what another one said already is said once.
+    fn not_tested(&mut self, more: Vec<NotTested>) {
+        for entry in more {
+            let entry = NotTested {
+                what: self.context.redactor.clean(&entry.what),
+                why: self.context.redactor.clean(&entry.why),
+            };
+            if !self.result.not_tested.contains(&entry) {
+                self.result.not_tested.push(entry);
+            }
+        }
+    }
+
+    /// Keeps what checks saw of whole databases.
+    pub fn saw(&mut self, seen: Option<Seen>) {
+        self.result.seen = seen;
+    }
+
     /// Makes results of what was seen. What belongs to no entry stands by itself, where there is any.
     fn observed(
         &self,
@@ -203,6 +225,7 @@ impl<'a> Record<'a> {
             actual,
             findings,
             entries,
+            not_tested: _,
         } = observation;
         let whole = entries.is_empty() || !findings.is_empty();
         let whole = whole.then_some((None, expected, actual, findings, duration));

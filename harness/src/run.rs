@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 
+use crate::baseline::observed::Observed;
 use crate::check::counts::Counts;
 use crate::check::sessions::Sessions;
 use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, DrillResult, Finding, Stage};
+use crate::outcome::{BackupFacts, CheckResult, DrillResult, Finding, Stage};
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -95,11 +96,41 @@ async fn stages(
         backup: &facts,
         counts: &counts,
         sessions: Sessions::default(),
+        observed: Observed::default(),
         run: &run.id,
         log: &log,
     };
     checks(&ground, record).await;
+    record.saw(ground.observed.seen(&facts, server.facts()));
     Some(())
+}
+
+/// Runs the checks of a scenario on a server that holds its backup already; gives what became of each, in
+/// the scenario's order.
+pub(crate) async fn judge(
+    scenario: &Scenario,
+    context: &Context,
+    restored: (&ThrowawayServer, &RestoreLog, &Counts),
+    backup: &BackupFacts,
+    run: &Run,
+) -> Vec<CheckResult> {
+    let (server, log, counts) = restored;
+    let mut record = Record::begin(scenario, context);
+    record.belongs_to(run);
+    let ground = Ground {
+        scenario,
+        context,
+        server,
+        backup,
+        counts,
+        sessions: Sessions::default(),
+        observed: Observed::default(),
+        run: &run.id,
+        log,
+    };
+    checks(&ground, &mut record).await;
+    ground.sessions.end().await;
+    record.finish().0.checks
 }
 
 /// What all checks of a drill stand on.
@@ -110,6 +141,7 @@ struct Ground<'a> {
     backup: &'a BackupFacts,
     counts: &'a Counts,
     sessions: Sessions,
+    observed: Observed,
     run: &'a str,
     log: &'a RestoreLog,
 }
@@ -163,6 +195,7 @@ async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
         backup: ground.backup,
         counts: ground.counts,
         sessions: &ground.sessions,
+        observed: &ground.observed,
         folder: &ground.scenario.folder,
         environment: &ground.context.environment,
         redactor: &ground.context.redactor,

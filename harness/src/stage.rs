@@ -1,7 +1,7 @@
 //! What each stage does, and what it gives: a value for the next one, facts for the reports, one
 //! line for people, and findings.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backup::examine::{Purpose, examine};
 use crate::backup::format::Format;
@@ -10,7 +10,10 @@ use crate::backup::{Backup, fit};
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts};
+use crate::event::Event;
+use crate::outcome::{
+    BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
+};
 use crate::proof::{self, settings::Level};
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
@@ -263,6 +266,31 @@ pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
         Err(_) => Err(Stopped::error("the teardown did not end in time").hint(again)),
     };
     (Facts::default(), judged)
+}
+
+/// Runs a stage outside of a drill and tells how it went.
+///
+/// # Errors
+/// When it does not pass.
+pub async fn told<T>(
+    context: &Context,
+    stage: Stage,
+    work: impl Future<Output = Staged<T>>,
+) -> Result<T, Stopped> {
+    (context.listener)(Event::Stage(stage));
+    let began = Instant::now();
+    let (_, judged) = work.await;
+    let (outcome, summary) = match &judged {
+        Ok(Passed { summary, .. }) => (Outcome::Pass, summary),
+        Err(stopped) => (stopped.outcome.clone(), &stopped.summary),
+    };
+    (context.listener)(Event::StageEnded {
+        stage,
+        outcome,
+        summary: context.redactor.clean(summary),
+        duration: began.elapsed(),
+    });
+    judged.map(|passed| passed.value)
 }
 
 /// A stage that could not look and learnt nothing.

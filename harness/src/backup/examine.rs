@@ -90,6 +90,7 @@ pub async fn examine(
     let (now, before) = tokio::join!(now, look_back(before, &subject.previous, keys, place));
     let mut backup = now?;
     backup.warnings.extend(found.warnings.iter().cloned());
+    backup.manifest.clone_from(&found.manifest);
     digests(&mut backup, &found);
     if let Some((previous, warning)) = before {
         backup.warnings.extend(warning);

@@ -73,6 +73,8 @@ pub struct Backup {
     pub previous: Option<String>,
     /// Its size and that of the backup before.
     pub before: Option<Before>,
+    /// The manifest that lies beside it, its name and its text.
+    pub manifest: Option<(String, String)>,
     /// What makes it no whole backup; empty for a good one.
     pub problems: Vec<Finding>,
     /// What is odd about it and does not matter.
@@ -209,6 +211,15 @@ impl Backup {
             tiers: self.tiers.clone(),
             previous: self.previous.clone(),
             before: self.before.clone(),
+            has_owners: contents.has_owners,
+            has_privileges: contents.has_privileges,
+            makes: self
+                .parts
+                .iter()
+                .filter(|part| !part.contents.connects.is_empty())
+                .flat_map(|part| part.contents.creates.iter().cloned())
+                .collect(),
+            manifest: self.manifest.clone(),
             parts: parts
                 .iter()
                 .map(|part| PartFacts {

@@ -250,6 +250,7 @@ mod tests {
             unpacked_bytes: None,
             sha256: format!("{bytes} {tables:?}"),
             digest: None,
+            manifest: None,
             made: None,
             parts: vec![Part {
                 name: "x".to_owned(),

@@ -1,10 +1,11 @@
 //! How many rows tables hold: each is read once in a drill, however many checks count on it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use crate::baseline::Rows;
 use crate::database::{DatabaseError, QualifiedName, Session};
 use crate::outcome::TableRows;
 
@@ -31,7 +32,7 @@ SELECT n.nspname, c.relname
  WHERE c.relkind <> 'p'";
 
 impl Counts {
-    /// Begins with what the contents stage has counted already, one relation at a time.
+    /// Begins with what the proof has counted already, one relation at a time.
     #[must_use]
     pub fn of(rows: &[TableRows]) -> Self {
         let known = rows.iter().filter_map(|table| {
@@ -41,6 +42,23 @@ impl Counts {
         Self {
             known: Mutex::new(known.collect()),
         }
+    }
+
+    /// Gives what is counted already in a database, by relation as SQL names it.
+    #[must_use]
+    pub fn known(&self, database: &str) -> BTreeMap<String, Rows> {
+        // A panic elsewhere leaves the map as it was: an entry is there or not.
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_database = known.iter().filter(|((of, _), _)| of == database);
+        of_database
+            .filter_map(|((_, relation), count)| {
+                let rows = Rows {
+                    count: *count.get()?,
+                    digest: None,
+                };
+                Some((relation.clone(), rows))
+            })
+            .collect()
     }
 
     /// Gives the rows of a table as a query of it sees them: those of its partitions and of what

@@ -17,6 +17,7 @@ pub mod freshness;
 pub mod function;
 pub mod graph;
 pub mod index;
+pub mod known;
 pub mod partition;
 pub mod privilege;
 pub mod program;
@@ -43,9 +44,10 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::baseline::observed::Observed;
 use crate::database::{DatabaseError, QualifiedName, Session, Terms};
 use crate::input::{Environment, Problem, decode};
-use crate::outcome::{BackupFacts, Finding};
+use crate::outcome::{BackupFacts, Finding, NotTested};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 use common::COMMON_KEYS;
@@ -58,6 +60,7 @@ pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<api::Api>(),
         Kind::of::<append_only::AppendOnly>(),
+        Kind::of::<baseline::BaselineCheck>(),
         Kind::of::<command::Command>(),
         Kind::of::<constraint::Constraint>(),
         Kind::of::<extension::Extension>(),
@@ -93,6 +96,8 @@ pub struct Restored<'a> {
     pub sessions: &'a Sessions,
     /// How many rows tables hold: each is read once, however many checks count on it.
     pub counts: &'a Counts,
+    /// What checks saw of whole databases, for the record of the drill.
+    pub observed: &'a Observed,
     /// The folder that relative paths start from.
     pub folder: &'a Path,
     /// The environment, for secrets.
@@ -168,6 +173,8 @@ pub struct Observation {
     /// One for each object, where the scenario names several by a list or a pattern: each stands in
     /// the reports by itself. A check of one object has none.
     pub entries: Vec<Entry>,
+    /// What it could not look at and does not hold against the backup, and why.
+    pub not_tested: Vec<NotTested>,
 }
 
 /// What a check saw of one of several objects.
@@ -197,6 +204,7 @@ impl Observation {
             actual: actual.into(),
             findings,
             entries: Vec::new(),
+            not_tested: Vec::new(),
         }
     }
 
@@ -255,6 +263,11 @@ pub trait Check: Send + Sync {
     /// Whether no other check may look at the same time: for what tries a write (its locks would
     /// make others wait), starts a program, or has been seen to bring a server down.
     fn alone(&self) -> bool;
+
+    /// Tables that it takes for append-only, by name: their history belongs into a baseline.
+    fn append_only(&self) -> Vec<QualifiedName> {
+        Vec::new()
+    }
 
     /// Looks and compares.
     ///

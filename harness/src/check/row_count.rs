@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::baseline::Baseline;
+use crate::check::known::Known;
 use crate::check::target::{Targets, matches};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
@@ -142,7 +142,7 @@ impl Check for RowCount {
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let baseline = match &self.baseline {
-            Some(path) => Some(Baseline::load(restored.folder, path)?),
+            Some(path) => Some(Known::load(restored.folder, path)?),
             None => None,
         };
         let resolved = self.targets().resolve(&mut session).await?;
@@ -218,12 +218,7 @@ impl RowCount {
     }
 
     /// Compares one table's count with the bounds and the baseline.
-    fn compare(
-        &self,
-        table: &QualifiedName,
-        count: u64,
-        baseline: Option<&Baseline>,
-    ) -> Vec<Finding> {
+    fn compare(&self, table: &QualifiedName, count: u64, baseline: Option<&Known>) -> Vec<Finding> {
         let mut findings = bounds(table, count, self.exact, self.min, self.max);
         if let Some(baseline) = baseline {
             let name = table.to_string();
@@ -259,7 +254,7 @@ impl RowCount {
     }
 
     /// Finds tables that the baseline knows and a pattern names, but the database does not have.
-    fn lost(&self, baseline: &Baseline, found: &[QualifiedName]) -> Vec<Finding> {
+    fn lost(&self, baseline: &Known, found: &[QualifiedName]) -> Vec<Finding> {
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         baseline
             .rows
@@ -397,9 +392,9 @@ mod tests {
             tolerance: Some(Percent(5.0)),
             ..RowCount::default()
         };
-        let baseline = Baseline {
+        let baseline = Known {
             rows: [("app.orders".to_owned(), 100)].into(),
-            ..Baseline::default()
+            ..Known::default()
         };
         assert_eq!(
             check.compare(&orders(), count, Some(&baseline)).len(),
@@ -414,9 +409,9 @@ mod tests {
             ..RowCount::default()
         };
         let rows = [("app.orders", 1), ("app.lost", 2), ("other.kept", 3)];
-        let baseline = Baseline {
+        let baseline = Known {
             rows: rows.map(|(name, count)| (name.to_owned(), count)).into(),
-            ..Baseline::default()
+            ..Known::default()
         };
         let lost = check.lost(&baseline, &[orders()]);
         assert_eq!(lost.len(), 1);

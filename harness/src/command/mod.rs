@@ -1,13 +1,17 @@
 //! Subcommands. One subcommand, one file.
 
+pub mod accept;
+pub mod baseline;
 pub mod clean;
 pub mod doctor;
 pub mod explain;
+pub mod init;
 pub mod inspect;
 pub mod list;
 pub mod recover;
 pub mod run;
 pub mod schema;
+mod throwaway;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -42,6 +46,9 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
+            Command::Init(arguments) => init::run(arguments, environment, terminal).await,
+            Command::Baseline(arguments) => baseline::run(arguments, environment).await,
+            Command::Accept(arguments) => accept::run(&arguments, &environment, terminal),
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),

@@ -1,28 +1,26 @@
 //! `redrill recover`: one table out of a backup, for a person to load.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use super::inspect::open_with;
-use super::run::{provider, watch_signals};
+use super::run::provider;
+use super::throwaway::{of_a_backup, with_server};
 use super::{err, out};
-use crate::backup::examine::Subject;
-use crate::backup::source::Source;
-use crate::cleanup::Work;
+use crate::cleanup::Run;
 use crate::cli::{self, TableFormat, Terminal};
 use crate::context::Context;
 use crate::database::QualifiedName;
+use crate::exit_code;
 use crate::input::Environment;
-use crate::outcome::{Finding, Outcome, ScenarioFacts};
-use crate::proof::settings::Level;
+use crate::outcome::{Finding, Outcome};
 use crate::recover::write::{self, Destination, Format};
 use crate::recover::{NotRecovered, Recovered, Wish, recover};
 use crate::redact::Redactor;
 use crate::report::terminal::recovery;
 use crate::scenario::{self, Scenario};
-use crate::{exit_code, progress, restore, server, stage};
+use crate::server::ThrowawayServer;
 
 /// Runs the command; gives the exit code.
 pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> u8 {
@@ -33,62 +31,17 @@ pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Te
             return exit_code::INVALID;
         }
     };
-    let work = match Work::below(&arguments.work.work_dir) {
-        Ok(work) => work,
-        Err(error) => return no_work(&arguments.work.work_dir, &error),
+    let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
+        recover(&wish, scenario, context, run, server).await
     };
-    let (sender, interrupted) = watch::channel(false);
-    if let Err(error) = watch_signals(sender) {
-        err(&format!("cannot listen to signals: {error}"));
-        return exit_code::INTERNAL;
-    }
-    // What a killed run left is the next one's to remove, whatever that was for.
-    server::sweep(&work).await;
-    let run = match work.begin() {
-        Ok(run) => run,
-        Err(error) => return no_work(&arguments.work.work_dir, &error),
-    };
-    let context = Context {
-        work,
+    with_server(
+        &arguments.work.work_dir,
+        arguments.quiet,
         environment,
-        redactor: Redactor::default(),
-        listener: progress::listener(arguments.quiet),
-        interrupted,
-        repeat: String::new(),
-    };
-    let mut server = None;
-    let mut interrupted = context.interrupted.clone();
-    let ended = tokio::select! {
-        biased;
-        _ = interrupted.wait_for(|interrupted| *interrupted) => None,
-        ended = recover(&wish, scenario, &context, &run, &mut server) => Some(ended),
-    };
-    let (_, torn_down) = stage::teardown(server, run).await;
-    let code = match ended {
-        None => exit_code::INTERRUPTED,
-        Some(ended) => tell(ended, &wish, &context.redactor, terminal),
-    };
-    match torn_down {
-        Ok(_) => code,
-        Err(stopped) => {
-            err(&format!(
-                "{}\nhint: `redrill clean` tries again",
-                stopped.summary
-            ));
-            match code {
-                exit_code::PROVEN => exit_code::INCONCLUSIVE,
-                code => code,
-            }
-        }
-    }
-}
-
-fn no_work(folder: &Path, error: &std::io::Error) -> u8 {
-    err(&format!(
-        "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
-        folder.display()
-    ));
-    exit_code::INCONCLUSIVE
+        work,
+        |ended, redactor| tell(ended, &wish, redactor, terminal),
+    )
+    .await
 }
 
 /// What the command line asks for, seen to be possible before anything is started.
@@ -128,23 +81,6 @@ fn asked(
         make_roles: !is_scenario,
     };
     Ok((wish, scenario))
-}
-
-/// A backup of which no scenario says anything.
-fn of_a_backup(path: &Path) -> Scenario {
-    Scenario {
-        facts: ScenarioFacts::default(),
-        folder: PathBuf::new(),
-        backup: Subject::of(Source::path(path)),
-        max_age: None,
-        server: server::settings::Server::default(),
-        restore: restore::settings::Restore::default(),
-        proof: Level::Off,
-        restore_within: None,
-        incident: None,
-        not_tested: Vec::new(),
-        checks: Vec::new(),
-    }
 }
 
 /// A place that can be written to, as far as can be told before there is anything to write.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{NoScenarios, err, out, scenarios};
 use crate::backup::source::{Location, Source};
+use crate::baseline::observed;
 use crate::cleanup::Work;
 use crate::cli::{Provider, Run, Terminal};
 use crate::context::Context;
@@ -119,6 +120,16 @@ pub async fn run(
                 err(&format!(
                     "cannot write the reports to {}: {error}\nhint: name another folder with `--reports`",
                     arguments.reports.display()
+                ));
+            }
+        }
+        match observed::keep(&result, verdict) {
+            Ok(None) => {}
+            Ok(Some(path)) => out(&format!("record: {}", path.display())),
+            Err(why) => {
+                unwritten = true;
+                err(&format!(
+                    "{why}\nhint: the next drill is held against the record: let it be written"
                 ));
             }
         }

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::seen::Seen;
+use crate::baseline::observed;
 use crate::cleanup::Work;
 use crate::command::run::watch_signals;
 use crate::context::Context;
@@ -171,6 +172,7 @@ impl Ground {
         });
         report::write_all(reports, &result, verdict)
             .map_err(|error| format!("cannot write reports to {}: {error}", reports.display()))?;
+        observed::keep(&result, verdict)?;
         if result.interrupted {
             return Err(
                 "a signal ended the drill; everything that it started is removed".to_owned(),

@@ -9,16 +9,13 @@ mod find;
 mod look;
 pub mod write;
 
-use std::time::Instant;
-
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::database::QualifiedName;
-use crate::event::Event;
-use crate::outcome::{BackupFacts, Finding, Outcome, Stage};
+use crate::outcome::{BackupFacts, Finding, Stage};
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
-use crate::stage::{self, Passed, Staged, Stopped};
+use crate::stage::{self, Stopped, told};
 use crate::units::show_count;
 pub use find::Rows;
 pub use look::{Need, Table};
@@ -136,28 +133,6 @@ pub async fn recover(
         table,
         written,
     })
-}
-
-/// Runs a stage of the drill and tells how it went.
-async fn told<T>(
-    context: &Context,
-    stage: Stage,
-    work: impl Future<Output = Staged<T>>,
-) -> Result<T, Stopped> {
-    (context.listener)(Event::Stage(stage));
-    let began = Instant::now();
-    let (_, judged) = work.await;
-    let (outcome, summary) = match &judged {
-        Ok(Passed { summary, .. }) => (Outcome::Pass, summary),
-        Err(stopped) => (stopped.outcome.clone(), &stopped.summary),
-    };
-    (context.listener)(Event::StageEnded {
-        stage,
-        outcome,
-        summary: context.redactor.clean(summary),
-        duration: began.elapsed(),
-    });
-    judged.map(|passed| passed.value)
 }
 
 /// A number of rows, in words.

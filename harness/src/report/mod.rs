@@ -18,10 +18,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::baseline::file;
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
-/// Writes `drill.json`, `drill.md` and `junit.xml` into `<folder>/<scenario name>/`; of a drill of
+/// What a drill saw of the databases, beside its reports.
+pub const SEEN: &str = "seen.baseline.toml";
+
+/// Writes `drill.json`, `drill.md` and `junit.xml`, and what was seen of the databases, into `<folder>/<scenario name>/`; of a drill of
 /// some checks only, into a folder of its own, so that it never takes the place of a whole one.
 ///
 /// Each file appears whole or not at all; what an earlier drill left there is replaced.
@@ -39,11 +43,13 @@ pub fn write_all(
         ("drill.md", markdown::render(result, verdict)),
         ("junit.xml", junit::render(result, verdict)?),
     ];
+    let seen = result.seen.as_ref().map(|seen| file::write(&seen.baseline));
+    let seen = seen.transpose().map_err(io::Error::other)?;
+    let texts = texts.into_iter().chain(seen.map(|text| (SEEN, text)));
     fs::create_dir_all(&folder)?;
     // All are on disk before the first gets its name: an old report never stands beside a new one
     // because the disk is full.
     let staged = texts
-        .into_iter()
         .map(|(name, text)| Ok((folder.join(name), stage(&folder, &text)?)))
         .collect::<io::Result<Vec<_>>>()?;
     staged

@@ -2,6 +2,7 @@
 //!
 //! It reads without colour, in 80 columns, and in a CI log.
 
+pub mod initial;
 pub mod inspection;
 mod paper;
 pub mod recovery;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
+use redrill::baseline::observed::Observed;
 use redrill::check::counts::Counts;
 use redrill::check::sessions::Sessions;
 use redrill::check::{Observation, Restored};
@@ -290,6 +291,7 @@ async fn looks(
     seen: &mut Seen,
 ) {
     let (counts, sessions) = (Counts::default(), Sessions::default());
+    let observed = Observed::default();
     let redactor = Redactor::default();
     let look = async |check: &ScenarioCheck| {
         let restored = Restored {
@@ -299,6 +301,7 @@ async fn looks(
             backup: &plur.backup,
             counts: &counts,
             sessions: &sessions,
+            observed: &observed,
             folder: &scenario.folder,
             environment,
             redactor: &redactor,

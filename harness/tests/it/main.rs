@@ -10,7 +10,9 @@
 )]
 
 mod backup;
+mod baseline;
 mod broken;
+mod catalog;
 mod check;
 mod drill;
 mod libtest;

@@ -117,6 +117,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, Inspect
         unpacked_bytes: looked.unpacked_bytes,
         sha256: looked.sha256,
         digest: None,
+        manifest: None,
         made: made(found, looked.header_time),
         parts: looked.parts,
         tiers: Vec::new(),

@@ -354,7 +354,15 @@ fn key_of(rules: &Rules, entry: &Entry) -> String {
 }
 
 /// Endings of files that say something about a backup.
-const BESIDE: &[&str] = &[".sha256", ".sha256sum", ".md5", ".sig", ".asc", ".json"];
+const BESIDE: &[&str] = &[
+    ".sha256",
+    ".sha256sum",
+    ".md5",
+    ".sig",
+    ".asc",
+    ".json",
+    ".toml",
+];
 
 /// Tells whether a name is that of a file about backups, not of a backup.
 fn is_beside(name: &str) -> bool {

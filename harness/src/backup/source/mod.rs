@@ -9,6 +9,7 @@ mod command;
 mod digest;
 mod download;
 mod http;
+mod manifest;
 pub mod name;
 pub mod newest;
 pub mod path;
@@ -140,6 +141,8 @@ pub struct Found {
     pub expected_sha256: Option<(String, String)>,
     /// The SHA-256 of the bytes as they arrived, where they were fetched.
     pub received_sha256: Option<String>,
+    /// The manifest that lies beside it, its name and its text.
+    pub manifest: Option<(String, String)>,
     /// What is odd and does not keep it from being drilled.
     pub warnings: Vec<Finding>,
 }
@@ -161,6 +164,7 @@ impl Found {
                 .clone()
                 .map(|digest| (digest, "`sha256` of the scenario".to_owned())),
             received_sha256: None,
+            manifest: None,
             warnings: Vec::new(),
         }
     }

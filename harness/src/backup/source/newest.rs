@@ -12,7 +12,7 @@ use super::candidates::{Entry, choose};
 use super::name::is_older;
 use super::path::modified;
 use super::pattern::Match;
-use super::{Found, Pattern, Rules, SourceError, digest};
+use super::{Found, Pattern, Rules, SourceError, digest, manifest};
 
 /// What has not changed for this long is not looked at a second time.
 const QUIET: Duration = Duration::from_secs(120);
@@ -62,6 +62,7 @@ pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, Source
         )
     };
     digest::beside(&mut found);
+    manifest::beside(&mut found);
     Ok(found)
 }
 

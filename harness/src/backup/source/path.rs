@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Earlier, Found, Rules, SourceError, digest};
+use super::{Earlier, Found, Rules, SourceError, digest, manifest};
 
 /// Takes the file or folder.
 ///
@@ -32,6 +32,7 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, SourceError> {
     found.modified = modified(&metadata);
     found.earlier = earlier(path, &name, rules);
     digest::beside(&mut found);
+    manifest::beside(&mut found);
     Ok(found)
 }
 

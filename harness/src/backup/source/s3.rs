@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::candidates::{Choice, Entry, choose};
 use super::pattern::Match;
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, only};
-use super::{Found, Pattern, Place, Rules, SourceError, digest};
+use super::{Found, Pattern, Place, Rules, SourceError, digest, manifest};
 use crate::backup::settings::S3;
 use crate::input::secret::SecretText;
 
@@ -77,10 +77,17 @@ pub(super) async fn find(
     // Beside an older version lies the digest of the current one.
     if found.expected_sha256.is_none()
         && settings.version.is_none()
-        && let Some((side, text)) = bucket.side_file(&key).await
+        && let Some((side, text)) = bucket.side_file(&key, digest::ENDINGS, digest::READ).await
     {
         let name = key.rsplit('/').next().unwrap_or(&key);
         digest::stated(&mut found, name, side, text);
+    }
+    if settings.version.is_none()
+        && let Some((side, text)) = bucket
+            .side_file(&key, &[manifest::ENDING], manifest::READ)
+            .await
+    {
+        manifest::stated(&mut found, side, text);
     }
     Ok(found)
 }
@@ -165,16 +172,21 @@ impl Bucket {
         })
     }
 
-    /// Reads the digest that lies beside an object. Whoever may not look for one has none.
-    async fn side_file(&self, key: &str) -> Option<(String, Result<String, String>)> {
-        for ending in digest::ENDINGS {
+    /// Reads a file that lies beside an object. Whoever may not look for one has none.
+    async fn side_file(
+        &self,
+        key: &str,
+        endings: &[&str],
+        up_to: u64,
+    ) -> Option<(String, Result<String, String>)> {
+        for ending in endings {
             let side = format!("{key}{ending}");
             let Ok(found) = self.store.get(&path_of(&side).ok()?).await else {
                 continue;
             };
             let read = async {
-                if found.meta.size > digest::READ {
-                    return Err("it is too long for a digest".to_owned());
+                if found.meta.size > up_to {
+                    return Err("it is too long".to_owned());
                 }
                 let bytes = found.bytes().await;
                 let bytes = bytes.map_err(|error| format!("it cannot be read: {error}"))?;

@@ -169,6 +169,10 @@ impl Check for AppendOnly {
         true
     }
 
+    fn append_only(&self) -> Vec<QualifiedName> {
+        QualifiedName::parse(&self.table).into_iter().collect()
+    }
+
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let major = major_version(&mut session).await?;

@@ -17,8 +17,8 @@ use serde::de::{self, Deserializer};
 use self::definition::{operator_class_is, option_is};
 use self::look::{Found, all_of, everything, find, partitions};
 use self::plan::UsedBy;
-use crate::check::baseline::Baseline;
 use crate::check::definition::same_definition;
+use crate::check::known::Known;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::{QualifiedName, Session};
@@ -233,7 +233,7 @@ impl Check for Index {
         let mut session = restored.session().await?;
         let observation = match &self.baseline {
             Some(path) => {
-                let baseline = Baseline::load(restored.folder, path)?;
+                let baseline = Known::load(restored.folder, path)?;
                 let there = everything(&mut session).await?;
                 let (looked_at, findings) = against_baseline(&baseline, &there)?;
                 Observation::new(
@@ -437,7 +437,7 @@ impl Index {
 
 /// Compares all indexes of a database with a baseline's; gives how many of those there were.
 fn against_baseline(
-    baseline: &Baseline,
+    baseline: &Known,
     there: &[Found],
 ) -> Result<(usize, Vec<Finding>), CouldNotLook> {
     if baseline.indexes.is_empty() {
@@ -580,12 +580,12 @@ mod tests {
     fn a_baseline_finds_what_is_missing_and_what_was_changed() {
         let definition = found().definition;
         let lost = "CREATE INDEX lost_idx ON app.e USING btree (id)";
-        let baseline = |entries: &[(&str, &str)]| Baseline {
+        let baseline = |entries: &[(&str, &str)]| Known {
             indexes: entries
                 .iter()
                 .map(|(name, definition)| ((*name).to_owned(), (*definition).to_owned()))
                 .collect(),
-            ..Baseline::default()
+            ..Known::default()
         };
         let look = |baseline| against_baseline(&baseline, &[found()]);
         assert_eq!(

@@ -6,7 +6,7 @@
 
 mod parity;
 mod tree;
-mod window;
+pub(crate) mod window;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

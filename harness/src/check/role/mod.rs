@@ -15,7 +15,7 @@ pub mod hold;
 pub mod membership;
 pub mod pattern;
 pub mod reach;
-mod right;
+pub mod right;
 pub mod world;
 
 use std::collections::BTreeMap;

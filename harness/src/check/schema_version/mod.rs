@@ -1,7 +1,7 @@
 //! `schema-version`: what is applied is what the repository's migration files say.
 
 mod compare;
-mod files;
+pub(crate) mod files;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

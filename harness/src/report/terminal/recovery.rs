@@ -91,8 +91,20 @@ fn list<'a>(paper: &mut Paper, title: &str, items: impl ExactSizeIterator<Item =
 /// Says why nothing was written.
 #[must_use]
 pub fn stopped(summary: &str, findings: &[Finding], width: usize, colour: bool) -> String {
+    nothing_written("NOT RECOVERED", summary, findings, width, colour)
+}
+
+/// The same, under another word.
+#[must_use]
+pub fn nothing_written(
+    word: &str,
+    summary: &str,
+    findings: &[Finding],
+    width: usize,
+    colour: bool,
+) -> String {
     let mut paper = Paper::new(width, colour);
-    let word = paper.paint("NOT RECOVERED", Hue::Red);
+    let word = paper.paint(word, Hue::Red);
     paper
         .text
         .push_str(&format!("{word}  nothing was written\n"));

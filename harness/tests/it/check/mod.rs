@@ -1,5 +1,6 @@
 mod api;
 mod append_only;
+mod baseline;
 mod command;
 mod constraint;
 mod extension;

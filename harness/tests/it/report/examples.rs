@@ -87,6 +87,7 @@ pub fn proven() -> DrillResult {
         }],
         repeat: "redrill run scenarios/plur/nightly.toml --backup /backups/plur-2025-11-21.sql.gz"
             .to_owned(),
+        seen: None,
         interrupted: false,
     }
 }
@@ -354,6 +355,10 @@ fn backup() -> BackupFacts {
         tables: 41,
         rows: 50_004,
         large_objects: 0,
+        has_owners: true,
+        has_privileges: true,
+        makes: vec!["plur".to_owned()],
+        manifest: None,
         tiers: Vec::new(),
         previous: Some("18.4 MB, 18.3 MB before in plur-2025-11-20.sql.gz".to_owned()),
         before: None,

@@ -197,6 +197,10 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 tables: sizes.2,
                 rows: sizes.3,
                 large_objects: 0,
+                has_owners: true,
+                has_privileges: true,
+                makes: Vec::new(),
+                manifest: None,
                 not_held,
                 tiers: Vec::new(),
                 previous: versions.0.clone(),
@@ -318,6 +322,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                 objectives: parts.2,
                 not_tested: parts.3,
                 repeat,
+                seen: None,
                 interrupted,
             },
         )

@@ -11,6 +11,7 @@ use redrill::backup::inspect::Inspection;
 use redrill::backup::source::{Rules, newest, path};
 use redrill::backup::spool::Spool;
 use redrill::backup::{self, Backup};
+use redrill::baseline::observed::Observed;
 use redrill::check::counts::Counts;
 use redrill::check::sessions::Sessions;
 use redrill::check::{Observation, Restored};
@@ -256,7 +257,13 @@ impl Plur {
     pub async fn look(&self, case: Case<'_>) -> Result<Observation, Finding> {
         let database = self.cloned().await;
         if !case.change.is_empty() {
-            self.sql(&database, case.change).await;
+            let change = case.change.replace("{database}", &database);
+            self.sql(&database, &change).await;
+        }
+        // The clone stands for the database that the backup makes.
+        let mut backup = self.backup.clone();
+        if !backup.makes.is_empty() {
+            backup.makes.push(database.clone());
         }
         let check = parse(case.check);
         let folder = root().join("scenarios");
@@ -264,9 +271,10 @@ impl Plur {
             server: &self.server,
             run: &self.run.id,
             database: &database,
-            backup: &self.backup,
+            backup: &backup,
             counts: &Counts::default(),
             sessions: &Sessions::default(),
+            observed: &Observed::default(),
             folder: &folder,
             environment: &environment(),
             redactor: &Redactor::default(),

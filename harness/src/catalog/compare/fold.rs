@@ -1,0 +1,180 @@
+//! What follows from another change is not told beside it: one change of a tree of partitions, of a table with its
+//! sequences, of a table that becomes a partition or is one no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Change, Sides, What};
+use crate::catalog::Catalog;
+use crate::check::definition::unqualified;
+
+/// Which change: object, property, and what became of it.
+type Place = (String, Option<String>, What);
+
+fn place(change: &Change) -> Place {
+    (change.object.clone(), change.property.clone(), change.what)
+}
+
+/// Leaves what a person has to look at.
+pub fn fold(sides: &Sides<'_>, mut changes: Vec<Change>) -> Vec<Change> {
+    attached(sides, &mut changes);
+    sequences(sides, &mut changes);
+    trees(sides, &changes)
+}
+
+/// A table that was attached or detached: the bound, the indexes' places in theirs, whose copy a foreign key is.
+fn attached(sides: &Sides<'_>, changes: &mut Vec<Change>) {
+    let tables: Vec<String> = changes
+        .iter()
+        .filter(|change| {
+            change.property.as_deref() == Some("partition of") && change.what != What::Changed
+        })
+        .filter(|change| sides.new.parent(&change.object).is_none())
+        .map(|change| change.object.clone())
+        .collect();
+    for table in tables {
+        let below = format!("{table} ");
+        let copied: BTreeMap<Place, Option<String>> = changes
+            .iter()
+            .filter(|change| change.property.is_none())
+            .map(|change| (place(change), change.old.clone().or(change.new.clone())))
+            .collect();
+        let other = |what| match what {
+            What::Added => What::Removed,
+            _ => What::Added,
+        };
+        changes.retain(|change| {
+            let follows =
+                change.object == table && change.property.as_deref() == Some("partition bound");
+            let Some(part) = change.object.strip_prefix(&below) else {
+                return !follows;
+            };
+            let twin = match part.strip_prefix("inherited ") {
+                Some(part) => format!("{table} {part}"),
+                None => format!("{table} inherited {part}"),
+            };
+            let twin = copied.get(&(twin, change.property.clone(), other(change.what)));
+            let same = twin.is_some_and(|twin| *twin == change.old.clone().or(change.new.clone()));
+            change.property.as_deref() != Some("partition of") && !same
+        });
+        for change in &mut *changes {
+            if change.object == table && change.property.as_deref() == Some("partition of") {
+                let why = match change.what {
+                    What::Added => "it is a partition now",
+                    _ => "it is no partition any more, and has lost what its parent gave it",
+                };
+                change.why = Some(why.to_owned());
+            }
+        }
+    }
+}
+
+/// A sequence that came, went or changed hands with the table that owns it.
+fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
+    let values = |change: &Change| match change.property {
+        Some(_) => (change.old.clone(), change.new.clone()),
+        None => (None, None),
+    };
+    let all: BTreeSet<(Place, _)> = changes
+        .iter()
+        .map(|change| (place(change), values(change)))
+        .collect();
+    changes.retain(|change| {
+        let owned_by = [sides.new, sides.old]
+            .into_iter()
+            .find_map(|catalog| catalog.get(&change.object, "owned by"))
+            .filter(|_| matches!(change.property.as_deref(), None | Some("owner")));
+        let Some((Some(table), _)) = owned_by.map(unqualified) else {
+            return true;
+        };
+        let of_table = (
+            format!("table {table}"),
+            change.property.clone(),
+            change.what,
+        );
+        !all.contains(&(of_table, values(change)))
+    });
+}
+
+/// Takes out of the changes those on partitions that their parent has too, and tells there how many there were.
+fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
+    let places: BTreeMap<Place, &Change> = changes
+        .iter()
+        .map(|change| (place(change), change))
+        .collect();
+    let mut same: BTreeMap<Place, usize> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for change in changes {
+        let mut top = change;
+        while let Some(above) = above(sides, top)
+            .and_then(|object| places.get(&(object, top.property.clone(), top.what)))
+            .filter(|above| is_same(sides, above, top))
+        {
+            top = above;
+        }
+        match top == change {
+            true => kept.push(change.clone()),
+            false => *same.entry(place(top)).or_default() += 1,
+        }
+    }
+    for change in &mut kept {
+        let Some(times) = same.get(&place(change)) else {
+            continue;
+        };
+        let on = match times {
+            1 => "and the same on one partition".to_owned(),
+            times => format!("and the same on {times} partitions"),
+        };
+        let why = change.why.take().map(|why| format!("{why}; "));
+        change.why = Some(why.unwrap_or_default() + &on);
+    }
+    kept
+}
+
+/// The table that an object is or belongs to, and which part of it the object is.
+fn table_and_part<'a>(catalog: &Catalog, object: &'a str) -> (&'a str, &'a str) {
+    match catalog.parent(object) {
+        Some(table) => (table, &object[table.len() + 1..]),
+        None => (object, ""),
+    }
+}
+
+/// What corresponds on the parent table to an object of a partition.
+fn above(sides: &Sides<'_>, change: &Change) -> Option<String> {
+    let catalog = match change.new {
+        Some(_) if sides.new.objects.contains_key(&change.object) => sides.new,
+        _ => sides.old,
+    };
+    let (table, part) = table_and_part(catalog, &change.object);
+    let parent = format!("table {}", catalog.get(table, "partition of")?);
+    if part.is_empty() {
+        return Some(parent);
+    }
+    let (kind, name) = part.split_once(' ')?;
+    // An index knows of which one it is a partition, and is in its table's schema.
+    if let Some(of) = catalog.get(&change.object, "partition of") {
+        return Some(format!("{parent} {kind} {}", of.split_once('.')?.1));
+    }
+    match kind {
+        "inherited" if catalog.get(&parent, "partition of").is_none() => {
+            Some(format!("{parent} {name}"))
+        }
+        _ => Some(format!("{parent} {part}")),
+    }
+}
+
+/// Whether the same became of both, but for the names of their tables.
+fn is_same(sides: &Sides<'_>, above: &Change, below: &Change) -> bool {
+    if above.weight != below.weight {
+        return false;
+    }
+    if above.property.is_none() {
+        return true;
+    }
+    let neutral = |change: &Change, text: &Option<String>| {
+        let (table, _) = table_and_part(sides.new, &change.object);
+        let name = table.split_once(' ').map_or(table, |(_, name)| name);
+        text.as_ref().map(|text| text.replace(name, "it"))
+    };
+    neutral(above, &above.old) == neutral(below, &below.old)
+        && neutral(above, &above.new) == neutral(below, &below.new)
+}

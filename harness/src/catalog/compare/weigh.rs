@@ -1,0 +1,260 @@
+//! How grave a change is.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Sides, Weight, What};
+use crate::catalog::{DATABASE, LARGE_OBJECTS, Properties, SERVER};
+
+/// Beginning of a property that says what a role may do.
+pub const GRANT: &str = "grant to ";
+/// Beginning of a property that says which right of its default a role has not.
+pub const REVOKED: &str = "revoked from ";
+/// Beginning of a property that says which role a role is a member of.
+pub const MEMBER: &str = "member of ";
+
+/// Attributes of a role that let it do more.
+const POWERS: &[&str] = &[
+    "superuser",
+    "bypassrls",
+    "createrole",
+    "createdb",
+    "replication",
+    "login",
+];
+
+/// A weight, and what it means.
+pub type Judged = (Weight, Option<String>);
+
+fn because(weight: Weight, why: impl Into<String>) -> Judged {
+    (weight, Some(why.into()))
+}
+
+/// The rights of a `grant to …`, or options of a membership: word -> whether it may be handed on.
+pub fn rights(text: Option<&str>) -> BTreeMap<&str, bool> {
+    let words = text.into_iter().flat_map(|text| text.split(", "));
+    words
+        .filter(|word| !word.is_empty())
+        .map(|word| match word.strip_suffix(" (grantable)") {
+            Some(right) => (right, true),
+            None => (word, false),
+        })
+        .collect()
+}
+
+/// What the second list has that the first has not.
+fn gained(old: Option<&str>, new: Option<&str>) -> Vec<String> {
+    let before = rights(old);
+    let gained = rights(new).into_iter();
+    gained
+        .filter(|(right, grantable)| before.get(right).is_none_or(|had| grantable > had))
+        .map(|(right, grantable)| match grantable {
+            true => format!("{right}, and hand it on,"),
+            false => right.to_owned(),
+        })
+        .collect()
+}
+
+/// Of what many together have; they come and go as rows do.
+fn large_objects(name: &str, what: What) -> Judged {
+    match what {
+        What::Added if name.starts_with(GRANT) => {
+            because(Weight::Widened, "of no large object this was so before")
+        }
+        What::Removed => because(Weight::Broken, "it is so of no large object any more"),
+        What::Added | What::Changed => {
+            because(Weight::Note, "large objects come and go as rows do")
+        }
+    }
+}
+
+/// Weighs an object that only one side has.
+pub fn object(what: What, object: &str, properties: &Properties) -> Judged {
+    let has = |beginning: &str| properties.keys().any(|name| name.starts_with(beginning));
+    let mode = properties.get("mode").map(String::as_str);
+    // These are there only because something is granted or revoked.
+    let only_rights = object.starts_with("default privileges ")
+        || object.starts_with("parameter ")
+        || properties.contains_key("part of");
+    match what {
+        What::Added if object == LARGE_OBJECTS => {
+            because(Weight::Note, "there was no large object before")
+        }
+        What::Added if mode == Some("permissive") => {
+            because(Weight::Widened, "a permissive policy shows more rows")
+        }
+        What::Removed if mode == Some("restrictive") => {
+            because(Weight::Widened, "a restrictive policy hid rows")
+        }
+        What::Added if only_rights && has(GRANT) => (Weight::Widened, None),
+        What::Removed if only_rights && has(REVOKED) => {
+            because(Weight::Widened, "what was revoked is granted again")
+        }
+        What::Added if object.starts_with("role ") => {
+            let powers = POWERS.iter().filter(|power| **power != "login");
+            let powers: Vec<&str> = powers
+                .copied()
+                .filter(|power| properties.contains_key(*power))
+                .collect();
+            match powers.is_empty() {
+                true => (Weight::Broken, None),
+                false => because(
+                    Weight::Widened,
+                    format!("one more role with {}", powers.join(", ")),
+                ),
+            }
+        }
+        _ => (Weight::Broken, None),
+    }
+}
+
+/// What an added object lets everybody do, where that is not the default of its kind.
+pub fn opens_to_public<'a>(
+    object: &str,
+    properties: &'a Properties,
+) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    let kind = |kinds: &[&str]| kinds.iter().any(|kind| object.starts_with(kind));
+    let default = if kind(&["function ", "procedure ", "aggregate "]) {
+        // Whoever calls it acts as its owner.
+        (!properties.contains_key("security definer")).then_some("EXECUTE")
+    } else if kind(&["type ", "domain ", "language "]) {
+        Some("USAGE")
+    } else {
+        None
+    };
+    // These are weighed as a whole.
+    let as_whole =
+        kind(&["default privileges ", "parameter "]) || properties.contains_key("part of");
+    properties
+        .get_key_value("grant to PUBLIC")
+        .filter(|(_, rights)| !as_whole && default != Some(rights.as_str()))
+        .map(|(property, rights)| (property.as_str(), rights.as_str()))
+        .into_iter()
+}
+
+/// Weighs a property that is not the same on both sides.
+pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    let name = change.property.as_deref().unwrap_or_default();
+    let object = change.object.as_str();
+    if object == LARGE_OBJECTS {
+        return large_objects(name, change.what);
+    }
+    if let Some(grantee) = name.strip_prefix(GRANT) {
+        return grant(grantee, old, new, sides.other_major());
+    }
+    if let Some(grantee) = name.strip_prefix(REVOKED) {
+        let back = gained(new, old);
+        return match back.is_empty() {
+            true => (Weight::Broken, None),
+            false => because(
+                Weight::Widened,
+                format!("{grantee} has {} again, as by default", back.join(", ")),
+            ),
+        };
+    }
+    if object.starts_with("role ") {
+        return role(name, change.what, old, new);
+    }
+    match (name, change.what) {
+        ("comment", _) if !sides.scope.comments => because(Weight::Note, "a comment does nothing"),
+        _ if object == SERVER => because(Weight::Note, "the servers differ"),
+        ("tablespace", _) => because(Weight::Note, "where it lies is the server's affair"),
+        ("version", _) if object.starts_with("extension ") => because(
+            Weight::Note,
+            "a restore installs the version that the server has",
+        ),
+        ("version", _) if object.starts_with("collation ") || object == DATABASE => because(
+            Weight::Note,
+            "the version is that of the operating system's library",
+        ),
+        ("owner", _) => because(
+            Weight::Widened,
+            "whoever owns it can change it, drop it, and grant it",
+        ),
+        ("row security" | "row security forced", What::Removed) => because(
+            Weight::Widened,
+            match name {
+                "row security" => "its policies hold for nobody",
+                _ => "its policies do not hold for its owner",
+            },
+        ),
+        ("mode", _) if new == Some("permissive") => {
+            because(Weight::Widened, "it took rows away and now adds some")
+        }
+        ("security definer", What::Added) => {
+            because(Weight::Widened, "whoever calls it acts as its owner")
+        }
+        ("option security_invoker", _) if is_on(old) && !is_on(new) => because(
+            Weight::Widened,
+            "whoever reads it reads with its owner's rights, and past policies that hold for others",
+        ),
+        ("enforcement", What::Removed) => because(
+            Weight::Note,
+            "it is enforced again: a dump does not carry that it was not",
+        ),
+        _ if sides.other_major() && deparsed(object, name) => because(
+            Weight::Note,
+            "the servers are of two major versions, which write the same thing in different words: compare by eye",
+        ),
+        _ => (Weight::Broken, None),
+    }
+}
+
+/// Whether an option of a relation is true; the server keeps it as it was written.
+fn is_on(value: Option<&str>) -> bool {
+    matches!(
+        value.map(str::to_ascii_lowercase).as_deref(),
+        Some("true" | "on" | "yes" | "1" | "")
+    )
+}
+
+/// Whether a text is written anew by the server from what it understood, and no protection.
+fn deparsed(object: &str, property: &str) -> bool {
+    let view = object.starts_with("view ") || object.starts_with("materialized view ");
+    match property {
+        "definition" => view || object.contains(" rule ") || object.contains(" index "),
+        "default" | "generated" => true,
+        _ => false,
+    }
+}
+
+fn grant(grantee: &str, old: Option<&str>, new: Option<&str>, other_major: bool) -> Judged {
+    let more = gained(old, new);
+    if more.is_empty() {
+        return (Weight::Broken, None);
+    }
+    if other_major && more == ["MAINTAIN"] {
+        return because(
+            Weight::Note,
+            "ALL has one right more, MAINTAIN, since PostgreSQL 17",
+        );
+    }
+    because(
+        Weight::Widened,
+        format!("{grantee} can {} now", more.join(", ")),
+    )
+}
+
+fn role(name: &str, what: What, old: Option<&str>, new: Option<&str>) -> Judged {
+    if let Some(group) = name.strip_prefix(MEMBER) {
+        let more = gained(old, new);
+        return match (what, more.is_empty()) {
+            (What::Added, _) => because(Weight::Widened, format!("it is a member of {group} now")),
+            (_, false) => because(
+                Weight::Widened,
+                format!("its membership has {} now", more.join(", ")),
+            ),
+            _ => (Weight::Broken, None),
+        };
+    }
+    match (name, what) {
+        (power, What::Added) if POWERS.contains(&power) => {
+            because(Weight::Widened, "it can do more than before")
+        }
+        ("noinherit", What::Removed) => because(
+            Weight::Widened,
+            "it has the rights of the roles it is a member of",
+        ),
+        _ => (Weight::Broken, None),
+    }
+}

@@ -1,0 +1,364 @@
+//! A catalog as TOML that people read in a diff: one table per object, sorted, bodies as they are.
+//!
+//! ```toml
+//! ["table plur.users"]
+//! owner = "plur_owner"
+//! "column email" = { "not null" = "yes", type = "text" }
+//! "constraint users_pkey" = { definition = "PRIMARY KEY (id)" }
+//!
+//! ["table plur.users"."trigger keep"]
+//! definition = '''
+//! CREATE TRIGGER …
+//! '''
+//! ```
+//!
+//! What belongs to an object stands in its table: on one line where it is short, else in a table of its own.
+
+use std::fmt::Write as _;
+
+use toml::{Table, Value};
+
+use super::{Catalog, Properties};
+
+/// Key of the list of what could not be read; no object is called so.
+const UNREADABLE: &str = "unreadable";
+/// What belongs to an object stands on one line up to this many characters.
+const LINE: usize = 110;
+
+/// Writes a catalog as the text of a file.
+#[must_use]
+pub fn write(catalog: &Catalog) -> String {
+    write_below(catalog, &[])
+}
+
+/// Writes a catalog so that it stands in a larger file, in a table of this name: `["databases", "plur"]`.
+#[must_use]
+pub fn write_below(catalog: &Catalog, prefix: &[&str]) -> String {
+    let mut text = String::new();
+    if !catalog.unreadable.is_empty() {
+        if !prefix.is_empty() {
+            header(&mut text, prefix);
+        }
+        let list: Vec<String> = catalog.unreadable.iter().map(|what| quoted(what)).collect();
+        let _ = writeln!(text, "{UNREADABLE} = [{}]", list.join(", "));
+    }
+    let mut objects = catalog.objects.iter().peekable();
+    while let Some((object, properties)) = objects.next() {
+        let below = format!("{object} ");
+        let mut children = Vec::new();
+        while let Some((child, properties)) = objects.next_if(|(next, _)| next.starts_with(&below))
+        {
+            children.push((&child[below.len()..], properties));
+        }
+        let path = [prefix, &[object]].concat();
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        header(&mut text, &path);
+        lines(&mut text, properties);
+        let (short, long): (Vec<_>, Vec<_>) = children
+            .into_iter()
+            .map(|(child, properties)| (child, on_one_line(child, properties), properties))
+            .partition(|(_, line, _)| line.is_some());
+        for (_, line, _) in short {
+            let _ = writeln!(text, "{}", line.unwrap_or_default());
+        }
+        for (child, _, properties) in long {
+            text.push('\n');
+            header(&mut text, &[path.as_slice(), &[child]].concat());
+            lines(&mut text, properties);
+        }
+    }
+    text
+}
+
+fn header(text: &mut String, path: &[&str]) {
+    let keys: Vec<String> = path.iter().map(|part| key(part)).collect();
+    let _ = writeln!(text, "[{}]", keys.join("."));
+}
+
+fn lines(text: &mut String, properties: &Properties) {
+    for (name, value) in properties {
+        let _ = writeln!(text, "{} = {}", key(name), quoted(value));
+    }
+}
+
+/// `"column email" = { type = "text" }`, where that is short.
+fn on_one_line(child: &str, properties: &Properties) -> Option<String> {
+    if properties.values().any(|value| value.contains('\n')) {
+        return None;
+    }
+    let inside: Vec<String> = properties
+        .iter()
+        .map(|(name, value)| format!("{} = {}", key(name), quoted(value)))
+        .collect();
+    let line = match inside.is_empty() {
+        true => format!("{} = {{}}", key(child)),
+        false => format!("{} = {{ {} }}", key(child), inside.join(", ")),
+    };
+    (line.chars().count() <= LINE).then_some(line)
+}
+
+fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match !name.is_empty() && name.chars().all(bare) {
+        true => name.to_owned(),
+        false => one_line(name),
+    }
+}
+
+/// A value: several lines as they are, where TOML can say them so, else with escapes.
+fn quoted(value: &str) -> String {
+    if !value.contains('\n') {
+        return one_line(value);
+    }
+    let literal = |c: char| c == '\n' || c == '\t' || !c.is_control();
+    let as_is = value.chars().all(literal) && !value.contains("'''") && !value.ends_with('\'');
+    // The line break behind the opening quotes is not part of the value.
+    match as_is {
+        true => format!("'''\n{value}'''"),
+        false => format!("\"\"\"\n{}\"\"\"", escaped(value, "\n\t")),
+    }
+}
+
+/// A literal string where that saves escapes, else a basic one.
+fn one_line(value: &str) -> String {
+    if value.contains(['"', '\\']) && !value.contains(|c: char| c == '\'' || c.is_control()) {
+        return format!("'{value}'");
+    }
+    format!("\"{}\"", escaped(value, ""))
+}
+
+/// As a basic string has it; what is in `kept` stays as it is.
+fn escaped(value: &str, kept: &str) -> String {
+    let mut text = String::new();
+    for c in value.chars() {
+        match c {
+            c if kept.contains(c) => text.push(c),
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(text, "\\u{:04X}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+/// What is wrong and where: the line for what is no TOML, else the key.
+pub fn parse(text: &str) -> Result<Catalog, String> {
+    let table: Table =
+        toml::from_str(text).map_err(|error| format!("the catalog is not valid TOML: {error}"))?;
+    from_table(&table)
+}
+
+/// Reads a catalog that stands in a larger file.
+///
+/// # Errors
+/// The key whose value is not what it must be.
+pub fn from_table(table: &Table) -> Result<Catalog, String> {
+    let mut catalog = Catalog::default();
+    for (object, value) in table {
+        if object == UNREADABLE {
+            let list = value.as_array().into_iter().flatten();
+            let all: Option<_> = list.map(|what| what.as_str().map(str::to_owned)).collect();
+            catalog.unreadable = all
+                .filter(|_| value.is_array())
+                .ok_or_else(|| format!("`{UNREADABLE}` must be a list of texts"))?;
+            continue;
+        }
+        let Value::Table(inside) = value else {
+            return Err(format!(
+                "`{object}` must be a table of properties, found {}",
+                value.type_str()
+            ));
+        };
+        let mut properties = Properties::new();
+        for (name, value) in inside {
+            match value {
+                Value::String(text) => {
+                    properties.insert(name.clone(), text.clone());
+                }
+                Value::Table(of_child) => {
+                    let child = format!("{object} {name}");
+                    let of_child = texts(&child, of_child)?;
+                    catalog.objects.insert(child, of_child);
+                }
+                other => return Err(wrong(object, name, other)),
+            }
+        }
+        catalog.objects.insert(object.clone(), properties);
+    }
+    Ok(catalog)
+}
+
+fn texts(object: &str, table: &Table) -> Result<Properties, String> {
+    let text = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => Ok((name.clone(), text.clone())),
+        other => Err(wrong(object, name, other)),
+    };
+    table.iter().map(text).collect()
+}
+
+fn wrong(object: &str, name: &str, found: &Value) -> String {
+    format!(
+        "`{name}` of `{object}` must be a text, found {}",
+        found.type_str()
+    )
+}
+
+/// A catalog as a value of TOML, for whoever writes it with other things.
+#[must_use]
+pub fn table(catalog: &Catalog) -> Table {
+    let value = |properties: &Properties| {
+        let strings = properties.iter();
+        strings
+            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+            .collect::<Table>()
+    };
+    let mut table = Table::new();
+    if !catalog.unreadable.is_empty() {
+        let list = catalog.unreadable.iter().cloned().map(Value::String);
+        table.insert(UNREADABLE.to_owned(), Value::Array(list.collect()));
+    }
+    for (object, properties) in &catalog.objects {
+        let parent = catalog.parent(object);
+        match parent.and_then(|parent| table.get_mut(parent)?.as_table_mut()) {
+            Some(inside) => {
+                let child = object[parent.unwrap_or_default().len() + 1..].to_owned();
+                inside.insert(child, Value::Table(value(properties)));
+            }
+            None => {
+                table.insert(object.clone(), Value::Table(value(properties)));
+            }
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn catalog(objects: &[(&str, &[(&str, &str)])]) -> Catalog {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Catalog {
+            objects: objects
+                .iter()
+                .map(|(object, list)| ((*object).to_owned(), list.iter().map(owned).collect()))
+                .collect(),
+            ..Catalog::default()
+        }
+    }
+
+    #[test]
+    fn it_reads_well() {
+        let catalog = catalog(&[
+            (
+                "function app.f(integer)",
+                &[("body", "\nBEGIN\n  RETURN 'x';\nEND\n"), ("owner", "me")],
+            ),
+            ("role app", &[]),
+            (
+                "table app.\"My Table\"",
+                &[("columns", "id\nname"), ("owner", "me")],
+            ),
+            (
+                "table app.\"My Table\" column id",
+                &[("default", "'x'::text"), ("type", "text")],
+            ),
+            (
+                "table app.\"My Table\" policy p",
+                &[("using", "(a\n = 'b')"), ("command", "select")],
+            ),
+            ("table app.other", &[("owner", "\"Me\"")]),
+        ]);
+        let text = write(&catalog);
+        insta::assert_snapshot!(text, @r#"
+        ["function app.f(integer)"]
+        body = '''
+
+        BEGIN
+          RETURN 'x';
+        END
+        '''
+        owner = "me"
+
+        ["role app"]
+
+        ['table app."My Table"']
+        columns = '''
+        id
+        name'''
+        owner = "me"
+        "column id" = { default = "'x'::text", type = "text" }
+
+        ['table app."My Table"'."policy p"]
+        command = "select"
+        using = '''
+        (a
+         = 'b')'''
+
+        ["table app.other"]
+        owner = '"Me"'
+        "#);
+        assert_eq!(parse(&text).as_ref(), Ok(&catalog));
+        assert_eq!(from_table(&table(&catalog)), Ok(catalog));
+    }
+
+    #[rstest]
+    #[case("role = 5", "`role` must be a table of properties, found integer")]
+    #[case("[\"role a\"]\nx = 5", "`x` of `role a` must be a text, found integer")]
+    #[case(
+        "[\"role a\"]\nx = { y = 5 }",
+        "`y` of `role a x` must be a text, found integer"
+    )]
+    #[case("unreadable = 5", "`unreadable` must be a list of texts")]
+    #[case("unreadable = [5]", "`unreadable` must be a list of texts")]
+    fn mistakes(#[case] text: &str, #[case] message: &str) {
+        assert_eq!(parse(text), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn no_toml_names_the_line() {
+        let message = parse("[\"role a\"]\nx = \n").unwrap_err();
+        assert!(message.contains("line 2"), "{message}");
+    }
+
+    fn properties() -> impl Strategy<Value = Properties> {
+        // Quotes, escapes, line ends, and what TOML does not take as it is.
+        let value = "(?s)([a-z'\"\\\\ \n\r\t{}=#.]|'''|\u{0}|\u{7f}|\u{85}|雲|\u{1F600}){0,12}";
+        proptest::collection::btree_map("[a-z \"'.]{1,6}", value, 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            objects in proptest::collection::btree_map("(a|b|b c|\"d\ne\"|'f')( (column|trigger) [a-c\"\\\\]{1,2})?", properties(), 0..8),
+            unreadable in proptest::collection::btree_set("[a-z\"]{0,5}", 0..3),
+        ) {
+            let catalog = Catalog { objects, unreadable };
+            // No object is called as the property of another.
+            for (object, properties) in &catalog.objects {
+                let below = catalog.children(object).map(|(child, _)| &child[object.len() + 1..]);
+                prop_assume!(!below.into_iter().any(|child| properties.contains_key(child)));
+            }
+            prop_assert_eq!(parse(&write(&catalog)), Ok(catalog.clone()));
+            prop_assert_eq!(from_table(&table(&catalog)), Ok(catalog.clone()));
+            let below = write_below(&catalog, &["a b", "c"]);
+            let whole: Table = toml::from_str(&below).unwrap();
+            if let Some(inside) = whole.get("a b").and_then(|table| table.get("c")) {
+                prop_assert_eq!(from_table(inside.as_table().unwrap()), Ok(catalog));
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `redrill accept`: a person looks at each difference between a baseline and what a drill saw, and says which is
+//! meant to be so.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{err, out};
+use crate::baseline::accept::accept;
+use crate::baseline::compare::Difference;
+use crate::baseline::observed::save;
+use crate::baseline::{Baseline, file};
+use crate::check::baseline::BaselineCheck;
+use crate::check::common::COMMON_KEYS;
+use crate::check::target::matches;
+use crate::cli::{self, Terminal};
+use crate::input::Environment;
+use crate::report::SEEN;
+use crate::{exit_code, scenario};
+
+/// What became of one difference.
+enum Answer {
+    Accept,
+    Leave,
+    /// Leave this one and all behind it.
+    Stop,
+}
+
+/// Runs the command; gives the exit code.
+pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Terminal) -> u8 {
+    let (path, seen_path) = match places(arguments, environment, terminal) {
+        Ok(places) => places,
+        Err((message, code)) => {
+            err(&message);
+            return code;
+        }
+    };
+    let read = |path: &Path, hint: &str| {
+        file::load(path).map_err(|error| err(&format!("{error}\nhint: {hint}")))
+    };
+    let (Ok(mut baseline), Ok(mut seen)) = (
+        read(&path, "`redrill baseline` writes one"),
+        read(
+            &seen_path,
+            "`redrill run` writes it where a scenario has `[[check.baseline]]`",
+        ),
+    ) else {
+        return exit_code::INCONCLUSIVE;
+    };
+    out(&format!(
+        "{} as of {}\nagainst what the drill saw in {} as of {}\n",
+        path.display(),
+        baseline.taken.strftime("%F %H:%M UTC"),
+        seen.from,
+        seen.taken.strftime("%F %H:%M UTC"),
+    ));
+    let (accepted, left) = go_through(&mut baseline, &mut seen, arguments);
+    if accepted > 0 {
+        let written = save(&path, &baseline).and_then(|()| save(&seen_path, &seen));
+        if let Err(why) = written {
+            err(&why);
+            return exit_code::INCONCLUSIVE;
+        }
+        out(&format!(
+            "{accepted} accepted and written to {}: commit it",
+            path.display()
+        ));
+    }
+    match left {
+        0 if accepted == 0 => out("no difference"),
+        0 => {}
+        left => out(&format!(
+            "{left} not accepted; nothing of them was written\nname what you accept, as in `--object \"table app.orders*\"`, or run this on a terminal"
+        )),
+    }
+    match left {
+        0 => exit_code::PROVEN,
+        _ => exit_code::NOT_PROVEN,
+    }
+}
+
+/// Shows every difference and takes what is accepted; gives how many were, and how many were not.
+fn go_through(
+    baseline: &mut Baseline,
+    seen: &mut Baseline,
+    arguments: &cli::Accept,
+) -> (usize, usize) {
+    let asks = arguments.object.is_empty() && !arguments.all && std::io::stdin().is_terminal();
+    let (mut accepted, mut left, mut stopped) = (0, 0, false);
+    for (name, now) in &mut seen.databases {
+        let named = baseline.database(name).map(|(named, _)| named.to_owned());
+        let Some(was) = named.and_then(|named| baseline.databases.get_mut(&named)) else {
+            continue;
+        };
+        for difference in std::mem::take(&mut now.differences) {
+            out(&show(&difference));
+            let answer = match (stopped, asks) {
+                (true, _) => Answer::Leave,
+                (false, true) => ask(),
+                (false, false) => said(&difference, arguments),
+            };
+            match answer {
+                Answer::Accept => {
+                    accept(was, now, &difference);
+                    accepted += 1;
+                    continue;
+                }
+                Answer::Leave => {}
+                Answer::Stop => stopped = true,
+            }
+            left += 1;
+            now.differences.push(difference);
+        }
+    }
+    (accepted, left)
+}
+
+/// What the command line says of a difference.
+fn said(difference: &Difference, arguments: &cli::Accept) -> Answer {
+    let names = |pattern: &String| {
+        matches(pattern, &difference.object)
+            || difference
+                .finding
+                .object
+                .as_ref()
+                .is_some_and(|object| matches(pattern, object))
+    };
+    let accepted = arguments.object.iter().any(names) || arguments.all && !difference.widened;
+    if accepted {
+        Answer::Accept
+    } else {
+        Answer::Leave
+    }
+}
+
+/// Asks the person at the terminal.
+fn ask() -> Answer {
+    loop {
+        let mut stdout = std::io::stdout();
+        let _ = write!(stdout, "accept this? [y]es, [n]o, [q]uit: ");
+        let _ = stdout.flush();
+        let mut line = String::new();
+        match std::io::stdin().lock().read_line(&mut line) {
+            Ok(0) | Err(_) => return Answer::Stop,
+            Ok(_) => {}
+        }
+        match line.trim().to_lowercase().as_str() {
+            "y" | "yes" => return Answer::Accept,
+            "n" | "no" | "" => return Answer::Leave,
+            "q" | "quit" => return Answer::Stop,
+            _ => {}
+        }
+    }
+}
+
+/// A difference as a person reads it.
+fn show(difference: &Difference) -> String {
+    let finding = &difference.finding;
+    let object = finding.object.as_deref().unwrap_or(&difference.object);
+    let wider = if difference.widened { ", WIDER" } else { "" };
+    let side = |mark: &str, text: &str| {
+        let lines = text.lines().map(|line| format!("  {mark} {line}"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let hint = finding
+        .hint
+        .as_ref()
+        .map(|hint| format!("\n  {hint}"))
+        .unwrap_or_default();
+    format!(
+        "{object}  ({}{wider})\n{}\n{}{hint}\n",
+        difference.area.word(),
+        side("-", &finding.expected),
+        side("+", &finding.actual)
+    )
+}
+
+/// Where the baseline is, and what the drill saw.
+fn places(
+    arguments: &cli::Accept,
+    environment: &Environment,
+    terminal: Terminal,
+) -> Result<(PathBuf, PathBuf), (String, u8)> {
+    let given = &arguments.scenario;
+    if given.to_string_lossy().ends_with(".baseline.toml") {
+        let seen = arguments.seen.clone().ok_or((
+            "which drill?\nhint: name the scenario instead, or what its drill saw with `--seen`"
+                .to_owned(),
+            exit_code::INVALID,
+        ))?;
+        return Ok((given.clone(), seen));
+    }
+    let scenario = scenario::load(given, environment)
+        .map_err(|mistakes| (mistakes.render(terminal.colour_errors), exit_code::INVALID))?;
+    let seen = arguments
+        .seen
+        .clone()
+        .unwrap_or_else(|| arguments.reports.join(&scenario.facts.name).join(SEEN));
+    let file = baseline_of(given).ok_or((
+        format!(
+            "{} holds no backup against a baseline file\nhint: take one with `redrill baseline --from {}`, and add `[[check.baseline]] file = \"…\"`",
+            given.display(),
+            given.display()
+        ),
+        exit_code::INVALID,
+    ))?;
+    Ok((scenario.folder.join(file), seen))
+}
+
+/// The file of the first `[[check.baseline]]` that names one.
+fn baseline_of(scenario: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(scenario).ok()?;
+    let table: toml::Table = toml::from_str(&text).ok()?;
+    let checks = table.get("check")?.get("baseline")?.as_array()?;
+    checks.iter().find_map(|check| {
+        let mut check = check.as_table()?.clone();
+        check.retain(|key, _| !COMMON_KEYS.contains(&key));
+        let check: BaselineCheck = check.try_into().ok()?;
+        check.file
+    })
+}

@@ -1,0 +1,135 @@
+//! Few patterns in place of many names: what a person would write.
+
+use std::collections::BTreeSet;
+
+use crate::check::target::matches;
+use crate::database::{QualifiedName, quote_ident};
+
+/// Finds patterns and names that stand for `wanted`, and for nothing else of `all`.
+#[must_use]
+pub fn cover(wanted: &[QualifiedName], all: &[QualifiedName]) -> Vec<String> {
+    let chosen: BTreeSet<&QualifiedName> = wanted.iter().collect();
+    let mut patterns: BTreeSet<Pattern> = wanted.iter().flat_map(Pattern::of).collect();
+    patterns.retain(|pattern| {
+        all.iter()
+            .all(|name| chosen.contains(name) || !pattern.matches(name))
+    });
+    let mut left = chosen;
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let best = patterns
+            .iter()
+            .map(|pattern| {
+                let gain = left.iter().filter(|name| pattern.matches(name)).count();
+                (gain, pattern)
+            })
+            .filter(|(gain, pattern)| *gain >= pattern.worth())
+            .max_by_key(|(gain, pattern)| (*gain, std::cmp::Reverse(pattern.name.len())));
+        let Some((_, pattern)) = best else { break };
+        left.retain(|name| !pattern.matches(name));
+        names.push(pattern.text.clone());
+    }
+    names.extend(left.iter().map(ToString::to_string));
+    names.sort();
+    names
+}
+
+/// A pattern for names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Pattern {
+    schema: String,
+    name: String,
+    /// As a scenario writes it.
+    text: String,
+}
+
+impl Pattern {
+    fn new(schema: String, name: String) -> Self {
+        let text = format!("{}.{}", part(&schema), part(&name));
+        Self { schema, name, text }
+    }
+
+    /// The patterns that a person would think of for a name.
+    fn of(name: &QualifiedName) -> Vec<Self> {
+        let star = || "*".to_owned();
+        let mut all = vec![Self::new(name.schema.clone(), star())];
+        for begin in beginnings(&name.schema) {
+            all.push(Self::new(format!("{begin}*"), star()));
+            all.push(Self::new(format!("{begin}*"), name.name.clone()));
+        }
+        for begin in beginnings(&name.name) {
+            all.push(Self::new(name.schema.clone(), format!("{begin}*")));
+        }
+        all
+    }
+
+    fn matches(&self, name: &QualifiedName) -> bool {
+        matches(&self.schema, &name.schema) && matches(&self.name, &name.name)
+    }
+
+    /// How many names it must take the place of, to be easier to read than they are.
+    fn worth(&self) -> usize {
+        if self.name == "*" { 2 } else { 3 }
+    }
+}
+
+/// What stands before and with each `_` of a name.
+fn beginnings(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('_')
+        .filter(|(at, _)| *at > 1)
+        .filter_map(|(at, _)| name.get(..=at))
+}
+
+/// A part of a name as a scenario writes it, where `*` stands for anything.
+fn part(text: &str) -> String {
+    if text == "*" {
+        return text.to_owned();
+    }
+    let plain = text.replace('*', "x");
+    if quote_ident(&plain) == plain {
+        text.to_owned()
+    } else if text.contains('*') {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        quote_ident(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn names(list: &[&str]) -> Vec<QualifiedName> {
+        let read = list.iter().map(|name| QualifiedName::parse(name).unwrap());
+        read.collect()
+    }
+
+    #[rstest]
+    #[case(&["app.a", "app.b"], &[], &["app.*"])]
+    #[case(&["app.a"], &[], &["app.a"])]
+    #[case(&["app.a", "app.b"], &["app.c"], &["app.a", "app.b"])]
+    #[case(&["org_a.t", "org_b.t", "org_c.t"], &["org_a.u"], &["org_*.t"])]
+    #[case(&["org_a.t", "org_b.t", "org_a.u", "org_b.u"], &["app.x"], &["org_*.*"])]
+    #[case(&["a.log_1", "a.log_2", "a.log_3"], &["a.x"], &["a.log_*"])]
+    #[case(&["\"My App\".\"A\"", "\"My App\".\"B\""], &[], &["\"My App\".*"])]
+    fn patterns_are_those_of_a_person(
+        #[case] wanted: &[&str],
+        #[case] others: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let wanted = names(wanted);
+        let mut all = wanted.clone();
+        all.extend(names(others));
+        let found = cover(&wanted, &all);
+        assert_eq!(found, expected);
+        // What is written must be read as what was meant.
+        for name in &all {
+            let named = found.iter().any(|text| {
+                let read = QualifiedName::parse(text).unwrap();
+                matches(&read.schema, &name.schema) && matches(&read.name, &name.name)
+            });
+            assert_eq!(named, wanted.contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Partitioned tables: by which period, from when to when, what their default partition is.
+
+use jiff::civil::Date;
+
+use super::block::Block;
+use super::relation::{Relation, Relations, text};
+use super::section::{Section, named};
+use crate::check::partition::window::{Bound, Edge, Period, bound};
+use crate::database::{DatabaseError, QualifiedName, Session};
+
+/// So many partitions are named one by one.
+const NAMED: usize = 24;
+
+/// A partitioned table with its partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partitioned {
+    table: QualifiedName,
+    /// `r`, `l` or `h`.
+    strategy: String,
+    /// Partitions with their bounds, as the server writes them, and their rows.
+    partitions: Vec<(QualifiedName, String, u64)>,
+    /// Tables beside it that were partitions once.
+    detached: Vec<QualifiedName>,
+}
+
+const BOUNDS: &str = "
+SELECT p.partstrat, i.inhrelid, pg_catalog.pg_get_expr(c.relpartbound, c.oid)
+  FROM pg_catalog.pg_partitioned_table p
+  LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+ WHERE p.partrelid = {oid} ORDER BY 2";
+
+/// Tables that have the columns of a partitioned table, beside it, under the name of a partition.
+const DETACHED: &str = "
+SELECT n.nspname, c.relname
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND NOT c.relispartition AND c.oid <> {oid}
+   AND c.relname LIKE {name} ESCAPE '!'
+   AND c.relnamespace IN (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = {oid})
+   AND (SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid, ',' ORDER BY a.attname)
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+     = (SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid, ',' ORDER BY a.attname)
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped)
+ ORDER BY 1, 2";
+
+/// Reads them.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn look(
+    session: &mut Session,
+    relations: &Relations,
+) -> Result<Vec<Partitioned>, DatabaseError> {
+    let mut found = Vec::new();
+    let parents = relations.tables().filter(|one| one.kind == 'p');
+    for parent in parents {
+        let rows = session
+            .rows(&BOUNDS.replace("{oid}", &parent.oid))
+            .await?;
+        let strategy = rows.first().map(|row| text(row, 0)).unwrap_or_default();
+        let partitions = rows.iter().filter_map(|row| {
+            let of: &Relation = relations.of(&text(row, 1))?;
+            Some((of.name.clone(), text(row, 2), of.rows.unwrap_or_default()))
+        });
+        let like = parent.name.name.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let sql = DETACHED
+            .replace("{oid}", &parent.oid)
+            .replace("{name}", &crate::database::quote_literal(&format!("{like}%")));
+        let detached = session.rows(&sql).await?;
+        found.push(Partitioned {
+            table: parent.name.clone(),
+            strategy,
+            partitions: partitions.collect(),
+            detached: detached.iter().map(|row| super::relation::name(row, 0)).collect(),
+        });
+    }
+    Ok(found)
+}
+
+/// Makes checks of them; `made` is the day on which the backup was made.
+#[must_use]
+pub fn section(all: &[Partitioned], made: Option<Date>) -> Section {
+    let mut section = Section::new("partitions");
+    let mut told = Vec::new();
+    for table in all.iter().filter(|one| !one.partitions.is_empty()) {
+        let window = table.window();
+        told.push(match &window {
+            Some(window) => format!("{} by {}", table.table, window.period.word()),
+            None => table.table.to_string(),
+        });
+        section.blocks.push(table.block(window.as_ref(), made));
+        section.blocks.extend(table.filled());
+    }
+    if !told.is_empty() {
+        section.found(format!("partitioned: {}", named(&told, 6)));
+    }
+    section
+}
+
+/// A row of periods without a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Window {
+    period: Period,
+    /// The first day of the oldest period, and of the newest.
+    first: Date,
+    last: Date,
+}
+
+impl Partitioned {
+    /// The default partition.
+    fn default(&self) -> Option<&(QualifiedName, String, u64)> {
+        let mut all = self.partitions.iter();
+        all.find(|(_, bound, _)| bound == "DEFAULT")
+    }
+
+    /// The newest periods in an unbroken row, where every partition is one period of the same length.
+    fn window(&self) -> Option<Window> {
+        let mut days: Vec<(Date, Date)> = Vec::new();
+        for (_, text, _) in &self.partitions {
+            match bound(text)? {
+                Bound::Range(Edge::At(from), Edge::At(to)) => days.push((from.date(), to.date())),
+                Bound::Range(..) | Bound::Default => {}
+                Bound::List(_) => return None,
+            }
+        }
+        days.sort_unstable();
+        let (last, end) = *days.last()?;
+        let periods = [Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
+        let period = periods
+            .into_iter()
+            .find(|period| period.after(last, 1) == end && period.floor(last, last.weekday()) == last)?;
+        let mut first = last;
+        for (from, to) in days.iter().rev().skip(1) {
+            if *to != first || period.after(*from, 1) != *to {
+                break;
+            }
+            first = *from;
+        }
+        // One partition alone is of any period.
+        (first < last).then_some(Window { period, first, last })
+    }
+
+    fn block(&self, window: Option<&Window>, made: Option<Date>) -> Block {
+        let mut block = Block::new("partition", self.name(window)).with("table", self.table.to_string());
+        if let Some(window) = window {
+            block = window.keys(block, made);
+        } else if self.strategy == "h" || self.partitions.len() <= NAMED {
+            let names = self.partitions.iter();
+            let names: Vec<String> = names.map(|(name, ..)| name.to_string()).collect();
+            block = block.with("partitions", names);
+            if self.strategy != "h" {
+                block = block.guess("no partition is added or dropped without a change of this file");
+            }
+        }
+        block = block.maybe(
+            "default",
+            match self.default() {
+                None => Some("none"),
+                Some((_, _, 0)) => Some("required"),
+                Some(_) => Some("any"),
+            },
+        );
+        let detached = self.detached.iter();
+        let detached: Vec<String> = detached.map(ToString::to_string).collect();
+        if !detached.is_empty() {
+            block = block
+                .comment("Tables in `detached` have the columns and the name of a partition, and are none.")
+                .with("detached", detached);
+        }
+        let loose = block.clone().with(
+            "may-differ",
+            vec!["indexes", "constraints", "triggers", "rights", "row-security", "owner", "siblings"],
+        );
+        let rights = block.clone().with("may-differ", vec!["rights", "row-security", "siblings"]);
+        let siblings = block.clone().with("may-differ", vec!["siblings"]);
+        let plain = block.clone();
+        let mut least = loose.clone().without(&["detached"]);
+        least.comments.clear();
+        block.with("same-triggers", true).or(plain).or(siblings).or(rights).or(loose).or(least)
+    }
+
+    fn name(&self, window: Option<&Window>) -> String {
+        match window {
+            Some(window) => format!("{} has a partition for every {}", self.table, window.period.word()),
+            None => format!("{} has its partitions", self.table),
+        }
+    }
+
+    /// Rows in every partition, where each has some.
+    fn filled(&self) -> Option<Block> {
+        let default = self.default();
+        let others = || {
+            self.partitions.iter().filter(|one| Some(*one) != default)
+        };
+        let all_filled = others().all(|(_, _, rows)| *rows > 0);
+        if !all_filled || others().count() < 2 {
+            return None;
+        }
+        let mut bounds = vec![("min".to_owned(), 1_u64.into())];
+        if let Some((name, _, 0)) = default {
+            bounds.push(("empty".to_owned(), vec![name.to_string()].into()));
+        }
+        Some(
+            Block::new("row-count", format!("every partition of {} has rows", self.table))
+                .guess("each had some when this was written; take it out where partitions are made ahead of their time")
+                .with("table", self.table.to_string())
+                .with("per-partition", super::block::Value::Inline(bounds)),
+        )
+    }
+}
+
+impl Window {
+    /// Says from when to when: as of the backup where it lies within, else by the calendar.
+    fn keys(&self, block: Block, made: Option<Date>) -> Block {
+        let block = block.with("period", self.period.word());
+        let present = made.map(|day| self.period.floor(day, self.last.weekday()));
+        match present.filter(|day| self.first <= *day && *day <= self.last) {
+            Some(present) => {
+                let between = |from: Date, to: Date| {
+                    let mut count = 0_u64;
+                    let mut day = from;
+                    while day < to && count < 10_000 {
+                        day = self.period.after(day, 1);
+                        count += 1;
+                    }
+                    count
+                };
+                let (behind, ahead) = (between(self.first, present), between(present, self.last));
+                block
+                    .guess("a rolling window; where no period is ever dropped, `since` in place of `behind` says more")
+                    .maybe("behind", (behind > 0).then_some(behind))
+                    .maybe("ahead", (ahead > 0).then_some(ahead))
+                    .with("at", "backup")
+            }
+            None => block
+                .guess("fixed bounds, since the backup was not made within them; a live table says `behind`, `ahead` and `at = \"backup\"`")
+                .with("since", self.show(self.first))
+                .with("until", self.show(self.last)),
+        }
+    }
+
+    fn show(&self, day: Date) -> String {
+        match self.period {
+            Period::Week => day.to_string(),
+            period => period.show(day),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(bounds: &[&str]) -> Partitioned {
+        let name = |n: usize| QualifiedName::parse(&format!("app.t_{n}")).unwrap();
+        Partitioned {
+            table: QualifiedName::parse("app.t").unwrap(),
+            strategy: "r".to_owned(),
+            partitions: bounds
+                .iter()
+                .enumerate()
+                .map(|(at, bound)| (name(at), (*bound).to_owned(), 0))
+                .collect(),
+            detached: Vec::new(),
+        }
+    }
+
+    const MONTHS: &[&str] = &[
+        "FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')",
+        "FOR VALUES FROM ('2026-04-01') TO ('2026-05-01')",
+        "FOR VALUES FROM ('2026-05-01') TO ('2026-06-01')",
+        "DEFAULT",
+    ];
+
+    #[test]
+    fn a_rolling_window_is_counted_from_the_backup() {
+        let all = [table(MONTHS)];
+        let text = section(&all, "2026-04-15".parse().ok()).blocks[0].render();
+        assert!(text.contains("period = \"month\"\nbehind = 1\nahead = 1\nat = \"backup\""), "{text}");
+        let text = section(&all, "2027-04-15".parse().ok()).blocks[0].render();
+        assert!(text.contains("since = \"2026-03\"\nuntil = \"2026-05\""), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_row_of_periods_is_named() {
+        let text = section(&[table(&["FOR VALUES IN ('eu')"])], None).blocks[0].render();
+        assert!(text.contains("partitions = [\"app.t_0\"]"), "{text}");
+        assert!(table(&["FOR VALUES FROM (1) TO (1000)", "FOR VALUES FROM (1000) TO (2000)"]).window().is_none());
+    }
+}

@@ -1,0 +1,160 @@
+//! Tries the checks on the backup that they were made of. One that does not hold gives way to a weaker
+//! one; the last is left out, in plain sight: it may be a fault of the backup.
+
+use std::sync::Arc;
+
+use super::block::{Block, State};
+use super::{Looked, Wish, write};
+use crate::check::counts::Counts;
+use crate::cleanup::Run;
+use crate::context::Context;
+use crate::event::{Event, Listener};
+use crate::outcome::{BackupFacts, CheckResult, Outcome};
+use crate::restore::RestoreLog;
+use crate::run;
+use crate::scenario;
+use crate::server::ThrowawayServer;
+use crate::stage::Stopped;
+
+/// Letters of a reason.
+const REASON: usize = 240;
+
+/// What the checks are tried on.
+pub struct Ground<'a> {
+    /// What is wanted.
+    pub wish: &'a Wish,
+    /// The head of the scenario.
+    pub head: &'a write::Head,
+    /// What a drill needs.
+    pub context: &'a Context,
+    /// The run.
+    pub run: &'a Run,
+    /// The server that holds the backup.
+    pub server: &'a ThrowawayServer,
+    /// Its restore.
+    pub log: &'a RestoreLog,
+    /// What was counted.
+    pub counts: &'a Counts,
+    /// The backup.
+    pub backup: &'a BackupFacts,
+}
+
+/// Tries all checks until each holds or is left out.
+///
+/// # Errors
+/// When what was written is no scenario, which is a mistake of redrill's own.
+pub async fn verify(ground: &Ground<'_>, looked: &mut [Looked]) -> Result<(), Stopped> {
+    let context = quietly(ground.context);
+    let mut open: Vec<bool> = active(looked).iter().map(|_| true).collect();
+    while open.contains(&true) {
+        let text = write::scenario(ground.head, looked);
+        let mut scenario = scenario::parse(&ground.wish.file, &text, &ground.context.environment)
+            .map_err(|mistakes| {
+                Stopped::error(format!(
+                    "what was written is no scenario, which is a mistake of redrill's own: {}",
+                    mistakes.render(false)
+                ))
+            })?;
+        // The baseline lies there until the scenario stands.
+        scenario.folder.clone_from(&ground.run.folder);
+        // Checks come in the order of the file, and so do the blocks that are no comments.
+        let mut tried = open.iter();
+        scenario.checks.retain(|_| tried.next().copied().unwrap_or(false));
+        let restored = (ground.server, ground.log, ground.counts);
+        let results = run::judge(&scenario, &context, restored, ground.backup, ground.run).await;
+        let mut ids = scenario.checks.iter().map(|check| &check.id);
+        let mut still = Vec::new();
+        for (block, tried) in active(looked).into_iter().zip(&open) {
+            if !tried {
+                still.push(false);
+                continue;
+            }
+            let id = ids.next();
+            let of = results.iter().filter(|result| Some(&result.id) == id);
+            let Some(reason) = of.filter_map(reason).next() else {
+                still.push(false);
+                continue;
+            };
+            let reason = ground.context.redactor.clean(&reason);
+            give_way(block, reason);
+            // What is a comment from now on is no active block any more.
+            if !matches!(block.state, State::LeftOut(_)) {
+                still.push(true);
+            }
+        }
+        open = still;
+    }
+    Ok(())
+}
+
+/// The checks that are no comments, in the order of the file.
+fn active(looked: &mut [Looked]) -> Vec<&mut Block> {
+    let sections = looked.iter_mut().flat_map(|one| &mut one.sections);
+    sections
+        .flat_map(|section| &mut section.blocks)
+        .filter(|block| !matches!(block.state, State::LeftOut(_)))
+        .collect()
+}
+
+/// Puts the next weaker check in the place of one that does not hold, or leaves it out.
+fn give_way(block: &mut Block, reason: String) {
+    let first = match &block.state {
+        State::Weaker(first) => first.clone(),
+        State::Stands | State::LeftOut(_) => reason.clone(),
+    };
+    if block.otherwise.is_empty() {
+        block.state = State::LeftOut(reason);
+        return;
+    }
+    let mut weaker = block.otherwise.remove(0);
+    weaker.otherwise.append(&mut block.otherwise);
+    if weaker.comments.is_empty() {
+        weaker.comments.append(&mut block.comments);
+    }
+    weaker.guess = weaker.guess.take().or(block.guess.take());
+    weaker.state = State::Weaker(first);
+    *block = weaker;
+}
+
+/// Why a check does not hold.
+fn reason(result: &CheckResult) -> Option<String> {
+    match result.outcome {
+        Outcome::Pass => return None,
+        Outcome::Fail | Outcome::Error | Outcome::Skipped { .. } => {}
+    }
+    let mut text = match result.findings.first() {
+        Some(finding) => {
+            let object = finding.object.as_ref();
+            let object = object.map(|object| format!("{object}: ")).unwrap_or_default();
+            format!("{object}expected {}, found {}", finding.expected, finding.actual)
+        }
+        None => result.actual.clone(),
+    };
+    let more = result.findings.len().saturating_sub(1);
+    if text.chars().count() > REASON {
+        text = text.chars().take(REASON).collect();
+        text.push('…');
+    }
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    Some(text.replace('\n', " "))
+}
+
+/// The same context, whose listener hears of checks and not of a drill.
+fn quietly(context: &Context) -> Context {
+    let listener = Arc::clone(&context.listener);
+    let only_checks: Listener = Arc::new(move |event| {
+        if let Event::Check { .. } = event {
+            listener(event);
+        }
+    });
+    Context {
+        work: context.work.clone(),
+        environment: context.environment.clone(),
+        redactor: context.redactor.clone(),
+        listener: only_checks,
+        interrupted: context.interrupted.clone(),
+        repeat: String::new(),
+    }
+}

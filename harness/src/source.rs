@@ -1,0 +1,244 @@
+//! The source: the database that backups are made of. redrill only ever reads it, in one snapshot.
+//!
+//! A [`Source`] is no [`ThrowawayServer`](crate::server::ThrowawayServer), and nothing that writes takes one.
+
+use std::str::FromStr as _;
+
+use percent_encoding::percent_decode_str;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::database::{DatabaseError, Session, quote_literal};
+use crate::input::Environment;
+use crate::redact::{Redactor, Secret};
+
+/// Settings of every session: nothing is written, nobody waits long for us, and rows that a policy hides
+/// are an error and not silently missing.
+const SETTINGS: &str = "SET default_transaction_read_only = on; SET lock_timeout = 10000; SET statement_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning; SET synchronize_seqscans = off";
+
+/// Where a source answers, as `--from` names it.
+#[derive(Debug, Clone)]
+pub struct Address {
+    options: PgConnectOptions,
+    /// The address without its password, as a client such as pg_dump takes it.
+    url: String,
+    password: Option<Secret>,
+}
+
+impl Address {
+    /// Whether a text is the address of a database, and not the path of a file.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        text.starts_with("postgres://") || text.starts_with("postgresql://")
+    }
+
+    /// Reads `postgres://user:password@host:port/database?sslmode=require`. What it leaves out comes from
+    /// where every client has it: `PGPASSWORD`, `~/.pgpass`, and the like.
+    ///
+    /// # Errors
+    /// A lowercase fragment that says what is wrong, without the password.
+    pub fn parse(text: &str, redactor: &Redactor) -> Result<Self, String> {
+        let wrong = || {
+            "this is no address of a database: expected `postgres://user@host:5432/database`"
+                .to_owned()
+        };
+        let mut url = reqwest::Url::parse(text).map_err(|_| wrong())?;
+        let password = url
+            .password()
+            .map(|text| Secret::new(percent_decode_str(text).decode_utf8_lossy()));
+        if let Some(password) = &password {
+            redactor.learn(password);
+        }
+        let options = PgConnectOptions::from_str(text).map_err(|_| wrong())?;
+        // Only hosts without a name of a user have no place for a password.
+        let _ = url.set_password(None);
+        Ok(Self {
+            options: options
+                .application_name("redrill")
+                .statement_cache_capacity(0)
+                .disable_statement_logging(),
+            url: url.to_string(),
+            password,
+        })
+    }
+
+    /// The address as it may be shown: without a password.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.url
+    }
+
+    /// What a client of libpq needs beside [`Address::shown`] to get in.
+    #[must_use]
+    pub fn environment(&self, environment: &Environment) -> Vec<(String, String)> {
+        let handed_on = environment.iter().filter(|(name, _)| {
+            name.starts_with("PG") || ["HOME", "PATH"].contains(&name.as_str())
+        });
+        let mut all: Vec<(String, String)> = handed_on
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if let Some(password) = &self.password {
+            all.retain(|(name, _)| name != "PGPASSWORD");
+            all.push(("PGPASSWORD".to_owned(), password.expose().to_owned()));
+        }
+        all
+    }
+}
+
+/// A source, held at one snapshot.
+#[derive(Debug)]
+pub struct Source {
+    address: Address,
+    session: Session,
+    /// What sessions beside the first take on; `None` where the server does not export its snapshot.
+    snapshot: Option<String>,
+    /// Name of the database.
+    pub database: String,
+    /// Version of the server, as in `17.6`.
+    pub version: String,
+}
+
+impl Source {
+    /// Connects, and holds the database at the snapshot of this moment.
+    ///
+    /// # Errors
+    /// When it does not answer or does not let us in.
+    pub async fn connect(address: Address) -> Result<Self, DatabaseError> {
+        crate::tls::install();
+        let mut session = open(&address).await?;
+        session
+            .run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .await?;
+        let value = async |session: &mut Session, sql: &str| {
+            session.value(sql).await.map(Option::unwrap_or_default)
+        };
+        let database = value(&mut session, "SELECT pg_catalog.current_database()").await?;
+        let version = value(
+            &mut session,
+            "SELECT pg_catalog.current_setting('server_version')",
+        )
+        .await?;
+        let version = version.split(' ').next().unwrap_or_default().to_owned();
+        // A server in recovery exports none, and neither does a pooler that gives each transaction another server.
+        let recovering = value(&mut session, "SELECT pg_catalog.pg_is_in_recovery()").await? == "t";
+        let snapshot = if recovering {
+            None
+        } else {
+            session
+                .value("SELECT pg_catalog.pg_export_snapshot()")
+                .await?
+        };
+        Ok(Self {
+            address,
+            session,
+            snapshot,
+            database,
+            version,
+        })
+    }
+
+    /// The session that holds the snapshot.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Opens sessions of the same snapshot; fewer, even none, where the server does not let us.
+    pub async fn more(&self, count: usize) -> Vec<Session> {
+        let mut sessions = Vec::new();
+        let Some(snapshot) = &self.snapshot else {
+            return sessions;
+        };
+        let join = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            quote_literal(snapshot)
+        );
+        for _ in 0..count {
+            let Ok(mut session) = open(&self.address).await else {
+                break;
+            };
+            if session.run(&join).await.is_err() {
+                break;
+            }
+            sessions.push(session);
+        }
+        sessions
+    }
+
+    /// The exported snapshot, for `pg_dump --snapshot`.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&str> {
+        self.snapshot.as_deref()
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Lets go of the snapshot and ends the session.
+    pub async fn close(self) {
+        self.session.close().await;
+    }
+}
+
+/// Opens one session.
+async fn open(address: &Address) -> Result<Session, DatabaseError> {
+    let connection = PgConnection::connect_with(&address.options).await?;
+    let mut session = Session::over(connection);
+    session.run(SETTINGS).await?;
+    session.run(crate::digest::CANONICAL).await?;
+    Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "postgres://u:s3cret%40x@db:5433/app?sslmode=require",
+        "postgres://u@db:5433/app?sslmode=require",
+        Some("s3cret@x")
+    )]
+    #[case("postgresql://u@db/app", "postgresql://u@db/app", None)]
+    fn the_password_is_not_shown(
+        #[case] text: &str,
+        #[case] shown: &str,
+        #[case] password: Option<&str>,
+    ) {
+        let redactor = Redactor::default();
+        let address = Address::parse(text, &redactor).unwrap();
+        assert_eq!(address.shown(), shown);
+        let environment = address.environment(&Environment::default());
+        let told = environment.iter().find(|(name, _)| name == "PGPASSWORD");
+        assert_eq!(told.map(|(_, value)| value.as_str()), password);
+        if let Some(password) = password {
+            assert!(!redactor.clean(password).contains(password));
+            assert!(!format!("{:?}", address.password).contains(password));
+        }
+    }
+
+    #[rstest]
+    #[case("postgres://")]
+    #[case("postgres://u:geheim@[::1/app")]
+    #[case("orders.dump")]
+    fn what_is_no_address_is_refused_without_its_password(#[case] text: &str) {
+        let error = Address::parse(text, &Redactor::default());
+        if let Err(error) = error {
+            assert!(!error.contains("geheim"), "{error}");
+        } else {
+            assert_eq!(text, "postgres://");
+        }
+    }
+
+    #[rstest]
+    #[case("postgres://u@h/d", true)]
+    #[case("postgresql:///d", true)]
+    #[case("/var/backups/x.dump", false)]
+    fn addresses_are_told_from_files(#[case] text: &str, #[case] is_one: bool) {
+        assert_eq!(Address::is_one(text), is_one);
+    }
+}

@@ -1,0 +1,734 @@
+//! Single changes of a database, each with exactly what is told of it.
+
+use redrill::catalog::Catalog;
+use redrill::catalog::compare::{Scope, compare};
+use redrill::database::{DatabaseError, Session};
+
+use super::{everything, told};
+use crate::support::on_plur;
+
+/// What is done, and what is told: weight, what, object | property.
+type Case = (&'static str, &'static [&'static str]);
+
+/// What the catalog becomes by SQL that is taken back again.
+async fn changed(session: &mut Session, sql: &str) -> Result<Catalog, DatabaseError> {
+    session.run("BEGIN READ WRITE").await?;
+    let done = session.run(sql).await;
+    let catalog = match done {
+        Ok(_) => Catalog::read(session).await,
+        Err(error) => Err(error),
+    };
+    session.run("ROLLBACK").await?;
+    catalog
+}
+
+/// What is told otherwise than expected.
+async fn each(session: &mut Session, cases: &[Case], scope: &Scope) -> String {
+    let good = Catalog::read(session).await.unwrap();
+    let mut wrong = String::new();
+    for (sql, expected) in cases {
+        let changes = match changed(session, sql).await {
+            Ok(catalog) => compare(&good, &catalog, scope),
+            Err(error) => {
+                wrong += &format!("{error} in: {sql}\n");
+                continue;
+            }
+        };
+        let told = told(&changes);
+        if told != *expected {
+            wrong += &format!("(\n    {sql:?},\n    &{told:#?},\n),\n");
+            for change in &changes {
+                wrong += &format!("    // {:?}\n", change.finding());
+            }
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_is_told() {
+    on_plur(async |plur| {
+        let mut session = plur.server.session("plur").await.unwrap();
+        let wrong = each(&mut session, CASES, &everything()).await
+            + &each(&mut session, HARMLESS, &Scope::default()).await;
+        assert!(wrong.is_empty(), "told otherwise:\n{wrong}");
+        session.close().await;
+    })
+    .await;
+}
+
+/// One change each.
+const CASES: &[Case] = &[
+    (
+        "ALTER TABLE plur.users ADD COLUMN phone text",
+        &["broken added table plur.users column phone | -"],
+    ),
+    (
+        "ALTER TABLE plur.users DROP COLUMN name CASCADE",
+        &[
+            "broken removed table plur.users column name | -",
+            "broken removed view plur.member_directory | -",
+            "broken removed view plur.my_org_members | -",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.users RENAME COLUMN name TO full_name",
+        &[
+            "broken added table plur.users column full_name | -",
+            "broken removed table plur.users column name | -",
+            "broken changed view plur.member_directory | definition",
+            "broken changed view plur.my_org_members | definition",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.orgs ALTER COLUMN name TYPE varchar(50)",
+        &["broken changed table plur.orgs column name | type"],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN name DROP NOT NULL",
+        &["broken removed table plur.users column name | not null"],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN name SET DEFAULT 'nobody'",
+        &["broken added table plur.users column name | default"],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN id SET GENERATED ALWAYS",
+        &["broken changed table plur.users column id | identity"],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN id DROP IDENTITY",
+        &[
+            "broken removed sequence plur.users_id_seq | -",
+            "broken removed table plur.users column id | identity",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN name SET STORAGE external",
+        &["broken added table plur.users column name | storage"],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN name SET STATISTICS 500",
+        &["broken added table plur.users column name | statistics target"],
+    ),
+    (
+        "ALTER TABLE plur.users ALTER COLUMN name SET (n_distinct = 3)",
+        &["broken added table plur.users column name | option n_distinct"],
+    ),
+    (
+        r#"ALTER TABLE plur.orgs ALTER COLUMN name TYPE text COLLATE "C""#,
+        &["broken added table plur.orgs column name | collation"],
+    ),
+    (
+        "ALTER TABLE plur.users ADD COLUMN twice text GENERATED ALWAYS AS (name || name) STORED",
+        &["broken added table plur.users column twice | -"],
+    ),
+    (
+        "ALTER TABLE plur.users RENAME TO people",
+        &[
+            "broken changed sequence plur.users_id_seq | owned by",
+            "broken changed table plur.api_keys constraint api_keys_user_id_fkey | definition",
+            "broken changed table plur.memberships constraint memberships_user_id_fkey | definition",
+            "broken changed table plur.orgs constraint orgs_owner_id_fkey | definition",
+            "broken added table plur.people | -",
+            "broken changed table plur.sessions constraint sessions_user_id_fkey | definition",
+            "broken removed table plur.users | -",
+            "broken changed view plur.member_directory | definition",
+            "broken changed view plur.my_org_members | definition",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.users OWNER TO plur_app",
+        &["widened changed table plur.users | owner"],
+    ),
+    (
+        "ALTER TABLE plur.users SET (fillfactor = 50)",
+        &["broken added table plur.users | option fillfactor"],
+    ),
+    (
+        "ALTER TABLE plur.users REPLICA IDENTITY FULL",
+        &["broken added table plur.users | replica identity"],
+    ),
+    (
+        "ALTER TABLE plur.sessions SET LOGGED",
+        &["broken removed table plur.sessions | persistence"],
+    ),
+    (
+        "DROP TABLE plur.api_keys",
+        &["broken removed table plur.api_keys | -"],
+    ),
+    (
+        "CREATE TABLE plur.extra (id integer PRIMARY KEY, name text)",
+        &["broken added table plur.extra | -"],
+    ),
+    (
+        "CREATE TABLE plur.extra (id integer); GRANT SELECT ON plur.extra TO PUBLIC",
+        &[
+            "broken added table plur.extra | -",
+            "widened added table plur.extra | grant to PUBLIC",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.api_keys DROP CONSTRAINT api_keys_key_hash_shape",
+        &["broken removed table plur.api_keys constraint api_keys_key_hash_shape | -"],
+    ),
+    (
+        "ALTER TABLE plur.api_keys DROP CONSTRAINT api_keys_key_hash_shape; ALTER TABLE plur.api_keys ADD CONSTRAINT api_keys_key_hash_shape CHECK (key_hash ~ '^[0-9a-f]*$')",
+        &["broken changed table plur.api_keys constraint api_keys_key_hash_shape | definition"],
+    ),
+    (
+        "ALTER TABLE plur.api_keys DROP CONSTRAINT api_keys_key_hash_shape; ALTER TABLE plur.api_keys ADD CONSTRAINT api_keys_key_hash_shape CHECK (key_hash ~ '^[0-9a-f]{64}$') NOT VALID",
+        &["broken added table plur.api_keys constraint api_keys_key_hash_shape | validated"],
+    ),
+    (
+        "ALTER TABLE plur.api_keys DROP CONSTRAINT api_keys_user_id_fkey; ALTER TABLE plur.api_keys ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES plur.users",
+        &["broken changed table plur.api_keys constraint api_keys_user_id_fkey | definition"],
+    ),
+    (
+        "ALTER TABLE plur.api_keys ALTER CONSTRAINT api_keys_user_id_fkey DEFERRABLE INITIALLY DEFERRED",
+        &["broken added table plur.api_keys constraint api_keys_user_id_fkey | deferrable"],
+    ),
+    (
+        "ALTER TABLE plur.api_keys DROP CONSTRAINT api_keys_key_hash_key",
+        &["broken removed table plur.api_keys constraint api_keys_key_hash_key | -"],
+    ),
+    (
+        "ALTER TABLE plur.memberships DISABLE TRIGGER ALL",
+        &[
+            "broken added table plur.memberships constraint memberships_org_fkey | enforcement",
+            "broken added table plur.memberships constraint memberships_user_id_fkey | enforcement",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.audit_events DROP CONSTRAINT audit_events_detail_is_object",
+        &["broken removed table plur.audit_events constraint audit_events_detail_is_object | -"],
+    ),
+    (
+        "DROP INDEX org_acme.engrams_embedding_hnsw_idx; CREATE INDEX engrams_embedding_hnsw_idx ON org_acme.engrams USING hnsw (embedding public.vector_l2_ops) WITH (m = '16', ef_construction = '100')",
+        &["broken changed table org_acme.engrams index engrams_embedding_hnsw_idx | definition"],
+    ),
+    (
+        "DROP INDEX org_acme.engrams_tags_idx",
+        &["broken removed table org_acme.engrams index engrams_tags_idx | -"],
+    ),
+    (
+        "CREATE INDEX more ON plur.users (name)",
+        &["broken added table plur.users index more | -"],
+    ),
+    (
+        "UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = 'org_acme.engrams_tags_idx'::regclass",
+        &["broken added table org_acme.engrams index engrams_tags_idx | index valid"],
+    ),
+    (
+        "DROP INDEX plur.audit_events_org_occurred_at_idx",
+        &["broken removed table plur.audit_events index audit_events_org_occurred_at_idx | -"],
+    ),
+    (
+        "ALTER TABLE plur.users CLUSTER ON users_pkey",
+        &["broken added table plur.users constraint users_pkey | clustered"],
+    ),
+    (
+        "CREATE STATISTICS plur.more ON name, email FROM plur.users",
+        &["broken added table plur.users statistics plur.more | -"],
+    ),
+    (
+        "ALTER TABLE plur.audit_events_2026_01 DISABLE TRIGGER audit_events_refuse_change",
+        &[
+            "broken changed table plur.audit_events_2026_01 trigger audit_events_refuse_change | enabled",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.audit_events_2026_01 ENABLE TRIGGER audit_events_refuse_truncate",
+        &[
+            "broken changed table plur.audit_events_2026_01 trigger audit_events_refuse_truncate | enabled",
+        ],
+    ),
+    (
+        "ALTER TABLE plur.audit_events DISABLE TRIGGER audit_events_refuse_change",
+        &["broken changed table plur.audit_events trigger audit_events_refuse_change | enabled"],
+    ),
+    (
+        "DROP TRIGGER audit_events_refuse_truncate ON plur.audit_events_2026_01",
+        &[
+            "broken removed table plur.audit_events_2026_01 trigger audit_events_refuse_truncate | -",
+        ],
+    ),
+    (
+        "DROP TRIGGER audit_events_refuse_change ON plur.audit_events",
+        &["broken removed table plur.audit_events trigger audit_events_refuse_change | -"],
+    ),
+    (
+        "DROP TRIGGER audit_events_refuse_truncate ON plur.audit_events; CREATE TRIGGER audit_events_refuse_truncate AFTER TRUNCATE ON plur.audit_events FOR EACH STATEMENT EXECUTE FUNCTION plur.refuse_audit_change(); ALTER TABLE plur.audit_events ENABLE ALWAYS TRIGGER audit_events_refuse_truncate",
+        &[
+            "broken changed table plur.audit_events trigger audit_events_refuse_truncate | definition",
+        ],
+    ),
+    (
+        "CREATE TRIGGER more BEFORE UPDATE ON plur.users FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        &["broken added table plur.users trigger more | -"],
+    ),
+    (
+        "CREATE RULE more AS ON DELETE TO plur.users DO INSTEAD NOTHING",
+        &["broken added table plur.users rule more | -"],
+    ),
+    (
+        "ALTER TABLE plur.audit_events DETACH PARTITION plur.audit_events_2026_01",
+        &[
+            "broken removed table plur.audit_events_2026_01 | partition of",
+            "broken removed table plur.audit_events_2026_01 trigger audit_events_refuse_change | -",
+        ],
+    ),
+    (
+        "DROP TABLE plur.audit_events_2026_01",
+        &["broken removed table plur.audit_events_2026_01 | -"],
+    ),
+    (
+        "ALTER TABLE plur.memberships DISABLE ROW LEVEL SECURITY",
+        &["widened removed table plur.memberships | row security"],
+    ),
+    (
+        "ALTER TABLE plur.memberships NO FORCE ROW LEVEL SECURITY",
+        &["widened removed table plur.memberships | row security forced"],
+    ),
+    (
+        "DROP POLICY revoked_are_gone ON plur.memberships",
+        &["widened removed table plur.memberships policy revoked_are_gone | -"],
+    ),
+    (
+        "DROP POLICY org_fence ON plur.memberships",
+        &["broken removed table plur.memberships policy org_fence | -"],
+    ),
+    (
+        "ALTER POLICY org_fence ON plur.memberships USING (true)",
+        &["broken changed table plur.memberships policy org_fence | using"],
+    ),
+    (
+        "ALTER POLICY org_fence ON plur.memberships WITH CHECK (true)",
+        &["broken changed table plur.memberships policy org_fence | with check"],
+    ),
+    (
+        "ALTER POLICY revoked_are_gone ON plur.memberships TO plur_auditor",
+        &["broken changed table plur.memberships policy revoked_are_gone | roles"],
+    ),
+    (
+        "CREATE POLICY more ON plur.memberships FOR SELECT TO plur_auditor USING (true)",
+        &["widened added table plur.memberships policy more | -"],
+    ),
+    (
+        "DROP POLICY revoked_are_gone ON plur.memberships; CREATE POLICY revoked_are_gone ON plur.memberships AS PERMISSIVE FOR SELECT TO plur_app USING (revoked_at IS NULL)",
+        &["widened changed table plur.memberships policy revoked_are_gone | mode"],
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION plur.refuse_audit_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS 'BEGIN RETURN OLD; END'",
+        &["broken changed function plur.refuse_audit_change() | body"],
+    ),
+    (
+        "ALTER FUNCTION plur.embed(text) SECURITY DEFINER",
+        &["widened added function plur.embed(text) | security definer"],
+    ),
+    (
+        "ALTER FUNCTION plur.membership_count() SECURITY INVOKER",
+        &["broken removed function plur.membership_count() | security definer"],
+    ),
+    (
+        "ALTER FUNCTION plur.membership_count() RESET ALL",
+        &["broken removed function plur.membership_count() | set search_path"],
+    ),
+    (
+        "ALTER FUNCTION plur.membership_count() VOLATILE",
+        &["broken changed function plur.membership_count() | volatility"],
+    ),
+    (
+        "ALTER FUNCTION plur.membership_count() OWNER TO plur_admin",
+        &["widened changed function plur.membership_count() | owner"],
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION plur.membership_count() TO PUBLIC",
+        &["widened added function plur.membership_count() | grant to PUBLIC"],
+    ),
+    (
+        "REVOKE EXECUTE ON FUNCTION plur.membership_count() FROM plur_app",
+        &["broken removed function plur.membership_count() | grant to plur_app"],
+    ),
+    (
+        "DROP FUNCTION plur.revoke_membership(bigint, timestamptz)",
+        &["broken removed function plur.revoke_membership(bigint, timestamp with time zone) | -"],
+    ),
+    (
+        "CREATE FUNCTION plur.more() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        &["broken added function plur.more() | -"],
+    ),
+    (
+        "CREATE FUNCTION plur.more() RETURNS integer LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        &[
+            "broken added function plur.more() | -",
+            "widened added function plur.more() | grant to PUBLIC",
+        ],
+    ),
+    (
+        "ALTER VIEW plur.my_org_members RESET (security_invoker)",
+        &["widened removed view plur.my_org_members | option security_invoker"],
+    ),
+    (
+        "ALTER VIEW plur.my_org_members SET (security_invoker = false)",
+        &["widened changed view plur.my_org_members | option security_invoker"],
+    ),
+    (
+        "ALTER VIEW plur.member_directory OWNER TO plur_admin",
+        &["widened changed view plur.member_directory | owner"],
+    ),
+    (
+        "CREATE OR REPLACE VIEW plur.member_directory AS SELECT m.org, m.user_id, u.name, false AS is_revoked FROM plur.memberships m JOIN plur.users u ON u.id = m.user_id",
+        &["broken changed view plur.member_directory | definition"],
+    ),
+    (
+        "REFRESH MATERIALIZED VIEW plur.audit_monthly WITH NO DATA",
+        &["broken added materialized view plur.audit_monthly | populated"],
+    ),
+    (
+        "ALTER SEQUENCE plur.audit_events_id_seq INCREMENT 2",
+        &["broken changed sequence plur.audit_events_id_seq | increment"],
+    ),
+    (
+        "ALTER SEQUENCE plur.audit_events_id_seq OWNED BY NONE",
+        &["broken removed sequence plur.audit_events_id_seq | owned by"],
+    ),
+    (
+        "ALTER TYPE plur.member_role ADD VALUE 'robot' BEFORE 'guest'",
+        &["broken changed type plur.member_role | labels"],
+    ),
+    (
+        "ALTER TYPE plur.member_role RENAME VALUE 'guest' TO 'visitor'",
+        &["broken changed type plur.member_role | labels"],
+    ),
+    (
+        "ALTER DOMAIN plur.scope_path DROP CONSTRAINT scope_path_shape",
+        &["broken removed domain plur.scope_path constraint scope_path_shape | -"],
+    ),
+    (
+        "ALTER DOMAIN plur.scope_path SET DEFAULT 'org/none'",
+        &["broken added domain plur.scope_path | default"],
+    ),
+    (
+        "GRANT UPDATE ON plur.audit_events TO plur_app",
+        &["widened changed table plur.audit_events | grant to plur_app"],
+    ),
+    (
+        "GRANT UPDATE (detail) ON plur.audit_events TO plur_app",
+        &["widened added table plur.audit_events column detail | grant to plur_app"],
+    ),
+    (
+        "GRANT SELECT ON plur.audit_events TO plur_auditor WITH GRANT OPTION",
+        &["widened changed table plur.audit_events | grant to plur_auditor"],
+    ),
+    (
+        "REVOKE INSERT ON plur.audit_events FROM plur_app",
+        &["broken changed table plur.audit_events | grant to plur_app"],
+    ),
+    (
+        "GRANT SELECT ON plur.api_keys TO PUBLIC",
+        &["widened added table plur.api_keys | grant to PUBLIC"],
+    ),
+    (
+        "GRANT DELETE ON plur.audit_events_2026_01 TO plur_app",
+        &["widened added table plur.audit_events_2026_01 | grant to plur_app"],
+    ),
+    (
+        "REVOKE USAGE ON SCHEMA plur FROM plur_app, plur_reader",
+        &["broken removed schema plur | grant to plur_reader"],
+    ),
+    (
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        &["widened changed schema public | grant to PUBLIC"],
+    ),
+    (
+        "GRANT CONNECT ON DATABASE plur TO PUBLIC",
+        &["widened added database | grant to PUBLIC"],
+    ),
+    (
+        "GRANT USAGE ON LANGUAGE plpgsql TO plur_app WITH GRANT OPTION",
+        &["widened added language plpgsql | -"],
+    ),
+    (
+        "REVOKE INSERT ON plur.users FROM plur_owner",
+        &["broken added table plur.users | revoked from its owner"],
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO plur_app",
+        &["widened added function pg_catalog.pg_read_file(text) | -"],
+    ),
+    (
+        "REVOKE SELECT ON ag_catalog.ag_graph FROM plur_reader",
+        &["broken removed table ag_catalog.ag_graph | grant to plur_reader"],
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE plur_owner IN SCHEMA org_acme GRANT SELECT ON TABLES TO plur_auditor",
+        &[
+            "widened added default privileges of plur_owner in schema org_acme on tables | grant to plur_auditor",
+        ],
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE plur_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC",
+        &["widened removed default privileges of plur_owner on functions | -"],
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE plur_owner GRANT INSERT ON TABLES TO plur_app",
+        &["widened added default privileges of plur_owner on tables | -"],
+    ),
+    (
+        "GRANT plur_owner TO plur_app",
+        &["widened added role plur_app | member of plur_owner"],
+    ),
+    (
+        "GRANT plur_org_acme TO plur_auditor WITH INHERIT FALSE",
+        &["widened added role plur_auditor | member of plur_org_acme"],
+    ),
+    (
+        "GRANT plur_org_acme TO plur_app WITH INHERIT TRUE",
+        &["widened changed role plur_app | member of plur_org_acme"],
+    ),
+    (
+        "GRANT plur_org_acme TO plur_app WITH ADMIN OPTION",
+        &["widened changed role plur_app | member of plur_org_acme"],
+    ),
+    (
+        "GRANT pg_read_all_data TO plur_auditor",
+        &["widened added role plur_auditor | member of pg_read_all_data"],
+    ),
+    (
+        "REVOKE plur_reader FROM plur_app",
+        &["broken removed role plur_app | member of plur_reader"],
+    ),
+    (
+        "ALTER ROLE plur_app BYPASSRLS",
+        &["widened added role plur_app | bypassrls"],
+    ),
+    (
+        "ALTER ROLE plur_app SUPERUSER",
+        &["widened added role plur_app | superuser"],
+    ),
+    (
+        "ALTER ROLE plur_app CREATEROLE",
+        &["widened added role plur_app | createrole"],
+    ),
+    (
+        "ALTER ROLE plur_owner LOGIN",
+        &["widened added role plur_owner | login"],
+    ),
+    (
+        "ALTER ROLE plur_owner INHERIT",
+        &["widened removed role plur_owner | noinherit"],
+    ),
+    (
+        "ALTER ROLE plur_app NOLOGIN",
+        &["broken removed role plur_app | login"],
+    ),
+    (
+        "ALTER ROLE plur_app CONNECTION LIMIT 50",
+        &["broken changed role plur_app | connection limit"],
+    ),
+    (
+        "ALTER ROLE plur_auditor VALID UNTIL 'infinity'",
+        &["broken changed role plur_auditor | valid until"],
+    ),
+    (
+        "ALTER ROLE plur_app PASSWORD NULL",
+        &["broken removed role plur_app | password"],
+    ),
+    (
+        "ALTER ROLE plur_app SET statement_timeout = '1h'",
+        &["broken changed role plur_app | set statement_timeout"],
+    ),
+    (
+        "ALTER ROLE plur_auditor RESET default_transaction_read_only",
+        &["broken removed role plur_auditor | set default_transaction_read_only"],
+    ),
+    (
+        "ALTER ROLE plur_app IN DATABASE plur RESET search_path",
+        &["broken removed database settings of role plur_app | set search_path"],
+    ),
+    ("CREATE ROLE more LOGIN", &["broken added role more | -"]),
+    (
+        "CREATE ROLE more BYPASSRLS",
+        &["widened added role more | -"],
+    ),
+    (
+        "ALTER DATABASE plur RESET session_preload_libraries",
+        &["broken removed database settings | set session_preload_libraries"],
+    ),
+    (
+        "ALTER DATABASE plur OWNER TO plur_app",
+        &[
+            "broken removed database | grant to plur_app",
+            "widened changed database | owner",
+        ],
+    ),
+    (
+        "ALTER DATABASE plur CONNECTION LIMIT 3",
+        &["broken added database | connection limit"],
+    ),
+    (
+        "COMMENT ON TABLE plur.users IS 'people'",
+        &["note added table plur.users | comment"],
+    ),
+    (
+        "CREATE PUBLICATION more FOR TABLE plur.users",
+        &["broken added publication more | -"],
+    ),
+    ("CREATE SCHEMA more", &["broken added schema more | -"]),
+    (
+        "ALTER SCHEMA org_acme OWNER TO plur_org_acme",
+        &[
+            "broken removed schema org_acme | grant to plur_org_acme",
+            "widened changed schema org_acme | owner",
+        ],
+    ),
+    (
+        "CREATE COLLATION plur.german (provider = libc, locale = 'C.UTF-8')",
+        &["broken added collation plur.german | -"],
+    ),
+    (
+        "CREATE CAST (plur.member_role AS integer) WITH INOUT",
+        &["broken added cast (plur.member_role AS integer) | -"],
+    ),
+    (
+        "CREATE TEXT SEARCH CONFIGURATION plur.more (COPY = pg_catalog.simple)",
+        &["broken added text search configuration plur.more | -"],
+    ),
+    (
+        "CREATE FOREIGN DATA WRAPPER more",
+        &["broken added foreign data wrapper more | -"],
+    ),
+    (
+        "CREATE AGGREGATE plur.more(integer) (SFUNC = int4pl, STYPE = integer)",
+        &["broken added aggregate plur.more(integer) | -"],
+    ),
+    (
+        "CREATE TABLE plur.audit_events_2026_06 PARTITION OF plur.audit_events FOR VALUES FROM ('2026-06-01') TO ('2026-07-01'); ALTER TABLE plur.audit_events_2026_06 OWNER TO plur_owner",
+        &["broken added table plur.audit_events_2026_06 | -"],
+    ),
+    (
+        "CREATE TABLE plur.audit_events_2026_06 PARTITION OF plur.audit_events FOR VALUES FROM ('2026-06-01') TO ('2026-07-01'); ALTER TABLE plur.audit_events_2026_06 OWNER TO plur_owner; CREATE TRIGGER audit_events_refuse_truncate BEFORE TRUNCATE ON plur.audit_events_2026_06 FOR EACH STATEMENT EXECUTE FUNCTION plur.refuse_audit_change()",
+        &["broken added table plur.audit_events_2026_06 | -"],
+    ),
+    (
+        "CREATE TABLE plur.audit_events_2026_06 PARTITION OF plur.audit_events FOR VALUES FROM ('2026-06-01') TO ('2026-07-01'); ALTER TABLE plur.audit_events_2026_06 OWNER TO plur_owner; CREATE TRIGGER audit_events_refuse_truncate BEFORE TRUNCATE ON plur.audit_events_2026_06 FOR EACH STATEMENT EXECUTE FUNCTION plur.refuse_audit_change(); ALTER TABLE plur.audit_events_2026_06 ENABLE ALWAYS TRIGGER audit_events_refuse_truncate; GRANT DELETE ON plur.audit_events_2026_06 TO plur_app",
+        &["widened added table plur.audit_events_2026_06 | -"],
+    ),
+    (
+        "CREATE TABLE plur.audit_events_2026_06 PARTITION OF plur.audit_events FOR VALUES FROM ('2026-06-01') TO ('2026-07-01'); ALTER TABLE plur.audit_events_2026_06 OWNER TO plur_owner; CREATE TRIGGER audit_events_refuse_truncate BEFORE TRUNCATE ON plur.audit_events_2026_06 FOR EACH STATEMENT EXECUTE FUNCTION plur.refuse_audit_change(); ALTER TABLE plur.audit_events_2026_06 ENABLE ALWAYS TRIGGER audit_events_refuse_truncate; ALTER TABLE plur.audit_events_2026_06 ALTER COLUMN org DROP DEFAULT, ADD CHECK (id > 0)",
+        &["broken added table plur.audit_events_2026_06 | -"],
+    ),
+    (
+        "DROP TRIGGER audit_events_refuse_change ON plur.audit_events_2025_05; ALTER TABLE plur.audit_events ATTACH PARTITION plur.audit_events_2025_05 FOR VALUES FROM ('2025-05-01') TO ('2025-06-01')",
+        &["broken added table plur.audit_events_2025_05 | partition of"],
+    ),
+    (
+        "ALTER TABLE plur.audit_events ADD COLUMN more text",
+        &["broken added table plur.audit_events column more | -"],
+    ),
+    (
+        "SELECT ag_catalog.create_elabel('plur_topics', 'MORE')",
+        &[
+            "broken added graph plur_topics label \"MORE\" | -",
+            "broken added table plur_topics.\"MORE\" | -",
+        ],
+    ),
+    (
+        "SET ROLE plur_app; SELECT lo_create(4711); RESET ROLE",
+        &[
+            "note changed large objects | grant to plur_app",
+            "note added large objects | owned by plur_app",
+            "note changed large objects | owned by plur_owner",
+        ],
+    ),
+    (
+        "SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
+        &["broken removed large objects | -"],
+    ),
+];
+
+/// What is no failure.
+const HARMLESS: &[Case] = &[
+    ("ANALYZE", &[]),
+    ("REINDEX TABLE plur.users", &[]),
+    (
+        "INSERT INTO org_acme.recall_log SELECT now(), 1, 'x', 1, 0",
+        &[],
+    ),
+    ("DELETE FROM plur.sessions", &[]),
+    ("TRUNCATE plur.sessions", &[]),
+    ("SELECT setval('plur.audit_events_id_seq', 100000)", &[]),
+    ("ALTER SEQUENCE plur.audit_events_id_seq RESTART", &[]),
+    ("REFRESH MATERIALIZED VIEW plur.audit_monthly", &[]),
+    (
+        "DROP INDEX org_acme.engrams_tags_idx; CREATE INDEX engrams_tags_idx ON org_acme.engrams USING gin (tags)",
+        &[],
+    ),
+    (
+        "GRANT DELETE ON plur.audit_events TO plur_app; REVOKE DELETE ON plur.audit_events FROM plur_app",
+        &[],
+    ),
+    (
+        "REVOKE SELECT, INSERT ON plur.audit_events FROM plur_app; GRANT INSERT, SELECT ON plur.audit_events TO plur_app",
+        &[],
+    ),
+    (
+        "SET ROLE plur_owner; GRANT SELECT ON plur.audit_events TO plur_app; RESET ROLE",
+        &[],
+    ),
+    (
+        "ALTER TABLE plur.users ADD COLUMN brief text; ALTER TABLE plur.users DROP COLUMN brief",
+        &[],
+    ),
+    ("ALTER TABLE plur.orgs ALTER COLUMN name TYPE text", &[]),
+    (
+        "ALTER TABLE plur.audit_events_2026_01 DISABLE TRIGGER audit_events_refuse_change; ALTER TABLE plur.audit_events_2026_01 ENABLE ALWAYS TRIGGER audit_events_refuse_change",
+        &[],
+    ),
+    (
+        "CREATE OR REPLACE VIEW plur.my_org_members WITH (security_invoker = true) AS SELECT m.user_id, u.name, u.email, m.role FROM plur.memberships AS m JOIN plur.users AS u ON u.id = m.user_id",
+        &[],
+    ),
+    (
+        "DROP POLICY revoked_are_gone ON plur.memberships; CREATE POLICY revoked_are_gone ON plur.memberships AS RESTRICTIVE FOR SELECT TO plur_app USING (revoked_at IS NULL)",
+        &[],
+    ),
+    (
+        "ALTER TABLE plur.api_keys DROP CONSTRAINT api_keys_user_id_fkey; ALTER TABLE plur.api_keys ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES plur.users ON DELETE CASCADE",
+        &[],
+    ),
+    ("ALTER ROLE plur_app PASSWORD 'another'", &[]),
+    (
+        "REVOKE plur_reader FROM plur_app; GRANT plur_reader TO plur_app",
+        &[],
+    ),
+    (
+        "SET ROLE plur_owner; SELECT lo_create(4711); RESET ROLE",
+        &["note changed large objects | grant to plur_app"],
+    ),
+    (
+        "CREATE TABLE plur.brief (id integer); DROP TABLE plur.brief",
+        &[],
+    ),
+    (
+        "COMMENT ON TABLE plur.users IS 'people'",
+        &["note added table plur.users | comment"],
+    ),
+    (
+        "COMMENT ON EXTENSION vector IS NULL",
+        &["note removed extension vector | comment"],
+    ),
+    (
+        "UPDATE pg_catalog.pg_database SET datcollversion = '1' WHERE datname = current_database()",
+        &["note added database | version"],
+    ),
+    (
+        "UPDATE pg_catalog.pg_extension SET extversion = '0.7.0' WHERE extname = 'vector'",
+        &["note changed extension vector | version"],
+    ),
+    (
+        "CREATE TABLE plur.audit_events_2026_06 PARTITION OF plur.audit_events FOR VALUES FROM ('2026-06-01') TO ('2026-07-01'); ALTER TABLE plur.audit_events_2026_06 OWNER TO plur_owner; CREATE TRIGGER audit_events_refuse_truncate BEFORE TRUNCATE ON plur.audit_events_2026_06 FOR EACH STATEMENT EXECUTE FUNCTION plur.refuse_audit_change(); ALTER TABLE plur.audit_events_2026_06 ENABLE ALWAYS TRIGGER audit_events_refuse_truncate",
+        &["note added table plur.audit_events_2026_06 | -"],
+    ),
+];

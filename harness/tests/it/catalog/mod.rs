@@ -1,0 +1,140 @@
+//! A catalog read of real databases: the same each time, the same after a dump and a restore.
+
+mod change;
+
+use redrill::catalog::compare::{Change, Scope, Weight, compare};
+use redrill::catalog::{Catalog, file};
+use redrill::server::{Client, ClientInput};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::{Plur, on_empty, on_plur};
+
+/// Everything is compared, comments too.
+fn everything() -> Scope {
+    Scope {
+        comments: true,
+        ..Scope::default()
+    }
+}
+
+async fn read(plur: &Plur, database: &str) -> Catalog {
+    let mut session = plur.server.session(database).await.unwrap();
+    let catalog = Catalog::read(&mut session).await.unwrap();
+    session.close().await;
+    catalog
+}
+
+/// One line per difference, as a test expects it.
+fn told(changes: &[Change]) -> Vec<String> {
+    let weight = |weight| match weight {
+        Weight::Widened => "widened",
+        Weight::Broken => "broken",
+        Weight::Note => "note",
+    };
+    changes
+        .iter()
+        .map(|change| {
+            let what = format!("{:?}", change.what).to_lowercase();
+            let property = change.property.as_deref().unwrap_or("-");
+            format!(
+                "{} {what} {} | {property}",
+                weight(change.weight),
+                change.object
+            )
+        })
+        .collect()
+}
+
+/// Runs a program of the server's own version.
+async fn client(plur: &Plur, program: &'static str, arguments: &[&str], input: Vec<u8>) -> Vec<u8> {
+    let mut client = plur
+        .server
+        .client(Client {
+            program,
+            arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
+            input: ClientInput::Pipe,
+        })
+        .await
+        .unwrap();
+    let mut stdin = client.stdin.take().unwrap();
+    let (mut out, mut messages) = (Vec::new(), String::new());
+    let (_, read, _) = tokio::join!(
+        async move {
+            let _ = stdin.write_all(&input).await;
+            let _ = stdin.shutdown().await;
+        },
+        client.stdout.read_to_end(&mut out),
+        client.stderr.read_to_string(&mut messages)
+    );
+    read.unwrap();
+    assert_eq!(client.end.wait().await.unwrap(), Some(0), "{messages}");
+    out
+}
+
+/// Dumps a database, drops it, and restores it.
+async fn restored(plur: &Plur, database: &str) {
+    let dbname = format!("--dbname={database}");
+    let dump = client(
+        plur,
+        "pg_dump",
+        &["--no-password", "--create", &dbname],
+        Vec::new(),
+    )
+    .await;
+    plur.sql(
+        "postgres",
+        &format!("DROP DATABASE {database} WITH (FORCE)"),
+    )
+    .await;
+    let psql = [
+        "--no-psqlrc",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        "--dbname=postgres",
+    ];
+    client(plur, "psql", &psql, dump).await;
+}
+
+/// Reads it twice, writes and parses it, dumps and restores it: always the same.
+async fn is_stable(plur: &Plur) -> Catalog {
+    let catalog = read(plur, "plur").await;
+    assert_eq!(read(plur, "plur").await, catalog);
+    let text = file::write(&catalog);
+    if let Some(folder) = std::env::var_os("CATALOG_OUT") {
+        let path = std::path::Path::new(&folder).join(format!("{}.toml", plur.server.version()));
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(file::parse(&text).as_ref(), Ok(&catalog));
+    for secret in ["planted", "SCRAM-SHA-256$"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    restored(plur, "plur").await;
+    let again = read(plur, "plur").await;
+    let findings: Vec<String> = compare(&catalog, &again, &everything())
+        .iter()
+        .map(|change| format!("{:?} {:?}", change.weight, change.finding()))
+        .collect();
+    assert_eq!(findings, [] as [&str; 0]);
+    catalog
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plur_is_the_same_after_a_restore() {
+    on_plur(async |plur| {
+        let catalog = is_stable(plur).await;
+        assert_eq!(read(plur, "plur").await, catalog);
+    })
+    .await;
+}
+
+#[rstest::rstest]
+#[case(15)]
+#[case(17)]
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_the_same_after_a_restore(#[case] major: u32) {
+    on_empty(major, async |plur| {
+        plur.sql("plur", include_str!("everything.sql")).await;
+        is_stable(plur).await;
+    })
+    .await;
+}

@@ -11,9 +11,7 @@ use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{
-    BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
-};
+use crate::outcome::{BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage};
 use crate::proof::{self, settings::Level};
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;

@@ -214,7 +214,7 @@ pub async fn compare(
             };
             let style = Style {
                 database: database.clone(),
-                encoding: encoding(part),
+                encoding: encoding(part, named),
                 zone,
             };
             queue.push((table, style));
@@ -305,12 +305,11 @@ pub(super) fn own_database(part: &Part, settings: &Restore) -> String {
     target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned())
 }
 
-/// The encoding that a dump's rows are in.
-fn encoding(part: &Part) -> String {
-    part.contents
-        .encoding
-        .clone()
-        .unwrap_or_else(|| "UTF8".to_owned())
+/// The encoding that a dump's rows for a database are in.
+fn encoding(part: &Part, named: &str) -> String {
+    let contents = &part.contents;
+    let encoding = contents.encodings.get(named).or(contents.encoding.as_ref());
+    encoding.cloned().unwrap_or_else(|| "UTF8".to_owned())
 }
 
 /// The tables of a database: kind, whether an extension's, and the condition of that.

@@ -499,6 +499,8 @@ pub enum Values {
 pub struct ProofFacts {
     /// How much was to be proven: `off`, `objects`, `counts` or `full`.
     pub level: String,
+    /// Objects that were looked for.
+    pub objects: u64,
     /// Sequences whose values were compared.
     pub sequences: u64,
     /// Materialized views that were found filled.

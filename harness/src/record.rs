@@ -126,6 +126,12 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whether a stage was looked at and did not pass.
+    pub fn failed(&self, stage: Stage) -> bool {
+        let mut stages = self.result.stages.iter();
+        stages.any(|result| result.stage == stage && result.outcome == Outcome::Fail)
+    }
+
     /// Keeps what a stage learnt.
     fn learn(&mut self, facts: Facts) {
         let result = &mut self.result;

@@ -218,8 +218,8 @@ pub async fn proof(
     context: &Context,
 ) -> Staged<Counts> {
     let level = scenario.proof;
-    match proof::prove(server, backup, &scenario.restore, level, &context.listener).await {
-        Err(error) => unable(Stopped::error(error.to_string())),
+    match proof::prove(server, backup, &scenario.restore, log, level, &context.listener).await {
+        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
         Ok(proof) => {
             let summary = proof.summary(level);
             let judged = if proof.findings.is_empty() {

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::fit::Need;
 use super::format::archive::Layout;
+use super::objects::Objects;
 use super::values::Values;
 use crate::database::QualifiedName;
 use crate::digest::RowsDigest;
@@ -110,6 +112,8 @@ pub struct Contents {
     pub graphs: BTreeSet<String>,
     /// Objects that are only counted.
     pub counts: Counts,
+    /// What it defines, entry by entry.
+    pub objects: Arc<Objects>,
     /// Tables and schemas that its keys, views, partitions and triggers name and that it does not
     /// hold: a filter left them out.
     pub left_out: BTreeSet<String>,

@@ -3,13 +3,16 @@
 //! Every format is read by its own file and told here in the same words, so that a plain dump, an
 //! archive and the parts of a bundle are judged alike.
 
+pub mod entries;
 mod objects;
 mod roles;
 mod values;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
+use entries::Entries;
 use objects::Objects;
 pub use values::{Copy, Tap};
 use values::{Digesting, Inserted};
@@ -65,7 +68,7 @@ impl fmt::Display for Place {
 
 impl Place {
     /// The line, 0 where the format has none.
-    const fn line(self) -> u64 {
+    pub const fn line(self) -> u64 {
         match self {
             Self::Line(line) => line,
             Self::Entry(_) => 0,
@@ -97,6 +100,8 @@ pub struct Gather {
     pub contents: Contents,
     /// What is wrong with it, so far.
     pub found: Problems,
+    /// Its objects, entry by entry.
+    pub entries: Entries,
     /// The database that the statements go to; empty while none is named.
     database: String,
     /// The table whose rows come now, and how many came.
@@ -233,6 +238,7 @@ impl Gather {
             self.contents.connects.push(database.clone());
         }
         self.flush();
+        self.entries.connect(&database);
         self.database = database;
     }
 
@@ -602,6 +608,7 @@ impl Gather {
         self.end_rows();
         self.flush();
         self.objects.finish(&mut self.contents);
+        self.contents.objects = Arc::new(std::mem::take(&mut self.entries).finish());
         self.encoding();
         self.sections();
         if self.foreign > TOLD {

@@ -4,7 +4,7 @@
 //! - `packing/`: what it is wrapped in, one compression or encryption a file
 //! - `compression/`: compressions, around a format and inside of it, one a file
 //! - `format/`: what it is, one format a file
-//! - `gather/`: what the formats tell → `contents`; `fit`: which servers can take it
+//! - `gather/`: what the formats tell → `contents` and `objects`; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
 //! - `settings`: what a scenario says of it
 //! - `inspect`: one streaming pass: digest, completeness, contents
@@ -20,6 +20,7 @@ pub mod format;
 pub mod gather;
 pub mod inspect;
 pub mod manifest;
+pub mod objects;
 pub mod packing;
 pub mod previous;
 pub mod retention;

@@ -1,5 +1,6 @@
 //! Proof: what the backup holds is in the database, without a check being written.
 //!
+//! - `objects`: every object, and no other
 //! - `rows`: every row of every table, counted and digested; `zone`: the time zone that they are written in
 //! - `anew`: the second look at rows whose text differs; `fields`: in which columns
 //! - `sequences`, `large_objects`, `views`: what else a dump carries beside definitions
@@ -8,6 +9,7 @@
 mod anew;
 mod fields;
 mod large_objects;
+pub mod objects;
 pub mod rows;
 mod sequences;
 pub mod settings;
@@ -20,8 +22,9 @@ use crate::backup::Backup;
 use crate::database::DatabaseError;
 use crate::event::Listener;
 use crate::outcome::{Finding, NotTested, ProofFacts, TableRows, Values};
+use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
-use crate::server::ThrowawayServer;
+use crate::server::{ServerError, ThrowawayServer};
 use crate::units::show_count;
 use settings::Level;
 
@@ -46,21 +49,47 @@ pub async fn prove(
     server: &ThrowawayServer,
     backup: &Backup,
     settings: &Restore,
+    log: &RestoreLog,
     level: Level,
     listener: &Listener,
-) -> Result<Proof, DatabaseError> {
+) -> Result<Proof, ServerError> {
     let mut proof = Proof::default();
     proof.facts.level = level.word().to_owned();
-    if level >= Level::Counts {
-        let compared = rows::compare(server, backup, settings, level, listener).await?;
-        proof.tables = compared.findings.len();
-        (proof.rows, proof.findings) = (compared.rows, compared.findings);
-    }
+    let objects = async {
+        match level {
+            Level::Off => Ok(objects::ObjectsProof::default()),
+            _ => objects::compare(server, backup, settings, log).await,
+        }
+    };
+    let rows = async {
+        match level {
+            Level::Off | Level::Objects => Ok(rows::Compared::default()),
+            _ => rows::compare(server, backup, settings, level, listener).await,
+        }
+    };
+    let (objects, compared) = tokio::join!(objects, rows);
+    let (objects, compared) = (objects?, compared.map_err(unable)?);
+    proof.tables = compared.findings.len();
+    (proof.rows, proof.findings) = (compared.rows, compared.findings);
     if level == Level::Full {
-        proof.beside_rows(server, backup, settings).await?;
+        proof
+            .beside_rows(server, backup, settings)
+            .await
+            .map_err(unable)?;
     }
+    proof.facts.objects = objects.objects;
     proof.facts.not_compared = not_compared(&proof.rows);
+    proof.facts.not_compared.extend(objects.not_compared);
+    proof.findings.splice(0..0, objects.findings);
     Ok(proof)
+}
+
+/// A database that cannot be looked at says nothing about the backup.
+fn unable(error: DatabaseError) -> ServerError {
+    ServerError {
+        reason: error.to_string(),
+        hint: None,
+    }
 }
 
 impl Proof {
@@ -135,15 +164,12 @@ impl Proof {
             };
         }
         let count: u64 = self.rows.iter().map(|table| table.backup).sum();
+        let all = format!("{} objects", show_count(self.facts.objects));
         let rows = format!("{} rows of {} tables", show_count(count), self.rows.len());
         let how = match level {
-            Level::Off | Level::Objects => {
-                return format!(
-                    "nothing of its rows, as `proof = \"{}\"` says",
-                    level.word()
-                );
-            }
-            Level::Counts => return format!("{rows}, counted one by one"),
+            Level::Off => return "nothing, as `proof = \"off\"` says".to_owned(),
+            Level::Objects => return format!("{all} and no other; nothing of its rows"),
+            Level::Counts => return format!("{all} and no other; {rows}, counted one by one"),
             Level::Full => "compared with the backup value by value",
         };
         let facts = &self.facts;
@@ -171,7 +197,7 @@ impl Proof {
             1 => "; those of 1 table only counted".to_owned(),
             many => format!("; those of {many} tables only counted"),
         };
-        format!("{rows}{more}, {how}{but}")
+        format!("{all} and no other; {rows}{more}, {how}{but}")
     }
 }
 

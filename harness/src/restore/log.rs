@@ -1,5 +1,6 @@
 //! What psql and pg_restore print, as messages: severity, SQLSTATE, text, place. Values are dropped here.
 
+use super::ToleratedAt;
 use super::settings::Tolerate;
 use crate::outcome::{Finding, Tolerated};
 use crate::redact::Redactor;
@@ -94,6 +95,8 @@ pub struct Log {
     pub count: u64,
     /// Errors that were let pass.
     pub tolerated: Vec<Tolerated>,
+    /// Where those were that the scenario lets pass.
+    pub tolerated_at: Vec<ToleratedAt>,
 }
 
 /// What is let pass, and why.
@@ -105,14 +108,18 @@ pub struct Tolerance<'a> {
 }
 
 impl Tolerance<'_> {
-    /// Gives the reason to let a message pass.
-    fn reason(&self, message: &Message) -> Option<String> {
+    /// Gives the reason to let a message pass, and whether it is the scenario's.
+    fn reason(&self, message: &Message) -> Option<(String, bool)> {
         // `pg_dumpall --clean` drops every role, also the one that restores.
         if message.raw == "current user cannot be dropped" {
-            return Some("the bootstrap superuser restores, and stays".to_owned());
+            return Some((
+                "the bootstrap superuser restores, and stays".to_owned(),
+                false,
+            ));
         }
         if message.raw == format!("role \"{}\" already exists", self.superuser) {
-            return Some("every cluster has its bootstrap superuser from the beginning".to_owned());
+            let why = "every cluster has its bootstrap superuser from the beginning";
+            return Some((why.to_owned(), false));
         }
         self.scenario
             .iter()
@@ -126,14 +133,22 @@ impl Tolerance<'_> {
                         .as_deref()
                         .is_none_or(|part| message.raw.contains(part))
             })
-            .map(|entry| entry.reason.clone())
+            .map(|entry| (entry.reason.clone(), true))
     }
 }
 
 impl Log {
     /// Adds an error, or lets it pass.
     pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, redactor: &Redactor) {
-        if let Some(reason) = tolerance.reason(&message) {
+        if let Some((reason, by_scenario)) = tolerance.reason(&message) {
+            if by_scenario {
+                self.tolerated_at.push(ToleratedAt {
+                    part: String::new(),
+                    line: message.line,
+                    entry: message.entry.clone(),
+                    reason: reason.clone(),
+                });
+            }
             let shown = message.shown(redactor);
             match self
                 .tolerated

@@ -31,13 +31,29 @@ pub struct RestoreLog {
     pub database: Option<String>,
     /// Statements that failed.
     pub errors: Vec<Finding>,
+    /// Where the errors were that the scenario tolerates.
+    pub tolerated: Vec<ToleratedAt>,
     /// Why the restore cannot be judged: this machine or this server is at fault, not the backup.
     pub unable: Vec<Finding>,
+}
+
+/// Where an error was that the scenario tolerates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToleratedAt {
+    /// The dump, by its name in the backup.
+    pub part: String,
+    /// Line where its statement ends; 0 in an archive.
+    pub line: u64,
+    /// Entry of the table of contents, as pg_restore names it: kind, name, owner.
+    pub entry: String,
+    /// Why the scenario lets it pass.
+    pub reason: String,
 }
 
 /// What the restore of one dump did.
 #[derive(Debug, Default)]
 struct PartLog {
+    tolerated_at: Vec<ToleratedAt>,
     facts: RestoreFacts,
     errors: Vec<Finding>,
     unable: Vec<Finding>,
@@ -150,6 +166,11 @@ pub async fn restore(
                     pg_restore::restore(&work, part, layout, &database).await?
                 }
             };
+            let places = done.tolerated_at.iter().cloned();
+            log.tolerated.extend(places.map(|place| ToleratedAt {
+                part: part.name.clone(),
+                ..place
+            }));
             log.add(done, several.then_some(part.name.as_str()));
         }
         Ok(log)

@@ -108,6 +108,7 @@ pub(super) async fn restore(
         rows: Vec::new(),
     };
     Ok(PartLog {
+        tolerated_at: messages.tolerated_at,
         facts,
         errors,
         unable,

@@ -184,6 +184,7 @@ pub(super) async fn restore(
     };
     facts.errors = facts.errors.max(errors.len() as u64);
     Ok(PartLog {
+        tolerated_at: log.tolerated_at,
         facts,
         errors,
         unable,

@@ -324,6 +324,17 @@ mod tests {
         assert_eq!(Words::of(text.as_bytes()).standard_strings(), on, "{text}");
     }
 
+    #[test]
+    fn a_copy_into_many_columns_is_one() {
+        let columns = vec!["a_column"; 1600].join(", ");
+        let copies = |end: &str| {
+            Words::of(format!("COPY public.wide ({columns}{end}").as_bytes()).copies_from_stdin()
+        };
+        assert!(copies(") FROM stdin;"));
+        assert!(!copies(") FROM PROGRAM 'x) FROM stdin';"));
+        assert!(!copies(") FROM PROGRAM 'x' -- ) FROM stdin\n;"));
+    }
+
     #[rstest]
     #[case("GRANT SELECT ON TABLE t TO a, \"B c\", PUBLIC WITH GRANT OPTION;", &["a", "B c", "public"])]
     #[case("GRANT SELECT ON TABLE t TO 'a';", &[])]

@@ -210,7 +210,10 @@ impl Sides<'_> {
                 continue;
             }
             if let (Some(old), Some(new)) = (old, new)
-                && deparse::same(old, new)
+                && (deparse::same(old, new)
+                    || self.other_major()
+                        && weigh::deparsed(object, name, Some(new))
+                        && deparse::similar(old, new))
             {
                 continue;
             }
@@ -263,3 +266,6 @@ fn whole(catalog: &Catalog, object: &str, properties: &Properties) -> String {
     });
     own.chain(below).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

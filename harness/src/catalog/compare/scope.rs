@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Catalog, DATABASE, DATABASE_SETTINGS, Properties, SERVER, unreadable};
+use crate::catalog::{Catalog, DATABASE, DATABASE_SETTINGS, Properties, unreadable};
 
 /// What the second side can speak of. A dump without roles cannot say which attributes they have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,12 +121,6 @@ pub fn not_compared(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<(String,
         tell(
             what,
             &format!("the role that read the {side} catalog may not read them"),
-        );
-    }
-    if old.objects.contains_key(SERVER) {
-        tell(
-            "the server's configuration",
-            "it is in no database: only versions are told",
         );
     }
     list

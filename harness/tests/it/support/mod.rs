@@ -145,7 +145,7 @@ pub async fn on_empty(major: u32, test: impl AsyncFnOnce(&Plur)) {
 }
 
 /// Lets the test work with a server, and removes it.
-async fn given(
+pub async fn given(
     server: ThrowawayServer,
     run: Run,
     backup: BackupFacts,

@@ -316,6 +316,7 @@ impl Reading {
             )));
         }
         self.bytes += entry.definition.len() as u64;
+        self.gather.entries.entry(entry.object(), &entry.definition);
         let contents = &mut self.gather.contents;
         if !entry.owner.is_empty() {
             contents.has_owners = true;

@@ -7,6 +7,8 @@ use std::io::BufRead;
 
 use super::head::{Fields, Head, damaged};
 use super::{Kind, Stop};
+use crate::backup::gather::Place;
+use crate::backup::objects::{Definition, Object};
 use crate::database::QualifiedName;
 
 /// Where the data of an entry lies.
@@ -130,6 +132,19 @@ impl Entry {
             .to_string(),
             "BLOBS" => "large objects".to_owned(),
             kind => format!("{kind} {}", self.tag),
+        }
+    }
+
+    /// The object that it defines, without its definition.
+    pub(super) fn object(&self) -> Object {
+        Object {
+            database: String::new(),
+            kind: self.kind.clone(),
+            schema: self.namespace.clone(),
+            name: self.tag.clone(),
+            owner: self.owner.clone(),
+            place: Place::Entry(self.id),
+            definition: Definition::default(),
         }
     }
 

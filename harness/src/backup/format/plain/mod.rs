@@ -120,6 +120,9 @@ impl Reading {
         let words = Words::of(statement.text);
         let rows = words.copies_from_stdin().then_some(statement.line);
         let data = words.is_insert();
+        self.gather
+            .entries
+            .statement(statement.line, &words, statement.text);
         self.gather.statement(Told {
             place,
             words: &words,
@@ -152,12 +155,18 @@ impl Reading {
     fn comment(&mut self, line: u64, text: &[u8]) {
         let dashes = text.iter().take_while(|byte| **byte == b'-').count();
         let text = text[dashes..].trim_ascii();
-        if line > 1 && !matches!(text, [b'P' | b'D', ..]) {
+        if line > 1 && !matches!(text, [b'P' | b'D' | b'N' | b'S', ..]) {
             // Some writers put one behind every statement.
             return;
         }
         let text = String::from_utf8_lossy(text);
-        if let Some(rest) = text.strip_prefix("PostgreSQL database ") {
+        if let Some(entry) = text.strip_prefix("Name: ") {
+            self.gather.entries.begin(line, entry);
+        } else if let Some(rest) = text.strip_prefix("PostgreSQL database ") {
+            self.gather.entries.end();
+            if rest.starts_with("cluster ") {
+                self.gather.entries.by_pg_dumpall();
+            }
             match rest.strip_prefix("cluster ").unwrap_or(rest) {
                 "dump" => self.marks.dump(line),
                 "dump complete" => self.marks.complete(),
@@ -173,7 +182,10 @@ impl Reading {
                 .contents
                 .dump_version
                 .get_or_insert_with(|| version.replace(" version", ""));
+        } else if text.starts_with("Statistics for Name: ") {
+            self.gather.entries.end();
         } else if let Some(entry) = text.strip_prefix("Data for Name: ") {
+            self.gather.entries.end();
             self.gather_entry(entry);
         } else if let Some(name) = text.strip_suffix(" database backup")
             && line == 1

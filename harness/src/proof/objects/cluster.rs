@@ -1,0 +1,249 @@
+//! Roles, their memberships and their settings, which belong to no database.
+//!
+//! pg_dumpall starts pg_dump through a shell, and where a throwaway server runs there is none. So the
+//! server is asked what pg_dumpall would ask it.
+
+use std::collections::BTreeMap;
+
+use super::judge::{self, Judged, name};
+use super::{difference, not_compared};
+use crate::backup::Backup;
+use crate::backup::gather::Place;
+use crate::backup::gather::entries::{CLUSTER, setting};
+use crate::backup::objects::{Definition, Object, Objects};
+use crate::database::{DatabaseError, quote_ident};
+use crate::restore::RestoreLog;
+use crate::restore::settings::Restore;
+use crate::server::{ServerError, ThrowawayServer};
+
+/// Every role, as `ALTER ROLE … WITH` says it, the end of its password's life in seconds.
+const ROLES: &str = "
+SELECT rolname, pg_catalog.concat_ws(' ',
+         CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
+         CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
+         CASE WHEN rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
+         CASE WHEN rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END,
+         CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
+         CASE WHEN rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END,
+         CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
+         CASE WHEN rolconnlimit <> -1 THEN 'CONNECTION LIMIT ' || rolconnlimit END,
+         CASE WHEN rolvaliduntil IS NULL THEN NULL
+              WHEN pg_catalog.isfinite(rolvaliduntil)
+              THEN 'VALID UNTIL ' || pg_catalog.floor(EXTRACT(epoch FROM rolvaliduntil))
+              ELSE 'VALID UNTIL ' || rolvaliduntil END)
+  FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY 1";
+
+/// Every setting of a role in all databases.
+const SETTINGS: &str = "
+SELECT r.rolname, pg_catalog.unnest(s.setconfig)
+  FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+ WHERE s.setdatabase = 0 ORDER BY 1, 2";
+
+/// Every membership: role, member, whether it may be passed on, its options from version 16 on, and who
+/// granted it.
+const MEMBERSHIPS: &str = "
+SELECT r.rolname, u.rolname, m.admin_option, pg_catalog.to_jsonb(m) ->> 'inherit_option',
+       pg_catalog.to_jsonb(m) ->> 'set_option', g.rolname
+  FROM pg_catalog.pg_auth_members m
+  JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
+  JOIN pg_catalog.pg_roles u ON u.oid = m.member
+  LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
+ WHERE NOT (r.rolname ~ '^pg_' AND u.rolname ~ '^pg_') ORDER BY 1, 2, 6";
+
+/// What the server has, in pg_dumpall's words.
+async fn of_server(server: &ThrowawayServer) -> Result<Objects, DatabaseError> {
+    let mut session = server.session("postgres").await?;
+    let mut objects = Objects::default();
+    let mut add = |kind: &str, name: String, sql: &str| {
+        let object = Object {
+            database: String::new(),
+            kind: kind.to_owned(),
+            schema: String::new(),
+            name,
+            owner: String::new(),
+            place: Place::Line(0),
+            definition: Definition::default(),
+        };
+        objects.add(object, sql);
+    };
+    for row in session.rows(ROLES).await? {
+        if let [Some(name), Some(rights)] = row.as_slice() {
+            add("ROLE", name.clone(), rights);
+        }
+    }
+    for row in session.rows(SETTINGS).await? {
+        if let [Some(role), Some(assigned)] = row.as_slice()
+            && let Some((key, value)) = assigned.split_once('=')
+        {
+            add(
+                "ROLE SETTING",
+                format!("{role} {}", key.to_lowercase()),
+                &setting(value),
+            );
+        }
+    }
+    for row in session.rows(MEMBERSHIPS).await? {
+        if let [Some(role), Some(member), admin, inherit, set, grantor] = row.as_slice() {
+            let is = |value: &Option<String>, word: &str| value.as_deref() == Some(word);
+            let mut options = Vec::new();
+            if is(admin, "t") {
+                options.push("ADMIN OPTION");
+            }
+            match inherit.as_deref() {
+                Some("true") => options.push("INHERIT TRUE"),
+                Some(_) => options.push("INHERIT FALSE"),
+                None => {}
+            }
+            if is(set, "false") {
+                options.push("SET FALSE");
+            }
+            let with = match options.is_empty() {
+                true => String::new(),
+                false => format!(" WITH {}", options.join(", ")),
+            };
+            let by = grantor.as_ref().map_or_else(String::new, |grantor| {
+                format!(" GRANTED BY {}", quote_ident(grantor))
+            });
+            let sql = format!(
+                "GRANT {} TO {}{with}{by};",
+                quote_ident(role),
+                quote_ident(member)
+            );
+            add("MEMBERSHIP", format!("{role} TO {member}"), &sql);
+        }
+    }
+    session.close().await;
+    Ok(objects)
+}
+
+/// Compares the roles of the backup with those of the server; a backup without any has none to compare.
+pub(super) async fn compare(
+    server: &ThrowawayServer,
+    backup: &Backup,
+    settings: &Restore,
+    log: &RestoreLog,
+) -> Result<Judged, ServerError> {
+    let of_cluster = |object: &&Object| CLUSTER.contains(&object.kind.as_str());
+    let parts = backup.parts.iter();
+    let expected: Vec<(&str, &Object)> = parts
+        .flat_map(|part| {
+            part.contents
+                .objects
+                .list
+                .iter()
+                .map(|object| (part.name.as_str(), object))
+        })
+        .filter(|(_, object)| of_cluster(object))
+        .collect();
+    if expected.is_empty() {
+        return Ok(Judged::default());
+    }
+    let found = of_server(server).await.map_err(|error| {
+        ServerError::new(format!("the server does not list its roles: {error}"))
+    })?;
+    let made: Vec<&str> = settings
+        .create_roles
+        .iter()
+        .chain(&settings.login_roles)
+        .map(String::as_str)
+        .collect();
+    let by_pg_dumpall = backup
+        .parts
+        .iter()
+        .any(|part| part.contents.objects.by_pg_dumpall);
+    let major = backup.parts.iter().find_map(|part| part.contents.major());
+    let how = Cluster {
+        superuser: &server.endpoint().superuser,
+        made,
+        by_pg_dumpall,
+        one_major: major == Some(server.version() / 10_000),
+    };
+    let found: Vec<&Object> = found.list.iter().filter(of_cluster).collect();
+    let mut judged = how.judge(&expected, &found, log);
+    if !by_pg_dumpall {
+        judged.not_compared.push(not_compared(
+            "attributes of roles, and whether there are others",
+            "the statements that make roles are not pg_dumpall's: only those that they name were looked for",
+        ));
+    } else if expected.iter().any(|(_, object)| object.kind == "ROLE") {
+        judged.not_compared.push(not_compared(
+            "passwords of roles",
+            "the server does not show them; a check can log in",
+        ));
+    }
+    Ok(judged)
+}
+
+/// How roles are compared.
+struct Cluster<'a> {
+    /// The role that every cluster has from the beginning.
+    superuser: &'a str,
+    /// Roles that redrill made.
+    made: Vec<&'a str>,
+    by_pg_dumpall: bool,
+    one_major: bool,
+}
+
+impl Cluster<'_> {
+    fn judge(&self, expected: &[(&str, &Object)], found: &[&Object], log: &RestoreLog) -> Judged {
+        let mut judged = Judged::default();
+        let key = |object: &Object| (object.kind.clone(), object.name.clone());
+        let mut there: BTreeMap<_, Vec<&Object>> = BTreeMap::new();
+        for object in found {
+            there.entry(key(object)).or_default().push(object);
+        }
+        for (at, (part, object)) in expected.iter().enumerate() {
+            judged.compared += 1;
+            let others = there.get_mut(&key(object));
+            let other = others.and_then(|others| {
+                let same = others
+                    .iter()
+                    .position(|other| other.definition.is_same(&object.definition));
+                (!others.is_empty()).then(|| others.swap_remove(same.unwrap_or(0)))
+            });
+            let next = expected
+                .get(at + 1)
+                .filter(|(other, _)| other == part)
+                .map(|(_, next)| *next);
+            let tolerated: Vec<_> = log
+                .tolerated
+                .iter()
+                .filter(|one| one.part == *part)
+                .collect();
+            match other {
+                Some(other)
+                    if !self.compares(object) || other.definition.is_same(&object.definition) => {}
+                other => match judge::reason(&tolerated, object, next) {
+                    Some(reason) => judged.not_compared.push(not_compared(
+                        name(object),
+                        format!("an error of its restore is tolerated: {reason}"),
+                    )),
+                    None => judged.findings.push(match other {
+                        Some(other) => difference::finding(object, other),
+                        None => judge::missing(object),
+                    }),
+                },
+            }
+        }
+        if self.by_pg_dumpall {
+            let more = there
+                .into_values()
+                .flatten()
+                .filter(|object| !self.is_ours(object));
+            judged.findings.extend(more.map(judge::extra));
+        }
+        judged
+    }
+
+    /// Whether the text of what makes it can be compared.
+    fn compares(&self, object: &Object) -> bool {
+        // From version 16 on memberships have options.
+        self.by_pg_dumpall && (self.one_major || object.kind != "MEMBERSHIP")
+    }
+
+    /// Whether it is on every server, or redrill made it.
+    fn is_ours(&self, object: &Object) -> bool {
+        object.kind == "ROLE"
+            && (object.name == self.superuser || self.made.contains(&object.name.as_str()))
+    }
+}

@@ -1,0 +1,132 @@
+//! Which line of a definition differs. What is quoted in it, bodies of functions too, is not shown: it may
+//! hold anything.
+
+use super::judge::name;
+use crate::backup::objects::Object;
+use crate::backup::objects::expression::quoted;
+use crate::outcome::Finding;
+
+/// Letters of a line that are shown.
+const SHOWN: usize = 160;
+
+/// Tells that two objects of one name are defined differently.
+pub(super) fn finding(expected: &Object, found: &Object) -> Finding {
+    let texts = (&expected.definition.text, &found.definition.text);
+    let (expected_text, actual) = match texts {
+        (Some(expected), Some(found)) => lines(expected, found),
+        _ => (
+            "the definition of the backup".to_owned(),
+            "another definition".to_owned(),
+        ),
+    };
+    Finding::about(name(expected), expected_text, actual).hint(match expected.kind.as_str() {
+        "ACL" | "DEFAULT ACL" => "look for default privileges that were there before the object, for errors of GRANT, and for what the backup's own code grants",
+        _ => "look for something of the same name that was there before, and for what the backup's own code changes",
+    })
+}
+
+/// What the first line that differs should be and what it is.
+fn lines(expected: &str, found: &str) -> (String, String) {
+    // A comma only joins a line to the next.
+    let bare = |text: &'_ str| -> Vec<String> {
+        let lines = text
+            .lines()
+            .map(|line| line.trim_end_matches(',').to_owned());
+        lines.collect()
+    };
+    let (a, b) = (bare(expected), bare(found));
+    let count = a.len().max(b.len());
+    let at = (0..count).find(|at| a.get(*at) != b.get(*at)).unwrap_or(0);
+    let line = |text: &str| {
+        let shown = bare(&shown(text));
+        let line = shown.get(at).map(|line| line.trim());
+        line.map_or_else(
+            || "the end".to_owned(),
+            |line| {
+                let cut: String = line.chars().take(SHOWN).collect();
+                let more = if cut.len() < line.len() { "…" } else { "" };
+                format!("`{cut}{more}`")
+            },
+        )
+    };
+    let number = at + 1;
+    let (a, b) = (line(expected), line(found));
+    if a == b {
+        return (
+            "its definition in the backup".to_owned(),
+            format!("its definition differs in line {number}, within a quoted text or a body"),
+        );
+    }
+    (
+        format!("its definition in the backup, line {number}: {a}"),
+        format!("line {number}: {b}"),
+    )
+}
+
+/// The text with `…` for everything that is quoted, but for names. Line ends stay.
+fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut last = ' ';
+    while let Some(at) = rest.find(['\'', '"', '$']) {
+        let (before, behind) = rest.split_at(at);
+        out.push_str(before);
+        last = before.chars().last().unwrap_or(last);
+        let (inside, behind) = behind.split_at(quoted(behind, last));
+        if inside.len() > 1 && !inside.starts_with('"') {
+            out.push('…');
+            out.extend(inside.chars().filter(|c| *c == '\n'));
+        } else {
+            out.push_str(inside);
+        }
+        last = inside.chars().last().unwrap_or(last);
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("a int DEFAULT 5,", "a int DEFAULT 6,", "line 1: `a int DEFAULT 6`")]
+    #[case(
+        "x\nCHECK (s = 'secret')",
+        "x\nCHECK (s <> 'secret')",
+        "line 2: `CHECK (s <> …)`"
+    )]
+    #[case(
+        "CHECK (s = 'secret')",
+        "CHECK (s = 'other')",
+        "its definition differs in line 1, within a quoted text or a body"
+    )]
+    #[case(
+        "AS $$\nsecret\n$$;",
+        "AS $$\nother\n$$;",
+        "its definition differs in line 2, within a quoted text or a body"
+    )]
+    #[case("AS $_$ a $$ b $_$ x", "AS $_$ a $$ b $_$ y", "line 1: `AS … y`")]
+    #[case("\"it's\" a", "\"it's\" b", "line 1: `\"it's\" b`")]
+    #[case("a = E'\\'secret' b", "a = E'\\'secret' c", "line 1: `a = E… c`")]
+    #[case("a\nb", "a", "line 2: the end")]
+    fn the_line_that_differs_is_shown_without_values(
+        #[case] a: &str,
+        #[case] b: &str,
+        #[case] expected: &str,
+    ) {
+        let (_, actual) = lines(a, b);
+        assert_eq!(actual, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_shown(text in "[a'\"$ E\\\\\n é]{0,40}") {
+            let shown = shown(&text);
+            prop_assert_eq!(shown.matches('\n').count(), text.matches('\n').count());
+        }
+    }
+}

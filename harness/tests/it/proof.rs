@@ -1,0 +1,3 @@
+//! The proof: what the backup holds is in the database.
+
+mod objects;

@@ -77,8 +77,11 @@ pub struct Contents {
     pub rows: BTreeMap<(String, QualifiedName), Rows>,
     /// Times with a zone in its rows, by database: they tell the zone of the session that wrote it.
     pub times: BTreeMap<String, Vec<String>>,
-    /// Statements that say how the values in it are read, in order; pg_dump writes none that matters.
-    pub settings: Vec<String>,
+    /// Statements that say how the values in it are read, in order, each with the database that it is
+    /// for; pg_dump writes none that matters.
+    pub settings: Vec<(String, String)>,
+    /// `client_encoding` by database, where several are in one file.
+    pub encodings: BTreeMap<String, String>,
     /// What it sets sequences to: the value, and whether it was used.
     pub sequences: BTreeMap<(String, QualifiedName), (i64, bool)>,
     /// Materialized views that it fills.

@@ -222,9 +222,14 @@ impl Gather {
     pub fn set_standard_strings(&mut self, on: bool) {
         self.standard_strings = Some(on);
         if !on {
-            let setting = "SET standard_conforming_strings = off";
-            self.contents.settings.push(setting.to_owned());
+            self.input_setting("SET standard_conforming_strings = off");
         }
+    }
+
+    /// Notes a statement that says how values are read.
+    fn input_setting(&mut self, statement: &str) {
+        let setting = (self.database.clone(), statement.to_owned());
+        self.contents.settings.push(setting);
     }
 
     /// What comes from here on goes to this database.
@@ -492,7 +497,7 @@ impl Gather {
             _ => {}
         }
         if is_input_setting(words) {
-            self.contents.settings.push(words.text.to_owned());
+            self.input_setting(words.text);
         }
         for need in fit::of_statement(words, place) {
             self.needs(need);
@@ -549,6 +554,10 @@ impl Gather {
                 .iter()
                 .any(|start| name.starts_with(start))
         });
+        if let Some(encoding) = &encoding {
+            let encodings = &mut self.contents.encodings;
+            encodings.insert(self.database.clone(), encoding.clone());
+        }
         if self.contents.encoding.is_none() {
             self.contents.encoding = encoding;
         }

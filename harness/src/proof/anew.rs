@@ -102,7 +102,7 @@ async fn part(
         let session = match sessions.entry(style.clone()) {
             std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
             std::collections::btree_map::Entry::Vacant(none) => {
-                none.insert(begin(server, part, &style).await?)
+                none.insert(begin(server, part, &table.named, &style).await?)
             }
         };
         wanted.insert((table.named.clone(), table.name.clone()), loaded.len());
@@ -146,6 +146,7 @@ async fn part(
 async fn begin(
     server: &ThrowawayServer,
     part: &Part,
+    named: &str,
     style: &Style,
 ) -> Result<Session, DatabaseError> {
     let mut session = Session::plain(server.endpoint(), &style.database).await?;
@@ -155,7 +156,8 @@ async fn begin(
              SET client_encoding = 'UTF8'",
         )
         .await?;
-    for setting in &part.contents.settings {
+    let settings = part.contents.settings.iter();
+    for (_, setting) in settings.filter(|(database, _)| database == named) {
         session.run(setting).await?;
     }
     session.run("BEGIN READ WRITE").await?;

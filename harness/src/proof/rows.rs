@@ -214,7 +214,7 @@ pub async fn compare(
             };
             let style = Style {
                 database: database.clone(),
-                encoding: encoding(part),
+                encoding: encoding(part, named),
                 zone,
             };
             queue.push((table, style));
@@ -305,12 +305,11 @@ pub(super) fn own_database(part: &Part, settings: &Restore) -> String {
     target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned())
 }
 
-/// The encoding that a dump's rows are in.
-fn encoding(part: &Part) -> String {
-    part.contents
-        .encoding
-        .clone()
-        .unwrap_or_else(|| "UTF8".to_owned())
+/// The encoding that a dump's rows for a database are in.
+fn encoding(part: &Part, named: &str) -> String {
+    let contents = &part.contents;
+    let encoding = contents.encodings.get(named).or(contents.encoding.as_ref());
+    encoding.cloned().unwrap_or_else(|| "UTF8".to_owned())
 }
 
 /// The tables of a database: kind, whether an extension's, and the condition of that.
@@ -507,7 +506,12 @@ fn judge(table: &Table, seen: Seen, level: Level) -> Judged {
 }
 
 fn expected(rows: u64) -> String {
-    format!("{} rows, as in the backup", show_count(rows))
+    format!("{}, as in the backup", show_rows(rows))
+}
+
+fn show_rows(rows: u64) -> String {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    format!("{} {noun}", show_count(rows))
 }
 
 /// Compares how many rows there are.
@@ -525,8 +529,7 @@ fn count(
         std::cmp::Ordering::Less => may_be_fewer && restored > 0,
     };
     (!good).then(|| {
-        let actual = format!("{} rows", show_count(restored));
-        Finding::about(table.to_string(), expected(backup), actual).hint(
+        Finding::about(table.to_string(), expected(backup), show_rows(restored)).hint(
             "look for its COPY among the restore's errors, and for triggers and rules that act on it",
         )
     })

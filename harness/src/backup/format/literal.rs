@@ -54,7 +54,7 @@ pub fn statements<'a>(
                 b';' => break,
                 // ON CONFLICT, RETURNING.
                 _ => {
-                    reading.to_semicolon()?;
+                    reading.skip_rest()?;
                     break;
                 }
             }
@@ -329,9 +329,7 @@ impl<'a> Reading<'a> {
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                     let word = self.word();
                     if self.peek() == Some(b'\'') && word.eq_ignore_ascii_case(b"e") {
-                        if self.escaped().is_none() {
-                            return None;
-                        }
+                        self.escaped()?;
                         continue;
                     }
                     self.blank();
@@ -388,7 +386,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Skips what stands behind the rows.
-    fn to_semicolon(&mut self) -> Option<()> {
+    fn skip_rest(&mut self) -> Option<()> {
         let mut ignored = Vec::new();
         loop {
             match self.peek()? {

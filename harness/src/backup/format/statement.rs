@@ -36,11 +36,13 @@ impl<'a> Words<'a> {
     /// Splits the beginning of a statement.
     pub fn of(text: &'a [u8]) -> Self {
         let head = &text[..text.len().min(4096)];
-        let ends_with_stdin = head.len() < text.len() && from_stdin(text);
+        let whole = text;
         let text = match std::str::from_utf8(head) {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
         };
+        // Of a wide table, or with names in another encoding, they end before the statement does.
+        let ends_with_stdin = text.len() < whole.len() && from_stdin(whole);
         let tokens: Vec<&str> = tokens(text).take(400).collect();
         let words = tokens.iter().map(|token| known(token)).collect();
         Self {
@@ -296,6 +298,12 @@ mod tests {
             .collect();
         let copy = format!("COPY public.wide ({}) {end}", names.join(", "));
         assert_eq!(Words::of(copy.as_bytes()).copies_from_stdin(), rows);
+    }
+
+    #[test]
+    fn rows_follow_a_copy_in_another_encoding() {
+        let copy = b"COPY public.times (id, \"gr\xf6\xdfe\") FROM stdin;";
+        assert!(Words::of(copy).copies_from_stdin());
     }
 
     #[rstest]

@@ -210,8 +210,10 @@ impl<'a> Copy<'a> {
     }
 
     fn read(text: &'a [u8]) -> Option<Self> {
-        let Ok(text) = std::str::from_utf8(text) else {
-            // Names in another encoding: pg_dump names what COPY takes without names.
+        // Names in another encoding: pg_dump names what COPY takes without names. The table of contents
+        // of an archive is read with a replacement for its letters.
+        let readable = std::str::from_utf8(text).ok();
+        let Some(text) = readable.filter(|text| !text.contains('\u{fffd}')) else {
             return Some(Self {
                 columns: "",
                 is_text: from_stdin(text),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgDatabaseError, PgSslMode};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Either, Row as _};
 
 use crate::redact::Secret;
@@ -380,6 +380,25 @@ impl Session {
             })
     }
 
+    /// Opens a session as the bootstrap superuser with the settings that the server, the database and
+    /// the role have for it: as a restore's session is.
+    ///
+    /// # Errors
+    /// When the server does not let it in.
+    pub(crate) async fn plain(endpoint: &Endpoint, database: &str) -> Result<Self, DatabaseError> {
+        let options = endpoint.options(&endpoint.superuser, database);
+        let connection = PgConnection::connect_with(&options).await?;
+        Ok(Self { connection })
+    }
+
+    /// Begins `COPY … FROM STDIN`.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub(crate) async fn copy_in(&mut self, copy: &str) -> Result<CopyIn<'_>, DatabaseError> {
+        Ok(CopyIn(self.connection.copy_in_raw(copy).await?))
+    }
+
     /// Reads `COPY … TO STDOUT` to its end; `take` gets each row with its line end.
     ///
     /// # Errors
@@ -459,6 +478,22 @@ impl Session {
     pub async fn close(self) {
         // A server that is gone needs no goodbye.
         let _ = self.connection.close().await;
+    }
+}
+
+/// Rows on their way into a table.
+pub(crate) struct CopyIn<'a>(PgCopyIn<&'a mut PgConnection>);
+
+impl CopyIn<'_> {
+    /// Sends a part of the rows.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), DatabaseError> {
+        self.0.send(bytes).await?;
+        Ok(())
+    }
+
+    /// Ends the rows; gives how many the server took.
+    pub(crate) async fn finish(self) -> Result<u64, DatabaseError> {
+        Ok(self.0.finish().await?)
     }
 }
 

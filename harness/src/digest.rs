@@ -35,10 +35,21 @@ impl RowsDigest {
         self.sum = plus(self.sum, limbs(&Sha256::digest(row)));
     }
 
+    /// Adds one row that came in parts.
+    pub fn add_hashed(&mut self, row: Sha256) {
+        self.count += 1;
+        self.sum = plus(self.sum, limbs(&row.finalize()));
+    }
+
     /// Adds the rows of another table, such as a partition.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.sum = plus(self.sum, other.sum);
+    }
+
+    /// Which of `count` parts a single row belongs to, evenly.
+    pub(crate) fn part(&self, count: usize) -> usize {
+        usize::try_from(self.sum[0] % count as u64).unwrap_or_default()
     }
 
     /// The sum alone, as 64 hexadecimal digits.
@@ -64,6 +75,24 @@ pub async fn of_copy(session: &mut Session, copy: &str) -> Result<RowsDigest, Da
         })
         .await?;
     Ok(digest)
+}
+
+/// The bytes that hexadecimal digits stand for.
+#[must_use]
+pub fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    bytes.collect()
 }
 
 /// The bytes of a SHA-256 as a number.

@@ -34,6 +34,13 @@ pub enum Event {
         /// Bytes in all.
         total: u64,
     },
+    /// So much of the backup was found in the database again, or looked for there.
+    Proven {
+        /// Bytes of rows in the backup.
+        bytes: u64,
+        /// Bytes of all rows.
+        total: u64,
+    },
     /// So much of a recovered table has been written.
     Written {
         /// Bytes.

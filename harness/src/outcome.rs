@@ -476,6 +476,39 @@ pub struct TableRows {
     pub backup: u64,
     /// Rows in the database; `None` when the table is not there or was not counted.
     pub restored: Option<u64>,
+    /// What became of their values.
+    pub values: Values,
+}
+
+/// What became of the values of a table's rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Values {
+    /// They were not to be compared.
+    #[default]
+    NotAsked,
+    /// They are those of the backup, every one.
+    Same,
+    /// They are not.
+    Differ,
+    /// They could not be compared, for this reason.
+    NotCompared(String),
+}
+
+/// What was proven without any check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProofFacts {
+    /// How much was to be proven: `off`, `objects`, `counts` or `full`.
+    pub level: String,
+    /// Objects that were looked for.
+    pub objects: u64,
+    /// Sequences whose values were compared.
+    pub sequences: u64,
+    /// Materialized views that were found filled.
+    pub views: u64,
+    /// Large objects whose content was compared.
+    pub large_objects: u64,
+    /// What was not compared, and why.
+    pub not_compared: Vec<NotTested>,
 }
 
 /// What the restore did.
@@ -510,6 +543,8 @@ pub struct DrillResult {
     pub started: Timestamp,
     /// Wall time of the whole drill.
     pub duration: Duration,
+    /// What was proven, once it was tried.
+    pub proof: Option<ProofFacts>,
     /// One entry per stage, in order, the ones that were skipped too.
     pub stages: Vec<StageResult>,
     /// One entry per check of the scenario, or per object of a check of several; in the scenario's

@@ -95,6 +95,13 @@ impl Progress {
                     show_bytes(*total)
                 ));
             }
+            Event::Proven { bytes, total } => {
+                let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
+                self.alive(format!(
+                    "proof: {percent} % of {} compared",
+                    show_bytes(*total)
+                ));
+            }
             Event::Written { bytes } => self.alive(format!("{} written", show_bytes(*bytes))),
             Event::StageEnded {
                 stage,

@@ -15,6 +15,7 @@ use crate::outcome::{
     CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult,
     TimeSource,
 };
+use crate::proof::settings::Level;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped};
 use crate::verdict::{Verdict, verdict};
@@ -137,7 +138,7 @@ impl<'a> Record<'a> {
         result.backup = facts.backup.or(result.backup.take());
         result.server = facts.server.or(result.server.take());
         result.restore = facts.restore.or(result.restore.take());
-        self.not_tested(facts.not_tested);
+        result.proof = facts.proof.or(result.proof.take());
     }
 
     fn ended(
@@ -417,10 +418,7 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         ));
     }
     if result.restore.is_some() {
-        untested.push(entry(
-            "the values of rows",
-            "rows are counted, not compared one by one; only checks look at values",
-        ));
+        untested.extend(unproven(scenario, result));
         untested.push(entry(
             "objects that no check names",
             "an object that the backup itself lacks leaves no trace in a restore",
@@ -439,6 +437,29 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         ));
     }
     untested
+}
+
+/// What the proof did not compare.
+fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    let (what, why) = match scenario.proof {
+        Level::Off => ("the rows", "`proof = \"off\"`: only checks look at them"),
+        Level::Objects => (
+            "the rows",
+            "`proof = \"objects\"`: only checks look at them",
+        ),
+        Level::Counts => (
+            "the values of rows",
+            "`proof = \"counts\"`: rows are counted; only checks look at values",
+        ),
+        Level::Full => {
+            let proof = result.proof.iter();
+            return proof.flat_map(|proof| proof.not_compared.clone()).collect();
+        }
+    };
+    vec![NotTested {
+        what: what.to_owned(),
+        why: why.to_owned(),
+    }]
 }
 
 #[cfg(test)]

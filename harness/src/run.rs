@@ -83,7 +83,10 @@ async fn stages(
         )
         .await?;
     let counts = record
-        .stage(Stage::Proof, stage::proof(scenario, server, &backup, &log))
+        .stage(
+            Stage::Proof,
+            stage::proof(scenario, server, &backup, &log, context),
+        )
         .await;
     // What else is wrong with a database that is not as in the backup is worth knowing.
     let counts = match counts {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backup::examine::examine;
+use crate::backup::examine::{Purpose, examine};
 use crate::backup::format::Format;
 use crate::backup::source::Place;
 use crate::backup::{Backup, fit};
@@ -11,8 +11,8 @@ use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, Finding, NotTested, Outcome, RestoreFacts, ServerFacts, Stage};
-use crate::proof;
+use crate::outcome::{BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage};
+use crate::proof::{self, settings::Level};
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted};
@@ -52,8 +52,8 @@ pub struct Facts {
     pub server: Option<ServerFacts>,
     /// The restore.
     pub restore: Option<RestoreFacts>,
-    /// What it could not test, and why.
-    pub not_tested: Vec<NotTested>,
+    /// The proof.
+    pub proof: Option<ProofFacts>,
 }
 
 /// What a stage gives.
@@ -112,7 +112,11 @@ pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged
         redactor: &context.redactor,
         listener: &context.listener,
     };
-    match examine(&scenario.backup, &place, true).await {
+    let purpose = match scenario.proof {
+        Level::Full => Purpose::Proof,
+        Level::Off | Level::Objects | Level::Counts => Purpose::Restore,
+    };
+    match examine(&scenario.backup, &place, purpose).await {
         Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
         Ok(mut backup) => {
             let misplaced = restore::target::problems(&backup, &scenario.restore);
@@ -211,53 +215,26 @@ pub async fn proof(
     server: &ThrowawayServer,
     backup: &Backup,
     log: &RestoreLog,
+    context: &Context,
 ) -> Staged<Counts> {
-    let settings = &scenario.restore;
-    let looked = tokio::join!(
-        proof::rows::compare(server, backup, settings),
-        proof::objects::compare(server, backup, settings, log),
-    );
-    match looked {
-        (Err(error), _) => unable(Stopped::error(error.to_string())),
-        (_, Err(error)) => unable(Stopped::error(error.reason).hint(error.hint)),
-        (Ok((rows, findings)), Ok(objects)) => {
-            let count: u64 = rows.iter().map(|table| table.backup).sum();
-            let judged = if findings.is_empty() && objects.findings.is_empty() {
-                let summary = format!(
-                    "{} rows of {} tables, counted one by one; {} objects compared, no other there",
-                    show_count(count),
-                    rows.len(),
-                    show_count(objects.objects),
-                );
-                Ok(Passed::new(Counts::of(&rows), summary))
-            } else if findings.is_empty() {
-                let summary = format!(
-                    "{} differences to the {} objects of the backup",
-                    show_count(objects.findings.len() as u64),
-                    show_count(objects.objects),
-                );
-                Err(Stopped::fail(summary, objects.findings))
+    let level = scenario.proof;
+    match proof::prove(server, backup, &scenario.restore, log, level, &context.listener).await {
+        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Ok(proof) => {
+            let summary = proof.summary(level);
+            let judged = if proof.findings.is_empty() {
+                Ok(Passed::new(Counts::of(&proof.rows), summary))
             } else {
-                let verb = if findings.len() == 1 { "does" } else { "do" };
-                let summary = format!(
-                    "{} of {} tables {verb} not hold the rows of the backup",
-                    findings.len(),
-                    rows.len()
-                );
-                Err(Stopped::fail(
-                    summary,
-                    [objects.findings, findings].concat(),
-                ))
+                Err(Stopped::fail(summary, proof.findings))
             };
-            let not_tested = objects.not_compared;
             let restore = RestoreFacts {
-                rows,
+                rows: proof.rows,
                 ..log.facts.clone()
             };
             (
                 Facts {
                     restore: Some(restore),
-                    not_tested,
+                    proof: Some(proof.facts),
                     ..Facts::default()
                 },
                 judged,

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::fit::Need;
 use super::format::archive::Layout;
 use super::objects::Objects;
+use super::values::Values;
 use crate::database::QualifiedName;
+use crate::digest::RowsDigest;
 use crate::outcome::{Finding, NotTested};
 
 /// Rows of one table in the backup.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     /// How many.
     pub count: u64,
@@ -23,6 +25,20 @@ pub struct Rows {
     pub may_be_fewer: bool,
     /// Whether more rows come in a way that does not say how many (`INSERT … SELECT`).
     pub unknown: bool,
+    /// What they say, where that was asked for.
+    pub values: Values,
+}
+
+impl Rows {
+    /// Adds other rows of the same table.
+    pub fn add(&mut self, other: &Self) {
+        self.line = self.line.min(other.line);
+        self.count += other.count;
+        self.bytes += other.bytes;
+        self.may_be_fewer |= other.may_be_fewer;
+        self.unknown |= other.unknown;
+        self.values.merge(&other.values);
+    }
 }
 
 /// How many objects of the kinds that are only counted.
@@ -59,6 +75,19 @@ pub struct Contents {
     pub connects: Vec<String>,
     /// Rows per database and table. The database is empty when the file names none.
     pub rows: BTreeMap<(String, QualifiedName), Rows>,
+    /// Times with a zone in its rows, by database: they tell the zone of the session that wrote it.
+    pub times: BTreeMap<String, Vec<String>>,
+    /// Statements that say how the values in it are read, in order, each with the database that it is
+    /// for; pg_dump writes none that matters.
+    pub settings: Vec<(String, String)>,
+    /// `client_encoding` by database, where several are in one file.
+    pub encodings: BTreeMap<String, String>,
+    /// What it sets sequences to: the value, and whether it was used.
+    pub sequences: BTreeMap<(String, QualifiedName), (i64, bool)>,
+    /// Materialized views that it fills.
+    pub refreshed: BTreeSet<(String, QualifiedName)>,
+    /// Large objects by database: each as a row of its number and the digest of its bytes.
+    pub large_object_values: BTreeMap<String, RowsDigest>,
     /// Roles that it creates.
     pub roles: Vec<String>,
     /// Roles that it makes superusers.
@@ -158,7 +187,8 @@ impl Contents {
             add(&mut self.connects, own.map(str::to_owned).as_slice());
         }
         for ((named, table), rows) in &other.rows {
-            self.rows.insert((within(named), table.clone()), *rows);
+            self.rows
+                .insert((within(named), table.clone()), rows.clone());
         }
         for (named, table) in &other.tables {
             self.tables.insert((within(named), table.clone()));

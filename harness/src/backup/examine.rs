@@ -48,14 +48,25 @@ impl From<SourceError> for InspectError {
     }
 }
 
-/// Finds the backup and looks at it. With `for_restore` it also lies ready for a restore afterwards.
+/// What a backup is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing follows.
+    Look,
+    /// A restore follows: it lies ready for that afterwards.
+    Restore,
+    /// And what is restored is compared with it, value by value.
+    Proof,
+}
+
+/// Finds the backup and looks at it.
 ///
 /// # Errors
 /// When there is none, or it cannot be looked at. What is wrong with it is in [`Backup::problems`].
 pub async fn examine(
     subject: &Subject,
     place: &Place<'_>,
-    for_restore: bool,
+    purpose: Purpose,
 ) -> Result<Backup, InspectError> {
     let keys = match &subject.decrypt {
         Some(decrypt) => {
@@ -69,7 +80,8 @@ pub async fn examine(
         let inspection = Inspection {
             keys: keys.clone(),
             spool: Spool::in_folder(place.spool.to_owned()),
-            for_restore,
+            for_restore: purpose != Purpose::Look,
+            digests: purpose == Purpose::Proof,
             listener: place.listener.clone(),
         };
         let found = found.clone();

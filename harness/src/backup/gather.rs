@@ -6,6 +6,7 @@
 pub mod entries;
 mod objects;
 mod roles;
+mod values;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,11 +14,16 @@ use std::sync::Arc;
 
 use entries::Entries;
 use objects::Objects;
+pub use values::{Copy, Tap};
+use values::{Digesting, Inserted};
+
+use sha2::{Digest as _, Sha256};
 
 use super::contents::{Contents, Problems, Rows};
 use super::fit::{self, Need};
-use super::format::lexer::Inserts;
+use super::format::lexer::{self, Inserts};
 use super::format::statement::{Words, inserts_into};
+use super::values::{Form, Values};
 use crate::database::QualifiedName;
 use crate::outcome::Finding;
 use crate::units::show_count;
@@ -77,6 +83,10 @@ pub struct Told<'a> {
     pub place: Place,
     /// Its first words.
     pub words: &'a Words<'a>,
+    /// Its text; the beginning of it where it is long.
+    pub text: &'a [u8],
+    /// Bytes of all of it.
+    pub bytes: u64,
     /// Rows that it holds in groups behind VALUES.
     pub value_groups: u64,
     /// Whether it says what to do ON CONFLICT.
@@ -112,6 +122,13 @@ pub struct Gather {
     /// The column of the rows that come now that names a graph.
     graph_column: Option<usize>,
     objects: Objects,
+    values: Digesting,
+    /// Whether a backslash in quotes is none of an escape.
+    standard_strings: Option<bool>,
+    /// The large object whose bytes come.
+    large_object: Option<(String, Sha256)>,
+    /// Whether parts of a row have come.
+    in_parts: bool,
 }
 
 /// Whether the rows of a table are AGE's list of graphs.
@@ -119,7 +136,102 @@ fn is_graphs(table: &QualifiedName) -> bool {
     table.schema == "ag_catalog" && table.name == "ag_graph"
 }
 
+/// A large object as a row: its number and the digest of its bytes.
+#[must_use]
+pub fn large_object_row(oid: &str, digest: &[u8]) -> String {
+    format!("{oid}\t{}", crate::redact::hex(digest))
+}
+
+/// What `SELECT pg_catalog.setval('app.orders_id_seq', 42, true);` says.
+fn set_sequence(text: &str) -> Option<(QualifiedName, (i64, bool))> {
+    let (_, rest) = text.split_once("setval")?;
+    let rest = rest
+        .trim_start()
+        .strip_prefix('(')?
+        .trim_start()
+        .strip_prefix('\'')?;
+    let (name, rest) = rest
+        .split_once("',")
+        .or_else(|| rest.split_once("'::regclass,"))?;
+    let (value, called) = rest
+        .split_once(')')?
+        .0
+        .split_once(',')
+        .unwrap_or((rest.split_once(')')?.0, "true"));
+    let name = QualifiedName::parse(&name.replace("''", "'")).ok()?;
+    let called = match called.trim() {
+        "true" => true,
+        "false" => false,
+        _ => return None,
+    };
+    Some((name, (value.trim().parse().ok()?, called)))
+}
+
+/// Whether a statement says how values of the rows behind it are read.
+fn is_input_setting(words: &Words<'_>) -> bool {
+    const SETTINGS: &[&str] = &[
+        "datestyle",
+        "timezone",
+        "intervalstyle",
+        "xmloption",
+        "lc_monetary",
+        "time",
+    ];
+    let [verb, rest @ ..] = words.tokens() else {
+        return false;
+    };
+    let name = rest
+        .iter()
+        .find(|word| !["session", "local"].contains(&word.to_ascii_lowercase().as_str()));
+    verb.eq_ignore_ascii_case("set")
+        && words.text.len() < 200
+        && name.is_some_and(|name| {
+            SETTINGS.contains(&name.trim_matches('"').to_ascii_lowercase().as_str())
+        })
+}
+
 impl Gather {
+    /// Digests the rows of every table too.
+    #[must_use]
+    pub fn digesting() -> Self {
+        Self {
+            values: Digesting::On(Box::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Hands on the rows that `tap` wants.
+    #[must_use]
+    pub fn tapped(tap: Box<dyn Tap>) -> Self {
+        Self {
+            values: Digesting::Tapped { tap, wanted: false },
+            ..Self::default()
+        }
+    }
+
+    /// How much of a statement is to be kept: all of it, where it is handed on.
+    #[must_use]
+    pub const fn keeps(&self) -> usize {
+        match self.values {
+            Digesting::Off | Digesting::On(_) => lexer::KEPT,
+            Digesting::Tapped { .. } => 1 << 30,
+        }
+    }
+
+    /// How backslashes in `'…'` are read from here on.
+    pub fn set_standard_strings(&mut self, on: bool) {
+        self.standard_strings = Some(on);
+        if !on {
+            self.input_setting("SET standard_conforming_strings = off");
+        }
+    }
+
+    /// Notes a statement that says how values are read.
+    fn input_setting(&mut self, statement: &str) {
+        let setting = (self.database.clone(), statement.to_owned());
+        self.contents.settings.push(setting);
+    }
+
     /// What comes from here on goes to this database.
     pub fn connect(&mut self, database: String) {
         if !self.contents.connects.contains(&database) {
@@ -142,9 +254,10 @@ impl Gather {
     }
 
     /// A table's rows follow, each told by [`Gather::row`].
-    pub fn begin_rows(&mut self, table: Option<QualifiedName>, place: Place) {
+    pub fn begin_rows(&mut self, table: Option<QualifiedName>, copy: Copy<'_>, place: Place) {
         self.current = table.map(|table| (self.database.clone(), table));
         if let Some(key) = self.current.clone() {
+            self.values.begin(&key.0, &key.1, copy);
             self.contents.rows.entry(key).or_insert(Rows {
                 line: place.line(),
                 ..Rows::default()
@@ -154,6 +267,7 @@ impl Gather {
 
     /// Whole rows of COPY text, each with its line end.
     pub fn rows(&mut self, lines: &[u8], count: u64) {
+        self.values.rows(lines);
         if self.one_byte.is_none() && self.graph_column.is_none() {
             self.count += count;
             self.bytes += lines.len() as u64;
@@ -161,14 +275,31 @@ impl Gather {
         }
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let row = line.strip_suffix(b"\n").unwrap_or(line);
-            self.row(row.strip_suffix(b"\r").unwrap_or(row), line.len() as u64);
+            self.count += 1;
+            self.bytes += line.len() as u64;
+            self.letters(row.strip_suffix(b"\r").unwrap_or(row));
         }
     }
 
-    /// One row of COPY text, without its line end. Of a long row it is the beginning; `bytes` is all of it.
+    /// A part of a row that is long.
+    pub fn part(&mut self, text: &[u8]) {
+        self.values.part(text);
+        self.in_parts = true;
+    }
+
+    /// One row of COPY text without its line end, or what stands behind its parts; `bytes` is all of it.
     pub fn row(&mut self, row: &[u8], bytes: u64) {
+        self.values.row(row);
         self.count += 1;
         self.bytes += bytes;
+        // A part may end within a letter.
+        if !std::mem::take(&mut self.in_parts) {
+            self.letters(row);
+        }
+    }
+
+    /// What a row says of graphs, and of the encoding that it is in.
+    fn letters(&mut self, row: &[u8]) {
         if let Some(column) = self.graph_column
             && let Some(name) = row.split(|byte| *byte == b'\t').nth(column)
         {
@@ -197,40 +328,49 @@ impl Gather {
         {
             entry.count += count;
             entry.bytes += bytes;
+            entry.values.merge(&self.values.end());
         }
     }
 
-    /// Rows of INSERTs into one table.
+    /// Rows of INSERTs into one table, which begin alike.
     pub fn inserts(&mut self, inserts: &Inserts<'_>, place: Place) {
-        if let Some(table) = inserts_into(inserts.text) {
-            self.insert(
-                table,
-                inserts.rows,
-                inserts.bytes,
-                place,
-                inserts.on_conflict,
-            );
+        let Some(written) = inserts_into(inserts.text) else {
+            return;
+        };
+        let mut rows = Rows {
+            line: place.line(),
+            count: inserts.rows.unwrap_or(0),
+            bytes: inserts.bytes,
+            unknown: inserts.rows.is_none(),
+            may_be_fewer: inserts.on_conflict,
+            ..Rows::default()
+        };
+        if self.values.is_on() {
+            let known = self.inserted.get(written);
+            let Some(table) = known
+                .map(|(table, _)| table.clone())
+                .or_else(|| QualifiedName::parse(written).ok())
+            else {
+                return;
+            };
+            let inserted = Inserted {
+                table: &table,
+                written,
+                text: inserts.text,
+                // Line ends between them are not counted.
+                whole: inserts.text.len() as u64 >= inserts.bytes,
+                rows: inserts.rows,
+                standard_strings: self.standard_strings != Some(false),
+            };
+            rows.values = self.values.inserts(&self.database, &inserted);
         }
+        self.insert(written, &rows);
     }
 
-    /// Rows that an INSERT holds; its table is named as it is written there, and `None` are rows that
-    /// it does not count.
-    fn insert(
-        &mut self,
-        table: &str,
-        rows: Option<u64>,
-        bytes: u64,
-        place: Place,
-        on_conflict: bool,
-    ) {
-        let add = |all: &mut Rows| {
-            all.count += rows.unwrap_or(0);
-            all.bytes += bytes;
-            all.unknown |= rows.is_none();
-            all.may_be_fewer |= on_conflict;
-        };
+    /// Adds rows of INSERTs to their table, which is named as it is written there.
+    fn insert(&mut self, table: &str, rows: &Rows) {
         if let Some((_, all)) = self.inserted.get_mut(table) {
-            add(all);
+            all.add(rows);
             return;
         }
         let Ok(parsed) = QualifiedName::parse(table) else {
@@ -239,12 +379,8 @@ impl Gather {
         if self.inserted.len() == INSERTED {
             self.flush();
         }
-        let mut all = Rows {
-            line: place.line(),
-            ..Rows::default()
-        };
-        add(&mut all);
-        self.inserted.insert(table.to_owned(), (parsed, all));
+        self.inserted
+            .insert(table.to_owned(), (parsed, rows.clone()));
     }
 
     /// Adds what the last INSERTs held to their tables.
@@ -258,17 +394,42 @@ impl Gather {
                     line: rows.line,
                     ..Rows::default()
                 });
-            all.line = all.line.min(rows.line);
-            all.count += rows.count;
-            all.bytes += rows.bytes;
-            all.unknown |= rows.unknown;
-            all.may_be_fewer |= rows.may_be_fewer;
+            all.add(&rows);
+        }
+        let times = self.values.take_times();
+        if !times.is_empty() {
+            let all = self.contents.times.entry(self.database.clone());
+            all.or_default().extend(times);
         }
     }
 
+    /// Bytes of a large object follow.
+    pub fn begin_large_object(&mut self, oid: &str) {
+        self.large_object = Some((oid.to_owned(), Sha256::new()));
+    }
+
     /// Bytes of a large object.
-    pub fn large_object(&mut self, bytes: u64) {
-        self.contents.large_object_bytes += bytes;
+    pub fn large_object(&mut self, bytes: &[u8]) {
+        self.contents.large_object_bytes += bytes.len() as u64;
+        if self.values.is_on()
+            && let Some((_, digest)) = &mut self.large_object
+        {
+            digest.update(bytes);
+        }
+    }
+
+    /// All bytes of the large object were read.
+    pub fn end_large_object(&mut self) {
+        if let Some((oid, digest)) = self.large_object.take()
+            && self.values.is_on()
+        {
+            let row = large_object_row(&oid, &digest.finalize());
+            let all = self
+                .contents
+                .large_object_values
+                .entry(self.database.clone());
+            all.or_default().add(row.as_bytes());
+        }
     }
 
     /// The backup has a place for the rows of a table, though perhaps not one row.
@@ -294,18 +455,32 @@ impl Gather {
         match words.start() {
             ["copy", ..] => {
                 if words.copies_from_stdin() {
-                    self.begin_rows(words.name_after("copy"), place);
+                    self.begin_rows(words.name_after("copy"), Copy::of(told.text), place);
                     self.graph_column = self.column_of_graphs(words);
                 } else {
                     self.foreign(place, "a COPY to or from a program or a file of the server");
                 }
             }
             ["insert", "into", ..] => {
-                let rows = Some(told.value_groups).filter(|groups| *groups > 0);
-                if let Some(table) = words.tokens().get(2) {
-                    self.insert(table, rows, words.text.len() as u64, place, told.on_conflict);
-                }
+                self.insert_statement(&told);
                 self.graphs_of_insert(words);
+            }
+            ["select", "pg_catalog.setval" | "setval", ..] => {
+                if let Some((sequence, value)) = set_sequence(words.text) {
+                    let key = (self.database.clone(), sequence);
+                    self.contents.sequences.insert(key, value);
+                }
+            }
+            ["select", "pg_catalog.lo_open" | "lo_open", ..] => {
+                if let Some(oid) = words.literal(3) {
+                    self.begin_large_object(&oid);
+                }
+            }
+            ["select", "pg_catalog.lo_close" | "lo_close", ..] => self.end_large_object(),
+            ["refresh", "materialized", "view", ..] => {
+                let view = words.qualified(3);
+                let database = || self.database.clone();
+                self.contents.refreshed.extend(view.map(|view| (database(), view)));
             }
             ["set", "row_security", "=", "on", ..] => self.found.problems.push(
                 Finding::about(
@@ -321,12 +496,46 @@ impl Gather {
             }
             _ => {}
         }
+        if is_input_setting(words) {
+            self.input_setting(words.text);
+        }
         for need in fit::of_statement(words, place) {
             self.needs(need);
         }
         roles::named(&mut self.contents, words);
         self.objects
             .statement(&mut self.contents, &self.database, words);
+    }
+
+    /// An INSERT that is told by itself.
+    fn insert_statement(&mut self, told: &Told<'_>) {
+        let rows = Some(told.value_groups).filter(|groups| *groups > 0);
+        let inserts = Inserts {
+            count: 1,
+            line: told.place.line(),
+            last_line: told.place.line(),
+            begins: 0,
+            text: told.text,
+            bytes: told.bytes,
+            rows,
+            on_conflict: told.on_conflict,
+        };
+        if inserts_into(told.text).is_some() {
+            self.inserts(&inserts, told.place);
+        } else if let Some(table) = told.words.tokens().get(2) {
+            let rows = Rows {
+                line: told.place.line(),
+                count: rows.unwrap_or(0),
+                bytes: told.bytes,
+                unknown: rows.is_none(),
+                may_be_fewer: told.on_conflict,
+                values: Values {
+                    form: Form::Other,
+                    ..Values::default()
+                },
+            };
+            self.insert(table, &rows);
+        }
     }
 
     /// The file says which encoding it is in.
@@ -345,6 +554,10 @@ impl Gather {
                 .iter()
                 .any(|start| name.starts_with(start))
         });
+        if let Some(encoding) = &encoding {
+            let encodings = &mut self.contents.encodings;
+            encodings.insert(self.database.clone(), encoding.clone());
+        }
         if self.contents.encoding.is_none() {
             self.contents.encoding = encoding;
         }

@@ -27,6 +27,7 @@ pub mod retention;
 pub mod settings;
 pub mod source;
 pub mod spool;
+pub mod values;
 
 use std::path::PathBuf;
 

@@ -149,7 +149,7 @@ fn escaped(value: &str, kept: &str) -> String {
     text
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// What is wrong and where: the line for what is no TOML, else the key.

@@ -17,6 +17,7 @@ use crate::cli;
 use crate::context::Context;
 use crate::database::{DatabaseError, QualifiedName, Session, Terms};
 use crate::exit_code;
+use crate::init::append_only;
 use crate::input::Environment;
 use crate::outcome::{Finding, Outcome, Stage};
 use crate::process::{self, Input, Program};
@@ -77,9 +78,11 @@ async fn of_source(
     let mut source = match Source::connect(address).await {
         Ok(source) => source,
         Err(error) => {
-            err(&redactor.clean(&format!(
-                "cannot read {shown}: {error}\nhint: the role needs to log in and to read all tables, as `GRANT pg_read_all_data` lets it"
-            )));
+            let hint = match error.lost {
+                true => "look at the address, and at `sslmode` and `sslrootcert` in it",
+                false => "the role must be let in, and may read all tables: `GRANT pg_read_all_data` to it",
+            };
+            err(&redactor.clean(&format!("cannot read {shown}: {error}\nhint: {hint}")));
             return exit_code::INCONCLUSIVE;
         }
     };
@@ -141,8 +144,10 @@ async fn of_source(
 async fn read(
     first: &mut Session,
     more: &mut Vec<Session>,
-    append_only: Vec<QualifiedName>,
+    mut append_only: Vec<QualifiedName>,
 ) -> Result<Database, DatabaseError> {
+    let recognised = append_only::look(first).await?;
+    append_only.extend(recognised.into_iter().map(|one| one.table));
     let wish = Wish {
         append_only,
         digests: true,

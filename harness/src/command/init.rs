@@ -12,6 +12,7 @@ use crate::baseline::observed::save;
 use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
 use crate::context::Context;
+use crate::exit_code;
 use crate::init::place::Place;
 use crate::init::{Made, Seen, Wish, from_backup, from_source};
 use crate::input::Environment;
@@ -21,7 +22,6 @@ use crate::report::terminal::{initial, recovery};
 use crate::server::ThrowawayServer;
 use crate::source::{Address, Source};
 use crate::stage::Stopped;
-use crate::exit_code;
 
 /// What is looked at.
 enum From {
@@ -88,7 +88,9 @@ async fn make(
             let mut more = source.more(SESSIONS - 1).await;
             let seen = Seen::of(&mut source, &mut more);
             let made = match dump {
-                Some(path) => from_backup(wish, backup(path), context, run, server, Some(seen)).await,
+                Some(path) => {
+                    from_backup(wish, backup(path), context, run, server, Some(seen)).await
+                }
                 None => from_source(wish, seen).await,
             };
             for session in more {
@@ -111,23 +113,32 @@ fn asked(arguments: &cli::Init) -> Result<(From, Wish), String> {
     }
     let (from, place, name) = if Address::is_one(&arguments.from) {
         let redactor = Redactor::default();
-        let address = Address::parse(&arguments.from, &redactor)
-            .map_err(|why| redactor.clean(&why))?;
+        let address =
+            Address::parse(&arguments.from, &redactor).map_err(|why| redactor.clean(&why))?;
         let place = match &arguments.backup {
             Some(path) => there(path).map(|path| Place::of(&path, folder))?,
             None => Place::later(),
         };
         let name = address.shown().rsplit('/').next().unwrap_or_default();
         let name = name.split('?').next().unwrap_or_default().to_owned();
-        (From::Source(arguments.from.clone(), arguments.backup.clone()), place, name)
+        (
+            From::Source(arguments.from.clone(), arguments.backup.clone()),
+            place,
+            name,
+        )
     } else {
         if arguments.backup.is_some() {
             return Err(
-                "`--backup` goes with the address of a database: `--from` names a backup already".to_owned(),
+                "`--backup` goes with the address of a database: `--from` names a backup already"
+                    .to_owned(),
             );
         }
         let path = there(Path::new(&arguments.from))?;
-        (From::Backup(path.clone()), Place::of(&path, folder), stem(&path))
+        (
+            From::Backup(path.clone()),
+            Place::of(&path, folder),
+            stem(&path),
+        )
     };
     let place = place.opened_by(
         arguments.opening.age_identity.as_deref(),
@@ -177,7 +188,9 @@ fn there(path: &Path) -> Result<PathBuf, String> {
 /// What a backup is of: its name without time and endings.
 fn stem(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     let name = match time_in_name(&name) {
         Some(_) => stream_of(&name),
@@ -223,7 +236,9 @@ fn tell(made: &Made, wish: &Wish, force: bool, redactor: &Redactor, terminal: Te
 
 /// Writes a whole file or none; one that is there is only replaced when that was asked for.
 fn write(file: &Path, text: &str, force: bool) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut written = tempfile::Builder::new()

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::run::watch_signals;
 use super::{err, out};
 use crate::backup::Backup;
-use crate::backup::examine::{Subject, examine};
+use crate::backup::examine::{Purpose, Subject, examine};
 use crate::backup::packing::settings::Decrypt;
 use crate::backup::source::{Place, Source};
 use crate::cleanup::Work;
@@ -67,7 +67,7 @@ pub async fn run(arguments: Inspect, environment: Environment, terminal: Termina
     let looked = tokio::select! {
         biased;
         _ = interrupted.wait_for(|interrupted| *interrupted) => None,
-        looked = examine(&wanted.subject, &place, false) => Some(looked),
+        looked = examine(&wanted.subject, &place, Purpose::Look) => Some(looked),
     };
     let code = match looked {
         None => exit_code::INTERRUPTED,

@@ -13,6 +13,7 @@ use crate::cleanup::{Run, Work};
 use crate::context::Context;
 use crate::input::Environment;
 use crate::outcome::ScenarioFacts;
+use crate::proof::settings::Level;
 use crate::redact::Redactor;
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
@@ -94,6 +95,7 @@ pub(super) fn of_a_backup(path: &Path) -> Scenario {
         max_age: None,
         server: server::settings::Server::default(),
         restore: restore::settings::Restore::default(),
+        proof: Level::Off,
         restore_within: None,
         incident: None,
         not_tested: Vec::new(),

@@ -106,8 +106,19 @@ SELECT c.oid, r.rolname,
 
 /// Words of tables that keep history.
 const NAMES: &[&str] = &[
-    "audit", "audits", "log", "logs", "event", "events", "history", "histories", "ledger", "journal", "trail",
-    "changelog", "auditlog",
+    "audit",
+    "audits",
+    "log",
+    "logs",
+    "event",
+    "events",
+    "history",
+    "histories",
+    "ledger",
+    "journal",
+    "trail",
+    "changelog",
+    "auditlog",
 ];
 
 /// A default that says when a row was added.
@@ -125,7 +136,9 @@ static LETS_PASS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?is)\breturn\s+(new|old|coalesce)\b").ok());
 
 fn says(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
-    pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+    pattern
+        .as_ref()
+        .is_some_and(|pattern| pattern.is_match(text))
 }
 
 /// What roles may do with a table.
@@ -187,7 +200,12 @@ pub async fn among(
     }
     for row in session.rows(&TRIGGERS.replace("{oids}", &oids)).await? {
         if let Some(known) = place(&text(&row, 0)).and_then(|at| evidence.get_mut(at)) {
-            known.guards.extend(guard(&text(&row, 1), &text(&row, 2), &text(&row, 3), &text(&row, 4)));
+            known.guards.extend(guard(
+                &text(&row, 1),
+                &text(&row, 2),
+                &text(&row, 3),
+                &text(&row, 4),
+            ));
         }
     }
     for row in session.rows(&RULES.replace("{oids}", &oids)).await? {
@@ -207,8 +225,13 @@ pub async fn among(
         }
     }
     let others_change = |at: usize| {
-        let others = evidence.iter().enumerate().filter(|(other, _)| *other != at);
-        others.flat_map(|(_, known)| &known.grants).any(|grant| grant.change)
+        let others = evidence
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at);
+        others
+            .flat_map(|(_, known)| &known.grants)
+            .any(|grant| grant.change)
     };
     let judged = tables.iter().zip(&evidence).enumerate();
     Ok(judged
@@ -249,8 +272,19 @@ fn keeps_history(name: &str) -> bool {
 fn of_change(name: &str) -> bool {
     let name = name.to_lowercase().replace('_', "");
     [
-        "updatedat", "updatedon", "updated", "modifiedat", "modifiedon", "modified", "lastmodified",
-        "changedat", "deletedat", "archivedat", "updateddate", "updatetime", "lockversion",
+        "updatedat",
+        "updatedon",
+        "updated",
+        "modifiedat",
+        "modifiedon",
+        "modified",
+        "lastmodified",
+        "changedat",
+        "deletedat",
+        "archivedat",
+        "updateddate",
+        "updatetime",
+        "lockversion",
     ]
     .contains(&name.as_str())
 }
@@ -289,9 +323,8 @@ impl Evidence {
         };
         let guarded = stops("update", '2') && stops("delete", '4');
         let may_change = self.grants.iter().any(|grant| grant.change);
-        let by_grants = others_change
-            && !may_change
-            && self.grants.iter().any(|grant| grant.insert);
+        let by_grants =
+            others_change && !may_change && self.grants.iter().any(|grant| grant.insert);
         let by_name = keeps_history(&table.name);
         let like_history = self.columns.iter().any(Column::of_insert)
             && !self.columns.iter().any(|column| of_change(&column.name));
@@ -314,7 +347,11 @@ impl Evidence {
         };
         Some(AppendOnly {
             table: table.clone(),
-            columns: self.columns.iter().map(|column| column.name.clone()).collect(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.name.clone())
+                .collect(),
             key: self
                 .columns
                 .iter()
@@ -384,12 +421,21 @@ impl AppendOnly {
         if self.roles.is_empty() && !self.guarded {
             return None;
         }
-        let plain = Block::new("append-only", format!("rows of {} are never changed", self.table))
-            .guess(self.why.clone())
-            .with("table", self.table.to_string())
-            .maybe("also", (!also.is_empty()).then(|| also.to_vec()))
-            .maybe("roles", (!self.roles.is_empty()).then(|| self.roles.clone()))
-            .maybe("insert-by", (!self.insert_by.is_empty()).then(|| self.insert_by.clone()));
+        let plain = Block::new(
+            "append-only",
+            format!("rows of {} are never changed", self.table),
+        )
+        .guess(self.why.clone())
+        .with("table", self.table.to_string())
+        .maybe("also", (!also.is_empty()).then(|| also.to_vec()))
+        .maybe(
+            "roles",
+            (!self.roles.is_empty()).then(|| self.roles.clone()),
+        )
+        .maybe(
+            "insert-by",
+            (!self.insert_by.is_empty()).then(|| self.insert_by.clone()),
+        );
         if !self.guarded {
             return Some(plain);
         }
@@ -410,11 +456,15 @@ impl AppendOnly {
                 .collect()
         };
         let with = |truncate: bool, owner: bool| {
-            let mut block = plain.clone().maybe("attempt-as-owner", owner.then_some(true));
+            let mut block = plain
+                .clone()
+                .maybe("attempt-as-owner", owner.then_some(true));
             block.tables = triggers(truncate);
             block
         };
-        let mut strict = with(true, true).or(with(true, false)).or(with(false, false));
+        let mut strict = with(true, true)
+            .or(with(true, false))
+            .or(with(false, false));
         if !self.roles.is_empty() {
             strict = strict.or(plain.clone());
         }
@@ -472,7 +522,9 @@ mod tests {
     fn a_name_needs_columns_of_history(#[case] table: &str, #[case] is: bool) {
         assert_eq!(history().judge(&name(table), true).is_some(), is);
         let mut changes = history();
-        changes.columns.push(column("updated_at", "timestamp with time zone", "now()"));
+        changes
+            .columns
+            .push(column("updated_at", "timestamp with time zone", "now()"));
         assert!(changes.judge(&name(table), true).is_none());
         let mut without = history();
         without.columns.truncate(1);
@@ -500,7 +552,9 @@ mod tests {
         let mut evidence = history();
         evidence.grants.push(grant(true, true));
         assert!(evidence.judge(&name("app.audit"), true).is_none());
-        evidence.guards.extend(guard("no", "27", "A", "BEGIN RAISE EXCEPTION 'no'; END"));
+        evidence
+            .guards
+            .extend(guard("no", "27", "A", "BEGIN RAISE EXCEPTION 'no'; END"));
         let judged = evidence.judge(&name("app.audit"), true).unwrap();
         assert!(judged.guarded && judged.roles.is_empty());
         assert_eq!(judged.watermark.as_deref(), Some("id"));
@@ -509,7 +563,10 @@ mod tests {
     #[rstest]
     #[case("BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '42501'; END", true)]
     #[case("begin raise exception 'no'; return null; end", true)]
-    #[case("BEGIN IF OLD.done THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END", false)]
+    #[case(
+        "BEGIN IF OLD.done THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END",
+        false
+    )]
     #[case("BEGIN RAISE NOTICE 'changed'; RETURN NULL; END", false)]
     #[case("BEGIN RAISE insufficient_privilege USING MESSAGE = 'no'; END", true)]
     fn only_what_always_raises_stops(#[case] body: &str, #[case] stops: bool) {

@@ -28,7 +28,9 @@ pub enum Value {
 /// Makes keys of what is at hand.
 pub fn keys<const N: usize>(entries: [(&str, Value); N]) -> Keys {
     let entries = entries.into_iter();
-    entries.map(|(key, value)| (key.to_owned(), value)).collect()
+    entries
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 impl From<&str> for Value {
@@ -128,9 +130,8 @@ impl Value {
 #[must_use]
 pub fn quote(text: &str) -> String {
     let text = text.replace("${", "$${");
-    let literal = text.contains(['"', '\\'])
-        && !text.contains('\'')
-        && !text.chars().any(|c| c.is_control());
+    let literal =
+        text.contains(['"', '\\']) && !text.contains('\'') && !text.chars().any(|c| c.is_control());
     if literal {
         return format!("'{text}'");
     }
@@ -385,7 +386,9 @@ mod tests {
 
     #[test]
     fn a_check_that_does_not_hold_is_a_comment() {
-        let mut block = Block::new("row-count", "orders").with("table", "app.orders").with("min", 1_u64);
+        let mut block = Block::new("row-count", "orders")
+            .with("table", "app.orders")
+            .with("min", 1_u64);
         block.state = State::LeftOut("0 rows".to_owned());
         insta::assert_snapshot!(block.render(), @r#"
         # left out: it does not hold in this backup: 0 rows
@@ -398,8 +401,12 @@ mod tests {
 
     #[test]
     fn long_lists_are_broken() {
-        let names: Vec<String> = (0..12).map(|n| format!("application.a_table_{n}")).collect();
-        let block = Block::new("index", "all").of_tables(&names).with("all-valid", true);
+        let names: Vec<String> = (0..12)
+            .map(|n| format!("application.a_table_{n}"))
+            .collect();
+        let block = Block::new("index", "all")
+            .of_tables(&names)
+            .with("all-valid", true);
         insta::assert_snapshot!(block.render(), @r#"
         [[check.index]]
         name = "all"

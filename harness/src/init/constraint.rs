@@ -45,7 +45,11 @@ pub async fn look(
             .filter(|one| !only_tables || !one.partition)
             .map(|one| one.oid.as_str())
             .collect();
-        if oids.is_empty() { "0".to_owned() } else { oids.join(", ") }
+        if oids.is_empty() {
+            "0".to_owned()
+        } else {
+            oids.join(", ")
+        }
     };
     let mut constraints = Constraints::default();
     let counted = session
@@ -96,7 +100,10 @@ pub fn section(constraints: &Constraints, relations: &Relations) -> Section {
     )
     .with("tables", all.clone())
     .with("all-valid", true)
-    .maybe("not-valid", (!not_valid.is_empty()).then(|| not_valid.clone()))
+    .maybe(
+        "not-valid",
+        (!not_valid.is_empty()).then(|| not_valid.clone()),
+    )
     .maybe("holds", read.then_some(true))
     .with("count", Value::Inline(numbers));
     let mut strict = strict

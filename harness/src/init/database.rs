@@ -65,8 +65,14 @@ pub fn section(database: &Database, known: &Known) -> Section {
     if database.large_objects > 0 {
         section.blocks.push(
             Block::new("sql", "large objects are there")
-                .with("query", "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata")
-                .with("min", super::rows::round(database.large_objects - database.large_objects / 10).max(1)),
+                .with(
+                    "query",
+                    "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata",
+                )
+                .with(
+                    "min",
+                    super::rows::round(database.large_objects - database.large_objects / 10).max(1),
+                ),
         );
     }
     section

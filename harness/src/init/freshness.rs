@@ -55,7 +55,11 @@ pub async fn look(
             quote_ident(&column),
             table.name
         );
-        if let Some(at) = session.value(&sql).await?.and_then(|text| text.parse().ok()) {
+        if let Some(at) = session
+            .value(&sql)
+            .await?
+            .and_then(|text| text.parse().ok())
+        {
             found.push(Newest {
                 table: table.name.clone(),
                 column,
@@ -74,7 +78,10 @@ pub fn section(all: &[Newest], made: Option<Timestamp>) -> Section {
     let Some(made) = made else { return section };
     let mut groups: Vec<(&str, &'static str, Vec<String>)> = Vec::new();
     for newest in all {
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds since 1970 are exact in an f64"
+        )]
         let gap = made.as_second() as f64 - newest.at;
         let Some(within) = within(gap) else { continue };
         match groups

@@ -108,7 +108,9 @@ pub fn section(all: &[Function]) -> Section {
             .with("functions", names)
             .with("security", "definer")
             .with("owner", owner);
-        section.blocks.push(plain.clone().with("safe", true).or(plain));
+        section
+            .blocks
+            .push(plain.clone().with("safe", true).or(plain));
     }
     let invokers: Vec<String> = all
         .iter()
@@ -117,9 +119,12 @@ pub fn section(all: &[Function]) -> Section {
         .collect();
     if !invokers.is_empty() {
         section.blocks.push(
-            Block::new("function", "functions with the rights of whoever calls them")
-                .with("functions", invokers)
-                .with("security", "invoker"),
+            Block::new(
+                "function",
+                "functions with the rights of whoever calls them",
+            )
+            .with("functions", invokers)
+            .with("security", "invoker"),
         );
     }
     let mut told = some(all.len(), "function");

@@ -76,7 +76,8 @@ pub async fn look(session: &mut Session) -> Result<Vec<Graph>, DatabaseError> {
             .count(&format!("SELECT pg_catalog.count(*) FROM ONLY {table}"))
             .await?;
         if let Some(last) = graphs.last_mut() {
-            last.labels.push((label.clone(), text(&row, 2) == "v", rows));
+            last.labels
+                .push((label.clone(), text(&row, 2) == "v", rows));
         }
     }
     Ok(graphs)
@@ -112,11 +113,7 @@ impl Graph {
         };
         let all = Block::new("graph", format!("the graph {} answers", self.name))
             .with("graph", self.name.as_str());
-        let counts = |block: Block| {
-            block
-                .maybe("vertices", of(true))
-                .maybe("edges", of(false))
-        };
+        let counts = |block: Block| block.maybe("vertices", of(true)).maybe("edges", of(false));
         let plain = counts(all.clone());
         let filled = self.labels.iter().all(|(_, _, rows)| *rows > 0);
         match &self.role {

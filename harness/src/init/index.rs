@@ -85,7 +85,9 @@ pub async fn look(session: &mut Session, relations: &Relations) -> Result<Indexe
         let pairs = |at: usize, by: char| -> Vec<(String, String)> {
             let all = text(&row, at);
             let pairs = all.lines().filter_map(|line| line.split_once(by));
-            pairs.map(|(one, two)| (one.to_owned(), two.to_owned())).collect()
+            pairs
+                .map(|(one, two)| (one.to_owned(), two.to_owned()))
+                .collect()
         };
         indexes.special.push(Index {
             table: table.name.clone(),
@@ -118,9 +120,15 @@ pub fn section(indexes: &Indexes, relations: &Relations) -> Section {
         let all = cover(&own, &relations.nameable());
         let exact = cover(&indexes.tables, &relations.nameable());
         let strict = |tables: Vec<String>| {
-            Block::new("index", "every index is valid").of_tables(&tables).with("all-valid", true)
+            Block::new("index", "every index is valid")
+                .of_tables(&tables)
+                .with("all-valid", true)
         };
-        let fewer = if all.len() < exact.len() { all } else { exact.clone() };
+        let fewer = if all.len() < exact.len() {
+            all
+        } else {
+            exact.clone()
+        };
         section.blocks.push(strict(fewer).or(strict(exact)));
     } else {
         let invalid: Vec<String> = indexes.invalid.iter().map(ToString::to_string).collect();
@@ -128,8 +136,12 @@ pub fn section(indexes: &Indexes, relations: &Relations) -> Section {
             "Invalid in this database, and so nothing is said of the indexes of their schemas: {}.",
             invalid.join(", ")
         ));
-        let good: Vec<QualifiedName> =
-            indexes.tables.iter().filter(|table| !faulty(table)).cloned().collect();
+        let good: Vec<QualifiedName> = indexes
+            .tables
+            .iter()
+            .filter(|table| !faulty(table))
+            .cloned()
+            .collect();
         if !good.is_empty() {
             section.blocks.push(
                 Block::new("index", "every index is valid")
@@ -179,7 +191,8 @@ impl Index {
         let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
         let classes = self.classes.iter();
         let classes: Vec<(String, Value)> = classes
-            .map(|(column, class)| (column.clone(), class.as_str().into()))
+            // The check knows columns as SQL writes them.
+            .map(|(column, class)| (quote_ident(column), class.as_str().into()))
             .collect();
         let options = self.options.iter();
         let options: Vec<(String, Value)> = options
@@ -211,9 +224,17 @@ impl Index {
             return strict.or(plain);
         };
         let mut used = strict.clone();
-        used.name = format!("{} of {} is as it was, and used", self.name, named_tables(tables));
-        used.guess = Some("the owner asks: name the application's role, and its own query".to_owned());
-        let asks = keys([("role", self.owner.as_str().into()), ("query", query.into())]);
+        used.name = format!(
+            "{} of {} is as it was, and used",
+            self.name,
+            named_tables(tables)
+        );
+        used.guess =
+            Some("the owner asks: name the application's role, and its own query".to_owned());
+        let asks = keys([
+            ("role", self.owner.as_str().into()),
+            ("query", query.into()),
+        ]);
         used.table = Some(("used-by", asks));
         used.or(strict).or(plain)
     }

@@ -145,36 +145,71 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
             .collect(),
     };
     let mut sections = vec![
-        migration::section(&to.at("migrations", async |s| migration::look(s, relations).await).await?),
-        extension::section(&to.at("extensions", async |s| extension::look(s).await).await?),
+        migration::section(
+            &to.at("migrations", async |s| migration::look(s, relations).await)
+                .await?,
+        ),
+        extension::section(
+            &to.at("extensions", async |s| extension::look(s).await)
+                .await?,
+        ),
         rows::section(relations),
     ];
-    let newest = to.at("freshness", async |s| freshness::look(s, relations).await).await?;
+    let newest = to
+        .at("freshness", async |s| freshness::look(s, relations).await)
+        .await?;
     sections.push(freshness::section(&newest, known.made));
-    let partitioned = to.at("partitions", async |s| partition::look(s, relations).await).await?;
+    let partitioned = to
+        .at("partitions", async |s| partition::look(s, relations).await)
+        .await?;
     sections.push(partition::section(&partitioned, made));
-    sections.push(sequence::section(to.at("sequences", async |s| sequence::look(s).await).await?));
-    let constraints = to.at("constraints", async |s| constraint::look(s, relations).await).await?;
+    sections.push(sequence::section(
+        to.at("sequences", async |s| sequence::look(s).await)
+            .await?,
+    ));
+    let constraints = to
+        .at("constraints", async |s| {
+            constraint::look(s, relations).await
+        })
+        .await?;
     sections.push(constraint::section(&constraints, relations));
-    let indexes = to.at("indexes", async |s| index::look(s, relations).await).await?;
+    let indexes = to
+        .at("indexes", async |s| index::look(s, relations).await)
+        .await?;
     sections.push(index::section(&indexes, relations));
-    let vectors = to.at("embeddings", async |s| vector::look(s, relations).await).await?;
+    let vectors = to
+        .at("embeddings", async |s| vector::look(s, relations).await)
+        .await?;
     sections.push(vector::section(&vectors));
-    let itself = to.at("the database", async |s| database::look(s).await).await?;
+    let itself = to
+        .at("the database", async |s| database::look(s).await)
+        .await?;
     sections.push(database::section(&itself, known));
-    let secured = to.at("row security", async |s| rls::look(s, relations).await).await?;
+    let secured = to
+        .at("row security", async |s| rls::look(s, relations).await)
+        .await?;
     sections.push(rls::section(&secured));
     let roles = to.at("roles", async |s| role::look(s).await).await?;
     sections.push(role::section(&roles, known));
-    let tenants = to.at("tenants", async |s| tenant::look(s, relations).await).await?;
+    let tenants = to
+        .at("tenants", async |s| tenant::look(s, relations).await)
+        .await?;
     sections.push(tenant::section(&tenants));
-    let history = to.at("history", async |s| append_only::among(s, relations).await).await?;
+    let history = to
+        .at("history", async |s| append_only::among(s, relations).await)
+        .await?;
     sections.push(append_only::section(&history));
-    let triggers = to.at("triggers", async |s| trigger::look(s, relations).await).await?;
+    let triggers = to
+        .at("triggers", async |s| trigger::look(s, relations).await)
+        .await?;
     sections.push(trigger::section(&triggers));
-    let functions = to.at("functions", async |s| function::look(s, major).await).await?;
+    let functions = to
+        .at("functions", async |s| function::look(s, major).await)
+        .await?;
     sections.push(function::section(&functions));
-    sections.push(graph::section(&to.at("graphs", async |s| graph::look(s).await).await?));
+    sections.push(graph::section(
+        &to.at("graphs", async |s| graph::look(s).await).await?,
+    ));
     Ok(Looked {
         database: None,
         sections,
@@ -220,9 +255,11 @@ fn baseline(looked: &Looked, file: &Path) -> Section {
         "Every definition and right, the number of rows of every table, and the history of tables that only grow. After a \
          change that you meant, `redrill accept` shows the difference and writes it into the baseline.",
     );
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut block = Block::new("baseline", "everything is what it was")
-        .with("file", name.unwrap_or_default());
+    let name = file
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let mut block =
+        Block::new("baseline", "everything is what it was").with("file", name.unwrap_or_default());
     if !looked.passing.is_empty() {
         let passing: Vec<String> = looked.passing.iter().map(ToString::to_string).collect();
         block = block
@@ -304,14 +341,38 @@ pub async fn from_backup(
     server: &mut Option<ThrowawayServer>,
     source: Option<Seen<'_>>,
 ) -> Result<Made, Stopped> {
-    let backup = told(context, Stage::Backup, stage::backup(&scenario, run, context)).await?;
+    let backup = told(
+        context,
+        Stage::Backup,
+        stage::backup(&scenario, run, context),
+    )
+    .await?;
     let contents = backup.contents();
-    let made_roles: Vec<String> = contents.roles_needed().into_iter().map(str::to_owned).collect();
+    let made_roles: Vec<String> = contents
+        .roles_needed()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     scenario.restore.create_roles.clone_from(&made_roles);
-    let started = told(context, Stage::Server, stage::server(&scenario, &backup, run, context)).await?;
+    let started = told(
+        context,
+        Stage::Server,
+        stage::server(&scenario, &backup, run, context),
+    )
+    .await?;
     let server = server.insert(started);
-    let log = told(context, Stage::Restore, stage::restore(&scenario, server, &backup, context)).await?;
-    let counts = told(context, Stage::Proof, stage::proof(&scenario, server, &backup, &log)).await?;
+    let log = told(
+        context,
+        Stage::Restore,
+        stage::restore(&scenario, server, &backup, context),
+    )
+    .await?;
+    let counts = told(
+        context,
+        Stage::Proof,
+        stage::proof(&scenario, server, &backup, &log, context),
+    )
+    .await?;
     let facts = backup.facts();
     let mut known = Known {
         made: facts.made.map(|(made, _)| made),
@@ -335,7 +396,9 @@ pub async fn from_backup(
         baseline.taken = Timestamp::now();
         baseline.from = format!("database {} of {from}", source.database);
         baseline.server = source.version;
-        let (mut one, database) = remember(source.first, source.more, &known).await.map_err(unable)?;
+        let (mut one, database) = remember(source.first, source.more, &known)
+            .await
+            .map_err(unable)?;
         one.sections.push(self::baseline(&one, &wish.baseline));
         looked.push(one);
         baseline.databases.insert(source.database, database);
@@ -369,8 +432,12 @@ pub async fn from_backup(
         database: wish.database.clone(),
         tried: true,
     };
-    save(&run.folder.join(wish.baseline.file_name().unwrap_or_default()), &baseline)
-        .map_err(Stopped::error)?;
+    save(
+        &run.folder
+            .join(wish.baseline.file_name().unwrap_or_default()),
+        &baseline,
+    )
+    .map_err(Stopped::error)?;
     let ground = verify::Ground {
         wish,
         head: &head,
@@ -401,7 +468,9 @@ pub async fn from_source(wish: &Wish, source: Seen<'_>) -> Result<Made, Stopped>
         made: Some(now),
         ..Known::default()
     };
-    let (mut one, database) = remember(source.first, source.more, &known).await.map_err(unable)?;
+    let (mut one, database) = remember(source.first, source.more, &known)
+        .await
+        .map_err(unable)?;
     one.sections.push(baseline(&one, &wish.baseline));
     let head = Head {
         name: wish.name.clone(),

@@ -54,24 +54,31 @@ pub async fn look(
     let mut found = Vec::new();
     let parents = relations.tables().filter(|one| one.kind == 'p');
     for parent in parents {
-        let rows = session
-            .rows(&BOUNDS.replace("{oid}", &parent.oid))
-            .await?;
+        let rows = session.rows(&BOUNDS.replace("{oid}", &parent.oid)).await?;
         let strategy = rows.first().map(|row| text(row, 0)).unwrap_or_default();
         let partitions = rows.iter().filter_map(|row| {
             let of: &Relation = relations.of(&text(row, 1))?;
             Some((of.name.clone(), text(row, 2), of.rows.unwrap_or_default()))
         });
-        let like = parent.name.name.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-        let sql = DETACHED
-            .replace("{oid}", &parent.oid)
-            .replace("{name}", &crate::database::quote_literal(&format!("{like}%")));
+        let like = parent
+            .name
+            .name
+            .replace('!', "!!")
+            .replace('%', "!%")
+            .replace('_', "!_");
+        let sql = DETACHED.replace("{oid}", &parent.oid).replace(
+            "{name}",
+            &crate::database::quote_literal(&format!("{like}%")),
+        );
         let detached = session.rows(&sql).await?;
         found.push(Partitioned {
             table: parent.name.clone(),
             strategy,
             partitions: partitions.collect(),
-            detached: detached.iter().map(|row| super::relation::name(row, 0)).collect(),
+            detached: detached
+                .iter()
+                .map(|row| super::relation::name(row, 0))
+                .collect(),
         });
     }
     Ok(found)
@@ -125,10 +132,16 @@ impl Partitioned {
         }
         days.sort_unstable();
         let (last, end) = *days.last()?;
-        let periods = [Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
-        let period = periods
-            .into_iter()
-            .find(|period| period.after(last, 1) == end && period.floor(last, last.weekday()) == last)?;
+        let periods = [
+            Period::Day,
+            Period::Week,
+            Period::Month,
+            Period::Quarter,
+            Period::Year,
+        ];
+        let period = periods.into_iter().find(|period| {
+            period.after(last, 1) == end && period.floor(last, last.weekday()) == last
+        })?;
         let mut first = last;
         for (from, to) in days.iter().rev().skip(1) {
             if *to != first || period.after(*from, 1) != *to {
@@ -137,11 +150,16 @@ impl Partitioned {
             first = *from;
         }
         // One partition alone is of any period.
-        (first < last).then_some(Window { period, first, last })
+        (first < last).then_some(Window {
+            period,
+            first,
+            last,
+        })
     }
 
     fn block(&self, window: Option<&Window>, made: Option<Date>) -> Block {
-        let mut block = Block::new("partition", self.name(window)).with("table", self.table.to_string());
+        let mut block =
+            Block::new("partition", self.name(window)).with("table", self.table.to_string());
         if let Some(window) = window {
             block = window.keys(block, made);
         } else if self.strategy == "h" || self.partitions.len() <= NAMED {
@@ -149,7 +167,8 @@ impl Partitioned {
             let names: Vec<String> = names.map(|(name, ..)| name.to_string()).collect();
             block = block.with("partitions", names);
             if self.strategy != "h" {
-                block = block.guess("no partition is added or dropped without a change of this file");
+                block =
+                    block.guess("no partition is added or dropped without a change of this file");
             }
         }
         block = block.maybe(
@@ -169,19 +188,39 @@ impl Partitioned {
         }
         let loose = block.clone().with(
             "may-differ",
-            vec!["indexes", "constraints", "triggers", "rights", "row-security", "owner", "siblings"],
+            vec![
+                "indexes",
+                "constraints",
+                "triggers",
+                "rights",
+                "row-security",
+                "owner",
+                "siblings",
+            ],
         );
-        let rights = block.clone().with("may-differ", vec!["rights", "row-security", "siblings"]);
+        let rights = block
+            .clone()
+            .with("may-differ", vec!["rights", "row-security", "siblings"]);
         let siblings = block.clone().with("may-differ", vec!["siblings"]);
         let plain = block.clone();
         let mut least = loose.clone().without(&["detached"]);
         least.comments.clear();
-        block.with("same-triggers", true).or(plain).or(siblings).or(rights).or(loose).or(least)
+        block
+            .with("same-triggers", true)
+            .or(plain)
+            .or(siblings)
+            .or(rights)
+            .or(loose)
+            .or(least)
     }
 
     fn name(&self, window: Option<&Window>) -> String {
         match window {
-            Some(window) => format!("{} has a partition for every {}", self.table, window.period.word()),
+            Some(window) => format!(
+                "{} has a partition for every {}",
+                self.table,
+                window.period.word()
+            ),
             None => format!("{} has its partitions", self.table),
         }
     }
@@ -189,9 +228,7 @@ impl Partitioned {
     /// Rows in every partition, where each has some.
     fn filled(&self) -> Option<Block> {
         let default = self.default();
-        let others = || {
-            self.partitions.iter().filter(|one| Some(*one) != default)
-        };
+        let others = || self.partitions.iter().filter(|one| Some(*one) != default);
         let all_filled = others().all(|(_, _, rows)| *rows > 0);
         if !all_filled || others().count() < 2 {
             return None;
@@ -276,15 +313,28 @@ mod tests {
     fn a_rolling_window_is_counted_from_the_backup() {
         let all = [table(MONTHS)];
         let text = section(&all, "2026-04-15".parse().ok()).blocks[0].render();
-        assert!(text.contains("period = \"month\"\nbehind = 1\nahead = 1\nat = \"backup\""), "{text}");
+        assert!(
+            text.contains("period = \"month\"\nbehind = 1\nahead = 1\nat = \"backup\""),
+            "{text}"
+        );
         let text = section(&all, "2027-04-15".parse().ok()).blocks[0].render();
-        assert!(text.contains("since = \"2026-03\"\nuntil = \"2026-05\""), "{text}");
+        assert!(
+            text.contains("since = \"2026-03\"\nuntil = \"2026-05\""),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_is_no_row_of_periods_is_named() {
         let text = section(&[table(&["FOR VALUES IN ('eu')"])], None).blocks[0].render();
         assert!(text.contains("partitions = [\"app.t_0\"]"), "{text}");
-        assert!(table(&["FOR VALUES FROM (1) TO (1000)", "FOR VALUES FROM (1000) TO (2000)"]).window().is_none());
+        assert!(
+            table(&[
+                "FOR VALUES FROM (1) TO (1000)",
+                "FOR VALUES FROM (1000) TO (2000)"
+            ])
+            .window()
+            .is_none()
+        );
     }
 }

@@ -46,7 +46,9 @@ impl Place {
     #[must_use]
     pub fn of(path: &Path, folder: &Path) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let file = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = absolute
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let shown = |path: &Path| relative(path, folder).display().to_string();
         let mut place = Self {
             key: "path",
@@ -79,7 +81,12 @@ impl Place {
 
     /// Says how it is decrypted.
     #[must_use]
-    pub fn opened_by(mut self, identity: Option<&Path>, command: Option<&str>, folder: &Path) -> Self {
+    pub fn opened_by(
+        mut self,
+        identity: Option<&Path>,
+        command: Option<&str>,
+        folder: &Path,
+    ) -> Self {
         self.identity = identity.map(|file| {
             let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
             relative(&absolute, folder).display().to_string()
@@ -104,7 +111,11 @@ impl Place {
         };
         let _ = writeln!(text, "{} = {value}", self.key);
         if let Some(file) = &self.identity {
-            let _ = write!(text, "\n[backup.decrypt]\nage-identity = {{ file = {} }}\n", quote(file));
+            let _ = write!(
+                text,
+                "\n[backup.decrypt]\nage-identity = {{ file = {} }}\n",
+                quote(file)
+            );
         }
         if !self.command.is_empty() {
             let words: Value = self.command.clone().into();
@@ -120,7 +131,11 @@ fn relative(path: &Path, folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap_or(folder);
     let (there, here): (Vec<Component<'_>>, Vec<Component<'_>>) =
         (path.components().collect(), folder.components().collect());
-    let common = there.iter().zip(&here).take_while(|(one, other)| one == other).count();
+    let common = there
+        .iter()
+        .zip(&here)
+        .take_while(|(one, other)| one == other)
+        .count();
     let up = here.len() - common;
     // Nothing in common but the root is no neighbourhood.
     if up > UP || common < 2 {
@@ -140,8 +155,15 @@ mod tests {
     #[case("/srv/app/backups/x.sql", "/srv/app/drills", "../backups/x.sql")]
     #[case("/srv/app/x.sql", "/srv/app", "x.sql")]
     #[case("/var/backups/x.sql", "/srv/app", "/var/backups/x.sql")]
-    fn paths_are_told_from_the_scenario(#[case] path: &str, #[case] folder: &str, #[case] told: &str) {
-        assert_eq!(relative(Path::new(path), Path::new(folder)), Path::new(told));
+    fn paths_are_told_from_the_scenario(
+        #[case] path: &str,
+        #[case] folder: &str,
+        #[case] told: &str,
+    ) {
+        assert_eq!(
+            relative(Path::new(path), Path::new(folder)),
+            Path::new(told)
+        );
     }
 
     #[test]
@@ -152,11 +174,17 @@ mod tests {
             std::fs::write(folder.join(name), "-- x\n").unwrap();
         }
         let of = |name: &str| Place::of(&folder.join(name), &folder);
-        assert_eq!((of("plain.sql").key, of("plain.sql").value.as_str()), ("path", "plain.sql"));
+        assert_eq!(
+            (of("plain.sql").key, of("plain.sql").value.as_str()),
+            ("path", "plain.sql")
+        );
         let newest = of("app-2026-05-25.sql");
         assert_eq!((newest.key, newest.value.as_str()), ("newest", "app-*.sql"));
         let older = of("app-2026-05-24.sql");
-        assert_eq!((older.key, older.value.as_str()), ("path", "app-2026-05-24.sql"));
+        assert_eq!(
+            (older.key, older.value.as_str()),
+            ("path", "app-2026-05-24.sql")
+        );
         assert!(older.comment.unwrap().contains("newest = \"app-*.sql\""));
     }
 }

@@ -98,7 +98,8 @@ pub async fn count(
 ) -> Result<Vec<(QualifiedName, DatabaseError)>, DatabaseError> {
     let mut unread = Vec::new();
     for relation in &mut relations.all {
-        let filled = matches!(relation.kind, 'r' | 'p') || relation.kind == 'm' && relation.populated;
+        let filled =
+            matches!(relation.kind, 'r' | 'p') || relation.kind == 'm' && relation.populated;
         if relation.foreign || !filled {
             continue;
         }

@@ -9,9 +9,7 @@ use super::block::{Block, Keys, Value, keys};
 use super::relation::{Relations, text};
 use super::section::{Section, named, some};
 use crate::check::privilege::is_true;
-use crate::database::{
-    DatabaseError, QualifiedName, Session, TextRow, quote_ident, quote_literal,
-};
+use crate::database::{DatabaseError, QualifiedName, Session, TextRow, quote_ident, quote_literal};
 
 /// So many tenants are tried pairwise; of more, those with the most rows.
 const TENANTS: usize = 6;
@@ -172,9 +170,9 @@ async fn tenancy(
     table: &QualifiedName,
     policies: &[Policy],
 ) -> Result<Option<Tenancy>, DatabaseError> {
-    let reads = policies.iter().filter(|policy| {
-        policy.permissive && matches!(policy.command.as_str(), "all" | "select")
-    });
+    let reads = policies
+        .iter()
+        .filter(|policy| policy.permissive && matches!(policy.command.as_str(), "all" | "select"));
     for using in reads.filter_map(|policy| policy.using.as_ref()) {
         let Some((column, setting)) = fence(session, using).await? else {
             continue;
@@ -241,7 +239,11 @@ pub fn section(all: &[Secured]) -> Section {
         section.found(format!(
             "row security on {}{}",
             some(all.len(), "table"),
-            if told > 0 { format!(", tenants told on {told}") } else { String::new() }
+            if told > 0 {
+                format!(", tenants told on {told}")
+            } else {
+                String::new()
+            }
         ));
     }
     section
@@ -284,16 +286,26 @@ fn names(tables: &[&Secured]) -> Vec<String> {
 fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
     // The tenant that most of the tables know.
     let knows = |one: &&Secured, name: &String| {
-        one.tenant.as_ref().is_some_and(|tenant| tenant.tenants.contains(name))
+        one.tenant
+            .as_ref()
+            .is_some_and(|tenant| tenant.tenants.contains(name))
     };
     let candidates = tables.iter().filter_map(|one| one.tenant.as_ref());
     // Of several such, the one with the most rows.
     let best = candidates
         .flat_map(|tenant| &tenant.tenants)
         .min_by_key(|name| tables.iter().filter(|one| !knows(one, name)).count())?;
-    let tables: Vec<&Secured> = tables.iter().copied().filter(|one| knows(one, best)).collect();
+    let tables: Vec<&Secured> = tables
+        .iter()
+        .copied()
+        .filter(|one| knows(one, best))
+        .collect();
     let settings = Value::Inline(vec![(tenant.setting.clone(), best.as_str().into())]);
-    let condition = format!("{} = {}", quote_ident(&tenant.column), quote_literal(best).trim());
+    let condition = format!(
+        "{} = {}",
+        quote_ident(&tenant.column),
+        quote_literal(best).trim()
+    );
     let sees = |condition: String| {
         keys([
             ("role", role.into()),
@@ -302,8 +314,13 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
         ])
     };
     // Restrictive policies take away more, where they are the same on all tables.
-    let restrictions = tables.first().map(|one| one.restrictions(role)).unwrap_or_default();
-    let alike = tables.iter().all(|one| one.restrictions(role) == restrictions);
+    let restrictions = tables
+        .first()
+        .map(|one| one.restrictions(role))
+        .unwrap_or_default();
+    let alike = tables
+        .iter()
+        .all(|one| one.restrictions(role) == restrictions);
     let restricted = (alike && !restrictions.is_empty())
         .then(|| format!("{condition} AND {}", restrictions.join(" AND ")));
     let own = sees(restricted.unwrap_or(condition));
@@ -314,7 +331,10 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
             format!("{role} sees the rows of one {} and no other", tenant.column),
         )
         .of_tables(&names(&tables));
-        block.tables = behaviours.into_iter().map(|body| ("behaviour", body)).collect();
+        block.tables = behaviours
+            .into_iter()
+            .map(|body| ("behaviour", body))
+            .collect();
         block
     };
     let strict = block(vec![own.clone(), none.clone()]).guess(format!(
@@ -326,12 +346,17 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
 
 /// No tenant's session reads or writes another's rows, tried pairwise.
 fn fenced(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Block {
-    let few = tables
-        .iter()
-        .all(|one| one.tenant.as_ref().is_none_or(|tenant| tenant.count <= TENANTS));
+    let few = tables.iter().all(|one| {
+        one.tenant
+            .as_ref()
+            .is_none_or(|tenant| tenant.count <= TENANTS)
+    });
     let block = Block::new(
         "tenant",
-        format!("as {role}, no {} reads or writes rows of another", tenant.column),
+        format!(
+            "as {role}, no {} reads or writes rows of another",
+            tenant.column
+        ),
     )
     .with("tables", names(tables))
     .with("column", tenant.column.as_str())
@@ -347,7 +372,8 @@ fn fenced(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Block {
 
 impl Policy {
     fn value(&self) -> Value {
-        let mut entries: Vec<(String, Value)> = vec![("name".to_owned(), self.name.as_str().into())];
+        let mut entries: Vec<(String, Value)> =
+            vec![("name".to_owned(), self.name.as_str().into())];
         let mut add = |key: &str, value: Value| entries.push((key.to_owned(), value));
         if self.command != "all" {
             add("command", self.command.as_str().into());
@@ -373,7 +399,10 @@ impl Policy {
 
 /// An expression without the brackets around the whole of it.
 fn bare(expression: &str) -> &str {
-    let Some(inner) = expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
+    let Some(inner) = expression
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+    else {
         return expression;
     };
     let mut depth = 0_i32;
@@ -384,7 +413,13 @@ fn bare(expression: &str) -> &str {
         }
     }
     // A bracket in a text would mislead; then all of them stay.
-    if inner.contains('\'') && inner.split('\'').skip(1).step_by(2).any(|text| text.contains(['(', ')'])) {
+    if inner.contains('\'')
+        && inner
+            .split('\'')
+            .skip(1)
+            .step_by(2)
+            .any(|text| text.contains(['(', ')']))
+    {
         expression
     } else {
         inner
@@ -395,10 +430,12 @@ impl Secured {
     /// What restrictive policies for reading take away from a role.
     fn restrictions(&self, role: &str) -> Vec<String> {
         let all = self.policies.iter();
-        all.filter(|policy| !policy.permissive && matches!(policy.command.as_str(), "all" | "select"))
-            .filter(|policy| policy.roles.iter().any(|of| of == role || of == "public"))
-            .filter_map(|policy| policy.using.clone())
-            .collect()
+        all.filter(|policy| {
+            !policy.permissive && matches!(policy.command.as_str(), "all" | "select")
+        })
+        .filter(|policy| policy.roles.iter().any(|of| of == role || of == "public"))
+        .filter_map(|policy| policy.using.clone())
+        .collect()
     }
 
     fn catalog(&self, tables: &[&Self]) -> Block {

@@ -88,7 +88,10 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
     let all: Vec<Oid> = all.into_iter().collect();
     let world = World::read(session, major, &all, &[]).await?;
     let closed = session.rows(CLOSED).await?;
-    let closed: Vec<(String, String)> = closed.iter().map(|row| (text(row, 0), text(row, 1))).collect();
+    let closed: Vec<(String, String)> = closed
+        .iter()
+        .map(|row| (text(row, 0), text(row, 1)))
+        .collect();
     let sees_passwords = session
         .value("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')")
         .await?
@@ -126,7 +129,9 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
         // What everybody may do makes nobody somebody.
         let own_rights = (0..world.objects.len()).any(|at| {
             let holds = holds.on(at).iter();
-            holds.filter(|hold| !hold.initial).any(|hold| hold.path.grantee() != "PUBLIC")
+            holds
+                .filter(|hold| !hold.initial)
+                .any(|hold| hold.path.grantee() != "PUBLIC")
         });
         if !login && !own_rights && member_of.is_empty() && members.is_empty() {
             found.bystanders.push(role.name.clone());
@@ -235,11 +240,14 @@ async fn attributes(
 /// extensions and applications keep keys in settings of their own.
 async fn settings(session: &mut Session, role: &str) -> Result<Option<Keys>, DatabaseError> {
     let rows = session.rows(&SETTINGS.replace("{role}", role)).await?;
-    let all: Keys = rows.iter().map(|row| (text(row, 0), text(row, 1).into())).collect();
+    let all: Keys = rows
+        .iter()
+        .map(|row| (text(row, 0), text(row, 1).into()))
+        .collect();
     let known = ["hnsw.", "ivfflat.", "pg_trgm.", "plpgsql."];
-    let secret = all.iter().any(|(name, _)| {
-        name.contains('.') && !known.iter().any(|start| name.starts_with(start))
-    });
+    let secret = all
+        .iter()
+        .any(|(name, _)| name.contains('.') && !known.iter().any(|start| name.starts_with(start)));
     Ok((!secret).then_some(all))
 }
 
@@ -275,10 +283,15 @@ fn rights(world: &World, holds: &Holds, closed: &[(String, String)]) -> (Vec<Str
         };
         for grantable in [false, true] {
             for entry in shown(holds.on(at), true, grantable) {
-                now.entry((object.kind, entry, besides.clone())).or_default().push(object);
+                now.entry((object.kind, entry, besides.clone()))
+                    .or_default()
+                    .push(object);
             }
             for entry in shown(holds.on(at), false, grantable) {
-                later.entry((object.kind, entry, besides.clone())).or_default().push(object);
+                later
+                    .entry((object.kind, entry, besides.clone()))
+                    .or_default()
+                    .push(object);
             }
         }
     }
@@ -295,9 +308,15 @@ fn rights(world: &World, holds: &Holds, closed: &[(String, String)]) -> (Vec<Str
             Kind::DefaultFunction => ("f", "execute"),
             _ => ("T", "usage"),
         };
-        let is_closed = closed.iter().any(|(role, of)| role == maker && of == letter);
+        let is_closed = closed
+            .iter()
+            .any(|(role, of)| role == maker && of == letter);
         let right = if is_closed { "nothing" } else { right };
-        ceiling.push(format!("{right} on {} by role {}", kind.word(), role_name(maker)));
+        ceiling.push(format!(
+            "{right} on {} by role {}",
+            kind.word(),
+            role_name(maker)
+        ));
     }
     (entries(world, &now), ceiling)
 }
@@ -307,7 +326,11 @@ fn role_name(name: &str) -> String {
     let plain = name
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { name.to_owned() } else { quote_ident(name) }
+    if plain {
+        name.to_owned()
+    } else {
+        quote_ident(name)
+    }
 }
 
 /// The rights on one object, in the words of an entry; of an owner just that.
@@ -319,7 +342,11 @@ fn shown(holds: &[Hold], at_once: bool, grantable: bool) -> Vec<Rights> {
     };
     if owns(at_once) {
         let first = at_once || !owns(true);
-        return if first && !grantable { vec!["owner of".to_owned()] } else { Vec::new() };
+        return if first && !grantable {
+            vec!["owner of".to_owned()]
+        } else {
+            Vec::new()
+        };
     }
     // The owner's own rights are part of owning; after it became the owner the rest is, too.
     if !at_once && owns(true) {
@@ -349,10 +376,22 @@ fn shown(holds: &[Hold], at_once: bool, grantable: bool) -> Vec<Rights> {
         .map(|hold| hold.privilege.as_str())
         .collect();
     const ORDER: &[&str] = &[
-        "SELECT", "INSERT", "UPDATE", "DELETE", "CONNECT", "TEMPORARY", "USAGE", "CREATE",
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "CONNECT",
+        "TEMPORARY",
+        "USAGE",
+        "CREATE",
     ];
     let mut words: Vec<(&str, BTreeSet<&str>)> = columns.into_iter().collect();
-    words.sort_by_key(|(word, _)| (ORDER.iter().position(|known| known == word).unwrap_or(99), *word));
+    words.sort_by_key(|(word, _)| {
+        (
+            ORDER.iter().position(|known| known == word).unwrap_or(99),
+            *word,
+        )
+    });
     let words: Vec<String> = words
         .into_iter()
         .map(|(word, columns)| {
@@ -387,7 +426,11 @@ fn entries(world: &World, groups: &BTreeMap<(Kind, Rights, String), Vec<&Object>
             if schemas.contains("") {
                 add(format!("{} by role {maker}", kind.word()));
             }
-            let schemas: Vec<String> = schemas.into_iter().filter(|one| !one.is_empty()).map(quote_ident).collect();
+            let schemas: Vec<String> = schemas
+                .into_iter()
+                .filter(|one| !one.is_empty())
+                .map(quote_ident)
+                .collect();
             for names in lines(&schemas) {
                 add(format!("{} in {names} by role {maker}", kind.word()));
             }
@@ -433,8 +476,13 @@ fn names(world: &World, kind: Kind, objects: &[&Object]) -> (Vec<String>, bool) 
     }
     // What belongs to the server or to an extension is always named; so is what shares its name with
     // another function that is not meant.
-    let same_name = |one: &Object, other: &Object| one.schema == other.schema && one.name == other.name;
-    let universe: Vec<&Object> = world.objects.iter().filter(|one| one.kind == kind).collect();
+    let same_name =
+        |one: &Object, other: &Object| one.schema == other.schema && one.name == other.name;
+    let universe: Vec<&Object> = world
+        .objects
+        .iter()
+        .filter(|one| one.kind == kind)
+        .collect();
     let meant = |one: &Object| objects.iter().any(|other| other.oid == one.oid);
     let (exact, free): (Vec<&Object>, Vec<&Object>) = objects.iter().partition(|one| {
         one.outside
@@ -484,11 +532,16 @@ fn lines(names: &[String]) -> Vec<String> {
 pub fn section(found: &Found, known: &Known) -> Section {
     let mut section = Section::new("roles: exactly the rights that they have now");
     let roles = || found.roles.iter();
-    let mut database_settings = found.database_settings.clone().filter(|_| !known.made_database);
+    let mut database_settings = found
+        .database_settings
+        .clone()
+        .filter(|_| !known.made_database);
     for role in roles().filter(|role| !role.superuser) {
         // What was made for the restore has no login, no password and no memberships of its own.
         let is_made = known.made_roles.contains(&role.name);
-        section.blocks.push(role.block(database_settings.take(), is_made));
+        section
+            .blocks
+            .push(role.block(database_settings.take(), is_made));
     }
     let superusers: Vec<&str> = roles()
         .filter(|role| role.superuser)
@@ -524,10 +577,16 @@ impl Role {
         let keys = |settings: &Option<Keys>| settings.clone().map(Value::Inline);
         let identity = Block::new("role", format!("{} has its rights and no more", self.name))
             .with("role", self.name.as_str())
-            .maybe("attributes", (!made).then(|| Value::Inline(self.attributes.clone())))
+            .maybe(
+                "attributes",
+                (!made).then(|| Value::Inline(self.attributes.clone())),
+            )
             .with("member-of", Value::List(self.member_of.clone()))
             .with("members", Value::List(self.members.clone()))
-            .maybe("reaches", (!self.reaches.is_empty()).then(|| self.reaches.clone()));
+            .maybe(
+                "reaches",
+                (!self.reaches.is_empty()).then(|| self.reaches.clone()),
+            );
         let identity = if made {
             identity.comment("The backup does not hold this role: only its rights come from it.")
         } else {
@@ -538,14 +597,15 @@ impl Role {
                 .maybe("settings", keys(&self.settings))
                 .maybe("database-settings", keys(&database_settings))
         };
-        let strict = settings(
-            identity
-                .clone()
-                .with("floor", Broken(&self.floor))
-                .maybe("ceiling", (!self.ceiling.is_empty()).then_some(Broken(&self.ceiling))),
-        );
+        let strict = settings(identity.clone().with("floor", Broken(&self.floor)).maybe(
+            "ceiling",
+            (!self.ceiling.is_empty()).then_some(Broken(&self.ceiling)),
+        ));
         let no_settings = strict.clone().without(&["settings", "database-settings"]);
-        let floor = identity.clone().with("floor", Broken(&self.floor)).with("ceiling", "any");
+        let floor = identity
+            .clone()
+            .with("floor", Broken(&self.floor))
+            .with("ceiling", "any");
         strict.or(no_settings).or(floor).or(identity)
     }
 }
@@ -555,6 +615,12 @@ struct Broken<'a>(&'a [String]);
 
 impl From<Broken<'_>> for Value {
     fn from(entries: Broken<'_>) -> Self {
-        Self::Rows(entries.0.iter().map(|entry| entry.as_str().into()).collect())
+        Self::Rows(
+            entries
+                .0
+                .iter()
+                .map(|entry| entry.as_str().into())
+                .collect(),
+        )
     }
 }

@@ -18,8 +18,9 @@ const LISTED: usize = 400;
 
 /// Words of tables that are emptied as a matter of course.
 const PASSING: &[&str] = &[
-    "session", "sessions", "job", "jobs", "queue", "queues", "outbox", "inbox", "cache", "caches", "lock", "locks",
-    "token", "tokens", "tmp", "temp", "staging", "scratch", "buffer", "pending", "presence", "nonces", "otp", "otps",
+    "session", "sessions", "job", "jobs", "queue", "queues", "outbox", "inbox", "cache", "caches",
+    "lock", "locks", "token", "tokens", "tmp", "temp", "staging", "scratch", "buffer", "pending",
+    "presence", "nonces", "otp", "otps",
 ];
 
 /// Whether a table's name says that its rows come and go.
@@ -54,7 +55,10 @@ pub fn section(relations: &Relations) -> Section {
     for (floor, tables) in floors(&big) {
         let name = match tables.as_slice() {
             [one] => format!("{} is not hollow", one.name),
-            _ => format!("tables with more than {} rows are not hollow", show_count(floor)),
+            _ => format!(
+                "tables with more than {} rows are not hollow",
+                show_count(floor)
+            ),
         };
         section.blocks.push(
             Block::new("row-count", name)
@@ -63,7 +67,9 @@ pub fn section(relations: &Relations) -> Section {
         );
     }
     if !big.is_empty() {
-        section.note("Floors are about nine tenths of what there was; the baseline knows exact numbers.");
+        section.note(
+            "Floors are about nine tenths of what there was; the baseline knows exact numbers.",
+        );
     }
     if !passing.is_empty() {
         section.note(format!(

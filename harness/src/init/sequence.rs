@@ -27,8 +27,11 @@ pub fn section(count: u64) -> Section {
     let mut section = Section::new("sequences");
     if count > 0 {
         let strict = |owned: bool| {
-            Block::new("sequence", "no sequence is behind its column or nearly used up")
-                .maybe("owned", owned.then_some(true))
+            Block::new(
+                "sequence",
+                "no sequence is behind its column or nearly used up",
+            )
+            .maybe("owned", owned.then_some(true))
         };
         section.blocks.push(
             strict(true)
@@ -37,7 +40,10 @@ pub fn section(count: u64) -> Section {
                 .or(strict(false).with("room", "10%"))
                 .or(strict(false)),
         );
-        section.found(some(usize::try_from(count).unwrap_or(usize::MAX), "sequence"));
+        section.found(some(
+            usize::try_from(count).unwrap_or(usize::MAX),
+            "sequence",
+        ));
     }
     section
 }

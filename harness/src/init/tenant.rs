@@ -35,7 +35,10 @@ pub async fn look(
     relations: &Relations,
 ) -> Result<Vec<Tenants>, DatabaseError> {
     let mut shapes: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
-    let mut schemas: Vec<&str> = relations.tables().map(|one| one.name.schema.as_str()).collect();
+    let mut schemas: Vec<&str> = relations
+        .tables()
+        .map(|one| one.name.schema.as_str())
+        .collect();
     schemas.dedup();
     for schema in schemas {
         let tables = relations.tables().filter(|one| one.name.schema == schema);
@@ -109,7 +112,9 @@ impl Tenants {
     /// One pattern where it names these schemas and no other.
     fn pattern(&self) -> Vec<String> {
         let first = self.schemas.first().map(String::as_str).unwrap_or_default();
-        let starts = first.match_indices('_').filter_map(|(at, _)| first.get(..=at));
+        let starts = first
+            .match_indices('_')
+            .filter_map(|(at, _)| first.get(..=at));
         let fits = |start: &&str| {
             let matching = self.all.iter().filter(|name| name.starts_with(*start));
             matching.count() == self.schemas.len()
@@ -140,7 +145,11 @@ mod tests {
     use super::*;
 
     fn tenants(schemas: &[&str], roles: &[&str], others: &[&str]) -> Tenants {
-        let own = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let own = |list: &[&str]| {
+            list.iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         Tenants {
             schemas: own(schemas),
             roles: own(roles),
@@ -150,7 +159,11 @@ mod tests {
 
     #[test]
     fn a_rule_and_a_pattern_are_found() {
-        let found = tenants(&["org_a", "org_b"], &["app_org_a", "app_org_b"], &["public"]);
+        let found = tenants(
+            &["org_a", "org_b"],
+            &["app_org_a", "app_org_b"],
+            &["public"],
+        );
         assert_eq!(found.rule().as_deref(), Some("app_{schema}"));
         assert_eq!(found.pattern(), ["org_*"]);
         let found = tenants(&["org_a", "org_b"], &["alice", "bob"], &["org_old"]);

@@ -108,7 +108,8 @@ pub fn section(triggers: &Triggers) -> Section {
     if !triggers.events.is_empty() {
         let values: Vec<Value> = triggers.events.iter().map(EventTrigger::value).collect();
         section.blocks.push(
-            Block::new("trigger", "the event triggers are there").with("event-triggers", Value::List(values)),
+            Block::new("trigger", "the event triggers are there")
+                .with("event-triggers", Value::List(values)),
         );
     }
     let count: usize = triggers.tables.iter().map(|(_, _, all)| all.len()).sum();
@@ -122,7 +123,10 @@ fn block(partitioned: bool, all: &[Trigger], tables: &[QualifiedName]) -> Block 
     let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
     let off = all.iter().any(|trigger| trigger.enabled == "D");
     let with = |on_partitions: bool| {
-        let values: Vec<Value> = all.iter().map(|trigger| trigger.value(on_partitions)).collect();
+        let values: Vec<Value> = all
+            .iter()
+            .map(|trigger| trigger.value(on_partitions))
+            .collect();
         Block::new("trigger", format!("triggers of {}", named(tables, 3)))
             .of_tables(&names)
             .maybe("all-enabled", (!off).then_some(true))
@@ -165,7 +169,10 @@ impl Trigger {
             ("enabled".to_owned(), state(&self.enabled).into()),
             ("timing".to_owned(), timing.into()),
             ("events".to_owned(), events.into()),
-            ("level".to_owned(), if row { "row" } else { "statement" }.into()),
+            (
+                "level".to_owned(),
+                if row { "row" } else { "statement" }.into(),
+            ),
             ("function".to_owned(), self.function.to_string().into()),
         ];
         if on_partitions && !row {

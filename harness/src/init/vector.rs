@@ -119,7 +119,10 @@ pub fn section(vectors: &[Vectors]) -> Section {
             .iter()
             .map(|one| format!("{}.{}", one.table, quote_ident(&one.column)))
             .collect();
-        section.note(format!("Without a vector when this was written: {}.", names.join(", ")));
+        section.note(format!(
+            "Without a vector when this was written: {}.",
+            names.join(", ")
+        ));
     }
     if !vectors.is_empty() {
         section.found(format!("{} of vectors", some(vectors.len(), "column")));
@@ -161,10 +164,17 @@ impl Vectors {
             .maybe("dimensions", self.dimensions)
             .maybe("nulls", share(self.missing))
             .maybe("zero", share(self.zero))
-            .maybe("norm", (self.normed && self.kind == "vector").then_some(1_i64));
+            .maybe(
+                "norm",
+                (self.normed && self.kind == "vector").then_some(1_i64),
+            );
         let mut blocks = vec![whole];
         if self.rows <= SEARCHED {
-            blocks.extend(self.indexes.iter().map(|(name, method)| self.recall(name, method)));
+            blocks.extend(
+                self.indexes
+                    .iter()
+                    .map(|(name, method)| self.recall(name, method)),
+            );
         }
         blocks
     }
@@ -177,12 +187,17 @@ impl Vectors {
                 let probes = keys([("ivfflat.probes", "10".into())]);
                 recall.push(("settings".to_owned(), Value::Inline(probes)));
             }
-            Block::new("vector", format!("{} is found through {index}", self.column))
-                .with("column", self.column.as_str())
-                .with("recall", Value::Inline(recall))
+            Block::new(
+                "vector",
+                format!("{} is found through {index}", self.column),
+            )
+            .with("column", self.column.as_str())
+            .with("recall", Value::Inline(recall))
         };
         block("80%")
-            .guess("what the server's own settings find: add `role` and `settings` of the application")
+            .guess(
+                "what the server's own settings find: add `role` and `settings` of the application",
+            )
             .or(block("60%"))
             .or(block("30%"))
     }

@@ -50,16 +50,18 @@ pub async fn verify(ground: &Ground<'_>, looked: &mut [Looked]) -> Result<(), St
         let text = write::scenario(ground.head, looked);
         let mut scenario = scenario::parse(&ground.wish.file, &text, &ground.context.environment)
             .map_err(|mistakes| {
-                Stopped::error(format!(
-                    "what was written is no scenario, which is a mistake of redrill's own: {}",
-                    mistakes.render(false)
-                ))
-            })?;
+            Stopped::error(format!(
+                "what was written is no scenario, which is a mistake of redrill's own: {}",
+                mistakes.render(false)
+            ))
+        })?;
         // The baseline lies there until the scenario stands.
         scenario.folder.clone_from(&ground.run.folder);
         // Checks come in the order of the file, and so do the blocks that are no comments.
         let mut tried = open.iter();
-        scenario.checks.retain(|_| tried.next().copied().unwrap_or(false));
+        scenario
+            .checks
+            .retain(|_| tried.next().copied().unwrap_or(false));
         let restored = (ground.server, ground.log, ground.counts);
         let results = run::judge(&scenario, &context, restored, ground.backup, ground.run).await;
         let mut ids = scenario.checks.iter().map(|check| &check.id);
@@ -125,8 +127,13 @@ fn reason(result: &CheckResult) -> Option<String> {
     let mut text = match result.findings.first() {
         Some(finding) => {
             let object = finding.object.as_ref();
-            let object = object.map(|object| format!("{object}: ")).unwrap_or_default();
-            format!("{object}expected {}, found {}", finding.expected, finding.actual)
+            let object = object
+                .map(|object| format!("{object}: "))
+                .unwrap_or_default();
+            format!(
+                "{object}expected {}, found {}",
+                finding.expected, finding.actual
+            )
         }
         None => result.actual.clone(),
     };

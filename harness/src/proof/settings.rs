@@ -17,3 +17,16 @@ pub enum Level {
     #[default]
     Full,
 }
+
+impl Level {
+    /// As a scenario writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Objects => "objects",
+            Self::Counts => "counts",
+            Self::Full => "full",
+        }
+    }
+}

@@ -130,6 +130,8 @@ struct Report {
     server: Option<Server>,
     /// How the restore went; null when it was not tried.
     restore: Option<Restore>,
+    /// What was proven without any check; null when it was not tried.
+    proof: Option<Proof>,
     /// Time objectives that the scenario sets.
     objectives: Vec<Objective>,
     /// The stages, in order, those that were skipped too.
@@ -386,6 +388,35 @@ struct TableRows {
     backup: u64,
     /// Rows in the restored database; null when the table is not there or was not counted.
     restored: Option<u64>,
+    /// What became of their values; null when they were not to be compared.
+    values: Option<Values>,
+}
+
+/// What became of the values of a table's rows.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Values {
+    /// They are those of the backup, every one.
+    Same,
+    /// They are not.
+    Differ,
+    /// They could not be compared; `not_tested` says why.
+    NotCompared,
+}
+
+/// What was proven without any check.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Proof {
+    /// How much was to be proven: `off`, `objects`, `counts` or `full`.
+    level: String,
+    /// Tables whose rows have the values of the backup, every one.
+    tables: usize,
+    /// Sequences whose values were compared.
+    sequences: u64,
+    /// Materialized views that were found filled.
+    materialized_views: u64,
+    /// Large objects whose content was compared.
+    large_objects: u64,
 }
 
 /// An objective of the scenario and what was measured: a time, or backups that are kept.

@@ -424,7 +424,7 @@ fn rows_section(page: &mut Page, result: &DrillResult) {
             fixed("**") + words(&view::show(rows.differ.len())) + " differ**; they come first."
         };
         page.paragraph(
-            fixed("The tables of the backup with their rows there and as counted in the restored database. ") + verdict,
+            fixed("The tables of the backup with their rows there and as counted in the restored database; in one that is equal, each row has the values of the backup. ") + verdict,
         );
     } else {
         page.paragraph(fixed(
@@ -443,8 +443,8 @@ fn rows_section(page: &mut Page, result: &DrillResult) {
     let mut lines: Vec<Vec<Md>> = Vec::new();
     let shown = rows.differ.iter().take(DIFFERENCES);
     lines.extend(shown.map(|table| line(table, "DIFFERS")));
-    let word = if rows.compared { "equal" } else { "" };
-    lines.extend(rows.largest.iter().map(|table| line(table, word)));
+    let others = rows.largest.iter();
+    lines.extend(others.map(|table| line(table, view::word(table))));
     lines.push(vec![
         Md::default(),
         Md::default(),

@@ -256,8 +256,7 @@ fn rows(paper: &mut Paper, result: &DrillResult) {
     let mut table = Builder::default();
     table.push_record(["", "table", "in the backup", "restored"]);
     let marked = rows.differ.iter().take(DIFFERENCES).map(|t| ("DIFFERS", t));
-    let word = if rows.compared { "equal" } else { "" };
-    let equal = rows.largest.iter().map(|table| (word, table));
+    let equal = rows.largest.iter().map(|table| (view::word(table), table));
     for (word, rows) in marked.chain(equal) {
         table.push_record([
             word.to_owned(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective, Outcome,
-    StageResult, TableRows, TimeSource,
+    StageResult, TableRows, TimeSource, Values,
 };
 use crate::units::{show_count, show_duration};
 use crate::verdict::Verdict;
@@ -371,9 +371,10 @@ pub(super) struct Rows<'a> {
 /// Sorts the rows: all differences, the `top` largest of the others, and totals.
 pub(super) fn rows(all: &[TableRows], top: usize) -> Rows<'_> {
     let compared = all.iter().any(|table| table.restored.is_some());
-    let (mut largest, differ): (Vec<_>, Vec<_>) = all
-        .iter()
-        .partition(|table| !compared || table.restored == Some(table.backup));
+    let (mut largest, differ): (Vec<_>, Vec<_>) = all.iter().partition(|table| {
+        let counted = table.restored == Some(table.backup);
+        !compared || (counted && table.values != Values::Differ)
+    });
     largest.sort_by(|a, b| {
         let name = |rows: &TableRows| (rows.database.clone(), rows.table.clone());
         b.backup.cmp(&a.backup).then_with(|| name(a).cmp(&name(b)))
@@ -389,6 +390,21 @@ pub(super) fn rows(all: &[TableRows], top: usize) -> Rows<'_> {
         tables: all.len(),
         backup: sum(|table| table.backup),
         restored: sum(|table| table.restored.unwrap_or(0)),
+    }
+}
+
+/// Tables whose rows have the values of the backup, every one.
+pub(super) fn same(result: &DrillResult) -> usize {
+    let rows = result.restore.iter().flat_map(|restore| &restore.rows);
+    rows.filter(|table| table.values == Values::Same).count()
+}
+
+/// What is to be said of a table that does not differ.
+pub(super) const fn word(table: &TableRows) -> &'static str {
+    match (&table.values, table.restored) {
+        (Values::Same, _) => "equal",
+        (_, Some(_)) => "as many",
+        (_, None) => "",
     }
 }
 
@@ -414,6 +430,7 @@ mod tests {
             table: name.to_owned(),
             backup,
             restored,
+            values: Values::Same,
         }
     }
 

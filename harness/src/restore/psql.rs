@@ -324,6 +324,7 @@ fn find_statements(
         let mut copies = false;
         match lexer.next_piece()? {
             None => break,
+            Some(Piece::Part(_)) => {}
             Some(piece @ (Piece::Rows { .. } | Piece::Row { .. } | Piece::EndOfRows)) => {
                 if let Some((line, text)) = &mut copy {
                     let lines = match piece {

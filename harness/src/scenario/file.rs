@@ -32,6 +32,7 @@ pub const TOP_KEYS: &[&str] = &[
     "backup",
     "server",
     "restore",
+    "proof",
     "objective",
     "incident",
     "not-tested",

@@ -17,6 +17,7 @@ use crate::check::Check;
 use crate::incident::Incident;
 use crate::input::{Diagnostics, Environment};
 use crate::outcome::{NotTested, ScenarioFacts};
+use crate::proof::settings::Level;
 use crate::{restore, server};
 
 /// A validated scenario.
@@ -33,6 +34,8 @@ pub struct Scenario {
     pub server: server::settings::Server,
     /// How to restore.
     pub restore: restore::settings::Restore,
+    /// How much of the backup is proven to be in the database without any check.
+    pub proof: Level,
     /// The restore may take at most this long.
     pub restore_within: Option<Duration>,
     /// What a drill that is not PROVEN means, and whom it is told.

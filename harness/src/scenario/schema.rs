@@ -7,6 +7,7 @@ use super::file;
 use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
 use crate::incident::Incident;
+use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 
@@ -31,6 +32,7 @@ pub fn schema() -> Value {
     add("backup", generator.subschema_for::<Backup>().into());
     add("server", generator.subschema_for::<Server>().into());
     add("restore", generator.subschema_for::<Restore>().into());
+    add("proof", generator.subschema_for::<Level>().into());
     add(
         "objective",
         generator.subschema_for::<file::Objective>().into(),

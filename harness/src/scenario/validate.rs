@@ -19,6 +19,7 @@ use crate::input::decode::{Table, decode, expand};
 use crate::input::diagnostic::nearest;
 use crate::input::{Environment, Problem};
 use crate::outcome::{NotTested, ScenarioFacts};
+use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 
@@ -78,6 +79,7 @@ pub(super) fn scenario(
     }
     let restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
     tolerations(&restore, text, problems);
+    let proof = take::<Level>(&mut root, "proof", problems).unwrap_or_default();
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
     let incident = root
         .remove("incident")
@@ -106,6 +108,7 @@ pub(super) fn scenario(
         max_age: max_age.flatten().map(|span| span.0),
         server,
         restore,
+        proof,
         incident,
         restore_within: objective.restore_within.map(|span| span.0),
         not_tested: not_tested

@@ -312,13 +312,21 @@ impl ThrowawayServer {
     /// When the server refuses, for example an encoding that it does not know.
     pub async fn create_database(&self, name: &str, encoding: &str) -> Result<(), DatabaseError> {
         let mut session = self.session("template1").await?;
-        session
-            .write(&format!(
-                "CREATE DATABASE {} TEMPLATE template0 ENCODING {}",
-                crate::database::quote_ident(name),
-                crate::database::quote_literal(encoding)
-            ))
-            .await?;
+        let create = format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING {}",
+            crate::database::quote_ident(name),
+            crate::database::quote_literal(encoding)
+        );
+        match session.write(&create).await {
+            Ok(_) => {}
+            // The server's own locale is for another encoding; that of C is for all.
+            Err(error) if error.sqlstate.as_deref() == Some("22023") => {
+                session
+                    .write(&format!("{create} LC_COLLATE 'C' LC_CTYPE 'C'"))
+                    .await?;
+            }
+            Err(error) => return Err(error),
+        }
         session.close().await;
         Ok(())
     }

@@ -15,6 +15,7 @@ mod broken;
 mod catalog;
 mod check;
 mod drill;
+mod init;
 mod libtest;
 mod proof;
 mod report;

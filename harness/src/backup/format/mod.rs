@@ -3,6 +3,7 @@
 pub mod archive;
 mod foreign;
 pub mod lexer;
+pub mod literal;
 pub mod plain;
 pub mod statement;
 pub mod tar;

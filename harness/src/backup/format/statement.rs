@@ -9,8 +9,8 @@ pub struct Words<'a> {
     pub text: &'a str,
     tokens: Vec<&'a str>,
     words: Vec<&'static str>,
-    /// Whether the whole statement ends as pg_dump ends a COPY; its columns may be more than is split.
-    ends_from_stdin: bool,
+    /// Whether a COPY that is longer than these words ends as one whose rows follow.
+    ends_with_stdin: bool,
 }
 
 /// Words that are told apart, sorted; anything else is the empty string.
@@ -21,12 +21,13 @@ const KNOWN: &[&str] = &[
     "conflict", "constraint", "copy", "create", "database", "default",
     "default_table_access_method", "each", "enable", "end", "execute", "exists", "extension",
     "for", "foreign", "from", "function", "generated", "grant", "granted", "identity", "if", "in",
-    "index", "inherit", "inherits", "insert", "into", "join", "level", "lo_create", "local", "lowrite",
+    "index", "inherit", "inherits", "insert", "into", "join", "level", "lo_close", "lo_create", "lo_open", "local", "lowrite",
     "mapping", "materialized", "method", "name", "not", "null", "of", "off", "on", "only",
-    "option", "or", "owner", "partition", "pg_catalog.lo_create", "pg_catalog.lowrite", "policy",
-    "procedure", "program", "public", "recursive", "references", "replace", "reset", "restrict", "revoke",
+    "option", "or", "owner", "partition", "pg_catalog.lo_close", "pg_catalog.lo_create",
+    "pg_catalog.lo_open", "pg_catalog.lowrite", "pg_catalog.setval", "policy",
+    "procedure", "program", "public", "recursive", "references", "refresh", "replace", "reset", "restrict", "revoke",
     "role", "rollback", "row", "row_security", "schema", "security", "select", "sequence",
-    "server", "session", "set", "standard_conforming_strings", "start", "stdin", "superuser",
+    "server", "session", "set", "setval", "standard_conforming_strings", "start", "stdin", "superuser",
     "table", "temp", "temporary", "to", "transaction", "trigger", "unique", "unlogged", "user",
     "using", "values", "view", "with",
 ];
@@ -34,20 +35,21 @@ const KNOWN: &[&str] = &[
 impl<'a> Words<'a> {
     /// Splits the beginning of a statement.
     pub fn of(text: &'a [u8]) -> Self {
-        // With nothing between them the last words are no part of a comment or a quoted name.
-        let ends_from_stdin = text.ends_with(b") FROM stdin;");
         let head = &text[..text.len().min(4096)];
+        let whole = text;
         let text = match std::str::from_utf8(head) {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
         };
+        // Of a wide table, or with names in another encoding, they end before the statement does.
+        let ends_with_stdin = text.len() < whole.len() && from_stdin(whole);
         let tokens: Vec<&str> = tokens(text).take(400).collect();
         let words = tokens.iter().map(|token| known(token)).collect();
         Self {
             text,
             tokens,
             words,
-            ends_from_stdin,
+            ends_with_stdin,
         }
     }
 
@@ -76,7 +78,7 @@ impl<'a> Words<'a> {
     /// Whether rows follow it.
     pub fn copies_from_stdin(&self) -> bool {
         self.words.first() == Some(&"copy")
-            && (self.ends_from_stdin || self.contains(&["from", "stdin"]))
+            && (self.contains(&["from", "stdin"]) || self.ends_with_stdin)
     }
 
     /// What it sets `standard_conforming_strings` to.
@@ -173,6 +175,14 @@ impl<'a> Words<'a> {
     pub fn name_after(&self, word: &str) -> Option<QualifiedName> {
         self.qualified(self.next(word, 0)? + 1)
     }
+}
+
+/// Whether the last words of a statement are FROM STDIN.
+pub fn from_stdin(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
+    let end = &text[text.len().saturating_sub(b" from stdin".len())..];
+    end.eq_ignore_ascii_case(b" from stdin")
 }
 
 /// The known word that a token is, without regard to case.
@@ -272,6 +282,28 @@ mod tests {
     #[case("INSERT  INTO t VALUES (1);", None)]
     fn the_table_of_an_insert_is_found(#[case] text: &str, #[case] table: Option<&str>) {
         assert_eq!(inserts_into(text.as_bytes()), table);
+    }
+
+    #[rstest]
+    #[case(3, "FROM stdin;", true)]
+    #[case(600, "FROM stdin;", true)]
+    #[case(600, "FROM PROGRAM 'id';", false)]
+    fn rows_follow_a_copy_of_any_width(
+        #[case] columns: usize,
+        #[case] end: &str,
+        #[case] rows: bool,
+    ) {
+        let names: Vec<String> = (0..columns)
+            .map(|at| format!("a_rather_long_name_{at}"))
+            .collect();
+        let copy = format!("COPY public.wide ({}) {end}", names.join(", "));
+        assert_eq!(Words::of(copy.as_bytes()).copies_from_stdin(), rows);
+    }
+
+    #[test]
+    fn rows_follow_a_copy_in_another_encoding() {
+        let copy = b"COPY public.times (id, \"gr\xf6\xdfe\") FROM stdin;";
+        assert!(Words::of(copy).copies_from_stdin());
     }
 
     #[rstest]

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::{Bundles, CHUNK, InspectError, Inspection, Looked, base};
 use crate::backup::format::archive::{Archive, ArchiveError, custom, directory, tar};
+use crate::backup::format::lexer::Lexer;
 use crate::backup::format::{self, Format, Sniffed, plain, sniff};
+use crate::backup::gather::Gather;
 use crate::backup::packing::{self, Layer, OpenError, Trouble, Unpacked};
 use crate::backup::{Contents, Part};
 use crate::event::Event;
@@ -62,9 +64,13 @@ impl Inspection {
             )
             .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
             Sniffed::Text => self.plain(&mut content).map(Ok).map_err(ArchiveError::Io),
-            Sniffed::Custom => self.archive(name, &mut content, |reader| custom::read(reader)),
+            Sniffed::Custom => self.archive(name, &mut content, |reader, gather| {
+                custom::read_into(reader, gather)
+            }),
             Sniffed::Tar if is_tar_archive(content.head()) => {
-                self.archive(name, &mut content, |reader| tar::read(reader))
+                self.archive(name, &mut content, |reader, gather| {
+                    tar::read_into(reader, gather)
+                })
             }
             Sniffed::Tar if bundles == Bundles::Within => {
                 return Err(InspectError::new(
@@ -102,7 +108,7 @@ impl Inspection {
         name: &str,
         path: &Path,
     ) -> Result<Looked, InspectError> {
-        let read = directory::read(path).map_err(|error| match error {
+        let read = directory::read_into(path, self.gather()).map_err(|error| match error {
             ArchiveError::Io(error) => InspectError::place(path, &error),
             ArchiveError::Unsupported(_) => unsupported(path, &error),
         })?;
@@ -152,7 +158,7 @@ impl Inspection {
     /// Reads plain SQL.
     fn plain(&self, content: &mut Unpacked) -> io::Result<Dump> {
         let reader = BufReader::with_capacity(CHUNK, self.watched(content));
-        let (contents, found, text_bytes) = plain::read(reader)?;
+        let (contents, found, text_bytes) = plain::read_into(Lexer::new(reader), self.gather())?;
         Ok(Dump {
             format: Format::Plain,
             contents,
@@ -170,7 +176,7 @@ impl Inspection {
         &self,
         name: &str,
         content: &mut Unpacked,
-        read: fn(BoxedReader<'_>) -> Result<Archive, ArchiveError>,
+        read: fn(BoxedReader<'_>, Gather) -> Result<Archive, ArchiveError>,
     ) -> Result<Result<Dump, Finding>, ArchiveError> {
         let (mut copy, mut sink) = (None, None);
         if !content.layers().is_empty() && self.for_restore {
@@ -181,7 +187,10 @@ impl Inspection {
             reader: self.watched(content),
             copy: sink,
         };
-        let archive = read(Box::new(BufReader::with_capacity(CHUNK, &mut tee)))?;
+        let archive = read(
+            Box::new(BufReader::with_capacity(CHUNK, &mut tee)),
+            self.gather(),
+        )?;
         io::copy(&mut tee, &mut io::sink())?;
         Ok(dump(archive, copy))
     }

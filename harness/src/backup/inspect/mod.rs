@@ -11,6 +11,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::gather::Gather;
 use super::packing::{Keys, Trouble};
 use super::source::{Found, made};
 use super::spool::Spool;
@@ -69,6 +70,8 @@ pub struct Inspection {
     pub spool: Spool,
     /// Whether a restore follows: then an archive is written out of what it is wrapped in.
     pub for_restore: bool,
+    /// Whether the rows of every table are digested, to be compared with what is restored.
+    pub digests: bool,
     /// Is told how far it is.
     pub listener: Listener,
 }
@@ -81,6 +84,7 @@ impl Inspection {
             keys: Keys::default(),
             spool,
             for_restore: false,
+            digests: false,
             listener: std::sync::Arc::new(|_| {}),
         }
     }
@@ -159,6 +163,15 @@ impl Looked {
 }
 
 impl Inspection {
+    /// What gathers the contents of a dump.
+    fn gather(&self) -> Gather {
+        if self.digests {
+            Gather::digesting()
+        } else {
+            Gather::default()
+        }
+    }
+
     /// A folder: a directory archive, or a bundle.
     fn folder(&self, name: &str, path: &Path) -> Result<Looked, InspectError> {
         if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {

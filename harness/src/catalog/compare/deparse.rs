@@ -1,5 +1,7 @@
 //! Expressions that the server writes in two ways, though they are one.
 
+use crate::check::definition::{tokens, unqualified};
+
 /// Tells whether two texts are the same expression.
 ///
 /// A list of constants of another type, `status IN ('a', 'b')` over a varchar column, is written as
@@ -7,6 +9,19 @@
 /// `ARRAY[('a'::character varying)::text]`.
 pub fn same(old: &str, new: &str) -> bool {
     old == new || (casts_an_array(old) || casts_an_array(new)) && push_down(old) == push_down(new)
+}
+
+/// Tells whether two texts of servers of two major versions differ only in parentheses and in how far names are
+/// qualified: since 16 a view over one table has its columns without it.
+pub fn similar(old: &str, new: &str) -> bool {
+    let words = |text| {
+        let words = tokens(text).into_iter();
+        let words = words.filter(|word| word != "(" && word != ")");
+        words
+            .map(|word| unqualified(&word).1.to_owned())
+            .collect::<Vec<_>>()
+    };
+    words(old) == words(new)
 }
 
 fn casts_an_array(text: &str) -> bool {
@@ -96,5 +111,26 @@ mod tests {
     #[case("a", "b", false)]
     fn one_expression(#[case] old: &str, #[case] new: &str, #[case] expected: bool) {
         assert_eq!(same(old, new), expected);
+    }
+
+    #[rstest]
+    #[case(
+        "SELECT orders.id FROM app.orders;",
+        "SELECT id FROM app.orders;",
+        true
+    )]
+    #[case(
+        "SELECT id FROM app.orders WHERE (a > 1);",
+        "SELECT id FROM app.orders WHERE a > 1;",
+        true
+    )]
+    #[case(
+        "SELECT id FROM app.orders WHERE (a > 1);",
+        "SELECT id FROM app.orders WHERE a > 2;",
+        false
+    )]
+    #[case("SELECT '(a.b)'", "SELECT '(b)'", false)]
+    fn two_majors(#[case] old: &str, #[case] new: &str, #[case] expected: bool) {
+        assert_eq!(similar(old, new), expected);
     }
 }

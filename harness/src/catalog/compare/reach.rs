@@ -117,9 +117,8 @@ fn held<'a>(catalog: &'a Catalog, roles: &BTreeSet<&str>) -> BTreeMap<&'a str, B
     for (object, properties) in &catalog.objects {
         let mut rights = granted(properties, roles);
         for (role, kinds, predefined) in PREDEFINED {
-            let below = catalog.parent(object).is_some();
-            let is_one = kinds.iter().any(|kind| object.starts_with(kind)) && !below;
-            if is_one && roles.contains(role) {
+            let is_one = || kinds.iter().any(|kind| object.starts_with(kind));
+            if roles.contains(role) && is_one() && catalog.parent(object).is_none() {
                 rights.extend(*predefined);
             }
         }
@@ -157,18 +156,23 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
         };
         let more = if let Some(group) = property.strip_prefix(MEMBER) {
             let role = change.object.strip_prefix("role ").unwrap_or_default();
-            match rights(change.new.as_deref()).contains_key("inherit") {
-                true => {
-                    let had = held(old, &before.acts_as(role));
-                    let has = held(new, &roles.acts_as(group));
-                    example(role, &has, &had, &format!("by membership in {group}"))
-                }
-                false => {
-                    let had = held(old, &before.reached(role));
-                    let has = held(new, &roles.reached(group));
-                    example(role, &has, &had, &format!("after SET ROLE {group}"))
-                }
-            }
+            let at_once = || {
+                let had = held(old, &before.acts_as(role));
+                let has = held(new, &roles.acts_as(group));
+                example(role, &has, &had, &format!("by membership in {group}"))
+            };
+            let inherits = rights(change.new.as_deref()).contains_key("inherit");
+            let more = inherits.then(at_once).flatten();
+            more.or_else(|| {
+                let had = held(old, &before.reached(role));
+                let has = held(new, &roles.reached(group));
+                example(
+                    role,
+                    &has,
+                    &had,
+                    &format!("after SET ROLE, by way of {group}"),
+                )
+            })
         } else if let Some(grantee) = property.strip_prefix(GRANT) {
             also(&roles.members(grantee), grantee)
         } else if property == "owner" {

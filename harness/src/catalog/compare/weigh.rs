@@ -76,6 +76,9 @@ pub fn object(what: What, object: &str, properties: &Properties) -> Judged {
         || object.starts_with("parameter ")
         || properties.contains_key("part of");
     match what {
+        _ if object.starts_with("tablespace ") => {
+            because(Weight::Note, "where things lie is the server's affair")
+        }
         What::Added if object == LARGE_OBJECTS => {
             because(Weight::Note, "there was no large object before")
         }
@@ -152,17 +155,39 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
             ),
         };
     }
+    if name == "comment" && !sides.scope.comments {
+        return because(Weight::Note, "a comment does nothing");
+    }
     if object.starts_with("role ") {
+        if name == "password" && old.is_none() && sides.new.get(object, "superuser").is_some() {
+            return because(
+                Weight::Note,
+                "a throwaway server gives its own superuser a password",
+            );
+        }
         return role(name, change.what, old, new);
     }
+    let other_version = sides.old.get(object, "version") != sides.new.get(object, "version");
     match (name, change.what) {
-        ("comment", _) if !sides.scope.comments => because(Weight::Note, "a comment does nothing"),
+        ("clustered", _) => because(
+            Weight::Note,
+            "it only says by which index CLUSTER ordered the rows",
+        ),
         _ if object == SERVER => because(Weight::Note, "the servers differ"),
         ("tablespace", _) => because(Weight::Note, "where it lies is the server's affair"),
         ("version", _) if object.starts_with("extension ") => because(
             Weight::Note,
             "a restore installs the version that the server has",
         ),
+        ("comment" | "dumped tables", _) if object.starts_with("extension ") && other_version => {
+            because(Weight::Note, "it is another version of the extension")
+        }
+        ("enabled", _) if object.starts_with("subscription ") && new == Some("no") => {
+            because(Weight::Note, "a dump restores every subscription disabled")
+        }
+        ("collation" | "ctype", _) if object == DATABASE && same_locale(old, new) => {
+            because(Weight::Note, "two ways to write one locale")
+        }
         ("version", _) if object.starts_with("collation ") || object == DATABASE => because(
             Weight::Note,
             "the version is that of the operating system's library",
@@ -192,7 +217,7 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
             Weight::Note,
             "it is enforced again: a dump does not carry that it was not",
         ),
-        _ if sides.other_major() && deparsed(object, name) => because(
+        _ if sides.other_major() && deparsed(object, name, new) => because(
             Weight::Note,
             "the servers are of two major versions, which write the same thing in different words: compare by eye",
         ),
@@ -208,12 +233,21 @@ fn is_on(value: Option<&str>) -> bool {
     )
 }
 
-/// Whether a text is written anew by the server from what it understood, and no protection.
-fn deparsed(object: &str, property: &str) -> bool {
+/// Whether both are one locale: `en_US.utf8`, `en_US.UTF-8`.
+fn same_locale(old: Option<&str>, new: Option<&str>) -> bool {
+    let plain = |text: Option<&str>| text.map(|text| text.to_ascii_lowercase().replace('-', ""));
+    plain(old) == plain(new)
+}
+
+/// Whether a text is written anew by the server from what it understood, and is no protection.
+pub fn deparsed(object: &str, property: &str, text: Option<&str>) -> bool {
     let view = object.starts_with("view ") || object.starts_with("materialized view ");
     match property {
         "definition" => view || object.contains(" rule ") || object.contains(" index "),
         "default" | "generated" => true,
+        "body" => {
+            text.is_some_and(|text| text.starts_with("RETURN ") || text.starts_with("BEGIN ATOMIC"))
+        }
         _ => false,
     }
 }

@@ -79,7 +79,7 @@ const PUBLISHED: &str = r#"
 SELECT 'pg_publication_rel ' || x.oid AS key,
        pg_catalog.pg_get_expr(x.prqual, x.prrelid) AS "where",
        (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
-          FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.prrelid AND a.attnum = ANY (x.prattrs)) AS columns
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.prrelid AND a.attnum = ANY (x.prattrs)) AS "column list"
   FROM pg_catalog.pg_publication_rel x"#;
 
 const PUBLISHED_SCHEMAS: &str = r#"

@@ -38,7 +38,8 @@ SELECT 'pg_type ' || t.oid AS key,
             LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
            WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) END AS attributes
   FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
- WHERE t.oid >= 16384"#;
+ WHERE t.oid >= 16384 AND (t.typelem = 0 OR t.typcategory <> 'A')
+   AND (t.typrelid = 0 OR (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid))"#;
 
 const BASE_TYPES: &str = r#"
 SELECT 'pg_type ' || oid AS key,
@@ -53,7 +54,8 @@ SELECT 'pg_type ' || oid AS key,
        CASE WHEN typelem <> 0 THEN pg_catalog.format_type(typelem, NULL) END AS element,
        nullif(typdelim, ',') AS delimiter,
        CASE WHEN typcollation <> 0 THEN 'yes' END AS collatable
-  FROM pg_catalog.pg_type WHERE typtype = 'b' AND typisdefined AND oid >= 16384"#;
+  FROM pg_catalog.pg_type
+ WHERE typtype = 'b' AND typisdefined AND oid >= 16384 AND (typelem = 0 OR typcategory <> 'A')"#;
 
 const RANGES: &str = r#"
 SELECT 'pg_type ' || r.rngtypid AS key,

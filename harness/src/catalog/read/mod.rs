@@ -47,10 +47,11 @@ impl Look {
     }
 }
 
-/// What decides how the server writes things. `row_security` off: an error rather than a part of the rows.
+/// What decides how the server writes things. `row_security` off: an error rather than a part of the rows. Compiling
+/// these queries takes longer than running them.
 const PIN: &str = "
 SET search_path = pg_catalog; SET row_security = off; SET quote_all_identifiers = off; SET DateStyle = 'ISO, YMD';
-SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'";
+SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET jit = off";
 
 pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
     session.run(PIN).await?;

@@ -8,7 +8,7 @@
 /// its constructors and their cast.
 pub const NAMES: &str = r#"
 WITH member AS MATERIALIZED (
-  SELECT DISTINCT classid, objid FROM pg_catalog.pg_depend
+  SELECT DISTINCT classid::pg_catalog.regclass::pg_catalog.text AS class, objid FROM pg_catalog.pg_depend
    WHERE deptype = 'e' AND refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
       OR deptype = 'i' AND refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
          AND classid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_cast'::pg_catalog.regclass)
@@ -34,7 +34,7 @@ named(class, oid, identity) AS (
     FROM pg_catalog.pg_type t JOIN place p ON p.oid = t.typnamespace
    WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r', 'p')
      AND (t.typrelid = 0 OR (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid))
-     AND NOT (t.typelem <> 0 AND EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid))
+     AND (t.typelem = 0 OR t.oid NOT IN (SELECT e.typarray FROM pg_catalog.pg_type e))
   UNION ALL
   SELECT 'pg_collation', c.oid, 'collation ' || p.schema || pg_catalog.quote_ident(c.collname)
     FROM pg_catalog.pg_collation c JOIN place p ON p.oid = c.collnamespace
@@ -116,7 +116,7 @@ named(class, oid, identity) AS (
 own AS MATERIALIZED (
   SELECT n.class, n.oid, n.identity
     FROM named n LEFT JOIN member m
-      ON m.objid = n.oid AND m.classid = ('pg_catalog.' || n.class)::pg_catalog.regclass
+      ON m.objid = n.oid AND m.class = n.class
    WHERE m.objid IS NULL
 ),
 relation AS MATERIALIZED (SELECT oid, identity FROM own WHERE class = 'pg_class')

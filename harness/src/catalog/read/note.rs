@@ -15,6 +15,7 @@ SELECT CASE WHEN d.objsubid = 0 THEN d.classoid::pg_catalog.regclass || ' ' || d
   FROM pg_catalog.pg_description d
   LEFT JOIN pg_catalog.pg_class c
     ON d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objoid AND d.objsubid = 0
+ WHERE d.objoid >= 16384 OR d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
 UNION ALL
 SELECT classoid::pg_catalog.regclass || ' ' || objoid, 'comment', description FROM pg_catalog.pg_shdescription"#;
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     Backup, Candidate, Check, CheckCounts, Dump, Extension, Finding, Inspection, Made, NotTested,
-    Objective, OutcomeWord, Phase, Report, Restore, SCHEMA, Scenario, Server, Stage, TableHeld,
-    TableRows, TimeSource, Tolerated, VerdictWord,
+    Objective, OutcomeWord, Phase, Proof, Report, Restore, SCHEMA, Scenario, Server, Stage,
+    TableHeld, TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -41,6 +41,13 @@ impl Report {
                 .map(|backup| Backup::of(backup, result.started)),
             server: result.server.as_ref().map(Server::of),
             restore: result.restore.as_ref().map(Restore::of),
+            proof: result.proof.as_ref().map(|proof| Proof {
+                level: proof.level.clone(),
+                tables: view::same(result),
+                sequences: proof.sequences,
+                materialized_views: proof.views,
+                large_objects: proof.large_objects,
+            }),
             objectives: each(&result.objectives, Objective::of),
             stages: each(&result.stages, |stage| Stage {
                 name: stage.stage.word().to_owned(),
@@ -206,6 +213,12 @@ impl Restore {
                 table: rows.table.clone(),
                 backup: rows.backup,
                 restored: rows.restored,
+                values: match rows.values {
+                    outcome::Values::NotAsked => None,
+                    outcome::Values::Same => Some(Values::Same),
+                    outcome::Values::Differ => Some(Values::Differ),
+                    outcome::Values::NotCompared(_) => Some(Values::NotCompared),
+                },
             }),
         }
     }

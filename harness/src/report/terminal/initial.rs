@@ -1,8 +1,8 @@
 //! What `redrill init` found, guessed and left out, on a terminal.
 
 use super::paper::{Hue, Paper};
-use crate::init::{Made, Wish};
 use crate::init::block::{Block, State};
+use crate::init::{Made, Wish};
 
 /// Guesses and things left out that are shown; the file has them all.
 const LIST: usize = 30;
@@ -17,27 +17,50 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
         let sections = made.looked.iter().flat_map(|one| &one.sections);
         sections.flat_map(|section| &section.blocks)
     };
-    let standing = blocks().filter(|block| !matches!(block.state, State::LeftOut(_))).count();
+    let standing = blocks()
+        .filter(|block| !matches!(block.state, State::LeftOut(_)))
+        .count();
     let noun = if standing == 1 { "check" } else { "checks" };
-    paper.text.push_str(&format!("{word}  {}: {standing} {noun}\n", file.display()));
-    paper.wrap(&format!("         {}: its baseline", wish.baseline.display()), 0, 0);
+    paper
+        .text
+        .push_str(&format!("{word}  {}: {standing} {noun}\n", file.display()));
+    paper.wrap(
+        &format!("         {}: its baseline", wish.baseline.display()),
+        0,
+        0,
+    );
     for one in &made.looked {
-        paper.section(match &one.database {
-            Some(database) => format!("found in {database}"),
-            None => "found".to_owned(),
-        }.as_str());
-        for found in one.sections.iter().filter_map(|section| section.found.as_ref()) {
+        paper.section(
+            match &one.database {
+                Some(database) => format!("found in {database}"),
+                None => "found".to_owned(),
+            }
+            .as_str(),
+        );
+        for found in one
+            .sections
+            .iter()
+            .filter_map(|section| section.found.as_ref())
+        {
             paper.wrap(found, 2, 4);
         }
-        list(&mut paper, "not looked at", one.missed.iter().map(|(what, why)| format!("{what}: {why}")));
+        list(
+            &mut paper,
+            "not looked at",
+            one.missed
+                .iter()
+                .map(|(what, why)| format!("{what}: {why}")),
+        );
     }
     list(
         &mut paper,
         "guessed: the file says so at each of them",
-        blocks().filter(|block| !matches!(block.state, State::LeftOut(_))).filter_map(|block| {
-            let guess = block.guess.as_ref()?;
-            Some(format!("{}: {guess}", block.name))
-        }),
+        blocks()
+            .filter(|block| !matches!(block.state, State::LeftOut(_)))
+            .filter_map(|block| {
+                let guess = block.guess.as_ref()?;
+                Some(format!("{}: {guess}", block.name))
+            }),
     );
     if !made.made_roles.is_empty() {
         paper.blank();
@@ -67,7 +90,11 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
 fn tried(paper: &mut Paper, made: &Made, blocks: &[&Block]) {
     if made.tried_on.is_none() {
         paper.blank();
-        paper.wrap("Nothing was tried: give a backup with `--backup` to see what holds.", 0, 0);
+        paper.wrap(
+            "Nothing was tried: give a backup with `--backup` to see what holds.",
+            0,
+            0,
+        );
         return;
     }
     let reasons = |left_out: bool| {
@@ -81,7 +108,11 @@ fn tried(paper: &mut Paper, made: &Made, blocks: &[&Block]) {
     let (out, weaker) = (reasons(true), reasons(false));
     if out.is_empty() && weaker.is_empty() {
         paper.blank();
-        paper.wrap("Every check was tried on the restored backup, and holds.", 0, 0);
+        paper.wrap(
+            "Every check was tried on the restored backup, and holds.",
+            0,
+            0,
+        );
         return;
     }
     if !out.is_empty() {

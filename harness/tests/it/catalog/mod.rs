@@ -2,8 +2,9 @@
 
 mod change;
 
-use redrill::catalog::compare::{Change, Scope, Weight, compare};
+use redrill::catalog::compare::{Change, Scope, Weight, compare, not_compared};
 use redrill::catalog::{Catalog, file};
+use redrill::database::{Session, Terms};
 use redrill::server::{Client, ClientInput};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -135,6 +136,38 @@ async fn everything_is_the_same_after_a_restore(#[case] major: u32) {
     on_empty(major, async |plur| {
         plur.sql("plur", include_str!("everything.sql")).await;
         is_stable(plur).await;
+    })
+    .await;
+}
+
+/// What a read-only login of production sees, but for what it may not; and what cannot be done in a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_role_reads_the_same_and_says_what_it_may_not() {
+    on_plur(async |plur| {
+        let all = read(plur, "plur").await;
+        let endpoint = plur.server.endpoint();
+        let mut session = Session::role(endpoint, "plur", "plur_auditor", &[], &Terms::default())
+            .await
+            .unwrap();
+        let seen = Catalog::read(&mut session).await.unwrap();
+        session.close().await;
+        let unread: Vec<&str> = seen.unreadable.iter().map(String::as_str).collect();
+        assert_eq!(unread, ["graphs", "passwords of roles", "subscriptions"]);
+        assert_eq!(told(&compare(&all, &seen, &everything())), [] as [&str; 0]);
+        assert_eq!(told(&compare(&seen, &all, &everything())), [] as [&str; 0]);
+        let unread = not_compared(&all, &seen, &everything());
+        assert_eq!(unread.len(), 3, "{unread:?}");
+
+        for sql in [
+            "VACUUM FULL",
+            "VACUUM FREEZE ANALYZE",
+            "REINDEX DATABASE plur",
+            "CLUSTER plur.users USING users_pkey; ALTER TABLE plur.users SET WITHOUT CLUSTER",
+        ] {
+            plur.sql("plur", sql).await;
+            assert_eq!(read(plur, "plur").await, all, "{sql}");
+        }
+        assert_eq!(all.cluster().with(all.database()), all);
     })
     .await;
 }

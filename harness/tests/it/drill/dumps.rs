@@ -126,17 +126,14 @@ pub fn docker(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-fn make(major: u32) -> Dumps {
-    let folder = tempfile::tempdir().unwrap();
-    let shop = folder.path().join("shop.sql");
-    std::fs::write(&shop, SHOP).unwrap();
+/// Starts a server of this version in a container, for a test to be dumped from.
+pub fn started(major: u32, label: &str) -> Container {
     let image = format!("redrill/postgres:{major}");
-    let version = format!("MAJOR={major}");
     let id = docker(&[
         "run",
         "--detach",
         "--network=none",
-        "--label=redrill.fixture=dumps",
+        &format!("--label=redrill.fixture={label}"),
         "--env=POSTGRES_HOST_AUTH_METHOD=trust",
         &image,
         "-cfsync=off",
@@ -148,6 +145,15 @@ fn make(major: u32) -> Dumps {
         assert!(began.elapsed() < Duration::from_secs(60), "{image}");
         std::thread::sleep(Duration::from_millis(100));
     }
+    container
+}
+
+fn make(major: u32) -> Dumps {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = folder.path().join("shop.sql");
+    std::fs::write(&shop, SHOP).unwrap();
+    let version = format!("MAJOR={major}");
+    let container = started(major, "dumps");
     let inside = |path: &str| format!("{}:{path}", container.0);
     docker(&["cp", &shop.to_string_lossy(), &inside("/tmp/shop.sql")]).unwrap();
     let user = ["exec", "--user=postgres", "--env", &version, &container.0];

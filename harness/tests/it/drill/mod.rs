@@ -19,6 +19,7 @@ mod noted;
 mod odd;
 mod powernode;
 mod previous;
+mod proof;
 mod read_archive;
 mod recover;
 mod restore;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use redrill::outcome::{
     BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective,
     Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult,
-    TableRows, TimeSource, Tolerated,
+    TableRows, TimeSource, Tolerated, Values,
 };
 
 /// Text as a hostile backup would choose it.
@@ -254,6 +254,12 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
             table,
             backup,
             restored,
+            values: match backup % 4 {
+                0 => Values::NotAsked,
+                1 => Values::Same,
+                2 => Values::Differ,
+                _ => Values::NotCompared("why".to_owned()),
+            },
         },
     );
     (
@@ -312,6 +318,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                 backup: facts.0,
                 server: facts.1,
                 restore: facts.2,
+                proof: None,
                 objectives: parts.2,
                 not_tested: parts.3,
                 repeat,

@@ -6,6 +6,7 @@ use super::data::Coding;
 use super::head::{Fields, Head};
 use super::{Archive, ArchiveError, CUT, Compression, Entry, Kind, Reading, Source, Stop, Stored};
 use crate::backup::compression::{read_from_buffer, up_to};
+use crate::backup::gather::Gather;
 use crate::outcome::Finding;
 use crate::units::show_count;
 
@@ -20,8 +21,16 @@ const BLOBS: u8 = 3;
 /// That the reader fails, or that the archive is of a version that is not known. What is wrong with
 /// the archive is in [`Archive::problems`].
 pub fn read(reader: impl BufRead) -> Result<Archive, ArchiveError> {
+    read_into(reader, Gather::default())
+}
+
+/// The same, with a gatherer that does more with rows than to count them.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(reader: impl BufRead, gather: Gather) -> Result<Archive, ArchiveError> {
     let mut source = Source::new(reader);
-    let mut reading = Reading::new(Kind::Custom);
+    let mut reading = Reading::new(Kind::Custom, gather);
     let ended = all(&mut source, &mut reading);
     let ended = source.ended(ended);
     reading.finish(ended)

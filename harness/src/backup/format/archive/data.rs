@@ -97,9 +97,7 @@ pub(super) fn read(
     let ended = match inside {
         Inside::Rows => rows(&mut decoded, gather),
         Inside::Statements => inserts(&mut decoded, gather, place),
-        Inside::Bytes => io::copy(&mut decoded, &mut io::sink())
-            .map(|_| ())
-            .map_err(|error| Damage::from_io(&error)),
+        Inside::Bytes => bytes(&mut decoded, gather).map_err(|error| Damage::from_io(&error)),
     };
     let mut behind = decoder.behind();
     if coding == Coding::Gzip {
@@ -130,6 +128,7 @@ fn rows<R: Read>(
     loop {
         match lexer.next_piece().map_err(damaged)? {
             Some(Piece::Rows { lines, count }) => gather.rows(lines, count),
+            Some(Piece::Part(text)) => gather.part(text),
             Some(Piece::Row { text, bytes }) => gather.row(text, bytes),
             Some(_) => break,
             None => return Err(Damage::new(expected, "its rows end without this mark")),
@@ -146,13 +145,26 @@ fn rows<R: Read>(
     }
 }
 
+/// Reads a large object.
+fn bytes(reader: &mut impl BufRead, gather: &mut Gather) -> io::Result<()> {
+    loop {
+        let available = reader.fill_buf()?;
+        if available.is_empty() {
+            return Ok(());
+        }
+        let length = available.len();
+        gather.large_object(available);
+        reader.consume(length);
+    }
+}
+
 /// Reads INSERT statements, behind which pg_dump puts two empty lines.
 fn inserts<R: Read>(
     reader: &mut BufReader<Counted<'_, R>>,
     gather: &mut Gather,
     place: Place,
 ) -> Result<(), Damage> {
-    let mut lexer = Lexer::new(&mut *reader);
+    let mut lexer = Lexer::new(&mut *reader).keeping(gather.keeps());
     let end = statements(&mut lexer, gather, place).map_err(|error| Damage::from_io(&error))?;
     let expected = "INSERT statements, then two empty lines";
     match end {
@@ -183,12 +195,18 @@ pub(super) fn statements(
                 gather.statement(Told {
                     place,
                     words: &words,
+                    text: statement.text,
+                    bytes: statement.bytes,
                     value_groups: statement.value_groups,
                     on_conflict: statement.on_conflict,
                 });
             }
             Piece::Meta { .. } => gather.foreign(place, "a psql command within SQL"),
-            Piece::Rows { .. } | Piece::Row { .. } | Piece::EndOfRows | Piece::Comment { .. } => {}
+            Piece::Rows { .. }
+            | Piece::Part(_)
+            | Piece::Row { .. }
+            | Piece::EndOfRows
+            | Piece::Comment { .. } => {}
         }
     }
     Ok(lexer.end())

@@ -11,6 +11,7 @@ use super::data::{Coding, Decoder};
 use super::files::{LargeObjects, is_large_object, is_own_file, strange, unnamed};
 use super::folder::Files;
 use super::{Archive, ArchiveError, Entry, Kind, Reading, Source, Stop, Stored};
+use crate::backup::gather::Gather;
 use crate::outcome::Finding;
 
 /// A directory archive, and what tells it from every other one.
@@ -32,8 +33,16 @@ pub struct Directory {
 /// That the disk fails, or that the archive is of a version that is not known. What is wrong with
 /// the archive is in [`Archive::problems`].
 pub fn read(folder: &Path) -> Result<Directory, ArchiveError> {
+    read_into(folder, Gather::default())
+}
+
+/// The same, with a gatherer that does more with rows than to count them.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(folder: &Path, gather: Gather) -> Result<Directory, ArchiveError> {
     let mut files = Files::list(folder)?;
-    let mut reading = Reading::new(Kind::Directory);
+    let mut reading = Reading::new(Kind::Directory, gather);
     let ended = all(&mut files, &mut reading);
     let archive = reading.finish(ended)?;
     let (sha256, bytes) = files.digest()?;

@@ -35,7 +35,7 @@ use crate::backup::compression::read_from_buffer;
 use crate::backup::contents::{Contents, Problems};
 use crate::backup::format::lexer::{End, Lexer};
 use crate::backup::format::statement::Words;
-use crate::backup::gather::{Gather, Place};
+use crate::backup::gather::{Copy, Gather, Place};
 use crate::database::QualifiedName;
 use crate::outcome::Finding;
 use crate::units::show_count;
@@ -248,12 +248,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: Kind, gather: Gather) -> Self {
         Self {
             kind,
             layout: None,
             made: None,
-            gather: Gather::default(),
+            gather,
             missing: BTreeMap::new(),
             ids: BTreeSet::new(),
             data_entries: 0,
@@ -327,13 +327,16 @@ impl Reading {
         match entry.kind.as_str() {
             "TABLE DATA" => {
                 // A table without rows is in the backup too.
-                self.gather.begin_rows(table(&entry), place);
+                self.gather.begin_rows(table(&entry), Copy::NONE, place);
                 self.gather.end_rows();
             }
             "BLOBS" => self.large_object_entries += 1,
             // From version 17 on one entry stands for many, and names each in a line.
             "BLOB METADATA" => contents.large_objects += entry.definition.lines().count() as u64,
-            "STDSTRINGS" => self.standard_strings = !entry.definition.contains("off"),
+            "STDSTRINGS" => {
+                self.standard_strings = !entry.definition.contains("off");
+                self.gather.set_standard_strings(self.standard_strings);
+            }
             _ if entry.is_within_database() => self.definition(&entry),
             _ => {}
         }
@@ -384,7 +387,8 @@ impl Reading {
             _ => Inside::Bytes,
         };
         if inside == Inside::Rows {
-            self.gather.begin_rows(table(entry), place);
+            let copy = Copy::of(entry.copy.as_bytes());
+            self.gather.begin_rows(table(entry), copy, place);
         }
         let Data {
             bytes,
@@ -422,7 +426,11 @@ impl Reading {
         reader: impl BufRead,
     ) -> Option<Finding> {
         self.large_objects += 1;
-        let finding = self.data(entry, coding, reader)?;
+        let oid = name.trim_matches(|c: char| !c.is_ascii_digit());
+        self.gather.begin_large_object(oid);
+        let finding = self.data(entry, coding, reader);
+        self.gather.end_large_object();
+        let finding = finding?;
         let object = Some(format!("large object {name}"));
         Some(Finding { object, ..finding })
     }

@@ -9,6 +9,7 @@ use super::data::Coding;
 use super::files::{self, LargeObjects, is_large_object};
 use super::{Archive, ArchiveError, Compression, Kind, Reading, Source, Stop, Stored};
 use crate::backup::format::tar::{Member, Members, Sort, TarError};
+use crate::backup::gather::Gather;
 use crate::outcome::Finding;
 use crate::units::show_count;
 
@@ -18,8 +19,16 @@ use crate::units::show_count;
 /// That the reader fails, or that the archive is of a version that is not known. What is wrong with
 /// the archive is in [`Archive::problems`].
 pub fn read(reader: impl BufRead) -> Result<Archive, ArchiveError> {
+    read_into(reader, Gather::default())
+}
+
+/// The same, with a gatherer that does more with rows than to count them.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(reader: impl BufRead, gather: Gather) -> Result<Archive, ArchiveError> {
     let mut source = Source::new(reader);
-    let mut reading = Reading::new(Kind::Tar);
+    let mut reading = Reading::new(Kind::Tar, gather);
     let ended = all(&mut Members::new(&mut source), &mut reading);
     let ended = source.ended(ended);
     reading.finish(ended)

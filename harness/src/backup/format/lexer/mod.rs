@@ -27,7 +27,7 @@ use step::{Continued, Mode, Step};
 pub use piece::{End, Inserts, Piece, Statement};
 
 /// How much of a statement or a row is kept.
-const KEPT: usize = 256 * 1024;
+pub const KEPT: usize = 256 * 1024;
 
 /// Bytes that a token needs to be told: of a longer dollar quote's tag nobody has heard.
 const TOKEN: usize = 256;
@@ -44,6 +44,12 @@ pub struct Lexer<R> {
     offset: u64,
     mode: Mode,
     rows: Option<u64>,
+    /// Bytes of the row whose parts come.
+    row_bytes: u64,
+    /// Whether the last part of a row was followed by one.
+    carriage_return: bool,
+    /// How much of a statement is kept.
+    kept: usize,
     buffer: Vec<u8>,
     input: Vec<u8>,
     at: usize,
@@ -66,6 +72,9 @@ impl<R: BufRead> Lexer<R> {
             offset: 0,
             mode: Mode::Plain,
             rows: None,
+            row_bytes: 0,
+            carriage_return: false,
+            kept: KEPT,
             buffer: Vec::new(),
             input: Vec::new(),
             at: 0,
@@ -75,6 +84,13 @@ impl<R: BufRead> Lexer<R> {
             continued: Continued::No,
             head: Head::default(),
         }
+    }
+
+    /// Keeps so many bytes of a statement, rather than the usual number.
+    #[must_use]
+    pub fn keeping(mut self, bytes: usize) -> Self {
+        self.kept = bytes;
+        self
     }
 
     /// Bytes of the uncompressed file that were read.

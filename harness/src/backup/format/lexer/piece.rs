@@ -14,9 +14,12 @@ pub enum Piece<'a> {
         /// How many.
         count: u64,
     },
-    /// A row of COPY data that is long, or the file's last and without a line end.
+    /// A part of a row of COPY data that is longer than what is kept. More of them follow, and then
+    /// the row that ends them.
+    Part(&'a [u8]),
+    /// A row of COPY data that does not lie in one block, or the file's last and without a line end.
     Row {
-        /// Its text without the line end; the beginning of it where it is long.
+        /// Its text without the line end; what is behind its parts where there were any.
         text: &'a [u8],
         /// Bytes of all of it, with the line end.
         bytes: u64,

@@ -16,6 +16,9 @@ impl<R: BufRead> Lexer<R> {
         self.input.clear();
         self.at = 0;
         self.cut = false;
+        if self.row_bytes > 0 {
+            return self.row();
+        }
         let available = self.reader.fill_buf()?;
         if available.is_empty() {
             return Ok(None);
@@ -43,34 +46,50 @@ impl<R: BufRead> Lexer<R> {
         Ok(Some(Piece::Rows { lines, count }))
     }
 
-    /// Reads one row of COPY data that the reader's buffer does not hold as a whole.
+    /// Reads one row of COPY data that the reader's buffer does not hold as a whole; of a long row
+    /// the next part.
     fn row(&mut self) -> io::Result<Option<Piece<'_>>> {
         self.buffer.clear();
-        let before = self.offset;
-        loop {
+        if std::mem::take(&mut self.carriage_return) {
+            self.buffer.push(b'\r');
+        }
+        let mut ended = false;
+        while !ended {
             let available = self.reader.fill_buf()?;
             if available.is_empty() {
                 break;
             }
-            let (taken, ended) = match memchr::memchr(b'\n', available) {
-                Some(at) => (at + 1, true),
-                None => (available.len(), false),
-            };
-            let room = KEPT.saturating_sub(self.buffer.len()).min(taken);
-            self.buffer.extend_from_slice(&available[..room]);
-            self.reader.consume(taken);
-            self.offset += taken as u64;
-            if ended {
+            let room = available.len().min(KEPT - self.buffer.len());
+            if room == 0 {
                 break;
             }
+            let taken = match memchr::memchr(b'\n', &available[..room]) {
+                Some(at) => {
+                    ended = true;
+                    at + 1
+                }
+                None => room,
+            };
+            self.buffer.extend_from_slice(&available[..taken]);
+            self.reader.consume(taken);
+            self.offset += taken as u64;
+            self.row_bytes += taken as u64;
+        }
+        if !ended && self.buffer.len() == KEPT {
+            // It may be the half of a line end.
+            if self.buffer.ends_with(b"\r") {
+                self.buffer.pop();
+                self.carriage_return = true;
+            }
+            return Ok(Some(Piece::Part(&self.buffer)));
         }
         self.line += 1;
+        let bytes = std::mem::take(&mut self.row_bytes);
         let text = without_line_end(&self.buffer);
-        if text == b"\\." {
+        if text == b"\\." && bytes <= KEPT as u64 {
             self.rows = None;
             return Ok(Some(Piece::EndOfRows));
         }
-        let bytes = self.offset - before;
         Ok(Some(Piece::Row { text, bytes }))
     }
 }

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use super::insert::dull_length;
 use super::pending::Pending;
-use super::{KEPT, Lexer, dollar_tag, find_tag, is_word, without_line_end};
+use super::{Lexer, dollar_tag, find_tag, is_word, without_line_end};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -272,7 +272,10 @@ impl<R: BufRead> Lexer<R> {
     fn take(&mut self, count: usize) {
         let end = (self.at + count).min(self.input.len());
         if self.statement.begun {
-            let room = KEPT.saturating_sub(self.buffer.len()).min(end - self.at);
+            let room = self
+                .kept
+                .saturating_sub(self.buffer.len())
+                .min(end - self.at);
             self.buffer
                 .extend_from_slice(&self.input[self.at..self.at + room]);
         }

@@ -34,6 +34,7 @@ fn split(reader: impl BufRead) -> (Vec<String>, End) {
                 pieces.extend(rows.map(|row| format!("row {}", show(without_line_end(row)))));
                 assert_eq!(pieces.len() - before, usize::try_from(count).unwrap());
             }
+            Some(Piece::Part(text)) => pieces.push(format!("part {}", show(text))),
             Some(Piece::Row { text, .. }) => pieces.push(format!("row {}", show(text))),
             Some(Piece::EndOfRows) => pieces.push("end".to_owned()),
             Some(Piece::Meta { line, text, alone }) => {
@@ -321,7 +322,10 @@ proptest! {
                 // Such a command is no dump's; what stood before it is not told.
                 Some(Piece::Meta { alone: false, .. }) => return Ok(()),
                 Some(
-                    Piece::Row { text, .. } | Piece::Meta { text, .. } | Piece::Comment { text, .. },
+                    Piece::Part(text)
+                    | Piece::Row { text, .. }
+                    | Piece::Meta { text, .. }
+                    | Piece::Comment { text, .. },
                 ) => (text.to_vec(), false),
             };
             let at = behind_blanks(&rest, &text);

@@ -18,6 +18,7 @@ use crate::backup::contents::{Contents, Problems};
 use crate::backup::fit;
 use crate::backup::gather::{Gather, Place, Told};
 use crate::database::QualifiedName;
+use crate::digest::from_hex;
 
 use end::Marks;
 
@@ -44,13 +45,27 @@ struct Follows {
 /// # Errors
 /// What the reader gives: damaged compression, a disk that fails.
 pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
-    let mut lexer = Lexer::new(reader);
-    let mut reading = Reading::default();
+    read_into(Lexer::new(reader), Gather::default())
+}
+
+/// The same, with a gatherer that does more with rows than to count them.
+///
+/// # Errors
+/// What the reader gives: damaged compression, a disk that fails.
+pub fn read_into(
+    mut lexer: Lexer<impl BufRead>,
+    gather: Gather,
+) -> io::Result<(Contents, Problems, u64)> {
+    let mut reading = Reading {
+        gather,
+        ..Reading::default()
+    };
     loop {
         let mut follows = Follows::default();
         match lexer.next_piece()? {
             None => break,
             Some(Piece::Rows { lines, count }) => reading.gather.rows(lines, count),
+            Some(Piece::Part(text)) => reading.gather.part(text),
             Some(Piece::Row { text, bytes }) => reading.gather.row(text, bytes),
             Some(Piece::EndOfRows) => {
                 reading.gather.end_rows();
@@ -66,6 +81,7 @@ pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
         }
         if let Some(on) = follows.standard_strings {
             lexer.set_standard_strings(on);
+            reading.gather.set_standard_strings(on);
         }
         if let Some(line) = follows.rows
             && !lexer.expect_rows()
@@ -110,11 +126,13 @@ impl Reading {
         self.gather.statement(Told {
             place,
             words: &words,
+            text: statement.text,
+            bytes: statement.bytes,
             value_groups: statement.value_groups,
             on_conflict: statement.on_conflict,
         });
         if let Some(bytes) = written_to_large_object(&words, statement) {
-            self.gather.large_object(bytes);
+            self.gather.large_object(&bytes);
         }
         if rows.is_some() || data {
             self.data(statement.begins);
@@ -250,12 +268,12 @@ fn connected_database(argument: &str) -> Option<String> {
 }
 
 /// Bytes that `SELECT pg_catalog.lowrite(0, '\x…')` puts into a large object.
-fn written_to_large_object(words: &Words<'_>, statement: &Statement<'_>) -> Option<u64> {
+fn written_to_large_object(words: &Words<'_>, statement: &Statement<'_>) -> Option<Vec<u8>> {
     let ["select", "pg_catalog.lowrite" | "lowrite", ..] = words.start() else {
         return None;
     };
     let text = statement.text;
     let digits = memchr::memmem::find(text, b"'\\x")? + 3;
     let length = memchr::memchr(b'\'', &text[digits..])?;
-    Some(length as u64 / 2)
+    from_hex(&text[digits..digits + length])
 }

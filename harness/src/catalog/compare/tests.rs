@@ -1,0 +1,196 @@
+use rstest::rstest;
+
+use super::*;
+use crate::catalog::file::parse;
+use crate::catalog::unreadable;
+
+const OLD: &str = r#"
+["server"]
+version = "17.6"
+[database]
+collation = "en_US.utf8"
+owner = "boss"
+settings = { "set TimeZone" = "UTC" }
+["extension vector"]
+comment = "v"
+version = "0.8.0"
+["function app.f()"]
+body = '''
+one
+two
+three'''
+["role app"]
+login = "yes"
+["role boss"]
+["role god"]
+superuser = "yes"
+["role rw"]
+"member of boss" = "set"
+["subscription s"]
+enabled = "yes"
+["table app.t"]
+columns = '''
+a
+b'''
+"grant to app" = "SELECT"
+owner = "boss"
+"column a" = { type = "text" }
+"column b" = { "default" = "(1 + 2)", type = "integer" }
+"constraint c" = { definition = "CHECK ((a > 0))" }
+"index i" = { definition = "CREATE INDEX i ON app.t USING btree (a)" }
+["view app.v"]
+definition = "SELECT t.a FROM app.t WHERE (t.a > 1);"
+owner = "boss"
+"#;
+
+/// `OLD` with a text replaced, compared with `OLD`; one line per change.
+fn told(from: &str, to: &str, scope: &Scope) -> Vec<String> {
+    assert!(OLD.contains(from), "{from}");
+    let (old, new) = (parse(OLD).unwrap(), parse(&OLD.replace(from, to)).unwrap());
+    let changes = compare(&old, &new, scope);
+    changes
+        .iter()
+        .map(|change| {
+            let property = change.property.as_deref().unwrap_or("-");
+            format!(
+                "{:?} {:?} {} | {property}",
+                change.weight, change.what, change.object
+            )
+        })
+        .collect()
+}
+
+#[rstest]
+#[case("", "", &[])]
+#[case("login = \"yes\"", "", &["Broken Removed role app | login"])]
+#[case("\"column a\"", "\"column z\"", &["Broken Removed table app.t column a | -", "Broken Added table app.t column z | -"])]
+#[case("a\nb", "b\na", &["Broken Changed table app.t | columns"])]
+#[case("a\nb", "a\nmore\nb", &[])]
+#[case("(1 + 2)", "(1 + 3)", &["Broken Changed table app.t column b | default"])]
+#[case("\"grant to app\" = \"SELECT\"", "\"grant to app\" = \"INSERT\"", &["Widened Changed table app.t | grant to app"])]
+#[case("comment = \"v\"", "comment = \"w\"", &["Note Changed extension vector | comment"])]
+#[case("version = \"0.8.0\"", "version = \"0.8.1\"", &["Note Changed extension vector | version"])]
+#[case("[\"subscription s\"]\nenabled = \"yes\"", "[\"subscription s\"]\nenabled = \"no\"", &["Note Changed subscription s | enabled"])]
+#[case("en_US.utf8", "en_US.UTF-8", &["Note Changed database | collation"])]
+#[case("en_US.utf8", "C", &["Broken Changed database | collation"])]
+#[case("superuser = \"yes\"", "superuser = \"yes\"\npassword = \"md5\"", &["Note Added role god | password"])]
+#[case("[\"role rw\"]\n\"member of boss\" = \"set\"", "[\"role rw\"]\n\"member of boss\" = \"inherit, set\"", &["Widened Changed role rw | member of boss"])]
+fn weights(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
+    assert_eq!(told(from, to, &Scope::default()), expected);
+}
+
+/// The same text means less where it comes from a server of another major version; what protects is held to it.
+#[rstest]
+#[case("(1 + 2)", "1 + 2", &[])]
+#[case("(1 + 2)", "3", &["Note Changed table app.t column b | default"])]
+#[case("SELECT t.a FROM app.t WHERE (t.a > 1);", "SELECT a FROM app.t WHERE (a > 1);", &[])]
+#[case("SELECT t.a FROM app.t WHERE (t.a > 1);", "SELECT a FROM app.t;", &["Note Changed view app.v | definition"])]
+#[case("CHECK ((a > 0))", "CHECK ((a > 1))", &["Broken Changed table app.t constraint c | definition"])]
+#[case("\"grant to app\" = \"SELECT\"", "\"grant to app\" = \"MAINTAIN, SELECT\"", &["Note Changed table app.t | grant to app"])]
+fn two_majors(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
+    let old = parse(OLD).unwrap();
+    assert!(OLD.contains(from), "{from}");
+    let new = parse(&OLD.replace("17.6", "18.1").replace(from, to)).unwrap();
+    let changes = compare(&old, &new, &Scope::default());
+    let told: Vec<String> = changes
+        .iter()
+        .map(|change| {
+            let property = change.property.as_deref().unwrap_or("-");
+            format!(
+                "{:?} {:?} {} | {property}",
+                change.weight, change.what, change.object
+            )
+        })
+        .filter(|line| line != "Note Changed server | version")
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_the_scope_leaves_out_is_not_compared_and_said() {
+    let none = Scope {
+        roles: Some(["boss".to_owned()].into()),
+        owners: false,
+        privileges: false,
+        database_settings: false,
+        comments: false,
+    };
+    for (from, to) in [
+        ("login = \"yes\"", ""),
+        ("owner = \"boss\"", "owner = \"app\""),
+        (
+            "\"grant to app\" = \"SELECT\"",
+            "\"grant to PUBLIC\" = \"DELETE\"",
+        ),
+        ("settings = { \"set TimeZone\" = \"UTC\" }", ""),
+        ("en_US.utf8", "C"),
+    ] {
+        assert_eq!(told(from, to, &none), [] as [&str; 0], "{from}");
+        assert_ne!(told(from, to, &Scope::default()), [] as [&str; 0], "{from}");
+    }
+    let old = parse(OLD).unwrap();
+    let mut new = old.clone();
+    new.unreadable.insert(unreadable::SUBSCRIPTIONS.to_owned());
+    new.objects.remove("subscription s");
+    assert_eq!(compare(&old, &new, &none), []);
+    let said: Vec<String> = not_compared(&old, &new, &none)
+        .into_iter()
+        .map(|(what, _)| what)
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "attributes, memberships and settings of app, god, rw",
+            "owners",
+            "grants",
+            "properties, rights and settings of the database",
+            "subscriptions",
+        ]
+    );
+    assert_eq!(not_compared(&old, &old, &Scope::default()), []);
+}
+
+#[test]
+fn a_finding_shows_what_differs() {
+    let (old, new) = (
+        parse(OLD).unwrap(),
+        parse(&OLD.replace("two\n", "2\n")).unwrap(),
+    );
+    let changes = compare(&old, &new, &Scope::default());
+    let [change] = changes.as_slice() else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(
+        change.finding(),
+        Finding::about("function app.f(): body", "line 2: two", "line 2: 2")
+    );
+}
+
+#[test]
+fn a_membership_is_told_with_what_it_lets_a_role_do() {
+    let to = "[\"role app\"]\n\"member of rw\" = \"inherit, set\"";
+    let (old, new) = (
+        parse(OLD).unwrap(),
+        parse(&OLD.replace("[\"role app\"]", to)).unwrap(),
+    );
+    let why = |new: &Catalog| {
+        compare(&old, new, &Scope::default())[0]
+            .why
+            .clone()
+            .unwrap()
+    };
+    // rw itself has boss's rights only after SET ROLE.
+    assert_eq!(
+        why(&new),
+        "it is a member of rw now; app can now act as owner of table app.t, after SET ROLE, by way of rw, and 2 more"
+    );
+    let new = parse(&OLD.replace(
+        "[\"role app\"]",
+        "[\"role app\"]\n\"member of boss\" = \"set\"",
+    ))
+    .unwrap();
+    assert_eq!(
+        why(&new),
+        "it is a member of boss now; app can now act as owner of table app.t, after SET ROLE, by way of boss, and 2 more"
+    );
+}

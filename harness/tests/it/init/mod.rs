@@ -1,0 +1,192 @@
+//! `redrill init`: what it writes is a scenario, holds on what it was written from, and fails on what changed.
+
+mod shop;
+
+use std::path::Path;
+
+use redrill::database::Address;
+use redrill::scenario::parse;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::drill::builder::{Ended, redrill};
+use crate::support::{environment, on_empty, plur_backup};
+
+/// A plain dump of one table whose sequence is far behind: restored whole, and wrong.
+const BEHIND: &str = "--
+-- PostgreSQL database dump
+--
+
+-- Dumped from database version 17.6
+-- Dumped by pg_dump version 17.6
+
+SET client_encoding = 'UTF8';
+
+CREATE SCHEMA app;
+CREATE TABLE app.orders (id bigint NOT NULL, total integer);
+ALTER TABLE app.orders OWNER TO app_owner;
+CREATE SEQUENCE app.orders_id_seq;
+ALTER TABLE app.orders_id_seq OWNER TO app_owner;
+ALTER SEQUENCE app.orders_id_seq OWNED BY app.orders.id;
+ALTER TABLE ONLY app.orders ALTER COLUMN id SET DEFAULT nextval('app.orders_id_seq'::regclass);
+COPY app.orders (id, total) FROM stdin;
+1	5
+2	6
+3	7
+\\.
+SELECT pg_catalog.setval('app.orders_id_seq', 1, true);
+ALTER TABLE ONLY app.orders ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+--
+-- PostgreSQL database dump complete
+--
+";
+
+/// `redrill init` of a backup or an address, into a folder.
+fn init(from: &str, out: &Path) -> Ended {
+    let out = out.display().to_string();
+    redrill()
+        .with("--from")
+        .with(from)
+        .with("--out")
+        .with(&out)
+        .call(&["init", "--quiet", "--work-dir", "/tmp", "--name", "drilled"])
+}
+
+/// The drill of what was written.
+fn drill(out: &Path) -> Ended {
+    redrill()
+        .with(&out.join("drilled.toml").display().to_string())
+        .run()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn plur_is_proven_by_what_was_written_of_it() {
+    let out = folder();
+    let ended = init(&plur_backup().display().to_string(), out.path());
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(!ended.stdout.contains("LEFT OUT"), "{}", ended.stdout);
+    let text = std::fs::read_to_string(out.path().join("drilled.toml")).unwrap();
+    for expected in [
+        "newest = ",
+        "head = \"10\"",
+        "schemas = [\"org_*\"]\nrole = \"plur_{schema}\"",
+        "period = \"month\"\nsince = \"2025-06\"\nuntil = \"2026-05\"\ndefault = \"required\"",
+        "also = [\"plur.audit_events_2025_05\"]\nroles = [\"plur_app\", \"plur_auditor\"]\ninsert-by = [\"plur_app\"]",
+        "settings = { \"plur.org\" = \"acme\" }\nsees-where = \"org = 'acme' AND (revoked_at IS NULL)\"",
+        "method = \"hnsw\"\noperator-classes = { embedding = \"vector_cosine_ops\" }",
+        "member-of = [\n    { role = \"plur_org_acme\", inherit = false },",
+        "graph = \"plur_permissions\"\nrole = \"plur_app\"",
+        "not-valid = [\"users_email_shape\"]",
+        "[[check.baseline]]",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    // Keys of tenants are all that it tells of any row.
+    assert!(!text.contains('@'), "{text}");
+    let drilled = drill(out.path());
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+}
+
+#[test]
+fn what_does_not_hold_is_left_out_in_plain_sight() {
+    let out = folder();
+    let backup = out.path().join("orders.sql");
+    std::fs::write(&backup, BEHIND).unwrap();
+    let ended = init(&backup.display().to_string(), out.path());
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("LEFT OUT"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("does not hold the roles app_owner"),
+        "{}",
+        ended.stdout
+    );
+    let text = std::fs::read_to_string(out.path().join("drilled.toml")).unwrap();
+    for expected in [
+        "path = \"orders.sql\"",
+        "create-roles = [\"app_owner\"]",
+        "# left out: it does not hold in this backup: ",
+        "\n# [[check.sequence]]\n",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    assert_eq!(drill(out.path()).code, 0);
+    // A file that is there is a person's.
+    let again = init(&backup.display().to_string(), out.path());
+    assert_eq!(again.code, 2);
+    assert!(
+        again.stderr.contains("is there already"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn of_a_backup_that_is_not_whole_nothing_is_written() {
+    let out = folder();
+    let backup = out.path().join("orders.sql");
+    std::fs::write(&backup, BEHIND.split("\\.").next().unwrap()).unwrap();
+    let ended = init(&backup.display().to_string(), out.path());
+    assert_eq!(ended.code, 10, "{}", ended.stdout);
+    assert!(ended.stderr.contains("NOT WRITTEN"), "{}", ended.stderr);
+    assert!(!out.path().join("drilled.toml").exists());
+}
+
+#[rstest]
+#[case("nowhere.sql", "cannot read nowhere.sql")]
+#[case("postgres://[", "no address of a database")]
+fn what_cannot_be_looked_at_is_said_before_anything_starts(#[case] from: &str, #[case] says: &str) {
+    let out = folder();
+    let ended = init(from, out.path());
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_database_is_only_read() {
+    on_empty(17, async |plur| {
+        plur.sql("plur", shop::SHOP).await;
+        let endpoint = plur.server.endpoint();
+        let user = &endpoint.superuser;
+        let url = match &endpoint.address {
+            Address::Socket(folder) => {
+                format!("postgres:///plur?host={}&user={user}", folder.display())
+            }
+            Address::Loopback(port) => format!("postgres://{user}@127.0.0.1:{port}/plur"),
+        };
+        let password = endpoint.password.expose().to_owned();
+        let folder = folder();
+        let out = folder.path().to_owned();
+        let ended = tokio::task::spawn_blocking(move || {
+            redrill()
+                .with("--from")
+                .with(&url)
+                .with("--out")
+                .with(&out.display().to_string())
+                .environment("PGPASSWORD", &password)
+                .call(&["init", "--quiet", "--work-dir", "/tmp", "--name", "shop"])
+        });
+        let ended = ended.await.unwrap();
+        assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+        assert!(
+            ended.stdout.contains("Nothing was tried"),
+            "{}",
+            ended.stdout
+        );
+        let file = folder.path().join("shop.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("path = \"${BACKUP}\""), "{text}");
+        let mut environment = environment();
+        environment.insert("BACKUP".to_owned(), "x.sql".to_owned());
+        let scenario = parse(&file, &text, &environment);
+        if let Err(mistakes) = scenario {
+            panic!("{}\n{text}", mistakes.render(false));
+        }
+        assert!(folder.path().join("shop.baseline.toml").exists());
+    })
+    .await;
+}

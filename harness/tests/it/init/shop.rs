@@ -1,0 +1,302 @@
+//! A database of no framework that redrill knows: what its scenario's checks alone, without the baseline,
+//! see of small changes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use redrill::baseline::observed::Observed;
+use redrill::check::Restored;
+use redrill::check::counts::Counts;
+use redrill::check::sessions::Sessions;
+use redrill::database::{Session, Terms};
+use redrill::init::place::Place;
+use redrill::init::write::{Head, scenario};
+use redrill::init::{Known, append_only, look};
+use redrill::outcome::{BackupFacts, TimeSource};
+use redrill::redact::Redactor;
+use redrill::run;
+use redrill::scenario::{Scenario, parse};
+use rstest::rstest;
+
+use crate::support::{Plur, environment, on_empty};
+
+/// Roles, tenants by row, partitions by month, history, quoted names; Drizzle's migrations.
+pub const SHOP: &str = include_str!("shop.sql");
+
+/// What is changed, how it is taken back where clones share it, and a kind that must see it.
+const FAULTS: &[(&str, &str, &str)] = &[
+    (
+        "DROP POLICY by_org ON shop.orders; CREATE POLICY by_org ON shop.orders USING (true)",
+        "",
+        "rls",
+    ),
+    (
+        "ALTER TABLE shop.payments DISABLE ROW LEVEL SECURITY",
+        "",
+        "rls",
+    ),
+    (
+        "ALTER TABLE shop.customers NO FORCE ROW LEVEL SECURITY",
+        "",
+        "rls",
+    ),
+    (
+        "GRANT UPDATE ON shop.payments TO shop_reader",
+        "",
+        "append-only",
+    ),
+    (
+        "GRANT UPDATE (total) ON shop.orders TO shop_support",
+        "",
+        "role",
+    ),
+    (
+        "REVOKE INSERT ON shop.audit FROM shop_app",
+        "",
+        "append-only",
+    ),
+    (
+        "ALTER TABLE shop.orders DISABLE TRIGGER orders_are_audited",
+        "",
+        "trigger",
+    ),
+    (
+        "DROP TRIGGER audit_is_not_emptied ON shop.audit",
+        "",
+        "append-only",
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION shop.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN COALESCE(NEW, OLD); END $$",
+        "",
+        "function",
+    ),
+    (
+        "ALTER FUNCTION shop.audit_orders() RESET search_path",
+        "",
+        "function",
+    ),
+    ("DROP INDEX shop.customers_name_trgm", "", "index"),
+    (
+        "ALTER TABLE shop.events DETACH PARTITION shop.events_default",
+        "",
+        "partition",
+    ),
+    (
+        "INSERT INTO shop.events (at, name) VALUES ('2001-01-01', 'x')",
+        "",
+        "partition",
+    ),
+    ("SELECT setval('shop.orders_id_seq', 10)", "", "sequence"),
+    (
+        "ALTER TABLE shop.orders DROP CONSTRAINT orders_customer_id_fkey",
+        "",
+        "constraint",
+    ),
+    (
+        "ALTER TABLE shop.orders DISABLE TRIGGER ALL; UPDATE shop.orders SET customer_id = 0 WHERE id = 3; ALTER TABLE shop.orders ENABLE TRIGGER ALL",
+        "",
+        "constraint",
+    ),
+    ("DELETE FROM shop.imports", "", "row-count"),
+    ("DELETE FROM shop.orders WHERE id % 2 = 0", "", "row-count"),
+    (
+        "DELETE FROM drizzle.__drizzle_migrations WHERE id = 7",
+        "",
+        "schema-version",
+    ),
+    (
+        "DELETE FROM drizzle.__drizzle_migrations WHERE id = 3",
+        "",
+        "row-count",
+    ),
+    (
+        "REFRESH MATERIALIZED VIEW \"Reports\".\"Monthly\" WITH NO DATA",
+        "",
+        "row-count",
+    ),
+    ("ALTER TABLE shop.imports OWNER TO shop_app", "", "role"),
+    ("DROP EXTENSION pgcrypto", "", "extension"),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE shop_owner IN SCHEMA shop GRANT UPDATE ON TABLES TO shop_reader",
+        "",
+        "role",
+    ),
+    (
+        "GRANT shop_owner TO shop_app",
+        "REVOKE shop_owner FROM shop_app",
+        "role",
+    ),
+    (
+        "ALTER ROLE shop_support CREATEDB",
+        "ALTER ROLE shop_support NOCREATEDB",
+        "role",
+    ),
+    (
+        "ALTER ROLE shop_app RESET statement_timeout",
+        "ALTER ROLE shop_app SET statement_timeout = '30s'",
+        "role",
+    ),
+];
+
+/// What no check may alarm about.
+const HARMLESS: &[&str] = &[
+    "ANALYZE",
+    "REINDEX TABLE shop.orders",
+    "CLUSTER shop.orders USING orders_pkey",
+    "COMMENT ON TABLE shop.orders IS 'orders'",
+    "DELETE FROM shop.sessions",
+    "INSERT INTO shop.audit (who, what) VALUES ('drill', '{}')",
+    "INSERT INTO shop.customers (org_id, \"fullName\", email) SELECT org_id, 'New', 'new' || id || '@example.com' FROM shop.customers LIMIT 9",
+];
+
+/// The backup that the scenario speaks of.
+fn backup() -> BackupFacts {
+    BackupFacts {
+        made: Some((Timestamp::now(), TimeSource::Name)),
+        ..BackupFacts::default()
+    }
+}
+
+/// Looks at the database and writes its scenario.
+async fn written(plur: &Plur) -> String {
+    let endpoint = plur.server.endpoint();
+    let mut session = Session::superuser(endpoint, "plur", &Terms::default())
+        .await
+        .unwrap();
+    session
+        .run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        .await
+        .unwrap();
+    let known = Known {
+        made: Some(Timestamp::now()),
+        ..Known::default()
+    };
+    let looked = look(&mut session, &known).await.unwrap();
+    session.close().await;
+    assert_eq!(looked.missed, []);
+    let head = Head {
+        name: "shop".to_owned(),
+        from: "shop.sql".to_owned(),
+        of: known.made,
+        place: Place::of(Path::new("shop.sql"), Path::new(".")),
+        create_roles: Vec::new(),
+        database: None,
+        tried: true,
+    };
+    scenario(&head, &[looked])
+}
+
+/// Runs every check; gives what each that did not pass says, with its kind.
+async fn failing(plur: &Plur, scenario: &Scenario, database: &str) -> Vec<(&'static str, String)> {
+    let (counts, sessions, observed) =
+        (Counts::default(), Sessions::default(), Observed::default());
+    let (backup, environment, redactor) = (backup(), environment(), Redactor::default());
+    let mut failing = Vec::new();
+    for check in &scenario.checks {
+        let restored = Restored {
+            server: &plur.server,
+            run: &plur.run.id,
+            database,
+            backup: &backup,
+            counts: &counts,
+            sessions: &sessions,
+            observed: &observed,
+            folder: Path::new("."),
+            environment: &environment,
+            redactor: &redactor,
+            timeout: check.timeout,
+        };
+        match run::look(check, &restored).await {
+            Ok(seen) => {
+                let says = seen.all_findings().next();
+                failing.extend(says.map(|finding| (check.kind, format!("{finding:?}"))));
+            }
+            Err(unable) => failing.push((check.kind, format!("{unable:?}"))),
+        }
+    }
+    sessions.end().await;
+    failing
+}
+
+#[rstest]
+#[case(15)]
+#[case(17)]
+#[tokio::test]
+async fn the_scenario_holds_and_sees_what_changes(#[case] major: u32) {
+    on_empty(major, async |plur| {
+        plur.sql("plur", SHOP).await;
+        // A clone gets the rights that are kept, not those that are there by default.
+        let connect = "GRANT CONNECT, TEMPORARY ON DATABASE plur TO PUBLIC";
+        plur.sql("postgres", connect).await;
+        let text = written(plur).await;
+        let read = match parse(Path::new("shop.toml"), &text, &environment()) {
+            Ok(read) => read,
+            Err(mistakes) => panic!("{}\n{text}", mistakes.render(false)),
+        };
+        assert_eq!(failing(plur, &read, "plur").await, [], "{text}");
+        let mut wrong = Vec::new();
+        for (change, undo, kind) in FAULTS {
+            let database = plur.cloned().await;
+            plur.sql(&database, change).await;
+            let seen: BTreeSet<&str> = failing(plur, &read, &database)
+                .await
+                .into_iter()
+                .map(|one| one.0)
+                .collect();
+            if !seen.contains(kind) {
+                wrong.push(format!("{change}: {seen:?}"));
+            }
+            if !undo.is_empty() {
+                plur.sql("postgres", undo).await;
+            }
+            plur.sql(
+                "postgres",
+                &format!("DROP DATABASE {database} WITH (FORCE)"),
+            )
+            .await;
+        }
+        for change in HARMLESS {
+            let database = plur.cloned().await;
+            plur.sql(&database, change).await;
+            let seen = failing(plur, &read, &database).await;
+            if !seen.is_empty() {
+                wrong.push(format!("{change}: {seen:?}"));
+            }
+            plur.sql(
+                "postgres",
+                &format!("DROP DATABASE {database} WITH (FORCE)"),
+            )
+            .await;
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn history_is_told_by_what_the_database_says() {
+    on_empty(17, async |plur| {
+        plur.sql("plur", SHOP).await;
+        let endpoint = plur.server.endpoint();
+        let mut session = Session::superuser(endpoint, "plur", &Terms::default())
+            .await
+            .unwrap();
+        let found = append_only::look(&mut session).await.unwrap();
+        session.close().await;
+        let told: Vec<(String, Option<&str>, bool)> = found
+            .iter()
+            .map(|one| (one.table.to_string(), one.watermark.as_deref(), one.guarded))
+            .collect();
+        let name = |name: &str| name.to_owned();
+        assert_eq!(
+            told,
+            [
+                (name("shop.audit"), Some("id"), true),
+                (name("shop.events"), Some("id"), false),
+                (name("shop.payments"), Some("id"), false),
+            ]
+        );
+    })
+    .await;
+}

@@ -46,7 +46,8 @@ impl Score {
             .copied()
             .collect();
         // What somebody changed in a dump is not what its own entries say: the proof sees that too.
-        let in_dump = matches!(row, Row::Broken(_, fault) if matches!(fault.change, Change::Text { .. }));
+        let in_dump =
+            matches!(row, Row::Broken(_, fault) if matches!(fault.change, Change::Text { .. }));
         let named = |id: &&String| {
             must.iter().chain(may).any(|name| names(name, id)) || (in_dump && *id == "stage:proof")
         };

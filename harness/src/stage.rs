@@ -218,7 +218,16 @@ pub async fn proof(
     context: &Context,
 ) -> Staged<Counts> {
     let level = scenario.proof;
-    match proof::prove(server, backup, &scenario.restore, log, level, &context.listener).await {
+    match proof::prove(
+        server,
+        backup,
+        &scenario.restore,
+        log,
+        level,
+        &context.listener,
+    )
+    .await
+    {
         Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
         Ok(proof) => {
             let summary = proof.summary(level);

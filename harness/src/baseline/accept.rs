@@ -3,16 +3,14 @@
 use super::Database;
 use super::compare::{Area, Difference};
 use crate::catalog::Catalog;
+use crate::catalog::compare::{self as catalog, Scope, compare};
 
 /// Makes one thing of the baseline what it is now.
 pub fn accept(baseline: &mut Database, now: &Database, difference: &Difference) {
     let object = &difference.object;
     match (difference.area, difference.property.as_deref()) {
-        (Area::Rights | Area::Definition, None) => {
-            whole(&mut baseline.catalog, &now.catalog, object);
-        }
-        (Area::Rights | Area::Definition, Some(property)) => {
-            one(&mut baseline.catalog, &now.catalog, object, property);
+        (Area::Rights | Area::Definition, property) => {
+            definition(&mut baseline.catalog, &now.catalog, object, property);
         }
         (Area::History, _) => {
             put(&mut baseline.history, &now.history, object);
@@ -31,30 +29,13 @@ pub fn accept(baseline: &mut Database, now: &Database, difference: &Difference) 
     }
 }
 
-/// Takes an object as it is now, with all that belongs to it.
-fn whole(baseline: &mut Catalog, now: &Catalog, object: &str) {
-    let below = format!("{object} ");
-    let belongs = |name: &String| name == object || name.starts_with(&below);
-    baseline.objects.retain(|name, _| !belongs(name));
-    let new = now.objects.iter().filter(|(name, _)| belongs(name));
-    baseline
-        .objects
-        .extend(new.map(|(name, properties)| (name.clone(), properties.clone())));
-}
-
-/// Takes one property as it is now.
-fn one(baseline: &mut Catalog, now: &Catalog, object: &str, property: &str) {
-    let value = now.get(object, property).map(str::to_owned);
-    let Some(properties) = baseline.objects.get_mut(object) else {
-        return whole(baseline, now, object);
-    };
-    match value {
-        Some(value) => {
-            properties.insert(property.to_owned(), value);
-        }
-        None => {
-            properties.remove(property);
-        }
+/// Takes a change of the catalog, with what it stands for: the same on every partition, a table's sequences.
+fn definition(baseline: &mut Catalog, now: &Catalog, object: &str, property: Option<&str>) {
+    let changes = compare(baseline, now, &Scope::default()).into_iter();
+    let mut changes =
+        changes.filter(|change| change.object == object && change.property.as_deref() == property);
+    if let Some(change) = changes.next() {
+        catalog::accept(baseline, &change, now);
     }
 }
 

@@ -80,7 +80,9 @@ async fn of_source(
         Err(error) => {
             let hint = match error.lost {
                 true => "look at the address, and at `sslmode` and `sslrootcert` in it",
-                false => "the role must be let in, and may read all tables: `GRANT pg_read_all_data` to it",
+                false => {
+                    "the role must be let in, and may read all tables: `GRANT pg_read_all_data` to it"
+                }
             };
             err(&redactor.clean(&format!("cannot read {shown}: {error}\nhint: {hint}")));
             return exit_code::INCONCLUSIVE;

@@ -56,7 +56,7 @@ pub fn section(relations: &Relations) -> Section {
         let name = match tables.as_slice() {
             [one] => format!("{} is not hollow", one.name),
             _ => format!(
-                "tables with {} rows and more are not hollow",
+                "tables with more than {} rows are not hollow",
                 show_count(floor)
             ),
         };

@@ -42,11 +42,10 @@ fn attached(sides: &Sides<'_>, changes: &mut Vec<Change>) {
             What::Added => What::Removed,
             _ => What::Added,
         };
-        changes.retain(|change| {
-            let follows =
-                change.object == table && change.property.as_deref() == Some("partition bound");
+        let follows = |change: &Change| {
             let Some(part) = change.object.strip_prefix(&below) else {
-                return !follows;
+                return change.object == table
+                    && change.property.as_deref() == Some("partition bound");
             };
             let twin = match part.strip_prefix("inherited ") {
                 Some(part) => format!("{table} {part}"),
@@ -54,8 +53,11 @@ fn attached(sides: &Sides<'_>, changes: &mut Vec<Change>) {
             };
             let twin = copied.get(&(twin, change.property.clone(), other(change.what)));
             let same = twin.is_some_and(|twin| *twin == change.old.clone().or(change.new.clone()));
-            change.property.as_deref() != Some("partition of") && !same
-        });
+            change.property.as_deref() == Some("partition of") || same
+        };
+        let (following, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(changes).into_iter().partition(follows);
+        *changes = rest;
         for change in &mut *changes {
             if change.object == table && change.property.as_deref() == Some("partition of") {
                 let why = match change.what {
@@ -63,6 +65,7 @@ fn attached(sides: &Sides<'_>, changes: &mut Vec<Change>) {
                     _ => "it is no partition any more, and has lost what its parent gave it",
                 };
                 change.why = Some(why.to_owned());
+                change.with.extend(following.iter().flat_map(stands_for));
             }
         }
     }
@@ -78,6 +81,7 @@ fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
         .iter()
         .map(|change| (place(change), values(change)))
         .collect();
+    let mut following: BTreeMap<Place, Vec<_>> = BTreeMap::new();
     changes.retain(|change| {
         let owned_by = [sides.new, sides.old]
             .into_iter()
@@ -91,8 +95,24 @@ fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
             change.property.clone(),
             change.what,
         );
-        !all.contains(&(of_table, values(change)))
+        let follows = all.contains(&(of_table.clone(), values(change)));
+        if follows {
+            let list = following.entry(of_table).or_default();
+            list.extend(stands_for(change));
+        }
+        !follows
     });
+    for change in changes {
+        let more = following.remove(&place(change));
+        change.with.extend(more.unwrap_or_default());
+    }
+}
+
+/// What a change is about, with what is told by it already.
+fn stands_for(change: &Change) -> Vec<(String, Option<String>)> {
+    let mut all = vec![(change.object.clone(), change.property.clone())];
+    all.extend(change.with.iter().cloned());
+    all
 }
 
 /// Takes out of the changes those on partitions that their parent has too, and tells there how many there were.
@@ -101,7 +121,7 @@ fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
         .iter()
         .map(|change| (place(change), change))
         .collect();
-    let mut same: BTreeMap<Place, usize> = BTreeMap::new();
+    let mut same: BTreeMap<Place, Vec<&Change>> = BTreeMap::new();
     let mut kept = Vec::new();
     for change in changes {
         let mut top = change;
@@ -113,14 +133,16 @@ fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
         }
         match top == change {
             true => kept.push(change.clone()),
-            false => *same.entry(place(top)).or_default() += 1,
+            false => same.entry(place(top)).or_default().push(change),
         }
     }
     for change in &mut kept {
-        let Some(times) = same.get(&place(change)) else {
+        let Some(same) = same.get(&place(change)) else {
             continue;
         };
-        let on = match times {
+        let following = same.iter().flat_map(|change| stands_for(change));
+        change.with.extend(following);
+        let on = match same.len() {
             1 => "and the same on one partition".to_owned(),
             times => format!("and the same on {times} partitions"),
         };

@@ -1,5 +1,6 @@
 //! Compares two catalogs: what was added, removed, changed, and how grave that is.
 
+mod accept;
 mod deparse;
 mod excerpt;
 mod fold;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use super::{Catalog, Properties, SERVER};
 use crate::outcome::Finding;
 
+pub use accept::accept;
 pub use reach::{Effective, effective};
 pub use scope::{Scope, not_compared};
 
@@ -55,6 +57,8 @@ pub struct Change {
     pub weight: Weight,
     /// What it means, or why it is no failure.
     pub why: Option<String>,
+    /// What follows from it and is not told by itself, such as the same on each partition: object and property.
+    pub with: Vec<(String, Option<String>)>,
 }
 
 impl Change {
@@ -146,6 +150,7 @@ impl Sides<'_> {
             new: Some(rights.to_owned()),
             weight: Weight::Widened,
             why: Some("every role has it, with the new object".to_owned()),
+            with: Vec::new(),
         }));
         let parent = self.new.parent(object);
         if parent.is_some_and(|parent| !self.old.objects.contains_key(parent)) {
@@ -163,6 +168,7 @@ impl Sides<'_> {
             new: Some(whole(self.new, object, properties)),
             weight,
             why,
+            with: Vec::new(),
         });
     }
 
@@ -180,6 +186,7 @@ impl Sides<'_> {
             new: None,
             weight,
             why,
+            with: Vec::new(),
         });
     }
 
@@ -225,6 +232,7 @@ impl Sides<'_> {
                 new: new.cloned(),
                 weight: Weight::Broken,
                 why: None,
+                with: Vec::new(),
             };
             (change.weight, change.why) = weigh::property(&change, self);
             changes.push(change);

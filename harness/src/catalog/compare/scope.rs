@@ -7,9 +7,10 @@ use crate::catalog::{Catalog, DATABASE, DATABASE_SETTINGS, Properties, unreadabl
 /// What the second side can speak of. A dump without roles cannot say which attributes they have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// Roles whose attributes, memberships and settings are compared. `None`: of all roles, and the cluster's
-    /// tablespaces and rights on parameters.
+    /// Roles whose attributes, memberships and settings are compared; `None`: of all.
     pub roles: Option<BTreeSet<String>>,
+    /// What else all databases of a cluster share: tablespaces, rights on parameters.
+    pub cluster: bool,
     /// Who owns what.
     pub owners: bool,
     /// Grants, default privileges, effective rights.
@@ -25,6 +26,7 @@ impl Default for Scope {
     fn default() -> Self {
         Self {
             roles: None,
+            cluster: true,
             owners: true,
             privileges: true,
             database_settings: true,
@@ -62,7 +64,7 @@ impl Scope {
         }
         let of_cluster = object.starts_with("tablespace ") || object.starts_with("parameter ");
         !(of_database && !self.database_settings
-            || of_cluster && self.roles.is_some()
+            || of_cluster && !self.cluster
             || object.starts_with("default privileges ") && !self.privileges
             || object.starts_with("subscription ") && unread(unreadable::SUBSCRIPTIONS)
             || object.starts_with("graph ") && unread(unreadable::GRAPHS))
@@ -100,6 +102,12 @@ pub fn not_compared(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<(String,
                 "the other side does not hold these roles",
             );
         }
+    }
+    if !scope.cluster {
+        tell(
+            "tablespaces and rights on parameters",
+            "the other side holds nothing of the cluster",
+        );
     }
     if !scope.owners {
         tell("owners", "the other side does not hold them");

@@ -110,6 +110,7 @@ fn two_majors(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
 fn what_the_scope_leaves_out_is_not_compared_and_said() {
     let none = Scope {
         roles: Some(["boss".to_owned()].into()),
+        cluster: false,
         owners: false,
         privileges: false,
         database_settings: false,

@@ -155,6 +155,9 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
             ),
         };
     }
+    if name == "comment" && !sides.scope.comments {
+        return because(Weight::Note, "a comment does nothing");
+    }
     if object.starts_with("role ") {
         if name == "password" && old.is_none() && sides.new.get(object, "superuser").is_some() {
             return because(
@@ -166,7 +169,10 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
     }
     let other_version = sides.old.get(object, "version") != sides.new.get(object, "version");
     match (name, change.what) {
-        ("comment", _) if !sides.scope.comments => because(Weight::Note, "a comment does nothing"),
+        ("clustered", _) => because(
+            Weight::Note,
+            "it only says by which index CLUSTER ordered the rows",
+        ),
         _ if object == SERVER => because(Weight::Note, "the servers differ"),
         ("tablespace", _) => because(Weight::Note, "where it lies is the server's affair"),
         ("version", _) if object.starts_with("extension ") => because(

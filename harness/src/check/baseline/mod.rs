@@ -233,6 +233,7 @@ impl BaselineCheck {
             ignore: self.ignore.clone(),
             scope: Scope {
                 roles: Some(roles(was, now, backup)),
+                cluster: !backup.roles.is_empty(),
                 owners: backup.has_owners,
                 privileges: backup.has_privileges,
                 database_settings: backup.makes.iter().any(|name| name == restored.database),

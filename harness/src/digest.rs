@@ -98,11 +98,8 @@ pub fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
 /// The bytes of a SHA-256 as a number.
 fn limbs(bytes: &[u8]) -> [u64; 4] {
     let mut limbs = [0; 4];
-    for (limb, bytes) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
-        *limb = bytes
-            .iter()
-            .rev()
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    for (limb, bytes) in limbs.iter_mut().zip(bytes.as_chunks().0) {
+        *limb = u64::from_le_bytes(*bytes);
     }
     limbs
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How much is proven; each level holds the one below it.
+/// How much of the backup is proven to be in the database, without any check: `full`, which is the
+/// default, `counts`, `objects` or `off`. Each holds what is behind it in this list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -13,7 +14,8 @@ pub enum Level {
     Objects,
     /// And every table holds as many rows.
     Counts,
-    /// And these rows have the same values.
+    /// And these rows have the same values, every one; so have sequences and large objects, and
+    /// materialized views are filled.
     #[default]
     Full,
 }

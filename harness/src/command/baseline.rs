@@ -145,7 +145,7 @@ async fn of_source(
 /// Reads a database by several sessions of one snapshot.
 async fn read(
     first: &mut Session,
-    more: &mut Vec<Session>,
+    more: &mut [Session],
     mut append_only: Vec<QualifiedName>,
 ) -> Result<Database, DatabaseError> {
     let recognised = append_only::look(first).await?;

@@ -42,7 +42,8 @@ impl<'a> Words<'a> {
             Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
         };
         // Of a wide table, or with names in another encoding, they end before the statement does.
-        let ends_with_stdin = text.len() < whole.len() && from_stdin(whole);
+        // With nothing between them the last words are no part of a comment or a quoted name.
+        let ends_with_stdin = text.len() < whole.len() && whole.ends_with(b") FROM stdin;");
         let tokens: Vec<&str> = tokens(text).take(400).collect();
         let words = tokens.iter().map(|token| known(token)).collect();
         Self {

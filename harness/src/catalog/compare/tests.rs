@@ -142,6 +142,7 @@ fn what_the_scope_leaves_out_is_not_compared_and_said() {
         said,
         [
             "attributes, memberships and settings of app, god, rw",
+            "tablespaces and rights on parameters",
             "owners",
             "grants",
             "properties, rights and settings of the database",

@@ -118,7 +118,8 @@ async fn written(server: &ThrowawayServer, database: &str, mut arguments: Vec<St
         client.stdout.read_to_end(&mut bytes),
         client.stderr.read_to_string(&mut messages)
     );
-    (read.unwrap(), heard.unwrap());
+    read.unwrap();
+    heard.unwrap();
     assert_eq!(client.end.wait().await.unwrap(), Some(0), "{messages}");
     bytes
 }

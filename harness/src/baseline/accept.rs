@@ -15,7 +15,9 @@ pub fn accept(baseline: &mut Database, now: &Database, difference: &Difference) 
         (Area::History, _) => {
             put(&mut baseline.history, &now.history, object);
         }
-        (Area::Rows, _) if object == "large objects" => baseline.large_objects = now.large_objects,
+        (Area::Rows, _) if object == "large objects" => {
+            baseline.large_objects = now.large_objects.clone();
+        }
         (Area::Rows, _) => put(&mut baseline.rows, &now.rows, object),
         (Area::Sequences, _) => put(&mut baseline.sequences, &now.sequences, object),
     }

@@ -233,16 +233,16 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
             }
         }
     }
-    let (before, after) = (was.large_objects, now.large_objects);
-    if after < before || terms.exact && after != before {
+    let (before, after) = (&was.large_objects, &now.large_objects);
+    if let Judged::Wrong(actual) = judge(before, after, terms.exact) {
         let finding = Finding::about(
             "large objects",
-            format!("{} of them", show_count(before)),
-            format!("{} of them", show_count(after)),
+            format!("{} of them, as they were", show_count(before.count)),
+            actual.replace("rows", "of them"),
         );
         tell(
             "large objects",
-            !any(&terms.may_shrink, "large objects"),
+            terms.exact || !any(&terms.may_shrink, "large objects"),
             finding,
         );
     }

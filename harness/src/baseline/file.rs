@@ -37,8 +37,9 @@ struct Wire {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct WireDatabase {
-    #[serde(default)]
-    large_objects: u64,
+    /// Written as rows are.
+    #[serde(default = "no_rows")]
+    large_objects: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not_read: Vec<String>,
     /// `120 rows`, or `120 rows` and their digest.
@@ -74,7 +75,8 @@ struct WireDifference {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct WireHistory {
-    watermark: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    watermark: Option<String>,
     columns: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     up_to: Option<String>,
@@ -113,13 +115,10 @@ pub fn write(baseline: &Baseline) -> Result<String, String> {
 }
 
 fn to_wire(database: &Database) -> WireDatabase {
-    let rows = database.rows.iter().map(|(table, rows)| {
-        let digest = rows.digest.as_ref().map(|digest| format!(" {digest}"));
-        (
-            table.clone(),
-            format!("{} rows{}", rows.count, digest.unwrap_or_default()),
-        )
-    });
+    let rows = database
+        .rows
+        .iter()
+        .map(|(table, rows)| (table.clone(), shown(rows)));
     let history = database.history.iter().map(|(table, history)| {
         let (up_to, sealed) = history
             .sealed
@@ -146,7 +145,7 @@ fn to_wire(database: &Database) -> WireDatabase {
         hint: one.finding.hint.clone(),
     });
     WireDatabase {
-        large_objects: database.large_objects,
+        large_objects: shown(&database.large_objects),
         not_read: database.not_read.clone(),
         rows: rows.collect(),
         sequences: database.sequences.clone(),
@@ -204,7 +203,7 @@ pub fn parse(text: &str) -> Result<Baseline, String> {
 
 fn from_wire(wire: WireDatabase) -> Result<Database, String> {
     let rows = wire.rows.into_iter().map(|(table, text)| {
-        let rows = rows(&text).ok_or_else(|| {
+        let rows = rows_of(&text).ok_or_else(|| {
             format!("rows of {table}: expected `120 rows`, or these and a digest, found `{text}`")
         })?;
         Ok((table, rows))
@@ -255,13 +254,28 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
         history: history.collect::<Result<_, String>>()?,
         catalog: catalog::file::from_table(&wire.catalog)?,
         sequences: wire.sequences,
-        large_objects: wire.large_objects,
+        large_objects: rows_of(&wire.large_objects).ok_or_else(|| {
+            format!(
+                "large-objects: expected `2 rows`, found `{}`",
+                wire.large_objects
+            )
+        })?,
         not_read: wire.not_read,
     })
 }
 
+/// Writes `120 rows`, with their digest where there is one.
+fn shown(rows: &Rows) -> String {
+    let digest = rows.digest.as_ref().map(|digest| format!(" {digest}"));
+    format!("{} rows{}", rows.count, digest.unwrap_or_default())
+}
+
+fn no_rows() -> String {
+    "0 rows".to_owned()
+}
+
 /// Reads `120 rows`, with or without a digest behind it.
-fn rows(text: &str) -> Option<Rows> {
+fn rows_of(text: &str) -> Option<Rows> {
     let (count, rest) = text.split_once(" rows")?;
     let digest = match rest.strip_prefix(' ') {
         Some(digest) if digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()) => {
@@ -305,14 +319,14 @@ mod tests {
             let mut digest = RowsDigest::default();
             digest.add(value.as_bytes());
             let sealed = up_to.map(|up_to| Sealed { up_to, rows: digest });
-            let history = History { watermark: value.clone(), columns: vec![value.clone()], sealed, newest };
+            let history = History { watermark: Some(value.clone()), columns: vec![value.clone()], sealed, newest };
             let mut database = Database {
                 rows: rows
                     .into_iter()
                     .map(|(table, (count, digests))| (table, Rows { count, digest: digests.then(|| digest.sum()) }))
                     .collect(),
                 sequences,
-                large_objects: 3,
+                large_objects: Rows { count: 3, digest: Some(digest.sum()) },
                 not_read: vec![value.clone()],
                 ..Database::default()
             };

@@ -25,8 +25,8 @@ const KEPT: usize = 16;
 /// The history of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// The column that grows.
-    pub watermark: String,
+    /// The column that grows; none where every row is known one by one.
+    pub watermark: Option<String>,
     /// The columns whose values are held, in their order: all that the table had.
     pub columns: Vec<String>,
     /// The rows that are sealed, and up to which value of the watermark; `None` where all are among the newest.
@@ -79,7 +79,8 @@ pub async fn watermark(
         .await
 }
 
-/// Takes the history of a table with so many rows; `None` where no column of it grows.
+/// Takes the history of a table with so many rows; `None` where no column of it grows, and it has too many rows to
+/// know each.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -89,16 +90,13 @@ pub async fn take(
     rows: u64,
 ) -> Result<Option<History>, DatabaseError> {
     let name = &table.name;
-    let Some(watermark) = watermark(session, name).await? else {
-        return Ok(None);
-    };
-    let column = quote_ident(&watermark);
+    let watermark = watermark(session, name).await?;
     let newest = (rows / 100).clamp(NEWEST.0, NEWEST.1);
-    let up_to = session
-        .value(&format!(
-            "SELECT {column}::pg_catalog.text FROM ONLY {name} ORDER BY {column} DESC OFFSET {newest} LIMIT 1"
-        ))
-        .await?;
+    let up_to = match &watermark {
+        None if rows > NEWEST.1 => return Ok(None),
+        None => None,
+        Some(column) => highest(session, name, &quote_ident(column), newest).await?,
+    };
     let mut history = History {
         watermark,
         columns: table.columns.clone(),
@@ -119,6 +117,20 @@ pub async fn take(
         history.sealed = Some(Sealed { up_to, rows });
     }
     Ok(Some(history))
+}
+
+/// The highest value of the watermark below the newest rows, as the server writes it; `None` where there are no more.
+async fn highest(
+    session: &mut Session,
+    name: &str,
+    column: &str,
+    newest: u64,
+) -> Result<Option<String>, DatabaseError> {
+    session
+        .value(&format!(
+            "SELECT {column}::pg_catalog.text FROM ONLY {name} ORDER BY {column} DESC OFFSET {newest} LIMIT 1"
+        ))
+        .await
 }
 
 /// The beginning of a row's SHA-256.
@@ -153,18 +165,19 @@ impl History {
     }
 
     fn below(&self, table: &str, up_to: &str) -> String {
-        let column = quote_ident(&self.watermark);
+        let column = self.watermark.as_deref().unwrap_or_default();
         format!(
-            "COPY ({} WHERE {column} <= {}) TO STDOUT",
+            "COPY ({} WHERE {} <= {}) TO STDOUT",
             self.select(table),
+            quote_ident(column),
             quote_literal(up_to)
         )
     }
 
     fn above(&self, table: &str, up_to: Option<&str>) -> String {
-        let column = quote_ident(&self.watermark);
-        let newer = up_to.map_or(String::new(), |value| {
-            format!(" WHERE {column} > {}", quote_literal(value))
+        let newer = self.watermark.as_ref().zip(up_to);
+        let newer = newer.map_or(String::new(), |(column, value)| {
+            format!(" WHERE {} > {}", quote_ident(column), quote_literal(value))
         });
         format!("COPY ({}{newer}) TO STDOUT", self.select(table))
     }
@@ -230,7 +243,8 @@ impl History {
         const FORGED: &str = "somebody edited or removed history: compare the table with an older backup before this one is trusted";
         let sealed = self.sealed.as_ref().map(|sealed| sealed.rows);
         if let Some(was) = sealed.filter(|was| was != now) {
-            let up_to = format!("up to the watermark `{}`", self.watermark);
+            let column = self.watermark.as_deref().unwrap_or_default();
+            let up_to = format!("up to the watermark `{column}`");
             return Some(match now.count.cmp(&was.count) {
                 std::cmp::Ordering::Less => (
                     format!(
@@ -304,7 +318,7 @@ mod tests {
         #[case] wrong: Option<&str>,
     ) {
         let history = History {
-            watermark: "id".to_owned(),
+            watermark: Some("id".to_owned()),
             columns: vec!["id".to_owned()],
             sealed: Some(Sealed {
                 up_to: "2".to_owned(),

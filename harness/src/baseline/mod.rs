@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::catalog::Catalog;
+use crate::digest::RowsDigest;
 use compare::Difference;
 use history::History;
 
@@ -51,19 +52,30 @@ pub struct Database {
     pub history: BTreeMap<String, History>,
     /// What the drill that saw this found to be wrong against its baseline; none in a baseline itself.
     pub differences: Vec<Difference>,
-    /// How many large objects there were.
-    pub large_objects: u64,
+    /// The large objects; each is a row of its number and the digest of its content.
+    pub large_objects: Rows,
     /// What could not be read, and why.
     pub not_read: Vec<String>,
 }
 
 /// The rows of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     /// How many.
     pub count: u64,
     /// The sum of their digests, where it was taken.
     pub digest: Option<String>,
+}
+
+impl Rows {
+    /// Rows with their digest.
+    #[must_use]
+    pub fn of(digest: &RowsDigest) -> Self {
+        Self {
+            count: digest.count,
+            digest: Some(digest.sum()),
+        }
+    }
 }
 
 impl Baseline {

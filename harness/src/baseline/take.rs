@@ -10,6 +10,7 @@ use super::{Database, Rows};
 use crate::catalog::Catalog;
 use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
 use crate::digest;
+use crate::proof::large_objects;
 
 /// A table that has storage of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +114,20 @@ pub async fn take(sessions: &mut [&mut Session], wish: &Wish) -> Result<Database
             sequences.insert(name.clone(), value);
         }
     }
-    let large_objects = first
-        .count("SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata")
-        .await?;
+    // Their content is the superuser's to read.
+    let content = wish.digests && is_superuser(first).await?;
+    let large_objects = match content {
+        true => Rows::of(&large_objects::digest(first).await?),
+        false => Rows {
+            count: first
+                .count("SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata")
+                .await?,
+            digest: None,
+        },
+    };
+    if wish.digests && !content && large_objects.count > 0 {
+        not_read.push("content of large objects: only a superuser may read it".to_owned());
+    }
     let grows: BTreeSet<String> = wish.append_only.iter().map(ToString::to_string).collect();
     let queue = Mutex::new(VecDeque::from(tables));
     let readers = sessions
@@ -145,6 +157,13 @@ pub async fn take(sessions: &mut [&mut Session], wish: &Wish) -> Result<Database
         large_objects,
         not_read,
     })
+}
+
+async fn is_superuser(session: &mut Session) -> Result<bool, DatabaseError> {
+    let value = session
+        .value("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER")
+        .await?;
+    Ok(value.as_deref() == Some("t"))
 }
 
 type Read = (Vec<(String, Rows)>, Vec<(String, Option<History>)>);
@@ -201,10 +220,7 @@ async fn count(session: &mut Session, table: &Table, digests: bool) -> Result<Ro
         some => format!(" ({})", some.join(", ")),
     };
     let digest = digest::of_copy(session, &format!("COPY {name}{columns} TO STDOUT")).await?;
-    Ok(Rows {
-        count: digest.count,
-        digest: Some(digest.sum()),
-    })
+    Ok(Rows::of(&digest))
 }
 
 /// Reads a list of names, as the server writes it in JSON.

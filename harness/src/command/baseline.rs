@@ -17,7 +17,7 @@ use crate::cli;
 use crate::context::Context;
 use crate::database::{DatabaseError, QualifiedName, Session, Terms};
 use crate::exit_code;
-use crate::init::append_only;
+use crate::init;
 use crate::input::Environment;
 use crate::outcome::{Finding, Outcome, Stage};
 use crate::process::{self, Input, Program};
@@ -148,8 +148,7 @@ async fn read(
     more: &mut [Session],
     mut append_only: Vec<QualifiedName>,
 ) -> Result<Database, DatabaseError> {
-    let recognised = append_only::look(first).await?;
-    append_only.extend(recognised.into_iter().map(|one| one.table));
+    append_only.extend(init::growing(first).await?);
     let wish = Wish {
         append_only,
         digests: true,

@@ -332,6 +332,21 @@ pub struct History {
     lock: Option<(QualifiedName, &'static str)>,
 }
 
+impl History {
+    /// The table, where each version has a row of its own that stays as it is.
+    #[must_use]
+    pub fn grows(&self) -> Option<&QualifiedName> {
+        let one_row = matches!(
+            self.tool.keeps,
+            Keeps::Versions {
+                newest_only: true,
+                ..
+            }
+        );
+        (!one_row).then_some(&self.table)
+    }
+}
+
 const COLUMNS: &str = "
 SELECT a.attname FROM pg_catalog.pg_attribute a
  WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped";

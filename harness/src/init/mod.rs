@@ -144,11 +144,11 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
             .map(|(table, error)| (format!("rows of {table}"), error.to_string()))
             .collect(),
     };
+    let migrations = to
+        .at("migrations", async |s| migration::look(s, relations).await)
+        .await?;
     let mut sections = vec![
-        migration::section(
-            &to.at("migrations", async |s| migration::look(s, relations).await)
-                .await?,
-        ),
+        migration::section(&migrations),
         extension::section(
             &to.at("extensions", async |s| extension::look(s).await)
                 .await?,
@@ -215,17 +215,33 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
         sections,
         missed: to.missed,
         inhabited: relations.all.iter().any(|one| !one.foreign),
-        append_only: history
-            .into_iter()
-            .filter(|one| one.watermark.is_some())
-            .map(|one| one.table)
-            .collect(),
+        append_only: grown(&history, &migrations),
         passing: relations
             .tables()
             .filter(|one| rows::is_passing(&one.name.name))
             .map(|one| one.name.clone())
             .collect(),
     })
+}
+
+/// Finds the tables that only grow: those whose rows are added and never changed, and histories of migrations.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn growing(session: &mut Session) -> Result<Vec<QualifiedName>, DatabaseError> {
+    let relations = relation::look(session).await?;
+    let history = append_only::among(session, &relations).await?;
+    let migrations = migration::look(session, &relations).await?;
+    Ok(grown(&history, &migrations))
+}
+
+fn grown(
+    history: &[append_only::AppendOnly],
+    migrations: &[migration::History],
+) -> Vec<QualifiedName> {
+    let migrations = migrations.iter().filter_map(migration::History::grows);
+    let tables = history.iter().map(|one| &one.table).chain(migrations);
+    tables.cloned().collect()
 }
 
 /// Looks at a database, and takes its baseline: by all sessions, which see the same snapshot.

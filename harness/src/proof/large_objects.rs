@@ -17,7 +17,10 @@ SELECT m.oid, l.pageno, pg_catalog.encode(l.data, 'hex')
  ORDER BY m.oid, l.pageno) TO STDOUT";
 
 /// Digests the large objects of a database, each as a row of its number and the digest of its bytes.
-pub(super) async fn digest(session: &mut Session) -> Result<RowsDigest, DatabaseError> {
+///
+/// # Errors
+/// When the session's role is no superuser, or is gone.
+pub async fn digest(session: &mut Session) -> Result<RowsDigest, DatabaseError> {
     let mut all = All::default();
     session.copy_out(PAGES, |row| all.page(row)).await?;
     all.end();

@@ -8,7 +8,7 @@
 
 mod anew;
 mod fields;
-mod large_objects;
+pub mod large_objects;
 pub mod objects;
 pub mod rows;
 mod sequences;

@@ -555,8 +555,10 @@ impl Gather {
                 .any(|start| name.starts_with(start))
         });
         if let Some(encoding) = &encoding {
+            // The head of the next database's dump still stands in this one: the first one counts.
             let encodings = &mut self.contents.encodings;
-            encodings.insert(self.database.clone(), encoding.clone());
+            let own = encodings.entry(self.database.clone());
+            own.or_insert_with(|| encoding.clone());
         }
         if self.contents.encoding.is_none() {
             self.contents.encoding = encoding;

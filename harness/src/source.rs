@@ -43,6 +43,8 @@ impl Address {
             "this is no address of a database: expected `postgres://user@host:5432/database`"
                 .to_owned()
         };
+        // Clients of libpq take an address without a host where `host` names a socket's folder.
+        let text = &text.replacen("@/", "@localhost/", 1);
         let mut url = reqwest::Url::parse(text).map_err(|_| wrong())?;
         let password = url
             .password()
@@ -204,6 +206,7 @@ mod tests {
         Some("s3cret@x")
     )]
     #[case("postgresql://u@db/app", "postgresql://u@db/app", None)]
+    #[case("postgres://u@/app?host=/run/postgresql", "postgres://u@localhost/app?host=/run/postgresql", None)]
     fn the_password_is_not_shown(
         #[case] text: &str,
         #[case] shown: &str,

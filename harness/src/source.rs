@@ -206,7 +206,11 @@ mod tests {
         Some("s3cret@x")
     )]
     #[case("postgresql://u@db/app", "postgresql://u@db/app", None)]
-    #[case("postgres://u@/app?host=/run/postgresql", "postgres://u@localhost/app?host=/run/postgresql", None)]
+    #[case(
+        "postgres://u@/app?host=/run/postgresql",
+        "postgres://u@localhost/app?host=/run/postgresql",
+        None
+    )]
     fn the_password_is_not_shown(
         #[case] text: &str,
         #[case] shown: &str,

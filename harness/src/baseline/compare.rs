@@ -113,7 +113,7 @@ pub fn compare(
     definitions(&was.catalog, &now.catalog, terms, &mut compared);
     histories(rewritten, terms, &mut compared);
     rows(was, now, terms, &mut compared);
-    sequences(was, now, &mut compared);
+    sequences(was, now, terms.exact, &mut compared);
     let by = |one: &Difference, other: &Difference| {
         (one.area, &one.object, &one.property).cmp(&(other.area, &other.object, &other.property))
     };
@@ -278,7 +278,7 @@ fn judge(before: &Rows, after: &Rows, exact: bool) -> Judged {
     }
 }
 
-fn sequences(was: &Database, now: &Database, compared: &mut Compared) {
+fn sequences(was: &Database, now: &Database, exact: bool, compared: &mut Compared) {
     for (sequence, before) in &was.sequences {
         let object = format!("sequence {sequence}");
         let (Some(definition), Some(_)) = (
@@ -297,7 +297,7 @@ fn sequences(was: &Database, now: &Database, compared: &mut Compared) {
             Some(after) if down => after > *before,
             Some(after) => after < *before,
         };
-        if back && !cycles {
+        if back && (exact || !cycles) {
             let actual = after.map_or("it was never used".to_owned(), |after| after.to_string());
             compared.differences.push(Difference {
                 area: Area::Sequences,

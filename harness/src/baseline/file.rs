@@ -31,6 +31,8 @@ struct Wire {
     server: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dump_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    against: Option<String>,
     database: BTreeMap<String, WireDatabase>,
 }
 
@@ -103,6 +105,7 @@ pub fn write(baseline: &Baseline) -> Result<String, String> {
         from: baseline.from.clone(),
         server: baseline.server.clone(),
         dump_sha256: baseline.dump.clone(),
+        against: baseline.against.clone(),
         database,
     };
     let mut text = toml::to_string_pretty(&wire).map_err(|error| error.to_string())?;
@@ -197,6 +200,7 @@ pub fn parse(text: &str) -> Result<Baseline, String> {
         from: wire.from,
         server: wire.server,
         dump: wire.dump_sha256,
+        against: wire.against,
         databases,
     })
 }
@@ -303,6 +307,7 @@ mod tests {
             from: "database orders".to_owned(),
             server: "17.6".to_owned(),
             dump: None,
+            against: None,
             databases: [("orders".to_owned(), database)].into(),
         }
     }

@@ -35,6 +35,8 @@ pub struct Baseline {
     /// SHA-256 of the dump that was made of the same snapshot. With it the baseline is a manifest: it speaks
     /// of the very rows that are in the dump.
     pub dump: Option<String>,
+    /// Of what a drill saw: SHA-256 of the baseline file that it was held against.
+    pub against: Option<String>,
     /// The databases, by name.
     pub databases: BTreeMap<String, Database>,
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::{Baseline, Database, file};
 use crate::outcome::{BackupFacts, DrillResult, ServerFacts};
@@ -16,7 +17,14 @@ use crate::verdict::Verdict;
 
 /// Databases as checks saw them, while the drill runs.
 #[derive(Debug, Default)]
-pub struct Observed(Mutex<(BTreeMap<String, Database>, Option<PathBuf>)>);
+pub struct Observed(Mutex<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    databases: BTreeMap<String, Database>,
+    against: Option<String>,
+    record: Option<PathBuf>,
+}
 
 /// What a drill saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,28 +36,39 @@ pub struct Seen {
 }
 
 impl Observed {
-    /// Notes what a database looks like, and where that is to be kept.
-    pub fn note(&self, name: &str, database: Database, record: Option<PathBuf>) {
+    /// Notes what a database looks like, the SHA-256 of the file that it was held against, and where what was seen is to
+    /// be kept.
+    pub fn note(
+        &self,
+        name: &str,
+        database: Database,
+        against: Option<String>,
+        record: Option<PathBuf>,
+    ) {
         // A panic elsewhere leaves whole databases in it, or none.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.0.insert(name.to_owned(), database);
-        all.1 = record.or(all.1.take());
+        // Of several checks of one database, the one against a file is what `accept` is about.
+        if against.is_some() || !all.databases.contains_key(name) {
+            all.databases.insert(name.to_owned(), database);
+        }
+        all.against = against.or(all.against.take());
+        all.record = record.or(all.record.take());
     }
 
     /// Gives what was seen; `None` where no check looked at a whole database.
     #[must_use]
     pub fn seen(&self, backup: &BackupFacts, server: &ServerFacts) -> Option<Seen> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (databases, record) = (&all.0, &all.1);
-        (!databases.is_empty()).then(|| Seen {
+        (!all.databases.is_empty()).then(|| Seen {
             baseline: Baseline {
                 taken: backup.made.map_or_else(Timestamp::now, |(made, _)| made),
                 from: backup.origin.clone(),
                 server: server.version.clone(),
                 dump: None,
-                databases: databases.clone(),
+                against: all.against.clone(),
+                databases: all.databases.clone(),
             },
-            record: record.clone(),
+            record: all.record.clone(),
         })
     }
 }
@@ -67,6 +86,12 @@ pub fn keep(result: &DrillResult, verdict: Verdict) -> Result<Option<PathBuf>, S
         return Ok(None);
     };
     save(path, baseline).map(|()| Some(path.clone()))
+}
+
+/// The SHA-256 of a file's text, as [`Baseline::against`] has it.
+#[must_use]
+pub fn digest_of(text: &str) -> String {
+    crate::redact::hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Writes a baseline; the file appears whole or stays as it was.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{err, out};
 use crate::baseline::accept::accept;
 use crate::baseline::compare::Difference;
-use crate::baseline::observed::save;
+use crate::baseline::observed::{digest_of, save};
 use crate::baseline::{Baseline, file};
 use crate::check::baseline::BaselineCheck;
 use crate::check::common::COMMON_KEYS;
@@ -46,6 +46,18 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
     ) else {
         return exit_code::INCONCLUSIVE;
     };
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    if seen
+        .against
+        .as_ref()
+        .is_some_and(|against| *against != digest_of(&text))
+    {
+        err(&format!(
+            "{} is not what the drill was held against: it was changed since\nhint: run the drill again, then this",
+            path.display()
+        ));
+        return exit_code::INCONCLUSIVE;
+    }
     out(&format!(
         "{} as of {}\nagainst what the drill saw in {} as of {}\n",
         path.display(),
@@ -55,7 +67,11 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
     ));
     let (accepted, left) = go_through(&mut baseline, &mut seen, arguments);
     if accepted > 0 {
-        let written = save(&path, &baseline).and_then(|()| save(&seen_path, &seen));
+        let written = save(&path, &baseline).and_then(|()| {
+            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            seen.against = Some(digest_of(&text));
+            save(&seen_path, &seen)
+        });
         if let Err(why) = written {
             err(&why);
             return exit_code::INCONCLUSIVE;
@@ -100,6 +116,7 @@ fn go_through(
             };
             match answer {
                 Answer::Accept => {
+                    out("  accepted\n");
                     accept(was, now, &difference);
                     accepted += 1;
                     continue;

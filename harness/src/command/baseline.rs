@@ -131,6 +131,7 @@ async fn of_source(
                 from: redactor.clean(&from),
                 server: version,
                 dump,
+                against: None,
                 databases: [(name, database)].into(),
             };
             write(&baseline, &path, arguments.with_dump.as_deref())
@@ -169,13 +170,28 @@ async fn dump(
         return Err("the server exports no snapshot, so that a dump would speak of another moment\nhint: take both from the primary, without a pooler between".to_owned());
     };
     let file = std::path::absolute(file).map_err(|error| error.to_string())?;
+    // A dump that did not end has no name that anybody could take for a backup's.
+    let mut unfinished = file.clone().into_os_string();
+    unfinished.push(".part");
+    let unfinished = PathBuf::from(unfinished);
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    if !folder.is_dir() {
+        return Err(format!(
+            "there is no folder {}\nhint: make it, or name a file elsewhere",
+            folder.display()
+        ));
+    }
+    let program = match program.components().count() {
+        1 => program.to_owned(),
+        _ => std::path::absolute(program).map_err(|error| error.to_string())?,
+    };
     let ending = file
         .extension()
         .map(|ending| ending.to_string_lossy().into_owned());
     let mut arguments = vec![
         format!("--dbname={}", source.address().shown()),
         format!("--snapshot={snapshot}"),
-        format!("--file={}", file.display()),
+        format!("--file={}", unfinished.display()),
     ];
     arguments.extend(match ending.as_deref() {
         Some("dump") => vec!["--format=custom".to_owned()],
@@ -188,7 +204,7 @@ async fn dump(
     });
     let output = process::run(
         Program {
-            path: program.to_owned(),
+            path: program,
             arguments,
             environment: source.address().environment(environment),
             input: Input::Nothing,
@@ -199,6 +215,8 @@ async fn dump(
     .await
     .map_err(|error| format!("{error}\nhint: name a pg_dump with `--pg-dump`"))?;
     if !output.status.success() {
+        // It may not even have begun it.
+        let _ = std::fs::remove_file(&unfinished);
         return Err(format!(
             "pg_dump ended with {}: {}\nhint: it must be no older than the server, {}; name one with `--pg-dump`",
             output.status,
@@ -206,6 +224,8 @@ async fn dump(
             source.version
         ));
     }
+    std::fs::rename(&unfinished, &file)
+        .map_err(|error| format!("cannot name the dump {}: {error}", file.display()))?;
     let read = tokio::task::spawn_blocking(move || {
         use sha2::Digest as _;
         use std::io::BufRead as _;
@@ -341,6 +361,7 @@ async fn restored(
         from: facts.origin,
         server: server.facts().version.clone(),
         dump: None,
+        against: None,
         databases,
     })
 }
@@ -388,7 +409,8 @@ fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> u8 {
     }
     out(&match dump {
         Some(dump) => format!(
-            "dump: {}\nmanifest: {}\nnext: keep them together, and drill with `[[check.baseline]] manifest = true`",
+            "dump: {}\nmanifest: {}\nnext: keep them together, and drill with `[[check.baseline]] manifest = true`; the dump holds no roles: keep \
+             `pg_dumpall --globals-only` with it, or name them in `[restore] create-roles`",
             dump.display(),
             path.display()
         ),

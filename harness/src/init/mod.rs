@@ -52,7 +52,7 @@ use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::source::Source;
 use crate::stage::{self, Stopped, told};
-use block::Block;
+use block::{Block, State};
 use place::Place;
 use section::Section;
 use write::Head;
@@ -292,6 +292,17 @@ fn baseline(looked: &Looked, file: &Path) -> Section {
     section
 }
 
+/// Why the baseline does not hold, where it was left out.
+fn baseline_left_out(looked: &[Looked]) -> Option<String> {
+    let sections = looked.iter().flat_map(|one| &one.sections);
+    let blocks = sections.flat_map(|section| &section.blocks);
+    let mut baselines = blocks.filter(|block| block.kind == "baseline");
+    baselines.find_map(|block| match &block.state {
+        State::LeftOut(reason) => Some(reason.clone()),
+        State::Stands | State::Weaker(_) => None,
+    })
+}
+
 /// What is wanted.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -405,8 +416,10 @@ pub async fn from_backup(
         from: facts.origin.clone(),
         server: server.facts().version.clone(),
         dump: None,
+        against: None,
         databases: BTreeMap::new(),
     };
+    let of_source = source.is_some();
     if let Some(source) = source {
         from = source.address;
         baseline.taken = Timestamp::now();
@@ -465,6 +478,32 @@ pub async fn from_backup(
         backup: &facts,
     };
     verify::verify(&ground, &mut looked).await?;
+    // A backup is of another moment than the database itself: then its own state is what can be held.
+    if of_source
+        && let Some(reason) = baseline_left_out(&looked)
+        && let (Some(name), Some(one)) = (&log.database, looked.first_mut())
+    {
+        let (_, database) = restored(server, name, &known).await.map_err(unable)?;
+        baseline.from.clone_from(&facts.origin);
+        baseline.databases = [(name.clone(), database)].into();
+        save(
+            &ground
+                .run
+                .folder
+                .join(wish.baseline.file_name().unwrap_or_default()),
+            &baseline,
+        )
+        .map_err(Stopped::error)?;
+        one.sections.pop();
+        let mut section = self::baseline(one, &wish.baseline);
+        for block in &mut section.blocks {
+            block.state = State::Weaker(format!(
+                "it is taken of the backup and not of the database, which differs: {reason}"
+            ));
+        }
+        one.sections.push(section);
+        verify::verify(&ground, &mut looked).await?;
+    }
     Ok(Made {
         text: write::scenario(&head, &looked),
         baseline,
@@ -505,6 +544,7 @@ pub async fn from_source(wish: &Wish, source: Seen<'_>) -> Result<Made, Stopped>
             from: format!("database {} of {}", source.database, source.address),
             server: source.version,
             dump: None,
+            against: None,
             databases: [(source.database, database)].into(),
         },
         looked,

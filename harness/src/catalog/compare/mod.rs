@@ -213,7 +213,9 @@ impl Sides<'_> {
                 (_, None) => What::Removed,
                 _ => What::Changed,
             };
-            if name == "columns" && same_order(old, new) {
+            // What a publication sends is no order of columns.
+            let of_relation = !object.starts_with("publication ");
+            if name == "columns" && of_relation && same_order(old, new) {
                 continue;
             }
             if let (Some(old), Some(new)) = (old, new)

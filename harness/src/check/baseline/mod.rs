@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::baseline::compare::{Area, Compared, Terms, compare};
+use crate::baseline::observed::digest_of;
 use crate::baseline::take::{self, Wish};
 use crate::baseline::{Baseline, Database, file};
 use crate::catalog::compare::{Scope, not_compared};
@@ -172,7 +173,13 @@ impl Check for BaselineCheck {
                 Vec::new(),
             ),
         };
-        restored.observed.note(restored.database, now, record);
+        let against = self.file.as_ref().and_then(|path| {
+            let text = std::fs::read_to_string(restored.folder.join(path)).ok()?;
+            Some(digest_of(&text))
+        });
+        restored
+            .observed
+            .note(restored.database, now, against, record);
         Ok(observation)
     }
 }
@@ -247,7 +254,9 @@ impl BaselineCheck {
         // What was packed after it was written has another digest; its rows are compared all the same.
         let packed = restored.backup.uncompressed_bytes.is_some();
         let dump = held.dump.as_ref().filter(|_| self.manifest && !packed)?;
-        (*dump != restored.backup.sha256).then(|| {
+        let parts = restored.backup.parts.iter().map(|part| &part.sha256);
+        let mut all = parts.chain([&restored.backup.sha256]);
+        (!all.any(|sha256| sha256 == dump)).then(|| {
             Finding::new(
                 format!("the dump that the manifest was written with, SHA-256 {dump}"),
                 format!("a backup with SHA-256 {}", restored.backup.sha256),
@@ -343,6 +352,22 @@ fn not_tested(
             "it changed, and `ignore` of the `baseline` check leaves it out",
         ));
     }
+    let cycle = |name: &&String| {
+        let sequence = now.catalog.get(&format!("sequence {name}"), "cycle");
+        !terms.exact && sequence == Some("yes")
+    };
+    let cycling: Vec<&str> = was
+        .sequences
+        .keys()
+        .filter(cycle)
+        .map(String::as_str)
+        .collect();
+    if !cycling.is_empty() {
+        list.push(entry(
+            format!("the values of the sequences {}", cycling.join(", ")),
+            "they cycle, so a lower value may be right",
+        ));
+    }
     let other_values = !terms.exact
         && compared
             .differences
@@ -350,7 +375,7 @@ fn not_tested(
             .all(|one| one.area != Area::Rows);
     if other_values {
         list.push(entry(
-            "changed values in tables that are not append-only, since the baseline".to_owned(),
+            "changed values in tables that are not append-only and in large objects, since the baseline".to_owned(),
             "an earlier moment cannot tell a change from a fault; a manifest of the dump's own snapshot can",
         ));
     }

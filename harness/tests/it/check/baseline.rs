@@ -57,6 +57,7 @@ fn baseline(database: Database) -> Baseline {
         from: "the fixture".to_owned(),
         server: "17.6".to_owned(),
         dump: None,
+        against: None,
         databases: [("plur".to_owned(), database)].into(),
     }
 }

@@ -48,6 +48,17 @@ need_server() {
     fi
 }
 
+# The tests ask what other versions do, too.
+need_servers_of_tests() {
+    need_server
+    if has_engine; then
+        ci/image.sh 15
+        ci/image.sh 18
+    else
+        say "no container engine answers: tests on PostgreSQL 15 and 18 will fail"
+    fi
+}
+
 # The tests of the local provider take whatever server is installed.
 need_local_postgres() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && return

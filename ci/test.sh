@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . ci/setup.sh
 
 need_cargo
-need_server &
+need_servers_of_tests &
 server=$!
 say "building the tests"
 cargo build --workspace --locked --quiet

@@ -188,6 +188,20 @@ async fn what_is_taken_of_a_source_holds_its_dumps() {
         proven(&accept(&["--object", "table shop.audit_log"]));
         proven(&desk.drill(held, "changed.sql"));
         assert!(accept(&[]).stdout.contains("no difference"));
+        // A baseline that is another now is not what that drill was held against.
+        std::fs::write(desk.path("shop.baseline.toml"), &before).unwrap();
+        let stale = accept(&[]);
+        assert_eq!(stale.code, 3, "{}", stale.stdout);
+        assert!(stale.stderr.contains("not what the drill was held against"), "{}", stale.stderr);
+
+        // A dump that does not come to an end leaves nothing that could be taken for one.
+        let none = desk.shown("none.sql");
+        let broken = take("none.sql.baseline.toml", &["--with-dump", &none, "--pg-dump", "false"]);
+        assert_eq!(broken.code, 3, "{}", broken.stdout);
+        let left = std::fs::read_dir(desk.folder.path()).unwrap();
+        let left: Vec<String> = left.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        assert!(!left.iter().any(|name| name.starts_with("none")), "{left:?}");
+
 
         // A role that may not read everything says what it did not read; no password is shown anywhere.
         let reader = url(plur, "shop_app:geheim-4711");

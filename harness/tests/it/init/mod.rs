@@ -10,7 +10,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::drill::builder::{Ended, redrill};
-use crate::support::{environment, on_empty, plur_backup};
+use crate::support::{Plur, environment, on_empty, on_plur, plur_backup};
 
 /// A plain dump of one table whose sequence is far behind: restored whole, and wrong.
 const BEHIND: &str = "--
@@ -151,13 +151,7 @@ async fn a_database_is_only_read() {
     on_empty(17, async |plur| {
         plur.sql("plur", shop::SHOP).await;
         let endpoint = plur.server.endpoint();
-        let user = &endpoint.superuser;
-        let url = match &endpoint.address {
-            Address::Socket(folder) => {
-                format!("postgres:///plur?host={}&user={user}", folder.display())
-            }
-            Address::Loopback(port) => format!("postgres://{user}@127.0.0.1:{port}/plur"),
-        };
+        let url = url(plur);
         let password = endpoint.password.expose().to_owned();
         let folder = folder();
         let out = folder.path().to_owned();
@@ -187,6 +181,52 @@ async fn a_database_is_only_read() {
             panic!("{}\n{text}", mistakes.render(false));
         }
         assert!(folder.path().join("shop.baseline.toml").exists());
+    })
+    .await;
+}
+
+/// The address of the server's database.
+fn url(plur: &Plur) -> String {
+    let endpoint = plur.server.endpoint();
+    let user = &endpoint.superuser;
+    match &endpoint.address {
+        Address::Socket(folder) => {
+            format!("postgres:///plur?host={}&user={user}", folder.display())
+        }
+        Address::Loopback(port) => format!("postgres://{user}@127.0.0.1:{port}/plur"),
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_another_moment_keeps_a_baseline() {
+    on_plur(async |plur| {
+        plur.sql(
+            "plur",
+            "CREATE TABLE plur.later (id int PRIMARY KEY); GRANT SELECT ON plur.later TO plur_app; GRANT DELETE ON plur.users TO plur_app",
+        )
+        .await;
+        let (url, password) = (url(plur), plur.server.endpoint().password.expose().to_owned());
+        let folder = folder();
+        let out = folder.path().to_owned();
+        let ended = tokio::task::spawn_blocking(move || {
+            redrill()
+                .with("--from")
+                .with(&url)
+                .with("--backup")
+                .with(&plur_backup().display().to_string())
+                .with("--out")
+                .with(&out.display().to_string())
+                .environment("PGPASSWORD", &password)
+                .call(&["init", "--quiet", "--work-dir", "/tmp", "--name", "plur"])
+        });
+        let ended = ended.await.unwrap();
+        assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+        let said = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("it is taken of the backup and not of the database"), "{said}");
+        let text = std::fs::read_to_string(folder.path().join("plur.toml")).unwrap();
+        assert!(text.contains("\n[[check.baseline]]"), "{text}");
+        let baseline = std::fs::read_to_string(folder.path().join("plur.baseline.toml")).unwrap();
+        assert!(!baseline.contains("plur.later") && baseline.contains("plur.users"));
     })
     .await;
 }

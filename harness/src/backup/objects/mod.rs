@@ -86,6 +86,14 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether it has letters of another encoding than UTF-8, which are not told apart here.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.text
+            .as_ref()
+            .is_some_and(|text| text.contains('\u{fffd}'))
+    }
+
     /// Whether both make the same.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -176,7 +176,9 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
     for (at, object) in expected.iter().enumerate() {
         let same = there.get_mut(&key(object, owners)).and_then(|others| {
             let same = |other: &&Object| {
-                how.other_writer.is_some() || object.definition.is_same(&other.definition)
+                how.other_writer.is_some()
+                    || object.definition.is_unreadable()
+                    || object.definition.is_same(&other.definition)
             };
             let at = others.iter().position(same)?;
             Some(others.swap_remove(at))
@@ -215,6 +217,16 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
         Place::Entry(id) => id.unsigned_abs(),
     });
     judged.findings.extend(more.into_iter().map(extra));
+    let unreadable = expected
+        .iter()
+        .filter(|object| object.definition.is_unreadable());
+    let unreadable: Vec<String> = unreadable.map(|object| name(object)).collect();
+    if !unreadable.is_empty() && how.other_writer.is_none() {
+        judged.not_compared.push(not_compared(
+            format!("definitions of {}", listed(&unreadable)),
+            "they hold letters of another encoding than UTF-8",
+        ));
+    }
     if let Some(why) = &how.other_writer {
         judged
             .not_compared

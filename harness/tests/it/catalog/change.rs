@@ -248,7 +248,7 @@ const CASES: &[Case] = &[
     ),
     (
         "ALTER TABLE plur.users CLUSTER ON users_pkey",
-        &["broken added table plur.users constraint users_pkey | clustered"],
+        &["note added table plur.users constraint users_pkey | clustered"],
     ),
     (
         "CREATE STATISTICS plur.more ON name, email FROM plur.users",

@@ -3,7 +3,7 @@
 //! The rule. Evidence is, from the strongest: triggers or rules that stop both UPDATE and DELETE of
 //! any row; grants, where roles other than the owner may INSERT and nobody of them may UPDATE, DELETE
 //! or TRUNCATE, while some other table may be updated; a name (`audit`, `log`, `event`, `history`,
-//! `ledger`, `journal`, `trail`). Grants alone and a name alone are not enough: the table must also have
+//! `ledger`, `journal`, `trail`, `migrations`). Grants alone and a name alone are not enough: the table must also have
 //! a column that says when a row was added, and none that says when it was changed or deleted. Evidence
 //! against goes before: a role that may UPDATE or DELETE, or a name that says that rows come and go.
 
@@ -118,6 +118,8 @@ const NAMES: &[&str] = &[
     "journal",
     "trail",
     "changelog",
+    "migration",
+    "migrations",
     "auditlog",
 ];
 

@@ -86,7 +86,8 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
             name: format!("{prefix}{name}"),
             path,
         };
-        if name.starts_with('.') {
+        // A manifest of the databases is no list of digests; whoever compares rows reads it.
+        if name.starts_with('.') || name.ends_with(super::source::MANIFEST) {
             continue;
         }
         if member.path.is_dir() {

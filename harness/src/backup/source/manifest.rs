@@ -1,6 +1,7 @@
 //! The manifest that lies beside a backup: what the database looked like in the snapshot of the dump.
 
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use super::Found;
 use crate::outcome::Finding;
@@ -16,10 +17,19 @@ pub(super) fn beside(found: &mut Found) {
     let (Some(folder), Some(name)) = (found.path.parent(), found.path.file_name()) else {
         return;
     };
-    let name = format!("{}{ENDING}", name.to_string_lossy());
-    let path = folder.join(&name);
+    let mut name = format!("{}{ENDING}", name.to_string_lossy());
+    let mut path = folder.join(&name);
     if !path.is_file() {
-        return;
+        // Of a folder of dumps it may lie among them.
+        let Some(within) = only_one(&found.path) else {
+            return;
+        };
+        name = within
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        path = within;
     }
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(READ).read_to_string(&mut text));
@@ -31,6 +41,16 @@ pub(super) fn beside(found: &mut Found) {
     );
 }
 
+/// The one manifest in a folder; of several none speaks for the whole.
+fn only_one(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let mut manifests = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(ENDING));
+    let first = manifests.next()?;
+    manifests.next().is_none().then_some(first)
+}
+
 /// Takes what a side file says.
 pub(super) fn stated(found: &mut Found, name: String, text: Result<String, String>) {
     match text {
@@ -38,5 +58,34 @@ pub(super) fn stated(found: &mut Found, name: String, text: Result<String, Strin
         Err(why) => found
             .warnings
             .push(Finding::about(name, "the manifest of the backup", why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backup::source::Rules;
+    use crate::backup::source::path::find;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&["a.sql", "a.sql.baseline.toml"], "a.sql", Some("a.sql.baseline.toml"))]
+    #[case(&["a.sql", "b.sql.baseline.toml"], "a.sql", None)]
+    #[case(&["night/a.dump", "night/a.dump.baseline.toml"], "night", Some("a.dump.baseline.toml"))]
+    #[case(&["night/a.dump", "night.baseline.toml"], "night", Some("night.baseline.toml"))]
+    #[case(&["night/a.dump.baseline.toml", "night/b.dump.baseline.toml"], "night", None)]
+    fn a_manifest_lies_beside_or_among(
+        #[case] files: &[&str],
+        #[case] backup: &str,
+        #[case] manifest: Option<&str>,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "text").unwrap();
+        }
+        let found = find(&folder.path().join(backup), &Rules::default()).unwrap();
+        let name = found.manifest.as_ref().map(|(name, _)| name.as_str());
+        assert_eq!(name, manifest);
     }
 }

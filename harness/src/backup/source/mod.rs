@@ -18,6 +18,7 @@ mod pattern;
 mod s3;
 mod transfer;
 
+pub use manifest::ENDING as MANIFEST;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -206,7 +206,7 @@ impl BaselineCheck {
         }
         let Some((name, text)) = &restored.backup.manifest else {
             return Err(CouldNotLook::because(
-                "no manifest lies beside the backup, as BACKUP.baseline.toml",
+                "no manifest lies beside the backup, as BACKUP.baseline.toml, or in its folder",
             )
             .hint("`redrill baseline --from URL --with-dump BACKUP` makes both in one snapshot; copy both"));
         };

@@ -5,6 +5,7 @@
 //! its rows, but a hundred thousand functions exist.
 
 pub(crate) mod expression;
+mod instant;
 
 use std::borrow::Cow;
 
@@ -124,6 +125,7 @@ impl Objects {
         let text = sql.trim().replace("\r\n", "\n");
         let text = without_noise(&text);
         let text = settled(&text);
+        let text = instant::in_utc(&text);
         let whole = Sha256::digest(normal(kind, &text).as_bytes());
         let mut digest = [0; 16];
         digest.copy_from_slice(&whole[..16]);

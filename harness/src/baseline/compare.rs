@@ -202,8 +202,14 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
     let mut grown = 0;
     let mut changed = 0;
     for (table, before) in &was.rows {
-        // That a table is gone, its definition says.
         let Some(after) = now.rows.get(table) else {
+            // That a table is gone, its definition says, unless nobody holds that: its rows are held all the same.
+            if any(&terms.ignore, &format!("table {table}")) {
+                let expected = format!("the {} rows of the baseline", show_count(before.count));
+                let finding = Finding::about(table.clone(), expected, "the table is not there")
+                    .hint("if this table may end, name it in `may-shrink`");
+                tell(table, !any(&terms.may_shrink, table), finding);
+            }
             continue;
         };
         match judge(before, after, terms.exact) {
@@ -423,6 +429,23 @@ mod tests {
             .map(|difference| (difference.object.as_str(), difference.fails))
             .collect();
         assert_eq!(found, told);
+    }
+
+    #[rstest]
+    #[case(&[], 1)]
+    #[case(&["app.t"], 0)]
+    fn a_table_that_is_ignored_still_may_not_take_its_rows_away(
+        #[case] may_shrink: &[&str],
+        #[case] failing: usize,
+    ) {
+        let terms = Terms {
+            ignore: vec!["table app.*".to_owned()],
+            may_shrink: may_shrink.iter().map(|text| (*text).to_owned()).collect(),
+            ..Terms::default()
+        };
+        let was = database("app.t", 5, None, "no");
+        let compared = compare(&was, &Database::default(), BTreeMap::new(), &terms);
+        assert_eq!(compared.failing(Area::Rows).count(), failing);
     }
 
     #[test]

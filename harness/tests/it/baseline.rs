@@ -158,6 +158,7 @@ async fn what_is_taken_of_a_source_holds_its_dumps() {
         let first = desk.drill(record, "life.sql");
         proven(&first);
         assert!(desk.report().contains("no record yet"), "{}", desk.report());
+        assert!(desk.report().contains("what changed since the last drill"), "{}", desk.report());
         let kept = std::fs::read_to_string(desk.path("state/shop.baseline.toml")).unwrap();
         plur.sql("plur", "UPDATE shop.audit_log SET what = 'did nothing' WHERE id = 13").await;
         desk.dump("forged.sql");

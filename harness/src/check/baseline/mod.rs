@@ -164,14 +164,23 @@ impl Check for BaselineCheck {
                 now.differences.retain(|difference| difference.fails);
                 observation
             }
-            _ => Observation::new(
-                "a record for the next drill",
-                format!(
-                    "{}; there is no record yet to compare with",
-                    told::size(&now)
-                ),
-                Vec::new(),
-            ),
+            _ => {
+                let mut observation = Observation::new(
+                    "a record for the next drill",
+                    format!(
+                        "{}; there is no record yet to compare with",
+                        told::size(&now)
+                    ),
+                    Vec::new(),
+                );
+                // A record that was lost must not go unnoticed: every drill would be a first one.
+                observation.not_tested.push(NotTested {
+                    what: "what changed since the last drill".to_owned(),
+                    why: "there is no record of one; this drill writes it if it is PROVEN"
+                        .to_owned(),
+                });
+                observation
+            }
         };
         let against = self.file.as_ref().and_then(|path| {
             let text = std::fs::read_to_string(restored.folder.join(path)).ok()?;

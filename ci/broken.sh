@@ -15,14 +15,14 @@ has_engine || die "no container engine answers: the changed dumps are made in a 
 need_servers_of_tests &
 server=$!
 say "building the tests"
-cargo build --workspace --locked --quiet
-cargo test --package redrill --test it --locked --quiet --no-run
+# The whole workspace, as ci/test.sh does: for one package alone the same crates would be built again.
+cargo build --workspace --bins --test it --locked --quiet
 wait "$server" || exit 3
 fixtures/databases/plur/make.sh
 
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
 export REDRILL_BROKEN="$*"
-exec cargo test --package redrill --test it --locked --quiet -- --ignored --nocapture --exact --test-threads 1 \
+exec cargo test --workspace --test it --locked --quiet -- --ignored --nocapture --exact --test-threads 1 \
     broken::every_fault_is_caught_and_nothing_harmless_alarms \
     check::baseline::every_change_of_the_table_is_seen_by_the_baseline_alone

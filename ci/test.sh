@@ -10,19 +10,26 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . ci/setup.sh
 
 need_cargo
-need_servers_of_tests &
-server=$!
+# The build needs the processor; all else waits for the network, packages and servers.
+prepare() {
+    need_servers_of_tests
+    need_local_postgres
+    need_compressors
+    need_s3_servers
+    fixtures/databases/plur/make.sh
+    fixtures/databases/powernode/make.sh
+}
+prepare &
+prepared=$!
 say "building the tests"
-cargo build --workspace --locked --quiet
-cargo test --workspace --locked --quiet --no-run
-wait "$server" || exit 3
-need_local_postgres
-need_compressors
+# In one call: with other packages or targets the same crates have other features, and are built again.
+cargo build --workspace --lib --bins --tests --locked --quiet
+wait "$prepared" || exit 3
 need_s3_servers
-fixtures/databases/plur/make.sh
-fixtures/databases/powernode/make.sh
 
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
 export POWERNODE_API="${POWERNODE_API:-$(realpath "$target")/debug/powernode-api}"
+# A test waits for its server about as long as it computes.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
 exec cargo test --workspace --locked "$@"

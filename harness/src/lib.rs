@@ -32,6 +32,7 @@ pub mod scenario;
 pub mod server;
 pub mod shared_memory;
 pub mod source;
+pub mod sql;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;

@@ -8,9 +8,10 @@ use percent_encoding::percent_decode_str;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::database::{DatabaseError, Session, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::input::Environment;
 use crate::redact::{Redactor, Secret};
+use crate::sql::quote_literal;
 
 /// Settings of every session: nothing is written, nobody waits long for us, and rows that a policy hides
 /// are an error and not silently missing.

@@ -8,9 +8,9 @@ use super::fit::Need;
 use super::format::archive::Layout;
 use super::objects::Objects;
 use super::values::Values;
-use crate::database::QualifiedName;
 use crate::digest::RowsDigest;
 use crate::outcome::{Finding, NotTested};
+use crate::sql::QualifiedName;
 
 /// Rows of one table in the backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -24,8 +24,8 @@ use super::fit::{self, Need};
 use super::format::lexer::{self, Inserts};
 use super::format::statement::{Words, inserts_into};
 use super::values::{Form, Values};
-use crate::database::QualifiedName;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 use crate::units::show_count;
 
 /// Findings of one sort that are told in full; the rest is counted.

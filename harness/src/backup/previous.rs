@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::{Backup, Contents};
-use crate::database::QualifiedName;
 use crate::outcome::{Before, Finding};
+use crate::sql::QualifiedName;
 use crate::units::{show_bytes, show_count};
 
 /// Below this share of the one before, in percent, something is lost.

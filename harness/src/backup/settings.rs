@@ -13,11 +13,11 @@ use super::examine::Subject;
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
 use super::source::{Location, Pattern, Rules, Source, TimePattern};
-use crate::database::QualifiedName;
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
 use crate::input::secret::SecretText;
+use crate::sql::QualifiedName;
 use crate::units::Span;
 
 /// Which backup is drilled. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and

@@ -1,7 +1,7 @@
 //! What a backup says of the values of a table's rows: a digest of them, and in which form they stand.
 
-use crate::database::quote_ident;
 use crate::digest::RowsDigest;
+use crate::sql::{TokenKind, quote_ident, read_identifier, tokens};
 
 /// How the values of a table's rows are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,31 +74,10 @@ impl Values {
 /// The names in a list of columns, quoted anew.
 #[must_use]
 pub fn names(list: &str) -> Vec<String> {
-    let inner = list
-        .trim()
-        .strip_prefix('(')
-        .and_then(|list| list.strip_suffix(')'));
-    let (mut names, mut quoted) = (vec![String::new()], false);
-    for sign in inner.unwrap_or_default().chars() {
-        quoted ^= sign == '"';
-        match (sign, names.last_mut()) {
-            (',', _) if !quoted => names.push(String::new()),
-            (_, Some(name)) => name.push(sign),
-            (_, None) => {}
-        }
-    }
-    let names = names
-        .iter()
-        .map(|name| name.trim())
-        .filter(|name| !name.is_empty());
-    let names = names.map(|name| match name.strip_prefix('"') {
-        Some(quoted) => quoted
-            .strip_suffix('"')
-            .unwrap_or(quoted)
-            .replace("\"\"", "\""),
-        None => name.to_lowercase(),
-    });
-    names.map(|name| quote_ident(&name)).collect()
+    tokens(list)
+        .filter(|token| token.kind == TokenKind::Word)
+        .map(|name| quote_ident(&read_identifier(name.text)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::{Database, Rows};
 use crate::catalog::Catalog;
 use crate::catalog::compare::{Change, Scope, Weight, What, compare as compare_catalogs};
-use crate::check::target::matches;
 use crate::outcome::Finding;
+use crate::sql::Glob;
 use crate::units::show_count;
 
 /// What a difference is about.
@@ -122,7 +122,9 @@ pub fn compare(
 }
 
 fn any(patterns: &[String], text: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, text))
+    patterns
+        .iter()
+        .any(|pattern| Glob::new(pattern).matches(text))
 }
 
 fn definitions(was: &Catalog, now: &Catalog, terms: &Terms, compared: &mut Compared) {

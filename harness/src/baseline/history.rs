@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::take::Table;
-use crate::database::{DatabaseError, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::digest::{self, RowsDigest};
 use crate::outcome::Finding;
 use crate::redact::hex;
+use crate::sql::{quote_ident, quote_literal};
 use crate::units::show_count;
 
 /// How many of the newest rows are known one by one, at least and at most; between them it is a hundredth. More

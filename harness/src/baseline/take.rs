@@ -8,9 +8,10 @@ use futures_util::future::try_join_all;
 use super::history::{self, History};
 use super::{Database, Rows};
 use crate::catalog::Catalog;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
 use crate::digest;
 use crate::proof::large_objects;
+use crate::sql::{QualifiedName, quote_ident};
 
 /// A table that has storage of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::baseline::Rows;
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::TableRows;
+use crate::sql::QualifiedName;
 
 /// A database and a relation in it, as SQL names it.
 type Relation = (String, String);

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::{BackupFacts, Finding, TimeSource};
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::{Span, show_duration};
 
 /// The newest row of a table is as old as the backup itself: not much older, and not later.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::baseline;
 use crate::check::CouldNotLook;
-use crate::database::{QualifiedName, quote_ident};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// What is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -1,8 +1,9 @@
 //! Who may do what: facts about roles, partition trees and refusals that several checks need.
 
 use crate::check::CouldNotLook;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_literal};
 
 /// What the server says of a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

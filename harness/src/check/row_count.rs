@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::known::Known;
-use crate::check::target::{Targets, matches};
+use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{NamePattern, QualifiedName};
 use crate::units::{Percent, show_count};
 
 /// Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
@@ -255,12 +256,15 @@ impl RowCount {
 
     /// Finds tables that the baseline knows and a pattern names, but the database does not have.
     fn lost(&self, baseline: &Known, found: &[QualifiedName]) -> Vec<Finding> {
-        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let patterns = self.tables.iter().map(|entry| NamePattern::parse(entry));
+        let patterns: Vec<NamePattern> = patterns.filter_map(Result::ok).collect();
+        let is_lost = |table: &QualifiedName| {
+            !found.contains(table) && patterns.iter().any(|pattern| pattern.matches(table))
+        };
         baseline
             .rows
             .iter()
-            .filter(|(name, _)| !found.contains(name))
-            .filter(|(name, _)| self.tables.iter().any(|pattern| matches(pattern, name)))
+            .filter(|(name, _)| QualifiedName::parse(name).is_ok_and(|table| is_lost(&table)))
             .map(|(name, rows)| {
                 Finding::about(
                     name,

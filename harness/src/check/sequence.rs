@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::definition::unqualified;
 use crate::check::privilege::is_true;
-use crate::check::target::{Targets, matches};
+use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{Glob, NamePattern, QualifiedName, quote_ident, split_qualified};
 use crate::units::Percent;
 use crate::units::show_count;
 
@@ -133,7 +133,7 @@ impl Parameters for Sequence {
 
 /// Reads `schema.table.column`.
 fn column_name(text: &str) -> Option<(QualifiedName, String)> {
-    let (table, column) = unqualified(text);
+    let (table, column) = split_qualified(text);
     let table = QualifiedName::parse(table?).ok()?;
     // A name of one part is read as one in `public`.
     let column = QualifiedName::parse(column).ok()?.name;
@@ -347,12 +347,13 @@ impl Sequence {
             picked.extend(before);
         };
         for entry in self.sequence.iter().chain(&self.sequences) {
-            let pattern = QualifiedName::parse(entry).map_err(CouldNotLook::because)?;
-            pick(entry, "a sequence", &|found| named(&pattern, &found.name));
+            let pattern = NamePattern::parse(entry).map_err(CouldNotLook::because)?;
+            pick(entry, "a sequence", &|found| pattern.matches(&found.name));
         }
         for entry in &self.schemas {
+            let schema = Glob::new(entry);
             pick(entry, "a schema with sequences", &|found| {
-                matches(entry, &found.name.schema)
+                schema.matches(&found.name.schema)
             });
         }
         let mut missing = Vec::new();
@@ -380,7 +381,7 @@ impl Sequence {
         let mut chosen = Vec::new();
         for found in everything {
             let left_out = self.except.iter().any(|entry| {
-                QualifiedName::parse(entry).is_ok_and(|pattern| named(&pattern, &found.name))
+                NamePattern::parse(entry).is_ok_and(|pattern| pattern.matches(&found.name))
             });
             if !left_out && (everything_meant || picked.contains(found.oid.as_str())) {
                 chosen.push(found.clone());
@@ -556,11 +557,6 @@ impl Found {
             self.least,
         )
     }
-}
-
-/// Tells whether a pattern names a sequence.
-fn named(pattern: &QualifiedName, name: &QualifiedName) -> bool {
-    matches(&pattern.schema, &name.schema) && matches(&pattern.name, &name.name)
 }
 
 /// Reads every sequence with its columns and where it stands.

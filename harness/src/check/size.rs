@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session};
+use crate::database::Session;
 use crate::outcome::{BackupFacts, Finding};
+use crate::sql::QualifiedName;
 use crate::units::{Percent, Size as Bytes, show_bytes};
 
 /// Tables, the whole database or the backup's file take as much room as they must.

@@ -1,8 +1,9 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
 use crate::check::{Complaint, CouldNotLook, Entry, Observation};
-use crate::database::{QualifiedName, Session, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_literal};
 
 /// The `table` and `tables` keys of a check.
 #[derive(Debug, Clone, Copy)]
@@ -136,24 +137,4 @@ fn like(pattern: &str) -> String {
         .replace('%', "!%")
         .replace('_', "!_");
     quote_literal(&escaped.replace('*', "%").replace('?', "_"))
-}
-
-/// Tells whether a pattern with `*` and `?` names `text`.
-#[must_use]
-pub fn matches(pattern: &str, text: &str) -> bool {
-    fn inner(pattern: &[u8], text: &[u8]) -> bool {
-        match (pattern.split_first(), text.split_first()) {
-            (None, None) => true,
-            (Some((b'*', rest)), _) => {
-                inner(rest, text)
-                    || text
-                        .split_first()
-                        .is_some_and(|(_, tail)| inner(pattern, tail))
-            }
-            (Some((b'?', rest)), Some((_, tail))) => inner(rest, tail),
-            (Some((p, rest)), Some((t, tail))) if p == t => inner(rest, tail),
-            _ => false,
-        }
-    }
-    inner(pattern.as_bytes(), text.as_bytes())
 }

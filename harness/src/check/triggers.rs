@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::definition::tokens;
 use crate::check::privilege::{Relation, is_true};
-use crate::database::{DatabaseError, QualifiedName, Session, TextRow};
+use crate::database::{DatabaseError, Session, TextRow};
+use crate::sql::{QualifiedName, tokens};
 
 /// How often a trigger fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -138,10 +138,14 @@ impl Trigger {
     /// The definition without the table's name, so that those of several tables can be compared.
     #[must_use]
     pub fn shape(&self) -> String {
-        let mut words = tokens(&self.definition);
+        let mut words: Vec<&str> = tokens(&self.definition).map(|token| token.text).collect();
         // CREATE [CONSTRAINT] TRIGGER name …: the name itself may be `on`, so look behind it.
-        let name = words.iter().position(|word| word == "TRIGGER").unwrap_or(0) + 1;
-        if let Some(on) = words.iter().skip(name + 1).position(|word| word == "ON") {
+        let name = words
+            .iter()
+            .position(|word| *word == "TRIGGER")
+            .unwrap_or(0)
+            + 1;
+        if let Some(on) = words.iter().skip(name + 1).position(|word| *word == "ON") {
             let table = name + 1 + on + 1;
             if table < words.len() {
                 words.remove(table);

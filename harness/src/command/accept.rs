@@ -11,10 +11,10 @@ use crate::baseline::observed::{digest_of, save};
 use crate::baseline::{Baseline, file};
 use crate::check::baseline::BaselineCheck;
 use crate::check::common::COMMON_KEYS;
-use crate::check::target::matches;
 use crate::cli::{self, Terminal};
 use crate::input::Environment;
 use crate::report::SEEN;
+use crate::sql::Glob;
 use crate::{exit_code, scenario};
 
 /// What became of one difference.
@@ -134,12 +134,9 @@ fn go_through(
 /// What the command line says of a difference.
 fn said(difference: &Difference, arguments: &cli::Accept) -> Answer {
     let names = |pattern: &String| {
-        matches(pattern, &difference.object)
-            || difference
-                .finding
-                .object
-                .as_ref()
-                .is_some_and(|object| matches(pattern, object))
+        let pattern = Glob::new(pattern);
+        let shown = difference.finding.object.as_ref();
+        pattern.matches(&difference.object) || shown.is_some_and(|shown| pattern.matches(shown))
     };
     let accepted = arguments.object.iter().any(names) || arguments.all && !difference.widened;
     if accepted {

@@ -15,7 +15,7 @@ use crate::baseline::{Baseline, Database};
 use crate::cleanup::Run;
 use crate::cli;
 use crate::context::Context;
-use crate::database::{DatabaseError, QualifiedName, Session, Terms};
+use crate::database::{DatabaseError, Session, Terms};
 use crate::exit_code;
 use crate::init;
 use crate::input::Environment;
@@ -25,6 +25,7 @@ use crate::redact::Redactor;
 use crate::scenario::{self, Scenario};
 use crate::server::ThrowawayServer;
 use crate::source::{Address, Source};
+use crate::sql::QualifiedName;
 use crate::stage::{self, Stopped, told};
 use crate::units::show_count;
 

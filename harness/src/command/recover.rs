@@ -11,7 +11,6 @@ use super::{err, out};
 use crate::cleanup::Run;
 use crate::cli::{self, TableFormat, Terminal};
 use crate::context::Context;
-use crate::database::QualifiedName;
 use crate::exit_code;
 use crate::input::Environment;
 use crate::outcome::{Finding, Outcome};
@@ -21,6 +20,7 @@ use crate::redact::Redactor;
 use crate::report::terminal::recovery;
 use crate::scenario::{self, Scenario};
 use crate::server::ThrowawayServer;
+use crate::sql::QualifiedName;
 
 /// Runs the command; gives the exit code.
 pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> u8 {

@@ -16,7 +16,8 @@ use super::relation::{self, Relation, Relations, text};
 use super::rows::is_passing;
 use super::section::{Section, named};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
+use crate::sql::QualifiedName;
 
 /// A table whose rows are added and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

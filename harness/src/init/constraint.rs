@@ -4,7 +4,8 @@ use super::block::{Block, Value};
 use super::cover::cover;
 use super::relation::{Relation, Relations, text};
 use super::section::{Section, named};
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
+use crate::sql::QualifiedName;
 use crate::units::show_count;
 
 /// Up to so many rows, every one is held to the constraints.

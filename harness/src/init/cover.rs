@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::target::matches;
-use crate::database::{QualifiedName, quote_ident};
+use crate::sql::{NamePattern, QualifiedName, quote, quote_ident};
 
 /// Finds patterns and names that stand for `wanted`, and for nothing else of `all`.
 #[must_use]
@@ -24,7 +23,9 @@ pub fn cover(wanted: &[QualifiedName], all: &[QualifiedName]) -> Vec<String> {
                 (gain, pattern)
             })
             .filter(|(gain, pattern)| *gain >= pattern.worth())
-            .max_by_key(|(gain, pattern)| (*gain, std::cmp::Reverse(pattern.name.len())));
+            .max_by_key(|(gain, pattern)| {
+                (*gain, std::cmp::Reverse(pattern.names.name.text().len()))
+            });
         let Some((_, pattern)) = best else { break };
         left.retain(|name| !pattern.matches(name));
         names.push(pattern.text.clone());
@@ -37,8 +38,7 @@ pub fn cover(wanted: &[QualifiedName], all: &[QualifiedName]) -> Vec<String> {
 /// A pattern for names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Pattern {
-    schema: String,
-    name: String,
+    names: NamePattern,
     /// As a scenario writes it.
     text: String,
 }
@@ -46,7 +46,8 @@ struct Pattern {
 impl Pattern {
     fn new(schema: String, name: String) -> Self {
         let text = format!("{}.{}", part(&schema), part(&name));
-        Self { schema, name, text }
+        let names = NamePattern::from(&QualifiedName { schema, name });
+        Self { names, text }
     }
 
     /// The patterns that a person would think of for a name.
@@ -64,12 +65,12 @@ impl Pattern {
     }
 
     fn matches(&self, name: &QualifiedName) -> bool {
-        matches(&self.schema, &name.schema) && matches(&self.name, &name.name)
+        self.names.matches(name)
     }
 
     /// How many names it must take the place of, to be easier to read than they are.
     fn worth(&self) -> usize {
-        if self.name == "*" { 2 } else { 3 }
+        if self.names.name.text() == "*" { 2 } else { 3 }
     }
 }
 
@@ -89,7 +90,7 @@ fn part(text: &str) -> String {
     if quote_ident(&plain) == plain {
         text.to_owned()
     } else if text.contains('*') {
-        format!("\"{}\"", text.replace('"', "\"\""))
+        quote(text)
     } else {
         quote_ident(text)
     }
@@ -125,10 +126,9 @@ mod tests {
         assert_eq!(found, expected);
         // What is written must be read as what was meant.
         for name in &all {
-            let named = found.iter().any(|text| {
-                let read = QualifiedName::parse(text).unwrap();
-                matches(&read.schema, &name.schema) && matches(&read.name, &name.name)
-            });
+            let named = found
+                .iter()
+                .any(|text| NamePattern::parse(text).unwrap().matches(name));
             assert_eq!(named, wanted.contains(name), "{name}");
         }
     }

@@ -7,7 +7,8 @@ use super::block::Block;
 use super::relation::{Relations, text};
 use super::rows::is_passing;
 use super::section::{Section, some};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// From so many rows on, a table counts as written all the time.
 const BUSY: u64 = 100;

@@ -4,7 +4,8 @@ use super::block::{Block, Value};
 use super::relation::text;
 use super::section::{Section, named, some};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
+use crate::sql::QualifiedName;
 
 /// Up to so many functions are named with a digest; of more, only those that guard something.
 const DIGESTS: usize = 150;

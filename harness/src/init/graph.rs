@@ -4,7 +4,8 @@ use super::block::{Block, Value};
 use super::relation::text;
 use super::rows::round;
 use super::section::{Section, named};
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
+use crate::sql::QualifiedName;
 
 /// A graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub async fn look(session: &mut Session) -> Result<Vec<Graph>, DatabaseError> {
                 Some(schema) => schema,
                 None => name.clone(),
             };
-            let sql = READERS.replace("{schema}", &crate::database::quote_literal(&schema));
+            let sql = READERS.replace("{schema}", &crate::sql::quote_literal(&schema));
             graphs.push(Graph {
                 name: name.clone(),
                 labels: Vec::new(),

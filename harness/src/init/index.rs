@@ -5,7 +5,8 @@ use super::cover::cover;
 use super::relation::{Relations, name, text};
 use super::section::{Section, some};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// An index that is not a btree.
 #[derive(Debug, Clone, PartialEq, Eq)]

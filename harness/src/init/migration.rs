@@ -4,7 +4,8 @@ use super::block::Block;
 use super::relation::{Relations, text};
 use super::section::{Section, named};
 use crate::check::schema_version::files::Version;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// A tool that keeps a table of what it has applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use super::block::Block;
 use super::relation::{Relation, Relations, text};
 use super::section::{Section, named};
 use crate::check::partition::window::{Bound, Edge, Period, bound};
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
+use crate::sql::QualifiedName;
 
 /// So many partitions are named one by one.
 const NAMED: usize = 24;
@@ -66,10 +67,9 @@ pub async fn look(
             .replace('!', "!!")
             .replace('%', "!%")
             .replace('_', "!_");
-        let sql = DETACHED.replace("{oid}", &parent.oid).replace(
-            "{name}",
-            &crate::database::quote_literal(&format!("{like}%")),
-        );
+        let sql = DETACHED
+            .replace("{oid}", &parent.oid)
+            .replace("{name}", &crate::sql::quote_literal(&format!("{like}%")));
         let detached = session.rows(&sql).await?;
         found.push(Partitioned {
             table: parent.name.clone(),

@@ -1,7 +1,8 @@
 //! The tables of a database, as everything else here needs them.
 
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session, TextRow};
+use crate::database::{DatabaseError, Session, TextRow};
+use crate::sql::QualifiedName;
 
 /// A table, partitioned table, partition, materialised or foreign table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use super::block::{Block, Keys, Value, keys};
 use super::relation::{Relations, text};
 use super::section::{Section, named, some};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session, TextRow, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session, TextRow};
+use crate::sql::{QualifiedName, quote_ident, quote_literal, without_parentheses};
 
 /// So many tenants are tried pairwise; of more, those with the most rows.
 const TENANTS: usize = 6;
@@ -385,44 +386,15 @@ impl Policy {
             add("roles", self.roles.clone().into());
         }
         if let Some(using) = &self.using {
-            add("using", bare(using).into());
+            add("using", without_parentheses(using).into());
         }
         let implied = matches!(self.command.as_str(), "all" | "update");
         if let Some(check) = &self.with_check
             && !(implied && self.using.as_ref() == Some(check))
         {
-            add("with-check", bare(check).into());
+            add("with-check", without_parentheses(check).into());
         }
         Value::Inline(entries)
-    }
-}
-
-/// An expression without the brackets around the whole of it.
-fn bare(expression: &str) -> &str {
-    let Some(inner) = expression
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-    else {
-        return expression;
-    };
-    let mut depth = 0_i32;
-    for c in inner.chars() {
-        depth += i32::from(c == '(') - i32::from(c == ')');
-        if depth < 0 {
-            return expression;
-        }
-    }
-    // A bracket in a text would mislead; then all of them stay.
-    if inner.contains('\'')
-        && inner
-            .split('\'')
-            .skip(1)
-            .step_by(2)
-            .any(|text| text.contains(['(', ')']))
-    {
-        expression
-    } else {
-        inner
     }
 }
 
@@ -472,15 +444,5 @@ mod tests {
         });
         let expected = expected.map(|(column, setting)| (column.to_owned(), setting.to_owned()));
         assert_eq!(found, expected);
-    }
-
-    #[rstest]
-    #[case("(a = 1)", "a = 1")]
-    #[case("((a) = (b))", "(a) = (b)")]
-    #[case("(a = 1) OR (b = 2)", "(a = 1) OR (b = 2)")]
-    #[case("(a = '(')", "(a = '(')")]
-    #[case("true", "true")]
-    fn outer_brackets_go(#[case] expression: &str, #[case] inner: &str) {
-        assert_eq!(bare(expression), inner);
     }
 }

@@ -14,7 +14,8 @@ use crate::check::role::hold::{Hold, Holds, OWNER};
 use crate::check::role::reach::{Oid, Options, Role as AnyRole, Roles};
 use crate::check::role::right::Kind;
 use crate::check::role::world::{Object, World};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// Columns that the names of one entry take.
 const WIDTH: usize = 96;

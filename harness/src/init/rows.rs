@@ -4,7 +4,7 @@ use super::block::Block;
 use super::cover::cover;
 use super::relation::{Relation, Relations};
 use super::section::{Section, named, some};
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 use crate::units::show_count;
 
 /// From so many rows on, a table is held to nearly as many.

@@ -3,7 +3,8 @@
 use super::block::{Block, Value};
 use super::relation::{Relations, text};
 use super::section::{Section, some};
-use crate::database::{DatabaseError, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{quote_ident, quote_literal};
 
 /// Schemas that are alike, and the role of each.
 #[derive(Debug, Clone, PartialEq, Eq)]

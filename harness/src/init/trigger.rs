@@ -3,7 +3,8 @@
 use super::block::{Block, Value};
 use super::relation::{Relations, text};
 use super::section::{Section, named, some};
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
+use crate::sql::QualifiedName;
 
 /// The triggers of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

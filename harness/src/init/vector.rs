@@ -4,7 +4,8 @@ use super::block::{Block, Value, keys};
 use super::relation::{Relations, text};
 use super::section::{Section, some};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// Up to so many rows the neighbours are looked for exactly.
 const SEARCHED: u64 = 2_000_000;

@@ -21,9 +21,10 @@ use crate::backup::format::{Format, literal, plain};
 use crate::backup::gather::{Gather, Tap};
 use crate::backup::values;
 use crate::backup::{Backup, Part};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
 use crate::server::ThrowawayServer;
+use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
 /// How much is read and sent at once.

@@ -13,15 +13,14 @@ use super::{anew, zone};
 use crate::backup::contents::Rows;
 use crate::backup::values::{self, Form};
 use crate::backup::{Backup, Part};
-use crate::database::{
-    DatabaseError, Endpoint, QualifiedName, Session, Terms, quote_ident, quote_literal,
-};
+use crate::database::{DatabaseError, Endpoint, Session, Terms};
 use crate::digest::{CANONICAL, RowsDigest};
 use crate::event::{Event, Listener};
 use crate::outcome::{Finding, TableRows, Values};
 use crate::restore::settings::Restore;
 use crate::restore::target;
 use crate::server::ThrowawayServer;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 
 /// Tables that are read at the same time.

@@ -1,8 +1,9 @@
 //! What sequences were set to, against where they are.
 
 use crate::backup::Contents;
-use crate::database::{DatabaseError, QualifiedName, Session};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 
 /// Sequences that are asked for at once.
 const AT_ONCE: usize = 200;

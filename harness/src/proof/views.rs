@@ -1,8 +1,9 @@
 //! Materialized views that the backup fills, and tables that it leaves empty.
 
 use crate::backup::Contents;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident};
 
 /// Materialized views that hold rows or may.
 const FILLED: &str = "

@@ -1,7 +1,8 @@
 //! The time zone of the session that wrote a dump, told by the times in it. A server that writes in the
 //! same zone writes the same text, in arrays, ranges and composites too.
 
-use crate::database::{DatabaseError, Session, quote_literal};
+use crate::database::{DatabaseError, Session};
+use crate::sql::quote_literal;
 
 /// The zone whose clocks show most of these times as they are written. UTC where that is as good.
 const ZONE: &str = "

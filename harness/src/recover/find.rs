@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::show_rows;
 use crate::backup::Backup;
-use crate::database::QualifiedName;
 use crate::outcome::Finding;
 use crate::restore::settings::Restore;
 use crate::restore::target;
+use crate::sql::QualifiedName;
 use crate::stage::Stopped;
 
 /// The most names that a hint lists.

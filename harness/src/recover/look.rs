@@ -1,9 +1,10 @@
 //! What the table is on the throwaway server: its partitions, its columns, its rows, and what it
 //! needs where it is loaded.
 
-use crate::database::{DatabaseError, QualifiedName, Session, Terms, quote_ident};
+use crate::database::{DatabaseError, Session, Terms};
 use crate::outcome::Finding;
 use crate::server::ThrowawayServer;
+use crate::sql::{QualifiedName, quote_ident};
 use crate::stage::Stopped;
 
 /// How long counting the rows may take.

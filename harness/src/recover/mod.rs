@@ -11,10 +11,10 @@ pub mod write;
 
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::database::QualifiedName;
 use crate::outcome::{BackupFacts, Finding, Stage};
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
+use crate::sql::QualifiedName;
 use crate::stage::{self, Stopped, told};
 use crate::units::show_count;
 pub use find::Rows;

@@ -12,11 +12,11 @@ use super::show_rows;
 use crate::backup::inspect::{Inspection, inspect};
 use crate::backup::source;
 use crate::backup::spool::Spool;
-use crate::database::QualifiedName;
 use crate::event::{Event, Listener};
 use crate::outcome::{BackupFacts, Outcome};
 use crate::redact::hex;
 use crate::server::{Client, ClientInput, ThrowawayServer};
+use crate::sql::{QualifiedName, quote};
 use crate::sqlstate;
 use crate::stage::Stopped;
 use crate::units::show_count;
@@ -250,8 +250,7 @@ fn client(job: &Job<'_>, format: Format) -> Client {
 
 /// A pattern of pg_dump that stands for this table alone: in quotes every letter is itself.
 fn pattern(table: &QualifiedName) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    format!("{}.{}", quoted(&table.schema), quoted(&table.name))
+    format!("{}.{}", quote(&table.schema), quote(&table.name))
 }
 
 /// Takes what a program writes: into the file, into the digest, and counts lines outside of quotes.

@@ -1,7 +1,8 @@
 //! A copy of a restored database, for what must be free to write in it.
 
 use super::ThrowawayServer;
-use crate::database::{DatabaseError, Session, Terms, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session, Terms};
+use crate::sql::{quote_ident, quote_literal};
 
 /// A copy of a database. It goes by [`DatabaseCopy::remove`], or with its server.
 #[derive(Debug)]

@@ -314,8 +314,8 @@ impl ThrowawayServer {
         let mut session = self.session("template1").await?;
         let create = format!(
             "CREATE DATABASE {} TEMPLATE template0 ENCODING {}",
-            crate::database::quote_ident(name),
-            crate::database::quote_literal(encoding)
+            crate::sql::quote_ident(name),
+            crate::sql::quote_literal(encoding)
         );
         match session.write(&create).await {
             Ok(_) => {}
@@ -338,7 +338,7 @@ impl ThrowawayServer {
     /// When the role is there already.
     pub async fn create_role(&self, name: &str, login: bool) -> Result<(), DatabaseError> {
         let mut session = self.session("template1").await?;
-        let role = crate::database::quote_ident(name);
+        let role = crate::sql::quote_ident(name);
         let login = if login { "LOGIN" } else { "NOLOGIN" };
         session
             .write(&format!("CREATE ROLE {role} {login}"))

@@ -1,6 +1,6 @@
 //! The first words of a statement, and what they name.
 
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// The first words of a statement, folded to lower case where they are not quoted.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Place;
 use crate::backup::format::statement::Words;
 use crate::backup::objects::{Definition, Object, Objects, Told};
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// Bytes of one definition that are kept while it is read.
 const LONGEST: usize = 1024 * 1024;

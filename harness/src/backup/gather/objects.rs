@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::roles::add;
 use crate::backup::contents::Contents;
 use crate::backup::format::statement::Words;
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// Methods that every server has.
 const BUILT_IN_METHODS: &[&str] = &["heap", "btree", "hash", "gist", "spgist", "gin", "brin"];

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::backup::format::literal;
 use crate::backup::format::statement::from_stdin;
 use crate::backup::values::{Form, Values};
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// Times that are kept of one database.
 const TIMES: usize = 400;

@@ -4,7 +4,6 @@
 //! The digest of every definition is kept, and its text as long as there is room: a schema is small beside
 //! its rows, but a hundred thousand functions exist.
 
-pub(crate) mod expression;
 mod instant;
 
 use std::borrow::Cow;
@@ -12,7 +11,7 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::gather::Place;
-use expression::settled;
+use crate::sql::normal_form;
 
 /// Bytes of all definitions whose text is kept; beyond, it is only known whether one differs.
 const ROOM: usize = 32 * 1024 * 1024;
@@ -124,7 +123,7 @@ impl Objects {
         // A file may have come through a Windows machine.
         let text = sql.trim().replace("\r\n", "\n");
         let text = without_noise(&text);
-        let text = settled(&text);
+        let text = normal_form(&text);
         let text = instant::in_utc(&text);
         let whole = Sha256::digest(normal(kind, &text).as_bytes());
         let mut digest = [0; 16];

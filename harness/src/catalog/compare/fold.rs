@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Sides, What};
 use crate::catalog::Catalog;
-use crate::check::definition::unqualified;
+use crate::sql::split_qualified;
 
 /// Which change: object, property, and what became of it.
 type Place = (String, Option<String>, What);
@@ -87,7 +87,7 @@ fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
             .into_iter()
             .find_map(|catalog| catalog.get(&change.object, "owned by"))
             .filter(|_| matches!(change.property.as_deref(), None | Some("owner")));
-        let Some((Some(table), _)) = owned_by.map(unqualified) else {
+        let Some((Some(table), _)) = owned_by.map(split_qualified) else {
             return true;
         };
         let of_table = (

@@ -1,7 +1,6 @@
 //! Compares two catalogs: what was added, removed, changed, and how grave that is.
 
 mod accept;
-mod deparse;
 mod excerpt;
 mod fold;
 mod partition;
@@ -13,6 +12,7 @@ use std::collections::BTreeMap;
 
 use super::{Catalog, Properties, SERVER};
 use crate::outcome::Finding;
+use crate::sql::{is_same_expression, is_same_of_two_majors};
 
 pub use accept::accept;
 pub use reach::{Effective, effective};
@@ -219,10 +219,10 @@ impl Sides<'_> {
                 continue;
             }
             if let (Some(old), Some(new)) = (old, new)
-                && (deparse::same(old, new)
+                && (is_same_expression(old, new)
                     || self.other_major()
                         && weigh::deparsed(object, name, Some(new))
-                        && deparse::similar(old, new))
+                        && is_same_of_two_majors(old, new))
             {
                 continue;
             }

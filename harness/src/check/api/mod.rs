@@ -16,9 +16,10 @@ use self::application::Application;
 use self::expect::Expectation;
 use self::request::{Client, Request};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored, program};
-use crate::database::{Session, quote_literal};
+use crate::database::Session;
 use crate::input::secret::SecretText;
 use crate::outcome::Finding;
+use crate::sql::quote_literal;
 use crate::units::{Span, show_duration};
 
 /// The application itself starts on the restored database, as its own role, and answers as it must.

@@ -2,7 +2,8 @@
 
 use crate::check::CouldNotLook;
 use crate::check::privilege::{Relation, could_not_try, is_true, says_nothing};
-use crate::database::{Attempt, DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{Attempt, DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
 /// What can be tried on a table.

@@ -24,8 +24,9 @@ use crate::check::privilege::{
 };
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 
 /// Rows of a table can be added, and never be changed or removed: by right, by trigger, by trying.
 ///

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::privilege::{Relation, RoleFacts};
-use crate::database::{DatabaseError, QualifiedName, Session, TextRow, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session, TextRow};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Where a right comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,9 @@
 
 use crate::check::privilege::{Relation, RoleFacts, could_not_try, says_nothing};
 use crate::check::{CouldNotLook, Restored};
-use crate::database::{Attempt, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{Attempt, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 use super::AppendOnly;
 use super::attempts::{self, Deed, End, Target};

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::check::Complaint;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{Level, Trigger};
-use crate::database::QualifiedName;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 
 /// A trigger that every table that holds rows must have.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -201,7 +201,7 @@ impl WantedTrigger {
             Some(trigger) => format!(
                 "ALTER TABLE {} ENABLE {always}TRIGGER {}, or create it again",
                 relation.name,
-                crate::database::quote_ident(&trigger.name)
+                crate::sql::quote_ident(&trigger.name)
             ),
             None => format!(
                 "create it on {}: TRUNCATE triggers are not handed down to partitions, and a detached partition loses those that were",

@@ -15,8 +15,9 @@ use crate::baseline::take::{self, Wish};
 use crate::baseline::{Baseline, Database, file};
 use crate::catalog::compare::{Scope, not_compared};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::{BackupFacts, Finding, NotTested};
+use crate::sql::{QualifiedName, quote_ident};
 
 /// How many sessions read at the same time.
 const SESSIONS: usize = 2;

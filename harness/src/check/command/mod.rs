@@ -14,11 +14,12 @@ use serde::Deserialize;
 
 use self::tap::Tap;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored, program};
-use crate::database::{Address, Terms, quote_ident, quote_literal};
+use crate::database::{Address, Terms};
 use crate::input::secret::SecretText;
 use crate::outcome::Finding;
 use crate::process::{self, Program};
 use crate::server::clone::DatabaseCopy;
+use crate::sql::{quote_ident, quote_literal};
 use crate::units::{show_count, show_duration};
 
 /// A program of your own looks at the restored database; its exit code is the verdict.

@@ -3,8 +3,9 @@
 use super::oids;
 use crate::check::CouldNotLook;
 use crate::check::privilege::{Relation, is_true};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
 /// What a look at the rows of one table gave.

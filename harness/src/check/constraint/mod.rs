@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::definition::same_definition;
 use crate::check::privilege::{Relation, is_true, tree};
-use crate::check::target::{Targets, matches};
+use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{NamePattern, QualifiedName, is_same_definition, quote_ident};
 
 /// Constraints of tables are there, validated, as they were defined, and hold on the data.
 ///
@@ -367,11 +367,9 @@ impl Constraint {
     }
 
     fn is_left_out(&self, table: &QualifiedName) -> bool {
-        self.except.iter().any(|entry| {
-            QualifiedName::parse(entry).is_ok_and(|pattern| {
-                matches(&pattern.schema, &table.schema) && matches(&pattern.name, &table.name)
-            })
-        })
+        self.except
+            .iter()
+            .any(|entry| NamePattern::parse(entry).is_ok_and(|pattern| pattern.matches(table)))
     }
 
     /// Refuses to pass without having seen anything.
@@ -469,7 +467,7 @@ impl Constraint {
     fn differs(&self, found: &Found) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(definition) = &self.definition
-            && !same_definition(definition, &found.definition)
+            && !is_same_definition(definition, &found.definition)
         {
             findings.push(Finding::about(
                 found.to_string(),

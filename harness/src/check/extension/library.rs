@@ -1,8 +1,9 @@
 //! Whether an extension's library is on the server and answers.
 
 use crate::check::CouldNotLook;
-use crate::database::{DatabaseError, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{quote_ident, quote_literal};
 
 /// What the library answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

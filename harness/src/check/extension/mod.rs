@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use self::version::Dotted;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::{Session, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::quote_literal;
 
 /// Extensions are installed, in the right version and schema, and their libraries answer.
 ///

@@ -6,15 +6,18 @@ use std::fmt;
 use super::{Parallel, Security, Sort, Volatility};
 use crate::check::CouldNotLook;
 use crate::check::privilege::{is_true, major_version};
-use crate::check::target::matches;
-use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{
+    NamePattern, QualifiedName, quote_ident, quote_literal, setting_elements, tokens,
+};
 
 /// A function as a scenario names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     /// Its schema and name, or a pattern.
     pub name: QualifiedName,
+    pattern: NamePattern,
     /// What stands between the parentheses, where there are any.
     types: Option<String>,
 }
@@ -23,30 +26,27 @@ impl Wish {
     /// Reads `schema.name(types)`, `schema.name` or a pattern.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        // A name may have a parenthesis only in quotes.
-        let mut quoted = false;
-        let open = text.char_indices().find(|(_, c)| {
-            quoted ^= *c == '"';
-            *c == '(' && !quoted
-        });
-        let Some((at, _)) = open else {
-            return Ok(Self {
-                name: QualifiedName::parse(text)?,
-                types: None,
-            });
+        let (name, types) = match tokens(text).find(|token| token.text == "(") {
+            Some(open) => {
+                let types = text[open.end()..].strip_suffix(')');
+                let types = types
+                    .ok_or_else(|| format!("`{text}` has a parenthesis that is not closed"))?;
+                (&text[..open.start], Some(types.to_owned()))
+            }
+            None => (text, None),
         };
-        let types = text[at + 1..]
-            .strip_suffix(')')
-            .ok_or_else(|| format!("`{text}` has a parenthesis that is not closed"))?;
+        let name = QualifiedName::parse(name)?;
+        let pattern = NamePattern::from(&name);
         Ok(Self {
-            name: QualifiedName::parse(&text[..at])?,
-            types: Some(types.to_owned()),
+            name,
+            pattern,
+            types,
         })
     }
 
     /// Whether it may match several names.
     pub fn is_pattern(&self) -> bool {
-        self.name.schema.contains(['*', '?']) || self.name.name.contains(['*', '?'])
+        !self.pattern.is_exact()
     }
 
     /// Whether it says which arguments are meant.
@@ -62,7 +62,7 @@ impl Wish {
         if self.is_pattern() && found.of_extension {
             return false;
         }
-        matches(&self.name.schema, &found.name.schema) && matches(&self.name.name, &found.name.name)
+        self.pattern.matches(&found.name)
     }
 }
 
@@ -207,14 +207,6 @@ pub async fn open_schemas(session: &mut Session) -> Result<BTreeSet<String>, Cou
         .collect())
 }
 
-/// The elements of a setting that is a list, without quotes; of any other its one value.
-pub fn elements(value: &str) -> Vec<String> {
-    value
-        .split(',')
-        .map(|element| element.trim().trim_matches('"').to_owned())
-        .collect()
-}
-
 /// The lines of a definition, without indentation and empty ones. Line ends stay: behind `--` they
 /// decide what is code.
 pub fn lines(definition: &str) -> Vec<&str> {
@@ -274,7 +266,7 @@ impl Found {
                 "it sets none: whoever calls it chooses whose tables and operators it uses"
                     .to_owned(),
             ),
-            Some(path) => elements(path)
+            Some(path) => setting_elements(path)
                 .into_iter()
                 .find(|schema| schema == "$user" || open.contains(schema))
                 .map(|schema| {

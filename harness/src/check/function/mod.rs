@@ -14,6 +14,7 @@ use serde::Deserialize;
 use self::look::{Found, Wish};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::outcome::Finding;
+use crate::sql::setting_elements;
 
 /// Functions, procedures, aggregates and window functions are there, with the body that they had, and
 /// run as whom they must.
@@ -466,7 +467,7 @@ impl Function {
         }
         for (name, value) in &self.settings {
             let actual = found.setting(name);
-            if actual.map(look::elements) != Some(look::elements(value)) {
+            if actual.map(setting_elements) != Some(setting_elements(value)) {
                 let actual = actual.map_or_else(
                     || format!("{name} is not set"),
                     |value| format!("{name} = {value}"),
@@ -535,7 +536,7 @@ fn missing(name: &str, wish: &Wish, all: &[Found]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::QualifiedName;
+    use crate::sql::QualifiedName;
     use rstest::rstest;
 
     fn check(toml: &str) -> Function {

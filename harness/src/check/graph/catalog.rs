@@ -1,8 +1,9 @@
 //! AGE's catalog and tables, by plain SQL: nothing here can crash a server.
 
 use crate::check::CouldNotLook;
-use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 
 /// A graph as its catalog and tables show it.

@@ -4,8 +4,9 @@ use super::bound::Bound;
 use super::catalog;
 use crate::check::sessions::Lent;
 use crate::check::{CouldNotLook, Restored};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_literal};
 use crate::units::show_count;
 
 /// Closes and opens the quotes around Cypher, so a pattern may not hold it.

@@ -14,8 +14,8 @@ use self::bound::Bound;
 use self::catalog::{Kind, Label};
 use self::cypher::Question;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::quote_ident;
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 use crate::units::show_count;
 
 /// An Apache AGE graph is whole, holds what it must, and answers Cypher as the application gets it.

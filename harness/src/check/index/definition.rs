@@ -1,20 +1,17 @@
 //! Definitions of indexes, compared as text.
 
-use crate::check::definition::{tokens, unqualified};
+use crate::sql::{split_qualified, tokens};
 
 /// Gives the table that a definition is about.
 pub fn table(definition: &str) -> Option<String> {
-    let tokens = tokens(definition);
-    let on = tokens.iter().position(|token| token == "ON")?;
-    tokens[on + 1..]
-        .iter()
-        .find(|token| *token != "ONLY")
-        .cloned()
+    let mut words = tokens(definition).map(|token| token.text);
+    words.find(|word| *word == "ON")?;
+    words.find(|word| *word != "ONLY").map(str::to_owned)
 }
 
 /// Tells whether `actual`, which has a schema, is the operator class that is asked for.
 pub fn operator_class_is(expected: &str, actual: &str) -> bool {
-    expected == actual || unqualified(actual).1 == expected
+    expected == actual || split_qualified(actual).1 == expected
 }
 
 /// Defaults of options that an index need not spell out: `CREATE INDEX` pages of the manual, and

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::check::CouldNotLook;
-use crate::database::{QualifiedName, Session, TextRow, quote_literal};
+use crate::database::{Session, TextRow};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_literal};
 
 /// An index as the catalogs know it.
 #[derive(Debug, Clone, PartialEq, Eq)]

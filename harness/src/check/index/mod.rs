@@ -17,12 +17,12 @@ use serde::de::{self, Deserializer};
 use self::definition::{operator_class_is, option_is};
 use self::look::{Found, all_of, everything, find, partitions};
 use self::plan::UsedBy;
-use crate::check::definition::same_definition;
 use crate::check::known::Known;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, is_same_definition};
 
 /// Indexes are there, valid, as they were defined, and used by the queries they were made for.
 ///
@@ -427,7 +427,7 @@ impl Index {
             }
         }
         if let Some(definition) = &self.definition
-            && !same_definition(definition, &found.definition)
+            && !is_same_definition(definition, &found.definition)
         {
             findings.push(changed(found, definition));
         }
@@ -458,7 +458,7 @@ fn against_baseline(
         };
         looked_at += 1;
         findings.extend(invalid(found));
-        if !same_definition(definition, &found.definition) {
+        if !is_same_definition(definition, &found.definition) {
             findings.push(changed(found, definition));
         }
     }

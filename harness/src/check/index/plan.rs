@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::look::{Found, members};
 use crate::check::{Complaint, CouldNotLook, Restored};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident};
 
 /// A query whose plan must use the index.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -21,11 +21,11 @@ use self::parity::Pair;
 use self::tree::Node;
 pub use self::window::Period;
 use self::window::{Bound, Piece, Window, bound, moment, week_begins};
-use crate::check::definition::same_definition;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, is_same_definition, quote_literal};
 use crate::units::show_count;
 
 /// A partitioned table has the partitions that it must have: none missing, none detached, and each
@@ -555,7 +555,7 @@ impl Partition {
             let name = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
             let actual = match find(&name) {
                 None => format!("it is not a partition of {table}"),
-                Some(node) if same_definition(expected, &node.bound) => continue,
+                Some(node) if is_same_definition(expected, &node.bound) => continue,
                 Some(node) => node.bound.clone(),
             };
             findings.push(Finding::about(name.to_string(), expected, actual));

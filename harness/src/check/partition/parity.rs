@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::MayDiffer;
 use super::tree::Node;
 use crate::check::CouldNotLook;
-use crate::check::definition::tokens;
 use crate::check::triggers::{self, Level, Trigger, set_state, state};
-use crate::database::{Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{quote_ident, tokens};
 
 /// A table and what it must be like: a partition and its parent, or a detached one and the root.
 #[derive(Debug, Clone, Copy)]
@@ -426,9 +426,9 @@ struct Things(BTreeMap<String, BTreeSet<(String, String)>>);
 
 impl Things {
     fn add(&mut self, oid: &str, kind: &str, text: &str) {
-        let text = tokens(text).join(" ");
+        let words: Vec<&str> = tokens(text).map(|token| token.text).collect();
         let things = self.0.entry(oid.to_owned()).or_default();
-        things.insert((kind.to_owned(), text));
+        things.insert((kind.to_owned(), words.join(" ")));
     }
 }
 
@@ -483,7 +483,7 @@ fn odd_ones(pairs: &[Pair<'_>], things: &Things) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::check::privilege::Relation;
-    use crate::database::QualifiedName;
+    use crate::sql::QualifiedName;
     use rstest::rstest;
 
     fn node(oid: &str, parent: &str, bound: &str) -> Node {

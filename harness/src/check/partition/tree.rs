@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::check::CouldNotLook;
 use crate::check::privilege::{Relation, is_true};
-use crate::database::{QualifiedName, Session};
+use crate::database::Session;
+use crate::sql::QualifiedName;
 
 /// A table of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]

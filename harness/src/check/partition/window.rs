@@ -5,8 +5,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::database::QualifiedName;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 
 /// How long one partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

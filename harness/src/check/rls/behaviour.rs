@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use crate::check::privilege::{could_not_try, one_statement, says_nothing};
 use crate::check::{Complaint, CouldNotLook, Restored};
-use crate::database::{Attempt, DatabaseError, QualifiedName, Session, quote_ident};
+use crate::database::{Attempt, DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
 /// What a role sees and may write.

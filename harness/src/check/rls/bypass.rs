@@ -2,8 +2,9 @@
 
 use crate::check::CouldNotLook;
 use crate::check::privilege::{RoleFacts, tree};
-use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Grants on children that have no row security of their own, to roles under policies.
 const CHILD_GRANTS: &str = "

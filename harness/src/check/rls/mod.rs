@@ -20,8 +20,9 @@ pub use self::policy::{Command, WantedPolicy};
 use crate::check::privilege::{conclude, is_true, show_findings};
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 
 /// Row security shows each role exactly the rows that it should see: by catalog and by looking.
 ///

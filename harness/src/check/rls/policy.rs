@@ -7,10 +7,9 @@ use serde::Deserialize;
 
 use crate::check::privilege::{is_true, one_statement};
 use crate::check::{Complaint, CouldNotLook};
-use crate::database::{
-    Attempt, DatabaseError, QualifiedName, Session, TextRow, quote_ident, quote_literal,
-};
+use crate::database::{Attempt, DatabaseError, Session, TextRow};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// A policy that a table must have. What is left out is what CREATE POLICY takes by itself.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -5,8 +5,9 @@ use super::right::{Kind, Right};
 use super::world::World;
 use crate::check::privilege::{could_not_try, says_nothing};
 use crate::check::{CouldNotLook, Restored};
-use crate::database::{Attempt, Session, quote_ident};
+use crate::database::{Attempt, Session};
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 
 /// What the attempts showed.
 #[derive(Debug, Clone, Default)]

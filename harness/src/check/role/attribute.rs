@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, Session, TextRow, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session, TextRow};
 use crate::outcome::Finding;
+use crate::sql::{quote_ident, quote_literal, setting_elements};
 
 /// Attributes of a role; each that is given must be exactly so.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -277,12 +278,7 @@ fn show(name: &str, value: &str) -> String {
 
 /// Compares values as lists: blanks and quotes around their parts do not matter.
 fn same_list(one: &str, other: &str) -> bool {
-    let parts = |text: &str| -> Vec<String> {
-        text.split(',')
-            .map(|part| part.trim().trim_matches('"').to_owned())
-            .collect()
-    };
-    parts(one) == parts(other)
+    setting_elements(one) == setting_elements(other)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hold::{Hold, Holds, OWNER, Path};
 use super::right::{Kind, Right};
 use super::world::{Object, World};
-use crate::database::quote_ident;
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 
 /// How many objects of one finding are named.
 const NAMED: usize = 8;

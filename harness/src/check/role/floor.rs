@@ -7,8 +7,8 @@ use super::hold::{Holds, OWNER};
 use super::reach::Roles;
 use super::right::Right;
 use super::world::{Object, World};
-use crate::database::quote_ident;
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 
 /// Finds what is missing under the floor, and counts the objects that were looked at.
 #[must_use]

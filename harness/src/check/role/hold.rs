@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reach::{Oid, Role, Roles, Way};
 use super::right::Kind;
 use super::world::{Object, World};
-use crate::database::quote_ident;
+use crate::sql::quote_ident;
 
 /// Owning, as if it were one more right.
 pub const OWNER: &str = "OWNER";

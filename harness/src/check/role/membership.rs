@@ -8,8 +8,8 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess};
 
 use super::pattern::Glob;
 use super::reach::{Oid, Options, Role, Roles, Way};
-use crate::database::quote_ident;
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 
 /// A membership: the name of the other role, or a table with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Names and patterns as a scenario writes them.
 
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// A piece of an entry: a word, a name, a comma or a bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::reach::Oid;
 use super::right::{Kind, Right};
 use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session};
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Something that roles can have rights on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use self::compare::{Applied, list};
 use self::files::{Checksum, File, Naming, Version, read};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// The restored database is at the schema version that it must be at: its own list of applied
 /// migrations is held against the repository's migration files.

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use self::value::{Row, Tolerance, Value};
 use crate::check::privilege::{RoleFacts, says_nothing};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::{Answer, DatabaseError, quote_ident};
+use crate::database::{Answer, DatabaseError};
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 use crate::units::show_count;
 
 /// A query of your own gives what it must: one value, rows, no rows, so many rows, or an error.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::check::role::Glob;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// No tenant reads or writes what belongs to another: tried pairwise, as the real roles.
 ///

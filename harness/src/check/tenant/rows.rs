@@ -8,8 +8,9 @@ use crate::check::privilege::{
 };
 use crate::check::target::Targets;
 use crate::check::{CouldNotLook, Entry, Observation, Restored};
-use crate::database::{Attempt, DatabaseError, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{Attempt, DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Columns that an INSERT can give.
 const COLUMNS: &str = "

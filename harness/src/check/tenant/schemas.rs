@@ -10,8 +10,9 @@ use crate::check::role::reach::{Oid, Role, Roles, Way};
 use crate::check::role::world::World;
 use crate::check::role::{Glob, Kind, ceiling, membership};
 use crate::check::{CouldNotLook, Entry, Observation, Restored};
-use crate::database::{Attempt, QualifiedName, Session, quote_ident};
+use crate::database::{Attempt, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident};
 
 /// A schema and the role that is its tenant's.
 struct Own<'a> {

@@ -18,8 +18,8 @@ use crate::check::privilege::{Relation, tree};
 use crate::check::target::Targets;
 use crate::check::triggers::{self, Trigger, set_state, state};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::quote_ident;
 use crate::outcome::Finding;
+use crate::sql::quote_ident;
 
 /// Triggers, rules and event triggers are there, enabled as they must be, and as they were defined.
 ///
@@ -325,7 +325,7 @@ mod tests {
     fn what_is_off_is_found(#[case] above: char, #[case] below: char, #[case] broken: usize) {
         let relation = |oid: &str| Relation {
             oid: oid.to_owned(),
-            name: crate::database::QualifiedName::parse("app.t").unwrap(),
+            name: crate::sql::QualifiedName::parse("app.t").unwrap(),
             kind: 'r',
             owner: "owner".to_owned(),
             level: 0,

@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::wanted::State;
-use crate::check::definition::same_definition;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{set_state, state};
 use crate::check::{Complaint, CouldNotLook};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 
 /// A rule that a table or view must have.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -138,7 +138,7 @@ pub async fn rules(
             );
         }
         if let Some(expected) = &wish.definition
-            && !same_definition(expected, definition)
+            && !is_same_definition(expected, definition)
         {
             findings.push(Finding::about(object, expected, definition));
         }

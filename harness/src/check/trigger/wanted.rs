@@ -4,11 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::Complaint;
-use crate::check::definition::same_definition;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{Level, Trigger, set_state, state};
-use crate::database::{QualifiedName, quote_ident};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 
 /// A trigger that a table must have.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -272,7 +271,7 @@ impl WantedTrigger {
         }
         if let Some(definition) = &self.definition
             && whole
-            && !same_definition(definition, &trigger.definition)
+            && !is_same_definition(definition, &trigger.definition)
         {
             findings.push(Finding::about(&object, definition, &trigger.definition));
         }

@@ -2,8 +2,9 @@
 
 use super::Vector;
 use crate::check::CouldNotLook;
-use crate::database::{QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 
 /// A column of vectors.

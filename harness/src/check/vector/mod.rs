@@ -14,8 +14,9 @@ use self::contents::Column;
 use self::recall::Recall;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::{QualifiedName, Session, quote_ident};
+use crate::database::Session;
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident};
 use crate::units::{Percent, show_count};
 
 /// Embeddings have their dimensions and norms, none is missing, and searches through their indexes

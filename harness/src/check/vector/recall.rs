@@ -10,8 +10,9 @@ use super::Seen;
 use super::contents::Column;
 use crate::check::privilege::{RoleFacts, says_nothing};
 use crate::check::{Complaint, CouldNotLook, Restored};
-use crate::database::{DatabaseError, QualifiedName, Session, quote_ident, quote_literal};
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::Percent;
 
 /// How much of the exact answer a search through an index finds.

@@ -11,10 +11,11 @@ use crate::backup::Backup;
 use crate::backup::gather::Place;
 use crate::backup::gather::entries::{CLUSTER, setting};
 use crate::backup::objects::{Definition, Object, Objects};
-use crate::database::{DatabaseError, quote_ident};
+use crate::database::DatabaseError;
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
 use crate::server::{ServerError, ThrowawayServer};
+use crate::sql::quote_ident;
 
 /// Every role, as `ALTER ROLE … WITH` says it, the end of its password's life in seconds.
 const ROLES: &str = "

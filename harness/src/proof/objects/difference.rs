@@ -3,8 +3,9 @@
 
 use super::judge::name;
 use crate::backup::objects::Object;
-use crate::backup::objects::expression::quoted;
 use crate::outcome::Finding;
+use crate::sql::TokenKind;
+use crate::sql::token::tokens_and_comments;
 
 /// Letters of a line that are shown.
 const SHOWN: usize = 160;
@@ -63,26 +64,23 @@ fn lines(expected: &str, found: &str) -> (String, String) {
     )
 }
 
-/// The text with `…` for everything that is quoted, but for names. Line ends stay.
+/// The text with `…` for literals, bodies and comments. Line ends stay.
 fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut last = ' ';
-    while let Some(at) = rest.find(['\'', '"', '$']) {
-        let (before, behind) = rest.split_at(at);
-        out.push_str(before);
-        last = before.chars().last().unwrap_or(last);
-        let (inside, behind) = behind.split_at(quoted(behind, last));
-        if inside.len() > 1 && !inside.starts_with('"') {
-            out.push('…');
-            out.extend(inside.chars().filter(|c| *c == '\n'));
-        } else {
-            out.push_str(inside);
+    let mut end = 0;
+    for token in tokens_and_comments(text) {
+        out.push_str(&text[end..token.start]);
+        match token.kind {
+            TokenKind::Literal | TokenKind::Comment => {
+                out.push_str(&token.text[..token.prefix()]);
+                out.push('…');
+                out.extend(token.text.chars().filter(|c| *c == '\n'));
+            }
+            _ => out.push_str(token.text),
         }
-        last = inside.chars().last().unwrap_or(last);
-        rest = behind;
+        end = token.end();
     }
-    out.push_str(rest);
+    out.push_str(&text[end..]);
     out
 }
 

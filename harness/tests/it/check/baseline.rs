@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use redrill::baseline::observed::save;
 use redrill::baseline::take::{Wish, take};
 use redrill::baseline::{Baseline, Database};
-use redrill::database::{QualifiedName, Session, Terms};
+use redrill::database::{Session, Terms};
+use redrill::sql::QualifiedName;
 
 use crate::drill::broken::table::{Change, HARMLESS, SECTIONS};
 use crate::support::{Case, Plur, on_plur};

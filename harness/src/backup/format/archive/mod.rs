@@ -36,8 +36,8 @@ use crate::backup::contents::{Contents, Problems};
 use crate::backup::format::lexer::{End, Lexer};
 use crate::backup::format::statement::Words;
 use crate::backup::gather::{Copy, Gather, Place};
-use crate::database::QualifiedName;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 use crate::units::show_count;
 
 /// Findings that are told in full; the rest is counted.

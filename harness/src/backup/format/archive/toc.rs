@@ -9,7 +9,7 @@ use super::head::{Fields, Head, damaged};
 use super::{Kind, Stop};
 use crate::backup::gather::Place;
 use crate::backup::objects::{Definition, Object};
-use crate::database::QualifiedName;
+use crate::sql::QualifiedName;
 
 /// Where the data of an entry lies.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use super::statement::{Words, inserts_into};
 use crate::backup::contents::{Contents, Problems};
 use crate::backup::fit;
 use crate::backup::gather::{Gather, Place, Told};
-use crate::database::QualifiedName;
 use crate::digest::from_hex;
+use crate::sql::{QualifiedName, unquote};
 
 use end::Marks;
 
@@ -248,11 +248,8 @@ fn connected_database(argument: &str) -> Option<String> {
     let argument = argument
         .strip_prefix("-reuse-previous=on")
         .map_or(argument, str::trim_start);
-    let inner = argument
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    let name = match inner {
-        Some(inner) => inner.replace("\"\"", "\""),
+    let name = match unquote(argument) {
+        Some(name) => name,
         None if argument.contains(|c: char| c.is_whitespace() || "'`\"\\|".contains(c)) => {
             return None;
         }

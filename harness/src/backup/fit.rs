@@ -244,11 +244,8 @@ pub(super) fn of_statement<'a>(
     {
         // `WITH ADMIN OPTION` is old; `WITH INHERIT TRUE` is not.
         let options = &words.tokens()[with..];
-        if options.iter().any(|word| {
-            ["inherit", "set", "true", "false"]
-                .iter()
-                .any(|new| word.eq_ignore_ascii_case(new))
-        }) {
+        let new = ["inherit", "set", "true", "false"];
+        if options.iter().any(|token| new.iter().any(|word| token.is_word(word))) {
             rules.push(grants("`GRANT … WITH INHERIT`", 16));
         }
     }
@@ -256,7 +253,7 @@ pub(super) fn of_statement<'a>(
         && let Some(on) = on
         && words.tokens()[..on]
             .iter()
-            .any(|word| word.eq_ignore_ascii_case("maintain"))
+            .any(|token| token.is_word("maintain"))
     {
         rules.push(grants("the privilege MAINTAIN", 17));
     }

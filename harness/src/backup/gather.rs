@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use entries::Entries;
 use objects::Objects;
-pub use values::{Copy, Tap};
+pub use values::Tap;
 use values::{Digesting, Inserted};
 
 use sha2::{Digest as _, Sha256};
@@ -22,10 +22,10 @@ use sha2::{Digest as _, Sha256};
 use super::contents::{Contents, Problems, Rows};
 use super::fit::{self, Need};
 use super::format::lexer::{self, Inserts};
-use super::format::statement::{Words, inserts_into};
+use super::format::statement::{CopyStatement, Words, inserts_into};
 use super::values::{Form, Values};
 use crate::outcome::Finding;
-use crate::sql::QualifiedName;
+use crate::sql::{QualifiedName, TokenKind};
 use crate::units::show_count;
 
 /// Findings of one sort that are told in full; the rest is counted.
@@ -143,28 +143,24 @@ pub fn large_object_row(oid: &str, digest: &[u8]) -> String {
 }
 
 /// What `SELECT pg_catalog.setval('app.orders_id_seq', 42, true);` says.
-fn set_sequence(text: &str) -> Option<(QualifiedName, (i64, bool))> {
-    let (_, rest) = text.split_once("setval")?;
-    let rest = rest
-        .trim_start()
-        .strip_prefix('(')?
-        .trim_start()
-        .strip_prefix('\'')?;
-    let (name, rest) = rest
-        .split_once("',")
-        .or_else(|| rest.split_once("'::regclass,"))?;
-    let (value, called) = rest
-        .split_once(')')?
-        .0
-        .split_once(',')
-        .unwrap_or((rest.split_once(')')?.0, "true"));
-    let name = QualifiedName::parse(&name.replace("''", "'")).ok()?;
-    let called = match called.trim() {
-        "true" => true,
-        "false" => false,
+fn set_sequence(words: &Words<'_>) -> Option<(QualifiedName, (i64, bool))> {
+    let name = QualifiedName::parse(&words.literal(3)?).ok()?;
+    let tokens: Vec<&str> = words.tokens().iter().map(|token| token.text).collect();
+    let behind = match tokens.get(4..)? {
+        [":", ":", "regclass", behind @ ..] => behind,
+        behind => behind,
+    };
+    let (value, behind): (i64, _) = match behind {
+        [",", "-", value, behind @ ..] => (format!("-{value}").parse().ok()?, behind),
+        [",", value, behind @ ..] => (value.parse().ok()?, behind),
         _ => return None,
     };
-    Some((name, (value.trim().parse().ok()?, called)))
+    let called = match behind {
+        [")", ..] | [",", "true", ")", ..] => true,
+        [",", "false", ")", ..] => false,
+        _ => return None,
+    };
+    Some((name, (value, called)))
 }
 
 /// Whether a statement says how values of the rows behind it are read.
@@ -177,17 +173,13 @@ fn is_input_setting(words: &Words<'_>) -> bool {
         "lc_monetary",
         "time",
     ];
-    let [verb, rest @ ..] = words.tokens() else {
-        return false;
+    let at = match words.start() {
+        ["set", "session" | "local", ..] => 2,
+        ["set", ..] => 1,
+        _ => return false,
     };
-    let name = rest
-        .iter()
-        .find(|word| !["session", "local"].contains(&word.to_ascii_lowercase().as_str()));
-    verb.eq_ignore_ascii_case("set")
-        && words.text.len() < 200
-        && name.is_some_and(|name| {
-            SETTINGS.contains(&name.trim_matches('"').to_ascii_lowercase().as_str())
-        })
+    let name = words.identifier(at).map(|name| name.to_ascii_lowercase());
+    words.text.len() < 200 && name.is_some_and(|name| SETTINGS.contains(&name.as_str()))
 }
 
 impl Gather {
@@ -254,7 +246,7 @@ impl Gather {
     }
 
     /// A table's rows follow, each told by [`Gather::row`].
-    pub fn begin_rows(&mut self, table: Option<QualifiedName>, copy: Copy<'_>, place: Place) {
+    pub fn begin_rows(&mut self, table: Option<QualifiedName>, copy: CopyStatement<'_>, place: Place) {
         self.current = table.map(|table| (self.database.clone(), table));
         if let Some(key) = self.current.clone() {
             self.values.begin(&key.0, &key.1, copy);
@@ -454,8 +446,8 @@ impl Gather {
         let Told { place, words, .. } = told;
         match words.start() {
             ["copy", ..] => {
-                if words.copies_from_stdin() {
-                    self.begin_rows(words.name_after("copy"), Copy::of(told.text), place);
+                if let Some(copy) = words.copy() {
+                    self.begin_rows(words.name_after("copy"), copy, place);
                     self.graph_column = self.column_of_graphs(words);
                 } else {
                     self.foreign(place, "a COPY to or from a program or a file of the server");
@@ -466,7 +458,7 @@ impl Gather {
                 self.graphs_of_insert(words);
             }
             ["select", "pg_catalog.setval" | "setval", ..] => {
-                if let Some((sequence, value)) = set_sequence(words.text) {
+                if let Some((sequence, value)) = set_sequence(words) {
                     let key = (self.database.clone(), sequence);
                     self.contents.sequences.insert(key, value);
                 }
@@ -534,7 +526,7 @@ impl Gather {
                     ..Values::default()
                 },
             };
-            self.insert(table, &rows);
+            self.insert(table.text, &rows);
         }
     }
 
@@ -596,7 +588,7 @@ impl Gather {
                 }
                 ")" => depth -= 1,
                 "," if depth == 1 => at_column += 1,
-                _ if at_column == column && words.tokens()[at].starts_with('\'') => {
+                _ if at_column == column && words.tokens()[at].kind == TokenKind::Literal => {
                     self.contents.graphs.extend(words.literal(at));
                 }
                 _ => {}

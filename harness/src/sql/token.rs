@@ -142,7 +142,8 @@ fn first_token(text: &[u8]) -> (TokenKind, usize) {
 }
 
 /// Bytes of a name with its dots: a dot belongs to it only where a name follows.
-fn name_length(text: &[u8]) -> usize {
+#[must_use]
+pub fn name_length(text: &[u8]) -> usize {
     let mut at = 0;
     loop {
         let rest = &text[at..];

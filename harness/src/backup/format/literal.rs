@@ -4,6 +4,7 @@
 //! the line is the one that COPY gives. What others write may need the server: casts, arrays, functions.
 
 use crate::backup::values::Form;
+use crate::sql::token::{dollar_tag, find_tag, quoted_length, word_length};
 
 /// Words behind whose parenthesis stands no function.
 const CONSTRUCTORS: &[&[u8]] = &[b"array", b"row", b"cast"];
@@ -92,12 +93,7 @@ impl<'a> Reading<'a> {
     /// The word that begins here, which may be empty.
     fn word(&mut self) -> &'a [u8] {
         let rest = &self.text[self.at..];
-        let length = rest
-            .iter()
-            .position(|byte| {
-                !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..))
-            })
-            .unwrap_or(rest.len());
+        let length = word_length(rest).unwrap_or(rest.len());
         self.at += length;
         &rest[..length]
     }
@@ -122,7 +118,10 @@ impl<'a> Reading<'a> {
             self.at += 1;
             loop {
                 match self.next()? {
-                    b'"' => self.at += memchr::memchr(b'"', &self.text[self.at..])? + 1,
+                    b'"' => {
+                        self.at -= 1;
+                        self.skip_quoted(false)?;
+                    }
                     b')' => break,
                     _ => {}
                 }
@@ -265,17 +264,22 @@ impl<'a> Reading<'a> {
     /// `$tag$…$tag$`.
     fn dollar(&mut self, line: &mut Vec<u8>) -> Literal {
         let rest = &self.text[self.at..];
-        let Some(end) = rest[1..].iter().position(|byte| *byte == b'$') else {
+        let Some(tag) = dollar_tag(rest) else {
             return Literal::No;
         };
-        let tag = &rest[..end + 2];
         let body = &rest[tag.len()..];
-        let Some(length) = memchr::memmem::find(body, tag) else {
+        let Some(length) = find_tag(body, tag) else {
             return Literal::No;
         };
         copy_text(&body[..length], line);
         self.at += 2 * tag.len() + length;
         Literal::Value
+    }
+
+    /// Skips what is between quotes.
+    fn skip_quoted(&mut self, escapes: bool) -> Option<()> {
+        self.at += quoted_length(&self.text[self.at..], escapes)?;
+        Some(())
     }
 
     /// `X'…'`: bits as hexadecimal digits.
@@ -293,7 +297,7 @@ impl<'a> Reading<'a> {
 
     /// Skips an expression, and says what it needs.
     fn expression(&mut self) -> Option<Form> {
-        let (mut depth, mut form, mut ignored) = (0_u32, Form::Read, Vec::new());
+        let (mut depth, mut form) = (0_u32, Form::Read);
         // Every value has a word, a quote or a number; words that stand alone, as `now()` without
         // parentheses does, are functions of the moment.
         loop {
@@ -307,17 +311,9 @@ impl<'a> Reading<'a> {
                     depth = depth.saturating_sub(1);
                     self.at += 1;
                 }
-                b'\'' => {
-                    if self.quoted(&mut ignored, false) == Literal::No {
-                        return None;
-                    }
-                }
-                b'"' => {
-                    self.at += 1;
-                    self.at += memchr::memchr(b'"', &self.text[self.at..])? + 1;
-                }
+                b'\'' | b'"' => self.skip_quoted(false)?,
                 b'$' => {
-                    if self.dollar(&mut ignored) == Literal::No {
+                    if self.dollar(&mut Vec::new()) == Literal::No {
                         return None;
                     }
                 }
@@ -329,7 +325,7 @@ impl<'a> Reading<'a> {
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                     let word = self.word();
                     if self.peek() == Some(b'\'') && word.eq_ignore_ascii_case(b"e") {
-                        self.escaped()?;
+                        self.skip_quoted(true)?;
                         continue;
                     }
                     self.blank();
@@ -346,21 +342,6 @@ impl<'a> Reading<'a> {
                 }
                 _ => self.at += 1,
             }
-            ignored.clear();
-        }
-    }
-
-    /// Skips `E'…'` with any escapes.
-    fn escaped(&mut self) -> Option<()> {
-        self.at += 1;
-        loop {
-            let rest = &self.text[self.at..];
-            let stop = memchr::memchr2(b'\'', b'\\', rest)?;
-            self.at += stop + 1;
-            match (rest[stop], rest.get(stop + 1)?) {
-                (b'\'', b'\'') | (b'\\', _) => self.at += 1,
-                _ => return Some(()),
-            }
         }
     }
 
@@ -374,8 +355,9 @@ impl<'a> Reading<'a> {
                 b'(' => depth += 1,
                 b')' => depth -= 1,
                 b'"' => {
-                    let rest = &self.text[self.at + 1..];
-                    self.at += memchr::memchr(b'"', rest).map_or(rest.len(), |at| at + 1);
+                    let rest = &self.text[self.at..];
+                    self.at += quoted_length(rest, false).unwrap_or(rest.len());
+                    continue;
                 }
                 b':' | b'.' | b' ' | b'[' | b']' | b'_' => {}
                 byte if byte.is_ascii_alphanumeric() => {}
@@ -387,18 +369,9 @@ impl<'a> Reading<'a> {
 
     /// Skips what stands behind the rows.
     fn skip_rest(&mut self) -> Option<()> {
-        let mut ignored = Vec::new();
         loop {
             match self.peek()? {
-                b'\'' => {
-                    if self.quoted(&mut ignored, false) == Literal::No {
-                        return None;
-                    }
-                }
-                b'"' => {
-                    self.at += 1;
-                    self.at += memchr::memchr(b'"', &self.text[self.at..])? + 1;
-                }
+                b'\'' | b'"' => self.skip_quoted(false)?,
                 b';' => {
                     self.at += 1;
                     return Some(());

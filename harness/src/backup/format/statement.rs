@@ -1,16 +1,18 @@
 //! The first words of a statement, and what they name.
 
-use crate::sql::QualifiedName;
+use std::borrow::Cow;
+
+use crate::sql::token::name_length;
+use crate::sql::{QualifiedName, Token, TokenKind, read_identifier, tokens};
 
 /// The first words of a statement, folded to lower case where they are not quoted.
 #[derive(Debug)]
 pub struct Words<'a> {
     /// The text of those words.
     pub text: &'a str,
-    tokens: Vec<&'a str>,
+    tokens: Vec<Token<'a>>,
     words: Vec<&'static str>,
-    /// Whether a COPY that is longer than these words ends as one whose rows follow.
-    ends_with_stdin: bool,
+    copy: Option<CopyStatement<'a>>,
 }
 
 /// Words that are told apart, sorted; anything else is the empty string.
@@ -41,16 +43,16 @@ impl<'a> Words<'a> {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
         };
-        // Of a wide table, or with names in another encoding, they end before the statement does.
-        // With nothing between them the last words are no part of a comment or a quoted name.
-        let ends_with_stdin = text.len() < whole.len() && whole.ends_with(b") FROM stdin;");
-        let tokens: Vec<&str> = tokens(text).take(400).collect();
-        let words = tokens.iter().map(|token| known(token)).collect();
+        let tokens: Vec<Token<'_>> = tokens(text).take(400).collect();
+        let words: Vec<&str> = tokens.iter().map(|token| known(token.text)).collect();
+        // Of a wide table, or with names in another encoding, the words end before the statement does.
+        let copy = words.first().filter(|first| **first == "copy");
+        let copy = copy.and_then(|_| CopyStatement::read(whole));
         Self {
             text,
             tokens,
             words,
-            ends_with_stdin,
+            copy,
         }
     }
 
@@ -76,10 +78,9 @@ impl<'a> Words<'a> {
         self.words.starts_with(&["insert", "into"])
     }
 
-    /// Whether rows follow it.
-    pub fn copies_from_stdin(&self) -> bool {
-        self.words.first() == Some(&"copy")
-            && (self.contains(&["from", "stdin"]) || self.ends_with_stdin)
+    /// The COPY that it is, where rows follow it.
+    pub fn copy(&self) -> Option<CopyStatement<'a>> {
+        self.copy
     }
 
     /// What it sets `standard_conforming_strings` to.
@@ -118,26 +119,18 @@ impl<'a> Words<'a> {
     pub fn says(&self, sequence: &[&str]) -> bool {
         self.tokens.windows(sequence.len()).any(|window| {
             let mut pairs = window.iter().zip(sequence);
-            pairs.all(|(token, word)| token.eq_ignore_ascii_case(word))
+            pairs.all(|(token, word)| token.text.eq_ignore_ascii_case(word))
         })
     }
 
     /// The words and signs, names with their quotes.
-    pub fn tokens(&self) -> &[&'a str] {
+    pub fn tokens(&self) -> &[Token<'a>] {
         &self.tokens
     }
 
     /// The identifier at a place, unquoted or folded.
     pub fn identifier(&self, at: usize) -> Option<String> {
-        self.tokens
-            .get(at)
-            .map(|token| match token.strip_prefix('"') {
-                Some(quoted) => quoted
-                    .strip_suffix('"')
-                    .unwrap_or(quoted)
-                    .replace("\"\"", "\""),
-                None => token.to_ascii_lowercase(),
-            })
+        self.tokens.get(at).map(|token| read_identifier(token.text))
     }
 
     /// The identifiers between commas that begin at a place, until another word follows one.
@@ -154,22 +147,22 @@ impl<'a> Words<'a> {
         names
     }
 
-    /// Whether a name, rather than a sign or a literal, stands at a place.
+    /// Whether a name, rather than a sign or a literal, is at a place.
     fn is_name(&self, at: usize) -> bool {
-        let first = self.tokens.get(at).and_then(|token| token.chars().next());
-        first.is_some_and(|first| first == '"' || first == '_' || first.is_alphabetic())
+        let token = self.tokens.get(at);
+        token.is_some_and(|token| token.kind == TokenKind::Word)
     }
 
-    /// The text between single quotes at a place.
+    /// The text between quotes at a place.
     pub fn literal(&self, at: usize) -> Option<String> {
         let token = self.tokens.get(at)?;
-        Some(token.trim_matches('\'').to_owned())
+        Some(token.content().into_owned())
     }
 
     /// The name with its schema at a place.
     pub fn qualified(&self, at: usize) -> Option<QualifiedName> {
         let token = self.tokens.get(at).filter(|_| self.is_name(at))?;
-        QualifiedName::parse(token).ok()
+        QualifiedName::parse(token.text).ok()
     }
 
     /// The name that follows the first `word`.
@@ -178,12 +171,53 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Whether the last words of a statement are FROM STDIN.
-pub fn from_stdin(text: &[u8]) -> bool {
-    let text = text.trim_ascii_end();
-    let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
-    let end = &text[text.len().saturating_sub(b" from stdin".len())..];
-    end.eq_ignore_ascii_case(b" from stdin")
+/// `COPY table (columns) FROM STDIN …`, the only COPY of a dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyStatement<'a> {
+    /// The columns with their parentheses; empty where none are named, or in another encoding than UTF-8.
+    pub columns: &'a str,
+    /// Whether no options follow, so that the rows are in COPY's own text format.
+    pub is_text: bool,
+}
+
+impl<'a> CopyStatement<'a> {
+    /// For rows that come without one.
+    pub const NONE: Self = Self {
+        columns: "",
+        is_text: true,
+    };
+
+    /// Reads a statement; `None` where it is any other, such as a COPY to or from a program.
+    #[must_use]
+    pub fn read(text: &'a [u8]) -> Option<Self> {
+        match String::from_utf8_lossy(text) {
+            Cow::Borrowed(text) if !text.contains('\u{fffd}') => Self::of(text),
+            // Names in another encoding: pg_dump names what COPY takes without names. The table of
+            // contents of an archive is read with a replacement for its letters.
+            text => CopyStatement::of(&text).map(|copy| Self {
+                columns: "",
+                is_text: copy.is_text,
+            }),
+        }
+    }
+
+    fn of(text: &'a str) -> Option<Self> {
+        let mut tokens = tokens(text);
+        tokens.next().filter(|token| token.is_word("copy"))?;
+        tokens.next().filter(|token| token.kind == TokenKind::Word)?;
+        let mut next = tokens.next()?;
+        let mut columns = "";
+        if next.text == "(" {
+            let close = tokens.find(|token| token.text == ")")?;
+            columns = &text[next.start..close.end()];
+            next = tokens.next()?;
+        }
+        let from_stdin = next.is_word("from") && tokens.next()?.is_word("stdin");
+        from_stdin.then(|| Self {
+            columns,
+            is_text: tokens.all(|token| token.text == ";"),
+        })
+    }
 }
 
 /// The known word that a token is, without regard to case.
@@ -223,46 +257,10 @@ pub fn inserts_into(text: &[u8]) -> Option<&str> {
     if !verb.eq_ignore_ascii_case(b"INSERT INTO ") {
         return None;
     }
-    let mut quoted = false;
-    let end = rest.iter().position(|byte| {
-        quoted ^= *byte == b'"';
-        !quoted
-            && matches!(
-                byte,
-                b' ' | b'(' | b'\n' | b'\r' | b'\t' | b';' | b'/' | b'-'
-            )
-    })?;
+    let end = name_length(rest);
     std::str::from_utf8(&rest[..end])
         .ok()
-        .filter(|name| !name.is_empty())
-}
-
-/// Splits into words, names with their quotes and dots, literals, and single other characters.
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        let first = rest.chars().next()?;
-        let end = if first == '\'' {
-            rest[1..].find('\'').map_or(rest.len(), |at| at + 2)
-        } else if first == '"' || first.is_alphabetic() || first == '_' {
-            let mut quoted = false;
-            rest.char_indices()
-                .find(|(_, c)| {
-                    if *c == '"' {
-                        quoted = !quoted;
-                        return false;
-                    }
-                    !(quoted || c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '-'))
-                })
-                .map_or(rest.len(), |(at, _)| at)
-        } else {
-            first.len_utf8()
-        };
-        let (token, tail) = rest.split_at(end);
-        rest = tail;
-        Some(token)
-    })
+        .filter(|_| 0 < end && end < rest.len())
 }
 
 #[cfg(test)]
@@ -298,13 +296,50 @@ mod tests {
             .map(|at| format!("a_rather_long_name_{at}"))
             .collect();
         let copy = format!("COPY public.wide ({}) {end}", names.join(", "));
-        assert_eq!(Words::of(copy.as_bytes()).copies_from_stdin(), rows);
+        assert_eq!(Words::of(copy.as_bytes()).copy().is_some(), rows);
+    }
+
+    #[rstest]
+    #[case("COPY t FROM stdin;", true)]
+    #[case("copy \"a b\".t (a, \"b)\") from STDIN with (format csv);", true)]
+    #[case("COPY t /* rows */ FROM -- here\nstdin;", true)]
+    #[case("COPY t FROM PROGRAM 'id' -- from stdin\n;", false)]
+    #[case("COPY t FROM PROGRAM 'id' /* from stdin */;", false)]
+    #[case("COPY t (a) FROM 'file' WHERE a IN (SELECT a FROM stdin);", false)]
+    #[case("COPY (SELECT * FROM stdin) TO PROGRAM 'id';", false)]
+    #[case("COPY t TO stdout;", false)]
+    fn rows_follow_no_other_copy(#[case] copy: &str, #[case] rows: bool) {
+        assert_eq!(Words::of(copy.as_bytes()).copy().is_some(), rows);
+            }
+
+    #[rstest]
+    #[case("COPY public.t (id, \"a)b\") FROM stdin;", "(id, \"a)b\")", true)]
+    #[case("COPY t FROM stdin;", "", true)]
+    #[case("COPY public.t  FROM stdin;", "", true)]
+    #[case("COPY \"a from b\".t (x) FROM stdin;", "(x)", true)]
+    #[case("copy t (x) from STDIN ;", "(x)", true)]
+    #[case("COPY t (x) FROM stdin WITH (FORMAT csv);", "(x)", false)]
+    #[case("COPY t (x) FROM stdin CSV;", "(x)", false)]
+    fn columns_of_a_copy_are_read(
+        #[case] text: &str,
+        #[case] columns: &str,
+        #[case] is_text: bool,
+    ) {
+        let copy = CopyStatement { columns, is_text };
+        assert_eq!(CopyStatement::read(text.as_bytes()), Some(copy));
+    }
+
+    /// What is kept of a long statement may end like a whole one.
+    #[test]
+    fn rows_follow_no_copy_that_is_cut() {
+        let copy = format!("COPY (SELECT '{} ) FROM stdin;", "a".repeat(5000));
+        assert!(!Words::of(copy.as_bytes()).copy().is_some());
     }
 
     #[test]
     fn rows_follow_a_copy_in_another_encoding() {
         let copy = b"COPY public.times (id, \"gr\xf6\xdfe\") FROM stdin;";
-        assert!(Words::of(copy).copies_from_stdin());
+        assert!(Words::of(copy).copy().is_some());
     }
 
     #[rstest]
@@ -329,7 +364,7 @@ mod tests {
     fn a_copy_into_many_columns_is_one() {
         let columns = vec!["a_column"; 1600].join(", ");
         let copies = |end: &str| {
-            Words::of(format!("COPY public.wide ({columns}{end}").as_bytes()).copies_from_stdin()
+            Words::of(format!("COPY public.wide ({columns}{end}").as_bytes()).copy().is_some()
         };
         assert!(copies(") FROM stdin;"));
         assert!(!copies(") FROM PROGRAM 'x) FROM stdin';"));

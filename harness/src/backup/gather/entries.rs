@@ -161,7 +161,7 @@ fn defines(words: &Words<'_>) -> bool {
         ["select", ..] => words
             .tokens()
             .get(1)
-            .is_none_or(|name| *name != "pg_catalog.set_config"),
+            .is_none_or(|name| name.text != "pg_catalog.set_config"),
         ["alter", ..] => {
             !(start.len() > 4 && start[start.len() - 4..start.len() - 2] == ["owner", "to"])
         }
@@ -248,7 +248,7 @@ fn made(words: &Words<'_>) -> Option<(&'static str, QualifiedName, String)> {
     let is = |at: usize, word: &str| {
         tokens
             .get(at)
-            .is_some_and(|token| token.eq_ignore_ascii_case(word))
+            .is_some_and(|token| token.is_word(word))
     };
     let alter = is(0, "alter") && is(1, "table");
     if alter {
@@ -279,6 +279,7 @@ fn made(words: &Words<'_>) -> Option<(&'static str, QualifiedName, String)> {
         && (is(at + 1, "view") || is(at + 1, "table"));
     let kind = match tokens
         .get(at + usize::from(two))?
+        .text
         .to_ascii_lowercase()
         .as_str()
     {

@@ -73,7 +73,7 @@ impl Objects {
                 counts.triggers += 1;
                 let function = words.last("function").or(words.last("procedure"));
                 if let Some(name) = function.and_then(|at| words.tokens().get(at + 1)) {
-                    self.names_schema_of(name);
+                    self.names_schema_of(name.text);
                 }
             }
             ["create", ..] => {
@@ -109,7 +109,7 @@ impl Objects {
                 let from = words
                     .next("from", 1)
                     .and_then(|from| words.tokens().get(from + 1));
-                contents.has_statistics |= from.is_some_and(|name| restores_statistics(name));
+                contents.has_statistics |= from.is_some_and(|name| restores_statistics(name.text));
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::backup::format::literal;
-use crate::backup::format::statement::from_stdin;
+use crate::backup::format::statement::CopyStatement;
 use crate::backup::values::{Form, Values};
 use crate::sql::QualifiedName;
 
@@ -73,7 +73,7 @@ impl Digesting {
         !matches!(self, Self::Off)
     }
 
-    pub(super) fn begin(&mut self, database: &str, table: &QualifiedName, copy: Copy<'_>) {
+    pub(super) fn begin(&mut self, database: &str, table: &QualifiedName, copy: CopyStatement<'_>) {
         match self {
             Self::Off => {}
             Self::On(current) => {
@@ -184,63 +184,6 @@ impl Digesting {
             Self::On(current) => std::mem::take(&mut current.times).into_values().collect(),
             Self::Off | Self::Tapped { .. } => Vec::new(),
         }
-    }
-}
-
-/// A COPY statement.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Copy<'a> {
-    /// The columns with their parentheses; empty where none are named.
-    pub columns: &'a str,
-    /// Whether it is in COPY's own text format.
-    pub is_text: bool,
-}
-
-impl<'a> Copy<'a> {
-    /// Where no row follows.
-    pub const NONE: Self = Self {
-        columns: "",
-        is_text: true,
-    };
-
-    /// Reads `COPY table (columns) FROM stdin;`.
-    #[must_use]
-    pub fn of(text: &'a [u8]) -> Self {
-        Self::read(text).unwrap_or_default()
-    }
-
-    fn read(text: &'a [u8]) -> Option<Self> {
-        // Names in another encoding: pg_dump names what COPY takes without names. The table of contents
-        // of an archive is read with a replacement for its letters.
-        let readable = std::str::from_utf8(text).ok();
-        let Some(text) = readable.filter(|text| !text.contains('\u{fffd}')) else {
-            return Some(Self {
-                columns: "",
-                is_text: from_stdin(text),
-            });
-        };
-        let mut quoted = false;
-        let mut open = None;
-        let from = text.char_indices().find_map(|(at, sign)| {
-            quoted ^= sign == '"';
-            if quoted {
-                return None;
-            }
-            match sign {
-                '(' if open.is_none() => open = Some(at),
-                ')' => return Some(at + 1),
-                _ => {}
-            }
-            let rest = text.get(at..at + 6)?;
-            (open.is_none() && rest.eq_ignore_ascii_case(" from ")).then_some(at)
-        })?;
-        let columns = open.map_or("", |open| &text[open..from]);
-        let rest = text[from..].trim().trim_end_matches(';').trim_end();
-        let is_text = rest
-            .split_ascii_whitespace()
-            .map(str::to_ascii_lowercase)
-            .eq(["from", "stdin"]);
-        Some(Self { columns, is_text })
     }
 }
 
@@ -369,22 +312,6 @@ fn zoned_times(row: &[u8], mut take: impl FnMut(&str, usize)) {
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    #[rstest]
-    #[case("COPY public.t (id, \"a)b\") FROM stdin;", "(id, \"a)b\")", true)]
-    #[case("COPY t FROM stdin;", "", true)]
-    #[case("COPY public.t  FROM stdin;", "", true)]
-    #[case("COPY \"a from b\".t (x) FROM stdin;", "(x)", true)]
-    #[case("copy t (x) from STDIN ;", "(x)", true)]
-    #[case("COPY t (x) FROM stdin WITH (FORMAT csv);", "(x)", false)]
-    #[case("COPY t (x) FROM stdin CSV;", "(x)", false)]
-    fn columns_of_a_copy_are_read(
-        #[case] text: &str,
-        #[case] columns: &str,
-        #[case] is_text: bool,
-    ) {
-        assert_eq!(Copy::of(text.as_bytes()), Copy { columns, is_text });
-    }
 
     #[rstest]
     #[case("1\t2026-07-01 12:00:00.5+02\tx", &["2026-07-01 12:00:00.5+02"])]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::outcome::Finding;
-use crate::sql::QualifiedName;
+use crate::sql::{QualifiedName, TokenKind, tokens};
 
 /// How long one partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -157,26 +157,16 @@ pub enum Bound {
 /// Splits the values between parentheses; the flag says that a value was quoted.
 fn values(text: &str) -> Vec<(String, bool)> {
     let mut all = Vec::new();
-    let mut chars = text.chars().peekable();
-    let mut word = String::new();
-    let mut quoted = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' => {
-                quoted = true;
-                while let Some(next) = chars.next() {
-                    if next == '\'' && chars.next_if_eq(&'\'').is_none() {
-                        break;
-                    }
-                    word.push(next);
-                }
-            }
-            ',' => all.push((std::mem::take(&mut word), std::mem::take(&mut quoted))),
-            c if c.is_whitespace() => {}
-            c => word.push(c),
+    let mut value = (String::new(), false);
+    for token in tokens(text) {
+        if token.text == "," {
+            all.push(std::mem::take(&mut value));
+            continue;
         }
+        value.1 |= token.kind == TokenKind::Literal;
+        value.0.push_str(&token.content());
     }
-    all.push((word, quoted));
+    all.push(value);
     all
 }
 

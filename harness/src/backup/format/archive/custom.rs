@@ -433,6 +433,25 @@ mod tests {
         }
     }
 
+    /// pg_restore would run them.
+    #[rstest]
+    #[case("COPY app.t1 (v) FROM stdin;", "COPY app.t1 TO PROGRAM 'x';", "the COPY")]
+    #[case("4711\n", "1');\n", "large objects")]
+    fn statements_in_other_places_are_refused(
+        #[case] text: &str,
+        #[case] other: &str,
+        #[case] told: &str,
+    ) {
+        let (mut bytes, _) = Sample::default().custom();
+        let at = bytes
+            .windows(text.len())
+            .position(|window| window == text.as_bytes())
+            .unwrap();
+        bytes[at..at + text.len()].copy_from_slice(other.as_bytes());
+        let problems = problems(&bytes);
+        assert!(problems[0].contains(told), "{problems:?}");
+    }
+
     #[test]
     fn the_places_of_data_behind_the_data_are_no_alarm() {
         let of = |seekable| {

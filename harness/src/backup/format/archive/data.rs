@@ -188,7 +188,7 @@ pub(super) fn statements(
             Piece::Inserts(inserts) => gather.inserts(&inserts, place),
             Piece::Statement(statement) => {
                 let words = Words::of(statement.text);
-                if words.copies_from_stdin() {
+                if words.copy().is_some() {
                     gather.foreign(place, "a COPY within a definition");
                     continue;
                 }

@@ -34,8 +34,8 @@ pub use self::toc::{Entry, Stored};
 use crate::backup::compression::read_from_buffer;
 use crate::backup::contents::{Contents, Problems};
 use crate::backup::format::lexer::{End, Lexer};
-use crate::backup::format::statement::Words;
-use crate::backup::gather::{Copy, Gather, Place};
+use crate::backup::format::statement::{CopyStatement, Words};
+use crate::backup::gather::{Gather, Place};
 use crate::outcome::Finding;
 use crate::sql::QualifiedName;
 use crate::units::show_count;
@@ -315,6 +315,11 @@ impl Reading {
                 entry.name()
             )));
         }
+        // pg_restore runs whatever is there.
+        if !entry.copy.is_empty() && CopyStatement::read(entry.copy.as_bytes()).is_none() {
+            let what = "another statement in place of the COPY before an entry's rows";
+            self.gather.foreign(place, what);
+        }
         self.bytes += entry.definition.len() as u64;
         self.gather.entries.entry(entry.object(), &entry.definition);
         let contents = &mut self.gather.contents;
@@ -327,12 +332,20 @@ impl Reading {
         match entry.kind.as_str() {
             "TABLE DATA" => {
                 // A table without rows is in the backup too.
-                self.gather.begin_rows(table(&entry), Copy::NONE, place);
+                self.gather.begin_rows(table(&entry), CopyStatement::NONE, place);
                 self.gather.end_rows();
             }
             "BLOBS" => self.large_object_entries += 1,
             // From version 17 on one entry stands for many, and names each in a line.
-            "BLOB METADATA" => contents.large_objects += entry.definition.lines().count() as u64,
+            "BLOB METADATA" => {
+                contents.large_objects += entry.definition.lines().count() as u64;
+                // pg_restore writes each of them into a statement as it is.
+                let is_number = |line: &str| line.bytes().all(|byte| byte.is_ascii_digit());
+                if !entry.definition.lines().all(is_number) {
+                    let what = "something else in place of the numbers of large objects";
+                    self.gather.foreign(place, what);
+                }
+            }
             "STDSTRINGS" => {
                 self.standard_strings = !entry.definition.contains("off");
                 self.gather.set_standard_strings(self.standard_strings);
@@ -387,7 +400,10 @@ impl Reading {
             _ => Inside::Bytes,
         };
         if inside == Inside::Rows {
-            let copy = Copy::of(entry.copy.as_bytes());
+            let copy = CopyStatement::read(entry.copy.as_bytes()).unwrap_or(CopyStatement {
+                is_text: false,
+                ..CopyStatement::NONE
+            });
             self.gather.begin_rows(table(entry), copy, place);
         }
         let Data {

@@ -3,7 +3,7 @@
 //! It says only what it is sure of. Comments, backslashes outside quotes, an end that is not the
 //! line's end, or a statement that goes on behind the buffer are left to the lexer's own steps.
 
-use super::{dollar_tag, find_tag, is_word};
+use crate::sql::token::{dollar_tag, find_tag, is_word, quoted_length, word_length};
 
 const BEGINNING: &[u8] = b"INSERT INTO ";
 
@@ -180,12 +180,6 @@ impl Head {
     }
 }
 
-/// Bytes of the word, or the part of one, that `text` begins with.
-fn word_length(text: &[u8]) -> Option<usize> {
-    text.iter()
-        .position(|byte| !is_word(*byte) && *byte != b'$')
-}
-
 /// Whether the quote behind `before` reads backslashes: `E'…'`.
 fn escapes(before: &[u8]) -> bool {
     match before {
@@ -196,18 +190,8 @@ fn escapes(before: &[u8]) -> bool {
 
 /// Bytes of the quoted text that `text` begins with; in doubt about what follows it, none.
 fn quoted(text: &[u8], escapes: bool) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        at += if escapes {
-            memchr::memchr2(b'\'', b'\\', &text[at..])?
-        } else {
-            memchr::memchr(b'\'', &text[at..])?
-        };
-        match text.get(at..at + 2)? {
-            [b'\'', b'\''] | [b'\\', _] => at += 2,
-            // It may go on behind the line's end.
-            [_, next] if escapes && next.is_ascii_whitespace() => return None,
-            _ => return Some(at + 1),
-        }
-    }
+    let length = quoted_length(text, escapes)?;
+    let next = text.get(length)?;
+    // It may go on behind the line's end.
+    (!escapes || !next.is_ascii_whitespace()).then_some(length)
 }

@@ -2,7 +2,9 @@
 //!
 //! The rules are psql's own (its manual page, and "Lexical Structure" in the server's manual):
 //! quotes, escapes, dollar quotes, nested comments, parentheses, SQL-standard function bodies. One
-//! pass, flat memory: of a long statement or row only its beginning is kept.
+//! pass, flat memory: of a long statement or row only its beginning is kept. It is no tokenizer of text in
+//! memory, which `sql::token` is: a stream may be cut at any byte, and psql has rules beside the server's. What
+//! both have, the letters of a word and the ends of literals, is there.
 //!
 //! Nearly all of a dump is rows. They are told in blocks, straight from the reader's buffer.
 //!
@@ -22,15 +24,13 @@ use std::io::{self, BufRead};
 
 use insert::Head;
 use pending::Pending;
+use crate::sql::token::LONGEST_TAG;
 use step::{Continued, Mode, Step};
 
 pub use piece::{End, Inserts, Piece, Statement};
 
 /// How much of a statement or a row is kept.
 pub const KEPT: usize = 256 * 1024;
-
-/// Bytes that a token needs to be told: of a longer dollar quote's tag nobody has heard.
-const TOKEN: usize = 256;
 
 /// Splits a plain file.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl<R: BufRead> Lexer<R> {
                     Whole::None => {}
                 }
             }
-            if (left == 0 || (self.cut && left < TOKEN)) && !self.fill()? {
+            if (left == 0 || (self.cut && left < LONGEST_TAG)) && !self.fill()? {
                 return Ok(None);
             }
             match self.step() {
@@ -298,28 +298,10 @@ enum Whole {
     },
 }
 
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
-}
-
 /// The line without `\n` or `\r\n`.
 fn without_line_end(line: &[u8]) -> &[u8] {
     match line.strip_suffix(b"\n") {
         Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
         None => line,
     }
-}
-
-/// `$$` or `$tag$` at the start of `text`.
-fn dollar_tag(text: &[u8]) -> Option<&[u8]> {
-    let text = &text[..text.len().min(TOKEN)];
-    let end = 1 + text.get(1..)?.iter().position(|byte| *byte == b'$')?;
-    let tag = &text[1..end];
-    let first_is_digit = tag.first().is_some_and(u8::is_ascii_digit);
-    (!first_is_digit && tag.iter().all(|byte| is_word(*byte))).then_some(&text[..=end])
-}
-
-/// Where a dollar quote's tag stands in `text`.
-fn find_tag(text: &[u8], tag: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'$', text).find(|at| text[*at..].starts_with(tag))
 }

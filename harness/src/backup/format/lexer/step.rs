@@ -4,7 +4,8 @@ use std::io::BufRead;
 
 use super::insert::dull_length;
 use super::pending::Pending;
-use super::{Lexer, dollar_tag, find_tag, is_word, without_line_end};
+use super::{Lexer, without_line_end};
+use crate::sql::token::{dollar_tag, find_tag, is_word};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {

@@ -118,7 +118,7 @@ impl Reading {
         self.gather.contents.statements += 1;
         let place = Place::Line(statement.line);
         let words = Words::of(statement.text);
-        let rows = words.copies_from_stdin().then_some(statement.line);
+        let rows = words.copy().map(|_| statement.line);
         let data = words.is_insert();
         self.gather
             .entries

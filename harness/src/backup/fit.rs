@@ -245,7 +245,10 @@ pub(super) fn of_statement<'a>(
         // `WITH ADMIN OPTION` is old; `WITH INHERIT TRUE` is not.
         let options = &words.tokens()[with..];
         let new = ["inherit", "set", "true", "false"];
-        if options.iter().any(|token| new.iter().any(|word| token.is_word(word))) {
+        if options
+            .iter()
+            .any(|token| new.iter().any(|word| token.is_word(word)))
+        {
             rules.push(grants("`GRANT … WITH INHERIT`", 16));
         }
     }

@@ -246,7 +246,12 @@ impl Gather {
     }
 
     /// A table's rows follow, each told by [`Gather::row`].
-    pub fn begin_rows(&mut self, table: Option<QualifiedName>, copy: CopyStatement<'_>, place: Place) {
+    pub fn begin_rows(
+        &mut self,
+        table: Option<QualifiedName>,
+        copy: CopyStatement<'_>,
+        place: Place,
+    ) {
         self.current = table.map(|table| (self.database.clone(), table));
         if let Some(key) = self.current.clone() {
             self.values.begin(&key.0, &key.1, copy);

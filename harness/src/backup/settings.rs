@@ -17,7 +17,7 @@ use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
 use crate::input::secret::SecretText;
-use crate::sql::QualifiedName;
+use crate::input::tables::TablePattern;
 use crate::units::Span;
 
 /// Which backup is drilled. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and
@@ -63,7 +63,7 @@ pub struct Previous {
     /// What is compared. Default: `rows` where the one before lies on this machine, else `size`.
     pub compare: Option<Compare>,
     /// Tables that may lose any number of rows between two backups, as in `["app.outbox",
-    /// "*.sessions"]`; `*` and `?` stand for letters.
+    /// "*.sessions"]`; `*` stands for any letters, `?` for one.
     #[serde(default)]
     pub may_shrink: Vec<TablePattern>,
 }
@@ -78,32 +78,6 @@ pub enum Compare {
     Size,
     /// Nothing.
     Off,
-}
-
-/// A pattern for the names of tables.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(transparent)]
-pub struct TablePattern(String);
-
-impl TablePattern {
-    /// Whether it stands for this table.
-    #[must_use]
-    pub fn matches(&self, table: &QualifiedName) -> bool {
-        let name = format!("{}.{}", table.schema, table.name);
-        globset::Glob::new(&self.0).is_ok_and(|glob| glob.compile_matcher().is_match(name))
-    }
-}
-
-impl<'de> Deserialize<'de> for TablePattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if !text.contains('.') || globset::Glob::new(&text).is_err() {
-            return Err(serde::de::Error::custom(
-                "a table is named with its schema, as in `app.outbox` or `*.sessions`",
-            ));
-        }
-        Ok(Self(text))
-    }
 }
 
 /// A backup in S3-compatible storage. Exactly one of `key` and `newest`.

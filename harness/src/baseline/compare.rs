@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::{Database, Rows};
 use crate::catalog::Catalog;
 use crate::catalog::compare::{Change, Scope, Weight, What, compare as compare_catalogs};
+use crate::input::tables::{LARGE_OBJECTS, TablePattern};
 use crate::outcome::Finding;
 use crate::sql::Glob;
 use crate::units::show_count;
@@ -63,9 +64,9 @@ pub struct Terms {
     /// Whether rows must be the same, and not only not fewer.
     pub exact: bool,
     /// Tables that may lose rows or end, as patterns.
-    pub may_shrink: Vec<String>,
+    pub may_shrink: Vec<TablePattern>,
     /// Objects whose definition is not held, as patterns.
-    pub ignore: Vec<String>,
+    pub ignore: Vec<Glob>,
     /// What the backup can speak of.
     pub scope: Scope,
 }
@@ -121,17 +122,24 @@ pub fn compare(
     compared
 }
 
-fn any(patterns: &[String], text: &str) -> bool {
-    patterns
-        .iter()
-        .any(|pattern| Glob::new(pattern).matches(text))
+impl Terms {
+    /// Whether a table, or `large objects`, may lose rows.
+    fn may_shrink(&self, table: &str) -> bool {
+        let mut patterns = self.may_shrink.iter();
+        patterns.any(|pattern| pattern.matches_text(table))
+    }
+
+    /// Whether the definition of an object is left out.
+    fn ignores(&self, object: &str) -> bool {
+        self.ignore.iter().any(|pattern| pattern.matches(object))
+    }
 }
 
 fn definitions(was: &Catalog, now: &Catalog, terms: &Terms, compared: &mut Compared) {
     for change in compare_catalogs(was, now, &terms.scope) {
         let widened = change.weight == Weight::Widened;
         // What opens a door is told whatever else is left out.
-        if !widened && any(&terms.ignore, &change.object) {
+        if !widened && terms.ignores(&change.object) {
             if !compared.ignored.contains(&change.object) {
                 compared.ignored.push(change.object.clone());
             }
@@ -142,7 +150,7 @@ fn definitions(was: &Catalog, now: &Catalog, terms: &Terms, compared: &mut Compa
             && change
                 .object
                 .strip_prefix("table ")
-                .is_some_and(|table| any(&terms.may_shrink, table));
+                .is_some_and(|table| terms.may_shrink(table));
         let fails = match change.weight {
             Weight::Widened | Weight::Broken => !ended,
             Weight::Note => false,
@@ -181,7 +189,7 @@ fn histories(rewritten: BTreeMap<String, Finding>, terms: &Terms, compared: &mut
     for (table, finding) in rewritten {
         compared.differences.push(Difference {
             area: Area::History,
-            fails: !any(&terms.may_shrink, &table),
+            fails: !terms.may_shrink(&table),
             object: table,
             property: None,
             widened: false,
@@ -206,11 +214,11 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
     for (table, before) in &was.rows {
         let Some(after) = now.rows.get(table) else {
             // That a table is gone, its definition says, unless nobody holds that: its rows are held all the same.
-            if any(&terms.ignore, &format!("table {table}")) {
+            if terms.ignores(&format!("table {table}")) {
                 let expected = format!("the {} rows of the baseline", show_count(before.count));
                 let finding = Finding::about(table.clone(), expected, "the table is not there")
                     .hint("if this table may end, name it in `may-shrink`");
-                tell(table, !any(&terms.may_shrink, table), finding);
+                tell(table, !terms.may_shrink(table), finding);
             }
             continue;
         };
@@ -232,7 +240,7 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
                     }
                     false => "if rows of this table may end, name it in `may-shrink`",
                 };
-                let fails = terms.exact || !any(&terms.may_shrink, table);
+                let fails = terms.exact || !terms.may_shrink(table);
                 tell(
                     table,
                     fails,
@@ -244,13 +252,13 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
     let (before, after) = (&was.large_objects, &now.large_objects);
     if let Judged::Wrong(actual) = judge(before, after, terms.exact) {
         let finding = Finding::about(
-            "large objects",
+            LARGE_OBJECTS,
             format!("{} of them, as they were", show_count(before.count)),
             actual.replace("rows", "of them"),
         );
         tell(
-            "large objects",
-            terms.exact || !any(&terms.may_shrink, "large objects"),
+            LARGE_OBJECTS,
+            terms.exact || !terms.may_shrink(LARGE_OBJECTS),
             finding,
         );
     }
@@ -400,6 +408,11 @@ mod tests {
         database
     }
 
+    fn patterns(texts: &[&str]) -> Vec<TablePattern> {
+        let parse = |text: &&str| TablePattern::parse(text).unwrap();
+        texts.iter().map(parse).collect()
+    }
+
     #[rstest]
     #[case(&[], 4, Some(9), "no", &[("app.t", true)])]
     #[case(&["app.*"], 4, Some(9), "no", &[("app.t", false)])]
@@ -415,7 +428,7 @@ mod tests {
         #[case] told: &[(&str, bool)],
     ) {
         let terms = Terms {
-            may_shrink: may_shrink.iter().map(|text| (*text).to_owned()).collect(),
+            may_shrink: patterns(may_shrink),
             ..Terms::default()
         };
         let was = database("app.t", 5, Some(9), cycle);
@@ -441,8 +454,8 @@ mod tests {
         #[case] failing: usize,
     ) {
         let terms = Terms {
-            ignore: vec!["table app.*".to_owned()],
-            may_shrink: may_shrink.iter().map(|text| (*text).to_owned()).collect(),
+            ignore: vec![Glob::new("table app.*")],
+            may_shrink: patterns(may_shrink),
             ..Terms::default()
         };
         let was = database("app.t", 5, None, "no");
@@ -465,7 +478,7 @@ mod tests {
             database
         };
         let terms = Terms {
-            ignore: vec!["table app.*".to_owned()],
+            ignore: vec![Glob::new("table app.*")],
             ..Terms::default()
         };
         let compared = compare(

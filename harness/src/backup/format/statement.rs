@@ -204,7 +204,9 @@ impl<'a> CopyStatement<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let mut tokens = tokens(text);
         tokens.next().filter(|token| token.is_word("copy"))?;
-        tokens.next().filter(|token| token.kind == TokenKind::Word)?;
+        tokens
+            .next()
+            .filter(|token| token.kind == TokenKind::Word)?;
         let mut next = tokens.next()?;
         let mut columns = "";
         if next.text == "(" {
@@ -310,7 +312,7 @@ mod tests {
     #[case("COPY t TO stdout;", false)]
     fn rows_follow_no_other_copy(#[case] copy: &str, #[case] rows: bool) {
         assert_eq!(Words::of(copy.as_bytes()).copy().is_some(), rows);
-            }
+    }
 
     #[rstest]
     #[case("COPY public.t (id, \"a)b\") FROM stdin;", "(id, \"a)b\")", true)]
@@ -364,7 +366,9 @@ mod tests {
     fn a_copy_into_many_columns_is_one() {
         let columns = vec!["a_column"; 1600].join(", ");
         let copies = |end: &str| {
-            Words::of(format!("COPY public.wide ({columns}{end}").as_bytes()).copy().is_some()
+            Words::of(format!("COPY public.wide ({columns}{end}").as_bytes())
+                .copy()
+                .is_some()
         };
         assert!(copies(") FROM stdin;"));
         assert!(!copies(") FROM PROGRAM 'x) FROM stdin';"));

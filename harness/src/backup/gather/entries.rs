@@ -245,11 +245,7 @@ fn without_password(text: &str) -> String {
 fn made(words: &Words<'_>) -> Option<(&'static str, QualifiedName, String)> {
     let start = words.start();
     let tokens = words.tokens();
-    let is = |at: usize, word: &str| {
-        tokens
-            .get(at)
-            .is_some_and(|token| token.is_word(word))
-    };
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.is_word(word));
     let alter = is(0, "alter") && is(1, "table");
     if alter {
         let at = 2 + usize::from(is(2, "only"));

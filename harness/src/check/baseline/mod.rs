@@ -16,8 +16,9 @@ use crate::baseline::{Baseline, Database, file};
 use crate::catalog::compare::{Scope, not_compared};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::Session;
+use crate::input::tables::TablePattern;
 use crate::outcome::{BackupFacts, Finding, NotTested};
-use crate::sql::{QualifiedName, quote_ident};
+use crate::sql::{Glob, QualifiedName, quote_ident};
 
 /// How many sessions read at the same time.
 const SESSIONS: usize = 2;
@@ -72,9 +73,10 @@ pub struct BaselineCheck {
     /// With `record`: tables that only grow, whose history is kept.
     #[serde(default)]
     pub append_only: Vec<String>,
-    /// Tables that may lose rows, or end, such as old partitions; `*` and `?` match.
+    /// Tables that may lose rows, or end, such as old partitions, as in `["app.outbox", "*.sessions"]`; `*`
+    /// stands for any letters, `?` for one. `large objects` are named so.
     #[serde(default)]
-    pub may_shrink: Vec<String>,
+    pub may_shrink: Vec<TablePattern>,
     /// Whether another comment on an object is a failure. Default: it is told.
     #[serde(default)]
     pub comments: bool,
@@ -247,7 +249,7 @@ impl BaselineCheck {
         Terms {
             exact: self.manifest,
             may_shrink: self.may_shrink.clone(),
-            ignore: self.ignore.clone(),
+            ignore: self.ignore.iter().map(|text| Glob::new(text)).collect(),
             scope: Scope {
                 roles: Some(roles(was, now, backup)),
                 cluster: !backup.roles.is_empty(),
@@ -390,4 +392,29 @@ fn not_tested(
         ));
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::settings::Previous;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("app.outbox", true)]
+    #[case("*.sessions", true)]
+    #[case("App.log_????", true)]
+    #[case("\"App\".*", true)]
+    #[case("large objects", true)]
+    #[case("outbox", false)]
+    #[case("*", false)]
+    #[case("app.{a,b}", false)]
+    #[case("app.log_[0-9]", false)]
+    fn may_shrink_is_one_language(#[case] pattern: &str, #[case] taken: bool) {
+        let text = format!("may-shrink = ['{pattern}']");
+        let previous = toml::from_str::<Previous>(&text).map(|read| read.may_shrink);
+        let check = toml::from_str::<BaselineCheck>(&text).map(|read| read.may_shrink);
+        assert_eq!((previous.is_ok(), check.is_ok()), (taken, taken));
+        assert_eq!(previous.ok(), check.ok());
+    }
 }

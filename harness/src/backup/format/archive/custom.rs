@@ -435,7 +435,11 @@ mod tests {
 
     /// pg_restore would run them.
     #[rstest]
-    #[case("COPY app.t1 (v) FROM stdin;", "COPY app.t1 TO PROGRAM 'x';", "the COPY")]
+    #[case(
+        "COPY app.t1 (v) FROM stdin;",
+        "COPY app.t1 TO PROGRAM 'x';",
+        "the COPY"
+    )]
     #[case("4711\n", "1');\n", "large objects")]
     fn statements_in_other_places_are_refused(
         #[case] text: &str,

@@ -332,7 +332,8 @@ impl Reading {
         match entry.kind.as_str() {
             "TABLE DATA" => {
                 // A table without rows is in the backup too.
-                self.gather.begin_rows(table(&entry), CopyStatement::NONE, place);
+                self.gather
+                    .begin_rows(table(&entry), CopyStatement::NONE, place);
                 self.gather.end_rows();
             }
             "BLOBS" => self.large_object_entries += 1,

@@ -22,9 +22,9 @@ mod tests;
 
 use std::io::{self, BufRead};
 
+use crate::sql::token::LONGEST_TAG;
 use insert::Head;
 use pending::Pending;
-use crate::sql::token::LONGEST_TAG;
 use step::{Continued, Mode, Step};
 
 pub use piece::{End, Inserts, Piece, Statement};

@@ -171,6 +171,10 @@ fn arguments(server: &settings::Server) -> Vec<String> {
 /// How long a server may take to answer.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
+/// How often the provider is asked whether a server that does not answer yet has ended. An answer of the
+/// engine takes processor time that the server needs to start.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+
 /// A server that redrill started and will destroy.
 pub struct ThrowawayServer {
     machine: Box<dyn Machine>,
@@ -227,16 +231,20 @@ impl ThrowawayServer {
         let within = server.start_within.map_or(START_WITHIN, |span| span.0);
         let begin = async {
             let endpoint = machine.start(&wanted.superuser).await?;
+            let mut asked = Instant::now();
             let (version, text) = loop {
                 match version(&endpoint).await {
                     Ok(version) => break version,
                     Err(_) => {
-                        if let Some(why) = machine.ended().await {
-                            return Err(ServerError::new(format!(
-                                "the server did not start: {why}"
-                            )));
+                        if asked.elapsed() >= ASK_EVERY {
+                            if let Some(why) = machine.ended().await {
+                                return Err(ServerError::new(format!(
+                                    "the server did not start: {why}"
+                                )));
+                            }
+                            asked = Instant::now();
                         }
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        tokio::time::sleep(Duration::from_millis(10)).await;
                     }
                 }
             };

@@ -26,7 +26,7 @@ use self::score::{Score, names};
 use crate::drill::GOOD;
 use crate::drill::broken::table::{Broken, Change, HARMLESS, Harmless, SECTIONS, Severity};
 use crate::drill::builder::redrill;
-use crate::support::{Plur, environment, on_plur, plur_api, plur_backup, root};
+use crate::support::{Plur, environment, on_own_plur, plur_api, plur_backup, root};
 
 /// How many drills of changed dumps run beside the looks at clones.
 const DRILLS: usize = 2;
@@ -195,7 +195,7 @@ async fn look_at(rows: Vec<Row>) {
     let clones = async {
         let mut seen = Vec::new();
         if !on_clones.is_empty() {
-            on_plur(async |plur| {
+            on_own_plur(async |plur| {
                 let scenario = scenario(&environment);
                 for (at, row) in &on_clones {
                     if let Change::Sql { change, undo } = row.change() {

@@ -5,7 +5,7 @@ use redrill::catalog::compare::{Scope, accept, compare};
 use redrill::database::{DatabaseError, Session};
 
 use super::{everything, told};
-use crate::support::{on_empty, on_plur};
+use crate::support::{on_empty, on_own_plur};
 
 /// What is done, and what is told: weight, what, object | property.
 type Case = (&'static str, &'static [&'static str]);
@@ -55,7 +55,7 @@ async fn each(session: &mut Session, cases: &[Case], scope: &Scope) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_told() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let mut session = plur.server.session("plur").await.unwrap();
         let wrong = each(&mut session, CASES, &everything()).await
             + &each(&mut session, HARMLESS, &Scope::default()).await;

@@ -8,7 +8,7 @@ use redrill::database::{Session, Terms};
 use redrill::server::{Client, ClientInput};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Plur, on_empty, on_plur};
+use crate::support::{Plur, on_empty, on_own_plur};
 
 /// Everything is compared, comments too.
 fn everything() -> Scope {
@@ -121,7 +121,7 @@ async fn is_stable(plur: &Plur) -> Catalog {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plur_is_the_same_after_a_restore() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let catalog = is_stable(plur).await;
         assert_eq!(read(plur, "plur").await, catalog);
     })
@@ -143,7 +143,7 @@ async fn everything_is_the_same_after_a_restore(#[case] major: u32) {
 /// What a read-only login of production sees, but for what it may not; and what cannot be done in a transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordinary_role_reads_the_same_and_says_what_it_may_not() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let all = read(plur, "plur").await;
         let endpoint = plur.server.endpoint();
         let mut session = Session::role(endpoint, "plur", "plur_auditor", &[], &Terms::default())

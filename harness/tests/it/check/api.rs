@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Case, on_plur, plur_api};
+use crate::support::{Case, on_own_plur, on_plur, plur_api};
 
 /// Builds the fixture's application, and writes a check of it.
 fn check() -> String {
@@ -196,7 +196,7 @@ async fn an_application_that_changes_the_schema_is_found() {
     if Command::new("psql").arg("--version").output().is_err() {
         return;
     }
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let change = "CREATE ROLE migrator LOGIN SUPERUSER";
         let undo = "DROP OWNED BY migrator; DROP ROLE migrator";
         plur.fails(

@@ -1,6 +1,6 @@
 //! `append-only` on the PLUR database, whole and broken.
 
-use crate::support::{Case, on_plur};
+use crate::support::{Case, on_own_plur};
 
 const CHECK: &str = r#"
 [[check.append-only]]
@@ -41,7 +41,7 @@ attempt-as-owner = true
 
 #[tokio::test(flavor = "multi_thread")]
 async fn append_only() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let case = |name, change| Case { name, change, undo: "", check: CHECK };
         let roles = |name, change, undo| Case { name, change, undo, check: ROLES };
         let owner = |name, change| Case { name, change, undo: "", check: OWNER };

@@ -9,7 +9,7 @@ use redrill::database::{Session, Terms};
 use redrill::sql::QualifiedName;
 
 use crate::drill::broken::table::{Change, HARMLESS, SECTIONS};
-use crate::support::{Case, Plur, on_plur};
+use crate::support::{Case, Plur, on_own_plur, on_plur};
 
 /// Changes of values in tables that may change, which an earlier moment cannot tell from life; and what the
 /// server or the build of an index does, which is no definition. The kinds that look at values see them.
@@ -125,7 +125,7 @@ async fn baseline_check() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a minute or two: ci/broken.sh runs it"]
 async fn every_change_of_the_table_is_seen_by_the_baseline_alone() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let held = Held::of(plur, "").await;
         let mut silent = BTreeSet::new();
         for fault in SECTIONS.iter().flat_map(|section| section.faults) {

@@ -1,6 +1,6 @@
 //! `graph` against broken and changed graphs.
 
-use crate::support::{Case, on_plur, on_plur_of};
+use crate::support::{Case, on_own_plur, on_plur, on_plur_of};
 
 const CHECK: &str = r#"
 [[check.graph]]
@@ -253,7 +253,7 @@ const FAILING: &[(&str, &str, &str, &[&str])] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_graphs_fail() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         for (name, change, check, texts) in FAILING {
             let change = on_database(change);
             let change = change.as_str();

@@ -1,6 +1,6 @@
 //! `rls` on the PLUR database, whole and broken.
 
-use crate::support::{Case, on_plur};
+use crate::support::{Case, on_own_plur};
 
 const CHECK: &str = r#"
 [[check.rls]]
@@ -71,7 +71,7 @@ CREATE POLICY fence ON plur.audit_events USING (org = current_setting('plur.org'
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rls() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let case = |name, change| Case { name, change, undo: "", check: CHECK };
         let behaves = |name, change| Case { name, change, undo: "", check: BEHAVIOUR };
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use crate::support::{Case, on_empty, on_plur};
+use crate::support::{Case, on_empty, on_own_plur};
 
 const APP: &str = r#"
 [[check.role]]
@@ -83,7 +83,7 @@ fn on_database(sql: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn role_on_plur() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         for check in [APP, TRIED, OWNER, ORGS, DEFAULTS] {
             plur.passes(Case {
                 name: "the good backup",

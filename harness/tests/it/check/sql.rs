@@ -1,4 +1,4 @@
-use crate::support::{Case, on_plur};
+use crate::support::{Case, on_own_plur};
 
 fn sql(body: &str) -> String {
     format!("[[check.sql]]\n{body}")
@@ -6,7 +6,7 @@ fn sql(body: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_checks() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         let passes = async |name: &str, change: &str, body: &str| {
             let check = sql(body);
             plur.passes(Case { name, change, undo: "", check: &check }).await;

@@ -1,4 +1,4 @@
-use crate::support::{Case, on_plur};
+use crate::support::{Case, on_own_plur};
 
 const SCHEMAS: &str = r#"
 [[check.tenant]]
@@ -62,7 +62,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON plur.parted TO plur_app;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tenant() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         for check in [SCHEMAS, BY_NAME, ROWS] {
             plur.passes(Case { name: "the good backup", change: "", undo: "", check }).await;
             for (name, change, undo) in HARMLESS {

@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::SCENARIO;
 use super::builder::redrill;
-use crate::support::{Plur, on_plur};
+use crate::support::{Plur, on_own_plur};
 
 /// A small database whose only role is the superuser that every cluster has.
 const LEDGER: &str = "
@@ -32,7 +32,7 @@ exact = 5000
 
 #[tokio::test(flavor = "multi_thread")]
 async fn custom_archives_are_read_to_their_end() {
-    on_plur(async |plur| {
+    on_own_plur(async |plur| {
         plur.sql("plur", "CREATE ROLE postgres SUPERUSER").await;
         plur.sql(
             "plur",

@@ -1,5 +1,7 @@
 //! One way to speak to a restored PLUR database: a clone per case, a change, a check, an expectation.
 
+mod shared;
+
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +26,6 @@ use redrill::restore::settings::Restore;
 use redrill::scenario::{self, ScenarioCheck};
 use redrill::server::settings::Server;
 use redrill::server::{ThrowawayServer, Wanted};
-use redrill::sql::{quote_ident, quote_literal};
 use redrill::{restore, run};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -50,6 +51,26 @@ pub struct Plur {
     pub backup: BackupFacts,
     clones: AtomicU32,
 }
+
+/// Statements that give the database `{name}` the owner, rights and settings of `plur`. A setting that
+/// is a list is written as one: quoted as a whole it would be one name.
+const CARRIED: &str = "
+    SELECT format('ALTER DATABASE {name} OWNER TO %I; REVOKE ALL ON DATABASE {name} FROM PUBLIC',
+                  pg_get_userbyid(datdba))
+      FROM pg_database WHERE datname = 'plur'
+     UNION ALL
+    SELECT format('GRANT %s ON DATABASE {name} TO %s', a.privilege_type,
+                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+      FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = 'plur'
+     UNION ALL
+    SELECT CASE WHEN r.rolname IS NULL THEN 'ALTER DATABASE {name}'
+                ELSE format('ALTER ROLE %I IN DATABASE {name}', r.rolname) END
+           || format(CASE split_part(c, '=', 1) WHEN 'search_path' THEN ' SET %s = %s' ELSE ' SET %s = %L' END,
+                     split_part(c, '=', 1), substr(c, strpos(c, '=') + 1))
+      FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+      LEFT JOIN pg_roles r ON r.oid = s.setrole
+     CROSS JOIN LATERAL unnest(s.setconfig) AS c
+     WHERE d.datname = 'plur'";
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -95,14 +116,28 @@ pub async fn inspect(file: &Path) -> Backup {
         .unwrap()
 }
 
+/// Lets the test work in clones of PLUR, on a server that all such tests of this process share.
+///
+/// Such a test changes nothing that clones have in common: roles, settings, the database `plur`, to
+/// which it does not stay connected either. And it brings no process of the server down.
+pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
+    shared::on(test).await;
+}
+
 /// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
 /// the test fails.
-pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
+pub async fn on_own_plur(test: impl AsyncFnOnce(&Plur)) {
     on_plur_of(None, test).await;
 }
 
 /// The same on a server of this major version; without one, of the backup's.
 pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
+    let plur = restored(major).await;
+    given(plur.server, plur.run, plur.backup, test).await;
+}
+
+/// Starts a server and restores PLUR into it.
+async fn restored(major: Option<u32>) -> Plur {
     let backup = inspect(&plur_backup()).await;
     let run = work().begin().unwrap();
     let mut wanted = redrill::stage::wanted(&backup);
@@ -122,7 +157,12 @@ pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
     .unwrap();
     assert_eq!(log.errors, []);
     assert_eq!(log.database.as_deref(), Some("plur"));
-    given(server, run, backup.facts(), test).await;
+    Plur {
+        server,
+        run,
+        backup: backup.facts(),
+        clones: AtomicU32::new(0),
+    }
 }
 
 /// Starts a server of this major version with an empty database `plur`, for tests that fill it themselves.
@@ -207,49 +247,20 @@ impl Plur {
     /// Makes a copy of the restored database, with the settings and rights that a template does not carry.
     pub async fn cloned(&self) -> String {
         let name = format!("clone_{}", self.clones.fetch_add(1, Ordering::Relaxed));
-        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE plur"))
-            .await;
         let mut connection = self.connect("postgres").await;
-        let rows = sqlx::raw_sql(
-            "SELECT coalesce(r.rolname, ''), unnest(s.setconfig)
-               FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-               LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE d.datname = 'plur'",
-        )
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-        for row in rows {
-            let (role, setting): (String, String) = (row.get(0), row.get(1));
-            let (key, value) = setting.split_once('=').unwrap();
-            // Lists are written as lists: quoted as a whole they would be one name.
-            let value = match key {
-                "search_path" => value.to_owned(),
-                _ => quote_literal(value),
-            };
-            let sql = if role.is_empty() {
-                format!("ALTER DATABASE {name} SET {key} = {value}")
-            } else {
-                format!(
-                    "ALTER ROLE {} IN DATABASE {name} SET {key} = {value}",
-                    quote_ident(&role)
-                )
-            };
-            self.sql("postgres", &sql).await;
-        }
-        let grants = sqlx::raw_sql(AssertSqlSafe(format!(
-            "SELECT format('ALTER DATABASE {name} OWNER TO %I; REVOKE ALL ON DATABASE {name} FROM PUBLIC', pg_get_userbyid(datdba))
-               FROM pg_database WHERE datname = 'plur'
-              UNION ALL
-             SELECT format('GRANT %s ON DATABASE {name} TO %s', a.privilege_type,
-                           CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
-               FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = 'plur'"
-        )))
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-        for row in grants {
-            self.sql("postgres", &row.get::<String, _>(0)).await;
-        }
+        // Files are copied as they are; writing every page to the log as well takes three times as long.
+        let create = format!("CREATE DATABASE {name} TEMPLATE plur STRATEGY file_copy");
+        let statements = CARRIED.replace("{name}", &name);
+        let mut run = async |sql: String| {
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap()
+        };
+        run(create).await;
+        let statements = run(statements).await;
+        let statements: Vec<String> = statements.iter().map(|row| row.get(0)).collect();
+        run(statements.join(";")).await;
         connection.close().await.unwrap();
         name
     }

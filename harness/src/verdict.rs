@@ -2,20 +2,20 @@
 
 use crate::outcome::{DrillResult, Outcome, Stage};
 
-/// What a drill shows.
+/// The result of a drill as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Every stage and every required check passed, objectives met.
+    /// Every stage and every required check passed, all objectives were met.
     Proven,
-    /// The restore failed or a required check failed.
+    /// A stage or a required check failed.
     NotProven,
-    /// The data is good, but too slow or too old.
+    /// Everything passed, but an objective was missed.
     ObjectiveMissed,
-    /// Something could not be looked at. Says nothing about the backup.
+    /// A stage or a required check could not run. Says nothing about the backup.
     Inconclusive,
-    /// No check ran.
+    /// No required check ran.
     NothingChecked,
-    /// A signal ended the drill.
+    /// A signal interrupted the drill.
     Interrupted,
 }
 
@@ -43,27 +43,29 @@ impl Verdict {
         }
     }
 
-    /// What it means, one sentence.
+    /// The meaning, one sentence.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Proven => {
-                "The backup restores, and everything that was checked is as it must be."
+            Self::Proven => "The backup restores, and every required check passed.",
+            Self::NotProven => {
+                "The restore, the comparison with the backup, or a required check failed."
             }
-            Self::NotProven => "The backup did not restore as it must; the findings say where.",
-            Self::ObjectiveMissed => "The data is good, but an objective was missed.",
+            Self::ObjectiveMissed => {
+                "Every stage and every required check passed, but an objective was missed."
+            }
             Self::Inconclusive => {
-                "Something could not be looked at. This says nothing about the backup."
+                "The drill could not be completed. This says nothing about the backup."
             }
-            Self::NothingChecked => "No check ran, so nothing is proven.",
-            Self::Interrupted => "A signal ended the drill before it was complete.",
+            Self::NothingChecked => "No required check ran, so nothing is proven.",
+            Self::Interrupted => "A signal interrupted the drill.",
         }
     }
 }
 
 /// Computes the verdict.
 ///
-/// One thing seen to be wrong outweighs anything that could not be looked at.
+/// A failure outweighs anything that could not run.
 #[must_use]
 pub fn verdict(result: &DrillResult) -> Verdict {
     if result.interrupted {
@@ -77,7 +79,7 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     if outcomes().any(|outcome| *outcome == Outcome::Fail) {
         return Verdict::NotProven;
     }
-    // A stage that is not there was not passed, whoever left it out.
+    // A stage without a result did not pass.
     let stage_missing = Stage::ALL.iter().any(|stage| {
         let result = result.stages.iter().find(|result| result.stage == *stage);
         result.is_none_or(|result| matches!(result.outcome, Outcome::Skipped { .. }))
@@ -88,7 +90,7 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     if !required.clone().any(|check| check.outcome == Outcome::Pass) {
         return Verdict::NothingChecked;
     }
-    // A required check that was left out, for whatever reason, is not a pass.
+    // A required check that was skipped, for whatever reason, is not a pass.
     if required
         .clone()
         .any(|check| matches!(check.outcome, Outcome::Skipped { .. }))

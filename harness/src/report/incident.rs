@@ -1,5 +1,5 @@
-//! What is sent to where incidents are kept: short, for machines. This file owns its shape and the
-//! shape's version.
+//! The message for an incident tool: short, for machines. This file owns its shape and the
+//! version of the shape.
 //!
 //! Within a version keys are only added; readers ignore keys that they do not know.
 
@@ -51,19 +51,19 @@ struct Message {
     /// Version of this shape.
     #[schemars(extend("const" = SCHEMA))]
     schema: u32,
-    /// The same for every drill of this scenario: what opens and closes one incident.
+    /// The same for every drill of this scenario, so that one incident is opened and closed.
     dedup_key: String,
-    /// Whether there is something to act on: everything but PROVEN.
+    /// Whether somebody must act: true for every verdict but PROVEN.
     open: bool,
-    /// How grave it is, as the scenario says; null for PROVEN.
+    /// Severity from the scenario; null for PROVEN.
     severity: Option<String>,
     /// `PROVEN`, `NOT PROVEN`, `OBJECTIVE MISSED`, `INCONCLUSIVE`, `NOTHING CHECKED`, `INTERRUPTED`.
     verdict: String,
     /// What the verdict means, one sentence.
     meaning: String,
-    /// All of it in one line.
+    /// Severity, scenario, verdict and the first reason, in one line.
     summary: String,
-    /// The exit code that the verdict stands for.
+    /// The exit code of the verdict.
     exit_code: u8,
     /// Id of the run.
     run: String,
@@ -74,21 +74,21 @@ struct Message {
     started: String,
     /// Wall time of the whole drill.
     duration_s: f64,
-    /// Which scenario was drilled.
+    /// The scenario.
     scenario: Scenario,
-    /// Which backup; null when none was found.
+    /// The backup; null when none was found.
     backup: Option<Backup>,
-    /// What keeps the verdict from being PROVEN, the first of them.
+    /// The first reasons why the verdict is not PROVEN.
     failures: Vec<Failure>,
-    /// How many more there are.
+    /// Number of further reasons.
     more_failures: usize,
-    /// The reports, where they were written; empty when they could not be.
+    /// Paths of the reports; empty when they could not be written.
     reports: Vec<String>,
     /// The command line that repeats the drill.
     repeat: String,
 }
 
-/// Which scenario was drilled.
+/// The scenario of a drill.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Scenario {
     /// Its name.
@@ -101,10 +101,10 @@ struct Scenario {
     sha256: String,
 }
 
-/// Which backup was drilled.
+/// The backup of a drill.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Backup {
-    /// Where it lies.
+    /// Location.
     origin: String,
     /// Its SHA-256, in hexadecimal.
     sha256: String,
@@ -113,7 +113,7 @@ struct Backup {
     made: Option<String>,
 }
 
-/// Something that keeps the verdict from being PROVEN.
+/// A reason why the verdict is not PROVEN.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Failure {
     /// `stage`, `check` or `objective`.
@@ -168,7 +168,7 @@ impl Message {
     }
 }
 
-/// One line that says it all.
+/// Severity, scenario, verdict and the first reason, in one line.
 fn summary(result: &DrillResult, verdict: Verdict, severity: Option<&str>) -> String {
     let severity = severity
         .map(|severity| format!("{severity}: "))
@@ -197,7 +197,7 @@ fn failures(result: &DrillResult) -> Vec<Failure> {
             why: line(view::stage_why(stage)),
         })
     });
-    let required = view::by_gravity(result)
+    let required = view::by_severity(result)
         .into_iter()
         .filter(|check| check.required);
     let checks = required.filter_map(|check| {

@@ -1,7 +1,7 @@
 //! The JSON report: complete, for machines. This file owns its shape and the shape's version.
 //!
-//! Within a version keys are only added; readers ignore keys that they do not know. Units stand in
-//! the key: `_s` is seconds, `_bytes` is bytes. Times are RFC 3339 in UTC.
+//! Within a version keys are only added; readers ignore keys that they do not know. Units are part
+//! of the key: `_s` is seconds, `_bytes` is bytes. Times are RFC 3339 in UTC.
 
 mod convert;
 
@@ -35,7 +35,7 @@ pub fn schema() -> serde_json::Value {
         .into()
 }
 
-/// Writes what a look at a backup found, with a line end at its end.
+/// Writes the result of an inspection, with a line end at its end.
 ///
 /// # Errors
 /// None in practice: every value of the shape can be written.
@@ -45,7 +45,7 @@ pub fn render_inspection(inspection: &outcome::Inspection) -> serde_json::Result
     Ok(text)
 }
 
-/// Makes the JSON Schema of what a look at a backup found.
+/// Makes the JSON Schema of an inspection.
 #[must_use]
 pub fn inspection_schema() -> serde_json::Value {
     SchemaSettings::draft2020_12()
@@ -55,29 +55,29 @@ pub fn inspection_schema() -> serde_json::Value {
         .into()
 }
 
-/// What a look at a backup found, without any server.
+/// The result of reading a backup without any server.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "redrill inspection")]
 struct Inspection {
     /// Version of this shape.
     #[schemars(extend("const" = SCHEMA))]
     schema: u32,
-    /// Whether nothing is wrong with it as a file. Whether it restores, only a drill shows.
+    /// Whether the file is complete and undamaged. Only a drill proves that it restores.
     whole: bool,
     /// Version of redrill.
     redrill: String,
-    /// When it was looked at.
+    /// When the inspection began.
     #[schemars(extend("format" = "date-time"))]
     started: String,
     /// Wall time.
     duration_s: f64,
-    /// What makes it no whole, harmless backup; empty for a good one.
+    /// Why it is incomplete, damaged or unsafe; empty for a good backup.
     problems: Vec<Finding>,
-    /// What is odd about it and does not matter.
+    /// Warnings; they do not affect `whole`.
     warnings: Vec<Finding>,
-    /// How old it may be and what must lie beside it, where a scenario says so.
+    /// Maximum age and retention, where a scenario sets them.
     objectives: Vec<Objective>,
-    /// What it is and holds.
+    /// The backup and its contents.
     backup: Backup,
     /// Every table with an entry for rows, the one with the most bytes first.
     tables: Vec<TableHeld>,
@@ -90,9 +90,9 @@ struct TableHeld {
     database: String,
     /// `schema.table`.
     table: String,
-    /// How many rows; null where the backup does not say.
+    /// Number of rows; null where the backup does not say.
     rows: Option<u64>,
-    /// Bytes of their text.
+    /// Bytes of the rows in text form.
     text_bytes: u64,
 }
 
@@ -103,17 +103,17 @@ struct Report {
     /// Version of this shape.
     #[schemars(extend("const" = SCHEMA))]
     schema: u32,
-    /// What the drill shows.
+    /// The verdict.
     verdict: VerdictWord,
     /// What the verdict means, one sentence.
     meaning: String,
-    /// The exit code that the verdict stands for.
+    /// The exit code of the verdict.
     exit_code: u8,
-    /// How grave that is, as the scenario says; null when it says nothing, or for PROVEN.
+    /// Severity from the scenario; null for PROVEN, or when the scenario sets none.
     severity: Option<String>,
-    /// Whether a signal ended the drill.
+    /// Whether a signal interrupted the drill.
     interrupted: bool,
-    /// Id of the run; also the label of everything that it started.
+    /// Id of the run; also the label of everything that it starts.
     run: String,
     /// Version of redrill.
     redrill: String,
@@ -122,49 +122,49 @@ struct Report {
     started: String,
     /// Wall time of the whole drill.
     duration_s: f64,
-    /// Which scenario was drilled.
+    /// The scenario.
     scenario: Scenario,
-    /// Which backup was restored; null when none was found.
+    /// The backup; null when none was found.
     backup: Option<Backup>,
-    /// Where it was restored; null when no server ran.
+    /// The throwaway server; null when none was started.
     server: Option<Server>,
-    /// How the restore went; null when it was not tried.
+    /// The restore; null when it was not started.
     restore: Option<Restore>,
-    /// What was proven without any check; null when it was not tried.
+    /// The comparison of the database with the backup; null when it was not made.
     proof: Option<Proof>,
-    /// Time objectives that the scenario sets.
+    /// Objectives that the scenario sets.
     objectives: Vec<Objective>,
-    /// The stages, in order, those that were skipped too.
+    /// The stages, in order, including skipped ones.
     stages: Vec<Stage>,
-    /// How many checks ended how.
+    /// Number of checks by outcome.
     check_counts: CheckCounts,
-    /// The checks, in the order of the scenario, those that were skipped too.
+    /// The checks, in the order of the scenario, including skipped ones.
     checks: Vec<Check>,
-    /// What this drill does not show, and why.
+    /// What this drill does not test, and why.
     not_tested: Vec<NotTested>,
     /// The command line that repeats this drill.
     repeat: String,
 }
 
-/// What a drill shows.
+/// The verdict of a drill.
 #[derive(Debug, Serialize, JsonSchema)]
 enum VerdictWord {
     /// Every stage and every required check passed, objectives met. Exit code 0.
     #[serde(rename = "PROVEN")]
     Proven,
-    /// The restore failed or a required check failed. Exit code 10.
+    /// The restore, the comparison with the backup, or a required check failed. Exit code 10.
     #[serde(rename = "NOT PROVEN")]
     NotProven,
-    /// The data is good, but too slow or too old. Exit code 11.
+    /// Everything passed, but an objective was missed: too slow, too old or too few. Exit code 11.
     #[serde(rename = "OBJECTIVE MISSED")]
     ObjectiveMissed,
-    /// Something could not be looked at; says nothing about the backup. Exit code 3.
+    /// A stage or a required check could not run; says nothing about the backup. Exit code 3.
     #[serde(rename = "INCONCLUSIVE")]
     Inconclusive,
-    /// No check ran. Exit code 4.
+    /// No required check ran. Exit code 4.
     #[serde(rename = "NOTHING CHECKED")]
     NothingChecked,
-    /// A signal ended the drill. Exit code 130.
+    /// A signal interrupted the drill. Exit code 130.
     #[serde(rename = "INTERRUPTED")]
     Interrupted,
 }
@@ -173,17 +173,17 @@ enum VerdictWord {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OutcomeWord {
-    /// It was looked at and it is as it must be.
+    /// It ran and found what is expected.
     Pass,
-    /// It was looked at and it is not as it must be.
+    /// It ran and found something else.
     Fail,
-    /// It could not be looked at: this says nothing about the backup.
+    /// It could not run, which says nothing about the backup.
     Error,
-    /// It was not tried; `skipped_because` says why.
+    /// It was not run; `skipped_because` says why.
     Skipped,
 }
 
-/// Which scenario was drilled.
+/// The scenario of a drill.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Scenario {
     /// Its name.
@@ -194,22 +194,22 @@ struct Scenario {
     file: String,
     /// SHA-256 of the file, in hexadecimal.
     sha256: String,
-    /// The kinds and ids of checks that were asked for; empty for all of them.
+    /// Kinds and ids of checks that `--only` selected; empty for all.
     only: Vec<String>,
 }
 
-/// Which backup was restored, and what it says of itself.
+/// A backup and its contents.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Backup {
-    /// Where it lies: a path, `s3://bucket/key`, an address, a command.
+    /// Location: a path, `s3://bucket/key`, an address, a command.
     origin: String,
-    /// How it was chosen.
+    /// Why this backup was selected.
     chosen: String,
-    /// What there was to choose from, newest first; empty where there was no choice.
+    /// The candidates, newest first; empty where there was only one.
     candidates: Vec<Candidate>,
-    /// How many more there were.
+    /// Number of further candidates.
     unlisted: u64,
-    /// What kind of backup it is.
+    /// Format and compression.
     format: String,
     /// Size of the file.
     size_bytes: u64,
@@ -217,7 +217,7 @@ struct Backup {
     uncompressed_bytes: Option<u64>,
     /// SHA-256 of the file, in hexadecimal; of a folder, of the sorted lines `SHA-256  BYTES  NAME` of its files.
     sha256: String,
-    /// What that was found to agree with; null when nothing says what it must be.
+    /// The source of the expected digest, which agrees; null when there is none.
     sha256_agrees_with: Option<String>,
     /// When it was made; null when that is not known.
     made: Option<Made>,
@@ -229,45 +229,45 @@ struct Backup {
     dump_version: Option<String>,
     /// Databases it restores into.
     databases: Vec<String>,
-    /// Extensions it names.
+    /// Extensions it requires.
     extensions: Vec<String>,
-    /// Schemas it makes or puts tables into.
+    /// Schemas it creates or puts tables into.
     schemas: Vec<String>,
     /// AGE graphs.
     graphs: Vec<String>,
     /// Roles it creates.
     roles: Vec<String>,
-    /// Roles it names and does not create.
+    /// Required roles that it does not create.
     roles_needed: Vec<String>,
-    /// Row security policies.
+    /// Number of row-level security policies.
     policies: u64,
-    /// Which servers can take it.
+    /// Servers that it can be restored on.
     servers: String,
-    /// What was compared with the backup before; null where there is none.
+    /// Comparison with the previous backup; null where there is none.
     previous: Option<String>,
     /// The dumps of a bundle, in the order of their restore; empty for a single dump.
     dumps: Vec<Dump>,
-    /// Tables with rows.
+    /// Number of tables with rows.
     tables: u64,
-    /// Rows of all tables.
+    /// Number of rows of all tables.
     rows: u64,
-    /// Large objects.
+    /// Number of large objects.
     large_objects: u64,
-    /// What a backup of this kind does not hold.
+    /// What the backup does not contain.
     not_held: Vec<NotTested>,
 }
 
-/// Something that lies where backups lie.
+/// A file that was considered as the backup.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Candidate {
     /// Its name.
     name: String,
     /// Its size.
     size_bytes: u64,
-    /// The time in its name.
+    /// The time in its name; null where there is none.
     #[schemars(extend("format" = "date-time"))]
     time: Option<String>,
-    /// Why it was not taken; null for the one that was.
+    /// Why it was not selected; null for the selected one.
     not_taken: Option<String>,
 }
 
@@ -276,15 +276,15 @@ struct Candidate {
 struct Dump {
     /// Its name in the bundle.
     name: String,
-    /// What kind of dump it is.
+    /// Format and compression.
     format: String,
     /// Its size in the bundle.
     size_bytes: u64,
-    /// SHA-256 of it as it lies in the bundle.
+    /// SHA-256 of it as it is in the bundle.
     sha256: String,
-    /// Tables with rows.
+    /// Number of tables with rows.
     tables: u64,
-    /// Rows of all tables.
+    /// Number of rows of all tables.
     rows: u64,
 }
 
@@ -302,32 +302,32 @@ struct Made {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum TimeSource {
-    /// The file's name carries it.
+    /// In the file name.
     Name,
-    /// The archive's header carries it.
+    /// In the archive header.
     Header,
-    /// Only the file system tells: weak, because a copy changes it.
+    /// The modification time of the file: weak, because a copy changes it.
     ModificationTime,
 }
 
-/// Where the backup was restored.
+/// The throwaway server.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Server {
     /// `container` or `local`.
     provider: String,
-    /// Image name and id, or folder of the programs.
+    /// Image name and id, or the folder of the programs.
     origin: String,
     /// Version of the server.
     version: String,
-    /// The extensions that the backup names, as this server has them.
+    /// The extensions that the backup requires, in the versions of this server.
     extensions: Vec<Extension>,
-    /// What keeps the backup's code away from the machine.
+    /// How code from the backup is isolated from the machine.
     isolation: Vec<String>,
-    /// Where that is weaker than it could be.
+    /// Limitations of the isolation.
     weaknesses: Vec<String>,
-    /// Why this provider was taken.
+    /// Why this provider was selected.
     chosen: String,
-    /// Time from nothing to the first answer.
+    /// Time from the start to the first answer.
     started_in_s: f64,
 }
 
@@ -340,7 +340,7 @@ struct Extension {
     version: String,
 }
 
-/// How the restore went.
+/// A restore.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Restore {
     /// The program, with its version.
@@ -351,9 +351,9 @@ struct Restore {
     phases: Vec<Phase>,
     /// Statements that failed and are not tolerated.
     errors: u64,
-    /// Messages that were let pass.
+    /// Tolerated messages.
     tolerated: Vec<Tolerated>,
-    /// Rows per table, once the contents were compared.
+    /// Rows per table; empty until they were compared.
     rows: Vec<TableRows>,
 }
 
@@ -366,14 +366,14 @@ struct Phase {
     duration_s: f64,
 }
 
-/// A message of the restore that was let pass.
+/// A tolerated message of the restore.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Tolerated {
     /// The message.
     message: String,
-    /// How often it came.
+    /// Number of occurrences.
     times: u64,
-    /// Why it was let pass.
+    /// Why it is tolerated.
     reason: String,
 }
 
@@ -386,96 +386,96 @@ struct TableRows {
     table: String,
     /// Rows in the backup.
     backup: u64,
-    /// Rows in the restored database; null when the table is not there or was not counted.
+    /// Rows in the restored database; null when the table is missing or was not counted.
     restored: Option<u64>,
-    /// What became of their values; null when they were not to be compared.
+    /// Result of comparing the values; null when they were not to be compared.
     values: Option<Values>,
 }
 
-/// What became of the values of a table's rows.
+/// Result of comparing the values of a table's rows.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Values {
-    /// They are those of the backup, every one.
+    /// Every row has the values of the backup.
     Same,
-    /// They are not.
+    /// At least one row differs.
     Differ,
     /// They could not be compared; `not_tested` says why.
     NotCompared,
 }
 
-/// What was proven without any check.
+/// The comparison of the restored database with the backup.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Proof {
-    /// How much was to be proven: `off`, `objects`, `counts` or `full`.
+    /// How much was compared: `off`, `objects`, `counts` or `full`.
     level: String,
-    /// Tables whose rows have the values of the backup, every one.
+    /// Number of tables in which every row has the values of the backup.
     tables: usize,
-    /// Sequences whose values were compared.
+    /// Number of sequences whose values were compared.
     sequences: u64,
-    /// Materialized views that were found filled.
+    /// Number of materialized views that are populated.
     materialized_views: u64,
-    /// Large objects whose content was compared.
+    /// Number of large objects whose content was compared.
     large_objects: u64,
 }
 
 /// An objective of the scenario and what was measured: a time, or backups that are kept.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Objective {
-    /// The scenario's own key: `restore-within`, `max-age`, `daily`, `weekly` or `monthly`.
+    /// The key in the scenario: `restore-within`, `max-age`, `daily`, `weekly` or `monthly`.
     name: String,
-    /// At most this time; null when the objective is none of time.
+    /// Limit; null for retention.
     limit_s: Option<f64>,
-    /// This was the time; null when it was not measured.
+    /// Measured time; null for retention, or when it was not measured.
     actual_s: Option<f64>,
-    /// So many days, weeks or months must have a backup; null for a time.
+    /// Required number of days, weeks or months with a backup; null for a time.
     wanted: Option<u64>,
-    /// So many have one.
+    /// Number of those that have one; null for a time.
     kept: Option<u64>,
-    /// Those without one.
+    /// Periods without a backup.
     missing: Vec<String>,
     /// Whether it was met; null when it was not measured.
     met: Option<bool>,
 }
 
-/// What became of one stage.
+/// The result of one stage.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Stage {
-    /// `backup`, `server`, `restore`, `contents` or `teardown`.
+    /// `backup`, `server`, `restore`, `proof` or `teardown`.
     name: String,
-    /// What it shows when it passes.
+    /// What the stage proves when it passes.
     title: String,
     /// How it ended.
     outcome: OutcomeWord,
     /// Why it was skipped; null unless it was.
     skipped_because: Option<String>,
-    /// One line: what was looked at, or why it failed.
+    /// One line: what was found, or why it failed.
     summary: String,
-    /// What is wrong; warnings when the outcome is `pass`.
+    /// The differences; warnings when the outcome is `pass`.
     findings: Vec<Finding>,
     /// Wall time.
     duration_s: f64,
 }
 
-/// How many checks ended how.
+/// Number of checks by outcome.
 #[derive(Debug, Serialize, JsonSchema)]
 struct CheckCounts {
-    /// All checks of the scenario.
+    /// All.
     total: usize,
-    /// Those that passed.
+    /// Passed.
     pass: usize,
-    /// Those that failed, the ones that are not required too.
+    /// Failed, including those that are not required.
     fail: usize,
-    /// Those that could not look, the ones that are not required too.
+    /// Could not run, including those that are not required.
     error: usize,
-    /// Those that were skipped.
+    /// Skipped.
     skipped: usize,
 }
 
-/// What became of one check.
+/// The result of one check.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Check {
-    /// Stable within the scenario.
+    /// Stable and, without an object, unique within the scenario.
     id: String,
     /// The object that this entry is about, where the check names several by a list or a pattern;
     /// `id` and `object` together are unique in a drill.
@@ -488,7 +488,7 @@ struct Check {
     line: usize,
     /// Whether the verdict depends on it.
     required: bool,
-    /// The database it looked at.
+    /// The database that was checked.
     database: String,
     /// How it ended.
     outcome: OutcomeWord,
@@ -498,30 +498,30 @@ struct Check {
     expected: String,
     /// What was found, in one line.
     actual: String,
-    /// What is wrong, in detail.
+    /// The differences in detail.
     findings: Vec<Finding>,
     /// Wall time.
     duration_s: f64,
 }
 
-/// One thing that is not as expected, or that could not be looked at.
+/// One difference, or the reason why a stage or check could not run.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Finding {
-    /// The object it is about, as SQL would name it.
+    /// The object, as SQL names it.
     object: Option<String>,
-    /// What should have been there.
+    /// Expected.
     expected: String,
-    /// What was there.
+    /// Found.
     actual: String,
-    /// What a person can do next.
+    /// What to do.
     hint: Option<String>,
 }
 
-/// Something that the drill does not show.
+/// Something that the drill does not test, or that a backup does not contain.
 #[derive(Debug, Serialize, JsonSchema)]
 struct NotTested {
-    /// What.
+    /// The thing.
     what: String,
-    /// Why not.
+    /// The reason.
     why: String,
 }

@@ -1,6 +1,6 @@
 //! JUnit XML, for CI: one suite per scenario, one case per stage, check and objective.
 //!
-//! A report is red (at least one failure or error) exactly when the exit code is not 0. So what is
+//! A report is red (at least one failure or error) exactly when the exit code is not 0. A check that is
 //! not required is `skipped` when it fails, and a verdict that no other case shows in red has a
 //! case of its own, `verdict`.
 
@@ -82,7 +82,7 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
         .iter()
         .any(|case| case.is_error() || case.is_failure());
     cases.extend(verdict_case(&scenario, result, verdict, red));
-    tell_apart(&mut cases, result);
+    number_duplicates(&mut cases, result);
     let mut suite = TestSuite {
         name: scenario.clone(),
         package: format!("redrill/{scenario}"),
@@ -96,7 +96,7 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
     suite
 }
 
-/// What the suite as a whole says: JUnit has no better place for it.
+/// The facts of the drill, for the output of the suite: JUnit has no better place for them.
 fn facts(result: &DrillResult, verdict: Verdict) -> String {
     let mut facts = vec![
         format!("{} (exit code {})", verdict.word(), exit_code::of(verdict)),
@@ -196,7 +196,7 @@ fn objective_case(scenario: &str, result: &DrillResult, objective: &Objective) -
     let outcome = match objective.met() {
         Some(true) => TestResult::Success,
         Some(false) => failure("objective", &text, &text),
-        // The stage that did not pass is what there is to repair.
+        // The stage that did not pass is the fault to repair.
         None if !complete || result.interrupted => skipped("skipped", &text, None),
         None => error("objective", &text, &text),
     };
@@ -279,7 +279,7 @@ fn skipped(kind: &str, message: &str, details: Option<&str>) -> TestResult {
     }
 }
 
-/// The text of a case: why, and every finding.
+/// The text of a case: the reason, and every finding.
 fn details(outcome: &Outcome, why: &str, said: &str, findings: &[Finding]) -> String {
     let mut out = vec![lines(why)];
     let (findings, hint) = view::beside(outcome, said, findings);
@@ -310,8 +310,9 @@ fn cdata(text: &str) -> String {
     lines(text).replace("]]>", "]]]]><![CDATA[>")
 }
 
-/// CI tells cases apart by class and name; checks without a name may share both.
-fn tell_apart(cases: &mut [TestCase], result: &DrillResult) {
+/// Adds the line to names that occur twice: CI identifies a case by class and name, and checks
+/// without a name may share both.
+fn number_duplicates(cases: &mut [TestCase], result: &DrillResult) {
     let mut seen: BTreeMap<(Option<String>, String), usize> = BTreeMap::new();
     for case in cases.iter() {
         *seen
@@ -332,7 +333,7 @@ fn time(duration: std::time::Duration) -> Duration {
     Duration::try_from(duration.min(LONGEST)).unwrap_or(Duration::ZERO)
 }
 
-/// The drill's begin as the writer wants it, which writes no year beyond 9999 and none before 0.
+/// The start of the drill as the writer needs it, which writes no year beyond 9999 and none before 0.
 fn timestamp(result: &DrillResult) -> OffsetDateTime {
     let seconds = result.started.as_second().clamp(0, 253_402_300_799);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -22,13 +22,14 @@ use crate::baseline::file;
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
-/// What a drill saw of the databases, beside its reports.
+/// The file with what the drill observed of the databases, next to its reports.
 pub const SEEN: &str = "seen.baseline.toml";
 
-/// Writes `drill.json`, `drill.md` and `junit.xml`, and what was seen of the databases, into `<folder>/<scenario name>/`; of a drill of
-/// some checks only, into a folder of its own, so that it never takes the place of a whole one.
+/// Writes `drill.json`, `drill.md` and `junit.xml`, and what was observed of the databases, into
+/// `<folder>/<scenario name>/`. A drill of selected checks has a folder of its own, so that it never
+/// replaces the reports of a complete one.
 ///
-/// Each file appears whole or not at all; what an earlier drill left there is replaced.
+/// Each file is written completely or not at all, and replaces that of an earlier drill.
 ///
 /// # Errors
 /// When the folder or a file cannot be written, or the scenario has no name to call a folder by.
@@ -47,8 +48,8 @@ pub fn write_all(
     let seen = seen.transpose().map_err(io::Error::other)?;
     let texts = texts.into_iter().chain(seen.map(|text| (SEEN, text)));
     fs::create_dir_all(&folder)?;
-    // All are on disk before the first gets its name: an old report never stands beside a new one
-    // because the disk is full.
+    // All are on disk before the first gets its name, so that a full disk never leaves an old report
+    // next to a new one.
     let staged = texts
         .map(|(name, text)| Ok((folder.join(name), stage(&folder, &text)?)))
         .collect::<io::Result<Vec<_>>>()?;
@@ -90,24 +91,24 @@ fn folder_name(result: &DrillResult) -> io::Result<String> {
     } else {
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "the scenario's name cannot be a folder's name",
+            "the name of the scenario cannot be used as a folder name",
         ))
     }
 }
 
-/// A pattern as a part of a folder's name: `role/plur*` → `role-plur`.
+/// Turns a pattern into a part of a folder name: `role/plur*` → `role-plur`.
 fn slug(pattern: &str) -> String {
     let parts = pattern.split(|c: char| !c.is_ascii_alphanumeric());
     let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
     parts.join("-")
 }
 
-/// Writes a temporary file beside its destination, down to the disk.
+/// Writes a temporary file into the folder of its destination, and syncs it.
 fn stage(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".redrill-")
-        // As any file that a program makes; a temporary file is its owner's alone otherwise, and
-        // the job that collects reports may be another user.
+        // A temporary file is readable by its owner only, and the job that collects reports may run
+        // as another user.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;

@@ -1,6 +1,7 @@
-//! The summary on a terminal: the verdict first, failures in full, a line for each pass.
+//! The summary on a terminal: verdict, what failed, backup and times, what was not tested; then
+//! failures in full and a line for each pass.
 //!
-//! It reads without colour, in 80 columns, and in a CI log.
+//! It is readable without colour, in 80 columns, and in a CI log.
 
 pub mod initial;
 pub mod inspection;
@@ -25,25 +26,32 @@ const FINDINGS: usize = 10;
 const DIFFERENCES: usize = 10;
 /// How many of the largest tables are shown.
 const LARGEST: usize = 5;
-/// How many of the backups that were not taken are shown.
+/// How many of the backups that were not selected are shown.
 const CANDIDATES: usize = 3;
 /// The longest of all other lists.
 const LIST: usize = 20;
+
 /// Writes the summary for a terminal of `width` columns.
 #[must_use]
 pub fn summary(result: &DrillResult, verdict: Verdict, width: usize, colour: bool) -> String {
     let mut paper = Paper::new(width, colour);
-    head(&mut paper, result, verdict);
-    stages(&mut paper, result);
+    lead(&mut paper, result, verdict);
+    let not_tested = result.not_tested.iter();
+    list(
+        &mut paper,
+        "not tested",
+        not_tested.map(|item| format!("{}: {}", item.what, item.why)),
+    );
     checks(&mut paper, result);
+    stages(&mut paper, result);
     rows(&mut paper, result);
-    left_out(&mut paper, result);
+    remarks(&mut paper, result);
     paper.blank();
     paper.fact("repeat", &result.repeat);
     paper.text
 }
 
-fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
+fn lead(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     let hue = match verdict {
         Verdict::Proven => Hue::Green,
         Verdict::NotProven => Hue::Red,
@@ -60,14 +68,26 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     let word = paper.paint(verdict.word(), hue);
     paper.text.push_str(&format!("{word}  {title}\n"));
     paper.wrap(verdict.meaning(), 0, 0);
-    for reason in view::decisive(result).iter().take(FINDINGS) {
+    let reasons = view::decisive(result);
+    for reason in reasons.iter().take(FINDINGS) {
         paper.wrap(&format!("- {reason}"), 0, 2);
     }
-    paper.more(view::decisive(result).len().saturating_sub(FINDINGS), 0);
+    paper.more(reasons.len().saturating_sub(FINDINGS), 0);
     paper.blank();
     if let Some(severity) = view::severity(result, verdict) {
-        paper.fact("gravity", severity);
+        paper.fact("severity", severity);
     }
+    backup(paper, result);
+    restored(paper, result);
+    for objective in &result.objectives {
+        paper.fact("objective", &view::objective_line(objective));
+    }
+    for weakness in result.server.iter().flat_map(|server| &server.weaknesses) {
+        paper.fact("isolation", weakness);
+    }
+}
+
+fn backup(paper: &mut Paper, result: &DrillResult) {
     match &result.backup {
         Some(backup) => {
             let size = show_bytes(backup.bytes);
@@ -75,25 +95,32 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
                 "backup",
                 &format!("{}, {size}, {}", backup.origin, backup.format),
             );
-            paper.fact("chosen", &backup.chosen);
-            let left = backup
+            paper.fact("taken", &view::made(backup, result.started));
+            paper.fact("selected", &backup.chosen);
+            let others = backup
                 .candidates
                 .iter()
                 .filter(|one| one.not_taken.is_some());
-            for candidate in left.take(CANDIDATES) {
+            for candidate in others.take(CANDIDATES) {
                 let why = candidate.not_taken.as_deref().unwrap_or_default();
-                paper.wrap(&format!("not {}: {why}", candidate.name), 8, 10);
+                paper.wrap(
+                    &format!("not {}: {why}", candidate.name),
+                    INDENT,
+                    INDENT + 2,
+                );
             }
             if let Some(agrees) = &backup.digest {
                 paper.fact("digest", agrees);
             }
-            paper.fact("made", &view::made(backup, result.started));
             if let Some(previous) = &backup.previous {
-                paper.fact("before", previous);
+                paper.fact("previous", previous);
             }
         }
         None => paper.fact("backup", "none was found, or it could not be read"),
     }
+}
+
+fn restored(paper: &mut Paper, result: &DrillResult) {
     match &result.server {
         Some(server) => paper.fact(
             "server",
@@ -102,11 +129,10 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
                 server.version, server.provider, server.origin
             ),
         ),
-        None => paper.fact("server", "none ran"),
+        None => paper.fact("server", "none was started"),
     }
-    let mut time = format!("{} in all", show_duration(result.duration));
     if let Some(restore) = &result.restore {
-        time.push_str(&format!(", restore {}", show_duration(restore.duration)));
+        let mut time = format!("in {}", show_duration(restore.duration));
         let phases: Vec<String> = restore
             .phases
             .iter()
@@ -115,14 +141,9 @@ fn head(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
         if !phases.is_empty() {
             time.push_str(&format!(" ({})", phases.join(", ")));
         }
+        paper.fact("restored", &time);
     }
-    paper.fact("time", &time);
-    for objective in &result.objectives {
-        paper.fact("limit", &view::objective_line(objective));
-    }
-    for weakness in result.server.iter().flat_map(|server| &server.weaknesses) {
-        paper.fact("caveat", weakness);
-    }
+    paper.fact("drill", &format!("took {}", show_duration(result.duration)));
 }
 
 fn stages(paper: &mut Paper, result: &DrillResult) {
@@ -153,15 +174,15 @@ fn stage_lines(paper: &mut Paper, stage: &StageResult) {
 
 fn checks(paper: &mut Paper, result: &DrillResult) {
     paper.section(&view::check_counts(result));
-    let (skipped, looked): (Vec<_>, Vec<_>) = view::by_gravity(result)
+    let (skipped, others): (Vec<_>, Vec<_>) = view::by_severity(result)
         .into_iter()
         .partition(|check| matches!(check.outcome, Outcome::Skipped { .. }));
-    // What passed of one check stands together here; the other reports have every object.
+    // Objects of one check that passed are one line here; the other reports list every object.
     let together = |a: &&CheckResult, b: &&CheckResult| {
         let passed = [a, b].map(|check| check.outcome == Outcome::Pass && check.object.is_some());
         passed == [true, true] && a.id == b.id
     };
-    for group in looked.chunk_by(together) {
+    for group in others.chunk_by(together) {
         match group {
             [one] => check_lines(paper, result, one),
             many => {
@@ -206,7 +227,7 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult) {
     findings(paper, &check.outcome, view::found(check), &check.findings);
 }
 
-/// Findings that differ in nothing but their object stand together.
+/// Prints findings; those that differ only in their object are one entry.
 fn findings(paper: &mut Paper, outcome: &Outcome, said: &str, all: &[Finding]) {
     let (all, hint) = view::beside(outcome, said, all);
     if let Some(hint) = hint {
@@ -249,9 +270,9 @@ fn rows(paper: &mut Paper, result: &DrillResult) {
     }
     let rows = view::rows(all, LARGEST);
     paper.section(match (rows.compared, rows.differ.is_empty()) {
-        (false, _) => "rows per table (not counted in the restored database)",
+        (false, _) => "rows per table in the backup (the restored database was not counted)",
         (true, true) => "rows per table: none differs",
-        (true, false) => "rows per table: what differs comes first",
+        (true, false) => "rows per table: tables that differ come first",
     });
     let mut table = Builder::default();
     table.push_record(["", "table", "in the backup", "restored"]);
@@ -288,11 +309,11 @@ fn rows(paper: &mut Paper, result: &DrillResult) {
     paper.more(rows.differ.len().saturating_sub(DIFFERENCES), 2);
 }
 
-fn left_out(paper: &mut Paper, result: &DrillResult) {
+fn remarks(paper: &mut Paper, result: &DrillResult) {
     let tolerated = result.restore.as_ref().map_or(&[][..], |r| &r.tolerated);
     list(
         paper,
-        "messages that were let pass",
+        "tolerated messages",
         tolerated.iter().map(|message| {
             let times = match message.times {
                 1 => "once".to_owned(),
@@ -300,15 +321,6 @@ fn left_out(paper: &mut Paper, result: &DrillResult) {
             };
             format!("{} ({times}): {}", message.message, message.reason)
         }),
-    );
-    // What was skipped or failed stands above.
-    list(
-        paper,
-        "not tested",
-        result
-            .not_tested
-            .iter()
-            .map(|item| format!("{}: {}", item.what, item.why)),
     );
     let not_held = result.backup.as_ref().map_or(&[][..], |b| &b.not_held);
     list(

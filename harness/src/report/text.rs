@@ -1,4 +1,4 @@
-//! Texts from outside, made harmless.
+//! Makes texts from outside safe to print.
 //!
 //! Object names and messages come from the backup, and a backup is hostile until it is shown not
 //! to be: its texts must not move a cursor, hide other text or break a file's syntax.
@@ -22,8 +22,8 @@ pub(super) fn lines(text: &str) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\x1b' => {
-                // Colours go without a trace. Nothing else is taken for a sequence: one that never
-                // ends would swallow what comes after it.
+                // Colours are removed. Nothing else is read as a sequence: one that never ends would
+                // hide the text after it.
                 let rest: String = chars.clone().take(SEQUENCE).collect();
                 match colour(&rest) {
                     Some(length) => {
@@ -47,7 +47,7 @@ pub(super) fn lines(text: &str) -> String {
     out
 }
 
-/// The longest sequence that is looked for.
+/// Maximum length of a sequence.
 const SEQUENCE: usize = 32;
 
 /// Measures, in characters after the escape, a control sequence: `[`, parameters, a final letter.
@@ -59,7 +59,7 @@ fn colour(rest: &str) -> Option<usize> {
         .then_some(end + 2)
 }
 
-/// Tells whether a character is invisible, turns the direction of others, or is not allowed in XML.
+/// Whether a character is invisible, changes the direction of text, or is not allowed in XML.
 fn unprintable(c: char) -> bool {
     c.is_control()
         || matches!(

@@ -1,4 +1,4 @@
-//! What every report says of a drill, so that all of them say it in the same words.
+//! Texts and orders that all reports share, so that all of them say the same in the same words.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn utc(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Tells when a backup was made, how that is known and how old it was.
+/// When a backup was made, how that is known and how old it was when the drill began.
 pub(super) fn made(backup: &BackupFacts, started: Timestamp) -> String {
     let Some((at, source)) = backup.made else {
         return "not known".to_owned();
@@ -27,7 +27,7 @@ pub(super) fn made(backup: &BackupFacts, started: Timestamp) -> String {
     format!("{} ({}), {}", utc(at), known_by(source), age(at, started))
 }
 
-/// Tells when a backup was made, how that is known and how long ago it was.
+/// When a backup was made, how that is known and how long ago it was.
 pub(super) fn made_ago(backup: &BackupFacts, now: Timestamp) -> String {
     let Some((at, source)) = backup.made else {
         return "not known".to_owned();
@@ -42,15 +42,15 @@ pub(super) fn made_ago(backup: &BackupFacts, now: Timestamp) -> String {
 /// How the time of a backup is known.
 fn known_by(source: TimeSource) -> &'static str {
     match source {
-        TimeSource::Name => "by the file's name",
-        TimeSource::Header => "by the archive's own header",
+        TimeSource::Name => "from the file name",
+        TimeSource::Header => "from the archive header",
         TimeSource::ModificationTime => {
-            "by the file's modification time, which is weak: copying the file changes it"
+            "from the modification time of the file, which copying the file changes"
         }
     }
 }
 
-/// Tells how long before the drill a backup was made.
+/// How long before the drill a backup was made.
 pub(super) fn age(made: Timestamp, started: Timestamp) -> String {
     match Duration::try_from(started.duration_since(made)) {
         Ok(age) => format!("{} before the drill began", show_duration(age)),
@@ -58,15 +58,15 @@ pub(super) fn age(made: Timestamp, started: Timestamp) -> String {
     }
 }
 
-/// Explains what an objective limits.
+/// What an objective limits.
 pub(super) fn objective_meaning(name: &str) -> &'static str {
     match name {
-        "restore-within" => "how long the restore may take (recovery time objective, RTO)",
-        "max-age" => "how old the backup may be (recovery point objective, RPO)",
-        "daily" => "one backup of each of so many days (retention)",
-        "weekly" => "one backup of each of so many weeks (retention)",
-        "monthly" => "one backup of each of so many months (retention)",
-        _ => "a time limit of the scenario",
+        "restore-within" => "time of the restore (recovery time objective, RTO)",
+        "max-age" => "age of the backup (recovery point objective, RPO)",
+        "daily" => "days with a backup (retention)",
+        "weekly" => "weeks with a backup (retention)",
+        "monthly" => "months with a backup (retention)",
+        _ => "a limit that the scenario sets",
     }
 }
 
@@ -88,20 +88,20 @@ pub(super) fn objective_line(objective: &Objective) -> String {
     }
 }
 
-/// What an objective asks for: `at most 20 min 00 s`, `30 wanted`.
+/// What an objective requires: `at most 20 min 00 s`, `30 required`.
 pub(super) fn objective_asked(objective: &Objective) -> String {
     match &objective.measure {
         Measure::Time { limit, .. } => format!("at most {}", show_duration(*limit)),
-        Measure::Kept { wanted, .. } => format!("{} wanted", show_count(*wanted)),
+        Measure::Kept { wanted, .. } => format!("{} required", show_count(*wanted)),
     }
 }
 
-/// What was there: a time, or backups and the periods that have none.
+/// What was measured: a time, or backups and the periods that have none.
 pub(super) fn objective_found(objective: &Objective) -> Option<String> {
     match &objective.measure {
         Measure::Time { actual, .. } => actual.map(show_duration),
         Measure::Kept { kept, missing, .. } => {
-            let mut found = format!("{} kept", show_count(*kept));
+            let mut found = format!("{} found", show_count(*kept));
             if !missing.is_empty() {
                 let named: Vec<&str> = missing.iter().take(GAPS).map(String::as_str).collect();
                 found.push_str(&format!(" (none for {}", named.join(", ")));
@@ -116,7 +116,7 @@ pub(super) fn objective_found(objective: &Objective) -> Option<String> {
     }
 }
 
-/// The word for how a stage or a check ended; what decides against the backup is in capitals.
+/// The word for how a stage or a check ended, in capitals where the verdict depends on it.
 pub(super) fn label(outcome: &Outcome, required: bool) -> &'static str {
     match (outcome, required) {
         (Outcome::Pass, _) => "pass",
@@ -137,8 +137,8 @@ pub(super) fn found(check: &CheckResult) -> &str {
     }
 }
 
-/// What the findings add to a line that is already `said`: what could not be looked at often has
-/// one finding, which says the same and adds what to do.
+/// The findings, without one that only repeats the line `said`; its hint comes separately. A stage
+/// or check that could not run often has one finding, which repeats the reason and adds a hint.
 pub(super) fn beside<'a>(
     outcome: &Outcome,
     said: &str,
@@ -157,7 +157,7 @@ pub(super) fn why(check: &CheckResult) -> String {
         Outcome::Pass => String::new(),
         Outcome::Fail if check.expected.trim().is_empty() => found(check).to_owned(),
         Outcome::Fail => format!("expected {}, found {}", check.expected, found(check)),
-        Outcome::Error => format!("could not look: {}", found(check)),
+        Outcome::Error => format!("could not run: {}", found(check)),
         Outcome::Skipped { reason } => reason.clone(),
     }
 }
@@ -171,8 +171,8 @@ pub(super) fn stage_why(stage: &StageResult) -> &str {
     }
 }
 
-/// Sorts the checks: first what decides against the backup, last what passed.
-pub(super) fn by_gravity(result: &DrillResult) -> Vec<&CheckResult> {
+/// Sorts the checks: required ones that failed first, those that passed last.
+pub(super) fn by_severity(result: &DrillResult) -> Vec<&CheckResult> {
     let mut checks: Vec<&CheckResult> = result.checks.iter().collect();
     checks.sort_by_key(|check| match (&check.outcome, check.required) {
         (Outcome::Fail, true) => 0,
@@ -185,7 +185,7 @@ pub(super) fn by_gravity(result: &DrillResult) -> Vec<&CheckResult> {
     checks
 }
 
-/// `31 checks: 28 passed, 2 failed (1 of them not required), 1 could not look, 0 skipped`.
+/// `31 checks: 28 passed, 2 failed (1 of them not required), 1 could not run`.
 pub(super) fn check_counts(result: &DrillResult) -> String {
     let mut text = match result.checks.len() {
         0 => return "no checks".to_owned(),
@@ -197,7 +197,7 @@ pub(super) fn check_counts(result: &DrillResult) -> String {
     for (word, said) in [
         ("pass", "passed"),
         ("fail", "failed"),
-        ("error", "could not look"),
+        ("error", "could not run"),
         ("skipped", "skipped"),
     ] {
         let all = result.checks_with(word);
@@ -223,7 +223,7 @@ pub(super) fn check_counts(result: &DrillResult) -> String {
     text
 }
 
-/// How grave the drill is, as its scenario says: nothing is grave about a backup that is PROVEN.
+/// The severity that the scenario gives to a drill that is not PROVEN.
 pub(super) fn severity(result: &DrillResult, verdict: Verdict) -> Option<&str> {
     result
         .severity
@@ -235,7 +235,7 @@ pub(super) fn severity(result: &DrillResult, verdict: Verdict) -> Option<&str> {
 pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     let mut lines = Vec::new();
     if result.interrupted {
-        lines.push("a signal ended the drill".to_owned());
+        lines.push("the drill was interrupted by a signal".to_owned());
     }
     for stage in &result.stages {
         let word = stage.stage.word();
@@ -244,7 +244,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
             Outcome::Fail => lines.push(format!("stage `{word}` failed: {}", stage_why(stage))),
             Outcome::Error => {
                 lines.push(format!(
-                    "stage `{word}` could not look: {}",
+                    "stage `{word}` could not run: {}",
                     stage_why(stage)
                 ));
             }
@@ -256,7 +256,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     if result.stages.is_empty() {
         lines.push("no stage ran".to_owned());
     }
-    for check in by_gravity(result).into_iter().filter(|c| c.required) {
+    for check in by_severity(result).into_iter().filter(|c| c.required) {
         match check.outcome {
             Outcome::Fail => {
                 lines.push(format!("check `{}` failed: {}", check.title(), why(check)))
@@ -277,7 +277,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
         .any(|c| c.required && c.outcome == Outcome::Pass)
         && lines.is_empty()
     {
-        lines.push("no required check passed, because none ran".to_owned());
+        lines.push("no required check ran".to_owned());
     }
     for objective in &result.objectives {
         if objective.met() != Some(true) {
@@ -304,7 +304,8 @@ pub(super) fn skipped(
     groups
 }
 
-/// Everything that this drill does not show: what the scenario says, and what became of it.
+/// What this drill does not prove: what the scenario declares as not tested, and what was skipped,
+/// could not run or does not count. Checks that were skipped for the same reason are one entry.
 pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
     let mut list = result.not_tested.clone();
     let mut add = |what: String, why: String| {
@@ -317,17 +318,16 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
         let what = format!("stage `{}`: {}", stage.stage.word(), stage.stage.title());
         match &stage.outcome {
             Outcome::Pass | Outcome::Fail => {}
-            Outcome::Error => add(what, format!("could not look: {}", stage_why(stage))),
+            Outcome::Error => add(what, format!("could not run: {}", stage_why(stage))),
             Outcome::Skipped { reason } => add(what, format!("skipped: {reason}")),
         }
     }
     for (reason, checks) in skipped(result, |_| true) {
-        for check in checks {
-            add(
-                format!("check `{}`", check.title()),
-                format!("skipped: {reason}"),
-            );
-        }
+        let what = match checks.as_slice() {
+            [one] => format!("check `{}`", one.title()),
+            several => format!("{} checks", show(several.len())),
+        };
+        add(what, format!("skipped: {reason}"));
     }
     for check in &result.checks {
         let what = format!("check `{}`", check.title());
@@ -343,18 +343,18 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
     for objective in result.objectives.iter().filter(|o| o.met().is_none()) {
         add(
             format!("objective `{}`", objective.name),
-            "it was not measured".to_owned(),
+            "not measured".to_owned(),
         );
     }
     list
 }
 
-/// The rows of all tables, sorted for showing.
+/// The rows of all tables, in the order of the reports.
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
-    /// Whether anything was counted in the restored database.
+    /// Whether the restored database was counted.
     pub(super) compared: bool,
-    /// Tables whose rows differ, or that are not there.
+    /// Tables whose rows differ, or that are missing.
     pub(super) differ: Vec<&'a TableRows>,
     /// The largest of the others.
     pub(super) largest: Vec<&'a TableRows>,
@@ -399,11 +399,11 @@ pub(super) fn same(result: &DrillResult) -> usize {
     rows.filter(|table| table.values == Values::Same).count()
 }
 
-/// What is to be said of a table that does not differ.
+/// The word for a table that does not differ.
 pub(super) const fn word(table: &TableRows) -> &'static str {
     match (&table.values, table.restored) {
         (Values::Same, _) => "equal",
-        (_, Some(_)) => "as many",
+        (_, Some(_)) => "same count",
         (_, None) => "",
     }
 }
@@ -412,7 +412,7 @@ pub(super) const fn word(table: &TableRows) -> &'static str {
 pub(super) fn restored_rows(table: &TableRows) -> String {
     table
         .restored
-        .map_or_else(|| "not there, or not counted".to_owned(), show_count)
+        .map_or_else(|| "missing or not counted".to_owned(), show_count)
 }
 
 /// Shows a number of things.

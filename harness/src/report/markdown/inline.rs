@@ -20,7 +20,7 @@ pub(super) fn fixed(markdown: &'static str) -> Md {
 pub(super) fn strong(word: &'static str) -> Md {
     match word {
         "" => Md::default(),
-        "pass" | "skipped" | "met" | "equal" => fixed(word),
+        "pass" | "skipped" | "met" | "equal" | "same count" => fixed(word),
         word => fixed("**") + word + "**",
     }
 }
@@ -60,12 +60,12 @@ pub(super) fn words(text: &str) -> Md {
     out
 }
 
-/// Keeps harmless words as they are and puts runs of the others into code spans.
+/// Keeps plain words and puts runs of the others into code spans.
 fn plain(text: &str) -> Md {
     let mut out = Md::default();
     let mut run = String::new();
     for (at, word) in text.split(' ').enumerate() {
-        if harmless(word, at == 0) {
+        if is_plain(word, at == 0) {
             if !run.is_empty() {
                 out = out + sentence_part(&run) + " ";
                 run.clear();
@@ -84,15 +84,15 @@ fn plain(text: &str) -> Md {
     }
 }
 
-/// A code span, with the punctuation that ends a part of a sentence behind it.
+/// A code span, with the punctuation after it that ends a part of a sentence.
 fn sentence_part(run: &str) -> Md {
     let run = run.trim_end();
     let name = run.trim_end_matches([',', ';', '.', ':']);
     code(name) + Md(run[name.len()..].to_owned())
 }
 
-/// Tells whether a word means nothing to markdown.
-fn harmless(word: &str, first: bool) -> bool {
+/// Whether a word means nothing to markdown.
+fn is_plain(word: &str, first: bool) -> bool {
     let special = |c: char| {
         matches!(
             c,

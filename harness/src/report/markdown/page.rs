@@ -4,21 +4,14 @@ use std::fmt::Write as _;
 
 use super::LIST;
 use super::inline::{Md, fixed, words};
+use crate::outcome::NotTested;
 use crate::report::{text, view};
 
 /// The widest column that is filled up with spaces, for those who read it as plain text.
 const WIDEST: usize = 40;
 
 /// The columns of numbers.
-const RIGHT: [&str; 7] = [
-    "in the backup",
-    "restored",
-    "times",
-    "time",
-    "line",
-    "at most",
-    "measured",
-];
+const RIGHT: [&str; 6] = ["in the backup", "restored", "times", "time", "rows", "line"];
 
 /// The page that is being written.
 #[derive(Default)]
@@ -115,6 +108,17 @@ impl Page {
         self.block_of(text.trim_end());
     }
 
+    /// Writes what was left out and why.
+    pub(super) fn reasons(&mut self, all: &[NotTested]) {
+        let rows = all
+            .iter()
+            .take(LIST)
+            .map(|item| vec![words(&item.what), words(&item.why)]);
+        self.table(&["what", "why"], rows.collect());
+        self.more(all.len().saturating_sub(LIST));
+    }
+
+    /// Says how many entries of a list are not shown.
     pub(super) fn more(&mut self, count: usize) {
         if count > 0 {
             self.paragraph(
@@ -135,8 +139,8 @@ impl Page {
     }
 }
 
-/// Makes a table's cell: a bar would end it, in a code span too. A backslash stands in code spans
-/// only, and before a bar it would take the place of ours.
+/// Escapes a table cell: a bar would end it, in a code span too. A backslash occurs only in code
+/// spans, and before a bar it would escape ours.
 fn cell(text: &Md) -> String {
     text.0.replace("\\|", "\\ |").replace('|', "\\|")
 }

@@ -1,4 +1,4 @@
-//! What `redrill init` found, guessed and left out, on a terminal.
+//! The result of `redrill init`, on a terminal: found, guessed, left out.
 
 use super::paper::{Hue, Paper};
 use crate::init::block::{Block, State};
@@ -7,7 +7,7 @@ use crate::init::{Made, Wish};
 /// Guesses and things left out that are shown; the file has them all.
 const LIST: usize = 30;
 
-/// Says what was written, for a terminal of `width` columns.
+/// Reports what was written, for a terminal of `width` columns.
 #[must_use]
 pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
     let file = &wish.file;
@@ -46,7 +46,7 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
         }
         list(
             &mut paper,
-            "not looked at",
+            "not examined",
             one.missed
                 .iter()
                 .map(|(what, why)| format!("{what}: {why}")),
@@ -54,7 +54,7 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
     }
     list(
         &mut paper,
-        "guessed: the file says so at each of them",
+        "guessed: each has a comment in the file",
         blocks()
             .filter(|block| !matches!(block.state, State::LeftOut(_)))
             .filter_map(|block| {
@@ -66,8 +66,8 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
         paper.blank();
         paper.wrap(
             &format!(
-                "The backup does not hold the roles {}: what they are cannot be held to anything. Put \
-                 `pg_dumpall --globals-only` beside the dump.",
+                "The backup does not contain the roles {}, so their attributes cannot be compared with \
+                 anything. Add the output of `pg_dumpall --globals-only` to the backup.",
                 made.made_roles.join(", ")
             ),
             0,
@@ -77,7 +77,7 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
     let states: Vec<&Block> = blocks().collect();
     tried(&mut paper, made, &states);
     paper.section("next");
-    paper.wrap("read the file; it is yours. Commit both.", 2, 4);
+    paper.wrap("review the file, edit it, and commit both files", 2, 4);
     let again = match &made.tried_on {
         Some(_) => format!("redrill run {}", file.display()),
         None => format!("BACKUP=your-backup redrill run {}", file.display()),
@@ -86,12 +86,12 @@ pub fn made(made: &Made, wish: &Wish, width: usize, colour: bool) -> String {
     paper.text
 }
 
-/// Says what did not hold. It is loud: a check that does not hold may be a fault of the backup.
+/// Reports checks that failed on the backup. They are prominent: one may be a fault of the backup.
 fn tried(paper: &mut Paper, made: &Made, blocks: &[&Block]) {
     if made.tried_on.is_none() {
         paper.blank();
         paper.wrap(
-            "Nothing was tried: give a backup with `--backup` to see what holds.",
+            "The checks were not run: give a backup with `--backup` to run them.",
             0,
             0,
         );
@@ -109,7 +109,7 @@ fn tried(paper: &mut Paper, made: &Made, blocks: &[&Block]) {
     if out.is_empty() && weaker.is_empty() {
         paper.blank();
         paper.wrap(
-            "Every check was tried on the restored backup, and holds.",
+            "Every check was run on the restored backup and passed.",
             0,
             0,
         );
@@ -118,12 +118,12 @@ fn tried(paper: &mut Paper, made: &Made, blocks: &[&Block]) {
     if !out.is_empty() {
         let word = paper.paint("LEFT OUT", Hue::Yellow);
         paper.section(&format!(
-            "{word}  these do not hold in this backup, and stand in the file as comments; one may be a real fault:"
+            "{word}  these checks fail on this backup and are comments in the file; one may be a real fault:"
         ));
         items(paper, out);
     }
     if !weaker.is_empty() {
-        paper.section("weaker than they should be, since the stricter check does not hold:");
+        paper.section("weaker than intended, because the stricter check fails on this backup:");
         items(paper, weaker);
     }
 }

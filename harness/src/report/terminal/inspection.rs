@@ -1,4 +1,4 @@
-//! What a look at a backup found, on a terminal: what is wrong first, then what it is and holds.
+//! The result of an inspection, on a terminal: errors first, then the backup and its contents.
 
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
@@ -24,14 +24,10 @@ const LIST: usize = 12;
 pub fn render(inspection: &Inspection, width: usize, colour: bool) -> String {
     let mut paper = Paper::new(width, colour);
     head(&mut paper, inspection);
-    findings(&mut paper, "wrong", &inspection.problems);
-    findings(
-        &mut paper,
-        "odd, and harmless by itself",
-        &inspection.warnings,
-    );
+    findings(&mut paper, "errors", &inspection.problems);
+    findings(&mut paper, "warnings", &inspection.warnings);
     paper.blank();
-    what_it_is(&mut paper, inspection);
+    facts(&mut paper, inspection);
     tables(&mut paper, inspection);
     not_held(&mut paper, &inspection.backup.not_held);
     candidates(&mut paper, inspection);
@@ -46,18 +42,22 @@ fn head(paper: &mut Paper, inspection: &Inspection) {
         .map(view::objective_line)
         .collect();
     let (word, hue, sentence) = if !inspection.problems.is_empty() {
-        ("BROKEN", Hue::Red, "This is no whole, harmless backup.")
+        (
+            "BROKEN",
+            Hue::Red,
+            "The backup is incomplete, damaged or unsafe.",
+        )
     } else if !missed.is_empty() {
         (
             "WHOLE",
             Hue::Yellow,
-            "The file is whole, but an objective was missed.",
+            "The file is complete, but an objective was missed.",
         )
     } else {
         (
             "WHOLE",
             Hue::Green,
-            "Nothing is wrong with it as a file. Whether it restores, only a drill shows.",
+            "The file is complete and undamaged. Only a drill proves that it restores.",
         )
     };
     let word = paper.paint(word, hue);
@@ -95,7 +95,7 @@ fn findings(paper: &mut Paper, title: &str, findings: &[Finding]) {
     more(paper, findings.len().saturating_sub(FINDINGS));
 }
 
-fn what_it_is(paper: &mut Paper, inspection: &Inspection) {
+fn facts(paper: &mut Paper, inspection: &Inspection) {
     let backup = &inspection.backup;
     let size = match backup.uncompressed_bytes {
         Some(bytes) => format!(
@@ -111,7 +111,7 @@ fn what_it_is(paper: &mut Paper, inspection: &Inspection) {
     if let Some(agrees) = &backup.digest {
         fact(paper, "digest", agrees);
     }
-    fact(paper, "made", &view::made_ago(backup, inspection.started));
+    fact(paper, "taken", &view::made_ago(backup, inspection.started));
     let source = [&backup.source_version, &backup.dump_version];
     let source: Vec<String> = source
         .into_iter()
@@ -119,33 +119,33 @@ fn what_it_is(paper: &mut Paper, inspection: &Inspection) {
         .filter_map(|(version, of)| Some(format!("{of}{}", version.as_ref()?)))
         .collect();
     if !source.is_empty() {
-        fact(paper, "taken from", &source.join(", "));
+        fact(paper, "source", &source.join(", "));
     }
     if !backup.servers.is_empty() {
         fact(paper, "restores on", &backup.servers);
     }
     if let Some(previous) = &backup.previous {
-        fact(paper, "before", previous);
+        fact(paper, "previous", previous);
     }
-    fact(paper, "chosen", &backup.chosen);
+    fact(paper, "selected", &backup.chosen);
     for objective in &inspection.objectives {
         fact(paper, "objective", &view::objective_line(objective));
     }
-    let holds = format!(
+    let contents = format!(
         "{} rows in {} tables, {} large objects, {} policies",
         show_count(backup.rows),
         show_count(backup.tables),
         show_count(backup.large_objects),
         show_count(backup.policies)
     );
-    fact(paper, "holds", &holds);
+    fact(paper, "contents", &contents);
     for (name, list) in [
         ("databases", &backup.databases),
         ("schemas", &backup.schemas),
         ("extensions", &backup.extensions),
         ("graphs", &backup.graphs),
-        ("makes roles", &backup.roles),
-        ("needs roles", &backup.roles_needed),
+        ("creates", &backup.roles),
+        ("requires", &backup.roles_needed),
     ] {
         if !list.is_empty() {
             fact(paper, name, &list.join(", "));
@@ -161,7 +161,11 @@ fn what_it_is(paper: &mut Paper, inspection: &Inspection) {
         );
         fact(paper, "dump", &text);
     }
-    fact(paper, "looked in", &show_duration(inspection.duration));
+    fact(
+        paper,
+        "inspected",
+        &format!("in {}", show_duration(inspection.duration)),
+    );
 }
 
 fn tables(paper: &mut Paper, inspection: &Inspection) {
@@ -199,7 +203,7 @@ fn not_held(paper: &mut Paper, all: &[NotTested]) {
     if all.is_empty() {
         return;
     }
-    paper.section("what it does not hold");
+    paper.section("not in the backup");
     for item in all.iter().take(LIST) {
         paper.wrap(&format!("- {}: {}", item.what, item.why), 2, 4);
     }
@@ -211,9 +215,9 @@ fn candidates(paper: &mut Paper, inspection: &Inspection) {
     if all.is_empty() {
         return;
     }
-    paper.section("what there was to choose from");
+    paper.section("candidates, newest first");
     for candidate in all.iter().take(LIST) {
-        let why = candidate.not_taken.as_deref().unwrap_or("taken");
+        let why = candidate.not_taken.as_deref().unwrap_or("selected");
         let size = show_bytes(candidate.bytes);
         paper.wrap(&format!("- {}, {size}: {why}", candidate.name), 2, 4);
     }

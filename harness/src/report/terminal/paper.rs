@@ -8,7 +8,7 @@ use crate::report::{text::line, view};
 /// No narrower than this, or nothing would be readable.
 const NARROWEST: usize = 40;
 
-/// Columns before the text of a stage or a check.
+/// Columns before the text of a fact, a stage or a check.
 pub(super) const INDENT: usize = 11;
 
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct Paper {
 }
 
 impl Paper {
-    /// Takes paper for a terminal of `width` columns.
+    /// Starts an empty text for a terminal of `width` columns.
     pub(super) fn new(width: usize, colour: bool) -> Self {
         Self {
             text: String::new(),
@@ -58,7 +58,7 @@ impl Paper {
     }
 
     pub(super) fn fact(&mut self, name: &str, value: &str) {
-        self.wrap(&format!("{name:<8}{}", line(value)), 0, 8);
+        self.wrap(&format!("{name:<INDENT$}{}", line(value)), 0, INDENT);
     }
 
     pub(super) fn more(&mut self, count: usize, indent: usize) {
@@ -68,7 +68,7 @@ impl Paper {
         }
     }
 
-    /// Writes an outcome's word, then the text beside it.
+    /// Writes the word of an outcome, then the text next to it.
     pub(super) fn outcome(&mut self, outcome: &Outcome, required: bool, text: &str) {
         let start = self.text.len();
         self.wrap(&line(text), INDENT, INDENT);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_stands_before_its_text_even_when_there_is_none() {
+    fn an_outcome_comes_before_its_text_even_when_there_is_none() {
         let mut paper = paper(40);
         paper.outcome(&Outcome::Fail, true, "a check");
         paper.outcome(&Outcome::Pass, true, "");

@@ -1,4 +1,4 @@
-//! What became of a table that was to be recovered, on a terminal.
+//! The result of `redrill recover`, on a terminal.
 
 use jiff::Timestamp;
 
@@ -15,7 +15,7 @@ const LIST: usize = 20;
 /// Columns before a fact.
 const INDENT: usize = 12;
 
-/// Says what was written, for a terminal of `width` columns.
+/// Reports what was written, for a terminal of `width` columns.
 #[must_use]
 pub fn recovered(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) -> String {
     let mut paper = Paper::new(width, colour);
@@ -25,7 +25,7 @@ pub fn recovered(recovered: &Recovered, now: Timestamp, width: usize, colour: bo
     paper.text.push_str(&format!("{word}  {title}\n"));
     let held = match recovered.rows_in_backup {
         Some(_) => "as many as in the backup",
-        None => "the backup does not say exactly how many there must be",
+        None => "the backup does not contain an exact number to compare with",
     };
     let partitions = match table.relations.len() - 1 {
         0 => String::new(),
@@ -42,15 +42,15 @@ pub fn recovered(recovered: &Recovered, now: Timestamp, width: usize, colour: bo
             format!("{}{partitions}: {held}", show_rows(written.rows)),
         ),
         ("file", format!("{file}, {}", show_bytes(written.bytes))),
-        ("its sha256", written.sha256.clone()),
+        ("sha256", written.sha256.clone()),
         ("backup", backup.origin.clone()),
-        ("its sha256", backup.sha256.clone()),
-        ("made", view::made_ago(backup, now)),
+        ("sha256", backup.sha256.clone()),
+        ("taken", view::made_ago(backup, now)),
         ("database", recovered.database.clone()),
         (
             "restored on",
             format!(
-                "PostgreSQL {}; the backup is of {}",
+                "PostgreSQL {}; the backup was taken from {}",
                 recovered.server,
                 backup
                     .source_version
@@ -63,12 +63,12 @@ pub fn recovered(recovered: &Recovered, now: Timestamp, width: usize, colour: bo
     }
     list(
         &mut paper,
-        "it needs, where it is loaded",
+        "required where it is loaded",
         table.needs.iter().map(|need| need.what.as_str()),
     );
     list(
         &mut paper,
-        "refer to it, and are not written with it",
+        "refers to the table and is not in the file",
         table.not_with_it.iter().map(String::as_str),
     );
     paper.text
@@ -88,13 +88,13 @@ fn list<'a>(paper: &mut Paper, title: &str, items: impl ExactSizeIterator<Item =
     }
 }
 
-/// Says why nothing was written.
+/// Reports why nothing was written.
 #[must_use]
 pub fn stopped(summary: &str, findings: &[Finding], width: usize, colour: bool) -> String {
     nothing_written("NOT RECOVERED", summary, findings, width, colour)
 }
 
-/// The same, under another word.
+/// As [`stopped`], with another word for the result.
 #[must_use]
 pub fn nothing_written(
     word: &str,

@@ -187,7 +187,7 @@ fn each_step_of_the_runbook_fails_when_it_must() {
             "the file is cut",
             whole[..whole.len() / 2].to_vec(),
             true,
-            &["FAIL     backup", "no whole, harmless backup"],
+            &["FAIL     backup", "is incomplete, damaged or unsafe"],
         ),
         (
             "embeddings of another model",
@@ -211,7 +211,7 @@ fn each_step_of_the_runbook_fails_when_it_must() {
     for (name, backup, with_earlier, says) in cases {
         let ended = drill(&backup, with_earlier);
         let missing = says.iter().find(|text| !ended.stdout.contains(**text));
-        if ended.code != 10 || missing.is_some() || !ended.stdout.contains("gravity P1") {
+        if ended.code != 10 || missing.is_some() || !ended.stdout.contains("severity   P1") {
             wrong.push(format!(
                 "{name}: code {}, no {missing:?}\n{}\n{}",
                 ended.code, ended.stdout, ended.stderr

@@ -1,0 +1,121 @@
+//! Which backup it was, what it contains and what it does not.
+
+use super::LIST;
+use super::inline::{code, fixed, known, names, words};
+use super::page::Page;
+use crate::outcome::{BackupFacts, DrillResult};
+use crate::report::view;
+use crate::units::{show_bytes, show_count};
+
+pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
+    page.heading(2, fixed("Backup"));
+    let mut size = format!(
+        "{} ({} bytes)",
+        show_bytes(backup.bytes),
+        show_count(backup.bytes)
+    );
+    if let Some(bytes) = backup.uncompressed_bytes {
+        size.push_str(&format!(", {} decompressed", show_bytes(bytes)));
+    }
+    let contents = format!(
+        "{} rows in {} tables with rows, {} large objects, {} policies",
+        show_count(backup.rows),
+        show_count(backup.tables),
+        show_count(backup.large_objects),
+        show_count(backup.policies)
+    );
+    page.facts(vec![
+        ("Location", code(&backup.origin)),
+        ("Selected as", words(&backup.chosen)),
+        ("SHA-256", code(&backup.sha256)),
+        (
+            "Digest check",
+            match &backup.digest {
+                Some(agrees) => words(agrees),
+                None => fixed("not done: no expected digest is given"),
+            },
+        ),
+        ("Size", words(&size)),
+        ("Taken", words(&view::made(backup, result.started))),
+        (
+            "Compared with the previous backup",
+            match &backup.previous {
+                Some(compared) => words(compared),
+                None => fixed("no: no earlier backup was found"),
+            },
+        ),
+        ("Format", words(&backup.format)),
+        ("Restores on", words(&backup.servers)),
+        (
+            "Taken from PostgreSQL",
+            known(backup.source_version.as_deref()),
+        ),
+        ("Written by", known(backup.dump_version.as_deref())),
+        ("Contents", words(&contents)),
+        ("Databases", names(&backup.databases)),
+        ("Schemas", names(&backup.schemas)),
+        ("Graphs", names(&backup.graphs)),
+        ("Required extensions", names(&backup.extensions)),
+        ("Roles it creates", names(&backup.roles)),
+        (
+            "Required roles not in the backup",
+            names(&backup.roles_needed),
+        ),
+    ]);
+    dumps(page, backup);
+    candidates(page, backup);
+    page.heading(3, fixed("What the backup does not contain"));
+    match backup.not_held.as_slice() {
+        [] => page.paragraph(fixed("Nothing is known to be missing.")),
+        all => {
+            page.paragraph(fixed(
+                "After a restore from this backup alone, these must come from elsewhere:",
+            ));
+            page.reasons(all);
+        }
+    }
+}
+
+fn dumps(page: &mut Page, backup: &BackupFacts) {
+    if backup.parts.is_empty() {
+        return;
+    }
+    page.paragraph(fixed("Dumps, in the order of their restore:"));
+    let rows = backup.parts.iter().take(LIST).map(|part| {
+        vec![
+            code(&part.name),
+            words(&part.format),
+            words(&show_bytes(part.bytes)),
+            words(&show_count(part.rows)),
+            code(&part.sha256),
+        ]
+    });
+    page.table(
+        &["dump", "format", "size", "rows", "SHA-256"],
+        rows.collect(),
+    );
+    page.more(backup.parts.len().saturating_sub(LIST));
+}
+
+fn candidates(page: &mut Page, backup: &BackupFacts) {
+    if backup.candidates.is_empty() {
+        return;
+    }
+    page.paragraph(fixed("Candidates, newest first:"));
+    let rows = backup.candidates.iter().take(LIST).map(|candidate| {
+        vec![
+            code(&candidate.name),
+            words(&show_bytes(candidate.bytes)),
+            match &candidate.not_taken {
+                None => fixed("**selected**"),
+                Some(why) => words(why),
+            },
+        ]
+    });
+    page.table(
+        &["candidate", "size", "why it was not selected"],
+        rows.collect(),
+    );
+    let more = backup.candidates.len().saturating_sub(LIST);
+    page.more(more + usize::try_from(backup.unlisted).unwrap_or(usize::MAX));
+}

@@ -1,0 +1,160 @@
+//! Stages and checks: a table of each, then a part for each that found something.
+
+use super::inline::{Md, code, fixed, span, strong, words};
+use super::page::Page;
+use crate::outcome::{CheckResult, DrillResult, Finding, Outcome};
+use crate::report::view;
+
+/// The longest list of findings of one stage or check.
+const FINDINGS: usize = 25;
+
+pub(super) fn write(page: &mut Page, result: &DrillResult) {
+    checks(page, result);
+    stages(page, result);
+}
+
+fn stages(page: &mut Page, result: &DrillResult) {
+    page.heading(2, fixed("Stages"));
+    if result.stages.is_empty() {
+        return page.paragraph(fixed("No stage ran."));
+    }
+    let rows = result.stages.iter().map(|stage| {
+        vec![
+            strong(view::label(&stage.outcome, true)),
+            words(stage.stage.word()),
+            words(stage.stage.title()),
+            words(view::stage_why(stage)),
+            span(stage.duration),
+        ]
+    });
+    page.table(
+        &["result", "stage", "what it proves", "summary", "time"],
+        rows.collect(),
+    );
+    for stage in result.stages.iter().filter(|s| !s.findings.is_empty()) {
+        let title = match stage.outcome {
+            Outcome::Pass => "Warnings of stage",
+            Outcome::Fail => "FAIL: stage",
+            Outcome::Error => "ERROR: stage",
+            Outcome::Skipped { .. } => "skipped: stage",
+        };
+        page.heading(3, fixed(title) + " " + code(stage.stage.word()));
+        findings(
+            page,
+            &stage.outcome,
+            view::stage_why(stage),
+            &stage.findings,
+        );
+    }
+}
+
+fn checks(page: &mut Page, result: &DrillResult) {
+    page.heading(2, fixed("Checks"));
+    if result.checks.is_empty() {
+        return page.paragraph(fixed("The scenario has no checks."));
+    }
+    let checks = view::by_severity(result);
+    let rows = checks.iter().map(|check| {
+        let found = match &check.outcome {
+            Outcome::Pass => words(&check.actual),
+            Outcome::Fail => words(view::found(check)),
+            Outcome::Error | Outcome::Skipped { .. } => words(&view::why(check)),
+        };
+        vec![
+            strong(view::label(&check.outcome, check.required)),
+            words(&check.title()),
+            code(check.kind),
+            words(&check.expected),
+            found,
+            span(check.duration),
+            words(&check.line.to_string()),
+        ]
+    });
+    page.table(
+        &[
+            "result", "check", "kind", "expected", "found", "time", "line",
+        ],
+        rows.collect(),
+    );
+    page.paragraph(
+        fixed("The last column is the line of ")
+            + code(&result.scenario.file.display().to_string())
+            + ".",
+    );
+    for check in checks {
+        details(page, result, check);
+    }
+}
+
+/// A part of its own for each check that found something.
+fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
+    let passed = match check.outcome {
+        Outcome::Pass | Outcome::Skipped { .. } => true,
+        Outcome::Fail | Outcome::Error => false,
+    };
+    if passed && check.findings.is_empty() {
+        return;
+    }
+    page.heading(
+        3,
+        fixed(view::label(&check.outcome, check.required)) + ": " + words(&check.title()),
+    );
+    page.paragraph(
+        fixed("Check ")
+            + code(&check.id)
+            + " on database "
+            + code(&check.database)
+            + ", "
+            + code(&format!(
+                "{}:{}",
+                result.scenario.file.display(),
+                check.line
+            ))
+            + ".",
+    );
+    let mut summary = Vec::new();
+    if !check.expected.trim().is_empty() {
+        summary.push(fixed("Expected: ") + words(&check.expected));
+    }
+    summary.push(match check.outcome {
+        Outcome::Error => fixed("Could not run: ") + words(view::found(check)),
+        Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {
+            fixed("Found: ") + words(view::found(check))
+        }
+    });
+    page.list(summary);
+    findings(page, &check.outcome, view::found(check), &check.findings);
+}
+
+/// Findings as a table, with a column for hints only where they differ.
+fn findings(page: &mut Page, outcome: &Outcome, said: &str, all: &[Finding]) {
+    let (all, hint) = view::beside(outcome, said, all);
+    if let Some(hint) = hint {
+        page.paragraph(fixed("What to do: ") + words(hint));
+    }
+    let Some(first) = all.first() else {
+        return;
+    };
+    let shown = &all[..all.len().min(FINDINGS)];
+    let one_hint = shown.iter().all(|finding| finding.hint == first.hint);
+    let mut header = vec!["object", "expected", "found"];
+    if !one_hint {
+        header.push("what to do");
+    }
+    let rows = shown.iter().map(|finding| {
+        let mut row = vec![
+            finding.object.as_deref().map_or_else(Md::default, code),
+            words(&finding.expected),
+            words(&finding.actual),
+        ];
+        if !one_hint {
+            row.push(words(finding.hint.as_deref().unwrap_or_default()));
+        }
+        row
+    });
+    page.table(&header, rows.collect());
+    page.more(all.len() - shown.len());
+    if let (true, Some(hint)) = (one_hint, &first.hint) {
+        page.paragraph(fixed("What to do: ") + words(hint));
+    }
+}

@@ -1,0 +1,78 @@
+//! How long the restore took, against the objectives, and the messages that it was allowed to give.
+
+use super::LIST;
+use super::inline::{code, fixed, span, strong, words};
+use super::page::Page;
+use crate::outcome::{DrillResult, RestoreFacts};
+use crate::report::view;
+use crate::units::show_count;
+
+pub(super) fn write(page: &mut Page, result: &DrillResult) {
+    page.heading(2, fixed("Restore"));
+    match &result.restore {
+        Some(restore) => phases(page, restore),
+        None => page.paragraph(fixed("No restore was started.")),
+    }
+    objectives(page, result);
+    tolerated(page, result.restore.as_ref());
+}
+
+fn phases(page: &mut Page, restore: &RestoreFacts) {
+    page.paragraph(
+        fixed("Restored by ") + words(&restore.method) + " in **" + span(restore.duration) + "**.",
+    );
+    if restore.phases.is_empty() {
+        return;
+    }
+    let whole = restore.duration.as_secs_f64();
+    let rows = restore.phases.iter().map(|phase| {
+        let share = if whole > 0.0 {
+            format!("{:.0} %", phase.duration.as_secs_f64() / whole * 100.0)
+        } else {
+            String::new()
+        };
+        vec![words(&phase.name), span(phase.duration), words(&share)]
+    });
+    page.table(&["phase", "time", "share of the restore"], rows.collect());
+}
+
+fn objectives(page: &mut Page, result: &DrillResult) {
+    page.heading(3, fixed("Objectives"));
+    if result.objectives.is_empty() {
+        return page.paragraph(fixed("The scenario sets no objective."));
+    }
+    let rows = result.objectives.iter().map(|objective| {
+        let found = view::objective_found(objective);
+        vec![
+            code(objective.name),
+            fixed(view::objective_meaning(objective.name)),
+            words(&view::objective_asked(objective)),
+            found.map_or_else(|| fixed("not measured"), |found| words(&found)),
+            strong(view::objective_word(objective)),
+        ]
+    });
+    page.table(
+        &["objective", "meaning", "required", "found", "result"],
+        rows.collect(),
+    );
+}
+
+fn tolerated(page: &mut Page, restore: Option<&RestoreFacts>) {
+    page.heading(3, fixed("Tolerated messages"));
+    let all = restore.map_or(&[][..], |restore| &restore.tolerated);
+    if all.is_empty() {
+        return page.paragraph(fixed("None."));
+    }
+    page.paragraph(fixed(
+        "The restore printed these messages; for the reasons given they do not fail it.",
+    ));
+    let rows = all.iter().take(LIST).map(|tolerated| {
+        vec![
+            words(&tolerated.message),
+            words(&show_count(tolerated.times)),
+            words(&tolerated.reason),
+        ]
+    });
+    page.table(&["message", "times", "reason"], rows.collect());
+    page.more(all.len().saturating_sub(LIST));
+}

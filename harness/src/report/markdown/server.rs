@@ -1,0 +1,39 @@
+//! The server that the backup was restored into.
+
+use super::inline::{code, fixed, names, span, words};
+use super::page::Page;
+use crate::outcome::ServerFacts;
+
+pub(super) fn write(page: &mut Page, server: &ServerFacts) {
+    page.heading(2, fixed("Server"));
+    page.paragraph(fixed(
+        "A throwaway server: redrill starts it for this drill and destroys it afterwards.",
+    ));
+    let extensions: Vec<String> = server
+        .extensions
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    page.facts(vec![
+        ("PostgreSQL", words(&server.version)),
+        ("Extensions", names(&extensions)),
+        ("Provider", words(server.provider)),
+        ("Source", code(&server.origin)),
+        ("Selected because", words(&server.chosen)),
+        ("Ready after", span(server.started_in)),
+    ]);
+    page.paragraph(fixed(
+        "A restore executes code from the backup. It is isolated from this machine as follows:",
+    ));
+    match server.isolation.as_slice() {
+        [] => page.paragraph(fixed("**no isolation is known**")),
+        some => page.list(some.iter().map(|line| words(line)).collect()),
+    }
+    match server.weaknesses.as_slice() {
+        [] => page.paragraph(fixed("No limitation of the isolation is known.")),
+        some => {
+            page.paragraph(fixed("**Limitations** of the isolation:"));
+            page.list(some.iter().map(|line| words(line)).collect());
+        }
+    }
+}

@@ -10,8 +10,9 @@ use crate::input::Environment;
 
 /// Proves that a PostgreSQL backup restores.
 ///
-/// A scenario file names a backup and what must be true of it. redrill starts a throwaway Postgres,
-/// restores the backup, checks it, tears everything down, and writes the reports.
+/// A scenario file names a backup and what must be true of it. redrill starts a throwaway server,
+/// restores the backup, compares every row with it, runs the checks, removes the server, and writes
+/// reports.
 #[derive(Debug, Parser)]
 #[command(name = "redrill", version, after_long_help = format!("{FIRST}\n\n{}", exit_code::TABLE), after_help = exit_code::TABLE)]
 pub struct Cli {
@@ -19,7 +20,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// A first scenario, for the end of `--help`.
+/// The end of `redrill --help`: a first scenario.
 const FIRST: &str = "\
 A first scenario, in orders.toml:
 
@@ -35,69 +36,145 @@ A first scenario, in orders.toml:
 
     redrill run orders.toml
 
-`redrill explain` lists the kinds of checks, `redrill explain row-count` shows one with an example,
-`redrill doctor` says whether a throwaway server can be started here.";
+`redrill init --from orders.sql.gz` writes a longer one. `redrill explain` lists the kinds of checks,
+`redrill explain row-count` shows one with an example, and `redrill doctor` reports whether a throwaway
+server can be started here.";
+
+/// The examples of `redrill run --help`.
+const RUN_HELP: &str = "\
+Examples:
+    redrill run                          # all scenarios in scenarios/
+    redrill run orders.toml --backup /backups/orders-2026-05-25.sql.gz
+    redrill run orders.toml --only role --only rls";
 
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Drill scenarios: restore, check, report. One verdict each, one exit code.
+    /// Drill scenarios: restore, compare, check, report.
+    ///
+    /// Each scenario gets one verdict and a folder of reports; the worst verdict is the exit code.
     Run(Run),
-    /// Look at a backup without any server: what it is, whether it is whole, what it holds.
+    /// Inspect a backup without a server: what it is, whether it is complete, what it contains.
     Inspect(Inspect),
-    /// Recover one table from a backup: restore on a throwaway server, write the table for a person
-    /// to load.
+    /// Recover one table from a backup, as SQL or CSV.
+    ///
+    /// The backup is inspected and restored into a throwaway server, as in a drill; then the table is
+    /// written, with all its partitions. SQL contains its definition, rows, indexes, constraints,
+    /// triggers, policies, privileges and owned sequences; comments at the beginning of the file list
+    /// what else it requires, and how to load it next to a damaged table. CSV contains the rows, in
+    /// UTF-8, without generated columns.
+    ///
+    /// Nothing is written if the backup is incomplete, does not restore without an error, or the number
+    /// of rows is not that in the backup. Roles that the backup requires and does not contain are
+    /// created on the throwaway server, unless a scenario lists them. redrill never connects to the
+    /// database that the file is for.
     Recover(Recover),
-    /// Write a first scenario for a database that nobody described, from a backup or from the database.
+    /// Write a first scenario with its baseline, from a backup or a database.
+    ///
+    /// From a backup: it is restored into a throwaway server, as in a drill; redrill writes checks for
+    /// what it finds there, and runs them on the same server. A check that fails is written as a comment
+    /// with the reason, so that the scenario passes from the start.
+    ///
+    /// From a database: it is only read, in one snapshot. With `--backup` the scenario is also run on that
+    /// backup.
+    ///
+    /// Every guess has a comment. redrill never changes the file again: edit it from then on.
     Init(Init),
-    /// Take a baseline: what a known-good database looks like, for later drills to be held against.
+    /// Record the state of a known-good database, to compare later backups with.
+    ///
+    /// Reads the definition of every object, the effective rights of every role, the rows of every table
+    /// (their number and a digest of their values), the history of append-only tables and the values of
+    /// sequences, and writes them to one file. Commit it, and name it in a scenario:
+    /// `[[check.baseline]] file = "FILE"`.
+    ///
+    /// A database that is named by its address is only read, in one snapshot. With `--with-dump`, pg_dump
+    /// runs on the same snapshot; the baseline is the manifest of that dump and describes exactly its rows.
     Baseline(Baseline),
-    /// Show what a drill saw that is not as in the baseline; write into it what you accept.
+    /// List the differences between a baseline and the last drill; accept them one by one.
+    ///
+    /// On a terminal it asks for each difference. Elsewhere nothing is written unless `--object` or `--all`
+    /// selects what is accepted. A right that became wider must be accepted by name.
     Accept(Accept),
     /// List scenarios and their checks, without starting anything.
+    #[command(after_help = LIST_HELP)]
     List(Scenarios),
-    /// Explain a kind of check; without one, list the kinds.
+    /// Explain a kind of check; without a kind, list all kinds.
+    #[command(after_help = EXPLAIN_HELP)]
     Explain {
-        /// The kind, such as `row-count`, or `scenario` for the file itself.
+        /// The kind, such as `row-count`, or `scenario` for the keys of the file itself.
         kind: Option<String>,
     },
     /// Print a JSON Schema.
+    #[command(after_help = SCHEMA_HELP)]
     Schema {
-        /// Of what.
+        /// Schema to print.
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
-    /// Say whether a throwaway server can be started here, and what is missing.
+    /// Report whether a throwaway server can be started here, and what is missing.
+    #[command(after_help = DOCTOR_HELP)]
     Doctor(Work),
-    /// Remove what killed runs left: containers, volumes, servers, folders. Nobody else's.
+    /// Remove what killed runs left behind: containers, volumes, servers, folders.
+    ///
+    /// Removes only what redrill started.
+    #[command(after_help = CLEAN_HELP)]
     Clean(Work),
 }
 
-/// Which scenarios.
+/// The end of `redrill list --help`.
+const LIST_HELP: &str = "\
+Examples:
+    redrill list                         # all scenarios in scenarios/
+    redrill list drills/orders.toml";
+
+/// The end of `redrill explain --help`.
+const EXPLAIN_HELP: &str = "\
+Examples:
+    redrill explain                      # all kinds of checks
+    redrill explain rls                  # parameters and examples of one
+    redrill explain scenario             # every key of the file";
+
+/// The end of `redrill schema --help`.
+const SCHEMA_HELP: &str = "\
+Examples:
+    redrill schema > scenario.schema.json
+    redrill schema report                # the schema of drill.json";
+
+/// The end of `redrill doctor --help`.
+const DOCTOR_HELP: &str = "\
+Example:
+    redrill doctor                       # exit code 0: at least one kind of server can be started";
+
+/// The end of `redrill clean --help`.
+const CLEAN_HELP: &str = "\
+Example:
+    redrill clean                        # runs that are still alive are left alone";
+
+/// The scenarios of a command.
 #[derive(Debug, Args)]
 pub struct Scenarios {
-    /// Scenario files, or folders that hold some.
+    /// Scenario files, or folders that contain them.
     #[arg(value_name = "SCENARIO", default_value = "scenarios")]
     pub scenarios: Vec<PathBuf>,
 }
 
-/// `redrill run`.
+/// Arguments of `redrill run`.
 #[derive(Debug, Args)]
-#[command(after_help = exit_code::TABLE)]
+#[command(after_help = format!("{RUN_HELP}\n\n{}", exit_code::TABLE))]
 pub struct Run {
     #[command(flatten)]
     pub(crate) scenarios: Scenarios,
-    /// Where reports go: a folder per scenario in it.
+    /// Folder for reports; each scenario gets a folder in it.
     #[arg(long, value_name = "DIR", default_value = "reports/out")]
     pub(crate) reports: PathBuf,
-    /// Only these checks, named by kind or id; `*` in an id stands for anything. May be repeated.
-    /// The reports go to a folder of their own and say what was left out.
+    /// Run only these checks, named by kind or id; `*` in an id matches any text. May be repeated.
+    /// The reports go to a separate folder and list what was left out.
     #[arg(long, value_name = "KIND|ID")]
     pub(crate) only: Vec<String>,
-    /// Drill this backup file instead of the scenario's.
+    /// Drill this backup file instead of the one in the scenario.
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,
-    /// Use this provider, whatever the scenario says.
+    /// Use this provider instead of the one in the scenario.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,
     /// Show no progress, only the summary.
@@ -107,12 +184,12 @@ pub struct Run {
     pub(crate) work: Work,
 }
 
-/// `redrill inspect`.
+/// Arguments of `redrill inspect`.
 #[derive(Debug, Args)]
-#[command(after_help = INSPECT_CODES)]
+#[command(after_help = INSPECT_HELP)]
 pub struct Inspect {
-    /// A backup, file or folder; or a scenario (.toml), for the backup that it names and what it
-    /// says of it.
+    /// A backup, file or folder; or a scenario (.toml), for its backup and the requirements in
+    /// `[backup]`.
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: PathBuf,
     /// Print everything as JSON.
@@ -127,52 +204,41 @@ pub struct Inspect {
     pub(crate) work: Work,
 }
 
-/// What opens an encrypted backup.
+/// How to decrypt a backup.
 #[derive(Debug, Args)]
 pub struct Opening {
-    /// The identity that an age-encrypted backup is read with.
+    /// The identity file of a backup that is encrypted with age.
     #[arg(long, value_name = "FILE", conflicts_with = "decrypt")]
     pub(crate) age_identity: Option<PathBuf>,
-    /// The command that decrypts: it gets the file and gives the content, as `gpg --batch --decrypt`.
+    /// The command that decrypts: it reads the file from standard input and writes the content to
+    /// standard output, such as `gpg --batch --decrypt`.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) decrypt: Option<String>,
 }
 
-/// `redrill recover`.
-///
-/// The backup is inspected and restored onto a throwaway server, as in a drill; then the table is
-/// written, with all its partitions. SQL holds its definition, rows, indexes, constraints, triggers,
-/// policies, rights and the sequences that belong to it; what else it needs stands at the beginning
-/// of the file, and how it is loaded beside a damaged one. CSV holds the rows, in UTF-8, without
-/// generated columns.
-///
-/// Nothing is written when the backup is not whole, does not restore without an error, or the rows
-/// of the table are not as many as in the backup. Roles that the backup names and does not hold are
-/// made on the throwaway server, unless a scenario says which. redrill never connects to the
-/// database that the file is for.
+/// Arguments of `redrill recover`.
 #[derive(Debug, Args)]
-#[command(after_help = RECOVER_CODES)]
+#[command(after_help = RECOVER_HELP)]
 pub struct Recover {
-    /// The table, as in `app.orders`, or `"My Schema"."Orders"`.
+    /// The table, such as `app.orders` or `"My Schema"."Orders"`.
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub(crate) table: String,
-    /// A backup, file or folder; or a scenario (.toml), for the backup that it names and how it is
-    /// restored.
+    /// A backup, file or folder; or a scenario (.toml), for its backup and the settings of its restore.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) from: PathBuf,
-    /// The file to write, readable for its owner alone; `-` for standard output.
+    /// The file to write, readable by its owner only; `-` for standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// What to write. Default: by the ending of FILE, `.csv` or else SQL.
+    /// Format. Default: CSV if FILE ends in `.csv`, otherwise SQL.
     #[arg(long, value_enum)]
     pub(crate) format: Option<TableFormat>,
-    /// The database that the table is in, where the backup holds it in several.
+    /// The database of the table, if several databases in the backup contain it.
     #[arg(long, value_name = "DATABASE")]
     pub(crate) database: Option<String>,
-    /// Replace FILE if it is there.
+    /// Replace FILE if it exists.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Use this provider, whatever the scenario says.
+    /// Use this provider instead of the one in the scenario.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,
     #[command(flatten)]
@@ -184,20 +250,12 @@ pub struct Recover {
     pub(crate) work: Work,
 }
 
-/// `redrill baseline`.
-///
-/// Reads the definition of every object, the rights of every role, the rows of every table (their number and a
-/// digest of their values), the history of tables that only grow and the values of sequences, and writes them to
-/// one file, to be committed. A scenario holds a backup against it with `[[check.baseline]] file = "FILE"`.
-///
-/// A database that is named by its address is only read, in one snapshot. With `--with-dump`, pg_dump runs on that
-/// same snapshot: the baseline that is written beside the dump is its manifest, and speaks of the very rows that
-/// are in it.
+/// Arguments of `redrill baseline`.
 #[derive(Debug, Args)]
-#[command(after_help = BASELINE_CODES)]
+#[command(after_help = BASELINE_HELP)]
 pub struct Baseline {
-    /// The address of a database, as in `postgres://reader@db/orders`; or a scenario (.toml) or a backup, which is
-    /// restored on a throwaway server.
+    /// The address of a database, such as `postgres://reader@db/orders`; or a scenario (.toml) or a backup, which
+    /// is restored into a throwaway server.
     #[arg(
         long,
         value_name = "URL|SCENARIO|BACKUP",
@@ -205,14 +263,15 @@ pub struct Baseline {
         hide_env_values = true
     )]
     pub(crate) from: String,
-    /// The file to write. Default: `NAME.baseline.toml`, by the database, scenario or backup; of a dump, beside it.
+    /// The file to write. Default: `NAME.baseline.toml`, with the name of the database, scenario or backup; with
+    /// `--with-dump`, next to the dump.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Make a dump of the same snapshot: `.dump` is a custom archive; anything else plain SQL, and `.gz`, `.zst` and
-    /// `.lz4` compress it.
+    /// Also write a dump of the same snapshot: a custom archive if the name ends in `.dump`, otherwise plain SQL,
+    /// compressed if it ends in `.gz`, `.zst` or `.lz4`.
     #[arg(long, value_name = "DUMP")]
     pub(crate) with_dump: Option<PathBuf>,
-    /// A pg_dump that is no older than the server.
+    /// The pg_dump to run; its version must be that of the server or newer.
     #[arg(
         long,
         value_name = "PROGRAM",
@@ -220,13 +279,13 @@ pub struct Baseline {
         requires = "with_dump"
     )]
     pub(crate) pg_dump: PathBuf,
-    /// Tables that only grow, beside those that are recognised; may be repeated.
+    /// An append-only table, in addition to those that are recognised. May be repeated.
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub(crate) append_only: Vec<String>,
-    /// Replace FILE if it is there.
+    /// Replace FILE if it exists.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Use this provider, whatever the scenario says.
+    /// Use this provider instead of the one in the scenario.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,
     #[command(flatten)]
@@ -238,92 +297,88 @@ pub struct Baseline {
     pub(crate) work: Work,
 }
 
-/// `redrill accept`.
-///
-/// Compares the baseline of a scenario with what its last drill saw, and shows each difference. On a terminal it
-/// asks for each; elsewhere nothing is written unless `--object` or `--all` says what is accepted. A right that
-/// became wider is only accepted by its name.
+/// Arguments of `redrill accept`.
 #[derive(Debug, Args)]
-#[command(after_help = ACCEPT_CODES)]
+#[command(after_help = ACCEPT_HELP)]
 pub struct Accept {
     /// The scenario, or a baseline file.
     #[arg(value_name = "SCENARIO|BASELINE")]
     pub(crate) scenario: PathBuf,
-    /// What the drill saw. Default: the one in the scenario's reports.
+    /// The observed state. Default: `seen.baseline.toml` in the reports of the scenario.
     #[arg(long, value_name = "FILE")]
     pub(crate) seen: Option<PathBuf>,
     /// Where the reports of `redrill run` are.
     #[arg(long, value_name = "DIR", default_value = "reports/out")]
     pub(crate) reports: PathBuf,
-    /// Accept what this names, as it is shown: `table app.orders`; `*` stands for anything. May be repeated.
+    /// Accept this object, named as it is listed: `table app.orders`; `*` matches any text. May be repeated.
     #[arg(long, value_name = "OBJECT")]
     pub(crate) object: Vec<String>,
-    /// Accept everything but rights that became wider.
+    /// Accept all differences except rights that became wider.
     #[arg(long)]
     pub(crate) all: bool,
 }
 
-/// The exit codes of `redrill baseline`.
-const BASELINE_CODES: &str = "\
+/// The end of `redrill baseline --help`.
+const BASELINE_HELP: &str = "\
+Examples:
+    redrill baseline --from postgres://reader@db/orders --out orders.baseline.toml
+    redrill baseline --from postgres://reader@db/orders --with-dump /backups/orders.dump
+    redrill baseline --from drills/orders.toml
+
 Exit codes:
-    0  FILE is written
-    2  bad command line or scenario, or FILE is there already
-    3  could not: no answer from the database, backup not found, no server, FILE not writable
-   10  the backup is not whole, or does not restore without an error
+    0  FILE was written
+    2  bad command line or scenario, or FILE exists
+    3  could not run: the database does not answer, backup not found, no server, FILE not writable
+   10  the backup is incomplete, damaged or unsafe, or does not restore without an error
   130  Ctrl-C or SIGTERM; cleaned up, no FILE";
 
-/// The exit codes of `redrill accept`.
-const ACCEPT_CODES: &str = "\
-Exit codes:
-    0  there is no difference, or every one is accepted and written
-    2  bad command line or scenario
-    3  could not: no baseline, no drill that saw anything
-   10  there are differences that are not accepted";
+/// The end of `redrill accept --help`.
+const ACCEPT_HELP: &str = "\
+Examples:
+    redrill accept drills/orders.toml
+    redrill accept drills/orders.toml --object 'table app.orders' --object 'index app.*'
 
-/// What `redrill recover` writes.
+Exit codes:
+    0  there is no difference, or every difference was accepted and written
+    2  bad command line or scenario
+    3  could not run: no baseline, or no drill that compared with it
+   10  there are differences that were not accepted";
+
+/// The format that `redrill recover` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// Definition and rows, for `psql -1 -f FILE`.
+    /// Definition and rows, to be loaded with `psql -1 -f FILE`.
     Sql,
-    /// The rows, with the names of the columns in the first line.
+    /// The rows; the first line contains the names of the columns.
     Csv,
 }
 
-/// `redrill init`.
-///
-/// From a backup: it is restored onto a throwaway server, as in a drill; what is there is looked at, and
-/// the scenario that comes out of it is tried on the same server. A check that does not hold is written
-/// as a comment with the reason, so that the scenario is green at once.
-///
-/// From a database: it is only read, in one snapshot. With `--backup` what is written is also tried, on
-/// that backup.
-///
-/// What was guessed says so in a comment. The file is a person's from then on: redrill never changes it.
+/// Arguments of `redrill init`.
 #[derive(Debug, Args)]
-#[command(after_help = INIT_CODES)]
+#[command(after_help = INIT_HELP)]
 pub struct Init {
     /// A backup, file or folder; or `postgres://user@host:5432/database`. A password comes from PGPASSWORD
     /// or ~/.pgpass.
     #[arg(long, value_name = "URL|BACKUP")]
     pub(crate) from: String,
-    /// The folder to write to; made when it is not there.
+    /// The folder to write to; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
-    /// The scenario's name, and that of its file. Default: that of the backup without its time, or of the
+    /// The name of the scenario and of its file. Default: the name of the backup without its time, or of the
     /// database.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// A backup of the database that `--from` is the address of, to try the scenario on.
+    /// A backup of the database in `--from`, to run the scenario on.
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,
-    /// Only this database, where the backup holds several; and the name of the database that is made for
-    /// a dump which makes none.
+    /// Only this database, if the backup contains several; the name of the database for a dump that does not
+    /// create one.
     #[arg(long, value_name = "DATABASE")]
     pub(crate) database: Option<String>,
-    /// Replace the scenario if it is there.
+    /// Replace the scenario if it exists.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Use this provider, whatever is there.
+    /// Use this provider.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,
     #[command(flatten)]
@@ -335,41 +390,50 @@ pub struct Init {
     pub(crate) work: Work,
 }
 
-/// The exit codes of `redrill init`.
-const INIT_CODES: &str = "\
+/// The end of `redrill init --help`.
+const INIT_HELP: &str = "\
 Examples:
     redrill init --from /backups/orders-2026-05-25.sql.gz --out scenarios
     redrill init --from postgres://backup@db.internal/orders --out scenarios
     redrill init --from postgres://backup@db.internal/orders --backup orders.dump --name orders
 
 Exit codes:
-    0  the scenario is written
-    2  bad command line, or the scenario is there already
-    3  could not: backup not found, no server, database not reached, DIR not writable
-   10  the backup is not whole, or does not restore without an error: nothing is written
-  130  Ctrl-C or SIGTERM; cleaned up, nothing is written";
+    0  the scenario was written
+    2  bad command line, or the scenario exists
+    3  could not run: backup not found, no server, the database does not answer, DIR not writable
+   10  the backup is incomplete, damaged or unsafe, or does not restore without an error: nothing was written
+  130  Ctrl-C or SIGTERM; cleaned up, nothing was written";
 
-/// The exit codes of `redrill recover`.
-const RECOVER_CODES: &str = "\
+/// The end of `redrill recover --help`.
+const RECOVER_HELP: &str = "\
+Examples:
+    redrill recover --table app.orders --from /backups/orders.dump --out orders.sql
+    redrill recover --table app.orders --from drills/orders.toml --out orders.csv
+
 Exit codes:
-    0  the table is in FILE, with the rows of the backup
-    2  bad command line or scenario, or FILE is there already
-    3  could not: backup not found, no server, FILE not writable
-    4  the backup does not hold the table
-   10  the backup is not whole, does not restore without an error, or not with these rows
+    0  FILE contains the table, with the rows of the backup
+    2  bad command line or scenario, or FILE exists
+    3  could not run: backup not found, no server, FILE not writable
+    4  the backup does not contain the table
+   10  the backup is incomplete, damaged or unsafe, does not restore without an error, or with other rows
   130  Ctrl-C or SIGTERM; cleaned up, no FILE";
 
-/// The exit codes of `redrill inspect`.
-const INSPECT_CODES: &str = "\
+/// The end of `redrill inspect --help`.
+const INSPECT_HELP: &str = "\
+Examples:
+    redrill inspect /backups/orders.sql.gz
+    redrill inspect orders.dump.age --age-identity key.txt --json
+    redrill inspect drills/orders.toml   # the backup of a scenario, with its age and retention
+
 Exit codes:
-    0  nothing is wrong with the file; whether it restores, only `redrill run` shows
+    0  the file is complete and undamaged; only `redrill run` proves that it restores
     2  bad command line or scenario
-    3  could not look: not there, not readable, no key
-   10  it is no whole, harmless backup
-   11  it is whole, but too old, or older ones are missing
+    3  could not run: backup not found, not readable, no key
+   10  the backup is incomplete, damaged or unsafe
+   11  the backup is complete, but too old, or required earlier ones are missing
   130  Ctrl-C or SIGTERM";
 
-/// Where runs keep what they start.
+/// The folder for whatever a run starts.
 #[derive(Debug, Args)]
 pub struct Work {
     /// Folder for sockets and data of throwaway servers; its path must be short.
@@ -385,7 +449,7 @@ pub struct Work {
 /// A provider of throwaway servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Provider {
-    /// A container when an engine answers and an image is there, else a local server.
+    /// A container if a container engine answers and has an image, otherwise a local server.
     Auto,
     /// A container without network.
     Container,
@@ -400,24 +464,24 @@ pub enum SchemaOf {
     Scenario,
     /// `drill.json`.
     Report,
-    /// What `redrill inspect --json` prints.
+    /// The output of `redrill inspect --json`.
     Inspection,
-    /// What a webhook of `[incident]` gets.
+    /// The message to the webhook of `[incident]`.
     Incident,
 }
 
-/// What the terminal is like.
+/// Properties of the terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
     /// Whether standard output takes colour.
     pub colour: bool,
     /// Whether standard error takes colour.
     pub colour_errors: bool,
-    /// Columns.
+    /// Width in columns.
     pub width: usize,
 }
 
-/// What a command line and its surroundings say.
+/// A command line and its environment.
 #[derive(Debug)]
 pub struct Invocation {
     /// The command.
@@ -426,7 +490,7 @@ pub struct Invocation {
     pub environment: Environment,
     /// The terminal.
     pub terminal: Terminal,
-    /// The words of the command line, the program first.
+    /// The arguments of the command line, beginning with the program.
     pub words: Vec<String>,
 }
 
@@ -441,10 +505,10 @@ pub fn environment() -> Environment {
 /// Reads the command line and the environment.
 ///
 /// # Errors
-/// The exit code, after the help or the mistake was printed.
+/// The exit code, after the help or the error was printed.
 pub fn read() -> Result<Invocation, u8> {
     let cli = Cli::try_parse().map_err(|error| {
-        // Printing fails only when nobody reads.
+        // Printing fails only when the output is closed.
         let _ = error.print();
         if error.use_stderr() {
             exit_code::INVALID

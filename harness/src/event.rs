@@ -1,11 +1,11 @@
-//! What happened, as it happens: the drill tells, `progress.rs` shows.
+//! Events of a drill as they happen; `progress.rs` shows them.
 
 use std::time::Duration;
 
 use crate::outcome::{Outcome, Stage};
 use crate::verdict::Verdict;
 
-/// Something that happened in a drill.
+/// An event of a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A drill began.
@@ -15,42 +15,42 @@ pub enum Event {
     },
     /// A stage began.
     Stage(Stage),
-    /// So much of the backup has been looked at.
+    /// Progress of the inspection.
     Inspected {
         /// Bytes, after decompression.
         bytes: u64,
     },
-    /// So much of the backup has been fetched from where it lies.
+    /// Progress of the download.
     Fetched {
         /// Bytes.
         bytes: u64,
-        /// Bytes in all, where they are known.
+        /// Total bytes, where known.
         total: Option<u64>,
     },
-    /// So much of the backup has been taken by the restore.
+    /// Progress of the restore.
     Restored {
         /// Bytes, after decompression.
         bytes: u64,
-        /// Bytes in all.
+        /// Total bytes.
         total: u64,
     },
-    /// So much of the backup was found in the database again, or looked for there.
+    /// Progress of the comparison with the database.
     Proven {
         /// Bytes of rows in the backup.
         bytes: u64,
         /// Bytes of all rows.
         total: u64,
     },
-    /// So much of a recovered table has been written.
+    /// Progress of writing a recovered table.
     Written {
         /// Bytes.
         bytes: u64,
     },
     /// A stage ended.
     StageEnded {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// How.
+        /// Its outcome.
         outcome: Outcome,
         /// One line.
         summary: String,
@@ -66,7 +66,7 @@ pub enum Event {
     CheckEnded {
         /// Its id.
         id: String,
-        /// How.
+        /// Its outcome.
         outcome: Outcome,
         /// Wall time.
         duration: Duration,
@@ -78,9 +78,9 @@ pub enum Event {
         /// Its verdict.
         verdict: Verdict,
     },
-    /// Something that a person should know and that changes nothing.
+    /// A note for people, without effect on the result.
     Note(String),
 }
 
-/// Takes events. Called from several threads.
+/// Receives events, from several threads.
 pub type Listener = std::sync::Arc<dyn Fn(Event) + Send + Sync>;

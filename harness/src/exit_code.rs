@@ -2,19 +2,19 @@
 
 use crate::verdict::Verdict;
 
-/// Every stage and every required check passed, objectives met.
+/// Every stage and every required check passed, all objectives were met.
 pub const PROVEN: u8 = 0;
 /// A bug in redrill.
 pub const INTERNAL: u8 = 1;
 /// Bad command line or scenario.
 pub const INVALID: u8 = 2;
-/// Could not look: no container engine, no image, tool missing, connection lost.
+/// Could not run: no container engine, no image, tool missing, connection lost.
 pub const INCONCLUSIVE: u8 = 3;
-/// No scenario matched, or no check ran.
+/// No scenario matched, or no required check ran.
 pub const NOTHING_CHECKED: u8 = 4;
-/// The restore failed or a required check failed.
+/// The restore, the comparison with the backup, or a required check failed.
 pub const NOT_PROVEN: u8 = 10;
-/// The data is good, but too slow or too old.
+/// Everything passed, but an objective was missed: too slow, too old or too few backups.
 pub const OBJECTIVE_MISSED: u8 = 11;
 /// Ctrl-C or SIGTERM; cleaned up.
 pub const INTERRUPTED: u8 = 130;
@@ -22,16 +22,16 @@ pub const INTERRUPTED: u8 = 130;
 /// The table that `--help` prints.
 pub const TABLE: &str = "\
 Exit codes:
-    0  PROVEN            every stage and every required check passed, objectives met
+    0  PROVEN            every stage and every required check passed, all objectives were met
     1  INTERNAL          a bug in redrill
     2  INVALID           bad command line or scenario
-    3  INCONCLUSIVE      could not look: no engine, no image, tool missing, connection lost
-    4  NOTHING CHECKED   no scenario matched, or no check ran
-   10  NOT PROVEN        the restore failed or a required check failed
-   11  OBJECTIVE MISSED  the data is good, but too slow or too old
+    3  INCONCLUSIVE      could not run: no engine, no image, tool missing, connection lost
+    4  NOTHING CHECKED   no scenario matched, or no required check ran
+   10  NOT PROVEN        the restore, the comparison with the backup, or a required check failed
+   11  OBJECTIVE MISSED  everything passed, but too slow, too old, or too few backups
   130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
-/// Gives the exit code of one verdict.
+/// Returns the exit code of a verdict.
 #[must_use]
 pub const fn of(verdict: Verdict) -> u8 {
     match verdict {
@@ -44,7 +44,7 @@ pub const fn of(verdict: Verdict) -> u8 {
     }
 }
 
-/// How bad a code is beside others; the worst of several drills is the exit code of the run.
+/// Rank of a code; the highest of several drills is the exit code of the run.
 const fn weight(code: u8) -> u8 {
     match code {
         INTERRUPTED => 8,
@@ -59,7 +59,7 @@ const fn weight(code: u8) -> u8 {
     }
 }
 
-/// Gives one exit code for several drills; none at all is [`NOTHING_CHECKED`].
+/// Returns one exit code for several drills; [`NOTHING_CHECKED`] for none.
 #[must_use]
 pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
     codes

@@ -1,5 +1,5 @@
-//! What a person sees on stderr while a drill runs: a line per stage and per check that is not well,
-//! and a sign of life in long steps. Without a terminal there is no bar and no colour.
+//! Progress on stderr while a drill runs: a line per stage and per check that does not pass, and regular
+//! progress in long steps. Without a terminal there is no bar and no colour.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use crate::event::{Event, Listener};
 use crate::outcome::Outcome;
 use crate::units::{show_bytes, show_duration};
 
-/// Without a terminal, a step that is silent for this long says that it lives.
+/// Without a terminal, a step that is silent for this long prints its progress.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Shows events.
@@ -22,7 +22,7 @@ struct Progress {
     last: Mutex<Instant>,
 }
 
-/// Makes a listener that shows events on stderr.
+/// Creates a listener that shows events on stderr.
 #[must_use]
 pub fn listener(quiet: bool) -> Listener {
     let terminal = std::io::stderr().is_terminal();
@@ -60,7 +60,7 @@ impl Progress {
         });
     }
 
-    /// Shows what goes on: in the bar, or as a line now and then.
+    /// Shows progress: in the bar, or as a line from time to time.
     fn alive(&self, text: String) {
         if self.terminal {
             self.bar.set_message(text);
@@ -78,7 +78,7 @@ impl Progress {
             Event::Begun { scenario } => self.line(&format!("drill {scenario}")),
             Event::Stage(stage) => self.alive(stage.word().to_owned()),
             Event::Inspected { bytes } => {
-                self.alive(format!("backup: {} looked at", show_bytes(*bytes)));
+                self.alive(format!("backup: {} inspected", show_bytes(*bytes)));
             }
             Event::Fetched { bytes, total } => {
                 let total = total.map(|total| format!(" of {}", show_bytes(total)));
@@ -132,7 +132,7 @@ impl Progress {
     }
 }
 
-/// The word in front of a line.
+/// The first word of a line.
 const fn mark(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "ok",

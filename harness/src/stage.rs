@@ -336,7 +336,7 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
             .map(|object| format!("{object}: "))
             .unwrap_or_default();
         let summary = format!(
-            "{name} is no whole, harmless backup: {place}{}",
+            "{name} is incomplete, damaged or unsafe: {place}{}",
             first.actual
         );
         return Err(Stopped::fail(

@@ -6,7 +6,7 @@ use super::{err, out};
 use crate::cleanup::Work;
 use crate::{exit_code, server};
 
-/// Runs the command; gives the exit code.
+/// Runs the command; returns the exit code.
 pub async fn run(work_dir: &Path) -> u8 {
     let work = match Work::below(work_dir) {
         Ok(work) => work,
@@ -32,7 +32,7 @@ pub async fn run(work_dir: &Path) -> u8 {
         err(&format!("cannot remove {failure}"));
     }
     if swept.runs.is_empty() && swept.containers.is_empty() && swept.failed.is_empty() {
-        out("nothing is left of earlier runs");
+        out("earlier runs left nothing behind");
     }
     if swept.failed.is_empty() {
         exit_code::PROVEN

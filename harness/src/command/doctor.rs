@@ -7,7 +7,7 @@ use crate::cleanup::Work;
 use crate::input::Environment;
 use crate::{exit_code, server};
 
-/// Runs the command; gives the exit code.
+/// Runs the command; returns the exit code.
 pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
     let path = environment
         .get("PATH")
@@ -37,7 +37,7 @@ pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
         Err(error) => {
             usable = false;
             out(&format!(
-                "work folder: {}: {error}\n    hint: name another one with `--work-dir`",
+                "work folder: {}: {error}\n    hint: set another one with `--work-dir`",
                 work_dir.display()
             ));
         }
@@ -45,7 +45,7 @@ pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
     if usable {
         exit_code::PROVEN
     } else {
-        err("no drill can run here yet");
+        err("no drill can run on this machine yet");
         exit_code::INCONCLUSIVE
     }
 }

@@ -6,7 +6,7 @@ use crate::exit_code;
 use crate::input::diagnostic::nearest;
 use crate::scenario::schema;
 
-/// Runs the command; gives the exit code.
+/// Runs the command; returns the exit code.
 pub fn run(kind: Option<&str>) -> u8 {
     let kinds = kinds();
     match kind {
@@ -41,7 +41,7 @@ pub fn run(kind: Option<&str>) -> u8 {
                     kind.documentation().trim()
                 ));
                 out(&keys(&schema, "", &[]));
-                out("\nEvery check also takes `name`, `required`, `database` and `timeout`.");
+                out("\nEvery check also has `name`, `required`, `database` and `timeout`.");
                 exit_code::PROVEN
             }
             None => {
@@ -57,7 +57,7 @@ pub fn run(kind: Option<&str>) -> u8 {
     }
 }
 
-/// Puts the definitions where references to them are looked up.
+/// Adds the definitions that references point to.
 fn with_definitions(
     mut schema: serde_json::Value,
     definitions: &serde_json::Map<String, serde_json::Value>,

@@ -1,4 +1,4 @@
-//! `redrill inspect`: what a backup is, whether it is whole, what it holds. No server is needed.
+//! `redrill inspect`: what a backup is, whether it is complete, what it contains. Needs no server.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,14 +21,14 @@ use crate::record;
 use crate::redact::Redactor;
 use crate::{exit_code, progress, report, scenario};
 
-/// What is to be looked at, and from where.
+/// The backup to inspect, and the base of relative paths.
 struct Wanted {
     subject: Subject,
     folder: PathBuf,
     max_age: Option<std::time::Duration>,
 }
 
-/// Runs the command; gives the exit code.
+/// Runs the command; returns the exit code.
 pub async fn run(arguments: Inspect, environment: Environment, terminal: Terminal) -> u8 {
     let wanted = match wanted(&arguments, &environment) {
         Ok(wanted) => wanted,
@@ -41,7 +41,7 @@ pub async fn run(arguments: Inspect, environment: Environment, terminal: Termina
         Ok(run) => run,
         Err(error) => {
             err(&format!(
-                "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
+                "cannot use the work folder {}: {error}\nhint: set another one with `--work-dir`",
                 arguments.work.work_dir.display()
             ));
             return exit_code::INCONCLUSIVE;
@@ -89,7 +89,7 @@ pub async fn run(arguments: Inspect, environment: Environment, terminal: Termina
     code
 }
 
-/// A scenario's backup with all that it says of it, or a backup by itself.
+/// The backup of a scenario with its settings, or a backup without.
 fn wanted(
     arguments: &Inspect,
     environment: &Environment,
@@ -116,7 +116,7 @@ fn wanted(
     Ok(wanted)
 }
 
-/// Applies what the command line says of an encrypted backup.
+/// Applies the decryption options of the command line.
 pub(super) fn open_with(subject: &mut Subject, opening: &Opening) {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if let Some(file) = &opening.age_identity {
@@ -134,7 +134,7 @@ pub(super) fn open_with(subject: &mut Subject, opening: &Opening) {
     }
 }
 
-/// What the reports are made from; freed of secrets here.
+/// Builds the value that the reports are made from, without secrets.
 fn inspection(
     backup: &Backup,
     max_age: Option<std::time::Duration>,

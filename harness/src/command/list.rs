@@ -7,7 +7,7 @@ use crate::cli::Terminal;
 use crate::exit_code;
 use crate::input::Environment;
 
-/// Runs the command; gives the exit code.
+/// Runs the command; returns the exit code.
 pub fn run(paths: &[PathBuf], environment: &Environment, terminal: Terminal) -> u8 {
     match scenarios(paths, environment) {
         Ok(scenarios) => {

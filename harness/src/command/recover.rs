@@ -1,4 +1,4 @@
-//! `redrill recover`: one table out of a backup, for a person to load.
+//! `redrill recover`: one table from a backup, as a file.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::scenario::{self, Scenario};
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
 
-/// Runs the command; gives the exit code.
+/// Runs the command; returns the exit code.
 pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> u8 {
     let (wish, scenario) = match asked(&arguments, &environment, terminal) {
         Ok(asked) => asked,
@@ -44,14 +44,14 @@ pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Te
     .await
 }
 
-/// What the command line asks for, seen to be possible before anything is started.
+/// Validates the command line before anything is started.
 fn asked(
     arguments: &cli::Recover,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<(Wish, Scenario), String> {
     let table = QualifiedName::parse(&arguments.table).map_err(|why| {
-        format!("{why}\nhint: a table is named as in `app.orders`, or `\"My Schema\".\"Orders\"`")
+        format!("{why}\nhint: write the table as `app.orders` or `\"My Schema\".\"Orders\"`")
     })?;
     let csv = arguments
         .out
@@ -83,7 +83,7 @@ fn asked(
     Ok((wish, scenario))
 }
 
-/// A place that can be written to, as far as can be told before there is anything to write.
+/// Checks that the destination can be written to, as far as possible before writing.
 fn destination(path: &Path, force: bool) -> Result<Destination, String> {
     if path == Path::new("-") {
         return Ok(Destination::Stdout);
@@ -91,18 +91,18 @@ fn destination(path: &Path, force: bool) -> Result<Destination, String> {
     let shown = path.display();
     if path.is_dir() {
         return Err(format!(
-            "{shown} is a folder\nhint: name a file in it with `--out`"
+            "{shown} is a folder\nhint: set a file in it with `--out`"
         ));
     }
     if std::fs::symlink_metadata(path).is_ok() && !force {
         return Err(format!(
-            "{shown} is there already\nhint: name another file with `--out`, or replace it with `--force`"
+            "{shown} exists\nhint: set another file with `--out`, or replace it with `--force`"
         ));
     }
     let folder = write::folder(path);
     if !folder.is_dir() {
         return Err(format!(
-            "there is no folder {}\nhint: make it, or name a file elsewhere with `--out`",
+            "the folder {} does not exist\nhint: create it, or set another file with `--out`",
             folder.display()
         ));
     }
@@ -112,7 +112,7 @@ fn destination(path: &Path, force: bool) -> Result<Destination, String> {
     })
 }
 
-/// Says how it ended; gives the exit code.
+/// Prints the result; returns the exit code.
 fn tell(
     ended: Result<Recovered, NotRecovered>,
     wish: &Wish,
@@ -121,7 +121,7 @@ fn tell(
 ) -> u8 {
     match ended {
         Ok(recovered) => {
-            // The table itself may be on standard output: nothing else belongs there.
+            // The table may be on standard output, so nothing else is printed there.
             let text = |colour| {
                 redactor.clean(&recovery::recovered(
                     &recovered,
@@ -138,7 +138,7 @@ fn tell(
         }
         Err(NotRecovered::Absent(finding)) => {
             let place = finding.object.clone().unwrap_or_default();
-            let summary = format!("{place} is not there to be recovered: {}", finding.actual);
+            let summary = format!("{place} cannot be recovered: {}", finding.actual);
             let hints = [Finding {
                 actual: summary.clone(),
                 ..finding

@@ -60,7 +60,7 @@ pub async fn run(
         Ok(work) => work,
         Err(error) => {
             err(&format!(
-                "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
+                "cannot use the work folder {}: {error}\nhint: set another one with `--work-dir`",
                 arguments.work.work_dir.display()
             ));
             return exit_code::INCONCLUSIVE;

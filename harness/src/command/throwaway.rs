@@ -80,7 +80,7 @@ pub(super) async fn with_server<T>(
 
 fn no_work(folder: &Path, error: &std::io::Error) -> u8 {
     err(&format!(
-        "cannot use the work folder {}: {error}\nhint: name another one with `--work-dir`",
+        "cannot use the work folder {}: {error}\nhint: set another one with `--work-dir`",
         folder.display()
     ));
     exit_code::INCONCLUSIVE

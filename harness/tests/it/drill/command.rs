@@ -34,8 +34,16 @@ fn the_help_is_the_committed_one() {
     for arguments in [
         &["--help"][..],
         &["run", "--help"],
+        &["inspect", "--help"],
         &["recover", "--help"],
+        &["init", "--help"],
+        &["baseline", "--help"],
+        &["accept", "--help"],
         &["list", "--help"],
+        &["explain", "--help"],
+        &["schema", "--help"],
+        &["doctor", "--help"],
+        &["clean", "--help"],
     ] {
         let ended = redrill().environment("COLUMNS", "100").call(arguments);
         assert_eq!(ended.code, 0);

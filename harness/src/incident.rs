@@ -1,5 +1,5 @@
-//! What follows from a drill: its result is sent to where incidents are kept. It comes after the
-//! reports, and decides neither the verdict nor the exit code.
+//! Sends the result of a drill to an incident tool, after the reports are written. Affects neither the
+//! verdict nor the exit code.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,56 +24,56 @@ use crate::redact::{Redactor, Secret};
 use crate::units::{Span, show_duration};
 use crate::verdict::Verdict;
 
-/// Tries where the scenario names no number.
+/// Default number of attempts.
 const TRIES: u8 = 3;
-/// The most tries.
+/// Maximum number of attempts.
 const MOST_TRIES: u8 = 10;
-/// Limit of one try where the scenario names none.
+/// Default limit of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// After a signal there is one short try: whoever asked for the end is waiting for it.
+/// Limit of the single attempt after a signal, since somebody waits for the end.
 const AFTER_A_SIGNAL: Duration = Duration::from_secs(5);
-/// The first wait between two tries; each later one is twice as long.
+/// The first pause between two attempts; each later one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait between two tries, also where the other side asks for more.
+/// The longest pause between two attempts, even if the server asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What a drill that is not PROVEN means to those who must act, and whom it is told.
+/// Severity of a drill that is not PROVEN, and where its result is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Incident {
-    /// How grave a drill is that is not PROVEN, in your own words, as in `P1`. Every report of such
-    /// a drill shows it.
+    /// Severity of a drill that is not PROVEN, in the terms of your incident tool, such as `P1`. Every
+    /// report of such a drill shows it.
     pub severity: String,
-    /// Where results are sent.
+    /// The webhook that receives results.
     pub webhook: Option<Webhook>,
 }
 
-/// Where results are sent: a POST with a JSON body (`redrill schema incident`), after the reports
-/// are written. Whether it arrives changes neither the verdict nor the exit code.
+/// A webhook that receives results: a POST with a JSON body (`redrill schema incident`), after the
+/// reports are written. Whether it arrives affects neither the verdict nor the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Webhook {
-    /// Its address; one that is a secret by itself comes from `{ env = … }` or `{ file = … }`.
+    /// The address; a secret one comes from `{ env = … }` or `{ file = … }`.
     pub url: SecretText,
     /// A token, sent as `Authorization: Bearer …`.
     pub token: Option<SecretText>,
-    /// More headers.
+    /// Additional headers.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,
-    /// The results that are sent. Default: all but `proven`.
+    /// Verdicts that are sent. Default: all but `proven`.
     pub on: Option<Vec<On>>,
-    /// Whether every result is sent, PROVEN ones too. Default: false.
+    /// Whether every result is sent, including PROVEN. Default: false.
     #[serde(default)]
     pub always: bool,
-    /// How often it is tried, 1 to 10. Default: 3.
+    /// Number of attempts, 1 to 10. Default: 3.
     pub tries: Option<u8>,
-    /// Limit of one try. Default: `10s`.
+    /// Limit of one attempt. Default: `10s`.
     pub timeout: Option<Span>,
-    /// A file of certificates (PEM) to trust beside those of the system.
+    /// A file of certificates (PEM) to trust in addition to those of the system.
     pub ca: Option<PathBuf>,
 }
 
-/// A result of a drill.
+/// A verdict, as a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum On {
@@ -116,7 +116,7 @@ impl Webhook {
     }
 }
 
-/// Reads `[incident]`; mistakes are added to `problems`.
+/// Reads `[incident]`; errors are added to `problems`.
 pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<Incident> {
     let before = problems.len();
     if let DeValue::Table(table) = value.get_ref() {
@@ -124,8 +124,8 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
             && (severity.trim().is_empty() || severity.chars().any(char::is_control))
         {
             problems.push(
-                Problem::at(span, "a severity is a word or two")
-                    .hint("write `severity = \"P1\"`, as your incident tool calls it"),
+                Problem::at(span, "a severity is one or two words")
+                    .hint("use a term of your incident tool, such as `severity = \"P1\"`"),
             );
         }
         if let Some((webhook, _)) = inner(table, "webhook") {
@@ -136,14 +136,15 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
     (problems.len() == before).then_some(incident)
 }
 
-/// Looks at the values of `[incident.webhook]`, where they stand.
+/// Validates the values of `[incident.webhook]`.
 fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     let elsewhere = "write `{ env = \"NAME\" }` or `{ file = \"path\" }`";
     if let Some((url, span)) = text(webhook, "url") {
         let with_login =
             Url::parse(url).is_ok_and(|url| url.password().is_some() || !url.username().is_empty());
         if with_login {
-            problems.push(Problem::at(span, "a secret never stands in a scenario").hint(elsewhere));
+            problems
+                .push(Problem::at(span, "a secret is never written in a scenario").hint(elsewhere));
         } else {
             address(url, span, problems);
         }
@@ -153,7 +154,7 @@ fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
         for (name, value) in headers {
             let (span, name) = (name.span(), name.get_ref().to_ascii_lowercase());
             if HeaderName::try_from(name.as_str()).is_err() {
-                problems.push(Problem::at(span, "this is no name of a header"));
+                problems.push(Problem::at(span, "this is not a header name"));
                 continue;
             }
             let secret = ["auth", "cookie", "key", "secret", "token"]
@@ -161,13 +162,13 @@ fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
                 .any(|word| name.contains(word));
             if secret && value.get_ref().as_str().is_some() {
                 problems.push(
-                    Problem::at(value.span(), "a secret never stands in a scenario")
+                    Problem::at(value.span(), "a secret is never written in a scenario")
                         .hint(elsewhere),
                 );
             }
             if name == "authorization" && webhook.contains_key("token") {
                 problems.push(
-                    Problem::at(span, "two ways to say who sends")
+                    Problem::at(span, "two ways of authentication")
                         .hint("keep `token` or this header"),
                 );
             }
@@ -175,8 +176,7 @@ fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     }
     if let (Some(on), true) = (key(webhook, "on"), webhook.contains_key("always")) {
         problems.push(
-            Problem::at(on, "`always` says which results are sent already")
-                .hint("keep `on` or `always`"),
+            Problem::at(on, "`always` already selects every result").hint("keep `on` or `always`"),
         );
     }
     if let Some(on) = webhook.get("on")
@@ -185,7 +185,7 @@ fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     {
         problems.push(
             Problem::at(on.span(), "no result is ever sent")
-                .hint("leave `on` out to send all but PROVEN, or leave `[incident.webhook]` out"),
+                .hint("remove `on` to send all but PROVEN, or remove `[incident.webhook]`"),
         );
     }
     if let Some(tries) = webhook.get("tries")
@@ -197,44 +197,44 @@ fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     {
         problems.push(Problem::at(
             tries.span(),
-            format!("it is tried 1 to {MOST_TRIES} times"),
+            format!("the number of attempts is 1 to {MOST_TRIES}"),
         ));
     }
 }
 
-/// Where a delivery begins and what it may use.
+/// What a delivery requires in addition to the settings.
 pub struct Sender<'a> {
-    /// The folder that relative paths start from.
+    /// Base of relative paths.
     pub folder: &'a Path,
     /// The environment.
     pub environment: &'a Environment,
-    /// Learns what must not be shown.
+    /// Receives the secrets.
     pub redactor: &'a Redactor,
-    /// Whether a signal has asked for the end already.
+    /// Whether a signal has interrupted the run.
     pub interrupted: bool,
 }
 
-/// That it arrived.
+/// A successful delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// Where, without what may be a secret: scheme, host and port.
+    /// Scheme, host and port of the address; the rest may be a secret.
     pub host: String,
-    /// How often it was tried.
+    /// Number of attempts.
     pub tries: u8,
 }
 
-/// Why one try did not work.
+/// Why one attempt failed.
 enum Failed {
-    /// It may work later, at the earliest after this.
+    /// Another attempt may succeed, at the earliest after this time.
     Passing(String, Option<Duration>),
-    /// It will not.
+    /// Another attempt would fail too.
     Final(String),
 }
 
-/// Sends a body. `id` is that of the run: whoever gets it twice can tell.
+/// Sends a body. `id` is that of the run, so that a duplicate can be recognised.
 ///
 /// # Errors
-/// A sentence that says why it did not arrive.
+/// A sentence with the reason.
 pub async fn deliver(
     webhook: &Webhook,
     sender: &Sender<'_>,
@@ -276,19 +276,19 @@ pub async fn deliver(
         };
         if attempt == tries {
             let times = if tries == 1 {
-                "one try"
+                "one attempt"
             } else {
-                "the last try"
+                "the last attempt"
             };
             return Err(format!("{host} {why} ({times} of {tries})"));
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
-    Err(format!("{host} was not asked"))
+    Err(format!("no attempt to reach {host} was made"))
 }
 
-/// A client that holds the secrets, and the address.
+/// Creates a client with the secrets, and the address.
 fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), String> {
     crate::tls::install();
     let resolve =
@@ -297,7 +297,7 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
     let url = Url::parse(address.expose().trim())
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or("`url` in `[incident.webhook]` is no address of HTTP")?;
+        .ok_or("`url` in `[incident.webhook]` is not an HTTP address")?;
     // Whatever repeats the address repeats these.
     for part in [url.password(), url.query(), Some(url.path())]
         .into_iter()
@@ -311,7 +311,7 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut add = |name: HeaderName, text: &str| -> Result<(), String> {
         let mut value = HeaderValue::try_from(text).map_err(|_| {
-            format!("the value of the header `{name}` has characters that no header may have")
+            format!("the value of the header `{name}` contains characters that are not allowed in a header")
         })?;
         value.set_sensitive(true);
         headers.insert(name, value);
@@ -324,7 +324,8 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
         )?;
     }
     for (name, value) in &webhook.headers {
-        let header = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header"))?;
+        let header =
+            HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header name"))?;
         add(header, resolve(value)?.expose())?;
     }
     let mut client = Client::builder()
@@ -348,7 +349,7 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
     Ok((client, url))
 }
 
-/// One try.
+/// One attempt.
 async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<(), Failed> {
     let request = client
         .post(url.clone())
@@ -370,11 +371,11 @@ async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<(), Fa
         .and_then(|text| retry_after(text, Timestamp::now()));
     Err(match status.as_u16() {
         300..=399 => Failed::Final(format!(
-            "{why}: a redirect is not followed, since the result is for this address alone"
+            "{why}: redirects are not followed, since the result is for this address only"
         )),
         408 | 425 | 429 | 500..=599 => Failed::Passing(why, later),
         _ if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
-            Failed::Final(format!("{why}: look at `token` and `headers`"))
+            Failed::Final(format!("{why}: check `token` and `headers`"))
         }
         _ => Failed::Final(why),
     })
@@ -391,7 +392,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Duration::try_from(at.duration_since(now)).ok()
 }
 
-/// An address without what may be a secret: webhooks often are known by their path alone.
+/// An address without its path, which often is the secret of a webhook.
 fn shown(url: &Url) -> String {
     let port = url
         .port()
@@ -401,7 +402,7 @@ fn shown(url: &Url) -> String {
     format!("{}://{host}{port}", url.scheme())
 }
 
-/// The innermost cause of an error: outer ones repeat addresses, which may hold secrets.
+/// The innermost cause of an error: outer ones repeat addresses, which may contain secrets.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

@@ -1,5 +1,5 @@
-//! TOML with every mistake reported at once: a section is read, the first wrong key is noted and
-//! taken out, and the section is read again.
+//! Decodes TOML and reports every error at once: a section is decoded, the first wrong key is reported
+//! and removed, and the section is decoded again.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::Environment;
 use super::diagnostic::{Problem, nearest};
 
-/// A table of the file with the place of everything in it.
+/// A table of the file with the place of every key and value.
 pub type Table<'i> = DeTable<'i>;
 
-/// Reads a value as `T`, or notes what is wrong with it.
+/// Decodes a value as `T`, or reports its errors.
 ///
-/// `also_known` are keys that are allowed beside those of `T`; they only serve hints.
+/// `also_known` are keys that are allowed in addition to those of `T`; they are used for hints only.
 pub fn decode<T: DeserializeOwned>(
     mut value: Spanned<DeValue<'_>>,
     also_known: &[&str],
@@ -50,7 +50,7 @@ pub fn decode<T: DeserializeOwned>(
     }
 }
 
-/// Says what serde found, in the words of the house.
+/// Translates an error of serde.
 fn explain(message: &str, span: Range<usize>, also_known: &[&str]) -> Problem {
     let mut names = quoted(message);
     let given = names.next().unwrap_or_default();
@@ -60,7 +60,7 @@ fn explain(message: &str, span: Range<usize>, also_known: &[&str]) -> Problem {
             let problem = Problem::at(span, format!("unknown {noun} `{given}`"));
             return match nearest(given, known.iter().copied()) {
                 Some(name) => problem.hint(format!("did you mean `{name}`?")),
-                None => problem.hint(format!("known here: {}", known.join(", "))),
+                None => problem.hint(format!("known: {}", known.join(", "))),
             };
         }
     }
@@ -70,15 +70,15 @@ fn explain(message: &str, span: Range<usize>, also_known: &[&str]) -> Problem {
     }
 }
 
-/// Says which type a value must have, without the value and without Rust's names of types.
+/// The expected type of a value, without the value and without names of Rust types.
 fn of_another_type(message: &str) -> Option<String> {
     let rest = message
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "))?;
     let (found, wanted) = rest.trim_end().rsplit_once(", expected ")?;
     let wanted = match wanted {
-        "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number, 0 or more",
-        "i64" | "i32" => "a whole number",
+        "u64" | "u32" | "u16" | "u8" | "usize" => "an integer, 0 or more",
+        "i64" | "i32" => "an integer",
         "f64" => "a number",
         "a boolean" => "`true` or `false`, without quotes",
         "a string" => "a text in quotes",
@@ -88,7 +88,7 @@ fn of_another_type(message: &str) -> Option<String> {
     };
     let found = match found.split([' ', ',']).next()? {
         "string" => "a text",
-        "integer" if message.starts_with("invalid type") => "a whole number",
+        "integer" if message.starts_with("invalid type") => "an integer",
         "floating" => "a number with a fraction",
         "boolean" => "`true` or `false`",
         "sequence" => "a list",
@@ -98,18 +98,18 @@ fn of_another_type(message: &str) -> Option<String> {
     Some(format!("this must be {wanted}, not {found}"))
 }
 
-/// Iterates over what stands in backticks.
+/// Iterates over the texts in backticks.
 fn quoted(message: &str) -> impl Iterator<Item = &str> {
     message.split('`').skip(1).step_by(2)
 }
 
-/// The bytes to point at for something that a table lacks: its first line at most.
+/// The place of an error about a missing key of a table: its first line at most.
 fn header(value: &Spanned<DeValue<'_>>) -> Range<usize> {
     let span = value.span();
     span.start..span.end.min(span.start + 1).max(span.start)
 }
 
-/// Removes the innermost key whose own or whose value's bytes hold the mistake.
+/// Removes the innermost key whose own bytes, or those of its value, contain the error.
 fn take_out(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String> {
     match value.get_mut() {
         DeValue::Table(table) => {
@@ -153,7 +153,7 @@ fn take_out(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<Str
     }
 }
 
-/// Puts the environment's values in place of `${NAME}` and `${NAME:-default}`; `$${` stays `${`.
+/// Replaces `${NAME}` and `${NAME:-default}` by values of the environment; `$${` becomes `${`.
 pub fn expand(
     value: &mut Spanned<DeValue<'_>>,
     environment: &Environment,
@@ -183,7 +183,7 @@ pub fn expand(
     }
 }
 
-/// Words in a variable's name that say it is a secret.
+/// Words in the name of a variable that mark it as a secret.
 const SECRET_WORDS: &[&str] = &[
     "PASSWORD",
     "PASSWD",
@@ -222,10 +222,8 @@ fn expand_text(text: &str, environment: &Environment) -> Result<String, (String,
             .any(|word| name.to_ascii_uppercase().contains(word))
         {
             return Err((
-                format!(
-                    "`${{{name}}}` looks like a secret, and what is expanded here may be shown in reports"
-                ),
-                format!("write `{{ env = \"{name}\" }}` in a key that takes secrets"),
+                format!("`${{{name}}}` looks like a secret, and reports may show expanded values"),
+                format!("use `{{ env = \"{name}\" }}` in a key that accepts secrets"),
             ));
         }
         match environment
@@ -261,9 +259,7 @@ mod tests {
     #[case("${X", Err("`${` is not closed"))]
     #[case(
         "${DB_PASSWORD}",
-        Err(
-            "`${DB_PASSWORD}` looks like a secret, and what is expanded here may be shown in reports"
-        )
+        Err("`${DB_PASSWORD}` looks like a secret, and reports may show expanded values")
     )]
     fn variables(#[case] text: &str, #[case] expected: Result<&str, &str>) {
         let environment = [("X".to_owned(), "1".to_owned())].into();

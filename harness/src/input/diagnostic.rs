@@ -1,4 +1,4 @@
-//! Mistakes of a scenario file, shown with line, caret and a hint.
+//! Errors of a scenario file, with line, caret and hint.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// One mistake.
+/// One error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// A lowercase fragment.
     pub message: String,
-    /// Bytes of the file that it is about.
+    /// Bytes of the file that it concerns; `None` for the whole file.
     pub span: Option<Range<usize>>,
     /// What to do.
     pub hint: Option<String>,
 }
 
 impl Problem {
-    /// Makes a problem about some bytes of the file.
+    /// Creates an error about some bytes of the file.
     pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -27,7 +27,7 @@ impl Problem {
         }
     }
 
-    /// Makes a problem about the whole file.
+    /// Creates an error about the whole file.
     pub fn whole(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -44,17 +44,17 @@ impl Problem {
     }
 }
 
-/// All mistakes of one file.
+/// All errors of one file.
 #[derive(Debug)]
 pub struct Diagnostics {
     path: PathBuf,
     text: String,
-    /// The mistakes, in the order of the file.
+    /// The errors, in the order of the file.
     pub problems: Vec<Problem>,
 }
 
 impl Diagnostics {
-    /// Gathers the mistakes of a file.
+    /// Collects the errors of a file.
     #[must_use]
     pub fn new(path: &Path, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
@@ -66,19 +66,20 @@ impl Diagnostics {
         }
     }
 
-    /// Says that a file cannot be read at all.
+    /// Creates the error of a file that cannot be read.
     #[must_use]
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         let problem = Problem::whole(format!("cannot read the scenario: {error}"));
         let problem = match error.kind() {
-            std::io::ErrorKind::NotFound => problem
-                .hint("name a scenario file, or a folder of them, as in `redrill run scenarios/`"),
+            std::io::ErrorKind::NotFound => problem.hint(
+                "give a scenario file, or a folder of them, such as `redrill run scenarios/`",
+            ),
             _ => problem,
         };
         Self::new(path, "", vec![problem])
     }
 
-    /// Writes all mistakes for people, with or without colour.
+    /// Formats all errors for people, with or without colour.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
@@ -108,7 +109,7 @@ impl Diagnostics {
             out.push_str("\n\n");
         }
         let count = self.problems.len();
-        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        let noun = if count == 1 { "error" } else { "errors" };
         out.push_str(&format!("{count} {noun} in {path}\n"));
         out
     }
@@ -122,13 +123,13 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Gives the name of `known` that `given` was probably meant to be.
+/// Returns the name in `known` that is most similar to `given`, if any is.
 #[must_use]
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|name| {
-            // `minimum` is meant to be `min`, far as it is by letters.
+            // `minimum` means `min`, although many letters differ.
             let (short, long) = if name.len() < given.len() {
                 (name, given)
             } else {

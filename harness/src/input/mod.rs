@@ -1,5 +1,5 @@
-//! What people write, read with the place of every mistake: TOML that reports all its mistakes at
-//! once, secrets that never stand in a file, patterns for tables, carets.
+//! Reads files that people write: TOML with all errors reported at once, secrets that are never written
+//! in a file, patterns for tables, diagnostics with carets.
 
 pub mod decode;
 pub mod diagnostic;
@@ -10,5 +10,5 @@ use std::collections::BTreeMap;
 
 pub use diagnostic::{Diagnostics, Problem};
 
-/// The environment, as `cli.rs` read it.
+/// Environment variables, as read by `cli.rs`.
 pub type Environment = BTreeMap<String, String>;

@@ -8,7 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess};
 use super::Environment;
 use crate::redact::{Redactor, Secret};
 
-/// Plain text, or where a secret is to be found. A secret itself never stands in a scenario.
+/// Plain text, or the source of a secret. A secret itself is never written in a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretText {
     /// Not a secret.
@@ -20,7 +20,7 @@ pub enum SecretText {
 }
 
 impl SecretText {
-    /// Gives the value; secrets are made known to the redactor first.
+    /// Returns the value; secrets are added to the redactor first.
     ///
     /// # Errors
     /// A lowercase fragment: the variable is not set, the file cannot be read.
@@ -77,11 +77,11 @@ impl<'de> Deserialize<'de> for SecretText {
                     };
                     if found.replace(next).is_some() {
                         return Err(de::Error::custom(
-                            "a secret is found in one place: `env` or `file`",
+                            "a secret has one source: `env` or `file`",
                         ));
                     }
                 }
-                found.ok_or_else(|| de::Error::custom("a secret needs `env` or `file`"))
+                found.ok_or_else(|| de::Error::custom("a secret requires `env` or `file`"))
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -95,7 +95,7 @@ impl schemars::JsonSchema for SecretText {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "Plain text, or where a secret is to be found.",
+            "description": "Plain text, or the source of a secret.",
             "oneOf": [
                 { "type": "string" },
                 { "type": "object", "properties": { "env": { "type": "string" } }, "required": ["env"], "additionalProperties": false },

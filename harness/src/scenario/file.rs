@@ -1,5 +1,5 @@
-//! The shape of a scenario file. What a key means is in its doc comment, which is also what the
-//! JSON Schema and `redrill explain scenario` show.
+//! The keys of a scenario file. Their doc comments are also the texts of the JSON Schema and of
+//! `redrill explain scenario`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,17 +10,17 @@ use crate::units::Span;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Objective {
-    /// The restore may take at most this long (the recovery time objective).
+    /// Maximum time of the restore (the recovery time objective).
     pub restore_within: Option<Span>,
 }
 
-/// Something that the scenario knowingly leaves untested.
+/// Something that the scenario deliberately does not test.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NotTested {
-    /// What.
+    /// What is not tested.
     pub what: String,
-    /// Why not.
+    /// The reason.
     pub why: String,
 }
 

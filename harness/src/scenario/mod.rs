@@ -1,8 +1,8 @@
-//! A TOML file → a validated [`Scenario`]. Works offline: no network, no database, no container
-//! engine is asked, and the environment comes in as a value.
+//! A TOML file → a validated [`Scenario`]. Works offline: without network, database or container
+//! engine, and the environment is passed as a value.
 //!
-//! - `file` is the shape of the file; providers, restore methods and checks own their parts of it
-//! - `validate` is its meaning, `only` a selection of its checks, `schema` the JSON Schema for editors
+//! - `file`: the keys of the file; providers, restore methods and checks own their parts of it
+//! - `validate`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema
 
 pub mod file;
 pub mod only;
@@ -24,29 +24,29 @@ use crate::{restore, server};
 pub struct Scenario {
     /// Name, description, file and digest.
     pub facts: ScenarioFacts,
-    /// The folder that relative paths start from: the scenario file's own.
+    /// Base of relative paths: the folder of the scenario file.
     pub folder: PathBuf,
-    /// Where the backup lies.
+    /// The source of the backup.
     pub backup: Subject,
-    /// The backup may be at most this old.
+    /// Maximum age of the backup.
     pub max_age: Option<Duration>,
-    /// Which provider.
+    /// Settings of the server.
     pub server: server::settings::Server,
-    /// How to restore.
+    /// Settings of the restore.
     pub restore: restore::settings::Restore,
-    /// How much of the backup is proven to be in the database without any check.
+    /// How much of the backup is compared with the database.
     pub proof: Level,
-    /// The restore may take at most this long.
+    /// Maximum time of the restore.
     pub restore_within: Option<Duration>,
-    /// What a drill that is not PROVEN means, and whom it is told.
+    /// Severity and webhook for a drill that is not PROVEN.
     pub incident: Option<Incident>,
-    /// What the scenario itself says it does not test.
+    /// What the scenario declares as not tested.
     pub not_tested: Vec<NotTested>,
-    /// What must be true.
+    /// The checks.
     pub checks: Vec<ScenarioCheck>,
 }
 
-/// A check as a scenario asks for it.
+/// A check in a scenario.
 pub struct ScenarioCheck {
     /// Stable within the scenario: `row-count/orders-is-not-hollow`.
     pub id: String,
@@ -58,7 +58,7 @@ pub struct ScenarioCheck {
     pub line: usize,
     /// Whether the verdict depends on it.
     pub required: bool,
-    /// The database to look at, where the scenario names one.
+    /// The database to check, where the scenario names one.
     pub database: Option<String>,
     /// Limit of the whole check.
     pub timeout: Duration,
@@ -84,17 +84,17 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 /// Reads and validates a scenario file.
 ///
 /// # Errors
-/// All mistakes of the file at once, each with its line and caret.
+/// All errors of the file, each with its line and caret.
 pub fn load(path: &Path, environment: &Environment) -> Result<Scenario, Diagnostics> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(path, &error))?;
     parse(path, &text, environment)
 }
 
-/// Validates the text of a scenario file that lies at `path`.
+/// Validates the text of a scenario file at `path`.
 ///
 /// # Errors
-/// All mistakes of the file at once, each with its line and caret.
+/// All errors of the file, each with its line and caret.
 pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Scenario, Diagnostics> {
     let mut problems = Vec::new();
     let scenario = validate::scenario(path, text, environment, &mut problems);

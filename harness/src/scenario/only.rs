@@ -1,11 +1,11 @@
-//! Some checks of a scenario instead of all: `redrill run --only role`.
+//! Selects some checks of a scenario: `redrill run --only role`.
 
 use globset::{Error, Glob, GlobMatcher};
 
 use super::{Scenario, ScenarioCheck};
 use crate::outcome::NotTested;
 
-/// Names checks by their kind (`role`) or their id, where `*` stands for anything (`role/plur*`).
+/// Selects checks by their kind (`role`) or their id, in which `*` matches any text (`role/plur*`).
 #[derive(Debug, Clone)]
 pub struct Only {
     text: String,
@@ -13,10 +13,10 @@ pub struct Only {
 }
 
 impl Only {
-    /// Reads what a person writes.
+    /// Parses the argument of `--only`.
     ///
     /// # Errors
-    /// That it is no pattern.
+    /// When it is not a pattern.
     pub fn parse(text: &str) -> Result<Self, Error> {
         Ok(Self {
             text: text.to_owned(),
@@ -24,17 +24,17 @@ impl Only {
         })
     }
 
-    /// Tells whether it names the check.
+    /// Whether it selects the check.
     fn names(&self, check: &ScenarioCheck) -> bool {
         self.text == check.kind || self.id.is_match(&check.id)
     }
 }
 
-/// Leaves the named checks in each scenario, and the scenarios that have some. What is left out is
-/// noted, so that no report reads as if all had been looked at.
+/// Keeps the selected checks of each scenario, and the scenarios that have any. The others are listed as
+/// not tested.
 ///
 /// # Errors
-/// The names that no check of any scenario has, with what there is.
+/// The selections that match no check of any scenario, with the existing kinds.
 pub fn only(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, String> {
     let all = || scenarios.iter().flat_map(|scenario| &scenario.checks);
     if let Some(unknown) = wanted
@@ -45,7 +45,7 @@ pub fn only(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, 
         known.sort_unstable();
         known.dedup();
         return Err(format!(
-            "no check is named by `--only {}`\nhint: give a kind ({}) or an id as `redrill list` shows it, where `*` stands for anything",
+            "`--only {}` matches no check\nhint: give a kind ({}) or an id from `redrill list`, in which `*` matches any text",
             unknown.text,
             known.join(", ")
         ));

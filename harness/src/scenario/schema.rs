@@ -11,7 +11,7 @@ use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 
-/// Makes the schema.
+/// Generates the schema.
 #[must_use]
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -23,7 +23,7 @@ pub fn schema() -> Value {
     );
     add(
         "name",
-        json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*$", "description": "What the reports' folder is called." }),
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*$", "description": "The name of the scenario and of the folder of its reports." }),
     );
     add(
         "description",
@@ -58,7 +58,7 @@ pub fn schema() -> Value {
     })
 }
 
-/// One array of tables per kind; each entry has the kind's parameters and the common ones.
+/// One array of tables per kind; each entry has the parameters of the kind and the common ones.
 fn checks(generator: &mut SchemaGenerator) -> Value {
     let common: Value = Common::json_schema_in(generator);
     let common = common
@@ -84,7 +84,7 @@ fn checks(generator: &mut SchemaGenerator) -> Value {
 
 /// A schema as a value, inlined rather than referred to.
 trait JsonSchemaIn: schemars::JsonSchema {
-    /// Gives the schema itself.
+    /// Returns the schema itself.
     fn json_schema_in(generator: &mut SchemaGenerator) -> Value {
         Self::json_schema(generator).into()
     }

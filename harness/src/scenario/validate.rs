@@ -1,4 +1,4 @@
-//! The meaning of a scenario file: what must be there, what goes together, what asserts nothing.
+//! Validates a scenario file: required keys, valid combinations, checks that assert nothing.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -23,10 +23,10 @@ use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 
-/// Limit of a check that gives none.
+/// Default limit of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Reads the whole file; mistakes are added to `problems`.
+/// Reads the whole file; errors are added to `problems`.
 pub(super) fn scenario(
     path: &Path,
     text: &str,
@@ -40,7 +40,7 @@ pub(super) fn scenario(
             let message = error.message().trim_end();
             Problem::at(span, message).hint(match message {
                 "duplicate key" => {
-                    "a key stands once in its table; a second check of a kind begins with its own `[[check.…]]`"
+                    "a key may occur once in its table; each check begins with its own `[[check.…]]`"
                 }
                 _ => "the file is TOML: `key = value` lines below `[table]` headers",
             })
@@ -72,7 +72,7 @@ pub(super) fn scenario(
         problems.push(
             Problem::at(
                 span_of(text, "server.local"),
-                "the scenario pins two providers",
+                "the scenario sets two providers",
             )
             .hint("keep `[server.container]` or `[server.local]`, or neither"),
         );
@@ -122,7 +122,7 @@ pub(super) fn scenario(
     })
 }
 
-/// Takes a key out of the table and reads it.
+/// Removes a key from the table and reads it.
 fn take<T: serde::de::DeserializeOwned>(
     table: &mut Table<'_>,
     key: &str,
@@ -132,7 +132,7 @@ fn take<T: serde::de::DeserializeOwned>(
     decode(value, &[], problems)
 }
 
-/// Notes keys that a scenario file does not have.
+/// Reports unknown keys.
 fn unknown_keys(root: &Table<'_>, problems: &mut Vec<Problem>) {
     for key in root.keys() {
         let name: &str = key.get_ref();
@@ -140,13 +140,13 @@ fn unknown_keys(root: &Table<'_>, problems: &mut Vec<Problem>) {
             let problem = Problem::at(key.span(), format!("unknown key `{name}`"));
             problems.push(match nearest(name, TOP_KEYS.iter().copied()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(format!("known here: {}", TOP_KEYS.join(", "))),
+                None => problem.hint(format!("known keys: {}", TOP_KEYS.join(", "))),
             });
         }
     }
 }
 
-/// `schema = 1` says which version of the format the file is written in.
+/// Reads `schema = 1`, the version of the format.
 fn version(root: &mut Table<'_>, problems: &mut Vec<Problem>) {
     match root.remove("schema") {
         None => problems
@@ -163,7 +163,7 @@ fn version(root: &mut Table<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The scenario's name: what reports and files are called.
+/// Reads the name of the scenario, which names its reports.
 fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
     let Some(value) = root.remove("name") else {
         let stem = path
@@ -183,15 +183,16 @@ fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Optio
         && !name.starts_with('.');
     if !good {
         problems.push(
-            Problem::at(span, "a name is made of letters, digits, `-`, `_` and `.`")
-                .hint("it becomes the name of the reports' folder; put sentences in `description`"),
+            Problem::at(span, "a name consists of letters, digits, `-`, `_` and `.`").hint(
+                "it is the name of the folder of the reports; write sentences in `description`",
+            ),
         );
         return None;
     }
     Some(name)
 }
 
-/// A toleration without anything to match would let everything pass.
+/// Refuses an entry that would tolerate every error, or has no reason.
 fn tolerations(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
     for entry in &restore.tolerate {
         let empty =
@@ -208,13 +209,13 @@ fn tolerations(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
         if entry.reason.trim().is_empty() {
             problems.push(
                 Problem::at(span_of(text, "restore.tolerate"), "`reason` is empty")
-                    .hint("say why the error is harmless; every report shows it"),
+                    .hint("give the reason why the error is harmless; every report shows it"),
             );
         }
     }
 }
 
-/// Reads all checks of the file, in its order.
+/// Reads all checks, in the order of the file.
 fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<ScenarioCheck> {
     let kinds = kinds();
     let mut checks = Vec::new();
@@ -227,7 +228,7 @@ fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<
     let span = value.span();
     let DeValue::Table(table) = value.into_inner() else {
         problems.push(
-            Problem::at(span, "a check's kind stands in its header")
+            Problem::at(span, "the kind of a check is in its header")
                 .hint("write `[[check.row-count]]`"),
         );
         return checks;
@@ -251,7 +252,7 @@ fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<
         let span = value.span();
         let DeValue::Array(entries) = value.into_inner() else {
             problems.push(
-                Problem::at(span, "a check stands in double brackets")
+                Problem::at(span, "a check has double brackets")
                     .hint(format!("write `[[check.{}]]`", kind.name)),
             );
             continue;
@@ -267,7 +268,7 @@ fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<
         } else if !looks_at_data {
             problems.push(
                 Problem::whole(
-                    "no check of this scenario looks at data, so an empty database would pass",
+                    "no check of this scenario reads data, so an empty database would pass",
                 )
                 .hint("add a `[[check.row-count]]` with a `min`"),
             );
@@ -319,13 +320,13 @@ fn check(
     })
 }
 
-/// Without a check a drill shows nothing.
+/// The error of a scenario without a check.
 fn no_check() -> Problem {
     Problem::whole("the scenario has no check")
         .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds")
 }
 
-/// Two checks never share an id.
+/// Makes the ids of checks unique.
 fn number_repeated(checks: &mut [ScenarioCheck]) {
     let mut seen = BTreeSet::new();
     for check in checks {
@@ -351,7 +352,7 @@ fn slug(name: &str) -> String {
     out.trim_end_matches('-').to_owned()
 }
 
-/// The bytes of a `[header]`, for mistakes that are about a whole section.
+/// The place of a `[header]`, for errors about a whole section.
 fn span_of(text: &str, header: &str) -> Range<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {

@@ -146,7 +146,7 @@ fn it_arrives_though_the_other_side_fails_twice() {
         "{}",
         ended.pages[1]
     );
-    assert!(ended.stdout.contains("gravity P1"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("severity   P1"), "{}", ended.stdout);
     let all = format!(
         "{}{}{}{}{}{body}",
         ended.stdout,
@@ -200,7 +200,7 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
             down.url("/"),
             "tries = 2",
             Some((&down, 2)),
-            "answered 502 Bad Gateway (the last try of 2)",
+            "answered 502 Bad Gateway (the last attempt of 2)",
         ),
         (
             format!("http://127.0.0.1:{closed}/"),
@@ -265,7 +265,7 @@ fn a_proven_drill_is_sent_only_where_every_result_is_logged() {
     assert_eq!(ended.drill()["severity"], Value::Null);
     let [markdown, junit] = &ended.pages;
     assert!(!markdown.contains("| Severity ") && !junit.contains("severity: "));
-    assert!(!ended.stdout.contains("gravity "));
+    assert!(!ended.stdout.contains("severity "));
 
     // It failed and is sent only where that is not among what is asked for.
     drop(asked);
@@ -298,21 +298,21 @@ fn a_signal_is_told_too_and_not_held_up() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn mistakes_are_reported_with_their_place() {
     let text = scenario("\"https://me:pass@hooks.test/\"", "token = \"literal\"\nheaders = { Authorization = \"Bearer literal\", \"x y\" = \"z\" }\non = []\nalways = true\ntries = 0\n")
         .replace("\"P1\"", "\" \"");
     let ended = redrill().scenario(&text).call(&["list"]);
     assert_eq!(ended.code, 2, "{}", ended.stdout);
     insta::assert_snapshot!(ended.stderr, @r#"
-    error: a severity is a word or two
+    error: a severity is one or two words
      --> scenario.toml:9:12
       |
     9 | severity = " "
       |            ^^^
       |
-      = hint: write `severity = "P1"`, as your incident tool calls it
+      = hint: use a term of your incident tool, such as `severity = "P1"`
 
-    error: a secret never stands in a scenario
+    error: a secret is never written in a scenario
       --> scenario.toml:11:7
        |
     11 | url = "https://me:pass@hooks.test/"
@@ -320,7 +320,7 @@ fn mistakes_are_told_with_their_place() {
        |
        = hint: write `{ env = "NAME" }` or `{ file = "path" }`
 
-    error: a secret never stands in a scenario
+    error: a secret is never written in a scenario
       --> scenario.toml:12:9
        |
     12 | token = "literal"
@@ -328,7 +328,7 @@ fn mistakes_are_told_with_their_place() {
        |
        = hint: write `{ env = "NAME" }` or `{ file = "path" }`
 
-    error: two ways to say who sends
+    error: two ways of authentication
       --> scenario.toml:13:13
        |
     13 | headers = { Authorization = "Bearer literal", "x y" = "z" }
@@ -336,7 +336,7 @@ fn mistakes_are_told_with_their_place() {
        |
        = hint: keep `token` or this header
 
-    error: a secret never stands in a scenario
+    error: a secret is never written in a scenario
       --> scenario.toml:13:29
        |
     13 | headers = { Authorization = "Bearer literal", "x y" = "z" }
@@ -344,13 +344,13 @@ fn mistakes_are_told_with_their_place() {
        |
        = hint: write `{ env = "NAME" }` or `{ file = "path" }`
 
-    error: this is no name of a header
+    error: this is not a header name
       --> scenario.toml:13:47
        |
     13 | headers = { Authorization = "Bearer literal", "x y" = "z" }
        |                                               ^^^^^
 
-    error: `always` says which results are sent already
+    error: `always` already selects every result
       --> scenario.toml:14:1
        |
     14 | on = []
@@ -364,15 +364,15 @@ fn mistakes_are_told_with_their_place() {
     14 | on = []
        |      ^^
        |
-       = hint: leave `on` out to send all but PROVEN, or leave `[incident.webhook]` out
+       = hint: remove `on` to send all but PROVEN, or remove `[incident.webhook]`
 
-    error: it is tried 1 to 10 times
+    error: the number of attempts is 1 to 10
       --> scenario.toml:16:9
        |
     16 | tries = 0
        |         ^
 
-    9 mistakes in scenario.toml
+    9 errors in scenario.toml
     "#);
     let good = scenario("\"https://hooks.test/\"", "");
     for (from, to, mistake) in [
@@ -382,7 +382,7 @@ fn mistakes_are_told_with_their_place() {
             "tries = 1",
             "`url` is missing",
         ),
-        ("https://", "", "this is no address of HTTP"),
+        ("https://", "", "this is not an HTTP address"),
         (
             "hooks.test/\"",
             "hooks.test/\"\non = [\"red\"]",

@@ -10,7 +10,7 @@ fn mistakes(text: &str) -> String {
 }
 
 #[test]
-fn several_mistakes_are_told_at_once() {
+fn several_mistakes_are_reported_at_once() {
     insta::assert_snapshot!(mistakes(r#"schema = 1
 name = "two words"
 descripton = "x"
@@ -33,13 +33,13 @@ minimum = 1
 table = "a"
 min = "many"
 "#), @r#"
-    error: a name is made of letters, digits, `-`, `_` and `.`
+    error: a name consists of letters, digits, `-`, `_` and `.`
      --> scenario.toml:2:8
       |
     2 | name = "two words"
       |        ^^^^^^^^^^^
       |
-      = hint: it becomes the name of the reports' folder; put sentences in `description`
+      = hint: it is the name of the folder of the reports; write sentences in `description`
 
     error: unknown key `descripton`
      --> scenario.toml:3:1
@@ -87,13 +87,13 @@ min = "many"
        |
        = hint: did you mean `min`?
 
-    error: this must be a whole number, 0 or more, not a text
+    error: this must be an integer, 0 or more, not a text
       --> scenario.toml:21:7
        |
     21 | min = "many"
        |       ^^^^^^
 
-    8 mistakes in scenario.toml
+    8 errors in scenario.toml
     "#);
 }
 
@@ -137,7 +137,7 @@ table = "a"
        |
        = hint: add `table = "schema.name"`, or `tables = ["schema.*"]`
 
-    error: a check stands in double brackets
+    error: a check has double brackets
       --> scenario.toml:12:1
        |
     12 | [check.rls]
@@ -145,7 +145,7 @@ table = "a"
        |
        = hint: write `[[check.rls]]`
 
-    4 mistakes in scenario.toml
+    4 errors in scenario.toml
     "#);
 }
 
@@ -175,7 +175,7 @@ min = 1
       |
       = hint: set it, or give a default: `${REDRILL_NOT_SET_EITHER:-value}`
 
-    2 mistakes in scenario.toml
+    2 errors in scenario.toml
     "#);
 }
 
@@ -198,7 +198,7 @@ fn what_is_missing_is_named() {
     --> scenario.toml
      = hint: add `path = "backup.sql.gz"`, or `newest = "backups/plur-*.sql.gz"`
 
-    4 mistakes in scenario.toml
+    4 errors in scenario.toml
     "#);
     insta::assert_snapshot!(mistakes("schema = 2\nname = \"x\"\n[backup]\n[check]\n"), @r#"
     error: this version of redrill reads `schema = 1`
@@ -221,7 +221,7 @@ fn what_is_missing_is_named() {
     --> scenario.toml
      = hint: add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds
 
-    3 mistakes in scenario.toml
+    3 errors in scenario.toml
     "#);
     insta::assert_snapshot!(mistakes("schema = 1\nname = \"x\n"), @r#"
     error: invalid basic string, expected `"`
@@ -232,7 +232,7 @@ fn what_is_missing_is_named() {
       |
       = hint: the file is TOML: `key = value` lines below `[table]` headers
 
-    1 mistake in scenario.toml
+    1 error in scenario.toml
     "#);
 }
 
@@ -245,11 +245,11 @@ path = "a.sql"
 [[check.extension]]
 extension = "vector"
 "#), @r"
-    error: no check of this scenario looks at data, so an empty database would pass
+    error: no check of this scenario reads data, so an empty database would pass
     --> scenario.toml
      = hint: add a `[[check.row-count]]` with a `min`
 
-    1 mistake in scenario.toml
+    1 error in scenario.toml
     ");
 }
 
@@ -265,7 +265,7 @@ fn two_scenarios_of_one_name_are_refused() {
     --> all/b.toml
      = hint: reports are filed by name: give each scenario its own
 
-    1 mistake in all/b.toml
+    1 error in all/b.toml
     ");
 }
 
@@ -276,9 +276,9 @@ fn a_file_that_is_not_there_is_named() {
     insta::assert_snapshot!(ended.stderr, @r"
     error: cannot read the scenario: No such file or directory (os error 2)
     --> nosuch.toml
-     = hint: name a scenario file, or a folder of them, as in `redrill run scenarios/`
+     = hint: give a scenario file, or a folder of them, such as `redrill run scenarios/`
 
-    1 mistake in nosuch.toml
+    1 error in nosuch.toml
     ");
 }
 
@@ -307,7 +307,7 @@ max = 8
       |
       = hint: keep `path` or `newest`
 
-    error: the scenario pins two providers
+    error: the scenario sets two providers
      --> scenario.toml:7:1
       |
     7 | [server.local]
@@ -315,7 +315,7 @@ max = 8
       |
       = hint: keep `[server.container]` or `[server.local]`, or neither
 
-    error: this must be a whole number, 0 or more
+    error: this must be an integer, 0 or more
       --> scenario.toml:10:9
        |
     10 | exact = -1
@@ -327,7 +327,7 @@ max = 8
     13 | min = 9
        |       ^
 
-    4 mistakes in scenario.toml
+    4 errors in scenario.toml
     "#);
     insta::assert_snapshot!(mistakes("schema = 1\nname = \"x\"\nname = \"y\"\n"), @r#"
     error: duplicate key
@@ -336,9 +336,9 @@ max = 8
     3 | name = "y"
       | ^^^^
       |
-      = hint: a key stands once in its table; a second check of a kind begins with its own `[[check.…]]`
+      = hint: a key may occur once in its table; each check begins with its own `[[check.…]]`
 
-    1 mistake in scenario.toml
+    1 error in scenario.toml
     "#);
 }
 

@@ -12,10 +12,10 @@ use super::spool::Spool;
 use crate::outcome::Finding;
 use crate::redact::hex;
 
-/// Folders within folders that are looked into.
+/// Maximum depth of folders.
 const DEEPEST: u32 = 3;
 
-/// Members that a bundle may have.
+/// Maximum number of members of a bundle.
 pub const MOST_MEMBERS: usize = 100_000;
 
 /// One dump of a bundle, or a list of them.
@@ -23,23 +23,23 @@ pub const MOST_MEMBERS: usize = 100_000;
 pub struct Member {
     /// Its name in the bundle, folders included.
     pub name: String,
-    /// Where it lies: a file, or the folder of a directory archive.
+    /// Its path: a file, or the folder of a directory archive.
     pub path: PathBuf,
 }
 
-/// What a folder holds.
+/// The contents of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Members {
     /// Dumps, by name.
     pub dumps: Vec<Member>,
     /// Lists of files with digests.
     pub lists: Vec<Member>,
-    /// Names of what is neither.
+    /// Names of all others.
     pub others: Vec<String>,
 }
 
-/// Whether a folder is an archive by `pg_dump --format=directory`: it holds the table of contents,
-/// or rows in files named by a number, whose table of contents was lost.
+/// Whether a folder is an archive of `pg_dump --format=directory`: it contains the table of contents,
+/// or files of rows named by a number, whose table of contents is missing.
 #[must_use]
 pub fn is_directory_archive(folder: &Path) -> bool {
     folder.join("toc.dat").is_file()
@@ -86,7 +86,7 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
             name: format!("{prefix}{name}"),
             path,
         };
-        // A manifest of the databases is no list of digests; whoever compares rows reads it.
+        // A manifest of the databases is not a list of digests.
         if name.starts_with('.') || name.ends_with(super::source::MANIFEST) {
             continue;
         }
@@ -98,7 +98,7 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
                 gather(&member.path, &within, deeper - 1, members)?;
             }
         } else if member.path.metadata().is_ok_and(|data| !data.is_file()) {
-            // Whoever opens a pipe may wait for ever.
+            // Opening a pipe may block forever.
             members.others.push(member.name);
         } else if manifest::is_one(&name) {
             members.lists.push(member);
@@ -111,8 +111,8 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
     Ok(())
 }
 
-/// A dump says so by its name, or by its first bytes where the name says nothing. An empty file
-/// with a dump's name is a dump that went wrong, so names come first.
+/// A dump is recognised by its name, or by its first bytes where the name is not conclusive. An empty
+/// file with the name of a dump is a failed dump, so the name comes first.
 fn looks_like_a_dump(name: &str, path: &Path) -> io::Result<bool> {
     const NAMES: &[&str] = &[
         "sql", "dump", "pgdump", "backup", "bak", "custom", "tar", "tgz", "gz", "zst", "zstd",
@@ -137,13 +137,13 @@ fn looks_like_a_dump(name: &str, path: &Path) -> io::Result<bool> {
     Ok(BEGINNINGS.iter().any(|begins| head.starts_with(begins)))
 }
 
-/// Writes the files of a tar file into the spool; gives the folder that holds them all.
+/// Writes the files of a tar file into the spool; returns the folder that contains them all.
 ///
 /// # Errors
-/// When it cannot be read or written, or is no whole tar file.
+/// When it cannot be read or written, or is an incomplete tar file.
 pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Finding>), TarError> {
     let mut members = tar::Members::new(reader);
-    let (mut count, mut odd) = (0, Vec::new());
+    let (mut count, mut warnings) = (0, Vec::new());
     while let Some(member) = members.next_member()? {
         count += 1;
         if count > MOST_MEMBERS {
@@ -155,11 +155,11 @@ pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Findi
         }
         match member.sort {
             Sort::Folder => {}
-            Sort::Other => odd.push(
+            Sort::Other => warnings.push(
                 Finding::about(
                     &member.name,
                     "files and folders",
-                    "a link or a device; it was left out",
+                    "a link or a device; it was ignored",
                 )
                 .hint("a dump that is a link is not in the backup"),
             ),
@@ -175,24 +175,24 @@ pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Findi
                                     error.to_string(),
                                 );
                                 TarError::Damaged(Box::new(finding.hint(
-                                "somebody made this bundle to write elsewhere: do not unpack it",
+                                "this bundle is made to write outside of its folder: do not unpack it",
                             )))
                             }
                             _ => TarError::Io(error),
                         })?;
                 match io::copy(&mut members, &mut copy) {
                     Ok(_) => {}
-                    // Said with the member's name by the next step.
+                    // The next step reports it with the name of the member.
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                     Err(error) => return Err(TarError::Io(error)),
                 }
             }
         }
     }
-    Ok((only_folder(spool.folder()).map_err(TarError::Io)?, odd))
+    Ok((only_folder(spool.folder()).map_err(TarError::Io)?, warnings))
 }
 
-/// Goes down as long as a folder holds one folder and nothing else.
+/// Descends while a folder contains one folder and nothing else.
 fn only_folder(folder: &Path) -> io::Result<PathBuf> {
     let mut folder = folder.to_owned();
     loop {
@@ -208,7 +208,7 @@ fn only_folder(folder: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The database that a dump's name stands for: `users-2026-05-25.sql.gz` → `users`.
+/// The database that the name of a dump indicates: `users-2026-05-25.sql.gz` → `users`.
 #[must_use]
 pub fn database_in_name(name: &str) -> String {
     let base = name.rsplit('/').next().unwrap_or(name);
@@ -226,7 +226,7 @@ pub fn database_in_name(name: &str) -> String {
     if stem.is_empty() { "restored" } else { stem }.to_owned()
 }
 
-/// Whether the time that a text holds stands at its beginning.
+/// Whether a text begins with a time.
 fn begins_with_a_time(text: &str) -> bool {
     text.get(..8)
         .is_some_and(|head| time_in_name(head).is_some())
@@ -236,7 +236,7 @@ fn begins_with_a_time(text: &str) -> bool {
 }
 
 /// The digest of several files: SHA-256 of the lines `sha256  bytes  name`, sorted by name. It is
-/// the same for the same files, wherever and in whatever order they lie.
+/// the same for the same files, regardless of their folder and order.
 #[must_use]
 pub fn digest(files: &[(String, u64, String)]) -> String {
     let mut files: Vec<_> = files.iter().collect();

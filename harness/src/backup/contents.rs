@@ -290,7 +290,7 @@ impl Contents {
             let why = if self.roles.is_empty() {
                 "pg_dump writes none; `pg_dumpall --globals-only` does"
             } else {
-                "it names them and creates others"
+                "it requires them and creates others"
             };
             add(what, why);
         }
@@ -309,12 +309,15 @@ impl Contents {
         if self.tables.is_empty() && !self.rows.is_empty() && self.statements > 0 {
             add(
                 "definitions of tables".to_owned(),
-                "it holds rows alone, as `--data-only` writes them",
+                "it contains only rows, as written with `--data-only`",
             );
         }
         if !self.left_out.is_empty() {
             add(
-                format!("what its objects name ({})", listed(self.left_out.iter())),
+                format!(
+                    "objects that it refers to ({})",
+                    listed(self.left_out.iter())
+                ),
                 "a filter such as `--schema` or `--table` left it out",
             );
             if self.large_objects == 0 {
@@ -328,7 +331,7 @@ impl Contents {
             let tables = listed(self.without_data.iter());
             add(
                 format!("rows of {tables}"),
-                "it defines them and has no place for their rows, as with `--exclude-table-data`",
+                "it defines them without their rows, as with `--exclude-table-data`",
             );
         }
         add(
@@ -338,7 +341,7 @@ impl Contents {
         if !self.has_statistics {
             add(
                 "optimizer statistics".to_owned(),
-                "a dump holds none unless it is asked to; run ANALYZE after a real restore",
+                "a dump contains none by default; run ANALYZE after a real restore",
             );
         }
         missing

@@ -1,4 +1,4 @@
-//! A backup is found, looked at, and held against what is said of it and what lies beside it.
+//! Finds and inspects a backup, and compares it with the settings, its digest and earlier backups.
 
 use jiff::Timestamp;
 
@@ -6,28 +6,28 @@ use super::Backup;
 use super::inspect::{InspectError, Inspection, inspect};
 use super::packing::Keys;
 use super::packing::settings::Decrypt;
-use super::previous::{self, Looked, Previous};
+use super::previous::{self, Previous, PreviousContents};
 use super::retention::{Retention, tiers};
 use super::settings::{self, Compare};
 use super::source::{self, Earlier, Found, Place, Source, SourceError};
 use super::spool::Spool;
 use crate::outcome::Finding;
 
-/// What is to be looked at, and what it is held against.
+/// A source, and what the backup is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// Where it lies.
+    /// The source.
     pub source: Source,
     /// How it is decrypted.
     pub decrypt: Option<Decrypt>,
-    /// How it is held against the backup before it.
+    /// How it is compared with the previous backup.
     pub previous: settings::Previous,
-    /// Which older backups must lie beside it.
+    /// Required earlier backups.
     pub retention: Option<Retention>,
 }
 
 impl Subject {
-    /// A backup about which nothing else is said.
+    /// A backup without further settings.
     #[must_use]
     pub fn of(source: Source) -> Self {
         Self {
@@ -48,21 +48,21 @@ impl From<SourceError> for InspectError {
     }
 }
 
-/// What a backup is looked at for.
+/// The purpose of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Nothing follows.
+    /// Only the inspection.
     Look,
-    /// A restore follows: it lies ready for that afterwards.
+    /// A restore follows: the backup is on disk in a form that can be restored.
     Restore,
-    /// And what is restored is compared with it, value by value.
+    /// A restore follows, and the database is compared with the backup value by value.
     Proof,
 }
 
-/// Finds the backup and looks at it.
+/// Finds the backup and inspects it.
 ///
 /// # Errors
-/// When there is none, or it cannot be looked at. What is wrong with it is in [`Backup::problems`].
+/// When there is none, or it cannot be inspected. Faults of the backup are in [`Backup::problems`].
 pub async fn examine(
     subject: &Subject,
     place: &Place<'_>,
@@ -87,7 +87,7 @@ pub async fn examine(
         let found = found.clone();
         blocking(move || inspect(&found, &inspection))
     };
-    let (now, before) = tokio::join!(now, look_back(before, &subject.previous, keys, place));
+    let (now, before) = tokio::join!(now, inspect_previous(before, &subject.previous, keys, place));
     let mut backup = now?;
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.manifest.clone_from(&found.manifest);
@@ -100,7 +100,7 @@ pub async fn examine(
         });
         backup.previous = Some(compared.summary);
         backup.before = Some(compared.before);
-        // A broken backup is smaller than the one before because it is broken.
+        // A broken backup is smaller than the previous one because it is broken.
         if backup.problems.is_empty() {
             backup.problems.extend(compared.problems);
             backup.warnings.extend(compared.warnings);
@@ -123,9 +123,9 @@ fn before<'a>(found: &'a Found, settings: &settings::Previous) -> Option<&'a Ear
     found.earlier.first().filter(|_| wanted)
 }
 
-/// Looks at the backup before, as far as it is asked for and lies here. A warning says when it
-/// could not be read.
-async fn look_back(
+/// Inspects the previous backup, if requested and on this machine. A warning reports when it could not
+/// be read.
+async fn inspect_previous(
     before: Option<Earlier>,
     settings: &settings::Previous,
     keys: Keys,
@@ -136,18 +136,18 @@ async fn look_back(
     let mut previous = Previous {
         name: name.clone(),
         bytes: before.bytes,
-        looked_at: None,
+        contents: None,
     };
     let path = match (before.path, settings.compare) {
         (Some(path), None | Some(Compare::Rows)) => path,
         _ => return Some((previous, None)),
     };
     let spool = place.spool.join("previous");
-    let looked = {
+    let inspected = {
         let spool = spool.clone();
         blocking(move || {
             let found = source::path::find(&path, &source::Rules::default())?;
-            // Its progress is nobody's concern: it is done when the other one is, or soon after.
+            // Its progress is not shown: it ends with the other inspection, or soon after.
             let inspection = Inspection {
                 keys,
                 ..Inspection::quiet(Spool::in_folder(spool))
@@ -156,18 +156,18 @@ async fn look_back(
         })
         .await
     };
-    // What was unpacked of it is not needed again; what cannot be removed now goes with the run.
+    // Its unpacked files are not needed again; the end of the run removes what remains.
     let _ = tokio::fs::remove_dir_all(&spool).await;
     let unreadable = |why: String| {
         Finding::about(name.clone(), "a backup to compare with", why)
-            .hint("its size was compared all the same; drill it by itself to know more")
+            .hint("its size was compared; drill it separately for more")
     };
-    let warning = match looked {
+    let warning = match inspected {
         Err(error) => Some(unreadable(error.reason)),
         Ok(backup) => match backup.problems.first() {
             Some(problem) => Some(unreadable(problem.actual.clone())),
             None => {
-                previous.looked_at = Some(Looked::of(&backup));
+                previous.contents = Some(PreviousContents::of(&backup));
                 None
             }
         },
@@ -175,7 +175,7 @@ async fn look_back(
     Some((previous, warning))
 }
 
-/// Compares the digest with what is said of it.
+/// Compares the digest with the expected one.
 fn digests(backup: &mut Backup, found: &Found) {
     if let Some((expected, who)) = &found.expected_sha256 {
         if *expected == backup.sha256 {
@@ -183,8 +183,11 @@ fn digests(backup: &mut Backup, found: &Found) {
         } else {
             backup.problems.insert(
                 0,
-                Finding::new(format!("SHA-256 {expected}, by {who}"), backup.sha256.clone())
-                    .hint("the file was changed, or not copied whole: fetch it again from where it was made"),
+                Finding::new(
+                    format!("SHA-256 {expected}, by {who}"),
+                    backup.sha256.clone(),
+                )
+                .hint("the file was changed or is truncated: fetch the original again"),
             );
         }
     }
@@ -194,15 +197,15 @@ fn digests(backup: &mut Backup, found: &Found) {
     {
         backup.problems.push(
             Finding::new(
-                format!("SHA-256 {received}, as it was received"),
+                format!("SHA-256 {received}, as received"),
                 backup.sha256.clone(),
             )
-            .hint("the copy on this machine's disk is not what came: look at the disk"),
+            .hint("the copy on the disk of this machine differs from the received bytes: check the disk"),
         );
     }
 }
 
-/// Runs what blocks on a thread of its own.
+/// Runs blocking work on a separate thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, InspectError> + Send + 'static,
 ) -> Result<T, InspectError> {

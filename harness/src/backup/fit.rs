@@ -1,4 +1,5 @@
-//! Which servers can take a backup: what in it needs a certain version, and what that means on the one chosen.
+//! Compatibility of a backup with servers: what in it requires certain versions, and the effect on the
+//! selected server.
 
 use std::fmt;
 
@@ -16,8 +17,8 @@ pub enum Versions {
     From(u32),
     /// This major version and older ones.
     Until(u32),
-    /// Within each of these major versions this minor one and newer ones; every major version behind
-    /// the last, none before the first.
+    /// Within each of these major versions this minor version and newer ones; every later major version,
+    /// none before the first.
     Minors(&'static [(u32, u32)]),
 }
 
@@ -53,29 +54,29 @@ impl fmt::Display for Versions {
     }
 }
 
-/// What happens where a need is not met.
+/// The effect of an unsuitable server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Something of the backup does not come back.
+    /// Something of the backup is not restored.
     Fails,
-    /// An error is said, and everything comes back.
+    /// An error is printed, and everything is restored.
     Said,
 }
 
-/// Something in a backup that not every server takes.
+/// Something in a backup that not every server supports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// What it is, as SQL or psql writes it.
+    /// The feature, as written in SQL or psql.
     pub what: &'static str,
-    /// The first place where it stands.
+    /// The first place of it.
     pub place: Place,
-    /// The versions that take it.
+    /// The versions that support it.
     pub versions: Versions,
-    /// What the others do.
+    /// The effect on others.
     pub effect: Effect,
 }
 
-/// A need that words of a statement tell: the first word, words that follow each other.
+/// A requirement that words of a statement indicate: the first word, consecutive words.
 struct Rule {
     verbs: &'static [&'static str],
     words: &'static [&'static str],
@@ -108,7 +109,7 @@ const fn said(words: &'static [&'static str], what: &'static str, versions: Vers
 
 const DEFINES: &[&str] = &["create", "alter"];
 
-/// pg_dump writes each of these only where the source has the thing.
+/// pg_dump writes each of these only if the source uses the feature.
 const RULES: &[Rule] = &[
     said(
         &["set", "transaction_timeout"],
@@ -206,16 +207,16 @@ const RULES: &[Rule] = &[
     ),
 ];
 
-/// Servers that take `pg_attver`, which those of the same minor versions and newer ones put into
-/// their catalogs: older ones refuse the table. Seen: 15.20 and 17.12 take it, 16.14 and 18.6 do not.
-/// Of what was not seen nothing is claimed.
+/// Servers that support `pg_attver`, which those of the same minor versions and newer ones write into
+/// their catalogs: older ones refuse the table. Tested: 15.20 and 17.12 support it, 16.14 and 18.6 do
+/// not. Nothing is claimed about untested versions.
 const ATTVER: Versions = Versions::Minors(&[(14, 0), (15, 20), (16, 15), (17, 12), (18, 7)]);
 
-/// The programs psql that know `\restrict`.
+/// Versions of psql that support `\restrict`.
 const RESTRICT: Versions =
     Versions::Minors(&[(13, 22), (14, 19), (15, 14), (16, 10), (17, 6), (18, 0)]);
 
-/// What a statement needs.
+/// The requirements of a statement.
 pub(super) fn of_statement<'a>(
     words: &'a Words<'_>,
     place: Place,
@@ -263,7 +264,7 @@ pub(super) fn of_statement<'a>(
     rules.into_iter()
 }
 
-/// What `\restrict` needs.
+/// The requirement of `\restrict`.
 pub(super) const fn of_restrict(place: Place) -> Need {
     Need {
         what: "`\\restrict`",
@@ -282,7 +283,7 @@ fn reads_archive(version: Version) -> u32 {
     }
 }
 
-/// What fails when a server of version `(major, minor)`, with its own psql and pg_restore, takes it.
+/// What fails on a server of version `(major, minor)` with its psql and pg_restore.
 #[must_use]
 pub fn fits(contents: &Contents, format: &Format, server: (u32, u32)) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -301,14 +302,14 @@ pub fn fits(contents: &Contents, format: &Format, server: (u32, u32)) -> Vec<Fin
                     server.0, server.1
                 ),
             )
-            .hint("restore into a server that is at least as new as the program that wrote it"),
+            .hint("restore into a server that is not older than the program that wrote it"),
         );
     }
     findings.extend(unmet(contents, server, Effect::Fails));
     findings
 }
 
-/// What is said, and does not matter, when such a server takes it.
+/// Warnings on such a server.
 #[must_use]
 pub fn says(contents: &Contents, server: (u32, u32)) -> Vec<Finding> {
     unmet(contents, server, Effect::Said).collect()
@@ -325,7 +326,9 @@ fn unmet(
         .map(move |need| {
             let outcome = match effect {
                 Effect::Fails => "which refuses it",
-                Effect::Said => "which says an error and goes on: nothing of the backup is lost",
+                Effect::Said => {
+                    "which prints an error and continues: nothing of the backup is lost"
+                }
             };
             Finding::about(
                 need.place.to_string(),
@@ -333,14 +336,14 @@ fn unmet(
                 format!("PostgreSQL {}.{}, {outcome}", server.0, server.1),
             )
             .hint(match effect {
-                Effect::Fails => "drill on a server of the source's version or newer",
+                Effect::Fails => "drill on a server of the version of the source or newer",
                 Effect::Said => "a restore that stops at the first error stops here",
             })
         })
 }
 
-/// Says which servers can take it, and what in it keeps others from it: `PostgreSQL 17 or newer (an
-/// archive 1.16)`. Nothing is said where every supported one can.
+/// Lists the suitable servers, and why others are not: `PostgreSQL 17 or newer (an archive 1.16)`.
+/// Empty where every supported server is suitable.
 #[must_use]
 pub fn servers(contents: &Contents, format: &Format) -> Vec<String> {
     let archive = match format {
@@ -355,7 +358,7 @@ pub fn servers(contents: &Contents, format: &Format) -> Vec<String> {
         .iter()
         .filter(|need| need.effect == Effect::Fails)
         .map(|need| (need.versions, format!("{}, {}", need.what, need.place)));
-    let mut told: Vec<(Versions, String)> = Vec::new();
+    let mut minors: Vec<(Versions, String)> = Vec::new();
     let mut first: Option<(u32, String)> = None;
     let mut last: Option<(u32, String)> = None;
     for (versions, why) in archive.into_iter().chain(needs) {
@@ -367,14 +370,14 @@ pub fn servers(contents: &Contents, format: &Format) -> Vec<String> {
                 last = Some((major, why));
             }
             Versions::From(_) | Versions::Until(_) => {}
-            Versions::Minors(_) => told.push((versions, why)),
+            Versions::Minors(_) => minors.push((versions, why)),
         }
     }
     let bounds = first
         .map(|(major, why)| (Versions::From(major), why))
         .into_iter()
         .chain(last.map(|(major, why)| (Versions::Until(major), why)))
-        .chain(told);
+        .chain(minors);
     bounds
         .map(|(versions, why)| format!("{versions} ({why})"))
         .collect()

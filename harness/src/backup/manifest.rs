@@ -1,5 +1,5 @@
-//! The list of a bundle's files with their digests, as the backup job wrote it: a sums file
-//! (`SHA256SUMS`) or a JSON document that names each file beside its SHA-256.
+//! The list of the files of a bundle with their digests, written by the backup job: a sums file
+//! (`SHA256SUMS`) or a JSON document with the name and the SHA-256 of each file.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::outcome::Finding;
 
-/// A longer file is no list.
+/// Maximum size of a list, in bytes.
 pub const LONGEST: u64 = 16 << 20;
 
-/// Tells by its name whether a file of a bundle is a list of the others.
+/// Whether a file of a bundle is a list of the others, according to its name.
 #[must_use]
 pub fn is_one(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -20,7 +20,7 @@ pub fn is_one(name: &str) -> bool {
         || name.ends_with(".json")
 }
 
-/// The digests that a list states, by the name of the file.
+/// The digests in a list, by the name of the file.
 #[must_use]
 pub fn digests(text: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
@@ -31,14 +31,14 @@ pub fn digests(text: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Compares what a list states with what is there: `there` are the names and digests.
+/// Compares a list with the files of the bundle; `there` has their names and digests.
 #[must_use]
 pub fn compare(
     list: &str,
     stated: &BTreeMap<String, String>,
     there: &BTreeMap<String, String>,
 ) -> Vec<Finding> {
-    let hint = "the bundle was put together wrongly or changed afterwards: take another one";
+    let hint = "the bundle was assembled incorrectly or changed afterwards: use another one";
     stated
         .iter()
         .filter_map(|(name, digest)| match there.get(name) {
@@ -73,7 +73,7 @@ fn of_line(line: &str) -> Option<(String, String)> {
     is_digest(digest).then(|| (base(name).to_owned(), digest.to_ascii_lowercase()))
 }
 
-/// Objects that hold a digest: `{"users.dump": "…"}`, `{"users.dump": {"sha256": "…"}}`,
+/// Objects that contain a digest: `{"users.dump": "…"}`, `{"users.dump": {"sha256": "…"}}`,
 /// `[{"file": "users.dump", "sha256": "…"}]`, however deep.
 fn of_json(value: &Value, found: &mut BTreeMap<String, String>) {
     match value {

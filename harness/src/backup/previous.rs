@@ -1,7 +1,7 @@
-//! A backup against the one before it in the same stream: what shrank.
+//! Compares a backup with the previous one of the same stream: what shrank.
 //!
-//! A backup that lost most of its data is a valid file with a valid end; only the one before it
-//! tells. Growth is never wrong.
+//! A backup that lost most of its data is a valid file with a valid end; only the previous backup
+//! shows it. Growth is never a fault.
 
 use std::collections::BTreeMap;
 
@@ -10,42 +10,42 @@ use crate::outcome::{Before, Finding};
 use crate::sql::QualifiedName;
 use crate::units::{show_bytes, show_count};
 
-/// Below this share of the one before, in percent, something is lost.
+/// Below this share of the previous backup, in percent, it is a failure.
 const LOST: u64 = 10;
 
-/// Below this share of the one before, in percent, a person is told.
+/// Below this share of the previous backup, in percent, it is a warning.
 const TOLD_BELOW: u64 = 90;
 
-/// Tables with fewer rows come and go.
+/// Smaller tables are not compared.
 const FEW: u64 = 100;
 
-/// Tables that are named one by one; the rest is counted.
+/// Maximum number of tables that are listed; the rest is counted.
 const NAMED: usize = 10;
 
-/// The backup before.
+/// The previous backup.
 #[derive(Debug, Clone)]
 pub struct Previous {
     /// Its name.
     pub name: String,
-    /// Bytes as it lies.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// What it holds, where it was looked at too.
-    pub looked_at: Option<Looked>,
+    /// Its contents, where it was inspected.
+    pub contents: Option<PreviousContents>,
 }
 
-/// What the backup before held.
+/// The contents of the previous backup.
 #[derive(Debug, Clone)]
-pub struct Looked {
-    /// Bytes without what it is wrapped in.
+pub struct PreviousContents {
+    /// Bytes after decompression.
     pub unpacked_bytes: Option<u64>,
-    /// SHA-256 as it lies.
+    /// SHA-256 of the file.
     pub sha256: String,
     /// Rows per database and table.
     pub rows: BTreeMap<(String, QualifiedName), u64>,
 }
 
-impl Looked {
-    /// Keeps of an inspected backup what a later one is compared with.
+impl PreviousContents {
+    /// Takes the numbers of an inspected backup that a later one is compared with.
     #[must_use]
     pub fn of(backup: &Backup) -> Self {
         Self {
@@ -56,20 +56,20 @@ impl Looked {
     }
 }
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Compared {
     /// One sentence for the reports.
     pub summary: String,
-    /// Both sizes, as they were compared.
+    /// Both sizes, as compared.
     pub before: Before,
-    /// What is lost.
+    /// Failures.
     pub problems: Vec<Finding>,
-    /// What shrank.
+    /// Warnings.
     pub warnings: Vec<Finding>,
 }
 
-/// Compares a backup with the one before. `may_shrink` tells tables that may lose any number of rows.
+/// Compares a backup with the previous one. `may_shrink` selects tables that may lose any number of rows.
 #[must_use]
 pub fn compare(
     backup: &Backup,
@@ -86,11 +86,11 @@ pub fn compare(
         ..Compared::default()
     };
     let sizes = match previous
-        .looked_at
+        .contents
         .as_ref()
-        .map(|looked| looked.unpacked_bytes)
+        .map(|inspected| inspected.unpacked_bytes)
     {
-        // What is wrapped is compared without it: another compression is no loss.
+        // Sizes are compared after decompression: another compression is not a loss.
         Some(Some(before)) => (backup.unpacked_bytes.unwrap_or(backup.bytes), before),
         Some(None) => (
             backup.unpacked_bytes.unwrap_or(backup.bytes),
@@ -106,18 +106,16 @@ pub fn compare(
     if let Some((list, finding)) = size(sizes, &previous.name, &mut compared) {
         list.push(finding);
     }
-    let Some(looked) = &previous.looked_at else {
+    let Some(inspected) = &previous.contents else {
         return compared;
     };
-    if looked.sha256 == backup.sha256 {
+    if inspected.sha256 == backup.sha256 {
         compared.warnings.push(
             Finding::new(
-                format!("another file than {}", previous.name),
-                "the same, byte by byte",
+                format!("a file that differs from {}", previous.name),
+                "identical bytes",
             )
-            .hint(
-                "the job stored an old file again, or nothing at all has changed in the database",
-            ),
+            .hint("the job stored an old file again, or nothing has changed in the database"),
         );
         return compared;
     }
@@ -126,13 +124,13 @@ pub fn compare(
     compared.summary.push_str(&format!(
         "; {} rows, {} before",
         show_count(total(&now)),
-        show_count(total(&looked.rows))
+        show_count(total(&inspected.rows))
     ));
-    rows(&now, looked, &previous.name, may_shrink, &mut compared);
+    rows(&now, inspected, &previous.name, may_shrink, &mut compared);
     compared
 }
 
-/// Judges the size; gives where the finding belongs.
+/// Compares the size.
 fn size<'a>(
     (now, before): (u64, u64),
     name: &str,
@@ -143,7 +141,7 @@ fn size<'a>(
         |expected: String| Finding::new(expected, format!("{}, {share} % of it", show_bytes(now)));
     if share < LOST {
         let expected = format!("at least {LOST} % of {} in {name}", show_bytes(before));
-        let hint = "most of the backup is missing: look at what the job dumped; if the database really shrank, say `compare = \"off\"` in `[backup.previous]` once";
+        let hint = "most of the backup is missing: check what the job dumped; if the database really shrank, set `compare = \"off\"` in `[backup.previous]` once";
         Some((&mut compared.problems, finding(expected).hint(hint)))
     } else if share < TOLD_BELOW {
         let expected = format!("about {} as in {name}", show_bytes(before));
@@ -153,10 +151,10 @@ fn size<'a>(
     }
 }
 
-/// Judges every table of the backup before.
+/// Compares every table of the previous backup.
 fn rows(
     now: &BTreeMap<(String, QualifiedName), u64>,
-    before: &Looked,
+    before: &PreviousContents,
     name: &str,
     may_shrink: impl Fn(&QualifiedName) -> bool,
     compared: &mut Compared,
@@ -185,7 +183,7 @@ fn rows(
                 show_count(*before)
             );
             lost.push(Finding::about(object, expected, actual).hint(
-                "look whether the table was left out or emptied; one that may lose its rows goes into `may-shrink` in `[backup.previous]`",
+                "check whether the table was excluded or emptied; add a table that may lose its rows to `may-shrink` in `[backup.previous]`",
             ));
         } else {
             let expected = format!("about {} rows as in {name}", show_count(*before));
@@ -277,7 +275,7 @@ mod tests {
         let previous = Previous {
             name: "before".to_owned(),
             bytes: before.bytes,
-            looked_at: Some(Looked::of(before)),
+            contents: Some(PreviousContents::of(before)),
         };
         let found = compare(now, &previous, |table| table.name == "outbox");
         (found.problems.len(), found.warnings.len())

@@ -1,4 +1,4 @@
-//! How long backups are kept: the tiers that a scenario declares against what lies there.
+//! Retention: compares the declared tiers with the existing backups.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use serde::Deserialize;
 
 use crate::outcome::{Measure, Objective};
 
-/// Which backups must be there, counted back from the newest. Days, weeks (from Monday) and months
-/// are those of UTC.
+/// Required backups, counted back from the newest. Days, weeks (from Monday) and months are those of
+/// UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Retention {
-    /// One backup of each of so many days.
+    /// Number of days with a backup.
     pub daily: Option<u16>,
-    /// One backup of each of so many weeks.
+    /// Number of weeks with a backup.
     pub weekly: Option<u16>,
-    /// One backup of each of so many months.
+    /// Number of months with a backup.
     pub monthly: Option<u16>,
 }
 
-/// Compares the tiers with the times of all backups of the stream. What is missing is told newest
-/// first, runs of it together: `2026-05-20 to 2026-05-22`.
+/// Compares the tiers with the times of all backups of the stream. Missing periods are listed newest
+/// first, consecutive ones together: `2026-05-20 to 2026-05-22`.
 #[must_use]
 pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Objective> {
     let days: BTreeSet<Date> = times
@@ -70,7 +70,7 @@ pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Objective> {
         .collect()
 }
 
-/// How dates fall into periods, and how long so many of them are.
+/// A period, and the arithmetic of its dates.
 struct Period<'a> {
     of: &'a dyn Fn(Date) -> Option<Date>,
     step: &'a dyn Fn(i64) -> jiff::Span,
@@ -84,7 +84,7 @@ fn tier(
     days: &BTreeSet<Date>,
 ) -> Option<Objective> {
     let Some(newest) = newest else {
-        let missing = "none of them: no backup has a time in its name".to_owned();
+        let missing = "all of them: no backup has a time in its name".to_owned();
         return Some(Objective {
             name,
             measure: Measure::Kept {

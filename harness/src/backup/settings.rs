@@ -1,4 +1,4 @@
-//! What a scenario says of its backup: `[backup]` and the table of its source.
+//! The settings of a backup: `[backup]` and the table of its source.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,59 +20,59 @@ use crate::input::secret::SecretText;
 use crate::input::tables::TablePattern;
 use crate::units::Span;
 
-/// Which backup is drilled. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and
+/// The backup of a drill. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and
 /// `[backup.command]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Backup {
     /// One backup, a file or a folder, relative to the scenario file.
     pub path: Option<PathBuf>,
-    /// A pattern for backups, as in `backups/plur-*.sql.gz`, or a folder of them; the newest by the
-    /// time in its name is taken, never by its modification time. `*`, `?`, `[a-z]` and `{a,b}`
-    /// stand in names and in folders.
+    /// A pattern for backups, such as `backups/plur-*.sql.gz`, or a folder of them. Selects the newest by
+    /// the time in its name, never by its modification time. `*`, `?`, `[a-z]` and `{a,b}` are allowed in
+    /// names and in folders.
     pub newest: Option<String>,
-    /// The backup lies in S3-compatible storage.
+    /// A backup in S3-compatible storage.
     pub s3: Option<S3>,
-    /// The backup is fetched by HTTP.
+    /// A backup that is fetched by HTTP.
     pub http: Option<Http>,
-    /// The backup is what a command writes.
+    /// A backup that a command writes.
     pub command: Option<Command>,
-    /// The backup may be at most this old (the recovery point objective).
+    /// Maximum age of the backup (the recovery point objective).
     pub max_age: Option<Span>,
-    /// The SHA-256 that the file must have, in hex.
+    /// The expected SHA-256 of the file, in hex.
     pub sha256: Option<Sha256Hex>,
-    /// A file that changed later than this ago counts as still being written and is not taken.
+    /// A file that changed more recently than this is still being written and is not selected.
     pub settled: Option<Span>,
-    /// How the time stands in the names, as strptime reads it: `plur-%Y-%m-%d.sql.gz`, or
+    /// Format of the time in the names, as for strptime: `plur-%Y-%m-%d.sql.gz`, or
     /// `plur-%s.sql` for Unix time. Default: the usual forms, such as `2026-05-25` and
     /// `20260525_020000`.
     pub time: Option<TimePattern>,
     /// How the backup is decrypted.
     pub decrypt: Option<Decrypt>,
-    /// How it is held against the backup before it.
+    /// How it is compared with the previous backup.
     #[serde(default)]
     pub previous: Previous,
-    /// Which older backups must lie beside it.
+    /// Required earlier backups.
     pub retention: Option<Retention>,
 }
 
-/// How a backup is held against the one before it in the same stream.
+/// How a backup is compared with the previous one of the same stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Previous {
-    /// What is compared. Default: `rows` where the one before lies on this machine, else `size`.
+    /// What is compared. Default: `rows` if the previous backup is on this machine, otherwise `size`.
     pub compare: Option<Compare>,
-    /// Tables that may lose any number of rows between two backups, as in `["app.outbox",
-    /// "*.sessions"]`; `*` stands for any letters, `?` for one.
+    /// Tables that may lose any number of rows between two backups, such as `["app.outbox",
+    /// "*.sessions"]`. `*` matches any characters, `?` one.
     #[serde(default)]
     pub may_shrink: Vec<TablePattern>,
 }
 
-/// What is compared with the backup before.
+/// What is compared with the previous backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compare {
-    /// The size, and the rows of every table: the one before is read too.
+    /// The size, and the rows of every table: the previous backup is read too.
     Rows,
     /// The size of the file.
     Size,
@@ -88,25 +88,24 @@ pub struct S3 {
     pub bucket: String,
     /// The key of one object.
     pub key: Option<String>,
-    /// A pattern for keys, as in `nightly/plur-*.sql.gz`, or a prefix that ends with `/`; the
-    /// newest by the time in its name is taken, never by when it was uploaded.
+    /// A pattern for keys, such as `nightly/plur-*.sql.gz`, or a prefix that ends with `/`. Selects the
+    /// newest by the time in its name, never by the time of its upload.
     pub newest: Option<String>,
     /// The version of the object `key`. Default: the current one.
     pub version: Option<String>,
-    /// The address of the storage. Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, else AWS itself.
+    /// The address of the storage. Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, otherwise AWS itself.
     pub endpoint: Option<String>,
-    /// The region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else `us-east-1`.
+    /// The region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, otherwise `us-east-1`.
     pub region: Option<String>,
-    /// Whether the bucket stands in the path instead of the host's name. Default: true with an
-    /// `endpoint`.
+    /// Whether the bucket is in the path instead of the host name. Default: true with an `endpoint`.
     pub path_style: Option<bool>,
     /// The id of the access key. Default: `AWS_ACCESS_KEY_ID`.
     pub access_key_id: Option<SecretText>,
-    /// Its secret. Default: `AWS_SECRET_ACCESS_KEY`.
+    /// The secret of the access key. Default: `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: Option<SecretText>,
-    /// The token of a temporary key. Default: `AWS_SESSION_TOKEN`, where the key is the environment's.
+    /// The token of a temporary key. Default: `AWS_SESSION_TOKEN`, if the key comes from the environment.
     pub session_token: Option<SecretText>,
-    /// A file of certificates (PEM) to trust beside those of the system.
+    /// A file of certificates (PEM) to trust in addition to those of the system.
     pub ca: Option<PathBuf>,
 }
 
@@ -114,7 +113,7 @@ pub struct S3 {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Http {
-    /// Its address; one that holds a signature comes from `{ env = … }` or `{ file = … }`.
+    /// The address; one with a signature comes from `{ env = … }` or `{ file = … }`.
     pub url: SecretText,
     /// A token, sent as `Authorization: Bearer …`.
     pub bearer: Option<SecretText>,
@@ -122,10 +121,10 @@ pub struct Http {
     pub user: Option<SecretText>,
     /// The password of `user`.
     pub password: Option<SecretText>,
-    /// More headers.
+    /// Additional headers.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,
-    /// A file of certificates (PEM) to trust beside those of the system.
+    /// A file of certificates (PEM) to trust in addition to those of the system.
     pub ca: Option<PathBuf>,
 }
 
@@ -134,12 +133,11 @@ pub struct Http {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Command {
     /// Program and arguments, without a shell. A program with a `/` is relative to the scenario
-    /// file, one without is looked for in `PATH`. It starts in the scenario file's folder.
+    /// file, one without is searched in `PATH`. It starts in the folder of the scenario file.
     pub run: Vec<String>,
-    /// What its output is called, as in `orders-2026-05-25.dump`: the time in it is the backup's.
+    /// Name of its output, such as `orders-2026-05-25.dump`: the time in it is that of the backup.
     pub name: Option<String>,
-    /// More variables. Of redrill's own it gets `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and
-    /// `SSH_AUTH_SOCK`.
+    /// Additional variables. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
     /// Limit for the whole command. Default: `6h`.
@@ -163,10 +161,10 @@ impl<'de> Deserialize<'de> for Sha256Hex {
     }
 }
 
-/// The keys that say where the backup lies.
+/// The keys of the sources.
 const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command"];
 
-/// The other keys of the table, for the nearest name of a misspelt one.
+/// The other keys of the table, to suggest a name for a misspelt one.
 const OTHERS: &[&str] = &[
     "max-age",
     "sha256",
@@ -177,11 +175,11 @@ const OTHERS: &[&str] = &[
     "retention",
 ];
 
-/// What to write where no source is named.
+/// The example where no source is set.
 pub const EXAMPLE: &str = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
 
-/// Reads `[backup]` and gives the most that the backup may be old, and what is to be looked at;
-/// mistakes are added to `problems`. `header` are the bytes to point at for what the table lacks.
+/// Reads `[backup]`; returns the maximum age of the backup, and the source. Errors are added to
+/// `problems`; `header` is the place of errors about missing keys.
 pub fn read(
     value: Spanned<DeValue<'_>>,
     header: Range<usize>,
@@ -225,7 +223,7 @@ pub fn read(
     Some((backup.max_age, subject))
 }
 
-/// Exactly one source is named, whatever else is wrong with the table.
+/// Requires exactly one source.
 fn one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Problem>) {
     let mut named: Vec<_> = table
         .keys()
@@ -235,7 +233,7 @@ fn one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Probl
     match named.as_slice() {
         [_] => {}
         [] => {
-            // A misspelt source has its own mistake.
+            // A misspelt source has its own error.
             let known = || SOURCES.iter().chain(OTHERS).copied();
             let meant = table
                 .keys()
@@ -260,8 +258,7 @@ fn one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Probl
     }
 }
 
-/// Looks at the values of the sources, where they stand. What has another type is found when the
-/// table is decoded.
+/// Validates the values of the sources. Values of a wrong type are reported when the table is decoded.
 fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
     if let Some((text, span)) = text(table, "newest") {
         pattern(text, span, problems);
@@ -280,7 +277,7 @@ fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
         no_secret(http, &["bearer", "password"], problems);
         if let (Some(key), true) = (key(http, "bearer"), http.contains_key("user")) {
             problems.push(
-                Problem::at(key, "two ways to say who asks")
+                Problem::at(key, "two ways of authentication")
                     .hint("keep `bearer`, or `user` with `password`"),
             );
         }
@@ -293,25 +290,24 @@ fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
             .is_none_or(|word| word.get_ref().as_str() == Some(""))
     {
         problems.push(
-            Problem::at(run.span(), "no program is named")
+            Problem::at(run.span(), "no program is set")
                 .hint("write `run = [\"ssh\", \"backup-host\", \"cat /backups/latest.dump\"]`"),
         );
     }
 }
 
-/// `[backup.retention]` asks for something, of a source that can show it.
+/// Requires a tier in `[backup.retention]`, and a source with several backups.
 fn look_into_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
     let Some((retention, span)) = inner(table, "retention") else {
         return;
     };
     let example = "write `daily = 14`, `weekly = 13` or `monthly = 12`";
     if retention.is_empty() {
-        problems
-            .push(Problem::at(span.clone(), "`[backup.retention]` names no tier").hint(example));
+        problems.push(Problem::at(span.clone(), "`[backup.retention]` sets no tier").hint(example));
     }
     for value in retention.values() {
         if matches!(value.get_ref(), DeValue::Integer(number) if number.as_str() == "0") {
-            problems.push(Problem::at(value.span(), "a tier of none is always kept").hint(example));
+            problems.push(Problem::at(value.span(), "a tier must be at least 1").hint(example));
         }
     }
     for source in ["http", "command"] {
@@ -319,9 +315,9 @@ fn look_into_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
             problems.push(
                 Problem::at(
                     span.clone(),
-                    format!("`[backup.{source}]` gives one backup and shows no others"),
+                    format!("`[backup.{source}]` is a single backup, without earlier ones"),
                 )
-                .hint("retention needs `newest`, `path` or `[backup.s3]`"),
+                .hint("retention requires `newest`, `path` or `[backup.s3]`"),
             );
         }
     }
@@ -347,7 +343,7 @@ fn look_into_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>)
     if let (Some(version), true) = (key(s3, "version"), s3.contains_key("newest")) {
         problems.push(
             Problem::at(version, "a version belongs to one `key`")
-                .hint("name the `key`, or leave `version` out"),
+                .hint("set `key`, or remove `version`"),
         );
     }
     for name in ["bucket", "key"] {
@@ -357,7 +353,7 @@ fn look_into_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>)
         if text.is_empty() || (name == "bucket" && text.contains('/')) || text.starts_with("s3://")
         {
             problems.push(
-                Problem::at(span, format!("this is no name of a {}", if name == "key" { "object" } else { name }))
+                Problem::at(span, format!("this is not a name of a {}", if name == "key" { "object" } else { name }))
                     .hint("of `s3://bucket/folder/file` the bucket is `bucket` and the key is `folder/file`"),
             );
         }
@@ -375,12 +371,12 @@ fn look_into_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>)
     no_secret(s3, &["secret-access-key", "session-token"], problems);
 }
 
-/// A secret stands somewhere else.
+/// Refuses a secret that is written in the scenario.
 pub(crate) fn no_secret(table: &Table<'_>, names: &[&str], problems: &mut Vec<Problem>) {
     for name in names {
         if let Some((_, span)) = text(table, name) {
             problems.push(
-                Problem::at(span, "a secret never stands in a scenario")
+                Problem::at(span, "a secret is never written in a scenario")
                     .hint("write `{ env = \"NAME\" }` or `{ file = \"path\" }`"),
             );
         }
@@ -400,8 +396,8 @@ pub(crate) fn address(text: &str, span: Range<usize>, problems: &mut Vec<Problem
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if !good {
         problems.push(
-            Problem::at(span, "this is no address of HTTP")
-                .hint("write it in full, as in `https://backups.example.com/plur.sql.gz`"),
+            Problem::at(span, "this is not an HTTP address")
+                .hint("write it in full, such as `https://backups.example.com/plur.sql.gz`"),
         );
     }
 }
@@ -494,11 +490,11 @@ mod tests {
     #[case::short_digest("[backup]\npath = \"a\"\nsha256 = \"abc\"", "64 hexadecimal digits", 1)]
     #[case::no_day(
         "[backup]\nnewest = \"a\"\ntime = \"%H\"",
-        "does not hold a year, a month and a day",
+        "does not contain a year, a month and a day",
         1
     )]
-    #[case::no_pattern("[backup]\nnewest = \"a/[b\"", "`[b` is no pattern", 1)]
-    #[case::too_deep("[backup]\nnewest = \"a/**/b\"", "`**` is not known", 1)]
+    #[case::no_pattern("[backup]\nnewest = \"a/[b\"", "`[b` is not a pattern", 1)]
+    #[case::too_deep("[backup]\nnewest = \"a/**/b\"", "`**` is not supported", 1)]
     #[case::no_object("[backup.s3]\nbucket = \"b\"", "names no object", 1)]
     #[case::two_objects(
         "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nnewest = \"n*\"",
@@ -508,7 +504,7 @@ mod tests {
     #[case::no_bucket("[backup.s3]\nkey = \"k\"", "`bucket` is missing", 1)]
     #[case::address_for_bucket(
         "[backup.s3]\nbucket = \"s3://b/x\"\nkey = \"k\"",
-        "no name of a bucket",
+        "not a name of a bucket",
         1
     )]
     #[case::version_of_many(
@@ -523,18 +519,18 @@ mod tests {
     )]
     #[case::open_secret(
         "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\naccess-key-id = \"x\"\nsecret-access-key = \"y\"",
-        "never stands in a scenario",
+        "never written in a scenario",
         1
     )]
     #[case::no_address(
         "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nendpoint = \"localhost:9000\"",
-        "no address of HTTP",
+        "not an HTTP address",
         1
     )]
-    #[case::no_url("[backup.http]\nurl = \"ftp://h/x\"", "no address of HTTP", 1)]
+    #[case::no_url("[backup.http]\nurl = \"ftp://h/x\"", "not an HTTP address", 1)]
     #[case::two_logins(
         "[backup.http]\nurl = \"http://h/x\"\nbearer = { env = \"A\" }\nuser = \"u\"\npassword = { env = \"B\" }",
-        "two ways to say who asks",
+        "two ways of authentication",
         1
     )]
     #[case::user_alone(
@@ -542,15 +538,15 @@ mod tests {
         "`user` needs `password`",
         1
     )]
-    #[case::no_program("[backup.command]\nrun = []", "no program is named", 1)]
+    #[case::no_program("[backup.command]\nrun = []", "no program is set", 1)]
     #[case::no_key(
         "[backup]\npath = \"a\"\n[backup.decrypt]",
-        "names nothing that decrypts",
+        "sets no way to decrypt",
         1
     )]
     #[case::open_key(
         "[backup]\npath = \"a\"\ndecrypt = { age-identity = \"AGE-SECRET-KEY-1\" }",
-        "never stands in a scenario",
+        "never written in a scenario",
         1
     )]
     #[case::no_schema(
@@ -558,15 +554,15 @@ mod tests {
         "a table is named with its schema",
         1
     )]
-    #[case::no_tier("[backup]\npath = \"a\"\n[backup.retention]", "names no tier", 1)]
+    #[case::no_tier("[backup]\npath = \"a\"\n[backup.retention]", "sets no tier", 1)]
     #[case::nothing_kept(
         "[backup]\npath = \"a\"\n[backup.retention]\ndaily = 0",
-        "a tier of none is always kept",
+        "a tier must be at least 1",
         1
     )]
     #[case::nothing_shown(
         "[backup.command]\nrun = [\"x\"]\n[backup.retention]\ndaily = 3",
-        "shows no others",
+        "without earlier ones",
         1
     )]
     #[case::misspelt_tier(

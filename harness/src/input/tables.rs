@@ -5,11 +5,11 @@ use serde::Deserialize;
 
 use crate::sql::{NamePattern, QualifiedName, split_qualified, tokens};
 
-/// What stands for all large objects in a list of tables.
+/// The name of all large objects in a list of tables.
 pub const LARGE_OBJECTS: &str = "large objects";
 
-/// A table by its schema and name, as in `app.outbox`, or several: in either part `*` stands for any letters
-/// and `?` for one, as in `*.sessions`. `large objects` stands for those.
+/// A table by its schema and name, such as `app.outbox`, or several: in either part `*` matches any text
+/// and `?` one character, such as `*.sessions`. `large objects` means those.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
@@ -19,35 +19,35 @@ pub struct TablePattern(
 );
 
 impl TablePattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// A lowercase fragment that says what is wrong with it.
+    /// A lowercase fragment with the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == LARGE_OBJECTS {
             return Ok(Self(None));
         }
         if split_qualified(text).0.is_none() {
             return Err(
-                "a table is named with its schema, as in `app.outbox` or `*.sessions`".to_owned(),
+                "a table is named with its schema, such as `app.outbox` or `*.sessions`".to_owned(),
             );
         }
         if tokens(text).any(|token| matches!(token.text, "[" | "]" | "{" | "}")) {
             return Err(format!(
-                "`{text}` has more than `*` and `?` that could stand for letters; write one entry for each of its names"
+                "`{text}` contains wildcards other than `*` and `?`; write one entry per name"
             ));
         }
         NamePattern::parse(text).map(|names| Self(Some(names)))
     }
 
-    /// Whether it stands for a table.
+    /// Whether it matches a table.
     #[must_use]
     pub fn matches(&self, table: &QualifiedName) -> bool {
         let names = self.0.as_ref();
         names.is_some_and(|names| names.matches(table))
     }
 
-    /// Whether it stands for a table whose name is written as the server quotes it, or for `large objects`.
+    /// Whether it matches a table whose name is written as the server quotes it, or for `large objects`.
     #[must_use]
     pub fn matches_text(&self, table: &str) -> bool {
         match table {
@@ -91,8 +91,8 @@ mod tests {
     #[rstest]
     #[case("*", "with its schema")]
     #[case("outbox", "with its schema")]
-    #[case("app.{a,b}", "one entry for each")]
-    #[case("app.log_[0-9]", "one entry for each")]
+    #[case("app.{a,b}", "write one entry per name")]
+    #[case("app.log_[0-9]", "write one entry per name")]
     #[case("a.b.c", "more than a schema and a name")]
     #[case("app.\"x", "not closed")]
     fn what_is_no_pattern_is_refused(#[case] text: &str, #[case] says: &str) {

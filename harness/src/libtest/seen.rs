@@ -65,7 +65,7 @@ impl Seen {
             ("pass", _) => Ok(None),
             (_, Some(reason)) => Err(format!("not tried: {reason}")),
             ("error", None) => Err(with(
-                format!("could not look: {}", stage.summary),
+                format!("could not run: {}", stage.summary),
                 &stage.findings,
             )),
             (_, None) => Err(with(stage.summary.clone(), &stage.findings)),
@@ -113,7 +113,7 @@ impl Check {
         let about = about.unwrap_or_default();
         let what = match (self.outcome.as_str(), &self.skipped_because) {
             (_, Some(reason)) => return format!("{about}not tried: {reason}"),
-            ("error", None) => format!("{about}could not look: {}", self.actual),
+            ("error", None) => format!("{about}could not run: {}", self.actual),
             (_, None) => format!("{about}expected {}, found {}", self.expected, self.actual),
         };
         let place = format!(

@@ -1,4 +1,5 @@
-//! Which database of a backup holds a table, how many rows it has there, and what is near it.
+//! Finds the database of a backup that contains a table, and the number of its rows; suggests similar
+//! names.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +11,22 @@ use crate::restore::target;
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
 
-/// The most names that a hint lists.
+/// Maximum number of names in a hint.
 const LISTED: usize = 12;
 
-/// How many rows the backup has of a table.
+/// The number of rows of a table in the backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// Exactly so many.
+    /// Exactly this number.
     Exactly(u64),
-    /// At most so many: its writer lets rows be left out.
+    /// At most this number: the dump skips rows with conflicts.
     AtMost(u64),
-    /// At least so many: it does not say of all of them.
+    /// At least this number: the dump does not contain the number of all rows.
     AtLeast(u64),
 }
 
 impl Rows {
-    /// The number, where it is one.
+    /// The exact number, where there is one.
     #[must_use]
     pub const fn exact(self) -> Option<u64> {
         match self {
@@ -34,16 +35,13 @@ impl Rows {
         }
     }
 
-    /// Holds the rows that were restored against it.
+    /// Compares the number of restored rows with it.
     pub(super) fn agree_with(self, table: &QualifiedName, restored: u64) -> Result<(), Stopped> {
         let (agree, expected) = match self {
             Self::Exactly(rows) => (restored == rows, show_rows(rows)),
             Self::AtMost(rows) => (
                 restored <= rows,
-                format!(
-                    "at most {}, some are skipped by its own words",
-                    show_rows(rows)
-                ),
+                format!("at most {}, since the dump may skip some", show_rows(rows)),
             ),
             Self::AtLeast(rows) => (restored >= rows, format!("at least {}", show_rows(rows))),
         };
@@ -55,15 +53,15 @@ impl Rows {
             format!("{expected}, as in the backup"),
             show_rows(restored),
         )
-        .hint("triggers and rules of the backup act on its rows: `redrill run` shows more");
+        .hint("triggers and rules of the backup may change its rows: `redrill run` shows more");
         Err(Stopped::fail(
-            format!("{table} did not come back with the rows of the backup"),
+            format!("{table} was not restored with the rows of the backup"),
             vec![finding],
         ))
     }
 }
 
-/// All tables of the backup with the databases that they go into.
+/// All tables of the backup with the databases that they are restored into.
 fn tables(backup: &Backup, settings: &Restore) -> BTreeSet<(String, QualifiedName)> {
     let mut all = BTreeSet::new();
     for part in &backup.parts {
@@ -77,7 +75,7 @@ fn tables(backup: &Backup, settings: &Restore) -> BTreeSet<(String, QualifiedNam
     all
 }
 
-/// Finds the database that holds the table.
+/// Finds the database of the table.
 pub(super) fn database(
     backup: &Backup,
     settings: &Restore,
@@ -93,9 +91,12 @@ pub(super) fn database(
         return Err(Finding::about(
             format!("database {wanted}"),
             "a database of the backup",
-            "no table of the backup goes into it",
+            "no table of the backup is restored into it",
         )
-        .hint(format!("its tables go into {}", databases.join(", "))));
+        .hint(format!(
+            "its tables are restored into {}",
+            databases.join(", ")
+        )));
     }
     let within = |database: &str| wanted.is_none_or(|wanted| wanted == database);
     let holding: Vec<&str> = all
@@ -114,20 +115,20 @@ pub(super) fn database(
             Err(Finding::about(
                 table.to_string(),
                 "a table of the backup",
-                format!("it holds {} tables, and none of this name", names.len()),
+                format!("it contains {} tables, and none of this name", names.len()),
             )
             .hint(near(table, &names)))
         }
         several => Err(Finding::about(
             table.to_string(),
             "a table of one database",
-            format!("the backup holds it in {}", several.join(", ")),
+            format!("the backup contains it in {}", several.join(", ")),
         )
-        .hint("say which with `--database`")),
+        .hint("select one with `--database`")),
     }
 }
 
-/// Says which tables may be meant; without any that is near, which there are.
+/// Suggests similar names; without any, lists the tables.
 fn near(table: &QualifiedName, names: &BTreeSet<&QualifiedName>) -> String {
     let list = |names: &[&QualifiedName]| {
         let mut shown: Vec<String> = names
@@ -144,7 +145,7 @@ fn near(table: &QualifiedName, names: &BTreeSet<&QualifiedName>) -> String {
     let mut close: Vec<(usize, &QualifiedName)> = names
         .iter()
         .filter_map(|name| {
-            // The right name in another schema, and partitions, are near however long they are.
+            // The same name in another schema, and partitions, are similar regardless of length.
             let folded = name.name.to_lowercase() == table.name.to_lowercase();
             let begins = table.name.len() >= 3 && name.name.starts_with(&table.name);
             let distance = match (folded, begins) {
@@ -160,7 +161,7 @@ fn near(table: &QualifiedName, names: &BTreeSet<&QualifiedName>) -> String {
     match close.as_slice() {
         [] => {
             let all: Vec<&QualifiedName> = names.iter().copied().collect();
-            format!("it holds {}", list(&all))
+            format!("it contains {}", list(&all))
         }
         some => format!("did you mean {}?", list(some)),
     }
@@ -190,12 +191,12 @@ pub(super) fn rows(
         without = without.or_else(|| left.into_iter().find(|table| relations.contains(table)));
     }
     match without {
-        // A definition without its rows would look like an empty table to whoever loads it.
+        // A definition without its rows would be loaded as an empty table.
         Some(table) if !seen => Err(Stopped::fail(
-            format!("the backup defines {table} and holds no rows of it"),
+            format!("the backup defines {table} without its rows"),
             vec![
-                Finding::about(table.to_string(), "its rows", "no place for them in the backup")
-                    .hint("it was written with `--exclude-table-data` or `--schema-only`: take another backup"),
+                Finding::about(table.to_string(), "its rows", "they are not in the backup")
+                    .hint("it was written with `--exclude-table-data` or `--schema-only`: use another backup"),
             ],
         )),
         _ => Ok(match (more, fewer) {
@@ -224,7 +225,7 @@ mod tests {
     #[case("app.\"Users\"", "did you mean `app.users`?")]
     #[case(
         "zzz.zzzzzz",
-        "it holds `app.audit_2026_01`, `app.audit_2026_02`, `app.orders`, `app.users`"
+        "it contains `app.audit_2026_01`, `app.audit_2026_02`, `app.orders`, `app.users`"
     )]
     fn what_may_be_meant_is_named(#[case] wanted: &str, #[case] hint: &str) {
         let all = names(&[

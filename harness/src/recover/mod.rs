@@ -1,12 +1,12 @@
-//! One table out of a backup, as one sentence: backup → server → restore → the table → a file that
-//! is held against the backup. Nothing is written unless all of it is as it must be.
+//! Recovers one table from a backup: backup → server → restore → the table → a file that is compared
+//! with the backup. Nothing is written unless every step passes.
 //!
-//! - `find`: which database of the backup holds the table, and what is near it where none does
-//! - `look`: what the table is on the throwaway server, and what it needs where it is loaded
+//! - `find`: the database of the backup that contains the table, or similar names
+//! - `table`: the restored table, and what it requires where it is loaded
 //! - `write`: the file
 
 mod find;
-mod look;
+mod table;
 pub mod write;
 
 use crate::cleanup::Run;
@@ -18,26 +18,26 @@ use crate::sql::QualifiedName;
 use crate::stage::{self, Stopped, told};
 use crate::units::show_count;
 pub use find::Rows;
-pub use look::{Need, Table};
+pub use table::{Need, Table};
 use write::{Destination, Format, Written};
 
-/// What is wanted.
+/// The request.
 #[derive(Debug, Clone)]
 pub struct Wish {
     /// The table.
     pub table: QualifiedName,
-    /// The database that it is in, where the backup holds it in several.
+    /// The database of the table, if several databases in the backup contain it.
     pub database: Option<String>,
     /// SQL or CSV.
     pub format: Format,
-    /// Where it goes.
+    /// Where it is written.
     pub destination: Destination,
-    /// Whether the roles that the backup names and does not hold are made, without any right: a
-    /// scenario says that itself.
+    /// Whether required roles that are not in the backup are created, without privileges; a scenario
+    /// lists them itself.
     pub make_roles: bool,
 }
 
-/// What was written.
+/// The result.
 #[derive(Debug)]
 pub struct Recovered {
     /// The backup.
@@ -48,7 +48,7 @@ pub struct Recovered {
     pub table: Table,
     /// Version of the server that it was restored on.
     pub server: String,
-    /// Rows, as far as the backup says.
+    /// Rows in the backup, as far as known.
     pub rows_in_backup: Option<u64>,
     /// The file.
     pub written: Written,
@@ -57,9 +57,9 @@ pub struct Recovered {
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum NotRecovered {
-    /// The backup does not hold the table, or in several databases.
+    /// The backup does not contain the table, or in several databases.
     Absent(Finding),
-    /// A stage did not pass: `Fail` says that the backup is not good, `Error` that nobody could look.
+    /// A stage did not pass: `Fail` for a fault of the backup, `Error` if it could not run.
     Stopped(Stopped),
 }
 
@@ -69,11 +69,11 @@ impl From<Stopped> for NotRecovered {
     }
 }
 
-/// Recovers one table. The server stays where the teardown finds it.
+/// Recovers one table. The server is left for the teardown.
 ///
 /// # Errors
-/// When the backup is not whole, does not hold the table, or does not restore without an error; or
-/// when it could not be tried.
+/// When the backup is incomplete, does not contain the table, or does not restore without an error; or
+/// when a step could not run.
 pub async fn recover(
     wish: &Wish,
     mut scenario: Scenario,
@@ -113,7 +113,7 @@ pub async fn recover(
     )
     .await?;
 
-    let table = look::table(server, &database, &wish.table).await?;
+    let table = table::read(server, &database, &wish.table).await?;
     let rows = find::rows(&backup, &scenario.restore, &database, &table.relations)?;
     rows.agree_with(&wish.table, table.rows)?;
     let facts = backup.facts();
@@ -135,7 +135,7 @@ pub async fn recover(
     })
 }
 
-/// A number of rows, in words.
+/// Formats a number of rows.
 #[must_use]
 pub fn show_rows(rows: u64) -> String {
     let noun = if rows == 1 { "row" } else { "rows" };

@@ -1,4 +1,4 @@
-//! The file of a recovered table: written beside its place, read back, and only then given its name.
+//! The file of a recovered table: written under a temporary name, read back, and only then renamed.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::look::Table;
 use super::show_rows;
+use super::table::Table;
 use crate::backup::inspect::{Inspection, inspect};
 use crate::backup::source;
 use crate::backup::spool::Spool;
@@ -21,48 +21,48 @@ use crate::sqlstate;
 use crate::stage::Stopped;
 use crate::units::show_count;
 
-/// How much is read at once.
+/// Bytes per read.
 const CHUNK: usize = 128 * 1024;
-/// How much of what a program complains about is kept.
+/// Maximum size of the kept standard error of a program, in bytes.
 const COMPLAINT: usize = 16 * 1024;
 
-/// What is written.
+/// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Definition and rows, for psql.
     Sql,
-    /// The rows, with the names of the columns in the first line.
+    /// The rows; the first line contains the names of the columns.
     Csv,
 }
 
 /// Where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A file, which may be there already only when it is to be replaced.
+    /// A file, which may exist only if it is to be replaced.
     File {
         /// Its path.
         path: PathBuf,
         /// Whether it may replace another.
         replace: bool,
     },
-    /// Standard output, once all of it is there.
+    /// Standard output, once the file is complete.
     Stdout,
 }
 
-/// What was written.
+/// The written file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Where; `None` for standard output.
+    /// Its path; `None` for standard output.
     pub path: Option<PathBuf>,
     /// Its size.
     pub bytes: u64,
     /// Its SHA-256, in hex.
     pub sha256: String,
-    /// Rows in it, counted in the file itself.
+    /// Number of rows, counted in the file itself.
     pub rows: u64,
 }
 
-/// What is written from where.
+/// The source and the destination of the file.
 pub(super) struct Job<'a> {
     pub(super) server: &'a ThrowawayServer,
     pub(super) database: &'a str,
@@ -71,7 +71,7 @@ pub(super) struct Job<'a> {
     pub(super) listener: &'a Listener,
 }
 
-/// Writes the table, reads the file back, and gives it its name.
+/// Writes the table, reads the file back, and renames it.
 pub(super) async fn write(
     job: &Job<'_>,
     format: Format,
@@ -105,19 +105,19 @@ pub(super) async fn write(
             .lines()
             .map(|line| sqlstate::shown("", line, false))
             .next()
-            .unwrap_or_else(|| "it said nothing".to_owned());
+            .unwrap_or_else(|| "it printed no message".to_owned());
         return Err(Stopped::error(format!(
-            "the table could not be written out: {complaint}"
+            "the table could not be written: {complaint}"
         )));
     }
     let rows = match format {
-        // The names of the columns are a line of their own, also where there is no column.
+        // The names of the columns are a separate line, even without any column.
         Format::Csv => csv_rows.saturating_sub(1),
         Format::Sql => read_back(file.path(), job, spool).await?,
     };
     if rows != job.table.rows {
         return Err(Stopped::error(format!(
-            "the file holds {} and the restored table {}",
+            "the file contains {} and the restored table {}",
             show_rows(rows),
             show_rows(job.table.rows)
         )));
@@ -133,16 +133,16 @@ pub(super) async fn write(
     })
 }
 
-/// A file that goes away unless it is given its name: its owner's alone, since it holds data.
+/// A temporary file that is removed unless it is renamed; readable by its owner only.
 fn staged(destination: &Destination, spool: &Path) -> io::Result<NamedTempFile> {
     match destination {
         Destination::Stdout => tempfile::Builder::new()
             .prefix("recovered-")
             .tempfile_in(spool),
         Destination::File { path, .. } => {
-            let name = path
-                .file_name()
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+            let name = path.file_name().ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidInput, "it is not the name of a file")
+            })?;
             let mut prefix = name.to_owned();
             prefix.push(".");
             tempfile::Builder::new()
@@ -162,7 +162,7 @@ pub fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Gives the file its name, or sends it on.
+/// Renames the file, or copies it to standard output.
 async fn give(file: NamedTempFile, destination: &Destination) -> io::Result<Option<PathBuf>> {
     match destination {
         Destination::File { path, replace } => {
@@ -170,7 +170,7 @@ async fn give(file: NamedTempFile, destination: &Destination) -> io::Result<Opti
             if *replace {
                 file.persist(path)?;
             } else {
-                // Also when somebody made it meanwhile.
+                // Also if it was created meanwhile.
                 file.persist_noclobber(path)?;
             }
             Ok(Some(path.clone()))
@@ -192,16 +192,16 @@ async fn give(file: NamedTempFile, destination: &Destination) -> io::Result<Opti
 
 fn cannot_write(error: &io::Error) -> Stopped {
     let hint = match error.kind() {
-        io::ErrorKind::StorageFull => "free some space, or name a file elsewhere with `--out`",
+        io::ErrorKind::StorageFull => "free some space, or set another file with `--out`",
         io::ErrorKind::AlreadyExists => {
-            "name another file with `--out`, or replace it with `--force`"
+            "set another file with `--out`, or replace it with `--force`"
         }
-        _ => "name a file in a folder that you may write to with `--out`",
+        _ => "set a file in a writable folder with `--out`",
     };
     Stopped::error(format!("cannot write the table: {error}")).hint(Some(hint.to_owned()))
 }
 
-/// The program that writes the table out: of the server's own version, where the server is.
+/// The program that writes the table, of the version of the server.
 fn client(job: &Job<'_>, format: Format) -> Client {
     let mut arguments: Vec<String> = Vec::new();
     let program = match format {
@@ -228,7 +228,7 @@ fn client(job: &Job<'_>, format: Format) -> Client {
                     "--set=ON_ERROR_STOP=1",
                     "--dbname",
                     job.database,
-                    // What a database or a role sets must not decide what the file holds.
+                    // Settings of a database or a role must not affect the file.
                     "--command",
                     "SET search_path = ''; SET statement_timeout = 0; SET DateStyle = 'ISO, YMD'; \
                      SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 3; \
@@ -248,12 +248,12 @@ fn client(job: &Job<'_>, format: Format) -> Client {
     }
 }
 
-/// A pattern of pg_dump that stands for this table alone: in quotes every letter is itself.
+/// A pattern of pg_dump that matches only this table: in quotes every character is literal.
 fn pattern(table: &QualifiedName) -> String {
     format!("{}.{}", quote(&table.schema), quote(&table.name))
 }
 
-/// Takes what a program writes: into the file, into the digest, and counts lines outside of quotes.
+/// Copies the output of a program into the file and the digest, and counts lines outside of quotes.
 struct Taken<'a> {
     file: &'a mut std::fs::File,
     digest: Sha256,
@@ -296,7 +296,7 @@ impl<'a> Taken<'a> {
         self.bytes += bytes.len() as u64;
         for byte in bytes {
             match byte {
-                // A doubled quote closes and opens again.
+                // A doubled quote closes and reopens the text.
                 b'"' => self.quoted = !self.quoted,
                 b'\n' if !self.quoted => self.lines += 1,
                 _ => {}
@@ -310,7 +310,7 @@ impl<'a> Taken<'a> {
     }
 }
 
-/// The beginning of what a program complains about; the rest is read and let go.
+/// The beginning of the standard error of a program; the rest is read and dropped.
 async fn complaint(from: &mut (dyn AsyncRead + Send + Unpin)) -> String {
     let mut kept = Vec::new();
     let mut buffer = vec![0_u8; 4096];
@@ -321,34 +321,34 @@ async fn complaint(from: &mut (dyn AsyncRead + Send + Unpin)) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// Reads the SQL back as any backup is read: it must be whole and harmless. Gives its rows.
+/// Reads the SQL back like any backup: it must be complete and safe. Returns its number of rows.
 async fn read_back(path: &Path, job: &Job<'_>, spool: &Path) -> Result<u64, Stopped> {
     let (path, spool) = (path.to_owned(), spool.join("recovered"));
-    let look = move || {
+    let inspect = move || {
         let found = source::path::find(&path, &source::Rules::default())?;
         inspect(&found, &Inspection::quiet(Spool::in_folder(spool)))
     };
-    let looked = tokio::task::spawn_blocking(look)
+    let inspected = tokio::task::spawn_blocking(inspect)
         .await
         .map_err(|error| Stopped::error(error.to_string()))?
         .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
-    let contents = looked.contents();
-    // A partitioned table without partitions has no place for rows, and no rows.
+    let contents = inspected.contents();
+    // A partitioned table without partitions has no rows.
     let hollow = job.table.partitioned && job.table.relations.len() == 1;
-    match looked.problems.first() {
+    match inspected.problems.first() {
         Some(problem) if !hollow || !contents.rows.is_empty() => Err(Stopped {
             outcome: Outcome::Error,
             summary: format!(
-                "pg_dump did not write the table as it must: {}",
+                "pg_dump did not write the table correctly: {}",
                 problem.actual
             ),
-            findings: looked.problems,
+            findings: inspected.problems,
         }),
         _ => Ok(contents.rows.values().map(|rows| rows.count).sum()),
     }
 }
 
-/// What a person must know who loads the file, as comments at its beginning.
+/// Instructions for loading the file, as comments at its beginning.
 fn header(job: &Job<'_>) -> String {
     let table = job.table;
     let mut lines = vec![
@@ -361,7 +361,7 @@ fn header(job: &Job<'_>) -> String {
         format!("SHA-256 of that backup: {}", job.backup.sha256),
     ];
     lines.push(format!(
-        "written by pg_dump of PostgreSQL {}; the backup is of {}",
+        "written by pg_dump of PostgreSQL {}; the backup was taken from {}",
         job.server.facts().version,
         job.backup
             .source_version
@@ -382,8 +382,9 @@ fn header(job: &Job<'_>) -> String {
         String::new(),
         "Load it, all or nothing:  psql -X -1 -v ON_ERROR_STOP=1 -f FILE DATABASE".to_owned(),
         String::new(),
-        "It makes the table anew. Where a damaged one is still there, move that away first, with its".to_owned(),
-        "indexes and sequences; take back what is not damaged in it afterwards:".to_owned(),
+        "It creates the table. If a damaged table exists, rename or move that first, with its"
+            .to_owned(),
+        "indexes and sequences; afterwards copy rows that are not damaged from it:".to_owned(),
         "  CREATE SCHEMA damaged;".to_owned(),
     ]);
     for relation in &table.relations {
@@ -391,13 +392,13 @@ fn header(job: &Job<'_>) -> String {
     }
     if !table.needs.is_empty() {
         lines.push(String::new());
-        lines.push("It names these, which must be there before:".to_owned());
+        lines.push("Required objects, which must exist before:".to_owned());
         lines.extend(table.needs.iter().map(|need| format!("  {}", need.what)));
     }
     if !table.not_with_it.is_empty() {
         lines.push(String::new());
         lines.push(
-            "These refer to it and are not in this file; they go on with the table that was moved away:"
+            "These refer to it and are not in this file; they stay with the table that was moved:"
                 .to_owned(),
         );
         lines.extend(table.not_with_it.iter().map(|what| format!("  {what}")));
@@ -405,11 +406,11 @@ fn header(job: &Job<'_>) -> String {
     comment(&lines)
 }
 
-/// Lines as comments of SQL.
+/// Formats lines as SQL comments.
 fn comment(lines: &[String]) -> String {
     let mut text = String::from("--\n");
     for line in lines {
-        // A name may hold a line end, and must not end the comment by it.
+        // A name may contain a line end, which must not end the comment.
         let line: String = line
             .chars()
             .map(|c| if c.is_control() { '\u{fffd}' } else { c })

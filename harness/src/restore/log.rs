@@ -1,4 +1,5 @@
-//! What psql and pg_restore print, as messages: severity, SQLSTATE, text, place. Values are dropped here.
+//! Parses the output of psql and pg_restore into messages: severity, SQLSTATE, text, place. Values are
+//! dropped here.
 
 use super::ToleratedAt;
 use super::settings::Tolerate;
@@ -6,28 +7,28 @@ use crate::outcome::{Finding, Tolerated};
 use crate::redact::Redactor;
 use crate::sqlstate;
 
-/// Errors that are kept with their text; the rest is counted.
+/// Number of errors that are kept with their text; the rest is counted.
 pub const KEPT: usize = 200;
 
 /// One error of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
-    /// Five characters, where psql prints it.
+    /// SQLSTATE, five characters; empty where psql prints none.
     pub sqlstate: String,
-    /// The primary message as printed: used to match, never shown.
+    /// The primary message as printed: for matching only, never shown.
     pub raw: String,
-    /// Line of the dump where the statement ends; 0 where there is none.
+    /// Line of the dump where the statement ends; 0 if unknown.
     pub line: u64,
     /// Entry of the table of contents, for archives.
     pub entry: String,
     /// The first line of the statement, for archives: shortened before it is shown.
     pub command: String,
-    /// Whether the database's own code raised it: its text may hold anything.
+    /// Whether code of the database raised it: its text may contain anything.
     pub raised: bool,
 }
 
 impl Message {
-    /// What may be shown.
+    /// The text without values and secrets.
     pub fn shown(&self, redactor: &Redactor) -> String {
         let text = redactor.clean(&sqlstate::shown(&self.sqlstate, &self.raw, self.raised));
         if self.sqlstate.is_empty() {
@@ -37,9 +38,9 @@ impl Message {
         }
     }
 
-    /// Whether the machine or the server is at fault, and what to do about it.
+    /// What to do when the machine or the server caused the error; `None` for an error of the backup.
     pub fn remedy(&self) -> Option<&'static str> {
-        // The database's own code may raise any SQLSTATE: that is no word of the machine's.
+        // Code of the database may raise any SQLSTATE, which says nothing about the machine.
         if self.raised {
             return None;
         }
@@ -53,32 +54,32 @@ impl Message {
                 Some("the server ran out of a resource: raise its limits in `[server]`")
             }
             state if state.starts_with("57P0") => {
-                Some("the server went down: look at the machine's memory and disk")
+                Some("the server stopped: check the memory and the disk of the machine")
             }
             "58P01" => Some(
-                "a library or file is missing where the server runs: install the extension's package there",
+                "a library or file is missing on the server: install the package of the extension there",
             ),
             state if state.starts_with("58") => {
-                Some("the server cannot read or write its files: look at the disk")
+                Some("the server cannot read or write its files: check the disk")
             }
             _ if raw.contains("invalid locale name")
                 || raw.contains("invalid LC_COLLATE locale name")
                 || raw.contains("invalid LC_CTYPE locale name") =>
             {
                 Some(
-                    "the locale of the source is not installed where the server runs: add it to the image (`localedef`) or the machine (`locale-gen`)",
+                    "the locale of the source is not installed on the server: add it to the image (`localedef`) or the machine (`locale-gen`)",
                 )
             }
             _ if raw.contains("is not available") && raw.contains("extension") => {
-                Some("install the extension where the server runs, or name an image that has it")
+                Some("install the extension on the server, or name an image that has it")
             }
-            // Only psql's own words; with an SQLSTATE it is a connection that a statement wants.
-            // A database that the dump failed to make is no server that went down.
+            // Only messages of psql; with an SQLSTATE it is a connection that a statement opens. A
+            // database that the dump failed to create is not a server that stopped.
             "" if (raw.contains("connection to server") && !raw.contains("FATAL:  database"))
                 || raw.contains("server closed the connection") =>
             {
                 Some(
-                    "the server went down during the restore: look at the machine's memory and disk",
+                    "the server stopped during the restore: check the memory and the disk of the machine",
                 )
             }
             _ => None,
@@ -86,39 +87,39 @@ impl Message {
     }
 }
 
-/// Errors of a restore, gathered while they are printed.
+/// Errors of a restore, collected while they are printed.
 #[derive(Debug, Default)]
 pub struct Log {
-    /// Errors with their text, [`KEPT`] at most.
+    /// The first [`KEPT`] errors, with their text.
     pub errors: Vec<Message>,
-    /// All errors.
+    /// Number of all errors.
     pub count: u64,
-    /// Errors that were let pass.
+    /// Tolerated errors.
     pub tolerated: Vec<Tolerated>,
-    /// Where those were that the scenario lets pass.
+    /// Places of the errors that the scenario tolerates.
     pub tolerated_at: Vec<ToleratedAt>,
 }
 
-/// What is let pass, and why.
+/// Which errors are tolerated, and why.
 pub struct Tolerance<'a> {
     /// By the scenario.
     pub scenario: &'a [Tolerate],
-    /// The role that every cluster has from the beginning: its `CREATE ROLE` must fail.
+    /// The bootstrap superuser, which every cluster has: its `CREATE ROLE` must fail.
     pub superuser: &'a str,
 }
 
 impl Tolerance<'_> {
-    /// Gives the reason to let a message pass, and whether it is the scenario's.
+    /// Returns the reason to tolerate a message, and whether the scenario gives it.
     fn reason(&self, message: &Message) -> Option<(String, bool)> {
-        // `pg_dumpall --clean` drops every role, also the one that restores.
+        // `pg_dumpall --clean` drops every role, including the one that restores.
         if message.raw == "current user cannot be dropped" {
             return Some((
-                "the bootstrap superuser restores, and stays".to_owned(),
+                "the bootstrap superuser runs the restore and cannot be dropped".to_owned(),
                 false,
             ));
         }
         if message.raw == format!("role \"{}\" already exists", self.superuser) {
-            let why = "every cluster has its bootstrap superuser from the beginning";
+            let why = "every cluster already has its bootstrap superuser";
             return Some((why.to_owned(), false));
         }
         self.scenario
@@ -138,7 +139,7 @@ impl Tolerance<'_> {
 }
 
 impl Log {
-    /// Adds an error, or lets it pass.
+    /// Adds an error, as tolerated where a reason is given.
     pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, redactor: &Redactor) {
         if let Some((reason, by_scenario)) = tolerance.reason(&message) {
             if by_scenario {
@@ -170,7 +171,7 @@ impl Log {
         }
     }
 
-    /// Findings for the kept errors: first those that the backup is to blame for, then the others.
+    /// Findings for the kept errors: first those that the backup causes, then the others.
     pub fn findings(
         &self,
         redactor: &Redactor,
@@ -205,46 +206,46 @@ impl Log {
     }
 }
 
-/// What a person can do about an error of the backup's own.
+/// What to do about an error that the backup causes.
 fn hint(message: &Message) -> Option<&'static str> {
     let raw = message.raw.as_str();
     if raw.starts_with("role ") && raw.ends_with("does not exist") {
         return Some(
-            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, or name the roles in `create-roles` of `[restore]`",
+            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, or list the roles in `create-roles` of `[restore]`",
         );
     }
     if raw.contains("unrecognized parameter \"pg_attver\"") {
         return Some(
-            "the dump client and this server are of different minor versions: see the release notes of the newer one",
+            "pg_dump and this server have different minor versions: see the release notes of the newer one",
         );
     }
     if raw.contains("already exists") {
         return Some(
-            "the backup makes it twice, or it is one that every cluster has; if it is harmless, add it to `[[restore.tolerate]]` with the reason",
+            "the backup creates it twice, or every cluster has it; if it is harmless, add it to `[[restore.tolerate]]` with the reason",
         );
     }
     match message.sqlstate.as_str() {
         "22021" | "22P05" => Some(
-            "the bytes are not in the file's `client_encoding`: it was re-encoded or damaged after the dump",
+            "the bytes are not in the `client_encoding` of the file: it was re-encoded or damaged after the dump",
         ),
-        "42830" => Some("the key that it refers to failed before: look at the errors above"),
+        "42830" => Some("the key that it refers to failed before: see the errors above"),
         state if state.starts_with("22") => Some(
-            "a value in the file is not what its column takes: the file was changed, or written by another tool",
+            "a value in the file does not fit the type of its column: the file was changed, or another tool wrote it",
         ),
         state if state.starts_with("23") => Some(
-            "rows in the file contradict this constraint: they are in it twice or were changed, or the source's own index is corrupt",
+            "rows in the file violate this constraint: they are duplicates or were changed, or the index of the source is corrupt",
         ),
         "42704" | "42883" | "42P01" | "42703" | "3F000" | "3D000" => Some(
-            "what it needs is not in the backup, failed before, or is named without its schema (a restore runs with an empty `search_path`)",
+            "an object that it requires is not in the backup, failed before, or is named without its schema (a restore runs with an empty `search_path`)",
         ),
         _ => None,
     }
 }
 
-/// Gathers messages from lines.
+/// Collects messages from lines.
 ///
 /// A message is one line and any number of lines that belong to it (DETAIL, CONTEXT, LINE, …).
-/// These may hold values and are dropped; they only tell whether the database's own code raised it.
+/// These may contain values and are dropped; they only show whether code of the database raised it.
 #[derive(Debug, Default)]
 pub struct Gather {
     begun: Option<Message>,
@@ -253,7 +254,7 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// Takes a line of psql, printed with `VERBOSITY=verbose`; gives the message before it.
+    /// Adds a line of psql, printed with `VERBOSITY=verbose`; returns the previous message if complete.
     pub fn psql(&mut self, line: &str) -> Option<Message> {
         if line.starts_with("psql:") {
             return std::mem::replace(&mut self.begun, psql_line(line));
@@ -266,7 +267,7 @@ impl Gather {
         None
     }
 
-    /// Takes a line of pg_restore; gives the message before it.
+    /// Adds a line of pg_restore; returns the previous message if complete.
     pub fn pg_restore(&mut self, line: &str) -> Option<Message> {
         if line.starts_with("pg_restore: ") {
             let message = pg_restore_line(line, &mut self.entry);
@@ -283,7 +284,7 @@ impl Gather {
         None
     }
 
-    /// Gives the last message.
+    /// Returns the last message.
     pub fn end(self) -> Option<Message> {
         self.begun
     }
@@ -313,8 +314,8 @@ fn psql_line(line: &str) -> Option<Message> {
         Some((state, text)) if is_sqlstate(state) => (state, text.trim_start()),
         _ => ("", text),
     };
-    // A dump that sets `lc_messages` makes the server say `FEHLER`, or `HINWEIS` for a notice: then
-    // the class tells success (00) and warning (01) from the rest.
+    // With `lc_messages` set by the dump the server prints `FEHLER`, or `HINWEIS` for a notice: then
+    // the class of the SQLSTATE distinguishes success (00) and warning (01) from errors.
     if !is_severity(severity) && (sqlstate.starts_with("00") || sqlstate.starts_with("01")) {
         return None;
     }
@@ -326,7 +327,7 @@ fn psql_line(line: &str) -> Option<Message> {
     })
 }
 
-/// Whether it is an error for sure; psql itself writes small letters.
+/// Whether the word is the severity of an error; psql itself prints lower case.
 fn is_severity(word: &str) -> bool {
     matches!(word, "ERROR" | "FATAL" | "PANIC" | "error" | "fatal")
 }
@@ -343,7 +344,7 @@ fn is_sqlstate(text: &str) -> bool {
 fn pg_restore_line(line: &str, entry: &mut String) -> Option<Message> {
     let rest = line.strip_prefix("pg_restore: ")?;
     if let Some(named) = rest.strip_prefix("from TOC entry ") {
-        // `3340; 1259 16390 TABLE orders app_owner`: the numbers are of no use to a person.
+        // `3340; 1259 16390 TABLE orders app_owner`: a reader does not need the numbers.
         let words: Vec<&str> = named.split_whitespace().skip(3).collect();
         *entry = words.join(" ");
         return None;
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_databases_own_code_raises_is_marked() {
+    fn errors_raised_by_code_of_the_database_are_marked() {
         let mut psql = Gather::default();
         let lines = [
             "psql:<stdin>:3: ERROR:  23505: card 4111 is taken",
@@ -485,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_machine_is_to_blame_for_the_machine() {
+    fn an_error_of_the_machine_is_not_one_of_the_backup() {
         let message = |sqlstate: &str, raw: &str, raised| Message {
             sqlstate: sqlstate.to_owned(),
             raw: raw.to_owned(),

@@ -17,40 +17,40 @@ use crate::redact::Redactor;
 use crate::server::{ServerError, ThrowawayServer};
 use settings::Restore;
 
-/// Limit of a restore when the scenario gives none.
+/// Limit of a restore when the scenario sets none.
 const WITHIN: Duration = Duration::from_secs(6 * 3600);
 
-/// What a restore did.
+/// The result of a restore.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreLog {
     /// For the reports.
     pub facts: RestoreFacts,
     /// Databases that the backup was restored into, in order.
     pub databases: Vec<String>,
-    /// The database that checks look at when they name none, if there can be no doubt.
+    /// The default database of checks, if it is unambiguous.
     pub database: Option<String>,
     /// Statements that failed.
     pub errors: Vec<Finding>,
-    /// Where the errors were that the scenario tolerates.
+    /// Places of the errors that the scenario tolerates.
     pub tolerated: Vec<ToleratedAt>,
-    /// Why the restore cannot be judged: this machine or this server is at fault, not the backup.
+    /// Why the restore has no result: an error of this machine or this server, not of the backup.
     pub unable: Vec<Finding>,
 }
 
-/// Where an error was that the scenario tolerates.
+/// Place of an error that the scenario tolerates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToleratedAt {
     /// The dump, by its name in the backup.
     pub part: String,
-    /// Line where its statement ends; 0 in an archive.
+    /// Line where its statement ends; 0 for an archive.
     pub line: u64,
     /// Entry of the table of contents, as pg_restore names it: kind, name, owner.
     pub entry: String,
-    /// Why the scenario lets it pass.
+    /// The reason in the scenario.
     pub reason: String,
 }
 
-/// What the restore of one dump did.
+/// The result of restoring one dump.
 #[derive(Debug, Default)]
 struct PartLog {
     tolerated_at: Vec<ToleratedAt>,
@@ -60,7 +60,7 @@ struct PartLog {
 }
 
 impl RestoreLog {
-    /// Adds what one dump of the backup did; `within` names it where there are several.
+    /// Adds the result of one dump; `within` names the dump where there are several.
     fn add(&mut self, part: PartLog, within: Option<&str>) {
         let name = |finding: Finding| match within {
             None => finding,
@@ -93,7 +93,7 @@ impl RestoreLog {
     }
 }
 
-/// Why there is no log to judge. It says nothing about the backup.
+/// Why a restore has no log. It says nothing about the backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct RestoreError {
@@ -126,10 +126,10 @@ impl From<ServerError> for RestoreError {
     }
 }
 
-/// Restores the backup, dump by dump, each by the method that its format asks for.
+/// Restores the backup, dump by dump, each with the method for its format.
 ///
 /// # Errors
-/// When it could not be tried to the end: no client program, out of time, the server is gone.
+/// When it could not be completed: no client program, timeout, the server is gone.
 pub async fn restore(
     server: &ThrowawayServer,
     backup: &Backup,
@@ -179,12 +179,12 @@ pub async fn restore(
         Ok(result) => result,
         Err(_) => Err(
             RestoreError::new(format!("the restore did not end within {within:?}"))
-                .hint("raise `timeout` in `[restore]`, or look at what the server waits for"),
+                .hint("raise `timeout` in `[restore]`, or find out what the server waits for"),
         ),
     }
 }
 
-/// What every method needs beside the dump.
+/// What every method requires in addition to the dump.
 struct Work<'a> {
     server: &'a ThrowawayServer,
     settings: &'a Restore,
@@ -192,21 +192,21 @@ struct Work<'a> {
     listener: &'a Listener,
 }
 
-/// Makes the roles that the scenario knows to be missing: without a right or a membership, and
-/// without a login where nobody needs to come in.
+/// Creates the roles that the scenario lists as missing: without privileges and memberships, and
+/// with LOGIN only for `login-roles`.
 async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), RestoreError> {
     let without = settings.create_roles.iter().map(|role| (role, false));
     let with = settings.login_roles.iter().map(|role| (role, true));
     for (role, login) in without.chain(with) {
         server.create_role(role, login).await.map_err(|error| {
-            RestoreError::new(format!("cannot make the role `{role}`: {error}"))
-                .hint("leave out of `create-roles` and `login-roles` what the backup or the server makes itself")
+            RestoreError::new(format!("cannot create the role `{role}`: {error}"))
+                .hint("remove from `create-roles` and `login-roles` the roles that the backup or the server creates")
         })?;
     }
     Ok(())
 }
 
-/// Makes the database for a dump that connects to none itself; gives where the restore begins.
+/// Creates the database for a dump that connects to none itself; returns the database to begin in.
 async fn make_database(
     server: &ThrowawayServer,
     part: &Part,
@@ -224,7 +224,7 @@ async fn make_database(
         .create_database(&name, encoding)
         .await
         .map_err(|error| {
-            RestoreError::new(format!("cannot make the database `{name}`: {error}"))
+            RestoreError::new(format!("cannot create the database `{name}`: {error}"))
         })?;
     Ok(name)
 }

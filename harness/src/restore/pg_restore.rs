@@ -1,5 +1,5 @@
-//! Archives by `pg_restore` of the server's own version. Whether one is whole, and how many rows it
-//! holds, was found out before: `pg_restore --list` accepts one that is cut off.
+//! Restores archives with `pg_restore` of the version of the server. Whether an archive is complete, and
+//! how many rows it contains, is known before: `pg_restore --list` accepts a truncated one.
 
 use std::time::{Duration, Instant};
 
@@ -80,13 +80,13 @@ pub(super) async fn restore(
     let (mut errors, unable) = messages.findings(redactor, |message| {
         (!message.command.is_empty()).then(|| summarise(&message.command))
     });
-    let told = messages.count
+    let printed = messages.count
         + messages
             .tolerated
             .iter()
             .map(|entry| entry.times)
             .sum::<u64>();
-    if !came_to_the_end(code, ignored, told) {
+    if !is_complete(code, ignored, printed) {
         let finding = Finding::new(
             "pg_restore ends with code 0",
             format!(
@@ -94,7 +94,9 @@ pub(super) async fn restore(
                 code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"))
             ),
         );
-        errors.push(finding.hint("it was killed or gave up: look at the messages beside this one and at the machine's memory"));
+        errors.push(finding.hint(
+            "it was killed or gave up: see the other messages and the memory of the machine",
+        ));
     }
     let facts = RestoreFacts {
         method: match jobs {
@@ -115,18 +117,18 @@ pub(super) async fn restore(
     })
 }
 
-/// Whether pg_restore went through the whole archive, and every error that it counts was told.
+/// Whether pg_restore read the whole archive, and every error that it counts was printed.
 ///
-/// It ends with 0 after no error, and says at its very end how many it ignored. One that was killed
-/// says nothing, however harmless the messages before were.
-fn came_to_the_end(code: Option<i64>, ignored: Option<u64>, told: u64) -> bool {
+/// Without an error it ends with 0; otherwise its last line contains the number of ignored errors. If
+/// it was killed, that line is missing.
+fn is_complete(code: Option<i64>, ignored: Option<u64>, printed: u64) -> bool {
     match ignored {
-        Some(ignored) => ignored <= told,
+        Some(ignored) => ignored <= printed,
         None => code == Some(0),
     }
 }
 
-/// Tells the first object that comes after all data.
+/// Whether a line names an object that comes after all data.
 fn is_post_data(line: &str) -> bool {
     [
         "creating CONSTRAINT",
@@ -173,12 +175,12 @@ mod tests {
     #[case(Some(1), None, 1, false)]
     #[case(Some(137), None, 1, false)]
     #[case(None, None, 1, false)]
-    fn the_end_is_told_not_guessed(
+    fn the_end_is_read_not_guessed(
         #[case] code: Option<i64>,
         #[case] ignored: Option<u64>,
-        #[case] told: u64,
+        #[case] printed: u64,
         #[case] whole: bool,
     ) {
-        assert_eq!(came_to_the_end(code, ignored, told), whole);
+        assert_eq!(is_complete(code, ignored, printed), whole);
     }
 }

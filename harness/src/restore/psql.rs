@@ -1,9 +1,9 @@
-//! Plain SQL by `psql` of the server's own version: the runbook's `gunzip -c FILE | psql`, watched.
+//! Restores plain SQL with `psql` of the version of the server, as in `gunzip -c FILE | psql`.
 //!
-//! The file is decompressed here and streamed into psql, so that memory stays flat and progress is
-//! known. Three queries with an unguessable word are put between its statements, on lines that are
-//! there anyway: they time the phases, and the last one shows that psql came to the end. Behind it
-//! comes an error of our own with that word: when it is heard, so was every message before it.
+//! The file is decompressed here and streamed into psql, so that memory use is constant and progress
+//! is known. Three queries with a random word are inserted between its statements, on existing lines:
+//! they time the phases, and the last one proves that psql reached the end. It is followed by a
+//! deliberate error with that word: once it is read, so is every message before it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -53,19 +53,19 @@ pub(super) async fn restore(
     });
     let total = part.unpacked_bytes;
     let write = async {
-        let (mut bytes, mut told) = (0_u64, Instant::now());
+        let (mut bytes, mut reported) = (0_u64, Instant::now());
         while let Some(chunk) = receiver.recv().await {
-            // psql may leave early: its messages say why.
+            // psql may end early: its messages give the reason.
             if stdin.write_all(&chunk).await.is_err() {
                 break;
             }
             bytes += chunk.len() as u64;
-            if told.elapsed() > Duration::from_millis(200) {
+            if reported.elapsed() > Duration::from_millis(200) {
                 listener(Event::Restored {
                     bytes: bytes.min(total),
                     total,
                 });
-                told = Instant::now();
+                reported = Instant::now();
             }
         }
         // Closes the channel, so that the reading thread ends too.
@@ -75,7 +75,7 @@ pub(super) async fn restore(
     };
     let mut marks = Vec::new();
     let watch = async {
-        // Bytes, not text: what a dump selects may be in any encoding, and must not end the reading.
+        // Bytes, not text: what a dump selects may be in any encoding, and must not stop the reader.
         let mut lines = AsyncBufReader::new(client.stdout).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
             let line = String::from_utf8_lossy(&line);
@@ -129,7 +129,7 @@ pub(super) async fn restore(
     let reached_end = marks.iter().any(|(mark, _)| mark == "end");
     match pumped {
         Ok(digest) if digest == part.sha256 => {}
-        // A reader that stopped early has no digest: psql's own messages tell why.
+        // A reader that stopped early has no digest: the messages of psql give the reason.
         Ok(_) if !reached_end => {}
         Ok(_) => unable.push(
             Finding::about(
@@ -147,10 +147,11 @@ pub(super) async fn restore(
         }
     }
     if reached_end && !heard_to_the_end && errors.is_empty() {
-        // What was not heard may have been an error.
+        // A message that was not read may have been an error.
         return Err(
-            RestoreError::new("psql's messages did not come through to their end")
-                .hint("run the drill again; if it stays, look at the container engine's own log"),
+            RestoreError::new("the messages of psql were not received completely").hint(
+                "run the drill again; if it happens again, see the log of the container engine",
+            ),
         );
     }
     if !reached_end && errors.is_empty() && unable.is_empty() {
@@ -158,16 +159,18 @@ pub(super) async fn restore(
         match server.ended().await {
             Some(why) => {
                 return Err(RestoreError::new(format!(
-                    "the server ended during the restore: {why}"
+                    "the server stopped during the restore: {why}"
                 )));
             }
             None => errors.push(
                 Finding::about(
                     "the restore",
                     "psql runs to the end of the dump",
-                    format!("it ended before, with {code}"),
+                    format!("it ended before that, with {code}"),
                 )
-                .hint("something at the end of the dump is not closed, or psql was killed"),
+                .hint(
+                    "a statement or quote is not closed at the end of the dump, or psql was killed",
+                ),
             ),
         }
     }
@@ -191,7 +194,7 @@ pub(super) async fn restore(
     })
 }
 
-/// The command: no start-up file, every message with SQLSTATE, nothing stops at an error.
+/// The command: no start-up file, every message with SQLSTATE, no stop at an error.
 fn psql(database: &str) -> Client {
     let arguments = [
         "--no-psqlrc",
@@ -213,7 +216,7 @@ fn psql(database: &str) -> Client {
     }
 }
 
-/// Times of the phases, by the marks that psql printed.
+/// Times of the phases, from the marks that psql printed.
 fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
     let at = |name: &str| {
         marks
@@ -240,8 +243,8 @@ fn phases(marks: &[(String, Duration)], whole: Duration) -> Vec<Phase> {
         .collect()
 }
 
-/// Sends the whole dump with its marks; gives the digest of the file as it lies. It is run on a thread
-/// of its own.
+/// Sends the whole dump with its marks; returns the digest of the file as stored. Runs on a separate
+/// thread.
 fn pump(part: &Part, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<String> {
     let mut content = part.open().map_err(|error| error.trouble)?;
     let mark = |name: &str| format!("SELECT '{word}-{name}';");
@@ -288,14 +291,14 @@ fn pump(part: &Part, word: &str, sender: &mpsc::Sender<Bytes>) -> io::Result<Str
         }
     };
     if copy(&mut content)? {
-        // Whether psql still listens shows in what it prints.
+        // Whether psql still reads is visible in its output.
         let heard = format!("SELECT \"{word}-heard\";");
         let _ = sender.blocking_send(Bytes::from(format!("\n{}\n{heard}\n", mark("end"))));
     }
     Ok(content.end()?.file.sha256)
 }
 
-/// Finds the statements that end in the lines of the errors, shortened to what holds no value.
+/// Finds the statements that end in the lines of the errors, shortened so that they contain no value.
 async fn statements(part: &Part, errors: &[Message]) -> Vec<(u64, String)> {
     let wanted: BTreeSet<u64> = errors.iter().map(|error| error.line).collect();
     let part = part.clone();
@@ -311,7 +314,7 @@ async fn statements(part: &Part, errors: &[Message]) -> Vec<(u64, String)> {
 }
 
 /// Reads until the last wanted line and names the statement that each of them belongs to. Rows belong
-/// to their COPY: an error in one of them is told for the line that ends them.
+/// to their COPY: an error in one of them is reported for the line that ends them.
 fn find_statements(
     mut lexer: Lexer<impl io::BufRead>,
     wanted: &BTreeSet<u64>,
@@ -368,7 +371,7 @@ fn find_statements(
     Ok(found)
 }
 
-/// As much of a statement as its summary may need.
+/// The part of a statement that its summary may need.
 fn beginning(text: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&text[..text.len().min(2000)])
 }
@@ -382,7 +385,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// Shortens a statement to its first words: no literal, no list of columns, no body. Text that does
-/// not begin like a statement may be rows whose COPY was lost, so nothing of it is shown.
+/// not begin like a statement may be rows whose COPY is missing, so nothing of it is shown.
 pub(super) fn summarise(text: &str) -> String {
     let end = text.find(['(', '\'', '$', ';', '=']).unwrap_or(text.len());
     let words: Vec<&str> = text[..end].split_whitespace().collect();
@@ -427,12 +430,15 @@ mod tests {
     #[case("SET app.key TO abc;", "`SET app.key` succeeds")]
     #[case("CREATE ROLE a PASSWORD abc;", "`CREATE ROLE a PASSWORD` succeeds")]
     #[case("INSERT INTO t VALUES ('secret');", "`INSERT INTO t VALUES` succeeds")]
-    fn statements_are_shortened_to_what_holds_no_value(#[case] text: &str, #[case] short: &str) {
+    fn statements_are_shortened_so_that_they_contain_no_value(
+        #[case] text: &str,
+        #[case] short: &str,
+    ) {
         assert_eq!(summarise(text), short);
     }
 
     #[test]
-    fn errors_are_told_with_their_statement() {
+    fn errors_are_reported_with_their_statement() {
         let sql = "SET a = 1;\nCREATE TABLE t\n  (a int);\nCOPY t (a) FROM stdin;\n1\nx\n\\.\nSELECT\n 1;\n";
         let wanted = BTreeSet::from([1, 3, 6, 7, 9]);
         let found = find_statements(Lexer::new(sql.as_bytes()), &wanted).unwrap();

@@ -1,13 +1,13 @@
-//! Which database each dump of a backup goes into.
+//! Which database each dump of a backup is restored into.
 
 use super::settings::Restore;
 use crate::backup::{Backup, Part};
 use crate::outcome::Finding;
 
-/// Where a dump without a name of its own goes.
+/// The database for a dump that names none.
 const UNNAMED: &str = "restored";
 
-/// The database that is made for a dump; `None` for one that connects to where it belongs.
+/// The database to create for a dump; `None` for a dump that connects to its database itself.
 #[must_use]
 pub fn database_of(part: &Part, settings: &Restore) -> Option<String> {
     if !part.contents.connects.is_empty() || part.is_globals() {
@@ -39,8 +39,8 @@ pub fn databases(backup: &Backup, settings: &Restore) -> Vec<String> {
     all
 }
 
-/// What cannot be restored as the scenario has it: two dumps for one database, a database for a dump
-/// that is not there.
+/// Errors in the databases that the scenario assigns: two dumps for one database, a database for a
+/// dump that does not exist.
 #[must_use]
 pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -55,10 +55,10 @@ pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
             findings.push(
                 Finding::about(
                     &part.name,
-                    "a database of its own",
-                    format!("it goes into `{database}`, as {} does", other.name),
+                    "a separate database",
+                    format!("it is restored into `{database}`, like {}", other.name),
                 )
-                .hint("say where each goes: `[restore] databases = { \"FILE\" = \"DATABASE\" }`"),
+                .hint("assign a database to each: `[restore] databases = { \"FILE\" = \"DATABASE\" }`"),
             );
         }
     }
@@ -68,10 +68,10 @@ pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
             findings.push(
                 Finding::about(
                     name,
-                    "a dump of the bundle, as `databases` in `[restore]` says",
-                    format!("the backup holds {}", names.join(", ")),
+                    "a dump of the bundle with this name, which `databases` in `[restore]` names",
+                    format!("the backup contains {}", names.join(", ")),
                 )
-                .hint("correct the name, folders included"),
+                .hint("correct the name, including its folders"),
             );
         }
     }

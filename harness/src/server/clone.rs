@@ -1,17 +1,17 @@
-//! A copy of a restored database, for what must be free to write in it.
+//! A copy of a restored database, for checks that write.
 
 use super::ThrowawayServer;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::sql::{quote_ident, quote_literal};
 
-/// A copy of a database. It goes by [`DatabaseCopy::remove`], or with its server.
+/// A copy of a database. [`DatabaseCopy::remove`] drops it; otherwise it is destroyed with its server.
 #[derive(Debug)]
 pub struct DatabaseCopy {
-    /// Its name.
+    /// Name of the copy.
     pub name: String,
 }
 
-/// What a template does not carry over: settings, rights and owner of the database itself.
+/// Copies what `CREATE DATABASE … TEMPLATE` does not: settings, privileges and owner of the database.
 const CARRY_OVER: &[&str] = &[
     "INSERT INTO pg_catalog.pg_db_role_setting (setdatabase, setrole, setconfig)
      SELECT c.oid, s.setrole, s.setconfig
@@ -22,30 +22,30 @@ const CARRY_OVER: &[&str] = &[
        FROM pg_catalog.pg_database d WHERE d.datname = {from} AND c.datname = {to}",
 ];
 
-/// Ends the sessions that programs have left in the copy.
+/// Ends the sessions that programs left open in the copy.
 const END_SESSIONS: &str = "
 SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
  WHERE datname = {to} AND pid <> pg_catalog.pg_backend_pid()";
 
 impl DatabaseCopy {
-    /// Copies a database, which nobody may be connected to.
+    /// Copies a database, which must have no sessions.
     ///
     /// # Errors
-    /// The server's: somebody is connected, the disk is full.
+    /// Errors of the server: the database has sessions, the disk is full.
     pub async fn of(
         server: &ThrowawayServer,
         database: &str,
         terms: &Terms,
     ) -> Result<Self, DatabaseError> {
         let name = format!("redrill_copy_of_{database}");
-        // Identifiers are cut at 63 bytes, in the middle of what would tell two databases apart.
+        // Identifiers are truncated to 63 bytes, which could make two names equal.
         let name = match name.char_indices().nth(40) {
             Some((at, _)) => format!("{}_{:x}", &name[..at], hash(database)),
             None => name,
         };
         let mut session = Session::superuser(server.endpoint(), "template1", terms).await?;
         let copy = Self { name };
-        // One that an interrupted check has left behind.
+        // An interrupted check may have left one.
         copy.drop_by(&mut session).await?;
         let create = format!(
             "CREATE DATABASE {} TEMPLATE {}",
@@ -66,7 +66,7 @@ impl DatabaseCopy {
     /// Removes the copy.
     ///
     /// # Errors
-    /// The server's.
+    /// Errors of the server.
     pub async fn remove(self, server: &ThrowawayServer) -> Result<(), DatabaseError> {
         let terms = Terms::default();
         let mut session = Session::superuser(server.endpoint(), "template1", &terms).await?;
@@ -84,7 +84,7 @@ impl DatabaseCopy {
     }
 }
 
-/// A short number that tells names apart.
+/// A short number that makes names unique.
 fn hash(text: &str) -> u32 {
     text.bytes().fold(2_166_136_261, |hash: u32, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(16_777_619)

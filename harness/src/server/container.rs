@@ -1,7 +1,7 @@
 //! The container provider: testcontainers starts it, without a network, capabilities or a shell.
 //!
-//! The container runs `initdb` and `postgres` directly, as the image's `postgres` user; the image's
-//! own entrypoint is not used, since its temporary server and its checks cost half a second.
+//! The container runs `initdb` and `postgres` directly, as the user `postgres` of the image; the
+//! entrypoint of the image is not used, since its temporary server takes half a second.
 
 use std::collections::HashMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -32,20 +32,20 @@ use crate::outcome::ServerFacts;
 use crate::redact::Secret;
 use crate::units::show_bytes;
 
-/// Where the socket's folder is inside.
+/// Folder of the socket inside the container.
 const SOCKET: &str = "/redrill/socket";
-/// Where the folders of the backup's archives are inside, by their number.
+/// Folders of the archives of the backup inside the container, by number.
 const BACKUP: &str = "/redrill/backup";
-/// The home of the data: owned by `postgres` in every Postgres image, also on a fresh volume.
+/// Data directory: owned by `postgres` in every Postgres image, also on a fresh volume.
 const HOME: &str = "/var/lib/postgresql";
-/// The newest major version that is looked for when a backup wants an older one.
+/// The newest major version that is tried when there is no image for that of the backup.
 const NEWEST_MAJOR: u32 = 18;
-/// Without a limit of the scenario's.
+/// Process limit when the scenario sets none.
 const PIDS: u32 = 512;
-/// How long the engine may take for a single answer.
+/// Timeout of a single request to the engine.
 const ENGINE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Makes the cluster and becomes the server. `$1` is the superuser; the rest are the server's arguments.
+/// Creates the cluster and executes the server. `$1` is the superuser; the rest are arguments of the server.
 const START: &str = r#"
 set -e
 bin=$(dirname "$(readlink -f "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)")")
@@ -82,7 +82,7 @@ struct Container {
     image: String,
     image_id: String,
     socket: PathBuf,
-    /// Folders of the backup's archives.
+    /// Folders of the archives of the backup.
     folders: Vec<PathBuf>,
     memory: u64,
     shm: u64,
@@ -96,7 +96,7 @@ struct Container {
     container: Option<ContainerAsync<GenericImage>>,
 }
 
-/// Gives an empty machine: an engine that answers, and an image that is there. Never pulls.
+/// Returns an empty machine: an engine that answers, and a local image. Never pulls.
 pub(super) async fn provide(
     server: &settings::Server,
     container: &settings::Container,
@@ -111,7 +111,7 @@ pub(super) async fn provide(
         .memory
         .map_or(machine_memory / 4 * 3, |size| size.0);
     let storage = container.storage.unwrap_or({
-        // A restored database takes up to some three times its dump, indexes included.
+        // A restored database takes up to about three times the size of its dump, with indexes.
         let in_memory = wanted.bytes.saturating_mul(4) < memory / 4;
         if in_memory {
             settings::Storage::Memory
@@ -122,10 +122,12 @@ pub(super) async fn provide(
     let socket = run.folder.join("socket");
     std::fs::create_dir(&socket)
         .and_then(|()| {
-            // The image's `postgres` has a number of its own; the run's folder above lets only us in.
+            // `postgres` in the image has another uid; the folder of the run above is closed to others.
             std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777))
         })
-        .map_err(|error| ServerError::new(format!("cannot make {}: {error}", socket.display())))?;
+        .map_err(|error| {
+            ServerError::new(format!("cannot create {}: {error}", socket.display()))
+        })?;
     let by_port = match container.reach {
         Some(reach) => reach == settings::Reach::Port,
         None => !sockets_cross(&docker).await,
@@ -153,8 +155,7 @@ pub(super) async fn provide(
 
 /// Finds an engine that answers.
 async fn engine() -> Result<Docker, ServerError> {
-    let hint =
-        "start the container engine, or let redrill use it: add your user to the group `docker`";
+    let hint = "start the container engine, or allow redrill to use it: add your user to the group `docker`";
     let docker = docker_client_instance()
         .await
         .map_err(|error| ServerError::new(format!("no container engine: {error}")).hint(hint))?;
@@ -168,7 +169,8 @@ async fn engine() -> Result<Docker, ServerError> {
     }
 }
 
-/// Whether a unix socket made in a container can be used from here: not through a virtual machine.
+/// Whether a unix socket created in a container can be used from here; not if the engine runs in a
+/// virtual machine.
 async fn sockets_cross(docker: &Docker) -> bool {
     match docker.info().await {
         Ok(info) => !info
@@ -178,7 +180,7 @@ async fn sockets_cross(docker: &Docker) -> bool {
     }
 }
 
-/// Takes the image that the scenario names, or the one for the backup's major version or the next.
+/// Selects the image that the scenario names, or one for the major version of the backup or the next.
 async fn image(
     docker: &Docker,
     container: &settings::Container,
@@ -216,7 +218,7 @@ async fn image(
     )))
 }
 
-/// Memory of this machine in bytes; 4 GiB when it cannot be told.
+/// Memory of this machine in bytes; 4 GiB if unknown.
 fn memory_of_this_machine() -> u64 {
     std::fs::read_to_string("/proc/meminfo")
         .ok()
@@ -239,7 +241,7 @@ fn folders_of(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 impl Container {
-    /// Everything that testcontainers has no word for.
+    /// Options that testcontainers has no method for.
     fn host_config(&self) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
         let (memory, pids, storage, by_port) = (self.memory, self.pids, self.storage, self.by_port);
         let mut mounts = vec![bind(&self.socket, SOCKET, false)];
@@ -247,7 +249,7 @@ impl Container {
             mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
         }
         if storage == settings::Storage::Volume {
-            // Without a source it is anonymous, and goes with the container.
+            // Without a source it is anonymous, and is removed with the container.
             mounts.push(Mount {
                 typ: Some(MountType::VOLUME),
                 target: Some(HOME.to_owned()),
@@ -256,7 +258,7 @@ impl Container {
         }
         move |config: &mut HostConfig| {
             config.memory = i64::try_from(memory).ok();
-            // No swap beside it: a drill that swaps measures the disk.
+            // No additional swap: a drill that swaps measures the disk.
             config.memory_swap = config.memory;
             config.pids_limit = Some(i64::from(pids));
             config.mounts = Some(mounts.clone());
@@ -325,7 +327,7 @@ impl Container {
             .ok_or_else(|| ServerError::new("the container was not started"))
     }
 
-    /// The end of the container's output: the server's log.
+    /// The end of the output of the container, which is the log of the server.
     async fn log(&self) -> String {
         let Ok(id) = self.id() else {
             return String::new();
@@ -376,7 +378,7 @@ impl Container {
         else {
             return Err(ServerError::new("the engine did not attach to the program"));
         };
-        // The engine gives both streams as one; they are taken apart here.
+        // The engine returns both streams as one; they are separated here.
         let (stdout, mut to_stdout) = tokio::io::duplex(64 * 1024);
         let (stderr, mut to_stderr) = tokio::io::duplex(64 * 1024);
         let pump = tokio::spawn(async move {
@@ -430,13 +432,12 @@ impl Machine for Container {
                 ServerError::new(format!("the engine cannot start the container: {error}"))
             })?;
         let address = if self.by_port {
-            let ports = container
-                .ports()
-                .await
-                .map_err(|error| ServerError::new(format!("the engine names no port: {error}")))?;
+            let ports = container.ports().await.map_err(|error| {
+                ServerError::new(format!("the engine reports no port: {error}"))
+            })?;
             let port = ports
                 .map_to_host_port_ipv4(5432)
-                .ok_or_else(|| ServerError::new("the engine names no port"))?;
+                .ok_or_else(|| ServerError::new("the engine reports no port"))?;
             Address::Loopback(port)
         } else {
             Address::Socket(self.socket.clone())
@@ -484,11 +485,11 @@ impl Machine for Container {
             line.strip_prefix("redrill-bin ")
                 .map(|bin| bin.trim().to_owned())
         });
-        // Root without capabilities still owns these files, and may close them to everybody else.
+        // Root without capabilities still owns these files, and may deny them to all other users.
         let mut command: Vec<String> = ["chmod", "-f", "0700"].map(str::to_owned).into();
         command.extend(SHELLS.iter().map(|shell| (*shell).to_owned()));
         let mut process = self.exec(command, "0", Vec::new(), false).await?;
-        // Absent ones make it end with 1; that the shell is closed is tried, not believed.
+        // Missing files make it end with 1; that the shell is denied is tested, not assumed.
         process.end.wait().await?;
         let command = ["/bin/sh", "-c", "exit 0"].map(str::to_owned).into();
         let closed = match self.exec(command, "postgres", Vec::new(), false).await {
@@ -499,7 +500,7 @@ impl Machine for Container {
             Ok(())
         } else {
             Err(ServerError::new(
-                "the shell of the image cannot be closed to the server",
+                "the server can still execute the shell of the image",
             ))
         }
     }
@@ -543,7 +544,7 @@ impl Machine for Container {
                     )));
                 };
                 command.push(format!("{BACKUP}/{number}/{}", name.to_string_lossy()));
-                // A backup that only its owner may read is read as its owner.
+                // A backup that only its owner may read is read with the uid of the owner.
                 (format!("{}:{}", metadata.uid(), metadata.gid()), false)
             }
         };
@@ -551,13 +552,13 @@ impl Machine for Container {
     }
 
     async fn stop(&mut self) -> Result<(), ServerError> {
-        // Dropping the handle would remove it a second time, in the background.
+        // Dropping the handle would remove it again, in the background.
         if let Some(container) = self.container.take() {
             container.rm().await.map_err(|error| {
                 ServerError::new(format!("cannot remove the container: {error}"))
             })?;
         }
-        // Also one whose creation was interrupted before its handle came back.
+        // Including one whose creation was interrupted before its handle was returned.
         let failed = remove_labelled(&self.docker, &[format!("{LABEL_RUN}={}", self.run)], |_| {
             true
         })
@@ -583,27 +584,27 @@ impl Machine for Container {
             match self.storage {
                 settings::Storage::Memory => "data in memory".to_owned(),
                 settings::Storage::Volume => {
-                    "data on a volume that goes with the container".to_owned()
+                    "data on a volume that is removed with the container".to_owned()
                 }
             },
         ];
         if !self.folders.is_empty() {
-            isolation.push("the backup's folder is mounted read-only".to_owned());
+            isolation.push("the folder of the backup is mounted read-only".to_owned());
         }
         let mut weaknesses = Vec::new();
         if self.by_port {
             weaknesses.push(
-                "reached by a port on 127.0.0.1: the container has a network, so the backup's code could reach it too"
+                "connected by a port on 127.0.0.1: the container has a network, which code of the backup could use too"
                     .to_owned(),
             );
             weaknesses.push(
-                "reached by a port: roles are taken on without a login, so their own settings (`ALTER ROLE … SET`) do not act"
+                "connected by a port: roles are assumed without a login, so their settings (`ALTER ROLE … SET`) have no effect"
                     .to_owned(),
             );
         } else {
             isolation.insert(
                 0,
-                "no network at all; reached by a unix socket in a private folder".to_owned(),
+                "no network; connected by a unix socket in a private folder".to_owned(),
             );
         }
         ServerFacts {
@@ -633,13 +634,13 @@ struct ContainerEnd {
 #[async_trait]
 impl ClientEnd for ContainerEnd {
     async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
-        // The engine answers before the program runs, and says until then that it does not run: only
-        // when its streams are closed has it begun.
+        // The engine answers before the program runs, and reports until then that it does not run: it
+        // has certainly started only when its streams are closed.
         if !self.pump.is_finished() {
             let _ = (&mut self.pump).await;
         }
-        // The engine may close them a moment before it knows the code; a program may also close them
-        // and go on for long.
+        // The engine may close them shortly before it knows the code; a program may also close them
+        // and run for a long time.
         let mut pause = Duration::from_millis(2);
         loop {
             let exec = self
@@ -664,7 +665,7 @@ impl Drop for ContainerEnd {
     }
 }
 
-/// Removes containers with all the given labels for which `is_dead` holds; ids and failures.
+/// Removes containers with all the given labels for which `is_dead` is true; returns ids and errors.
 async fn remove_labelled(
     docker: &Docker,
     labels: &[String],
@@ -681,7 +682,7 @@ async fn remove_labelled(
         Err(error) => {
             return (
                 removed,
-                vec![format!("the engine does not list its containers: {error}")],
+                vec![format!("the engine cannot list its containers: {error}")],
             );
         }
     };
@@ -698,7 +699,7 @@ async fn remove_labelled(
             .build();
         match docker.remove_container(&id, Some(options)).await {
             Ok(()) => removed.push(id),
-            // 404: somebody else removed it; 409: the engine is removing it already.
+            // 404: it was removed meanwhile; 409: the engine is removing it already.
             Err(testcontainers::bollard::errors::Error::DockerResponseServerError {
                 status_code: 404 | 409,
                 ..
@@ -712,7 +713,7 @@ async fn remove_labelled(
     (removed, failed)
 }
 
-/// Removes the containers of one run; what could not be removed.
+/// Removes the containers of one run; returns what could not be removed.
 pub(super) async fn forget(run: &str) -> Vec<String> {
     match tokio::time::timeout(ENGINE_WITHIN, engine()).await {
         Ok(Ok(docker)) => {
@@ -740,7 +741,7 @@ pub(super) async fn sweep(work: &Work) -> (Vec<String>, Vec<String>) {
     .await
 }
 
-/// Says whether an engine answers, and which images are there.
+/// Reports whether an engine answers, and which images it has.
 pub(super) async fn availability() -> Availability {
     let (mut found, mut hint, mut usable) = (Vec::new(), None, false);
     match engine().await {
@@ -767,7 +768,7 @@ pub(super) async fn availability() -> Availability {
                 }
             }
             if !usable {
-                found.push("no Postgres image is there".to_owned());
+                found.push("no Postgres image is on this machine".to_owned());
                 hint = Some("`ci/image.sh 17`, or `docker pull postgres:17`".to_owned());
             }
         }

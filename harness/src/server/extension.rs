@@ -1,4 +1,4 @@
-//! Where an extension comes from: the package, or the image, that has it.
+//! The package or the image that contains an extension.
 
 /// Debian and PGDG package names that are not `postgresql-<major>-<extension>`.
 const PACKAGES: &[(&str, &str)] = &[
@@ -19,7 +19,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("pltcl", "pltcl"),
 ];
 
-/// Extensions that come with Postgres itself, in the server's package or in `postgresql-contrib`.
+/// Extensions that are part of Postgres, in the package of the server or in `postgresql-contrib`.
 const CONTRIB: &[&str] = &[
     "adminpack",
     "amcheck",
@@ -70,7 +70,7 @@ const CONTRIB: &[&str] = &[
     "xml2",
 ];
 
-/// Names the packages of extensions, those that come with Postgres as one.
+/// Lists the packages of extensions; those that are part of Postgres are one package.
 #[must_use]
 pub fn packages(major: u32, extensions: &[&str]) -> String {
     let mut packages: Vec<String> = Vec::new();
@@ -88,13 +88,13 @@ pub fn packages(major: u32, extensions: &[&str]) -> String {
     packages.join(" ")
 }
 
-/// Says what to install so that a server of `major` has the extensions.
+/// What to install so that a server of version `major` has the extensions.
 #[must_use]
 pub fn remedy(provider: &str, major: u32, missing: &[&str]) -> String {
     let packages = packages(major, missing);
     if provider == "local" {
         format!(
-            "`apt-get install {packages}`, or pin `[server.container]` with an image that has them"
+            "`apt-get install {packages}`, or set `[server.container]` to an image that has them"
         )
     } else {
         format!(

@@ -21,7 +21,7 @@ use crate::process::{self, Input, Program, Running};
 use crate::redact::Secret;
 use crate::sandbox::{Sandbox, Strength};
 
-/// Folders where distributions put the programs of a server.
+/// Folders in which distributions install the programs of a server.
 const FOLDERS: &[&str] = &[
     "/usr/lib/postgresql",
     "/usr/local/pgsql",
@@ -38,7 +38,7 @@ struct Installation {
     major: u32,
     /// The folder of `initdb` and `postgres`.
     bin: PathBuf,
-    /// What `postgres --version` says.
+    /// Output of `postgres --version`.
     version: String,
 }
 
@@ -56,7 +56,7 @@ struct Local {
     server: Option<Mutex<Running>>,
 }
 
-/// Gives an empty machine: the fitting programs, and a private folder for them.
+/// Returns an empty machine: suitable programs, and a private folder for them.
 pub(super) async fn provide(
     server: &settings::Server,
     local: &settings::Local,
@@ -84,7 +84,7 @@ pub(super) async fn provide(
                 None => Ok(()),
             })
             .map_err(|error| {
-                ServerError::new(format!("cannot make {}: {error}", path.display()))
+                ServerError::new(format!("cannot create {}: {error}", path.display()))
             })?;
     }
     let socket = folder.join("socket/.s.PGSQL.5432");
@@ -111,7 +111,7 @@ pub(super) async fn provide(
     }))
 }
 
-/// Takes the programs that the scenario names, or the ones that fit the backup best.
+/// Selects the programs that the scenario names, or the most suitable ones for the backup.
 async fn choose(
     local: &settings::Local,
     wanted: &Wanted,
@@ -124,14 +124,14 @@ async fn choose(
     );
     if let Some(bin) = &local.bin {
         return inspect(bin, run).await.ok_or_else(|| {
-            ServerError::new(format!("{} does not hold a Postgres server", bin.display())).hint(
-                "`bin` is the folder of `initdb` and `postgres`, as in /usr/lib/postgresql/17/bin",
+            ServerError::new(format!("{} does not contain a Postgres server", bin.display())).hint(
+                "`bin` is the folder of `initdb` and `postgres`, such as /usr/lib/postgresql/17/bin",
             )
         });
     }
     let found = installations(path, run).await;
     let least = wanted.major.unwrap_or(0);
-    // A dump goes into its own version or a newer one; the nearest is the most like production.
+    // A dump restores on its version or a newer one; the nearest is most similar to production.
     let fitting = if wanted.major.is_some() {
         found.iter().filter(|one| one.major >= least).min()
     } else {
@@ -145,7 +145,7 @@ async fn choose(
             format!("installed: {}", have.join(", "))
         };
         let major = wanted.major.unwrap_or(17);
-        // What the distribution's server brings along anyway need not be named.
+        // Extensions in the package of the server need not be listed.
         let extensions: Vec<&str> = wanted
             .extensions
             .iter()
@@ -191,7 +191,7 @@ async fn installations(path: &str, run: &str) -> Vec<Installation> {
     found
 }
 
-/// Looks whether a folder holds a server, and which.
+/// Detects whether a folder contains a server, and which version.
 async fn inspect(bin: &Path, run: &str) -> Option<Installation> {
     let postgres = bin.join("postgres").canonicalize().ok()?;
     let bin = postgres.parent()?.to_owned();
@@ -212,7 +212,7 @@ async fn inspect(bin: &Path, run: &str) -> Option<Installation> {
     })
 }
 
-/// Asks a program one question; its answer without the line end.
+/// Runs a program with one argument; returns its output without the line end.
 async fn ask(path: PathBuf, question: &str, run: &str) -> Option<String> {
     let program = Program {
         path,
@@ -261,8 +261,8 @@ impl Local {
         .into()
     }
 
-    /// What a program of the server sees of this machine: no sockets but its own.
-    /// The backup's code runs in the server, so that is offline.
+    /// The namespace of a program of the server: no sockets but its own. The server executes code of the
+    /// backup, so it is offline.
     fn namespace(&self, offline: bool) -> Option<Namespace> {
         let bin = &self.installation.bin;
         let prefix = bin.parent().unwrap_or(bin);
@@ -272,9 +272,9 @@ impl Local {
         })
     }
 
-    /// Copies an archive's folder to where the unprivileged program may read it; gives its path.
+    /// Copies the folder of an archive to where the unprivileged program may read it; returns the path.
     ///
-    /// A folder cannot be handed over as an open file, and its own place may be closed to that user.
+    /// A folder cannot be passed as an open file, and that user may not have access to it.
     fn folder_within_reach(&self, archive: &Path) -> Result<String, ServerError> {
         let copied = (|| {
             let folder = self.folder.join("archive");
@@ -299,11 +299,11 @@ impl Local {
         })();
         copied.map_err(|error: std::io::Error| {
             ServerError::new(format!("cannot copy {}: {error}", archive.display()))
-                .hint("the local provider needs room for a copy of a directory archive: name another `--work-dir`")
+                .hint("the local provider needs space for a copy of a directory archive: set another `--work-dir`")
         })
     }
 
-    /// What a program of the server may touch: itself, the system's libraries and data, this run.
+    /// What a program of the server may access: itself, libraries and data of the system, this run.
     fn sandbox(&self, program: &Path) -> Option<Sandbox> {
         if self.strength == Strength::Nothing {
             return None;
@@ -376,7 +376,7 @@ impl Machine for Local {
             superuser,
             "--encoding=UTF8",
             "--locale=C.UTF-8",
-            // The socket lies in a folder of this run; nothing listens on TCP.
+            // The socket is in a folder of this run; nothing listens on TCP.
             "--auth-local=trust",
             "--auth-host=reject",
             "--no-sync",
@@ -415,8 +415,8 @@ impl Machine for Local {
             ("listen_addresses", String::new()),
             ("port", "5432".to_owned()),
             ("unix_socket_directories", socket.display().to_string()),
-            // In the data folder: what lies in /dev/shm outlives a server that is killed, and a
-            // sandbox with /dev/shm in it would have a way out.
+            // In the data folder: files in /dev/shm outlive a server that is killed, and access to
+            // /dev/shm would be a hole in the sandbox.
             ("dynamic_shared_memory_type", "mmap".to_owned()),
         ] {
             arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
@@ -440,7 +440,7 @@ impl Machine for Local {
         tokio::spawn(async move {
             let drain = process::keep_end(stdout);
             if let (Some(mut stderr), Ok(mut file)) = (stderr, tokio::fs::File::create(log).await) {
-                // The log is for people; a full disk shows elsewhere.
+                // The log is for people; a full disk is reported elsewhere.
                 let _ = tokio::io::copy(&mut stderr, &mut file).await;
             }
             drain.await
@@ -468,10 +468,7 @@ impl Machine for Local {
             .lines()
             .rev()
             .find(|line| line.contains("FATAL") || line.contains("PANIC"));
-        Some(format!(
-            "{status}; {}",
-            last.unwrap_or("its log says nothing")
-        ))
+        Some(format!("{status}; {}", last.unwrap_or("its log is empty")))
     }
 
     async fn lock(&mut self) -> Result<(), ServerError> {
@@ -493,7 +490,7 @@ impl Machine for Local {
                 arguments.push(self.folder_within_reach(&path)?);
                 Input::Nothing
             }
-            // Opened by redrill: the unprivileged program need not have the right to.
+            // Opened by redrill, since the unprivileged program may not be allowed to.
             ClientInput::Archive(path) => {
                 Input::File(std::fs::File::open(&path).map_err(|error| {
                     ServerError::new(format!("cannot open {}: {error}", path.display()))
@@ -532,7 +529,7 @@ impl Machine for Local {
                 Ok(server) => server,
                 Err(poisoned) => poisoned.into_inner(),
             };
-            // Immediate shutdown: nobody wants this data again.
+            // Immediate shutdown: the data is not needed again.
             server.signal(Signal::SIGQUIT);
             let _ = tokio::time::timeout(Duration::from_secs(5), server.wait()).await;
             server.kill();
@@ -549,10 +546,10 @@ impl Machine for Local {
             format!("processes of the user `{}`", self.user_name),
         ];
         let mut weaknesses = vec![
-            "a local server shares this machine's kernel, memory and processes: it isolates less than a container"
+            "a local server shares the kernel, memory and processes of this machine: it isolates less than a container"
                 .to_owned(),
         ];
-        let files = "Landlock: executes no program but the server's own, reads no home directory, writes only to its folder";
+        let files = "Landlock: executes only the programs of the server, reads no home directory, writes only to its folder";
         match self.strength {
             Strength::Full => {
                 isolation.push(files.to_owned());
@@ -561,22 +558,22 @@ impl Machine for Local {
             Strength::NoTcp => {
                 isolation.push(files.to_owned());
                 if !self.separate {
-                    weaknesses.push("this kernel's Landlock does not cover TCP: the backup's code could reach the network".to_owned());
+                    weaknesses.push("Landlock of this kernel does not cover TCP: code of the backup could use the network".to_owned());
                 }
             }
             Strength::Nothing => weaknesses.push(
-                "this kernel has no Landlock: the backup's code runs with all rights of that user"
+                "this kernel has no Landlock: code of the backup runs with all rights of that user"
                     .to_owned(),
             ),
         }
         if self.separate {
             isolation.push(
-                "a view of its own: no network, no sockets of this machine's other servers"
+                "own namespaces: no network, no sockets of other servers on this machine"
                     .to_owned(),
             );
         } else {
             weaknesses.push(
-                "the backup's code could speak to this machine's other servers by their unix sockets, as that user; redrill prevents it only where it is root and may mount"
+                "code of the backup could connect to other servers on this machine by their unix sockets, as that user; redrill prevents this only if it is root and may mount"
                     .to_owned(),
             );
         }
@@ -608,7 +605,7 @@ impl ClientEnd for LocalEnd {
     }
 }
 
-/// Says which servers are installed.
+/// Reports which servers are installed.
 pub(super) async fn availability(path: &str) -> Availability {
     let found = installations(path, "doctor").await;
     let mut lines: Vec<String> = found
@@ -620,10 +617,10 @@ pub(super) async fn availability(path: &str) -> Availability {
         lines.push(format!("the server would run as `{name}`"));
     }
     lines.push(match Sandbox::strength() {
-        Strength::Full => "Landlock confines files, programs and TCP".to_owned(),
-        Strength::NoTcp => "Landlock confines files and programs, not TCP".to_owned(),
+        Strength::Full => "Landlock restricts files, programs and TCP".to_owned(),
+        Strength::NoTcp => "Landlock restricts files and programs, not TCP".to_owned(),
         Strength::Nothing => {
-            "this kernel has no Landlock: nothing confines the backup's code".to_owned()
+            "this kernel has no Landlock: code of the backup is not restricted".to_owned()
         }
     });
     Availability {

@@ -1,8 +1,8 @@
-//! Throwaway servers. Only this folder makes a [`ThrowawayServer`], and everything that writes
+//! Throwaway servers. Only this folder creates a [`ThrowawayServer`], and everything that writes
 //! takes `&ThrowawayServer`: no constructor takes the address of a server that redrill did not start.
 //!
-//! A provider first gives an empty [`Machine`]; starting it is a second step, because a physical
-//! backup will want to put its data directory in between.
+//! A provider first returns an empty [`Machine`]; starting it is a second step, because a physical
+//! backup will place its data directory in between.
 
 pub mod clone;
 #[cfg(feature = "container")]
@@ -21,18 +21,18 @@ use crate::cleanup::{Run, Swept, Work};
 use crate::database::{DatabaseError, Endpoint, Session, Terms};
 use crate::outcome::ServerFacts;
 
-/// What a backup wants of a server.
+/// What a backup requires of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Major version of the server that the backup was taken from.
     pub major: Option<u32>,
-    /// Extensions that it names.
+    /// Extensions that it requires.
     pub extensions: Vec<String>,
     /// Name of the bootstrap superuser.
     pub superuser: String,
     /// Bytes of the backup after decompression: decides whether the data fits in memory.
     pub bytes: u64,
-    /// Archives that the server's own programs must be able to read: files, or folders.
+    /// Archives that the programs of the server must be able to read: files, or folders.
     pub files: Vec<PathBuf>,
 }
 
@@ -42,7 +42,7 @@ pub struct Wanted {
 pub struct ServerError {
     /// A lowercase fragment.
     pub reason: String,
-    /// The command that mends it, where there is one.
+    /// The command that fixes it, where there is one.
     pub hint: Option<String>,
 }
 
@@ -63,18 +63,18 @@ impl ServerError {
     }
 }
 
-/// A program of the server's own version, run where the server is.
+/// A program of the version of the server, run where the server is.
 #[derive(Debug, Default)]
 pub struct Client {
     /// `psql`, `pg_restore`.
     pub program: &'static str,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// What it reads on standard input.
+    /// Its standard input.
     pub input: ClientInput,
 }
 
-/// What a client program reads.
+/// Standard input of a client program.
 #[derive(Debug, Default)]
 pub enum ClientInput {
     /// Nothing.
@@ -87,9 +87,9 @@ pub enum ClientInput {
     Archive(PathBuf),
 }
 
-/// A client program that runs. Dropping it ends it.
+/// A running client program. Dropping it ends it.
 pub struct ClientProcess {
-    /// Its standard input, when it was asked for.
+    /// Its standard input, when a pipe was requested.
     pub stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     /// Its standard output.
     pub stdout: Box<dyn AsyncRead + Send + Unpin>,
@@ -109,26 +109,26 @@ pub trait ClientEnd: Send {
 /// Somewhere a server can run.
 #[async_trait]
 pub trait Machine: Send + Sync {
-    /// Makes a new cluster and starts it; the server may not answer yet.
+    /// Creates a new cluster and starts it; the server may not answer yet.
     async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError>;
 
-    /// Tells why the server is not running any more, with the end of its log; `None` while it runs.
+    /// Why the server is not running any more, with the end of its log; `None` while it runs.
     async fn ended(&self) -> Option<String>;
 
-    /// Closes what only starting it needed: the server works, but nothing can reach a shell.
+    /// Removes access that only the start needed: afterwards nothing on the server can run a shell.
     async fn lock(&mut self) -> Result<(), ServerError>;
 
-    /// Starts a program of the server's own version.
+    /// Starts a program of the version of the server.
     async fn client(&self, client: Client) -> Result<ClientProcess, ServerError>;
 
-    /// Removes everything, at once.
+    /// Removes everything immediately.
     async fn stop(&mut self) -> Result<(), ServerError>;
 
-    /// Says what it is: provider, origin, isolation.
+    /// Provider, origin and isolation.
     fn describe(&self) -> ServerFacts;
 }
 
-/// Settings of a server that nobody will miss. Safe only because it is thrown away.
+/// Settings of a throwaway server. Not safe for any other.
 const SETTINGS: &[(&str, &str)] = &[
     ("fsync", "off"),
     ("synchronous_commit", "off"),
@@ -143,18 +143,18 @@ const SETTINGS: &[(&str, &str)] = &[
     ("maintenance_work_mem", "256MB"),
     ("max_locks_per_transaction", "512"),
     ("max_connections", "60"),
-    // A subscription that comes back must never reach its publisher (D15).
+    // A restored subscription must never connect to its publisher (D15).
     ("max_logical_replication_workers", "0"),
     ("jit", "off"),
     ("lc_messages", "C"),
     ("log_min_messages", "warning"),
-    // Statements and their values stay out of the log, which may be shown.
+    // The log may be shown, so it must not contain statements and their values.
     ("log_min_error_statement", "panic"),
     ("log_error_verbosity", "terse"),
     ("unix_socket_permissions", "0777"),
 ];
 
-/// Gives the settings of a throwaway server, those of the scenario last.
+/// The settings of a throwaway server; those of the scenario are last.
 fn arguments(server: &settings::Server) -> Vec<String> {
     let ours = SETTINGS
         .iter()
@@ -168,7 +168,7 @@ fn arguments(server: &settings::Server) -> Vec<String> {
         .collect()
 }
 
-/// How long a server may take to answer.
+/// Default limit until a server answers.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often the provider is asked whether a server that does not answer yet has ended. An answer of the
@@ -184,11 +184,11 @@ pub struct ThrowawayServer {
 }
 
 impl ThrowawayServer {
-    /// Finds a provider, starts a server, and sees that it can take the backup.
+    /// Finds a provider, starts a server, and verifies that the backup can be restored on it.
     ///
     /// # Errors
-    /// No provider, no answer in time, or an extension that is not installed there: all of them
-    /// say nothing about the backup.
+    /// No provider, no answer in time, or a required extension is not installed. None of them says
+    /// anything about the backup.
     pub async fn start(
         server: &settings::Server,
         wanted: &Wanted,
@@ -201,7 +201,7 @@ impl ThrowawayServer {
         let (endpoint, version, version_text) = match started {
             Ok(started) => started,
             Err(error) => {
-                // The first error is the one to tell; the run's end removes what stop leaves.
+                // The first error is reported; the end of the run removes what stop leaves.
                 let _ = machine.stop().await;
                 return Err(error);
             }
@@ -260,10 +260,10 @@ impl ThrowawayServer {
         }
     }
 
-    /// Sees that every extension that the backup names is installed where the server runs.
+    /// Verifies that every extension that the backup requires is installed on the server.
     async fn preflight(&mut self, wanted: &Wanted) -> Result<(), ServerError> {
         let available = self.available_extensions().await.map_err(|error| {
-            ServerError::new(format!("the server does not list its extensions: {error}"))
+            ServerError::new(format!("the server cannot list its extensions: {error}"))
         })?;
         let mut missing = Vec::new();
         for name in &wanted.extensions {
@@ -277,7 +277,7 @@ impl ThrowawayServer {
         }
         let major = self.version / 10_000;
         Err(ServerError::new(format!(
-            "the backup names {} that {} ({}) does not have: {}",
+            "the backup requires {} that {} ({}) does not have: {}",
             if missing.len() == 1 {
                 "an extension"
             } else {
@@ -290,7 +290,7 @@ impl ThrowawayServer {
         .hint(extension::remedy(self.facts.provider, major, &missing)))
     }
 
-    /// Name and default version of every extension installed where the server runs.
+    /// Name and default version of every extension that is installed on the server.
     async fn available_extensions(&self) -> Result<Vec<(String, String)>, DatabaseError> {
         let mut session = self.session("template1").await?;
         let rows = session
@@ -309,15 +309,15 @@ impl ThrowawayServer {
     /// Opens a read-only session as superuser.
     ///
     /// # Errors
-    /// When the database does not let it in.
+    /// When the database refuses the connection.
     pub async fn session(&self, database: &str) -> Result<Session, DatabaseError> {
         Session::superuser(&self.endpoint, database, &Terms::default()).await
     }
 
-    /// Makes an empty database from `template0`, so that nothing but the backup is in it.
+    /// Creates an empty database from `template0`, so that it contains nothing but the backup.
     ///
     /// # Errors
-    /// When the server refuses, for example an encoding that it does not know.
+    /// When the server refuses, for example an unknown encoding.
     pub async fn create_database(&self, name: &str, encoding: &str) -> Result<(), DatabaseError> {
         let mut session = self.session("template1").await?;
         let create = format!(
@@ -327,7 +327,7 @@ impl ThrowawayServer {
         );
         match session.write(&create).await {
             Ok(_) => {}
-            // The server's own locale is for another encoding; that of C is for all.
+            // The locale of the server is for one encoding; C is for all.
             Err(error) if error.sqlstate.as_deref() == Some("22023") => {
                 session
                     .write(&format!("{create} LC_COLLATE 'C' LC_CTYPE 'C'"))
@@ -339,11 +339,11 @@ impl ThrowawayServer {
         Ok(())
     }
 
-    /// Makes a role that may do nothing, but log in where that is asked for, so that objects can
-    /// belong to it and rights be granted.
+    /// Creates a role without privileges, with LOGIN on request, so that it can own objects and be
+    /// granted privileges.
     ///
     /// # Errors
-    /// When the role is there already.
+    /// When the role exists.
     pub async fn create_role(&self, name: &str, login: bool) -> Result<(), DatabaseError> {
         let mut session = self.session("template1").await?;
         let role = crate::sql::quote_ident(name);
@@ -369,7 +369,7 @@ impl ThrowawayServer {
         tokio::time::timeout(within, answer).await.unwrap_or(false)
     }
 
-    /// Starts a program of the server's own version where the server is.
+    /// Starts a program of the version of the server where the server is.
     ///
     /// # Errors
     /// When the program is missing or does not start.
@@ -377,13 +377,13 @@ impl ThrowawayServer {
         self.machine.client(client).await
     }
 
-    /// Where it answers.
+    /// The address of the server.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// What it is.
+    /// Facts for the reports.
     #[must_use]
     pub fn facts(&self) -> &ServerFacts {
         &self.facts
@@ -395,7 +395,7 @@ impl ThrowawayServer {
         self.version
     }
 
-    /// Why the server is not running any more, if so.
+    /// Why the server is not running any more; `None` while it runs.
     pub async fn ended(&self) -> Option<String> {
         self.machine.ended().await
     }
@@ -409,7 +409,7 @@ impl ThrowawayServer {
     }
 }
 
-/// Asks a server for its version: a number, and what it shows to people.
+/// Queries the version of a server: `server_version_num` and `server_version`.
 async fn version(endpoint: &Endpoint) -> Result<(u32, String), DatabaseError> {
     let mut session = Session::superuser(endpoint, "template1", &Terms::default()).await?;
     let number = session.count("SHOW server_version_num").await?;
@@ -421,7 +421,7 @@ async fn version(endpoint: &Endpoint) -> Result<(u32, String), DatabaseError> {
     Ok((u32::try_from(number).unwrap_or(0), text))
 }
 
-/// Takes the provider that the scenario pins, or the best one there is.
+/// Selects the provider that the scenario sets, or the best available one.
 async fn provide(
     server: &settings::Server,
     wanted: &Wanted,
@@ -429,13 +429,13 @@ async fn provide(
     path: &str,
 ) -> Result<Box<dyn Machine>, ServerError> {
     if let Some(settings) = &server.local {
-        let chosen = "the scenario asks for it";
+        let chosen = "the scenario sets it";
         return local::provide(server, settings, wanted, run, path, chosen).await;
     }
     if let Some(settings) = &server.container {
-        return container_provider(server, settings, wanted, run, "the scenario asks for it").await;
+        return container_provider(server, settings, wanted, run, "the scenario sets it").await;
     }
-    let chosen = "a container engine answers and an image is there";
+    let chosen = "a container engine answers and has an image";
     let container = match container_provider(
         server,
         &settings::Container::default(),
@@ -463,7 +463,7 @@ async fn provide(
         Err(local) => {
             let hints: Vec<String> = [container.hint, local.hint].into_iter().flatten().collect();
             Err(ServerError::new(format!(
-                "no place for a throwaway server: {}; {}",
+                "no throwaway server can be started: {}; {}",
                 container.reason, local.reason
             ))
             .hint(hints.join("; or ")))
@@ -496,7 +496,7 @@ async fn container_provider(
     )
 }
 
-/// Removes what dead runs left: containers first, since the lock file is what tells a dead run.
+/// Removes what dead runs left: containers first, since the lock file identifies a dead run.
 pub async fn sweep(work: &Work) -> Swept {
     #[cfg(feature = "container")]
     let (containers, mut failed) = container::sweep(work).await;
@@ -508,7 +508,7 @@ pub async fn sweep(work: &Work) -> Swept {
     swept
 }
 
-/// Removes what a run left with a container engine when its server never came to be.
+/// Removes the containers of a run whose server did not start.
 #[cfg(feature = "container")]
 pub async fn forget(run: &Run) -> Vec<String> {
     container::forget(&run.id).await
@@ -520,7 +520,7 @@ pub async fn forget(_: &Run) -> Vec<String> {
     Vec::new()
 }
 
-/// What `redrill doctor` says of one way to run a server.
+/// The report of `redrill doctor` on one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Availability {
     /// `container` or `local`.
@@ -529,11 +529,11 @@ pub struct Availability {
     pub usable: bool,
     /// What was found, one line each.
     pub found: Vec<String>,
-    /// The command that mends what is missing.
+    /// The command that installs what is missing.
     pub hint: Option<String>,
 }
 
-/// Looks at both providers without starting anything.
+/// Examines both providers without starting anything.
 pub async fn availability(path: &str) -> Vec<Availability> {
     #[cfg(feature = "container")]
     let container = container::availability().await;

@@ -1,4 +1,4 @@
-//! What a scenario says of its server: `[server]`, `[server.container]`, `[server.local]`.
+//! The settings of a server: `[server]`, `[server.container]`, `[server.local]`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,18 +8,18 @@ use serde::Deserialize;
 
 use crate::units::{Size, Span};
 
-/// The throwaway server. Neither `container` nor `local`: a container when an engine answers and
-/// an image is there, else a local server.
+/// The throwaway server. Without `container` and `local`: a container if a container engine answers and
+/// has an image, otherwise a local server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Server {
-    /// Pins the container provider.
+    /// Use the container provider.
     pub container: Option<Container>,
-    /// Pins the local provider.
+    /// Use the local provider.
     pub local: Option<Local>,
     /// Limit for starting the server. Default: `60s`.
     pub start_within: Option<Span>,
-    /// Settings of the server beyond the throwaway ones, as in `maintenance_work_mem = "1GB"`.
+    /// Additional settings of the server, such as `maintenance_work_mem = "1GB"`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
 }
@@ -28,23 +28,23 @@ pub struct Server {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Container {
-    /// The image; without it, the one for the backup's major version.
+    /// The image. Default: one for the major version of the backup.
     pub image: Option<String>,
-    /// Memory limit. Default: three quarters of the machine's memory.
+    /// Memory limit. Default: three quarters of the memory of the machine.
     pub memory: Option<Size>,
     /// Size of /dev/shm, which parallel index builds need. Default: a quarter of the memory limit.
     pub shm: Option<Size>,
-    /// Processes at most. Default: 512.
+    /// Maximum number of processes. Default: 512.
     pub pids: Option<u32>,
-    /// Where the data lies. Default: in memory when the backup is small, else on a volume.
+    /// Storage of the data. Default: in memory if the backup is small, otherwise on a volume.
     pub storage: Option<Storage>,
-    /// How the server is reached. Default: by a unix socket; by a port where the engine runs in a
-    /// virtual machine that sockets do not cross. By a port the container has a network, and an
-    /// application that an `api` check starts needs a password of its own.
+    /// How to connect to the server. Default: by a unix socket; by a port if the engine runs in a virtual
+    /// machine. With a port the container has a network, and an application that an `api` check starts
+    /// needs its own password.
     pub reach: Option<Reach>,
 }
 
-/// How a server in a container is reached.
+/// How to connect to a server in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
@@ -54,7 +54,7 @@ pub enum Reach {
     Port,
 }
 
-/// Where a container keeps its data.
+/// Where a container stores its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Storage {
@@ -68,6 +68,6 @@ pub enum Storage {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Local {
-    /// The folder of `initdb` and `postgres`; without it, the installed version that fits the backup.
+    /// The folder of `initdb` and `postgres`. Default: an installed version that is suitable for the backup.
     pub bin: Option<PathBuf>,
 }

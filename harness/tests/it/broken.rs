@@ -72,7 +72,7 @@ impl Row {
 struct Seen {
     /// What failed: ids of checks, or `stage:restore`.
     failed: BTreeSet<String>,
-    /// What could not look.
+    /// What could not run.
     unable: BTreeSet<String>,
     /// What their findings say, or why the change could not be made.
     says: Vec<String>,
@@ -221,10 +221,7 @@ async fn look_at(rows: Vec<Row>) {
 
 /// Tells whoever waits.
 fn progress(row: Row, seen: &Seen) {
-    let unable = seen
-        .unable
-        .iter()
-        .map(|id| format!("{id} (could not look)"));
+    let unable = seen.unable.iter().map(|id| format!("{id} (could not run)"));
     let failed: Vec<String> = seen.failed.iter().cloned().chain(unable).collect();
     let took = seen.took.as_secs_f32();
     eprintln!(

@@ -67,7 +67,7 @@ pub fn sniff(head: &[u8]) -> Sniffed {
     match head {
         [] => refused(
             "an empty file",
-            "the backup job wrote nothing: look at its exit code and at the disk",
+            "the backup job wrote nothing: check its exit code and the disk",
         ),
         [b'P', b'G', b'D', b'M', b'P', ..] => match head.get(10) {
             Some(3 | 5) => Sniffed::TableOfContents,

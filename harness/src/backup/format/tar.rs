@@ -64,7 +64,7 @@ pub struct Members<R> {
 
 fn damaged(actual: impl Into<String>) -> TarError {
     let finding = Finding::new("a tar file that is whole", actual).hint(
-        "the file was cut off or changed: compare its size and digest with where it was made",
+        "the file is truncated or was changed: compare its size and digest with the original",
     );
     TarError::Damaged(Box::new(finding))
 }

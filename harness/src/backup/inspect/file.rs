@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Bundles, CHUNK, InspectError, Inspection, Looked, base};
+use super::{Bundles, CHUNK, InspectError, Inspected, Inspection, base};
 use crate::backup::format::archive::{Archive, ArchiveError, custom, directory, tar};
 use crate::backup::format::lexer::Lexer;
 use crate::backup::format::{self, Format, Sniffed, plain, sniff};
@@ -15,13 +15,13 @@ use crate::backup::{Contents, Part};
 use crate::event::Event;
 use crate::outcome::Finding;
 
-/// How much is read between two signs of life.
-const SIGN_OF_LIFE: u64 = 16 << 20;
+/// Bytes between two progress events.
+const PROGRESS_STEP: u64 = 16 << 20;
 
 /// What the readers of archives read from.
 type BoxedReader<'a> = Box<dyn io::BufRead + 'a>;
 
-/// What a dump said while it was read.
+/// A dump that was read.
 struct Dump {
     format: Format,
     contents: Contents,
@@ -30,18 +30,18 @@ struct Dump {
     warnings: Vec<Finding>,
     /// Bytes of definitions and rows, without any compression.
     text_bytes: u64,
-    /// Where it was written out.
+    /// The path that it was written to.
     copy: Option<PathBuf>,
 }
 
 impl Inspection {
-    /// A file, whatever it is wrapped in.
+    /// Inspects a file with all its layers.
     pub(super) fn file(
         &self,
         name: &str,
         path: &Path,
         bundles: Bundles,
-    ) -> Result<Looked, InspectError> {
+    ) -> Result<Inspected, InspectError> {
         let mut content = match Unpacked::open(path, &self.keys) {
             Ok(content) => content,
             Err(error) => return broken(error),
@@ -60,7 +60,7 @@ impl Inspection {
             Sniffed::Refused(finding) => Ok(Err(inside(&layers, finding))),
             Sniffed::TableOfContents => Ok(Err(Finding::new(
                 "a PostgreSQL backup",
-                "the table of contents of an archive, without the files that hold its data",
+                "the table of contents of an archive, without the files that contain its data",
             )
             .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
             Sniffed::Text => self.plain(&mut content).map(Ok).map_err(ArchiveError::Io),
@@ -80,7 +80,7 @@ impl Inspection {
             }
             Sniffed::Tar => return self.packed_bundle(name, path, content, &layers),
         };
-        let (mut looked, mut broken) = (Looked::default(), None);
+        let (mut inspected, mut broken) = (Inspected::default(), None);
         let dump = match read {
             Ok(Ok(dump)) => Some(dump),
             Ok(Err(finding)) => {
@@ -93,13 +93,13 @@ impl Inspection {
             }
             Err(error @ ArchiveError::Unsupported(_)) => return Err(unsupported(path, &error)),
         };
-        whole_file(content, &layers, &mut looked, &mut broken)?;
-        looked.problems.extend(broken);
+        whole_file(content, &layers, &mut inspected, &mut broken)?;
+        inspected.problems.extend(broken);
         match dump {
-            Some(dump) => self.part(name, path, layers, dump, &mut looked),
-            None => looked.format = format::describe(&"no backup", &layers),
+            Some(dump) => self.part(name, path, layers, dump, &mut inspected),
+            None => inspected.format = format::describe(&"no backup", &layers),
         }
-        Ok(looked)
+        Ok(inspected)
     }
 
     /// An archive with a file for every table.
@@ -107,32 +107,39 @@ impl Inspection {
         &self,
         name: &str,
         path: &Path,
-    ) -> Result<Looked, InspectError> {
+    ) -> Result<Inspected, InspectError> {
         let read = directory::read_into(path, self.gather()).map_err(|error| match error {
             ArchiveError::Io(error) => InspectError::place(path, &error),
             ArchiveError::Unsupported(_) => unsupported(path, &error),
         })?;
-        let mut looked = Looked {
+        let mut inspected = Inspected {
             bytes: read.bytes,
             sha256: read.sha256,
-            ..Looked::default()
+            ..Inspected::default()
         };
         match dump(read.archive, None) {
-            Ok(dump) => self.part(name, path, Vec::new(), dump, &mut looked),
+            Ok(dump) => self.part(name, path, Vec::new(), dump, &mut inspected),
             Err(finding) => {
-                looked.format = "no backup".to_owned();
-                looked.problems.push(finding);
+                inspected.format = "no backup".to_owned();
+                inspected.problems.push(finding);
             }
         }
-        Ok(looked)
+        Ok(inspected)
     }
 
-    /// Adds a dump that was read to what is known of its file.
-    fn part(&self, name: &str, path: &Path, layers: Vec<Layer>, dump: Dump, looked: &mut Looked) {
-        looked.format = format::describe(&dump.format, &layers);
-        looked.header_time = dump.header_time;
-        looked.problems.extend(dump.problems);
-        looked.warnings.extend(dump.warnings);
+    /// Adds a dump that was read.
+    fn part(
+        &self,
+        name: &str,
+        path: &Path,
+        layers: Vec<Layer>,
+        dump: Dump,
+        inspected: &mut Inspected,
+    ) {
+        inspected.format = format::describe(&dump.format, &layers);
+        inspected.header_time = dump.header_time;
+        inspected.problems.extend(dump.problems);
+        inspected.warnings.extend(dump.warnings);
         let (path, layers) = match dump.copy {
             Some(copy) => (copy, Vec::new()),
             None => (
@@ -140,16 +147,16 @@ impl Inspection {
                 layers,
             ),
         };
-        looked.parts.push(Part {
+        inspected.parts.push(Part {
             name: name.to_owned(),
             path,
             layers,
             keys: self.keys.clone(),
             format: dump.format,
-            bytes: looked.bytes,
-            unpacked_bytes: looked.unpacked_bytes.unwrap_or(looked.bytes),
+            bytes: inspected.bytes,
+            unpacked_bytes: inspected.unpacked_bytes.unwrap_or(inspected.bytes),
             text_bytes: dump.text_bytes,
-            sha256: looked.sha256.clone(),
+            sha256: inspected.sha256.clone(),
             named_database: None,
             contents: dump.contents,
         });
@@ -170,7 +177,7 @@ impl Inspection {
         })
     }
 
-    /// Reads an archive in one file; one that is wrapped in something is also written out, since
+    /// Reads an archive in one file; a compressed or encrypted one is also written to disk, since
     /// pg_restore reads it from a file.
     fn archive(
         &self,
@@ -195,41 +202,41 @@ impl Inspection {
         Ok(dump(archive, copy))
     }
 
-    /// Tells the listener how far the reading is.
+    /// Reports progress to the listener.
     pub(super) fn watched<R: Read>(&self, reader: R) -> impl Read {
         let listener = self.listener.clone();
         Watched {
             reader,
             bytes: 0,
-            told: 0,
-            tell: move |bytes| listener(Event::Inspected { bytes }),
+            reported: 0,
+            report: move |bytes| listener(Event::Inspected { bytes }),
         }
     }
 }
 
-/// Takes what is known of a file when it was read to its end.
+/// Adds the results of reading a file to its end.
 pub(super) fn whole_file(
     content: Unpacked,
     layers: &[Layer],
-    looked: &mut Looked,
+    inspected: &mut Inspected,
     broken: &mut Option<Finding>,
 ) -> Result<(), InspectError> {
     let ended = content.end()?;
-    looked.bytes = ended.file.bytes;
-    looked.sha256 = ended.file.sha256;
-    looked.unpacked_bytes = (!layers.is_empty()).then_some(ended.unpacked_bytes);
-    looked.warnings.extend(ended.warnings);
+    inspected.bytes = ended.file.bytes;
+    inspected.sha256 = ended.file.sha256;
+    inspected.unpacked_bytes = (!layers.is_empty()).then_some(ended.unpacked_bytes);
+    inspected.warnings.extend(ended.warnings);
     if let Some(problem) = ended.problem {
         broken.get_or_insert(problem);
     }
     Ok(())
 }
 
-/// A dump of what an archive told, unless even its head is not there.
+/// The dump of an archive, unless even its header is missing.
 fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
     let Some(layout) = archive.layout else {
         let first = archive.problems.problems.into_iter().next();
-        return Err(first.unwrap_or_else(|| Finding::new("an archive of pg_dump", "no head")));
+        return Err(first.unwrap_or_else(|| Finding::new("an archive of pg_dump", "no header")));
     };
     Ok(Dump {
         format: Format::Archive(layout),
@@ -242,55 +249,55 @@ fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
     })
 }
 
-/// An archive of a version that is not known.
+/// The error of an archive of an unknown version.
 fn unsupported(path: &Path, error: &ArchiveError) -> InspectError {
     InspectError::new(
         format!("{} is {error}", path.display()),
-        "use a newer redrill, or dump again into a plain file",
+        "use a newer redrill, or dump in plain format",
     )
 }
 
-/// Tells now and then how much was read.
+/// Reports progress from time to time.
 struct Watched<R, T> {
     reader: R,
     bytes: u64,
-    told: u64,
-    tell: T,
+    reported: u64,
+    report: T,
 }
 
 impl<R: Read, T: Fn(u64)> Read for Watched<R, T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.bytes += read as u64;
-        if self.bytes - self.told >= SIGN_OF_LIFE {
-            self.told = self.bytes;
-            (self.tell)(self.bytes);
+        if self.bytes - self.reported >= PROGRESS_STEP {
+            self.reported = self.bytes;
+            (self.report)(self.bytes);
         }
         Ok(read)
     }
 }
 
-/// A file that cannot be opened; when that is the backup's own fault, it is all that is known of it.
-fn broken(error: OpenError) -> Result<Looked, InspectError> {
+/// The result for a file that cannot be opened, when the backup is the cause.
+fn broken(error: OpenError) -> Result<Inspected, InspectError> {
     match error {
         OpenError {
             trouble: Trouble::Backup(finding),
             file: Some(file),
-        } => Ok(Looked {
+        } => Ok(Inspected {
             format: "no backup".to_owned(),
             bytes: file.bytes,
             sha256: file.sha256,
             problems: vec![finding],
-            ..Looked::default()
+            ..Inspected::default()
         }),
         OpenError { trouble, .. } => Err(trouble.into()),
     }
 }
 
-/// What an error from reading says about the backup.
+/// The finding of a read error.
 ///
 /// # Errors
-/// When it says nothing about it.
+/// When the cause is not the backup.
 pub(super) fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, InspectError> {
     match packing::damage(error) {
         Some(finding) => Ok(finding),
@@ -306,7 +313,7 @@ pub(super) fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, Inspec
     }
 }
 
-/// Writes down what is read through it.
+/// Copies what is read to a file.
 struct Tee<R, W> {
     reader: R,
     copy: Option<W>,
@@ -322,12 +329,12 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
     }
 }
 
-/// Whether a tar file is an archive by `pg_dump --format=tar`: it begins with its table of contents.
+/// Whether a tar file is an archive of `pg_dump --format=tar`: it begins with its table of contents.
 fn is_tar_archive(head: &[u8]) -> bool {
     head.starts_with(b"toc.dat\0")
 }
 
-/// Says of a finding what it lay in.
+/// Adds the name of the surrounding file to a finding.
 fn inside(layers: &[Layer], finding: Finding) -> Finding {
     if layers.is_empty() {
         return finding;

@@ -1,6 +1,6 @@
-//! One streaming pass over a backup: digest, what it is wrapped in to its end, completeness, contents.
+//! One streaming pass over a backup: digest, layers to their end, completeness, contents.
 //!
-//! - `file`: one dump, whatever it is wrapped in
+//! - `file`: one dump, with all its layers
 //! - `several`: bundles, in a folder or in a tar file
 
 mod file;
@@ -19,10 +19,10 @@ use super::{Backup, Part};
 use crate::event::Listener;
 use crate::outcome::Finding;
 
-/// How much is read at once.
+/// Bytes per read.
 const CHUNK: usize = 1 << 20;
 
-/// Why a backup could not be looked at. It says nothing about the backup.
+/// Why a backup could not be inspected. It says nothing about the backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct InspectError {
@@ -50,11 +50,11 @@ impl InspectError {
         }
     }
 
-    /// The disk, or the right to read it.
+    /// The error of the disk or of its permissions.
     fn place(path: &Path, error: &io::Error) -> Self {
         let hint = match error.kind() {
             io::ErrorKind::StorageFull => {
-                "free some space, or name another folder with `--work-dir`"
+                "free some space, or set another folder with `--work-dir`"
             }
             _ => "run redrill as a user who may read the backup",
         };
@@ -62,22 +62,22 @@ impl InspectError {
     }
 }
 
-/// What an inspection needs beside the backup.
+/// What an inspection requires in addition to the backup.
 pub struct Inspection {
-    /// Opens what is encrypted.
+    /// Keys for encrypted layers.
     pub keys: Keys,
-    /// Takes what must lie on disk by itself: members of a tar file, archives that are wrapped.
+    /// For files that must be on disk: members of a tar file, archives in a compression or encryption.
     pub spool: Spool,
-    /// Whether a restore follows: then an archive is written out of what it is wrapped in.
+    /// Whether a restore follows: then an archive is written to disk without its layers.
     pub for_restore: bool,
     /// Whether the rows of every table are digested, to be compared with what is restored.
     pub digests: bool,
-    /// Is told how far it is.
+    /// Receives the progress.
     pub listener: Listener,
 }
 
 impl Inspection {
-    /// Looks and tells nobody; nothing is restored.
+    /// Without progress and without a restore.
     #[must_use]
     pub fn quiet(spool: Spool) -> Self {
         Self {
@@ -90,54 +90,54 @@ impl Inspection {
     }
 }
 
-/// Looks at a backup from its first byte to its last. Blocks: it is run on a thread of its own.
+/// Inspects a backup from its first byte to its last. Blocks: run it on a separate thread.
 ///
 /// # Errors
-/// When it cannot be opened, or is of a kind that this version cannot read. What is wrong with the
-/// backup itself is in [`Backup::problems`].
+/// When it cannot be opened, or has a format that this version does not read. Faults of the backup
+/// itself are in [`Backup::problems`].
 pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, InspectError> {
     let name = found
         .path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let mut looked = if found.path.is_dir() {
+    let mut inspected = if found.path.is_dir() {
         inspection.folder(&name, &found.path)?
     } else {
         inspection.file(&name, &found.path, Bundles::Allowed)?
     };
-    looked.judge();
+    inspected.judge();
     Ok(Backup {
         path: found.path.clone(),
         origin: found.origin.clone(),
         chosen: found.chosen.clone(),
         candidates: (found.candidates.clone(), found.unlisted),
-        format: looked.format,
-        bytes: looked.bytes,
-        unpacked_bytes: looked.unpacked_bytes,
-        sha256: looked.sha256,
+        format: inspected.format,
+        bytes: inspected.bytes,
+        unpacked_bytes: inspected.unpacked_bytes,
+        sha256: inspected.sha256,
         digest: None,
         manifest: None,
-        made: made(found, looked.header_time),
-        parts: looked.parts,
+        made: made(found, inspected.header_time),
+        parts: inspected.parts,
         tiers: Vec::new(),
         previous: None,
         before: None,
-        problems: looked.problems,
-        warnings: looked.warnings,
+        problems: inspected.problems,
+        warnings: inspected.warnings,
     })
 }
 
-/// Whether a file may be a bundle, rather than be in one.
+/// Whether a file may be a bundle; a member of a bundle may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bundles {
     Allowed,
     Within,
 }
 
-/// What a file or folder turned out to be.
+/// The result of inspecting a file or folder.
 #[derive(Debug, Default)]
-struct Looked {
+struct Inspected {
     format: String,
     bytes: u64,
     unpacked_bytes: Option<u64>,
@@ -148,14 +148,14 @@ struct Looked {
     warnings: Vec<Finding>,
 }
 
-impl Looked {
-    /// What can only be said of the whole.
+impl Inspected {
+    /// Checks that concern the whole backup.
     fn judge(&mut self) {
         let holds_data = self.parts.iter().any(|part| part.contents.holds_data());
         if self.problems.is_empty() && !holds_data {
             self.problems.push(
                 Finding::new("rows of at least one table", "definitions without any data").hint(
-                    "it holds only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or the databases behind the roles were cut off",
+                    "it contains only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or it was truncated after the roles",
                 ),
             );
         }
@@ -163,7 +163,7 @@ impl Looked {
 }
 
 impl Inspection {
-    /// What gathers the contents of a dump.
+    /// Collects the contents of a dump.
     fn gather(&self) -> Gather {
         if self.digests {
             Gather::digesting()
@@ -172,8 +172,8 @@ impl Inspection {
         }
     }
 
-    /// A folder: a directory archive, or a bundle.
-    fn folder(&self, name: &str, path: &Path) -> Result<Looked, InspectError> {
+    /// Inspects a folder: a directory archive, or a bundle.
+    fn folder(&self, name: &str, path: &Path) -> Result<Inspected, InspectError> {
         if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {
             return Err(InspectError::new(
                 format!(
@@ -186,12 +186,12 @@ impl Inspection {
         if super::bundle::is_directory_archive(path) {
             return self.directory_archive(name, path);
         }
-        let mut looked = self.bundle(path)?;
-        looked.format = match looked.parts.len() {
+        let mut inspected = self.bundle(path)?;
+        inspected.format = match inspected.parts.len() {
             1 => "bundle of one dump, folder".to_owned(),
             dumps => format!("bundle of {dumps} dumps, folder"),
         };
-        Ok(looked)
+        Ok(inspected)
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::file::{at_fault, whole_file};
-use super::{Bundles, CHUNK, InspectError, Inspection, Looked, base};
+use super::{Bundles, CHUNK, InspectError, Inspected, Inspection, base};
 use crate::backup::bundle::{self, Member};
 use crate::backup::format::tar::TarError;
 use crate::backup::packing::{Layer, Unpacked};
@@ -19,10 +19,10 @@ use crate::redact::hex;
 
 impl Inspection {
     /// All dumps of a folder are one backup.
-    pub(super) fn bundle(&self, folder: &Path) -> Result<Looked, InspectError> {
+    pub(super) fn bundle(&self, folder: &Path) -> Result<Inspected, InspectError> {
         let unreadable = |error: io::Error| InspectError::place(folder, &error);
         let members = bundle::members(folder).map_err(unreadable)?;
-        let mut looked = Looked::default();
+        let mut inspected = Inspected::default();
         let mut files = Vec::new();
         for Member { name, path } in &members.dumps {
             let mut one = if path.is_dir() {
@@ -31,16 +31,16 @@ impl Inspection {
                 self.file(name, path, Bundles::Within)?
             };
             files.push((name.clone(), one.bytes, one.sha256.clone()));
-            looked.bytes += one.bytes;
+            inspected.bytes += one.bytes;
             let older = |a: Timestamp, b: Timestamp| a.min(b);
-            looked.header_time = match (looked.header_time, one.header_time) {
+            inspected.header_time = match (inspected.header_time, one.header_time) {
                 (Some(a), Some(b)) => Some(older(a, b)),
                 (a, b) => a.or(b),
             };
             for part in &mut one.parts {
                 part.named_database = Some(bundle::database_in_name(name));
             }
-            looked.parts.append(&mut one.parts);
+            inspected.parts.append(&mut one.parts);
             let within = |finding: Finding| Finding {
                 object: Some(match finding.object {
                     Some(object) => format!("{name}: {object}"),
@@ -48,8 +48,12 @@ impl Inspection {
                 }),
                 ..finding
             };
-            looked.problems.extend(one.problems.into_iter().map(within));
-            looked.warnings.extend(one.warnings.into_iter().map(within));
+            inspected
+                .problems
+                .extend(one.problems.into_iter().map(within));
+            inspected
+                .warnings
+                .extend(one.warnings.into_iter().map(within));
         }
         let there: BTreeMap<String, String> = files
             .iter()
@@ -57,40 +61,40 @@ impl Inspection {
             .collect();
         for Member { name, path } in &members.lists {
             let bytes = read_at_most(path, manifest::LONGEST).map_err(unreadable)?;
-            looked.bytes += bytes.len() as u64;
+            inspected.bytes += bytes.len() as u64;
             files.push((
                 name.clone(),
                 bytes.len() as u64,
                 hex(&Sha256::digest(&bytes)),
             ));
             let stated = manifest::digests(&String::from_utf8_lossy(&bytes));
-            looked
+            inspected
                 .problems
                 .extend(manifest::compare(name, &stated, &there));
         }
         for other in &members.others {
-            looked.warnings.push(
+            inspected.warnings.push(
                 Finding::about(
                     other,
                     "dumps and a list of them",
-                    "a file that is neither; it was left out",
+                    "a file that is neither; it was ignored",
                 )
-                .hint("name it with an extension of dumps, such as .sql or .dump, if it is one"),
+                .hint("if it is a dump, give it an extension of dumps, such as .sql or .dump"),
             );
         }
-        looked.sha256 = bundle::digest(&files);
-        looked.parts.sort_by_key(|part| !part.is_globals());
+        inspected.sha256 = bundle::digest(&files);
+        inspected.parts.sort_by_key(|part| !part.is_globals());
         if members.dumps.is_empty() {
             let actual = match files.is_empty() && members.others.is_empty() {
                 true => "an empty folder",
-                false => "a folder without a dump in it",
+                false => "a folder without a dump",
             };
-            looked.problems.push(
+            inspected.problems.push(
                 Finding::new("a PostgreSQL backup", actual)
-                    .hint("dumps are told by their extension, such as .sql.gz or .dump, or by their first bytes"),
+                    .hint("dumps are recognised by their extension, such as .sql.gz or .dump, or by their first bytes"),
             );
         }
-        Ok(looked)
+        Ok(inspected)
     }
 
     /// A tar file of dumps: they are unpacked, since pg_restore reads files.
@@ -100,7 +104,7 @@ impl Inspection {
         path: &Path,
         mut content: Unpacked,
         layers: &[Layer],
-    ) -> Result<Looked, InspectError> {
+    ) -> Result<Inspected, InspectError> {
         let unreadable = |error: &io::Error| InspectError::place(path, error);
         let spool = self
             .spool
@@ -108,26 +112,26 @@ impl Inspection {
             .map_err(|error| unreadable(&error))?;
         let reader = BufReader::with_capacity(CHUNK, self.watched(&mut content));
         let unpacked = bundle::unpack(reader, &spool);
-        let (mut looked, mut broken) = (Looked::default(), None);
+        let (mut inspected, mut broken) = (Inspected::default(), None);
         match unpacked {
-            Ok((folder, odd)) => {
-                looked = self.folder(name, &folder)?;
-                looked.warnings.extend(odd);
+            Ok((folder, warnings)) => {
+                inspected = self.folder(name, &folder)?;
+                inspected.warnings.extend(warnings);
             }
             Err(TarError::Damaged(finding)) => broken = Some(*finding),
             Err(TarError::Io(error)) => {
                 broken = Some(at_fault(path, &error)?);
             }
         }
-        whole_file(content, layers, &mut looked, &mut broken)?;
-        looked.problems.extend(broken);
-        let inner = if looked.format.is_empty() {
+        whole_file(content, layers, &mut inspected, &mut broken)?;
+        inspected.problems.extend(broken);
+        let inner = if inspected.format.is_empty() {
             "bundle".to_owned()
         } else {
-            looked.format.replace(", folder", "")
+            inspected.format.replace(", folder", "")
         };
-        looked.format = format::describe(&format!("{inner}, tar"), layers);
-        Ok(looked)
+        inspected.format = format::describe(&format!("{inner}, tar"), layers);
+        Ok(inspected)
     }
 }
 

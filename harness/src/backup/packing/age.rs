@@ -1,5 +1,5 @@
 //! age, binary or armored, for X25519 and ssh identities. Every chunk is authenticated, and the last
-//! one says that it is the last.
+//! one is marked as the last.
 
 use std::io::{self, Read};
 
@@ -11,19 +11,19 @@ use super::buffered::Buffered;
 use super::compressed::damaged;
 use super::trouble::Trouble;
 
-/// How a file begins.
+/// First bytes of a file.
 pub(super) const BINARY: &[u8] = b"age-encryption.org/";
 
-/// How a file of the version that is known begins.
+/// First bytes of a file of the supported version.
 const KNOWN: &[u8] = b"age-encryption.org/v1\n";
 
-/// How an armored file begins.
+/// First bytes of an armored file.
 pub(super) const ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
-/// The longest header, whatever a file claims: thousands of recipients.
+/// Maximum size of a header in bytes, enough for thousands of recipients.
 const HEADER: usize = 1024 * 1024;
 
-/// The longest line of an armored file; the format allows 64 characters.
+/// Maximum length of a line of an armored file; the format allows 64 characters.
 const LINE: usize = 1024;
 
 const EXPECTED: &str = "an age file that decrypts to its end";
@@ -31,9 +31,9 @@ const EXPECTED: &str = "an age file that decrypts to its end";
 /// Identities that a file may be encrypted to.
 pub(super) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
 
-/// Reads identities from the text of a file: `age-keygen` writes it, or it is an ssh private key.
+/// Parses identities from the text of a file of `age-keygen`, or of an ssh private key.
 pub(super) fn identities(text: &str) -> Result<Identities, String> {
-    let encrypted = "it is encrypted itself, and there is nobody to ask for its passphrase";
+    let encrypted = "it is encrypted with a passphrase, which redrill does not ask for";
     if text.trim_start().starts_with("-----BEGIN ") {
         if text.as_bytes().starts_with(ARMORED) {
             return Err(encrypted.to_owned());
@@ -42,26 +42,26 @@ pub(super) fn identities(text: &str) -> Result<Identities, String> {
             Ok(key @ age::ssh::Identity::Unencrypted(_)) => Ok(vec![Box::new(key)]),
             Ok(age::ssh::Identity::Encrypted(_)) => Err(encrypted.to_owned()),
             Ok(age::ssh::Identity::Unsupported(_)) => {
-                Err("it is an ssh key of a kind that age does not use".to_owned())
+                Err("it is an ssh key of a type that age does not support".to_owned())
             }
-            // The error's own text may show a part of the key.
-            Err(_) => Err("it is no ssh private key in OpenSSH's format".to_owned()),
+            // The text of the error may contain a part of the key.
+            Err(_) => Err("it is not an ssh private key in OpenSSH format".to_owned()),
         };
     }
     if text.as_bytes().starts_with(BINARY) {
         return Err(encrypted.to_owned());
     }
     let found = age::IdentityFile::from_buffer(text.as_bytes())
-        .map_err(|_| "it holds a line that is no age identity".to_owned())?
+        .map_err(|_| "it contains a line that is not an age identity".to_owned())?
         .into_identities()
-        .map_err(|_| "it holds an identity that cannot be used".to_owned())?;
+        .map_err(|_| "it contains an identity that cannot be used".to_owned())?;
     if found.is_empty() {
-        return Err("it holds no identity".to_owned());
+        return Err("it contains no identity".to_owned());
     }
     Ok(found)
 }
 
-/// Decrypts with the first identity that fits.
+/// Decrypts with the first identity that matches.
 pub(super) fn decrypt(
     mut input: Buffered,
     identities: &Identities,
@@ -77,7 +77,7 @@ pub(super) fn decrypt(
     let head = input.peek(KNOWN.len()).map_err(wrong)?;
     if head.len() >= KNOWN.len() && head.starts_with(BINARY) && !head.starts_with(KNOWN) {
         return Err(Trouble::place(
-            "it is encrypted with a version of the age format that is not known",
+            "it is encrypted with an unknown version of the age format",
         )
         .hint(
             "let `[backup.decrypt] command = [\"age\", \"-d\", \"-i\", \"KEY-FILE\"]` decrypt it",
@@ -87,7 +87,7 @@ pub(super) fn decrypt(
     if decryptor.is_scrypt() {
         return Err(Trouble::keys(
             "it is encrypted with a passphrase, which redrill does not ask for",
-            "encrypt to a recipient (`age -r age1…`), or say a command that knows the passphrase: `[backup.decrypt] command = […]`",
+            "encrypt to a recipient (`age -r age1…`), or set a command that has the passphrase: `[backup.decrypt] command = […]`",
         ));
     }
     let stream = decryptor
@@ -100,14 +100,14 @@ pub(super) fn decrypt(
     Ok(Age(stream))
 }
 
-/// Says no to a header that does not end: it is kept in memory.
+/// Refuses a header without an end: it is kept in memory.
 fn bounded_header(input: &mut Buffered) -> Result<(), Trouble> {
     let mut wanted = 4096;
     loop {
         let head = input.peek(wanted).map_err(wrong)?;
         let ends = memchr::memmem::find(head, b"\n--- ").is_some();
         if ends || head.len() < wanted {
-            // A header that is cut is told by the decryptor.
+            // The decryptor reports a truncated header.
             return Ok(());
         }
         if wanted >= HEADER {
@@ -122,24 +122,24 @@ fn refused(error: DecryptError) -> Trouble {
         DecryptError::Io(error) => wrong(error),
         DecryptError::NoMatchingKeys => Trouble::keys(
             "it is encrypted with age, and to none of the identities in `age-identity`",
-            "give the identity whose recipient the backup job encrypts to",
+            "set the identity of the recipient that the backup job encrypts to",
         ),
         DecryptError::KeyDecryptionFailed => Trouble::keys(
             "the identity in `age-identity` cannot be used",
-            "give one that is not encrypted itself",
+            "set one that is not encrypted",
         ),
         other => wrong(io::Error::other(other.to_string())),
     }
 }
 
-/// What a layer below said stays.
+/// Keeps the error of a layer below.
 fn wrong(error: io::Error) -> Trouble {
     Trouble::inside(&error)
         .cloned()
         .unwrap_or_else(|| damaged(&Layer::Age, EXPECTED, &error))
 }
 
-/// The content, with errors that say whose fault they are.
+/// The content, with errors as [`Trouble`].
 struct Age<R>(R);
 
 impl<R: Read> Read for Age<R> {
@@ -148,10 +148,10 @@ impl<R: Read> Read for Age<R> {
     }
 }
 
-/// Says no to a line that does not end: armor is read line by line.
+/// Refuses a line without an end: armor is read line by line.
 struct Lines {
     input: Buffered,
-    /// Of the line so far.
+    /// Length of the line so far.
     length: usize,
 }
 

@@ -1,7 +1,7 @@
-//! Bytes from one thread to another: what one core reads or unpacks, another one looks into.
+//! Passes bytes from one thread to another: one core reads or decompresses, another one parses.
 //!
-//! Neither side waits for one that is gone. Whoever feeds is told that nobody listens any more; a
-//! thread that ends without a word, as by a panic, is an error and never the end of a file.
+//! Neither side waits for one that has ended. The sender detects that the receiver is gone; a thread
+//! that ends without an end mark, as by a panic, is an error and never the end of a file.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
@@ -9,39 +9,39 @@ use std::thread::{Builder, JoinHandle};
 
 use super::trouble::Trouble;
 
-/// Bytes that are handed on at once: many, since a statement that lies in two chunks is read slower.
+/// Bytes of a chunk: many, since a statement that spans two chunks is parsed more slowly.
 const CHUNK: usize = 1 << 20;
 
-/// How many chunks may wait.
+/// Maximum number of waiting chunks.
 const WAITING: usize = 2;
 
-/// Bytes on their way, in a room that is used again and again.
+/// A chunk of bytes, in a buffer that is reused.
 struct Chunk {
     room: Vec<u8>,
     filled: usize,
 }
 
-/// The side that reads.
+/// The sender.
 pub(super) struct Feeder {
     chunks: SyncSender<Result<Chunk, Trouble>>,
     rooms: Receiver<Vec<u8>>,
     spare: Option<Vec<u8>>,
 }
 
-/// What became of one chunk.
+/// The result of sending one chunk.
 #[derive(Debug)]
 pub(super) enum Fed {
-    /// It is on its way.
+    /// It was sent.
     Sent,
-    /// Nobody listens any more.
+    /// The receiver is gone.
     Unheard,
-    /// There was none: the reader is at its end, which is said.
+    /// There was none: the reader is at its end, and the end mark was sent.
     End,
-    /// The reader failed, which is said.
+    /// The reader failed, and the error was sent.
     Failed(Trouble),
 }
 
-/// The side that listens.
+/// The receiver.
 pub(super) struct Chunks {
     chunks: Receiver<Result<Chunk, Trouble>>,
     rooms: Sender<Vec<u8>>,
@@ -50,7 +50,7 @@ pub(super) struct Chunks {
     over: bool,
 }
 
-/// The two sides of one way.
+/// Creates a sender and its receiver.
 pub(super) fn pair() -> (Feeder, Chunks) {
     let (chunks, sent) = sync_channel(WAITING);
     let (rooms, used) = channel();
@@ -72,7 +72,7 @@ pub(super) fn pair() -> (Feeder, Chunks) {
     (feeder, chunks)
 }
 
-/// Reads on a thread of its own, to the end or until nobody listens.
+/// Reads on a separate thread, to the end or until the receiver is gone.
 pub(super) fn read(mut reader: impl Read + Send + 'static) -> Result<Chunks, Trouble> {
     let (mut feeder, chunks) = pair();
     spawn("unpack", move || {
@@ -93,7 +93,7 @@ pub(super) fn spawn<T: Send + 'static>(
 }
 
 impl Feeder {
-    /// Reads one chunk and hands it on; waits while many of them wait.
+    /// Reads one chunk and sends it; blocks while the maximum number waits.
     pub(super) fn feed(&mut self, reader: &mut impl Read) -> Fed {
         let mut room = self
             .spare
@@ -129,7 +129,7 @@ impl Chunks {
     fn next(&mut self) -> io::Result<()> {
         let used = std::mem::take(&mut self.chunk.room);
         if !used.is_empty() {
-            // Whoever has read all needs it no more.
+            // The thread is not needed after the end.
             let _ = self.rooms.send(used);
         }
         (self.chunk.filled, self.at) = (0, 0);

@@ -1,14 +1,14 @@
-//! A buffer that can be looked into as far as one needs, and that keeps to what it said: after the
-//! end comes the end, after an error the same error.
+//! A buffer with lookahead of any length, whose end is final: after the end it returns the end, after
+//! an error the same error.
 
 use std::io::{self, BufRead, Read};
 
 use super::trouble::Trouble;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const SIZE: usize = 256 * 1024;
 
-/// What is inside a layer.
+/// The content of a layer.
 pub(super) struct Buffered {
     inner: Box<dyn Read + Send>,
     buffer: Vec<u8>,
@@ -30,7 +30,7 @@ impl Buffered {
         }
     }
 
-    /// Gives at least the next `wanted` bytes, fewer only at the end, without consuming them.
+    /// Returns at least the next `wanted` bytes, fewer only at the end, without consuming them.
     pub(super) fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         if self.start + wanted > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -1,5 +1,5 @@
-//! A decrypt command: the file goes in, the content comes out, and only the exit code says that the
-//! content is whole.
+//! A decrypt command: it reads the file and writes the content, and only its exit code proves that the
+//! content is complete.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ use crate::units::show_duration;
 const LINES: usize = 5;
 const LINE: usize = 300;
 
-/// What the command gives. Dropping it kills the command and whatever it started.
+/// The output of the command. Dropping it kills the command and its child processes.
 pub(super) struct Output {
     command: Arc<Command>,
     runtime: Handle,
@@ -38,7 +38,7 @@ pub(super) struct Output {
     ended: bool,
 }
 
-/// Starts the command and a thread that feeds it. Must run on a thread for blocking work of a tokio
+/// Starts the command and a thread that writes to it. Must run on a blocking thread of a tokio
 /// runtime.
 pub(super) fn decrypt(
     command: &Arc<Command>,
@@ -59,7 +59,7 @@ pub(super) fn decrypt(
     .map_err(|error| {
         Trouble::keys(
             command.redactor.clean(&error.to_string()),
-            "`command` of `[backup.decrypt]` is found in PATH, or relative to the scenario file",
+            "`command` of `[backup.decrypt]` is searched in PATH, or relative to the scenario file",
         )
     })?;
     let (Some(stdin), Some(stdout)) = (running.stdin(), running.stdout()) else {
@@ -74,7 +74,7 @@ pub(super) fn decrypt(
                 .name("feed".to_owned())
                 .spawn(move || io::copy(&mut input, &mut stdin))
         })
-        .map_err(|error| Trouble::place(format!("cannot feed `{name}`: {error}")))?;
+        .map_err(|error| Trouble::place(format!("cannot write to `{name}`: {error}")))?;
     Ok(Output {
         command: Arc::clone(command),
         runtime,
@@ -89,7 +89,7 @@ pub(super) fn decrypt(
 }
 
 impl Output {
-    /// Ends the command, and says whether what it gave is whole.
+    /// Waits for the end of the command; an error if its output is not complete.
     fn finish(&mut self) -> Result<(), Trouble> {
         let name = self.command.name();
         let waited = self
@@ -108,7 +108,7 @@ impl Output {
             Some(Ok(Err(error))) => return Err(Trouble::of(&error)),
             Some(Err(_)) | None => {
                 return Err(Trouble::place(format!(
-                    "the thread that feeds `{name}` ended"
+                    "the thread that writes to `{name}` ended"
                 )));
             }
         };
@@ -117,9 +117,9 @@ impl Output {
                 self.notes.add(
                     Finding::new(
                         format!("`{name}` reads the file to its end"),
-                        "it ended well before that",
+                        "it ended successfully before that",
                     )
-                    .hint("something may have been appended to the file: have a look"),
+                    .hint("data may have been appended to the file: check it"),
                 );
             }
             return Ok(());
@@ -132,7 +132,7 @@ impl Output {
         };
         let ended = format!("`{name}` ended with exit code {code}");
         if self.given == 0 {
-            let hint = "it gave nothing: is it the right key, and may the command use it without asking? Run it by hand with the file on its standard input";
+            let hint = "it wrote nothing: check that the key is right and that the command may use it without a prompt; run it by hand with the file on its standard input";
             return Err(Trouble::keys(format!("{ended}{words}"), hint));
         }
         Err(Trouble::Backup(
@@ -140,22 +140,22 @@ impl Output {
                 format!("`{name}` decrypts the file to its end"),
                 format!("{ended} after {} bytes{words}", self.given),
             )
-            .hint("the file was cut off or changed, unless the command says something else above"),
+            .hint("the file is truncated or was changed, unless the command reports another reason above"),
         ))
     }
 
     fn too_long(&self) -> Trouble {
         Trouble::place(format!(
-            "`{}` gave nothing for {} and was killed",
+            "`{}` wrote nothing for {} and was killed",
             self.command.name(),
             show_duration(self.command.timeout)
         ))
-        .hint("does it ask for something? If it only takes long, give `timeout` in `[backup.decrypt]`")
+        .hint("check whether it prompts for something; if it needs more time, set `timeout` in `[backup.decrypt]`")
     }
 
-    /// The end of what it wrote to standard error, free of secrets.
+    /// The end of its standard error, without secrets.
     fn last_words(&mut self) -> String {
-        // The pipe closes with the processes; one that got away may not hold up the drill.
+        // The pipe closes with the processes; one that escaped must not block the drill.
         let waited = self
             .runtime
             .block_on(async { timeout(Duration::from_secs(2), &mut self.stderr).await });
@@ -195,7 +195,10 @@ impl Read for Output {
                 Err(self.too_long().into())
             }
             Ok(Err(error)) => {
-                let what = format!("cannot read what `{}` gives: {error}", self.command.name());
+                let what = format!(
+                    "cannot read the output of `{}`: {error}",
+                    self.command.name()
+                );
                 Err(Trouble::place(what).into())
             }
             Ok(Ok(0)) => {
@@ -212,7 +215,7 @@ impl Read for Output {
 }
 
 impl Layer {
-    /// The layer that a command undoes.
+    /// The layer that a command removes.
     pub(super) fn of_command(command: &Command) -> Self {
         Self::Command(command.name())
     }
@@ -376,7 +379,7 @@ mod tests {
             .await
             .unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Place { reason, .. } if reason.contains("gave nothing for 2")),
+            matches!(&trouble, Trouble::Place { reason, .. } if reason.contains("wrote nothing for 2")),
             "{trouble:?}"
         );
         assert!(began.elapsed() < Duration::from_secs(20));
@@ -413,7 +416,10 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((content.len(), ended.file.bytes), (9, 1_000_000));
-        assert_eq!(ended.warnings[0].actual, "it ended well before that");
+        assert_eq!(
+            ended.warnings[0].actual,
+            "it ended successfully before that"
+        );
     }
 
     #[tokio::test]

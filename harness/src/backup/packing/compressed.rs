@@ -1,5 +1,5 @@
-//! A compression around a backup: what is wrong with it, said in its own words, and what stands
-//! behind its end, judged as its own program does.
+//! A compression around a backup: its errors, and data after its end, which is handled as the program
+//! of the compression does.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use super::trouble::Trouble;
 use crate::backup::compression::{Behind, Frame, Frames, Unsupported};
 use crate::outcome::Finding;
 
-/// What is odd about a file and does not matter, noted while it is read.
+/// Warnings about a file, collected while it is read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notes(Arc<Mutex<Vec<Finding>>>);
 
@@ -46,15 +46,15 @@ impl<F: Frame<Reader = Buffered>> Compressed<F> {
         }
     }
 
-    /// Judges what stands behind the last frame.
+    /// Handles data after the last frame.
     fn end(&self) -> Result<(), Trouble> {
         let Behind { zeros, others } = self.frames.behind;
         let layer = &self.layer;
-        let expected = format!("nothing behind the end of the {layer} data");
+        let expected = format!("nothing after the end of the {layer} data");
         if others == 0 && zeros > 0 {
             self.notes.add(
                 Finding::new(expected, format!("{zeros} bytes, all of them zero"))
-                    .hint("padding comes from tapes and block devices; nothing is lost by it"),
+                    .hint("tapes and block devices add padding; nothing is lost"),
             );
         } else if others > 0 && F::FORGIVING {
             self.notes.add(
@@ -62,33 +62,33 @@ impl<F: Frame<Reader = Buffered>> Compressed<F> {
                     expected,
                     format!("{} more bytes, which every reader ignores", zeros + others),
                 )
-                .hint("something was appended, or a part of the backup is damaged: have a look"),
+                .hint("data was appended, or a part of the backup is damaged: check the file"),
             );
         } else if others > 0 {
             return Err(Trouble::Backup(
                 Finding::new(
                     expected,
-                    format!("{} bytes that are no {layer} data", zeros + others),
+                    format!("{} bytes that are not {layer} data", zeros + others),
                 )
                 .hint(format!(
-                    "a part of the backup is damaged, or something was appended: `{layer}` ends with an error there too"
+                    "a part of the backup is damaged, or data was appended: `{layer}` also ends with an error there"
                 )),
             ));
         }
         Ok(())
     }
 
-    /// Says what an error of a decoder means; what a layer below said stays.
+    /// Translates an error of a decoder; the error of a layer below is kept.
     fn explain(&self, error: io::Error) -> io::Error {
         if Trouble::inside(&error).is_some() {
             return error;
         }
         if let Some(Unsupported { reason, command }) = F::unsupported(&error) {
-            let hint = format!("let `{}` decompress it", setting(command));
+            let hint = format!("decompress it with `{}`", setting(command));
             return Trouble::place(reason).hint(hint).into();
         }
         let expected = format!(
-            "{} file whose checksum is right to its end",
+            "{} file with a correct checksum to its end",
             article(&self.layer)
         );
         damaged(&self.layer, &expected, &error).into()
@@ -114,15 +114,15 @@ fn article(layer: &Layer) -> String {
     format!("{article} {layer}")
 }
 
-/// A file that is cut or changed.
+/// The error of a file that is truncated or changed.
 pub(super) fn damaged(layer: &Layer, expected: &str, error: &io::Error) -> Trouble {
     let actual = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
+        io::ErrorKind::UnexpectedEof => "it is truncated".to_owned(),
         _ => format!("it is damaged: {error}"),
     };
     Trouble::Backup(
         Finding::about(format!("{layer} data"), expected, actual).hint(
-            "the file was cut off or changed: compare its size and digest with where it was made",
+            "the file is truncated or was changed: compare its size and digest with the original",
         ),
     )
 }

@@ -1,5 +1,5 @@
-//! The file as it lies: read ahead on a thread of its own, which also takes the digest, so that a
-//! second core hides both.
+//! The file as stored: read ahead on a separate thread, which also computes the digest, so that both
+//! cost no time on a second core.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::redact::hex;
 /// A file that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
-    /// SHA-256 of the file as it lies, in hex.
+    /// SHA-256 of the file as stored, in hex.
     pub sha256: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
-/// The thread that reads. Dropping it lets the thread end soon.
+/// The reading thread. Dropping it ends the thread soon.
 pub(super) struct Reading {
     thread: Option<JoinHandle<Result<FileFacts, Trouble>>>,
     stop: Arc<AtomicBool>,
 }
 
-/// Begins to read; `name` is what errors call the file.
+/// Starts reading; `name` names the file in errors.
 pub(super) fn read(
     name: String,
     reader: impl Read + Send + 'static,
@@ -51,7 +51,7 @@ pub(super) fn read(
     Ok((chunks, reading))
 }
 
-/// Reads to the end, also when nobody listens any more: the digest is of the whole file.
+/// Reads to the end, even without a receiver: the digest is of the whole file.
 fn pump(
     mut file: Digested<impl Read>,
     mut feeder: Feeder,
@@ -70,7 +70,7 @@ fn pump(
     })
 }
 
-/// Takes the digest of what is read through it.
+/// Computes the digest of the bytes that are read.
 struct Digested<R> {
     name: String,
     reader: R,

@@ -1,10 +1,10 @@
-//! What redrill knows by sight and needs a command for.
+//! Formats that redrill recognises and cannot read without a command.
 
 use super::Layer;
 use super::keys::{Keys, Way};
 use super::trouble::Trouble;
 
-/// Says no to content that a decrypt command would have to undo, and says which.
+/// Refuses content that needs a decrypt command, and names the command.
 pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), Trouble> {
     let Some((what, command)) = known(head) else {
         return Ok(());
@@ -12,7 +12,7 @@ pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), T
     Err(match &keys.0 {
         Some(Way::Command(decrypt)) => Trouble::keys(
             format!("`{}` gave {what}", decrypt.name()),
-            format!("redrill runs one command: let it undo this too, as `{command}` does"),
+            format!("redrill runs one command: it must do this too, as `{command}` does"),
         ),
         _ => {
             let outside = layers
@@ -20,20 +20,20 @@ pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), T
                 .map(|layer| format!("{layer} of "))
                 .collect::<String>();
             Trouble::keys(
-                format!("it is {outside}{what}, and the scenario has no command for it"),
+                format!("it is {outside}{what}, and the scenario sets no command for it"),
                 format!("add `{}` to the scenario", setting(command)),
             )
         }
     })
 }
 
-/// A command as a scenario says it.
+/// A command as written in a scenario.
 pub(super) fn setting(command: &str) -> String {
     let words: Vec<String> = command.split(' ').map(|word| format!("{word:?}")).collect();
     format!("[backup.decrypt] command = [{}]", words.join(", "))
 }
 
-/// What it is, and the command that undoes it.
+/// The format, and the command that reads it.
 fn known(head: &[u8]) -> Option<(&'static str, &'static str)> {
     const GPG: &str = "gpg --batch --decrypt";
     if head.starts_with(b"-----BEGIN PGP MESSAGE-----") || is_openpgp(head) {
@@ -52,8 +52,8 @@ fn known(head: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Whether an OpenPGP packet begins here that holds or leads to encrypted data, by its tag and by the
-/// version behind its length (RFC 9580, 4.2 and 5).
+/// Whether this is an OpenPGP packet that contains or introduces encrypted data, according to its tag
+/// and the version after its length (RFC 9580, 4.2 and 5).
 fn is_openpgp(head: &[u8]) -> bool {
     let (tag, version) = match *head {
         // The old format has the size of its length in the lowest two bits.

@@ -1,4 +1,4 @@
-//! What decrypts a backup, resolved: identities, or a command with its environment.
+//! The resolved means of decryption: identities, or a command with its environment.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::age::Identities;
 use crate::redact::Redactor;
 
-/// What decrypts a backup. By default nothing does. Cheap to clone; it prints no secret.
+/// Identities or a command for decryption; none by default. Cheap to clone; its `Debug` output contains
+/// no secret.
 #[derive(Clone, Default)]
 pub struct Keys(pub(super) Option<Way>);
 
@@ -19,22 +20,22 @@ pub(super) enum Way {
     Command(Arc<Command>),
 }
 
-/// A program that gets the file and gives the content.
+/// A program that reads the file and writes the content.
 pub(super) struct Command {
-    /// A path, or a name that is looked for in the `PATH` of `environment`.
+    /// A path, or a name that is searched in the `PATH` of `environment`.
     pub program: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
     pub folder: PathBuf,
-    /// How long it may take before it gives the next byte.
+    /// Limit until the next byte.
     pub timeout: Duration,
-    /// The run's id.
+    /// Id of the run.
     pub run: String,
     pub redactor: Redactor,
 }
 
 impl Command {
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) fn name(&self) -> String {
         self.program.file_name().map_or_else(
             || self.program.display().to_string(),

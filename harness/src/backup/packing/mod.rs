@@ -1,10 +1,10 @@
-//! What a backup is wrapped in, outside of its own format: compression and encryption. Layers are
-//! told by content, never by name, and peeled from the outside in.
+//! Compression and encryption around a backup, outside of its format. Layers are detected by content,
+//! never by name, and removed from the outside in.
 //!
 //! - one layer a file: `age`, `command`, and `compressed` for those of `backup::compression`
-//! - `file`: the file as it lies, with its digest; `ahead`: the threads that read and unpack
-//! - `settings`, `keys`: what a scenario says about decryption, and what becomes of it
-//! - `trouble`: why a file cannot be read, and whose fault that is
+//! - `file`: the file as stored, with its digest; `ahead`: the threads that read and decompress
+//! - `settings`, `keys`: the settings of decryption, and their resolved form
+//! - `trouble`: why a file cannot be read: machine, keys or backup
 
 mod age;
 mod ahead;
@@ -36,13 +36,13 @@ pub use trouble::{Trouble, damage};
 use super::compression::{Frame, Gzip, Lz4, Xz, Zstd, skippable};
 use crate::outcome::Finding;
 
-/// Bytes of the content that [`Unpacked::head`] gives, where there are so many.
+/// Maximum number of bytes that [`Unpacked::head`] returns.
 const HEAD: usize = 512;
 
-/// Layers that are peeled: more is no backup but an attack.
+/// Maximum number of layers: more is an attack, not a backup.
 const MOST_LAYERS: usize = 8;
 
-/// One thing that a backup is wrapped in.
+/// One layer of compression or encryption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
     /// gzip, of any number of members.
@@ -55,7 +55,7 @@ pub enum Layer {
     Xz,
     /// age, binary or armored.
     Age,
-    /// What the scenario's decrypt command undoes: the name of its program.
+    /// Decrypted by the command of the scenario: the name of its program.
     Command(String),
 }
 
@@ -73,13 +73,13 @@ impl fmt::Display for Layer {
 }
 
 impl Layer {
-    /// Whether it makes a file smaller rather than secret.
+    /// Whether it is a compression, not an encryption.
     #[must_use]
     pub const fn is_compression(&self) -> bool {
         matches!(self, Self::Gzip | Self::Zstd | Self::Lz4 | Self::Xz)
     }
 
-    /// The command of a runbook that undoes it, the file's name behind it.
+    /// The shell command that reads it; the file name follows.
     #[must_use]
     pub fn undone_by(&self) -> &str {
         match self {
@@ -92,7 +92,7 @@ impl Layer {
         }
     }
 
-    /// What the first bytes say.
+    /// Detects a layer by its first bytes.
     fn of(head: &[u8]) -> Option<Self> {
         let begins = |magic: &[u8]| head.starts_with(magic);
         if begins(Gzip::<Buffered>::MAGIC) {
@@ -106,7 +106,7 @@ impl Layer {
         } else if begins(age::BINARY) || begins(age::ARMORED) {
             Some(Self::Age)
         } else {
-            // zstd and lz4 share these; the first frame with content tells.
+            // zstd and lz4 share these; the first frame with content distinguishes them.
             let length = usize::try_from(skippable(head)?).ok()?;
             Self::of(head.get(length..)?)
         }
@@ -117,9 +117,9 @@ impl Layer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{trouble}")]
 pub struct OpenError {
-    /// Whose fault it is.
+    /// The cause.
     pub trouble: Trouble,
-    /// The file as it lies, when it is the backup's fault and the file could be read.
+    /// The file as stored, when the backup is the cause and the file could be read.
     pub file: Option<Box<FileFacts>>,
 }
 
@@ -135,21 +135,20 @@ impl From<Trouble> for OpenError {
 /// A file that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The file as it lies.
+    /// The file as stored.
     pub file: FileFacts,
-    /// Bytes of the content; of what could be read of it, when there is a problem.
+    /// Bytes of the content; with a problem, bytes of the readable part.
     pub unpacked_bytes: u64,
-    /// Why the content is not whole.
+    /// Why the content is not complete.
     pub problem: Option<Finding>,
-    /// What is odd about the layers and does not matter, such as padding.
+    /// Warnings about the layers, such as padding.
     pub warnings: Vec<Finding>,
 }
 
-/// The content inside all layers. It is read on a thread for blocking work: a decrypt command needs
-/// the runtime.
+/// The content inside all layers. Read it on a blocking thread: a decrypt command needs the runtime.
 ///
-/// Content is whole only when `read` came to the end without an error: most layers have their
-/// checksum behind it.
+/// The content is complete only when `read` reached the end without an error: in most layers the
+/// checksum follows it.
 pub struct Unpacked {
     content: Buffered,
     layers: Vec<Layer>,
@@ -160,10 +159,10 @@ pub struct Unpacked {
 }
 
 impl Unpacked {
-    /// Opens a file and peels what it is wrapped in.
+    /// Opens a file and removes its layers.
     ///
     /// # Errors
-    /// When the place, the keys or the backup do not allow it.
+    /// When the machine, the keys or the backup prevent it.
     pub fn open(path: &Path, keys: &Keys) -> Result<Self, OpenError> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| {
@@ -173,10 +172,10 @@ impl Unpacked {
         Self::from_reader(name, file, keys)
     }
 
-    /// Peels what is read from elsewhere, such as a member of a bundle; `name` is what errors call it.
+    /// Removes the layers of another reader, such as a member of a bundle; `name` names it in errors.
     ///
     /// # Errors
-    /// When the place, the keys or the backup do not allow it.
+    /// When the machine, the keys or the backup prevent it.
     pub fn from_reader(
         name: impl Into<String>,
         reader: impl Read + Send + 'static,
@@ -186,7 +185,7 @@ impl Unpacked {
         let notes = Notes::default();
         match peel(Buffered::new(chunks), keys, &notes) {
             Ok((content, layers, head)) => Ok(Self {
-                content: beside(content, &layers)?,
+                content: on_thread(content, &layers)?,
                 layers,
                 head,
                 reading,
@@ -201,22 +200,22 @@ impl Unpacked {
         }
     }
 
-    /// What it is wrapped in, outermost first.
+    /// The layers, outermost first.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// The first 512 bytes of the content, fewer when there are no more.
+    /// The first 512 bytes of the content, or all of it if shorter.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// Reads what is left of the content and of the file.
+    /// Reads the rest of the content and of the file.
     ///
     /// # Errors
-    /// When the place or the keys do not allow it. Damage is in [`Ended::problem`].
+    /// When the machine or the keys prevent it. Damage is in [`Ended::problem`].
     pub fn end(mut self) -> Result<Ended, Trouble> {
         let rest = io::copy(&mut self, &mut io::sink());
         let problem = match rest.map_err(|error| Trouble::of(&error)) {
@@ -224,7 +223,7 @@ impl Unpacked {
             Err(Trouble::Backup(finding)) => Some(finding),
             Err(trouble) => return Err(trouble),
         };
-        // Nobody listens any more, so that the thread can come to the end.
+        // Drops the receiver, so that the thread can end.
         drop(self.content);
         Ok(Ended {
             file: self.reading.end()?,
@@ -252,7 +251,7 @@ impl Read for Unpacked {
     }
 }
 
-/// Peels layer by layer; gives the content, its layers and its first bytes.
+/// Removes layer by layer; returns the content, the layers and the first bytes.
 fn peel(
     mut content: Buffered,
     keys: &Keys,
@@ -280,7 +279,7 @@ fn peel(
                     format!("a backup inside the {layer} file"),
                     format!("another {layer} file: it was compressed twice"),
                 )
-                .hint("psql cannot read it as it is: mend the backup job"),
+                .hint("psql cannot read it like this: correct the backup job"),
             ));
         }
         if layers.len() == MOST_LAYERS {
@@ -310,9 +309,9 @@ fn peel(
     }
 }
 
-/// Undoes the layers on a thread of its own, where that is work for this program: a second core then
-/// looks into what comes out. A command works beside it anyway, and must end when its reader does.
-fn beside(content: Buffered, layers: &[Layer]) -> Result<Buffered, Trouble> {
+/// Decompresses on a separate thread where this program does the work: a second core then parses the
+/// content. A command is a separate process anyway, and must end when its reader does.
+fn on_thread(content: Buffered, layers: &[Layer]) -> Result<Buffered, Trouble> {
     let command = layers
         .iter()
         .any(|layer| matches!(layer, Layer::Command(_)));
@@ -322,15 +321,15 @@ fn beside(content: Buffered, layers: &[Layer]) -> Result<Buffered, Trouble> {
     Ok(Buffered::new(ahead::read(content)?))
 }
 
-/// The first bytes of what is inside the layers so far.
+/// The first bytes inside the layers so far.
 fn head(content: &mut Buffered) -> Result<Vec<u8>, Trouble> {
     let head = content.peek(HEAD).map_err(|error| Trouble::of(&error))?;
     Ok(head[..head.len().min(HEAD)].to_vec())
 }
 
-/// Nothing at all, or a layer around nothing: what a pipe leaves behind when `pg_dump` failed.
+/// An empty file, or an empty layer: what a pipe writes when `pg_dump` failed.
 fn empty(layers: &[Layer]) -> Finding {
     let around: String = layers.iter().map(|layer| format!("{layer} of ")).collect();
     Finding::new("a PostgreSQL backup", format!("{around}an empty file"))
-        .hint("the backup job wrote nothing: look at its exit code and at the disk")
+        .hint("the backup job wrote nothing: check its exit code and the disk")
 }

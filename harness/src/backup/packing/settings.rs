@@ -1,4 +1,4 @@
-//! What a scenario says about decryption: `[backup.decrypt]`.
+//! The settings of decryption: `[backup.decrypt]`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,40 +17,40 @@ use crate::input::{Environment, Problem};
 use crate::redact::{Redactor, Secret};
 use crate::units::Span;
 
-/// What the command gets of redrill's own environment: it needs its programs and its key ring.
+/// Environment variables that the command inherits: for its programs and its key ring.
 const INHERITED: &[&str] = &["PATH", "HOME"];
 
-/// How long a command may take before it gives the next byte.
+/// Default limit until the next byte of a command.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How the backup is decrypted. Exactly one of `age-identity` and `command`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Decrypt {
-    /// Where the age identity is found: `{ file = "backup.key" }`, relative to the scenario file, or
-    /// `{ env = "NAME" }`. A file of `age-keygen` or an ssh private key, not encrypted itself.
+    /// The age identity: `{ file = "backup.key" }`, relative to the scenario file, or
+    /// `{ env = "NAME" }`. A file of `age-keygen` or an ssh private key, without a passphrase.
     pub age_identity: Option<SecretText>,
-    /// A program and its arguments that gets the file on standard input and gives the content on
-    /// standard output, as in `["gpg", "--batch", "--decrypt"]`. It starts in the folder of the
+    /// A program and its arguments that reads the file from standard input and writes the content to
+    /// standard output, such as `["gpg", "--batch", "--decrypt"]`. It starts in the folder of the
     /// scenario file, with `PATH`, `HOME` and `env` as its whole environment.
     pub command: Option<Vec<String>>,
     /// Variables for the command. A value is text, `{ env = "NAME" }` or `{ file = "path" }`.
     #[serde(default)]
     pub env: BTreeMap<String, SecretText>,
-    /// How long the command may take before it gives its first and every next byte, 5 minutes by
-    /// default. The decryption as a whole takes as long as it takes.
+    /// Limit until the first and every next byte of the command. Default: 5 minutes. The decryption as a
+    /// whole has no limit.
     pub timeout: Option<Span>,
 }
 
 impl Decrypt {
-    /// Notes what is wrong with it, without looking at any file; `span` is the section's header.
+    /// Validates it without reading any file; `span` is the header of the section.
     pub fn check(&self, span: &Range<usize>, problems: &mut Vec<Problem>) {
         let mut note = |message: &str, hint: &str| {
             problems.push(Problem::at(span.clone(), message).hint(hint));
         };
         match (&self.age_identity, &self.command) {
             (None, None) => note(
-                "`[backup.decrypt]` names nothing that decrypts",
+                "`[backup.decrypt]` sets no way to decrypt",
                 "add `age-identity = { file = \"backup.key\" }` or `command = [\"gpg\", \"--batch\", \"--decrypt\"]`",
             ),
             (Some(_), Some(_)) => note(
@@ -58,7 +58,7 @@ impl Decrypt {
                 "keep `age-identity` or `command`",
             ),
             (Some(SecretText::Plain(_)), None) => note(
-                "`age-identity` is a secret, which never stands in a scenario",
+                "`age-identity` is a secret, which is never written in a scenario",
                 "write `{ file = \"backup.key\" }` or `{ env = \"NAME\" }`",
             ),
             (Some(SecretText::Env(_) | SecretText::File(_)), None) => {
@@ -80,16 +80,16 @@ impl Decrypt {
         }
         if self.timeout.is_some_and(|span| span.0.is_zero()) {
             note(
-                "a `timeout` of nothing ends every command",
+                "a `timeout` of zero ends every command",
                 "write `timeout = \"5m\"`",
             );
         }
     }
 
-    /// Looks up the secrets. `folder` is that of the scenario file, `run` the id of the run.
+    /// Reads the secrets. `folder` is that of the scenario file, `run` the id of the run.
     ///
     /// # Errors
-    /// [`Trouble::Keys`]: a variable is not set, a file cannot be read or holds no identity.
+    /// [`Trouble::Keys`]: a variable is not set, a file cannot be read or contains no identity.
     pub fn keys(
         &self,
         folder: &Path,
@@ -118,7 +118,7 @@ impl Decrypt {
             let identities = age::identities(secret.expose()).map_err(|why| {
                 Trouble::keys(
                     format!("`age-identity` of `[backup.decrypt]` cannot be used: {why}"),
-                    "give a file of `age-keygen`, or an ssh private key without a passphrase",
+                    "set a file of `age-keygen`, or an ssh private key without a passphrase",
                 )
             })?;
             return Ok(Keys(Some(Way::Age(Arc::new(identities)))));
@@ -161,10 +161,10 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("", Some("names nothing"))]
+    #[case("", Some("sets no way"))]
     #[case(
         "age-identity = 'AGE-SECRET-KEY-1'",
-        Some("never stands in a scenario")
+        Some("never written in a scenario")
     )]
     #[case("age-identity = { file = 'k' }", None)]
     #[case(
@@ -195,9 +195,9 @@ mod tests {
     #[rstest]
     #[case("age-identity = { env = 'NONE' }", "`NONE` is not set")]
     #[case("age-identity = { file = '/none' }", "cannot read the secret")]
-    #[case("age-identity = { env = 'BAD' }", "no age identity")]
-    #[case("age-identity = { env = 'BAD_SSH' }", "no ssh private key")]
-    #[case("age-identity = { env = 'COMMENT' }", "holds no identity")]
+    #[case("age-identity = { env = 'BAD' }", "not an age identity")]
+    #[case("age-identity = { env = 'BAD_SSH' }", "not an ssh private key")]
+    #[case("age-identity = { env = 'COMMENT' }", "contains no identity")]
     #[case("command = ['x']\nenv = { A = { env = 'NONE' } }", "env.A")]
     fn keys_that_cannot_be_used_are_named_and_not_shown(
         #[case] text: &str,

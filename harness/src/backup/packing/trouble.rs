@@ -1,5 +1,5 @@
-//! Why a file cannot be read to its end, told apart by whose fault it is. It travels inside an
-//! `io::Error` through all layers.
+//! Why a file cannot be read to its end, distinguished by cause. It is passed inside an `io::Error`
+//! through all layers.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::outcome::Finding;
 /// Why a file cannot be read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// This machine, or what this version can read. It says nothing about the backup.
+    /// This machine, or a format that this version does not read. It says nothing about the backup.
     #[error("{reason}")]
     Place {
         /// A lowercase fragment.
@@ -16,7 +16,7 @@ pub enum Trouble {
         /// What to do.
         hint: Option<String>,
     },
-    /// What the scenario says about decryption. It says nothing about the backup.
+    /// The settings of decryption. It says nothing about the backup.
     #[error("{reason}")]
     Keys {
         /// A lowercase fragment.
@@ -24,13 +24,13 @@ pub enum Trouble {
         /// What to do.
         hint: Option<String>,
     },
-    /// The file itself: cut, changed, or packed in a way that nobody can read.
+    /// The file itself: truncated, changed, or in an unreadable format.
     #[error("{}", .0.actual)]
     Backup(Finding),
 }
 
 impl Trouble {
-    /// This machine's fault.
+    /// An error of this machine.
     pub(super) fn place(reason: impl Into<String>) -> Self {
         Self::Place {
             reason: reason.into(),
@@ -38,7 +38,7 @@ impl Trouble {
         }
     }
 
-    /// The scenario's fault.
+    /// An error of the settings of decryption.
     pub(super) fn keys(reason: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Keys {
             reason: reason.into(),
@@ -55,7 +55,7 @@ impl Trouble {
         self
     }
 
-    /// What a reader of this module failed with. An error of any other reader is the place's.
+    /// The error of a reader of this module. An error of any other reader is one of the machine.
     #[must_use]
     pub fn of(error: &io::Error) -> Self {
         Self::inside(error)
@@ -63,7 +63,7 @@ impl Trouble {
             .unwrap_or_else(|| Self::place(format!("cannot read: {error}")))
     }
 
-    /// The trouble that an error carries, if a layer below has already said what it is.
+    /// The trouble inside an error, if a layer below has set one.
     pub(super) fn inside(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
@@ -75,7 +75,7 @@ impl From<Trouble> for io::Error {
     }
 }
 
-/// What an error from reading says about the backup, when it is the backup's fault.
+/// The finding of a read error whose cause is the backup.
 #[must_use]
 pub fn damage(error: &io::Error) -> Option<Finding> {
     match Trouble::inside(error)? {

@@ -1,4 +1,4 @@
-//! Which of many backups is taken, with proof: every name that lies there has a verdict.
+//! Selects one of several backups; every other candidate gets the reason why it was not selected.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,57 +12,57 @@ use crate::outcome::Finding;
 /// How many candidates are listed; the rest is counted.
 pub const LISTED: usize = 50;
 
-/// Something that lies where backups lie.
+/// A file or folder that was considered as the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its name below the folder that was looked into.
+    /// Its name relative to the folder that was listed.
     pub name: String,
     /// Its size; 0 for a folder.
     pub bytes: u64,
     /// The time in its name.
     pub time: Option<Timestamp>,
-    /// Whether it is the one.
+    /// Whether it was selected.
     pub verdict: Verdict,
 }
 
-/// Whether a candidate is the one.
+/// Whether a candidate was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is drilled.
+    /// It was selected.
     Taken,
-    /// It is not, and this is why: a lowercase fragment.
+    /// It was not, for this reason: a lowercase fragment.
     NotTaken(String),
 }
 
 /// An older backup of the same stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
-    /// Its name below the folder that was looked into.
+    /// Its name relative to the folder that was listed.
     pub name: String,
     /// Its size; 0 for a folder.
     pub bytes: u64,
     /// The time in its name.
     pub time: Timestamp,
-    /// Where it lies, if on this machine.
+    /// Its path, if on this machine.
     pub path: Option<PathBuf>,
 }
 
-/// Something in a listing.
+/// An entry of a listing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
-    /// Its name below the folder that was looked into, with `/`.
+    /// Its name relative to the folder that was listed, with `/`.
     pub name: String,
     /// Its size; 0 for a folder.
     pub bytes: u64,
     /// When it was last changed.
     pub modified: Option<Timestamp>,
-    /// Where it lies, if on this machine.
+    /// Its path, if on this machine.
     pub path: Option<PathBuf>,
-    /// Whether the pattern means it.
+    /// How it relates to the pattern.
     pub matches: bool,
 }
 
-/// What was chosen.
+/// The selected backup.
 #[derive(Debug)]
 pub(super) struct Choice {
     pub taken: Entry,
@@ -74,17 +74,17 @@ pub(super) struct Choice {
     pub warnings: Vec<Finding>,
 }
 
-/// A listing with verdicts, as they come to be.
+/// A listing with the reasons found so far.
 struct Listing<'a> {
     rules: &'a Rules,
     entries: Vec<(Entry, Option<Timestamp>, Option<String>)>,
 }
 
-/// Takes the newest by the time in its name. `pattern` is what the scenario says, `own` its part
-/// below the folder; `writing` tells of an entry whether it is still being written.
+/// Selects the newest by the time in its name. `pattern` is the pattern of the scenario, `own` its part
+/// below the folder; `writing` returns a reason for an entry that is still being written.
 ///
 /// # Errors
-/// When there is none, or it cannot be told which one is meant.
+/// When there is none, or the selection is ambiguous.
 pub(super) fn choose(
     entries: Vec<Entry>,
     rules: &Rules,
@@ -106,17 +106,17 @@ pub(super) fn choose(
             .settled
             .zip(entry.modified)
             .filter(|(settled, modified)| !is_older(*modified, *settled))
-            .map(|_| "changed too lately to be `settled`".to_owned());
+            .map(|_| "changed more recently than `settled`".to_owned());
         match unsettled.or_else(|| writing(entry)) {
             None => break at,
             Some(why) => {
                 warnings.push(
                     Finding::about(
                         entry.name.clone(),
-                        "a backup that is written to its end",
+                        "a backup that is completely written",
                         why.clone(),
                     )
-                    .hint("an older one was taken; drill when the backup job is done"),
+                    .hint("an older one was selected; run the drill after the backup job"),
                 );
                 *reason = Some(why);
             }
@@ -126,7 +126,7 @@ pub(super) fn choose(
 }
 
 impl<'a> Listing<'a> {
-    /// Gives every entry its time, and a reason to those that cannot be meant.
+    /// Reads the time of every entry, and sets the reason of those that are not candidates.
     fn new(entries: Vec<Entry>, rules: &'a Rules) -> Self {
         let mut entries: Vec<_> = entries
             .into_iter()
@@ -134,7 +134,7 @@ impl<'a> Listing<'a> {
             .map(|entry| {
                 let time = rules.time(&entry.name);
                 let reason = if is_unfinished(&entry.name) {
-                    Some("unfinished, by its name".to_owned())
+                    Some("incomplete, according to its name".to_owned())
                 } else if !entry.matches {
                     Some("does not match the pattern".to_owned())
                 } else if time.is_none() {
@@ -152,14 +152,14 @@ impl<'a> Listing<'a> {
         Self { rules, entries }
     }
 
-    /// Those that nothing speaks against, newest first.
+    /// Entries without a reason, newest first.
     fn left(&self) -> impl Iterator<Item = (usize, &Entry, Timestamp)> {
         let left = self.entries.iter().enumerate();
         left.filter(|(_, (_, _, reason))| reason.is_none())
             .filter_map(|(at, (entry, time, _))| Some((at, entry, (*time)?)))
     }
 
-    /// Gives a reason to those that nothing spoke against before.
+    /// Sets the reason of entries that have none yet.
     fn reject(&mut self, why: impl Fn(&Entry, Option<Timestamp>) -> Option<String>) {
         for (entry, time, reason) in &mut self.entries {
             if reason.is_none() {
@@ -168,7 +168,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Tells which stream is meant; gives its name and its key.
+    /// Determines the stream; returns its name and its key.
     fn one_stream(&self, pattern: &str, own: &str) -> Result<(String, String), SourceError> {
         let mut streams: BTreeMap<String, (usize, String)> = BTreeMap::new();
         for (_, entry, _) in self.left() {
@@ -179,7 +179,7 @@ impl<'a> Listing<'a> {
             *count += 1;
         }
         let taken = |(key, (_, stream)): (&String, &(usize, String))| (stream.clone(), key.clone());
-        // A pattern that is the name of a stream means that stream.
+        // A pattern that equals the name of a stream selects that stream.
         let meant = streams.get_key_value(uncompressed(own));
         let repeated = || {
             let mut repeated = streams.iter().filter(|(_, (count, _))| *count > 1);
@@ -212,12 +212,12 @@ impl<'a> Listing<'a> {
                 named.join(", ")
             ),
             format!(
-                "name the one to drill, as in `newest = \"{folder}{first}\"`; names with a time of another form need `time`"
+                "name one of them, such as `newest = \"{folder}{first}\"`; names with a time in another format need `time`"
             ),
         ))
     }
 
-    /// The place of the newest that nothing speaks against.
+    /// Index of the newest entry without a reason.
     fn newest(&mut self, pattern: &str) -> Result<usize, SourceError> {
         let mut left = self.left();
         let Some((first, entry, time)) = left.next() else {
@@ -232,7 +232,7 @@ impl<'a> Listing<'a> {
         if twins.len() == 1 {
             return Ok(first);
         }
-        // One file and what it was compressed to: the compressed one is what is kept.
+        // A file and its compressed copy: the compressed one is selected.
         let packed: Vec<usize> = twins
             .iter()
             .filter(|(_, entry)| uncompressed(&entry.name) != entry.name)
@@ -246,10 +246,10 @@ impl<'a> Listing<'a> {
             names.sort_unstable();
             return Err(SourceError::new(
                 format!(
-                    "{} carry the same time, so none is the newest",
+                    "{} have the same time in their names, so none is the newest",
                     names.join(" and ")
                 ),
-                "write a pattern that matches one of them, or `time` if their names say more than a day",
+                "use a pattern that matches one of them, or set `time` if their names contain more than a day",
             ));
         };
         let packed = *packed;
@@ -264,7 +264,7 @@ impl<'a> Listing<'a> {
         Ok(packed)
     }
 
-    /// Says that there is no backup, and what there is.
+    /// The error that there is no backup, with the entries that there are.
     fn nothing(&self, pattern: &str) -> SourceError {
         let matching = self.entries.iter().filter(|(entry, _, _)| entry.matches);
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -283,14 +283,14 @@ impl<'a> Listing<'a> {
             .collect();
         SourceError::new(
             format!(
-                "no backup can be taken of those that match {pattern}: {}",
+                "none of the files that match {pattern} can be selected: {}",
                 reasons.join(", ")
             ),
             dates,
         )
     }
 
-    /// Gives the choice with all its proof.
+    /// Returns the selected backup with all candidates.
     fn conclude(mut self, taken: usize, stream: &str, warnings: Vec<Finding>) -> Choice {
         let left: Vec<usize> = self.left().map(|(at, _, _)| at).collect();
         let earlier: Vec<Earlier> = self
@@ -310,11 +310,11 @@ impl<'a> Listing<'a> {
         }
         let left_out = self.entries.len() - earlier.len() - 1;
         let mut chosen = format!(
-            "the newest by the time in its name of {} of `{stream}`",
+            "the newest of {} of `{stream}`, by the time in its name",
             earlier.len() + 1
         );
         if let Some(before) = earlier.first() {
-            chosen.push_str(&format!("; the one before is {}", before.name));
+            chosen.push_str(&format!("; the previous one is {}", before.name));
         }
         if left_out > 0 {
             chosen.push_str(&format!("; {left_out} others were left out"));
@@ -330,14 +330,14 @@ impl<'a> Listing<'a> {
             })
             .collect();
         let unlisted = candidates.len().saturating_sub(LISTED);
-        // The one that is taken is always listed.
+        // The selected one is always listed.
         if taken >= LISTED {
             candidates.swap(LISTED - 1, taken);
         }
         candidates.truncate(LISTED);
         Choice {
             taken: entry,
-            // Only what has a time is ever taken.
+            // Only an entry with a time is ever selected.
             time: time.unwrap_or_default(),
             chosen,
             candidates,
@@ -353,7 +353,7 @@ fn key_of(rules: &Rules, entry: &Entry) -> String {
     uncompressed(&rules.stream(&entry.name)).to_owned()
 }
 
-/// Endings of files that say something about a backup.
+/// Endings of files with information about a backup.
 const BESIDE: &[&str] = &[
     ".sha256",
     ".sha256sum",
@@ -364,7 +364,7 @@ const BESIDE: &[&str] = &[
     ".toml",
 ];
 
-/// Tells whether a name is that of a file about backups, not of a backup.
+/// Whether a name is that of a file about backups, not of a backup.
 fn is_beside(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     BESIDE.iter().any(|ending| name.ends_with(ending))
@@ -373,7 +373,7 @@ fn is_beside(name: &str) -> bool {
             .any(|word| name.starts_with(word) || name.ends_with(word))
 }
 
-/// Endings of files that a transfer has not finished.
+/// Endings of files of incomplete transfers.
 const UNFINISHED: &[&str] = &[
     ".part",
     ".partial",
@@ -385,7 +385,7 @@ const UNFINISHED: &[&str] = &[
     ".swp",
 ];
 
-/// Tells whether a name is that of an unfinished file.
+/// Whether a name is that of an incomplete file.
 fn is_unfinished(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
@@ -462,12 +462,12 @@ mod tests {
     #[rstest]
     #[case::none(&[], "a-*.sql", "no file matches backups/a-*.sql")]
     #[case::undated(&["a-old.sql"], "a-*.sql", "1 no time in its name")]
-    #[case::unfinished(&["a-2026-05-25.sql.part"], "a-*", "1 unfinished, by its name")]
+    #[case::unfinished(&["a-2026-05-25.sql.part"], "a-*", "1 incomplete, according to its name")]
     #[case::f46_two_streams(&["a-2026-05-24.sql", "a-2026-05-25.sql", "b-2026-05-24.sql", "b-2026-05-25.sql"], "*.sql", "a-*.sql (2), b-*.sql (2)")]
     #[case::f46_two_singles(&["a-2026-05-24.sql", "b-2026-05-25.sql"], "*.sql", "backups of 2 streams match")]
     #[case::f46_two_hosts(&["x/a-2026-05-24.sql", "x/a-2026-05-25.sql", "y/a-2026-05-24.sql", "y/a-2026-05-25.sql"], "*/a-*.sql", "x/a-*.sql (2), y/a-*.sql (2)")]
-    #[case::f46_same_time(&["a-2026-05-25.sql", "a-20260525.sql"], "a-*.sql", "a-2026-05-25.sql and a-20260525.sql carry the same time")]
-    #[case::same_time_packed_twice(&["a-2026-05-25.sql.gz", "a-2026-05-25.sql.zst"], "a-*", "carry the same time")]
+    #[case::f46_same_time(&["a-2026-05-25.sql", "a-20260525.sql"], "a-*.sql", "a-2026-05-25.sql and a-20260525.sql have the same time in their names")]
+    #[case::same_time_packed_twice(&["a-2026-05-25.sql.gz", "a-2026-05-25.sql.zst"], "a-*", "have the same time in their names")]
     fn it_is_told_why_none_is(#[case] names: &[&str], #[case] own: &str, #[case] why: &str) {
         let error = chosen(names, own).unwrap_err();
         assert!(error.reason.contains(why), "{}", error.reason);
@@ -495,7 +495,7 @@ mod tests {
             reasons,
             [
                 ("notes-2026-05-28.txt", "does not match the pattern"),
-                ("a-2026-05-27.sql.tmp", "unfinished, by its name"),
+                ("a-2026-05-27.sql.tmp", "incomplete, according to its name"),
                 ("b-2026-05-26.sql", "of another stream: b-*.sql"),
                 ("a-2026-05-25.sql", "taken"),
                 ("a-2026-05-24.sql", "older than a-2026-05-25.sql"),
@@ -507,7 +507,7 @@ mod tests {
         assert_eq!(earlier, ["a-2026-05-24.sql", "a-2026-05-23.sql"]);
         assert_eq!(
             choice.chosen,
-            "the newest by the time in its name of 3 of `a-*.sql`; the one before is a-2026-05-24.sql; 4 others were left out"
+            "the newest of 3 of `a-*.sql`, by the time in its name; the previous one is a-2026-05-24.sql; 4 others were left out"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `[backup.command]`: what a command writes to its standard output.
+//! `[backup.command]`: the standard output of a command.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::backup::settings::Command;
 use crate::process::{self, Program};
 use crate::units::show_duration;
 
-/// Limit of a command that gives none.
+/// Default limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// What it gets of redrill's own environment: enough for programs that log in elsewhere.
+/// Environment variables that it inherits: enough for programs that log in elsewhere.
 const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "TMPDIR", "SSH_AUTH_SOCK"];
 
 /// Lines of its errors that are shown.
@@ -23,10 +23,10 @@ const LINES: usize = 5;
 /// Characters of a line that are shown.
 const LINE: usize = 300;
 
-/// How long its errors are waited for when it has ended.
+/// How long to wait for its standard error after it ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Runs the command and keeps what it writes.
+/// Runs the command and stores its output.
 pub(super) async fn find(
     settings: &Command,
     rules: &Rules,
@@ -45,7 +45,7 @@ pub(super) async fn find(
                     "it did not end within {} and was killed",
                     show_duration(limit)
                 ),
-                "raise `timeout` in `[backup.command]`, or look at why it takes so long",
+                "raise `timeout` in `[backup.command]`, or find out why it takes so long",
             ))
         })
         .map_err(|error| SourceError {
@@ -53,7 +53,7 @@ pub(super) async fn find(
             ..error
         })?;
     let mut found = Found::named(received.path, shown, name, rules);
-    found.chosen = "what the command of the scenario wrote".to_owned();
+    found.chosen = "the output of the command in the scenario".to_owned();
     found.received_sha256 = Some(received.sha256);
     Ok(found)
 }
@@ -64,8 +64,8 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
     download.expect(None)?;
     let lost = |error: std::io::Error| {
         SourceError::new(
-            format!("it was lost: {error}"),
-            "run it by hand and see what it writes",
+            format!("its exit code is unknown: {error}"),
+            "run it by hand and see its output",
         )
     };
     let mut running = process::spawn(program).map_err(|error| {
@@ -86,7 +86,7 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
         }
     }
     let status = running.wait().await.map_err(lost)?;
-    // What it left behind in the background would hold its pipes open.
+    // Processes that it left in the background would keep its pipes open.
     running.kill();
     let errors = tokio::time::timeout(LAST_WORDS, errors).await;
     let errors = place
@@ -153,7 +153,7 @@ fn last_lines(errors: &str) -> String {
         .lines()
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
-        // Control characters would act on the terminal that shows them.
+        // Control characters would affect the terminal.
         .map(|line| {
             line.chars()
                 .filter(|c| !c.is_control())

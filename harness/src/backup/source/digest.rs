@@ -1,4 +1,4 @@
-//! The digest that a backup must have, by the word of a file beside it.
+//! The expected digest of a backup, from a file next to it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Found;
 use crate::outcome::Finding;
 
-/// Files that hold the digests of many.
+/// Files with the digests of several files.
 const SUMS: &[&str] = &[
     "SHA256SUMS",
     "SHA256SUMS.txt",
@@ -14,14 +14,14 @@ const SUMS: &[&str] = &[
     "sha256sums.txt",
 ];
 
-/// What a file with the digest of one adds to its name.
+/// Suffixes of files with the digest of one file.
 pub(super) const ENDINGS: &[&str] = &[".sha256", ".sha256sum"];
 
-/// A file of digests is read up to here.
+/// Maximum size of a file of digests, in bytes.
 pub(super) const READ: u64 = 8 * 1024 * 1024;
 
-/// Looks beside a local file for its digest, unless the scenario has said it.
-pub(super) fn beside(found: &mut Found) {
+/// Finds the digest file of a local file, unless the scenario gives the digest.
+pub(super) fn read_digest_file(found: &mut Found) {
     let (Some(folder), Some(name)) = (found.path.parent(), found.path.file_name()) else {
         return;
     };
@@ -47,13 +47,13 @@ pub(super) fn beside(found: &mut Found) {
     }
 }
 
-/// Takes what a side file of the backup `name` states.
+/// Sets the expected digest of the backup `name` from a digest file.
 pub(super) fn stated(found: &mut Found, name: &str, side: String, text: Result<String, String>) {
     match text.and_then(|text| of_one(&text, name)) {
         Ok(digest) => found.expected_sha256 = Some((digest, side)),
         Err(why) => found.warnings.push(
             Finding::about(side, format!("the SHA-256 of {name}"), why)
-                .hint("look at the job that writes it; without it nothing shows that the file is the one it wrote"),
+                .hint("check the job that writes it; without a digest nothing proves that this is the file that was written"),
         ),
     }
 }
@@ -71,8 +71,8 @@ fn read(path: &Path) -> Option<Result<String, String>> {
     })
 }
 
-/// The digest in a side file: alone, with the file's name, or with another one where the file was
-/// renamed after it was made.
+/// The digest in a digest file: alone, with the name of the backup, or with another name where the
+/// backup was renamed afterwards.
 fn of_one(text: &str, name: &str) -> Result<String, String> {
     if let Some(digest) = of_many(text, name) {
         return Ok(digest);
@@ -94,7 +94,7 @@ fn of_many(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Reads one line: `hex`, `hex  name`, `hex *name`, `SHA256 (name) = hex`; gives hex and name.
+/// Parses a line: `hex`, `hex  name`, `hex *name`, `SHA256 (name) = hex`; returns hex and name.
 fn line(line: &str) -> Option<(String, Option<&str>)> {
     let line = line.trim_end_matches('\r').trim_start_matches('\u{feff}');
     if let Some(rest) = line.strip_prefix("SHA256 (") {

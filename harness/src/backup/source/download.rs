@@ -1,5 +1,5 @@
-//! A file that comes from elsewhere: written to disk as it arrives, with its digest, never to the
-//! last byte of the disk, and removed unless it came whole.
+//! A downloaded file: written to disk as it arrives, with its digest, leaving space on the disk, and
+//! removed unless it is complete.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::backup::disk;
 use crate::event::{Event, Listener};
 use crate::redact::hex;
 
-/// The disk is asked again after so many bytes.
+/// The free space is checked again after this many bytes.
 const ASK_AGAIN: u64 = 64 * 1024 * 1024;
 
-/// Progress is told at most this often.
-const TELL: Duration = Duration::from_millis(200);
+/// Minimum time between two progress events.
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A file that is being fetched.
 pub(super) struct Download {
@@ -27,34 +27,34 @@ pub(super) struct Download {
     digest: Sha256,
     /// Bytes so far.
     pub bytes: u64,
-    /// Bytes in all, where they are known.
+    /// Total bytes, where known.
     total: Option<u64>,
     asked: u64,
-    told: Instant,
+    reported: Instant,
     listener: Listener,
 }
 
-/// A file that came whole.
+/// A completely downloaded file.
 #[derive(Debug)]
 pub(super) struct Received {
     pub path: PathBuf,
     pub sha256: String,
 }
 
-/// The file's path; dropping it removes the file unless it was kept.
+/// Path of the file; dropping it removes the file unless it was kept.
 struct Partial(Option<PathBuf>);
 
 impl Drop for Partial {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // The run's folder goes in any case.
+            // The folder of the run is removed in any case.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
 impl Download {
-    /// Begins a file in the run's folder, called as `name` as far as a file can be.
+    /// Creates a file in the folder of the run, named after `name` as far as possible.
     pub async fn begin(place: &Place<'_>, name: &str) -> Result<Self, SourceError> {
         let path = place.spool.join(file_name(name));
         let made = async {
@@ -71,13 +71,13 @@ impl Download {
             bytes: 0,
             total: None,
             asked: 0,
-            told: Instant::now(),
+            reported: Instant::now(),
             listener: place.listener.clone(),
         };
         Ok(download)
     }
 
-    /// Says how many bytes will come, if that is known; they must fit.
+    /// Sets the expected number of bytes, if known; they must fit on the disk.
     pub fn expect(&mut self, total: Option<u64>) -> Result<(), SourceError> {
         self.total = total;
         self.room(total.map_or(0, |total| total.saturating_sub(self.bytes)))
@@ -102,8 +102,8 @@ impl Download {
                     .map_or(0, |total| total.saturating_sub(self.bytes)),
             )?;
         }
-        if self.told.elapsed() >= TELL {
-            self.told = Instant::now();
+        if self.reported.elapsed() >= REPORT_INTERVAL {
+            self.reported = Instant::now();
             (self.listener)(Event::Fetched {
                 bytes: self.bytes,
                 total: self.total,
@@ -112,7 +112,7 @@ impl Download {
         Ok(())
     }
 
-    /// Begins anew, since what is there belongs to nothing that can still be had.
+    /// Begins again, since the bytes so far are of a file that is no longer available.
     pub async fn restart(&mut self) -> Result<(), SourceError> {
         use tokio::io::AsyncSeekExt as _;
         let done = async {
@@ -126,7 +126,7 @@ impl Download {
         Ok(())
     }
 
-    /// Ends the file: it came whole.
+    /// Ends the complete file.
     pub async fn end(mut self) -> Result<Received, SourceError> {
         let done = async {
             self.file.flush().await?;
@@ -144,7 +144,7 @@ impl Download {
         self.partial.0.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// Sees that `needed` more bytes fit.
+    /// Checks that `needed` more bytes fit.
     fn room(&self, needed: u64) -> Result<(), SourceError> {
         disk::fits(self.path(), needed).map_err(|reason| {
             SourceError::new(
@@ -152,7 +152,7 @@ impl Download {
                     "the backup does not fit on the disk of {}: {reason}",
                     self.path().parent().unwrap_or(Path::new("/")).display()
                 ),
-                "free some space, or name a folder on another disk with `--work-dir`",
+                "free some space, or set a folder on another disk with `--work-dir`",
             )
         })
     }
@@ -179,11 +179,11 @@ pub(super) fn file_name(name: &str) -> String {
     }
 }
 
-/// The disk does not take it: that is the place's fault.
+/// The error of writing to the disk.
 fn unwritable(path: &Path, error: &io::Error) -> SourceError {
     SourceError::new(
         format!("cannot write to {}: {error}", path.display()),
-        "see that there is space, or name another folder with `--work-dir`",
+        "free some space, or set another folder with `--work-dir`",
     )
 }
 

@@ -1,4 +1,4 @@
-//! `[backup.http]`: what an address answers with.
+//! `[backup.http]`: a file at an HTTP address.
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -16,10 +16,10 @@ use crate::backup::settings::Http;
 use crate::input::secret::SecretText;
 use crate::redact::Secret;
 
-/// Redirects that are followed.
+/// Maximum number of redirects.
 const REDIRECTS: usize = 5;
 
-/// A file behind an address.
+/// A file at an address.
 struct Address {
     client: Client,
     url: Url,
@@ -28,11 +28,11 @@ struct Address {
     host: String,
     login: Option<(Secret, Secret)>,
     bearer: Option<Secret>,
-    /// Its digest is known, so that nothing but this file can be taken for it.
+    /// Whether its digest is known, so that no other file can be mistaken for it.
     known: bool,
 }
 
-/// Asks the address and fetches what it gives.
+/// Downloads the file at the address.
 pub(super) async fn find(
     settings: &Http,
     rules: &Rules,
@@ -51,7 +51,8 @@ pub(super) async fn find(
     found.received_sha256 = Some(received.sha256);
     if found.expected_sha256.is_none() {
         let digest = identity.sha256;
-        found.expected_sha256 = digest.map(|digest| (digest, "the server's answer".to_owned()));
+        found.expected_sha256 =
+            digest.map(|digest| (digest, "the response of the server".to_owned()));
     }
     Ok(found)
 }
@@ -69,21 +70,21 @@ impl Address {
         let url = Url::parse(text.expose().trim())
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| wrong("`url` is no address of HTTP".to_owned()))?;
-        // Whatever repeats the address repeats these.
+            .ok_or_else(|| wrong("`url` is not an HTTP address".to_owned()))?;
+        // Messages that repeat the address repeat these.
         for part in [url.password(), url.query()].into_iter().flatten() {
             place.redactor.learn(&Secret::new(part));
         }
         let mut headers = HeaderMap::new();
-        // The bytes as they lie there, so that ranges and digests are those of the file.
+        // The bytes as stored, so that ranges and digests are those of the file.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, value) in &settings.headers {
             let value = resolve(value)?;
             let name = HeaderName::try_from(name)
-                .map_err(|_| wrong(format!("`{name}` is no name of a header")))?;
+                .map_err(|_| wrong(format!("`{name}` is not a header name")))?;
             let mut value = HeaderValue::try_from(value.expose()).map_err(|_| {
                 wrong(format!(
-                    "the value of the header `{name}` has characters that no header may have"
+                    "the value of the header `{name}` contains characters that are not allowed in a header"
                 ))
             })?;
             value.set_sensitive(true);
@@ -135,14 +136,14 @@ impl Address {
         if error.is_redirect() {
             return Failure::Final(SourceError::new(
                 format!("a redirect was not followed: {}", transfer::cause(error)),
-                "write the address that it leads to as `url`",
+                "set `url` to the address that it leads to",
             ));
         }
         transfer::unreachable(&self.host, error)
     }
 }
 
-/// Follows a few redirects, never out of TLS, and never with headers to a host that they are not for.
+/// Follows a few redirects, never from https to http, and never with headers to another host.
 fn redirect(attempt: Attempt<'_>, own_headers: bool) -> reqwest::redirect::Action {
     let Some(before) = attempt.previous().last() else {
         return attempt.follow();
@@ -159,7 +160,7 @@ fn redirect(attempt: Attempt<'_>, own_headers: bool) -> reqwest::redirect::Actio
     attempt.error(why)
 }
 
-/// An address without user, password and what a query may hold.
+/// An address without user, password and query.
 fn shown(url: &Url) -> String {
     let query = if url.query().is_some() { "?***" } else { "" };
     let port = url
@@ -189,7 +190,7 @@ fn last_segment(url: &Url) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What tells the file from another one behind the address.
+/// What identifies the file, to detect that another one replaced it.
 fn identity(response: &Response) -> Identity {
     let header = |name: &HeaderName| response.headers().get(name)?.to_str().ok();
     let tag = header(&ETAG)
@@ -230,20 +231,20 @@ fn http_date(text: &str) -> Option<Timestamp> {
         .ok()
 }
 
-/// Says what a status means.
+/// The error of a status.
 fn status(status: StatusCode) -> Failure {
     let error = |hint: &str| SourceError::new(format!("the server answered {status}"), hint);
     match status.as_u16() {
         401 | 403 => Failure::Final(error(
-            "look at `bearer`, or `user` and `password`; a signed address may have expired",
+            "check `bearer`, or `user` and `password`; a signed address may have expired",
         )),
         404 | 410 => Failure::Final(error("correct `url`")),
         412 | 416 => transfer::replaced(),
         408 | 425 | 429 | 500..=599 => {
-            Failure::Passing(error("try again later, and look at the server's log"))
+            Failure::Passing(error("try again later, and see the log of the server"))
         }
         _ => Failure::Final(error(
-            "a backup comes with status 200; look at the server's log",
+            "a download has status 200; see the log of the server",
         )),
     }
 }
@@ -279,7 +280,7 @@ impl Remote for Address {
     }
 
     /// Not every server answers, and a signed address is only for `GET`.
-    async fn look(&self) -> Result<Option<Identity>, Failure> {
+    async fn query(&self) -> Result<Option<Identity>, Failure> {
         let asked = tokio::time::timeout(STALL, self.request(Method::HEAD).send()).await;
         Ok(match asked {
             Ok(Ok(response)) if response.status() == StatusCode::OK => Some(identity(&response)),

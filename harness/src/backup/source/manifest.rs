@@ -1,4 +1,4 @@
-//! The manifest that lies beside a backup: what the database looked like in the snapshot of the dump.
+//! The manifest next to a backup: the baseline of the database in the snapshot of the dump.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use super::Found;
 use crate::outcome::Finding;
 
-/// What its name adds to the name of the backup.
+/// The suffix that its name adds to the name of the backup.
 pub const ENDING: &str = ".baseline.toml";
 
-/// A manifest is read up to here.
+/// Maximum size of a manifest, in bytes.
 pub(super) const READ: u64 = 256 * 1024 * 1024;
 
-/// Looks for it beside a local file or folder.
-pub(super) fn beside(found: &mut Found) {
+/// Finds the manifest of a local file or folder.
+pub(super) fn read_manifest(found: &mut Found) {
     let (Some(folder), Some(name)) = (found.path.parent(), found.path.file_name()) else {
         return;
     };
     let mut name = format!("{}{ENDING}", name.to_string_lossy());
     let mut path = folder.join(&name);
     if !path.is_file() {
-        // Of a folder of dumps it may lie among them.
+        // That of a folder of dumps may be in the folder.
         let Some(within) = only_one(&found.path) else {
             return;
         };
@@ -41,7 +41,7 @@ pub(super) fn beside(found: &mut Found) {
     );
 }
 
-/// The one manifest in a folder; of several none speaks for the whole.
+/// The manifest in a folder, if there is exactly one.
 fn only_one(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     let mut manifests = entries
@@ -51,7 +51,7 @@ fn only_one(folder: &Path) -> Option<PathBuf> {
     manifests.next().is_none().then_some(first)
 }
 
-/// Takes what a side file says.
+/// Adds the manifest, or the error of reading it.
 pub(super) fn stated(found: &mut Found, name: String, text: Result<String, String>) {
     match text {
         Ok(text) => found.manifest = Some((name, text)),

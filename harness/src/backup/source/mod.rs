@@ -1,8 +1,8 @@
-//! Where a backup lies. One source, one file.
+//! Sources of backups. One source, one file.
 //!
-//! - `path`, `newest`: on this machine; `s3`, `http`, `command`: fetched into the run's folder
-//! - `candidates`: which of many is taken, with proof; `name`: what a name says of itself
-//! - `download`, `transfer`: how bytes come to this machine; `digest`: what says which digest is right
+//! - `path`, `newest`: on this machine; `s3`, `http`, `command`: fetched into the folder of the run
+//! - `candidates`: selects one of several; `name`: time and stream in a name
+//! - `download`, `transfer`: downloads; `digest`: the expected digest
 
 pub mod candidates;
 mod command;
@@ -34,16 +34,16 @@ pub use candidates::{Candidate, Earlier, Verdict};
 pub use name::{TimePattern, stream_of, time_in_name};
 pub(crate) use pattern::Pattern;
 
-/// Where the backup lies, and what decides which one is taken.
+/// The source of the backup, and how one of several is selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Where.
+    /// The location.
     pub location: Location,
-    /// What else the scenario says.
+    /// Settings for all locations.
     pub rules: Rules,
 }
 
-/// A place of backups.
+/// A location of backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// One file or folder.
@@ -52,25 +52,25 @@ pub enum Location {
     Newest(String),
     /// An object in S3-compatible storage.
     S3(settings::S3),
-    /// What an address answers with.
+    /// A file at an HTTP address.
     Http(settings::Http),
-    /// What a command writes.
+    /// The output of a command.
     Command(settings::Command),
 }
 
-/// What is the same for every place.
+/// Settings for all locations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// How the time stands in the names.
+    /// Format of the time in names.
     pub time: Option<TimePattern>,
-    /// What changed later than this ago is still being written.
+    /// A file that changed more recently is still being written.
     pub settled: Option<Duration>,
     /// The SHA-256 that the file must have, in lower-case hex.
     pub sha256: Option<String>,
 }
 
 impl Source {
-    /// One file or folder, about which nothing else is said.
+    /// One file or folder, without further settings.
     pub fn path(path: impl Into<PathBuf>) -> Self {
         Self {
             location: Location::Path(path.into()),
@@ -80,7 +80,7 @@ impl Source {
 }
 
 impl Rules {
-    /// Reads the time of a name, or of a path below a folder of backups.
+    /// Parses the time in a name, or in a path below a folder of backups.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<Timestamp> {
         match &self.time {
@@ -89,7 +89,7 @@ impl Rules {
         }
     }
 
-    /// Gives the stream of a name that has a time.
+    /// Returns the stream of a name that has a time.
     #[must_use]
     pub fn stream(&self, name: &str) -> String {
         match &self.time {
@@ -102,59 +102,58 @@ impl Rules {
     }
 }
 
-/// What finding a backup needs beside its source.
+/// What finding a backup requires in addition to its source.
 pub struct Place<'a> {
-    /// What relative paths start from: the scenario file's folder.
+    /// Base of relative paths: the folder of the scenario file.
     pub folder: &'a Path,
-    /// Where fetched files go; made when it is needed, and removed with its run.
+    /// Folder for fetched files; created when needed, and removed with the run.
     pub spool: &'a Path,
-    /// The run's id.
+    /// Id of the run.
     pub run: &'a str,
     /// The environment.
     pub environment: &'a Environment,
     /// Takes secrets out of what is shown.
     pub redactor: &'a Redactor,
-    /// Is told how far a transfer is.
+    /// Receives the progress of a transfer.
     pub listener: &'a Listener,
 }
 
-/// A backup that was found, and why it is this one.
+/// A backup, and why it was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The file or folder, on this machine.
     pub path: PathBuf,
-    /// What a person calls it: the path, `s3://bucket/key`, the address, the command. Free of secrets.
+    /// Its location for messages: the path, `s3://bucket/key`, the address, the command. Free of secrets.
     pub origin: String,
-    /// How it was chosen: one sentence.
+    /// Why it was selected: one sentence.
     pub chosen: String,
-    /// What there was to choose from, newest first, at most [`candidates::LISTED`]; empty where
-    /// there was no choice.
+    /// Candidates, newest first, at most [`candidates::LISTED`]; empty where there was only one.
     pub candidates: Vec<Candidate>,
-    /// How many more there were.
+    /// Number of further candidates.
     pub unlisted: usize,
-    /// The time that its name carries.
+    /// The time in its name.
     pub named_time: Option<Timestamp>,
-    /// When it was last changed, by the word of whoever keeps it: the file system, the storage.
+    /// Modification time according to the file system or the storage.
     pub modified: Option<Timestamp>,
-    /// The older ones of its stream, newest first.
+    /// Older backups of its stream, newest first.
     pub earlier: Vec<Earlier>,
-    /// The SHA-256 that it must have, in hex, and who says so.
+    /// The expected SHA-256, in hex, and its source.
     pub expected_sha256: Option<(String, String)>,
-    /// The SHA-256 of the bytes as they arrived, where they were fetched.
+    /// The SHA-256 of the received bytes, where they were fetched.
     pub received_sha256: Option<String>,
-    /// The manifest that lies beside it, its name and its text.
+    /// The manifest next to it, name and text.
     pub manifest: Option<(String, String)>,
-    /// What is odd and does not keep it from being drilled.
+    /// Warnings, which do not prevent a drill.
     pub warnings: Vec<Finding>,
 }
 
 impl Found {
-    /// A file that was named, with all that follows from its name.
+    /// A file that is named explicitly, with what its name contains.
     fn named(path: PathBuf, origin: String, name: &str, rules: &Rules) -> Self {
         Self {
             path,
             origin,
-            chosen: "it was named, so there was nothing to choose".to_owned(),
+            chosen: "named explicitly".to_owned(),
             candidates: Vec::new(),
             unlisted: 0,
             named_time: rules.time(name),
@@ -163,7 +162,7 @@ impl Found {
             expected_sha256: rules
                 .sha256
                 .clone()
-                .map(|digest| (digest, "`sha256` of the scenario".to_owned())),
+                .map(|digest| (digest, "`sha256` in the scenario".to_owned())),
             received_sha256: None,
             manifest: None,
             warnings: Vec::new(),
@@ -171,7 +170,7 @@ impl Found {
     }
 }
 
-/// Why there is no backup to look at. It says nothing about the backup.
+/// Why no backup could be found or fetched. It says nothing about the backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct SourceError {
@@ -182,7 +181,7 @@ pub struct SourceError {
 }
 
 impl SourceError {
-    /// Makes one of a reason and what to do.
+    /// Creates an error from a reason and a hint.
     fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -191,10 +190,10 @@ impl SourceError {
     }
 }
 
-/// Finds the backup, and fetches it when it lies elsewhere.
+/// Finds the backup, and fetches it when it is not on this machine.
 ///
 /// # Errors
-/// When there is none, it cannot be read, or it cannot be told which one is meant.
+/// When there is none, it cannot be read, or the selection is ambiguous.
 pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, SourceError> {
     let rules = source.rules.clone();
     match &source.location {
@@ -218,7 +217,7 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, SourceErr
     }
 }
 
-/// Runs what waits for a disk on a thread of its own.
+/// Runs blocking work on a separate thread.
 async fn blocking(
     work: impl FnOnce() -> Result<Found, SourceError> + Send + 'static,
 ) -> Result<Found, SourceError> {
@@ -227,12 +226,12 @@ async fn blocking(
         .unwrap_or_else(|error| {
             Err(SourceError::new(
                 format!("the search for the backup ended: {error}"),
-                "try again; if it stays, report it as a bug",
+                "try again; if it happens again, report it as a bug",
             ))
         })
 }
 
-/// When the backup was made: by its name, else by its header, else by whoever keeps it.
+/// When the backup was taken: from its name, otherwise its header, otherwise its modification time.
 #[must_use]
 pub fn made(found: &Found, header: Option<Timestamp>) -> Option<(Timestamp, TimeSource)> {
     found

@@ -1,7 +1,7 @@
-//! What the name of a backup says: its time, and the stream that it belongs to.
+//! The time in the name of a backup, and the stream that the backup belongs to.
 //!
-//! The stream is the name with its time replaced, as in `plur-*.sql.gz`: files of one job share it,
-//! files of another job, of another database or by hand do not.
+//! The stream is the name with its time replaced, such as `plur-*.sql.gz`: files of one job share it;
+//! files of another job, another database or made by hand do not.
 
 use std::ops::Range;
 
@@ -11,21 +11,21 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-/// Years that a backup can be of; other numbers are no dates.
+/// Years that are accepted; other numbers are not dates.
 const YEARS: Range<i16> = 1990..2200;
 
-/// Endings that say how a file is compressed, not what it is.
+/// Endings of compressions.
 const COMPRESSED: &[&str] = &[".gz", ".zst", ".xz", ".lz4", ".bz2"];
 
 /// Reads the time in a file's name or relative path: `2026-05-25`, `20260525`, `2026/05/25`, each
-/// with or without a time of day, a fraction and a zone. Without a zone it is taken as UTC.
+/// with or without a time of day, a fraction and a zone. Without a zone it is UTC.
 #[must_use]
 pub fn time_in_name(name: &str) -> Option<Timestamp> {
     places(name).last().map(|(_, time)| *time)
 }
 
-/// Gives the stream of a name: the name with its time replaced by `*`. A name without a time is a
-/// stream of its own.
+/// Returns the stream of a name: the name with its time replaced by `*`. A name without a time is its
+/// own stream.
 #[must_use]
 pub fn stream_of(name: &str) -> String {
     let mut stream = String::with_capacity(name.len());
@@ -39,7 +39,7 @@ pub fn stream_of(name: &str) -> String {
     stream
 }
 
-/// Gives a stream without the ending of its compression: a job that changes it stays the same job.
+/// Returns a stream without the ending of its compression: a job that changes it stays the same job.
 pub(super) fn uncompressed(stream: &str) -> &str {
     COMPRESSED
         .iter()
@@ -48,10 +48,9 @@ pub(super) fn uncompressed(stream: &str) -> &str {
 }
 
 /// The times of a path: the first of its folders and the first of its last part; the one of the
-/// last part, which comes last, is the one that counts.
+/// last part, which comes last, is used.
 ///
-/// A second time in a file's name is left in its stream, so that such files are never mistaken for
-/// one another.
+/// A second time in a file name stays in its stream, so that such files are never confused.
 fn places(name: &str) -> Vec<(Range<usize>, Timestamp)> {
     let last = name.rfind('/').map_or(0, |at| at + 1);
     let own =
@@ -217,8 +216,8 @@ impl Cursor<'_> {
     }
 }
 
-/// How the time stands in the names, where the known forms do not fit: a pattern of strptime for
-/// the whole name, as in `plur-%Y-%m-%d.sql.gz`. `%s` alone is Unix time in seconds or milliseconds.
+/// The format of the time in names, where the known formats do not match: a pattern of strptime for
+/// the whole name, such as `plur-%Y-%m-%d.sql.gz`. `%s` alone is Unix time in seconds or milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, schemars::JsonSchema)]
 #[schemars(transparent)]
 pub struct TimePattern(String);
@@ -229,7 +228,7 @@ impl TimePattern {
     /// # Errors
     /// A lowercase fragment with an example.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let example = "write it as in \"plur-%Y-%m-%d.sql.gz\"";
+        let example = "for example \"plur-%Y-%m-%d.sql.gz\"";
         let pattern = Self(text.to_owned());
         if text.contains('/') {
             return Err(format!(
@@ -239,22 +238,22 @@ impl TimePattern {
         if pattern.around_seconds().is_some() {
             return Ok(pattern);
         }
-        // What it writes it must read, and a day must come out.
+        // It must read what it writes, and the result must contain a day.
         let sample = DateTime::constant(2026, 5, 25, 13, 14, 15, 0);
         let sample = sample
             .to_zoned(TimeZone::UTC)
             .map_err(|error| error.to_string())?;
         let name = strtime::format(text, &sample)
-            .map_err(|error| format!("`{text}` is no pattern of strptime: {error}; {example}"))?;
+            .map_err(|error| format!("`{text}` is not a strptime pattern: {error}; {example}"))?;
         match pattern.time(&name) {
             Some(time) if time.to_zoned(TimeZone::UTC).date() == sample.date() => Ok(pattern),
             Some(_) | None => Err(format!(
-                "`{text}` does not hold a year, a month and a day; {example}"
+                "`{text}` does not contain a year, a month and a day; {example}"
             )),
         }
     }
 
-    /// Reads the time of a name. Without a zone it is taken as UTC.
+    /// Parses the time in a name. Without a zone it is UTC.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<Timestamp> {
         let name = name.rsplit('/').next().unwrap_or(name);
@@ -279,7 +278,7 @@ impl TimePattern {
         Offset::UTC.to_timestamp(time).ok()
     }
 
-    /// Gives the stream of the names that it reads: itself with `*` for its times.
+    /// Returns the stream of the names that it reads: the pattern with `*` for its times.
     #[must_use]
     pub fn stream(&self) -> String {
         let mut stream = String::new();
@@ -303,7 +302,7 @@ impl TimePattern {
         stream
     }
 
-    /// What stands before and behind `%s`, where it is the only directive.
+    /// The text before and after `%s`, where it is the only directive.
     fn around_seconds(&self) -> Option<(&str, &str)> {
         let (before, after) = self.0.split_once("%s")?;
         (!before.contains('%') && !after.contains('%')).then_some((before, after))
@@ -317,7 +316,7 @@ impl<'de> Deserialize<'de> for TimePattern {
     }
 }
 
-/// Tells whether a time lies more than `limit` before now.
+/// Whether a time is more than `limit` before now.
 pub(super) fn is_older(time: Timestamp, limit: std::time::Duration) -> bool {
     let age = Timestamp::now().duration_since(time);
     SignedDuration::try_from(limit).is_ok_and(|limit| age >= limit)

@@ -14,16 +14,16 @@ use super::path::modified;
 use super::pattern::Match;
 use super::{Found, Pattern, Rules, SourceError, digest, manifest};
 
-/// What has not changed for this long is not looked at a second time.
+/// A file that has not changed for this long is not examined a second time.
 const QUIET: Duration = Duration::from_secs(120);
 
-/// The pause between two looks at a file that may still be written.
+/// The pause before a file that may still be written is examined again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
-/// Takes the newest that matches. `folder` is what a relative pattern starts from. Blocks.
+/// Selects the newest that matches. A relative pattern starts from `folder`. Blocks.
 ///
 /// # Errors
-/// When there is none, or it cannot be told which one is meant.
+/// When there is none, or the selection is ambiguous.
 pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, SourceError> {
     let read = Pattern::read(pattern)
         .map_err(|why| SourceError::new(why, "correct `newest` in `[backup]`"))?;
@@ -61,12 +61,12 @@ pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, Source
             rules,
         )
     };
-    digest::beside(&mut found);
-    manifest::beside(&mut found);
+    digest::read_digest_file(&mut found);
+    manifest::read_manifest(&mut found);
     Ok(found)
 }
 
-/// Lists what lies where the pattern's names lie. A folder is a backup only with a time in its name.
+/// Lists the folders of the pattern. A folder is a backup only with a time in its name.
 fn list(
     folder: &Path,
     prefix: &str,
@@ -79,14 +79,14 @@ fn list(
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path();
-        // A link that leads nowhere is nothing.
+        // A dangling link is ignored.
         let Ok(metadata) = std::fs::metadata(&path) else {
             continue;
         };
         let below = format!("{prefix}{name}");
         if pattern.is_some_and(|pattern| depth + 1 < pattern.depth()) {
             if metadata.is_dir() && pattern.is_some_and(|pattern| pattern.part(depth, &name)) {
-                // Another's folder does not keep ours from being read.
+                // A folder without access does not prevent reading the others.
                 let _ = list(
                     &path,
                     &format!("{below}/"),
@@ -121,7 +121,7 @@ fn entry_of(name: String, path: PathBuf, metadata: &Metadata, matches: bool) -> 
     }
 }
 
-/// The bytes of the files in a folder, and when the last of them was changed.
+/// Total bytes of the files in a folder, and the latest modification time.
 fn size_of(folder: &Path) -> (u64, Option<Timestamp>) {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files
@@ -132,22 +132,22 @@ fn size_of(folder: &Path) -> (u64, Option<Timestamp>) {
         })
 }
 
-/// Tells whether a file or folder grows or changes between two looks.
+/// Returns the reason if a file or folder changes while it is observed.
 fn still_written(path: &Path) -> Option<String> {
-    let look = || {
+    let observe = || {
         let metadata = std::fs::metadata(path).ok()?;
         Some(match metadata.is_dir() {
             true => size_of(path),
             false => (metadata.len(), modified(&metadata)),
         })
     };
-    let first = look()?;
+    let first = observe()?;
     if first.1.is_none_or(|time| is_older(time, QUIET)) {
         return None;
     }
     std::thread::sleep(LOOK_AGAIN);
-    (look() != Some(first))
-        .then(|| "still being written: it changed while it was looked at".to_owned())
+    (observe() != Some(first))
+        .then(|| "still being written: it changed while it was observed".to_owned())
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::{Earlier, Found, Rules, SourceError, digest, manifest};
 
-/// Takes the file or folder.
+/// Selects the file or folder.
 ///
 /// # Errors
-/// When it is not there or cannot be read.
+/// When it does not exist or cannot be read.
 pub fn find(path: &Path, rules: &Rules) -> Result<Found, SourceError> {
     let metadata = std::fs::metadata(path).map_err(|error| {
         SourceError::new(
@@ -21,7 +21,7 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, SourceError> {
     if !metadata.is_file() && !metadata.is_dir() {
         return Err(SourceError::new(
             format!("{} is neither a file nor a folder", path.display()),
-            "for what a pipe or a device gives, use `[backup.command]`",
+            "to read a pipe or a device, use `[backup.command]`",
         ));
     }
     let name = path
@@ -31,12 +31,12 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, SourceError> {
     let mut found = Found::named(path.to_owned(), path.display().to_string(), &name, rules);
     found.modified = modified(&metadata);
     found.earlier = earlier(path, &name, rules);
-    digest::beside(&mut found);
-    manifest::beside(&mut found);
+    digest::read_digest_file(&mut found);
+    manifest::read_manifest(&mut found);
     Ok(found)
 }
 
-/// The older ones of its stream that lie beside it. What cannot be listed is not compared with.
+/// Older backups of its stream in the same folder; none if the folder cannot be listed.
 fn earlier(path: &Path, name: &str, rules: &Rules) -> Vec<Earlier> {
     let (Some(time), Some(folder)) = (rules.time(name), path.parent()) else {
         return Vec::new();

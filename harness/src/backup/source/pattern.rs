@@ -5,10 +5,10 @@ use globset::{GlobBuilder, GlobMatcher};
 /// Characters that make a part of a path a pattern.
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
-/// A path with wildcards, cut where they begin.
+/// A path with wildcards, split where they begin.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
-    /// What stands before the first part with a wildcard, with its `/`.
+    /// The path before the first part with a wildcard, with its `/`.
     pub base: String,
     /// The parts from there on.
     parts: Vec<GlobMatcher>,
@@ -16,19 +16,19 @@ pub(crate) struct Pattern {
     pub text: String,
 }
 
-/// How a name below the base fares.
+/// How a name below the base relates to the pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
-    /// It is what the pattern asks for.
+    /// It matches.
     Whole,
-    /// It lies where such names lie, and is called otherwise.
+    /// It is in a folder of the pattern and its name does not match.
     Beside,
-    /// It lies elsewhere.
+    /// It is in another folder.
     Elsewhere,
 }
 
 impl Pattern {
-    /// Reads a pattern. A text without a wildcard gives none.
+    /// Parses a pattern; `None` for a text without a wildcard.
     ///
     /// # Errors
     /// A lowercase fragment.
@@ -37,7 +37,7 @@ impl Pattern {
             return Ok(None);
         };
         if text.contains("**") {
-            return Err("`**` is not known: name every folder, or write `*` for it".to_owned());
+            return Err("`**` is not supported: name every folder, or use `*`".to_owned());
         }
         let cut = text[..first].rfind('/').map_or(0, |at| at + 1);
         let parts = text[cut..]
@@ -47,7 +47,7 @@ impl Pattern {
                     .literal_separator(true)
                     .build()
                     .map(|glob| glob.compile_matcher())
-                    .map_err(|error| format!("`{part}` is no pattern: {}", error.kind()))
+                    .map_err(|error| format!("`{part}` is not a pattern: {}", error.kind()))
             })
             .collect::<Result<_, _>>()?;
         Ok(Some(Self {
@@ -62,14 +62,14 @@ impl Pattern {
         self.parts.len()
     }
 
-    /// Tells whether the part `name` at `depth` fits.
+    /// Whether the part `name` at `depth` matches.
     pub fn part(&self, depth: usize, name: &str) -> bool {
         self.parts
             .get(depth)
             .is_some_and(|part| part.is_match(name))
     }
 
-    /// Judges a name below the base.
+    /// Compares a name below the base with the pattern.
     pub fn judge(&self, name: &str) -> Match {
         let parts: Vec<&str> = name.split('/').collect();
         let Some((last, folders)) = parts.split_last() else {

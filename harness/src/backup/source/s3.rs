@@ -20,10 +20,10 @@ use super::{Found, Pattern, Place, Rules, SourceError, digest, manifest};
 use crate::backup::settings::S3;
 use crate::input::secret::SecretText;
 
-/// How long a listing may take.
+/// Limit of a listing.
 const LIST_WITHIN: Duration = Duration::from_secs(300);
 
-/// A bucket that can be asked.
+/// A bucket with a client.
 struct Bucket {
     store: Arc<AmazonS3>,
     name: String,
@@ -74,7 +74,7 @@ pub(super) async fn find(
         found.earlier = choice.earlier;
         found.warnings = choice.warnings;
     }
-    // Beside an older version lies the digest of the current one.
+    // The digest file next to an older version is that of the current one.
     if found.expected_sha256.is_none()
         && settings.version.is_none()
         && let Some((side, text)) = bucket.side_file(&key, digest::ENDINGS, digest::READ).await
@@ -92,19 +92,19 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// A key as the storage's client takes it.
+/// A key in the form that the client of the storage accepts.
 fn path_of(key: &str) -> Result<Key, SourceError> {
     let parsed = Key::parse(key).ok().filter(|path| path.as_ref() == key);
     parsed.ok_or_else(|| {
         SourceError::new(
-            format!("the key `{key}` cannot be asked for: it has an empty part, `.`, `..` or control characters"),
-            "give the object a plain name, or fetch it with `[backup.command]`",
+            format!("the key `{key}` cannot be requested: it has an empty part, `.`, `..` or control characters"),
+            "rename the object, or fetch it with `[backup.command]`",
         )
     })
 }
 
 impl Bucket {
-    /// Makes the client. Nothing is asked yet, and only the environment that the scenario was given counts.
+    /// Creates the client. Sends no request, and uses only the environment of the scenario.
     fn open(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
         crate::tls::install();
         let variable = |names: &[&str]| {
@@ -121,7 +121,7 @@ impl Bucket {
             .or_else(|| variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
             .unwrap_or_else(|| "us-east-1".to_owned());
         let mut client = ClientOptions::new()
-            // A limit of the whole request would cut every large object.
+            // A limit for the whole request would interrupt every large object.
             .with_timeout_disabled()
             .with_read_timeout(STALL)
             .with_connect_timeout(CONNECT);
@@ -161,7 +161,7 @@ impl Bucket {
         }
         let store = builder.build().map_err(|error| {
             SourceError::new(
-                format!("the storage cannot be asked: {}", transfer::cause(&error)),
+                format!("no client for the storage: {}", transfer::cause(&error)),
                 "correct `[backup.s3]`",
             )
         })?;
@@ -172,7 +172,7 @@ impl Bucket {
         })
     }
 
-    /// Reads a file that lies beside an object. Whoever may not look for one has none.
+    /// Reads a file next to an object; `None` also if access is denied.
     async fn side_file(
         &self,
         key: &str,
@@ -198,7 +198,7 @@ impl Bucket {
         None
     }
 
-    /// Chooses the newest of the objects that match.
+    /// Selects the newest of the objects that match.
     async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), SourceError> {
         let read = Pattern::read(pattern)
             .map_err(|why| SourceError::new(why, "correct `newest` in `[backup.s3]`"))?;
@@ -249,18 +249,18 @@ impl Bucket {
                 })
             })
             .collect();
-        // An upload is seen only when it is whole.
+        // An upload is visible only when it is complete.
         let shown = format!("s3://{}/{base}{own}", self.name);
         let choice =
             choose(entries, rules, &shown, own, |_| None).map_err(|error| SourceError {
-                // What is written in the scenario has no scheme and no bucket.
+                // A pattern in the scenario has no scheme and no bucket.
                 hint: error.hint.replace(&format!("s3://{}/", self.name), ""),
                 ..error
             })?;
         Ok((format!("{base}{}", choice.taken.name), choice))
     }
 
-    /// Says what the storage said, without what it repeats of the request.
+    /// The error of the storage, without what it repeats of the request.
     fn failure(&self, error: &object_store::Error, from: u64) -> Failure {
         let text = chain(error);
         let status =
@@ -268,24 +268,24 @@ impl Bucket {
         let code = after(&text, "<Code>").and_then(|rest| Some(rest.split_once("</Code>")?.0));
         let code = code.unwrap_or_default();
         let last = |reason: String, hint: &str| Failure::Final(SourceError::new(reason, hint));
-        let keys = "look at `access-key-id` and `secret-access-key`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        let keys = "check `access-key-id` and `secret-access-key`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         match (code, status) {
             ("InvalidObjectState", _) => last(
                 "it is in an archive tier".to_owned(),
                 "restore the object first (`aws s3api restore-object`), or drill a backup that was not archived",
             ),
             ("NoSuchBucket", _) => last(
-                format!("there is no bucket `{}`", self.name),
-                "correct `bucket`, or the `endpoint` that should have it",
+                format!("the bucket `{}` does not exist", self.name),
+                "correct `bucket` or `endpoint`",
             ),
             ("NoSuchVersion", _) => last(
-                "there is no such version of it".to_owned(),
-                "correct `version`, or leave it out",
+                "this version of it does not exist".to_owned(),
+                "correct `version`, or remove it",
             ),
             ("InvalidArgument", Some(400)) if text.to_ascii_lowercase().contains("version") => {
                 last(
-                    "there is no such version of it".to_owned(),
-                    "correct `version`, or leave it out",
+                    "this version of it does not exist".to_owned(),
+                    "correct `version`, or remove it",
                 )
             }
             ("InvalidAccessKeyId", _) => last(
@@ -297,11 +297,11 @@ impl Bucket {
                 keys,
             ),
             ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => last(
-                format!("the session token is not good any more ({code})"),
+                format!("the session token is expired or invalid ({code})"),
                 "get new temporary keys",
             ),
             ("RequestTimeTooSkewed", _) => last(
-                "this machine's clock is wrong (RequestTimeTooSkewed)".to_owned(),
+                "the clock of this machine is wrong (RequestTimeTooSkewed)".to_owned(),
                 "set the clock",
             ),
             (
@@ -318,29 +318,26 @@ impl Bucket {
             (_, Some(416)) if from > 0 => transfer::replaced(),
             ("AccessDenied", _) | (_, Some(401 | 403)) => last(
                 "the storage refuses access (AccessDenied)".to_owned(),
-                "the key needs s3:GetObject, for `newest` also s3:ListBucket, for `version` s3:GetObjectVersion; without s3:ListBucket a missing object is refused like this, too",
+                "the key requires s3:GetObject, for `newest` also s3:ListBucket, for `version` s3:GetObjectVersion; without s3:ListBucket a missing object gives the same error",
             ),
             ("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout", _)
             | (_, Some(429 | 500..=599)) => Failure::Passing(SourceError::new(
-                format!(
-                    "the storage is not able to answer ({})",
-                    named(code, status)
-                ),
+                format!("the storage is unavailable ({})", named(code, status)),
                 "try again later",
             )),
             ("NoSuchKey", _) | (_, Some(404)) => last(
-                format!("there is no such object in the bucket `{}`", self.name),
+                format!("the object does not exist in the bucket `{}`", self.name),
                 "correct `key`; it is case-sensitive and does not begin with `/`",
             ),
             ("", None) => match error {
                 object_store::Error::NotFound { .. } => {
-                    last("there is no such object".to_owned(), "correct `key`")
+                    last("the object does not exist".to_owned(), "correct `key`")
                 }
                 _ => transfer::unreachable(&self.endpoint, error),
             },
             _ => last(
                 format!("the storage answered {}", named(code, status)),
-                "look at the storage's log",
+                "see the log of the storage",
             ),
         }
     }
@@ -350,14 +347,14 @@ impl Bucket {
 fn named(code: &str, status: Option<u16>) -> String {
     let status = status.map(|status| status.to_string());
     let code = Some(code.to_owned()).filter(|code| {
-        // It is the server's text: only what looks like a code is repeated.
+        // It is text of the server: only something in the form of a code is repeated.
         !code.is_empty() && code.len() < 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
     });
     let parts: Vec<String> = [status, code].into_iter().flatten().collect();
     parts.join(" ")
 }
 
-/// An error with all its causes, to look into; never shown.
+/// An error with all its causes, for matching; never shown.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -378,7 +375,7 @@ fn changed(object: &ObjectMeta) -> Option<Timestamp> {
     Timestamp::from_second(object.last_modified.timestamp()).ok()
 }
 
-/// What requests are signed with.
+/// Credentials that sign requests.
 struct Keys {
     id: String,
     secret: String,
@@ -386,7 +383,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// Takes the keys of the scenario, else those of the environment, never some of each.
+    /// Reads the credentials of the scenario, otherwise those of the environment; never mixes them.
     fn of(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
         let variable = |name: &str| SecretText::Env(name.to_owned());
         let (id, secret, token) = match (&settings.access_key_id, &settings.secret_access_key) {
@@ -408,7 +405,7 @@ impl Keys {
                 .resolve(place.folder, place.environment, place.redactor)
                 .map_err(|why| SourceError::new(
                     format!("no key for the storage: {why}"),
-                    "set it, or name `access-key-id` and `secret-access-key` in `[backup.s3]`; profiles and roles of the machine are not looked for, `aws configure export-credentials --format env` gives them as variables",
+                    "set it, or set `access-key-id` and `secret-access-key` in `[backup.s3]`; profiles and roles of the machine are not used, `aws configure export-credentials --format env` prints them as variables",
                 ))?;
             Ok(secret.expose().trim().to_owned())
         };
@@ -430,7 +427,7 @@ impl Object<'_> {
     }
 }
 
-/// What tells an object from another one under its key.
+/// What identifies an object, to detect that another one replaced it.
 fn identity(object: &ObjectMeta) -> Identity {
     Identity {
         tag: object.e_tag.clone(),
@@ -443,7 +440,7 @@ fn identity(object: &ObjectMeta) -> Identity {
 #[async_trait]
 impl Remote for Object<'_> {
     async fn open(&self, from: u64, seen: Option<&Identity>) -> Result<Opened, Failure> {
-        // Not every storage knows a range without an end.
+        // Not every storage supports a range without an end.
         let range = match seen.and_then(|seen| seen.size) {
             Some(size) => GetRange::Bounded(from..size),
             None => GetRange::Offset(from),
@@ -458,16 +455,16 @@ impl Remote for Object<'_> {
         let given = match (asked, seen) {
             (Ok(given), _) => given,
             (Err(error), None) => return Err(self.bucket.failure(&error, from)),
-            // Some storages answer a range with status 200, which the client refuses: begin anew.
+            // Some storages answer a range with status 200, which the client refuses: begin again.
             (Err(error), Some(seen)) if chain(&error).contains("non-partial response") => {
-                return match self.look().await {
+                return match self.query().await {
                     Ok(Some(now)) if seen.differs(&now) => Err(transfer::replaced()),
                     _ => self.open(0, None).await,
                 };
             }
             (Err(error), Some(seen)) => {
-                // What lies there now may have no such range.
-                return Err(match self.look().await {
+                // The current object may not have this range.
+                return Err(match self.query().await {
                     Ok(Some(now)) if seen.differs(&now) => transfer::replaced(),
                     _ => self.bucket.failure(&error, from),
                 });
@@ -484,7 +481,7 @@ impl Remote for Object<'_> {
         })
     }
 
-    async fn look(&self) -> Result<Option<Identity>, Failure> {
+    async fn query(&self) -> Result<Option<Identity>, Failure> {
         let options = GetOptions {
             version: self.version.clone(),
             head: true,

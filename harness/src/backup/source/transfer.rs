@@ -1,5 +1,5 @@
-//! How one remote file comes to this machine: streamed, resumed where it was cut, given up after a
-//! while, and never put together from two files.
+//! Downloads one remote file: streamed, resumed after an interruption, given up after a while, and
+//! never combined from two files.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::download::{Download, Received};
 use super::{Place, SourceError};
 use crate::units::{show_bytes, show_duration};
 
-/// The pauses before the next tries; after the last one it is given up.
+/// The pauses before further attempts; after the last one it is given up.
 const WAITS: [Duration; 5] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -23,49 +23,49 @@ const WAITS: [Duration; 5] = [
     Duration::from_secs(8),
 ];
 
-/// So many tries are spent on what has not answered even once.
+/// Number of attempts for a server that has never answered.
 const FIRST_TRIES: usize = 2;
 
-/// After so many more bytes the tries are counted anew.
+/// After this many more bytes the attempts are counted from the beginning.
 const ANEW: u64 = 256 * 1024 * 1024;
 
 /// A connection without a byte for this long is dead.
 pub(super) const STALL: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to be made.
+/// Limit for establishing a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
-/// Whoever has the file.
+/// A server with the file.
 #[async_trait]
 pub(super) trait Remote: Send + Sync {
-    /// Asks for the bytes from `from` on, of the file that was `seen` before.
+    /// Requests the bytes from `from` on, of the file that was `seen` before.
     async fn open(&self, from: u64, seen: Option<&Identity>) -> Result<Opened, Failure>;
 
-    /// Looks at the file without its bytes; `None` where that is not possible.
-    async fn look(&self) -> Result<Option<Identity>, Failure>;
+    /// Queries the file without its bytes; `None` where that is not possible.
+    async fn query(&self) -> Result<Option<Identity>, Failure>;
 
-    /// Whether the end of another file would be noticed behind this one's beginning.
+    /// Whether a replacement of the file during the download would be detected.
     fn may_resume(&self, seen: &Identity) -> bool {
         seen.tag.is_some()
     }
 }
 
-/// Bytes on their way.
+/// A response.
 pub(super) struct Opened {
-    /// Where they begin: 0 when the server does not know ranges.
+    /// Offset of the first byte: 0 when the server does not support ranges.
     pub from: u64,
-    /// The file that they are of.
+    /// The file that the bytes are of.
     pub identity: Identity,
     /// The bytes.
     pub body: BoxStream<'static, Result<Bytes, Failure>>,
 }
 
-/// What tells one file from another of the same name.
+/// What distinguishes a file from another of the same name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Identity {
     /// The strong ETag.
     pub tag: Option<String>,
-    /// Bytes in all.
+    /// Total bytes.
     pub size: Option<u64>,
     /// When it was last changed.
     pub modified: Option<Timestamp>,
@@ -74,7 +74,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Tells whether something that both know differs.
+    /// Whether anything that both contain differs.
     pub fn differs(&self, other: &Self) -> bool {
         fn unlike<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
             one.is_some() && other.is_some() && one != other
@@ -85,27 +85,27 @@ impl Identity {
     }
 }
 
-/// Why bytes did not come.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Trying again changes nothing.
+    /// Another attempt would fail too.
     Final(SourceError),
-    /// It may pass.
+    /// Another attempt may succeed.
     Passing(SourceError),
 }
 
-/// What was fetched is not one file.
+/// The error that the file was replaced during the download.
 pub(super) fn replaced() -> Failure {
     Failure::Final(SourceError::new(
         "it was replaced while it was read",
-        "drill when the backup job is done, or let every backup have a name of its own",
+        "run the drill after the backup job, or give every backup its own name",
     ))
 }
 
-/// Fetches a file into the run's folder.
+/// Downloads a file into the folder of the run.
 ///
 /// # Errors
-/// When it cannot be had whole. Nothing of it is left then.
+/// When it cannot be downloaded completely. Nothing of it is left then.
 pub(super) async fn fetch(
     remote: &dyn Remote,
     place: &Place<'_>,
@@ -135,7 +135,7 @@ pub(super) async fn fetch(
         tries += 1;
     }
     let seen = seen.unwrap_or_default();
-    match remote.look().await {
+    match remote.query().await {
         Ok(Some(now)) if seen.differs(&now) => return Err(only(replaced())),
         Ok(_) => {}
         Err(failure) => return Err(only(failure)),
@@ -162,13 +162,13 @@ fn gave_up(error: SourceError, tries: usize, bytes: u64) -> SourceError {
     }
 }
 
-/// Opens the file once and takes what comes.
+/// Opens the file once and stores the bytes.
 async fn attempt(
     remote: &dyn Remote,
     download: &mut Download,
     seen: &mut Option<Identity>,
 ) -> Result<(), Failure> {
-    // Without a mark that tells files apart it is begun anew.
+    // Without an identification of the file the download begins again.
     if let Some(before) = seen.as_ref().filter(|_| download.bytes > 0)
         && !remote.may_resume(before)
     {
@@ -195,33 +195,39 @@ async fn attempt(
         download.write(&chunk?).await.map_err(Failure::Final)?;
         if total.is_some_and(|total| download.bytes > total) {
             return Err(Failure::Final(SourceError::new(
-                "more bytes came than were announced",
-                "look at the server and at what stands between it and this machine",
+                "more bytes were received than announced",
+                "check the server and the proxies between it and this machine",
             )));
         }
     }
     match total {
         Some(total) if download.bytes < total => Err(Failure::Passing(SourceError::new(
-            format!("it was cut off after {} of {} bytes", download.bytes, total),
-            "look at the server and at the network between it and this machine",
+            format!(
+                "it was interrupted after {} of {} bytes",
+                download.bytes, total
+            ),
+            "check the server and the network between it and this machine",
         ))),
         Some(_) | None => Ok(()),
     }
 }
 
-/// Waits for an answer, but not forever.
+/// Waits for an answer within a limit.
 async fn within_stall<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     tokio::time::timeout(STALL + CONNECT, work)
         .await
         .map_err(|_| {
             Failure::Passing(SourceError::new(
-                format!("no byte came for {}", show_duration(STALL + CONNECT)),
-                "look at the server and at the network between it and this machine",
+                format!(
+                    "no byte was received for {}",
+                    show_duration(STALL + CONNECT)
+                ),
+                "check the server and the network between it and this machine",
             ))
         })
 }
 
-/// The innermost cause of an error: outer ones repeat addresses, which may hold secrets.
+/// The innermost cause of an error: outer ones repeat addresses, which may contain secrets.
 pub(super) fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -230,11 +236,11 @@ pub(super) fn cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// What to do when a server is not reached.
+/// The error that a server cannot be reached.
 pub(super) fn unreachable(host: &str, error: &dyn std::error::Error) -> Failure {
     Failure::Passing(SourceError::new(
         format!("cannot reach {host}: {}", cause(error)),
-        "see that the address is right and that this machine may reach it; certificates of an authority of your own go into `ca`",
+        "check the address and that this machine may reach it; set `ca` for certificates of a private authority",
     ))
 }
 
@@ -243,7 +249,7 @@ pub(super) fn read_ca(place: &Place<'_>, ca: &Path) -> Result<Vec<u8>, SourceErr
     std::fs::read(place.folder.join(ca)).map_err(|error| bad_ca(ca, &error))
 }
 
-/// `ca` is not what it should be.
+/// The error of an unusable `ca`.
 pub(super) fn bad_ca(ca: &Path, error: &dyn std::error::Error) -> SourceError {
     SourceError::new(
         format!(

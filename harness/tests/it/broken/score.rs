@@ -81,7 +81,7 @@ impl Score {
             let _ = writeln!(wrong, "  ALARM of {}", alarms.join(", "));
         }
         if !unable.is_empty() {
-            let _ = writeln!(wrong, "  could not look: {}", unable.join(", "));
+            let _ = writeln!(wrong, "  could not run: {}", unable.join(", "));
         }
         if !wrong.is_empty() {
             let failed: Vec<&str> = seen.failed.iter().map(String::as_str).collect();

@@ -210,7 +210,7 @@ const FAULTS: &[Fault] = &[
     }),
     (
         "two dumps for one database",
-        "it goes into `users`, as ",
+        "it is restored into `users`, like ",
         |members| {
             members.push(("again.dump", dumps(17).read("users.dump")));
         },
@@ -244,7 +244,7 @@ fn a_dump_that_is_not_there_is_told_before_a_server_starts() {
     let ended = folder(&members())
         .scenario(&(ALL.to_owned() + restore))
         .run();
-    let says = ["usres.dump", "the backup holds ", "users.dump"];
+    let says = ["usres.dump", "the backup contains ", "users.dump"];
     ended.fails_in("backup", &says).unwrap();
 }
 

@@ -34,7 +34,7 @@ fn what_is_no_backup_is_named() {
     let ended = empty.run();
     wrong.extend(ended.fails_in("backup", &["an empty folder"]).err());
     let ended = on("photos").file("photos/a.png", png).run();
-    let says = ["a folder without a dump in it", "a.png"];
+    let says = ["a folder without a dump", "a.png"];
     wrong.extend(ended.fails_in("backup", &says).err());
     let ended = on("x.dump").file("x.dump", "<html>502</html>").run();
     wrong.extend(ended.fails_in("backup", &["an HTML or XML page"]).err());

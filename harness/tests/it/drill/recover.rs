@@ -433,7 +433,7 @@ fn archives_bundles_and_the_backup_of_a_scenario() {
     assert!(
         ended
             .stderr
-            .contains("its tables go into collections, permissions, users"),
+            .contains("its tables are restored into collections, permissions, users"),
         "{}",
         ended.stderr
     );
@@ -499,7 +499,7 @@ fn what_cannot_be_recovered_writes_nothing() {
     says(
         recover("app.lines", from, "nosuch/x.sql").call(&[]),
         2,
-        "there is no folder nosuch",
+        "the folder nosuch does not exist",
     );
 
     // No whole backup: the words of the inspection, and no server.
@@ -509,7 +509,7 @@ fn what_cannot_be_recovered_writes_nothing() {
             .file("cut.sql", cut)
             .call(&[]),
         10,
-        "cut.sql is no whole, harmless backup: \"My Schema\".\"Or\"\"ders *\": the file ends after 1 of its rows",
+        "cut.sql is incomplete, damaged or unsafe: \"My Schema\".\"Or\"\"ders *\": the file ends after 1 of its rows",
     );
     // It does not restore without an error, though that is not about this table.
     let broken = ODD.replace("REFERENCES app.customers(id)", "REFERENCES app.nosuch(id)");
@@ -547,9 +547,9 @@ fn a_file_that_is_there_is_kept_unless_told_otherwise() {
     let ended = again().call(&[]);
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains(
-            "is there already\nhint: name another file with `--out`, or replace it with `--force`"
-        ),
+        ended
+            .stderr
+            .contains("exists\nhint: set another file with `--out`, or replace it with `--force`"),
         "{}",
         ended.stderr
     );

@@ -130,7 +130,7 @@ fn f46_the_newest_is_taken_with_proof_and_against_its_digest() {
         for text in [
             "users-2026-05-25.dump",
             "users-2026-05-24.dump",
-            "unfinished",
+            "incomplete, according to its name",
             &digest,
         ] {
             if !page.contains(text) {

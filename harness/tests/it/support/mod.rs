@@ -317,7 +317,7 @@ impl Plur {
                 );
             }
             Err(unable) => panic!(
-                "`{}` must pass, but could not look: {unable:?}\n{}",
+                "`{}` must pass, but could not run: {unable:?}\n{}",
                 case.name, case.check
             ),
         }
@@ -354,7 +354,7 @@ impl Plur {
                 }
             }
             Err(unable) => panic!(
-                "`{}` must fail, but could not look: {unable:?}\n{}",
+                "`{}` must fail, but could not run: {unable:?}\n{}",
                 case.name, case.check
             ),
         }

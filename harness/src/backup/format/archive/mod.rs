@@ -44,7 +44,7 @@ use crate::units::show_count;
 const TOLD: usize = 20;
 
 const CUT: &str =
-    "the file was cut off or changed: compare its size and digest with where it was made";
+    "the file is truncated or was changed: compare its size and digest with the original";
 
 /// Which of the three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

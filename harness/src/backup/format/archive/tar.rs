@@ -138,7 +138,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
             show_count(members.trailing)
         );
         reading.warning(
-            Finding::new("nothing behind the end of the tar file", actual)
+            Finding::new("nothing after the end of the tar file", actual)
                 .hint("look where they come from: the file may be two in one"),
         );
     }

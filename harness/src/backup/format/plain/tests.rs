@@ -262,7 +262,7 @@ fn everything_that_a_dump_says_is_learned() {
         [
             "roles (reader, writer)",
             "owners of objects",
-            "what its objects name (gone.parent, schema hidden)",
+            "objects that it refers to (gone.parent, schema hidden)",
             "rows of app.sessions",
             "server configuration",
             "optimizer statistics",

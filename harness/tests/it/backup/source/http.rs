@@ -43,7 +43,7 @@ async fn basic_authentication_and_a_stated_digest() {
     let found = bench.find(&http(&web.url("/latest"), login)).await.unwrap();
     assert_eq!(
         found.expected_sha256,
-        Some((SUM.to_owned(), "the server's answer".to_owned()))
+        Some((SUM.to_owned(), "the response of the server".to_owned()))
     );
     assert_eq!(found.named_time, None);
     assert_eq!(

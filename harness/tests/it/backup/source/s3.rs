@@ -146,13 +146,13 @@ async fn f46_the_newest_of_more_than_a_page_is_taken() {
     "test-key",
     "test-s3cret",
     "key = \"b.sql\"",
-    "there is no such object"
+    "the object does not exist"
 )]
 #[case::no_bucket(
     "test-key",
     "test-s3cret",
     "key = \"a.sql\"\nBUCKET",
-    "there is no bucket `nowhere`"
+    "the bucket `nowhere` does not exist"
 )]
 #[tokio::test]
 async fn the_storage_says_why(
@@ -327,7 +327,7 @@ async fn versions_and_archive_tiers() {
 
     let other = "key = \"a.sql\"\nversion = \"00000000-0000-0000-0000-000000000000\"";
     bench
-        .fails(&at(other), "there is no such version", &[])
+        .fails(&at(other), "this version of it does not exist", &[])
         .await;
     bench
         .fails(&at("key = \"cold.sql\""), "it is in an archive tier", &[])

@@ -1,5 +1,5 @@
-//! What the table is on the throwaway server: its partitions, its columns, its rows, and what it
-//! needs where it is loaded.
+//! Reads the restored table from the throwaway server: partitions, columns, rows, and what it requires
+//! where it is loaded.
 
 use crate::database::{DatabaseError, Session, Terms};
 use crate::outcome::Finding;
@@ -7,7 +7,7 @@ use crate::server::ThrowawayServer;
 use crate::sql::{QualifiedName, quote_ident};
 use crate::stage::Stopped;
 
-/// How long counting the rows may take.
+/// Limit of counting the rows.
 const COUNT_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// A restored table.
@@ -15,26 +15,26 @@ const COUNT_WITHIN: std::time::Duration = std::time::Duration::from_secs(3600);
 pub struct Table {
     /// The table and all its partitions, the table first.
     pub relations: Vec<QualifiedName>,
-    /// Columns that can be loaded, in their order: generated ones are computed again.
+    /// Columns that can be loaded, in order; generated columns are computed again.
     pub columns: Vec<String>,
-    /// Whether it is partitioned: then its rows are those of its partitions.
+    /// Whether it is partitioned; its rows are then those of its partitions.
     pub partitioned: bool,
-    /// Rows, counted.
+    /// Number of rows.
     pub rows: u64,
-    /// What must be there where it is loaded.
+    /// What must exist where it is loaded.
     pub needs: Vec<Need>,
-    /// What refers to it and is not written with it.
+    /// Objects that refer to it and are not in the file.
     pub not_with_it: Vec<String>,
 }
 
-/// Something that the definition of the table names and that is not written with it.
+/// An object that the definition of the table requires and that is not in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     /// `extension vector`, `type app.mood`, `role app_owner`.
     pub what: String,
 }
 
-/// The table with its partitions, the kind of each.
+/// The table with its partitions, and the kind of each.
 const RELATIONS: &str = "
 WITH RECURSIVE tree AS (
     SELECT c.oid, 0 AS depth FROM pg_catalog.pg_class c
@@ -55,8 +55,8 @@ SELECT a.attname FROM pg_catalog.pg_attribute a
  WHERE a.attrelid = {oid}::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
  ORDER BY a.attnum";
 
-/// What everything of the tables depends on and that is not part of them. An object of an extension
-/// stands for its extension, an array for its element.
+/// Dependencies of the tables outside of them. An object of an extension is listed as its extension, an
+/// array as its element.
 const NEEDS: &str = "
 WITH tables AS (SELECT t::pg_catalog.oid AS oid FROM pg_catalog.unnest(ARRAY[{oids}]::pg_catalog.oid[]) t),
 relations AS (
@@ -124,8 +124,8 @@ SELECT 'table ' || c.oid::pg_catalog.regclass::pg_catalog.text || ', which inher
  WHERE NOT c.relispartition AND c.relkind IN ('r', 'f')
  ORDER BY 1";
 
-/// Looks at the table.
-pub(super) async fn table(
+/// Reads the table.
+pub(super) async fn read(
     server: &ThrowawayServer,
     database: &str,
     name: &QualifiedName,
@@ -133,9 +133,8 @@ pub(super) async fn table(
     let terms = Terms {
         statement_timeout: COUNT_WITHIN,
     };
-    let unable = |error: DatabaseError| {
-        Stopped::error(format!("cannot look at {name} as it was restored: {error}"))
-    };
+    let unable =
+        |error: DatabaseError| Stopped::error(format!("cannot read the restored {name}: {error}"));
     let mut session = Session::superuser(server.endpoint(), database, &terms)
         .await
         .map_err(unable)?;
@@ -156,8 +155,9 @@ pub(super) async fn table(
         return Err(Stopped::fail(
             format!("{name} is in the backup and not in the restored database"),
             vec![
-                Finding::about(name.to_string(), "the table", "it is not there")
-                    .hint("something in the backup drops or renames it: `redrill run` shows more"),
+                Finding::about(name.to_string(), "the table", "it does not exist").hint(
+                    "a statement of the backup drops or renames it: `redrill run` shows more",
+                ),
             ],
         ));
     };
@@ -166,9 +166,9 @@ pub(super) async fn table(
         .find(|(_, kind, _)| !matches!(kind.as_str(), "r" | "p"))
     {
         return Err(Stopped::error(format!(
-            "{foreign} is no table that holds rows here: a view or a foreign table"
+            "{foreign} contains no rows of its own: it is a view or a foreign table"
         ))
-        .hint(Some("name the table that holds the rows".to_owned())));
+        .hint(Some("name the table that contains the rows".to_owned())));
     }
     let partitioned = kind == "p";
     let only = if partitioned { "" } else { "ONLY " };
@@ -197,7 +197,7 @@ pub(super) async fn table(
     Ok(table)
 }
 
-/// The first column of what a query gives.
+/// The first column of the result of a query.
 async fn names(session: &mut Session, sql: &str) -> Result<Vec<String>, DatabaseError> {
     let rows = session.rows(sql).await?;
     Ok(rows
@@ -216,7 +216,7 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// Its columns as SQL lists them.
+    /// Its columns as an SQL list.
     #[must_use]
     pub(super) fn column_list(&self) -> String {
         let columns: Vec<String> = self.columns.iter().map(|name| quote_ident(name)).collect();

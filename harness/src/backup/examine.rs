@@ -87,7 +87,10 @@ pub async fn examine(
         let found = found.clone();
         blocking(move || inspect(&found, &inspection))
     };
-    let (now, before) = tokio::join!(now, inspect_previous(before, &subject.previous, keys, place));
+    let (now, before) = tokio::join!(
+        now,
+        inspect_previous(before, &subject.previous, keys, place)
+    );
     let mut backup = now?;
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.manifest.clone_from(&found.manifest);

@@ -123,7 +123,7 @@ fn explain_shows_a_kind_with_its_parameters() {
       tolerance
           How far a count may be from the baseline's, as in `5%`. Default: `0%`.
 
-    Every check also takes `name`, `required`, `database` and `timeout`.
+    Every check also has `name`, `required`, `database` and `timeout`.
     "#);
 }
 

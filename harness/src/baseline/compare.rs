@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use super::{Database, Rows};
-use crate::catalog::Catalog;
-use crate::catalog::compare::{Change, Scope, Weight, What, compare as compare_catalogs};
+use crate::catalog::compare::{Change, Scope, Weight, What, compare as compare_catalogs, is_right};
+use crate::catalog::{Catalog, ObjectId, ObjectKind};
 use crate::input::tables::{LARGE_OBJECTS, TablePattern};
 use crate::outcome::Finding;
-use crate::sql::Glob;
+use crate::sql::{Glob, QualifiedName};
 use crate::units::show_count;
 
 /// What a difference is about.
@@ -56,6 +56,32 @@ impl Area {
             Self::Sequences => "sequences",
         }
     }
+
+    /// What an object is called where the area says of which kind it is: a table and a sequence by their name alone.
+    #[must_use]
+    pub fn name_of(self, object: &ObjectId) -> String {
+        match (self, object.qualified_name()) {
+            (Self::History | Self::Rows | Self::Sequences, Some(name)) => name.to_string(),
+            _ => object.to_string(),
+        }
+    }
+
+    /// Reads what [`Area::name_of`] gives.
+    ///
+    /// # Errors
+    /// What is wrong with the name.
+    pub fn parse_object(self, text: &str) -> Result<ObjectId, String> {
+        let kind = match self {
+            Self::Rights | Self::Definition => return text.parse(),
+            Self::Rows if text == LARGE_OBJECTS => {
+                return Ok(ObjectId::large_objects());
+            }
+            Self::History | Self::Rows => ObjectKind::Table,
+            Self::Sequences => ObjectKind::Sequence,
+        };
+        let name = QualifiedName::parse(text)?;
+        Ok(ObjectId::qualified(kind, &name))
+    }
 }
 
 /// What is held, and what may differ.
@@ -76,8 +102,8 @@ pub struct Terms {
 pub struct Difference {
     /// What it is about.
     pub area: Area,
-    /// The object: its identity in the catalog, or the table or sequence.
-    pub object: String,
+    /// The object; of rows, history and sequences the table, the sequence, or all large objects.
+    pub object: ObjectId,
     /// The property of it, where it is one.
     pub property: Option<String>,
     /// Whether a right became wider.
@@ -98,7 +124,7 @@ pub struct Compared {
     /// Tables with as many rows and other values.
     pub changed: u64,
     /// Objects that an `ignore` left out.
-    pub ignored: Vec<String>,
+    pub ignored: Vec<ObjectId>,
 }
 
 /// Compares a database with its baseline. What became of histories was looked at in the database itself:
@@ -107,7 +133,7 @@ pub struct Compared {
 pub fn compare(
     was: &Database,
     now: &Database,
-    rewritten: BTreeMap<String, Finding>,
+    rewritten: BTreeMap<QualifiedName, Finding>,
     terms: &Terms,
 ) -> Compared {
     let mut compared = Compared::default();
@@ -115,23 +141,30 @@ pub fn compare(
     histories(rewritten, terms, &mut compared);
     rows(was, now, terms, &mut compared);
     sequences(was, now, terms.exact, &mut compared);
-    let by = |one: &Difference, other: &Difference| {
-        (one.area, &one.object, &one.property).cmp(&(other.area, &other.object, &other.property))
-    };
-    compared.differences.sort_by(by);
+    compared.differences.sort_by_cached_key(|one| {
+        let name = one.area.name_of(&one.object);
+        (one.area, name, one.property.clone())
+    });
     compared
 }
 
 impl Terms {
-    /// Whether a table, or `large objects`, may lose rows.
-    fn may_shrink(&self, table: &str) -> bool {
+    /// Whether a table may lose rows.
+    fn may_shrink(&self, table: &QualifiedName) -> bool {
         let mut patterns = self.may_shrink.iter();
-        patterns.any(|pattern| pattern.matches_text(table))
+        patterns.any(|pattern| pattern.matches(table))
+    }
+
+    /// Whether large objects may become fewer.
+    fn may_shrink_large_objects(&self) -> bool {
+        let mut patterns = self.may_shrink.iter();
+        patterns.any(|pattern| pattern.matches_text(LARGE_OBJECTS))
     }
 
     /// Whether the definition of an object is left out.
-    fn ignores(&self, object: &str) -> bool {
-        self.ignore.iter().any(|pattern| pattern.matches(object))
+    fn ignores(&self, object: &ObjectId) -> bool {
+        let object = object.to_string();
+        self.ignore.iter().any(|pattern| pattern.matches(&object))
     }
 }
 
@@ -145,12 +178,11 @@ fn definitions(was: &Catalog, now: &Catalog, terms: &Terms, compared: &mut Compa
             }
             continue;
         }
+        let is_table = change.object.kind == ObjectKind::Table && change.object.part.is_none();
+        let table = change.object.qualified_name().filter(|_| is_table);
         let ended = change.what == What::Removed
             && change.property.is_none()
-            && change
-                .object
-                .strip_prefix("table ")
-                .is_some_and(|table| terms.may_shrink(table));
+            && table.is_some_and(|table| terms.may_shrink(&table));
         let fails = match change.weight {
             Weight::Widened | Weight::Broken => !ended,
             Weight::Note => false,
@@ -168,16 +200,10 @@ fn definitions(was: &Catalog, now: &Catalog, terms: &Terms, compared: &mut Compa
 
 /// What a change of the catalog is about.
 fn area(change: &Change) -> Area {
-    let of_right = |property: &str| {
-        property == "owner"
-            || property.starts_with("grant to ")
-            || property.starts_with("revoked from ")
-    };
+    let of_right = |property: &str| property == "owner" || is_right(property);
     let about_rights = change.weight == Weight::Widened
         || change.property.as_deref().is_some_and(of_right)
-        || ["role ", "default privileges "]
-            .iter()
-            .any(|kind| change.object.starts_with(kind));
+        || [ObjectKind::Role, ObjectKind::DefaultPrivileges].contains(&change.object.kind);
     if about_rights {
         Area::Rights
     } else {
@@ -185,12 +211,12 @@ fn area(change: &Change) -> Area {
     }
 }
 
-fn histories(rewritten: BTreeMap<String, Finding>, terms: &Terms, compared: &mut Compared) {
+fn histories(rewritten: BTreeMap<QualifiedName, Finding>, terms: &Terms, compared: &mut Compared) {
     for (table, finding) in rewritten {
         compared.differences.push(Difference {
             area: Area::History,
             fails: !terms.may_shrink(&table),
-            object: table,
+            object: ObjectId::qualified(ObjectKind::Table, &table),
             property: None,
             widened: false,
             finding,
@@ -199,10 +225,10 @@ fn histories(rewritten: BTreeMap<String, Finding>, terms: &Terms, compared: &mut
 }
 
 fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) {
-    let mut tell = |table: &str, fails: bool, finding: Finding| {
+    let mut tell = |object: ObjectId, fails: bool, finding: Finding| {
         compared.differences.push(Difference {
             area: Area::Rows,
-            object: table.to_owned(),
+            object,
             property: None,
             widened: false,
             fails,
@@ -212,13 +238,15 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
     let mut grown = 0;
     let mut changed = 0;
     for (table, before) in &was.rows {
+        let object = ObjectId::qualified(ObjectKind::Table, table);
+        let may_shrink = terms.may_shrink(table);
         let Some(after) = now.rows.get(table) else {
             // That a table is gone, its definition says, unless nobody holds that: its rows are held all the same.
-            if terms.ignores(&format!("table {table}")) {
+            if terms.ignores(&object) {
                 let expected = format!("the {} rows of the baseline", show_count(before.count));
-                let finding = Finding::about(table.clone(), expected, "the table is not there")
+                let finding = Finding::about(table.to_string(), expected, "the table is not there")
                     .hint("if this table may end, name it in `may-shrink`");
-                tell(table, !terms.may_shrink(table), finding);
+                tell(object, !may_shrink, finding);
             }
             continue;
         };
@@ -240,11 +268,11 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
                     }
                     false => "if rows of this table may end, name it in `may-shrink`",
                 };
-                let fails = terms.exact || !terms.may_shrink(table);
+                let fails = terms.exact || !may_shrink;
                 tell(
-                    table,
+                    object,
                     fails,
-                    Finding::about(table.clone(), expected, actual).hint(hint),
+                    Finding::about(table.to_string(), expected, actual).hint(hint),
                 );
             }
         }
@@ -257,8 +285,8 @@ fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) 
             actual.replace("rows", "of them"),
         );
         tell(
-            LARGE_OBJECTS,
-            terms.exact || !terms.may_shrink(LARGE_OBJECTS),
+            ObjectId::large_objects(),
+            terms.exact || !terms.may_shrink_large_objects(),
             finding,
         );
     }
@@ -296,7 +324,7 @@ fn judge(before: &Rows, after: &Rows, exact: bool) -> Judged {
 
 fn sequences(was: &Database, now: &Database, exact: bool, compared: &mut Compared) {
     for (sequence, before) in &was.sequences {
-        let object = format!("sequence {sequence}");
+        let object = ObjectId::qualified(ObjectKind::Sequence, sequence);
         let (Some(definition), Some(_)) = (
             now.catalog.objects.get(&object),
             was.catalog.objects.get(&object),
@@ -317,7 +345,7 @@ fn sequences(was: &Database, now: &Database, exact: bool, compared: &mut Compare
             let actual = after.map_or("it was never used".to_owned(), |after| after.to_string());
             compared.differences.push(Difference {
                 area: Area::Sequences,
-                object: sequence.clone(),
+                object,
                 property: None,
                 widened: false,
                 fails: true,
@@ -393,7 +421,8 @@ mod tests {
 
     fn database(table: &str, rows: u64, sequence: Option<i64>, cycle: &str) -> Database {
         let mut database = Database::default();
-        database.rows.insert(table.to_owned(), rows_of(rows, None));
+        let name = |text: &str| QualifiedName::parse(text).unwrap();
+        database.rows.insert(name(table), rows_of(rows, None));
         let properties = [
             ("increment".to_owned(), "1".to_owned()),
             ("cycle".to_owned(), cycle.to_owned()),
@@ -401,10 +430,10 @@ mod tests {
         database
             .catalog
             .objects
-            .insert("sequence app.s".to_owned(), properties.into());
+            .insert("sequence app.s".parse().unwrap(), properties.into());
         database
             .sequences
-            .extend(sequence.map(|value| ("app.s".to_owned(), value)));
+            .extend(sequence.map(|value| (name("app.s"), value)));
         database
     }
 
@@ -438,10 +467,14 @@ mod tests {
             BTreeMap::new(),
             &terms,
         );
-        let found: Vec<(&str, bool)> = compared
+        let found: Vec<(String, bool)> = compared
             .differences
             .iter()
-            .map(|difference| (difference.object.as_str(), difference.fails))
+            .map(|one| (one.area.name_of(&one.object), one.fails))
+            .collect();
+        let told: Vec<(String, bool)> = told
+            .iter()
+            .map(|(object, fails)| ((*object).to_owned(), *fails))
             .collect();
         assert_eq!(found, told);
     }
@@ -474,7 +507,7 @@ mod tests {
             database
                 .catalog
                 .objects
-                .insert("table app.t".to_owned(), properties.into());
+                .insert("table app.t".parse().unwrap(), properties.into());
             database
         };
         let terms = Terms {
@@ -487,7 +520,7 @@ mod tests {
             BTreeMap::new(),
             &terms,
         );
-        assert_eq!(compared.ignored, ["table app.t"]);
+        assert_eq!(compared.ignored, ["table app.t".parse().unwrap()]);
         assert_eq!(compared.failing(Area::Rights).count(), 1);
         assert_eq!(compared.failing(Area::Definition).count(), 0);
     }

@@ -10,6 +10,7 @@ use super::history::{History, Sealed};
 use super::{Baseline, Database, Rows};
 use crate::catalog;
 use crate::outcome::Finding;
+use crate::sql::QualifiedName;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -121,7 +122,7 @@ fn to_wire(database: &Database) -> WireDatabase {
     let rows = database
         .rows
         .iter()
-        .map(|(table, rows)| (table.clone(), shown(rows)));
+        .map(|(table, rows)| (table.to_string(), shown(rows)));
     let history = database.history.iter().map(|(table, history)| {
         let (up_to, sealed) = history
             .sealed
@@ -135,11 +136,11 @@ fn to_wire(database: &Database) -> WireDatabase {
             sealed,
             newest: lines_of(&history.newest),
         };
-        (table.clone(), wire)
+        (table.to_string(), wire)
     });
     let difference = database.differences.iter().map(|one| WireDifference {
         area: one.area.word().to_owned(),
-        object: one.object.clone(),
+        object: one.area.name_of(&one.object),
         property: one.property.clone(),
         widened: one.widened,
         about: one.finding.object.clone().unwrap_or_default(),
@@ -151,7 +152,11 @@ fn to_wire(database: &Database) -> WireDatabase {
         large_objects: shown(&database.large_objects),
         not_read: database.not_read.clone(),
         rows: rows.collect(),
-        sequences: database.sequences.clone(),
+        sequences: database
+            .sequences
+            .iter()
+            .map(|(name, value)| (name.to_string(), *value))
+            .collect(),
         history: history.collect(),
         difference: difference.collect(),
         catalog: toml::Table::new(),
@@ -210,7 +215,7 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
         let rows = rows_of(&text).ok_or_else(|| {
             format!("rows of {table}: expected `120 rows`, or these and a digest, found `{text}`")
         })?;
-        Ok((table, rows))
+        Ok((QualifiedName::parse(&table)?, rows))
     });
     let history = wire.history.into_iter().map(|(table, wire)| {
         let sealed = match (wire.up_to, wire.sealed) {
@@ -233,14 +238,14 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
             sealed,
             newest: wire.newest.split_whitespace().map(str::to_owned).collect(),
         };
-        Ok((table, history))
+        Ok((QualifiedName::parse(&table)?, history))
     });
     let differences = wire.difference.into_iter().map(|wire| {
         let area = Area::of(&wire.area)
             .ok_or_else(|| format!("`{}` is no area of a difference", wire.area))?;
         Ok(Difference {
             area,
-            object: wire.object,
+            object: area.parse_object(&wire.object)?,
             property: wire.property,
             widened: wire.widened,
             fails: true,
@@ -257,7 +262,11 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
         rows: rows.collect::<Result<_, String>>()?,
         history: history.collect::<Result<_, String>>()?,
         catalog: catalog::file::from_table(&wire.catalog)?,
-        sequences: wire.sequences,
+        sequences: wire
+            .sequences
+            .into_iter()
+            .map(|(name, value)| Ok((QualifiedName::parse(&name)?, value)))
+            .collect::<Result<_, String>>()?,
         large_objects: rows_of(&wire.large_objects).ok_or_else(|| {
             format!(
                 "large-objects: expected `2 rows`, found `{}`",
@@ -312,11 +321,18 @@ mod tests {
         }
     }
 
+    /// Names as nobody should give them.
+    fn any_name() -> impl Strategy<Value = QualifiedName> {
+        let one = || "[\\PC\n\"]{1,12}";
+        (one(), one()).prop_map(|(schema, name)| QualifiedName { schema, name })
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            rows in prop::collection::btree_map("\\PC{1,12}", (any::<u64>(), any::<bool>()), 0..4),
-            sequences in prop::collection::btree_map("\\PC{1,12}", any::<i64>(), 0..3),
+            rows in prop::collection::btree_map(any_name(), (any::<u64>(), any::<bool>()), 0..4),
+            table in any_name(),
+            sequences in prop::collection::btree_map(any_name(), any::<i64>(), 0..3),
             newest in prop::collection::vec("[0-9a-f]{32}", 0..3),
             up_to in prop::option::of("\\PC{0,12}"),
             value in "\\PC{0,12}\n?\\PC{0,12}",
@@ -335,16 +351,16 @@ mod tests {
                 not_read: vec![value.clone()],
                 ..Database::default()
             };
-            database.history.insert(value.clone(), history);
+            database.history.insert(table.clone(), history);
             database.differences.push(Difference {
                 area: Area::History,
-                object: value.clone(),
+                object: catalog::ObjectId::qualified(catalog::ObjectKind::Table, &table),
                 property: Some(value.clone()),
                 widened: true,
                 fails: true,
                 finding: Finding::about(value.clone(), "a", value.clone()),
             });
-            database.catalog.objects.insert("table app.t".to_owned(), [("definition".to_owned(), value)].into());
+            database.catalog.objects.insert("table app.t".parse().unwrap(), [("definition".to_owned(), value)].into());
             let baseline = baseline(database);
             prop_assert_eq!(parse(&write(&baseline).unwrap()), Ok(baseline));
         }

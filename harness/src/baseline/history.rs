@@ -13,7 +13,7 @@ use crate::database::{DatabaseError, Session};
 use crate::digest::{self, RowsDigest};
 use crate::outcome::Finding;
 use crate::redact::hex;
-use crate::sql::{quote_ident, quote_literal};
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 
 /// How many of the newest rows are known one by one, at least and at most; between them it is a hundredth. More
@@ -73,10 +73,10 @@ SELECT a.attname
 /// When the table is not there.
 pub async fn watermark(
     session: &mut Session,
-    table: &str,
+    table: &QualifiedName,
 ) -> Result<Option<String>, DatabaseError> {
     session
-        .value(&WATERMARK.replace("{table}", &quote_literal(table)))
+        .value(&WATERMARK.replace("{table}", &table.literal()))
         .await
 }
 
@@ -123,7 +123,7 @@ pub async fn take(
 /// The highest value of the watermark below the newest rows, as the server writes it; `None` where there are no more.
 async fn highest(
     session: &mut Session,
-    name: &str,
+    name: &QualifiedName,
     column: &str,
     newest: u64,
 ) -> Result<Option<String>, DatabaseError> {
@@ -148,9 +148,9 @@ impl History {
 
     /// What is said when the table is not there at all.
     #[must_use]
-    pub fn gone(&self, table: &str) -> Finding {
+    pub fn gone(&self, table: &QualifiedName) -> Finding {
         Finding::about(
-            table,
+            table.to_string(),
             format!(
                 "the {} rows that were there, unchanged",
                 show_count(self.rows())
@@ -160,12 +160,12 @@ impl History {
         .hint("if old partitions end by design, name them in `may-shrink`")
     }
 
-    fn select(&self, table: &str) -> String {
+    fn select(&self, table: &QualifiedName) -> String {
         let columns: Vec<String> = self.columns.iter().map(|name| quote_ident(name)).collect();
         format!("SELECT {} FROM ONLY {table}", columns.join(", "))
     }
 
-    fn below(&self, table: &str, up_to: &str) -> String {
+    fn below(&self, table: &QualifiedName, up_to: &str) -> String {
         let column = self.watermark.as_deref().unwrap_or_default();
         format!(
             "COPY ({} WHERE {} <= {}) TO STDOUT",
@@ -175,7 +175,7 @@ impl History {
         )
     }
 
-    fn above(&self, table: &str, up_to: Option<&str>) -> String {
+    fn above(&self, table: &QualifiedName, up_to: Option<&str>) -> String {
         let newer = self.watermark.as_ref().zip(up_to);
         let newer = newer.map_or(String::new(), |(column, value)| {
             format!(" WHERE {} > {}", quote_ident(column), quote_literal(value))
@@ -198,7 +198,7 @@ impl History {
             show_count(self.rows())
         );
         let wrong = |actual: String, hint: &str| {
-            Some(Finding::about(name.clone(), expected.clone(), actual).hint(hint))
+            Some(Finding::about(name.to_string(), expected.clone(), actual).hint(hint))
         };
         let gone: Vec<&str> = self
             .columns

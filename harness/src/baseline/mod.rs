@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use crate::catalog::Catalog;
 use crate::digest::RowsDigest;
+use crate::sql::QualifiedName;
 use compare::Difference;
 use history::History;
 
@@ -46,12 +47,12 @@ pub struct Baseline {
 pub struct Database {
     /// Its definition, with the roles of its server.
     pub catalog: Catalog,
-    /// The rows of each table that has storage of its own, by its name as SQL writes it.
-    pub rows: BTreeMap<String, Rows>,
+    /// The rows of each table that has storage of its own.
+    pub rows: BTreeMap<QualifiedName, Rows>,
     /// The last value of each sequence that was ever used.
-    pub sequences: BTreeMap<String, i64>,
+    pub sequences: BTreeMap<QualifiedName, i64>,
     /// The history of tables that only grow. A partitioned table has one for each partition.
-    pub history: BTreeMap<String, History>,
+    pub history: BTreeMap<QualifiedName, History>,
     /// What the drill that saw this found to be wrong against its baseline; none in a baseline itself.
     pub differences: Vec<Difference>,
     /// The large objects; each is a row of its number and the digest of its content.

@@ -16,12 +16,12 @@ use crate::sql::{QualifiedName, quote_ident};
 /// A table that has storage of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Its name, as SQL writes it.
-    pub name: String,
+    /// Its name.
+    pub name: QualifiedName,
     /// Its columns in their order, without generated ones, which are computed again.
     pub columns: Vec<String>,
     /// What it is a partition of, over all levels, and itself.
-    pub line: Vec<String>,
+    pub line: Vec<QualifiedName>,
 }
 
 /// What is to be read.
@@ -47,7 +47,7 @@ SELECT n.nspname, c.relname,
        pg_catalog.to_json(ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
               ORDER BY a.attnum)),
-       pg_catalog.to_json(ARRAY(SELECT pg_catalog.format('%s.%s', pg_catalog.quote_ident(an.nspname), pg_catalog.quote_ident(ac.relname))
+       pg_catalog.to_json(ARRAY(SELECT pg_catalog.format('%I.%I', an.nspname, ac.relname)
                FROM line JOIN pg_catalog.pg_class ac ON ac.oid = line.ancestor
                JOIN pg_catalog.pg_namespace an ON an.oid = ac.relnamespace
               WHERE line.oid = c.oid))
@@ -61,7 +61,7 @@ SELECT n.nspname, c.relname,
 
 /// The last value of each sequence that was ever used.
 const SEQUENCES: &str = "
-SELECT pg_catalog.format('%s.%s', pg_catalog.quote_ident(schemaname), pg_catalog.quote_ident(sequencename)), last_value
+SELECT schemaname, sequencename, last_value
   FROM pg_catalog.pg_sequences WHERE last_value IS NOT NULL";
 
 /// Lists the tables of a database, the largest first; those that may not be read come by name.
@@ -81,12 +81,18 @@ pub async fn tables(session: &mut Session) -> Result<(Vec<Table>, Vec<String>), 
         else {
             continue;
         };
-        let name = format!("{}.{}", quote_ident(schema), quote_ident(name));
+        let name = QualifiedName {
+            schema: schema.clone(),
+            name: name.clone(),
+        };
         if readable == "t" {
             tables.push(Table {
                 name,
                 columns: names(columns),
-                line: names(line),
+                line: names(line)
+                    .iter()
+                    .filter_map(|name| QualifiedName::parse(name).ok())
+                    .collect(),
             });
         } else {
             not_read.push(format!("rows of {name}: the role may not read all of them"));
@@ -109,10 +115,11 @@ pub async fn take(sessions: &mut [&mut Session], wish: &Wish) -> Result<Database
     let (tables, mut not_read) = tables(first).await?;
     let mut sequences = BTreeMap::new();
     for row in first.rows(SEQUENCES).await? {
-        if let [Some(name), Some(value)] = row.as_slice()
+        if let [Some(schema), Some(name), Some(value)] = row.as_slice()
             && let Ok(value) = value.parse()
         {
-            sequences.insert(name.clone(), value);
+            let (schema, name) = (schema.clone(), name.clone());
+            sequences.insert(QualifiedName { schema, name }, value);
         }
     }
     // Their content is the superuser's to read.
@@ -129,7 +136,7 @@ pub async fn take(sessions: &mut [&mut Session], wish: &Wish) -> Result<Database
     if wish.digests && !content && large_objects.count > 0 {
         not_read.push("content of large objects: only a superuser may read it".to_owned());
     }
-    let grows: BTreeSet<String> = wish.append_only.iter().map(ToString::to_string).collect();
+    let grows: BTreeSet<&QualifiedName> = wish.append_only.iter().collect();
     let queue = Mutex::new(VecDeque::from(tables));
     let readers = sessions
         .iter_mut()
@@ -167,14 +174,17 @@ async fn is_superuser(session: &mut Session) -> Result<bool, DatabaseError> {
     Ok(value.as_deref() == Some("t"))
 }
 
-type Read = (Vec<(String, Rows)>, Vec<(String, Option<History>)>);
+type Read = (
+    Vec<(QualifiedName, Rows)>,
+    Vec<(QualifiedName, Option<History>)>,
+);
 
 /// Reads tables until none is left.
 async fn read(
     session: &mut Session,
     queue: &Mutex<VecDeque<Table>>,
     wish: &Wish,
-    grows: &BTreeSet<String>,
+    grows: &BTreeSet<&QualifiedName>,
 ) -> Result<Read, DatabaseError> {
     session.run(digest::CANONICAL).await?;
     let (mut rows, mut histories) = (Vec::new(), Vec::new());
@@ -187,7 +197,7 @@ async fn read(
         let Some(table) = next else { break };
         let known = wish
             .known
-            .get(&table.name)
+            .get(&table.name.to_string())
             .filter(|known| known.digest.is_some() || !wish.digests);
         let counted = match known {
             Some(known) => known.clone(),

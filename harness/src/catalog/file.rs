@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
-use super::{Catalog, Properties};
+use super::{Catalog, ObjectId, ObjectPart, Properties};
 
 /// Key of the list of what could not be read; no object is called so.
 const UNREADABLE: &str = "unreadable";
@@ -42,22 +42,27 @@ pub fn write_below(catalog: &Catalog, prefix: &[&str]) -> String {
         let list: Vec<String> = catalog.unreadable.iter().map(|what| quoted(what)).collect();
         let _ = writeln!(text, "{UNREADABLE} = [{}]", list.join(", "));
     }
-    let mut objects = catalog.objects.iter().peekable();
-    while let Some((object, properties)) = objects.next() {
-        let below = format!("{object} ");
-        let mut children = Vec::new();
-        while let Some((child, properties)) = objects.next_if(|(next, _)| next.starts_with(&below))
-        {
-            children.push((&child[below.len()..], properties));
-        }
-        let path = [prefix, &[object]].concat();
+    let objects = catalog.objects.iter();
+    let mut objects: Vec<(String, &ObjectId, &Properties)> = objects
+        .filter(|(object, _)| catalog.parent(object).is_none())
+        .map(|(object, properties)| (object.to_string(), object, properties))
+        .collect();
+    // A file that is committed has one order, whatever that of the parts of a name is.
+    objects.sort();
+    for (name, object, properties) in objects {
+        let path = [prefix, &[&name]].concat();
         if !text.is_empty() {
             text.push('\n');
         }
         header(&mut text, &path);
         lines(&mut text, properties);
+        let children = catalog.children(object);
+        let mut children: Vec<(String, &Properties)> = children
+            .map(|(_, part, properties)| (part.to_string(), properties))
+            .collect();
+        children.sort();
         let (short, long): (Vec<_>, Vec<_>) = children
-            .into_iter()
+            .iter()
             .map(|(child, properties)| (child, on_one_line(child, properties), properties))
             .partition(|(_, line, _)| line.is_some());
         for (_, line, _) in short {
@@ -165,8 +170,8 @@ pub fn parse(text: &str) -> Result<Catalog, String> {
 /// The key whose value is not what it must be.
 pub fn from_table(table: &Table) -> Result<Catalog, String> {
     let mut catalog = Catalog::default();
-    for (object, value) in table {
-        if object == UNREADABLE {
+    for (name, value) in table {
+        if name == UNREADABLE {
             let list = value.as_array().into_iter().flatten();
             let all: Option<_> = list.map(|what| what.as_str().map(str::to_owned)).collect();
             catalog.unreadable = all
@@ -176,25 +181,33 @@ pub fn from_table(table: &Table) -> Result<Catalog, String> {
         }
         let Value::Table(inside) = value else {
             return Err(format!(
-                "`{object}` must be a table of properties, found {}",
+                "`{name}` must be a table of properties, found {}",
                 value.type_str()
             ));
         };
         let mut properties = Properties::new();
-        for (name, value) in inside {
+        let mut children = Vec::new();
+        for (key, value) in inside {
             match value {
                 Value::String(text) => {
-                    properties.insert(name.clone(), text.clone());
+                    properties.insert(key.clone(), text.clone());
                 }
                 Value::Table(of_child) => {
-                    let child = format!("{object} {name}");
-                    let of_child = texts(&child, of_child)?;
-                    catalog.objects.insert(child, of_child);
+                    children.push((key, texts(&format!("{name} {key}"), of_child)?));
                 }
-                other => return Err(wrong(object, name, other)),
+                other => return Err(wrong(name, key, other)),
             }
         }
-        catalog.objects.insert(object.clone(), properties);
+        let object: ObjectId = name.parse()?;
+        for (child, of_child) in children {
+            if object.part.is_some() {
+                return Err(format!("`{name}` is a part of an object and has no parts"));
+            }
+            let part = ObjectPart::parse(object.kind, child)
+                .map_err(|error| format!("in `{name}`: {error}"))?;
+            catalog.objects.insert(object.with_part(part), of_child);
+        }
+        catalog.objects.insert(object, properties);
     }
     Ok(catalog)
 }
@@ -214,38 +227,10 @@ fn wrong(object: &str, name: &str, found: &Value) -> String {
     )
 }
 
-/// A catalog as a value of TOML, for whoever writes it with other things.
-#[must_use]
-pub fn table(catalog: &Catalog) -> Table {
-    let value = |properties: &Properties| {
-        let strings = properties.iter();
-        strings
-            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-            .collect::<Table>()
-    };
-    let mut table = Table::new();
-    if !catalog.unreadable.is_empty() {
-        let list = catalog.unreadable.iter().cloned().map(Value::String);
-        table.insert(UNREADABLE.to_owned(), Value::Array(list.collect()));
-    }
-    for (object, properties) in &catalog.objects {
-        let parent = catalog.parent(object);
-        match parent.and_then(|parent| table.get_mut(parent)?.as_table_mut()) {
-            Some(inside) => {
-                let child = object[parent.unwrap_or_default().len() + 1..].to_owned();
-                inside.insert(child, Value::Table(value(properties)));
-            }
-            None => {
-                table.insert(object.clone(), Value::Table(value(properties)));
-            }
-        }
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::id::tests::any_object;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -254,7 +239,7 @@ mod tests {
         Catalog {
             objects: objects
                 .iter()
-                .map(|(object, list)| ((*object).to_owned(), list.iter().map(owned).collect()))
+                .map(|(object, list)| (object.parse().unwrap(), list.iter().map(owned).collect()))
                 .collect(),
             ..Catalog::default()
         }
@@ -312,7 +297,6 @@ mod tests {
         owner = '"Me"'
         "#);
         assert_eq!(parse(&text).as_ref(), Ok(&catalog));
-        assert_eq!(from_table(&table(&catalog)), Ok(catalog));
     }
 
     #[rstest]
@@ -321,6 +305,18 @@ mod tests {
     #[case(
         "[\"role a\"]\nx = { y = 5 }",
         "`y` of `role a x` must be a text, found integer"
+    )]
+    #[case(
+        "[\"tabel app.t\"]",
+        "`tabel app.t` does not begin with a kind of object, as in `table app.orders`"
+    )]
+    #[case(
+        "[\"table app.t\"]\n\"colunm a\" = {}",
+        "in `table app.t`: `colunm a` is not a part of a table"
+    )]
+    #[case(
+        "[\"table app.t column a\"]\n\"column b\" = {}",
+        "`table app.t column a` is a part of an object and has no parts"
     )]
     #[case("unreadable = 5", "`unreadable` must be a list of texts")]
     #[case("unreadable = [5]", "`unreadable` must be a list of texts")]
@@ -343,17 +339,16 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            objects in proptest::collection::btree_map("(a|b|b c|\"d\ne\"|'f')( (column|trigger) [a-c\"\\\\]{1,2})?", properties(), 0..8),
+            objects in proptest::collection::btree_map(any_object(), properties(), 0..8),
             unreadable in proptest::collection::btree_set("[a-z\"]{0,5}", 0..3),
         ) {
             let catalog = Catalog { objects, unreadable };
             // No object is called as the property of another.
             for (object, properties) in &catalog.objects {
-                let below = catalog.children(object).map(|(child, _)| &child[object.len() + 1..]);
-                prop_assume!(!below.into_iter().any(|child| properties.contains_key(child)));
+                let below = catalog.children(object).map(|(_, part, _)| part.to_string());
+                prop_assume!(!below.into_iter().any(|child| properties.contains_key(&child)));
             }
             prop_assert_eq!(parse(&write(&catalog)), Ok(catalog.clone()));
-            prop_assert_eq!(from_table(&table(&catalog)), Ok(catalog.clone()));
             let below = write_below(&catalog, &["a b", "c"]);
             let whole: Table = toml::from_str(&below).unwrap();
             if let Some(inside) = whole.get("a b").and_then(|table| table.get("c")) {

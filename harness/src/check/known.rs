@@ -8,8 +8,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::baseline;
+use crate::catalog::PartKind;
 use crate::check::CouldNotLook;
-use crate::sql::{QualifiedName, quote_ident};
+use crate::sql::QualifiedName;
 
 /// What is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -45,14 +46,28 @@ impl Known {
                 .hint("`redrill baseline` writes it")
             });
         }
-        serde_json::from_str(&text).map_err(|error| {
+        let known: Self = serde_json::from_str(&text).map_err(|error| {
             CouldNotLook::because(format!(
                 "the baseline {} is not valid: {error}",
                 path.display()
             ))
             .hint("its keys are `rows` (table to count) and `indexes` (index to definition)")
+        })?;
+        Ok(Self {
+            rows: named_alike(known.rows),
+            indexes: named_alike(known.indexes),
         })
     }
+}
+
+/// Writes names as [`QualifiedName`] prints them, whichever quotes they had.
+fn named_alike<T>(all: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    all.into_iter()
+        .map(|(name, value)| match QualifiedName::parse(&name) {
+            Ok(name) => (name.to_string(), value),
+            Err(_) => (name, value),
+        })
+        .collect()
 }
 
 /// Takes out of a baseline what its databases say together.
@@ -63,18 +78,19 @@ fn of_baseline(text: &str) -> Result<Known, String> {
         let rows = database.rows.iter();
         known
             .rows
-            .extend(rows.map(|(table, rows)| (table.clone(), rows.count)));
+            .extend(rows.map(|(table, rows)| (table.to_string(), rows.count)));
         for (object, properties) in &database.catalog.objects {
-            // `table app.orders index orders_pkey`: an index lives in the schema of its table.
-            let Some((relation, index)) = object.split_once(" index ") else {
-                continue;
-            };
-            let table = relation.rsplit(' ').next().unwrap_or_default();
-            let schema = QualifiedName::parse(table).map(|name| quote_ident(&name.schema));
-            if let (Ok(schema), Some(definition)) = (schema, properties.get("definition")) {
-                known
-                    .indexes
-                    .insert(format!("{schema}.{index}"), definition.clone());
+            // An index is in the schema of its table.
+            let index = object.part.as_ref();
+            let index = index.filter(|part| part.kind == PartKind::Index);
+            let index = index.and_then(|part| {
+                Some(QualifiedName {
+                    schema: object.schema.clone()?,
+                    name: part.name.clone(),
+                })
+            });
+            if let (Some(index), Some(definition)) = (index, properties.get("definition")) {
+                known.indexes.insert(index.to_string(), definition.clone());
             }
         }
     }

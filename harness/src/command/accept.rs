@@ -9,6 +9,7 @@ use crate::baseline::accept::accept;
 use crate::baseline::compare::Difference;
 use crate::baseline::observed::{digest_of, save};
 use crate::baseline::{Baseline, file};
+use crate::catalog::ObjectId;
 use crate::check::baseline::BaselineCheck;
 use crate::check::common::COMMON_KEYS;
 use crate::cli::{self, Terminal};
@@ -27,6 +28,14 @@ enum Answer {
 
 /// Runs the command; gives the exit code.
 pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Terminal) -> u8 {
+    let objects: Result<Vec<String>, String> = arguments.object.iter().map(named).collect();
+    let objects = match objects {
+        Ok(objects) => objects,
+        Err(message) => {
+            err(&message);
+            return exit_code::INVALID;
+        }
+    };
     let (path, seen_path) = match places(arguments, environment, terminal) {
         Ok(places) => places,
         Err((message, code)) => {
@@ -65,7 +74,7 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
         seen.from,
         seen.taken.strftime("%F %H:%M UTC"),
     ));
-    let (accepted, left) = go_through(&mut baseline, &mut seen, arguments);
+    let (accepted, left) = go_through(&mut baseline, &mut seen, &objects, arguments.all);
     if accepted > 0 {
         let written = save(&path, &baseline).and_then(|()| {
             let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
@@ -98,9 +107,10 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
 fn go_through(
     baseline: &mut Baseline,
     seen: &mut Baseline,
-    arguments: &cli::Accept,
+    objects: &[String],
+    all: bool,
 ) -> (usize, usize) {
-    let asks = arguments.object.is_empty() && !arguments.all && std::io::stdin().is_terminal();
+    let asks = objects.is_empty() && !all && std::io::stdin().is_terminal();
     let (mut accepted, mut left, mut stopped) = (0, 0, false);
     for (name, now) in &mut seen.databases {
         let named = baseline.database(name).map(|(named, _)| named.to_owned());
@@ -112,7 +122,7 @@ fn go_through(
             let answer = match (stopped, asks) {
                 (true, _) => Answer::Leave,
                 (false, true) => ask(),
-                (false, false) => said(&difference, arguments),
+                (false, false) => said(&difference, objects, all),
             };
             match answer {
                 Answer::Accept => {
@@ -132,18 +142,46 @@ fn go_through(
 }
 
 /// What the command line says of a difference.
-fn said(difference: &Difference, arguments: &cli::Accept) -> Answer {
+fn said(difference: &Difference, objects: &[String], all: bool) -> Answer {
+    let name = difference.area.name_of(&difference.object);
     let names = |pattern: &String| {
         let pattern = Glob::new(pattern);
         let shown = difference.finding.object.as_ref();
-        pattern.matches(&difference.object) || shown.is_some_and(|shown| pattern.matches(shown))
+        pattern.matches(&name) || shown.is_some_and(|shown| pattern.matches(shown))
     };
-    let accepted = arguments.object.iter().any(names) || arguments.all && !difference.widened;
+    let accepted = objects.iter().any(names) || all && !difference.widened;
     if accepted {
         Answer::Accept
     } else {
         Answer::Leave
     }
+}
+
+/// Reads what `--object` names, and gives it as differences are shown: an object, one property of it (`table app.t:
+/// owner`), the name of a table or sequence. A pattern stays as it is.
+fn named(text: &String) -> Result<String, String> {
+    if text.contains(['*', '?']) {
+        return Ok(text.clone());
+    }
+    let object = match text.parse::<ObjectId>() {
+        Ok(object) => return Ok(object.to_string()),
+        Err(error) => error,
+    };
+    let mut properties = text.match_indices(": ");
+    let property = properties.find_map(|(at, _)| {
+        let object: ObjectId = text[..at].parse().ok()?;
+        Some(format!("{object}{}", &text[at..]))
+    });
+    let name = || {
+        let table: ObjectId = format!("table {text}").parse().ok()?;
+        let name = table.qualified_name().filter(|_| table.part.is_none())?;
+        Some(name.to_string())
+    };
+    property.or_else(name).ok_or_else(|| {
+        format!(
+            "`--object`: {object}\nhint: write it as the difference is shown, as in `--object \"table app.orders column id\"`; `*` and `?` match"
+        )
+    })
 }
 
 /// Asks the person at the terminal.
@@ -169,7 +207,8 @@ fn ask() -> Answer {
 /// A difference as a person reads it.
 fn show(difference: &Difference) -> String {
     let finding = &difference.finding;
-    let object = finding.object.as_deref().unwrap_or(&difference.object);
+    let object = finding.object.clone();
+    let object = object.unwrap_or_else(|| difference.area.name_of(&difference.object));
     let wider = if difference.widened { ", WIDER" } else { "" };
     let side = |mark: &str, text: &str| {
         let lines = text.lines().map(|line| format!("  {mark} {line}"));
@@ -231,4 +270,38 @@ fn baseline_of(scenario: &Path) -> Option<PathBuf> {
         let check: BaselineCheck = check.try_into().ok()?;
         check.file
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("table app.orders", Ok("table app.orders"))]
+    #[case("table \"app\".orders column id", Ok("table app.orders column id"))]
+    #[case("table app.orders: grant to app", Ok("table app.orders: grant to app"))]
+    #[case("app.orders", Ok("app.orders"))]
+    #[case("\"My App\".\"Orders\"", Ok("\"My App\".\"Orders\""))]
+    #[case("large objects", Ok("large objects"))]
+    #[case("table app.orders*", Ok("table app.orders*"))]
+    #[case(
+        "tabel app.orders",
+        Err("`tabel app.orders` does not begin with a kind of object")
+    )]
+    #[case("table app.Orders", Err("expected a name, in quotes"))]
+    #[case(
+        "table app.orders colum id",
+        Err("`colum id` is not a part of a table")
+    )]
+    fn objects_are_named_as_differences_are_shown(
+        #[case] text: &str,
+        #[case] expected: Result<&str, &str>,
+    ) {
+        match (named(&text.to_owned()), expected) {
+            (Ok(name), Ok(expected)) => assert_eq!(name, expected),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
+            (found, _) => panic!("{found:?}"),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::token::quoted_length;
 
-/// Quotes an identifier the way `quote_ident` does: only where it is needed, keywords aside.
+/// Quotes an identifier the way `quote_ident` does: only where it is needed.
 #[must_use]
 pub fn quote_ident(name: &str) -> String {
     let plain = name
@@ -67,7 +67,7 @@ pub fn setting_elements(value: &str) -> Vec<String> {
         .collect()
 }
 
-/// Reserved words that occur as names of tables, columns and roles.
+/// Keywords that `quote_ident` of any version from 13 to 18 quotes.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
     "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
@@ -82,6 +82,15 @@ const RESERVED: &[&str] = &[
     "session_user", "similar", "some", "symmetric", "system_user", "table", "tablesample", "then",
     "to", "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose", "when",
     "where", "window", "with",
+    // Not reserved, and quoted all the same: they cannot name a function or a type.
+    "between", "bigint", "bit", "boolean", "char", "character", "coalesce", "dec", "decimal",
+    "exists", "extract", "float", "greatest", "grouping", "inout", "int", "integer", "interval",
+    "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg",
+    "json_query", "json_scalar", "json_serialize", "json_table", "json_value", "least",
+    "merge_action", "national", "nchar", "none", "normalize", "nullif", "numeric", "out", "overlay",
+    "position", "precision", "real", "row", "setof", "smallint", "substring", "time", "timestamp",
+    "treat", "trim", "values", "varchar", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists",
+    "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
 ];
 
 /// Quotes a text literal; safe whatever `standard_conforming_strings` says.

@@ -3,7 +3,7 @@
 use std::iter::once;
 
 use super::Change;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ObjectId};
 
 /// Makes `catalog` have what `new` has there where they differ by this change, with all that follows from it.
 ///
@@ -35,15 +35,16 @@ pub fn accept(catalog: &mut Catalog, change: &Change, new: &Catalog) {
     }
 }
 
-/// An object with all that belongs to it, or that there is none.
-fn take_whole(catalog: &mut Catalog, object: &str, new: &Catalog) {
-    let below = format!("{object} ");
+/// An object with all its parts, or that there is none.
+fn take_whole(catalog: &mut Catalog, object: &ObjectId, new: &Catalog) {
     catalog
         .objects
-        .retain(|name, _| name != object && !name.starts_with(&below));
+        .retain(|id, _| id != object && !id.is_part_of(object));
     let itself = new.objects.get_key_value(object);
-    let itself = itself.map(|(name, properties)| (name.as_str(), properties));
-    for (name, properties) in itself.into_iter().chain(new.children(object)) {
-        catalog.objects.insert(name.to_owned(), properties.clone());
+    let parts = new
+        .children(object)
+        .map(|(id, _, properties)| (id, properties));
+    for (id, properties) in itself.into_iter().chain(parts) {
+        catalog.objects.insert(id.clone(), properties.clone());
     }
 }

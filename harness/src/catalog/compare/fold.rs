@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Sides, What};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ObjectId, ObjectPart, PartKind};
 use crate::sql::split_qualified;
 
 /// Which change: object, property, and what became of it.
-type Place = (String, Option<String>, What);
+type Place = (ObjectId, Option<String>, What);
 
 fn place(change: &Change) -> Place {
     (change.object.clone(), change.property.clone(), change.what)
@@ -16,23 +16,22 @@ fn place(change: &Change) -> Place {
 
 /// Leaves what a person has to look at.
 pub fn fold(sides: &Sides<'_>, mut changes: Vec<Change>) -> Vec<Change> {
-    attached(sides, &mut changes);
+    attached(&mut changes);
     sequences(sides, &mut changes);
     trees(sides, &changes)
 }
 
 /// A table that was attached or detached: the bound, the indexes' places in theirs, whose copy a foreign key is.
-fn attached(sides: &Sides<'_>, changes: &mut Vec<Change>) {
-    let tables: Vec<String> = changes
+fn attached(changes: &mut Vec<Change>) {
+    let tables: Vec<ObjectId> = changes
         .iter()
         .filter(|change| {
             change.property.as_deref() == Some("partition of") && change.what != What::Changed
         })
-        .filter(|change| sides.new.parent(&change.object).is_none())
+        .filter(|change| change.object.part.is_none())
         .map(|change| change.object.clone())
         .collect();
     for table in tables {
-        let below = format!("{table} ");
         let copied: BTreeMap<Place, Option<String>> = changes
             .iter()
             .filter(|change| change.property.is_none())
@@ -43,15 +42,20 @@ fn attached(sides: &Sides<'_>, changes: &mut Vec<Change>) {
             _ => What::Added,
         };
         let follows = |change: &Change| {
-            let Some(part) = change.object.strip_prefix(&below) else {
+            let part = change.object.part.as_ref();
+            let Some(part) = part.filter(|_| change.object.is_part_of(&table)) else {
                 return change.object == table
                     && change.property.as_deref() == Some("partition bound");
             };
-            let twin = match part.strip_prefix("inherited ") {
-                Some(part) => format!("{table} {part}"),
-                None => format!("{table} inherited {part}"),
+            let twin = match part.kind {
+                PartKind::InheritedConstraint => Some(PartKind::Constraint),
+                PartKind::Constraint => Some(PartKind::InheritedConstraint),
+                _ => None,
             };
-            let twin = copied.get(&(twin, change.property.clone(), other(change.what)));
+            let twin = twin.and_then(|kind| {
+                let twin = table.with_part(ObjectPart::new(kind, part.name.as_str()));
+                copied.get(&(twin, change.property.clone(), other(change.what)))
+            });
             let same = twin.is_some_and(|twin| *twin == change.old.clone().or(change.new.clone()));
             change.property.as_deref() == Some("partition of") || same
         };
@@ -87,14 +91,11 @@ fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
             .into_iter()
             .find_map(|catalog| catalog.get(&change.object, "owned by"))
             .filter(|_| matches!(change.property.as_deref(), None | Some("owner")));
-        let Some((Some(table), _)) = owned_by.map(split_qualified) else {
+        let table = owned_by.and_then(|column| relation(split_qualified(column).0?));
+        let Some(table) = table else {
             return true;
         };
-        let of_table = (
-            format!("table {table}"),
-            change.property.clone(),
-            change.what,
-        );
+        let of_table = (table, change.property.clone(), change.what);
         let follows = all.contains(&(of_table.clone(), values(change)));
         if follows {
             let list = following.entry(of_table).or_default();
@@ -109,7 +110,7 @@ fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
 }
 
 /// What a change is about, with what is told by it already.
-fn stands_for(change: &Change) -> Vec<(String, Option<String>)> {
+fn stands_for(change: &Change) -> Vec<(ObjectId, Option<String>)> {
     let mut all = vec![(change.object.clone(), change.property.clone())];
     all.extend(change.with.iter().cloned());
     all
@@ -127,7 +128,7 @@ fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
         let mut top = change;
         while let Some(above) = above(sides, top)
             .and_then(|object| places.get(&(object, top.property.clone(), top.what)))
-            .filter(|above| is_same(sides, above, top))
+            .filter(|above| is_same(above, top))
         {
             top = above;
         }
@@ -152,40 +153,39 @@ fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
     kept
 }
 
-/// The table that an object is or belongs to, and which part of it the object is.
-fn table_and_part<'a>(catalog: &Catalog, object: &'a str) -> (&'a str, &'a str) {
-    match catalog.parent(object) {
-        Some(table) => (table, &object[table.len() + 1..]),
-        None => (object, ""),
-    }
+/// The table of which another is a partition.
+pub fn parent_table(catalog: &Catalog, table: &ObjectId) -> Option<ObjectId> {
+    relation(catalog.get(table, "partition of")?)
+}
+
+/// A table whose name the catalog has as text.
+fn relation(name: &str) -> Option<ObjectId> {
+    format!("table {name}").parse().ok()
 }
 
 /// What corresponds on the parent table to an object of a partition.
-fn above(sides: &Sides<'_>, change: &Change) -> Option<String> {
+fn above(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
     let catalog = match change.new {
         Some(_) if sides.new.objects.contains_key(&change.object) => sides.new,
         _ => sides.old,
     };
-    let (table, part) = table_and_part(catalog, &change.object);
-    let parent = format!("table {}", catalog.get(table, "partition of")?);
-    if part.is_empty() {
+    let parent = parent_table(catalog, &change.object.whole())?;
+    let Some(part) = &change.object.part else {
         return Some(parent);
-    }
-    let (kind, name) = part.split_once(' ')?;
+    };
+    let mut part = part.clone();
     // An index knows of which one it is a partition, and is in its table's schema.
     if let Some(of) = catalog.get(&change.object, "partition of") {
-        return Some(format!("{parent} {kind} {}", of.split_once('.')?.1));
+        part.name = relation(of)?.name;
+    } else if part.kind == PartKind::InheritedConstraint && parent_table(catalog, &parent).is_none()
+    {
+        part.kind = PartKind::Constraint;
     }
-    match kind {
-        "inherited" if catalog.get(&parent, "partition of").is_none() => {
-            Some(format!("{parent} {name}"))
-        }
-        _ => Some(format!("{parent} {part}")),
-    }
+    Some(parent.with_part(part))
 }
 
 /// Whether the same became of both, but for the names of their tables.
-fn is_same(sides: &Sides<'_>, above: &Change, below: &Change) -> bool {
+fn is_same(above: &Change, below: &Change) -> bool {
     if above.weight != below.weight {
         return false;
     }
@@ -193,9 +193,9 @@ fn is_same(sides: &Sides<'_>, above: &Change, below: &Change) -> bool {
         return true;
     }
     let neutral = |change: &Change, text: &Option<String>| {
-        let (table, _) = table_and_part(sides.new, &change.object);
-        let name = table.split_once(' ').map_or(table, |(_, name)| name);
-        text.as_ref().map(|text| text.replace(name, "it"))
+        let name = change.object.qualified_name().map(|name| name.to_string());
+        let text = text.as_ref();
+        text.map(|text| text.replace(&name.unwrap_or_default(), "it"))
     };
     neutral(above, &above.old) == neutral(below, &below.old)
         && neutral(above, &above.new) == neutral(below, &below.new)

@@ -10,13 +10,14 @@ mod weigh;
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, Properties, SERVER};
+use super::{Catalog, ObjectId, ObjectKind, Properties};
 use crate::outcome::Finding;
 use crate::sql::{is_same_expression, is_same_of_two_majors};
 
 pub use accept::accept;
 pub use reach::{Effective, effective};
 pub use scope::{Scope, not_compared};
+pub use weigh::is_right;
 
 /// What became of an object or of one of its properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +44,8 @@ pub enum Weight {
 /// One difference between two catalogs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Identity of the object.
-    pub object: String,
+    /// The object.
+    pub object: ObjectId,
     /// The property; `None` for the object as a whole, with all that belongs to it.
     pub property: Option<String>,
     /// What became of it.
@@ -58,7 +59,7 @@ pub struct Change {
     /// What it means, or why it is no failure.
     pub why: Option<String>,
     /// What follows from it and is not told by itself, such as the same on each partition: object and property.
-    pub with: Vec<(String, Option<String>)>,
+    pub with: Vec<(ObjectId, Option<String>)>,
 }
 
 impl Change {
@@ -67,7 +68,7 @@ impl Change {
     pub fn finding(&self) -> Finding {
         let subject = match &self.property {
             Some(property) => format!("{}: {property}", self.object),
-            None => self.object.clone(),
+            None => self.object.to_string(),
         };
         let absent = match (&self.property, self.what) {
             (None, _) => "there is none",
@@ -118,8 +119,7 @@ pub fn compare(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<Change> {
     if scope.privileges {
         reach::explain(sides.old, sides.new, &mut changes);
     }
-    changes
-        .sort_by(|one, other| (&one.object, &one.property).cmp(&(&other.object, &other.property)));
+    changes.sort_by_cached_key(|change| (change.object.to_string(), change.property.clone()));
     changes
 }
 
@@ -134,16 +134,16 @@ impl Sides<'_> {
     /// Whether the servers are of two major versions, whose texts may differ for the same thing.
     fn other_major(&self) -> bool {
         let major = |catalog: &Catalog| {
-            let version = catalog.get(SERVER, "version")?;
+            let version = catalog.get(&ObjectId::server(), "version")?;
             version.split('.').next().map(str::to_owned)
         };
         major(self.old) != major(self.new)
     }
 
-    fn added(&self, object: &str, properties: &Properties, changes: &mut Vec<Change>) {
+    fn added(&self, object: &ObjectId, properties: &Properties, changes: &mut Vec<Change>) {
         let open = weigh::opens_to_public(object, properties);
         changes.extend(open.map(|(property, rights)| Change {
-            object: object.to_owned(),
+            object: object.clone(),
             property: Some(property.to_owned()),
             what: What::Added,
             old: None,
@@ -161,7 +161,7 @@ impl Sides<'_> {
             None => weigh::object(What::Added, object, properties),
         };
         changes.push(Change {
-            object: object.to_owned(),
+            object: object.clone(),
             property: None,
             what: What::Added,
             old: None,
@@ -172,14 +172,14 @@ impl Sides<'_> {
         });
     }
 
-    fn removed(&self, object: &str, properties: &Properties, changes: &mut Vec<Change>) {
+    fn removed(&self, object: &ObjectId, properties: &Properties, changes: &mut Vec<Change>) {
         let parent = self.old.parent(object);
         if parent.is_some_and(|parent| !self.new.objects.contains_key(parent)) {
             return;
         }
         let (weight, why) = weigh::object(What::Removed, object, properties);
         changes.push(Change {
-            object: object.to_owned(),
+            object: object.clone(),
             property: None,
             what: What::Removed,
             old: Some(whole(self.old, object, properties)),
@@ -192,7 +192,7 @@ impl Sides<'_> {
 
     fn properties(
         &self,
-        object: &str,
+        object: &ObjectId,
         old: &Properties,
         new: &Properties,
         changes: &mut Vec<Change>,
@@ -214,7 +214,7 @@ impl Sides<'_> {
                 _ => What::Changed,
             };
             // What a publication sends is no order of columns.
-            let of_relation = !object.starts_with("publication ");
+            let of_relation = object.kind != ObjectKind::Publication;
             if name == "columns" && of_relation && same_order(old, new) {
                 continue;
             }
@@ -227,7 +227,7 @@ impl Sides<'_> {
                 continue;
             }
             let mut change = Change {
-                object: object.to_owned(),
+                object: object.clone(),
                 property: Some(name.clone()),
                 what,
                 old: old.cloned(),
@@ -255,7 +255,7 @@ fn same_order(old: Option<&String>, new: Option<&String>) -> bool {
 }
 
 /// An object with all that belongs to it, one line each; of several lines the first.
-fn whole(catalog: &Catalog, object: &str, properties: &Properties) -> String {
+fn whole(catalog: &Catalog, object: &ObjectId, properties: &Properties) -> String {
     let line = |name: &str, value: &str| {
         if matches!(name, "columns" | "labels" | "attributes") {
             return format!("{name}: {}", value.replace('\n', ", "));
@@ -266,12 +266,12 @@ fn whole(catalog: &Catalog, object: &str, properties: &Properties) -> String {
         format!("{name}: {first}{more}")
     };
     let own = properties.iter().map(|(name, value)| line(name, value));
-    let below = catalog.children(object).map(|(child, properties)| {
-        let name = &child[object.len() + 1..];
+    let below = catalog.children(object).map(|(_, part, properties)| {
+        let name = part.to_string();
         let says = ["definition", "type", "expression"];
         match says.iter().find_map(|property| properties.get(*property)) {
-            Some(value) => line(name, value),
-            None => name.to_owned(),
+            Some(value) => line(&name, value),
+            None => name,
         }
     });
     own.chain(below).collect::<Vec<_>>().join("\n")

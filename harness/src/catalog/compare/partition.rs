@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Weight;
+use super::fold::parent_table;
 use super::weigh::{GRANT, Judged, rights};
-use crate::catalog::{Catalog, Properties};
+use crate::catalog::{Catalog, ObjectId, PartKind, Properties};
 
 /// What a table looks like, without its own name: part -> properties.
 type Shape = BTreeMap<String, Properties>;
@@ -19,13 +20,14 @@ const OWN: &[&str] = &[
 ];
 
 /// Judges an added table that is a partition of one that was there before; `None` for any other object.
-pub fn judge(old: &Catalog, new: &Catalog, object: &str) -> Option<Judged> {
+pub fn judge(old: &Catalog, new: &Catalog, object: &ObjectId) -> Option<Judged> {
     // How many levels below a table that was there, and which one.
     let (levels, root) = (1..)
         .map_while(|levels| Some((levels, ancestor(new, object, levels)?)))
         .find(|(_, table)| old.objects.contains_key(table))?;
     let siblings = new.objects.keys().filter(|table| {
         *table != object
+            && table.part.is_none()
             && old.objects.contains_key(*table)
             && ancestor(new, table, levels).as_ref() == Some(&root)
     });
@@ -53,23 +55,20 @@ pub fn judge(old: &Catalog, new: &Catalog, object: &str) -> Option<Judged> {
     })
 }
 
-/// The table so many levels above, as an identity.
-fn ancestor(catalog: &Catalog, object: &str, levels: usize) -> Option<String> {
-    (0..levels).try_fold(object.to_owned(), |object, _| {
-        Some(format!("table {}", catalog.get(&object, "partition of")?))
-    })
+/// The table so many levels above.
+fn ancestor(catalog: &Catalog, object: &ObjectId, levels: usize) -> Option<ObjectId> {
+    (0..levels).try_fold(object.clone(), |table, _| parent_table(catalog, &table))
 }
 
-fn shape(catalog: &Catalog, object: &str) -> Shape {
-    let name = object
-        .trim_start_matches("table ")
-        .trim_start_matches("foreign table ");
+fn shape(catalog: &Catalog, object: &ObjectId) -> Shape {
+    let name = object.qualified_name().map(|name| name.to_string());
+    let name = name.unwrap_or_default();
     let strip = |properties: &Properties, own_name: &str| -> Properties {
         let kept = properties
             .iter()
             .filter(|(property, _)| !OWN.contains(&property.as_str()));
         kept.map(|(property, value)| {
-            let value = value.replace(name, "it");
+            let value = value.replace(&name, "it");
             let value = match own_name {
                 "" => value,
                 own => value.replace(own, "own name"),
@@ -82,17 +81,15 @@ fn shape(catalog: &Catalog, object: &str) -> Shape {
     if let Some(properties) = catalog.objects.get(object) {
         shape.insert(String::new(), strip(properties, ""));
     }
-    for (child, properties) in catalog.children(object) {
-        let part = &child[object.len() + 1..];
-        let (kind, own) = part.split_once(' ').unwrap_or((part, ""));
+    for (_, part, properties) in catalog.children(object) {
         // Indexes and constraints are named after their table.
-        let (part, properties) = match kind {
-            "index" | "constraint" | "statistics" => {
-                let mut properties = strip(properties, own);
+        let (part, properties) = match part.kind {
+            PartKind::Index | PartKind::Constraint | PartKind::Statistics => {
+                let mut properties = strip(properties, &part.printed_name());
                 let definition = properties.remove("definition").unwrap_or_default();
-                (format!("{kind} {definition}"), properties)
+                (format!("{} {definition}", part.kind.word()), properties)
             }
-            _ => (part.to_owned(), strip(properties, "")),
+            _ => (part.to_string(), strip(properties, "")),
         };
         shape.insert(part, properties);
     }

@@ -4,26 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::weigh::{GRANT, MEMBER, rights};
 use super::{Change, Weight, What};
-use crate::catalog::{Catalog, DATABASE, Properties};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, Properties};
+use crate::sql::{quote_ident, read_identifier};
 
 /// Role -> object -> rights, `OWNER` for owning. Superusers are left out: nothing is refused to them.
-pub type Effective = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+pub type Effective = BTreeMap<String, BTreeMap<ObjectId, BTreeSet<String>>>;
 
 /// Owning, as if it were one more right.
 const OWNER: &str = "OWNER";
 
-/// What members of the server's own roles may do: the role, beginnings of objects, the rights.
-const PREDEFINED: &[(&str, &[&str], &[&str])] = &[
+/// What members of the server's own roles may do: the role, kinds of objects, the rights.
+const PREDEFINED: &[(&str, &[ObjectKind], &[&str])] = &[
     ("pg_read_all_data", TABLES, &["SELECT"]),
-    ("pg_read_all_data", &["sequence "], &["SELECT"]),
-    ("pg_read_all_data", &["schema "], &["USAGE"]),
+    ("pg_read_all_data", &[ObjectKind::Sequence], &["SELECT"]),
+    ("pg_read_all_data", &[ObjectKind::Schema], &["USAGE"]),
     ("pg_write_all_data", TABLES, &["INSERT", "UPDATE", "DELETE"]),
-    ("pg_write_all_data", &["sequence "], &["UPDATE"]),
-    ("pg_write_all_data", &["schema "], &["USAGE"]),
+    ("pg_write_all_data", &[ObjectKind::Sequence], &["UPDATE"]),
+    ("pg_write_all_data", &[ObjectKind::Schema], &["USAGE"]),
     ("pg_maintain", TABLES, &["MAINTAIN"]),
 ];
 
-const TABLES: &[&str] = &["table ", "view ", "materialized view ", "foreign table "];
+const TABLES: &[ObjectKind] = &[
+    ObjectKind::Table,
+    ObjectKind::View,
+    ObjectKind::MaterializedView,
+    ObjectKind::ForeignTable,
+];
 
 /// What is worth being an example, the gravest first.
 const GRAVEST: &[&str] = &[
@@ -39,7 +45,7 @@ pub fn effective(catalog: &Catalog) -> Effective {
         .names()
         .map(|role| {
             let held = held(catalog, &roles.reached(role)).into_iter();
-            let held = held.map(|(object, rights)| (object.to_owned(), owned(rights)));
+            let held = held.map(|(object, rights)| (object.clone(), owned(rights)));
             (role.to_owned(), held.collect())
         })
         .collect()
@@ -48,29 +54,29 @@ pub fn effective(catalog: &Catalog) -> Effective {
 /// Memberships, those included that a role has to use by `SET ROLE`.
 struct Roles<'a> {
     /// Role -> roles that it is a member of, and whether it has their rights at once. Without superusers.
-    groups: BTreeMap<&'a str, Vec<(&'a str, bool)>>,
+    groups: BTreeMap<&'a str, Vec<(String, bool)>>,
 }
 
 impl<'a> Roles<'a> {
     fn of(catalog: &'a Catalog) -> Self {
-        let mut groups: BTreeMap<&str, Vec<(&str, bool)>> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
         for (object, properties) in &catalog.objects {
-            let Some(role) = object.strip_prefix("role ") else {
+            let Some(role) = object.as_role() else {
                 continue;
             };
             if !properties.contains_key("superuser") {
                 let of = properties.iter().filter_map(|(name, options)| {
                     let at_once = rights(Some(options)).contains_key("inherit");
-                    Some((name.strip_prefix(MEMBER)?, at_once))
+                    Some((read_identifier(name.strip_prefix(MEMBER)?), at_once))
                 });
                 groups.insert(role, of.collect());
             }
         }
         // The owner of the database is a member without a grant.
-        if let Some(owner) = catalog.get(DATABASE, "owner")
+        if let Some(owner) = catalog.get(&ObjectId::database(), "owner")
             && let Some(groups) = groups.get_mut(owner)
         {
-            groups.push(("pg_database_owner", true));
+            groups.push(("pg_database_owner".to_owned(), true));
         }
         Self { groups }
     }
@@ -80,22 +86,22 @@ impl<'a> Roles<'a> {
     }
 
     /// The role and all that it is a member of, by others too.
-    fn reached(&self, role: &'a str) -> BTreeSet<&'a str> {
+    fn reached(&self, role: &str) -> BTreeSet<String> {
         self.closure(role, false)
     }
 
     /// The same, but only those whose rights it has without `SET ROLE`.
-    fn acts_as(&self, role: &'a str) -> BTreeSet<&'a str> {
+    fn acts_as(&self, role: &str) -> BTreeSet<String> {
         self.closure(role, true)
     }
 
-    fn closure(&self, role: &'a str, only_at_once: bool) -> BTreeSet<&'a str> {
-        let mut reached = BTreeSet::from([role]);
-        let mut open = vec![role];
+    fn closure(&self, role: &str, only_at_once: bool) -> BTreeSet<String> {
+        let mut reached = BTreeSet::from([role.to_owned()]);
+        let mut open = vec![role.to_owned()];
         while let Some(role) = open.pop() {
-            for (group, at_once) in self.groups.get(role).into_iter().flatten() {
-                if (*at_once || !only_at_once) && reached.insert(group) {
-                    open.push(group);
+            for (group, at_once) in self.groups.get(role.as_str()).into_iter().flatten() {
+                if (*at_once || !only_at_once) && reached.insert(group.clone()) {
+                    open.push(group.clone());
                 }
             }
         }
@@ -112,32 +118,34 @@ impl<'a> Roles<'a> {
 }
 
 /// What somebody may do who is all of these roles.
-fn held<'a>(catalog: &'a Catalog, roles: &BTreeSet<&str>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+fn held<'a>(
+    catalog: &'a Catalog,
+    roles: &BTreeSet<String>,
+) -> BTreeMap<&'a ObjectId, BTreeSet<&'a str>> {
     let mut held = BTreeMap::new();
     for (object, properties) in &catalog.objects {
         let mut rights = granted(properties, roles);
         for (role, kinds, predefined) in PREDEFINED {
-            let is_one = || kinds.iter().any(|kind| object.starts_with(kind));
-            if roles.contains(role) && is_one() && catalog.parent(object).is_none() {
+            if roles.contains(*role) && kinds.contains(&object.kind) && object.part.is_none() {
                 rights.extend(*predefined);
             }
         }
         if !rights.is_empty() {
-            held.insert(object.as_str(), rights);
+            held.insert(object, rights);
         }
     }
     held
 }
 
-fn granted<'a>(properties: &'a Properties, roles: &BTreeSet<&str>) -> BTreeSet<&'a str> {
+fn granted<'a>(properties: &'a Properties, roles: &BTreeSet<String>) -> BTreeSet<&'a str> {
     let mut all = BTreeSet::new();
     for (name, value) in properties {
-        let of_it = name
-            .strip_prefix(GRANT)
-            .is_some_and(|grantee| grantee == "PUBLIC" || roles.contains(grantee));
+        let of_it = name.strip_prefix(GRANT).is_some_and(|grantee| {
+            grantee == "PUBLIC" || roles.contains(&read_identifier(grantee))
+        });
         if of_it {
             all.extend(rights(Some(value)).into_keys());
-        } else if name == "owner" && roles.contains(value.as_str()) {
+        } else if name == "owner" && roles.contains(value) {
             all.insert(OWNER);
         }
     }
@@ -155,17 +163,18 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
             continue;
         };
         let more = if let Some(group) = property.strip_prefix(MEMBER) {
-            let role = change.object.strip_prefix("role ").unwrap_or_default();
+            let role = change.object.name.as_str();
+            let of = read_identifier(group);
             let at_once = || {
                 let had = held(old, &before.acts_as(role));
-                let has = held(new, &roles.acts_as(group));
+                let has = held(new, &roles.acts_as(&of));
                 example(role, &has, &had, &format!("by membership in {group}"))
             };
             let inherits = rights(change.new.as_deref()).contains_key("inherit");
             let more = inherits.then(at_once).flatten();
             more.or_else(|| {
                 let had = held(old, &before.reached(role));
-                let has = held(new, &roles.reached(group));
+                let has = held(new, &roles.reached(&of));
                 example(
                     role,
                     &has,
@@ -174,16 +183,17 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
                 )
             })
         } else if let Some(grantee) = property.strip_prefix(GRANT) {
-            also(&roles.members(grantee), grantee)
+            also(&roles.members(&read_identifier(grantee)), grantee)
         } else if property == "owner" {
             let owner = change.new.as_deref().unwrap_or_default();
-            let by_owner = change.object.starts_with("view ")
+            let by_owner = change.object.kind == ObjectKind::View
                 || new.get(&change.object, "security definer").is_some();
-            match new.get(&format!("role {owner}"), "superuser") {
+            match new.get(&ObjectId::role(owner), "superuser") {
                 Some(_) if by_owner => Some(format!(
-                    "no policy holds for {owner}, as which it works for whoever uses it"
+                    "no policy holds for {}, as which it works for whoever uses it",
+                    quote_ident(owner)
                 )),
-                _ => also(&roles.members(owner), owner),
+                _ => also(&roles.members(owner), &quote_ident(owner)),
             }
         } else {
             None
@@ -198,12 +208,12 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
 /// `app_ro can now UPDATE table app.audit_log, by membership in app_rw, and 14 more`.
 fn example(
     role: &str,
-    has: &BTreeMap<&str, BTreeSet<&str>>,
-    had: &BTreeMap<&str, BTreeSet<&str>>,
+    has: &BTreeMap<&ObjectId, BTreeSet<&str>>,
+    had: &BTreeMap<&ObjectId, BTreeSet<&str>>,
     how: &str,
 ) -> Option<String> {
     let none = BTreeSet::new();
-    let gained: Vec<(&str, &str)> = has
+    let gained: Vec<(&ObjectId, &str)> = has
         .iter()
         .flat_map(|(object, rights)| {
             let before = had.get(object).unwrap_or(&none);
@@ -221,7 +231,7 @@ fn example(
     };
     let (object, right) = gained
         .iter()
-        .min_by_key(|(object, right)| (rank(right), !object.starts_with("table "), *object))?;
+        .min_by_key(|(object, right)| (rank(right), object.kind != ObjectKind::Table, *object))?;
     let does = match *right {
         OWNER => "act as owner of",
         right => right,
@@ -230,10 +240,12 @@ fn example(
         0 => String::new(),
         more => format!(", and {more} more"),
     };
+    let role = quote_ident(role);
     Some(format!("{role} can now {does} {object}, {how}{more}"))
 }
 
 fn also(members: &[&str], of: &str) -> Option<String> {
+    let members: Vec<String> = members.iter().map(|role| quote_ident(role)).collect();
     (!members.is_empty()).then(|| format!("so can the members of {of}: {}", members.join(", ")))
 }
 

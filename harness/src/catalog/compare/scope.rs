@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Catalog, DATABASE, DATABASE_SETTINGS, Properties, unreadable};
+use super::weigh::is_right;
+use crate::catalog::{Catalog, ObjectId, ObjectKind, Properties, unreadable};
+use crate::sql::quote_ident;
 
 /// What the second side can speak of. A dump without roles cannot say which attributes they have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// Roles whose attributes, memberships and settings are compared; `None`: of all.
+    /// Names of the roles whose attributes, memberships and settings are compared; `None`: of all.
     pub roles: Option<BTreeSet<String>>,
     /// What else all databases of a cluster share: tablespaces, rights on parameters.
     pub cluster: bool,
@@ -57,25 +59,31 @@ impl Scope {
         }
     }
 
-    fn has_object(&self, object: &str, unread: &impl Fn(&str) -> bool) -> bool {
-        let of_database = object == DATABASE || object.starts_with(DATABASE_SETTINGS);
-        if let Some(role) = object.strip_prefix("role ") {
-            return self.roles.as_ref().is_none_or(|roles| roles.contains(role));
+    fn has_object(&self, object: &ObjectId, unread: &impl Fn(&str) -> bool) -> bool {
+        match object.kind {
+            ObjectKind::Role => {
+                let roles = self.roles.as_ref();
+                roles.is_none_or(|roles| roles.contains(&object.name))
+            }
+            ObjectKind::Database => self.database_settings,
+            ObjectKind::Tablespace | ObjectKind::Parameter => self.cluster,
+            ObjectKind::DefaultPrivileges => self.privileges,
+            ObjectKind::Subscription => !unread(unreadable::SUBSCRIPTIONS),
+            ObjectKind::Graph => !unread(unreadable::GRAPHS),
+            _ => true,
         }
-        let of_cluster = object.starts_with("tablespace ") || object.starts_with("parameter ");
-        !(of_database && !self.database_settings
-            || of_cluster && !self.cluster
-            || object.starts_with("default privileges ") && !self.privileges
-            || object.starts_with("subscription ") && unread(unreadable::SUBSCRIPTIONS)
-            || object.starts_with("graph ") && unread(unreadable::GRAPHS))
     }
 
-    fn has_property(&self, object: &str, property: &str, unread: &impl Fn(&str) -> bool) -> bool {
-        let right = property.starts_with("grant to ") || property.starts_with("revoked from ");
+    fn has_property(
+        &self,
+        object: &ObjectId,
+        property: &str,
+        unread: &impl Fn(&str) -> bool,
+    ) -> bool {
         !(property == "owner" && !self.owners
-            || right && !self.privileges
+            || is_right(property) && !self.privileges
             || property == "password" && unread(unreadable::PASSWORDS)
-            || object.starts_with("user mapping ")
+            || object.kind == ObjectKind::UserMapping
                 && property.starts_with("option")
                 && unread(unreadable::USER_MAPPINGS))
     }
@@ -87,11 +95,12 @@ pub fn not_compared(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<(String,
     let mut list = Vec::new();
     let mut tell = |what: &str, why: &str| list.push((what.to_owned(), why.to_owned()));
     if let Some(roles) = &scope.roles {
-        let left_out: Vec<&str> = old
+        let left_out: Vec<String> = old
             .objects
             .keys()
-            .filter_map(|object| object.strip_prefix("role "))
+            .filter_map(ObjectId::as_role)
             .filter(|role| !roles.contains(*role))
+            .map(quote_ident)
             .collect();
         if !left_out.is_empty() {
             tell(

@@ -1,8 +1,9 @@
 use rstest::rstest;
 
 use super::*;
-use crate::catalog::file::parse;
-use crate::catalog::unreadable;
+use crate::catalog::file::{parse, write};
+use crate::catalog::{ObjectPart, PartKind, unreadable};
+use crate::sql::QualifiedName;
 
 const OLD: &str = r#"
 ["server"]
@@ -132,7 +133,7 @@ fn what_the_scope_leaves_out_is_not_compared_and_said() {
     let old = parse(OLD).unwrap();
     let mut new = old.clone();
     new.unreadable.insert(unreadable::SUBSCRIPTIONS.to_owned());
-    new.objects.remove("subscription s");
+    new.objects.remove(&"subscription s".parse().unwrap());
     assert_eq!(compare(&old, &new, &none), []);
     let said: Vec<String> = not_compared(&old, &new, &none)
         .into_iter()
@@ -195,4 +196,127 @@ fn a_membership_is_told_with_what_it_lets_a_role_do() {
         why(&new),
         "it is a member of boss now; app can now act as owner of table app.t, after SET ROLE, by way of boss, and 2 more"
     );
+}
+
+/// Names that hold words of identities, dots and quotes; what is compared is the object that they name.
+#[rstest]
+#[case("app", "a index b")]
+#[case("app", "x rule y")]
+#[case("my.app", "t")]
+#[case("app", "a.b")]
+#[case("app", " ends with a space ")]
+#[case("app", "two\nlines")]
+#[case("app", "it \"says\" trigger t")]
+#[case("app", "server")]
+#[case("role x", "database settings")]
+fn names_are_no_words(#[case] schema: &str, #[case] name: &str) {
+    let table = |name: &str| {
+        let (schema, name) = (schema.to_owned(), name.to_owned());
+        ObjectId::qualified(ObjectKind::Table, &QualifiedName { schema, name })
+    };
+    let part = |kind, name: &str| ObjectPart::new(kind, name);
+    let (parent, child) = (table(name), table(&format!("{name}_1")));
+    let of = |name: ObjectId| name.qualified_name().unwrap().to_string();
+    let catalog = |version: &str, check: &str, indexed: bool| {
+        let mut catalog = Catalog::default();
+        let mut add = |object: ObjectId, properties: &[(&str, &str)]| {
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let properties = properties.iter().map(own).collect();
+            catalog.objects.insert(object, properties);
+        };
+        add(ObjectId::server(), &[("version", version)]);
+        add(parent.clone(), &[("owner", "boss")]);
+        add(
+            child.clone(),
+            &[("owner", "boss"), ("partition of", &of(parent.clone()))],
+        );
+        let checked = parent.with_part(part(PartKind::Constraint, "c"));
+        add(checked, &[("definition", check)]);
+        if indexed {
+            let index = of(table("an index"));
+            add(
+                parent.with_part(part(PartKind::Index, "an index")),
+                &[("definition", "i")],
+            );
+            let below = child.with_part(part(PartKind::Index, "its index"));
+            add(below, &[("definition", "j"), ("partition of", &index)]);
+        }
+        parse(&write(&catalog)).unwrap()
+    };
+    let told = |old: &Catalog, new: &Catalog| -> Vec<(Weight, ObjectId, Option<String>)> {
+        let changes = compare(old, new, &Scope::default()).into_iter();
+        let changes = changes.filter(|change| change.object.kind != ObjectKind::Server);
+        changes
+            .map(|change| (change.weight, change.object, change.property))
+            .collect()
+    };
+    let good = catalog("17.6", "CHECK ((a > 0))", true);
+    assert_eq!(told(&good, &good), []);
+    // A constraint is no text that servers of two versions write in two ways.
+    let other = catalog("18.1", "CHECK ((a > 1))", true);
+    let check = parent.with_part(part(PartKind::Constraint, "c"));
+    assert_eq!(
+        told(&good, &other),
+        [(Weight::Broken, check, Some("definition".to_owned()))]
+    );
+    // An index that is gone is told of the table, and not of each partition again.
+    let without = catalog("17.6", "CHECK ((a > 0))", false);
+    let index = parent.with_part(part(PartKind::Index, "an index"));
+    assert_eq!(told(&good, &without), [(Weight::Broken, index, None)]);
+    let mut accepted = good.clone();
+    for change in compare(&good, &without, &Scope::default()) {
+        accept(&mut accepted, &change, &without);
+    }
+    assert_eq!(accepted, without);
+}
+
+#[test]
+fn a_trigger_of_a_view_is_no_text_of_the_server() {
+    let catalog = |version: &str, trigger: &str| {
+        let text = format!(
+            "[server]\nversion = \"{version}\"\n[\"view app.v\"]\n\"trigger t\" = {{ definition = \"{trigger}\" }}\n"
+        );
+        parse(&text).unwrap()
+    };
+    let (old, new) = (
+        catalog("17.6", "INSTEAD OF INSERT"),
+        catalog("18.1", "INSTEAD OF UPDATE"),
+    );
+    let changes = compare(&old, &new, &Scope::default());
+    let weights: Vec<Weight> = changes.iter().map(|change| change.weight).collect();
+    assert_eq!(weights, [Weight::Note, Weight::Broken]);
+}
+
+/// Owners are kept as they are called, grantees as SQL writes them.
+#[test]
+fn a_role_whose_name_needs_quotes_is_one_role() {
+    let catalog = |grant: &str| {
+        let text = format!(
+            r#"
+["role \"The Boss\""]
+["role app"]
+{grant}
+["table app.t"]
+owner = "The Boss"
+"#
+        );
+        parse(&text).unwrap()
+    };
+    let old = catalog("");
+    let new = catalog(r#"'member of "The Boss"' = "inherit, set""#);
+    let changes = compare(&old, &new, &Scope::default());
+    assert_eq!(
+        changes[0].why.as_deref(),
+        Some(
+            "it is a member of \"The Boss\" now; app can now act as owner of table app.t, by membership in \"The Boss\""
+        )
+    );
+    // A superuser under such a name is one, whatever the quotes.
+    let roles = Some(["The Boss".to_owned()].into());
+    let scope = Scope {
+        roles,
+        ..Scope::default()
+    };
+    let left_out = not_compared(&old, &new, &scope);
+    assert_eq!(left_out[0].0, "attributes, memberships and settings of app");
 }

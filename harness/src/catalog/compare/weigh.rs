@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Sides, Weight, What};
-use crate::catalog::{DATABASE, LARGE_OBJECTS, Properties, SERVER};
+use crate::catalog::{ObjectId, ObjectKind, PartKind, Properties};
 
 /// Beginning of a property that says what a role may do.
 pub const GRANT: &str = "grant to ";
@@ -11,6 +11,11 @@ pub const GRANT: &str = "grant to ";
 pub const REVOKED: &str = "revoked from ";
 /// Beginning of a property that says which role a role is a member of.
 pub const MEMBER: &str = "member of ";
+
+/// Whether a property says what a role may do.
+pub fn is_right(property: &str) -> bool {
+    property.starts_with(GRANT) || property.starts_with(REVOKED)
+}
 
 /// Attributes of a role that let it do more.
 const POWERS: &[&str] = &[
@@ -68,18 +73,15 @@ fn large_objects(name: &str, what: What) -> Judged {
 }
 
 /// Weighs an object that only one side has.
-pub fn object(what: What, object: &str, properties: &Properties) -> Judged {
+pub fn object(what: What, object: &ObjectId, properties: &Properties) -> Judged {
     let has = |beginning: &str| properties.keys().any(|name| name.starts_with(beginning));
     let mode = properties.get("mode").map(String::as_str);
-    // These are there only because something is granted or revoked.
-    let only_rights = object.starts_with("default privileges ")
-        || object.starts_with("parameter ")
-        || properties.contains_key("part of");
+    let only_rights = is_only_rights(object, properties);
     match what {
-        _ if object.starts_with("tablespace ") => {
+        _ if object.kind == ObjectKind::Tablespace => {
             because(Weight::Note, "where things lie is the server's affair")
         }
-        What::Added if object == LARGE_OBJECTS => {
+        What::Added if object.kind == ObjectKind::LargeObjects => {
             because(Weight::Note, "there was no large object before")
         }
         What::Added if mode == Some("permissive") => {
@@ -92,7 +94,7 @@ pub fn object(what: What, object: &str, properties: &Properties) -> Judged {
         What::Removed if only_rights && has(REVOKED) => {
             because(Weight::Widened, "what was revoked is granted again")
         }
-        What::Added if object.starts_with("role ") => {
+        What::Added if object.kind == ObjectKind::Role => {
             let powers = POWERS.iter().filter(|power| **power != "login");
             let powers: Vec<&str> = powers
                 .copied()
@@ -110,23 +112,27 @@ pub fn object(what: What, object: &str, properties: &Properties) -> Judged {
     }
 }
 
+/// Whether an object is there only because of what is granted or revoked.
+fn is_only_rights(object: &ObjectId, properties: &Properties) -> bool {
+    let kinds = [ObjectKind::DefaultPrivileges, ObjectKind::Parameter];
+    kinds.contains(&object.kind) || properties.contains_key("part of")
+}
+
 /// What an added object lets everybody do, where that is not the default of its kind.
 pub fn opens_to_public<'a>(
-    object: &str,
+    object: &ObjectId,
     properties: &'a Properties,
 ) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-    let kind = |kinds: &[&str]| kinds.iter().any(|kind| object.starts_with(kind));
-    let default = if kind(&["function ", "procedure ", "aggregate "]) {
+    let default = match object.kind {
         // Whoever calls it acts as its owner.
-        (!properties.contains_key("security definer")).then_some("EXECUTE")
-    } else if kind(&["type ", "domain ", "language "]) {
-        Some("USAGE")
-    } else {
-        None
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate => {
+            (!properties.contains_key("security definer")).then_some("EXECUTE")
+        }
+        ObjectKind::Type | ObjectKind::Domain | ObjectKind::Language => Some("USAGE"),
+        _ => None,
     };
     // These are weighed as a whole.
-    let as_whole =
-        kind(&["default privileges ", "parameter "]) || properties.contains_key("part of");
+    let as_whole = is_only_rights(object, properties);
     properties
         .get_key_value("grant to PUBLIC")
         .filter(|(_, rights)| !as_whole && default != Some(rights.as_str()))
@@ -138,8 +144,9 @@ pub fn opens_to_public<'a>(
 pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
     let (old, new) = (change.old.as_deref(), change.new.as_deref());
     let name = change.property.as_deref().unwrap_or_default();
-    let object = change.object.as_str();
-    if object == LARGE_OBJECTS {
+    let object = &change.object;
+    let kind = object.kind;
+    if kind == ObjectKind::LargeObjects {
         return large_objects(name, change.what);
     }
     if let Some(grantee) = name.strip_prefix(GRANT) {
@@ -158,7 +165,7 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
     if name == "comment" && !sides.scope.comments {
         return because(Weight::Note, "a comment does nothing");
     }
-    if object.starts_with("role ") {
+    if kind == ObjectKind::Role {
         if name == "password" && old.is_none() && sides.new.get(object, "superuser").is_some() {
             return because(
                 Weight::Note,
@@ -173,22 +180,22 @@ pub fn property(change: &Change, sides: &Sides<'_>) -> Judged {
             Weight::Note,
             "it only says by which index CLUSTER ordered the rows",
         ),
-        _ if object == SERVER => because(Weight::Note, "the servers differ"),
+        _ if kind == ObjectKind::Server => because(Weight::Note, "the servers differ"),
         ("tablespace", _) => because(Weight::Note, "where it lies is the server's affair"),
-        ("version", _) if object.starts_with("extension ") => because(
+        ("version", _) if kind == ObjectKind::Extension => because(
             Weight::Note,
             "a restore installs the version that the server has",
         ),
-        ("comment" | "dumped tables", _) if object.starts_with("extension ") && other_version => {
+        ("comment" | "dumped tables", _) if kind == ObjectKind::Extension && other_version => {
             because(Weight::Note, "it is another version of the extension")
         }
-        ("enabled", _) if object.starts_with("subscription ") && new == Some("no") => {
+        ("enabled", _) if kind == ObjectKind::Subscription && new == Some("no") => {
             because(Weight::Note, "a dump restores every subscription disabled")
         }
-        ("collation" | "ctype", _) if object == DATABASE && same_locale(old, new) => {
+        ("collation" | "ctype", _) if kind == ObjectKind::Database && same_locale(old, new) => {
             because(Weight::Note, "two ways to write one locale")
         }
-        ("version", _) if object.starts_with("collation ") || object == DATABASE => because(
+        ("version", _) if matches!(kind, ObjectKind::Collation | ObjectKind::Database) => because(
             Weight::Note,
             "the version is that of the operating system's library",
         ),
@@ -240,10 +247,13 @@ fn same_locale(old: Option<&str>, new: Option<&str>) -> bool {
 }
 
 /// Whether a text is written anew by the server from what it understood, and is no protection.
-pub fn deparsed(object: &str, property: &str, text: Option<&str>) -> bool {
-    let view = object.starts_with("view ") || object.starts_with("materialized view ");
+pub fn deparsed(object: &ObjectId, property: &str, text: Option<&str>) -> bool {
+    let view = matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView);
     match property {
-        "definition" => view || object.contains(" rule ") || object.contains(" index "),
+        "definition" => match object.part_kind() {
+            None => view,
+            Some(part) => matches!(part, PartKind::Rule | PartKind::Index),
+        },
         "default" | "generated" => true,
         "body" => {
             text.is_some_and(|text| text.starts_with("RETURN ") || text.starts_with("BEGIN ATOMIC"))

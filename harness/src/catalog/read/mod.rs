@@ -16,7 +16,7 @@ mod routine;
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, SERVER, unreadable};
+use super::{Catalog, ObjectId, unreadable};
 use crate::check::privilege::is_true;
 use crate::database::{Answer, DatabaseError, Session};
 
@@ -62,10 +62,11 @@ pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
         catalog: Catalog::default(),
         names: BTreeMap::new(),
     };
-    reader.set(SERVER, "version", version.unwrap_or_default());
+    reader.set(ObjectId::server(), "version", version.unwrap_or_default());
     for row in session.rows(name::NAMES).await? {
         let mut cells = row.into_iter();
         if let (Some(Some(key)), Some(Some(object))) = (cells.next(), cells.next()) {
+            let object = identity(&object)?;
             reader.catalog.objects.entry(object.clone()).or_default();
             reader.names.insert(key, object);
         }
@@ -83,7 +84,7 @@ pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
     let looks = all.into_iter().flatten();
     for look in looks.filter(|look| (look.since..=look.until).contains(&major)) {
         let answer = session.run(look.sql).await?;
-        reader.take(answer);
+        reader.take(answer)?;
     }
     for guarded in [
         role::PASSWORDS,
@@ -108,17 +109,26 @@ struct Guarded {
 struct Reader {
     catalog: Catalog,
     /// Key -> identity.
-    names: BTreeMap<String, String>,
+    names: BTreeMap<String, ObjectId>,
+}
+
+/// Reads the identity of an object as a query gives it.
+fn identity(text: &str) -> Result<ObjectId, DatabaseError> {
+    text.parse().map_err(|message| DatabaseError {
+        sqlstate: None,
+        message,
+        lost: false,
+    })
 }
 
 impl Reader {
-    fn set(&mut self, object: &str, property: &str, value: String) {
-        let properties = self.catalog.objects.entry(object.to_owned()).or_default();
+    fn set(&mut self, object: ObjectId, property: &str, value: String) {
+        let properties = self.catalog.objects.entry(object).or_default();
         properties.insert(property.to_owned(), value);
     }
 
     /// Keeps the properties of the objects that the catalog has. A key that begins with `=` is the identity itself.
-    fn take(&mut self, answer: Answer) {
+    fn take(&mut self, answer: Answer) -> Result<(), DatabaseError> {
         let listed = answer
             .columns
             .get(1)
@@ -129,7 +139,7 @@ impl Reader {
                 continue;
             };
             let object = match key.strip_prefix('=') {
-                Some(identity) => identity.to_owned(),
+                Some(text) => identity(text)?,
                 None => match self.names.get(&key) {
                     Some(identity) => identity.clone(),
                     None => continue,
@@ -137,7 +147,7 @@ impl Reader {
             };
             if listed {
                 if let (Some(Some(property)), Some(Some(value))) = (cells.next(), cells.next()) {
-                    self.set(&object, &property, value);
+                    self.set(object, &property, value);
                 }
                 continue;
             }
@@ -148,6 +158,7 @@ impl Reader {
                 }
             }
         }
+        Ok(())
     }
 
     async fn guarded(
@@ -159,7 +170,7 @@ impl Reader {
             None => {}
             may if is_true(Some(&may)) => {
                 let answer = session.run(guarded.look.sql).await?;
-                self.take(answer);
+                self.take(answer)?;
             }
             _ => {
                 self.catalog.unreadable.insert(guarded.what.to_owned());

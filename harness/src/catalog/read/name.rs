@@ -49,12 +49,12 @@ named(class, oid, identity) AS (
     FROM pg_catalog.pg_operator o JOIN place p ON p.oid = o.oprnamespace
   UNION ALL
   SELECT 'pg_opclass', o.oid,
-         'operator class ' || p.schema || pg_catalog.quote_ident(o.opcname) || ' using ' || a.amname
+         'operator class ' || p.schema || pg_catalog.quote_ident(o.opcname) || ' using ' || pg_catalog.quote_ident(a.amname)
     FROM pg_catalog.pg_opclass o JOIN place p ON p.oid = o.opcnamespace
     JOIN pg_catalog.pg_am a ON a.oid = o.opcmethod
   UNION ALL
   SELECT 'pg_opfamily', o.oid,
-         'operator family ' || p.schema || pg_catalog.quote_ident(o.opfname) || ' using ' || a.amname
+         'operator family ' || p.schema || pg_catalog.quote_ident(o.opfname) || ' using ' || pg_catalog.quote_ident(a.amname)
     FROM pg_catalog.pg_opfamily o JOIN place p ON p.oid = o.opfnamespace
     JOIN pg_catalog.pg_am a ON a.oid = o.opfmethod
   UNION ALL

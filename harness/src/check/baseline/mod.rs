@@ -14,11 +14,12 @@ use crate::baseline::observed::digest_of;
 use crate::baseline::take::{self, Wish};
 use crate::baseline::{Baseline, Database, file};
 use crate::catalog::compare::{Scope, not_compared};
+use crate::catalog::{ObjectId, ObjectKind};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::input::tables::TablePattern;
 use crate::outcome::{BackupFacts, Finding, NotTested};
-use crate::sql::{Glob, QualifiedName, quote_ident};
+use crate::sql::{Glob, QualifiedName};
 
 /// How many sessions read at the same time.
 const SESSIONS: usize = 2;
@@ -233,9 +234,7 @@ impl BaselineCheck {
         for table in &self.append_only {
             append_only.push(QualifiedName::parse(table).map_err(CouldNotLook::because)?);
         }
-        for table in was.iter().flat_map(|was| was.history.keys()) {
-            append_only.push(QualifiedName::parse(table).map_err(CouldNotLook::because)?);
-        }
+        append_only.extend(was.iter().flat_map(|was| was.history.keys()).cloned());
         Ok(Wish {
             append_only,
             digests: self.manifest,
@@ -284,15 +283,9 @@ fn roles(was: &Database, now: &Database, backup: &BackupFacts) -> BTreeSet<Strin
         return BTreeSet::new();
     }
     let objects = was.catalog.objects.keys().chain(now.catalog.objects.keys());
-    let roles = objects.filter_map(|object| object.strip_prefix("role "));
-    let made_up = |role: &&str| {
-        backup
-            .roles_needed
-            .iter()
-            .any(|needed| quote_ident(needed) == **role)
-    };
+    let roles = objects.filter_map(ObjectId::as_role);
     roles
-        .filter(|role| !made_up(role))
+        .filter(|role| !backup.roles_needed.iter().any(|needed| needed == role))
         .map(str::to_owned)
         .collect()
 }
@@ -320,7 +313,7 @@ fn database_of<'a>(held: &'a Baseline, name: &str) -> Result<&'a Database, Could
 async fn rewritten(
     was: &Database,
     sessions: &mut [Session],
-) -> Result<BTreeMap<String, Finding>, CouldNotLook> {
+) -> Result<BTreeMap<QualifiedName, Finding>, CouldNotLook> {
     let mut rewritten = BTreeMap::new();
     let Some(session) = sessions.first_mut() else {
         return Ok(rewritten);
@@ -360,23 +353,19 @@ fn not_tested(
     }));
     if !compared.ignored.is_empty() {
         list.push(entry(
-            format!("the definition of {}", compared.ignored.join(", ")),
+            format!("the definition of {}", join(&compared.ignored)),
             "it changed, and `ignore` of the `baseline` check leaves it out",
         ));
     }
-    let cycle = |name: &&String| {
-        let sequence = now.catalog.get(&format!("sequence {name}"), "cycle");
+    let cycle = |name: &&QualifiedName| {
+        let sequence = ObjectId::qualified(ObjectKind::Sequence, name);
+        let sequence = now.catalog.get(&sequence, "cycle");
         !terms.exact && sequence == Some("yes")
     };
-    let cycling: Vec<&str> = was
-        .sequences
-        .keys()
-        .filter(cycle)
-        .map(String::as_str)
-        .collect();
+    let cycling: Vec<&QualifiedName> = was.sequences.keys().filter(cycle).collect();
     if !cycling.is_empty() {
         list.push(entry(
-            format!("the values of the sequences {}", cycling.join(", ")),
+            format!("the values of the sequences {}", join(&cycling)),
             "they cycle, so a lower value may be right",
         ));
     }
@@ -392,6 +381,11 @@ fn not_tested(
         ));
     }
     list
+}
+
+fn join<T: ToString>(names: &[T]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::baseline::compare::{Area, Compared, Difference};
 use crate::baseline::{Baseline, Database};
+use crate::catalog::ObjectId;
 use crate::check::{Entry, Observation};
 use crate::units::show_count;
 
@@ -84,7 +85,7 @@ fn objects(database: &Database) -> u64 {
 
 fn roles(database: &Database) -> usize {
     let objects = database.catalog.objects.keys();
-    objects.filter(|object| object.starts_with("role ")).count()
+    objects.filter_map(ObjectId::as_role).count()
 }
 
 fn rows(compared: &Compared, now: &Database) -> String {
@@ -101,7 +102,8 @@ fn rows(compared: &Compared, now: &Database) -> String {
 
 /// What is life, by name: `; and told, 2: extension vector, table app.audit_2026_12`.
 fn told(notes: &[&Difference]) -> String {
-    let mut names: Vec<&str> = notes.iter().map(|note| note.object.as_str()).collect();
+    let names = notes.iter().map(|note| note.area.name_of(&note.object));
+    let mut names: Vec<String> = names.collect();
     names.dedup();
     let more = names.len().saturating_sub(TOLD);
     let mut text = format!("; no failure: {}", names[..names.len() - more].join(", "));

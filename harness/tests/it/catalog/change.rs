@@ -1,10 +1,10 @@
 //! Single changes of a database, each with exactly what is told of it.
 
-use redrill::catalog::Catalog;
 use redrill::catalog::compare::{Scope, accept, compare};
+use redrill::catalog::{Catalog, ObjectId};
 use redrill::database::{DatabaseError, Session};
 
-use super::{everything, told};
+use super::{everything, is_stable, told};
 use crate::support::{on_empty, on_own_plur};
 
 /// What is done, and what is told: weight, what, object | property.
@@ -79,6 +79,84 @@ async fn changes_of_everything_else_are_told(#[case] major: u32) {
     })
     .await;
 }
+
+/// Of what is named like a part of something else, each change is that of what it names.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_no_words() {
+    on_empty(17, async |plur| {
+        plur.sql("plur", include_str!("odd.sql")).await;
+        is_stable(plur).await;
+        let mut session = plur.server.session("plur").await.unwrap();
+        let wrong = each(&mut session, ODD, &everything()).await;
+        assert!(wrong.is_empty(), "told otherwise:\n{wrong}");
+        // A constraint is no text that servers of two versions write in two ways, whatever its table is called.
+        let mut good = Catalog::read(&mut session).await.unwrap();
+        let server = good.objects.get_mut(&ObjectId::server()).unwrap();
+        server.insert("version".to_owned(), "16.1".to_owned());
+        for (table, constraint) in [("a index b", "c rule d"), ("x rule y", "checked")] {
+            let table = format!("app.\"{table}\"");
+            let sql = format!(
+                "ALTER TABLE {table} DROP CONSTRAINT \"{constraint}\", ADD CONSTRAINT \"{constraint}\" CHECK (true)"
+            );
+            let now = changed(&mut session, &sql).await.unwrap();
+            let told = told(&compare(&good, &now, &everything()));
+            let broken: Vec<_> = told.iter().filter(|line| line.starts_with("broken")).collect();
+            assert_eq!(broken.len(), 1, "{told:?}");
+            assert!(broken[0].starts_with(&format!("broken changed table {table} constraint")), "{told:?}");
+        }
+        // What a role may do as a member is known of owners whose names need quotes.
+        let good = Catalog::read(&mut session).await.unwrap();
+        let now = changed(&mut session, "GRANT \"The \"\"Boss\"\"\" TO app").await.unwrap();
+        let changes = compare(&good, &now, &everything());
+        let why = changes[0].why.clone().unwrap();
+        assert!(why.contains("act as owner of table app.\"a index b\""), "{why}");
+        session.close().await;
+    })
+    .await;
+}
+
+const ODD: &[Case] = &[
+    (
+        "ALTER TABLE app.\"a index b\" ADD COLUMN \"trigger\" text",
+        &["broken added table app.\"a index b\" column trigger | -"],
+    ),
+    (
+        "DROP TABLE app.\"x rule y\"",
+        &["broken removed table app.\"x rule y\" | -"],
+    ),
+    (
+        "ALTER TABLE app.\"two\nlines\" DROP CONSTRAINT checked",
+        &["broken removed table app.\"two\nlines\" constraint checked | -"],
+    ),
+    (
+        "ALTER TABLE app.\" ends with a space \" ALTER COLUMN \" \" SET DEFAULT 2",
+        &["broken changed table app.\" ends with a space \" column \" \" | default"],
+    ),
+    (
+        "ALTER TABLE app.server ALTER COLUMN \"timestamp\" SET NOT NULL",
+        &["broken added table app.server column \"timestamp\" | not null"],
+    ),
+    (
+        "DROP INDEX app.\"i\"\" column j\"",
+        &["broken removed table app.\"it \"\"says\"\" trigger t\" index \"i\"\" column j\" | -"],
+    ),
+    (
+        "DROP INDEX \"my.app\".\"t.id\"",
+        &["broken removed table \"my.app\".\"t.x\" index \"t.id\" | -"],
+    ),
+    (
+        "CREATE TABLE \"my.app\".\"t.x_c\" PARTITION OF \"my.app\".\"t.x\" FOR VALUES IN ('c')",
+        &["note added table \"my.app\".\"t.x_c\" | -"],
+    ),
+    (
+        "DROP FUNCTION app.\"f(x)\"(app.\"odd) type\", integer)",
+        &["broken removed function app.\"f(x)\"(app.\"odd) type\", integer) | -"],
+    ),
+    (
+        "DROP OPERATOR FAMILY app.family USING \"odd method\"",
+        &["broken removed operator family app.family using \"odd method\" | -"],
+    ),
+];
 
 /// One change each.
 const CASES: &[Case] = &[

@@ -6,6 +6,7 @@ use redrill::catalog::compare::{Change, Scope, Weight, compare, not_compared};
 use redrill::catalog::{Catalog, file};
 use redrill::database::{Session, Terms};
 use redrill::server::{Client, ClientInput};
+use redrill::sql::quote_ident;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Plur, on_empty, on_own_plur};
@@ -136,6 +137,30 @@ async fn everything_is_the_same_after_a_restore(#[case] major: u32) {
     on_empty(major, async |plur| {
         plur.sql("plur", include_str!("everything.sql")).await;
         is_stable(plur).await;
+    })
+    .await;
+}
+
+/// A baseline's text has names as the server quotes them, so that a committed file does not change.
+#[rstest::rstest]
+#[case(15)]
+#[case(17)]
+#[case(18)]
+#[tokio::test(flavor = "multi_thread")]
+async fn keywords_are_quoted_as_the_server_quotes_them(#[case] major: u32) {
+    on_empty(major, async |plur| {
+        let mut session = plur.server.session("plur").await.unwrap();
+        let words = "SELECT word, quote_ident(word) FROM pg_get_keywords()";
+        for row in session.rows(words).await.unwrap() {
+            let [Some(word), Some(quoted)] = row.as_slice() else {
+                panic!("{row:?}");
+            };
+            // Keywords of other versions are quoted too.
+            if quoted != word {
+                assert_eq!(quote_ident(word), *quoted);
+            }
+        }
+        session.close().await;
     })
     .await;
 }

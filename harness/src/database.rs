@@ -167,6 +167,12 @@ impl From<sqlx::Error> for DatabaseError {
 /// A row as text, `None` for NULL.
 pub type TextRow = Vec<Option<String>>;
 
+/// Reads the `t` or `f` of a boolean column.
+#[must_use]
+pub fn is_true(value: Option<&Option<String>>) -> bool {
+    value.and_then(Option::as_deref) == Some("t")
+}
+
 /// What a statement gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -379,6 +385,17 @@ impl Session {
                 message: "the query did not give one whole number".to_owned(),
                 lost: false,
             })
+    }
+
+    /// The major version of the server, as in 17.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn major_version(&mut self) -> Result<u64, DatabaseError> {
+        let number = self
+            .count("SELECT pg_catalog.current_setting('server_version_num')")
+            .await?;
+        Ok(number / 10_000)
     }
 
     /// Opens a session as the bootstrap superuser with the settings that the server, the database and

@@ -26,6 +26,7 @@ pub mod recover;
 pub mod redact;
 pub mod report;
 pub mod restore;
+pub mod rights;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod file;
 mod id;
 mod read;
+pub mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

@@ -1,41 +1,10 @@
-//! Who may do what: facts about roles, partition trees and refusals that several checks need.
+//! Partition trees, attempts and refusals that several checks need.
 
 use crate::check::CouldNotLook;
+pub use crate::database::is_true;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, quote_literal};
-
-/// What the server says of a role.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RoleFacts {
-    /// Whether no rule holds for it.
-    pub superuser: bool,
-    /// Whether no policy holds for it.
-    pub bypass_rls: bool,
-    /// Whether it may make roles; before PostgreSQL 16 also hand out any role that is no superuser.
-    pub create_role: bool,
-}
-
-const ROLE: &str = "
-SELECT rolsuper, rolbypassrls, rolcreaterole
-  FROM pg_catalog.pg_roles WHERE rolname = {role}";
-
-impl RoleFacts {
-    /// Reads the facts; `None` when there is no such role.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    pub async fn read(session: &mut Session, role: &str) -> Result<Option<Self>, DatabaseError> {
-        let rows = session
-            .rows(&ROLE.replace("{role}", &quote_literal(role)))
-            .await?;
-        Ok(rows.first().map(|row| Self {
-            superuser: is_true(row.first()),
-            bypass_rls: is_true(row.get(1)),
-            create_role: is_true(row.get(2)),
-        }))
-    }
-}
+use crate::sql::QualifiedName;
 
 /// One table of a partition or inheritance tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,23 +80,6 @@ pub async fn tree(
             _ => None,
         })
         .collect())
-}
-
-/// The major version of the server, as in 17.
-///
-/// # Errors
-/// When the server does not say.
-pub async fn major_version(session: &mut Session) -> Result<u64, DatabaseError> {
-    let number = session
-        .count("SELECT pg_catalog.current_setting('server_version_num')")
-        .await?;
-    Ok(number / 10_000)
-}
-
-/// Reads the `t` or `f` of a boolean column.
-#[must_use]
-pub fn is_true(value: Option<&Option<String>>) -> bool {
-    value.and_then(Option::as_deref) == Some("t")
 }
 
 /// Tells whether an error is about this moment or this machine, and so says nothing about rights:

@@ -42,7 +42,6 @@ use jiff::tz::TimeZone;
 
 use crate::baseline::observed::save;
 use crate::baseline::{Baseline, Database, take};
-use crate::check::privilege::major_version;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::database::{DatabaseError, Session, Terms};
@@ -133,7 +132,7 @@ impl Looking<'_> {
 /// # Errors
 /// When the connection is lost, or the catalog cannot be read at all.
 pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, DatabaseError> {
-    let major = major_version(session).await?;
+    let major = session.major_version().await?;
     let mut relations = relation::look(session).await?;
     let unread = relation::count(session, &mut relations).await?;
     let relations = &relations;

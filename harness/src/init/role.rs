@@ -1,6 +1,6 @@
 //! Roles: what each is, whom it belongs to, and every right that it has, as floor and ceiling.
 //!
-//! Rights are judged by the check's own code, so that what is written is what the check will find.
+//! Rights are judged as the check judges them, by `rights/`, so that what is written is what the check will find.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,12 @@ use super::block::{Block, Keys, Value, keys};
 use super::cover::cover;
 use super::relation::text;
 use super::section::{Section, named, some};
-use crate::check::privilege::{is_true, major_version};
-use crate::check::role::hold::{Hold, Holds, OWNER};
-use crate::check::role::reach::{Oid, Options, Role as AnyRole, Roles};
-use crate::check::role::right::Kind;
-use crate::check::role::world::{Object, World};
-use crate::database::{DatabaseError, Session};
-use crate::sql::{QualifiedName, quote_ident};
+use crate::database::{DatabaseError, Session, is_true};
+use crate::rights::{
+    AccessPath, Actor, DATABASE_OWNER, Facts, HeldRight, MembershipOptions, OWNER, ObjectClass,
+    ObjectFacts, Roles,
+};
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Columns that the names of one entry take.
 const WIDTH: usize = 96;
@@ -49,12 +48,12 @@ pub struct Found {
 const FACTS: &str = "
 SELECT r.rolcanlogin, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolinherit,
        r.rolconnlimit, CASE WHEN r.rolvaliduntil <> 'infinity' THEN r.rolvaliduntil END, {password}
-  FROM {roles} r WHERE r.oid = {oid}";
+  FROM {roles} r WHERE r.rolname = {role}";
 
 const SETTINGS: &str = "
 SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)
   FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
- WHERE s.setrole = {role}
+ WHERE s.setrole = coalesce((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {role}), 0)
    AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
  ORDER BY 1, s.setdatabase DESC";
 
@@ -73,21 +72,14 @@ const BOOTSTRAP: &str = "SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10"
 /// # Errors
 /// When the catalog cannot be read.
 pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
-    let major = major_version(session).await?;
-    let roles = Roles::read(session, major).await?;
+    let roles = Roles::read(session).await?;
     let bootstrap = session.value(BOOTSTRAP).await?.unwrap_or_default();
-    let mut own: Vec<&AnyRole> = roles
-        .all
-        .values()
-        .filter(|role| !role.predefined && role.name != bootstrap)
+    let own = roles.all.values();
+    let actors: Vec<Actor<'_>> = own
+        .filter(|role| !role.is_predefined() && role.name != bootstrap)
+        .map(|role| Actor::new(&roles, role))
         .collect();
-    own.sort_by(|one, other| one.name.cmp(&other.name));
-    let all: BTreeSet<Oid> = own
-        .iter()
-        .flat_map(|role| roles.reach(&role.oid).into_keys())
-        .collect();
-    let all: Vec<Oid> = all.into_iter().collect();
-    let world = World::read(session, major, &all, &[]).await?;
+    let facts = Facts::read(session, &roles, &actors, &[]).await?;
     let closed = session.rows(CLOSED).await?;
     let closed: Vec<(String, String)> = closed
         .iter()
@@ -99,40 +91,34 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
         .as_deref()
         == Some("t");
     let mut found = Found {
-        database_settings: settings(session, "0").await?,
+        database_settings: settings(session, None).await?,
         ..Found::default()
     };
-    for role in own {
-        let mut ways = roles.reach(&role.oid);
-        let above = above(&roles, role);
-        ways.retain(|oid, way| {
-            let superuser = |name: &str| roles.named(name).is_some_and(|role| role.superuser);
-            *oid == role.oid || !way.names().any(superuser)
-        });
-        let holds = Holds::gather(&world, &roles, role, ways);
-        let (floor, ceiling) = rights(&world, &holds, &closed);
-        let (attributes, login) = attributes(session, &role.oid, sees_passwords).await?;
-        let member_of = roles.direct(&role.oid);
-        let member_of: Vec<Value> = member_of
-            .map(|(other, options)| membership(&other.name, options))
+    for mut actor in actors {
+        let role = actor.role;
+        let above = above(&roles, &actor);
+        actor.without(|name| roles.is_superuser(name));
+        let (floor, ceiling) = rights(&facts, &actor, &closed);
+        let (attributes, login) = attributes(session, &role.name, sees_passwords).await?;
+        let member_of: Vec<Value> = roles
+            .granted_memberships(&role.name)
+            .map(|(other, options)| membership(other, options))
             .collect();
-        let members = roles.members(&role.oid);
+        let members = roles.members(&role.name).into_keys();
         let members: Vec<Value> = members
-            .keys()
-            .map(|oid| {
-                let direct = roles.member_of.get(oid).and_then(|of| of.get(&role.oid));
-                match direct {
-                    Some(options) => membership(roles.name(oid), *options),
-                    None => roles.name(oid).into(),
+            .map(|name| {
+                let mut direct = roles.memberships(name).filter(|(of, _)| *of == role.name);
+                match direct.next() {
+                    Some((_, options)) => membership(name, options),
+                    None => name.into(),
                 }
             })
             .collect();
         // What everybody may do makes nobody somebody.
-        let own_rights = (0..world.objects.len()).any(|at| {
-            let holds = holds.on(at).iter();
-            holds
-                .filter(|hold| !hold.initial)
-                .any(|hold| hold.path.grantee() != "PUBLIC")
+        let own_rights = facts.objects.iter().any(|object| {
+            let held = actor.rights_on(object);
+            held.iter()
+                .any(|held| !held.initial && held.path.holder().is_some())
         });
         if !login && !own_rights && member_of.is_empty() && members.is_empty() {
             found.bystanders.push(role.name.clone());
@@ -146,7 +132,7 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
             reaches: above,
             floor,
             ceiling,
-            settings: settings(session, &role.oid).await?,
+            settings: settings(session, Some(&role.name)).await?,
             superuser: role.superuser,
             login,
         });
@@ -155,21 +141,22 @@ pub async fn look(session: &mut Session) -> Result<Found, DatabaseError> {
 }
 
 /// Superusers and predefined roles that a role reaches and is no direct member of.
-fn above(roles: &Roles, role: &AnyRole) -> Vec<String> {
-    let direct: BTreeSet<&str> = roles
-        .direct(&role.oid)
-        .map(|(other, _)| other.name.as_str())
-        .collect();
-    let ways = roles.reach(&role.oid);
-    let names = ways.keys().filter_map(|oid| roles.all.get(oid));
-    names
-        .filter(|other| other.oid != role.oid && (other.superuser || other.predefined))
-        .filter(|other| other.name != "pg_database_owner" && !direct.contains(other.name.as_str()))
+fn above(roles: &Roles, actor: &Actor<'_>) -> Vec<String> {
+    let role = actor.role;
+    let is_direct = |name: &str| {
+        roles
+            .granted_memberships(&role.name)
+            .any(|(of, _)| of == name)
+    };
+    let others = actor.paths.keys().filter_map(|name| roles.all.get(*name));
+    others
+        .filter(|other| *other != role && (other.superuser || other.is_predefined()))
+        .filter(|other| other.name != DATABASE_OWNER && !is_direct(&other.name))
         .map(|other| other.name.clone())
         .collect()
 }
 
-fn membership(role: &str, options: Options) -> Value {
+fn membership(role: &str, options: MembershipOptions) -> Value {
     let mut entries = keys([("role", role.into())]);
     let mut add = |key: &str, flag: bool| entries.push((key.to_owned(), flag.into()));
     if options.admin {
@@ -189,7 +176,7 @@ fn membership(role: &str, options: Options) -> Value {
 
 async fn attributes(
     session: &mut Session,
-    oid: &str,
+    role: &str,
     sees_passwords: bool,
 ) -> Result<(Keys, bool), DatabaseError> {
     let (roles, password) = if sees_passwords {
@@ -200,7 +187,7 @@ async fn attributes(
     let sql = FACTS
         .replace("{roles}", roles)
         .replace("{password}", password)
-        .replace("{oid}", oid);
+        .replace("{role}", &quote_literal(role));
     let rows = session.rows(&sql).await?;
     let Some(row) = rows.first() else {
         return Ok((Keys::new(), false));
@@ -237,10 +224,14 @@ async fn attributes(
     Ok((entries, login))
 }
 
-/// Settings of a role or, for `0`, of the database; nothing where one of them may be a secret, since
+/// Settings of a role or, without one, of the database; nothing where one of them may be a secret, since
 /// extensions and applications keep keys in settings of their own.
-async fn settings(session: &mut Session, role: &str) -> Result<Option<Keys>, DatabaseError> {
-    let rows = session.rows(&SETTINGS.replace("{role}", role)).await?;
+async fn settings(
+    session: &mut Session,
+    role: Option<&str>,
+) -> Result<Option<Keys>, DatabaseError> {
+    let role = role.map_or_else(|| "NULL".to_owned(), quote_literal);
+    let rows = session.rows(&SETTINGS.replace("{role}", &role)).await?;
     let all: Keys = rows
         .iter()
         .map(|row| (text(row, 0), text(row, 1).into()))
@@ -256,57 +247,54 @@ async fn settings(session: &mut Session, role: &str) -> Result<Option<Keys>, Dat
 type Rights = String;
 
 /// Writes all rights of a role: what it has at once, and what only by becoming another role.
-fn rights(world: &World, holds: &Holds, closed: &[(String, String)]) -> (Vec<String>, Vec<String>) {
-    if holds.superuser {
+fn rights(
+    facts: &Facts,
+    actor: &Actor<'_>,
+    closed: &[(String, String)],
+) -> (Vec<String>, Vec<String>) {
+    if actor.role.superuser {
         return (Vec::new(), Vec::new());
     }
-    let tables: BTreeMap<&str, usize> = world
-        .objects
-        .iter()
-        .enumerate()
-        .filter(|(_, object)| object.kind == Kind::Table)
-        .map(|(at, object)| (object.oid.as_str(), at))
-        .collect();
-    let mut now: BTreeMap<(Kind, Rights, String), Vec<&Object>> = BTreeMap::new();
-    let mut later: BTreeMap<(Kind, Rights, String), Vec<&Object>> = BTreeMap::new();
-    for (at, object) in world.objects.iter().enumerate() {
-        let of_table = object.table.as_deref().and_then(|oid| tables.get(oid));
-        let made_by_it = object.kind.is_default()
-            && holds.ways.get(&object.owner).is_some_and(|way| way.at_once);
-        if made_by_it || of_table.is_some_and(|table| holds.owns(*table)) {
+    type Groups<'a> = BTreeMap<(ObjectClass, Rights, String), Vec<&'a ObjectFacts>>;
+    let (mut now, mut later) = (Groups::new(), Groups::new());
+    for object in &facts.objects {
+        let maker = actor.paths.get(object.owner.as_str());
+        let makes = object.class.is_default() && maker.is_some_and(AccessPath::is_at_once);
+        if makes || (object.of_column && actor.owning(object).is_some()) {
             continue;
         }
-        // What an object is besides its kind: the maker of default rights, the word of what is owned.
-        let besides = match object.kind {
-            Kind::Other => object.only_owned.clone(),
-            kind if kind.is_default() => object.name.clone(),
+        let held = actor.rights_on(object);
+        // What an object is besides its class: the maker of default rights, the word of what is owned.
+        let besides = match object.class {
+            ObjectClass::Other => object.only_owned.clone(),
+            class if class.is_default() => object.name.clone(),
             _ => String::new(),
         };
-        for grantable in [false, true] {
-            for entry in shown(holds.on(at), true, grantable) {
-                now.entry((object.kind, entry, besides.clone()))
-                    .or_default()
-                    .push(object);
-            }
-            for entry in shown(holds.on(at), false, grantable) {
-                later
-                    .entry((object.kind, entry, besides.clone()))
-                    .or_default()
-                    .push(object);
+        for (groups, at_once) in [(&mut now, true), (&mut later, false)] {
+            for grantable in [false, true] {
+                for entry in shown(&held, at_once, grantable) {
+                    let key = (object.class, entry, besides.clone());
+                    groups.entry(key).or_default().push(object);
+                }
             }
         }
     }
-    let mut ceiling = entries(world, &later);
-    let makers: BTreeSet<(&str, Kind)> = now
+    let mut ceiling = entries(facts, &later);
+    let makers: BTreeSet<(&str, ObjectClass)> = now
         .keys()
         .chain(later.keys())
-        .filter(|(kind, ..)| matches!(kind, Kind::DefaultFunction | Kind::DefaultType))
-        .map(|(kind, _, maker)| (maker.as_str(), *kind))
+        .filter(|(class, ..)| {
+            matches!(
+                class,
+                ObjectClass::DefaultFunction | ObjectClass::DefaultType
+            )
+        })
+        .map(|(class, _, maker)| (maker.as_str(), *class))
         .collect();
     // Where an entry speaks of a maker's functions, what everybody may do with them counts too.
-    for (maker, kind) in makers {
-        let (letter, right) = match kind {
-            Kind::DefaultFunction => ("f", "execute"),
+    for (maker, class) in makers {
+        let (letter, right) = match class {
+            ObjectClass::DefaultFunction => ("f", "execute"),
             _ => ("T", "usage"),
         };
         let is_closed = closed
@@ -315,11 +303,11 @@ fn rights(world: &World, holds: &Holds, closed: &[(String, String)]) -> (Vec<Str
         let right = if is_closed { "nothing" } else { right };
         ceiling.push(format!(
             "{right} on {} by role {}",
-            kind.word(),
+            class.word(),
             role_name(maker)
         ));
     }
-    (entries(world, &now), ceiling)
+    (entries(facts, &now), ceiling)
 }
 
 /// A role as an entry names it.
@@ -335,11 +323,11 @@ fn role_name(name: &str) -> String {
 }
 
 /// The rights on one object, in the words of an entry; of an owner just that.
-fn shown(holds: &[Hold], at_once: bool, grantable: bool) -> Vec<Rights> {
+fn shown(rights: &[HeldRight<'_>], at_once: bool, grantable: bool) -> Vec<Rights> {
     let mut columns: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let owns = |now: bool| {
-        let mut all = holds.iter();
-        all.any(|hold| hold.privilege == OWNER && !hold.initial && (hold.path.at_once() || !now))
+        let mut all = rights.iter();
+        all.any(|held| held.privilege == OWNER && !held.initial && (held.path.is_at_once() || !now))
     };
     if owns(at_once) {
         let first = at_once || !owns(true);
@@ -353,28 +341,28 @@ fn shown(holds: &[Hold], at_once: bool, grantable: bool) -> Vec<Rights> {
     if !at_once && owns(true) {
         return Vec::new();
     }
-    let now: BTreeSet<(&str, Option<&str>)> = holds
+    let now: BTreeSet<(&str, Option<&str>)> = rights
         .iter()
-        .filter(|hold| hold.path.at_once())
-        .map(|hold| (hold.privilege.as_str(), hold.column.as_deref()))
+        .filter(|held| held.path.is_at_once())
+        .map(|held| (held.privilege, held.column))
         .collect();
-    for hold in holds {
-        let counted = hold.initial
-            || hold.privilege == OWNER
-            || hold.grantable != grantable
-            || hold.path.at_once() != at_once
-            || (!at_once && now.contains(&(hold.privilege.as_str(), hold.column.as_deref())));
+    for held in rights {
+        let counted = held.initial
+            || held.privilege == OWNER
+            || held.grantable != grantable
+            || held.path.is_at_once() != at_once
+            || (!at_once && now.contains(&(held.privilege, held.column)));
         if counted {
             continue;
         }
-        let of = columns.entry(hold.privilege.as_str()).or_default();
-        of.extend(hold.column.as_deref());
+        let of = columns.entry(held.privilege).or_default();
+        of.extend(held.column);
     }
     // A right on the whole needs no columns.
-    let whole: BTreeSet<&str> = holds
+    let whole: BTreeSet<&str> = rights
         .iter()
-        .filter(|hold| hold.column.is_none() && hold.path.at_once() == at_once)
-        .map(|hold| hold.privilege.as_str())
+        .filter(|held| held.column.is_none() && held.path.is_at_once() == at_once)
+        .map(|held| held.privilege)
         .collect();
     const ORDER: &[&str] = &[
         "SELECT",
@@ -413,19 +401,22 @@ fn shown(holds: &[Hold], at_once: bool, grantable: bool) -> Vec<Rights> {
 }
 
 /// Writes the entries of `floor` or `ceiling`.
-fn entries(world: &World, groups: &BTreeMap<(Kind, Rights, String), Vec<&Object>>) -> Vec<String> {
+fn entries(
+    facts: &Facts,
+    groups: &BTreeMap<(ObjectClass, Rights, String), Vec<&ObjectFacts>>,
+) -> Vec<String> {
     let mut all = Vec::new();
-    for ((kind, rights, besides), objects) in groups {
+    for ((class, rights, besides), objects) in groups {
         let (rights, option) = match rights.strip_suffix(" with grant option") {
             Some(rights) => (rights, " with grant option"),
             None => (rights.as_str(), ""),
         };
         let mut add = |text: String| all.push(format!("{rights} {text}{option}"));
-        if kind.is_default() {
+        if class.is_default() {
             let maker = role_name(besides);
             let schemas: BTreeSet<&str> = objects.iter().map(|one| one.schema.as_str()).collect();
             if schemas.contains("") {
-                add(format!("{} by role {maker}", kind.word()));
+                add(format!("{} by role {maker}", class.word()));
             }
             let schemas: Vec<String> = schemas
                 .into_iter()
@@ -433,25 +424,25 @@ fn entries(world: &World, groups: &BTreeMap<(Kind, Rights, String), Vec<&Object>
                 .map(quote_ident)
                 .collect();
             for names in lines(&schemas) {
-                add(format!("{} in {names} by role {maker}", kind.word()));
+                add(format!("{} in {names} by role {maker}", class.word()));
             }
             continue;
         }
-        if *kind == Kind::Other {
+        if *class == ObjectClass::Other {
             for object in objects {
                 add(format!("{besides} {}", object.name));
             }
             continue;
         }
-        if *kind == Kind::Database {
+        if *class == ObjectClass::Database {
             add("database".to_owned());
             continue;
         }
-        let (names, several) = names(world, *kind, objects);
-        let word = match (kind, several) {
-            (Kind::Table, _) => String::new(),
-            (_, false) => format!("{} ", kind.word()),
-            (_, true) => format!("{} ", kind.words()),
+        let (names, several) = names(facts, *class, objects);
+        let word = match (class, several) {
+            (ObjectClass::Table, _) => String::new(),
+            (_, false) => format!("{} ", class.word()),
+            (_, true) => format!("{} ", class.words()),
         };
         for names in lines(&names) {
             add(format!("{word}{names}"));
@@ -461,14 +452,10 @@ fn entries(world: &World, groups: &BTreeMap<(Kind, Rights, String), Vec<&Object>
 }
 
 /// The names of objects, as patterns where that is shorter; and whether there are several.
-fn names(world: &World, kind: Kind, objects: &[&Object]) -> (Vec<String>, bool) {
-    let qualified = |object: &Object| QualifiedName {
-        schema: object.schema.clone(),
-        name: object.name.clone(),
-    };
-    if !kind.in_schema() {
-        let names = objects.iter().map(|one| match kind {
-            Kind::LargeObject | Kind::Parameter => one.name.clone(),
+fn names(facts: &Facts, class: ObjectClass, objects: &[&ObjectFacts]) -> (Vec<String>, bool) {
+    if !class.in_schema() {
+        let names = objects.iter().map(|one| match class {
+            ObjectClass::LargeObject | ObjectClass::Parameter => one.name.clone(),
             _ => quote_ident(&one.name),
         });
         let names: Vec<String> = names.collect();
@@ -477,30 +464,33 @@ fn names(world: &World, kind: Kind, objects: &[&Object]) -> (Vec<String>, bool) 
     }
     // What belongs to the server or to an extension is always named; so is what shares its name with
     // another function that is not meant.
-    let same_name =
-        |one: &Object, other: &Object| one.schema == other.schema && one.name == other.name;
-    let universe: Vec<&Object> = world
+    let same_name = |one: &ObjectFacts, other: &ObjectFacts| {
+        one.schema == other.schema && one.name == other.name
+    };
+    let universe: Vec<&ObjectFacts> = facts
         .objects
         .iter()
-        .filter(|one| one.kind == kind)
+        .filter(|one| one.class == class)
         .collect();
-    let meant = |one: &Object| objects.iter().any(|other| other.oid == one.oid);
-    let (exact, free): (Vec<&Object>, Vec<&Object>) = objects.iter().partition(|one| {
+    let meant = |one: &ObjectFacts| objects.iter().any(|other| other.id == one.id);
+    let (exact, free): (Vec<&ObjectFacts>, Vec<&ObjectFacts>) = objects.iter().partition(|one| {
         one.outside
             || universe
                 .iter()
-                .any(|other| same_name(one, other) && other.oid != one.oid && !meant(other))
+                .any(|other| same_name(one, other) && other.id != one.id && !meant(other))
     });
-    let wanted: BTreeSet<QualifiedName> = free.iter().map(|one| qualified(one)).collect();
+    let wanted: BTreeSet<QualifiedName> = free.iter().map(|one| one.qualified()).collect();
     let wanted: Vec<QualifiedName> = wanted.into_iter().collect();
-    let all: Vec<QualifiedName> = universe.iter().map(|one| qualified(one)).collect();
-    let full = |object: &Object| match kind {
-        Kind::Function => format!("{}({})", qualified(object), object.arguments),
-        _ => qualified(object).to_string(),
+    let all: Vec<QualifiedName> = universe.iter().map(|one| one.qualified()).collect();
+    let full = |object: &ObjectFacts| match class {
+        ObjectClass::Function => format!("{}({})", object.qualified(), object.arguments),
+        _ => object.qualified().to_string(),
     };
     let mut names = Vec::new();
     for name in cover(&wanted, &all) {
-        let plain = free.iter().filter(|one| qualified(one).to_string() == name);
+        let plain = free
+            .iter()
+            .filter(|one| one.qualified().to_string() == name);
         let plain: Vec<String> = plain.map(|one| full(one)).collect();
         if plain.is_empty() {
             names.push(name);

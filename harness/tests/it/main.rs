@@ -19,5 +19,6 @@ mod init;
 mod libtest;
 mod proof;
 mod report;
+mod rights;
 mod server;
 mod support;

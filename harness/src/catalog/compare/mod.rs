@@ -15,7 +15,6 @@ use crate::outcome::Finding;
 use crate::sql::{is_same_expression, is_same_of_two_majors};
 
 pub use accept::accept;
-pub use reach::{Effective, effective};
 pub use scope::{Scope, not_compared};
 pub use weigh::is_right;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Weight;
 use super::fold::parent_table;
-use super::weigh::{GRANT, Judged, rights};
+use super::weigh::{Judged, rights};
+use crate::catalog::rights::GRANT;
 use crate::catalog::{Catalog, ObjectId, PartKind, Properties};
 
 /// What a table looks like, without its own name: part -> properties.

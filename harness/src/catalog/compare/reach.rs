@@ -1,160 +1,22 @@
-//! What every role may effectively do: by itself, by membership, as owner, through PUBLIC.
+//! What a change lets roles do: by itself, by membership, as owner, through PUBLIC.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::weigh::{GRANT, MEMBER, rights};
 use super::{Change, Weight, What};
-use crate::catalog::{Catalog, ObjectId, ObjectKind, Properties};
+use crate::catalog::rights::{GRANT, MEMBER, facts, roles};
+use crate::catalog::{Catalog, ObjectKind};
+use crate::rights::{AccessPath, Actor, Facts, OWNER, Roles, Step};
 use crate::sql::{quote_ident, read_identifier};
-
-/// Role -> object -> rights, `OWNER` for owning. Superusers are left out: nothing is refused to them.
-pub type Effective = BTreeMap<String, BTreeMap<ObjectId, BTreeSet<String>>>;
-
-/// Owning, as if it were one more right.
-const OWNER: &str = "OWNER";
-
-/// What members of the server's own roles may do: the role, kinds of objects, the rights.
-const PREDEFINED: &[(&str, &[ObjectKind], &[&str])] = &[
-    ("pg_read_all_data", TABLES, &["SELECT"]),
-    ("pg_read_all_data", &[ObjectKind::Sequence], &["SELECT"]),
-    ("pg_read_all_data", &[ObjectKind::Schema], &["USAGE"]),
-    ("pg_write_all_data", TABLES, &["INSERT", "UPDATE", "DELETE"]),
-    ("pg_write_all_data", &[ObjectKind::Sequence], &["UPDATE"]),
-    ("pg_write_all_data", &[ObjectKind::Schema], &["USAGE"]),
-    ("pg_maintain", TABLES, &["MAINTAIN"]),
-];
-
-const TABLES: &[ObjectKind] = &[
-    ObjectKind::Table,
-    ObjectKind::View,
-    ObjectKind::MaterializedView,
-    ObjectKind::ForeignTable,
-];
 
 /// What is worth being an example, the gravest first.
 const GRAVEST: &[&str] = &[
     OWNER, "DELETE", "UPDATE", "TRUNCATE", "INSERT", "EXECUTE", "SELECT", "CREATE", "USAGE",
 ];
 
-/// Computes the effective rights of every role on every object, what it can get by `SET ROLE` included.
-#[must_use]
-pub fn effective(catalog: &Catalog) -> Effective {
-    let roles = Roles::of(catalog);
-    let owned = |rights: BTreeSet<&str>| rights.into_iter().map(str::to_owned).collect();
-    roles
-        .names()
-        .map(|role| {
-            let held = held(catalog, &roles.reached(role)).into_iter();
-            let held = held.map(|(object, rights)| (object.clone(), owned(rights)));
-            (role.to_owned(), held.collect())
-        })
-        .collect()
-}
-
-/// Memberships, those included that a role has to use by `SET ROLE`.
-struct Roles<'a> {
-    /// Role -> roles that it is a member of, and whether it has their rights at once. Without superusers.
-    groups: BTreeMap<&'a str, Vec<(String, bool)>>,
-}
-
-impl<'a> Roles<'a> {
-    fn of(catalog: &'a Catalog) -> Self {
-        let mut groups: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
-        for (object, properties) in &catalog.objects {
-            let Some(role) = object.as_role() else {
-                continue;
-            };
-            if !properties.contains_key("superuser") {
-                let of = properties.iter().filter_map(|(name, options)| {
-                    let at_once = rights(Some(options)).contains_key("inherit");
-                    Some((read_identifier(name.strip_prefix(MEMBER)?), at_once))
-                });
-                groups.insert(role, of.collect());
-            }
-        }
-        // The owner of the database is a member without a grant.
-        if let Some(owner) = catalog.get(&ObjectId::database(), "owner")
-            && let Some(groups) = groups.get_mut(owner)
-        {
-            groups.push(("pg_database_owner".to_owned(), true));
-        }
-        Self { groups }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.groups.keys().copied()
-    }
-
-    /// The role and all that it is a member of, by others too.
-    fn reached(&self, role: &str) -> BTreeSet<String> {
-        self.closure(role, false)
-    }
-
-    /// The same, but only those whose rights it has without `SET ROLE`.
-    fn acts_as(&self, role: &str) -> BTreeSet<String> {
-        self.closure(role, true)
-    }
-
-    fn closure(&self, role: &str, only_at_once: bool) -> BTreeSet<String> {
-        let mut reached = BTreeSet::from([role.to_owned()]);
-        let mut open = vec![role.to_owned()];
-        while let Some(role) = open.pop() {
-            for (group, at_once) in self.groups.get(role.as_str()).into_iter().flatten() {
-                if (*at_once || !only_at_once) && reached.insert(group.clone()) {
-                    open.push(group.clone());
-                }
-            }
-        }
-        reached
-    }
-
-    /// All roles that are members of it, directly or by others.
-    fn members(&self, group: &str) -> Vec<&'a str> {
-        let names = self.names().filter(|role| *role != group);
-        names
-            .filter(|role| self.reached(role).contains(group))
-            .collect()
-    }
-}
-
-/// What somebody may do who is all of these roles.
-fn held<'a>(
-    catalog: &'a Catalog,
-    roles: &BTreeSet<String>,
-) -> BTreeMap<&'a ObjectId, BTreeSet<&'a str>> {
-    let mut held = BTreeMap::new();
-    for (object, properties) in &catalog.objects {
-        let mut rights = granted(properties, roles);
-        for (role, kinds, predefined) in PREDEFINED {
-            if roles.contains(*role) && kinds.contains(&object.kind) && object.part.is_none() {
-                rights.extend(*predefined);
-            }
-        }
-        if !rights.is_empty() {
-            held.insert(object, rights);
-        }
-    }
-    held
-}
-
-fn granted<'a>(properties: &'a Properties, roles: &BTreeSet<String>) -> BTreeSet<&'a str> {
-    let mut all = BTreeSet::new();
-    for (name, value) in properties {
-        let of_it = name.strip_prefix(GRANT).is_some_and(|grantee| {
-            grantee == "PUBLIC" || roles.contains(&read_identifier(grantee))
-        });
-        if of_it {
-            all.extend(rights(Some(value)).into_keys());
-        } else if name == "owner" && roles.contains(value) {
-            all.insert(OWNER);
-        }
-    }
-    all
-}
-
 /// Says at a change that lets roles do more, which roles and what.
 pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
-    let (before, roles) = (Roles::of(old), Roles::of(new));
+    let side = |catalog| (roles(catalog), facts(catalog));
+    let (before, after) = (side(old), side(new));
     for change in changes {
         if change.weight != Weight::Widened || change.what == What::Removed {
             continue;
@@ -164,36 +26,26 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
         };
         let more = if let Some(group) = property.strip_prefix(MEMBER) {
             let role = change.object.name.as_str();
-            let of = read_identifier(group);
-            let at_once = || {
-                let had = held(old, &before.acts_as(role));
-                let has = held(new, &roles.acts_as(&of));
-                example(role, &has, &had, &format!("by membership in {group}"))
-            };
-            let inherits = rights(change.new.as_deref()).contains_key("inherit");
-            let more = inherits.then(at_once).flatten();
-            more.or_else(|| {
-                let had = held(old, &before.reached(role));
-                let has = held(new, &roles.reached(&of));
-                example(
-                    role,
-                    &has,
-                    &had,
-                    &format!("after SET ROLE, by way of {group}"),
-                )
-            })
+            by_membership(
+                &before,
+                &after,
+                &read_identifier(role),
+                &read_identifier(group),
+            )
         } else if let Some(grantee) = property.strip_prefix(GRANT) {
-            also(&roles.members(&read_identifier(grantee)), grantee)
+            (grantee != "PUBLIC")
+                .then(|| members(&after.0, &read_identifier(grantee)))
+                .flatten()
         } else if property == "owner" {
             let owner = change.new.as_deref().unwrap_or_default();
             let by_owner = change.object.kind == ObjectKind::View
                 || new.get(&change.object, "security definer").is_some();
-            match new.get(&ObjectId::role(owner), "superuser") {
-                Some(_) if by_owner => Some(format!(
+            match after.0.is_superuser(owner) && by_owner {
+                true => Some(format!(
                     "no policy holds for {}, as which it works for whoever uses it",
                     quote_ident(owner)
                 )),
-                _ => also(&roles.members(owner), &quote_ident(owner)),
+                false => members(&after.0, owner),
             }
         } else {
             None
@@ -205,52 +57,117 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
     }
 }
 
-/// `app_ro can now UPDATE table app.audit_log, by membership in app_rw, and 14 more`.
-fn example(
-    role: &str,
-    has: &BTreeMap<&ObjectId, BTreeSet<&str>>,
-    had: &BTreeMap<&ObjectId, BTreeSet<&str>>,
-    how: &str,
-) -> Option<String> {
-    let none = BTreeSet::new();
-    let gained: Vec<(&ObjectId, &str)> = has
-        .iter()
-        .flat_map(|(object, rights)| {
-            let before = had.get(object).unwrap_or(&none);
-            let new = rights.difference(before);
-            new.map(|right| (*object, *right))
+/// One right: the object, by its identity, and the right.
+type Held = (String, String);
+
+/// The rights of a role by those paths that are wanted.
+fn rights(
+    facts: &Facts,
+    actor: &Actor<'_>,
+    wanted: impl Fn(&AccessPath) -> bool,
+) -> BTreeSet<Held> {
+    let of = facts.objects.iter().flat_map(|object| {
+        let mut rights = actor.rights_on(object);
+        rights.retain(|held| !held.is_of_owner() && wanted(&held.path));
+        rights.into_iter().map(move |held| {
+            let object = match held.column {
+                Some(column) => format!("{} column {}", object.id, quote_ident(column)),
+                None => object.id.clone(),
+            };
+            (object, held.privilege.to_owned())
         })
+    });
+    of.collect()
+}
+
+/// `app_ro can now UPDATE table app.audit_log, by membership in app_rw, and 14 more`: what a role has through a group,
+/// without SET ROLE if there is anything, that it did not have before.
+fn by_membership(
+    before: &(Roles, Facts),
+    after: &(Roles, Facts),
+    role: &str,
+    group: &str,
+) -> Option<String> {
+    let now = Actor::new(
+        &after.0,
+        after.0.all.get(role).filter(|role| !role.superuser)?,
+    );
+    let old = before
+        .0
+        .all
+        .get(role)
+        .map(|role| Actor::new(&before.0, role));
+    let through = |path: &AccessPath| path.roles().any(|name| name == group);
+    let gained = |at_once: bool| {
+        let wanted = |path: &AccessPath| !at_once || path.is_at_once();
+        let had = old.as_ref().map(|old| rights(&before.1, old, wanted));
+        let had = had.unwrap_or_default();
+        let mut has = rights(&after.1, &now, |path| through(path) && wanted(path));
         // Whoever owns it could do everything before.
-        .filter(|(object, _)| !had.get(object).is_some_and(|had| had.contains(OWNER)))
-        .collect();
-    let rank = |right: &str| {
-        GRAVEST
-            .iter()
-            .position(|grave| *grave == right)
-            .unwrap_or(GRAVEST.len())
+        has.retain(|one| !had.contains(one) && !had.contains(&(one.0.clone(), OWNER.to_owned())));
+        has
     };
-    let (object, right) = gained
+    let mut how = format!("by membership in {}", quote_ident(group));
+    let mut all = gained(true);
+    if all.is_empty() {
+        all = gained(false);
+        let granted = matches!(
+            now.paths.get(group)?.steps.last(),
+            Some(Step::GrantItself(_))
+        );
+        how = match granted {
+            true => format!(
+                "after granting itself {} by ADMIN OPTION",
+                quote_ident(group)
+            ),
+            false => format!("after SET ROLE, by way of {}", quote_ident(group)),
+        };
+    }
+    let rank = |right: &str| {
+        let rank = GRAVEST.iter().position(|grave| *grave == right);
+        rank.unwrap_or(GRAVEST.len())
+    };
+    let ranked = all
         .iter()
-        .min_by_key(|(object, right)| (rank(right), object.kind != ObjectKind::Table, *object))?;
-    let does = match *right {
+        .map(|(object, right)| (rank(right), !object.starts_with("table "), object, right));
+    let (.., object, right) = ranked.min()?;
+    let does = match right.as_str() {
         OWNER => "act as owner of",
         right => right,
     };
-    let more = match gained.len() - 1 {
+    let more = match all.len() - 1 {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    let role = quote_ident(role);
-    Some(format!("{role} can now {does} {object}, {how}{more}"))
+    Some(format!(
+        "{} can now {does} {object}, {how}{more}",
+        quote_ident(role)
+    ))
 }
 
-fn also(members: &[&str], of: &str) -> Option<String> {
-    let members: Vec<String> = members.iter().map(|role| quote_ident(role)).collect();
-    (!members.is_empty()).then(|| format!("so can the members of {of}: {}", members.join(", ")))
+/// The roles that have or can get what a role has; superusers are left out, nothing is refused to them.
+fn members(roles: &Roles, of: &str) -> Option<String> {
+    let others = roles
+        .all
+        .values()
+        .filter(|role| !role.superuser && role.name != of);
+    let members: Vec<String> = others
+        .filter(|role| roles.reach(&role.name).contains_key(of))
+        .map(|role| quote_ident(&role.name))
+        .collect();
+    (!members.is_empty()).then(|| {
+        format!(
+            "so can the members of {}: {}",
+            quote_ident(of),
+            members.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::catalog::file::parse;
 
@@ -279,13 +196,21 @@ owner = "ro"
 
     #[test]
     fn rights_of_all_roles() {
-        let all = effective(&parse(CATALOG).unwrap());
-        let shown: Vec<String> = all
-            .iter()
-            .flat_map(|(role, objects)| {
-                objects.iter().map(move |(object, rights)| {
-                    let rights: Vec<&str> = rights.iter().map(String::as_str).collect();
-                    format!("{role}: {object}: {}", rights.join(" "))
+        let catalog = parse(CATALOG).unwrap();
+        let (roles, facts) = (roles(&catalog), facts(&catalog));
+        let of = |role| {
+            let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for (object, right) in rights(&facts, &Actor::new(&roles, role), |_| true) {
+                objects.entry(object).or_default().push(right);
+            }
+            objects
+        };
+        let own = roles.all.values();
+        let shown: Vec<String> = own
+            .filter(|role| !role.superuser && !role.is_predefined())
+            .flat_map(|role| {
+                of(role).into_iter().map(|(object, rights)| {
+                    format!("{}: {object}: {}", role.name, rights.join(" "))
                 })
             })
             .filter(|line| !line.ends_with("f(): EXECUTE"))
@@ -303,6 +228,6 @@ owner = "ro"
                 "rw: table a.t: INSERT OWNER SELECT",
             ]
         );
-        assert!(!all.contains_key("god"));
+        assert!(roles.is_superuser("god"));
     }
 }

@@ -320,3 +320,62 @@ owner = "The Boss"
     let left_out = not_compared(&old, &new, &scope);
     assert_eq!(left_out[0].0, "attributes, memberships and settings of app");
 }
+
+/// What roles can do more, in words; `OLD` with `extra` appended and in that a text replaced.
+fn why(extra: &str, from: &str, to: &str) -> Vec<String> {
+    let text = format!("{OLD}{extra}");
+    assert!(text.contains(from), "{from}");
+    let (old, new) = (
+        parse(&text).unwrap(),
+        parse(&text.replacen(from, to, 1)).unwrap(),
+    );
+    let changes = compare(&old, &new, &Scope::default());
+    changes
+        .into_iter()
+        .filter_map(|change| change.why)
+        .collect()
+}
+
+#[test]
+fn a_membership_leads_where_the_server_lets_it() {
+    let extra = "[\"role \\\"Shop Owner\\\"\"]\nlogin = \"yes\"\n[\"role idle\"]\n\"member of boss\" = \"\"\n[\"role heir\"]\n\"member of rw\" = \"inherit\"\n[\"table app.u\"]\nowner = \"Shop Owner\"\n";
+    let app = |membership: &str| {
+        why(
+            extra,
+            "[\"role app\"]",
+            &format!("[\"role app\"]\n{membership}"),
+        )
+    };
+    // A name in quotes is the owner's name all the same.
+    assert_eq!(
+        app("\"member of \\\"Shop Owner\\\"\" = \"inherit, set\""),
+        [
+            "it is a member of \"Shop Owner\" now; app can now act as owner of table app.u, by membership in \"Shop Owner\""
+        ]
+    );
+    // Neither INHERIT nor SET nor ADMIN: there is nothing that it could do.
+    assert_eq!(
+        app("\"member of boss\" = \"\""),
+        ["it is a member of boss now"]
+    );
+    // The group's own SET ROLE is not inherited.
+    assert_eq!(
+        app("\"member of rw\" = \"inherit\""),
+        ["it is a member of rw now"]
+    );
+    assert_eq!(
+        app("\"member of boss\" = \"admin\""),
+        [
+            "it is a member of boss now; app can now act as owner of table app.t, after granting itself boss by ADMIN OPTION, and 2 more"
+        ]
+    );
+    // `idle` is a member and can do nothing with it; `heir` inherits from rw, and boss's role is not rw's by inheritance.
+    assert_eq!(
+        why(
+            extra,
+            "\"grant to app\" = \"SELECT\"",
+            "\"grant to boss\" = \"DELETE\""
+        )[0],
+        "boss can DELETE now; so can the members of boss: rw"
+    );
+}

@@ -3,14 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Sides, Weight, What};
+use crate::catalog::rights::{GRANT, MEMBER, REVOKED, words};
 use crate::catalog::{ObjectId, ObjectKind, PartKind, Properties};
-
-/// Beginning of a property that says what a role may do.
-pub const GRANT: &str = "grant to ";
-/// Beginning of a property that says which right of its default a role has not.
-pub const REVOKED: &str = "revoked from ";
-/// Beginning of a property that says which role a role is a member of.
-pub const MEMBER: &str = "member of ";
 
 /// Whether a property says what a role may do.
 pub fn is_right(property: &str) -> bool {
@@ -36,14 +30,7 @@ fn because(weight: Weight, why: impl Into<String>) -> Judged {
 
 /// The rights of a `grant to …`, or options of a membership: word -> whether it may be handed on.
 pub fn rights(text: Option<&str>) -> BTreeMap<&str, bool> {
-    let words = text.into_iter().flat_map(|text| text.split(", "));
-    words
-        .filter(|word| !word.is_empty())
-        .map(|word| match word.strip_suffix(" (grantable)") {
-            Some(right) => (right, true),
-            None => (word, false),
-        })
-        .collect()
+    text.map(words).into_iter().flatten().collect()
 }
 
 /// What the second list has that the first has not.

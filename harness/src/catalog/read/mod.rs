@@ -17,8 +17,7 @@ mod routine;
 use std::collections::BTreeMap;
 
 use super::{Catalog, ObjectId, unreadable};
-use crate::check::privilege::is_true;
-use crate::database::{Answer, DatabaseError, Session};
+use crate::database::{Answer, DatabaseError, Session, is_true};
 
 /// A query, and the major versions that it is for.
 struct Look {

@@ -19,13 +19,12 @@ use serde::Deserialize;
 
 use self::attempts::{Deed, End, Target};
 pub use self::triggers::{Enabled, Event, WantedTrigger};
-use crate::check::privilege::{
-    Relation, conclude, major_version, one_statement, show_findings, tree,
-};
+use crate::check::privilege::{Relation, conclude, one_statement, show_findings, tree};
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
+use crate::rights::{Actor, Facts, Roles};
 use crate::sql::QualifiedName;
 
 /// Rows of a table can be added, and never be changed or removed: by right, by trigger, by trying.
@@ -176,7 +175,6 @@ impl Check for AppendOnly {
 
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
-        let major = major_version(&mut session).await?;
         let table = QualifiedName::parse(&self.table).map_err(CouldNotLook::because)?;
         let (relations, mut findings) = self.relations(&mut session, &table).await?;
         if relations.is_empty() {
@@ -199,9 +197,15 @@ impl Check for AppendOnly {
                     .hint("look whether the restore lost its rows"),
             );
         }
+        let roles = Roles::read(&mut session).await?;
+        let actors = self.roles.iter().filter_map(|name| roles.all.get(name));
+        let actors: Vec<Actor<'_>> = actors.map(|role| Actor::new(&roles, role)).collect();
+        let named = rights::named(&relations);
+        let facts = Facts::read(&mut session, &roles, &actors, &named).await?;
         for role in &self.roles {
+            let known = (&roles, &facts);
             match self
-                .role(restored, &mut session, role, &relations, &targets, major)
+                .role(restored, &mut session, role, known, &relations, &targets)
                 .await
             {
                 Ok(found) => findings.extend(found),
@@ -232,7 +236,10 @@ impl Check for AppendOnly {
             }
         }
         for role in &self.insert_by {
-            match self.inserts(restored, &mut session, role, &table).await {
+            match self
+                .inserts(restored, &mut session, role, &roles, &table)
+                .await
+            {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }

@@ -1,247 +1,182 @@
-//! Which rights a role has on the tables, and the path by which it has each.
+//! The rights by which a role could change history, and what takes each away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::privilege::{Relation, RoleFacts};
-use crate::database::{DatabaseError, Session, TextRow};
+use crate::check::privilege::Relation;
+use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::rights::{Actor, Facts, Named, OWNER, ObjectClass, Roles, Step};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
-/// Where a right comes from.
+/// By what a role has a right on a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
-    /// The table belongs to this role.
-    Owner(String),
+pub enum Reason {
     /// The table's schema belongs to this role, which may drop what is in it.
     SchemaOwner(String),
-    /// A grant on the table to this role; empty for PUBLIC.
-    Grant(String),
-    /// A grant on a column to this role; empty for PUBLIC.
-    Column(String, String),
-    /// A role of the server whose members have the right everywhere.
-    Predefined(String),
-    /// The server says that it has the right, and none of the above is why.
+    /// The last step of the path, and the column where the right is on one.
+    Step(Option<String>, Step),
+    /// The server says that it has the right, and the catalogs do not say why.
     Unknown,
 }
 
-/// The rights on one table that change history, each with its paths.
-pub type Rights = BTreeMap<String, BTreeSet<Path>>;
+/// The rights on one table that change history, each with its reasons.
+pub type HistoryRights = BTreeMap<String, BTreeSet<Reason>>;
 
-/// All roles whose rights a role has or can get. `takes` says that it can become that role itself,
-/// and so go on from there; a role that it only inherits from leads no further.
-///
-/// What counts is not what is inherited but what can be had: a member that does not inherit can
-/// `SET ROLE`, and a member with ADMIN OPTION can grant itself the rest. A superuser ends the
-/// search, since it is everyone: [`above`] reports it.
-const BECOME: &str = "
-WITH RECURSIVE become(oid, takes) AS (
-  SELECT r.oid, true FROM pg_catalog.pg_roles r WHERE r.rolname = {role}
-  UNION
-  SELECT r.oid, ({takes})
-    FROM become b
-    JOIN pg_catalog.pg_roles me ON me.oid = b.oid AND NOT me.rolsuper
-    JOIN pg_catalog.pg_roles r ON r.oid <> b.oid
-                              AND (({takes}) OR pg_catalog.pg_has_role(b.oid, r.oid, 'USAGE'))
-   WHERE b.takes
-)";
+/// Rights that change history; [`OWNER`] gives all of them.
+const CHANGING: [&str; 4] = ["UPDATE", "DELETE", "TRUNCATE", "TRIGGER"];
 
-/// Since PostgreSQL 16 a membership may be without inheritance and without SET. Only a superuser
-/// grants a superuser's role, whoever has ADMIN OPTION.
-const TAKES_16: &str = "pg_catalog.pg_has_role(b.oid, r.oid, 'SET')
-  OR (pg_catalog.pg_has_role(b.oid, r.oid, 'MEMBER WITH ADMIN OPTION') AND NOT r.rolsuper)";
+/// The server's own opinion of roles that are not superusers.
+const HELD: &str = "
+SELECT DISTINCT c.oid, v.name
+  FROM pg_catalog.pg_class c, pg_catalog.pg_roles r,
+       (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('TRIGGER')) v(name)
+ WHERE c.oid IN ({oids}) AND r.rolname IN ({roles}) AND NOT r.rolsuper
+   AND (pg_catalog.has_table_privilege(r.oid, c.oid, v.name)
+        OR (v.name = 'UPDATE' AND pg_catalog.has_any_column_privilege(r.oid, c.oid, v.name)))";
 
-/// Before, a member can always SET ROLE.
-const TAKES_13: &str = "pg_catalog.pg_has_role(b.oid, r.oid, 'MEMBER')";
-
-/// Rights as the server sees them, joined with every reason that the catalog gives for one.
-const RIGHTS: &str = ",
-relation AS (
-  SELECT c.oid, c.relowner, c.relacl, n.nspowner
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.oid IN ({oids})
-),
-reason AS (
-  SELECT c.oid, a.privilege_type AS name, 'grant' AS path, a.grantee, NULL::pg_catalog.name AS col
-    FROM relation c, pg_catalog.aclexplode(c.relacl) a
-   WHERE a.grantee = 0 OR a.grantee IN (SELECT b.oid FROM become b)
-  UNION ALL
-  SELECT c.oid, a.privilege_type, 'column', a.grantee, t.attname
-    FROM relation c
-    JOIN pg_catalog.pg_attribute t ON t.attrelid = c.oid AND NOT t.attisdropped,
-         pg_catalog.aclexplode(t.attacl) a
-   WHERE a.grantee = 0 OR a.grantee IN (SELECT b.oid FROM become b)
-  UNION ALL
-  SELECT c.oid, v.name, 'predefined', r.oid, NULL
-    FROM relation c, (VALUES ('UPDATE'), ('DELETE')) v(name), pg_catalog.pg_roles r
-   WHERE r.rolname = 'pg_write_all_data' AND r.oid IN (SELECT b.oid FROM become b)
-),
-held AS (
-  SELECT DISTINCT c.oid, v.name
-    FROM relation c,
-         become b JOIN pg_catalog.pg_roles me ON me.oid = b.oid AND NOT me.rolsuper,
-         (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('TRIGGER')) v(name)
-   WHERE pg_catalog.has_table_privilege(b.oid, c.oid, v.name)
-      OR (v.name = 'UPDATE' AND pg_catalog.has_any_column_privilege(b.oid, c.oid, v.name))
-)
-SELECT c.oid, 'OWNER', 'owner', pg_catalog.pg_get_userbyid(c.relowner), NULL
-  FROM relation c WHERE c.relowner IN (SELECT b.oid FROM become b)
-UNION ALL
-SELECT c.oid, 'DROP', 'schema', pg_catalog.pg_get_userbyid(c.nspowner), NULL
-  FROM relation c WHERE c.nspowner IN (SELECT b.oid FROM become b)
-UNION ALL
-SELECT h.oid, h.name, r.path,
-       CASE r.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(r.grantee)::pg_catalog.text END,
-       r.col
-  FROM held h LEFT JOIN reason r ON r.oid = h.oid AND r.name = h.name";
-
-/// What lies above all tables: roles that a role can become and that no right stops.
-const ABOVE: &str = "
-SELECT DISTINCT r.rolname, CASE WHEN r.rolsuper THEN 'superuser' ELSE 'server' END
-  FROM become b JOIN pg_catalog.pg_roles r ON r.oid = b.oid
- WHERE r.rolname <> {role}
-   AND ((r.rolsuper AND b.takes) OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files'))
- ORDER BY 1";
-
-/// Since PostgreSQL 15 a role can be allowed to switch ordinary triggers off for its session.
-const REPLICA: &str = "
-SELECT r.rolname FROM become b JOIN pg_catalog.pg_roles r ON r.oid = b.oid
- WHERE pg_catalog.has_parameter_privilege(b.oid, 'session_replication_role', 'SET')
- ORDER BY r.rolname = {role} DESC, 1 LIMIT 1";
-
-/// The common beginning of the queries about what a role can become.
-fn become_cte(role: &str, major: u64) -> String {
-    let takes = if major >= 16 { TAKES_16 } else { TAKES_13 };
-    BECOME
-        .replace("{takes}", takes)
-        .replace("{role}", &quote_literal(role))
+/// The tables and their schemas, which are read wherever they belong.
+#[must_use]
+pub fn named(relations: &[Relation]) -> Vec<Named> {
+    let one = |class, schema: &str, name: &str| Named {
+        class,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+    };
+    let all = relations.iter().flat_map(|relation| {
+        let QualifiedName { schema, name } = &relation.name;
+        [
+            one(ObjectClass::Table, schema, name),
+            one(ObjectClass::Schema, "", schema),
+        ]
+    });
+    all.collect()
 }
 
-/// Finds the rights of a role that lie above all tables. A superuser yields one finding.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn above(
-    session: &mut Session,
-    role: &str,
-    facts: &RoleFacts,
-    major: u64,
-) -> Result<Vec<Finding>, DatabaseError> {
+/// Finds what a role has or can get that stands above the rights on any table. A superuser yields one finding.
+#[must_use]
+pub fn above(roles: &Roles, facts: &Facts, actor: &Actor<'_>) -> Vec<Finding> {
+    let role = &actor.role.name;
     let object = format!("role {role}");
-    if facts.superuser {
-        return Ok(vec![
-            Finding::about(
-                &object,
-                "a role that cannot change history",
-                "it is superuser",
-            )
-            .hint(format!("ALTER ROLE {} NOSUPERUSER", quote_ident(role))),
-        ]);
+    let expected = "a role that cannot change history";
+    if actor.role.superuser {
+        return vec![
+            Finding::about(&object, expected, "it is superuser")
+                .hint(format!("ALTER ROLE {} NOSUPERUSER", quote_ident(role))),
+        ];
     }
     let mut findings = Vec::new();
-    if facts.create_role && major < 16 {
+    if actor.role.create_role && facts.major < 16 {
         findings.push(
             Finding::about(
                 &object,
-                "a role that cannot change history",
+                expected,
                 "it has CREATEROLE, and so can make itself a member of the tables' owner",
             )
             .hint(format!("ALTER ROLE {} NOCREATEROLE", quote_ident(role))),
         );
     }
-    let begin = become_cte(role, major);
-    let literal = quote_literal(role);
-    for row in session
-        .rows(&format!("{begin}{}", ABOVE.replace("{role}", &literal)))
-        .await?
-    {
-        let [Some(other), Some(why)] = row.as_slice() else {
+    let mut is_superuser = false;
+    for other in actor.paths.keys().filter(|other| *other != role) {
+        let actual = if roles.is_superuser(other) {
+            is_superuser = true;
+            match actor.becomes.contains(other) {
+                true => format!("it can become {other}, which is superuser"),
+                false => format!("it has the rights of {other}, which is superuser"),
+            }
+        } else if ["pg_execute_server_program", "pg_write_server_files"].contains(other) {
+            format!("it is a member of {other}, and so can write the server's files")
+        } else {
             continue;
         };
-        let actual = if why == "superuser" {
-            format!("it can become {other}, which is superuser")
-        } else {
-            format!("it is a member of {other}, and so can write the server's files")
-        };
-        findings.push(
-            Finding::about(&object, "a role that cannot change history", actual).hint(format!(
-                "REVOKE {} FROM {}",
-                quote_ident(other),
-                quote_ident(role)
-            )),
-        );
+        findings.push(Finding::about(&object, expected, actual).hint(format!(
+            "REVOKE {} FROM {}",
+            quote_ident(other),
+            quote_ident(role)
+        )));
     }
-    if major >= 15
-        && !findings.iter().any(|f| f.actual.contains("superuser"))
-        && let Some(by) = session
-            .value(&format!("{begin}{}", REPLICA.replace("{role}", &literal)))
-            .await?
+    // Since PostgreSQL 15 a role can be allowed to switch ordinary triggers off for its session.
+    let replica = facts.find(ObjectClass::Parameter, "", "session_replication_role");
+    let rights = replica.map(|parameter| actor.rights_on(parameter));
+    let mut set = rights.into_iter().flatten();
+    if let Some(held) = set
+        .find(|held| held.privilege == "SET")
+        .filter(|_| !is_superuser)
     {
         findings.push(
             Finding::about(
                 &object,
                 "a role that cannot switch triggers off",
-                format!("it may set session_replication_role ({})", through(role, &by)),
+                format!(
+                    "it may set session_replication_role ({})",
+                    through(role, held.path.holder())
+                ),
             )
             .hint(format!(
                 "REVOKE SET ON PARAMETER session_replication_role FROM {}, and ENABLE ALWAYS the triggers",
-                grantee(&by)
+                held.path.grantee()
             )),
         );
     }
-    Ok(findings)
+    findings
 }
 
-/// Reads the rights of a role on each of the tables, by oid; a table without any is not in it.
+/// Finds the rights of a role on each of the tables, by OID; a table without any is not in it.
 ///
 /// # Errors
-/// When the catalog cannot be read.
-pub async fn read(
+/// When the server does not give its own opinion.
+pub async fn find(
     session: &mut Session,
-    role: &str,
+    facts: &Facts,
+    actor: &Actor<'_>,
     relations: &[Relation],
-    major: u64,
-) -> Result<BTreeMap<String, Rights>, DatabaseError> {
-    let oids: Vec<&str> = relations.iter().map(|r| r.oid.as_str()).collect();
-    let sql = format!(
-        "{}{}",
-        become_cte(role, major),
-        RIGHTS.replace("{oids}", &oids.join(", "))
-    );
-    Ok(gather(session.rows(&sql).await?))
-}
-
-/// Sorts the rows of [`RIGHTS`] by table and right.
-fn gather(rows: Vec<TextRow>) -> BTreeMap<String, Rights> {
-    let mut all: BTreeMap<String, Rights> = BTreeMap::new();
-    for row in rows {
-        let [Some(oid), Some(right), path, who, column] = row.as_slice() else {
+) -> Result<BTreeMap<String, HistoryRights>, DatabaseError> {
+    let mut all: BTreeMap<String, HistoryRights> = BTreeMap::new();
+    let mut add = |table: &str, right: &str, reason| {
+        let rights = all.entry(table.to_owned()).or_default();
+        rights.entry(right.to_owned()).or_default().insert(reason);
+    };
+    for relation in relations {
+        let QualifiedName { schema, name } = &relation.name;
+        let schema_facts = facts.find(ObjectClass::Schema, "", schema);
+        if let Some(object) = schema_facts.filter(|object| actor.owning(object).is_some()) {
+            let reason = Reason::SchemaOwner(object.owner.clone());
+            add(&relation.oid, "DROP", reason);
+        }
+        let Some(table) = facts.find(ObjectClass::Table, schema, name) else {
             continue;
         };
-        let who = who.clone().unwrap_or_default();
-        let path = match path.as_deref() {
-            Some("owner") => Path::Owner(who),
-            Some("schema") => Path::SchemaOwner(who),
-            Some("grant") => Path::Grant(who),
-            Some("column") => Path::Column(column.clone().unwrap_or_default(), who),
-            Some("predefined") => Path::Predefined(who),
-            _ => Path::Unknown,
-        };
-        all.entry(oid.clone())
-            .or_default()
-            .entry(right.clone())
-            .or_default()
-            .insert(path);
+        for mut held in actor.rights_on(table) {
+            let changes = CHANGING.contains(&held.privilege) || held.privilege == OWNER;
+            if let Some(step) = held.path.steps.pop().filter(|_| changes) {
+                let reason = Reason::Step(held.column.map(str::to_owned), step);
+                add(&relation.oid, held.privilege, reason);
+            }
+        }
     }
-    all
+    let oids: Vec<&str> = relations.iter().map(|one| one.oid.as_str()).collect();
+    let names: Vec<String> = actor.paths.keys().map(|name| quote_literal(name)).collect();
+    let sql = HELD
+        .replace("{oids}", &oids.join(", "))
+        .replace("{roles}", &names.join(", "));
+    for row in session.rows(&sql).await? {
+        if let [Some(oid), Some(right)] = row.as_slice() {
+            let rights = all.entry(oid.clone()).or_default();
+            let reasons = rights.entry(right.clone()).or_default();
+            if reasons.is_empty() {
+                reasons.insert(Reason::Unknown);
+            }
+        }
+    }
+    Ok(all)
 }
 
-/// Says that `role` has `rights` on `table`, and what mends it. `tried` is what an attempt showed.
+/// Reports that `role` has `rights` on `table`, and what takes them away. `tried` is what an attempt showed.
 #[must_use]
-pub fn finding(role: &str, table: &QualifiedName, rights: &Rights, tried: &str) -> Finding {
+pub fn finding(role: &str, table: &QualifiedName, rights: &HistoryRights, tried: &str) -> Finding {
     let object = format!("{table}, role {role}");
-    if let Some(owner) = rights.get("OWNER").and_then(|paths| paths.first()) {
+    if let Some(owner) = rights.get(OWNER).and_then(|reasons| reasons.first()) {
         let owner = match owner {
-            Path::Owner(owner) => owner.as_str(),
+            Reason::Step(_, Step::Owner(owner)) => owner.as_str(),
             _ => role,
         };
         let how = if owner == role {
@@ -263,17 +198,21 @@ pub fn finding(role: &str, table: &QualifiedName, rights: &Rights, tried: &str) 
         )
         .hint(hint);
     }
-    // One path often gives several rights: `UPDATE, DELETE by a grant to PUBLIC`.
-    let mut by_paths: BTreeMap<&BTreeSet<Path>, Vec<&str>> = BTreeMap::new();
-    for (right, paths) in rights {
-        by_paths.entry(paths).or_default().push(right);
+    // One reason often gives several rights: `UPDATE, DELETE by a grant to PUBLIC`.
+    let mut by_reasons: BTreeMap<&BTreeSet<Reason>, Vec<&str>> = BTreeMap::new();
+    for (right, reasons) in rights {
+        by_reasons.entry(reasons).or_default().push(right);
     }
     let mut says = Vec::new();
     let mut hints = Vec::new();
-    for (paths, names) in by_paths {
-        let words: Vec<String> = paths.iter().map(|path| path.describe(role)).collect();
+    for (reasons, names) in by_reasons {
+        let words: Vec<String> = reasons.iter().map(|reason| reason.describe(role)).collect();
         says.push(format!("{} {}", names.join(", "), words.join(" and ")));
-        hints.extend(paths.iter().map(|path| path.mend(table, &names, role)));
+        hints.extend(
+            reasons
+                .iter()
+                .map(|reason| reason.mend(table, &names, role)),
+        );
     }
     Finding::about(
         object,
@@ -283,63 +222,54 @@ pub fn finding(role: &str, table: &QualifiedName, rights: &Rights, tried: &str) 
     .hint(hints.join("; "))
 }
 
-/// Names a role that stands between `role` and a right.
-fn through(role: &str, by: &str) -> String {
+/// The role that a right is granted to, as `role` is related to it; `None` is PUBLIC.
+fn through(role: &str, by: Option<&str>) -> String {
     match by {
-        "" => "granted to PUBLIC".to_owned(),
-        by if by == role => "granted to it".to_owned(),
-        by => format!("granted to {by}, which it is or can become"),
+        None => "granted to PUBLIC".to_owned(),
+        Some(by) if by == role => "granted to it".to_owned(),
+        Some(by) => format!("granted to {by}, which it is or can become"),
     }
 }
 
-/// Writes a grantee as SQL does.
-fn grantee(name: &str) -> String {
-    if name.is_empty() {
-        "PUBLIC".to_owned()
-    } else {
-        quote_ident(name)
-    }
-}
-
-impl Path {
+impl Reason {
     fn describe(&self, role: &str) -> String {
-        match self {
-            Self::Owner(owner) => format!("as owner ({owner})"),
-            Self::SchemaOwner(owner) if owner == role => "as owner of the schema".to_owned(),
+        let by = match self {
+            Self::SchemaOwner(owner) if owner == role => {
+                return "as owner of the schema".to_owned();
+            }
             Self::SchemaOwner(owner) => {
-                format!("as owner of the schema ({owner}, which it can become)")
+                return format!("as owner of the schema ({owner}, which it can become)");
             }
-            Self::Grant(by) => through(role, by),
-            Self::Column(column, by) => {
-                format!("on column {} {}", quote_ident(column), through(role, by))
-            }
-            Self::Predefined(by) => format!("as member of {by}"),
-            Self::Unknown => "by a path that the catalog does not name".to_owned(),
+            Self::Unknown => return "by a path that the catalog does not name".to_owned(),
+            Self::Step(_, Step::Predefined(by)) => return format!("as member of {by}"),
+            Self::Step(_, step) => through(role, step.holder()),
+        };
+        match self {
+            Self::Step(Some(column), _) => format!("on column {} {by}", quote_ident(column)),
+            _ => by,
         }
     }
 
     fn mend(&self, table: &QualifiedName, rights: &[&str], role: &str) -> String {
         match self {
-            Self::Owner(_) => format!("ALTER TABLE {table} OWNER TO another role"),
             Self::SchemaOwner(_) => {
+                let schema = quote_ident(&table.schema);
+                format!("ALTER SCHEMA {schema} OWNER TO another role")
+            }
+            Self::Step(_, Step::Predefined(by)) => {
+                format!("REVOKE {} FROM {}", quote_ident(by), quote_ident(role))
+            }
+            Self::Step(Some(column), step) => {
+                let column = quote_ident(column);
                 format!(
-                    "ALTER SCHEMA {} OWNER TO another role",
-                    quote_ident(&table.schema)
+                    "REVOKE UPDATE ({column}) ON {table} FROM {}",
+                    step.grantee()
                 )
             }
-            Self::Grant(by) => {
-                format!(
-                    "REVOKE {} ON {table} FROM {}",
-                    rights.join(", "),
-                    grantee(by)
-                )
+            Self::Step(None, step) => {
+                let rights = rights.join(", ");
+                format!("REVOKE {rights} ON {table} FROM {}", step.grantee())
             }
-            Self::Column(column, by) => format!(
-                "REVOKE UPDATE ({}) ON {table} FROM {}",
-                quote_ident(column),
-                grantee(by)
-            ),
-            Self::Predefined(by) => format!("REVOKE {by} FROM {}", quote_ident(role)),
             Self::Unknown => format!("look at the grants on {table}"),
         }
     }
@@ -350,35 +280,43 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn row(values: [&str; 5]) -> TextRow {
-        // NULL is written as `-` here.
-        values
-            .iter()
-            .map(|value| (*value != "-").then(|| (*value).to_owned()))
-            .collect()
-    }
-
     fn audit() -> QualifiedName {
         QualifiedName::parse("app.audit").unwrap()
     }
 
+    fn rights(all: &[(&str, Reason)]) -> HistoryRights {
+        let mut rights = HistoryRights::new();
+        for (right, reason) in all {
+            let reasons = rights.entry((*right).to_owned()).or_default();
+            reasons.insert(reason.clone());
+        }
+        rights
+    }
+
+    fn grant(to: &str) -> Reason {
+        Reason::Step(None, Step::Grant(to.to_owned()))
+    }
+
+    fn owner(role: &str) -> Reason {
+        Reason::Step(None, Step::Owner(role.to_owned()))
+    }
+
     #[rstest]
-    #[case(&[["1", "UPDATE", "grant", "app", "-"]], "UPDATE granted to it", "REVOKE UPDATE ON app.audit FROM app")]
-    #[case(&[["1", "DELETE", "grant", "", "-"]], "granted to PUBLIC", "FROM PUBLIC")]
-    #[case(&[["1", "UPDATE", "column", "app", "detail"]], "on column detail", "REVOKE UPDATE (detail)")]
-    #[case(&[["1", "UPDATE", "grant", "writers", "-"]], "writers, which it is or can become", "FROM writers")]
-    #[case(&[["1", "DELETE", "predefined", "pg_write_all_data", "-"]], "member of pg_write_all_data", "REVOKE pg_write_all_data FROM app")]
-    #[case(&[["1", "OWNER", "owner", "app", "-"], ["1", "UPDATE", "grant", "app", "-"]], "it owns the table", "OWNER TO")]
-    #[case(&[["1", "OWNER", "owner", "boss", "-"]], "can become boss", "REVOKE boss FROM app")]
-    #[case(&[["1", "DROP", "schema", "app", "-"]], "owner of the schema", "ALTER SCHEMA app")]
-    #[case(&[["1", "UPDATE", "-", "-", "-"]], "does not name", "look at the grants")]
+    #[case(&[("UPDATE", grant("app"))], "UPDATE granted to it", "REVOKE UPDATE ON app.audit FROM app")]
+    #[case(&[("DELETE", Reason::Step(None, Step::Public(false)))], "granted to PUBLIC", "FROM PUBLIC")]
+    #[case(&[("UPDATE", Reason::Step(Some("detail".to_owned()), Step::Grant("app".to_owned())))], "on column detail", "REVOKE UPDATE (detail)")]
+    #[case(&[("UPDATE", grant("writers"))], "writers, which it is or can become", "FROM writers")]
+    #[case(&[("DELETE", Reason::Step(None, Step::Predefined("pg_write_all_data".to_owned())))], "member of pg_write_all_data", "REVOKE pg_write_all_data FROM app")]
+    #[case(&[("OWNER", owner("app")), ("UPDATE", grant("app"))], "it owns the table", "OWNER TO")]
+    #[case(&[("OWNER", owner("boss"))], "can become boss", "REVOKE boss FROM app")]
+    #[case(&[("DROP", Reason::SchemaOwner("app".to_owned()))], "owner of the schema", "ALTER SCHEMA app")]
+    #[case(&[("UPDATE", Reason::Unknown)], "does not name", "look at the grants")]
     fn a_finding_names_the_path_and_what_mends_it(
-        #[case] rows: &[[&str; 5]],
+        #[case] all: &[(&str, Reason)],
         #[case] says: &str,
         #[case] mends: &str,
     ) {
-        let all = gather(rows.iter().map(|values| row(*values)).collect());
-        let finding = finding("app", &audit(), &all["1"], "");
+        let finding = finding("app", &audit(), &rights(all), "");
         assert!(finding.actual.contains(says), "{}", finding.actual);
         assert!(
             finding.hint.as_deref().unwrap().contains(mends),
@@ -388,9 +326,8 @@ mod tests {
 
     #[test]
     fn rights_by_one_path_stand_together() {
-        let rows = ["DELETE", "UPDATE"].map(|right| row(["1", right, "grant", "app", "-"]));
-        let all = gather(rows.into());
-        let finding = finding("app", &audit(), &all["1"], "");
+        let all = rights(&[("DELETE", grant("app")), ("UPDATE", grant("app"))]);
+        let finding = finding("app", &audit(), &all, "");
         assert_eq!(finding.actual, "it has DELETE, UPDATE granted to it");
     }
 }

@@ -1,14 +1,15 @@
 //! What each role may and can: what the catalog says, put together with what was tried.
 
-use crate::check::privilege::{Relation, RoleFacts, could_not_try, says_nothing};
+use crate::check::privilege::{Relation, could_not_try, says_nothing};
 use crate::check::{CouldNotLook, Restored};
-use crate::database::{Attempt, Session};
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 use super::AppendOnly;
 use super::attempts::{self, Deed, End, Target};
-use super::rights::{self, Rights};
+use super::rights::{self, HistoryRights};
+use crate::database::{Attempt, Session};
+use crate::rights::{Actor, Facts, Roles};
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Tables of a list on which a role has SELECT, and with it `ctid`.
 const SELECTABLE: &str = "
@@ -26,18 +27,18 @@ impl AppendOnly {
         restored: &Restored<'_>,
         session: &mut Session,
         role: &str,
+        (roles, facts): (&Roles, &Facts),
         relations: &[Relation],
         targets: &[Target],
-        major: u64,
     ) -> Result<Vec<Finding>, CouldNotLook> {
-        let Some(facts) = RoleFacts::read(session, role).await? else {
+        let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
             return Ok(vec![no_such_role(role)]);
         };
-        let mut findings = rights::above(session, role, &facts, major).await?;
-        if facts.superuser {
+        let mut findings = rights::above(roles, facts, &actor);
+        if actor.role.superuser {
             return Ok(findings);
         }
-        let rights = rights::read(session, role, relations, major).await?;
+        let rights = rights::find(session, facts, &actor, relations).await?;
         let oids: Vec<&str> = relations.iter().map(|r| r.oid.as_str()).collect();
         let selectable = session
             .rows(
@@ -95,9 +96,10 @@ impl AppendOnly {
         restored: &Restored<'_>,
         session: &mut Session,
         role: &str,
+        roles: &Roles,
         table: &QualifiedName,
     ) -> Result<Vec<Finding>, CouldNotLook> {
-        if RoleFacts::read(session, role).await?.is_none() {
+        if !roles.all.contains_key(role) {
             return Ok(vec![no_such_role(role)]);
         }
         let object = format!("{table}, role {role}");
@@ -152,7 +154,7 @@ fn no_such_role(role: &str) -> Finding {
 fn judge(
     role: &str,
     relation: &Relation,
-    rights: Option<&Rights>,
+    rights: Option<&HistoryRights>,
     went: &[String],
 ) -> Option<Finding> {
     match rights {

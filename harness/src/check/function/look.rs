@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Parallel, Security, Sort, Volatility};
 use crate::check::CouldNotLook;
-use crate::check::privilege::{is_true, major_version};
+use crate::check::privilege::is_true;
 use crate::database::Session;
 use crate::outcome::Finding;
 use crate::sql::{
@@ -124,7 +124,7 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
 
 /// Reads every function that is not the server's own.
 pub async fn everything(session: &mut Session) -> Result<Vec<Found>, CouldNotLook> {
-    let body = if major_version(session).await? >= 14 {
+    let body = if session.major_version().await? >= 14 {
         BODY_14
     } else {
         BODY_12

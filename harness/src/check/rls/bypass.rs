@@ -1,9 +1,10 @@
 //! Ways past the policies of a table that the catalog shows: children, views, and the role itself.
 
 use crate::check::CouldNotLook;
-use crate::check::privilege::{RoleFacts, tree};
+use crate::check::privilege::tree;
 use crate::database::Session;
 use crate::outcome::Finding;
+use crate::rights::RoleFacts;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Grants on children that have no row security of their own, to roles under policies.

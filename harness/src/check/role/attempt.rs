@@ -1,12 +1,10 @@
 //! Trying as the role itself, each time in a transaction that is rolled back.
 
-use super::hold::Holds;
-use super::right::{Kind, Right};
-use super::world::World;
 use crate::check::privilege::{could_not_try, says_nothing};
 use crate::check::{CouldNotLook, Restored};
 use crate::database::{Attempt, Session};
 use crate::outcome::Finding;
+use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Right};
 use crate::sql::quote_ident;
 
 /// What the attempts showed.
@@ -53,7 +51,7 @@ pub async fn run(
     session: &mut Session,
     role: &str,
     given: (&[String], &[String], bool),
-    known: Option<(&World, &Holds, &[Right])>,
+    known: Option<(&Facts, &Actor<'_>, &[Right])>,
 ) -> Result<Tried, CouldNotLook> {
     let (may, refused, every) = given;
     let mut tries: Vec<Try> = Vec::new();
@@ -71,8 +69,8 @@ pub async fn run(
             });
         }
     }
-    if every && let Some((world, holds, floor)) = known {
-        tries.extend(on_tables(session, world, holds, floor).await?);
+    if every && let Some((facts, actor, floor)) = known {
+        tries.extend(on_tables(session, facts, actor, floor).await?);
     }
     let mut tried = Tried {
         statements: tries.len(),
@@ -136,19 +134,18 @@ fn refuses(sqlstate: Option<&str>) -> bool {
 /// Statements that touch no row, for every table.
 async fn on_tables(
     session: &mut Session,
-    world: &World,
-    holds: &Holds,
+    facts: &Facts,
+    actor: &Actor<'_>,
     floor: &[Right],
 ) -> Result<Vec<Try>, CouldNotLook> {
     // Nothing is refused to a superuser.
-    let tables =
-        world.objects.iter().enumerate().filter(|(_, object)| {
-            object.kind == Kind::Table && !object.outside && !holds.superuser
-        });
-    let oids: Vec<&str> = tables
-        .clone()
-        .map(|(_, object)| object.oid.as_str())
+    let tables: Vec<&ObjectFacts> = facts
+        .objects
+        .iter()
+        .filter(|object| object.class == ObjectClass::Table && !object.outside)
+        .filter(|_| !actor.role.superuser)
         .collect();
+    let oids: Vec<&str> = tables.iter().map(|object| object.id.as_str()).collect();
     if oids.is_empty() {
         return Ok(Vec::new());
     }
@@ -166,17 +163,16 @@ async fn on_tables(
             .map(|(_, value)| value.clone())
     };
     let mut tries = Vec::new();
-    for (at, object) in tables {
+    for object in tables {
         let name = object.show();
-        let relation = find(&relations, &object.oid).unwrap_or_default();
+        let relation = find(&relations, &object.id).unwrap_or_default();
         if relation == "f" {
             continue;
         }
+        let rights = actor.rights_on(object);
         let any = |privilege: &str| {
-            holds
-                .on(at)
-                .iter()
-                .any(|h| h.privilege == privilege && h.path.at_once())
+            let mut of_it = rights.iter().filter(|held| held.privilege == privilege);
+            of_it.any(|held| held.path.is_at_once())
         };
         let mut add = |what: &str, sql: String, allowed: bool| {
             tries.push(Try {
@@ -199,13 +195,13 @@ async fn on_tables(
         } else if !any("SELECT") {
             add("SELECT", read, false);
         }
-        if !matches!(relation.as_str(), "r" | "p") || holds.owns(at) {
+        if !matches!(relation.as_str(), "r" | "p") || actor.owning(object).is_some() {
             continue;
         }
         if !any("DELETE") {
             add("DELETE", format!("DELETE FROM {name} WHERE false"), false);
         }
-        let Some(column) = find(&columns, &object.oid).map(|column| quote_ident(&column)) else {
+        let Some(column) = find(&columns, &object.id).map(|column| quote_ident(&column)) else {
             continue;
         };
         if !any("UPDATE") {

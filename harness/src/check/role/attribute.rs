@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, Session, TextRow};
+use crate::database::{DatabaseError, Session, TextRow, is_true};
 use crate::outcome::Finding;
 use crate::sql::{quote_ident, quote_literal, setting_elements};
 
@@ -38,7 +37,7 @@ pub struct Attributes {
 
 /// What the server says of a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct AttributeFacts {
     /// The switches, by SQL's word for each.
     pub switches: BTreeMap<&'static str, bool>,
     /// CONNECTION LIMIT.
@@ -54,7 +53,7 @@ pub struct Facts {
 const FACTS: &str = "
 SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit,
        rolconnlimit, CASE WHEN rolvaliduntil <> 'infinity' THEN rolvaliduntil END, {valid}, rolpassword IS NOT NULL
-  FROM pg_catalog.pg_authid WHERE oid = {oid}";
+  FROM pg_catalog.pg_authid WHERE rolname = {role}";
 
 /// SQL's words, in the order of [`FACTS`].
 const WORDS: [&str; 7] = [
@@ -81,7 +80,11 @@ impl Attributes {
     ///
     /// # Errors
     /// When the catalog cannot be read, or `valid-until` is no time.
-    pub async fn read(&self, session: &mut Session, oid: &str) -> Result<Facts, DatabaseError> {
+    pub async fn read(
+        &self,
+        session: &mut Session,
+        role: &str,
+    ) -> Result<AttributeFacts, DatabaseError> {
         let valid = match self.valid_until.as_deref() {
             None => "true".to_owned(),
             Some("never") => "coalesce(rolvaliduntil, 'infinity') = 'infinity'".to_owned(),
@@ -90,9 +93,11 @@ impl Attributes {
                 quote_literal(time)
             ),
         };
-        let sql = FACTS.replace("{valid}", &valid).replace("{oid}", oid);
+        let sql = FACTS
+            .replace("{valid}", &valid)
+            .replace("{role}", &quote_literal(role));
         let rows = session.rows(&sql).await?;
-        Ok(rows.first().map(Facts::of).unwrap_or_default())
+        Ok(rows.first().map(AttributeFacts::of).unwrap_or_default())
     }
 
     fn wanted(&self) -> [(&'static str, Option<bool>); 7] {
@@ -109,7 +114,7 @@ impl Attributes {
 
     /// Compares.
     #[must_use]
-    pub fn compare(&self, role: &str, facts: &Facts) -> Vec<Finding> {
+    pub fn compare(&self, role: &str, facts: &AttributeFacts) -> Vec<Finding> {
         let object = format!("role {role}");
         let quoted = quote_ident(role);
         let mut findings = Vec::new();
@@ -168,7 +173,7 @@ impl Attributes {
     }
 }
 
-impl Facts {
+impl AttributeFacts {
     fn of(row: &TextRow) -> Self {
         let switches = WORDS.iter().enumerate();
         Self {
@@ -193,7 +198,7 @@ impl Facts {
 const SETTINGS: &str = "
 SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)
   FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
- WHERE s.setrole = {role}
+ WHERE s.setrole = coalesce((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {role}), 0)
    AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
  ORDER BY 1, s.setdatabase DESC";
 
@@ -210,16 +215,19 @@ SELECT pg_catalog.set_config({name}, {one}, true), pg_catalog.set_config({name},
 /// When the catalog cannot be read.
 pub async fn settings(
     session: &mut Session,
-    role: Option<(&str, &str)>,
+    role: Option<&str>,
     wanted: &BTreeMap<String, String>,
 ) -> Result<Vec<Finding>, DatabaseError> {
-    let oid = role.map_or("0", |(_, oid)| oid);
+    let sql = SETTINGS.replace(
+        "{role}",
+        &role.map_or_else(|| "NULL".to_owned(), quote_literal),
+    );
     let object = match role {
-        Some((name, _)) => format!("role {name}"),
+        Some(name) => format!("role {name}"),
         None => "the database".to_owned(),
     };
     let mut found: BTreeMap<String, String> = BTreeMap::new();
-    for row in session.rows(&SETTINGS.replace("{role}", oid)).await? {
+    for row in session.rows(&sql).await? {
         if let [Some(name), Some(value)] = row.as_slice() {
             found.insert(name.to_lowercase(), value.clone());
         }
@@ -286,12 +294,12 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn facts(on: &[&'static str]) -> Facts {
-        Facts {
+    fn facts(on: &[&'static str]) -> AttributeFacts {
+        AttributeFacts {
             switches: on.iter().map(|word| (*word, true)).collect(),
             connection_limit: -1,
             valid_as_wished: true,
-            ..Facts::default()
+            ..AttributeFacts::default()
         }
     }
 
@@ -320,7 +328,7 @@ mod tests {
             ..Attributes::default()
         };
         assert_eq!(wanted.compare("app", &facts(&["INHERIT"])).len(), 5);
-        let good = Facts {
+        let good = AttributeFacts {
             connection_limit: 20,
             password: true,
             ..facts(&["LOGIN", "CREATEDB"])

@@ -2,56 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hold::{Hold, Holds, OWNER, Path};
-use super::right::{Kind, Right};
-use super::world::{Object, World};
 use crate::outcome::Finding;
+use crate::rights::{AccessPath, Actor, HeldRight, OWNER, ObjectClass, ObjectFacts, Right, Step};
 use crate::sql::quote_ident;
 
 /// How many objects of one finding are named.
 const NAMED: usize = 8;
-
-impl Right {
-    /// Tells whether the entry is about this object.
-    #[must_use]
-    pub fn covers(&self, object: &Object) -> bool {
-        if self.kind != object.kind
-            || self
-                .only_owned
-                .as_ref()
-                .is_some_and(|word| *word != object.only_owned)
-        {
-            return false;
-        }
-        if self.kind.is_default() {
-            // Without a schema it is about all; in a schema not about what holds everywhere.
-            let place = self.names.is_empty()
-                || self.names.iter().any(|name| {
-                    name.name.text() == "*"
-                        || (!object.schema.is_empty() && name.name.matches(&object.schema))
-                });
-            return place && self.by.as_ref().is_none_or(|by| by.matches(&object.name));
-        }
-        let named = |names: &[super::pattern::Name]| {
-            names
-                .iter()
-                .any(|name| name.names(&object.schema, &object.name, &object.oid))
-        };
-        named(&self.names) && !named(&self.except)
-    }
-
-    /// Tells whether it allows this right on an object that it covers.
-    fn allows(&self, hold: &Hold) -> bool {
-        self.owner
-            || (self.privileges.iter().any(|privilege| {
-                (privilege.name == "ALL" || privilege.name == hold.privilege)
-                    && (privilege.columns.is_empty()
-                        || hold.column.as_ref().is_some_and(|column| {
-                            privilege.columns.iter().any(|glob| glob.matches(column))
-                        }))
-            }))
-    }
-}
 
 /// Rights by one path: each with its columns, and who granted them.
 #[derive(Debug, Default)]
@@ -63,42 +19,31 @@ struct Found<'a> {
 /// Rights of one role by one path, that many objects may have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Excess {
-    kind: Kind,
+    class: ObjectClass,
     rights: String,
-    path: Path,
+    path: AccessPath,
     allowed: String,
 }
 
 /// Finds every right of a role that no entry of `allowed` covers. `flagged` are predefined roles
 /// that a finding of their own is about.
 #[must_use]
-pub fn compare(
-    world: &World,
-    holds: &Holds,
-    role: &str,
+pub fn compare<'a>(
+    objects: impl IntoIterator<Item = &'a ObjectFacts>,
+    actor: &Actor<'_>,
     allowed: &[&Right],
     flagged: &[String],
 ) -> Vec<Finding> {
-    if holds.superuser {
+    if actor.role.superuser {
         return Vec::new();
     }
-    let tables: BTreeMap<&str, usize> = world
-        .objects
-        .iter()
-        .enumerate()
-        .filter(|(_, object)| object.kind == Kind::Table)
-        .map(|(at, object)| (object.oid.as_str(), at))
-        .collect();
-    let mut groups: BTreeMap<Excess, (Vec<&Object>, BTreeSet<&str>)> = BTreeMap::new();
-    for (at, object) in world.objects.iter().enumerate() {
+    let mut groups: BTreeMap<Excess, (Vec<&ObjectFacts>, BTreeSet<&str>)> = BTreeMap::new();
+    for object in objects {
         // Whoever makes objects owns them, whatever else is granted on them.
-        if object.kind.is_default() && holds.ways.get(&object.owner).is_some_and(|way| way.at_once)
-        {
-            continue;
-        }
-        let table = object.table.as_deref().and_then(|oid| tables.get(oid));
+        let maker = actor.paths.get(object.owner.as_str());
+        let makes = object.class.is_default() && maker.is_some_and(AccessPath::is_at_once);
         // Whoever owns a table owns its sequences.
-        if table.is_some_and(|table| holds.owns(*table)) {
+        if makes || (object.of_column && actor.owning(object).is_some()) {
             continue;
         }
         let covering: Vec<&Right> = allowed
@@ -106,7 +51,7 @@ pub fn compare(
             .copied()
             .filter(|right| right.covers(object))
             .collect();
-        for (excess, grantors) in beyond(object, holds.on(at), &covering, flagged) {
+        for (excess, grantors) in beyond(object, &actor.rights_on(object), &covering, flagged) {
             let group = groups.entry(excess).or_default();
             group.0.push(object);
             group.1.extend(grantors);
@@ -114,50 +59,53 @@ pub fn compare(
     }
     groups
         .into_iter()
-        .map(|(excess, (objects, grantors))| finding(role, &excess, &objects, &grantors))
+        .map(|(excess, (objects, grantors))| {
+            finding(&actor.role.name, &excess, &objects, &grantors)
+        })
         .collect()
 }
 
 /// The rights on one object that are beyond, those of one path together.
 fn beyond<'a>(
-    object: &Object,
-    holds: &'a [Hold],
+    object: &ObjectFacts,
+    rights: &[HeldRight<'a>],
     covering: &[&Right],
     flagged: &[String],
 ) -> Vec<(Excess, BTreeSet<&'a str>)> {
-    let mut paths: BTreeMap<&Path, Found<'a>> = BTreeMap::new();
-    for hold in holds {
-        // The owner's own entries are part of owning.
-        let of_owner = matches!(hold.path, Path::Owner(..)) && hold.privilege != OWNER;
-        let by_flagged = matches!(&hold.path, Path::Predefined(_, name) if flagged.contains(name));
-        if hold.initial || of_owner || by_flagged {
+    let mut paths: BTreeMap<&AccessPath, Found<'a>> = BTreeMap::new();
+    for right in rights {
+        let by_flagged = match right.path.steps.last() {
+            Some(Step::Predefined(name)) => flagged.contains(name),
+            _ => false,
+        };
+        if right.initial || right.is_of_owner() || by_flagged {
             continue;
         }
-        let fits: Vec<&&Right> = covering.iter().filter(|right| right.allows(hold)).collect();
-        let handed = hold.grantable && !fits.iter().any(|right| right.grantable || right.owner);
-        if hold.privilege == OWNER {
-            if covering.iter().any(|right| right.owner) {
+        let fits: Vec<&&Right> = covering.iter().filter(|one| one.allows(right)).collect();
+        let handed = right.grantable && !fits.iter().any(|one| one.grantable || one.owner);
+        if right.privilege == OWNER {
+            if covering.iter().any(|one| one.owner) {
                 continue;
             }
         } else if !fits.is_empty() && !handed {
             continue;
         }
-        let mut name = hold.privilege.clone();
+        let mut name = right.privilege.to_owned();
         if handed {
             name.push_str(" WITH GRANT OPTION");
         }
-        let found = paths.entry(&hold.path).or_default();
+        let found = paths.entry(&right.path).or_default();
         let columns = found.rights.entry(name).or_default();
-        columns.extend(hold.column.as_deref().map(quote_ident));
-        if !hold.grantor.is_empty() {
-            found.grantors.insert(&hold.grantor);
+        columns.extend(right.column.map(quote_ident));
+        if !right.grantor.is_empty() {
+            found.grantors.insert(right.grantor);
         }
     }
     paths
         .into_iter()
         .map(|(path, found)| {
             let excess = Excess {
-                kind: object.kind,
+                class: object.class,
                 rights: show_rights(&found.rights),
                 path: path.clone(),
                 allowed: show_allowed(covering),
@@ -203,18 +151,25 @@ fn show_allowed(covering: &[&Right]) -> String {
 
 /// Names objects, and says how many more there are.
 #[must_use]
-pub fn show_objects(objects: &[&Object]) -> String {
+pub fn show_objects(objects: &[&ObjectFacts]) -> String {
     let mut names: Vec<String> = objects.iter().take(NAMED).map(|o| o.show()).collect();
     if objects.len() > NAMED {
-        let kind = objects.first().map_or(Kind::Table, |object| object.kind);
+        let class = objects
+            .first()
+            .map_or(ObjectClass::Table, |object| object.class);
         let more = objects.len() - NAMED;
         let last = names.pop().unwrap_or_default();
-        names.push(format!("{last} and {more} more {}", kind.words()));
+        names.push(format!("{last} and {more} more {}", class.words()));
     }
     names.join(", ")
 }
 
-fn finding(role: &str, excess: &Excess, objects: &[&Object], grantors: &BTreeSet<&str>) -> Finding {
+fn finding(
+    role: &str,
+    excess: &Excess,
+    objects: &[&ObjectFacts],
+    grantors: &BTreeSet<&str>,
+) -> Finding {
     let expected = match (excess.rights.as_str(), excess.allowed.as_str()) {
         (OWNER, _) => format!("{role} does not own it"),
         (_, "") => format!("no right of {role}"),
@@ -237,7 +192,7 @@ fn finding(role: &str, excess: &Excess, objects: &[&Object], grantors: &BTreeSet
 }
 
 /// What takes the right away, and what allows it.
-fn hint(role: &str, excess: &Excess, first: Option<&Object>) -> String {
+fn hint(role: &str, excess: &Excess, first: Option<&ObjectFacts>) -> String {
     let Some(object) = first else {
         return String::new();
     };
@@ -250,14 +205,14 @@ fn hint(role: &str, excess: &Excess, first: Option<&Object>) -> String {
             quote_ident(role)
         ));
     }
-    match (&excess.path, excess.rights.as_str()) {
-        (Path::Owner(..), OWNER)
-            if object.kind == Kind::Other || excess.path.membership().is_none() =>
+    match (excess.path.steps.last(), excess.rights.as_str()) {
+        (Some(Step::Owner(_)), OWNER)
+            if object.class == ObjectClass::Other || excess.path.membership().is_none() =>
         {
             ways.push(format!("ALTER {} OWNER TO another role", alter(object)));
         }
-        (Path::Owner(..) | Path::Predefined(..), _) => {}
-        _ if object.kind.is_default() => {
+        (Some(Step::Owner(_) | Step::Predefined(_)), _) => {}
+        _ if object.class.is_default() => {
             let place = if object.schema.is_empty() {
                 String::new()
             } else {
@@ -267,7 +222,7 @@ fn hint(role: &str, excess: &Excess, first: Option<&Object>) -> String {
                 "ALTER DEFAULT PRIVILEGES FOR ROLE {}{place} REVOKE {rights} ON {} FROM {}",
                 quote_ident(&object.name),
                 object
-                    .kind
+                    .class
                     .word()
                     .trim_start_matches("default ")
                     .to_uppercase(),
@@ -298,10 +253,10 @@ fn hint(role: &str, excess: &Excess, first: Option<&Object>) -> String {
 }
 
 /// How ALTER names an object.
-fn alter(object: &Object) -> String {
-    match object.kind {
-        Kind::Table => format!("TABLE {}", object.show()),
-        Kind::Other => {
+fn alter(object: &ObjectFacts) -> String {
+    match object.class {
+        ObjectClass::Table => format!("TABLE {}", object.show()),
+        ObjectClass::Other => {
             let rest = object.show();
             let rest = rest.strip_prefix(&object.only_owned).unwrap_or_default();
             let word = object.only_owned.trim_end_matches(" object");

@@ -3,55 +3,38 @@
 use std::collections::BTreeMap;
 
 use super::ceiling::show_objects;
-use super::hold::{Holds, OWNER};
-use super::reach::Roles;
-use super::right::Right;
-use super::world::{Object, World};
 use crate::outcome::Finding;
-use crate::sql::quote_ident;
+use crate::rights::{Actor, Facts, OWNER, ObjectFacts, Right};
+use crate::sql::{Glob, quote_ident};
 
 /// Finds what is missing under the floor, and counts the objects that were looked at.
 #[must_use]
-pub fn compare(
-    world: &World,
-    roles: &Roles,
-    holds: &Holds,
-    role: &str,
-    floor: &[Right],
-) -> (Vec<Finding>, usize) {
+pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Finding>, usize) {
+    let role = &actor.role.name;
     let mut findings = Vec::new();
     let mut looked = 0;
     for right in floor {
-        if right.kind.is_default() {
-            findings.extend(later(world, holds, role, right));
+        if right.class.is_default() {
+            findings.extend(later(facts, actor, right));
             continue;
         }
-        let matching: Vec<(usize, &Object)> = world
+        // What belongs to the server or to an extension must be named.
+        let matching: Vec<&ObjectFacts> = facts
             .objects
             .iter()
-            .enumerate()
-            .filter(|(_, object)| right.covers(object))
-            // What belongs to the server or to an extension must be named.
-            .filter(|(_, object)| {
-                !object.outside
-                    || right.names.iter().any(|name| {
-                        name.is_exact(right.kind.in_schema())
-                            && name.names(&object.schema, &object.name, &object.oid)
-                    })
-            })
+            .filter(|object| right.covers(object))
+            .filter(|object| !object.outside || right.names_exactly(object))
             .collect();
         looked += matching.len();
         for name in &right.names {
-            let any = matching
-                .iter()
-                .any(|(_, object)| name.names(&object.schema, &object.name, &object.oid));
+            let any = matching.iter().any(|object| name.matches(object));
             if !any && right.only_owned.is_none() {
-                let kind = right.kind.words();
+                let class = right.class.words();
                 findings.push(
                     Finding::about(
                         name.text.clone(),
                         format!("something that \"{right}\" of {role} is about"),
-                        format!("none of the {kind} matches"),
+                        format!("none of the {class} matches"),
                     )
                     .hint("look whether the restore lost it, or correct the name in the scenario"),
                 );
@@ -72,9 +55,9 @@ pub fn compare(
             ));
         }
         // Many objects may lack the same.
-        let mut groups: BTreeMap<(String, String), Vec<&Object>> = BTreeMap::new();
-        for (at, object) in matching {
-            if let Some(lack) = lack(world, roles, holds, right, at, object) {
+        let mut groups: BTreeMap<(String, String), Vec<&ObjectFacts>> = BTreeMap::new();
+        for object in matching {
+            if let Some(lack) = lack(facts.major, actor, right, object) {
                 groups.entry(lack).or_default().push(object);
             }
         }
@@ -103,37 +86,34 @@ pub fn compare(
 
 /// What is missing on one object, and what is there instead.
 fn lack(
-    world: &World,
-    roles: &Roles,
-    holds: &Holds,
+    major: u64,
+    actor: &Actor<'_>,
     right: &Right,
-    at: usize,
-    object: &Object,
+    object: &ObjectFacts,
 ) -> Option<(String, String)> {
     if right.owner {
-        let has = holds.has(at, OWNER, None, false);
-        let owner = roles.name(&object.owner);
-        return (!has).then(|| (OWNER.to_owned(), format!("it belongs to {owner}")));
+        let has = actor.has(object, OWNER, None, false);
+        return (!has).then(|| (OWNER.to_owned(), format!("it belongs to {}", object.owner)));
     }
     let mut missing: Vec<String> = Vec::new();
     let mut instead: Vec<String> = Vec::new();
     for privilege in &right.privileges {
         let names: Vec<&str> = match privilege.name.as_str() {
-            "ALL" => object.kind.all(world.major).to_vec(),
+            "ALL" => object.class.all(major).to_vec(),
             name => vec![name],
         };
         for name in names {
             let mut columns: Vec<&str> = Vec::new();
             if privilege.columns.is_empty() {
-                if holds.has(at, name, None, right.grantable) {
+                if actor.has(object, name, None, right.grantable) {
                     continue;
                 }
             } else {
                 columns = privilege
                     .columns
                     .iter()
-                    .map(super::pattern::Glob::text)
-                    .filter(|column| !holds.has(at, name, Some(column), right.grantable))
+                    .map(Glob::text)
+                    .filter(|column| !actor.has(object, name, Some(column), right.grantable))
                     .collect();
                 if columns.is_empty() {
                     continue;
@@ -145,13 +125,14 @@ fn lack(
                 let columns: Vec<String> = columns.iter().map(|c| quote_ident(c)).collect();
                 format!("{name} ({})", columns.join(", "))
             });
-            for hold in holds.on(at).iter().filter(|hold| hold.privilege == name) {
-                let text = match &hold.column {
-                    Some(column) if hold.path.at_once() => {
+            let rights = actor.rights_on(object);
+            for held in rights.iter().filter(|held| held.privilege == name) {
+                let text = match held.column {
+                    Some(column) if held.path.is_at_once() => {
                         format!("{name} only on column {}", quote_ident(column))
                     }
-                    _ if hold.path.at_once() => format!("{name} only without GRANT OPTION"),
-                    _ => format!("{name} only {}", hold.path.describe()),
+                    _ if held.path.is_at_once() => format!("{name} only without GRANT OPTION"),
+                    _ => format!("{name} only {}", held.path.describe()),
                 };
                 if !instead.contains(&text) {
                     instead.push(text);
@@ -176,13 +157,14 @@ fn lack(
 }
 
 /// Rights on what is made later: each schema by itself, what holds in every schema included.
-fn later(world: &World, holds: &Holds, role: &str, right: &Right) -> Vec<Finding> {
+fn later(facts: &Facts, actor: &Actor<'_>, right: &Right) -> Vec<Finding> {
+    let role = &actor.role.name;
     let mut schemas: Vec<String> = Vec::new();
     let mut findings = Vec::new();
     for name in &right.names {
         let before = schemas.len();
         schemas.extend(
-            world
+            facts
                 .schemas
                 .iter()
                 .filter(|s| name.name.matches(s))
@@ -200,12 +182,11 @@ fn later(world: &World, holds: &Holds, role: &str, right: &Right) -> Vec<Finding
         schemas.push(String::new());
     }
     for schema in schemas {
-        let made: Vec<(usize, &Object)> = world
+        let made: Vec<&ObjectFacts> = facts
             .objects
             .iter()
-            .enumerate()
-            .filter(|(_, object)| {
-                object.kind == right.kind
+            .filter(|object| {
+                object.class == right.class
                     && (object.schema.is_empty() || object.schema == schema)
                     && right.by.as_ref().is_none_or(|by| by.matches(&object.name))
             })
@@ -214,13 +195,13 @@ fn later(world: &World, holds: &Holds, role: &str, right: &Right) -> Vec<Finding
             .privileges
             .iter()
             .flat_map(|privilege| match privilege.name.as_str() {
-                "ALL" => right.kind.all(world.major).to_vec(),
+                "ALL" => right.class.all(facts.major).to_vec(),
                 name => vec![name],
             })
             .filter(|name| {
                 !made
                     .iter()
-                    .any(|(at, _)| holds.has(*at, name, None, right.grantable))
+                    .any(|object| actor.has(object, name, None, right.grantable))
             })
             .collect();
         if !names.is_empty() {
@@ -235,7 +216,7 @@ fn later(world: &World, holds: &Holds, role: &str, right: &Right) -> Vec<Finding
             };
             findings.push(
                 Finding::about(
-                    format!("{}{place}{by}", right.kind.word()),
+                    format!("{}{place}{by}", right.class.word()),
                     format!("{} for {role}", names.join(", ")),
                     "no default privileges give it",
                 )

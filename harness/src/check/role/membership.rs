@@ -1,15 +1,13 @@
 //! Whom a role belongs to, and who belongs to it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
 
-use super::pattern::Glob;
-use super::reach::{Oid, Options, Role, Roles, Way};
 use crate::outcome::Finding;
-use crate::sql::quote_ident;
+use crate::rights::{Actor, DATABASE_OWNER, MembershipOptions, RoleFacts, Roles, role_pattern};
+use crate::sql::{Glob, quote_ident};
 
 /// A membership: the name of the other role, or a table with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +16,14 @@ pub struct Membership {
     pub role: Glob,
     /// As the scenario writes it.
     pub text: String,
-    /// WITH ADMIN. Default: false.
-    pub admin: bool,
-    /// WITH INHERIT. Default: true.
-    pub inherit: bool,
-    /// WITH SET. Default: true.
-    pub set: bool,
+    /// WITH ADMIN, by default false; WITH INHERIT and WITH SET, by default true.
+    pub options: MembershipOptions,
 }
 
 /// The table form.
 #[derive(serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Options_ {
+struct MembershipTable {
     /// The other role; `*` and `?` match.
     role: String,
     /// Whether it may be granted on. Default: false.
@@ -41,13 +35,15 @@ struct Options_ {
 }
 
 impl Membership {
-    fn new(given: Options_) -> Result<Self, String> {
+    fn new(given: MembershipTable) -> Result<Self, String> {
         Ok(Self {
-            role: Glob::role(&given.role)?,
+            role: role_pattern(&given.role)?,
             text: given.role,
-            admin: given.admin.unwrap_or(false),
-            inherit: given.inherit.unwrap_or(true),
-            set: given.set.unwrap_or(true),
+            options: MembershipOptions {
+                admin: given.admin.unwrap_or(false),
+                inherit: given.inherit.unwrap_or(true),
+                set: given.set.unwrap_or(true),
+            },
         })
     }
 }
@@ -61,7 +57,7 @@ impl<'de> Deserialize<'de> for Membership {
                 f.write_str("the name of a role, or { role = …, admin = …, inherit = …, set = … }")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Membership, E> {
-                let given = Options_ {
+                let given = MembershipTable {
                     role: text.to_owned(),
                     admin: None,
                     inherit: None,
@@ -70,7 +66,8 @@ impl<'de> Deserialize<'de> for Membership {
                 Membership::new(given).map_err(E::custom)
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Membership, A::Error> {
-                let given = Options_::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let given =
+                    MembershipTable::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Membership::new(given).map_err(de::Error::custom)
             }
         }
@@ -104,62 +101,56 @@ impl JsonSchema for Membership {
     }
 }
 
-/// Says options as GRANT writes them.
-fn show(admin: bool, inherit: bool, set: bool) -> String {
-    let mut text = format!("INHERIT {inherit}, SET {set}");
-    if admin {
-        text.insert_str(0, "ADMIN true, ");
-    }
+/// Writes options as GRANT does.
+fn show(options: MembershipOptions) -> String {
+    let admin = if options.admin { "ADMIN TRUE, " } else { "" };
+    let text = format!("{admin}INHERIT {}, SET {}", options.inherit, options.set);
     text.to_uppercase()
 }
 
-/// Compares direct memberships with exactly those wished.
+/// Compares direct memberships with exactly those wanted.
 #[must_use]
-pub fn compare(roles: &Roles, role: &Role, wanted: &[Membership]) -> Vec<Finding> {
-    let found: Vec<(&Role, Options)> = roles.direct(&role.oid).collect();
+pub fn compare(roles: &Roles, actor: &Actor<'_>, wanted: &[Membership]) -> Vec<Finding> {
+    let role = actor.role;
+    let found: Vec<(&str, MembershipOptions)> = roles.granted_memberships(&role.name).collect();
     let object = format!("role {}", role.name);
     let mut findings = Vec::new();
     for (other, options) in &found {
-        let Some(wish) = wanted.iter().find(|wish| wish.role.matches(&other.name)) else {
+        let (to, from) = (quote_ident(other), quote_ident(&role.name));
+        let Some(wish) = wanted.iter().find(|wish| wish.role.matches(other)) else {
             findings.push(
                 Finding::about(
                     &object,
-                    format!("no member of {}", other.name),
-                    format!(
-                        "it is one, with {}",
-                        show(options.admin, options.inherit, options.set)
-                    ),
+                    format!("no member of {other}"),
+                    format!("it is one, with {}", show(*options)),
                 )
                 .hint(format!(
-                    "REVOKE {} FROM {}; where it is meant, add it to `member-of`",
-                    quote_ident(&other.name),
-                    quote_ident(&role.name)
+                    "REVOKE {to} FROM {from}; where it is meant, add it to `member-of`"
                 )),
             );
             continue;
         };
-        if (wish.admin, wish.inherit, wish.set) != (options.admin, options.inherit, options.set) {
-            findings.push(Finding::about(
-                &object,
-                format!("member of {} with {}", other.name, show(wish.admin, wish.inherit, wish.set)),
-                format!("with {}", show(options.admin, options.inherit, options.set)),
-            ).hint(format!(
-                "GRANT {} TO {} WITH ADMIN {}, INHERIT {}, SET {}; a membership granted twice has the wider of both",
-                quote_ident(&other.name), quote_ident(&role.name), wish.admin, wish.inherit, wish.set
-            )));
+        if wish.options != *options {
+            let MembershipOptions {
+                admin,
+                inherit,
+                set,
+            } = wish.options;
+            findings.push(
+                Finding::about(
+                    &object,
+                    format!("member of {other} with {}", show(wish.options)),
+                    format!("with {}", show(*options)),
+                )
+                .hint(format!(
+                    "GRANT {to} TO {from} WITH ADMIN {admin}, INHERIT {inherit}, SET {set}; a membership granted twice has the wider of both"
+                )),
+            );
         }
     }
-    let others: Vec<&Role> = roles
-        .all
-        .values()
-        .filter(|other| other.oid != role.oid)
-        .collect();
-    let ways = roles.reach(&role.oid);
     for wish in wanted {
-        let matching: Vec<&&Role> = others
-            .iter()
-            .filter(|other| wish.role.matches(&other.name))
-            .collect();
+        let names = roles.all.keys().filter(|name| **name != role.name);
+        let matching: Vec<&String> = names.filter(|name| wish.role.matches(name)).collect();
         if matching.is_empty() {
             findings.push(
                 Finding::about(
@@ -171,14 +162,14 @@ pub fn compare(roles: &Roles, role: &Role, wanted: &[Membership]) -> Vec<Finding
             );
         }
         for other in matching {
-            if !found.iter().any(|(one, _)| one.oid == other.oid) {
-                let actual = match ways.get(&other.oid) {
-                    Some(way) => format!("only by another way: {}", way.describe()),
+            if !found.iter().any(|(one, _)| one == other) {
+                let actual = match actor.paths.get(other.as_str()) {
+                    Some(path) => format!("only by another way: {}", path.describe()),
                     None => "it is not".to_owned(),
                 };
                 findings.push(
-                    Finding::about(&object, format!("member of {}", other.name), actual)
-                        .hint(format!("GRANT {} TO {}; PostgreSQL before 16 does not understand memberships dumped by 16 and later", quote_ident(&other.name), quote_ident(&role.name))),
+                    Finding::about(&object, format!("member of {other}"), actual)
+                        .hint(format!("GRANT {} TO {}; PostgreSQL before 16 does not understand memberships dumped by 16 and later", quote_ident(other), quote_ident(&role.name))),
                 );
             }
         }
@@ -198,21 +189,20 @@ pub struct Above {
     pub superuser: Option<String>,
 }
 
-/// Finds superusers and predefined roles that a role reaches by any way.
+/// Finds superusers and predefined roles that a role reaches by any path.
 #[must_use]
-pub fn above(roles: &Roles, role: &Role, ways: &BTreeMap<Oid, Way>, named: &[&Glob]) -> Above {
+pub fn above(roles: &Roles, actor: &Actor<'_>, named: &[&Glob]) -> Above {
     let mut above = Above::default();
-    for (oid, way) in ways {
-        let Some(other) = roles.all.get(oid).filter(|other| other.oid != role.oid) else {
+    for (name, path) in &actor.paths {
+        let Some(other) = roles.all.get(*name).filter(|other| *other != actor.role) else {
             continue;
         };
-        let own = other.name == "pg_database_owner";
-        // What one role of the server brings with it needs no second word.
-        let within = way
-            .names()
+        // What one role of the server brings with it needs no second finding.
+        let within = path
+            .roles()
             .filter(|name| *name != other.name)
-            .any(|name| roles.named(name).is_some_and(|role| role.predefined));
-        if own || within || !(other.superuser || other.predefined) {
+            .any(|name| roles.all.get(name).is_some_and(RoleFacts::is_predefined));
+        if other.name == DATABASE_OWNER || within || !(other.superuser || other.is_predefined()) {
             continue;
         }
         if named.iter().any(|glob| glob.matches(&other.name)) {
@@ -229,36 +219,32 @@ pub fn above(roles: &Roles, role: &Role, ways: &BTreeMap<Oid, Way>, named: &[&Gl
         above.flagged.push(other.name.clone());
         above.findings.push(
             Finding::about(
-                format!("role {}", role.name),
+                format!("role {}", actor.role.name),
                 format!("no way to {what}"),
-                way.describe(),
+                path.describe(),
             )
             .hint(format!(
                 "REVOKE {} FROM {}; where it is meant, add it to `member-of`, or to `reaches` where another role leads to it",
-                quote_ident(way.first().unwrap_or(&other.name)),
-                quote_ident(&role.name)
+                quote_ident(path.membership().unwrap_or(&other.name)),
+                quote_ident(&actor.role.name)
             )),
         );
     }
     above
 }
 
-/// Compares who may be the role with exactly those wished. Superusers need no membership.
+/// Compares who may be the role with exactly those wanted. Superusers need no membership.
 #[must_use]
-pub fn members(roles: &Roles, role: &Role, wanted: &[Membership]) -> Vec<Finding> {
-    let found = roles.members(&role.oid);
+pub fn members(roles: &Roles, role: &RoleFacts, wanted: &[Membership]) -> Vec<Finding> {
+    let found = roles.members(&role.name);
     let object = format!("role {}", role.name);
     let mut findings = Vec::new();
-    for (oid, way) in &found {
-        let name = roles.name(oid);
-        let options = roles.member_of.get(oid).and_then(|of| of.get(&role.oid));
+    for (name, between) in &found {
+        let mut direct = roles.memberships(name).filter(|(of, _)| *of == role.name);
         let Some(wish) = wanted.iter().find(|wish| wish.role.matches(name)) else {
-            let by = match way.get(1) {
-                Some(_) => format!(
-                    "it is one by membership in {}",
-                    way.get(1..).unwrap_or_default().join(" → ")
-                ),
-                None => "it is one".to_owned(),
+            let by = match between.get(1..) {
+                Some([]) | None => "it is one".to_owned(),
+                Some(others) => format!("it is one by membership in {}", others.join(" → ")),
             };
             findings.push(
                 Finding::about(&object, format!("{name} is no member"), by)
@@ -266,21 +252,18 @@ pub fn members(roles: &Roles, role: &Role, wanted: &[Membership]) -> Vec<Finding
             );
             continue;
         };
-        if let Some(options) = options
-            && (wish.admin, wish.inherit, wish.set) != (options.admin, options.inherit, options.set)
+        if let Some((_, options)) = direct.next()
+            && wish.options != options
         {
             findings.push(Finding::about(
                 &object,
-                format!(
-                    "{name} is a member with {}",
-                    show(wish.admin, wish.inherit, wish.set)
-                ),
-                format!("with {}", show(options.admin, options.inherit, options.set)),
+                format!("{name} is a member with {}", show(wish.options)),
+                format!("with {}", show(options)),
             ));
         }
     }
     for wish in wanted {
-        if !found.keys().any(|oid| wish.role.matches(roles.name(oid))) {
+        if !found.keys().any(|name| wish.role.matches(name)) {
             let mut all = roles.all.values();
             let above = all.any(|role| role.superuser && wish.role.matches(&role.name));
             findings.push(Finding::about(

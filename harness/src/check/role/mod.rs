@@ -1,9 +1,6 @@
 //! `role`: roles have exactly the rights that they should have: no less and no more.
 //!
-//! - `right` and `pattern` are what a scenario writes
-//! - `reach` is which roles a role acts as and can become
-//! - `world` is what there is, and every right given on it
-//! - `hold` is what one role has of it, `floor` and `ceiling` what it lacks and what is beyond
+//! - `floor` and `ceiling` are what it lacks and what is beyond, by [`rights`](crate::rights)
 //! - `attribute` and `membership` are what it is and whom it belongs to
 //! - `attempt` tries as the role itself
 
@@ -11,12 +8,7 @@ mod attempt;
 mod attribute;
 pub mod ceiling;
 mod floor;
-pub mod hold;
 pub mod membership;
-pub mod pattern;
-pub mod reach;
-pub mod right;
-pub mod world;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,16 +20,13 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess};
 
 pub use self::attribute::Attributes;
-use self::hold::Holds;
 pub use self::membership::Membership;
-pub use self::pattern::Glob;
-use self::reach::{Oid, Role as Known, Roles};
-pub use self::right::{Kind, Right};
-use self::world::World;
-use crate::check::privilege::{conclude, major_version, one_statement, show_findings};
+use crate::check::privilege::{conclude, one_statement, show_findings};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
+use crate::rights::{self, Actor, Facts, Named, Right, RoleFacts, Roles, role_pattern};
+use crate::sql::Glob;
 
 /// Roles have exactly the rights that they should have: no less (the floor), no more (the ceiling).
 ///
@@ -222,7 +211,7 @@ impl Parameters for Role {
             .map(|name| ("role", name))
             .chain(self.roles.iter().map(|name| ("roles", name)))
         {
-            match Glob::role(name) {
+            match role_pattern(name) {
                 Err(message) => complaints.push(Complaint::about(key, message)),
                 Ok(glob) if key == "role" && glob.exact().is_none() => complaints.push(
                     Complaint::about("role", "`role` names one role")
@@ -232,7 +221,7 @@ impl Parameters for Role {
             }
         }
         for name in &self.reaches {
-            if let Err(message) = Glob::role(name) {
+            if let Err(message) = role_pattern(name) {
                 complaints.push(Complaint::about("reaches", message));
             }
         }
@@ -288,44 +277,40 @@ impl Check for Role {
 
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
-        let major = major_version(&mut session).await?;
-        let roles = Roles::read(&mut session, major).await?;
+        let roles = Roles::read(&mut session).await?;
         let (found, mut findings) = self.found(&roles);
         if let Some(wanted) = &self.database_settings {
             findings.extend(attribute::settings(&mut session, None, wanted).await?);
         }
         let mut floor = self.floor.clone().unwrap_or_default();
-        world::resolve_functions(&mut session, &mut floor).await?;
+        rights::resolve_functions(&mut session, &mut floor).await?;
         let mut ceiling = match &self.ceiling {
             Some(Ceiling::Rights(rights)) => rights.clone(),
             Some(Ceiling::Any) | None => Vec::new(),
         };
-        world::resolve_functions(&mut session, &mut ceiling).await?;
-        let rights: Vec<&Right> = floor.iter().chain(&ceiling).collect();
-        let world = if self.looks_at_rights() {
-            let mut grantees: Vec<Oid> = found
-                .iter()
-                .flat_map(|role| roles.reach(&role.oid).into_keys())
-                .collect();
-            grantees.sort();
-            grantees.dedup();
-            Some(World::read(&mut session, major, &grantees, &rights).await?)
+        rights::resolve_functions(&mut session, &mut ceiling).await?;
+        let allowed: Vec<&Right> = floor.iter().chain(&ceiling).collect();
+        let actors: Vec<Actor<'_>> = found.iter().map(|role| Actor::new(&roles, role)).collect();
+        let facts = if self.looks_at_rights() {
+            let named: Vec<Named> = allowed.iter().flat_map(|right| right.named()).collect();
+            Some(Facts::read(&mut session, &roles, &actors, &named).await?)
         } else {
             None
         };
         let scene = Scene {
             restored,
             roles: &roles,
-            world: world.as_ref(),
+            facts: facts.as_ref(),
             floor: &floor,
-            allowed: &rights,
+            allowed: &allowed,
         };
         let mut entries = Vec::new();
-        for role in &found {
+        for actor in actors {
             let began = Instant::now();
-            let (found, actual) = self.one(&scene, &mut session, role).await?;
+            let object = format!("role {}", actor.role.name);
+            let (found, actual) = self.one(&scene, &mut session, actor).await?;
             entries.push(Entry {
-                object: format!("role {}", role.name),
+                object,
                 expected: self.expectation(),
                 actual,
                 findings: found,
@@ -353,7 +338,7 @@ impl Check for Role {
 struct Scene<'a> {
     restored: &'a Restored<'a>,
     roles: &'a Roles,
-    world: Option<&'a World>,
+    facts: Option<&'a Facts>,
     floor: &'a [Right],
     allowed: &'a [&'a Right],
 }
@@ -398,21 +383,17 @@ impl Role {
     }
 
     /// The roles that the check names, and a finding for each name that is not there.
-    fn found<'a>(&self, roles: &'a Roles) -> (Vec<&'a Known>, Vec<Finding>) {
-        let mut found: Vec<&Known> = Vec::new();
+    fn found<'a>(&self, roles: &'a Roles) -> (Vec<&'a RoleFacts>, Vec<Finding>) {
+        let mut found: Vec<&RoleFacts> = Vec::new();
         let mut findings = Vec::new();
         for name in self.names() {
-            let Ok(glob) = Glob::role(name) else {
+            let Ok(glob) = role_pattern(name) else {
                 continue;
             };
-            let mut matching: Vec<&Known> = roles
-                .all
-                .values()
-                .filter(|role| {
-                    glob.matches(&role.name) && (glob.exact().is_some() || !role.predefined)
-                })
-                .collect();
-            matching.sort_by(|one, other| one.name.cmp(&other.name));
+            let meant = |role: &&RoleFacts| {
+                glob.matches(&role.name) && (glob.exact().is_some() || !role.is_predefined())
+            };
+            let matching: Vec<&RoleFacts> = roles.all.values().filter(meant).collect();
             if matching.is_empty() {
                 findings.push(
                     Finding::about(format!("role {name}"), "a role", "there is none")
@@ -420,7 +401,7 @@ impl Role {
                 );
             }
             for role in matching {
-                if !found.iter().any(|known| known.oid == role.oid) {
+                if !found.contains(&role) {
                     found.push(role);
                 }
             }
@@ -433,27 +414,25 @@ impl Role {
         &self,
         scene: &Scene<'_>,
         session: &mut Session,
-        role: &Known,
+        mut actor: Actor<'_>,
     ) -> Result<(Vec<Finding>, String), CouldNotLook> {
-        let roles = scene.roles;
+        let (roles, role) = (scene.roles, actor.role);
         let attributes = self.attributes.clone().unwrap_or_default();
-        let facts = attributes.read(session, &role.oid).await?;
+        let facts = attributes.read(session, &role.name).await?;
         let mut findings = attributes.compare(&role.name, &facts);
         if let Some(wanted) = &self.member_of {
-            findings.extend(membership::compare(roles, role, wanted));
+            findings.extend(membership::compare(roles, &actor, wanted));
         }
         if let Some(wanted) = &self.members {
             findings.extend(membership::members(roles, role, wanted));
         }
         if let Some(wanted) = &self.settings {
-            findings
-                .extend(attribute::settings(session, Some((&role.name, &role.oid)), wanted).await?);
+            findings.extend(attribute::settings(session, Some(&role.name), wanted).await?);
         }
-        let mut ways = roles.reach(&role.oid);
         let reaches: Vec<Glob> = self
             .reaches
             .iter()
-            .filter_map(|name| Glob::role(name).ok())
+            .filter_map(|name| role_pattern(name).ok())
             .collect();
         let named: Vec<&Glob> = self
             .member_of
@@ -462,23 +441,17 @@ impl Role {
             .map(|member| &member.role)
             .chain(&reaches)
             .collect();
-        let above = membership::above(roles, role, &ways, &named);
+        let above = membership::above(roles, &actor, &named);
         findings.extend(above.findings);
         // What a superuser has, and what leads through it, is said by that one finding.
-        ways.retain(|oid, way| {
-            let superuser = |name: &str| roles.named(name).is_some_and(|role| role.superuser);
-            *oid == role.oid || !way.names().any(superuser)
-        });
+        actor.without(|name| roles.is_superuser(name));
         let mut unclear = Vec::new();
         let mut actual = Vec::new();
-        let holds = scene
-            .world
-            .map(|world| (world, Holds::gather(world, roles, role, ways)));
-        if let Some((world, holds)) = &holds {
-            let (missing, looked) = floor::compare(world, roles, holds, &role.name, scene.floor);
+        if let Some(facts) = scene.facts {
+            let (missing, compared) = floor::compare(facts, &actor, scene.floor);
             findings.extend(missing);
             if self.floor.is_some() {
-                actual.push(format!("the floor on {looked} objects"));
+                actual.push(format!("the floor on {compared} objects"));
             }
             if self.ceiling == Some(Ceiling::Any) {
             } else if role.superuser {
@@ -488,21 +461,15 @@ impl Role {
                     "it may become superuser {superuser}, and has no ceiling"
                 ));
             } else {
-                findings.extend(ceiling::compare(
-                    world,
-                    holds,
-                    &role.name,
-                    scene.allowed,
-                    &above.flagged,
-                ));
-                actual.push(format!("the ceiling on {} objects", world.objects.len()));
+                let objects = &facts.objects;
+                let beyond = ceiling::compare(objects, &actor, scene.allowed, &above.flagged);
+                findings.extend(beyond);
+                actual.push(format!("the ceiling on {} objects", objects.len()));
             }
         }
         if self.alone() {
             let given = (self.may.as_slice(), self.refused.as_slice(), self.attempts);
-            let known = holds
-                .as_ref()
-                .map(|(world, holds)| (*world, holds, scene.floor));
+            let known = scene.facts.map(|facts| (facts, &actor, scene.floor));
             let tried = attempt::run(scene.restored, session, &role.name, given, known).await?;
             findings.extend(tried.findings);
             unclear.extend(tried.unclear);

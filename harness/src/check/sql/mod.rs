@@ -10,10 +10,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::value::{Row, Tolerance, Value};
-use crate::check::privilege::{RoleFacts, says_nothing};
+use crate::check::privilege::says_nothing;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::{Answer, DatabaseError};
 use crate::outcome::Finding;
+use crate::rights::RoleFacts;
 use crate::sql::quote_ident;
 use crate::units::show_count;
 

@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::role::Glob;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::rights::identifier_pattern;
 use crate::sql::QualifiedName;
 
 /// No tenant reads or writes what belongs to another: tried pairwise, as the real roles.
@@ -138,7 +138,7 @@ impl Tenant {
     fn of_schemas(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         for name in &self.schemas {
-            if let Err(message) = Glob::ident(name) {
+            if let Err(message) = identifier_pattern(name) {
                 complaints.push(Complaint::about("schemas", message));
             }
         }

@@ -4,20 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::Tenant;
-use crate::check::privilege::{conclude, could_not_try, major_version, show_findings};
-use crate::check::role::hold::Holds;
-use crate::check::role::reach::{Oid, Role, Roles, Way};
-use crate::check::role::world::World;
-use crate::check::role::{Glob, Kind, ceiling, membership};
+use crate::check::privilege::{conclude, could_not_try, show_findings};
+use crate::check::role::{ceiling, membership};
 use crate::check::{CouldNotLook, Entry, Observation, Restored};
 use crate::database::{Attempt, Session};
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, quote_ident};
+use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, identifier_pattern};
+use crate::sql::{Glob, QualifiedName, quote_ident};
 
 /// A schema and the role that is its tenant's.
 struct Own<'a> {
     schema: String,
-    role: &'a Role,
+    actor: Actor<'a>,
 }
 
 /// A table of some tenant.
@@ -69,8 +67,7 @@ SELECT DISTINCT deep.view, n.nspname
 /// When it could not look, or nothing was there to look at.
 pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
     let mut session = restored.session().await?;
-    let major = major_version(&mut session).await?;
-    let roles = Roles::read(&mut session, major).await?;
+    let roles = Roles::read(&mut session).await?;
     let (names, mut findings) = schemas(check, &mut session).await?;
     let mut owns: Vec<Own<'_>> = Vec::new();
     for schema in &names {
@@ -81,8 +78,8 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
             );
             continue;
         };
-        match roles.named(&name) {
-            Some(role) => owns.push(Own { schema: schema.clone(), role }),
+        match roles.all.get(&name) {
+            Some(role) => owns.push(Own { schema: schema.clone(), actor: Actor::new(&roles, role) }),
             None => findings.push(
                 Finding::about(format!("role {name}"), format!("the role of schema {schema}"), "there is none")
                     .hint("pg_dump holds no roles: look whether the backup has those of pg_dumpall --globals-only"),
@@ -95,12 +92,8 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
                 .hint("look whether the restore lost the other schemas"),
         );
     }
-    let grantees: BTreeSet<Oid> = owns
-        .iter()
-        .flat_map(|own| roles.reach(&own.role.oid).into_keys())
-        .collect();
-    let grantees: Vec<Oid> = grantees.into_iter().collect();
-    let world = World::read(&mut session, major, &grantees, &[]).await?;
+    let actors: Vec<Actor<'_>> = owns.iter().map(|own| own.actor.clone()).collect();
+    let facts = Facts::read(&mut session, &roles, &actors, &[]).await?;
     let views = views(&mut session).await?;
     let tables = tables(&mut session, &names).await?;
     let mut entries = Vec::new();
@@ -109,8 +102,8 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
         let began = Instant::now();
         let mut found = Vec::new();
         let mut unclear = Vec::new();
-        found.extend(rights(&roles, &world, own, &owns, &names));
-        found.extend(peeks(check, &roles, &world, own, &names, &views));
+        found.extend(rights(&roles, &facts, own, &owns, &names));
+        found.extend(peeks(check, &facts, own, &names, &views));
         let statements = tries(
             check,
             restored,
@@ -128,7 +121,7 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
         let found = conclude(found, unclear).unwrap_or_default();
         entries.push(Entry {
             object: own.schema.clone(),
-            expected: format!("{} has its own schema and no other", own.role.name),
+            expected: format!("{} has its own schema and no other", own.actor.role.name),
             actual: if found.is_empty() {
                 format!(
                     "no right on {} other schemas, {statements} statements refused",
@@ -175,7 +168,7 @@ async fn schemas(
     let mut names: Vec<String> = Vec::new();
     let mut findings = Vec::new();
     for pattern in &check.schemas {
-        let glob = Glob::ident(pattern).map_err(CouldNotLook::because)?;
+        let glob = identifier_pattern(pattern).map_err(CouldNotLook::because)?;
         let matching: Vec<&String> = all.iter().filter(|name| glob.matches(name)).collect();
         if matching.is_empty() {
             findings.push(
@@ -208,66 +201,49 @@ fn role_of(check: &Tenant, schema: &str) -> Option<String> {
 /// Rights of one tenant's role on everything of the others.
 fn rights(
     roles: &Roles,
-    world: &World,
+    facts: &Facts,
     own: &Own<'_>,
     owns: &[Own<'_>],
     names: &[String],
 ) -> Vec<Finding> {
-    let role = own.role;
-    if role.superuser {
+    let mut actor = own.actor.clone();
+    let (role, object) = (&actor.role.name, format!("role {}", actor.role.name));
+    if actor.role.superuser {
         return vec![
-            Finding::about(
-                format!("role {}", role.name),
-                "a role that rules hold for",
-                "it is superuser",
-            )
-            .hint(format!(
-                "ALTER ROLE {} NOSUPERUSER",
-                quote_ident(&role.name)
-            )),
+            Finding::about(object, "a role that rules hold for", "it is superuser")
+                .hint(format!("ALTER ROLE {} NOSUPERUSER", quote_ident(role))),
         ];
     }
-    let mut ways = roles.reach(&role.oid);
-    let above = membership::above(roles, role, &ways, &[]);
+    let above = membership::above(roles, &actor, &[]);
     let mut findings: Vec<Finding> = above.findings.into_iter().map(without_offer).collect();
     let mut flagged = above.flagged;
-    for other in owns.iter().filter(|other| other.role.oid != role.oid) {
-        if let Some(way) = ways.get(&other.role.oid) {
+    let others = || owns.iter().map(|other| (other, &other.actor.role.name));
+    for (_, other) in others().filter(|(_, other)| *other != role) {
+        if let Some(path) = actor.paths.get(other.as_str()) {
             findings.push(
-                Finding::about(
-                    format!("role {}", role.name),
-                    format!("no way to {}", other.role.name),
-                    way.describe(),
-                )
-                .hint(format!(
-                    "REVOKE {} FROM {}",
-                    quote_ident(way.first().unwrap_or_default()),
-                    quote_ident(&role.name)
-                )),
+                Finding::about(&object, format!("no way to {other}"), path.describe()).hint(
+                    format!(
+                        "REVOKE {} FROM {}",
+                        quote_ident(path.membership().unwrap_or_default()),
+                        quote_ident(role)
+                    ),
+                ),
             );
-            flagged.push(other.role.name.clone());
+            flagged.push(other.clone());
         }
     }
-    let shared = owns
-        .iter()
-        .filter(|other| other.schema != own.schema && other.role.oid == role.oid);
-    findings.extend(shared.map(|other| {
+    let shared = others().filter(|(other, name)| other.schema != own.schema && *name == role);
+    findings.extend(shared.map(|(other, _)| {
         Finding::about(
-            format!("role {}", role.name),
+            &object,
             "a role for each tenant",
             format!("it is the role of {} too", other.schema),
         )
     }));
-    ways.retain(|oid, way| {
-        *oid == role.oid
-            || !way
-                .names()
-                .any(|name| flagged.iter().any(|one| one == name))
-    });
+    actor.without(|name| flagged.iter().any(|one| one == name));
     for other in names.iter().filter(|name| **name != own.schema) {
-        let part = of_schema(world, other);
-        let holds = Holds::gather(&part, roles, role, ways.clone());
-        let found = ceiling::compare(&part, &holds, &role.name, &[], &flagged);
+        let objects = of_schema(facts, other);
+        let found = ceiling::compare(&objects, &actor, &[], &flagged);
         findings.extend(found.into_iter().map(without_offer));
     }
     findings.dedup();
@@ -285,43 +261,24 @@ fn without_offer(mut finding: Finding) -> Finding {
 }
 
 /// What belongs to one schema, and what is by default in every schema.
-fn of_schema(world: &World, schema: &str) -> World {
-    let mut part = World {
-        major: world.major,
-        ..World::default()
+fn of_schema(facts: &Facts, schema: &str) -> Vec<ObjectFacts> {
+    let inside = |object: &&ObjectFacts| match object.class {
+        ObjectClass::Schema => object.name == schema,
+        class if class.is_default() => object.schema.is_empty() || object.schema == schema,
+        _ => object.schema == schema,
     };
-    let mut places = BTreeMap::new();
-    for (at, object) in world.objects.iter().enumerate() {
-        let inside = match object.kind {
-            Kind::Schema => object.name == schema,
-            kind if kind.is_default() => object.schema.is_empty() || object.schema == schema,
-            _ => object.schema == schema,
-        };
-        if inside {
-            places.insert(at, part.objects.len());
-            part.objects.push(object.clone());
-        }
-    }
-    for grant in &world.grants {
-        let Some((place, object)) = places
-            .get(&grant.object)
-            .and_then(|place| Some((*place, part.objects.get(*place)?)))
-        else {
-            continue;
-        };
+    let mut objects: Vec<ObjectFacts> = facts.objects.iter().filter(inside).cloned().collect();
+    for object in &mut objects {
         // Functions and types are closed by their schema.
-        if grant.by_default && matches!(object.kind, Kind::Function | Kind::Type) {
-            continue;
+        if matches!(object.class, ObjectClass::Function | ObjectClass::Type) {
+            object.grants.retain(|grant| !grant.by_default);
         }
-        let mut grant = grant.clone();
-        grant.object = place;
-        part.grants.push(grant);
     }
-    part
+    objects
 }
 
-async fn views(session: &mut Session) -> Result<BTreeMap<Oid, BTreeSet<String>>, CouldNotLook> {
-    let mut views: BTreeMap<Oid, BTreeSet<String>> = BTreeMap::new();
+async fn views(session: &mut Session) -> Result<BTreeMap<String, BTreeSet<String>>, CouldNotLook> {
+    let mut views: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in session.rows(VIEWS).await? {
         if let [Some(view), Some(schema)] = row.as_slice() {
             views
@@ -336,27 +293,24 @@ async fn views(session: &mut Session) -> Result<BTreeMap<Oid, BTreeSet<String>>,
 /// Views by which a tenant looks into another's schema.
 fn peeks(
     check: &Tenant,
-    roles: &Roles,
-    world: &World,
+    facts: &Facts,
     own: &Own<'_>,
     names: &[String],
-    views: &BTreeMap<Oid, BTreeSet<String>>,
+    views: &BTreeMap<String, BTreeSet<String>>,
 ) -> Vec<Finding> {
-    let ways: BTreeMap<Oid, Way> = roles.reach(&own.role.oid);
-    let holds = Holds::gather(world, roles, own.role, ways);
     let shared: Vec<(Glob, Glob)> = check
         .shared_views
         .iter()
         .filter_map(|view| {
             let name = QualifiedName::parse(view).ok()?;
-            Some((Glob::raw(&name.schema), Glob::raw(&name.name)))
+            Some((Glob::new(&name.schema), Glob::new(&name.name)))
         })
         .collect();
     let mut findings = Vec::new();
-    for (at, object) in world.objects.iter().enumerate() {
+    for object in &facts.objects {
         let Some(read) = views
-            .get(&object.oid)
-            .filter(|_| object.kind == Kind::Table && !object.outside)
+            .get(&object.id)
+            .filter(|_| object.class == ObjectClass::Table && !object.outside)
         else {
             continue;
         };
@@ -368,7 +322,8 @@ fn peeks(
         let allowed = shared
             .iter()
             .any(|(schema, name)| schema.matches(&object.schema) && name.matches(&object.name));
-        let Some(hold) = holds.on(at).iter().find(|hold| hold.privilege == "SELECT") else {
+        let rights = own.actor.rights_on(object);
+        let Some(select) = rights.iter().find(|held| held.privilege == "SELECT") else {
             continue;
         };
         if others.is_empty() || allowed {
@@ -377,11 +332,11 @@ fn peeks(
         findings.push(
             Finding::about(
                 object.show(),
-                format!("no view of {} into another's schema", own.role.name),
+                format!("no view of {} into another's schema", own.actor.role.name),
                 format!(
                     "it reads {} with the rights of its owner, and SELECT is {}",
                     others.join(", "),
-                    hold.path.describe()
+                    select.path.describe()
                 ),
             )
             .hint("where it shows each tenant only its own, name it in `shared-views`"),
@@ -423,7 +378,7 @@ async fn tries(
     findings: &mut Vec<Finding>,
     unclear: &mut Vec<CouldNotLook>,
 ) -> Result<usize, CouldNotLook> {
-    let role = &own.role.name;
+    let role = &own.actor.role.name;
     let mut acting = match restored.session_as(role, &[]).await {
         Ok(acting) => acting,
         Err(error) if error.denied() => {

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::Seen;
 use super::contents::Column;
-use crate::check::privilege::{RoleFacts, says_nothing};
+use crate::check::privilege::says_nothing;
 use crate::check::{Complaint, CouldNotLook, Restored};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::rights::RoleFacts;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::Percent;
 

@@ -211,6 +211,31 @@ async fn append_only() {
         )
         .await;
 
+        plur.passes(roles(
+            "ADMIN OPTION of a role that it is a member of, and neither inherits nor can become",
+            "CREATE ROLE lead; GRANT plur_owner TO lead WITH ADMIN TRUE; GRANT lead TO plur_app WITH INHERIT FALSE, SET FALSE",
+            "DROP ROLE lead",
+        ))
+        .await;
+        plur.fails(
+            roles(
+                "ADMIN OPTION that it inherits",
+                "CREATE ROLE lead; GRANT plur_owner TO lead WITH ADMIN TRUE, INHERIT FALSE; GRANT lead TO plur_app WITH SET FALSE",
+                "DROP ROLE lead",
+            ),
+            &["it can become plur_owner"],
+        )
+        .await;
+        plur.fails(
+            roles(
+                "the rights of a superuser that it cannot become",
+                "GRANT plur_admin TO plur_auditor WITH INHERIT TRUE, SET FALSE",
+                "REVOKE plur_admin FROM plur_auditor",
+            ),
+            &["role plur_auditor", "it has the rights of plur_admin, which is superuser"],
+        )
+        .await;
+
         // Triggers.
         plur.fails(
             case("A02 a trigger is off on one partition", "ALTER TABLE plur.audit_events_2025_09 DISABLE TRIGGER audit_events_refuse_change"),

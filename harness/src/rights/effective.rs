@@ -1,0 +1,163 @@
+//! What a role may do with an object: every right, with the path by which it has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::class::ObjectClass;
+use super::facts::{Facts, ObjectFacts, RoleFacts, Roles};
+use super::path::{AccessPath, Step};
+
+/// Owning, as if it were one more right.
+pub const OWNER: &str = "OWNER";
+
+/// One right that a role has on an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRight<'a> {
+    /// In capitals; [`OWNER`] for owning.
+    pub privilege: &'a str,
+    /// The column, where it is on one.
+    pub column: Option<&'a str>,
+    /// How the role comes to it; the last step says by what.
+    pub path: AccessPath,
+    /// Whether it may be granted on.
+    pub grantable: bool,
+    /// Whether the server or an extension gave it.
+    pub initial: bool,
+    /// Who gave it; empty where nobody did.
+    pub grantor: &'a str,
+}
+
+impl HeldRight<'_> {
+    /// Whether it is a part of owning: an entry of the owner's own in the access list.
+    #[must_use]
+    pub fn is_of_owner(&self) -> bool {
+        self.privilege != OWNER && matches!(self.path.steps.last(), Some(Step::Owner(_)))
+    }
+}
+
+/// What members of the server's own roles have: the role, the class of objects, the rights.
+const PREDEFINED: &[(&str, ObjectClass, &[&str])] = &[
+    ("pg_read_all_data", ObjectClass::Table, &["SELECT"]),
+    ("pg_read_all_data", ObjectClass::Sequence, &["SELECT"]),
+    ("pg_read_all_data", ObjectClass::Schema, &["USAGE"]),
+    (
+        "pg_write_all_data",
+        ObjectClass::Table,
+        &["INSERT", "UPDATE", "DELETE"],
+    ),
+    ("pg_write_all_data", ObjectClass::Sequence, &["UPDATE"]),
+    ("pg_write_all_data", ObjectClass::Schema, &["USAGE"]),
+    ("pg_maintain", ObjectClass::Table, &["MAINTAIN"]),
+];
+
+/// A role with all roles whose rights it has or can get.
+#[derive(Debug, Clone)]
+pub struct Actor<'a> {
+    /// The role.
+    pub role: &'a RoleFacts,
+    /// Those roles, itself included, each with its path.
+    pub paths: BTreeMap<&'a str, AccessPath>,
+    /// Those of them that it can become, itself included; of the others it only inherits.
+    pub becomes: BTreeSet<&'a str>,
+}
+
+impl<'a> Actor<'a> {
+    /// Finds the roles that a role acts as and can become.
+    #[must_use]
+    pub fn new(roles: &'a Roles, role: &'a RoleFacts) -> Self {
+        let (paths, becomes) = roles.search(&role.name);
+        Self {
+            role,
+            paths,
+            becomes,
+        }
+    }
+
+    /// Leaves out paths that lead to or through any of these roles, but not the role itself.
+    pub fn without(&mut self, left_out: impl Fn(&str) -> bool) {
+        self.paths.retain(|_, path| !path.roles().any(&left_out));
+    }
+
+    /// Every right on an object, of a superuser too only what it is granted or owns; one that several
+    /// grants give, as often.
+    #[must_use]
+    pub fn rights_on<'o>(&self, object: &'o ObjectFacts) -> Vec<HeldRight<'o>> {
+        let held = |privilege, path| HeldRight {
+            privilege,
+            column: None,
+            path,
+            grantable: false,
+            initial: object.outside,
+            grantor: "",
+        };
+        let mut rights = Vec::new();
+        rights.extend(self.owning(object).map(|path| HeldRight {
+            initial: object.outside && !object.moved,
+            ..held(OWNER, path)
+        }));
+        for grant in &object.grants {
+            let path = match &grant.grantee {
+                None => Some(AccessPath::default().then(Step::Public(grant.by_default))),
+                Some(name) => self.paths.get(name.as_str()).map(|path| {
+                    path.then(match *name == object.owner {
+                        true => Step::Owner(name.clone()),
+                        false => Step::Grant(name.clone()),
+                    })
+                }),
+            };
+            rights.extend(path.map(|path| HeldRight {
+                privilege: &grant.privilege,
+                column: grant.column.as_deref(),
+                path,
+                grantable: grant.grantable,
+                initial: grant.initial,
+                grantor: &grant.grantor,
+            }));
+        }
+        for (role, class, privileges) in PREDEFINED {
+            if let Some(path) = self.paths.get(role).filter(|_| *class == object.class) {
+                let path = path.then(Step::Predefined((*role).to_owned()));
+                rights.extend(privileges.iter().map(|name| held(name, path.clone())));
+            }
+        }
+        rights
+    }
+
+    /// The path by which the role is the owner of an object or can become it.
+    #[must_use]
+    pub fn owning(&self, object: &ObjectFacts) -> Option<AccessPath> {
+        let path = self.paths.get(object.owner.as_str())?;
+        (!object.class.is_default() && object.class != ObjectClass::Parameter)
+            .then(|| path.then(Step::Owner(object.owner.clone())))
+    }
+
+    /// Whether the role has a right by itself, without SET ROLE; a superuser has all but owning.
+    #[must_use]
+    pub fn has(
+        &self,
+        object: &ObjectFacts,
+        privilege: &str,
+        column: Option<&str>,
+        grantable: bool,
+    ) -> bool {
+        if self.role.superuser && privilege != OWNER {
+            return true;
+        }
+        let mut rights = self.rights_on(object);
+        rights.retain(|right| right.path.is_at_once());
+        let owns = rights.iter().any(|right| right.privilege == OWNER);
+        rights.iter().any(|right| {
+            right.privilege == privilege
+                && (right.column.is_none() || (column.is_some() && right.column == column))
+                && (!grantable || right.grantable || owns)
+        })
+    }
+}
+
+impl Facts {
+    /// The object of this name; of a class without schemas the schema is empty.
+    #[must_use]
+    pub fn find(&self, class: ObjectClass, schema: &str, name: &str) -> Option<&ObjectFacts> {
+        let mut all = self.objects.iter();
+        all.find(|object| object.class == class && object.schema == schema && object.name == name)
+    }
+}

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use crate::redact::hex;
+use crate::digest::hex;
 use crate::{process, shared_memory};
 
 /// The folder of a local server in the run's folder.

@@ -33,9 +33,10 @@ pub mod scenario;
 pub mod server;
 pub mod shared_memory;
 pub mod source;
-pub mod sql;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;
 pub mod units;
 pub mod verdict;
+
+pub use pgdump::sql;

@@ -1,5 +1,7 @@
 //! Durations and sizes: strings that carry a unit, as in `"26h"`, `"1h 30m"`, `"512 MiB"`.
 
+pub use pgdump::digest::show_count;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -186,20 +188,6 @@ pub fn show_bytes(bytes: u64) -> String {
         1_000_000..1_000_000_000 => format!("{:.1} MB", number / 1e6),
         _ => format!("{:.2} GB", number / 1e9),
     }
-}
-
-/// Shows a count with thin groups of thousands: `34 012`.
-#[must_use]
-pub fn show_count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

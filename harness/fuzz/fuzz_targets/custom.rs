@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use redrill::backup::format::archive::custom;
+use pgdump::format::archive::custom;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = custom::read(bytes);

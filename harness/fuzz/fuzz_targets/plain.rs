@@ -4,7 +4,7 @@
 use std::io::BufReader;
 
 use libfuzzer_sys::fuzz_target;
-use redrill::backup::format::plain;
+use pgdump::format::plain;
 
 fuzz_target!(|bytes: &[u8]| {
     let read =
@@ -16,5 +16,5 @@ fuzz_target!(|bytes: &[u8]| {
         format!("{whole:?}{found:?}"),
         format!("{parts:?}{found_in_parts:?}")
     );
-    let _ = whole.not_held();
+    let _ = whole.roles_needed();
 });

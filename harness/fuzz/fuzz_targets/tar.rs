@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read as _};
 
 use libfuzzer_sys::fuzz_target;
-use redrill::backup::format::tar::{Member, Members};
+use pgdump::format::tar::{Member, Members};
 
 fuzz_target!(|bytes: &[u8]| {
     assert_eq!(walk(bytes), walk(BufReader::with_capacity(7, bytes)));

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use redrill::backup::format::archive::tar;
+use pgdump::format::archive::tar;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = tar::read(bytes);

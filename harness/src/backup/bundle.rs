@@ -3,14 +3,15 @@
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
+use pgdump::format::tar::{self, Sort, TarError};
 use sha2::{Digest as _, Sha256};
 
-use super::format::tar::{self, Sort, TarError};
+use super::fault;
 use super::manifest;
 use super::source::time_in_name;
 use super::spool::Spool;
+use crate::digest::hex;
 use crate::outcome::Finding;
-use crate::redact::hex;
 
 /// Maximum depth of folders.
 const DEEPEST: u32 = 3;
@@ -137,11 +138,29 @@ fn looks_like_a_dump(name: &str, path: &Path) -> io::Result<bool> {
     Ok(BEGINNINGS.iter().any(|begins| head.starts_with(begins)))
 }
 
+/// Why a bundle could not be unpacked.
+#[derive(Debug)]
+pub enum UnpackError {
+    /// It cannot be read or written.
+    Io(io::Error),
+    /// The bundle itself is at fault.
+    Broken(Box<Finding>),
+}
+
+impl From<TarError> for UnpackError {
+    fn from(error: TarError) -> Self {
+        match error {
+            TarError::Io(error) => Self::Io(error),
+            TarError::Damaged(fault) => Self::Broken(Box::new(fault::finding(*fault))),
+        }
+    }
+}
+
 /// Writes the files of a tar file into the spool; returns the folder that contains them all.
 ///
 /// # Errors
 /// When it cannot be read or written, or is an incomplete tar file.
-pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Finding>), TarError> {
+pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Finding>), UnpackError> {
     let mut members = tar::Members::new(reader);
     let (mut count, mut warnings) = (0, Vec::new());
     while let Some(member) = members.next_member()? {
@@ -151,7 +170,7 @@ pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Findi
                 format!("at most {MOST_MEMBERS} members"),
                 "a tar file with more of them",
             );
-            return Err(TarError::Damaged(Box::new(finding)));
+            return Err(UnpackError::Broken(Box::new(finding)));
         }
         match member.sort {
             Sort::Folder => {}
@@ -174,22 +193,25 @@ pub fn unpack(reader: impl BufRead, spool: &Spool) -> Result<(PathBuf, Vec<Findi
                                     "one name of one file below the bundle",
                                     error.to_string(),
                                 );
-                                TarError::Damaged(Box::new(finding.hint(
+                                UnpackError::Broken(Box::new(finding.hint(
                                 "this bundle is made to write outside of its folder: do not unpack it",
                             )))
                             }
-                            _ => TarError::Io(error),
+                            _ => UnpackError::Io(error),
                         })?;
                 match io::copy(&mut members, &mut copy) {
                     Ok(_) => {}
                     // The next step reports it with the name of the member.
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-                    Err(error) => return Err(TarError::Io(error)),
+                    Err(error) => return Err(UnpackError::Io(error)),
                 }
             }
         }
     }
-    Ok((only_folder(spool.folder()).map_err(TarError::Io)?, warnings))
+    Ok((
+        only_folder(spool.folder()).map_err(UnpackError::Io)?,
+        warnings,
+    ))
 }
 
 /// Descends while a folder contains one folder and nothing else.

@@ -2,45 +2,51 @@
 //!
 //! - `source/`: where it lies, one source a file
 //! - `packing/`: what it is wrapped in, one compression or encryption a file
-//! - `compression/`: compressions, around a format and inside of it, one a file
-//! - `format/`: what it is, one format a file
-//! - `gather/`: what the formats tell → `contents` and `objects`; `fit`: which servers can take it
+//! - the crate `pgdump`: what it is and what it holds, format by format
+//! - `fault`: what that finds, as findings; `foreign`: what is no backup at all; `fit`: which servers can take it
 //! - `bundle`: several dumps that are one backup
 //! - `settings`: what a scenario says of it
 //! - `inspect`: one streaming pass: digest, completeness, contents
 //! - `examine`: all of it, and what it is held against: `previous`, `retention`, digests
 
 pub mod bundle;
-mod compression;
-pub mod contents;
 mod disk;
 pub mod examine;
+pub mod fault;
 pub mod fit;
-pub mod format;
-pub mod gather;
+mod foreign;
 pub mod inspect;
 pub mod manifest;
-pub mod objects;
 pub mod packing;
 pub mod previous;
 pub mod retention;
 pub mod settings;
 pub mod source;
 pub mod spool;
-pub mod values;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-pub use contents::Contents;
-use format::Format;
 use packing::{Keys, Layer, OpenError, Unpacked};
+pub use pgdump::contents::Contents;
+use pgdump::format::Format;
+pub use pgdump::{contents, format, gather, objects, script, values};
 use source::candidates::{Candidate, Verdict};
 
 use crate::outcome::{
     BackupFacts, Before, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
 };
+
+/// A format in what it is wrapped in, the innermost first: `plain SQL, gzip`.
+#[must_use]
+pub fn describe(format: &impl std::fmt::Display, layers: &[Layer]) -> String {
+    let mut text = format.to_string();
+    for layer in layers.iter().rev() {
+        text.push_str(&format!(", {layer}"));
+    }
+    text
+}
 
 /// A backup that was looked at from its first byte to its last.
 #[derive(Debug, Clone)]
@@ -208,7 +214,7 @@ impl Backup {
             tables: contents.rows.len() as u64,
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
-            not_held: contents.not_held(),
+            not_held: fault::not_held(&contents),
             tiers: self.tiers.clone(),
             previous: self.previous.clone(),
             before: self.before.clone(),
@@ -225,7 +231,7 @@ impl Backup {
                 .iter()
                 .map(|part| PartFacts {
                     name: part.name.clone(),
-                    format: format::describe(&part.format, &part.layers),
+                    format: describe(&part.format, &part.layers),
                     bytes: part.bytes,
                     sha256: part.sha256.clone(),
                     tables: part.contents.rows.len() as u64,

@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::take::Table;
 use crate::database::{DatabaseError, Session};
+use crate::digest::hex;
 use crate::digest::{self, RowsDigest};
 use crate::outcome::Finding;
-use crate::redact::hex;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 

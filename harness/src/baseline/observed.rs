@@ -91,7 +91,7 @@ pub fn keep(result: &DrillResult, verdict: Verdict) -> Result<Option<PathBuf>, S
 /// The SHA-256 of a file's text, as [`Baseline::against`] has it.
 #[must_use]
 pub fn digest_of(text: &str) -> String {
-    crate::redact::hex(&Sha256::digest(text.as_bytes()))
+    crate::digest::hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Writes a baseline; the file appears whole or stays as it was.

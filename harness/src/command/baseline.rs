@@ -241,7 +241,7 @@ async fn dump(
             let length = block.len();
             file.consume(length);
         }
-        Ok::<_, std::io::Error>(crate::redact::hex(&sum.finalize()))
+        Ok::<_, std::io::Error>(crate::digest::hex(&sum.finalize()))
     });
     match read.await {
         Ok(Ok(sum)) => Ok(sum),

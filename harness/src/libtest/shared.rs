@@ -19,8 +19,9 @@ use crate::baseline::observed;
 use crate::cleanup::Work;
 use crate::command::run::watch_signals;
 use crate::context::Context;
+use crate::digest::hex;
 use crate::input::Environment;
-use crate::redact::{Redactor, hex};
+use crate::redact::Redactor;
 use crate::scenario::Scenario;
 use crate::{progress, report, run, server};
 

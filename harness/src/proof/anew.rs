@@ -15,10 +15,10 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::fields::Fields;
 use super::rows::{Style, Table};
-use crate::backup::format::archive::{ArchiveError, Kind, custom, directory, tar};
-use crate::backup::format::lexer::Lexer;
-use crate::backup::format::{Format, literal, plain};
+use crate::backup::format::{Format, plain};
 use crate::backup::gather::{Gather, Tap};
+use crate::backup::script::lexer::Lexer;
+use crate::backup::script::literal;
 use crate::backup::values;
 use crate::backup::{Backup, Part};
 use crate::database::{DatabaseError, Session};
@@ -26,6 +26,8 @@ use crate::outcome::Finding;
 use crate::server::ThrowawayServer;
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
+use pgdump::format::archive::{ArchiveError, custom, directory, tar};
+use pgdump::layout::Kind;
 
 /// How much is read and sent at once.
 const CHUNK: usize = 256 * 1024;

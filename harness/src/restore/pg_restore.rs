@@ -9,9 +9,9 @@ use super::log::{Gather, Log, Tolerance};
 use super::psql::summarise;
 use super::{PartLog, RestoreError, Work};
 use crate::backup::Part;
-use crate::backup::format::archive::{Kind, Layout};
 use crate::outcome::{Finding, Phase, RestoreFacts};
 use crate::server::{Client, ClientInput};
+use pgdump::layout::{Kind, Layout};
 
 /// Restores an archive into `database`.
 pub(super) async fn restore(

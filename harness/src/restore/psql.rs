@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use super::log::{Gather, Log, Message, Tolerance};
 use super::{PartLog, RestoreError, Work};
 use crate::backup::Part;
-use crate::backup::format::lexer::{Lexer, Piece};
 use crate::backup::packing::Layer;
+use crate::backup::script::lexer::{Lexer, Piece};
 use crate::event::Event;
 use crate::outcome::{Finding, Phase};
 use crate::redact::Secret;
@@ -412,7 +412,7 @@ mod tests {
     use crate::backup::Contents;
     use crate::backup::format::Format;
     use crate::backup::packing::Keys;
-    use crate::redact::hex;
+    use crate::digest::hex;
     use rstest::rstest;
     use sha2::{Digest as _, Sha256};
 

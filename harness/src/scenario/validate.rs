@@ -97,7 +97,7 @@ pub(super) fn scenario(
             name: name?,
             description,
             file: path.to_owned(),
-            sha256: crate::redact::hex(&Sha256::digest(text.as_bytes())),
+            sha256: crate::digest::hex(&Sha256::digest(text.as_bytes())),
             only: Vec::new(),
         },
         folder: match path.parent() {

@@ -4,14 +4,15 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use pgdump::format::archive::{Archive, ArchiveError, custom, directory, tar};
+use pgdump::format::{Format, Sniffed, plain, sniff};
+use pgdump::gather::Gather;
+use pgdump::script::lexer::Lexer;
 
 use super::{Bundles, CHUNK, InspectError, Inspected, Inspection, base};
-use crate::backup::format::archive::{Archive, ArchiveError, custom, directory, tar};
-use crate::backup::format::lexer::Lexer;
-use crate::backup::format::{self, Format, Sniffed, plain, sniff};
-use crate::backup::gather::Gather;
+use crate::backup::fault::{finding, findings};
 use crate::backup::packing::{self, Layer, OpenError, Trouble, Unpacked};
-use crate::backup::{Contents, Part};
+use crate::backup::{Contents, Part, describe, foreign};
 use crate::event::Event;
 use crate::outcome::Finding;
 
@@ -48,22 +49,24 @@ impl Inspection {
         };
         let layers = content.layers().to_vec();
         let read = match sniff(content.head()) {
-            Sniffed::Unsupported(kind, hint) => {
-                return Err(InspectError::new(
-                    format!(
-                        "{} is {kind}, which this version does not read",
-                        path.display()
-                    ),
-                    hint,
-                ));
-            }
-            Sniffed::Refused(finding) => Ok(Err(inside(&layers, finding))),
             Sniffed::TableOfContents => Ok(Err(Finding::new(
                 "a PostgreSQL backup",
                 "the table of contents of an archive, without the files that contain its data",
             )
             .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
-            Sniffed::Text => self.plain(&mut content).map(Ok).map_err(ArchiveError::Io),
+            Sniffed::Text if content.head().starts_with(b"PK\x03\x04") => {
+                return Err(InspectError::new(
+                    format!(
+                        "{} is a zip file, which this version does not read",
+                        path.display()
+                    ),
+                    "unpack it first: `unzip FILE`",
+                ));
+            }
+            Sniffed::Text => match foreign::recognise(content.head()) {
+                Some(finding) => Ok(Err(inside(&layers, finding))),
+                None => self.plain(&mut content).map(Ok).map_err(ArchiveError::Io),
+            },
             Sniffed::Custom => self.archive(name, &mut content, |reader, gather| {
                 custom::read_into(reader, gather)
             }),
@@ -97,7 +100,7 @@ impl Inspection {
         inspected.problems.extend(broken);
         match dump {
             Some(dump) => self.part(name, path, layers, dump, &mut inspected),
-            None => inspected.format = format::describe(&"no backup", &layers),
+            None => inspected.format = describe(&"no backup", &layers),
         }
         Ok(inspected)
     }
@@ -136,7 +139,7 @@ impl Inspection {
         dump: Dump,
         inspected: &mut Inspected,
     ) {
-        inspected.format = format::describe(&dump.format, &layers);
+        inspected.format = describe(&dump.format, &layers);
         inspected.header_time = dump.header_time;
         inspected.problems.extend(dump.problems);
         inspected.warnings.extend(dump.warnings);
@@ -170,8 +173,8 @@ impl Inspection {
             format: Format::Plain,
             contents,
             header_time: None,
-            problems: found.problems,
-            warnings: found.warnings,
+            problems: findings(found.problems).collect(),
+            warnings: findings(found.warnings).collect(),
             text_bytes,
             copy: None,
         })
@@ -236,14 +239,16 @@ pub(super) fn whole_file(
 fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
     let Some(layout) = archive.layout else {
         let first = archive.problems.problems.into_iter().next();
-        return Err(first.unwrap_or_else(|| Finding::new("an archive of pg_dump", "no header")));
+        return Err(first
+            .map(finding)
+            .unwrap_or_else(|| Finding::new("an archive of pg_dump", "no header")));
     };
     Ok(Dump {
         format: Format::Archive(layout),
         contents: archive.contents,
         header_time: archive.made,
-        problems: archive.problems.problems,
-        warnings: archive.problems.warnings,
+        problems: findings(archive.problems.problems).collect(),
+        warnings: findings(archive.problems.warnings).collect(),
         text_bytes: archive.uncompressed_bytes,
         copy,
     })

@@ -10,12 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::file::{at_fault, whole_file};
 use super::{Bundles, CHUNK, InspectError, Inspected, Inspection, base};
-use crate::backup::bundle::{self, Member};
-use crate::backup::format::tar::TarError;
+use crate::backup::bundle::{self, Member, UnpackError};
 use crate::backup::packing::{Layer, Unpacked};
-use crate::backup::{format, manifest};
+use crate::backup::{describe, manifest};
+use crate::digest::hex;
 use crate::outcome::Finding;
-use crate::redact::hex;
 
 impl Inspection {
     /// All dumps of a folder are one backup.
@@ -118,8 +117,8 @@ impl Inspection {
                 inspected = self.folder(name, &folder)?;
                 inspected.warnings.extend(warnings);
             }
-            Err(TarError::Damaged(finding)) => broken = Some(*finding),
-            Err(TarError::Io(error)) => {
+            Err(UnpackError::Broken(finding)) => broken = Some(*finding),
+            Err(UnpackError::Io(error)) => {
                 broken = Some(at_fault(path, &error)?);
             }
         }
@@ -130,7 +129,7 @@ impl Inspection {
         } else {
             inspected.format.replace(", folder", "")
         };
-        inspected.format = format::describe(&format!("{inner}, tar"), layers);
+        inspected.format = describe(&format!("{inner}, tar"), layers);
         Ok(inspected)
     }
 }

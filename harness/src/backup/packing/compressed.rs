@@ -8,8 +8,8 @@ use super::Layer;
 use super::buffered::Buffered;
 use super::foreign::setting;
 use super::trouble::Trouble;
-use crate::backup::compression::{Behind, Frame, Frames, Unsupported};
 use crate::outcome::Finding;
+use pgdump::compression::{Behind, Frame, Frames, Unsupported};
 
 /// Warnings about a file, collected while it is read.
 #[derive(Debug, Clone, Default)]

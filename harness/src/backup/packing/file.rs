@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ahead::{self, Chunks, Fed, Feeder};
 use super::trouble::Trouble;
-use crate::redact::hex;
+use crate::digest::hex;
 
 /// A file that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,8 +33,8 @@ pub use file::FileFacts;
 pub use keys::Keys;
 pub use trouble::{Trouble, damage};
 
-use super::compression::{Frame, Gzip, Lz4, Xz, Zstd, skippable};
 use crate::outcome::Finding;
+use pgdump::compression::{Frame, Gzip, Lz4, Xz, Zstd, skippable};
 
 /// Maximum number of bytes that [`Unpacked::head`] returns.
 const HEAD: usize = 512;

@@ -146,7 +146,7 @@ pub(super) fn from_header(value: &str) -> Option<String> {
             bytes.push((bits >> held & 0xff) as u8);
         }
     }
-    (bytes.len() == 32).then(|| crate::redact::hex(&bytes))
+    (bytes.len() == 32).then(|| crate::digest::hex(&bytes))
 }
 
 #[cfg(test)]

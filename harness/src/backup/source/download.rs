@@ -11,8 +11,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{Place, SourceError};
 use crate::backup::disk;
+use crate::digest::hex;
 use crate::event::{Event, Listener};
-use crate::redact::hex;
 
 /// The free space is checked again after this many bytes.
 const ASK_AGAIN: u64 = 64 * 1024 * 1024;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384};
 
 use crate::check::CouldNotLook;
-use crate::redact::hex;
+use crate::digest::hex;
 
 /// How migration files are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

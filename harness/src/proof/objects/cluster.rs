@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::judge::{self, Judged, name};
 use super::{difference, not_compared};
 use crate::backup::Backup;
-use crate::backup::gather::Place;
 use crate::backup::gather::entries::{CLUSTER, setting};
 use crate::backup::objects::{Definition, Object, Objects};
 use crate::database::DatabaseError;
@@ -16,6 +15,7 @@ use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
 use crate::server::{ServerError, ThrowawayServer};
 use crate::sql::quote_ident;
+use pgdump::fault::Place;
 
 /// Every role, as `ALTER ROLE … WITH` says it, the end of its password's life in seconds.
 const ROLES: &str = "

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{difference, is_of_database, is_told, not_compared};
-use crate::backup::gather::Place;
 use crate::backup::objects::Object;
 use crate::backup::{Contents, Part};
 use crate::outcome::{Finding, NotTested};
 use crate::restore::{RestoreLog, ToleratedAt};
 use crate::server::ThrowawayServer;
 use crate::units::show_count;
+use pgdump::fault::Place;
 
 /// What belongs to its table or to the object that it is about: it has no owner of its own.
 const OWNED_BY_ANOTHER: &[&str] = &[

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use redrill::backup::Contents;
-use redrill::backup::format::lexer::{End, Lexer, Piece};
 use redrill::backup::format::plain;
+use redrill::backup::script::lexer::{End, Lexer, Piece};
 use redrill::server::{Client, ClientInput};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -289,7 +289,7 @@ async fn every_way_of_writing_a_dump_is_read_alike() {
         ] {
             let sql = write("pg_dump", &[&["--dbname", "plur"], options].concat()).await;
             let (contents, ..) = plain::read(sql.as_slice()).unwrap();
-            let said = format!("{:?}", contents.not_held());
+            let said = format!("{:?}", redrill::backup::fault::not_held(&contents));
             assert!(said.contains(says), "F39 {options:?}: {said}");
         }
         let sql = write(

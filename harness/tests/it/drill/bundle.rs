@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use redrill::redact::hex;
+use redrill::digest::hex;
 use sha2::{Digest as _, Sha256};
 use tar::{EntryType, Header};
 

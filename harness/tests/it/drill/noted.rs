@@ -1,7 +1,7 @@
 //! What must be said about a file is said, and of the good one it is not.
 
-use redrill::backup::fit;
 use redrill::backup::format::{Format, plain};
+use redrill::backup::{fault, fit};
 
 use super::GOOD;
 use super::broken::harmless::CHANGES;
@@ -12,15 +12,13 @@ use super::builder::none;
 pub fn said(sql: &str, server: (u32, u32)) -> (usize, String) {
     let (contents, found, _) = plain::read(sql.as_bytes()).unwrap();
     let format = Format::Plain;
-    let findings = found
-        .warnings
-        .into_iter()
+    let findings = fault::findings(found.warnings)
         .chain(fit::fits(&contents, &format, server))
         .chain(fit::says(&contents, server));
     let mut all: String = findings
         .map(|finding| format!("{} {}\n", finding.expected, finding.actual))
         .collect();
-    for missing in contents.not_held() {
+    for missing in fault::not_held(&contents) {
         all.push_str(&format!("{} {}\n", missing.what, missing.why));
     }
     (found.problems.len(), all)

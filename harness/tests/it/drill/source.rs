@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redrill::redact::hex;
+use redrill::digest::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::builder::{Redrill, none, redrill};

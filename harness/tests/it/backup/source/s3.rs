@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use redrill::backup::source::Verdict;
+use redrill::digest::hex;
 use redrill::event::Event;
-use redrill::redact::hex;
 use rstest::rstest;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;

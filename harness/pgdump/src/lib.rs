@@ -1,0 +1,42 @@
+//! Reads what `pg_dump` and `pg_dumpall` write, to the last byte and without a server: plain SQL, and custom,
+//! directory and tar archives with every compression inside.
+//!
+//! A reader of a format tells what a dump holds ([`contents::Contents`]: roles, objects, rows of each table with a
+//! digest of their values, what it needs of a server) and what is wrong with it ([`fault::Problems`]): it is cut off,
+//! damaged, or has something in it that no dump contains and that a restore would run.
+//!
+//! ```
+//! let dump = b"SET row_security = off;\n\
+//!     CREATE TABLE public.cities (name text);\n\
+//!     COPY public.cities (name) FROM stdin;\nVienna\nGraz\n\\.\n";
+//! let (contents, problems, bytes) = pgdump::format::plain::read(&dump[..])?;
+//! let ((_database, table), rows) = contents.rows.first_key_value().ok_or("no rows")?;
+//! assert_eq!((table.to_string().as_str(), rows.count), ("public.cities", 2));
+//! assert_eq!(bytes, dump.len() as u64);
+//! assert!(problems.problems.is_empty());
+//! // Without the trailer of pg_dump nobody can tell whether the end is missing.
+//! assert_eq!(problems.warnings.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! It flows one way:
+//!
+//! - `sql`: names, tokens, expressions and patterns, as text; `digest`: of rows; `fault`: what is wrong, and where
+//! - `compression`: what is inside a compression, read to its own end or an error
+//! - `script`: a plain file as psql splits it, the words of a statement, the rows of INSERTs
+//! - `contents`, `objects`, `values`, `needs`, `layout`: what a dump holds, as data
+//! - `gather`: statements and rows become contents, whatever format they come from
+//! - `format`: the formats, each told to `gather`
+
+pub mod compression;
+pub mod contents;
+pub mod digest;
+pub mod fault;
+pub mod format;
+pub mod gather;
+pub mod layout;
+pub mod needs;
+pub mod objects;
+pub mod script;
+pub mod sql;
+pub mod values;

@@ -1,0 +1,199 @@
+//! What the readers of dumps find, in the words of reports: faults → findings, what is not there → not tested.
+
+use std::fmt;
+
+use pgdump::contents::Contents;
+use pgdump::fault::{Fault, FaultKind};
+
+use crate::outcome::{Finding, NotTested};
+
+/// Turns what a reader of dumps found into findings, with what to do about each.
+pub fn findings(faults: Vec<Fault>) -> impl Iterator<Item = Finding> {
+    faults.into_iter().map(finding)
+}
+
+/// Turns a fault into a finding.
+#[must_use]
+pub fn finding(fault: Fault) -> Finding {
+    Finding {
+        object: fault.at.map(|at| at.to_string()),
+        expected: fault.expected,
+        actual: fault.found,
+        hint: hint(fault.kind).map(str::to_owned),
+    }
+}
+
+/// What to do about a fault.
+const fn hint(kind: FaultKind) -> Option<&'static str> {
+    Some(match kind {
+        FaultKind::FileCut => {
+            "the file was cut off: look at the disk and at the transfer of the backup job"
+        }
+        FaultKind::ArchiveDamaged => {
+            "the file is truncated or was changed: compare its size and digest with the original"
+        }
+        FaultKind::Empty => {
+            "a compressed nothing is what a failed pg_dump in a pipe without `pipefail` leaves"
+        }
+        FaultKind::Foreign => {
+            "somebody put this into the dump: find out who before anyone restores it by hand"
+        }
+        FaultKind::RowsHidden => "dump as a role with BYPASSRLS, without `--enable-row-security`",
+        FaultKind::Encoding => {
+            "compare `SET client_encoding` with what the backup job wrote, and look whether the file was converted"
+        }
+        FaultKind::OnlyTables => {
+            "`--section=pre-data --section=data` leaves them out, keys and policies with them"
+        }
+        FaultKind::NoEndMark => {
+            "this file comes from another writer; hold it to a `row-count` baseline"
+        }
+        FaultKind::BehindBlocks => {
+            "padding comes from tapes and block devices; other bytes deserve a look"
+        }
+        FaultKind::BehindTar => "look where they come from: the file may be two in one",
+        FaultKind::Unnamed => {
+            "pg_restore ignores it; it may be from another dump into the same place"
+        }
+        FaultKind::More | FaultKind::Ignored => return None,
+    })
+}
+
+/// Says what a backup does not hold, by looking at what it does.
+#[must_use]
+pub fn not_held(contents: &Contents) -> Vec<NotTested> {
+    let mut missing = Vec::new();
+    let mut add = |what: String, why: &str| {
+        missing.push(NotTested {
+            what,
+            why: why.to_owned(),
+        })
+    };
+    let needed = contents.roles_needed();
+    if contents.roles.is_empty() || !needed.is_empty() {
+        let what = match needed.as_slice() {
+            [] => "roles".to_owned(),
+            names => format!("roles ({})", listed(names.iter())),
+        };
+        let why = if contents.roles.is_empty() {
+            "pg_dump writes none; `pg_dumpall --globals-only` does"
+        } else {
+            "it requires them and creates others"
+        };
+        add(what, why);
+    }
+    if !contents.has_privileges {
+        add(
+            "privileges".to_owned(),
+            "no GRANT is in the file; it may have been written with `--no-privileges`",
+        );
+    }
+    if !contents.has_owners {
+        add(
+            "owners of objects".to_owned(),
+            "no OWNER TO is in the file; it may have been written with `--no-owner`",
+        );
+    }
+    if contents.tables.is_empty() && !contents.rows.is_empty() && contents.statements > 0 {
+        add(
+            "definitions of tables".to_owned(),
+            "it contains only rows, as written with `--data-only`",
+        );
+    }
+    if !contents.left_out.is_empty() {
+        add(
+            format!(
+                "objects that it refers to ({})",
+                listed(contents.left_out.iter())
+            ),
+            "a filter such as `--schema` or `--table` left it out",
+        );
+        if contents.large_objects == 0 {
+            add(
+                "large objects".to_owned(),
+                "none is in the file; filters by schema or table leave them out",
+            );
+        }
+    }
+    if !contents.without_data.is_empty() {
+        let tables = listed(contents.without_data.iter());
+        add(
+            format!("rows of {tables}"),
+            "it defines them without their rows, as with `--exclude-table-data`",
+        );
+    }
+    add(
+        "server configuration".to_owned(),
+        "postgresql.conf and pg_hba.conf are not part of a dump",
+    );
+    if !contents.has_statistics {
+        add(
+            "optimizer statistics".to_owned(),
+            "a dump contains none by default; run ANALYZE after a real restore",
+        );
+    }
+    missing
+}
+
+/// Names of a list, the first of them where it is long.
+fn listed(names: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
+    const SHOWN: usize = 8;
+    let more = names.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = names.take(SHOWN).map(|name| name.to_string()).collect();
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgdump::fault::Place;
+    use pgdump::format::plain;
+
+    #[test]
+    fn a_fault_becomes_a_finding_with_a_way_out() {
+        let fault = Fault::new(FaultKind::OnlyTables, "keys", "none").at(Place::Line(3));
+        let finding = finding(fault);
+        assert_eq!(finding.object.as_deref(), Some("line 3"));
+        assert_eq!(
+            (finding.expected, finding.actual),
+            ("keys".into(), "none".into())
+        );
+        assert!(finding.hint.unwrap().contains("--section"), "F41");
+    }
+
+    #[test]
+    fn what_a_dump_does_not_hold_is_listed() {
+        let sql = "CREATE TABLE app.sessions (id integer);
+CREATE TABLE app.orders (id integer) INHERITS (gone.parent);
+CREATE VIEW app.v AS SELECT 1
+   FROM hidden.t;
+GRANT SELECT ON TABLE app.orders TO reader, writer;
+SELECT pg_catalog.lo_create('1');
+-- PostgreSQL database dump
+-- Data for Name: orders; Type: TABLE DATA; Schema: app; Owner: -
+COPY app.orders (id) FROM stdin;
+1
+\\.
+-- PostgreSQL database dump complete
+";
+        let (contents, ..) = plain::read(sql.as_bytes()).unwrap();
+        let missing: Vec<String> = not_held(&contents)
+            .into_iter()
+            .map(|one| one.what)
+            .collect();
+        assert_eq!(
+            missing,
+            [
+                "roles (reader, writer)",
+                "owners of objects",
+                "objects that it refers to (gone.parent, schema hidden)",
+                "rows of app.sessions",
+                "server configuration",
+                "optimizer statistics",
+            ]
+        );
+    }
+}

@@ -98,8 +98,8 @@ impl schemars::JsonSchema for SecretText {
             "description": "Plain text, or the source of a secret.",
             "oneOf": [
                 { "type": "string" },
-                { "type": "object", "properties": { "env": { "type": "string" } }, "required": ["env"], "additionalProperties": false },
-                { "type": "object", "properties": { "file": { "type": "string" } }, "required": ["file"], "additionalProperties": false }
+                { "type": "object", "properties": { "env": { "type": "string", "description": "The environment variable that holds the secret." } }, "required": ["env"], "additionalProperties": false },
+                { "type": "object", "properties": { "file": { "type": "string", "description": "The file that holds the secret; a line end at its end is left out." } }, "required": ["file"], "additionalProperties": false }
             ]
         })
     }

@@ -79,7 +79,12 @@ fn checks(generator: &mut SchemaGenerator) -> Value {
             json!({ "type": "array", "items": item }),
         );
     }
-    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+    json!({
+        "type": "object",
+        "description": "The checks, one array of tables for each kind.",
+        "additionalProperties": false,
+        "properties": properties,
+    })
 }
 
 /// A schema as a value, inlined rather than referred to.

@@ -248,12 +248,12 @@ impl schemars::JsonSchema for Expectation {
                 {
                     "type": "object",
                     "properties": {
-                        "equals": {},
-                        "exists": { "type": "boolean" },
-                        "min": { "type": "number" },
-                        "max": { "type": "number" },
-                        "length": { "type": "integer", "minimum": 0 },
-                        "min-length": { "type": "integer", "minimum": 1 }
+                        "equals": { "description": "The value itself." },
+                        "exists": { "type": "boolean", "description": "Whether the path exists." },
+                        "min": { "type": "number", "description": "The least number." },
+                        "max": { "type": "number", "description": "The greatest number." },
+                        "length": { "type": "integer", "minimum": 0, "description": "Characters of a text, items of an array, keys of an object." },
+                        "min-length": { "type": "integer", "minimum": 1, "description": "The least length." }
                     },
                     "minProperties": 1,
                     "additionalProperties": false

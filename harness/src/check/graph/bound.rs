@@ -116,8 +116,8 @@ impl schemars::JsonSchema for Bound {
                 {
                     "type": "object",
                     "properties": {
-                        "min": { "type": "integer", "minimum": 0 },
-                        "max": { "type": "integer", "minimum": 0 }
+                        "min": { "type": "integer", "minimum": 0, "description": "At least this many." },
+                        "max": { "type": "integer", "minimum": 0, "description": "At most this many." }
                     },
                     "minProperties": 1,
                     "additionalProperties": false

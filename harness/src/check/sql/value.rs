@@ -282,7 +282,7 @@ impl JsonSchema for Value {
             "description": "A number, a boolean, text as Postgres writes it, or `{ null = true }` for NULL.",
             "oneOf": [
                 { "type": ["number", "boolean", "string"] },
-                { "type": "object", "properties": { "null": { "const": true } }, "required": ["null"], "additionalProperties": false }
+                { "type": "object", "properties": { "null": { "const": true, "description": "NULL." } }, "required": ["null"], "additionalProperties": false }
             ]
         })
     }

@@ -104,6 +104,7 @@ async fn the_application_answers() {
         plur.fails(Case { name: "too slow, twice", change: "", undo, check: &never }, &["an answer within", "then"]).await;
         let no_head = check.replace("\"$.migrations.head\" = 10", "\"$.migrations.head\" = 11");
         plur.fails(Case { name: "another number", change: "", undo, check: &no_head }, &["$.migrations.head is 11"]).await;
+        plur.assert_passed_and_failed("api");
     })
     .await;
 }

@@ -391,6 +391,7 @@ async fn append_only() {
             &["plur.audit_events", "there is none"],
         )
         .await;
+        plur.assert_passed_and_failed("append-only");
     })
     .await;
 }

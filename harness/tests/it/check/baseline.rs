@@ -118,6 +118,7 @@ async fn baseline_check() {
         for (name, change, texts) in SEEN {
             plur.fails(held.case(name, change), texts).await;
         }
+        plur.assert_passed_and_failed("baseline");
     })
     .await;
 }

@@ -128,6 +128,7 @@ async fn command() {
         let shown = said(plur, &secret).await;
         assert!(shown.contains("key") && !shown.contains("plur-fixture-key-ada"), "{shown}");
         assert!(said(plur, &sh("env; exit 1", "show-output = true")).await.contains("PGOPTIONS"));
+        plur.assert_passed_and_failed("command");
     })
     .await;
 }

@@ -101,6 +101,7 @@ async fn constraint() {
             "could not be tried",
         )
         .await;
+        plur.assert_passed_and_failed("constraint");
     })
     .await;
 }

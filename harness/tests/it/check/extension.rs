@@ -125,6 +125,7 @@ async fn extension() {
             check: "[[check.extension]]\nextension = 'vector'\ncall = 'SELEC 1'",
         };
         plur.cannot_look(case, "`call` is not valid SQL").await;
+        plur.assert_passed_and_failed("extension");
     })
     .await;
 }

@@ -74,6 +74,7 @@ async fn freshness() {
         passes("all of several", &format!("{fresh}; UPDATE org_cumulus.recall_log SET at = '{made}'"), several).await;
         fails("a table without the column", "", "tables = ['plur.*']\ncolumn = 'no_such'\nwithin = '2h'", &["plur.users", "a column no_such"]).await;
         fails("a pattern that matches nothing", "", "tables = ['nosuch.*']\ncolumn = 'at'\nwithin = '2h'", &["nosuch.*"]).await;
+        plur.assert_passed_and_failed("freshness");
     })
     .await;
 }

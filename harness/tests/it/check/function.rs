@@ -113,6 +113,7 @@ async fn function() {
         .await;
         plur.cannot_look(case("all left out", "", "[[check.function]]\nfunctions = [\"plur.*\"]\nexcept = [\"plur.*\"]\nsafe = true\n"), "leaves no function").await;
         plur.cannot_look(case("a name that cannot be read", "", "[[check.function]]\nfunction = \"plur.embed(a b c)\"\n"), "cannot read the name").await;
+        plur.assert_passed_and_failed("function");
     })
     .await;
 }

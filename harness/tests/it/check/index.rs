@@ -200,6 +200,7 @@ async fn index() {
         let role = USED_BITMAP.replace("plur_org_acme", "no_such_role");
         let case = Case { name: "no such role", change: "", undo: "", check: &role };
         plur.cannot_look(case, "cannot be no_such_role").await;
+        plur.assert_passed_and_failed("index");
     })
     .await;
 }

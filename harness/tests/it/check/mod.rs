@@ -1,3 +1,5 @@
+//! Checks on real databases, one file per kind; and that no kind is forgotten anywhere.
+
 mod api;
 mod append_only;
 mod baseline;
@@ -19,3 +21,86 @@ mod sql;
 mod tenant;
 mod trigger;
 mod vector;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use redrill::check::kinds;
+
+use crate::support::{parse, root};
+
+/// Counts the kinds that a file or folder of `src/check` implements.
+fn implementations(path: &Path) -> usize {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).unwrap();
+        return entries
+            .map(|entry| implementations(&entry.unwrap().path()))
+            .sum();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let begins = |line: &&str| line.starts_with("impl Parameters for ");
+    text.lines().filter(begins).count()
+}
+
+#[test]
+fn every_kind_is_registered_under_the_name_of_its_file() {
+    let mut implemented = Vec::new();
+    for entry in fs::read_dir(root().join("harness/src/check")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let name = name.replace('_', "-");
+        implemented.extend((0..implementations(&path)).map(|_| name.clone()));
+    }
+    implemented.sort_unstable();
+    let registered: Vec<&str> = kinds().iter().map(|kind| kind.name).collect();
+    assert_eq!(implemented, registered, "src/check and `kinds()` differ");
+}
+
+#[test]
+fn every_kind_has_a_passing_and_a_failing_case() {
+    for kind in kinds() {
+        let module = kind.name.replace('-', "_");
+        assert!(
+            include_str!("mod.rs").contains(&format!("\nmod {module};\n")),
+            "tests/it/check has no module `{module}`"
+        );
+        let file = root().join(format!("harness/tests/it/check/{module}.rs"));
+        let call = format!(
+            "\n        plur.assert_passed_and_failed(\"{}\");\n",
+            kind.name
+        );
+        assert!(
+            fs::read_to_string(&file).unwrap().contains(&call),
+            "{} has no `{}`",
+            file.display(),
+            call.trim()
+        );
+    }
+}
+
+#[test]
+fn every_kind_is_explained_with_examples_that_parse() {
+    for kind in kinds() {
+        let text = kind.documentation();
+        for section in ["## What it proves", "## What it does not prove"] {
+            assert!(text.contains(section), "{}: no `{section}`", kind.name);
+        }
+        let example = text.split_once("## Example\n```toml\n");
+        let example = example.and_then(|(_, rest)| rest.split_once("\n```"));
+        let (example, _) = example.unwrap_or_else(|| panic!("{}: no example", kind.name));
+        assert_eq!(parse(example).kind, kind.name, "{example}");
+    }
+}
+
+#[test]
+fn the_documented_table_of_kinds_is_complete() {
+    let files = ["README.md", "scenarios/README.md"];
+    let text = files.map(|file| fs::read_to_string(root().join(file)).unwrap());
+    let text = text.concat();
+    let (_, table) = text.split_once("| about | kinds |\n").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let documented: BTreeSet<&str> = table.split('`').skip(1).step_by(2).collect();
+    let registered: BTreeSet<&str> = kinds().iter().map(|kind| kind.name).collect();
+    assert_eq!(documented, registered);
+}

@@ -147,6 +147,7 @@ async fn partition() {
         )
         .await;
         rolling(plur).await;
+        plur.assert_passed_and_failed("partition");
     })
     .await;
 }

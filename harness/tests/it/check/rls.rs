@@ -365,6 +365,7 @@ async fn rls() {
         }
         let wrong = "[[check.rls]]\ntable = \"plur.memberships\"\npolicies = [{ name = \"org_fence\", using = \"lost = 1\" }, { name = \"revoked_are_gone\", using = \"true\" }]";
         plur.cannot_look(Case { name: "an expression that is none", change: "", undo: "", check: wrong }, "42703").await;
+        plur.assert_passed_and_failed("rls");
     })
     .await;
 }

@@ -250,6 +250,7 @@ async fn role_on_plur() {
             "42P01",
         )
         .await;
+        plur.assert_passed_and_failed("role");
     })
     .await;
 }

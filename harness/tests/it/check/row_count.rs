@@ -59,6 +59,7 @@ async fn row_count() {
         )
         .await;
         plur.fails(case("a pattern that matches nothing", "", LOST), &["org_*.nosuch"]).await;
+        plur.assert_passed_and_failed("row-count");
     })
     .await;
 }

@@ -164,6 +164,7 @@ async fn schema_version() {
         let rails = check("naming = 'rails'");
         let case = Case { name: "no file of that naming", change: "", undo: "", check: &rails };
         plur.cannot_look(case, "no migration file in").await;
+        plur.assert_passed_and_failed("schema-version");
     })
     .await;
 }

@@ -73,6 +73,7 @@ async fn sequence() {
             ALL,
         ))
         .await;
+        plur.assert_passed_and_failed("sequence");
     })
     .await;
 }

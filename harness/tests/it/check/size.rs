@@ -58,6 +58,7 @@ async fn size() {
             Some(_) => plur.passes(case).await,
         }
         fails(plur, "F45 the backup is too small", "", "whole = 'backup'\nmin = '1 GiB'", &["the backup; at least 1.07 GB"]).await;
+        plur.assert_passed_and_failed("size");
     })
     .await;
 }

@@ -81,6 +81,7 @@ async fn sql_checks() {
             "query = 'SELECT public.sly()'\nscalar = 1", "25001").await;
         cannot("a syntax error", "", "query = 'SELECT FROM WHERE'\nscalar = 1", "42601").await;
         cannot("a query that takes too long", "", "timeout = '1s'\nquery = 'SELECT pg_sleep(20)'\nscalar = 1", "").await;
+        plur.assert_passed_and_failed("sql");
     })
     .await;
 }

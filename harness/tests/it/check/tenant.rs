@@ -118,6 +118,7 @@ async fn tenant() {
             "no table holds rows of two tenants",
         )
         .await;
+        plur.assert_passed_and_failed("tenant");
     })
     .await;
 }

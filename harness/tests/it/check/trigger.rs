@@ -109,6 +109,7 @@ async fn trigger() {
         ])
         .await;
         plur.cannot_look(case("tables without triggers", "", "[[check.trigger]]\ntable = \"plur.orgs\"\nall-enabled = true\n"), "no trigger").await;
+        plur.assert_passed_and_failed("trigger");
     })
     .await;
 }

@@ -106,6 +106,7 @@ async fn vector() {
         cannot("a text is no vector", "", "table = 'org_acme.engrams'\ncolumn = 'title'\ndimensions = 3", "is no vector but text").await;
         fails("a column that is not there", "", "tables = ['org_*.engrams', 'plur.users']\ncolumn = 'embedding'\ndimensions = 32", &["plur.users; a column embedding; there is none"]).await;
         fails("a pattern that matches nothing", "", "tables = ['nosuch.*']\ncolumn = 'embedding'\ndimensions = 32", &["nosuch.*"]).await;
+        plur.assert_passed_and_failed("vector");
     })
     .await;
 }

@@ -2,6 +2,10 @@
 
 use std::fs;
 
+use clap::CommandFactory as _;
+use redrill::cli::Cli;
+use serde_json::Value;
+
 use super::SCENARIO;
 use super::builder::redrill;
 use crate::support::root;
@@ -29,23 +33,14 @@ fn the_schema_of_scenarios_is_the_committed_one() {
 }
 
 #[test]
-fn the_help_is_the_committed_one() {
+fn the_help_of_every_subcommand_is_the_committed_one() {
+    let tree = Cli::command();
+    let subcommands = tree
+        .get_subcommands()
+        .map(|one| vec![one.get_name(), "--help"]);
     let mut text = String::new();
-    for arguments in [
-        &["--help"][..],
-        &["run", "--help"],
-        &["inspect", "--help"],
-        &["recover", "--help"],
-        &["init", "--help"],
-        &["baseline", "--help"],
-        &["accept", "--help"],
-        &["list", "--help"],
-        &["explain", "--help"],
-        &["schema", "--help"],
-        &["doctor", "--help"],
-        &["clean", "--help"],
-    ] {
-        let ended = redrill().environment("COLUMNS", "100").call(arguments);
+    for arguments in std::iter::once(vec!["--help"]).chain(subcommands) {
+        let ended = redrill().environment("COLUMNS", "100").call(&arguments);
         assert_eq!(ended.code, 0);
         text.push_str(&format!(
             "$ redrill {}\n{}\n",
@@ -54,6 +49,65 @@ fn the_help_is_the_committed_one() {
         ));
     }
     as_committed("harness/tests/it/drill/help.txt", &text);
+}
+
+#[test]
+fn every_subcommand_and_its_arguments_are_documented() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for subcommand in Cli::command().get_subcommands() {
+        let name = subcommand.get_name();
+        assert!(
+            readme.contains(&format!("redrill {name}")),
+            "README.md has no `redrill {name}`"
+        );
+        for argument in subcommand.get_arguments() {
+            let id = argument.get_id();
+            assert!(argument.get_help().is_some(), "{name} {id}: no help");
+        }
+    }
+}
+
+/// Sources, packings, providers, ways to restore and reports to send are keys of the scenario.
+#[test]
+fn every_key_of_a_scenario_is_documented() {
+    let schema = redrill::scenario::schema::schema();
+    let mut undocumented = Vec::new();
+    find_undocumented(&schema, &schema, "", &mut undocumented);
+    assert!(undocumented.is_empty(), "{undocumented:#?}");
+}
+
+/// Finds properties that neither have a description nor refer to a type that has one.
+fn find_undocumented(root: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    if let Value::Array(items) = value {
+        items
+            .iter()
+            .for_each(|item| find_undocumented(root, item, path, found));
+    }
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}/{key}");
+        if key == "properties" {
+            for (name, property) in inner.as_object().into_iter().flatten() {
+                // The kinds of checks; their own doc comments have a test in `check`.
+                if !path.ends_with("/check/properties") && !is_documented(root, property) {
+                    found.push(format!("{path}/{name}"));
+                }
+            }
+        }
+        find_undocumented(root, inner, &path, found);
+    }
+}
+
+/// Tells whether a property, or the type that it refers to, has a description.
+fn is_documented(root: &Value, property: &Value) -> bool {
+    let referred = property.get("$ref").and_then(Value::as_str);
+    let referred = referred.and_then(|path| root.pointer(path.strip_prefix('#')?));
+    let parts = property.get("anyOf").and_then(Value::as_array);
+    property.get("description").is_some()
+        || referred.is_some_and(|definition| is_documented(root, definition))
+        || parts.is_some_and(|parts| parts.iter().any(|part| is_documented(root, part)))
+        || property
+            .get("items")
+            .is_some_and(|items| is_documented(root, items))
 }
 
 #[test]

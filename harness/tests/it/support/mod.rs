@@ -2,11 +2,12 @@
 
 mod shared;
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use futures_util::FutureExt as _;
 use redrill::backup::inspect::Inspection;
@@ -50,6 +51,8 @@ pub struct Plur {
     /// What its backup says of itself; empty where there was none.
     pub backup: BackupFacts,
     clones: AtomicU32,
+    /// Kinds of checks that ran on it, and whether they passed.
+    verdicts: Mutex<BTreeSet<(&'static str, bool)>>,
 }
 
 /// Statements that give the database `{name}` the owner, rights and settings of `plur`. A setting that
@@ -162,6 +165,7 @@ async fn restored(major: Option<u32>) -> Plur {
         run,
         backup: backup.facts(),
         clones: AtomicU32::new(0),
+        verdicts: Mutex::default(),
     }
 }
 
@@ -197,6 +201,7 @@ pub async fn given(
         run,
         backup,
         clones: AtomicU32::new(0),
+        verdicts: Mutex::default(),
     };
     let tested = AssertUnwindSafe(test(&plur)).catch_unwind().await;
     plur.server.stop().await.unwrap();
@@ -293,6 +298,10 @@ impl Plur {
             timeout: check.timeout,
         };
         let looked = run::look(&check, &restored).await;
+        if let Ok(observation) = &looked {
+            let passed = observation.all_findings().next().is_none();
+            self.verdicts.lock().unwrap().insert((check.kind, passed));
+        }
         if !case.undo.is_empty() {
             self.sql(&database, case.undo).await;
         }
@@ -302,6 +311,13 @@ impl Plur {
         )
         .await;
         looked
+    }
+
+    /// Expects that checks of this kind ran before, and that one of them passed and one failed.
+    pub fn assert_passed_and_failed(&self, kind: &str) {
+        let verdicts = self.verdicts.lock().unwrap();
+        assert!(verdicts.contains(&(kind, true)), "no `{kind}` that passes");
+        assert!(verdicts.contains(&(kind, false)), "no `{kind}` that fails");
     }
 
     /// Expects the check to pass.

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::baseline::Rows;
+use crate::check::columns::Columns as _;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::TableRows;
 use crate::sql::QualifiedName;
 
 /// A database and a relation in it, as SQL names it.
-type Relation = (String, String);
+type RelationKey = (String, String);
 
 /// Counts by database and relation, of the relation alone: what inherits from it is not in.
 #[derive(Debug, Default)]
 pub struct Counts {
-    known: Mutex<HashMap<Relation, Arc<OnceCell<u64>>>>,
+    known: Mutex<HashMap<RelationKey, Arc<OnceCell<u64>>>>,
 }
 
 /// A relation and whatever inherits from it, partitions among them. What has no storage of its own
@@ -78,11 +79,7 @@ impl Counts {
             .await?;
         let mut sum = 0;
         for row in tree {
-            if let [Some(schema), Some(name)] = row.as_slice() {
-                let relation = QualifiedName {
-                    schema: schema.clone(),
-                    name: name.clone(),
-                };
+            if let Some(relation) = row.name(0) {
                 sum += self.alone(session, database, &relation).await?;
             }
         }

@@ -141,12 +141,8 @@ impl Check for Freshness {
         format!("newest row of {}", self.targets().describe())
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
-        let made = Made::of(restored.backup).ok_or_else(|| {
+        let made = BackupTime::of(restored.backup).ok_or_else(|| {
             CouldNotLook::because("nothing says when the backup was made").hint(
                 "put the time into its name, or say by `time` in `[backup]` how it stands there",
             )
@@ -158,13 +154,13 @@ impl Check for Freshness {
             let began = Instant::now();
             let seen = self.newest(&mut session, table).await?;
             let (actual, findings) = self.compare(table, &made, seen);
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(&made),
+            entries.push(Entry::new(
+                table,
+                self.expectation(&made),
                 actual,
                 findings,
-                duration: began.elapsed(),
-            });
+                began,
+            ));
         }
         session.close().await;
         let actual = match entries.as_slice() {
@@ -177,13 +173,13 @@ impl Check for Freshness {
 }
 
 /// When the backup was made, and how sure that is.
-struct Made {
+struct BackupTime {
     first: Timestamp,
     last: Timestamp,
     words: &'static str,
 }
 
-impl Made {
+impl BackupTime {
     fn of(backup: &BackupFacts) -> Option<Self> {
         let (time, source) = backup.made?;
         // A name that gives no time of day stands for midnight.
@@ -207,7 +203,7 @@ const DAY: i64 = 86_400;
 
 /// What there is to see of one table.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Seen {
+enum NewestRow {
     NoColumn,
     /// No row, or none with a time.
     Nothing,
@@ -220,10 +216,7 @@ enum Seen {
 
 impl Freshness {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     fn ahead(&self) -> Duration {
@@ -231,7 +224,7 @@ impl Freshness {
             .map_or(Duration::from_secs(24 * 3600), |span| span.0)
     }
 
-    fn expectation(&self, made: &Made) -> String {
+    fn expectation(&self, made: &BackupTime) -> String {
         format!(
             "the newest row at most {} older than the backup, by {}",
             show_duration(self.within.0),
@@ -244,12 +237,12 @@ impl Freshness {
         &self,
         session: &mut Session,
         table: &QualifiedName,
-    ) -> Result<Seen, CouldNotLook> {
+    ) -> Result<NewestRow, CouldNotLook> {
         let sql = TYPE
             .replace("{table}", &table.literal())
             .replace("{column}", &quote_literal(&self.column));
         let Some(kind) = session.value(&sql).await? else {
-            return Ok(Seen::NoColumn);
+            return Ok(NewestRow::NoColumn);
         };
         let column = quote_ident(&self.column);
         let zone = quote_literal(self.zone.as_deref().unwrap_or("UTC"));
@@ -304,36 +297,41 @@ impl Freshness {
             .await
             .map_err(|error| unable(table, &error))?;
         Ok(match value.and_then(|text| text.parse().ok()) {
-            Some(seconds) => Seen::Newest {
+            Some(seconds) => NewestRow::Newest {
                 seconds,
                 of_a_day: kind == "date",
             },
-            None => Seen::Nothing,
+            None => NewestRow::Nothing,
         })
     }
 
     /// Compares the newest row with the backup's time; gives what was found and what is wrong.
-    fn compare(&self, table: &QualifiedName, made: &Made, seen: Seen) -> (String, Vec<Finding>) {
+    fn compare(
+        &self,
+        table: &QualifiedName,
+        made: &BackupTime,
+        seen: NewestRow,
+    ) -> (String, Vec<Finding>) {
         let wrong = |expected: String, actual: String, hint: &str| {
             let finding = Finding::about(table.to_string(), expected, actual.clone()).hint(hint);
             (actual, vec![finding])
         };
         let (seconds, of_a_day) = match seen {
-            Seen::NoColumn => {
+            NewestRow::NoColumn => {
                 return wrong(
                     format!("a column {}", quote_ident(&self.column)),
                     "there is none".to_owned(),
                     "correct the name, or name tables more narrowly",
                 );
             }
-            Seen::Nothing => {
+            NewestRow::Nothing => {
                 return wrong(
                     self.expectation(made),
                     "no row with a time".to_owned(),
                     "the table is empty, or `where` leaves nothing",
                 );
             }
-            Seen::Newest { seconds, of_a_day } => (seconds, of_a_day),
+            NewestRow::Newest { seconds, of_a_day } => (seconds, of_a_day),
         };
         // A date is a whole day too; what its hours could be speaks for the backup.
         let whole = if of_a_day { DAY as f64 } else { 0.0 };
@@ -412,12 +410,12 @@ mod tests {
             ..BackupFacts::default()
         };
         let newest: Timestamp = newest.parse().unwrap();
-        let seen = Seen::Newest {
+        let seen = NewestRow::Newest {
             seconds: newest.as_second() as f64,
             of_a_day,
         };
         let table = QualifiedName::parse("a.b").unwrap();
-        let made = Made::of(&backup).unwrap();
+        let made = BackupTime::of(&backup).unwrap();
         check("table = 'a.b'").compare(&table, &made, seen).1.len()
     }
 
@@ -463,9 +461,9 @@ mod tests {
             made: Some(("2026-05-25T02:00:00Z".parse().unwrap(), TimeSource::Name)),
             ..BackupFacts::default()
         };
-        let made = Made::of(&backup).unwrap();
+        let made = BackupTime::of(&backup).unwrap();
         let table = QualifiedName::parse("a.b").unwrap();
-        for seen in [Seen::Nothing, Seen::NoColumn] {
+        for seen in [NewestRow::Nothing, NewestRow::NoColumn] {
             assert_eq!(
                 check("table = 'a.b'").compare(&table, &made, seen).1.len(),
                 1

@@ -15,7 +15,7 @@ use crate::sql::QualifiedName;
 /// What is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Known {
+pub struct KnownState {
     /// Rows per table, by `schema.table`.
     #[serde(default)]
     pub rows: BTreeMap<String, u64>,
@@ -24,7 +24,7 @@ pub struct Known {
     pub indexes: BTreeMap<String, String>,
 }
 
-impl Known {
+impl KnownState {
     /// Reads a baseline file.
     ///
     /// # Errors
@@ -71,9 +71,9 @@ fn named_alike<T>(all: BTreeMap<String, T>) -> BTreeMap<String, T> {
 }
 
 /// Takes out of a baseline what its databases say together.
-fn of_baseline(text: &str) -> Result<Known, String> {
+fn of_baseline(text: &str) -> Result<KnownState, String> {
     let baseline = baseline::file::parse(text)?;
-    let mut known = Known::default();
+    let mut known = KnownState::default();
     for database in baseline.databases.values() {
         let rows = database.rows.iter();
         known

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod append_only;
 pub mod baseline;
+pub mod columns;
 pub mod command;
 pub mod common;
 pub mod constraint;
@@ -35,7 +36,7 @@ pub mod triggers;
 pub mod vector;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -56,29 +57,29 @@ use sessions::{Lent, Sessions};
 
 /// Lists every kind: the one place where a kind is registered.
 #[must_use]
-pub fn kinds() -> Vec<Kind> {
+pub fn kinds() -> Vec<CheckKind> {
     vec![
-        Kind::of::<api::Api>(),
-        Kind::of::<append_only::AppendOnly>(),
-        Kind::of::<baseline::BaselineCheck>(),
-        Kind::of::<command::Command>(),
-        Kind::of::<constraint::Constraint>(),
-        Kind::of::<extension::Extension>(),
-        Kind::of::<freshness::Freshness>(),
-        Kind::of::<function::Function>(),
-        Kind::of::<graph::Graph>(),
-        Kind::of::<index::Index>(),
-        Kind::of::<partition::Partition>(),
-        Kind::of::<rls::Rls>(),
-        Kind::of::<role::Role>(),
-        Kind::of::<row_count::RowCount>(),
-        Kind::of::<schema_version::SchemaVersion>(),
-        Kind::of::<sequence::Sequence>(),
-        Kind::of::<size::Size>(),
-        Kind::of::<sql::Sql>(),
-        Kind::of::<tenant::Tenant>(),
-        Kind::of::<trigger::TriggerCheck>(),
-        Kind::of::<vector::Vector>(),
+        CheckKind::of::<api::Api>(),
+        CheckKind::of::<append_only::AppendOnly>(),
+        CheckKind::of::<baseline::BaselineCheck>(),
+        CheckKind::of::<command::CommandCheck>(),
+        CheckKind::of::<constraint::Constraint>(),
+        CheckKind::of::<extension::Extension>(),
+        CheckKind::of::<freshness::Freshness>(),
+        CheckKind::of::<function::Function>(),
+        CheckKind::of::<graph::Graph>(),
+        CheckKind::of::<index::Index>(),
+        CheckKind::of::<partition::Partition>(),
+        CheckKind::of::<rls::Rls>(),
+        CheckKind::of::<role::Role>(),
+        CheckKind::of::<row_count::RowCount>(),
+        CheckKind::of::<schema_version::SchemaVersion>(),
+        CheckKind::of::<sequence::Sequence>(),
+        CheckKind::of::<size::SizeCheck>(),
+        CheckKind::of::<sql::Sql>(),
+        CheckKind::of::<tenant::Tenant>(),
+        CheckKind::of::<trigger::TriggerCheck>(),
+        CheckKind::of::<vector::Vector>(),
     ]
 }
 
@@ -192,6 +193,25 @@ pub struct Entry {
     pub duration: Duration,
 }
 
+impl Entry {
+    /// Makes an entry for what was looked at since `began`.
+    pub fn new(
+        object: &impl ToString,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+        findings: Vec<Finding>,
+        began: Instant,
+    ) -> Self {
+        Self {
+            object: object.to_string(),
+            expected: expected.into(),
+            actual: actual.into(),
+            findings,
+            duration: began.elapsed(),
+        }
+    }
+}
+
 impl Observation {
     /// Makes an observation of one thing.
     pub fn new(
@@ -212,6 +232,18 @@ impl Observation {
     #[must_use]
     pub fn with_entries(mut self, entries: Vec<Entry>) -> Self {
         self.entries = entries;
+        self
+    }
+
+    /// Gives every object an entry of its own where the scenario names `several`; findings about a
+    /// single object are those of the check itself.
+    #[must_use]
+    pub fn with_entries_if(mut self, several: bool, entries: Vec<Entry>) -> Self {
+        if several {
+            return self.with_entries(entries);
+        }
+        let findings = entries.into_iter().flat_map(|entry| entry.findings);
+        self.findings.extend(findings);
         self
     }
 
@@ -262,7 +294,9 @@ pub trait Check: Send + Sync {
 
     /// Whether no other check may look at the same time: for what tries a write (its locks would
     /// make others wait), starts a program, or has been seen to bring a server down.
-    fn alone(&self) -> bool;
+    fn alone(&self) -> bool {
+        false
+    }
 
     /// Tables that it takes for append-only, by name: their history belongs into a baseline.
     fn append_only(&self) -> Vec<QualifiedName> {
@@ -318,6 +352,17 @@ impl Complaint {
         }
     }
 
+    /// Complains about each key that is given, in words that follow the key: "needs a `period`".
+    pub fn about_each(
+        keys: impl IntoIterator<Item = (&'static str, bool)>,
+        words: &str,
+        hint: &str,
+    ) -> impl Iterator<Item = Self> {
+        keys.into_iter()
+            .filter(|(_, given)| *given)
+            .map(move |(key, _)| Self::about(key, format!("`{key}` {words}")).hint(hint))
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -327,19 +372,19 @@ impl Complaint {
 }
 
 /// Reads the parameters of one check; mistakes are added to the list.
-type Read = fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>;
+type ReadParameters = fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>;
 
 /// A registered kind of check.
-pub struct Kind {
+pub struct CheckKind {
     /// Its name: `row-count`.
     pub name: &'static str,
     /// Whether it reads rows of the application.
     pub looks_at_data: bool,
-    read: Read,
+    read: ReadParameters,
     schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
 }
 
-impl Kind {
+impl CheckKind {
     /// Registers a kind.
     fn of<P: Parameters>() -> Self {
         Self {

@@ -1,8 +1,9 @@
 //! Partition trees, attempts and refusals that several checks need.
 
 use crate::check::CouldNotLook;
+use crate::check::columns::Columns as _;
 pub use crate::database::is_true;
-use crate::database::{DatabaseError, Session};
+use crate::database::{DatabaseError, Session, TextRow};
 use crate::outcome::Finding;
 use crate::sql::QualifiedName;
 
@@ -57,29 +58,16 @@ pub async fn tree(
     let rows = session
         .rows(&TREE.replace("{table}", &table.literal()))
         .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| match row.as_slice() {
-            [
-                Some(oid),
-                Some(schema),
-                Some(name),
-                Some(kind),
-                Some(owner),
-                Some(level),
-            ] => Some(Relation {
-                oid: oid.clone(),
-                name: QualifiedName {
-                    schema: schema.clone(),
-                    name: name.clone(),
-                },
-                kind: kind.chars().next()?,
-                owner: owner.clone(),
-                level: level.parse().ok()?,
-            }),
-            _ => None,
+    let relation = |row: &TextRow| {
+        Some(Relation {
+            oid: row.text(0)?,
+            name: row.name(1)?,
+            kind: row.number(3)?,
+            owner: row.text(4)?,
+            level: row.number(5)?,
         })
-        .collect())
+    };
+    Ok(rows.iter().filter_map(relation).collect())
 }
 
 /// Tells whether an error is about this moment or this machine, and so says nothing about rights:

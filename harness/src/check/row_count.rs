@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::known::Known;
-use crate::check::target::Targets;
+use crate::check::columns::Columns as _;
+use crate::check::known::KnownState;
+use crate::check::target::{Targets, is_listed};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::{NamePattern, QualifiedName};
+use crate::sql::QualifiedName;
 use crate::units::{Percent, show_count};
 
 /// Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
@@ -136,14 +137,10 @@ impl Check for RowCount {
         format!("rows of {}", self.targets().describe())
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let baseline = match &self.baseline {
-            Some(path) => Some(Known::load(restored.folder, path)?),
+            Some(path) => Some(KnownState::load(restored.folder, path)?),
             None => None,
         };
         let resolved = self.targets().resolve(&mut session).await?;
@@ -158,13 +155,13 @@ impl Check for RowCount {
                 found.extend(partitions(restored, &mut session, table, bounds).await?);
             }
             sum += rows;
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(),
-                actual: format!("{} rows", show_count(rows)),
-                findings: found,
-                duration: began.elapsed(),
-            });
+            entries.push(Entry::new(
+                table,
+                self.expectation(),
+                format!("{} rows", show_count(rows)),
+                found,
+                began,
+            ));
         }
         session.close().await;
         if let Some(baseline) = &baseline {
@@ -183,10 +180,7 @@ impl Check for RowCount {
 
 impl RowCount {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     /// Says what is expected, in one line.
@@ -219,7 +213,12 @@ impl RowCount {
     }
 
     /// Compares one table's count with the bounds and the baseline.
-    fn compare(&self, table: &QualifiedName, count: u64, baseline: Option<&Known>) -> Vec<Finding> {
+    fn compare(
+        &self,
+        table: &QualifiedName,
+        count: u64,
+        baseline: Option<&KnownState>,
+    ) -> Vec<Finding> {
         let mut findings = bounds(table, count, self.exact, self.min, self.max);
         if let Some(baseline) = baseline {
             let name = table.to_string();
@@ -255,12 +254,9 @@ impl RowCount {
     }
 
     /// Finds tables that the baseline knows and a pattern names, but the database does not have.
-    fn lost(&self, baseline: &Known, found: &[QualifiedName]) -> Vec<Finding> {
-        let patterns = self.tables.iter().map(|entry| NamePattern::parse(entry));
-        let patterns: Vec<NamePattern> = patterns.filter_map(Result::ok).collect();
-        let is_lost = |table: &QualifiedName| {
-            !found.contains(table) && patterns.iter().any(|pattern| pattern.matches(table))
-        };
+    fn lost(&self, baseline: &KnownState, found: &[QualifiedName]) -> Vec<Finding> {
+        let is_lost =
+            |table: &QualifiedName| !found.contains(table) && is_listed(&self.tables, table);
         baseline
             .rows
             .iter()
@@ -299,12 +295,8 @@ async fn partitions(
     let mut findings = Vec::new();
     let mut seen = Vec::new();
     for row in rows {
-        let [Some(schema), Some(name)] = row.as_slice() else {
+        let Some(partition) = row.name(0) else {
             continue;
-        };
-        let partition = QualifiedName {
-            schema: schema.clone(),
-            name: name.clone(),
         };
         let count = restored.count(session, &partition).await?;
         let must_be_empty = want
@@ -396,9 +388,9 @@ mod tests {
             tolerance: Some(Percent(5.0)),
             ..RowCount::default()
         };
-        let baseline = Known {
+        let baseline = KnownState {
             rows: [("app.orders".to_owned(), 100)].into(),
-            ..Known::default()
+            ..KnownState::default()
         };
         assert_eq!(
             check.compare(&orders(), count, Some(&baseline)).len(),
@@ -413,9 +405,9 @@ mod tests {
             ..RowCount::default()
         };
         let rows = [("app.orders", 1), ("app.lost", 2), ("other.kept", 3)];
-        let baseline = Known {
+        let baseline = KnownState {
             rows: rows.map(|(name, count)| (name.to_owned(), count)).into(),
-            ..Known::default()
+            ..KnownState::default()
         };
         let lost = check.lost(&baseline, &[orders()]);
         assert_eq!(lost.len(), 1);

@@ -55,14 +55,14 @@ use crate::units::{Percent, Size as Bytes, show_bytes};
 /// ```
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Size {
+pub struct SizeCheck {
     /// One table.
     pub table: Option<String>,
     /// Several tables; `*` and `?` match in schema and name.
     #[serde(default)]
     pub tables: Vec<String>,
     /// Not tables but the whole of something.
-    pub whole: Option<Whole>,
+    pub whole: Option<MeasuredWhole>,
     /// What of a table counts. Default: `total`.
     pub of: Option<Of>,
     /// At least so much.
@@ -76,7 +76,7 @@ pub struct Size {
 /// What is measured instead of tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Whole {
+pub enum MeasuredWhole {
     /// The restored database, catalogs included.
     Database,
     /// The backup as it lies.
@@ -110,7 +110,7 @@ impl Of {
 /// Below this share of the one before, a drill fails by itself.
 const ANYHOW: f64 = 10.0;
 
-impl Parameters for Size {
+impl Parameters for SizeCheck {
     const KIND: &'static str = "size";
     const LOOKS_AT_DATA: bool = false;
 
@@ -143,7 +143,7 @@ impl Parameters for Size {
             complaints.push(Complaint::about("min", "`min` is more than `max`"));
         }
         match self.previous {
-            Some(_) if self.whole != Some(Whole::Backup) => complaints.push(
+            Some(_) if self.whole != Some(MeasuredWhole::Backup) => complaints.push(
                 Complaint::about("previous", "only the backup has one before it")
                     .hint("add `whole = \"backup\"`"),
             ),
@@ -172,23 +172,19 @@ SELECT pg_catalog.sum(pg_catalog.{function}(tree.oid::pg_catalog.regclass))::pg_
 const DATABASE: &str = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
 
 #[async_trait]
-impl Check for Size {
+impl Check for SizeCheck {
     fn describe(&self) -> String {
         match self.whole {
-            Some(Whole::Database) => "size of the database".to_owned(),
-            Some(Whole::Backup) => "size of the backup".to_owned(),
+            Some(MeasuredWhole::Database) => "size of the database".to_owned(),
+            Some(MeasuredWhole::Backup) => "size of the backup".to_owned(),
             None => format!("size of {}", self.targets().describe()),
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let bytes = match self.whole {
-            Some(Whole::Backup) => return self.backup(restored.backup),
-            Some(Whole::Database) => {
+            Some(MeasuredWhole::Backup) => return self.backup(restored.backup),
+            Some(MeasuredWhole::Database) => {
                 let mut session = restored.session().await?;
                 let bytes = session.count(DATABASE).await?;
                 session.close().await;
@@ -205,12 +201,9 @@ impl Check for Size {
     }
 }
 
-impl Size {
+impl SizeCheck {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     /// Says what is expected, in one line.
@@ -233,13 +226,13 @@ impl Size {
             let began = Instant::now();
             let bytes = self.table(&mut session, table).await?;
             sum += bytes;
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(),
-                actual: show_bytes(bytes),
-                findings: self.bounds(&table.to_string(), bytes),
-                duration: began.elapsed(),
-            });
+            entries.push(Entry::new(
+                table,
+                self.expectation(),
+                show_bytes(bytes),
+                self.bounds(&table.to_string(), bytes),
+                began,
+            ));
         }
         session.close().await;
         let actual = if self.table.is_some() && entries.len() == 1 {
@@ -329,7 +322,7 @@ mod tests {
     use crate::outcome::Before;
     use rstest::rstest;
 
-    fn check(toml: &str) -> Size {
+    fn check(toml: &str) -> SizeCheck {
         toml::from_str(toml).unwrap()
     }
 

@@ -1,9 +1,10 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
+use crate::check::columns::Columns as _;
 use crate::check::{Complaint, CouldNotLook, Entry, Observation};
 use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, quote_literal};
+use crate::sql::{NamePattern, QualifiedName, quote_literal};
 
 /// The `table` and `tables` keys of a check.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,18 @@ SELECT n.nspname, c.relname
  ORDER BY 1, 2";
 
 impl<'a> Targets<'a> {
+    /// Takes the keys of a check.
+    #[must_use]
+    pub const fn new(table: Option<&'a str>, tables: &'a [String]) -> Self {
+        Self { table, tables }
+    }
+
+    /// Takes one entry of a list, a name or a pattern.
+    #[must_use]
+    pub const fn of_pattern(entry: &'a String) -> Self {
+        Self::new(None, std::slice::from_ref(entry))
+    }
+
     /// All entries, in the order of the scenario.
     fn entries(&self) -> impl Iterator<Item = &'a str> {
         self.table
@@ -78,14 +91,8 @@ impl<'a> Targets<'a> {
     /// Makes the observation of what was seen of each table. A list or a pattern gives each table an
     /// entry of its own; one table by name is the check itself.
     #[must_use]
-    pub fn in_entries(&self, mut whole: Observation, entries: Vec<Entry>) -> Observation {
-        if self.tables.is_empty() {
-            let findings = entries.into_iter().flat_map(|entry| entry.findings);
-            whole.findings.extend(findings);
-            whole
-        } else {
-            whole.with_entries(entries)
-        }
+    pub fn in_entries(&self, whole: Observation, entries: Vec<Entry>) -> Observation {
+        whole.with_entries_if(!self.tables.is_empty(), entries)
     }
 
     /// Finds the tables. A pattern leaves out partitions (their parent stands for them), views, and
@@ -109,25 +116,55 @@ impl<'a> Targets<'a> {
                 } else {
                     "a table"
                 };
-                resolved.missing.push(
-                    Finding::about(entry, expected, "there is none in the restored database")
-                        .hint("look for its CREATE TABLE in the restore's errors, or correct the name in the scenario"),
-                );
+                resolved.missing.push(missing(entry, expected, "TABLE"));
             }
-            for row in rows {
-                if let [Some(schema), Some(name)] = row.as_slice() {
-                    let found = QualifiedName {
-                        schema: schema.clone(),
-                        name: name.clone(),
-                    };
-                    if !resolved.tables.contains(&found) {
-                        resolved.tables.push(found);
-                    }
+            for found in rows.iter().filter_map(|row| row.name(0)) {
+                if !resolved.tables.contains(&found) {
+                    resolved.tables.push(found);
                 }
             }
         }
         Ok(resolved)
     }
+}
+
+/// Complains about names that cannot be read.
+pub fn unreadable<'a>(
+    key: &'static str,
+    names: impl IntoIterator<Item = &'a String>,
+    shape: &str,
+) -> impl Iterator<Item = Complaint> {
+    let messages = names
+        .into_iter()
+        .map(|name| QualifiedName::parse(name).err());
+    messages
+        .flatten()
+        .map(move |message| Complaint::about(key, message).hint(format!("write `{shape}`")))
+}
+
+/// Complains about a pattern in a key for one name, where `list` is the key for several.
+#[must_use]
+pub fn pattern_in_one(key: &'static str, list: &str, name: Option<&str>) -> Option<Complaint> {
+    let name = name.filter(|name| name.contains(['*', '?']))?;
+    let complaint = Complaint::about(key, format!("a pattern stands in `{list}`"));
+    Some(complaint.hint(format!("write `{list} = [\"{name}\"]`")))
+}
+
+/// Makes a finding about an object that was not restored; `sort` is how its CREATE statement names it.
+#[must_use]
+pub fn missing(object: &str, expected: &str, sort: &str) -> Finding {
+    Finding::about(object, expected, "there is none in the restored database").hint(format!(
+        "look for its CREATE {sort} in the restore's errors, or correct the name"
+    ))
+}
+
+/// Tells whether a name or pattern of a list stands for `name`.
+#[must_use]
+pub fn is_listed(list: &[String], name: &QualifiedName) -> bool {
+    let mut patterns = list
+        .iter()
+        .filter_map(|entry| NamePattern::parse(entry).ok());
+    patterns.any(|pattern| pattern.matches(name))
 }
 
 /// Makes a LIKE pattern, as a literal, of a name with `*` and `?`.

@@ -3,21 +3,22 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::privilege::{Relation, is_true};
+use crate::check::columns::Columns as _;
+use crate::check::privilege::Relation;
 use crate::database::{DatabaseError, Session, TextRow};
 use crate::sql::{QualifiedName, tokens};
 
 /// How often a trigger fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub enum TriggerLevel {
     /// For each row.
     Row,
     /// For each statement.
     Statement,
 }
 
-impl Level {
+impl TriggerLevel {
     /// As in `for each row`.
     #[must_use]
     pub const fn describe(self) -> &'static str {
@@ -88,34 +89,16 @@ pub async fn read(
 
 impl Trigger {
     fn of(row: &TextRow) -> Option<Self> {
-        let [
-            Some(oid),
-            Some(relation),
-            Some(name),
-            Some(kind),
-            Some(enabled),
-            _,
-            Some(schema),
-            Some(function),
-            Some(definition),
-            parent,
-        ] = row.as_slice()
-        else {
-            return None;
-        };
         Some(Self {
-            oid: oid.clone(),
-            relation: relation.clone(),
-            name: name.clone(),
-            kind: kind.parse().ok()?,
-            enabled: enabled.chars().next()?,
-            some_columns: is_true(row.get(5)),
-            function: QualifiedName {
-                schema: schema.clone(),
-                name: function.clone(),
-            },
-            definition: definition.clone(),
-            parent: parent.clone().filter(|oid| oid != "0"),
+            oid: row.text(0)?,
+            relation: row.text(1)?,
+            name: row.text(2)?,
+            kind: row.number(3)?,
+            enabled: row.number(4)?,
+            some_columns: row.is_true(5),
+            function: row.name(6)?,
+            definition: row.text(8)?,
+            parent: row.text(9).filter(|oid| oid != "0"),
         })
     }
 
@@ -127,11 +110,11 @@ impl Trigger {
 
     /// Whether it fires for each row or for each statement.
     #[must_use]
-    pub const fn level(&self) -> Level {
+    pub const fn level(&self) -> TriggerLevel {
         if self.kind & 1 == 1 {
-            Level::Row
+            TriggerLevel::Row
         } else {
-            Level::Statement
+            TriggerLevel::Statement
         }
     }
 

@@ -13,7 +13,7 @@ use super::file::{self, TOP_KEYS};
 use super::{Scenario, ScenarioCheck};
 use crate::backup::settings;
 use crate::check::common::{COMMON_KEYS, Common};
-use crate::check::{Kind, kinds};
+use crate::check::{CheckKind, kinds};
 use crate::incident;
 use crate::input::decode::{Table, decode, expand};
 use crate::input::diagnostic::nearest;
@@ -281,7 +281,7 @@ fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<
 
 /// Reads one check.
 fn check(
-    kind: &Kind,
+    kind: &CheckKind,
     entry: Spanned<DeValue<'_>>,
     text: &str,
     problems: &mut Vec<Problem>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::request::Client;
+use super::request::HttpClient;
 use super::{Api, Ready};
 use crate::check::{CouldNotLook, Restored, program};
 use crate::input::secret::SecretText;
@@ -61,7 +61,7 @@ impl Application {
     }
 
     /// Waits until it answers, and gives the time that took.
-    pub async fn ready(&mut self, client: &Client, ready: &Ready) -> Result<Duration, Finding> {
+    pub async fn ready(&mut self, client: &HttpClient, ready: &Ready) -> Result<Duration, Finding> {
         let began = Instant::now();
         let limit = ready.within.0;
         let expected = format!(

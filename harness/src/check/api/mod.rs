@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use self::application::Application;
 use self::expect::Expectation;
-use self::request::{Client, Request};
+use self::request::{HttpClient, Request};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored, program};
 use crate::database::Session;
 use crate::input::secret::SecretText;
@@ -215,7 +215,7 @@ impl Check for Api {
             show_duration(self.ready.within.0),
             self.request.len()
         );
-        let client = Client::new()?;
+        let client = HttpClient::new()?;
         let mut session = restored.session().await?;
         let before = session.value(FINGERPRINT).await?;
         let mut application = Application::start(self, restored)?;

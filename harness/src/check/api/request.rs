@@ -37,7 +37,7 @@ pub struct Request {
     pub body: Option<Body>,
     /// What must be answered. Default: status 200.
     #[serde(default)]
-    pub expect: Expect,
+    pub expect: ExpectedAnswer,
 }
 
 /// An HTTP method.
@@ -88,7 +88,7 @@ pub struct Body {
 /// What must be answered.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Expect {
+pub struct ExpectedAnswer {
     /// Default: 200. Redirects are not followed.
     pub status: Option<u16>,
     /// Headers and their whole values.
@@ -104,7 +104,7 @@ pub struct Expect {
     pub within: Option<Span>,
 }
 
-impl Expect {
+impl ExpectedAnswer {
     /// Tells whether it expects anything of the body.
     #[must_use]
     pub fn looks_at_content(&self) -> bool {
@@ -130,7 +130,7 @@ impl Request {
 
 /// What was answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Answer {
+struct HttpAnswer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -138,9 +138,9 @@ struct Answer {
 }
 
 /// Asks the application, and nobody else: no proxy, no redirect.
-pub struct Client(reqwest::Client);
+pub struct HttpClient(reqwest::Client);
 
-impl Client {
+impl HttpClient {
     /// Makes a client.
     pub fn new() -> Result<Self, CouldNotLook> {
         crate::tls::install();
@@ -205,7 +205,7 @@ impl Client {
         request: &Request,
         port: u16,
         restored: &Restored<'_>,
-    ) -> Result<Result<Answer, String>, CouldNotLook> {
+    ) -> Result<Result<HttpAnswer, String>, CouldNotLook> {
         let resolve = |text: &SecretText| {
             text.resolve(restored.folder, restored.environment, restored.redactor)
                 .map_err(|error| CouldNotLook::because(format!("{}: {error}", request.label())))
@@ -240,7 +240,7 @@ impl Client {
             Ok(response) => response,
             Err(error) => return Ok(Err(why(&error))),
         };
-        let mut answer = Answer {
+        let mut answer = HttpAnswer {
             status: response.status().as_u16(),
             headers: response
                 .headers()
@@ -250,7 +250,7 @@ impl Client {
                     (name.as_str().to_owned(), value)
                 })
                 .collect(),
-            ..Answer::default()
+            ..HttpAnswer::default()
         };
         loop {
             match response.chunk().await {
@@ -284,7 +284,7 @@ fn why(error: &reqwest::Error) -> String {
 }
 
 /// Compares an answer with what it must be. Values of the answer are never shown.
-fn compare(request: &Request, answer: &Answer) -> Vec<Finding> {
+fn compare(request: &Request, answer: &HttpAnswer) -> Vec<Finding> {
     let label = request.label();
     let expect = &request.expect;
     let status = expect.status.unwrap_or(200);
@@ -354,8 +354,8 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn answer() -> Answer {
-        Answer {
+    fn answer() -> HttpAnswer {
+        HttpAnswer {
             status: 200,
             headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
             body: br#"{"user": {"name": "Alice"}, "count": 3}"#.to_vec(),
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn a_body_that_is_not_json_is_no_crash() {
         let request: Request = toml::from_str("path = '/'\nexpect.json = { '$' = 1 }").unwrap();
-        let answer = Answer {
+        let answer = HttpAnswer {
             body: b"<html>".to_vec(),
             ..answer()
         };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::check::Complaint;
 use crate::check::privilege::Relation;
-use crate::check::triggers::{Level, Trigger};
+use crate::check::triggers::{Trigger, TriggerLevel};
 use crate::outcome::Finding;
 use crate::sql::QualifiedName;
 
@@ -16,7 +16,7 @@ pub struct WantedTrigger {
     /// Its name. Without one, any trigger that does the rest will do.
     pub name: Option<String>,
     /// Whether it fires for each row or once for each statement. TRUNCATE has only `statement`.
-    pub on: Level,
+    pub on: TriggerLevel,
     /// What it must fire on.
     pub events: Vec<Event>,
     /// `always`: also in a session with `session_replication_role = replica`. `origin`: at least
@@ -80,7 +80,7 @@ impl WantedTrigger {
                     .hint("write `events = [\"update\", \"delete\"]`"),
             );
         }
-        if self.on == Level::Row && self.events.contains(&Event::Truncate) {
+        if self.on == TriggerLevel::Row && self.events.contains(&Event::Truncate) {
             complaints.push(
                 Complaint::about("triggers", "there is no TRUNCATE trigger for each row")
                     .hint("write a second entry with `on = \"statement\"`"),
@@ -151,8 +151,8 @@ impl WantedTrigger {
         }
         if trigger.level() != self.on {
             return Some(match self.on {
-                Level::Row => "fires once for each statement".to_owned(),
-                Level::Statement => "fires for each row".to_owned(),
+                TriggerLevel::Row => "fires once for each statement".to_owned(),
+                TriggerLevel::Statement => "fires for each row".to_owned(),
             });
         }
         if event == Event::Update && trigger.some_columns {
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    fn wanted(on: Level, events: &[Event], enabled: Enabled) -> WantedTrigger {
+    fn wanted(on: TriggerLevel, events: &[Event], enabled: Enabled) -> WantedTrigger {
         WantedTrigger {
             name: Some("refuse".to_owned()),
             on,
@@ -261,7 +261,11 @@ mod tests {
         #[case] open: usize,
         #[case] says: &str,
     ) {
-        let wish = wanted(Level::Row, &[Event::Update, Event::Delete], Enabled::Always);
+        let wish = wanted(
+            TriggerLevel::Row,
+            &[Event::Update, Event::Delete],
+            Enabled::Always,
+        );
         let findings = wish.compare(&leaf('r'), &[trigger(kind, enabled, some_columns)]);
         assert_eq!(findings.len(), open, "{findings:?}");
         assert!(findings.iter().all(|finding| finding.actual.contains(says)));
@@ -269,7 +273,7 @@ mod tests {
 
     #[test]
     fn always_is_more_than_origin() {
-        let wish = wanted(Level::Row, &[Event::Update], Enabled::Origin);
+        let wish = wanted(TriggerLevel::Row, &[Event::Update], Enabled::Origin);
         let triggers = [trigger(ROW_CHANGE, 'A', false)];
         assert!(wish.compare(&leaf('r'), &triggers).is_empty());
     }
@@ -283,7 +287,7 @@ mod tests {
         #[case] triggers: &[Trigger],
         #[case] open: usize,
     ) {
-        let wish = wanted(Level::Statement, &[Event::Truncate], Enabled::Origin);
+        let wish = wanted(TriggerLevel::Statement, &[Event::Truncate], Enabled::Origin);
         assert_eq!(wish.compare(&leaf(kind), triggers).len(), open);
     }
 
@@ -291,7 +295,7 @@ mod tests {
     fn another_function_is_found() {
         let wish = WantedTrigger {
             function: Some("app.other".to_owned()),
-            ..wanted(Level::Row, &[Event::Update], Enabled::Origin)
+            ..wanted(TriggerLevel::Row, &[Event::Update], Enabled::Origin)
         };
         let findings = wish.compare(&leaf('r'), &[trigger(ROW_CHANGE, 'O', false)]);
         assert!(findings[0].actual.contains("calls app.refuse"));
@@ -301,7 +305,11 @@ mod tests {
     fn two_triggers_may_share_the_work_when_none_is_named() {
         let wish = WantedTrigger {
             name: None,
-            ..wanted(Level::Row, &[Event::Update, Event::Delete], Enabled::Origin)
+            ..wanted(
+                TriggerLevel::Row,
+                &[Event::Update, Event::Delete],
+                Enabled::Origin,
+            )
         };
         let both = [
             trigger(1 | 2 | 8, 'O', false),
@@ -312,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_truncate_trigger_for_each_row_is_refused() {
-        let wish = wanted(Level::Row, &[Event::Truncate], Enabled::Origin);
+        let wish = wanted(TriggerLevel::Row, &[Event::Truncate], Enabled::Origin);
         assert_eq!(wish.complaints().len(), 1);
     }
 }

@@ -132,10 +132,6 @@ impl Check for BaselineCheck {
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let held = self.held(restored)?;
         let was = match &held {

@@ -63,7 +63,7 @@ use crate::units::{show_count, show_duration};
 /// ```
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Command {
+pub struct CommandCheck {
     /// Program and arguments. A program with a `/` is relative to the scenario file, one without is looked for
     /// in `PATH`.
     pub command: Vec<String>,
@@ -79,7 +79,7 @@ pub struct Command {
     pub writes: bool,
     /// What it must do. Default: `{ exit = 0 }`.
     #[serde(default)]
-    pub expect: Expect,
+    pub expect: ExpectedEnd,
     /// Whether a finding shows the end of its output as it is, but for secrets. It may hold values of
     /// rows. Default: false.
     #[serde(default)]
@@ -89,7 +89,7 @@ pub struct Command {
 /// What a program must do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Expect {
+pub struct ExpectedEnd {
     /// Its exit code. Default: 0.
     pub exit: Option<u8>,
     /// A regular expression that its output matches, standard error included; `^` and `$` stand for the
@@ -97,7 +97,7 @@ pub struct Expect {
     pub output: Option<String>,
 }
 
-impl Parameters for Command {
+impl Parameters for CommandCheck {
     const KIND: &'static str = "command";
     const LOOKS_AT_DATA: bool = true;
 
@@ -153,7 +153,7 @@ const WHOLE: usize = 60 * 1024;
 const NAMED: usize = 20;
 
 /// How a program ended.
-struct Ended {
+struct ProgramEnd {
     status: ExitStatus,
     /// Both streams, free of secrets.
     output: String,
@@ -162,7 +162,7 @@ struct Ended {
 }
 
 #[async_trait]
-impl Check for Command {
+impl Check for CommandCheck {
     fn describe(&self) -> String {
         let program = self.command.first().map_or("", String::as_str);
         let name = program.rsplit('/').next().unwrap_or(program);
@@ -214,7 +214,7 @@ async fn copy(restored: &Restored<'_>) -> Result<DatabaseCopy, CouldNotLook> {
     })
 }
 
-impl Command {
+impl CommandCheck {
     fn exit(&self) -> i32 {
         i32::from(self.expect.exit.unwrap_or(0))
     }
@@ -297,7 +297,7 @@ impl Command {
         restored: &Restored<'_>,
         database: &str,
         began: Instant,
-    ) -> Result<Ended, CouldNotLook> {
+    ) -> Result<ProgramEnd, CouldNotLook> {
         let mut words = self.command.iter().cloned();
         let word = words.next().unwrap_or_default();
         let mut running = process::spawn(Program {
@@ -355,7 +355,7 @@ impl Command {
         if status.code().is_none() {
             return Err(unable("a signal ended it".to_owned()));
         }
-        Ok(Ended {
+        Ok(ProgramEnd {
             status,
             output,
             whole,
@@ -380,7 +380,7 @@ impl Command {
     }
 
     /// Compares how it ended with what is expected; gives what was found and what is wrong.
-    fn compare(&self, ended: &Ended) -> (String, Vec<Finding>) {
+    fn compare(&self, ended: &ProgramEnd) -> (String, Vec<Finding>) {
         let code = ended.status.code().unwrap_or(-1);
         let mut actual = format!("exit code {code} after {}", show_duration(ended.duration));
         let mut findings = Vec::new();
@@ -447,7 +447,7 @@ mod tests_of_command {
     use super::*;
     use rstest::rstest;
 
-    fn check(toml: &str) -> Command {
+    fn check(toml: &str) -> CommandCheck {
         toml::from_str(toml).unwrap()
     }
 
@@ -487,7 +487,7 @@ mod tests_of_command {
         #[case] output: &str,
         #[case] findings: usize,
     ) {
-        let ended = Ended {
+        let ended = ProgramEnd {
             status: ExitStatus::from_raw(code << 8),
             output: output.to_owned(),
             whole: true,
@@ -499,7 +499,7 @@ mod tests_of_command {
 
     #[test]
     fn output_is_shown_only_where_that_is_asked_for() {
-        let ended = Ended {
+        let ended = ProgramEnd {
             status: ExitStatus::from_raw(256),
             output: "alice\n".to_owned(),
             whole: true,

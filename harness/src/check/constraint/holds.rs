@@ -1,8 +1,9 @@
 //! Rows held against constraints, as if none of them had ever been checked.
 
-use super::oids;
+use super::catalog::oids;
 use crate::check::CouldNotLook;
-use crate::check::privilege::{Relation, is_true};
+use crate::check::columns::Columns as _;
+use crate::check::privilege::Relation;
 use crate::database::Session;
 use crate::outcome::Finding;
 use crate::sql::{QualifiedName, quote_ident};
@@ -163,21 +164,10 @@ async fn probes(
 ) -> Result<Vec<Probe>, CouldNotLook> {
     let mut probes = Vec::new();
     for row in session.rows(&sql.replace("{oids}", oids)).await? {
-        let [Some(name), Some(schema), Some(table), _, Some(query)] = row.as_slice() else {
+        let Some(probe) = probe(&row, 4, but_for) else {
             continue;
         };
-        if but_for.contains(name) {
-            continue;
-        }
-        let probe = Probe {
-            name: name.clone(),
-            table: QualifiedName {
-                schema: schema.clone(),
-                name: table.clone(),
-            },
-            query: query.clone(),
-        };
-        if is_true(row.get(3)) {
+        if row.is_true(3) {
             held.unclear
                 .push(probe.unclear("it is about periods of time"));
         } else {
@@ -185,6 +175,15 @@ async fn probes(
         }
     }
     Ok(probes)
+}
+
+/// Makes a probe of a row: name, table, and in the column `at` the query.
+fn probe(row: &[Option<String>], at: usize, but_for: &[String]) -> Option<Probe> {
+    Some(Probe {
+        name: row.text(0).filter(|name| !but_for.contains(name))?,
+        table: row.name(1)?,
+        query: row.text(at)?,
+    })
 }
 
 /// Counts the rows that make a CHECK false: all those of a table in one read.
@@ -196,24 +195,16 @@ async fn checks(
 ) -> Result<(), CouldNotLook> {
     let mut tables: Vec<(QualifiedName, Vec<Probe>)> = Vec::new();
     for row in session.rows(&CHECKS.replace("{oids}", oids)).await? {
-        let [Some(name), Some(schema), Some(table), Some(expression)] = row.as_slice() else {
+        let Some(mut probe) = probe(&row, 3, but_for) else {
             continue;
         };
-        if but_for.contains(name) {
-            continue;
-        }
-        let table = QualifiedName {
-            schema: schema.clone(),
-            name: table.clone(),
-        };
-        let probe = Probe {
-            name: name.clone(),
-            table: table.clone(),
-            query: format!("pg_catalog.count(*) FILTER (WHERE ({expression}) IS FALSE)"),
-        };
+        probe.query = format!(
+            "pg_catalog.count(*) FILTER (WHERE ({}) IS FALSE)",
+            probe.query
+        );
         match tables.last_mut() {
-            Some((last, probes)) if *last == table => probes.push(probe),
-            _ => tables.push((table, vec![probe])),
+            Some((last, probes)) if *last == probe.table => probes.push(probe),
+            _ => tables.push((probe.table.clone(), vec![probe])),
         }
     }
     for (table, probes) in tables {
@@ -224,10 +215,7 @@ async fn checks(
         let row = together.ok().and_then(|rows| rows.into_iter().next());
         for (at, probe) in probes.iter().enumerate() {
             let count = match &row {
-                Some(row) => row
-                    .get(at)
-                    .and_then(|value| value.as_deref()?.parse().ok())
-                    .ok_or_else(|| "it gave no number".to_owned()),
+                Some(row) => row.number(at).ok_or_else(|| "it gave no number".to_owned()),
                 // One of them cannot be tried: which one, and what of the others?
                 None => session
                     .count(&format!("SELECT {} FROM ONLY {table}", probe.query))

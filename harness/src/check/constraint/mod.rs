@@ -1,22 +1,23 @@
 //! `constraint`: constraints are there, validated, as they were defined, and hold on the data.
 //!
-//! `holds` reads the rows.
+//! - `catalog` reads the constraints
+//! - `holds` reads the rows
 
+mod catalog;
 mod holds;
 
-use std::fmt;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::privilege::{Relation, is_true, tree};
-use crate::check::target::Targets;
+use self::catalog::{FoundConstraint, find, switched_off, unusable};
+use crate::check::privilege::tree;
+use crate::check::target::{Targets, is_listed, pattern_in_one, unreadable};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::{NamePattern, QualifiedName, is_same_definition, quote_ident};
+use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 
 /// Constraints of tables are there, validated, as they were defined, and hold on the data.
 ///
@@ -156,24 +157,17 @@ impl Parameters for Constraint {
 
     fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.targets().complaints();
-        if let Some(table) = self.table.as_deref()
-            && table.contains(['*', '?'])
-        {
-            complaints.push(
-                Complaint::about("table", "a pattern stands in `tables`")
-                    .hint(format!("write `tables = [\"{table}\"]`")),
-            );
-        }
-        for (key, given) in [
-            ("definition", self.definition.is_some()),
-            ("deferrable", self.deferrable.is_some()),
-        ] {
-            if given && self.constraint.is_none() {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` is about one constraint"))
-                        .hint("name it: `constraint = \"…\"`"),
-                );
-            }
+        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
+        if self.constraint.is_none() {
+            let of_one = [
+                ("definition", self.definition.is_some()),
+                ("deferrable", self.deferrable.is_some()),
+            ];
+            complaints.extend(Complaint::about_each(
+                of_one,
+                "is about one constraint",
+                "name it: `constraint = \"…\"`",
+            ));
         }
         if self.constraint.is_some() && !self.constraints.is_empty() {
             complaints.push(Complaint::about(
@@ -193,13 +187,7 @@ impl Parameters for Constraint {
                 "`except` takes away from `tables`",
             ));
         }
-        for message in self
-            .except
-            .iter()
-            .filter_map(|n| QualifiedName::parse(n).err())
-        {
-            complaints.push(Complaint::about("except", message).hint("write `schema.table`"));
-        }
+        complaints.extend(unreadable("except", &self.except, "schema.table"));
         let counts = self
             .count
             .is_some_and(|count| count.of().iter().any(|(_, _, number)| number.is_some()));
@@ -217,55 +205,6 @@ impl Parameters for Constraint {
     }
 }
 
-/// A foreign key to a partitioned table has more rows, one for each partition over there.
-const CONSTRAINTS: &str = "
-SELECT k.oid, k.conrelid, k.conname, k.contype, k.convalidated, k.condeferrable, k.condeferred,
-       COALESCE(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true',
-       pg_catalog.pg_get_constraintdef(k.oid)
-  FROM pg_catalog.pg_constraint k
- WHERE k.conrelid IN ({oids}) AND k.contype IN ('p', 'f', 'u', 'c', 'x', 'n')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint up
-                    WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid)
- ORDER BY k.conname";
-
-/// Triggers that carry out a key and do not fire in an ordinary session, on either of its tables.
-const SWITCHED_OFF: &str = "
-SELECT k.conname, kn.nspname, kc.relname, tn.nspname, tc.relname, t.tgenabled, pg_catalog.count(*)
-  FROM pg_catalog.pg_trigger t
-  JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint AND k.contype <> 't'
-  JOIN pg_catalog.pg_class kc ON kc.oid = k.conrelid
-  JOIN pg_catalog.pg_namespace kn ON kn.oid = kc.relnamespace
-  JOIN pg_catalog.pg_class tc ON tc.oid = t.tgrelid
-  JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace
- WHERE (t.tgrelid IN ({oids}) OR k.conrelid IN ({oids})) AND t.tgenabled IN ('D', 'R')
- GROUP BY 1, 2, 3, 4, 5, 6
- ORDER BY 1, 2, 3, 4, 5";
-
-/// A constraint as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
-    table: QualifiedName,
-    /// Whether it is of the table itself, and not of something below it.
-    of_root: bool,
-    name: String,
-    sort: char,
-    validated: bool,
-    deferrable: Deferrable,
-    enforced: bool,
-    definition: String,
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "constraint {} on {}",
-            quote_ident(&self.name),
-            self.table
-        )
-    }
-}
-
 #[async_trait]
 impl Check for Constraint {
     fn describe(&self) -> String {
@@ -278,10 +217,6 @@ impl Check for Constraint {
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
@@ -291,7 +226,7 @@ impl Check for Constraint {
         let mut all = Vec::new();
         let mut read = 0;
         for table in &resolved.tables {
-            if self.is_left_out(table) {
+            if is_listed(&self.except, table) {
                 continue;
             }
             let began = Instant::now();
@@ -307,7 +242,8 @@ impl Check for Constraint {
             let found = find(&mut session, &relations).await?;
             let mut wrong = self.compare(table, &found);
             if self.all_valid || self.names().next().is_some() {
-                wrong.extend(self.switched_off(&mut session, &relations).await?);
+                let is_asked = |name: &str| self.all_valid || self.names().any(|own| own == name);
+                wrong.extend(switched_off(&mut session, &relations, is_asked).await?);
             }
             let mut actual = format!("{} constraints", found.len());
             if self.holds {
@@ -318,13 +254,7 @@ impl Check for Constraint {
                 unclear.extend(held.unclear);
             }
             all.extend(found);
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(),
-                actual,
-                findings: wrong,
-                duration: began.elapsed(),
-            });
+            entries.push(Entry::new(table, self.expectation(), actual, wrong, began));
         }
         session.close().await;
         findings.extend(self.numbers(&all));
@@ -355,21 +285,12 @@ impl Check for Constraint {
 
 impl Constraint {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
         let several = self.constraints.iter().map(String::as_str);
         self.constraint.as_deref().into_iter().chain(several)
-    }
-
-    fn is_left_out(&self, table: &QualifiedName) -> bool {
-        self.except
-            .iter()
-            .any(|entry| NamePattern::parse(entry).is_ok_and(|pattern| pattern.matches(table)))
     }
 
     /// Refuses to pass without having seen anything.
@@ -422,10 +343,11 @@ impl Constraint {
     }
 
     /// Compares the constraints of one table and of what is below it with what is asked for.
-    fn compare(&self, table: &QualifiedName, all: &[Found]) -> Vec<Finding> {
+    fn compare(&self, table: &QualifiedName, all: &[FoundConstraint]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for name in self.names() {
-            let here: Vec<&Found> = all.iter().filter(|found| found.name == name).collect();
+            let here: Vec<&FoundConstraint> =
+                all.iter().filter(|found| found.name == name).collect();
             if !here.iter().any(|found| found.of_root) {
                 findings.push(
                     Finding::about(
@@ -464,7 +386,7 @@ impl Constraint {
     }
 
     /// Compares one constraint with its definition.
-    fn differs(&self, found: &Found) -> Vec<Finding> {
+    fn differs(&self, found: &FoundConstraint) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(definition) = &self.definition
             && !is_same_definition(definition, &found.definition)
@@ -488,7 +410,7 @@ impl Constraint {
     }
 
     /// Counts the constraints of each sort.
-    fn numbers(&self, all: &[Found]) -> Vec<Finding> {
+    fn numbers(&self, all: &[FoundConstraint]) -> Vec<Finding> {
         let Some(count) = self.count else {
             return Vec::new();
         };
@@ -509,114 +431,6 @@ impl Constraint {
             })
             .collect()
     }
-
-    /// Finds keys that the server does not carry out, because their triggers are off.
-    async fn switched_off(
-        &self,
-        session: &mut Session,
-        relations: &[Relation],
-    ) -> Result<Vec<Finding>, CouldNotLook> {
-        let rows = session
-            .rows(&SWITCHED_OFF.replace("{oids}", &oids(relations)))
-            .await?;
-        let mut findings = Vec::new();
-        for row in rows {
-            let [
-                Some(name),
-                Some(schema),
-                Some(table),
-                Some(on_schema),
-                Some(on_table),
-                Some(enabled),
-                Some(count),
-            ] = <[Option<String>; 7]>::try_from(row).unwrap_or_default()
-            else {
-                continue;
-            };
-            if !self.all_valid && !self.names().any(|wanted| wanted == name) {
-                continue;
-            }
-            let table = QualifiedName {
-                schema,
-                name: table,
-            };
-            let on = QualifiedName {
-                schema: on_schema,
-                name: on_table,
-            };
-            let how = if enabled == "R" {
-                "fire only when session_replication_role = replica"
-            } else {
-                "are disabled"
-            };
-            findings.push(
-                Finding::about(
-                    format!("constraint {} on {table}", quote_ident(&name)),
-                    "its triggers fire",
-                    format!("{count} of its triggers on {on} {how}: rows that break it are let in"),
-                )
-                .hint(format!(
-                    "ALTER TABLE {on} ENABLE TRIGGER ALL; a restore with --disable-triggers did not come to its end"
-                )),
-            );
-        }
-        Ok(findings)
-    }
-}
-
-/// The oids of tables, for `IN`.
-fn oids(relations: &[Relation]) -> String {
-    let oids: Vec<&str> = relations.iter().map(|r| r.oid.as_str()).collect();
-    oids.join(", ")
-}
-
-/// Reads the constraints of a table and of everything below it.
-async fn find(session: &mut Session, relations: &[Relation]) -> Result<Vec<Found>, CouldNotLook> {
-    let rows = session
-        .rows(&CONSTRAINTS.replace("{oids}", &oids(relations)))
-        .await?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| {
-            let text = |at: usize| row.get(at).cloned().flatten();
-            let yes = |at: usize| is_true(row.get(at));
-            let relation = relations
-                .iter()
-                .find(|r| Some(&r.oid) == text(1).as_ref())?;
-            Some(Found {
-                table: relation.name.clone(),
-                of_root: relation.level == 0,
-                name: text(2)?,
-                sort: text(3)?.chars().next()?,
-                validated: yes(4),
-                deferrable: match (yes(5), yes(6)) {
-                    (false, _) => Deferrable::No,
-                    (true, false) => Deferrable::InitiallyImmediate,
-                    (true, true) => Deferrable::InitiallyDeferred,
-                },
-                enforced: yes(7),
-                definition: text(8)?,
-            })
-        })
-        .collect())
-}
-
-/// Says that the server does not hold rows to a constraint, or has not held all.
-fn unusable(found: &Found) -> Option<Finding> {
-    let (actual, mend) = match (found.enforced, found.validated) {
-        (true, true) => return None,
-        (false, _) => ("it is NOT ENFORCED", "ALTER CONSTRAINT … ENFORCED"),
-        (true, false) => (
-            "it is NOT VALID: rows that were there before it may break it",
-            "VALIDATE CONSTRAINT",
-        ),
-    };
-    Some(
-        Finding::about(found.to_string(), "validated and enforced", actual).hint(format!(
-            "ALTER TABLE {} {mend}; if it is so at the source, name it in `not-valid`",
-            found.table
-        )),
-    )
 }
 
 #[cfg(test)]
@@ -628,8 +442,8 @@ mod tests {
         toml::from_str(toml).unwrap()
     }
 
-    fn found() -> Found {
-        Found {
+    fn found() -> FoundConstraint {
+        FoundConstraint {
             table: QualifiedName::parse("app.t").unwrap(),
             of_root: true,
             name: "t_fkey".to_owned(),
@@ -668,11 +482,11 @@ mod tests {
     #[case("all-valid = true\nnot-valid = ['t_fkey']", 0)]
     fn what_is_not_valid_is_found(#[case] toml: &str, #[case] broken: usize) {
         for bad in [
-            Found {
+            FoundConstraint {
                 validated: false,
                 ..found()
             },
-            Found {
+            FoundConstraint {
                 enforced: false,
                 validated: false,
                 ..found()
@@ -686,7 +500,7 @@ mod tests {
     #[test]
     fn constraints_are_counted_once() {
         let check = check("count = { foreign-key = 1, check = 1 }");
-        let below = Found {
+        let below = FoundConstraint {
             of_root: false,
             ..found()
         };

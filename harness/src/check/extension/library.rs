@@ -7,7 +7,7 @@ use crate::sql::{quote_ident, quote_literal};
 
 /// What the library answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct LibraryAnswer {
     /// C functions that the extension's SQL declares.
     functions: usize,
     /// Whether a query called into the library.
@@ -16,7 +16,7 @@ pub struct Answer {
     pub findings: Vec<Finding>,
 }
 
-impl Answer {
+impl LibraryAnswer {
     /// Says what was looked at, to be put behind the extension's name and version.
     pub fn seen(&self) -> String {
         match (self.functions, self.called) {
@@ -103,14 +103,14 @@ pub async fn answer(
     name: &str,
     schema: &str,
     call: Option<&str>,
-) -> Result<Answer, CouldNotLook> {
+) -> Result<LibraryAnswer, CouldNotLook> {
     let rows = session
         .rows(&FUNCTIONS.replace("{name}", &quote_literal(name)))
         .await?;
     let object = format!("extension {name}");
-    let mut answer = Answer {
+    let mut answer = LibraryAnswer {
         functions: rows.len(),
-        ..Answer::default()
+        ..LibraryAnswer::default()
     };
     let mut refused: Vec<(String, usize)> = Vec::new();
     for row in &rows {

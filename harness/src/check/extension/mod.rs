@@ -164,10 +164,6 @@ impl Check for Extension {
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut findings = Vec::new();
         let mut seen = Vec::new();

@@ -1,8 +1,12 @@
 //! `function`: functions and procedures are there, do what they did, and run as whom they must.
 //!
-//! `look` reads the catalog.
+//! - `property` is what the catalog says of a function, in the words of a scenario
+//! - `catalog` reads the functions
+//! - `compare` says what is wrong with one
 
-mod look;
+mod catalog;
+mod compare;
+mod property;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +15,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::look::{Found, Wish};
+use self::catalog::{FoundFunction, FunctionName, everything, open_schemas, resolve};
+use self::compare::body;
+use self::property::{FunctionSort, Parallel, Security, Volatility};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::setting_elements;
 
 /// Functions, procedures, aggregates and window functions are there, with the body that they had, and
 /// run as whom they must.
@@ -82,7 +88,7 @@ pub struct Function {
     /// Exactly so many match.
     pub count: Option<usize>,
     /// What it is.
-    pub sort: Option<Sort>,
+    pub sort: Option<FunctionSort>,
     /// The language, as in `plpgsql`.
     pub language: Option<String>,
     /// What it returns, as the server writes it: `SETOF app.orders`.
@@ -107,94 +113,6 @@ pub struct Function {
     pub safe: bool,
 }
 
-/// What a function is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sort {
-    /// An ordinary function.
-    Function,
-    /// A procedure, for CALL.
-    Procedure,
-    /// An aggregate.
-    Aggregate,
-    /// A window function.
-    Window,
-}
-
-impl Sort {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Function => "function",
-            Self::Procedure => "procedure",
-            Self::Aggregate => "aggregate",
-            Self::Window => "window function",
-        }
-    }
-}
-
-/// How an answer may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Volatility {
-    /// Never.
-    Immutable,
-    /// From statement to statement.
-    Stable,
-    /// At any time.
-    Volatile,
-}
-
-impl Volatility {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Immutable => "IMMUTABLE",
-            Self::Stable => "STABLE",
-            Self::Volatile => "VOLATILE",
-        }
-    }
-}
-
-/// Whether parallel workers may call a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Parallel {
-    /// They may.
-    Safe,
-    /// Only the leader may.
-    Restricted,
-    /// No plan with it is parallel.
-    Unsafe,
-}
-
-impl Parallel {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Safe => "PARALLEL SAFE",
-            Self::Restricted => "PARALLEL RESTRICTED",
-            Self::Unsafe => "PARALLEL UNSAFE",
-        }
-    }
-}
-
-/// As whom a function runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Security {
-    /// As its owner.
-    Definer,
-    /// As whoever calls it.
-    Invoker,
-}
-
-impl Security {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Definer => "SECURITY DEFINER",
-            Self::Invoker => "SECURITY INVOKER",
-        }
-    }
-}
-
 impl Parameters for Function {
     const KIND: &'static str = "function";
     const LOOKS_AT_DATA: bool = false;
@@ -217,14 +135,14 @@ impl Parameters for Function {
         for (key, names) in lists {
             for name in names {
                 let several = matches!(key, "functions" | "except");
-                match Wish::parse(name) {
+                match FunctionName::parse(name) {
                     Err(message) => complaints
                         .push(Complaint::about(key, message).hint("write `schema.name(types)`")),
-                    Ok(wish) if wish.is_pattern() && !several => complaints.push(
+                    Ok(wanted) if wanted.is_pattern() && !several => complaints.push(
                         Complaint::about(key, "a pattern stands in `functions`")
                             .hint(format!("write `functions = [\"{name}\"]`")),
                     ),
-                    Ok(wish) if wish.is_pattern() && wish.has_types() => complaints.push(
+                    Ok(wanted) if wanted.is_pattern() && wanted.has_types() => complaints.push(
                         Complaint::about(key, format!("`{name}` has both a pattern and types"))
                             .hint(
                                 "a pattern is about all argument types; leave out the parentheses",
@@ -234,16 +152,16 @@ impl Parameters for Function {
                 }
             }
         }
-        for (key, given) in [
-            ("sha256", self.sha256.is_some()),
-            ("definition", self.definition.is_some()),
-        ] {
-            if given && (self.function.is_none() || !self.functions.is_empty()) {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` is about one function"))
-                        .hint("name it in `function`, and alone; several go into `digests`"),
-                );
-            }
+        if self.function.is_none() || !self.functions.is_empty() {
+            let of_one = [
+                ("sha256", self.sha256.is_some()),
+                ("definition", self.definition.is_some()),
+            ];
+            complaints.extend(Complaint::about_each(
+                of_one,
+                "is about one function",
+                "name it in `function`, and alone; several go into `digests`",
+            ));
         }
         let digests = self.sha256.iter().map(|digest| ("sha256", digest));
         let digests = digests.chain(self.digests.values().map(|digest| ("digests", digest)));
@@ -276,33 +194,25 @@ impl Check for Function {
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
-        let all = look::everything(&mut session).await?;
-        let open = look::open_schemas(&mut session).await?;
+        let all = everything(&mut session).await?;
+        let open = open_schemas(&mut session).await?;
         let mut findings = Vec::new();
-        let mut chosen: Vec<&Found> = Vec::new();
-        let except: Vec<Wish> = self
+        let mut chosen: Vec<&FoundFunction> = Vec::new();
+        let except: Vec<FunctionName> = self
             .except
             .iter()
-            .filter_map(|n| Wish::parse(n).ok())
+            .filter_map(|n| FunctionName::parse(n).ok())
             .collect();
         for name in self.names() {
-            let wish = Wish::parse(name).map_err(CouldNotLook::because)?;
-            let oid = look::resolve(&mut session, &wish).await?;
-            let matched: Vec<&Found> = all
-                .iter()
-                .filter(|f| wish.names(f, oid.as_deref()))
-                .collect();
+            let wanted = FunctionName::parse(name).map_err(CouldNotLook::because)?;
+            let matched = matching(&mut session, &wanted, &all).await?;
             if matched.is_empty() {
-                findings.push(missing(name, &wish, &all));
+                findings.push(missing(name, &wanted, &all));
             }
             for found in matched {
-                let left_out = wish.is_pattern() && except.iter().any(|e| e.names(found, None));
+                let left_out = wanted.is_pattern() && except.iter().any(|e| e.names(found, None));
                 if !left_out && !chosen.iter().any(|known| known.oid == found.oid) {
                     chosen.push(found);
                 }
@@ -323,14 +233,10 @@ impl Check for Function {
             });
         }
         for (name, digest) in &self.digests {
-            let wish = Wish::parse(name).map_err(CouldNotLook::because)?;
-            let oid = look::resolve(&mut session, &wish).await?;
-            let matched: Vec<&Found> = all
-                .iter()
-                .filter(|f| wish.names(f, oid.as_deref()))
-                .collect();
+            let wanted = FunctionName::parse(name).map_err(CouldNotLook::because)?;
+            let matched = matching(&mut session, &wanted, &all).await?;
             if matched.is_empty() {
-                findings.push(missing(name, &wish, &all));
+                findings.push(missing(name, &wanted, &all));
             }
             for found in matched {
                 // Where it has an entry of its own, its body belongs there.
@@ -365,15 +271,8 @@ impl Check for Function {
             [one] => one.describe(),
             many => format!("{} functions looked at", many.len()),
         };
-        let mut whole = Observation::new(self.expectation(), actual, findings);
-        if self.functions.is_empty() {
-            whole
-                .findings
-                .extend(entries.into_iter().flat_map(|entry| entry.findings));
-            Ok(whole)
-        } else {
-            Ok(whole.with_entries(entries))
-        }
+        let whole = Observation::new(self.expectation(), actual, findings);
+        Ok(whole.with_entries_if(!self.functions.is_empty(), entries))
     }
 }
 
@@ -410,120 +309,31 @@ impl Function {
         }
         parts.join(", ")
     }
-
-    /// Compares one function with what is asked for.
-    fn compare(&self, found: &Found) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let object = format!("function {found}");
-        let mut differ = |expected: String, actual: String| {
-            if expected != actual {
-                findings.push(Finding::about(&object, expected, actual));
-            }
-        };
-        if let Some(sort) = self.sort {
-            differ(sort.word().to_owned(), found.sort.word().to_owned());
-        }
-        if let Some(language) = &self.language {
-            differ(
-                format!("language {language}"),
-                format!("language {}", found.language),
-            );
-        }
-        if let Some(returns) = &self.returns {
-            differ(
-                format!("returns {returns}"),
-                format!("returns {}", found.returns),
-            );
-        }
-        if let Some(volatility) = self.volatility {
-            differ(
-                volatility.word().to_owned(),
-                found.volatility.word().to_owned(),
-            );
-        }
-        if let Some(parallel) = self.parallel {
-            differ(parallel.word().to_owned(), found.parallel.word().to_owned());
-        }
-        let strict = |yes| {
-            if yes {
-                "STRICT"
-            } else {
-                "CALLED ON NULL INPUT"
-            }
-            .to_owned()
-        };
-        if let Some(wanted) = self.strict {
-            differ(strict(wanted), strict(found.strict));
-        }
-        let leakproof = |yes| if yes { "LEAKPROOF" } else { "NOT LEAKPROOF" }.to_owned();
-        if let Some(wanted) = self.leakproof {
-            differ(leakproof(wanted), leakproof(found.leakproof));
-        }
-        if let Some(security) = self.security {
-            differ(security.word().to_owned(), found.security.word().to_owned());
-        }
-        if let Some(owner) = &self.owner {
-            differ(format!("owner {owner}"), format!("owner {}", found.owner));
-        }
-        for (name, value) in &self.settings {
-            let actual = found.setting(name);
-            if actual.map(setting_elements) != Some(setting_elements(value)) {
-                let actual = actual.map_or_else(
-                    || format!("{name} is not set"),
-                    |value| format!("{name} = {value}"),
-                );
-                differ(format!("{name} = {value}"), actual);
-            }
-        }
-        if let Some(definition) = &self.definition
-            && look::lines(definition) != look::lines(&found.definition)
-        {
-            findings.push(
-                Finding::about(&object, "its definition", changed(definition, &found.definition))
-                    .hint("compare with pg_get_functiondef; correct the scenario if a migration changed it"),
-            );
-        }
-        findings.extend(self.sha256.as_ref().and_then(|digest| body(found, digest)));
-        findings
-    }
 }
 
-/// Says which line differs first, so that a person finds it; indentation and empty lines do not count.
-fn changed(expected: &str, actual: &str) -> String {
-    let (expected, actual) = (look::lines(expected), look::lines(actual));
-    let at = expected
-        .iter()
-        .zip(&actual)
-        .position(|(expected, actual)| expected != actual)
-        .unwrap_or(expected.len().min(actual.len()));
-    // Which line, but not the line: a body may hold what nobody should read.
-    format!("it differs from line {} on", at + 1)
-}
-
-/// Compares a body with its digest.
-fn body(found: &Found, digest: &str) -> Option<Finding> {
-    (!digest.eq_ignore_ascii_case(&found.sha256)).then(|| {
-        Finding::about(
-            format!("function {found}"),
-            format!("a body with SHA-256 {}", digest.to_ascii_lowercase()),
-            format!("SHA-256 {}", found.sha256),
-        )
-        .hint("the function was replaced; if a migration did it, copy the new digest into the scenario")
-    })
+/// Gives the functions that a name or pattern stands for.
+async fn matching<'a>(
+    session: &mut Session,
+    wanted: &FunctionName,
+    all: &'a [FoundFunction],
+) -> Result<Vec<&'a FoundFunction>, CouldNotLook> {
+    let oid = resolve(session, wanted).await?;
+    let names = |found: &&FoundFunction| wanted.names(found, oid.as_deref());
+    Ok(all.iter().filter(names).collect())
 }
 
 /// Says that a function is not there, and what has its name.
-fn missing(name: &str, wish: &Wish, all: &[Found]) -> Finding {
+fn missing(name: &str, wanted: &FunctionName, all: &[FoundFunction]) -> Finding {
     let others: Vec<String> = all
         .iter()
-        .filter(|found| found.name == wish.name)
+        .filter(|found| found.name == wanted.name)
         .map(ToString::to_string)
         .collect();
     let actual = match others.as_slice() {
         [] => "there is none in the restored database".to_owned(),
         others => format!("there is only {}", others.join(", ")),
     };
-    let expected = if wish.is_pattern() {
+    let expected = if wanted.is_pattern() {
         "at least one function that matches"
     } else {
         "a function"
@@ -536,83 +346,7 @@ fn missing(name: &str, wish: &Wish, all: &[Found]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::QualifiedName;
     use rstest::rstest;
-
-    fn check(toml: &str) -> Function {
-        toml::from_str(toml).unwrap()
-    }
-
-    fn found() -> Found {
-        Found {
-            oid: "1".to_owned(),
-            name: QualifiedName::parse("app.f").unwrap(),
-            arguments: "a integer".to_owned(),
-            of_extension: false,
-            sort: Sort::Function,
-            language: "plpgsql".to_owned(),
-            returns: "bigint".to_owned(),
-            volatility: Volatility::Volatile,
-            strict: false,
-            parallel: Parallel::Unsafe,
-            leakproof: false,
-            security: Security::Definer,
-            owner: "owner".to_owned(),
-            owned_by_superuser: false,
-            settings: vec!["search_path=pg_catalog, \"My\"".to_owned()],
-            sha256: "a".repeat(64),
-            definition: "CREATE FUNCTION app.f()\n AS $$\nBEGIN\n  x;\nEND\n$$\n".to_owned(),
-        }
-    }
-
-    #[rstest]
-    #[case("", 0)]
-    #[case("sort = 'function'", 0)]
-    #[case("sort = 'procedure'", 1)]
-    #[case("language = 'plpgsql'", 0)]
-    #[case("language = 'sql'", 1)]
-    #[case("returns = 'bigint'", 0)]
-    #[case("returns = 'integer'", 1)]
-    #[case("volatility = 'volatile'", 0)]
-    #[case("volatility = 'immutable'", 1)]
-    #[case("parallel = 'unsafe'", 0)]
-    #[case("parallel = 'safe'", 1)]
-    #[case("strict = false", 0)]
-    #[case("strict = true", 1)]
-    #[case("leakproof = false", 0)]
-    #[case("leakproof = true", 1)]
-    #[case("security = 'definer'", 0)]
-    #[case("security = 'invoker'", 1)]
-    #[case("owner = 'owner'", 0)]
-    #[case("owner = 'app'", 1)]
-    #[case("settings = { search_path = 'pg_catalog, My' }", 0)]
-    #[case("settings = { search_path = 'pg_catalog' }", 1)]
-    #[case("settings = { work_mem = '1MB' }", 1)]
-    #[case(
-        "definition = 'CREATE FUNCTION app.f()\n\n  AS $$\nBEGIN\nx;\nEND\n$$'",
-        0
-    )]
-    #[case(
-        "definition = 'CREATE FUNCTION app.f()\nAS $$\nBEGIN\n-- x;\nEND\n$$'",
-        1
-    )]
-    fn a_function_is_held_to_what_is_asked(#[case] toml: &str, #[case] broken: usize) {
-        let check = check(&format!(
-            "function = 'app.f(integer)'\n{}",
-            toml.replace('\n', "\\n")
-                .replace("definition = '", "definition = \"")
-                .replace("$$'", "$$\"")
-        ));
-        let findings = check.compare(&found());
-        assert_eq!(findings.len(), broken, "{findings:?}");
-    }
-
-    #[test]
-    fn a_digest_is_shown_where_it_differs() {
-        assert_eq!(body(&found(), &"A".repeat(64)), None);
-        let finding = body(&found(), &"b".repeat(64)).unwrap();
-        assert!(finding.actual.contains(&"a".repeat(64)));
-    }
 
     #[rstest]
     #[case("function = 'app.f(integer)'", 0)]
@@ -630,7 +364,7 @@ mod tests {
     #[case("digests = { 'app.f()' = 'abc' }", 1)]
     #[case("function = 'app.f'\nexcept = ['app.g']", 1)]
     fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let made = check(toml).complaints();
+        let made = toml::from_str::<Function>(toml).unwrap().complaints();
         assert_eq!(made.len(), complaints, "{made:#?}");
     }
 }

@@ -8,7 +8,7 @@ use crate::units::show_count;
 
 /// How many there must be: `120`, `{ min = 1 }`, `{ max = 9 }`, `{ min = 1, max = 9 }`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bound {
+pub struct CountBound {
     /// Exactly so many.
     pub exact: Option<u64>,
     /// At least so many.
@@ -17,7 +17,7 @@ pub struct Bound {
     pub max: Option<u64>,
 }
 
-impl Bound {
+impl CountBound {
     /// Exactly so many.
     #[must_use]
     pub const fn exactly(count: u64) -> Self {
@@ -57,7 +57,7 @@ impl Bound {
     }
 }
 
-impl fmt::Display for Bound {
+impl fmt::Display for CountBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<String> = [
             ("exactly", self.exact),
@@ -71,24 +71,24 @@ impl fmt::Display for Bound {
     }
 }
 
-impl<'de> Deserialize<'de> for Bound {
+impl<'de> Deserialize<'de> for CountBound {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Bound;
+            type Value = CountBound;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number that is not negative, or { min = …, max = … }")
             }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Bound, E> {
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<CountBound, E> {
                 u64::try_from(number)
-                    .map(Bound::exactly)
+                    .map(CountBound::exactly)
                     .map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
             }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Bound, E> {
-                Ok(Bound::exactly(number))
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<CountBound, E> {
+                Ok(CountBound::exactly(number))
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bound, A::Error> {
-                let mut bound = Bound::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CountBound, A::Error> {
+                let mut bound = CountBound::default();
                 while let Some(key) = map.next_key::<String>()? {
                     match key.as_str() {
                         "min" => bound.min = Some(map.next_value()?),
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Bound {
     }
 }
 
-impl schemars::JsonSchema for Bound {
+impl schemars::JsonSchema for CountBound {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Bound".into()
     }

@@ -21,7 +21,7 @@ pub struct Graph {
 
 /// Vertices or edges.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Kind {
+pub enum LabelKind {
     /// `v` in `ag_label`.
     #[default]
     Vertex,
@@ -29,7 +29,7 @@ pub enum Kind {
     Edge,
 }
 
-impl Kind {
+impl LabelKind {
     /// The word for several.
     #[must_use]
     pub const fn plural(self) -> &'static str {
@@ -46,7 +46,7 @@ pub struct Label {
     /// Its name.
     pub name: String,
     /// What it labels.
-    pub kind: Kind,
+    pub kind: LabelKind,
     /// Its table.
     pub table: QualifiedName,
     /// Whether row security is on.
@@ -67,7 +67,7 @@ pub struct Label {
 
 impl Label {
     /// Makes a label that holds nothing.
-    fn empty(name: String, kind: Kind, table: QualifiedName) -> Self {
+    fn empty(name: String, kind: LabelKind, table: QualifiedName) -> Self {
         Self {
             name,
             kind,
@@ -84,7 +84,7 @@ impl Label {
 
     /// Makes a label for tests.
     #[cfg(test)]
-    pub fn holding(name: &str, kind: Kind, rows: u64) -> Self {
+    pub fn holding(name: &str, kind: LabelKind, rows: u64) -> Self {
         let table = QualifiedName {
             schema: "g".to_owned(),
             name: name.to_owned(),
@@ -105,7 +105,7 @@ impl Label {
 impl Graph {
     /// Adds up the rows of all labels of one kind.
     #[must_use]
-    pub fn total(&self, kind: Kind) -> u64 {
+    pub fn total(&self, kind: LabelKind) -> u64 {
         self.labels
             .iter()
             .filter(|label| label.kind == kind)
@@ -324,9 +324,9 @@ async fn label(
     let qualified = |schema: String, name: String| QualifiedName { schema, name };
     let table = qualified(text(table_schema), text(table));
     let kind = if kind.as_deref() == Some("e") {
-        Kind::Edge
+        LabelKind::Edge
     } else {
-        Kind::Vertex
+        LabelKind::Vertex
     };
     let sql = ROWS
         .replace("{label}", id.as_deref().unwrap_or("0"))
@@ -346,8 +346,8 @@ async fn label(
         .value(&GIVEN.replace("{sequence}", &sequence.to_string()))
         .await?;
     let dangling = match kind {
-        Kind::Vertex => 0,
-        Kind::Edge => {
+        LabelKind::Vertex => 0,
+        LabelKind::Edge => {
             let vertices = qualified(schema.to_owned(), "_ag_label_vertex".to_owned());
             let sql = DANGLING
                 .replace("{vertices}", &vertices.to_string())
@@ -429,7 +429,7 @@ mod tests {
         Label {
             highest: 3,
             given: 3,
-            ..Label::holding("User", Kind::Vertex, 3)
+            ..Label::holding("User", LabelKind::Vertex, 3)
         }
     }
 
@@ -440,7 +440,7 @@ mod tests {
     #[case::repeated(Label { repeated: 1, ..three() }, 1)]
     #[case::of_another_label(Label { foreign: 1, ..three() }, 1)]
     #[case::dangling(Label { dangling: 1, ..three() }, 1)]
-    #[case::empty(Label::holding("User", Kind::Vertex, 0), 0)]
+    #[case::empty(Label::holding("User", LabelKind::Vertex, 0), 0)]
     fn rows_of_a_graph_must_fit(#[case] label: Label, #[case] broken: usize) {
         let graph = Graph {
             labels: vec![label],

@@ -1,6 +1,6 @@
 //! Questions in Cypher, in a fresh session, only on a graph whose catalog is sound.
 
-use super::bound::Bound;
+use super::bound::CountBound;
 use super::catalog;
 use crate::check::sessions::Lent;
 use crate::check::{CouldNotLook, Restored};
@@ -21,7 +21,7 @@ pub struct Question {
     /// whoever counts: with a stale id AGE 1.8.0 answers the one and not the other.
     pub returns: &'static str,
     /// How many rows.
-    pub bound: Bound,
+    pub bound: CountBound,
     /// Whether the number is what SQL counted, which row security may cut for a role.
     pub by_sql: bool,
     /// Whether it reads the base tables, which a least-privilege role may not.
@@ -174,13 +174,13 @@ impl Asked {
                 }
             }
             Err(error) => match judge(&error) {
-                Judged::Mistake(hint) => {
+                CypherJudgement::Mistake(hint) => {
                     return Err(CouldNotLook::because(format!("{object}: {error}")).hint(hint));
                 }
-                Judged::Unknown(why) => {
+                CypherJudgement::Unknown(why) => {
                     return Err(CouldNotLook::because(format!("{object}: {error}{why}")));
                 }
-                Judged::Fault(hint) => {
+                CypherJudgement::Fault(hint) => {
                     let actual = error.to_string();
                     if !self.findings.iter().any(|finding| finding.actual == actual) {
                         let mut finding = Finding::about(object, expected, actual);
@@ -196,7 +196,7 @@ impl Asked {
 
 /// What an error says: about the restored graph, about the scenario, or nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judged {
+enum CypherJudgement {
     /// The restored graph does not answer.
     Fault(Option<&'static str>),
     /// The scenario asks something that cannot be asked.
@@ -206,23 +206,25 @@ enum Judged {
 }
 
 /// Judges an error of Cypher.
-fn judge(error: &DatabaseError) -> Judged {
+fn judge(error: &DatabaseError) -> CypherJudgement {
     if error.lost {
-        return Judged::Unknown(
+        return CypherJudgement::Unknown(
             ": the server ended the connection while it ran Cypher, so it probably crashed",
         );
     }
     let state = error.sqlstate.as_deref().unwrap_or("");
     match state {
-        "42601" => return Judged::Mistake("write what stands between `MATCH` and `RETURN`"),
-        "25006" => return Judged::Mistake("a pattern may not write"),
+        "42601" => {
+            return CypherJudgement::Mistake("write what stands between `MATCH` and `RETURN`");
+        }
+        "25006" => return CypherJudgement::Mistake("a pattern may not write"),
         _ => {}
     }
     // Resources and time limits of the drill's server, not the graph.
     if state.starts_with("53") || state.starts_with("57") {
-        return Judged::Unknown("");
+        return CypherJudgement::Unknown("");
     }
-    Judged::Fault(if error.message.contains("unhandled cypher") {
+    CypherJudgement::Fault(if error.message.contains("unhandled cypher") {
         Some(
             "AGE is not loaded in this role's sessions: `session_preload_libraries` of the database \
              or the role is lost (a dump without `--create` does not hold it)",
@@ -270,7 +272,7 @@ mod tests {
         #[case] message: &str,
         #[case] hint: &str,
     ) {
-        let Judged::Fault(Some(given)) = judge(&error(state, message, false)) else {
+        let CypherJudgement::Fault(Some(given)) = judge(&error(state, message, false)) else {
             panic!("no hint");
         };
         assert!(given.contains(hint), "{given}");
@@ -285,7 +287,7 @@ mod tests {
     fn what_says_nothing_about_the_backup_is_no_fault(#[case] state: &str, #[case] lost: bool) {
         assert!(!matches!(
             judge(&error(state, "no", lost)),
-            Judged::Fault(_)
+            CypherJudgement::Fault(_)
         ));
     }
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::bound::Bound;
-use self::catalog::{Kind, Label};
+use self::bound::CountBound;
+use self::catalog::{Label, LabelKind};
 use self::cypher::Question;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::outcome::Finding;
@@ -67,13 +67,13 @@ pub struct Graph {
     pub settings: BTreeMap<String, String>,
     /// Vertices per label: a number, or `{ min = 1, max = 9 }`.
     #[serde(default)]
-    pub vertices: BTreeMap<String, Bound>,
+    pub vertices: BTreeMap<String, CountBound>,
     /// Edges per label: a number, or `{ min = 1, max = 9 }`.
     #[serde(default)]
-    pub edges: BTreeMap<String, Bound>,
+    pub edges: BTreeMap<String, CountBound>,
     /// Patterns and how often each must match.
     #[serde(default)]
-    pub patterns: Vec<Pattern>,
+    pub patterns: Vec<GraphPattern>,
     /// Whether a label that is not listed is a fault. Default: false.
     #[serde(default)]
     pub only_these_labels: bool,
@@ -82,7 +82,7 @@ pub struct Graph {
 /// What stands after `MATCH`, and how many rows that gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Pattern {
+pub struct GraphPattern {
     /// As in `(u:User)-[:MEMBER_OF]->(g:Group) WHERE g.name = 'admin'`.
     pub pattern: String,
     /// Exactly so many rows.
@@ -93,9 +93,9 @@ pub struct Pattern {
     pub max: Option<u64>,
 }
 
-impl Pattern {
-    fn bound(&self) -> Bound {
-        Bound {
+impl GraphPattern {
+    fn bound(&self) -> CountBound {
+        CountBound {
             exact: self.rows,
             min: self.min,
             max: self.max,
@@ -188,7 +188,7 @@ impl Check for Graph {
         let asked = cypher::ask(self, &graph, restored, &mut session).await?;
         session.close().await;
         findings.extend(asked.findings);
-        let (vertices, edges) = (graph.total(Kind::Vertex), graph.total(Kind::Edge));
+        let (vertices, edges) = (graph.total(LabelKind::Vertex), graph.total(LabelKind::Edge));
         if vertices == 0 && findings.is_empty() {
             return Err(CouldNotLook::because(format!(
                 "graph {} holds no vertex, so nothing was looked at",
@@ -228,7 +228,10 @@ impl Graph {
     /// Holds the rows of each label, counted by SQL, to what is expected.
     fn compare(&self, labels: &[Label]) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for (kind, wanted) in [(Kind::Vertex, &self.vertices), (Kind::Edge, &self.edges)] {
+        for (kind, wanted) in [
+            (LabelKind::Vertex, &self.vertices),
+            (LabelKind::Edge, &self.edges),
+        ] {
             for (name, bound) in wanted {
                 match labels.iter().find(|l| l.kind == kind && l.name == *name) {
                     Some(label) if bound.allows(label.rows) => {}
@@ -248,8 +251,8 @@ impl Graph {
         if self.only_these_labels {
             let unlisted = labels.iter().filter(|label| {
                 let wanted = match label.kind {
-                    Kind::Vertex => &self.vertices,
-                    Kind::Edge => &self.edges,
+                    LabelKind::Vertex => &self.vertices,
+                    LabelKind::Edge => &self.edges,
                 };
                 !label.is_base() && !wanted.contains_key(&label.name)
             });
@@ -272,30 +275,30 @@ impl Graph {
     /// The questions about what the check lists, with what SQL says about them.
     fn questions(&self, graph: &catalog::Graph) -> Vec<Question> {
         let listed = |label: &&Label| match label.kind {
-            Kind::Vertex => self.vertices.contains_key(&label.name),
-            Kind::Edge => self.edges.contains_key(&label.name),
+            LabelKind::Vertex => self.vertices.contains_key(&label.name),
+            LabelKind::Edge => self.edges.contains_key(&label.name),
         };
         let labelled = graph.labels.iter().filter(listed).map(|label| Question {
             pattern: match label.kind {
-                Kind::Vertex => format!("(n:`{}`)", label.name),
-                Kind::Edge => format!("()-[e:`{}`]->()", label.name),
+                LabelKind::Vertex => format!("(n:`{}`)", label.name),
+                LabelKind::Edge => format!("()-[e:`{}`]->()", label.name),
             },
             returns: match label.kind {
-                Kind::Vertex => "count(n)",
-                Kind::Edge => "count(e)",
+                LabelKind::Vertex => "count(n)",
+                LabelKind::Edge => "count(e)",
             },
-            bound: Bound::exactly(label.rows),
+            bound: CountBound::exactly(label.rows),
             by_sql: true,
-            whole_graph: label.kind == Kind::Edge,
+            whole_graph: label.kind == LabelKind::Edge,
         });
         let whole = [
-            ("(n)", "count(n)", graph.total(Kind::Vertex)),
-            ("()-[e]->()", "count(e)", graph.total(Kind::Edge)),
+            ("(n)", "count(n)", graph.total(LabelKind::Vertex)),
+            ("()-[e]->()", "count(e)", graph.total(LabelKind::Edge)),
         ]
         .map(|(pattern, returns, rows)| Question {
             pattern: pattern.to_owned(),
             returns,
-            bound: Bound::exactly(rows),
+            bound: CountBound::exactly(rows),
             by_sql: true,
             whole_graph: true,
         });
@@ -362,9 +365,9 @@ mod tests {
     )]
     fn labels_are_held_to_their_bounds(#[case] text: &str, #[case] broken: usize) {
         let labels = [
-            Label::holding("_ag_label_vertex", Kind::Vertex, 0),
-            Label::holding("User", Kind::Vertex, 3),
-            Label::holding("LIKES", Kind::Edge, 2),
+            Label::holding("_ag_label_vertex", LabelKind::Vertex, 0),
+            Label::holding("User", LabelKind::Vertex, 3),
+            Label::holding("LIKES", LabelKind::Edge, 2),
         ];
         let check = check(&format!("graph = 'g'\n{text}"));
         assert_eq!(check.compare(&labels).len(), broken);
@@ -374,9 +377,9 @@ mod tests {
     fn every_listed_label_and_the_whole_graph_are_asked_for() {
         let graph = catalog::Graph {
             labels: vec![
-                Label::holding("User", Kind::Vertex, 3),
-                Label::holding("Other", Kind::Vertex, 4),
-                Label::holding("LIKES", Kind::Edge, 2),
+                Label::holding("User", LabelKind::Vertex, 3),
+                Label::holding("Other", LabelKind::Vertex, 4),
+                Label::holding("LIKES", LabelKind::Edge, 2),
             ],
             ..catalog::Graph::default()
         };

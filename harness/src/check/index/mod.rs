@@ -1,7 +1,8 @@
 //! `index`: indexes are there, valid, as they were defined, and used.
 
+mod catalog;
+mod compare;
 mod definition;
-mod look;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -14,15 +15,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use self::definition::{operator_class_is, option_is};
-use self::look::{Found, all_of, everything, find, partitions};
+use self::catalog::{all_of, everything, find, partitions};
+use self::compare::{absent, against_baseline, invalid};
 use self::plan::UsedBy;
-use crate::check::known::Known;
-use crate::check::target::Targets;
+use crate::check::known::KnownState;
+use crate::check::target::{Targets, pattern_in_one};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, is_same_definition};
+use crate::sql::QualifiedName;
 
 /// Indexes are there, valid, as they were defined, and used by the queries they were made for.
 ///
@@ -154,34 +155,25 @@ impl Parameters for Index {
             ("used-by", self.used_by.is_some()),
         ];
         let mut complaints = Vec::new();
-        for (key, given) in properties {
-            if given && self.index.is_none() {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` is about one index"))
-                        .hint("name it: `index = \"…\"`"),
-                );
-            }
+        if self.index.is_none() {
+            complaints.extend(Complaint::about_each(
+                properties,
+                "is about one index",
+                "name it: `index = \"…\"`",
+            ));
         }
         let several = !self.tables.is_empty();
-        for (key, given) in [
-            ("definition", self.definition.is_some()),
-            ("used-by", self.used_by.is_some()),
-        ] {
-            if given && several {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` is about one table"))
-                        .hint("write `table = \"schema.name\"`, and a check for each"),
-                );
-            }
+        if several {
+            complaints.extend(Complaint::about_each(
+                [
+                    ("definition", self.definition.is_some()),
+                    ("used-by", self.used_by.is_some()),
+                ],
+                "is about one table",
+                "write `table = \"schema.name\"`, and a check for each",
+            ));
         }
-        if let Some(table) = self.table.as_deref()
-            && table.contains(['*', '?'])
-        {
-            complaints.push(
-                Complaint::about("table", "a pattern stands in `tables`")
-                    .hint(format!("write `tables = [\"{table}\"]`")),
-            );
-        }
+        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
         let named = self.index.is_some() || !self.indexes.is_empty();
         let all_valid = self.all_valid == Some(true);
         if self.index.is_some() && !self.indexes.is_empty() {
@@ -225,15 +217,11 @@ impl Check for Index {
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let observation = match &self.baseline {
             Some(path) => {
-                let baseline = Known::load(restored.folder, path)?;
+                let baseline = KnownState::load(restored.folder, path)?;
                 let there = everything(&mut session).await?;
                 let (looked_at, findings) = against_baseline(&baseline, &there)?;
                 Observation::new(
@@ -261,10 +249,7 @@ fn count(looked_at: usize, wrong: usize) -> String {
 
 impl Index {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -312,13 +297,13 @@ impl Index {
             }
             looked_at += indexes;
             wrong += findings.len();
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(),
-                actual: count(indexes, findings.len()),
+            entries.push(Entry::new(
+                table,
+                self.expectation(),
+                count(indexes, findings.len()),
                 findings,
-                duration: began.elapsed(),
-            });
+                began,
+            ));
         }
         if looked_at == 0 && wrong == 0 {
             return Err(CouldNotLook::because(format!(
@@ -372,232 +357,12 @@ impl Index {
         }
         Ok((looked_at, findings))
     }
-
-    /// Compares an index with what is asked for.
-    fn compare(&self, found: &Found) -> Vec<Finding> {
-        let object = found.to_string();
-        let mut findings = Vec::new();
-        if let Some(method) = &self.method
-            && *method != found.method
-        {
-            let actual = format!("made with {}", found.method);
-            findings.push(Finding::about(
-                &object,
-                format!("made with {method}"),
-                actual,
-            ));
-        }
-        if let Some(unique) = self.unique
-            && unique != found.unique
-        {
-            let word = |unique| if unique { "unique" } else { "not unique" };
-            findings.push(Finding::about(&object, word(unique), word(found.unique)));
-        }
-        let columns: Vec<&str> = found.keys.iter().map(|key| key.column.as_str()).collect();
-        if !self.columns.is_empty() && self.columns != columns {
-            findings.push(Finding::about(
-                &object,
-                format!("on ({})", self.columns.join(", ")),
-                format!("on ({})", columns.join(", ")),
-            ));
-        }
-        for (column, class) in &self.operator_classes {
-            let key = found.keys.iter().find(|key| key.column == *column);
-            let actual = match key {
-                None => format!("no such column; it is on ({})", columns.join(", ")),
-                Some(key) if operator_class_is(class, &key.class) => continue,
-                Some(key) => format!("operator class {}", key.class),
-            };
-            findings.push(
-                Finding::about(
-                    &object,
-                    format!("operator class {class} on {column}"),
-                    actual,
-                )
-                .hint("queries with another operator do not use the index, without an error"),
-            );
-        }
-        for (name, value) in &self.options {
-            if let Some(actual) = option_is(name, &value.0, &found.method, &found.options) {
-                findings.push(Finding::about(
-                    &object,
-                    format!("{name} = {}", value.0),
-                    actual,
-                ));
-            }
-        }
-        if let Some(definition) = &self.definition
-            && !is_same_definition(definition, &found.definition)
-        {
-            findings.push(changed(found, definition));
-        }
-        findings
-    }
-}
-
-/// Compares all indexes of a database with a baseline's; gives how many of those there were.
-fn against_baseline(
-    baseline: &Known,
-    there: &[Found],
-) -> Result<(usize, Vec<Finding>), CouldNotLook> {
-    if baseline.indexes.is_empty() {
-        return Err(CouldNotLook::because("the baseline names no index")
-            .hint("take the baseline again; its `indexes` map names to definitions"));
-    }
-    let mut looked_at = 0;
-    let mut findings = Vec::new();
-    for (name, definition) in &baseline.indexes {
-        let parsed = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
-        let Some(found) = there.iter().find(|found| found.index == parsed) else {
-            let table = definition::table(definition).unwrap_or("an unknown table".to_owned());
-            findings.push(
-                Finding::about(format!("{parsed} on {table}"), "an index", "there is none")
-                    .hint(LOST),
-            );
-            continue;
-        };
-        looked_at += 1;
-        findings.extend(invalid(found));
-        if !is_same_definition(definition, &found.definition) {
-            findings.push(changed(found, definition));
-        }
-    }
-    Ok((looked_at, findings))
-}
-
-const LOST: &str = "look for its CREATE INDEX in the restore's errors; a dump that is cut off after the data, \
-    or restored without its post-data section, has no index at all";
-
-fn absent(table: &QualifiedName, name: &str) -> Finding {
-    let index = QualifiedName {
-        schema: table.schema.clone(),
-        name: name.to_owned(),
-    };
-    Finding::about(format!("{index} on {table}"), "an index", "there is none").hint(LOST)
-}
-
-fn changed(found: &Found, definition: &str) -> Finding {
-    Finding::about(found.to_string(), definition, found.definition.as_str())
-}
-
-/// Says what the server holds against an index, if anything.
-fn invalid(found: &Found) -> Option<Finding> {
-    let states = [
-        (found.valid, "invalid"),
-        (found.ready, "not ready for inserts"),
-        (found.live, "being dropped"),
-    ];
-    let words: Vec<&str> = states
-        .into_iter()
-        .filter(|(good, _)| !good)
-        .map(|(_, word)| word)
-        .collect();
-    if words.is_empty() {
-        return None;
-    }
-    let hint = if found.partitioned {
-        "an index of every partition must be attached to it: ALTER INDEX … ATTACH PARTITION"
-    } else {
-        "a CREATE INDEX CONCURRENTLY did not end; REINDEX it at the source"
-    };
-    Some(Finding::about(found.to_string(), "valid, ready and live", words.join(", ")).hint(hint))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::look::Key;
     use super::*;
     use rstest::rstest;
-
-    fn check(toml: &str) -> Index {
-        toml::from_str(toml).unwrap()
-    }
-
-    fn found() -> Found {
-        Found {
-            index: QualifiedName::parse("app.e_idx").unwrap(),
-            table: QualifiedName::parse("app.e").unwrap(),
-            method: "hnsw".to_owned(),
-            unique: false,
-            valid: true,
-            ready: true,
-            live: true,
-            partitioned: false,
-            definition:
-                "CREATE INDEX e_idx ON app.e USING hnsw (v public.vector_l2_ops) WITH (m='8')"
-                    .to_owned(),
-            options: vec!["m=8".to_owned()],
-            keys: vec![Key {
-                column: "v".to_owned(),
-                class: "public.vector_l2_ops".to_owned(),
-            }],
-        }
-    }
-
-    #[rstest]
-    #[case("method = 'hnsw'", 0)]
-    #[case("method = 'ivfflat'", 1)]
-    #[case("unique = false", 0)]
-    #[case("unique = true", 1)]
-    #[case("columns = ['v']", 0)]
-    #[case("columns = ['v', 'w']", 1)]
-    #[case("operator-classes = { v = 'vector_l2_ops' }", 0)]
-    #[case("operator-classes = { v = 'vector_cosine_ops' }", 1)]
-    #[case("operator-classes = { w = 'vector_l2_ops' }", 1)]
-    #[case("options = { m = 8, ef_construction = 64 }", 0)]
-    #[case("options = { m = '16' }", 1)]
-    #[case(
-        "definition = \"CREATE INDEX e_idx ON app.e USING hnsw (v vector_l2_ops) WITH (m = '8')\"",
-        0
-    )]
-    #[case("definition = 'CREATE INDEX e_idx ON app.e USING btree (v)'", 1)]
-    fn an_index_is_held_to_what_is_asked(#[case] toml: &str, #[case] broken: usize) {
-        assert_eq!(check(toml).compare(&found()).len(), broken);
-    }
-
-    #[rstest]
-    #[case(true, true, true, None)]
-    #[case(false, true, true, Some("invalid"))]
-    #[case(false, false, true, Some("invalid, not ready for inserts"))]
-    #[case(true, true, false, Some("being dropped"))]
-    fn states(
-        #[case] valid: bool,
-        #[case] ready: bool,
-        #[case] live: bool,
-        #[case] expected: Option<&str>,
-    ) {
-        let found = Found {
-            valid,
-            ready,
-            live,
-            ..found()
-        };
-        let actual = invalid(&found).map(|finding| finding.actual);
-        assert_eq!(actual.as_deref(), expected);
-    }
-
-    #[test]
-    fn a_baseline_finds_what_is_missing_and_what_was_changed() {
-        let definition = found().definition;
-        let lost = "CREATE INDEX lost_idx ON app.e USING btree (id)";
-        let baseline = |entries: &[(&str, &str)]| Known {
-            indexes: entries
-                .iter()
-                .map(|(name, definition)| ((*name).to_owned(), (*definition).to_owned()))
-                .collect(),
-            ..Known::default()
-        };
-        let look = |baseline| against_baseline(&baseline, &[found()]);
-        assert_eq!(
-            look(baseline(&[("app.e_idx", &definition)])).unwrap(),
-            (1, vec![])
-        );
-        let (_, findings) = look(baseline(&[("app.lost_idx", lost)])).unwrap();
-        assert_eq!(findings[0].object.as_deref(), Some("app.lost_idx on app.e"));
-        let (_, findings) = look(baseline(&[("app.e_idx", lost)])).unwrap();
-        assert_eq!(findings[0].expected, lost);
-        assert!(look(baseline(&[])).is_err());
-    }
 
     #[rstest]
     #[case("table = 'app.e'\nindex = 'e_idx'", 0)]
@@ -618,7 +383,7 @@ mod tests {
         1
     )]
     fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let complaints_made = check(toml).complaints();
+        let complaints_made = toml::from_str::<Index>(toml).unwrap().complaints();
         assert_eq!(complaints_made.len(), complaints, "{complaints_made:#?}");
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::look::{Found, members};
+use super::catalog::{FoundIndex, members};
 use crate::check::{Complaint, CouldNotLook, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
@@ -56,7 +56,7 @@ impl UsedBy {
         &self,
         restored: &Restored<'_>,
         session: &mut Session,
-        found: &Found,
+        found: &FoundIndex,
     ) -> Result<Option<Finding>, CouldNotLook> {
         let wanted = members(session, found).await?;
         let mut settings = BTreeMap::from([("enable_seqscan".to_owned(), "off".to_owned())]);
@@ -102,7 +102,7 @@ impl UsedBy {
         {
             return Ok(None);
         }
-        let shown: Vec<String> = steps.iter().map(Step::show).collect();
+        let shown: Vec<String> = steps.iter().map(PlanStep::show).collect();
         Ok(Some(
             Finding::about(found.to_string(), expected, format!("the plan is {}", shown.join(", ")))
                 .hint("the operator class must fit the query's operator, and ORDER BY … LIMIT must be what the index can do"),
@@ -112,14 +112,14 @@ impl UsedBy {
 
 /// One step of a plan, without anything that may hold a value of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
+struct PlanStep {
     node: String,
     index: Option<String>,
     schema: Option<String>,
     relation: Option<String>,
 }
 
-impl Step {
+impl PlanStep {
     fn uses(&self, index: &QualifiedName) -> bool {
         self.index.as_ref() == Some(&index.name)
             && self
@@ -142,7 +142,7 @@ impl Step {
 
 /// Collects the steps, outermost first. A bitmap index scan names no schema, so it gets that of the
 /// heap scan above it.
-fn walk(value: &Value, above: Option<&str>, steps: &mut Vec<Step>) {
+fn walk(value: &Value, above: Option<&str>, steps: &mut Vec<PlanStep>) {
     match value {
         Value::Array(items) => {
             for item in items {
@@ -153,7 +153,7 @@ fn walk(value: &Value, above: Option<&str>, steps: &mut Vec<Step>) {
             let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
             let schema = text("Schema").or_else(|| above.map(str::to_owned));
             if let Some(node) = text("Node Type") {
-                steps.push(Step {
+                steps.push(PlanStep {
                     node,
                     index: text("Index Name"),
                     schema: schema.clone(),
@@ -207,7 +207,7 @@ mod tests {
         } }]);
         let mut steps = Vec::new();
         walk(&plan, None, &mut steps);
-        let shown: Vec<String> = steps.iter().map(Step::show).collect();
+        let shown: Vec<String> = steps.iter().map(PlanStep::show).collect();
         assert_eq!(
             shown,
             [

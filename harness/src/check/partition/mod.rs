@@ -1,9 +1,12 @@
 //! `partition`: a partitioned table has the partitions that it must have, and each is whole.
 //!
-//! - `window` is which periods of the calendar are covered
+//! - `members` is which partitions there must be
+//! - `bound` and `window` are which periods of the calendar are covered
 //! - `tree` reads the partitions, and tables that look like some
 //! - `parity` compares each with its parent and its siblings
 
+mod bound;
+mod members;
 mod parity;
 mod tree;
 pub(crate) mod window;
@@ -17,16 +20,16 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::bound::moment;
+use self::members::{describe, stray};
 use self::parity::Pair;
 use self::tree::Node;
 pub use self::window::Period;
-use self::window::{Bound, Piece, Window, bound, moment, week_begins};
-use crate::check::target::Targets;
+use crate::check::target::{Targets, pattern_in_one, unreadable};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, is_same_definition, quote_literal};
-use crate::units::show_count;
+use crate::sql::{QualifiedName, quote_literal};
 
 /// A partitioned table has the partitions that it must have: none missing, none detached, and each
 /// with the indexes, triggers, constraints, rights and owner of its parent.
@@ -184,14 +187,7 @@ impl Parameters for Partition {
 
     fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.targets().complaints();
-        if let Some(table) = self.table.as_deref()
-            && table.contains(['*', '?'])
-        {
-            complaints.push(
-                Complaint::about("table", "a pattern stands in `tables`")
-                    .hint(format!("write `tables = [\"{table}\"]`")),
-            );
-        }
+        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
         let of_window = [
             ("ahead", self.ahead.is_some()),
             ("behind", self.behind.is_some()),
@@ -200,23 +196,21 @@ impl Parameters for Partition {
             ("at", self.at.is_some()),
             ("time-zone", self.time_zone.is_some()),
         ];
-        for (key, given) in of_window {
-            if given && self.period.is_none() {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` needs a `period`"))
-                        .hint("add `period = \"month\"`"),
-                );
-            }
+        if self.period.is_none() {
+            let words = "needs a `period`";
+            complaints.extend(Complaint::about_each(
+                of_window,
+                words,
+                "add `period = \"month\"`",
+            ));
         }
-        for (key, one, other, both) in [
+        for (key, other, both) in [
             (
-                "behind",
                 "behind",
                 "since",
                 self.behind.is_some() && self.since.is_some(),
             ),
             (
-                "until",
                 "until",
                 "ahead",
                 self.until.is_some() && self.ahead.is_some(),
@@ -225,7 +219,7 @@ impl Parameters for Partition {
             if both {
                 complaints.push(Complaint::about(
                     key,
-                    format!("`{one}` and `{other}` say the same in two ways; keep one"),
+                    format!("`{key}` and `{other}` say the same in two ways; keep one"),
                 ));
             }
         }
@@ -250,29 +244,22 @@ impl Parameters for Partition {
         {
             complaints.push(Complaint::about("since", "`since` is after `until`"));
         }
-        let several = !self.tables.is_empty();
-        for (key, given) in [
-            ("partitions", !self.partitions.is_empty()),
-            ("bounds", !self.bounds.is_empty()),
-            ("detached", !self.detached.is_empty()),
-        ] {
-            if given && several {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` is about one table"))
-                        .hint("write `table = \"schema.name\"`, and a check for each"),
-                );
-            }
+        if !self.tables.is_empty() {
+            let of_one = [
+                ("partitions", !self.partitions.is_empty()),
+                ("bounds", !self.bounds.is_empty()),
+                ("detached", !self.detached.is_empty()),
+            ];
+            complaints.extend(Complaint::about_each(
+                of_one,
+                "is about one table",
+                "write `table = \"schema.name\"`, and a check for each",
+            ));
         }
-        let names = [
-            ("partitions", self.partitions.iter().collect::<Vec<_>>()),
-            ("bounds", self.bounds.keys().collect()),
-            ("detached", self.detached.iter().collect()),
-        ];
-        for (key, names) in names {
-            for message in names.iter().filter_map(|n| QualifiedName::parse(n).err()) {
-                complaints.push(Complaint::about(key, message).hint("write `schema.table`"));
-            }
-        }
+        let shape = "schema.table";
+        complaints.extend(unreadable("partitions", &self.partitions, shape));
+        complaints.extend(unreadable("bounds", self.bounds.keys(), shape));
+        complaints.extend(unreadable("detached", &self.detached, shape));
         complaints
     }
 }
@@ -288,10 +275,6 @@ impl Check for Partition {
         format!("partitions of {}", self.targets().describe())
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let today = self.today(restored, &mut session).await?;
@@ -304,13 +287,13 @@ impl Check for Partition {
             else {
                 continue;
             };
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(),
+            entries.push(Entry::new(
+                table,
+                self.expectation(),
                 actual,
                 findings,
-                duration: began.elapsed(),
-            });
+                began,
+            ));
         }
         session.close().await;
         if entries.is_empty() && whole.findings.is_empty() {
@@ -334,10 +317,7 @@ impl Check for Partition {
 
 impl Partition {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     fn date(&self, text: &Option<String>) -> Option<Date> {
@@ -508,263 +488,6 @@ impl Partition {
             .chain(&self.tables)
             .any(|name| QualifiedName::parse(name).is_ok_and(|name| name == *table))
     }
-
-    /// Compares the partitions with `count`, `partitions` and `bounds`.
-    fn lists(&self, root: &Node, direct: &[&Node]) -> Result<Vec<Finding>, CouldNotLook> {
-        let table = root.relation.name.to_string();
-        let mut findings = Vec::new();
-        if let Some(count) = self.count
-            && count != direct.len()
-        {
-            findings.push(Finding::about(
-                &table,
-                format!("{count} partitions"),
-                format!("{} partitions", direct.len()),
-            ));
-        }
-        let find = |name: &QualifiedName| direct.iter().find(|node| node.relation.name == *name);
-        let mut wanted = Vec::new();
-        for name in &self.partitions {
-            wanted.push(QualifiedName::parse(name).map_err(CouldNotLook::because)?);
-        }
-        for name in wanted.iter().filter(|name| find(name).is_none()) {
-            findings.push(
-                Finding::about(
-                    name.to_string(),
-                    format!("a partition of {table}"),
-                    "it is not one",
-                )
-                .hint("look for its CREATE TABLE and ATTACH PARTITION in the restore's errors"),
-            );
-        }
-        if !wanted.is_empty() {
-            findings.extend(
-                direct
-                    .iter()
-                    .filter(|node| !wanted.contains(&node.relation.name))
-                    .map(|node| {
-                        Finding::about(
-                            node.relation.name.to_string(),
-                            format!("no partition of {table} that `partitions` does not name"),
-                            format!("{} takes {}", node.relation.name, node.bound),
-                        )
-                    }),
-            );
-        }
-        for (name, expected) in &self.bounds {
-            let name = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
-            let actual = match find(&name) {
-                None => format!("it is not a partition of {table}"),
-                Some(node) if is_same_definition(expected, &node.bound) => continue,
-                Some(node) => node.bound.clone(),
-            };
-            findings.push(Finding::about(name.to_string(), expected, actual));
-        }
-        Ok(findings)
-    }
-
-    /// Holds the partitions of a table to the window; where they are by something else and
-    /// partitioned themselves, each of them.
-    fn windows(
-        &self,
-        parent: &Node,
-        tree: &[Node],
-        period: Period,
-        today: Date,
-        findings: &mut Vec<Finding>,
-    ) {
-        let children: Vec<&Node> = tree
-            .iter()
-            .filter(|node| node.parent == parent.relation.oid)
-            .collect();
-        let pieces: Option<Vec<Piece>> = children
-            .iter()
-            .map(|node| {
-                Some(Piece {
-                    name: node.relation.name.clone(),
-                    bound: bound(&node.bound)?,
-                })
-            })
-            .collect();
-        let others = children.iter().filter(|node| node.bound != "DEFAULT");
-        match pieces {
-            Some(pieces) => {
-                let weeks = week_begins(&pieces);
-                let now = period.floor(today, weeks);
-                let count = |number: Option<u16>| i32::from(number.unwrap_or(0));
-                let since = self.date(&self.since);
-                let first = match since {
-                    Some(since) => period.floor(since, weeks),
-                    None => period.after(now, -count(self.behind)),
-                };
-                let last = match self.date(&self.until) {
-                    Some(until) => period.floor(until, weeks),
-                    None => period.after(now, count(self.ahead)),
-                };
-                let window = Window {
-                    period,
-                    // Without `since` the window is its last period where that lies in the past.
-                    first: if since.is_none() {
-                        first.min(last)
-                    } else {
-                        first
-                    },
-                    last,
-                    even_since: since.map(|since| period.floor(since, weeks)),
-                };
-                findings.extend(window.judge(&parent.relation.name, &pieces));
-            }
-            None if others.clone().all(|node| node.relation.kind == 'p') => {
-                for child in others {
-                    self.windows(child, tree, period, today, findings);
-                }
-            }
-            None => findings.push(
-                Finding::about(
-                    parent.relation.name.to_string(),
-                    format!("partitions by {}", period.word()),
-                    format!("it is partitioned by {}, not by time", parent.key),
-                )
-                .hint("leave out `period`, and list its `partitions`"),
-            ),
-        }
-    }
-
-    /// Finds rows where none should be; gives how many default partitions hold how many rows.
-    async fn defaults(
-        &self,
-        restored: &Restored<'_>,
-        session: &mut Session,
-        tree: &[Node],
-        findings: &mut Vec<Finding>,
-    ) -> Result<Option<u64>, CouldNotLook> {
-        let mut sum = None;
-        let of_root = tree.first().map(|root| root.relation.oid.as_str());
-        for node in tree {
-            let is_default = node.bound == "DEFAULT";
-            let is_open = self.period.is_some()
-                && matches!(
-                    bound(&node.bound),
-                    Some(Bound::Range(_, window::Edge::Open))
-                );
-            if !is_default && !is_open {
-                continue;
-            }
-            let name = &node.relation.name;
-            if is_default && self.default == DefaultPartition::None {
-                findings.push(Finding::about(
-                    name.to_string(),
-                    "no default partition",
-                    "it is one",
-                ));
-            }
-            if self.default == DefaultPartition::Any {
-                continue;
-            }
-            if node.relation.kind == 'f' {
-                return Err(CouldNotLook::because(format!(
-                    "{name} is a foreign table, and a drill has no foreign server"
-                ))
-                .hint("write `default = \"any\"`"));
-            }
-            let rows = restored.count(session, name).await?;
-            sum = Some(sum.unwrap_or(0) + rows);
-            if rows > 0 {
-                let what = if is_default { "default" } else { "open-ended" };
-                findings.push(
-                    Finding::about(
-                        name.to_string(),
-                        format!("no rows in the {what} partition"),
-                        format!("{} rows", show_count(rows)),
-                    )
-                    .hint("their own partition was missing when they came: make it and move them"),
-                );
-            }
-        }
-        let has_default =
-            |node: &Node| node.bound == "DEFAULT" && Some(node.parent.as_str()) == of_root;
-        if self.default == DefaultPartition::Required && !tree.iter().any(has_default) {
-            let table = tree.first().map(|root| root.relation.name.to_string());
-            findings.push(
-                Finding::about(
-                    table.unwrap_or_default(),
-                    "a default partition",
-                    "there is none: rows of no partition are refused",
-                )
-                .hint("CREATE TABLE … PARTITION OF … DEFAULT, or look whether it was detached"),
-            );
-        }
-        Ok(sum)
-    }
-
-    /// Finds the tables that were detached on purpose, and says which of them are not there.
-    async fn allowed(
-        &self,
-        session: &mut Session,
-        tree: &[Node],
-        findings: &mut Vec<Finding>,
-    ) -> Result<Vec<Node>, CouldNotLook> {
-        let mut allowed: Vec<Node> = Vec::new();
-        for entry in &self.detached {
-            let is_pattern = entry.contains(['*', '?']);
-            let one = std::slice::from_ref(entry);
-            let targets = Targets {
-                table: None,
-                tables: one,
-            };
-            for name in targets.resolve(session).await?.tables {
-                let found = tree::find(session, &name).await?;
-                if let Some((node, false)) = found
-                    && tree
-                        .iter()
-                        .all(|known| known.relation.oid != node.relation.oid)
-                    && allowed
-                        .iter()
-                        .all(|known| known.relation.oid != node.relation.oid)
-                {
-                    allowed.push(node);
-                }
-            }
-            let name = QualifiedName::parse(entry).map_err(CouldNotLook::because)?;
-            if !is_pattern && !allowed.iter().any(|node| node.relation.name == name) {
-                let is_partition = tree.iter().any(|node| node.relation.name == name);
-                let actual = if is_partition {
-                    "it is attached"
-                } else {
-                    "there is none in the restored database"
-                };
-                findings.push(
-                    Finding::about(entry, "a table that was detached", actual)
-                        .hint("correct `detached`, or look for the history that it held"),
-                );
-            }
-        }
-        Ok(allowed)
-    }
-}
-
-fn stray(node: &Node, root: &Node) -> Finding {
-    let (name, table) = (&node.relation.name, &root.relation.name);
-    Finding::about(
-        name.to_string(),
-        format!("a partition of {table}"),
-        "it has the columns and the name of one, and is not attached: its rows are not seen through the parent",
-    )
-    .hint(format!(
-        "look for ALTER TABLE … ATTACH PARTITION in the restore's errors; if it was detached on purpose, write `detached = [\"{name}\"]`"
-    ))
-}
-
-/// Says what was found, in one line.
-fn describe(direct: &[&Node], detached: usize, in_default: Option<u64>) -> String {
-    let mut parts = vec![format!("{} partitions", direct.len())];
-    if let Some(rows) = in_default {
-        parts.push(format!("{} rows in the default one", show_count(rows)));
-    }
-    if detached > 0 {
-        parts.push(format!("{detached} detached"));
-    }
-    parts.join(", ")
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::check::CouldNotLook;
-use crate::check::privilege::{Relation, is_true};
-use crate::database::Session;
+use crate::check::columns::Columns as _;
+use crate::check::privilege::Relation;
+use crate::database::{Session, TextRow};
 use crate::sql::QualifiedName;
 
 /// A table of the tree.
@@ -69,48 +70,32 @@ pub async fn read(session: &mut Session, table: &QualifiedName) -> Result<Vec<No
     let rows = session
         .rows(&TREE.replace("{table}", &table.literal()))
         .await?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| {
-            let text = |at: usize| row.get(at).cloned().flatten();
-            Some(Node {
-                relation: Relation {
-                    oid: text(0)?,
-                    name: QualifiedName {
-                        schema: text(1)?,
-                        name: text(2)?,
-                    },
-                    kind: text(3)?.chars().next()?,
-                    owner: text(4)?,
-                    level: text(5)?.parse().ok()?,
-                },
-                parent: text(6)?,
-                bound: text(7)?,
-                key: text(8)?,
-                row_security: (is_true(row.get(9)), is_true(row.get(10))),
-            })
-        })
-        .collect())
+    let of_tree = |row: &TextRow| {
+        let mut node = node(row, 9)?;
+        node.relation.level = row.number(5)?;
+        node.parent = row.text(6)?;
+        node.bound = row.text(7)?;
+        node.key = row.text(8)?;
+        Some(node)
+    };
+    Ok(rows.iter().filter_map(of_tree).collect())
 }
 
-/// Makes a table that stands alone of a row of [`ALIKE`] or [`ONE`].
-fn alone(row: &[Option<String>]) -> Option<Node> {
-    let text = |at: usize| row.get(at).cloned().flatten();
+/// Makes a table that stands alone of a row; whether row security is on is in the column `at` and the
+/// one behind it.
+fn node(row: &[Option<String>], at: usize) -> Option<Node> {
     Some(Node {
         relation: Relation {
-            oid: text(0)?,
-            name: QualifiedName {
-                schema: text(1)?,
-                name: text(2)?,
-            },
-            kind: text(3)?.chars().next()?,
-            owner: text(4)?,
+            oid: row.text(0)?,
+            name: row.name(1)?,
+            kind: row.number(3)?,
+            owner: row.text(4)?,
             level: 0,
         },
         parent: String::new(),
         bound: String::new(),
         key: String::new(),
-        row_security: (is_true(row.get(5)), is_true(row.get(6))),
+        row_security: (row.is_true(at), row.is_true(at + 1)),
     })
 }
 
@@ -124,7 +109,7 @@ pub async fn find(
         .await?;
     Ok(rows
         .first()
-        .and_then(|row| Some((alone(row)?, is_true(row.get(7))))))
+        .and_then(|row| Some((node(row, 5)?, row.is_true(7)))))
 }
 
 /// Finds tables with the columns of the root and a name like those of its partitions, that are not
@@ -139,7 +124,7 @@ pub async fn detached(session: &mut Session, tree: &[Node]) -> Result<Vec<Node>,
         .replace("{oids}", &oids.join(", "));
     let names: Vec<&str> = below.iter().map(|node| &*node.relation.name.name).collect();
     let rows = session.rows(&sql).await?;
-    let nodes = rows.iter().filter_map(|row| alone(row));
+    let nodes = rows.iter().filter_map(|row| node(row, 5));
     Ok(nodes
         .filter(|node| is_named_like(&node.relation.name.name, &root.relation.name.name, &names))
         .collect())

@@ -1,8 +1,9 @@
 //! Ways past the policies of a table that the catalog shows: children, views, and the role itself.
 
 use crate::check::CouldNotLook;
+use crate::check::columns::Columns as _;
 use crate::check::privilege::tree;
-use crate::database::Session;
+use crate::database::{Session, TextRow};
 use crate::outcome::Finding;
 use crate::rights::RoleFacts;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
@@ -111,28 +112,19 @@ pub async fn views(
     let rows = session
         .rows(&BYPASSING_VIEWS.replace("{table}", &table.literal()))
         .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| match row.as_slice() {
-            [Some(schema), Some(name), Some(owner)] => {
-                let view = QualifiedName {
-                    schema: schema.clone(),
-                    name: name.clone(),
-                };
-                Some(
-                    Finding::about(
-                        view.to_string(),
-                        format!("a view to which the policies of {table} apply"),
-                        format!("it looks with the rights of {owner}, to whom they do not"),
-                    )
-                    .hint(
-                        "restore it with its owner, or ALTER VIEW … SET (security_invoker = true)",
-                    ),
-                )
-            }
-            _ => None,
-        })
-        .collect())
+    let finding = |row: &TextRow| {
+        let finding = Finding::about(
+            row.name(0)?.to_string(),
+            format!("a view to which the policies of {table} apply"),
+            format!(
+                "it looks with the rights of {}, to whom they do not",
+                row.text(2)?
+            ),
+        );
+        let hint = "restore it with its owner, or ALTER VIEW … SET (security_invoker = true)";
+        Some(finding.hint(hint))
+    };
+    Ok(rows.iter().filter_map(finding).collect())
 }
 
 /// Finds a role for which policies do not hold: whatever it sees shows nothing.

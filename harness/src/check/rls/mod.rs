@@ -16,8 +16,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::behaviour::{Behaviour, Sees};
-pub use self::policy::{Command, WantedPolicy};
-use crate::check::privilege::{conclude, is_true, show_findings};
+pub use self::policy::{PolicyCommand, WantedPolicy};
+use crate::check::columns::Columns as _;
+use crate::check::privilege::{conclude, show_findings};
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
@@ -207,13 +208,13 @@ impl Check for Rls {
                 None => (Vec::new(), vec![table.to_string()]),
             };
             findings.extend(seen);
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: self.expectation(),
-                actual: self.actual(&findings, 1, &empty),
+            entries.push(Entry::new(
+                table,
+                self.expectation(),
+                self.actual(&findings, 1, &empty),
                 findings,
-                duration: began.elapsed(),
-            });
+                began,
+            ));
             skipped.extend(empty);
         }
         session.close().await;
@@ -236,10 +237,7 @@ impl Check for Rls {
 
 impl Rls {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     /// Looks at one table as each role; `None` when it has no rows and may be left out.
@@ -343,7 +341,7 @@ impl Rls {
                 .hint("name the table, and the view with `through` in a behaviour"),
             ]);
         }
-        let (enabled, forced) = (is_true(row.get(1)), is_true(row.get(2)));
+        let (enabled, forced) = (row.is_true(1), row.is_true(2));
         let mut findings = self.switches(table, enabled, forced);
         if self.enabled.unwrap_or(true) {
             findings.extend(bypass::children(session, table).await?);

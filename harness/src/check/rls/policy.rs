@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::privilege::{is_true, one_statement};
+use crate::check::columns::Columns as _;
+use crate::check::privilege::one_statement;
 use crate::check::{Complaint, CouldNotLook};
 use crate::database::{Attempt, DatabaseError, Session, TextRow};
 use crate::outcome::Finding;
@@ -19,7 +20,7 @@ pub struct WantedPolicy {
     pub name: String,
     /// Which command it is for. Default: `all`.
     #[serde(default)]
-    pub command: Command,
+    pub command: PolicyCommand,
     /// Whether it opens the table (permissive) or only takes away (restrictive). Default: true.
     #[serde(default = "yes")]
     pub permissive: bool,
@@ -35,7 +36,7 @@ pub struct WantedPolicy {
 /// What a policy is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Command {
+pub enum PolicyCommand {
     /// Every command.
     #[default]
     All,
@@ -57,7 +58,7 @@ fn everyone() -> Vec<String> {
     vec!["public".to_owned()]
 }
 
-impl Command {
+impl PolicyCommand {
     const fn word(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -90,9 +91,9 @@ impl Command {
 
 /// A policy as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub struct FoundPolicy {
     name: String,
-    command: Command,
+    command: PolicyCommand,
     permissive: bool,
     roles: BTreeSet<String>,
     using: Option<String>,
@@ -116,14 +117,14 @@ SELECT p.polname, p.polcmd, p.polpermissive,
 pub async fn read(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Vec<Policy>, DatabaseError> {
+) -> Result<Vec<FoundPolicy>, DatabaseError> {
     let sql = POLICIES.replace("{table}", &table.literal());
     Ok(gather(session.rows(&sql).await?))
 }
 
 /// Puts the rows of [`POLICIES`], one per role, together.
-fn gather(rows: Vec<TextRow>) -> Vec<Policy> {
-    let mut policies: Vec<Policy> = Vec::new();
+fn gather(rows: Vec<TextRow>) -> Vec<FoundPolicy> {
+    let mut policies: Vec<FoundPolicy> = Vec::new();
     for row in rows {
         let [Some(name), Some(command), _, using, with_check, Some(role)] = row.as_slice() else {
             continue;
@@ -134,10 +135,10 @@ fn gather(rows: Vec<TextRow>) -> Vec<Policy> {
             last.roles.insert(role.clone());
             continue;
         }
-        policies.push(Policy {
+        policies.push(FoundPolicy {
             name: name.clone(),
-            command: Command::of(command),
-            permissive: is_true(row.get(2)),
+            command: PolicyCommand::of(command),
+            permissive: row.is_true(2),
             roles: [role.clone()].into(),
             using: using.clone(),
             with_check: with_check.clone(),
@@ -186,7 +187,7 @@ impl WantedPolicy {
     }
 }
 
-impl Policy {
+impl FoundPolicy {
     /// What rows are held to when they are written.
     fn effective_check(&self) -> Option<&str> {
         let own = self.with_check.as_deref();
@@ -270,7 +271,7 @@ fn missing(table: &QualifiedName, wish: &WantedPolicy) -> Finding {
     .hint("a policy for a role that is not there fails in the restore: look in its errors")
 }
 
-fn extra(table: &QualifiedName, wanted: &[WantedPolicy], policies: &[Policy]) -> Vec<Finding> {
+fn extra(table: &QualifiedName, wanted: &[WantedPolicy], policies: &[FoundPolicy]) -> Vec<Finding> {
     policies
         .iter()
         .filter(|policy| wanted.iter().all(|wish| wish.name != policy.name))
@@ -291,7 +292,7 @@ fn extra(table: &QualifiedName, wanted: &[WantedPolicy], policies: &[Policy]) ->
 }
 
 /// Compares everything but the expressions.
-fn attributes(table: &QualifiedName, wish: &WantedPolicy, policy: &Policy) -> Vec<Finding> {
+fn attributes(table: &QualifiedName, wish: &WantedPolicy, policy: &FoundPolicy) -> Vec<Finding> {
     let mut findings = Vec::new();
     let roles: BTreeSet<String> = wish.roles.iter().cloned().collect();
     let pairs = [
@@ -394,7 +395,7 @@ mod tests {
     fn wish() -> WantedPolicy {
         WantedPolicy {
             name: "fence".to_owned(),
-            command: Command::All,
+            command: PolicyCommand::All,
             permissive: true,
             roles: everyone(),
             using: Some("org = 'a'".to_owned()),
@@ -402,10 +403,10 @@ mod tests {
         }
     }
 
-    fn policy() -> Policy {
-        Policy {
+    fn policy() -> FoundPolicy {
+        FoundPolicy {
             name: "fence".to_owned(),
-            command: Command::All,
+            command: PolicyCommand::All,
             permissive: true,
             roles: ["public".to_owned()].into(),
             using: Some("org = 'a'".to_owned()),
@@ -419,26 +420,26 @@ mod tests {
 
     #[rstest]
     #[case(policy(), 0)]
-    #[case(Policy { permissive: false, ..policy() }, 1)]
-    #[case(Policy { command: Command::Select, ..policy() }, 1)]
-    #[case(Policy { roles: ["app".to_owned()].into(), ..policy() }, 1)]
-    #[case(Policy { roles: ["app".to_owned(), "public".to_owned()].into(), ..policy() }, 1)]
-    fn each_attribute_counts(#[case] policy: Policy, #[case] findings: usize) {
+    #[case(FoundPolicy { permissive: false, ..policy() }, 1)]
+    #[case(FoundPolicy { command: PolicyCommand::Select, ..policy() }, 1)]
+    #[case(FoundPolicy { roles: ["app".to_owned()].into(), ..policy() }, 1)]
+    #[case(FoundPolicy { roles: ["app".to_owned(), "public".to_owned()].into(), ..policy() }, 1)]
+    fn each_attribute_counts(#[case] policy: FoundPolicy, #[case] findings: usize) {
         assert_eq!(attributes(&table(), &wish(), &policy).len(), findings);
     }
 
     #[rstest]
-    #[case(Command::All, Some("org = 'a'"))]
-    #[case(Command::Update, Some("org = 'a'"))]
-    #[case(Command::Select, None)]
-    #[case(Command::Delete, None)]
+    #[case(PolicyCommand::All, Some("org = 'a'"))]
+    #[case(PolicyCommand::Update, Some("org = 'a'"))]
+    #[case(PolicyCommand::Select, None)]
+    #[case(PolicyCommand::Delete, None)]
     fn using_checks_what_is_written_where_nothing_else_does(
-        #[case] command: Command,
+        #[case] command: PolicyCommand,
         #[case] check: Option<&str>,
     ) {
         let wish = WantedPolicy { command, ..wish() };
         assert_eq!(wish.effective_check(), check);
-        let policy = Policy {
+        let policy = FoundPolicy {
             command,
             ..policy()
         };

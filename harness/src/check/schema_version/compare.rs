@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SchemaVersion;
-use super::files::{File, Version};
+use super::files::{MigrationFile, Version};
 use crate::outcome::Finding;
 
 /// One row of the table of applied migrations.
@@ -21,7 +21,7 @@ impl SchemaVersion {
     pub(super) fn compare(
         &self,
         table: &str,
-        files: Option<&BTreeMap<Version, File>>,
+        files: Option<&BTreeMap<Version, MigrationFile>>,
         rows: &[Applied],
     ) -> Vec<Finding> {
         let applied: BTreeSet<&Version> =
@@ -92,7 +92,7 @@ impl SchemaVersion {
     fn against_files(
         &self,
         table: &str,
-        files: &BTreeMap<Version, File>,
+        files: &BTreeMap<Version, MigrationFile>,
         rows: &[Applied],
         head: Option<&Version>,
     ) -> Vec<Finding> {
@@ -179,7 +179,7 @@ impl SchemaVersion {
     /// Finds migrations whose checksum is not that of the file, and those that lost theirs.
     fn checksums(
         &self,
-        files: &BTreeMap<Version, File>,
+        files: &BTreeMap<Version, MigrationFile>,
         rows: &[Applied],
     ) -> (Vec<String>, Vec<String>) {
         let (mut changed, mut bare) = (Vec::new(), Vec::new());
@@ -232,10 +232,10 @@ mod tests {
     }
 
     /// `1..=4`, each with its number for a digest.
-    fn files() -> BTreeMap<Version, File> {
+    fn files() -> BTreeMap<Version, MigrationFile> {
         ["001-a.sql", "002-b.sql", "003-c.sql", "004-d.sql"]
             .map(|name| {
-                let file = File {
+                let file = MigrationFile {
                     name: name.to_owned(),
                     digest: Some(name[..3].to_owned()),
                 };

@@ -59,7 +59,7 @@ impl Checksum {
 
 /// A migration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct MigrationFile {
     /// Its path below the folder.
     pub name: String,
     /// The digest of its bytes, where one is asked for.
@@ -154,7 +154,7 @@ pub fn read(
     naming: Naming,
     pattern: Option<&str>,
     checksum: Option<Checksum>,
-) -> Result<BTreeMap<Version, File>, CouldNotLook> {
+) -> Result<BTreeMap<Version, MigrationFile>, CouldNotLook> {
     let regex = compile(pattern.unwrap_or(naming.pattern())).map_err(CouldNotLook::because)?;
     let mut names = Vec::new();
     walk(folder, "", pattern.is_some(), &mut names).map_err(|error| unreadable(folder, &error))?;
@@ -176,7 +176,7 @@ pub fn read(
             }
             None => None,
         };
-        let file = File { name, digest };
+        let file = MigrationFile { name, digest };
         if let Some(other) = files.insert(version.clone(), file.clone()) {
             return Err(CouldNotLook::because(format!(
                 "{} and {} are both version {version}",

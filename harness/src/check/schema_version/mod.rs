@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::compare::{Applied, list};
-use self::files::{Checksum, File, Naming, Version, read};
+use self::files::{Checksum, MigrationFile, Naming, Version, read};
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::Finding;
@@ -73,7 +73,7 @@ pub struct SchemaVersion {
     /// Its column that holds the version. Default: `version`.
     pub column: Option<String>,
     /// What the table keeps. Default: `all`.
-    pub keeps: Option<Keeps>,
+    pub keeps: Option<KeptVersions>,
     /// The folder of the migration files, relative to the scenario.
     pub files: Option<PathBuf>,
     /// How the files are named. Default: `numbered`.
@@ -106,7 +106,7 @@ pub struct SchemaVersion {
 /// What the table keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Keeps {
+pub enum KeptVersions {
     /// A row for each migration.
     All,
     /// One row, the newest version; what was left out before it cannot be seen.
@@ -204,10 +204,6 @@ impl Check for SchemaVersion {
         format!("schema version in {}", self.table_name())
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let files = match &self.files {
             Some(folder) => {
@@ -258,11 +254,11 @@ impl SchemaVersion {
     }
 
     fn keeps_newest(&self) -> bool {
-        self.keeps == Some(Keeps::Newest)
+        self.keeps == Some(KeptVersions::Newest)
     }
 
     /// Says what is expected, in one line.
-    fn expectation(&self, files: Option<&BTreeMap<Version, File>>) -> String {
+    fn expectation(&self, files: Option<&BTreeMap<Version, MigrationFile>>) -> String {
         let mut parts = Vec::new();
         if let Some(head) = &self.head {
             parts.push(format!("version {head} is the newest applied"));
@@ -309,7 +305,7 @@ impl SchemaVersion {
 }
 
 /// Says what is there, in one line.
-fn seen(rows: &[Applied], files: Option<&BTreeMap<Version, File>>) -> String {
+fn seen(rows: &[Applied], files: Option<&BTreeMap<Version, MigrationFile>>) -> String {
     let newest = rows.iter().filter_map(|row| row.version.as_ref()).max();
     let newest = newest.map_or("no version applied".to_owned(), |version| {
         format!("version {version} is the newest applied")

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::value::{Row, Tolerance, Value};
+use self::value::{SqlRow, SqlTolerance, SqlValue};
 use crate::check::privilege::says_nothing;
 use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::{Answer, DatabaseError};
@@ -82,15 +82,15 @@ pub struct Sql {
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
     /// It gives one row of one column with this value.
-    pub scalar: Option<Value>,
+    pub scalar: Option<SqlValue>,
     /// How far a number may be from `scalar` or `row-count`: `"5%"`, or `0.5`. Default: 0.
-    pub tolerance: Option<Tolerance>,
+    pub tolerance: Option<SqlTolerance>,
     /// It gives one number, at least this.
     pub min: Option<f64>,
     /// It gives one number, at most this.
     pub max: Option<f64>,
     /// It gives these rows and no other.
-    pub rows: Option<Vec<Row>>,
+    pub rows: Option<Vec<SqlRow>>,
     /// Whether `rows` come in this order. Default: false.
     pub ordered: Option<bool>,
     /// `true`: it gives no row.
@@ -167,7 +167,7 @@ impl Parameters for Sql {
 }
 
 /// Finds rows that no query gives.
-fn row_complaint(rows: &[Row]) -> Option<Complaint> {
+fn row_complaint(rows: &[SqlRow]) -> Option<Complaint> {
     let width = rows.first().map_or(0, |row| row.0.len());
     let message = if rows.is_empty() {
         return Some(
@@ -263,10 +263,6 @@ impl Check for Sql {
         format!("{short}{dots} as {asker}")
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let expected = self.expectation();
         let answer = match &self.role {
@@ -331,7 +327,7 @@ struct Given {
 }
 
 /// What was found, in one line; and where it is wrong, a hint and what to say of it.
-type Compared = (String, Option<(Option<String>, String)>);
+type ComparedRows = (String, Option<(Option<String>, String)>);
 
 impl Sql {
     /// Runs the query in a transaction that cannot write and does not stay.
@@ -414,7 +410,7 @@ impl Sql {
     }
 
     /// Compares what came with what is expected.
-    fn compare(&self, given: &Given) -> Compared {
+    fn compare(&self, given: &Given) -> ComparedRows {
         let count = given.count;
         let rows = format!("{} rows", show_count(count));
         if let Some(wanted) = &self.rows {
@@ -423,8 +419,8 @@ impl Sql {
             return (rows, wrong.map(|wrong| (None, wrong)));
         }
         if let Some(wanted) = self.row_count {
-            let wanted = Value::Integer(i64::try_from(wanted).unwrap_or(i64::MAX));
-            let tolerance = self.tolerance.unwrap_or(Tolerance::Absolute(0.0));
+            let wanted = SqlValue::Integer(i64::try_from(wanted).unwrap_or(i64::MAX));
+            let tolerance = self.tolerance.unwrap_or(SqlTolerance::Absolute(0.0));
             let near = wanted.is_near(Some(&count.to_string()), tolerance);
             return (rows.clone(), (!near).then_some((None, rows)));
         }
@@ -464,7 +460,7 @@ impl Sql {
                     self.min.is_none_or(|min| number >= min)
                         && self.max.is_none_or(|max| number <= max)
                 });
-                (Value::Float(0.0), fits)
+                (SqlValue::Float(0.0), fits)
             }
         };
         if fits && !wanted.has_many_spellings() {

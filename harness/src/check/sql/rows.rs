@@ -1,12 +1,12 @@
 //! Rows against those that are expected. What differs is told by its place, never by its value.
 
-use super::value::Row;
+use super::value::SqlRow;
 use crate::database::{Answer, TextRow};
 use crate::units::show_count;
 
 /// Compares rows; says what is wrong. `count` is how many came, of which `answer` may hold the first
 /// only.
-pub fn compare(wanted: &[Row], answer: &Answer, count: u64, ordered: bool) -> Option<String> {
+pub fn compare(wanted: &[SqlRow], answer: &Answer, count: u64, ordered: bool) -> Option<String> {
     let came = &answer.rows;
     let columns = came.first().map_or(0, Vec::len);
     if let Some(first) = wanted.first()
@@ -29,7 +29,7 @@ pub fn compare(wanted: &[Row], answer: &Answer, count: u64, ordered: bool) -> Op
 }
 
 /// Compares row by row.
-fn in_order(wanted: &[Row], answer: &Answer, count: u64) -> Option<String> {
+fn in_order(wanted: &[SqlRow], answer: &Answer, count: u64) -> Option<String> {
     let pairs = wanted.iter().zip(&answer.rows);
     let wrong: Vec<usize> = pairs
         .enumerate()
@@ -54,7 +54,7 @@ fn in_order(wanted: &[Row], answer: &Answer, count: u64) -> Option<String> {
 }
 
 /// Takes each expected row out of what came; what is left on either side is wrong.
-fn in_any_order(wanted: &[Row], answer: &Answer, count: u64) -> Option<String> {
+fn in_any_order(wanted: &[SqlRow], answer: &Answer, count: u64) -> Option<String> {
     let mut left: Vec<&TextRow> = answer.rows.iter().collect();
     let mut missing = Vec::new();
     // Rows with one spelling only choose first: `1` may also be `1.0`, "1" may not.
@@ -111,7 +111,7 @@ fn in_any_order(wanted: &[Row], answer: &Answer, count: u64) -> Option<String> {
 }
 
 /// The columns in which a row differs.
-fn differing(wanted: &Row, found: &TextRow) -> Vec<usize> {
+fn differing(wanted: &SqlRow, found: &TextRow) -> Vec<usize> {
     let pairs = wanted.0.iter().zip(found).enumerate();
     pairs
         .filter(|(_, (value, text))| !value.is(text.as_deref()))
@@ -140,7 +140,7 @@ mod tests {
 
     #[derive(serde::Deserialize)]
     struct Holder {
-        rows: Vec<Row>,
+        rows: Vec<SqlRow>,
     }
 
     fn compared(wanted: &str, came: &[[&str; 2]], ordered: bool) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::units::Percent;
 
 /// A value: `5`, `1.5`, `true`, `"text"`, or `{ null = true }` for NULL.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum SqlValue {
     /// NULL.
     Null,
     /// A boolean.
@@ -25,7 +25,7 @@ pub enum Value {
 
 /// How far a number may be from the one that is expected: `"5%"` of it, or `0.5`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Tolerance {
+pub enum SqlTolerance {
     /// A share of the expected number.
     Share(Percent),
     /// So much.
@@ -34,9 +34,9 @@ pub enum Tolerance {
 
 /// A row: a list of values; one value alone is a row of one column.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row(pub Vec<Value>);
+pub struct SqlRow(pub Vec<SqlValue>);
 
-impl Value {
+impl SqlValue {
     /// Tells whether the server's text is this value: numbers as numbers, text as text.
     #[must_use]
     pub fn is(&self, found: Option<&str>) -> bool {
@@ -56,7 +56,7 @@ impl Value {
 
     /// Tells whether the server's text is a number within `tolerance` of this one.
     #[must_use]
-    pub fn is_near(&self, found: Option<&str>, tolerance: Tolerance) -> bool {
+    pub fn is_near(&self, found: Option<&str>, tolerance: SqlTolerance) -> bool {
         let (Some(wanted), Some(found)) = (self.as_number(), found.and_then(number)) else {
             return self.is(found);
         };
@@ -112,7 +112,7 @@ impl Value {
     }
 }
 
-impl Tolerance {
+impl SqlTolerance {
     /// How far from `wanted` is near enough.
     #[must_use]
     pub fn of(self, wanted: f64) -> f64 {
@@ -123,7 +123,7 @@ impl Tolerance {
     }
 }
 
-impl fmt::Display for Tolerance {
+impl fmt::Display for SqlTolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Share(share) => write!(f, "{} %", share.0),
@@ -165,34 +165,34 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for SqlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Value;
+            type Value = SqlValue;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number, `true` or `false`, a text in quotes, or `{ null = true }`")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-                Ok(Value::Text(text.to_owned()))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SqlValue, E> {
+                Ok(SqlValue::Text(text.to_owned()))
             }
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-                Ok(Value::Boolean(value))
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<SqlValue, E> {
+                Ok(SqlValue::Boolean(value))
             }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
-                Ok(Value::Integer(number))
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<SqlValue, E> {
+                Ok(SqlValue::Integer(number))
             }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<SqlValue, E> {
                 i64::try_from(number)
-                    .map(Value::Integer)
+                    .map(SqlValue::Integer)
                     .map_err(|_| E::custom("a number this large is written as a text"))
             }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-                Ok(Value::Float(number))
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<SqlValue, E> {
+                Ok(SqlValue::Float(number))
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SqlValue, A::Error> {
                 match map.next_key::<String>()?.as_deref() {
-                    Some("null") if map.next_value::<bool>()? => Ok(Value::Null),
+                    Some("null") if map.next_value::<bool>()? => Ok(SqlValue::Null),
                     // How the parser hands over a date.
                     Some(key) if key.starts_with("$__toml") => Err(de::Error::custom(
                         "a time is written as a text, as Postgres shows it with the time zone UTC",
@@ -207,62 +207,62 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-impl<'de> Deserialize<'de> for Row {
+impl<'de> Deserialize<'de> for SqlRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Row;
+            type Value = SqlRow;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a row: a list of values, or one value")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Row, E> {
-                Ok(Row(vec![Value::Text(text.to_owned())]))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SqlRow, E> {
+                Ok(SqlRow(vec![SqlValue::Text(text.to_owned())]))
             }
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Row, E> {
-                Ok(Row(vec![Value::Boolean(value)]))
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<SqlRow, E> {
+                Ok(SqlRow(vec![SqlValue::Boolean(value)]))
             }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Row, E> {
-                Ok(Row(vec![Value::Integer(number)]))
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<SqlRow, E> {
+                Ok(SqlRow(vec![SqlValue::Integer(number)]))
             }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Row, E> {
-                Ok(Row(vec![Value::Float(number)]))
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<SqlRow, E> {
+                Ok(SqlRow(vec![SqlValue::Float(number)]))
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Row, A::Error> {
-                let value = Value::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Row(vec![value]))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SqlRow, A::Error> {
+                let value = SqlValue::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(SqlRow(vec![value]))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Row, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<SqlRow, A::Error> {
                 let mut values = Vec::new();
                 while let Some(value) = seq.next_element()? {
                     values.push(value);
                 }
-                Ok(Row(values))
+                Ok(SqlRow(values))
             }
         }
         deserializer.deserialize_any(Visitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Tolerance {
+impl<'de> Deserialize<'de> for SqlTolerance {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = Tolerance;
+            type Value = SqlTolerance;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a share such as \"5%\", or a number")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Tolerance, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<SqlTolerance, E> {
                 Percent::parse(text)
-                    .map(Tolerance::Share)
+                    .map(SqlTolerance::Share)
                     .map_err(E::custom)
             }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Tolerance, E> {
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<SqlTolerance, E> {
                 #[expect(clippy::cast_precision_loss, reason = "a tolerance is approximate")]
                 self.visit_f64(number as f64)
             }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Tolerance, E> {
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<SqlTolerance, E> {
                 if number.is_finite() && number >= 0.0 {
-                    Ok(Tolerance::Absolute(number))
+                    Ok(SqlTolerance::Absolute(number))
                 } else {
                     Err(E::custom("a tolerance is 0 or more"))
                 }
@@ -272,7 +272,7 @@ impl<'de> Deserialize<'de> for Tolerance {
     }
 }
 
-impl JsonSchema for Value {
+impl JsonSchema for SqlValue {
     fn schema_name() -> Cow<'static, str> {
         "SqlValue".into()
     }
@@ -288,13 +288,13 @@ impl JsonSchema for Value {
     }
 }
 
-impl JsonSchema for Row {
+impl JsonSchema for SqlRow {
     fn schema_name() -> Cow<'static, str> {
         "SqlRow".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<Value>();
+        let value = generator.subschema_for::<SqlValue>();
         json_schema!({
             "description": "A list of values; a row of one column may be the value alone.",
             "oneOf": [value, { "type": "array", "items": value, "minItems": 1 }]
@@ -302,7 +302,7 @@ impl JsonSchema for Row {
     }
 }
 
-impl JsonSchema for Tolerance {
+impl JsonSchema for SqlTolerance {
     fn schema_name() -> Cow<'static, str> {
         "SqlTolerance".into()
     }
@@ -320,10 +320,10 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn value(toml: &str) -> Value {
+    fn value(toml: &str) -> SqlValue {
         #[derive(serde::Deserialize)]
         struct Holder {
-            v: Value,
+            v: SqlValue,
         }
         toml::from_str::<Holder>(&format!("v = {toml}")).unwrap().v
     }
@@ -362,14 +362,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("100", Tolerance::Share(Percent(5.0)), "95", true)]
-    #[case("100", Tolerance::Share(Percent(5.0)), "94.9", false)]
-    #[case("-100", Tolerance::Share(Percent(5.0)), "-105", true)]
-    #[case("0.5", Tolerance::Absolute(0.25), "0.75", true)]
-    #[case("0.5", Tolerance::Absolute(0.25), "0.76", false)]
+    #[case("100", SqlTolerance::Share(Percent(5.0)), "95", true)]
+    #[case("100", SqlTolerance::Share(Percent(5.0)), "94.9", false)]
+    #[case("-100", SqlTolerance::Share(Percent(5.0)), "-105", true)]
+    #[case("0.5", SqlTolerance::Absolute(0.25), "0.75", true)]
+    #[case("0.5", SqlTolerance::Absolute(0.25), "0.76", false)]
     fn near_is_near_enough(
         #[case] wanted: &str,
-        #[case] tolerance: Tolerance,
+        #[case] tolerance: SqlTolerance,
         #[case] found: &str,
         #[case] near: bool,
     ) {
@@ -400,7 +400,7 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         struct Holder {
             #[serde(rename = "v")]
-            _v: Value,
+            _v: SqlValue,
         }
         assert!(toml::from_str::<Holder>(toml).is_err());
     }

@@ -19,7 +19,7 @@ SELECT a.attname FROM pg_catalog.pg_attribute a
    AND a.attgenerated = '' AND a.attidentity = '' ORDER BY a.attnum";
 
 /// One table, as a superuser knows it.
-struct Table {
+struct SharedTable {
     name: QualifiedName,
     /// Itself and its partitions, by name; a view stands alone.
     parts: Vec<QualifiedName>,
@@ -148,7 +148,7 @@ async fn read(
     session: &mut Session,
     name: QualifiedName,
     column: &str,
-) -> Result<Table, CouldNotLook> {
+) -> Result<SharedTable, CouldNotLook> {
     let tenants = match session.rows(&format!("SELECT DISTINCT {column}::pg_catalog.text FROM {name} WHERE {column} IS NOT NULL ORDER BY 1")).await {
         Ok(rows) => Some(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()),
         // A view whose owner is under policies cannot be read without them.
@@ -166,7 +166,7 @@ async fn read(
     if parts.is_empty() {
         parts.push(name.clone());
     }
-    Ok(Table {
+    Ok(SharedTable {
         name,
         parts,
         columns: columns
@@ -190,7 +190,7 @@ impl One<'_> {
     async fn table(
         &self,
         acting: &mut Session,
-        table: &Table,
+        table: &SharedTable,
         findings: &mut Vec<Finding>,
         unclear: &mut Vec<CouldNotLook>,
     ) -> Result<u64, CouldNotLook> {

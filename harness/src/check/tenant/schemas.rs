@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::Tenant;
+use crate::check::columns::Columns as _;
 use crate::check::privilege::{conclude, could_not_try, show_findings};
 use crate::check::role::{ceiling, membership};
 use crate::check::{CouldNotLook, Entry, Observation, Restored};
-use crate::database::{Attempt, Session};
+use crate::database::{Attempt, Session, TextRow};
 use crate::outcome::Finding;
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, identifier_pattern};
 use crate::sql::{Glob, QualifiedName, quote_ident};
@@ -19,7 +20,7 @@ struct Own<'a> {
 }
 
 /// A table of some tenant.
-struct Table {
+struct TenantTable {
     schema: String,
     name: QualifiedName,
     /// A column that can be written.
@@ -345,22 +346,17 @@ fn peeks(
     findings
 }
 
-async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<Table>, CouldNotLook> {
+async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<TenantTable>, CouldNotLook> {
     let rows = session.rows(TABLES).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| match row.as_slice() {
-            [Some(schema), Some(name), column] if names.contains(schema) => Some(Table {
-                schema: schema.clone(),
-                name: QualifiedName {
-                    schema: schema.clone(),
-                    name: name.clone(),
-                },
-                column: column.clone(),
-            }),
-            _ => None,
+    let table = |row: &TextRow| {
+        let name = row.name(0).filter(|name| names.contains(&name.schema))?;
+        Some(TenantTable {
+            schema: name.schema.clone(),
+            name,
+            column: row.text(2),
         })
-        .collect())
+    };
+    Ok(rows.iter().filter_map(table).collect())
 }
 
 /// Tries as the tenant's role; gives how many statements were refused.
@@ -373,7 +369,7 @@ async fn tries(
     restored: &Restored<'_>,
     session: &mut Session,
     own: &Own<'_>,
-    tables: &[Table],
+    tables: &[TenantTable],
     names: &[String],
     findings: &mut Vec<Finding>,
     unclear: &mut Vec<CouldNotLook>,

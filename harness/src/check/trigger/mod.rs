@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::others::{WantedEventTrigger, WantedRule};
-pub use self::wanted::{Event, State, Timing, WantedTrigger};
+pub use self::wanted::{Timing, TriggerEvent, TriggerState, WantedTrigger};
 use crate::check::privilege::{Relation, tree};
-use crate::check::target::Targets;
+use crate::check::target::{Targets, pattern_in_one};
 use crate::check::triggers::{self, Trigger, set_state, state};
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::outcome::Finding;
@@ -100,14 +100,7 @@ impl Parameters for TriggerCheck {
         if of_tables || self.is_about_tables() {
             complaints.extend(self.targets().complaints());
         }
-        if let Some(table) = self.table.as_deref()
-            && table.contains(['*', '?'])
-        {
-            complaints.push(
-                Complaint::about("table", "a pattern stands in `tables`")
-                    .hint(format!("write `tables = [\"{table}\"]`")),
-            );
-        }
+        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
         let nothing = !of_tables && (self.event_triggers.is_empty() || self.is_about_tables());
         if nothing {
             complaints.push(
@@ -142,10 +135,6 @@ impl Check for TriggerCheck {
         }
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let mut findings = others::event_triggers(&mut session, &self.event_triggers).await?;
@@ -171,13 +160,13 @@ impl Check for TriggerCheck {
                 }
                 wrong.extend(others::rules(&mut session, table, &self.rules).await?);
                 seen += there.len();
-                entries.push(Entry {
-                    object: table.to_string(),
-                    expected: self.expectation(),
-                    actual: format!("{} triggers on {} tables", there.len(), relations.len()),
-                    findings: wrong,
-                    duration: began.elapsed(),
-                });
+                entries.push(Entry::new(
+                    table,
+                    self.expectation(),
+                    format!("{} triggers on {} tables", there.len(), relations.len()),
+                    wrong,
+                    began,
+                ));
             }
         }
         session.close().await;
@@ -203,10 +192,7 @@ impl Check for TriggerCheck {
 
 impl TriggerCheck {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     fn is_about_tables(&self) -> bool {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::wanted::State;
+use super::wanted::TriggerState;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{set_state, state};
 use crate::check::{Complaint, CouldNotLook};
@@ -18,7 +18,7 @@ pub struct WantedRule {
     /// Its name.
     pub name: String,
     /// Exactly this state. Without it, it must act in ordinary sessions (`origin` or `always`).
-    pub enabled: Option<State>,
+    pub enabled: Option<TriggerState>,
     /// The whole definition, as `pg_get_ruledef` writes it.
     pub definition: Option<String>,
 }
@@ -30,7 +30,7 @@ pub struct WantedEventTrigger {
     /// Its name.
     pub name: String,
     /// Exactly this state. Without it, it must fire in ordinary sessions (`origin` or `always`).
-    pub enabled: Option<State>,
+    pub enabled: Option<TriggerState>,
     /// What it fires on, as in `sql_drop`.
     pub event: Option<String>,
     /// The commands that it is only for, as in `DROP TABLE`, in any order.
@@ -128,7 +128,7 @@ pub async fn rules(
             continue;
         };
         let letter = enabled.chars().next().unwrap_or('D');
-        if let Some((expected, set)) = State::differs(wish.enabled, letter) {
+        if let Some((expected, set)) = TriggerState::differs(wish.enabled, letter) {
             findings.push(
                 Finding::about(&object, expected, state(letter)).hint(format!(
                     "ALTER TABLE {table} {} RULE {}",
@@ -183,7 +183,7 @@ impl WantedEventTrigger {
         let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let mut findings = Vec::new();
         let letter = text(1).chars().next().unwrap_or('D');
-        if let Some((expected, set)) = State::differs(self.enabled, letter) {
+        if let Some((expected, set)) = TriggerState::differs(self.enabled, letter) {
             findings.push(
                 Finding::about(&object, expected, state(letter))
                     .hint(format!("ALTER EVENT TRIGGER {name} {}", set_state(set))),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::check::Complaint;
 use crate::check::privilege::Relation;
-use crate::check::triggers::{Level, Trigger, set_state, state};
+use crate::check::triggers::{Trigger, TriggerLevel, set_state, state};
 use crate::outcome::Finding;
 use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 
@@ -16,14 +16,14 @@ pub struct WantedTrigger {
     /// Its name.
     pub name: String,
     /// Exactly this state. Without it, it must fire in ordinary sessions (`origin` or `always`).
-    pub enabled: Option<State>,
+    pub enabled: Option<TriggerState>,
     /// When it fires.
     pub timing: Option<Timing>,
     /// What it fires on: these and no others.
     #[serde(default)]
-    pub events: Vec<Event>,
+    pub events: Vec<TriggerEvent>,
     /// Whether it fires for each row or for each statement.
-    pub level: Option<Level>,
+    pub level: Option<TriggerLevel>,
     /// The function that it calls, as `schema.name`.
     pub function: Option<String>,
     /// The whole definition on the table itself, as `pg_get_triggerdef` writes it.
@@ -36,7 +36,7 @@ pub struct WantedTrigger {
 /// In which sessions a trigger fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum TriggerState {
     /// In every session that does not replay a replication stream (ENABLE).
     Origin,
     /// In every session (ENABLE ALWAYS).
@@ -47,7 +47,7 @@ pub enum State {
     Disabled,
 }
 
-impl State {
+impl TriggerState {
     /// Its letter in the catalogs.
     pub const fn letter(self) -> char {
         match self {
@@ -104,7 +104,7 @@ impl Timing {
 /// What a trigger fires on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Event {
+pub enum TriggerEvent {
     /// INSERT.
     Insert,
     /// UPDATE of any column.
@@ -115,7 +115,7 @@ pub enum Event {
     Truncate,
 }
 
-impl Event {
+impl TriggerEvent {
     const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::Delete, Self::Truncate];
 
     const fn word(self) -> &'static str {
@@ -151,7 +151,7 @@ impl WantedTrigger {
     /// Finds wishes that no trigger can fulfil.
     pub fn complaints(&self, several: bool) -> Vec<Complaint> {
         let mut complaints = Vec::new();
-        if self.level == Some(Level::Row) && self.events.contains(&Event::Truncate) {
+        if self.level == Some(TriggerLevel::Row) && self.events.contains(&TriggerEvent::Truncate) {
             complaints.push(Complaint::about(
                 "triggers",
                 "there is no TRUNCATE trigger for each row",
@@ -201,7 +201,7 @@ impl WantedTrigger {
             match on(relation) {
                 Some(trigger) => findings.extend(self.differs(relation, trigger, false)),
                 // Only partitions are handed triggers; what inherits otherwise has its own.
-                None if root.kind == 'p' && top.level() == Level::Row => {
+                None if root.kind == 'p' && top.level() == TriggerLevel::Row => {
                     findings.push(missing(relation, ", though its parent hands it down"));
                 }
                 None if root.kind == 'p' && self.on_partitions => {
@@ -220,7 +220,7 @@ impl WantedTrigger {
     fn differs(&self, relation: &Relation, trigger: &Trigger, whole: bool) -> Vec<Finding> {
         let object = format!("trigger {} on {}", quote_ident(&self.name), relation.name);
         let mut findings = Vec::new();
-        if let Some((expected, set)) = State::differs(self.enabled, trigger.enabled) {
+        if let Some((expected, set)) = TriggerState::differs(self.enabled, trigger.enabled) {
             findings.push(
                 Finding::about(&object, expected, state(trigger.enabled)).hint(format!(
                     "ALTER TABLE {} {} TRIGGER {}",
@@ -236,15 +236,16 @@ impl WantedTrigger {
             let actual = Timing::of(trigger.kind).word();
             findings.push(Finding::about(&object, timing.word(), actual));
         }
-        let bits = |events: &[Event]| events.iter().fold(0, |bits, event| bits | event.bit());
-        let has = trigger.kind & bits(&Event::ALL);
+        let bits =
+            |events: &[TriggerEvent]| events.iter().fold(0, |bits, event| bits | event.bit());
+        let has = trigger.kind & bits(&TriggerEvent::ALL);
         if !self.events.is_empty() && bits(&self.events) != has {
             findings.push(Finding::about(
                 &object,
-                format!("it fires on {}", Event::list(bits(&self.events))),
-                format!("it fires on {}", Event::list(has)),
+                format!("it fires on {}", TriggerEvent::list(bits(&self.events))),
+                format!("it fires on {}", TriggerEvent::list(has)),
             ));
-        } else if self.events.contains(&Event::Update)
+        } else if self.events.contains(&TriggerEvent::Update)
             && trigger.some_columns
             && self.definition.is_none()
         {

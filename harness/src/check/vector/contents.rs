@@ -9,18 +9,18 @@ use crate::units::show_count;
 
 /// A column of vectors.
 #[derive(Debug, Clone)]
-pub struct Column {
+pub struct VectorColumn {
     /// Its name.
     pub name: String,
     /// `vector`, `halfvec`, `sparsevec` or `bit`.
-    kind: Kind,
+    kind: VectorType,
     /// Schema of pgvector.
     pub extension: String,
 }
 
 /// Types that pgvector searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum VectorType {
     Vector,
     Halfvec,
     Sparsevec,
@@ -47,7 +47,7 @@ SELECT pg_catalog.count(*), pg_catalog.count({column}),
        pg_catalog.count(*) FILTER (WHERE {norm} > 0 AND pg_catalog.abs({norm} - {length}) > {tolerance})
   FROM {table}";
 
-impl Column {
+impl VectorColumn {
     /// Finds the column; `None` when there is no such one.
     pub async fn find(
         session: &mut Session,
@@ -68,10 +68,10 @@ impl Column {
             );
         };
         let kind = match kind.as_str() {
-            "vector" => Kind::Vector,
-            "halfvec" => Kind::Halfvec,
-            "sparsevec" => Kind::Sparsevec,
-            "bit" => Kind::Bit,
+            "vector" => VectorType::Vector,
+            "halfvec" => VectorType::Halfvec,
+            "sparsevec" => VectorType::Sparsevec,
+            "bit" => VectorType::Bit,
             other => {
                 return Err(CouldNotLook::because(format!(
                     "{table}.{} is no vector but {other}",
@@ -90,12 +90,12 @@ impl Column {
     fn dimensions(&self) -> String {
         let (schema, column) = (quote_ident(&self.extension), quote_ident(&self.name));
         match self.kind {
-            Kind::Vector | Kind::Halfvec => format!("{schema}.vector_dims({column})"),
+            VectorType::Vector | VectorType::Halfvec => format!("{schema}.vector_dims({column})"),
             // pgvector has no function for it; the text is `{1:0.5,…}/3`.
-            Kind::Sparsevec => {
+            VectorType::Sparsevec => {
                 format!("pg_catalog.split_part({column}::pg_catalog.text, '/', 2)::pg_catalog.int4")
             }
-            Kind::Bit => format!("pg_catalog.length({column})"),
+            VectorType::Bit => format!("pg_catalog.length({column})"),
         }
     }
 
@@ -103,9 +103,11 @@ impl Column {
     fn norm(&self) -> Option<String> {
         let (schema, column) = (quote_ident(&self.extension), quote_ident(&self.name));
         match self.kind {
-            Kind::Vector => Some(format!("{schema}.vector_norm({column})")),
-            Kind::Halfvec | Kind::Sparsevec => Some(format!("{schema}.l2_norm({column})")),
-            Kind::Bit => None,
+            VectorType::Vector => Some(format!("{schema}.vector_norm({column})")),
+            VectorType::Halfvec | VectorType::Sparsevec => {
+                Some(format!("{schema}.l2_norm({column})"))
+            }
+            VectorType::Bit => None,
         }
     }
 
@@ -115,7 +117,7 @@ impl Column {
         session: &mut Session,
         table: &QualifiedName,
         check: &Vector,
-    ) -> Result<Counted, CouldNotLook> {
+    ) -> Result<VectorCounts, CouldNotLook> {
         let wants_norm = check.norm.is_some() || check.zero.is_some();
         let norm = if wants_norm {
             self.norm().ok_or_else(|| {
@@ -155,7 +157,7 @@ impl Column {
                 "{table} could not be counted"
             )));
         };
-        Ok(Counted {
+        Ok(VectorCounts {
             rows: all,
             vectors,
             of_other_dimensions: at(2).unwrap_or(0),
@@ -168,7 +170,7 @@ impl Column {
 
 /// What the rows of a table hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counted {
+pub struct VectorCounts {
     pub rows: u64,
     pub vectors: u64,
     pub of_other_dimensions: u64,
@@ -178,7 +180,7 @@ pub struct Counted {
     pub of_other_norms: u64,
 }
 
-impl Counted {
+impl VectorCounts {
     /// Compares with what the check asks for.
     pub fn compare(&self, table: &QualifiedName, check: &Vector) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -262,7 +264,7 @@ mod tests {
     fn counts_are_compared(#[case] toml: &str, #[case] findings: usize) {
         let text = format!("table = 'a.b'\ncolumn = 'v'\n{toml}");
         let check: Vector = toml::from_str(&text).unwrap();
-        let counted = Counted {
+        let counted = VectorCounts {
             rows: 100,
             vectors: 90,
             of_other_dimensions: if check.dimensions == Some(3) { 0 } else { 90 },

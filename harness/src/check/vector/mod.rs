@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use self::contents::Column;
+use self::contents::VectorColumn;
 use self::recall::Recall;
 use crate::check::target::Targets;
 use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
@@ -194,10 +194,6 @@ impl Check for Vector {
         format!("vectors of {}", self.targets().describe())
     }
 
-    fn alone(&self) -> bool {
-        false
-    }
-
     async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
@@ -206,7 +202,7 @@ impl Check for Vector {
         let mut unclear = Vec::new();
         for table in &resolved.tables {
             let began = Instant::now();
-            let mut seen = Seen::default();
+            let mut seen = TableResult::default();
             self.one(restored, &mut session, table, &mut seen).await?;
             unclear.extend(seen.unclear.iter().cloned());
             for unable in seen.unclear {
@@ -214,13 +210,13 @@ impl Check for Vector {
                 finding.hint = unable.hint;
                 seen.findings.push(finding);
             }
-            entries.push(Entry {
-                object: table.to_string(),
-                expected: expected.clone(),
-                actual: seen.actual.join("; "),
-                findings: seen.findings,
-                duration: began.elapsed(),
-            });
+            entries.push(Entry::new(
+                table,
+                expected.clone(),
+                seen.actual.join("; "),
+                seen.findings,
+                began,
+            ));
         }
         session.close().await;
         // What could not be looked at must not hide what is wrong; alone it is no verdict.
@@ -242,7 +238,7 @@ impl Check for Vector {
 
 /// What was seen of one table.
 #[derive(Debug, Default)]
-struct Seen {
+struct TableResult {
     actual: Vec<String>,
     findings: Vec<Finding>,
     unclear: Vec<CouldNotLook>,
@@ -250,10 +246,7 @@ struct Seen {
 
 impl Vector {
     fn targets(&self) -> Targets<'_> {
-        Targets {
-            table: self.table.as_deref(),
-            tables: &self.tables,
-        }
+        Targets::new(self.table.as_deref(), &self.tables)
     }
 
     /// Says what is expected, in one line.
@@ -277,9 +270,9 @@ impl Vector {
         restored: &Restored<'_>,
         session: &mut Session,
         table: &QualifiedName,
-        seen: &mut Seen,
+        seen: &mut TableResult,
     ) -> Result<(), CouldNotLook> {
-        let Some(column) = Column::find(session, table, &self.column).await? else {
+        let Some(column) = VectorColumn::find(session, table, &self.column).await? else {
             seen.actual.push("no such column".to_owned());
             seen.findings.push(Finding::about(
                 table.to_string(),

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Parallel, Security, Sort, Volatility};
+use super::property::{FunctionSort, Parallel, Security, Volatility};
 use crate::check::CouldNotLook;
-use crate::check::privilege::is_true;
+use crate::check::columns::Columns as _;
 use crate::database::Session;
 use crate::outcome::Finding;
 use crate::sql::{
@@ -14,7 +14,7 @@ use crate::sql::{
 
 /// A function as a scenario names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct FunctionName {
     /// Its schema and name, or a pattern.
     pub name: QualifiedName,
     pattern: NamePattern,
@@ -22,7 +22,7 @@ pub struct Wish {
     types: Option<String>,
 }
 
-impl Wish {
+impl FunctionName {
     /// Reads `schema.name(types)`, `schema.name` or a pattern.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
@@ -55,7 +55,7 @@ impl Wish {
     }
 
     /// Tells whether a function is meant; `oid` is what [`resolve`] gave.
-    pub fn names(&self, found: &Found, oid: Option<&str>) -> bool {
+    pub fn names(&self, found: &FoundFunction, oid: Option<&str>) -> bool {
         if self.has_types() {
             return oid == Some(found.oid.as_str());
         }
@@ -68,13 +68,13 @@ impl Wish {
 
 /// A function as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundFunction {
     pub oid: String,
     pub name: QualifiedName,
     /// As in `a integer, VARIADIC b text[]`.
     pub arguments: String,
     pub of_extension: bool,
-    pub sort: Sort,
+    pub sort: FunctionSort,
     pub language: String,
     pub returns: String,
     pub volatility: Volatility,
@@ -91,7 +91,7 @@ pub struct Found {
     pub definition: String,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for FoundFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({})", self.name, self.arguments)
     }
@@ -123,7 +123,7 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
  WHERE pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')";
 
 /// Reads every function that is not the server's own.
-pub async fn everything(session: &mut Session) -> Result<Vec<Found>, CouldNotLook> {
+pub async fn everything(session: &mut Session) -> Result<Vec<FoundFunction>, CouldNotLook> {
     let body = if session.major_version().await? >= 14 {
         BODY_14
     } else {
@@ -133,56 +133,54 @@ pub async fn everything(session: &mut Session) -> Result<Vec<Found>, CouldNotLoo
     Ok(rows.iter().filter_map(|row| read(row)).collect())
 }
 
-fn read(row: &[Option<String>]) -> Option<Found> {
-    let text = |at: usize| row.get(at).cloned().flatten();
-    let yes = |at: usize| is_true(row.get(at));
-    Some(Found {
-        oid: text(0)?,
-        name: QualifiedName {
-            schema: text(1)?,
-            name: text(2)?,
+fn read(row: &[Option<String>]) -> Option<FoundFunction> {
+    Some(FoundFunction {
+        oid: row.text(0)?,
+        name: row.name(1)?,
+        arguments: row.text(3)?,
+        of_extension: row.is_true(4),
+        sort: match row.text(5)?.as_str() {
+            "p" => FunctionSort::Procedure,
+            "a" => FunctionSort::Aggregate,
+            "w" => FunctionSort::Window,
+            _ => FunctionSort::Function,
         },
-        arguments: text(3)?,
-        of_extension: yes(4),
-        sort: match text(5)?.as_str() {
-            "p" => Sort::Procedure,
-            "a" => Sort::Aggregate,
-            "w" => Sort::Window,
-            _ => Sort::Function,
-        },
-        language: text(6)?,
-        returns: text(7)?,
-        volatility: match text(8)?.as_str() {
+        language: row.text(6)?,
+        returns: row.text(7)?,
+        volatility: match row.text(8)?.as_str() {
             "i" => Volatility::Immutable,
             "s" => Volatility::Stable,
             _ => Volatility::Volatile,
         },
-        strict: yes(9),
-        parallel: match text(10)?.as_str() {
+        strict: row.is_true(9),
+        parallel: match row.text(10)?.as_str() {
             "s" => Parallel::Safe,
             "r" => Parallel::Restricted,
             _ => Parallel::Unsafe,
         },
-        leakproof: yes(11),
-        security: if yes(12) {
+        leakproof: row.is_true(11),
+        security: if row.is_true(12) {
             Security::Definer
         } else {
             Security::Invoker
         },
-        owner: text(13)?,
-        owned_by_superuser: yes(14),
-        settings: text(15)?.lines().map(str::to_owned).collect(),
-        sha256: text(16)?,
-        definition: text(17)?,
+        owner: row.text(13)?,
+        owned_by_superuser: row.is_true(14),
+        settings: row.text(15)?.lines().map(str::to_owned).collect(),
+        sha256: row.text(16)?,
+        definition: row.text(17)?,
     })
 }
 
 /// Gives the oid of a function that is named with its types; `None` when there is none.
-pub async fn resolve(session: &mut Session, wish: &Wish) -> Result<Option<String>, CouldNotLook> {
-    let Some(types) = &wish.types else {
+pub async fn resolve(
+    session: &mut Session,
+    wanted: &FunctionName,
+) -> Result<Option<String>, CouldNotLook> {
+    let Some(types) = &wanted.types else {
         return Ok(None);
     };
-    let signature = quote_literal(&format!("{}({types})", wish.name));
+    let signature = quote_literal(&format!("{}({types})", wanted.name));
     let sql = format!("SELECT pg_catalog.to_regprocedure({signature})::pg_catalog.oid");
     match session.value(&sql).await {
         Ok(oid) => Ok(oid),
@@ -192,7 +190,7 @@ pub async fn resolve(session: &mut Session, wish: &Wish) -> Result<Option<String
         }
         Err(error) => Err(CouldNotLook::because(format!(
             "the server cannot read the name {}({types}): {error}",
-            wish.name
+            wanted.name
         ))
         .hint("write argument types alone, as in `app.f(integer, text[])`")),
     }
@@ -201,10 +199,7 @@ pub async fn resolve(session: &mut Session, wish: &Wish) -> Result<Option<String
 /// Reads the schemas in which everybody may create something.
 pub async fn open_schemas(session: &mut Session) -> Result<BTreeSet<String>, CouldNotLook> {
     let rows = session.rows(OPEN_SCHEMAS).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| row.into_iter().next().flatten())
-        .collect())
+    Ok(rows.iter().filter_map(|row| row.text(0)).collect())
 }
 
 /// The lines of a definition, without indentation and empty ones. Line ends stay: behind `--` they
@@ -217,7 +212,7 @@ pub fn lines(definition: &str) -> Vec<&str> {
         .collect()
 }
 
-impl Found {
+impl FoundFunction {
     /// Gives the value of one of its settings.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings
@@ -303,12 +298,12 @@ mod tests {
     #[case("app.f(integer, text[])", "app.f", Some("integer, text[]"))]
     #[case("\"App\".\"f(x)\"(integer)", "\"App\".\"f(x)\"", Some("integer"))]
     fn names(#[case] text: &str, #[case] name: &str, #[case] types: Option<&str>) {
-        let wish = Wish::parse(text).unwrap();
-        assert_eq!(wish.name.to_string(), name);
-        assert_eq!(wish.types.as_deref(), types);
+        let wanted = FunctionName::parse(text).unwrap();
+        assert_eq!(wanted.name.to_string(), name);
+        assert_eq!(wanted.types.as_deref(), types);
     }
 
-    fn definer(owned_by_superuser: bool, settings: &[&str]) -> Found {
+    fn definer(owned_by_superuser: bool, settings: &[&str]) -> FoundFunction {
         let row = [
             "1", "app", "f", "", "f", "f", "sql", "bigint", "v", "f", "u", "f", "t", "owner",
         ];
@@ -336,7 +331,7 @@ mod tests {
         let open = ["Open".to_owned()].into();
         let found = definer(superuser, settings);
         assert_eq!(found.unsafe_to_call(&open).len(), broken);
-        let invoker = Found {
+        let invoker = FoundFunction {
             security: Security::Invoker,
             ..found
         };

@@ -1,14 +1,20 @@
 //! Whether partitions have what their parent has, and what all their siblings have.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod siblings;
+mod trigger;
 
+use std::collections::BTreeSet;
+
+use self::siblings::{Things, odd_ones};
+use self::trigger::compare_triggers;
 use super::MayDiffer;
 use super::tree::Node;
 use crate::check::CouldNotLook;
-use crate::check::triggers::{self, Level, Trigger, set_state, state};
+use crate::check::columns::Columns as _;
+use crate::check::triggers::{self, Trigger};
 use crate::database::Session;
 use crate::outcome::Finding;
-use crate::sql::{quote_ident, tokens};
+use crate::sql::quote_ident;
 
 /// A table and what it must be like: a partition and its parent, or a detached one and the root.
 #[derive(Debug, Clone, Copy)]
@@ -91,24 +97,6 @@ SELECT DISTINCT c.oid
  WHERE c.oid IN ({oids}) AND a.grantee <> c.relowner
    AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')";
 
-/// What each table has beside its columns: kind of thing, and how it reads without names of tables.
-const THINGS: &str = "
-SELECT i.indrelid, 'index',
-       CASE WHEN i.indisunique THEN 'unique ' ELSE '' END
-         || pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? USING ', 'using ')
-  FROM pg_catalog.pg_index i WHERE i.indrelid IN ({oids})
-UNION ALL
-SELECT k.conrelid, 'constraint', pg_catalog.pg_get_constraintdef(k.oid)
-  FROM pg_catalog.pg_constraint k
- WHERE k.conrelid IN ({oids}) AND k.contype IN ('c', 'f')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint up
-                    WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid)
-UNION ALL
-SELECT c.oid, 'grant', a.privilege_type || ' to '
-       || CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text END
-  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
- WHERE c.oid IN ({oids}) AND a.grantee <> c.relowner";
-
 /// Compares every pair.
 pub async fn compare(
     session: &mut Session,
@@ -128,35 +116,28 @@ pub async fn compare(
     if held(MayDiffer::Constraints) && !attached.is_empty() {
         let sql = CONSTRAINTS.replace("{pairs}", &values(&attached));
         for row in session.rows(&sql).await? {
-            if let [Some(child), Some(name), Some(there)] = row.as_slice() {
-                findings.push(constraint(name_of(pairs, child), name, there == "t"));
-            }
+            let child = name_of(pairs, row.text(0));
+            findings.push(constraint(
+                child,
+                &row.text(1).unwrap_or_default(),
+                row.is_true(2),
+            ));
         }
     }
     if held(MayDiffer::Rights) {
         let sql = WIDER.replace("{pairs}", &values(pairs));
         for row in session.rows(&sql).await? {
-            if let [
-                Some(child),
-                Some(who),
-                Some(right),
-                Some(column),
-                Some(grantable),
-            ] = row.as_slice()
+            if let (Some(who), Some(right), Some(column)) = (row.text(1), row.text(2), row.text(3))
             {
-                let child = name_of(pairs, child);
-                findings.push(wider(&child, who, right, column, grantable == "t"));
+                let child = name_of(pairs, row.text(0));
+                findings.push(wider(&child, &who, &right, &column, row.is_true(4)));
             }
         }
     }
     if held(MayDiffer::RowSecurity) {
         let sql = REACHED.replace("{oids}", &oids(pairs));
-        let reached: BTreeSet<String> = session
-            .rows(&sql)
-            .await?
-            .into_iter()
-            .filter_map(|row| row.into_iter().next().flatten())
-            .collect();
+        let rows = session.rows(&sql).await?;
+        let reached: BTreeSet<String> = rows.iter().filter_map(|row| row.text(0)).collect();
         findings.extend(
             pairs
                 .iter()
@@ -177,25 +158,8 @@ pub async fn compare(
         }
     }
     if held(MayDiffer::Siblings) {
-        let mut things = Things::default();
-        let sql = THINGS.replace("{oids}", &oids(pairs));
-        for row in session.rows(&sql).await? {
-            if let [Some(oid), Some(kind), Some(text)] = row.as_slice() {
-                let about = match kind.as_str() {
-                    "index" => MayDiffer::Indexes,
-                    "constraint" => MayDiffer::Constraints,
-                    _ => MayDiffer::Rights,
-                };
-                if held(about) {
-                    things.add(oid, kind, text);
-                }
-            }
-        }
-        if held(MayDiffer::Triggers) {
-            for trigger in &all {
-                things.add(&trigger.relation, "trigger", &trigger.shape());
-            }
-        }
+        let triggers: &[Trigger] = if held(MayDiffer::Triggers) { &all } else { &[] };
+        let things = Things::read(session, &oids(pairs), triggers, held).await?;
         let said: BTreeSet<String> = findings.iter().filter_map(|f| f.object.clone()).collect();
         let odd = odd_ones(&attached, &things);
         // What is said of a table already need not be said again in other words.
@@ -229,11 +193,12 @@ fn oids(pairs: &[Pair<'_>]) -> String {
     oids.join(", ")
 }
 
-fn name_of(pairs: &[Pair<'_>], oid: &str) -> String {
+/// Gives the name of a table by its oid.
+fn name_of(pairs: &[Pair<'_>], oid: Option<String>) -> String {
     pairs
         .iter()
         .flat_map(|pair| [pair.child, pair.parent])
-        .find(|node| node.relation.oid == oid)
+        .find(|node| Some(&node.relation.oid) == oid.as_ref())
         .map_or(String::new(), |node| node.relation.name.to_string())
 }
 
@@ -253,10 +218,11 @@ async fn indexes(session: &mut Session, pairs: &[Pair<'_>]) -> Result<Vec<Findin
         .rows(&INVALID_INDEXES.replace("{oids}", &all.join(", ")))
         .await?
     {
-        if let [Some(table), Some(index)] = row.as_slice() {
+        if let Some(index) = row.text(1) {
+            let table = name_of(pairs, row.text(0));
             findings.push(
                 Finding::about(
-                    format!("index {} on {}", quote_ident(index), name_of(pairs, table)),
+                    format!("index {} on {table}", quote_ident(&index)),
                     "valid, ready and live",
                     "invalid",
                 )
@@ -268,11 +234,11 @@ async fn indexes(session: &mut Session, pairs: &[Pair<'_>]) -> Result<Vec<Findin
         .rows(&LACKING_INDEXES.replace("{pairs}", &values(pairs)))
         .await?
     {
-        if let [Some(child), Some(index)] = row.as_slice() {
+        if let Some(index) = row.text(1) {
             findings.push(
                 Finding::about(
-                    name_of(pairs, child),
-                    format!("a part of its parent's index {}", quote_ident(index)),
+                    name_of(pairs, row.text(0)),
+                    format!("a part of its parent's index {}", quote_ident(&index)),
                     "none is attached",
                 )
                 .hint("look for CREATE INDEX and ALTER INDEX … ATTACH PARTITION in the restore's errors"),
@@ -356,137 +322,14 @@ fn owner(pair: &Pair<'_>) -> Option<Finding> {
     })
 }
 
-/// Compares a partition's triggers with its parent's. Only row triggers are handed down; those for
-/// each statement must be there where `all` says so, and in the same state where they are.
-fn compare_triggers(pair: &Pair<'_>, triggers: &[Trigger], all: bool) -> Vec<Finding> {
-    let (child, parent) = (&pair.child.relation, &pair.parent.relation);
-    let here: Vec<&Trigger> = triggers.iter().filter(|t| t.is_on(child)).collect();
-    let mut findings = Vec::new();
-    let mut seen = BTreeSet::new();
-    for above in triggers.iter().filter(|t| t.is_on(parent)) {
-        if !seen.insert(&above.oid) {
-            continue;
-        }
-        let clone = here
-            .iter()
-            .find(|t| t.parent.as_deref() == Some(&above.oid))
-            .or_else(|| here.iter().find(|t| t.name == above.name));
-        let name = quote_ident(&above.name);
-        let Some(clone) = clone else {
-            if above.level() == Level::Row || all || pair.detached {
-                findings.push(
-                    Finding::about(
-                        child.name.to_string(),
-                        format!("trigger {name}, as on its parent"),
-                        "it is not here",
-                    )
-                    .hint(
-                        "triggers for each statement, TRUNCATE ones among them, are not handed down, \
-                         and DETACH drops those that were: create it on this table",
-                    ),
-                );
-            }
-            continue;
-        };
-        let mut wrongs = Vec::new();
-        if clone.function != above.function {
-            wrongs.push((
-                format!("calls {}", above.function),
-                format!("calls {}", clone.function),
-            ));
-        } else if clone.kind != above.kind || clone.some_columns != above.some_columns {
-            wrongs.push(("the same events".to_owned(), clone.definition.clone()));
-        }
-        if clone.enabled != above.enabled {
-            wrongs.push((
-                state(above.enabled).to_owned(),
-                state(clone.enabled).to_owned(),
-            ));
-        }
-        findings.extend(wrongs.into_iter().map(|(expected, actual)| {
-            Finding::about(
-                format!("trigger {} on {}", quote_ident(&clone.name), child.name),
-                format!("{expected}, as on its parent"),
-                actual,
-            )
-            .hint(format!(
-                "ALTER TABLE {} {} TRIGGER {}, or create it again",
-                child.name,
-                set_state(above.enabled),
-                quote_ident(&clone.name)
-            ))
-        }));
-    }
-    findings
-}
-
-/// What each table has, by its oid.
-#[derive(Debug, Default)]
-struct Things(BTreeMap<String, BTreeSet<(String, String)>>);
-
-impl Things {
-    fn add(&mut self, oid: &str, kind: &str, text: &str) {
-        let words: Vec<&str> = tokens(text).map(|token| token.text).collect();
-        let things = self.0.entry(oid.to_owned()).or_default();
-        things.insert((kind.to_owned(), words.join(" ")));
-    }
-}
-
-/// Finds the one partition that lacks what every sibling has. A default partition may lack all but
-/// triggers: it is meant to stay empty.
-fn odd_ones(pairs: &[Pair<'_>], things: &Things) -> Vec<Finding> {
-    let none = BTreeSet::new();
-    let of = |pair: &Pair<'_>| things.0.get(&pair.child.relation.oid).unwrap_or(&none);
-    let parents: BTreeSet<&str> = pairs.iter().map(|p| &*p.parent.relation.oid).collect();
-    let mut findings = Vec::new();
-    for parent in parents {
-        let family: Vec<&Pair<'_>> = pairs
-            .iter()
-            .filter(|pair| pair.parent.relation.oid == parent)
-            // What is partitioned itself, or foreign, has other things by its nature.
-            .filter(|pair| pair.child.relation.is_storage())
-            .collect();
-        let inherited = things.0.get(parent).unwrap_or(&none);
-        let every: BTreeSet<&(String, String)> = family.iter().flat_map(|pair| of(pair)).collect();
-        for thing in every {
-            // What the parent has is compared with the parent.
-            if inherited.contains(thing) && thing.0 != "trigger" && thing.0 != "grant" {
-                continue;
-            }
-            let lacking: Vec<&&Pair<'_>> = family
-                .iter()
-                .filter(|pair| pair.child.bound != "DEFAULT" || thing.0 == "trigger")
-                .filter(|pair| !of(pair).contains(thing))
-                .collect();
-            let holders = family
-                .iter()
-                .filter(|pair| of(pair).contains(thing))
-                .count();
-            if let [odd] = lacking.as_slice()
-                && holders >= 2
-            {
-                findings.push(
-                    Finding::about(
-                        odd.child.relation.name.to_string(),
-                        format!("{} `{}`, as on all its siblings", thing.0, thing.1),
-                        "it alone has none",
-                    )
-                    .hint("if this is meant, write `may-differ = [\"siblings\"]`"),
-                );
-            }
-        }
-    }
-    findings
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::check::privilege::Relation;
     use crate::sql::QualifiedName;
     use rstest::rstest;
 
-    fn node(oid: &str, parent: &str, bound: &str) -> Node {
+    pub fn node(oid: &str, parent: &str, bound: &str) -> Node {
         Node {
             relation: Relation {
                 oid: oid.to_owned(),
@@ -500,59 +343,6 @@ mod tests {
             key: String::new(),
             row_security: (false, false),
         }
-    }
-
-    fn on(oid: &str, mut trigger: Trigger) -> Trigger {
-        trigger.relation = oid.to_owned();
-        trigger.oid = format!("t{oid}{}", trigger.name);
-        trigger
-    }
-
-    #[rstest]
-    #[case::same('A', 1, 1, false, 0)]
-    #[case::disabled('D', 1, 1, false, 1)]
-    #[case::reset('O', 1, 1, false, 1)]
-    #[case::other_events('A', 1, 9, false, 1)]
-    #[case::statement_disabled('D', 0, 0, false, 1)]
-    fn a_clone_is_as_its_parent(
-        #[case] enabled: char,
-        #[case] above: u32,
-        #[case] below: u32,
-        #[case] all: bool,
-        #[case] broken: usize,
-    ) {
-        let (parent, child) = (node("1", "", ""), node("2", "1", "x"));
-        let pair = Pair {
-            child: &child,
-            parent: &parent,
-            detached: false,
-        };
-        let triggers = [
-            on("1", Trigger::for_tests("refuse", above, 'A')),
-            on("2", Trigger::for_tests("refuse", below, enabled)),
-        ];
-        assert_eq!(compare_triggers(&pair, &triggers, all).len(), broken);
-    }
-
-    #[rstest]
-    #[case::row(1, false, false, 1)]
-    #[case::statement(0, false, false, 0)]
-    #[case::statement_asked_for(0, true, false, 1)]
-    #[case::statement_detached(0, false, true, 1)]
-    fn a_missing_trigger(
-        #[case] kind: u32,
-        #[case] all: bool,
-        #[case] detached: bool,
-        #[case] broken: usize,
-    ) {
-        let (parent, child) = (node("1", "", ""), node("2", "1", "x"));
-        let pair = Pair {
-            child: &child,
-            parent: &parent,
-            detached,
-        };
-        let triggers = [on("1", Trigger::for_tests("refuse", kind, 'A'))];
-        assert_eq!(compare_triggers(&pair, &triggers, all).len(), broken);
     }
 
     #[rstest]
@@ -582,41 +372,5 @@ mod tests {
             detached: false,
         };
         assert_eq!(usize::from(row_security(&pair, reached).is_some()), broken);
-    }
-
-    #[test]
-    fn the_odd_one_among_siblings_is_named() {
-        let parent = node("1", "", "");
-        let children = [
-            node("2", "1", "a"),
-            node("3", "1", "b"),
-            node("4", "1", "c"),
-            node("5", "1", "DEFAULT"),
-        ];
-        let pairs: Vec<Pair<'_>> = children
-            .iter()
-            .map(|child| Pair {
-                child,
-                parent: &parent,
-                detached: false,
-            })
-            .collect();
-        let mut things = Things::default();
-        for oid in ["2", "3"] {
-            things.add(oid, "index", "unique using btree (id)");
-            things.add(oid, "index", &format!("own {oid}"));
-        }
-        let odd = odd_ones(&pairs, &things);
-        assert_eq!(odd.len(), 1, "{odd:?}");
-        assert_eq!(odd[0].object.as_deref(), Some("app.p4"));
-        things.add("4", "index", "unique using btree (id)");
-        assert_eq!(odd_ones(&pairs, &things), []);
-        for oid in ["2", "3", "4"] {
-            things.add(oid, "trigger", "refuse truncate");
-        }
-        assert_eq!(
-            odd_ones(&pairs, &things)[0].object.as_deref(),
-            Some("app.p5")
-        );
     }
 }

@@ -1,13 +1,20 @@
 //! Recall: how much of the exact answer an index finds.
+//!
+//! - `index` finds the indexes, and reads whether a plan uses one
+//! - `measured` compares what was found with the exact answer
 
-use std::collections::{BTreeMap, HashSet};
+mod index;
+mod measured;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::Seen;
-use super::contents::Column;
+use self::index::{VectorIndex, indexes, names, uses};
+use self::measured::{Measured, neighbours};
+use super::TableResult;
+use super::contents::VectorColumn;
 use crate::check::privilege::says_nothing;
 use crate::check::{Complaint, CouldNotLook, Restored};
 use crate::database::{DatabaseError, Session};
@@ -78,61 +85,6 @@ impl Recall {
     }
 }
 
-/// Vector indexes of a table whose key is the column or an expression of it: their names, method, key,
-/// condition, operator, type, and whether they are valid.
-const INDEXES: &str = "
-SELECT xn.nspname, x.relname, am.amname,
-       pg_catalog.pg_get_indexdef(i.indexrelid, 1, false),
-       pg_catalog.pg_get_expr(i.indpred, i.indrelid),
-       onsp.nspname, o.oprname, tn.nspname, t.typname,
-       i.indisvalid AND i.indisready AND i.indislive
-  FROM pg_catalog.pg_index i
-  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-  JOIN pg_catalog.pg_namespace xn ON xn.oid = x.relnamespace
-  JOIN pg_catalog.pg_am am ON am.oid = x.relam AND am.amname IN ('hnsw', 'ivfflat')
-  JOIN pg_catalog.pg_opclass c ON c.oid = i.indclass[0]
-  JOIN pg_catalog.pg_amop p ON p.amopfamily = c.opcfamily AND p.amoppurpose = 'o'
-   AND p.amoplefttype = c.opcintype
-  JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr
-  JOIN pg_catalog.pg_namespace onsp ON onsp.oid = o.oprnamespace
-  JOIN pg_catalog.pg_type t ON t.oid = o.oprright
-  JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attname = {column}
- WHERE i.indrelid = {table}::pg_catalog.regclass
-   AND (i.indkey[0] = a.attnum
-        OR (i.indkey[0] = 0 AND EXISTS (
-              SELECT FROM pg_catalog.pg_depend d
-               WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                 AND d.objid = i.indexrelid AND d.refobjid = i.indrelid
-                 AND d.refobjsubid = a.attnum)))
- ORDER BY 2";
-
-/// An index that can be searched.
-struct Index {
-    name: QualifiedName,
-    method: String,
-    /// The column or the expression, as SQL.
-    key: String,
-    /// The condition of a partial index.
-    predicate: Option<String>,
-    operator: String,
-    /// The operator with its schema.
-    qualified: String,
-    /// The type of what is searched for.
-    of_type: String,
-    valid: bool,
-}
-
-/// What an index or a table is together with all below it.
-const MEMBERS: &str = "
-SELECT c.relname FROM pg_catalog.pg_class c
- WHERE c.oid = {relation}::pg_catalog.regclass
-    OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({relation}::pg_catalog.regclass) p)
-    OR c.oid IN (WITH RECURSIVE tree(oid) AS (
-                   SELECT {relation}::pg_catalog.regclass::pg_catalog.oid
-                    UNION SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN tree ON h.inhparent = tree.oid)
-                 SELECT oid FROM tree)";
-
 /// Vectors of the table to search for: the same each time, and from all over it.
 const SAMPLE: &str = "
 SELECT ({key})::pg_catalog.text
@@ -171,11 +123,11 @@ impl Recall {
         restored: &Restored<'_>,
         session: &mut Session,
         table: &QualifiedName,
-        column: &Column,
-        seen: &mut Seen,
+        column: &VectorColumn,
+        seen: &mut TableResult,
     ) -> Result<(), CouldNotLook> {
         let all = indexes(session, table, column).await?;
-        let indexes: Vec<&Index> = all
+        let indexes: Vec<&VectorIndex> = all
             .iter()
             .filter(|index| {
                 self.index
@@ -243,7 +195,12 @@ impl Recall {
     }
 
     /// Makes the finding that no index fits.
-    fn no_index(&self, table: &QualifiedName, column: &Column, all: &[Index]) -> Finding {
+    fn no_index(
+        &self,
+        table: &QualifiedName,
+        column: &VectorColumn,
+        all: &[VectorIndex],
+    ) -> Finding {
         let mut expected = match &self.index {
             Some(name) => format!("the index {}", quote_ident(name)),
             None => "an HNSW or IVFFlat index".to_owned(),
@@ -269,7 +226,7 @@ impl Recall {
     async fn open(
         &self,
         restored: &Restored<'_>,
-        column: &Column,
+        column: &VectorColumn,
         settings: &[(&str, &str)],
     ) -> Result<Session, CouldNotLook> {
         let mut session = match &self.role {
@@ -313,7 +270,7 @@ impl Recall {
         session: &mut Session,
         searcher: &mut Searcher,
         table: &QualifiedName,
-        index: &Index,
+        index: &VectorIndex,
     ) -> Result<Measured, Unable> {
         let predicate = index.predicate.as_deref().unwrap_or("true");
         let sql = SAMPLE
@@ -328,8 +285,8 @@ impl Recall {
                 index.name
             ))));
         }
-        let members = names(session, &index.name).await?;
-        let relations = names(session, table).await?;
+        let members = names(session, &index.name).await.map_err(Unable::of)?;
+        let relations = names(session, table).await.map_err(Unable::of)?;
         let mut measured = Measured::default();
         for query in sample.iter().filter_map(|row| row.first()?.as_deref()) {
             let sql = self.search(table, index, query);
@@ -364,7 +321,7 @@ impl Recall {
     }
 
     /// Writes a search.
-    fn search(&self, table: &QualifiedName, index: &Index, query: &str) -> String {
+    fn search(&self, table: &QualifiedName, index: &VectorIndex, query: &str) -> String {
         let query = format!("{}::{}", quote_literal(query), index.of_type);
         let condition = self.condition.as_deref().unwrap_or("true");
         SEARCH
@@ -381,7 +338,7 @@ impl Recall {
     }
 
     /// Compares with the floor.
-    fn compare(&self, object: &str, index: &Index, measured: &Measured) -> Option<Finding> {
+    fn compare(&self, object: &str, index: &VectorIndex, measured: &Measured) -> Option<Finding> {
         // A share that was rounded up must not pass.
         if measured.share() * 100.0 >= self.min.0 - 1e-9 {
             return None;
@@ -419,232 +376,5 @@ impl Unable {
         } else {
             Self::Failed(error)
         }
-    }
-}
-
-/// A row and its distance.
-type Neighbour = ((String, String), f64);
-
-/// Reads the rows of a search; a distance that is none (NULL, NaN) is no neighbour.
-fn neighbours(rows: &[Vec<Option<String>>]) -> Vec<Neighbour> {
-    rows.iter()
-        .filter_map(|row| match row.as_slice() {
-            [Some(table), Some(place), Some(distance)] => {
-                let distance: f64 = distance.parse().ok()?;
-                (!distance.is_nan()).then(|| ((table.clone(), place.clone()), distance))
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-/// What searches found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Measured {
-    queries: u64,
-    wanted: u64,
-    found: u64,
-    /// Searches that gave fewer rows than there are.
-    short: u64,
-}
-
-impl Measured {
-    /// Adds one search: the exact answer and what the index gave. Whatever is as near as the last of the
-    /// exact answer is a true neighbour; a row that comes twice counts once.
-    fn add(&mut self, exact: &[Neighbour], found: &[Neighbour]) {
-        let Some((_, farthest)) = exact.last() else {
-            return;
-        };
-        let limit = farthest + farthest.abs() * 1e-6 + 1e-12;
-        let near: HashSet<&(String, String)> = found
-            .iter()
-            .filter(|(_, distance)| *distance <= limit)
-            .map(|(place, _)| place)
-            .collect();
-        self.queries += 1;
-        self.wanted += exact.len() as u64;
-        self.found += near.len().min(exact.len()) as u64;
-        self.short += u64::from(found.len() < exact.len());
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a share is approximate")]
-    fn share(&self) -> f64 {
-        self.found as f64 / self.wanted.max(1) as f64
-    }
-
-    fn show(&self) -> String {
-        // Never rounded up: 94.96 % is not 95 %.
-        let share = (self.share() * 1000.0).floor() / 10.0;
-        let mut text = format!("{share} % over {} searches", self.queries);
-        if self.short > 0 {
-            text.push_str(&format!(", {} of which gave too few rows", self.short));
-        }
-        text
-    }
-}
-
-/// Reads the vector indexes of a column.
-async fn indexes(
-    session: &mut Session,
-    table: &QualifiedName,
-    column: &Column,
-) -> Result<Vec<Index>, CouldNotLook> {
-    let sql = INDEXES
-        .replace("{table}", &table.literal())
-        .replace("{column}", &quote_literal(&column.name));
-    let rows = session.rows(&sql).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| <[Option<String>; 10]>::try_from(row).ok())
-        .filter_map(|row| {
-            let [
-                schema,
-                name,
-                method,
-                key,
-                predicate,
-                of,
-                operator,
-                type_of,
-                type_name,
-                valid,
-            ] = row;
-            let operator = operator?;
-            Some(Index {
-                name: QualifiedName {
-                    schema: schema?,
-                    name: name?,
-                },
-                method: method?,
-                key: key?,
-                predicate,
-                qualified: format!("{}.{operator}", quote_ident(&of?)),
-                operator,
-                of_type: format!("{}.{}", quote_ident(&type_of?), quote_ident(&type_name?)),
-                valid: valid.as_deref() == Some("t"),
-            })
-        })
-        .collect())
-}
-
-/// Names of a relation and of all below it.
-async fn names(session: &mut Session, relation: &QualifiedName) -> Result<Vec<String>, Unable> {
-    let sql = MEMBERS.replace("{relation}", &relation.literal());
-    let rows = session.rows(&sql).await.map_err(Unable::of)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| row.into_iter().next()?)
-        .collect())
-}
-
-/// Tells whether every scan of these relations in a plan goes through one of these indexes; else which
-/// steps there are.
-fn uses(plan: &str, indexes: &[String], relations: &[String]) -> Result<(), String> {
-    let plan: Value =
-        serde_json::from_str(plan).map_err(|_| "the server's plan is not JSON".to_owned())?;
-    let mut scans = Vec::new();
-    collect(&plan, relations, &mut scans);
-    let ours = |scan: &(String, Option<String>)| {
-        scan.1.as_ref().is_some_and(|index| indexes.contains(index))
-    };
-    if !scans.is_empty() && scans.iter().all(ours) {
-        return Ok(());
-    }
-    let steps: Vec<String> = scans
-        .into_iter()
-        .map(|(step, index)| match index {
-            Some(index) => format!("{step} using {}", quote_ident(&index)),
-            None => step,
-        })
-        .collect();
-    Err(if steps.is_empty() {
-        "no scan of it".to_owned()
-    } else {
-        steps.join(", ")
-    })
-}
-
-/// Collects the scans of relations with the index that they use.
-fn collect(value: &Value, relations: &[String], scans: &mut Vec<(String, Option<String>)>) {
-    match value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| collect(item, relations, scans)),
-        Value::Object(fields) => {
-            let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
-            if let (Some(step), Some(relation)) = (text("Node Type"), text("Relation Name"))
-                && relations.contains(&relation)
-            {
-                scans.push((step, text("Index Name")));
-            }
-            for key in ["Plan", "Plans"] {
-                if let Some(inner) = fields.get(key) {
-                    collect(inner, relations, scans);
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    fn rows(distances: &[(u32, f64)]) -> Vec<Neighbour> {
-        distances
-            .iter()
-            .map(|(place, distance)| (("1".to_owned(), place.to_string()), *distance))
-            .collect()
-    }
-
-    #[rstest]
-    #[case(&[(1, 0.0), (2, 1.0)], (2, 0))]
-    // Another row at the same distance is as good.
-    #[case(&[(1, 0.0), (3, 1.0)], (2, 0))]
-    #[case(&[(1, 0.0), (3, 1.1)], (1, 0))]
-    #[case(&[(1, 0.0)], (1, 1))]
-    #[case(&[], (0, 1))]
-    // A damaged index may give a row twice.
-    #[case(&[(1, 0.0), (1, 0.0)], (1, 0))]
-    fn neighbours_are_counted(#[case] found: &[(u32, f64)], #[case] expected: (u64, u64)) {
-        let mut measured = Measured::default();
-        measured.add(&rows(&[(1, 0.0), (2, 1.0)]), &rows(found));
-        assert_eq!((measured.found, measured.short), expected);
-    }
-
-    #[test]
-    fn a_share_is_never_rounded_up() {
-        let measured = Measured {
-            queries: 1,
-            wanted: 10_000,
-            found: 9_499,
-            short: 0,
-        };
-        assert!(measured.show().starts_with("94.9 %"), "{}", measured.show());
-    }
-
-    #[test]
-    fn inner_products_are_negative() {
-        let mut measured = Measured::default();
-        measured.add(
-            &rows(&[(1, -9.0), (2, -8.0)]),
-            &rows(&[(1, -9.0), (3, -7.9)]),
-        );
-        assert_eq!(measured.found, 1);
-    }
-
-    #[rstest]
-    #[case(r#"[{"Plan":{"Node Type":"Limit","Plans":[{"Node Type":"Index Scan","Relation Name":"t","Index Name":"i"}]}}]"#, true)]
-    #[case(r#"[{"Plan":{"Node Type":"Limit","Plans":[{"Node Type":"Index Scan","Relation Name":"t","Index Name":"j"}]}}]"#, false)]
-    #[case(
-        r#"[{"Plan":{"Node Type":"Sort","Plans":[{"Node Type":"Seq Scan","Relation Name":"t"}]}}]"#,
-        false
-    )]
-    #[case(r#"[{"Plan":{"Node Type":"Result"}}]"#, false)]
-    fn the_plan_must_use_the_index(#[case] plan: &str, #[case] good: bool) {
-        let names = |name: &str| vec![name.to_owned()];
-        assert_eq!(uses(plan, &names("i"), &names("t")).is_ok(), good);
     }
 }

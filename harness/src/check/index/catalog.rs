@@ -3,13 +3,14 @@
 use std::fmt;
 
 use crate::check::CouldNotLook;
+use crate::check::columns::Columns as _;
 use crate::database::{Session, TextRow};
 use crate::outcome::Finding;
 use crate::sql::{QualifiedName, quote_literal};
 
 /// An index as the catalogs know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundIndex {
     pub index: QualifiedName,
     pub table: QualifiedName,
     pub method: String,
@@ -36,7 +37,7 @@ pub struct Key {
     pub class: String,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for FoundIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.index, self.table)
     }
@@ -102,7 +103,7 @@ pub async fn find(
     session: &mut Session,
     table: &QualifiedName,
     name: &str,
-) -> Result<Option<Found>, CouldNotLook> {
+) -> Result<Option<FoundIndex>, CouldNotLook> {
     let condition = OF_TABLE
         .replace("{table}", &table.literal())
         .replace("{name}", &quote_literal(name));
@@ -112,16 +113,13 @@ pub async fn find(
     let rows = session
         .rows(&KEYS.replace("{index}", &found.index.literal()))
         .await?;
-    found.keys = rows
-        .into_iter()
-        .filter_map(|row| <[Option<String>; 2]>::try_from(row).ok())
-        .filter_map(|[column, class]| {
-            Some(Key {
-                column: column?,
-                class: class?,
-            })
+    let key = |row: &TextRow| {
+        Some(Key {
+            column: row.text(0)?,
+            class: row.text(1)?,
         })
-        .collect();
+    };
+    found.keys = rows.iter().filter_map(key).collect();
     Ok(Some(found))
 }
 
@@ -129,57 +127,33 @@ pub async fn find(
 pub async fn all_of(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Vec<Found>, CouldNotLook> {
+) -> Result<Vec<FoundIndex>, CouldNotLook> {
     indexes(session, &OF_TREE.replace("{table}", &table.literal())).await
 }
 
 /// Gives all indexes of the database.
-pub async fn everything(session: &mut Session) -> Result<Vec<Found>, CouldNotLook> {
+pub async fn everything(session: &mut Session) -> Result<Vec<FoundIndex>, CouldNotLook> {
     indexes(session, OF_ALL).await
 }
 
-async fn indexes(session: &mut Session, condition: &str) -> Result<Vec<Found>, CouldNotLook> {
+async fn indexes(session: &mut Session, condition: &str) -> Result<Vec<FoundIndex>, CouldNotLook> {
     let rows = session.rows(&INDEXES.replace("{where}", condition)).await?;
-    Ok(rows.into_iter().filter_map(read).collect())
+    Ok(rows.iter().filter_map(read).collect())
 }
 
-fn read(row: TextRow) -> Option<Found> {
-    let [
-        xs,
-        x,
-        ts,
-        t,
-        method,
-        unique,
-        valid,
-        ready,
-        live,
-        partitioned,
-        definition,
-        options,
-    ] = <[Option<String>; 12]>::try_from(row).ok()?;
-    let yes = |value: Option<String>| value.as_deref() == Some("t");
-    let name = |schema, name| {
-        Some(QualifiedName {
-            schema: schema?,
-            name: name?,
-        })
-    };
-    Some(Found {
-        index: name(xs, x)?,
-        table: name(ts, t)?,
-        method: method?,
-        unique: yes(unique),
-        valid: yes(valid),
-        ready: yes(ready),
-        live: yes(live),
-        partitioned: yes(partitioned),
-        definition: definition?,
-        options: options
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect(),
+fn read(row: &TextRow) -> Option<FoundIndex> {
+    let options = row.text(11).unwrap_or_default();
+    Some(FoundIndex {
+        index: row.name(0)?,
+        table: row.name(2)?,
+        method: row.text(4)?,
+        unique: row.is_true(5),
+        valid: row.is_true(6),
+        ready: row.is_true(7),
+        live: row.is_true(8),
+        partitioned: row.is_true(9),
+        definition: row.text(10)?,
+        options: options.lines().map(str::to_owned).collect(),
         keys: Vec::new(),
     })
 }
@@ -190,7 +164,7 @@ fn read(row: TextRow) -> Option<Found> {
 /// look again when a part becomes invalid later.
 pub async fn partitions(
     session: &mut Session,
-    found: &Found,
+    found: &FoundIndex,
 ) -> Result<Vec<Finding>, CouldNotLook> {
     let sql = PARTITIONS
         .replace("{table}", &found.table.literal())
@@ -198,17 +172,13 @@ pub async fn partitions(
     let rows = session.rows(&sql).await?;
     let mut findings = Vec::new();
     for row in rows {
-        let [Some(schema), Some(name), Some(there), Some(valid)] = row.as_slice() else {
+        let Some(partition) = row.name(0) else {
             continue;
         };
-        let partition = QualifiedName {
-            schema: schema.clone(),
-            name: name.clone(),
-        };
-        let actual = match (there.as_str(), valid.as_str()) {
-            ("t", "t") => continue,
-            ("t", _) => "it is invalid there",
-            _ => "none is attached there",
+        let actual = match (row.is_true(2), row.is_true(3)) {
+            (true, true) => continue,
+            (true, false) => "it is invalid there",
+            (false, _) => "none is attached there",
         };
         findings.push(
             Finding::about(
@@ -225,19 +195,10 @@ pub async fn partitions(
 /// Gives the names under which an index may stand in a plan.
 pub async fn members(
     session: &mut Session,
-    found: &Found,
+    found: &FoundIndex,
 ) -> Result<Vec<QualifiedName>, CouldNotLook> {
     let rows = session
         .rows(&MEMBERS.replace("{index}", &found.index.literal()))
         .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| <[Option<String>; 2]>::try_from(row).ok())
-        .filter_map(|[schema, name]| {
-            Some(QualifiedName {
-                schema: schema?,
-                name: name?,
-            })
-        })
-        .collect())
+    Ok(rows.iter().filter_map(|row| row.name(0)).collect())
 }

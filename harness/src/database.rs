@@ -11,6 +11,7 @@ use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgDatabaseError, PgSslMode};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Either, Row as _};
 
+use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
 pub use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::sqlstate;
@@ -122,6 +123,12 @@ impl fmt::Display for DatabaseError {
 }
 
 impl std::error::Error for DatabaseError {}
+
+impl From<DatabaseError> for CouldNotRun {
+    fn from(error: DatabaseError) -> Self {
+        Self::new(error.to_string())
+    }
+}
 
 impl DatabaseError {
     /// Whether the server refused for lack of a right or because of a policy (`42501`).

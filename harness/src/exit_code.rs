@@ -31,41 +31,80 @@ Exit codes:
    11  OBJECTIVE MISSED  everything passed, but too slow, too old, or too few backups
   130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
-/// Returns the exit code of a verdict.
+/// How a command ended. The exit code is made of this and of nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// It did what it was asked to do.
+    Done,
+    /// It judged a backup, or was interrupted while doing so.
+    Judged(Verdict),
+    /// The command line or a scenario has mistakes; nothing was started.
+    Invalid,
+    /// It could not run to its end, or could not remove or write what it had to.
+    CouldNotRun,
+    /// Nothing is there that it was asked to work on.
+    NothingFound,
+    /// A bug in redrill.
+    Internal,
+}
+
+impl Ending {
+    /// Gives the exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done | Self::Judged(Verdict::Proven) => PROVEN,
+            Self::Judged(Verdict::NotProven) => NOT_PROVEN,
+            Self::Judged(Verdict::ObjectiveMissed) => OBJECTIVE_MISSED,
+            Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => INCONCLUSIVE,
+            Self::NothingFound | Self::Judged(Verdict::NothingChecked) => NOTHING_CHECKED,
+            Self::Judged(Verdict::Interrupted) => INTERRUPTED,
+            Self::Invalid => INVALID,
+            Self::Internal => INTERNAL,
+        }
+    }
+
+    /// Gives `other` in place of a success: a teardown or a report that failed, for one.
+    #[must_use]
+    pub const fn unless(self, other: Self) -> Self {
+        match self {
+            Self::Done | Self::Judged(Verdict::Proven) => other,
+            Self::Judged(_)
+            | Self::Invalid
+            | Self::CouldNotRun
+            | Self::NothingFound
+            | Self::Internal => self,
+        }
+    }
+
+    /// How bad it is compared with others.
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Judged(Verdict::Interrupted) => 8,
+            Self::Internal => 7,
+            Self::Invalid => 6,
+            Self::Judged(Verdict::NotProven) => 5,
+            Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => 4,
+            Self::NothingFound | Self::Judged(Verdict::NothingChecked) => 3,
+            Self::Judged(Verdict::ObjectiveMissed) => 2,
+            Self::Done | Self::Judged(Verdict::Proven) => 0,
+        }
+    }
+}
+
+/// Gives the exit code of one verdict.
 #[must_use]
 pub const fn of(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Proven => PROVEN,
-        Verdict::NotProven => NOT_PROVEN,
-        Verdict::ObjectiveMissed => OBJECTIVE_MISSED,
-        Verdict::Inconclusive => INCONCLUSIVE,
-        Verdict::NothingChecked => NOTHING_CHECKED,
-        Verdict::Interrupted => INTERRUPTED,
-    }
+    Ending::Judged(verdict).code()
 }
 
-/// Rank of a code; the highest of several drills is the exit code of the run.
-const fn weight(code: u8) -> u8 {
-    match code {
-        INTERRUPTED => 8,
-        INTERNAL => 7,
-        INVALID => 6,
-        NOT_PROVEN => 5,
-        INCONCLUSIVE => 4,
-        NOTHING_CHECKED => 3,
-        OBJECTIVE_MISSED => 2,
-        PROVEN => 0,
-        _ => 9,
-    }
-}
-
-/// Returns one exit code for several drills; [`NOTHING_CHECKED`] for none.
+/// Gives the worst ending of several; that of none is [`Ending::NothingFound`].
 #[must_use]
-pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
-    codes
+pub fn worst(endings: impl IntoIterator<Item = Ending>) -> Ending {
+    endings
         .into_iter()
-        .max_by_key(|code| weight(*code))
-        .unwrap_or(NOTHING_CHECKED)
+        .max_by_key(|ending| ending.weight())
+        .unwrap_or(Ending::NothingFound)
 }
 
 #[cfg(test)]
@@ -74,20 +113,39 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
+    const DONE: Ending = Ending::Done;
+    const OK: Ending = Ending::Judged(Verdict::Proven);
+    const LATE: Ending = Ending::Judged(Verdict::ObjectiveMissed);
+    const NONE: Ending = Ending::NothingFound;
+    const UNABLE: Ending = Ending::CouldNotRun;
+    const BAD: Ending = Ending::Judged(Verdict::NotProven);
+    const SIGNAL: Ending = Ending::Judged(Verdict::Interrupted);
+
     #[rstest]
     #[case(&[], NOTHING_CHECKED)]
-    #[case(&[PROVEN], PROVEN)]
-    #[case(&[PROVEN, PROVEN], PROVEN)]
-    #[case(&[PROVEN, OBJECTIVE_MISSED], OBJECTIVE_MISSED)]
-    #[case(&[OBJECTIVE_MISSED, NOTHING_CHECKED], NOTHING_CHECKED)]
-    #[case(&[NOTHING_CHECKED, INCONCLUSIVE], INCONCLUSIVE)]
-    #[case(&[INCONCLUSIVE, NOT_PROVEN], NOT_PROVEN)]
-    #[case(&[NOT_PROVEN, INVALID], INVALID)]
-    #[case(&[INVALID, INTERNAL], INTERNAL)]
-    #[case(&[INTERNAL, INTERRUPTED], INTERRUPTED)]
-    fn the_worst_code_is_that_of_the_run(#[case] codes: &[u8], #[case] worst_of_all: u8) {
-        assert_eq!(worst(codes.iter().copied()), worst_of_all);
-        assert_eq!(worst(codes.iter().rev().copied()), worst_of_all);
+    #[case(&[OK], PROVEN)]
+    #[case(&[OK, OK], PROVEN)]
+    #[case(&[OK, LATE], OBJECTIVE_MISSED)]
+    #[case(&[LATE, NONE], NOTHING_CHECKED)]
+    #[case(&[NONE, UNABLE], INCONCLUSIVE)]
+    #[case(&[UNABLE, BAD], NOT_PROVEN)]
+    #[case(&[BAD, Ending::Invalid], INVALID)]
+    #[case(&[Ending::Invalid, Ending::Internal], INTERNAL)]
+    #[case(&[Ending::Internal, SIGNAL], INTERRUPTED)]
+    fn the_worst_ending_is_that_of_the_run(#[case] endings: &[Ending], #[case] code: u8) {
+        assert_eq!(worst(endings.iter().copied()).code(), code);
+        assert_eq!(worst(endings.iter().rev().copied()).code(), code);
+    }
+
+    #[rstest]
+    #[case(DONE, INCONCLUSIVE)]
+    #[case(OK, INCONCLUSIVE)]
+    #[case(LATE, OBJECTIVE_MISSED)]
+    #[case(BAD, NOT_PROVEN)]
+    #[case(SIGNAL, INTERRUPTED)]
+    #[case(Ending::Invalid, INVALID)]
+    fn a_teardown_that_failed_spoils_a_success_only(#[case] ending: Ending, #[case] code: u8) {
+        assert_eq!(ending.unless(UNABLE).code(), code);
     }
 
     #[test]
@@ -110,7 +168,7 @@ mod tests {
         fn a_run_is_proven_only_when_every_drill_is(
             verdicts in prop::collection::vec(prop::sample::select(Verdict::ALL.to_vec()), 0..8)
         ) {
-            let code = worst(verdicts.iter().map(|verdict| of(*verdict)));
+            let code = worst(verdicts.iter().copied().map(Ending::Judged)).code();
             let proven = !verdicts.is_empty() && verdicts.iter().all(|v| *v == Verdict::Proven);
             prop_assert_eq!(code == PROVEN, proven);
             if !verdicts.is_empty() {

@@ -15,6 +15,7 @@ pub mod exit_code;
 pub mod incident;
 pub mod init;
 pub mod input;
+pub mod interrupt;
 pub mod libtest;
 pub mod namespace;
 pub mod outcome;

@@ -17,8 +17,8 @@ pub enum Outcome {
     Pass,
     /// It was looked at and it is not as it must be.
     Fail,
-    /// It could not be looked at: this says nothing about the backup.
-    Error,
+    /// It could not run: this says nothing about the backup.
+    Error(CouldNotRun),
     /// It was not tried, and this is why.
     Skipped {
         /// A full sentence fragment, such as "the restore failed".
@@ -33,13 +33,45 @@ impl Outcome {
         match self {
             Self::Pass => "pass",
             Self::Fail => "fail",
-            Self::Error => "error",
+            Self::Error(_) => "error",
             Self::Skipped { .. } => "skipped",
         }
     }
 }
 
-/// One thing that is not as expected, or that could not be looked at.
+/// Why something could not run: a stage, a check, a command. It says nothing about the backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct CouldNotRun {
+    /// A lowercase fragment, free of row values.
+    pub reason: String,
+    /// What a person can do, where there is something.
+    pub hint: Option<String>,
+}
+
+impl CouldNotRun {
+    /// Makes an error without a hint.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            hint: None,
+        }
+    }
+
+    /// Makes an error with what to do about it.
+    pub fn with_hint(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(reason).hint(hint)
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// One thing that is not as expected.
 ///
 /// Texts are already free of row values and secrets: what is in a finding may be printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

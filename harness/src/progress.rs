@@ -137,7 +137,7 @@ const fn mark(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "ok",
         Outcome::Fail => "FAIL",
-        Outcome::Error => "ERROR",
+        Outcome::Error(_) => "ERROR",
         Outcome::Skipped { .. } => "skipped",
     }
 }

@@ -12,8 +12,8 @@ use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
-    CheckResult, DrillResult, Finding, NotTested, Objective, Outcome, Stage, StageResult,
-    TimeSource,
+    CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Objective, Outcome, Stage,
+    StageResult, TimeSource,
 };
 use crate::proof::settings::Level;
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -92,12 +92,8 @@ impl<'a> Record<'a> {
                 self.ended(stage, Outcome::Pass, &summary, warnings, began.elapsed());
                 Some(value)
             }
-            Err(Stopped {
-                outcome,
-                summary,
-                findings,
-            }) => {
-                self.ended(stage, outcome, &summary, findings, began.elapsed());
+            Err(stopped) => {
+                self.did_not_pass(stage, stopped, began.elapsed());
                 None
             }
         }
@@ -109,20 +105,27 @@ impl<'a> Record<'a> {
             .current
             .take()
             .map_or(Duration::ZERO, |(_, began)| began.elapsed());
-        self.ended(
-            stage,
-            stopped.outcome,
-            &stopped.summary,
-            stopped.findings,
-            duration,
-        );
+        self.did_not_pass(stage, stopped, duration);
+    }
+
+    fn did_not_pass(&mut self, stage: Stage, stopped: Stopped, duration: Duration) {
+        match stopped {
+            Stopped::Failed { summary, findings } => {
+                self.ended(stage, Outcome::Fail, &summary, findings, duration);
+            }
+            Stopped::CouldNotRun { error, findings } => {
+                let error = self.context.redactor.clean_error(error);
+                let summary = error.reason.clone();
+                self.ended(stage, Outcome::Error(error), &summary, findings, duration);
+            }
+        }
     }
 
     /// Records that a signal came.
     pub fn interrupt(&mut self) {
         self.result.interrupted = true;
         if let Some((stage, _)) = self.current {
-            self.stopped(stage, Stopped::error("interrupted by a signal"));
+            self.stopped(stage, CouldNotRun::new("interrupted by a signal").into());
         }
     }
 
@@ -175,23 +178,24 @@ impl<'a> Record<'a> {
         check: &ScenarioCheck,
         database: &str,
         duration: Duration,
-        looked: Result<Observation, Finding>,
+        looked: Result<Observation, CouldNotRun>,
     ) {
         let results = match looked {
             Ok(mut observation) => {
                 self.not_tested(std::mem::take(&mut observation.not_tested));
                 self.observed(check, database, duration, observation)
             }
-            Err(finding) => {
-                let mut result = empty(check, database, Outcome::Error);
+            Err(error) => {
+                let mut result = self.not_run(check, database, error);
                 result.duration = duration;
-                result.actual = self.context.redactor.clean(&finding.actual);
-                result.findings = vec![self.clean(finding)];
                 vec![result]
             }
         };
-        let worst = |word: &Outcome| results.iter().any(|result| result.outcome == *word);
-        let outcome = [Outcome::Fail, Outcome::Error].into_iter().find(worst);
+        let outcomes = || results.iter().map(|result| &result.outcome);
+        let outcome = outcomes()
+            .find(|outcome| **outcome == Outcome::Fail)
+            .or_else(|| outcomes().find(|outcome| matches!(outcome, Outcome::Error(_))))
+            .cloned();
         (self.context.listener)(Event::CheckEnded {
             id: check.id.clone(),
             outcome: outcome.unwrap_or(Outcome::Pass),
@@ -231,8 +235,13 @@ impl<'a> Record<'a> {
             actual,
             findings,
             entries,
+            not_run,
             not_tested: _,
         } = observation;
+        let not_run = not_run.into_iter().map(|(object, error)| CheckResult {
+            object: Some(object),
+            ..self.not_run(check, database, error)
+        });
         let whole = entries.is_empty() || !findings.is_empty();
         let whole = whole.then_some((None, expected, actual, findings, duration));
         let entries = entries.into_iter().map(|entry| {
@@ -263,7 +272,13 @@ impl<'a> Record<'a> {
                 ..empty(check, database, Outcome::Pass)
             },
         );
-        results.collect()
+        results.chain(not_run).collect()
+    }
+
+    /// A result for a check that could not run.
+    fn not_run(&self, check: &ScenarioCheck, database: &str, error: CouldNotRun) -> CheckResult {
+        let error = self.context.redactor.clean_error(error);
+        empty(check, database, Outcome::Error(error))
     }
 
     /// Takes secrets out of a finding.

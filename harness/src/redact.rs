@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 /// A value that must not be printed. `Debug` and `Display` show `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,6 +86,15 @@ impl Redactor {
             }
         }
         password_clauses(&url_passwords(&clean))
+    }
+
+    /// Gives an error without secrets.
+    #[must_use]
+    pub fn clean_error(&self, error: CouldNotRun) -> CouldNotRun {
+        CouldNotRun {
+            reason: self.clean(&error.reason),
+            hint: error.hint.map(|hint| self.clean(&hint)),
+        }
     }
 
     /// Gives a finding without secrets.

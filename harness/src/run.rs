@@ -12,12 +12,12 @@ use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, CheckResult, DrillResult, Finding, Stage};
+use crate::outcome::{BackupFacts, CheckResult, CouldNotRun, DrillResult, Stage};
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::ThrowawayServer;
-use crate::stage::{self, Stopped};
+use crate::stage;
 use crate::units::show_duration;
 use crate::verdict::Verdict;
 
@@ -36,8 +36,11 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verd
             let folder = context.work.root().display();
             record.stopped(
                 Stage::Backup,
-                Stopped::error(format!("cannot write to the work folder {folder}: {error}"))
-                    .hint("name another one with `--work-dir`".to_owned()),
+                CouldNotRun::with_hint(
+                    format!("cannot write to the work folder {folder}: {error}"),
+                    "name another one with `--work-dir`",
+                )
+                .into(),
             );
             return record.finish();
         }
@@ -179,7 +182,7 @@ struct Seen<'a> {
     check: &'a ScenarioCheck,
     database: &'a str,
     duration: Duration,
-    looked: Result<Observation, Finding>,
+    looked: Result<Observation, CouldNotRun>,
 }
 
 /// Runs one check on the database that it is about.
@@ -210,7 +213,7 @@ async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
         id: check.id.clone(),
     });
     let began = Instant::now();
-    let looked = look(check, &restored).await;
+    let looked = run_check(check, &restored).await;
     if looked.is_err() {
         ground.server.recovered(RECOVERED_WITHIN).await;
     }
@@ -223,35 +226,27 @@ async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
 }
 
 /// Where there are several databases, a check says which it is about.
-fn which_database(log: &RestoreLog) -> Finding {
-    Finding::new(
-        "one database to look at",
-        format!("the backup holds {}", log.databases.join(", ")),
+fn which_database(log: &RestoreLog) -> CouldNotRun {
+    let databases = log.databases.join(", ");
+    CouldNotRun::with_hint(
+        format!("the backup holds {databases}, and the check does not say which it is about"),
+        "add `database = \"…\"` to the check, or to `[restore]` for all that name none",
     )
-    .hint("add `database = \"…\"` to the check, or to `[restore]` for all that name none")
 }
 
-/// Runs one check within its limit; what could not be looked at comes as a finding.
+/// Runs one check within its limit.
 ///
 /// # Errors
-/// The check could not look, or took too long.
-pub async fn look(check: &ScenarioCheck, restored: &Restored<'_>) -> Result<Observation, Finding> {
-    let expected = "a look at it";
-    match tokio::time::timeout(check.timeout, check.check.look(restored)).await {
-        Ok(Ok(observation)) => Ok(observation),
-        Ok(Err(unable)) => {
-            let finding = Finding::new(expected, unable.reason);
-            Err(match unable.hint {
-                Some(hint) => finding.hint(hint),
-                None => finding,
-            })
-        }
-        Err(_) => {
-            let limit = show_duration(check.timeout);
-            Err(
-                Finding::new(expected, format!("it did not end within {limit}"))
-                    .hint("raise the `timeout` of the check"),
-            )
-        }
-    }
+/// The check could not run, or took too long.
+pub async fn run_check(
+    check: &ScenarioCheck,
+    restored: &Restored<'_>,
+) -> Result<Observation, CouldNotRun> {
+    let within = tokio::time::timeout(check.timeout, check.check.run(restored)).await;
+    within.unwrap_or_else(|_| {
+        Err(CouldNotRun::with_hint(
+            format!("it did not end within {}", show_duration(check.timeout)),
+            "raise the `timeout` of the check",
+        ))
+    })
 }

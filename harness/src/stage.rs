@@ -11,7 +11,9 @@ use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage};
+use crate::outcome::{
+    BackupFacts, CouldNotRun, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
+};
 use crate::proof::{self, settings::Level};
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
@@ -34,13 +36,21 @@ pub struct Passed<T> {
 
 /// Why a stage did not pass.
 #[derive(Debug)]
-pub struct Stopped {
-    /// `Fail` when it was looked at, `Error` when it could not be.
-    pub outcome: Outcome,
-    /// One line for people.
-    pub summary: String,
-    /// What is wrong.
-    pub findings: Vec<Finding>,
+pub enum Stopped {
+    /// Something is wrong with the backup.
+    Failed {
+        /// One line for people.
+        summary: String,
+        /// What is wrong.
+        findings: Vec<Finding>,
+    },
+    /// It could not run.
+    CouldNotRun {
+        /// Why.
+        error: CouldNotRun,
+        /// Each thing that was in the way, where there are several.
+        findings: Vec<Finding>,
+    },
 }
 
 /// What a stage learnt for the reports, whether it passed or not.
@@ -70,34 +80,49 @@ impl<T> Passed<T> {
 }
 
 impl Stopped {
-    /// It was looked at, and it is wrong.
+    /// Something is wrong with the backup.
     #[must_use]
-    pub fn fail(summary: impl Into<String>, findings: Vec<Finding>) -> Self {
-        Self {
-            outcome: Outcome::Fail,
+    pub fn failed(summary: impl Into<String>, findings: Vec<Finding>) -> Self {
+        Self::Failed {
             summary: summary.into(),
             findings,
         }
     }
 
-    /// It could not be looked at.
+    /// It could not run, and several things were in the way.
     #[must_use]
-    pub fn error(summary: impl Into<String>) -> Self {
-        Self {
-            outcome: Outcome::Error,
-            summary: summary.into(),
-            findings: Vec::new(),
+    pub fn could_not_run(reason: impl Into<String>, findings: Vec<Finding>) -> Self {
+        Self::CouldNotRun {
+            error: CouldNotRun::new(reason),
+            findings,
         }
     }
 
-    /// Adds what to do.
+    /// One line for people.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
-        if let Some(hint) = hint.into() {
-            self.findings
-                .push(Finding::new("a look at it", self.summary.clone()).hint(hint));
+    pub fn summary(&self) -> &str {
+        match self {
+            Self::Failed { summary, .. } => summary,
+            Self::CouldNotRun { error, .. } => &error.reason,
         }
-        self
+    }
+
+    /// The outcome of the stage.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Failed { .. } => Outcome::Fail,
+            Self::CouldNotRun { error, .. } => Outcome::Error(error.clone()),
+        }
+    }
+}
+
+impl From<CouldNotRun> for Stopped {
+    fn from(error: CouldNotRun) -> Self {
+        Self::CouldNotRun {
+            error,
+            findings: Vec::new(),
+        }
     }
 }
 
@@ -117,7 +142,7 @@ pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged
         Level::Off | Level::Objects | Level::Counts => Purpose::Restore,
     };
     match examine(&scenario.backup, &place, purpose).await {
-        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Err(error) => unable(error.into()),
         Ok(mut backup) => {
             let misplaced = restore::target::problems(&backup, &scenario.restore);
             backup.problems.extend(misplaced);
@@ -142,7 +167,7 @@ pub async fn server(
         .get("PATH")
         .map_or("/usr/bin:/bin", String::as_str);
     match ThrowawayServer::start(&scenario.server, &wanted(backup), run, path).await {
-        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Err(error) => unable(error.into()),
         Ok(server) => {
             let facts = server.facts().clone();
             let place = if facts.provider == "container" {
@@ -183,12 +208,7 @@ pub async fn restore(
             "this server cannot take the backup: it needs {}",
             first.expected
         );
-        let stopped = Stopped {
-            outcome: Outcome::Error,
-            summary,
-            findings: unfit,
-        };
-        return unable(stopped);
+        return unable(Stopped::could_not_run(summary, unfit));
     }
     let (settings, redactor) = (&scenario.restore, &context.redactor);
     match restore::restore(server, backup, settings, redactor, &context.listener).await {
@@ -197,7 +217,7 @@ pub async fn restore(
                 restore: Some(RestoreFacts::default()),
                 ..Facts::default()
             };
-            (facts, Err(Stopped::error(error.reason).hint(error.hint)))
+            (facts, Err(error.into()))
         }
         Ok(log) => {
             let facts = Facts {
@@ -228,13 +248,13 @@ pub async fn proof(
     )
     .await
     {
-        Err(error) => unable(Stopped::error(error.reason).hint(error.hint)),
+        Err(error) => unable(error.into()),
         Ok(proof) => {
             let summary = proof.summary(level);
             let judged = if proof.findings.is_empty() {
                 Ok(Passed::new(Counts::of(&proof.rows), summary))
             } else {
-                Err(Stopped::fail(summary, proof.findings))
+                Err(Stopped::failed(summary, proof.findings))
             };
             let restore = RestoreFacts {
                 rows: proof.rows,
@@ -264,13 +284,13 @@ pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
         failed.extend(run.end().err().map(|error| error.to_string()));
         failed
     };
-    let again = "`redrill clean` tries again".to_owned();
+    let unable = |reason: String| CouldNotRun::with_hint(reason, "`redrill clean` tries again");
     let judged = match tokio::time::timeout(TEARDOWN_WITHIN, work).await {
         Ok(failed) if failed.is_empty() => {
             Ok(Passed::new((), "everything that was started is removed"))
         }
-        Ok(failed) => Err(Stopped::error(failed.join("; ")).hint(again)),
-        Err(_) => Err(Stopped::error("the teardown did not end in time").hint(again)),
+        Ok(failed) => Err(unable(failed.join("; ")).into()),
+        Err(_) => Err(unable("the teardown did not end in time".to_owned()).into()),
     };
     (Facts::default(), judged)
 }
@@ -288,8 +308,8 @@ pub async fn told<T>(
     let began = Instant::now();
     let (_, judged) = work.await;
     let (outcome, summary) = match &judged {
-        Ok(Passed { summary, .. }) => (Outcome::Pass, summary),
-        Err(stopped) => (stopped.outcome.clone(), &stopped.summary),
+        Ok(Passed { summary, .. }) => (Outcome::Pass, summary.as_str()),
+        Err(stopped) => (stopped.outcome(), stopped.summary()),
     };
     (context.listener)(Event::StageEnded {
         stage,
@@ -339,7 +359,7 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
             "{name} is incomplete, damaged or unsafe: {place}{}",
             first.actual
         );
-        return Err(Stopped::fail(
+        return Err(Stopped::failed(
             summary,
             [backup.problems, backup.warnings].concat(),
         ));
@@ -364,20 +384,18 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
 fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
     let facts = &log.facts;
     if let Some(first) = log.unable.first() {
-        return Err(Stopped {
-            outcome: Outcome::Error,
-            summary: format!(
-                "the place of the restore is at fault, so the backup cannot be judged: {}",
-                first.actual
-            ),
-            findings: [log.unable, log.errors].concat(),
-        });
+        let reason = format!(
+            "the place of the restore is at fault, so the backup cannot be judged: {}",
+            first.actual
+        );
+        let findings = [log.unable, log.errors].concat();
+        return Err(Stopped::could_not_run(reason, findings));
     }
     let took = show_duration(facts.duration);
     if !log.errors.is_empty() {
         let noun = if facts.errors == 1 { "error" } else { "errors" };
         let summary = format!("{} {noun} in {took}", show_count(facts.errors));
-        return Err(Stopped::fail(summary, log.errors));
+        return Err(Stopped::failed(summary, log.errors));
     }
     let phases: Vec<String> = facts
         .phases
@@ -412,13 +430,11 @@ mod tests {
         let Err(stopped) = judge_backup(cut) else {
             panic!("a cut file must not pass")
         };
-        assert_eq!(stopped.outcome, Outcome::Fail);
-        assert!(
-            stopped
-                .summary
-                .contains("the file ends after 1 of its rows (COPY in line 2)")
-        );
-        assert_eq!(stopped.findings[0].object.as_deref(), Some("public.t"));
+        let Stopped::Failed { summary, findings } = stopped else {
+            panic!("a cut file is a fault of the backup")
+        };
+        assert!(summary.contains("the file ends after 1 of its rows (COPY in line 2)"));
+        assert_eq!(findings[0].object.as_deref(), Some("public.t"));
     }
 
     #[test]
@@ -429,12 +445,13 @@ mod tests {
             errors: finding(),
             ..RestoreLog::default()
         };
-        assert_eq!(judge_restore(log).unwrap_err().outcome, Outcome::Fail);
+        assert_eq!(judge_restore(log).unwrap_err().outcome(), Outcome::Fail);
         let log = RestoreLog {
             errors: finding(),
             unable: finding(),
             ..RestoreLog::default()
         };
-        assert_eq!(judge_restore(log).unwrap_err().outcome, Outcome::Error);
+        let outcome = judge_restore(log).unwrap_err().outcome();
+        assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}");
     }
 }

@@ -84,7 +84,7 @@ pub fn verdict(result: &DrillResult) -> Verdict {
         let result = result.stages.iter().find(|result| result.stage == *stage);
         result.is_none_or(|result| matches!(result.outcome, Outcome::Skipped { .. }))
     });
-    if stage_missing || outcomes().any(|outcome| *outcome == Outcome::Error) {
+    if stage_missing || outcomes().any(|outcome| matches!(outcome, Outcome::Error(_))) {
         return Verdict::Inconclusive;
     }
     if !required.clone().any(|check| check.outcome == Outcome::Pass) {
@@ -119,14 +119,14 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::outcome::{CheckResult, Objective, Stage, StageResult};
+    use crate::outcome::{CheckResult, CouldNotRun, Objective, Stage, StageResult};
 
     /// `p` pass, `f` fail, `e` error, `s` skipped.
     fn outcome(letter: char) -> Outcome {
         match letter.to_ascii_lowercase() {
             'p' => Outcome::Pass,
             'f' => Outcome::Fail,
-            'e' => Outcome::Error,
+            'e' => Outcome::Error(CouldNotRun::new("it could not run")),
             's' => Outcome::Skipped {
                 reason: "it was not its turn".to_owned(),
             },

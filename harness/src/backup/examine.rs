@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use super::Backup;
-use super::inspect::{InspectError, Inspection, inspect};
+use super::inspect::{Inspection, inspect};
 use super::packing::Keys;
 use super::packing::settings::Decrypt;
 use super::previous::{self, Previous, PreviousContents};
 use super::retention::{Retention, tiers};
 use super::settings::{self, Compare};
-use super::source::{self, Earlier, Found, Place, Source, SourceError};
+use super::source::{self, Earlier, Found, Place, Source};
 use super::spool::Spool;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 /// A source, and what the backup is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +39,6 @@ impl Subject {
     }
 }
 
-impl From<SourceError> for InspectError {
-    fn from(error: SourceError) -> Self {
-        Self {
-            reason: error.reason,
-            hint: Some(error.hint),
-        }
-    }
-}
-
 /// The purpose of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -67,7 +58,7 @@ pub async fn examine(
     subject: &Subject,
     place: &Place<'_>,
     purpose: Purpose,
-) -> Result<Backup, InspectError> {
+) -> Result<Backup, CouldNotRun> {
     let keys = match &subject.decrypt {
         Some(decrypt) => {
             decrypt.keys(place.folder, place.environment, place.redactor, place.run)?
@@ -210,13 +201,10 @@ fn digests(backup: &mut Backup, found: &Found) {
 
 /// Runs blocking work on a separate thread.
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, InspectError> + Send + 'static,
-) -> Result<T, InspectError> {
+    work: impl FnOnce() -> Result<T, CouldNotRun> + Send + 'static,
+) -> Result<T, CouldNotRun> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(InspectError {
-            reason: format!("the inspection ended: {error}"),
-            hint: None,
-        }),
+        Err(error) => Err(CouldNotRun::new(format!("the inspection ended: {error}"))),
     }
 }

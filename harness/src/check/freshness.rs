@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::{DatabaseError, Session};
-use crate::outcome::{BackupFacts, Finding, TimeSource};
+use crate::outcome::{BackupFacts, CouldNotRun, Finding, TimeSource};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::{Span, show_duration};
 
@@ -141,9 +141,9 @@ impl Check for Freshness {
         format!("newest row of {}", self.targets().describe())
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let made = BackupTime::of(restored.backup).ok_or_else(|| {
-            CouldNotLook::because("nothing says when the backup was made").hint(
+            CouldNotRun::new("nothing says when the backup was made").hint(
                 "put the time into its name, or say by `time` in `[backup]` how it stands there",
             )
         })?;
@@ -237,7 +237,7 @@ impl Freshness {
         &self,
         session: &mut Session,
         table: &QualifiedName,
-    ) -> Result<NewestRow, CouldNotLook> {
+    ) -> Result<NewestRow, CouldNotRun> {
         let sql = TYPE
             .replace("{table}", &table.literal())
             .replace("{column}", &quote_literal(&self.column));
@@ -266,20 +266,18 @@ impl Freshness {
                 (moment.to_owned(), format!("{column} IS NOT NULL"))
             }
             ("date" | "timestamp without time zone" | "timestamp with time zone", Some(_)) => {
-                return Err(
-                    CouldNotLook::because(format!("{table}.{column} is a {kind}"))
-                        .hint("`unit` is for numbers; leave it out"),
-                );
+                return Err(CouldNotRun::new(format!("{table}.{column} is a {kind}"))
+                    .hint("`unit` is for numbers; leave it out"));
             }
             ("smallint" | "integer" | "bigint" | "numeric", None) => {
-                return Err(CouldNotLook::because(format!("{table}.{column} is a number, {kind}"))
+                return Err(CouldNotRun::new(format!("{table}.{column} is a number, {kind}"))
                     .hint("say by `unit` whether it counts seconds, milliseconds or microseconds since 1970"));
             }
             _ => {
-                return Err(CouldNotLook::because(format!(
-                    "{table}.{column} is no time but {kind}"
-                ))
-                .hint("a check of kind `sql` can turn it into one"));
+                return Err(
+                    CouldNotRun::new(format!("{table}.{column} is no time but {kind}"))
+                        .hint("a check of kind `sql` can turn it into one"),
+                );
             }
         };
         let condition = match &self.condition {
@@ -369,8 +367,8 @@ impl Freshness {
 }
 
 /// A condition that the server does not take, or a time zone that it does not know.
-fn unable(table: &QualifiedName, error: &DatabaseError) -> CouldNotLook {
-    let unable = CouldNotLook::because(format!("{table}: {error}"));
+fn unable(table: &QualifiedName, error: &DatabaseError) -> CouldNotRun {
+    let unable = CouldNotRun::new(format!("{table}: {error}"));
     match error.sqlstate.as_deref() {
         Some("22023") => unable.hint("see that `zone` is a time zone that the server knows"),
         Some(state) if state.starts_with("42") => unable

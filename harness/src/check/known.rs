@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::baseline;
 use crate::catalog::PartKind;
-use crate::check::CouldNotLook;
+use crate::outcome::CouldNotRun;
 use crate::sql::QualifiedName;
 
 /// What is known.
@@ -29,17 +29,17 @@ impl KnownState {
     ///
     /// # Errors
     /// That it cannot be read, or where it is not what it should be.
-    pub fn load(folder: &Path, path: &Path) -> Result<Self, CouldNotLook> {
+    pub fn load(folder: &Path, path: &Path) -> Result<Self, CouldNotRun> {
         let path = folder.join(path);
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            CouldNotLook::because(format!(
+            CouldNotRun::new(format!(
                 "cannot read the baseline {}: {error}",
                 path.display()
             ))
         })?;
         if path.extension().is_some_and(|ending| ending == "toml") {
             return of_baseline(&text).map_err(|error| {
-                CouldNotLook::because(format!(
+                CouldNotRun::new(format!(
                     "the baseline {} is not valid: {error}",
                     path.display()
                 ))
@@ -47,7 +47,7 @@ impl KnownState {
             });
         }
         let known: Self = serde_json::from_str(&text).map_err(|error| {
-            CouldNotLook::because(format!(
+            CouldNotRun::new(format!(
                 "the baseline {} is not valid: {error}",
                 path.display()
             ))

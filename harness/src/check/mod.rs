@@ -47,7 +47,7 @@ use toml::de::DeValue;
 use crate::baseline::observed::Observed;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::input::{Environment, Problem, decode};
-use crate::outcome::{BackupFacts, Finding, NotTested};
+use crate::outcome::{BackupFacts, CouldNotRun, Finding, NotTested};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
@@ -174,6 +174,8 @@ pub struct Observation {
     /// One for each object, where the scenario names several by a list or a pattern: each stands in
     /// the reports by itself. A check of one object has none.
     pub entries: Vec<Entry>,
+    /// Objects that it could not run on, where others show a fault; alone they are the check's error.
+    pub not_run: Vec<(String, CouldNotRun)>,
     /// What it could not look at and does not hold against the backup, and why.
     pub not_tested: Vec<NotTested>,
 }
@@ -224,6 +226,7 @@ impl Observation {
             actual: actual.into(),
             findings,
             entries: Vec::new(),
+            not_run: Vec::new(),
             not_tested: Vec::new(),
         }
     }
@@ -254,38 +257,6 @@ impl Observation {
     }
 }
 
-/// Why a check could not look. It becomes `Error`, never `Fail` and never `Pass`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CouldNotLook {
-    /// A lowercase fragment.
-    pub reason: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl CouldNotLook {
-    /// Makes one.
-    pub fn because(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            hint: None,
-        }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<DatabaseError> for CouldNotLook {
-    fn from(error: DatabaseError) -> Self {
-        Self::because(error.to_string())
-    }
-}
-
 /// One statement about the restored database.
 #[async_trait]
 pub trait Check: Send + Sync {
@@ -303,11 +274,11 @@ pub trait Check: Send + Sync {
         Vec::new()
     }
 
-    /// Looks and compares.
+    /// Reads the database and compares.
     ///
     /// # Errors
-    /// When it could not look, or would have passed without having looked at anything.
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook>;
+    /// When it could not run, or would have passed without having looked at anything.
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun>;
 }
 
 /// The parameters of a kind, as they stand in a scenario.

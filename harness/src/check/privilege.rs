@@ -1,10 +1,9 @@
 //! Partition trees, attempts and refusals that several checks need.
 
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 pub use crate::database::is_true;
 use crate::database::{DatabaseError, Session, TextRow};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
 
 /// One table of a partition or inheritance tree.
@@ -116,8 +115,8 @@ pub fn one_statement(sql: &str) -> Result<(), String> {
 /// The first thing that could not be looked at, when nothing is known to be wrong.
 pub fn conclude(
     mut findings: Vec<Finding>,
-    unclear: Vec<CouldNotLook>,
-) -> Result<Vec<Finding>, CouldNotLook> {
+    unclear: Vec<CouldNotRun>,
+) -> Result<Vec<Finding>, CouldNotRun> {
     if findings.is_empty()
         && let Some(first) = unclear.first()
     {
@@ -143,9 +142,9 @@ pub fn show_findings(findings: &[Finding]) -> String {
 
 /// Wraps an error of a role's statement with what was tried.
 #[must_use]
-pub fn could_not_try(what: &str, error: &DatabaseError) -> CouldNotLook {
+pub fn could_not_try(what: &str, error: &DatabaseError) -> CouldNotRun {
     let state = error.sqlstate.as_deref().unwrap_or("no SQLSTATE");
-    CouldNotLook::because(format!("{what} ended in {state}: {}", error.message))
+    CouldNotRun::new(format!("{what} ended in {state}: {}", error.message))
 }
 
 #[cfg(test)]
@@ -167,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_not_hidden_by_what_is_unclear() {
-        let unclear = || vec![CouldNotLook::because("a lock")];
+        let unclear = || vec![CouldNotRun::new("a lock")];
         assert!(conclude(Vec::new(), unclear()).is_err());
         let findings = conclude(vec![Finding::new("a", "b")], unclear()).unwrap();
         assert_eq!(findings.len(), 2);

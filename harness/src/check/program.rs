@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::check::{CouldNotLook, Restored};
+use crate::check::Restored;
+use crate::outcome::CouldNotRun;
 use crate::sqlstate::without_quoted;
 
 /// What a program gets of redrill's own environment, so that it finds programs and its own folders.
@@ -28,7 +29,7 @@ pub fn inherited(restored: &Restored<'_>) -> impl Iterator<Item = (String, Strin
 ///
 /// # Errors
 /// When this process has no working folder any more.
-pub fn path(restored: &Restored<'_>, program: &str) -> Result<PathBuf, CouldNotLook> {
+pub fn path(restored: &Restored<'_>, program: &str) -> Result<PathBuf, CouldNotRun> {
     if program.contains('/') {
         absolute(restored.folder.join(program))
     } else {
@@ -40,14 +41,14 @@ pub fn path(restored: &Restored<'_>, program: &str) -> Result<PathBuf, CouldNotL
 ///
 /// # Errors
 /// When this process has no working folder any more.
-pub fn folder(restored: &Restored<'_>, folder: Option<&Path>) -> Result<PathBuf, CouldNotLook> {
+pub fn folder(restored: &Restored<'_>, folder: Option<&Path>) -> Result<PathBuf, CouldNotRun> {
     absolute(restored.folder.join(folder.unwrap_or(Path::new("."))))
 }
 
 /// Makes a path absolute: the program starts in a folder of its own.
-fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotLook> {
+fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotRun> {
     std::path::absolute(&path)
-        .map_err(|error| CouldNotLook::because(format!("{}: {error}", path.display())))
+        .map_err(|error| CouldNotRun::new(format!("{}: {error}", path.display())))
 }
 
 /// Gives the last lines of an output that is free of secrets; without `whole`, also of what may be

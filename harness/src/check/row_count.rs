@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::check::columns::Columns as _;
 use crate::check::known::KnownState;
 use crate::check::target::{Targets, is_listed};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
 use crate::units::{Percent, show_count};
 
@@ -137,7 +137,7 @@ impl Check for RowCount {
         format!("rows of {}", self.targets().describe())
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let baseline = match &self.baseline {
             Some(path) => Some(KnownState::load(restored.folder, path)?),
@@ -281,7 +281,7 @@ async fn partitions(
     session: &mut Session,
     table: &QualifiedName,
     want: &PerPartition,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let rows = session
         .rows(&PARTITIONS.replace("{table}", &table.literal()))
         .await?;
@@ -311,7 +311,7 @@ async fn partitions(
         seen.push(partition);
     }
     for name in &want.empty {
-        let parsed = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
+        let parsed = QualifiedName::parse(name).map_err(CouldNotRun::new)?;
         if !seen.contains(&parsed) {
             findings.push(Finding::about(
                 name,

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{BackupFacts, Finding};
+use crate::outcome::{BackupFacts, CouldNotRun, Finding};
 use crate::sql::QualifiedName;
 use crate::units::{Percent, Size as Bytes, show_bytes};
 
@@ -181,7 +181,7 @@ impl Check for SizeCheck {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let bytes = match self.whole {
             Some(MeasuredWhole::Backup) => return self.backup(restored.backup),
             Some(MeasuredWhole::Database) => {
@@ -217,7 +217,7 @@ impl SizeCheck {
         bounds.chain(share).collect::<Vec<_>>().join(", ")
     }
 
-    async fn each_table(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn each_table(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
         let mut entries = Vec::new();
@@ -248,7 +248,7 @@ impl SizeCheck {
         &self,
         session: &mut Session,
         table: &QualifiedName,
-    ) -> Result<u64, CouldNotLook> {
+    ) -> Result<u64, CouldNotRun> {
         let sql = TABLE
             .replace("{table}", &table.literal())
             .replace("{function}", self.of.unwrap_or_default().function());
@@ -256,12 +256,12 @@ impl SizeCheck {
     }
 
     /// Judges the backup by what was found out of it before any server.
-    fn backup(&self, backup: &BackupFacts) -> Result<Observation, CouldNotLook> {
+    fn backup(&self, backup: &BackupFacts) -> Result<Observation, CouldNotRun> {
         let mut findings = self.bounds("the backup", backup.bytes);
         let mut actual = show_bytes(backup.bytes);
         if let Some(share) = self.previous {
             let Some(before) = &backup.before else {
-                return Err(CouldNotLook::because(
+                return Err(CouldNotRun::new(
                     "no backup before this one was compared with it",
                 )
                 .hint(

@@ -1,9 +1,9 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
+use crate::check::{Complaint, Entry, Observation};
 use crate::check::columns::Columns as _;
-use crate::check::{Complaint, CouldNotLook, Entry, Observation};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{NamePattern, QualifiedName, quote_literal};
 
 /// The `table` and `tables` keys of a check.
@@ -100,10 +100,10 @@ impl<'a> Targets<'a> {
     ///
     /// # Errors
     /// When the catalog cannot be read.
-    pub async fn resolve(&self, session: &mut Session) -> Result<Resolved, CouldNotLook> {
+    pub async fn resolve(&self, session: &mut Session) -> Result<Resolved, CouldNotRun> {
         let mut resolved = Resolved::default();
         for entry in self.entries() {
-            let name = QualifiedName::parse(entry).map_err(CouldNotLook::because)?;
+            let name = QualifiedName::parse(entry).map_err(CouldNotRun::new)?;
             let is_pattern = entry.contains(['*', '?']);
             let sql = CANDIDATES
                 .replace("{schema}", &like(&name.schema))

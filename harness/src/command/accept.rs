@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{err, out};
+use super::{Abort, Ended, out};
 use crate::baseline::accept::accept;
 use crate::baseline::compare::Difference;
 use crate::baseline::observed::{digest_of, save};
@@ -13,10 +13,13 @@ use crate::catalog::ObjectId;
 use crate::check::baseline::BaselineCheck;
 use crate::check::common::COMMON_KEYS;
 use crate::cli::{self, Terminal};
+use crate::exit_code::Ending;
 use crate::input::Environment;
+use crate::outcome::CouldNotRun;
 use crate::report::SEEN;
+use crate::scenario;
 use crate::sql::Glob;
-use crate::{exit_code, scenario};
+use crate::verdict::Verdict;
 
 /// What became of one difference.
 enum Answer {
@@ -26,8 +29,8 @@ enum Answer {
     Stop,
 }
 
-/// Runs the command; gives the exit code.
-pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Terminal) -> u8 {
+/// Runs the command.
+pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Terminal) -> Ended {
     let objects: Result<Vec<String>, String> = arguments.object.iter().map(named).collect();
     let objects = match objects {
         Ok(objects) => objects,
@@ -36,36 +39,29 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
             return exit_code::INVALID;
         }
     };
-    let (path, seen_path) = match places(arguments, environment, terminal) {
-        Ok(places) => places,
-        Err((message, code)) => {
-            err(&message);
-            return code;
-        }
-    };
+    let (path, seen_path) = places(arguments, environment, terminal)?;
     let read = |path: &Path, hint: &str| {
-        file::load(path).map_err(|error| err(&format!("{error}\nhint: {hint}")))
+        file::load(path).map_err(|error| CouldNotRun::with_hint(error.to_string(), hint))
     };
-    let (Ok(mut baseline), Ok(mut seen)) = (
-        read(&path, "`redrill baseline` writes one"),
-        read(
-            &seen_path,
-            "`redrill run` writes it where a scenario has `[[check.baseline]]`",
-        ),
-    ) else {
-        return exit_code::INCONCLUSIVE;
-    };
+    let mut baseline = read(&path, "`redrill baseline` writes one")?;
+    let mut seen = read(
+        &seen_path,
+        "`redrill run` writes it where a scenario has `[[check.baseline]]`",
+    )?;
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     if seen
         .against
         .as_ref()
         .is_some_and(|against| *against != digest_of(&text))
     {
-        err(&format!(
-            "{} is not what the drill was held against: it was changed since\nhint: run the drill again, then this",
-            path.display()
-        ));
-        return exit_code::INCONCLUSIVE;
+        return Err(CouldNotRun::with_hint(
+            format!(
+                "{} was changed since the drill was compared with it",
+                path.display()
+            ),
+            "run the drill again, then this",
+        )
+        .into());
     }
     out(&format!(
         "{} as of {}\nagainst what the drill saw in {} as of {}\n",
@@ -76,15 +72,12 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
     ));
     let (accepted, left) = go_through(&mut baseline, &mut seen, &objects, arguments.all);
     if accepted > 0 {
-        let written = save(&path, &baseline).and_then(|()| {
-            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-            seen.against = Some(digest_of(&text));
-            save(&seen_path, &seen)
-        });
-        if let Err(why) = written {
-            err(&why);
-            return exit_code::INCONCLUSIVE;
-        }
+        save(&path, &baseline).map_err(CouldNotRun::new)?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            CouldNotRun::new(format!("cannot read {}: {error}", path.display()))
+        })?;
+        seen.against = Some(digest_of(&text));
+        save(&seen_path, &seen).map_err(CouldNotRun::new)?;
         out(&format!(
             "{accepted} accepted and written to {}: commit it",
             path.display()
@@ -97,10 +90,10 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
             "{left} not accepted; nothing of them was written\nname what you accept, as in `--object \"table app.orders*\"`, or run this on a terminal"
         )),
     }
-    match left {
-        0 => exit_code::PROVEN,
-        _ => exit_code::NOT_PROVEN,
-    }
+    Ok(match left {
+        0 => Ending::Done,
+        _ => Ending::Judged(Verdict::NotProven),
+    })
 }
 
 /// Shows every difference and takes what is accepted; gives how many were, and how many were not.
@@ -232,30 +225,29 @@ fn places(
     arguments: &cli::Accept,
     environment: &Environment,
     terminal: Terminal,
-) -> Result<(PathBuf, PathBuf), (String, u8)> {
+) -> Result<(PathBuf, PathBuf), Abort> {
     let given = &arguments.scenario;
     if given.to_string_lossy().ends_with(".baseline.toml") {
-        let seen = arguments.seen.clone().ok_or((
-            "which drill?\nhint: name the scenario instead, or what its drill saw with `--seen`"
-                .to_owned(),
-            exit_code::INVALID,
-        ))?;
+        let seen = arguments.seen.clone().ok_or_else(|| {
+            Abort::invalid(
+                "which drill?\nhint: name the scenario instead, or what its drill saw with `--seen`",
+            )
+        })?;
         return Ok((given.clone(), seen));
     }
     let scenario = scenario::load(given, environment)
-        .map_err(|mistakes| (mistakes.render(terminal.colour_errors), exit_code::INVALID))?;
+        .map_err(|mistakes| Abort::invalid(mistakes.render(terminal.colour_errors)))?;
     let seen = arguments
         .seen
         .clone()
         .unwrap_or_else(|| arguments.reports.join(&scenario.facts.name).join(SEEN));
-    let file = baseline_of(given).ok_or((
-        format!(
-            "{} holds no backup against a baseline file\nhint: take one with `redrill baseline --from {}`, and add `[[check.baseline]] file = \"…\"`",
+    let file = baseline_of(given).ok_or_else(|| {
+        Abort::invalid(format!(
+            "{} compares no backup with a baseline file\nhint: take one with `redrill baseline --from {}`, and add `[[check.baseline]] file = \"…\"`",
             given.display(),
             given.display()
-        ),
-        exit_code::INVALID,
-    ))?;
+        ))
+    })?;
     Ok((scenario.folder.join(file), seen))
 }
 

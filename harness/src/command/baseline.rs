@@ -8,18 +8,18 @@ use jiff::Timestamp;
 use super::inspect::open_with;
 use super::run::provider;
 use super::throwaway::{of_a_backup, with_server};
-use super::{err, out};
+use super::{Abort, Ended, out};
 use crate::baseline::observed::save;
 use crate::baseline::take::{self, Wish};
 use crate::baseline::{Baseline, Database};
 use crate::cleanup::Run;
-use crate::cli;
+use crate::cli::{self, Terminal};
 use crate::context::Context;
 use crate::database::{DatabaseError, Session, Terms};
-use crate::exit_code;
+use crate::exit_code::Ending;
 use crate::init;
 use crate::input::Environment;
-use crate::outcome::{Finding, Outcome, Stage};
+use crate::outcome::{CouldNotRun, Stage};
 use crate::process::{self, Input, Program};
 use crate::redact::Redactor;
 use crate::scenario::{self, Scenario};
@@ -38,26 +38,20 @@ const READ_WITHIN: Duration = Duration::from_secs(6 * 3600);
 /// pg_dump may take as long as this.
 const DUMP_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-/// Runs the command; gives the exit code.
-pub async fn run(arguments: cli::Baseline, environment: Environment) -> u8 {
-    let append_only: Result<Vec<QualifiedName>, String> = arguments
-        .append_only
-        .iter()
-        .map(|name| QualifiedName::parse(name))
-        .collect();
-    let append_only = match append_only {
-        Ok(append_only) => append_only,
-        Err(why) => {
-            err(&format!(
-                "`--append-only`: {why}\nhint: a table is named as in `app.audit_log`"
-            ));
-            return exit_code::INVALID;
-        }
-    };
+/// Runs the command.
+pub async fn run(arguments: cli::Baseline, environment: Environment, terminal: Terminal) -> Ended {
+    let named = arguments.append_only.iter();
+    let append_only: Result<Vec<QualifiedName>, String> =
+        named.map(|name| QualifiedName::parse(name)).collect();
+    let append_only = append_only.map_err(|why| {
+        Abort::invalid(format!(
+            "`--append-only`: {why}\nhint: a table is named as in `app.audit_log`"
+        ))
+    })?;
     if Address::is_one(&arguments.from) {
         of_source(&arguments, &environment, append_only).await
     } else {
-        of_backup(arguments, environment, append_only).await
+        of_backup(arguments, environment, append_only, terminal).await
     }
 }
 
@@ -66,40 +60,29 @@ async fn of_source(
     arguments: &cli::Baseline,
     environment: &Environment,
     append_only: Vec<QualifiedName>,
-) -> u8 {
+) -> Ended {
     let redactor = Redactor::default();
-    let address = match Address::parse(&arguments.from, &redactor) {
-        Ok(address) => address,
-        Err(why) => {
-            err(&redactor.clean(&why));
-            return exit_code::INVALID;
-        }
-    };
+    let address = Address::parse(&arguments.from, &redactor)
+        .map_err(|why| Abort::invalid(redactor.clean(&why)))?;
     let shown = address.shown().to_owned();
-    let mut source = match Source::connect(address).await {
-        Ok(source) => source,
-        Err(error) => {
-            let hint = match error.lost {
-                true => "look at the address, and at `sslmode` and `sslrootcert` in it",
-                false => {
-                    "the role must be let in, and may read all tables: `GRANT pg_read_all_data` to it"
-                }
-            };
-            err(&redactor.clean(&format!("cannot read {shown}: {error}\nhint: {hint}")));
-            return exit_code::INCONCLUSIVE;
-        }
-    };
+    let mut source = Source::connect(address).await.map_err(|error| {
+        let hint = match error.lost {
+            true => "look at the address, and at `sslmode` and `sslrootcert` in it",
+            false => {
+                "the role must be let in, and may read all tables: `GRANT pg_read_all_data` to it"
+            }
+        };
+        let error = CouldNotRun::with_hint(format!("cannot read {shown}: {error}"), hint);
+        redactor.clean_error(error)
+    })?;
     let path = match (&arguments.out, &arguments.with_dump) {
         (Some(path), _) => path.clone(),
         (None, Some(dump)) => beside(dump),
         (None, None) => PathBuf::from(format!("{}.baseline.toml", source.database)),
     };
     let wanted = std::iter::once(&path).chain(&arguments.with_dump);
-    if let Some(there) = wanted
-        .into_iter()
-        .find(|path| path.exists() && !arguments.force)
-    {
-        return is_there(there);
+    for path in wanted {
+        free(path, arguments.force)?;
     }
     let taken = Timestamp::now();
     let dumping = async {
@@ -111,13 +94,7 @@ async fn of_source(
         }
     };
     let mut more = source.more(SESSIONS - 1).await;
-    let dump = match dumping.await {
-        Ok(dump) => dump,
-        Err(why) => {
-            err(&redactor.clean(&why));
-            return exit_code::INCONCLUSIVE;
-        }
-    };
+    let dump = dumping.await.map_err(|error| redactor.clean_error(error))?;
     let read = read(source.session(), &mut more, append_only).await;
     let from = format!("database {} of {shown}", source.database);
     let (name, version) = (source.database.clone(), source.version.clone());
@@ -125,23 +102,18 @@ async fn of_source(
         session.close().await;
     }
     source.close().await;
-    match read {
-        Ok(database) => {
-            let baseline = Baseline {
-                taken,
-                from: redactor.clean(&from),
-                server: version,
-                dump,
-                against: None,
-                databases: [(name, database)].into(),
-            };
-            write(&baseline, &path, arguments.with_dump.as_deref())
-        }
-        Err(error) => {
-            err(&redactor.clean(&format!("cannot read {shown}: {error}")));
-            exit_code::INCONCLUSIVE
-        }
-    }
+    let database = read.map_err(|error| {
+        redactor.clean_error(CouldNotRun::new(format!("cannot read {shown}: {error}")))
+    })?;
+    let baseline = Baseline {
+        taken,
+        from: redactor.clean(&from),
+        server: version,
+        dump,
+        against: None,
+        databases: [(name, database)].into(),
+    };
+    write(&baseline, &path, arguments.with_dump.as_deref())
 }
 
 /// Reads a database by several sessions of one snapshot.
@@ -166,25 +138,29 @@ async fn dump(
     file: &Path,
     program: &Path,
     environment: &Environment,
-) -> Result<String, String> {
+) -> Result<String, CouldNotRun> {
+    let unable = |error: &dyn std::fmt::Display| CouldNotRun::new(error.to_string());
     let Some(snapshot) = source.snapshot() else {
-        return Err("the server exports no snapshot, so that a dump would speak of another moment\nhint: take both from the primary, without a pooler between".to_owned());
+        return Err(CouldNotRun::with_hint(
+            "the server exports no snapshot, so that a dump would speak of another moment",
+            "take both from the primary, without a pooler between",
+        ));
     };
-    let file = std::path::absolute(file).map_err(|error| error.to_string())?;
+    let file = std::path::absolute(file).map_err(|error| unable(&error))?;
     // A dump that did not end has no name that anybody could take for a backup's.
     let mut unfinished = file.clone().into_os_string();
     unfinished.push(".part");
     let unfinished = PathBuf::from(unfinished);
     let folder = file.parent().unwrap_or(Path::new("/"));
     if !folder.is_dir() {
-        return Err(format!(
-            "there is no folder {}\nhint: make it, or name a file elsewhere",
-            folder.display()
+        return Err(CouldNotRun::with_hint(
+            format!("there is no folder {}", folder.display()),
+            "make it, or name a file elsewhere",
         ));
     }
     let program = match program.components().count() {
         1 => program.to_owned(),
-        _ => std::path::absolute(program).map_err(|error| error.to_string())?,
+        _ => std::path::absolute(program).map_err(|error| unable(&error))?,
     };
     let ending = file
         .extension()
@@ -214,19 +190,25 @@ async fn dump(
         DUMP_WITHIN,
     )
     .await
-    .map_err(|error| format!("{error}\nhint: name a pg_dump with `--pg-dump`"))?;
+    .map_err(|error| unable(&error).hint("name a pg_dump with `--pg-dump`"))?;
     if !output.status.success() {
         // It may not even have begun it.
         let _ = std::fs::remove_file(&unfinished);
-        return Err(format!(
-            "pg_dump ended with {}: {}\nhint: it must be no older than the server, {}; name one with `--pg-dump`",
-            output.status,
-            output.stderr.trim(),
-            source.version
+        return Err(CouldNotRun::with_hint(
+            format!(
+                "pg_dump ended with {}: {}",
+                output.status,
+                output.stderr.trim()
+            ),
+            format!(
+                "it must be no older than the server, {}; name one with `--pg-dump`",
+                source.version
+            ),
         ));
     }
-    std::fs::rename(&unfinished, &file)
-        .map_err(|error| format!("cannot name the dump {}: {error}", file.display()))?;
+    std::fs::rename(&unfinished, &file).map_err(|error| {
+        CouldNotRun::new(format!("cannot name the dump {}: {error}", file.display()))
+    })?;
     let read = tokio::task::spawn_blocking(move || {
         use sha2::Digest as _;
         use std::io::BufRead as _;
@@ -245,8 +227,10 @@ async fn dump(
     });
     match read.await {
         Ok(Ok(sum)) => Ok(sum),
-        Ok(Err(error)) => Err(format!("cannot read the dump again: {error}")),
-        Err(error) => Err(error.to_string()),
+        Ok(Err(error)) => Err(CouldNotRun::new(format!(
+            "cannot read the dump again: {error}"
+        ))),
+        Err(error) => Err(unable(&error)),
     }
 }
 
@@ -255,23 +239,18 @@ async fn of_backup(
     arguments: cli::Baseline,
     environment: Environment,
     mut append_only: Vec<QualifiedName>,
-) -> u8 {
+    terminal: Terminal,
+) -> Ended {
     let from = PathBuf::from(&arguments.from);
     if arguments.with_dump.is_some() {
-        err(
+        return Err(Abort::invalid(
             "`--with-dump` needs a database to dump\nhint: give its address with `--from postgres://…`",
-        );
-        return exit_code::INVALID;
+        ));
     }
     let is_scenario = from.extension().is_some_and(|ending| ending == "toml");
     let mut scenario = if is_scenario {
-        match scenario::load(&from, &environment) {
-            Ok(scenario) => scenario,
-            Err(mistakes) => {
-                err(&mistakes.render(false));
-                return exit_code::INVALID;
-            }
-        }
+        scenario::load(&from, &environment)
+            .map_err(|mistakes| Abort::invalid(mistakes.render(terminal.colour_errors)))?
     } else {
         of_a_backup(&from)
     };
@@ -293,9 +272,7 @@ async fn of_backup(
         };
         PathBuf::from(format!("{name}.baseline.toml"))
     });
-    if path.exists() && !arguments.force {
-        return is_there(&path);
-    }
+    free(&path, arguments.force)?;
     let make_roles = !is_scenario;
     let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
         restored(scenario, make_roles, append_only, context, run, server).await
@@ -307,7 +284,7 @@ async fn of_backup(
         work,
         |ended, redactor| match ended {
             Ok(baseline) => write(&baseline, &path, None),
-            Err(stopped) => stopped_with(&stopped, redactor),
+            Err(stopped) => Err(Abort::stopped("NOT WRITTEN", &stopped, redactor, terminal)),
         },
     )
     .await
@@ -343,7 +320,8 @@ async fn restored(
     };
     let mut databases = std::collections::BTreeMap::new();
     for name in &log.databases {
-        let unable = |error: DatabaseError| Stopped::error(format!("cannot read {name}: {error}"));
+        let unable =
+            |error: DatabaseError| CouldNotRun::new(format!("cannot read {name}: {error}"));
         let mut open = Vec::new();
         for _ in 0..SESSIONS {
             let session = Session::superuser(server.endpoint(), name, &terms).await;
@@ -374,20 +352,20 @@ fn beside(dump: &Path) -> PathBuf {
     name.into()
 }
 
-fn is_there(path: &Path) -> u8 {
-    err(&format!(
+/// Sees that nothing is at `path` that may not be replaced.
+fn free(path: &Path, force: bool) -> Result<(), Abort> {
+    if !path.exists() || force {
+        return Ok(());
+    }
+    Err(Abort::invalid(format!(
         "{} is there already\nhint: name another file, or replace it with `--force`; `redrill accept` changes single things in it",
         path.display()
-    ));
-    exit_code::INVALID
+    )))
 }
 
 /// Writes the file and says what is in it.
-fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> u8 {
-    if let Err(why) = save(path, baseline) {
-        err(&why);
-        return exit_code::INCONCLUSIVE;
-    }
+fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> Ended {
+    save(path, baseline).map_err(CouldNotRun::new)?;
     for (name, database) in &baseline.databases {
         let rows: u64 = database.rows.values().map(|rows| rows.count).sum();
         out(&format!(
@@ -421,26 +399,5 @@ fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> u8 {
             path.file_name().unwrap_or_default().to_string_lossy()
         ),
     });
-    exit_code::PROVEN
-}
-
-/// Says why a stage did not pass.
-fn stopped_with(stopped: &Stopped, redactor: &Redactor) -> u8 {
-    let mut text = stopped.summary.clone();
-    let lines = |finding: &Finding| {
-        let object = finding.object.as_ref().map(|object| format!("{object}: "));
-        let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
-        format!(
-            "\n  {}{}{}",
-            object.unwrap_or_default(),
-            finding.actual,
-            hint.unwrap_or_default()
-        )
-    };
-    text.extend(stopped.findings.iter().take(5).map(lines));
-    err(&redactor.clean(&text));
-    match stopped.outcome {
-        Outcome::Fail => exit_code::NOT_PROVEN,
-        Outcome::Pass | Outcome::Error | Outcome::Skipped { .. } => exit_code::INCONCLUSIVE,
-    }
+    Ok(Ending::Done)
 }

@@ -2,22 +2,13 @@
 
 use std::path::Path;
 
-use super::{err, out};
-use crate::cleanup::Work;
-use crate::{exit_code, server};
+use super::{Ended, err, out, work_folder};
+use crate::exit_code::Ending;
+use crate::server;
 
-/// Runs the command; returns the exit code.
-pub async fn run(work_dir: &Path) -> u8 {
-    let work = match Work::below(work_dir) {
-        Ok(work) => work,
-        Err(error) => {
-            err(&format!(
-                "cannot use the work folder {}: {error}",
-                work_dir.display()
-            ));
-            return exit_code::INCONCLUSIVE;
-        }
-    };
+/// Runs the command.
+pub async fn run(work_dir: &Path) -> Ended {
+    let work = work_folder(work_dir)?;
     let swept = server::sweep(&work).await;
     for run in &swept.runs {
         out(&format!("removed run {run}"));
@@ -34,9 +25,9 @@ pub async fn run(work_dir: &Path) -> u8 {
     if swept.runs.is_empty() && swept.containers.is_empty() && swept.failed.is_empty() {
         out("earlier runs left nothing behind");
     }
-    if swept.failed.is_empty() {
-        exit_code::PROVEN
+    Ok(if swept.failed.is_empty() {
+        Ending::Done
     } else {
-        exit_code::INCONCLUSIVE
-    }
+        Ending::CouldNotRun
+    })
 }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use super::{err, out};
+use super::{Ended, err, out};
 use crate::cleanup::Work;
+use crate::exit_code::Ending;
 use crate::input::Environment;
-use crate::{exit_code, server};
+use crate::server;
 
-/// Runs the command; returns the exit code.
-pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
+/// Runs the command.
+pub async fn run(work_dir: &Path, environment: &Environment) -> Ended {
     let path = environment
         .get("PATH")
         .map_or("/usr/bin:/bin", String::as_str);
@@ -43,9 +44,9 @@ pub async fn run(work_dir: &Path, environment: &Environment) -> u8 {
         }
     }
     if usable {
-        exit_code::PROVEN
+        Ok(Ending::Done)
     } else {
         err("no drill can run on this machine yet");
-        exit_code::INCONCLUSIVE
+        Ok(Ending::CouldNotRun)
     }
 }

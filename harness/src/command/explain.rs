@@ -1,13 +1,13 @@
 //! `redrill explain`: what a kind of check proves, with an example.
 
-use super::{err, out};
+use super::{Abort, Ended, out};
 use crate::check::kinds;
-use crate::exit_code;
+use crate::exit_code::Ending;
 use crate::input::diagnostic::nearest;
 use crate::scenario::schema;
 
-/// Runs the command; returns the exit code.
-pub fn run(kind: Option<&str>) -> u8 {
+/// Runs the command.
+pub fn run(kind: Option<&str>) -> Ended {
     let kinds = kinds();
     match kind {
         None => {
@@ -24,11 +24,9 @@ pub fn run(kind: Option<&str>) -> u8 {
                 out(&format!("  {:<16} {first}", kind.name));
             }
             out("\n`redrill explain scenario` shows the keys of the file itself.");
-            exit_code::PROVEN
         }
         Some("scenario") => {
             out(&keys(&schema::schema(), "", &["check"]));
-            exit_code::PROVEN
         }
         Some(name) => match kinds.iter().find(|kind| kind.name == name) {
             Some(kind) => {
@@ -42,7 +40,6 @@ pub fn run(kind: Option<&str>) -> u8 {
                 ));
                 out(&keys(&schema, "", &[]));
                 out("\nEvery check also has `name`, `required`, `database` and `timeout`.");
-                exit_code::PROVEN
             }
             None => {
                 let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
@@ -50,11 +47,13 @@ pub fn run(kind: Option<&str>) -> u8 {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the kinds are {}", names.join(", ")),
                 };
-                err(&format!("unknown kind of check `{name}`\nhint: {hint}"));
-                exit_code::INVALID
+                return Err(Abort::invalid(format!(
+                    "unknown kind of check `{name}`\nhint: {hint}"
+                )));
             }
         },
     }
+    Ok(Ending::Done)
 }
 
 /// Adds the definitions that references point to.

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use super::inspect::open_with;
 use super::run::provider;
 use super::throwaway::{of_a_backup, with_server};
-use super::{err, out};
+use super::{Abort, Ended, out};
 use crate::backup::source::{stream_of, time_in_name};
 use crate::baseline::observed::save;
 use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
 use crate::context::Context;
-use crate::exit_code;
+use crate::exit_code::Ending;
 use crate::init::place::Place;
 use crate::init::{Made, Seen, Wish, from_backup, from_source};
 use crate::input::Environment;
-use crate::outcome::Outcome;
+use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
-use crate::report::terminal::{initial, recovery};
+use crate::report::terminal::initial;
 use crate::server::ThrowawayServer;
 use crate::source::{Address, Source};
 use crate::stage::Stopped;
@@ -33,15 +33,9 @@ enum From {
 /// Sessions that read rows at the same time.
 const SESSIONS: usize = 4;
 
-/// Runs the command; gives the exit code.
-pub async fn run(arguments: cli::Init, environment: Environment, terminal: Terminal) -> u8 {
-    let (from, wish) = match asked(&arguments) {
-        Ok(asked) => asked,
-        Err(message) => {
-            err(&message);
-            return exit_code::INVALID;
-        }
-    };
+/// Runs the command.
+pub async fn run(arguments: cli::Init, environment: Environment, terminal: Terminal) -> Ended {
+    let (from, wish) = asked(&arguments).map_err(Abort::invalid)?;
     let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
         make(&from, &arguments, &wish, context, run, server).await
     };
@@ -51,8 +45,8 @@ pub async fn run(arguments: cli::Init, environment: Environment, terminal: Termi
         environment,
         work,
         |ended, redactor| match ended {
-            Ok(made) => tell(&made, &wish, arguments.force, redactor, terminal),
-            Err(stopped) => not_made(&stopped, redactor, terminal),
+            Ok(made) => keep(&made, &wish, arguments.force, redactor, terminal),
+            Err(stopped) => Err(Abort::stopped("NOT WRITTEN", &stopped, redactor, terminal)),
         },
     )
     .await
@@ -78,11 +72,12 @@ async fn make(
     match from {
         From::Backup(path) => from_backup(wish, backup(path), context, run, server, None).await,
         From::Source(address, dump) => {
-            let address = Address::parse(address, &context.redactor).map_err(Stopped::error)?;
+            let address = Address::parse(address, &context.redactor).map_err(CouldNotRun::new)?;
             let shown = address.shown().to_owned();
             let mut source = Source::connect(address).await.map_err(|error| {
-                Stopped::error(format!("cannot read {shown}: {error}")).hint(
-                    "the role needs to log in and to read all tables, as `GRANT pg_read_all_data` lets it".to_owned(),
+                CouldNotRun::with_hint(
+                    format!("cannot read {shown}: {error}"),
+                    "the role needs to log in and to read all tables, as `GRANT pg_read_all_data` lets it",
                 )
             })?;
             let mut more = source.more(SESSIONS - 1).await;
@@ -217,21 +212,17 @@ fn plain(text: &str) -> String {
 }
 
 /// Writes the file and says what it holds.
-fn tell(made: &Made, wish: &Wish, force: bool, redactor: &Redactor, terminal: Terminal) -> u8 {
-    if let Err(why) = save(&wish.baseline, &made.baseline) {
-        err(&why);
-        return exit_code::INCONCLUSIVE;
-    }
-    if let Err(error) = write(&wish.file, &made.text, force) {
-        err(&format!(
-            "cannot write {}: {error}\nhint: name another folder with `--out`",
-            wish.file.display()
-        ));
-        return exit_code::INCONCLUSIVE;
-    }
+fn keep(made: &Made, wish: &Wish, force: bool, redactor: &Redactor, terminal: Terminal) -> Ended {
+    save(&wish.baseline, &made.baseline).map_err(CouldNotRun::new)?;
+    write(&wish.file, &made.text, force).map_err(|error| {
+        CouldNotRun::with_hint(
+            format!("cannot write {}: {error}", wish.file.display()),
+            "name another folder with `--out`",
+        )
+    })?;
     let text = initial::made(made, wish, terminal.width, terminal.colour);
     out(&redactor.clean(&text));
-    exit_code::PROVEN
+    Ok(Ending::Done)
 }
 
 /// Writes a whole file or none; one that is there is only replaced when that was asked for.
@@ -252,21 +243,6 @@ fn write(file: &Path, text: &str, force: bool) -> std::io::Result<()> {
         written.persist_noclobber(file)?;
     }
     Ok(())
-}
-
-fn not_made(stopped: &Stopped, redactor: &Redactor, terminal: Terminal) -> u8 {
-    let text = recovery::nothing_written(
-        "NOT WRITTEN",
-        &stopped.summary,
-        &stopped.findings,
-        terminal.width,
-        terminal.colour_errors,
-    );
-    err(&redactor.clean(&text));
-    match stopped.outcome {
-        Outcome::Fail => exit_code::NOT_PROVEN,
-        Outcome::Pass | Outcome::Error | Outcome::Skipped { .. } => exit_code::INCONCLUSIVE,
-    }
 }
 
 #[cfg(test)]

@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
-use super::run::watch_signals;
-use super::{err, out};
+use super::{Abort, Ended, err, no_work_folder, out, watch_signals, work_folder};
 use crate::backup::Backup;
 use crate::backup::examine::{Purpose, Subject, examine};
 use crate::backup::packing::settings::Decrypt;
 use crate::backup::source::{Place, Source};
-use crate::cleanup::Work;
 use crate::cli::{Inspect, Opening, Terminal};
+use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::input::secret::SecretText;
 use crate::outcome::{Inspection, Objective};
 use crate::record;
 use crate::redact::Redactor;
-use crate::{exit_code, progress, report, scenario};
+use crate::verdict::Verdict;
+use crate::{progress, report, scenario};
 
 /// The backup to inspect, and the base of relative paths.
 struct Wanted {
@@ -28,30 +27,15 @@ struct Wanted {
     max_age: Option<std::time::Duration>,
 }
 
-/// Runs the command; returns the exit code.
-pub async fn run(arguments: Inspect, environment: Environment, terminal: Terminal) -> u8 {
-    let wanted = match wanted(&arguments, &environment) {
-        Ok(wanted) => wanted,
-        Err(mistakes) => {
-            err(&mistakes.render(terminal.colour_errors));
-            return exit_code::INVALID;
-        }
-    };
-    let run = match Work::below(&arguments.work.work_dir).and_then(|work| work.begin()) {
-        Ok(run) => run,
-        Err(error) => {
-            err(&format!(
-                "cannot use the work folder {}: {error}\nhint: set another one with `--work-dir`",
-                arguments.work.work_dir.display()
-            ));
-            return exit_code::INCONCLUSIVE;
-        }
-    };
-    let (sender, mut interrupted) = watch::channel(false);
-    if let Err(error) = watch_signals(sender) {
-        err(&format!("cannot listen to signals: {error}"));
-        return exit_code::INTERNAL;
-    }
+/// Runs the command.
+pub async fn run(arguments: Inspect, environment: Environment, terminal: Terminal) -> Ended {
+    let wanted = wanted(&arguments, &environment)
+        .map_err(|mistakes| Abort::invalid(mistakes.render(terminal.colour_errors)))?;
+    let work_dir = &arguments.work.work_dir;
+    let run = work_folder(work_dir)?
+        .begin()
+        .map_err(|error| no_work_folder(work_dir, &error))?;
+    let mut interrupted = watch_signals()?;
     let redactor = Redactor::default();
     let listener = progress::listener(arguments.quiet || arguments.json);
     let spool = run.folder.join("backup");
@@ -69,24 +53,19 @@ pub async fn run(arguments: Inspect, environment: Environment, terminal: Termina
         _ = interrupted.wait_for(|interrupted| *interrupted) => None,
         looked = examine(&wanted.subject, &place, Purpose::Look) => Some(looked),
     };
-    let code = match looked {
-        None => exit_code::INTERRUPTED,
-        Some(Err(error)) => {
-            let hint = error.hint.map(|hint| format!("\nhint: {hint}"));
-            let text = format!("{}{}", error.reason, hint.unwrap_or_default());
-            err(&redactor.clean(&text));
-            exit_code::INCONCLUSIVE
-        }
+    let ended = match looked {
+        None => Ok(Ending::Judged(Verdict::Interrupted)),
+        Some(Err(error)) => Err(redactor.clean_error(error).into()),
         Some(Ok(backup)) => {
             let inspection = inspection(&backup, wanted.max_age, started, began, &redactor);
             tell(&inspection, arguments.json, terminal);
-            code(&inspection)
+            Ok(Ending::Judged(judge(&inspection)))
         }
     };
     if let Err(error) = run.end() {
         err(&format!("{error}\nhint: `redrill clean` tries again"));
     }
-    code
+    ended
 }
 
 /// The backup of a scenario with its settings, or a backup without.
@@ -183,16 +162,16 @@ fn tell(inspection: &Inspection, json: bool, terminal: Terminal) {
     }
 }
 
-fn code(inspection: &Inspection) -> u8 {
+fn judge(inspection: &Inspection) -> Verdict {
     if !inspection.problems.is_empty() {
-        return exit_code::NOT_PROVEN;
+        return Verdict::NotProven;
     }
     let met: Vec<Option<bool>> = inspection.objectives.iter().map(Objective::met).collect();
     if met.contains(&Some(false)) {
-        exit_code::OBJECTIVE_MISSED
+        Verdict::ObjectiveMissed
     } else if met.contains(&None) {
-        exit_code::INCONCLUSIVE
+        Verdict::Inconclusive
     } else {
-        exit_code::PROVEN
+        Verdict::Proven
     }
 }

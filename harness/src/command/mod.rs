@@ -1,26 +1,33 @@
 //! Subcommands. One subcommand, one file.
 
-pub mod accept;
-pub mod baseline;
-pub mod clean;
-pub mod doctor;
-pub mod explain;
-pub mod init;
-pub mod inspect;
-pub mod list;
-pub mod recover;
-pub mod run;
-pub mod schema;
+mod accept;
+mod baseline;
+mod clean;
+mod doctor;
+mod explain;
+mod init;
+mod inspect;
+mod list;
+mod recover;
+mod run;
+mod schema;
 mod throwaway;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::{self, Command};
-use crate::exit_code;
+use crate::cleanup::Work;
+use crate::cli::{self, Command, Terminal};
+use crate::exit_code::{self, Ending};
 use crate::input::{Diagnostics, Environment, Problem};
+use crate::interrupt;
+use crate::outcome::CouldNotRun;
+use crate::redact::Redactor;
+use crate::report::terminal::recovery;
 use crate::scenario::{self, Scenario, load};
+use crate::stage::Stopped;
+use crate::verdict::Verdict;
 
 /// Reads the command line, runs the command, gives the exit code.
 #[must_use]
@@ -41,13 +48,13 @@ pub fn main() -> ExitCode {
         terminal,
         words,
     } = invocation;
-    let code = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
             Command::Init(arguments) => init::run(arguments, environment, terminal).await,
-            Command::Baseline(arguments) => baseline::run(arguments, environment).await,
+            Command::Baseline(arguments) => baseline::run(arguments, environment, terminal).await,
             Command::Accept(arguments) => accept::run(&arguments, &environment, terminal),
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
@@ -58,7 +65,95 @@ pub fn main() -> ExitCode {
     });
     // A blocked thread of a reader must not hold up the end.
     runtime.shutdown_background();
-    ExitCode::from(code)
+    let ending = ended.unwrap_or_else(|abort| {
+        err(&abort.message);
+        abort.ending
+    });
+    ExitCode::from(ending.code())
+}
+
+/// How a command ended, or why it ended early.
+pub type Ended = Result<Ending, Abort>;
+
+/// Why a command ended early: what people read on standard error, and how that counts.
+#[derive(Debug)]
+pub struct Abort {
+    message: String,
+    ending: Ending,
+}
+
+impl Abort {
+    /// The command line or a scenario has mistakes.
+    fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ending: Ending::Invalid,
+        }
+    }
+
+    /// Nothing is there that it was asked to work on.
+    fn nothing_found(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ending: Ending::NothingFound,
+        }
+    }
+}
+
+impl Abort {
+    /// A stage did not pass, so nothing was written; under a word such as `NOT RECOVERED`.
+    fn stopped(word: &str, stopped: &Stopped, redactor: &Redactor, terminal: Terminal) -> Self {
+        let (hint, findings, ending) = match stopped {
+            Stopped::Failed { findings, .. } => {
+                (None, findings, Ending::Judged(Verdict::NotProven))
+            }
+            Stopped::CouldNotRun { error, findings } => {
+                (error.hint.as_deref(), findings, Ending::CouldNotRun)
+            }
+        };
+        let message = recovery::nothing_written(
+            word,
+            stopped.summary(),
+            hint,
+            findings,
+            terminal.width,
+            terminal.colour_errors,
+        );
+        Self {
+            message: redactor.clean(&message),
+            ending,
+        }
+    }
+}
+
+impl From<CouldNotRun> for Abort {
+    fn from(error: CouldNotRun) -> Self {
+        let hint = error.hint.map(|hint| format!("\nhint: {hint}"));
+        Self {
+            message: error.reason + &hint.unwrap_or_default(),
+            ending: Ending::CouldNotRun,
+        }
+    }
+}
+
+/// Makes the folder where runs keep what they start.
+fn work_folder(folder: &Path) -> Result<Work, CouldNotRun> {
+    Work::below(folder).map_err(|error| no_work_folder(folder, &error))
+}
+
+fn no_work_folder(folder: &Path, error: &std::io::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!("cannot use the work folder {}: {error}", folder.display()),
+        "set another one with `--work-dir`",
+    )
+}
+
+/// Becomes true when a signal asks for the end.
+fn watch_signals() -> Result<tokio::sync::watch::Receiver<bool>, Abort> {
+    interrupt::watch().map_err(|error| Abort {
+        message: format!("cannot listen to signals: {error}"),
+        ending: Ending::Internal,
+    })
 }
 
 /// Prints data on standard output.
@@ -72,19 +167,12 @@ pub(crate) fn err(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end_matches('\n'));
 }
 
-/// Why there are no scenarios to work on.
-pub(crate) enum NoScenarios {
-    /// None was found.
-    None(String),
-    /// These have mistakes.
-    Invalid(Vec<Diagnostics>),
-}
-
 /// Finds and reads scenarios; the mistakes of all of them come at once.
 pub(crate) fn scenarios(
     paths: &[PathBuf],
     environment: &Environment,
-) -> Result<Vec<Scenario>, NoScenarios> {
+    colour: bool,
+) -> Result<Vec<Scenario>, Abort> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -98,7 +186,7 @@ pub(crate) fn scenarios(
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        return Err(NoScenarios::None(format!(
+        return Err(Abort::nothing_found(format!(
             "no scenario in {}\nhint: a scenario is a .toml file; `redrill --help` shows a first one",
             shown.join(", ")
         )));
@@ -125,7 +213,8 @@ pub(crate) fn scenarios(
     if invalid.is_empty() {
         Ok(scenarios)
     } else {
-        Err(NoScenarios::Invalid(invalid))
+        let mistakes = invalid.iter().map(|one| one.render(colour));
+        Err(Abort::invalid(mistakes.collect::<Vec<_>>().join("\n")))
     }
 }
 

@@ -7,13 +7,12 @@ use jiff::Timestamp;
 use super::inspect::open_with;
 use super::run::provider;
 use super::throwaway::{of_a_backup, with_server};
-use super::{err, out};
+use super::{Abort, Ended, err, out};
 use crate::cleanup::Run;
 use crate::cli::{self, TableFormat, Terminal};
 use crate::context::Context;
-use crate::exit_code;
+use crate::exit_code::Ending;
 use crate::input::Environment;
-use crate::outcome::{Finding, Outcome};
 use crate::recover::write::{self, Destination, Format};
 use crate::recover::{NotRecovered, Recovered, Wish, recover};
 use crate::redact::Redactor;
@@ -22,15 +21,9 @@ use crate::scenario::{self, Scenario};
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
 
-/// Runs the command; returns the exit code.
-pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> u8 {
-    let (wish, scenario) = match asked(&arguments, &environment, terminal) {
-        Ok(asked) => asked,
-        Err(message) => {
-            err(&message);
-            return exit_code::INVALID;
-        }
-    };
+/// Runs the command.
+pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> Ended {
+    let (wish, scenario) = asked(&arguments, &environment, terminal).map_err(Abort::invalid)?;
     let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
         recover(&wish, scenario, context, run, server).await
     };
@@ -39,7 +32,7 @@ pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Te
         arguments.quiet,
         environment,
         work,
-        |ended, redactor| tell(ended, &wish, redactor, terminal),
+        |ended, redactor| show(ended, &wish, redactor, terminal),
     )
     .await
 }
@@ -112,13 +105,14 @@ fn destination(path: &Path, force: bool) -> Result<Destination, String> {
     })
 }
 
-/// Prints the result; returns the exit code.
-fn tell(
+/// Says how it ended.
+fn show(
     ended: Result<Recovered, NotRecovered>,
     wish: &Wish,
     redactor: &Redactor,
     terminal: Terminal,
-) -> u8 {
+) -> Ended {
+    const WORD: &str = "NOT RECOVERED";
     match ended {
         Ok(recovered) => {
             // The table may be on standard output, so nothing else is printed there.
@@ -134,29 +128,14 @@ fn tell(
                 Destination::Stdout => err(&text(terminal.colour_errors)),
                 Destination::File { .. } => out(&text(terminal.colour)),
             }
-            exit_code::PROVEN
+            Ok(Ending::Done)
         }
-        Err(NotRecovered::Absent(finding)) => {
-            let place = finding.object.clone().unwrap_or_default();
-            let summary = format!("{place} cannot be recovered: {}", finding.actual);
-            let hints = [Finding {
-                actual: summary.clone(),
-                ..finding
-            }];
-            show(&summary, &hints, redactor, terminal);
-            exit_code::NOTHING_CHECKED
-        }
+        Err(NotRecovered::Absent(error)) => Err(Abort {
+            ending: Ending::NothingFound,
+            ..Abort::stopped(WORD, &error.into(), redactor, terminal)
+        }),
         Err(NotRecovered::Stopped(stopped)) => {
-            show(&stopped.summary, &stopped.findings, redactor, terminal);
-            match stopped.outcome {
-                Outcome::Fail => exit_code::NOT_PROVEN,
-                Outcome::Pass | Outcome::Error | Outcome::Skipped { .. } => exit_code::INCONCLUSIVE,
-            }
+            Err(Abort::stopped(WORD, &stopped, redactor, terminal))
         }
     }
-}
-
-fn show(summary: &str, findings: &[Finding], redactor: &Redactor, terminal: Terminal) {
-    let text = recovery::stopped(summary, findings, terminal.width, terminal.colour_errors);
-    err(&redactor.clean(&text));
 }

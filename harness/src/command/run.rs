@@ -1,17 +1,13 @@
 //! `redrill run`: drills scenarios, one after the other, and writes their reports.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-
-use super::{NoScenarios, err, out, scenarios};
+use super::{Abort, Ended, err, out, scenarios, watch_signals, work_folder};
 use crate::backup::source::{Location, Source};
 use crate::baseline::observed;
-use crate::cleanup::Work;
 use crate::cli::{Provider, Run, Terminal};
 use crate::context::Context;
+use crate::exit_code::{Ending, worst};
 use crate::incident::{self, Incident};
 use crate::input::Environment;
 use crate::outcome::DrillResult;
@@ -21,57 +17,24 @@ use crate::scenario::Scenario;
 use crate::scenario::only::{Only, only};
 use crate::server::settings;
 use crate::verdict::Verdict;
-use crate::{exit_code, progress, report, server};
+use crate::{progress, report, server};
 
-/// Runs the command; gives the exit code.
+/// Runs the command.
 pub async fn run(
     arguments: Run,
     environment: Environment,
     terminal: Terminal,
     command: Vec<String>,
-) -> u8 {
-    let mut scenarios = match scenarios(&arguments.scenarios.scenarios, &environment) {
-        Ok(scenarios) => scenarios,
-        Err(NoScenarios::None(message)) => {
-            err(&message);
-            return exit_code::NOTHING_CHECKED;
-        }
-        Err(NoScenarios::Invalid(diagnostics)) => {
-            for diagnostic in diagnostics {
-                err(&diagnostic.render(terminal.colour_errors));
-            }
-            return exit_code::INVALID;
-        }
-    };
-    if let Err(message) = adjust(&mut scenarios, &arguments) {
-        err(&message);
-        return exit_code::INVALID;
-    }
+) -> Ended {
+    let paths = &arguments.scenarios.scenarios;
+    let mut scenarios = scenarios(paths, &environment, terminal.colour_errors)?;
+    adjust(&mut scenarios, &arguments).map_err(Abort::invalid)?;
     if !arguments.only.is_empty() {
-        scenarios = match some(scenarios, &arguments.only) {
-            Ok(scenarios) => scenarios,
-            Err((message, code)) => {
-                err(&message);
-                return code;
-            }
-        };
+        scenarios = some(scenarios, &arguments.only)?;
     }
-    let work = match Work::below(&arguments.work.work_dir) {
-        Ok(work) => work,
-        Err(error) => {
-            err(&format!(
-                "cannot use the work folder {}: {error}\nhint: set another one with `--work-dir`",
-                arguments.work.work_dir.display()
-            ));
-            return exit_code::INCONCLUSIVE;
-        }
-    };
+    let work = work_folder(&arguments.work.work_dir)?;
     let listener = progress::listener(arguments.quiet);
-    let (sender, interrupted) = watch::channel(false);
-    if let Err(error) = watch_signals(sender) {
-        err(&format!("cannot listen to signals: {error}"));
-        return exit_code::INTERNAL;
-    }
+    let interrupted = watch_signals()?;
     let swept = server::sweep(&work).await;
     if !swept.runs.is_empty() || !swept.containers.is_empty() {
         listener(crate::event::Event::Note(format!(
@@ -155,20 +118,21 @@ pub async fn run(
         unwritten = true;
         err(&format!("cannot write the merged JUnit report: {error}"));
     }
-    let code = exit_code::worst(results.iter().map(|(_, verdict)| exit_code::of(*verdict)));
+    let verdicts = results.iter().map(|(_, verdict)| *verdict);
+    let ending = worst(verdicts.map(Ending::Judged));
     // A drill without its record proves nothing to whoever reads later.
-    if unwritten && code == exit_code::PROVEN {
-        exit_code::INCONCLUSIVE
+    Ok(if unwritten {
+        ending.unless(Ending::CouldNotRun)
     } else {
-        code
-    }
+        ending
+    })
 }
 
 /// Leaves what `--only` names.
-fn some(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, (String, u8)> {
+fn some(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, Abort> {
     let wanted: Result<Vec<Only>, _> = wanted.iter().map(|text| Only::parse(text)).collect();
-    let wanted = wanted.map_err(|error| (format!("`--only`: {error}"), exit_code::INVALID))?;
-    only(scenarios, &wanted).map_err(|message| (message, exit_code::NOTHING_CHECKED))
+    let wanted = wanted.map_err(|error| Abort::invalid(format!("`--only`: {error}")))?;
+    only(scenarios, &wanted).map_err(Abort::nothing_found)
 }
 
 /// Tells whoever keeps incidents. A note is all that becomes of what did not arrive: the verdict
@@ -304,27 +268,4 @@ fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
         })
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// Turns the first SIGINT or SIGTERM into the orderly end of the drill. Later ones change nothing:
-/// the teardown has a limit of its own.
-pub(crate) fn watch_signals(sender: watch::Sender<bool>) -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            let first = !sender.send_replace(true);
-            err(if first {
-                "\ninterrupted: tearing down"
-            } else {
-                "still tearing down"
-            });
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    Ok(())
 }

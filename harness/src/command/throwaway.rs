@@ -3,46 +3,37 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio::sync::watch;
-
-use super::err;
-use super::run::watch_signals;
+use super::{Ended, err, no_work_folder, watch_signals, work_folder};
 use crate::backup::examine::Subject;
 use crate::backup::source::Source;
-use crate::cleanup::{Run, Work};
+use crate::cleanup::Run;
 use crate::context::Context;
+use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::outcome::ScenarioFacts;
 use crate::proof::settings::Level;
 use crate::redact::Redactor;
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
-use crate::{exit_code, progress, restore, server, stage};
+use crate::verdict::Verdict;
+use crate::{progress, restore, server, stage};
 
-/// Runs `work` with a place for a throwaway server, which is removed whatever happens. `tell` says what became of
-/// the work and gives the exit code.
+/// Runs `work` with a place for a throwaway server, which is removed whatever happens. `show` says what became of
+/// the work.
 pub(super) async fn with_server<T>(
     work_dir: &Path,
     quiet: bool,
     environment: Environment,
     work: impl AsyncFnOnce(&Context, &Run, &mut Option<ThrowawayServer>) -> T,
-    tell: impl FnOnce(T, &Redactor) -> u8,
-) -> u8 {
-    let place = match Work::below(work_dir) {
-        Ok(place) => place,
-        Err(error) => return no_work(work_dir, &error),
-    };
-    let (sender, interrupted) = watch::channel(false);
-    if let Err(error) = watch_signals(sender) {
-        err(&format!("cannot listen to signals: {error}"));
-        return exit_code::INTERNAL;
-    }
+    show: impl FnOnce(T, &Redactor) -> Ended,
+) -> Ended {
+    let place = work_folder(work_dir)?;
+    let interrupted = watch_signals()?;
     // What a killed run left is the next one's to remove, whatever that was for.
     server::sweep(&place).await;
-    let run = match place.begin() {
-        Ok(run) => run,
-        Err(error) => return no_work(work_dir, &error),
-    };
+    let run = place
+        .begin()
+        .map_err(|error| no_work_folder(work_dir, &error))?;
     let context = Context {
         work: place,
         environment,
@@ -59,31 +50,20 @@ pub(super) async fn with_server<T>(
         ended = work(&context, &run, &mut server) => Some(ended),
     };
     let (_, torn_down) = stage::teardown(server, run).await;
-    let code = match ended {
-        None => exit_code::INTERRUPTED,
-        Some(ended) => tell(ended, &context.redactor),
+    let ended = match ended {
+        None => Ok(Ending::Judged(Verdict::Interrupted)),
+        Some(ended) => show(ended, &context.redactor),
     };
     match torn_down {
-        Ok(_) => code,
+        Ok(_) => ended,
         Err(stopped) => {
             err(&format!(
                 "{}\nhint: `redrill clean` tries again",
-                stopped.summary
+                stopped.summary()
             ));
-            match code {
-                exit_code::PROVEN => exit_code::INCONCLUSIVE,
-                code => code,
-            }
+            ended.map(|ending| ending.unless(Ending::CouldNotRun))
         }
     }
-}
-
-fn no_work(folder: &Path, error: &std::io::Error) -> u8 {
-    err(&format!(
-        "cannot use the work folder {}: {error}\nhint: set another one with `--work-dir`",
-        folder.display()
-    ));
-    exit_code::INCONCLUSIVE
 }
 
 /// A backup of which no scenario says anything.

@@ -45,7 +45,7 @@ use crate::baseline::{Baseline, Database, take};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::database::{DatabaseError, Session, Terms};
-use crate::outcome::{BackupFacts, Stage};
+use crate::outcome::{BackupFacts, CouldNotRun, Stage};
 use crate::restore::target;
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
@@ -466,7 +466,7 @@ pub async fn from_backup(
             .join(wish.baseline.file_name().unwrap_or_default()),
         &baseline,
     )
-    .map_err(Stopped::error)?;
+    .map_err(CouldNotRun::new)?;
     let ground = verify::Ground {
         wish,
         head: &head,
@@ -493,7 +493,7 @@ pub async fn from_backup(
                 .join(wish.baseline.file_name().unwrap_or_default()),
             &baseline,
         )
-        .map_err(Stopped::error)?;
+        .map_err(CouldNotRun::new)?;
         one.sections.pop();
         let mut section = self::baseline(one, &wish.baseline);
         for block in &mut section.blocks {
@@ -578,6 +578,6 @@ async fn restored(
     Ok(seen)
 }
 
-fn unable(error: DatabaseError) -> Stopped {
-    Stopped::error(format!("the database could not be looked at: {error}"))
+fn unable(error: DatabaseError) -> CouldNotRun {
+    CouldNotRun::new(format!("the database could not be looked at: {error}"))
 }

@@ -9,7 +9,7 @@ use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::{Event, Listener};
-use crate::outcome::{BackupFacts, CheckResult, Outcome};
+use crate::outcome::{BackupFacts, CheckResult, CouldNotRun, Outcome};
 use crate::restore::RestoreLog;
 use crate::run;
 use crate::scenario;
@@ -50,7 +50,7 @@ pub async fn verify(ground: &Ground<'_>, looked: &mut [Looked]) -> Result<(), St
         let text = write::scenario(ground.head, looked);
         let mut scenario = scenario::parse(&ground.wish.file, &text, &ground.context.environment)
             .map_err(|mistakes| {
-            Stopped::error(format!(
+            CouldNotRun::new(format!(
                 "what was written is no scenario, which is a mistake of redrill's own: {}",
                 mistakes.render(false)
             ))
@@ -120,12 +120,11 @@ fn give_way(block: &mut Block, reason: String) {
 
 /// Why a check does not hold.
 fn reason(result: &CheckResult) -> Option<String> {
-    match result.outcome {
-        Outcome::Pass => return None,
-        Outcome::Fail | Outcome::Error | Outcome::Skipped { .. } => {}
-    }
-    let mut text = match result.findings.first() {
-        Some(finding) => {
+    let mut text = match (&result.outcome, result.findings.first()) {
+        (Outcome::Pass, _) => return None,
+        (Outcome::Error(error), _) => format!("it could not run: {}", error.reason),
+        (Outcome::Skipped { reason }, _) => reason.clone(),
+        (Outcome::Fail, Some(finding)) => {
             let object = finding.object.as_ref();
             let object = object
                 .map(|object| format!("{object}: "))
@@ -135,7 +134,7 @@ fn reason(result: &CheckResult) -> Option<String> {
                 finding.expected, finding.actual
             )
         }
-        None => result.actual.clone(),
+        (Outcome::Fail, None) => result.actual.clone(),
     };
     let more = result.findings.len().saturating_sub(1);
     if text.chars().count() > REASON {

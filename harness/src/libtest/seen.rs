@@ -17,6 +17,7 @@ struct Stage {
     name: String,
     outcome: String,
     skipped_because: Option<String>,
+    could_not_run: Option<CouldNotRun>,
     summary: String,
     findings: Vec<Finding>,
 }
@@ -30,9 +31,16 @@ struct Check {
     database: String,
     outcome: String,
     skipped_because: Option<String>,
+    could_not_run: Option<CouldNotRun>,
     expected: String,
     actual: String,
     findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct CouldNotRun {
+    reason: String,
+    hint: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -61,15 +69,17 @@ impl Seen {
         let Some(stage) = stage else {
             return Err(format!("the drill did not come to the stage `{name}`"));
         };
-        match (stage.outcome.as_str(), &stage.skipped_because) {
-            ("pass", _) => Ok(None),
-            (_, Some(reason)) => Err(format!("not tried: {reason}")),
-            ("error", None) => Err(with(
-                format!("could not run: {}", stage.summary),
-                &stage.findings,
-            )),
-            (_, None) => Err(with(stage.summary.clone(), &stage.findings)),
+        if stage.outcome == "pass" {
+            return Ok(None);
         }
+        if let Some(reason) = &stage.skipped_because {
+            return Err(format!("not tried: {reason}"));
+        }
+        let what = match &stage.could_not_run {
+            Some(error) => error.text(),
+            None => stage.summary.clone(),
+        };
+        Err(with(what, &stage.findings))
     }
 
     /// Tells of one check: of all objects that it looked at.
@@ -111,16 +121,25 @@ impl Check {
     fn why(&self) -> String {
         let about = self.object.as_ref().map(|object| format!("{object}: "));
         let about = about.unwrap_or_default();
-        let what = match (self.outcome.as_str(), &self.skipped_because) {
-            (_, Some(reason)) => return format!("{about}not tried: {reason}"),
-            ("error", None) => format!("{about}could not run: {}", self.actual),
-            (_, None) => format!("{about}expected {}, found {}", self.expected, self.actual),
+        if let Some(reason) = &self.skipped_because {
+            return format!("{about}not tried: {reason}");
+        }
+        let what = match &self.could_not_run {
+            Some(error) => format!("{about}{}", error.text()),
+            None => format!("{about}expected {}, found {}", self.expected, self.actual),
         };
         let place = format!(
             "line {} of the scenario, database {}",
             self.line, self.database
         );
         format!("{}\n{place}", with(what, &self.findings))
+    }
+}
+
+impl CouldNotRun {
+    fn text(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
+        format!("could not run: {}{}", self.reason, hint.unwrap_or_default())
     }
 }
 

@@ -17,13 +17,12 @@ use tokio::sync::watch;
 use super::seen::Seen;
 use crate::baseline::observed;
 use crate::cleanup::Work;
-use crate::command::run::watch_signals;
 use crate::context::Context;
 use crate::digest::hex;
 use crate::input::Environment;
 use crate::redact::Redactor;
 use crate::scenario::Scenario;
-use crate::{progress, report, run, server};
+use crate::{interrupt, progress, report, run, server};
 
 /// Results of runs that ended longer ago than this are removed.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -92,12 +91,11 @@ impl Ground {
             .enable_all()
             .build()
             .map_err(|error| format!("cannot start threads: {error}"))?;
-        let (sender, interrupted) = watch::channel(false);
         let watching = {
             let _inside = runtime.enter();
-            watch_signals(sender)
+            interrupt::watch()
         };
-        watching.map_err(|error| format!("cannot listen to signals: {error}"))?;
+        let interrupted = watching.map_err(|error| format!("cannot listen to signals: {error}"))?;
         Ok(Started {
             runtime,
             interrupted,

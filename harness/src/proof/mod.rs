@@ -21,10 +21,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::backup::Backup;
 use crate::database::DatabaseError;
 use crate::event::Listener;
-use crate::outcome::{Finding, NotTested, ProofFacts, TableRows, Values};
+use crate::outcome::{CouldNotRun, Finding, NotTested, ProofFacts, TableRows, Values};
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
-use crate::server::{ServerError, ThrowawayServer};
+use crate::server::ThrowawayServer;
 use crate::units::show_count;
 use settings::Level;
 
@@ -52,7 +52,7 @@ pub async fn prove(
     log: &RestoreLog,
     level: Level,
     listener: &Listener,
-) -> Result<Proof, ServerError> {
+) -> Result<Proof, CouldNotRun> {
     let mut proof = Proof::default();
     proof.facts.level = level.word().to_owned();
     let objects = async {
@@ -68,28 +68,17 @@ pub async fn prove(
         }
     };
     let (objects, compared) = tokio::join!(objects, rows);
-    let (objects, compared) = (objects?, compared.map_err(unable)?);
+    let (objects, compared) = (objects?, compared?);
     proof.tables = compared.findings.len();
     (proof.rows, proof.findings) = (compared.rows, compared.findings);
     if level == Level::Full {
-        proof
-            .beside_rows(server, backup, settings)
-            .await
-            .map_err(unable)?;
+        proof.beside_rows(server, backup, settings).await?;
     }
     proof.facts.objects = objects.objects;
     proof.facts.not_compared = not_compared(&proof.rows);
     proof.facts.not_compared.extend(objects.not_compared);
     proof.findings.splice(0..0, objects.findings);
     Ok(proof)
-}
-
-/// A database that cannot be looked at says nothing about the backup.
-fn unable(error: DatabaseError) -> ServerError {
-    ServerError {
-        reason: error.to_string(),
-        hint: None,
-    }
 }
 
 impl Proof {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::show_rows;
 use crate::backup::Backup;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::restore::settings::Restore;
 use crate::restore::target;
 use crate::sql::QualifiedName;
@@ -54,7 +54,7 @@ impl Rows {
             show_rows(restored),
         )
         .hint("triggers and rules of the backup may change its rows: `redrill run` shows more");
-        Err(Stopped::fail(
+        Err(Stopped::failed(
             format!("{table} was not restored with the rows of the backup"),
             vec![finding],
         ))
@@ -81,22 +81,21 @@ pub(super) fn database(
     settings: &Restore,
     table: &QualifiedName,
     wanted: Option<&str>,
-) -> Result<String, Finding> {
+) -> Result<String, CouldNotRun> {
+    let absent = |what: &str, why: &str, hint: String| {
+        CouldNotRun::with_hint(format!("{what} cannot be recovered: {why}"), hint)
+    };
     let all = tables(backup, settings);
     let databases: BTreeSet<&str> = all.iter().map(|(database, _)| database.as_str()).collect();
     if let Some(wanted) = wanted
         && !databases.contains(wanted)
     {
         let databases: Vec<&str> = databases.into_iter().collect();
-        return Err(Finding::about(
-            format!("database {wanted}"),
-            "a database of the backup",
+        return Err(absent(
+            &format!("database {wanted}"),
             "no table of the backup is restored into it",
-        )
-        .hint(format!(
-            "its tables are restored into {}",
-            databases.join(", ")
-        )));
+            format!("its tables are restored into {}", databases.join(", ")),
+        ));
     }
     let within = |database: &str| wanted.is_none_or(|wanted| wanted == database);
     let holding: Vec<&str> = all
@@ -112,19 +111,17 @@ pub(super) fn database(
                 .filter(|(database, _)| within(database))
                 .map(|(_, table)| table)
                 .collect();
-            Err(Finding::about(
-                table.to_string(),
-                "a table of the backup",
-                format!("it contains {} tables, and none of this name", names.len()),
-            )
-            .hint(near(table, &names)))
+            Err(absent(
+                &table.to_string(),
+                &format!("it contains {} tables, and none of this name", names.len()),
+                near(table, &names),
+            ))
         }
-        several => Err(Finding::about(
-            table.to_string(),
-            "a table of one database",
-            format!("the backup contains it in {}", several.join(", ")),
-        )
-        .hint("select one with `--database`")),
+        several => Err(absent(
+            &table.to_string(),
+            &format!("the backup contains it in {}", several.join(", ")),
+            "select one with `--database`".to_owned(),
+        )),
     }
 }
 
@@ -192,7 +189,7 @@ pub(super) fn rows(
     }
     match without {
         // A definition without its rows would be loaded as an empty table.
-        Some(table) if !seen => Err(Stopped::fail(
+        Some(table) if !seen => Err(Stopped::failed(
             format!("the backup defines {table} without its rows"),
             vec![
                 Finding::about(table.to_string(), "its rows", "they are not in the backup")

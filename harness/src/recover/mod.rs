@@ -11,7 +11,7 @@ pub mod write;
 
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{BackupFacts, Finding, Stage};
+use crate::outcome::{BackupFacts, CouldNotRun, Stage};
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
@@ -58,7 +58,7 @@ pub struct Recovered {
 #[derive(Debug)]
 pub enum NotRecovered {
     /// The backup does not contain the table, or in several databases.
-    Absent(Finding),
+    Absent(CouldNotRun),
     /// A stage did not pass: `Fail` for a fault of the backup, `Error` if it could not run.
     Stopped(Stopped),
 }

@@ -2,7 +2,7 @@
 //! where it is loaded.
 
 use crate::database::{DatabaseError, Session, Terms};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::server::ThrowawayServer;
 use crate::sql::{QualifiedName, quote_ident};
 use crate::stage::Stopped;
@@ -133,8 +133,9 @@ pub(super) async fn read(
     let terms = Terms {
         statement_timeout: COUNT_WITHIN,
     };
-    let unable =
-        |error: DatabaseError| Stopped::error(format!("cannot read the restored {name}: {error}"));
+    let unable = |error: DatabaseError| {
+        CouldNotRun::new(format!("cannot read the restored {name}: {error}"))
+    };
     let mut session = Session::superuser(server.endpoint(), database, &terms)
         .await
         .map_err(unable)?;
@@ -152,7 +153,7 @@ pub(super) async fn read(
         })
         .collect();
     let Some((_, kind, root)) = found.first() else {
-        return Err(Stopped::fail(
+        return Err(Stopped::failed(
             format!("{name} is in the backup and not in the restored database"),
             vec![
                 Finding::about(name.to_string(), "the table", "it does not exist").hint(
@@ -165,10 +166,11 @@ pub(super) async fn read(
         .iter()
         .find(|(_, kind, _)| !matches!(kind.as_str(), "r" | "p"))
     {
-        return Err(Stopped::error(format!(
-            "{foreign} contains no rows of its own: it is a view or a foreign table"
-        ))
-        .hint(Some("name the table that contains the rows".to_owned())));
+        return Err(CouldNotRun::with_hint(
+            format!("{foreign} contains no rows of its own: it is a view or a foreign table"),
+            "name the table that contains the rows",
+        )
+        .into());
     }
     let partitioned = kind == "p";
     let only = if partitioned { "" } else { "ONLY " };

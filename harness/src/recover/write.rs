@@ -14,7 +14,7 @@ use crate::backup::source;
 use crate::backup::spool::Spool;
 use crate::digest::hex;
 use crate::event::{Event, Listener};
-use crate::outcome::{BackupFacts, Outcome};
+use crate::outcome::{BackupFacts, CouldNotRun};
 use crate::server::{Client, ClientInput, ThrowawayServer};
 use crate::sql::{QualifiedName, quote};
 use crate::sqlstate;
@@ -83,11 +83,7 @@ pub(super) async fn write(
         Format::Sql => header(job),
         Format::Csv => String::new(),
     };
-    let mut client = job
-        .server
-        .client(client(job, format))
-        .await
-        .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
+    let mut client = job.server.client(client(job, format)).await?;
     let mut taken = Taken::new(file.as_file_mut());
     let (copied, complaint) = tokio::join!(
         taken.all(&head, &mut client.stdout, job.listener),
@@ -95,20 +91,16 @@ pub(super) async fn write(
     );
     copied.map_err(|error| cannot_write(&error))?;
     let (bytes, sha256, csv_rows) = taken.end();
-    let code = client
-        .end
-        .wait()
-        .await
-        .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
+    let code = client.end.wait().await?;
     if code != Some(0) {
         let complaint = complaint
             .lines()
             .map(|line| sqlstate::shown("", line, false))
             .next()
             .unwrap_or_else(|| "it printed no message".to_owned());
-        return Err(Stopped::error(format!(
-            "the table could not be written: {complaint}"
-        )));
+        return Err(
+            CouldNotRun::new(format!("the table could not be written: {complaint}")).into(),
+        );
     }
     let rows = match format {
         // The names of the columns are a separate line, even without any column.
@@ -116,11 +108,12 @@ pub(super) async fn write(
         Format::Sql => read_back(file.path(), job, spool).await?,
     };
     if rows != job.table.rows {
-        return Err(Stopped::error(format!(
+        return Err(CouldNotRun::new(format!(
             "the file contains {} and the restored table {}",
             show_rows(rows),
             show_rows(job.table.rows)
-        )));
+        ))
+        .into());
     }
     let path = give(file, destination)
         .await
@@ -190,7 +183,7 @@ async fn give(file: NamedTempFile, destination: &Destination) -> io::Result<Opti
     }
 }
 
-fn cannot_write(error: &io::Error) -> Stopped {
+fn cannot_write(error: &io::Error) -> CouldNotRun {
     let hint = match error.kind() {
         io::ErrorKind::StorageFull => "free some space, or set another file with `--out`",
         io::ErrorKind::AlreadyExists => {
@@ -198,7 +191,7 @@ fn cannot_write(error: &io::Error) -> Stopped {
         }
         _ => "set a file in a writable folder with `--out`",
     };
-    Stopped::error(format!("cannot write the table: {error}")).hint(Some(hint.to_owned()))
+    CouldNotRun::with_hint(format!("cannot write the table: {error}"), hint)
 }
 
 /// The program that writes the table, of the version of the server.
@@ -330,20 +323,18 @@ async fn read_back(path: &Path, job: &Job<'_>, spool: &Path) -> Result<u64, Stop
     };
     let inspected = tokio::task::spawn_blocking(inspect)
         .await
-        .map_err(|error| Stopped::error(error.to_string()))?
-        .map_err(|error| Stopped::error(error.reason).hint(error.hint))?;
+        .map_err(|error| CouldNotRun::new(error.to_string()))??;
     let contents = inspected.contents();
     // A partitioned table without partitions has no rows.
     let hollow = job.table.partitioned && job.table.relations.len() == 1;
     match inspected.problems.first() {
-        Some(problem) if !hollow || !contents.rows.is_empty() => Err(Stopped {
-            outcome: Outcome::Error,
-            summary: format!(
+        Some(problem) if !hollow || !contents.rows.is_empty() => Err(Stopped::could_not_run(
+            format!(
                 "pg_dump did not write the table correctly: {}",
                 problem.actual
             ),
-            findings: inspected.problems,
-        }),
+            inspected.problems,
+        )),
         _ => Ok(contents.rows.values().map(|rows| rows.count).sum()),
     }
 }

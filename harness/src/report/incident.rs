@@ -186,7 +186,7 @@ fn summary(result: &DrillResult, verdict: Verdict, severity: Option<&str>) -> St
 fn failures(result: &DrillResult) -> Vec<Failure> {
     let word = |outcome: &Outcome| match outcome {
         Outcome::Fail => Some("fail"),
-        Outcome::Error => Some("error"),
+        Outcome::Error(_) => Some("error"),
         Outcome::Pass | Outcome::Skipped { .. } => None,
     };
     let stages = result.stages.iter().filter_map(|stage| {

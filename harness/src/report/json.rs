@@ -449,6 +449,8 @@ struct Stage {
     outcome: OutcomeWord,
     /// Why it was skipped; null unless it was.
     skipped_because: Option<String>,
+    /// Why it could not run; null unless the outcome is `error`.
+    could_not_run: Option<CouldNotRun>,
     /// One line: what was found, or why it failed.
     summary: String,
     /// The differences; warnings when the outcome is `pass`.
@@ -494,9 +496,11 @@ struct Check {
     outcome: OutcomeWord,
     /// Why it was skipped; null unless it was.
     skipped_because: Option<String>,
+    /// Why it could not run; null unless the outcome is `error`.
+    could_not_run: Option<CouldNotRun>,
     /// What was expected, in one line.
     expected: String,
-    /// What was found, in one line.
+    /// What was found, in one line; the reason when the outcome is `error`.
     actual: String,
     /// The differences in detail.
     findings: Vec<Finding>,
@@ -504,7 +508,16 @@ struct Check {
     duration_s: f64,
 }
 
-/// One difference, or the reason why a stage or check could not run.
+/// Why a stage or a check could not run.
+#[derive(Debug, Serialize, JsonSchema)]
+struct CouldNotRun {
+    /// A lowercase fragment.
+    reason: String,
+    /// What a person can do, where there is something.
+    hint: Option<String>,
+}
+
+/// One thing that is not as expected.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Finding {
     /// The object, as SQL names it.

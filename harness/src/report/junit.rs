@@ -133,11 +133,11 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
 fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {
     let why = view::stage_why(stage);
     let kind = format!("stage-{}", stage.stage.word());
-    let details = details(&stage.outcome, why, why, &stage.findings);
+    let details = details(why, view::hint(&stage.outcome), &stage.findings);
     let outcome = match &stage.outcome {
         Outcome::Pass => TestResult::Success,
         Outcome::Fail => failure(&kind, why, &details),
-        Outcome::Error => error(&kind, why, &details),
+        Outcome::Error(_) => error(&kind, why, &details),
         Outcome::Skipped { reason } => skipped("skipped", reason, None),
     };
     let mut case = case(
@@ -162,7 +162,7 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
         check.database,
         check.id
     );
-    let details = details(&check.outcome, &place, view::found(check), &check.findings);
+    let details = details(&place, view::hint(&check.outcome), &check.findings);
     let not_required = || {
         skipped(
             "not-required",
@@ -173,8 +173,8 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
     let outcome = match (&check.outcome, check.required) {
         (Outcome::Pass, _) => TestResult::Success,
         (Outcome::Fail, true) => failure(check.kind, &why, &details),
-        (Outcome::Error, true) => error(check.kind, &why, &details),
-        (Outcome::Fail | Outcome::Error, false) => not_required(),
+        (Outcome::Error(_), true) => error(check.kind, &why, &details),
+        (Outcome::Fail | Outcome::Error(_), false) => not_required(),
         (Outcome::Skipped { reason }, _) => skipped("skipped", reason, None),
     };
     let mut case = case(
@@ -280,9 +280,8 @@ fn skipped(kind: &str, message: &str, details: Option<&str>) -> TestResult {
 }
 
 /// The text of a case: the reason, and every finding.
-fn details(outcome: &Outcome, why: &str, said: &str, findings: &[Finding]) -> String {
+fn details(why: &str, hint: Option<&str>, findings: &[Finding]) -> String {
     let mut out = vec![lines(why)];
-    let (findings, hint) = view::beside(outcome, said, findings);
     out.extend(hint.map(|hint| format!("hint: {}", line(hint))));
     for finding in findings.iter().take(FINDINGS) {
         out.push(String::new());

@@ -164,12 +164,7 @@ fn stage_lines(paper: &mut Paper, stage: &StageResult) {
         show_duration(stage.duration)
     );
     paper.outcome(&stage.outcome, true, &text);
-    findings(
-        paper,
-        &stage.outcome,
-        view::stage_why(stage),
-        &stage.findings,
-    );
+    findings(paper, view::hint(&stage.outcome), &stage.findings);
 }
 
 fn checks(paper: &mut Paper, result: &DrillResult) {
@@ -224,12 +219,11 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult) {
     );
     paper.outcome(&check.outcome, check.required, &text);
     paper.wrap(&view::why(check), INDENT, INDENT);
-    findings(paper, &check.outcome, view::found(check), &check.findings);
+    findings(paper, view::hint(&check.outcome), &check.findings);
 }
 
 /// Prints findings; those that differ only in their object are one entry.
-fn findings(paper: &mut Paper, outcome: &Outcome, said: &str, all: &[Finding]) {
-    let (all, hint) = view::beside(outcome, said, all);
+fn findings(paper: &mut Paper, hint: Option<&str>, all: &[Finding]) {
     if let Some(hint) = hint {
         paper.wrap(&format!("hint: {hint}"), INDENT, INDENT);
     }

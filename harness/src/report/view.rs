@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{
-    BackupFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective, Outcome,
-    StageResult, TableRows, TimeSource, Values,
+    BackupFacts, CheckResult, DrillResult, Measure, NotTested, Objective, Outcome, StageResult,
+    TableRows, TimeSource, Values,
 };
 use crate::units::{show_count, show_duration};
 use crate::verdict::Verdict;
@@ -122,32 +122,27 @@ pub(super) fn label(outcome: &Outcome, required: bool) -> &'static str {
         (Outcome::Pass, _) => "pass",
         (Outcome::Fail, true) => "FAIL",
         (Outcome::Fail, false) => "fail, not required",
-        (Outcome::Error, true) => "ERROR",
-        (Outcome::Error, false) => "error, not required",
+        (Outcome::Error(_), true) => "ERROR",
+        (Outcome::Error(_), false) => "error, not required",
         (Outcome::Skipped { .. }, _) => "skipped",
     }
 }
 
 /// What was found in place of what was expected: never empty for a check that did not pass.
 pub(super) fn found(check: &CheckResult) -> &str {
-    match check.findings.first() {
-        Some(first) if check.actual.trim().is_empty() => &first.actual,
+    match (&check.outcome, check.findings.first()) {
+        (Outcome::Error(error), _) => &error.reason,
+        (_, Some(first)) if check.actual.trim().is_empty() => &first.actual,
         _ if check.actual.trim().is_empty() => "no details were given",
         _ => &check.actual,
     }
 }
 
-/// The findings, without one that only repeats the line `said`; its hint comes separately. A stage
-/// or check that could not run often has one finding, which repeats the reason and adds a hint.
-pub(super) fn beside<'a>(
-    outcome: &Outcome,
-    said: &str,
-    findings: &'a [Finding],
-) -> (&'a [Finding], Option<&'a str>) {
-    match findings {
-        all if *outcome != Outcome::Error => (all, None),
-        [one] if one.object.is_none() && one.actual == said => (&[], one.hint.as_deref()),
-        all => (all, None),
+/// What a person can do about what could not run.
+pub(super) fn hint(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Error(error) => error.hint.as_deref(),
+        Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => None,
     }
 }
 
@@ -157,7 +152,7 @@ pub(super) fn why(check: &CheckResult) -> String {
         Outcome::Pass => String::new(),
         Outcome::Fail if check.expected.trim().is_empty() => found(check).to_owned(),
         Outcome::Fail => format!("expected {}, found {}", check.expected, found(check)),
-        Outcome::Error => format!("could not run: {}", found(check)),
+        Outcome::Error(error) => format!("could not run: {}", error.reason),
         Outcome::Skipped { reason } => reason.clone(),
     }
 }
@@ -166,6 +161,7 @@ pub(super) fn why(check: &CheckResult) -> String {
 pub(super) fn stage_why(stage: &StageResult) -> &str {
     match (&stage.outcome, stage.findings.first()) {
         (Outcome::Skipped { reason }, _) => reason,
+        (Outcome::Error(error), _) => &error.reason,
         (_, Some(first)) if stage.summary.trim().is_empty() => &first.actual,
         _ => &stage.summary,
     }
@@ -176,9 +172,9 @@ pub(super) fn by_severity(result: &DrillResult) -> Vec<&CheckResult> {
     let mut checks: Vec<&CheckResult> = result.checks.iter().collect();
     checks.sort_by_key(|check| match (&check.outcome, check.required) {
         (Outcome::Fail, true) => 0,
-        (Outcome::Error, true) => 1,
+        (Outcome::Error(_), true) => 1,
         (Outcome::Fail, false) => 2,
-        (Outcome::Error, false) => 3,
+        (Outcome::Error(_), false) => 3,
         (Outcome::Skipped { .. }, _) => 4,
         (Outcome::Pass, _) => 5,
     });
@@ -242,11 +238,8 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
         match &stage.outcome {
             Outcome::Pass => {}
             Outcome::Fail => lines.push(format!("stage `{word}` failed: {}", stage_why(stage))),
-            Outcome::Error => {
-                lines.push(format!(
-                    "stage `{word}` could not run: {}",
-                    stage_why(stage)
-                ));
+            Outcome::Error(error) => {
+                lines.push(format!("stage `{word}` could not run: {}", error.reason));
             }
             Outcome::Skipped { reason } => {
                 lines.push(format!("stage `{word}` was skipped: {reason}"));
@@ -261,7 +254,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
             Outcome::Fail => {
                 lines.push(format!("check `{}` failed: {}", check.title(), why(check)))
             }
-            Outcome::Error => lines.push(format!("check `{}` {}", check.title(), why(check))),
+            Outcome::Error(_) => lines.push(format!("check `{}` {}", check.title(), why(check))),
             Outcome::Pass | Outcome::Skipped { .. } => {}
         }
     }
@@ -318,7 +311,7 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
         let what = format!("stage `{}`: {}", stage.stage.word(), stage.stage.title());
         match &stage.outcome {
             Outcome::Pass | Outcome::Fail => {}
-            Outcome::Error => add(what, format!("could not run: {}", stage_why(stage))),
+            Outcome::Error(error) => add(what, format!("could not run: {}", error.reason)),
             Outcome::Skipped { reason } => add(what, format!("skipped: {reason}")),
         }
     }
@@ -335,8 +328,8 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
             Outcome::Fail if !check.required => {
                 add(what, format!("failed, but is not required: {}", why(check)))
             }
-            Outcome::Error if check.required => add(what, why(check)),
-            Outcome::Error => add(what, format!("{}; it is not required", why(check))),
+            Outcome::Error(_) if check.required => add(what, why(check)),
+            Outcome::Error(_) => add(what, format!("{}; it is not required", why(check))),
             Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {}
         }
     }
@@ -458,29 +451,6 @@ mod tests {
         let all = [table("a.b", 1, None)];
         let rows = rows(&all, 10);
         assert!(!rows.compared && rows.differ.is_empty() && rows.largest.len() == 1);
-    }
-
-    #[test]
-    fn a_finding_that_says_the_same_adds_only_what_to_do() {
-        let one = [Finding::new("a look at it", "no engine answers").hint("start it")];
-        assert_eq!(
-            beside(&Outcome::Error, "no engine answers", &one),
-            (&[][..], Some("start it"))
-        );
-        assert_eq!(
-            beside(&Outcome::Error, "another reason", &one),
-            (&one[..], None)
-        );
-        // What failed also says what was expected.
-        assert_eq!(
-            beside(&Outcome::Fail, "no engine answers", &one),
-            (&one[..], None)
-        );
-        let named = [Finding::about("x", "a look at it", "no engine answers")];
-        assert_eq!(
-            beside(&Outcome::Error, "no engine answers", &named),
-            (&named[..], None)
-        );
     }
 
     #[test]

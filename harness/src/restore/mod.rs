@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::backup::format::Format;
 use crate::backup::{Backup, Part};
 use crate::event::Listener;
-use crate::outcome::{Finding, Phase, RestoreFacts};
+use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts};
 use crate::redact::Redactor;
-use crate::server::{ServerError, ThrowawayServer};
+use crate::server::ThrowawayServer;
 use settings::Restore;
 
 /// Limit of a restore when the scenario sets none.
@@ -93,39 +93,6 @@ impl RestoreLog {
     }
 }
 
-/// Why a restore has no log. It says nothing about the backup.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct RestoreError {
-    /// A lowercase fragment.
-    pub reason: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl RestoreError {
-    fn new(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            hint: None,
-        }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl From<ServerError> for RestoreError {
-    fn from(error: ServerError) -> Self {
-        Self {
-            reason: error.reason,
-            hint: error.hint,
-        }
-    }
-}
-
 /// Restores the backup, dump by dump, each with the method for its format.
 ///
 /// # Errors
@@ -136,7 +103,7 @@ pub async fn restore(
     settings: &Restore,
     redactor: &Redactor,
     listener: &Listener,
-) -> Result<RestoreLog, RestoreError> {
+) -> Result<RestoreLog, CouldNotRun> {
     let within = settings.timeout.map_or(WITHIN, |span| span.0);
     let databases = target::databases(backup, settings);
     let mut log = RestoreLog {
@@ -178,7 +145,7 @@ pub async fn restore(
     match tokio::time::timeout(within, method).await {
         Ok(result) => result,
         Err(_) => Err(
-            RestoreError::new(format!("the restore did not end within {within:?}"))
+            CouldNotRun::new(format!("the restore did not end within {within:?}"))
                 .hint("raise `timeout` in `[restore]`, or find out what the server waits for"),
         ),
     }
@@ -194,12 +161,12 @@ struct Work<'a> {
 
 /// Creates the roles that the scenario lists as missing: without privileges and memberships, and
 /// with LOGIN only for `login-roles`.
-async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), RestoreError> {
+async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), CouldNotRun> {
     let without = settings.create_roles.iter().map(|role| (role, false));
     let with = settings.login_roles.iter().map(|role| (role, true));
     for (role, login) in without.chain(with) {
         server.create_role(role, login).await.map_err(|error| {
-            RestoreError::new(format!("cannot create the role `{role}`: {error}"))
+            CouldNotRun::new(format!("cannot create the role `{role}`: {error}"))
                 .hint("remove from `create-roles` and `login-roles` the roles that the backup or the server creates")
         })?;
     }
@@ -211,7 +178,7 @@ async fn make_database(
     server: &ThrowawayServer,
     part: &Part,
     settings: &Restore,
-) -> Result<String, RestoreError> {
+) -> Result<String, CouldNotRun> {
     let every_cluster_has = "postgres".to_owned();
     let Some(name) = target::database_of(part, settings) else {
         return Ok(every_cluster_has);
@@ -224,7 +191,7 @@ async fn make_database(
         .create_database(&name, encoding)
         .await
         .map_err(|error| {
-            RestoreError::new(format!("cannot create the database `{name}`: {error}"))
+            CouldNotRun::new(format!("cannot create the database `{name}`: {error}"))
         })?;
     Ok(name)
 }

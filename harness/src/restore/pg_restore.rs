@@ -7,9 +7,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::log::{Gather, Log, Tolerance};
 use super::psql::summarise;
-use super::{PartLog, RestoreError, Work};
+use super::{PartLog, Work};
 use crate::backup::Part;
-use crate::outcome::{Finding, Phase, RestoreFacts};
+use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts};
 use crate::server::{Client, ClientInput};
 use pgdump::layout::{Kind, Layout};
 
@@ -19,7 +19,7 @@ pub(super) async fn restore(
     part: &Part,
     layout: Layout,
     database: &str,
-) -> Result<PartLog, RestoreError> {
+) -> Result<PartLog, CouldNotRun> {
     let Work {
         server,
         settings,

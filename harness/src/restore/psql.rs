@@ -15,12 +15,12 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as AsyncBufR
 use tokio::sync::mpsc;
 
 use super::log::{Gather, Log, Message, Tolerance};
-use super::{PartLog, RestoreError, Work};
+use super::{PartLog, Work};
 use crate::backup::Part;
 use crate::backup::packing::Layer;
 use crate::backup::script::lexer::{Lexer, Piece};
 use crate::event::Event;
-use crate::outcome::{Finding, Phase};
+use crate::outcome::{CouldNotRun, Finding, Phase};
 use crate::redact::Secret;
 use crate::server::{Client, ClientInput};
 
@@ -32,18 +32,18 @@ pub(super) async fn restore(
     work: &Work<'_>,
     part: &Part,
     database: &str,
-) -> Result<PartLog, RestoreError> {
+) -> Result<PartLog, CouldNotRun> {
     let Work {
         server,
         settings,
         redactor,
         listener,
     } = work;
-    let word = Secret::random().map_err(|error| RestoreError::new(error.to_string()))?;
+    let word = Secret::random().map_err(|error| CouldNotRun::new(error.to_string()))?;
     let began = Instant::now();
     let mut client = server.client(psql(database)).await?;
     let Some(mut stdin) = client.stdin.take() else {
-        return Err(RestoreError::new("psql without standard input"));
+        return Err(CouldNotRun::new("psql without standard input"));
     };
 
     let (sender, mut receiver) = mpsc::channel::<Bytes>(8);
@@ -113,7 +113,7 @@ pub(super) async fn restore(
     let duration = began.elapsed();
     let pumped = reader
         .await
-        .map_err(|error| RestoreError::new(error.to_string()))?;
+        .map_err(|error| CouldNotRun::new(error.to_string()))?;
 
     let statements = if log.errors.is_empty() {
         Vec::new()
@@ -140,7 +140,7 @@ pub(super) async fn restore(
             .hint("drill a file that is not being written to"),
         ),
         Err(error) => {
-            return Err(RestoreError::new(format!(
+            return Err(CouldNotRun::new(format!(
                 "cannot read {}: {error}",
                 part.path.display()
             )));
@@ -149,7 +149,7 @@ pub(super) async fn restore(
     if reached_end && !heard_to_the_end && errors.is_empty() {
         // A message that was not read may have been an error.
         return Err(
-            RestoreError::new("the messages of psql were not received completely").hint(
+            CouldNotRun::new("the messages of psql were not received completely").hint(
                 "run the drill again; if it happens again, see the log of the container engine",
             ),
         );
@@ -158,7 +158,7 @@ pub(super) async fn restore(
         let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
         match server.ended().await {
             Some(why) => {
-                return Err(RestoreError::new(format!(
+                return Err(CouldNotRun::new(format!(
                     "the server stopped during the restore: {why}"
                 )));
             }

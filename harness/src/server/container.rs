@@ -23,12 +23,12 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
-    Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
-    arguments, settings,
+    Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments,
+    settings,
 };
 use crate::cleanup::{LABEL_HOST, LABEL_RUN, LABEL_WORK, Run, Work, host};
 use crate::database::{Address, Endpoint};
-use crate::outcome::ServerFacts;
+use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Secret;
 use crate::units::show_bytes;
 
@@ -103,7 +103,7 @@ pub(super) async fn provide(
     wanted: &Wanted,
     run: &Run,
     chosen: &str,
-) -> Result<Box<dyn Machine>, ServerError> {
+) -> Result<Box<dyn Machine>, CouldNotRun> {
     let docker = engine().await?;
     let (image, image_id) = image(&docker, container, wanted).await?;
     let machine_memory = memory_of_this_machine();
@@ -126,7 +126,7 @@ pub(super) async fn provide(
             std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777))
         })
         .map_err(|error| {
-            ServerError::new(format!("cannot create {}: {error}", socket.display()))
+            CouldNotRun::new(format!("cannot create {}: {error}", socket.display()))
         })?;
     let by_port = match container.reach {
         Some(reach) => reach == settings::Reach::Port,
@@ -154,18 +154,18 @@ pub(super) async fn provide(
 }
 
 /// Finds an engine that answers.
-async fn engine() -> Result<Docker, ServerError> {
+async fn engine() -> Result<Docker, CouldNotRun> {
     let hint = "start the container engine, or allow redrill to use it: add your user to the group `docker`";
     let docker = docker_client_instance()
         .await
-        .map_err(|error| ServerError::new(format!("no container engine: {error}")).hint(hint))?;
+        .map_err(|error| CouldNotRun::new(format!("no container engine: {error}")).hint(hint))?;
     match tokio::time::timeout(ENGINE_WITHIN, docker.version()).await {
         Ok(Ok(_)) => Ok(docker),
-        Ok(Err(error)) => Err(ServerError::new(format!(
+        Ok(Err(error)) => Err(CouldNotRun::new(format!(
             "the container engine does not answer: {error}"
         ))
         .hint(hint)),
-        Err(_) => Err(ServerError::new("the container engine does not answer in time").hint(hint)),
+        Err(_) => Err(CouldNotRun::new("the container engine does not answer in time").hint(hint)),
     }
 }
 
@@ -185,12 +185,12 @@ async fn image(
     docker: &Docker,
     container: &settings::Container,
     wanted: &Wanted,
-) -> Result<(String, String), ServerError> {
+) -> Result<(String, String), CouldNotRun> {
     if let Some(name) = &container.image {
         return match docker.inspect_image(name).await {
             Ok(image) => Ok((name.clone(), image.id.unwrap_or_default())),
             Err(_) => Err(
-                ServerError::new(format!("the image `{name}` is not on this machine"))
+                CouldNotRun::new(format!("the image `{name}` is not on this machine"))
                     .hint(format!("`docker pull {name}`, or build it")),
             ),
         };
@@ -210,7 +210,7 @@ async fn image(
         }
     }
     let major = wanted.major.unwrap_or(17);
-    Err(ServerError::new(format!(
+    Err(CouldNotRun::new(format!(
         "no Postgres image for version {major} or newer is on this machine"
     ))
     .hint(format!(
@@ -320,11 +320,11 @@ impl Container {
             .with_host_config_modifier(self.host_config())
     }
 
-    fn id(&self) -> Result<&str, ServerError> {
+    fn id(&self) -> Result<&str, CouldNotRun> {
         self.container
             .as_ref()
             .map(|container| container.id())
-            .ok_or_else(|| ServerError::new("the container was not started"))
+            .ok_or_else(|| CouldNotRun::new("the container was not started"))
     }
 
     /// The end of the output of the container, which is the log of the server.
@@ -352,9 +352,9 @@ impl Container {
         user: &str,
         environment: Vec<String>,
         with_input: bool,
-    ) -> Result<ClientProcess, ServerError> {
+    ) -> Result<ClientProcess, CouldNotRun> {
         let failed = |error: testcontainers::bollard::errors::Error| {
-            ServerError::new(format!(
+            CouldNotRun::new(format!(
                 "the engine cannot start a program in the container: {error}"
             ))
         };
@@ -376,7 +376,7 @@ impl Container {
         let StartExecResults::Attached { output, input } =
             self.docker.start_exec(&exec, None).await.map_err(failed)?
         else {
-            return Err(ServerError::new("the engine did not attach to the program"));
+            return Err(CouldNotRun::new("the engine did not attach to the program"));
         };
         // The engine returns both streams as one; they are separated here.
         let (stdout, mut to_stdout) = tokio::io::duplex(64 * 1024);
@@ -422,22 +422,22 @@ fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
 
 #[async_trait]
 impl Machine for Container {
-    async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError> {
-        let password = Secret::random().map_err(|error| ServerError::new(error.to_string()))?;
+    async fn start(&mut self, superuser: &str) -> Result<Endpoint, CouldNotRun> {
+        let password = Secret::random().map_err(|error| CouldNotRun::new(error.to_string()))?;
         let container = self
             .request(superuser, &password)
             .start()
             .await
             .map_err(|error| {
-                ServerError::new(format!("the engine cannot start the container: {error}"))
+                CouldNotRun::new(format!("the engine cannot start the container: {error}"))
             })?;
         let address = if self.by_port {
             let ports = container.ports().await.map_err(|error| {
-                ServerError::new(format!("the engine reports no port: {error}"))
+                CouldNotRun::new(format!("the engine reports no port: {error}"))
             })?;
             let port = ports
                 .map_to_host_port_ipv4(5432)
-                .ok_or_else(|| ServerError::new("the engine reports no port"))?;
+                .ok_or_else(|| CouldNotRun::new("the engine reports no port"))?;
             Address::Loopback(port)
         } else {
             Address::Socket(self.socket.clone())
@@ -479,7 +479,7 @@ impl Machine for Container {
         ))
     }
 
-    async fn lock(&mut self) -> Result<(), ServerError> {
+    async fn lock(&mut self) -> Result<(), CouldNotRun> {
         let log = self.log().await;
         self.bin = log.lines().find_map(|line| {
             line.strip_prefix("redrill-bin ")
@@ -499,13 +499,13 @@ impl Machine for Container {
         if closed {
             Ok(())
         } else {
-            Err(ServerError::new(
+            Err(CouldNotRun::new(
                 "the server can still execute the shell of the image",
             ))
         }
     }
 
-    async fn client(&self, client: Client) -> Result<ClientProcess, ServerError> {
+    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
         let superuser = self
             .endpoint
             .as_ref()
@@ -531,14 +531,14 @@ impl Machine for Container {
             ClientInput::Pipe => ("postgres".to_owned(), true),
             ClientInput::Archive(file) => {
                 let metadata = file.metadata().map_err(|error| {
-                    ServerError::new(format!("cannot read {}: {error}", file.display()))
+                    CouldNotRun::new(format!("cannot read {}: {error}", file.display()))
                 })?;
                 let number = self
                     .folders
                     .iter()
                     .position(|folder| Some(folder.as_path()) == file.parent());
                 let (Some(number), Some(name)) = (number, file.file_name()) else {
-                    return Err(ServerError::new(format!(
+                    return Err(CouldNotRun::new(format!(
                         "{} is not mounted",
                         file.display()
                     )));
@@ -551,11 +551,11 @@ impl Machine for Container {
         self.exec(command, &user, environment, with_input).await
     }
 
-    async fn stop(&mut self) -> Result<(), ServerError> {
+    async fn stop(&mut self) -> Result<(), CouldNotRun> {
         // Dropping the handle would remove it again, in the background.
         if let Some(container) = self.container.take() {
             container.rm().await.map_err(|error| {
-                ServerError::new(format!("cannot remove the container: {error}"))
+                CouldNotRun::new(format!("cannot remove the container: {error}"))
             })?;
         }
         // Including one whose creation was interrupted before its handle was returned.
@@ -567,7 +567,7 @@ impl Machine for Container {
         if failed.is_empty() {
             Ok(())
         } else {
-            Err(ServerError::new(failed.join("; ")))
+            Err(CouldNotRun::new(failed.join("; ")))
         }
     }
 
@@ -633,7 +633,7 @@ struct ContainerEnd {
 
 #[async_trait]
 impl ClientEnd for ContainerEnd {
-    async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
+    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun> {
         // The engine answers before the program runs, and reports until then that it does not run: it
         // has certainly started only when its streams are closed.
         if !self.pump.is_finished() {
@@ -648,7 +648,7 @@ impl ClientEnd for ContainerEnd {
                 .inspect_exec(&self.exec)
                 .await
                 .map_err(|error| {
-                    ServerError::new(format!("the engine lost the program: {error}"))
+                    CouldNotRun::new(format!("the engine lost the program: {error}"))
                 })?;
             if exec.running != Some(true) {
                 return Ok(exec.exit_code);

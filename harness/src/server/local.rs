@@ -10,13 +10,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::User;
 
 use super::{
-    Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, ServerError, Wanted,
-    arguments, extension, settings,
+    Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments,
+    extension, settings,
 };
 use crate::cleanup::{DATA, Run, SERVER};
 use crate::database::{Address, Endpoint};
 use crate::namespace::Namespace;
-use crate::outcome::ServerFacts;
+use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::process::{self, Input, Program, Running};
 use crate::redact::Secret;
 use crate::sandbox::{Sandbox, Strength};
@@ -64,13 +64,13 @@ pub(super) async fn provide(
     run: &Run,
     path: &str,
     chosen: &str,
-) -> Result<Box<dyn Machine>, ServerError> {
+) -> Result<Box<dyn Machine>, CouldNotRun> {
     let installation = choose(local, wanted, path, &run.id).await?;
     let (user, user_name) = unprivileged()?;
     let folder = run.folder.join(SERVER);
     if let Some((_, group)) = user {
         run.let_pass(group).map_err(|error| {
-            ServerError::new(format!("cannot use {}: {error}", run.folder.display()))
+            CouldNotRun::new(format!("cannot use {}: {error}", run.folder.display()))
         })?;
     }
     for (name, mode) in [("", 0o711), (DATA, 0o700), ("socket", 0o711)] {
@@ -84,13 +84,13 @@ pub(super) async fn provide(
                 None => Ok(()),
             })
             .map_err(|error| {
-                ServerError::new(format!("cannot create {}: {error}", path.display()))
+                CouldNotRun::new(format!("cannot create {}: {error}", path.display()))
             })?;
     }
     let socket = folder.join("socket/.s.PGSQL.5432");
     // The limit of sun_path on Linux, with its final NUL.
     if socket.as_os_str().len() > 107 {
-        return Err(ServerError::new(format!(
+        return Err(CouldNotRun::new(format!(
             "the path of the socket is too long for the system: {}",
             socket.display()
         ))
@@ -117,14 +117,14 @@ async fn choose(
     wanted: &Wanted,
     path: &str,
     run: &str,
-) -> Result<Installation, ServerError> {
+) -> Result<Installation, CouldNotRun> {
     let want = wanted.major.map_or_else(
         || "any version".to_owned(),
         |major| format!("version {major} or newer"),
     );
     if let Some(bin) = &local.bin {
         return inspect(bin, run).await.ok_or_else(|| {
-            ServerError::new(format!("{} does not contain a Postgres server", bin.display())).hint(
+            CouldNotRun::new(format!("{} does not contain a Postgres server", bin.display())).hint(
                 "`bin` is the folder of `initdb` and `postgres`, such as /usr/lib/postgresql/17/bin",
             )
         });
@@ -156,7 +156,7 @@ async fn choose(
             "postgresql-{major} {}",
             extension::packages(major, &extensions)
         );
-        ServerError::new(format!("no local Postgres of {want} ({have})")).hint(format!(
+        CouldNotRun::new(format!("no local Postgres of {want} ({have})")).hint(format!(
             "`apt-get install {}`, or name its folder in `[server.local]`",
             packages.trim()
         ))
@@ -231,7 +231,7 @@ async fn ask(path: PathBuf, question: &str, run: &str) -> Option<String> {
 /// A server refuses to run as root, so root takes an unprivileged user. Not `postgres`, where it can
 /// be helped: to this machine's other servers that user is their owner and superuser, and code in
 /// the backup could go there by a unix socket.
-fn unprivileged() -> Result<(Option<(u32, u32)>, String), ServerError> {
+fn unprivileged() -> Result<(Option<(u32, u32)>, String), CouldNotRun> {
     if !nix::unistd::geteuid().is_root() {
         let name = User::from_uid(nix::unistd::geteuid())
             .ok()
@@ -244,7 +244,7 @@ fn unprivileged() -> Result<(Option<(u32, u32)>, String), ServerError> {
             return Ok((Some((user.uid.as_raw(), user.gid.as_raw())), user.name));
         }
     }
-    Err(ServerError::new(
+    Err(CouldNotRun::new(
         "redrill runs as root, and there is no user `nobody` or `postgres` to run the server as",
     )
     .hint("run redrill as an ordinary user"))
@@ -275,7 +275,7 @@ impl Local {
     /// Copies the folder of an archive to where the unprivileged program may read it; returns the path.
     ///
     /// A folder cannot be passed as an open file, and that user may not have access to it.
-    fn folder_within_reach(&self, archive: &Path) -> Result<String, ServerError> {
+    fn folder_within_reach(&self, archive: &Path) -> Result<String, CouldNotRun> {
         let copied = (|| {
             let folder = self.folder.join("archive");
             if folder.exists() {
@@ -298,7 +298,7 @@ impl Local {
             Ok(folder.display().to_string())
         })();
         copied.map_err(|error: std::io::Error| {
-            ServerError::new(format!("cannot copy {}: {error}", archive.display()))
+            CouldNotRun::new(format!("cannot copy {}: {error}", archive.display()))
                 .hint("the local provider needs space for a copy of a directory archive: set another `--work-dir`")
         })
     }
@@ -366,9 +366,9 @@ impl Local {
 
 #[async_trait]
 impl Machine for Local {
-    async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError> {
+    async fn start(&mut self, superuser: &str) -> Result<Endpoint, CouldNotRun> {
         let data = self.folder.join(DATA);
-        let password = Secret::random().map_err(|error| ServerError::new(error.to_string()))?;
+        let password = Secret::random().map_err(|error| CouldNotRun::new(error.to_string()))?;
         let arguments = [
             "--pgdata",
             &data.display().to_string(),
@@ -396,14 +396,14 @@ impl Machine for Local {
             INITDB_WITHIN,
         )
         .await
-        .map_err(|error| ServerError::new(error.to_string()))?;
+        .map_err(|error| CouldNotRun::new(error.to_string()))?;
         if !made.status.success() {
             let last = made
                 .stderr
                 .lines()
                 .rev()
                 .find(|line| !line.trim().is_empty());
-            return Err(ServerError::new(format!(
+            return Err(CouldNotRun::new(format!(
                 "initdb failed: {}",
                 last.unwrap_or("no message")
             )));
@@ -433,7 +433,7 @@ impl Machine for Local {
             run: self.run.clone(),
             ..Program::default()
         })
-        .map_err(|error| ServerError::new(error.to_string()))?;
+        .map_err(|error| CouldNotRun::new(error.to_string()))?;
         // A server whose log is not read stops when the pipe is full.
         let (stdout, stderr) = (server.stdout(), server.stderr());
         let log = self.log_path();
@@ -471,16 +471,16 @@ impl Machine for Local {
         Some(format!("{status}; {}", last.unwrap_or("its log is empty")))
     }
 
-    async fn lock(&mut self) -> Result<(), ServerError> {
+    async fn lock(&mut self) -> Result<(), CouldNotRun> {
         // The sandbox was closed before the server started.
         Ok(())
     }
 
-    async fn client(&self, client: Client) -> Result<ClientProcess, ServerError> {
+    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
         let endpoint = self
             .endpoint
             .as_ref()
-            .ok_or_else(|| ServerError::new("the server was not started"))?;
+            .ok_or_else(|| CouldNotRun::new("the server was not started"))?;
         let path = self.installation.bin.join(client.program);
         let mut arguments = client.arguments;
         let input = match client.input {
@@ -493,7 +493,7 @@ impl Machine for Local {
             // Opened by redrill, since the unprivileged program may not be allowed to.
             ClientInput::Archive(path) => {
                 Input::File(std::fs::File::open(&path).map_err(|error| {
-                    ServerError::new(format!("cannot open {}: {error}", path.display()))
+                    CouldNotRun::new(format!("cannot open {}: {error}", path.display()))
                 })?)
             }
         };
@@ -511,9 +511,9 @@ impl Machine for Local {
             input,
             run: self.run.clone(),
         })
-        .map_err(|error| ServerError::new(error.to_string()))?;
+        .map_err(|error| CouldNotRun::new(error.to_string()))?;
         let (Some(stdout), Some(stderr)) = (running.stdout(), running.stderr()) else {
-            return Err(ServerError::new("a client program without output"));
+            return Err(CouldNotRun::new("a client program without output"));
         };
         Ok(ClientProcess {
             stdin: running.stdin().map(|stdin| Box::new(stdin) as _),
@@ -523,7 +523,7 @@ impl Machine for Local {
         })
     }
 
-    async fn stop(&mut self) -> Result<(), ServerError> {
+    async fn stop(&mut self) -> Result<(), CouldNotRun> {
         if let Some(server) = self.server.take() {
             let mut server = match server.into_inner() {
                 Ok(server) => server,
@@ -536,7 +536,7 @@ impl Machine for Local {
         }
         process::kill_working_in(&self.folder);
         std::fs::remove_dir_all(&self.folder).map_err(|error| {
-            ServerError::new(format!("cannot remove {}: {error}", self.folder.display()))
+            CouldNotRun::new(format!("cannot remove {}: {error}", self.folder.display()))
         })
     }
 
@@ -595,12 +595,12 @@ struct LocalEnd(Running);
 
 #[async_trait]
 impl ClientEnd for LocalEnd {
-    async fn wait(&mut self) -> Result<Option<i64>, ServerError> {
+    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun> {
         let status = self
             .0
             .wait()
             .await
-            .map_err(|error| ServerError::new(error.to_string()))?;
+            .map_err(|error| CouldNotRun::new(error.to_string()))?;
         Ok(status.code().map(i64::from))
     }
 }

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::cleanup::{Run, Swept, Work};
 use crate::database::{DatabaseError, Endpoint, Session, Terms};
-use crate::outcome::ServerFacts;
+use crate::outcome::{CouldNotRun, ServerFacts};
 
 /// What a backup requires of a server.
 #[derive(Debug, Clone, Default)]
@@ -34,33 +34,6 @@ pub struct Wanted {
     pub bytes: u64,
     /// Archives that the programs of the server must be able to read: files, or folders.
     pub files: Vec<PathBuf>,
-}
-
-/// Why there is no server. It says nothing about the backup.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct ServerError {
-    /// A lowercase fragment.
-    pub reason: String,
-    /// The command that fixes it, where there is one.
-    pub hint: Option<String>,
-}
-
-impl ServerError {
-    /// Makes an error.
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            hint: None,
-        }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
 }
 
 /// A program of the version of the server, run where the server is.
@@ -103,26 +76,26 @@ pub struct ClientProcess {
 #[async_trait]
 pub trait ClientEnd: Send {
     /// Waits; the exit code, `None` when a signal ended it.
-    async fn wait(&mut self) -> Result<Option<i64>, ServerError>;
+    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun>;
 }
 
 /// Somewhere a server can run.
 #[async_trait]
 pub trait Machine: Send + Sync {
     /// Creates a new cluster and starts it; the server may not answer yet.
-    async fn start(&mut self, superuser: &str) -> Result<Endpoint, ServerError>;
+    async fn start(&mut self, superuser: &str) -> Result<Endpoint, CouldNotRun>;
 
     /// Why the server is not running any more, with the end of its log; `None` while it runs.
     async fn ended(&self) -> Option<String>;
 
     /// Removes access that only the start needed: afterwards nothing on the server can run a shell.
-    async fn lock(&mut self) -> Result<(), ServerError>;
+    async fn lock(&mut self) -> Result<(), CouldNotRun>;
 
     /// Starts a program of the version of the server.
-    async fn client(&self, client: Client) -> Result<ClientProcess, ServerError>;
+    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun>;
 
     /// Removes everything immediately.
-    async fn stop(&mut self) -> Result<(), ServerError>;
+    async fn stop(&mut self) -> Result<(), CouldNotRun>;
 
     /// Provider, origin and isolation.
     fn describe(&self) -> ServerFacts;
@@ -194,7 +167,7 @@ impl ThrowawayServer {
         wanted: &Wanted,
         run: &Run,
         path: &str,
-    ) -> Result<Self, ServerError> {
+    ) -> Result<Self, CouldNotRun> {
         let began = Instant::now();
         let mut machine = provide(server, wanted, run, path).await?;
         let started = Self::bring_up(&mut machine, server, wanted).await;
@@ -227,7 +200,7 @@ impl ThrowawayServer {
         machine: &mut Box<dyn Machine>,
         server: &settings::Server,
         wanted: &Wanted,
-    ) -> Result<(Endpoint, u32, String), ServerError> {
+    ) -> Result<(Endpoint, u32, String), CouldNotRun> {
         let within = server.start_within.map_or(START_WITHIN, |span| span.0);
         let begin = async {
             let endpoint = machine.start(&wanted.superuser).await?;
@@ -238,7 +211,7 @@ impl ThrowawayServer {
                     Err(_) => {
                         if asked.elapsed() >= ASK_EVERY {
                             if let Some(why) = machine.ended().await {
-                                return Err(ServerError::new(format!(
+                                return Err(CouldNotRun::new(format!(
                                     "the server did not start: {why}"
                                 )));
                             }
@@ -254,16 +227,16 @@ impl ThrowawayServer {
         match tokio::time::timeout(within, begin).await {
             Ok(started) => started,
             Err(_) => Err(
-                ServerError::new(format!("the server did not answer within {within:?}"))
+                CouldNotRun::new(format!("the server did not answer within {within:?}"))
                     .hint("raise `start-within` in `[server]` if the machine is slow"),
             ),
         }
     }
 
     /// Verifies that every extension that the backup requires is installed on the server.
-    async fn preflight(&mut self, wanted: &Wanted) -> Result<(), ServerError> {
+    async fn preflight(&mut self, wanted: &Wanted) -> Result<(), CouldNotRun> {
         let available = self.available_extensions().await.map_err(|error| {
-            ServerError::new(format!("the server cannot list its extensions: {error}"))
+            CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
         })?;
         let mut missing = Vec::new();
         for name in &wanted.extensions {
@@ -276,7 +249,7 @@ impl ThrowawayServer {
             return Ok(());
         }
         let major = self.version / 10_000;
-        Err(ServerError::new(format!(
+        Err(CouldNotRun::new(format!(
             "the backup requires {} that {} ({}) does not have: {}",
             if missing.len() == 1 {
                 "an extension"
@@ -373,7 +346,7 @@ impl ThrowawayServer {
     ///
     /// # Errors
     /// When the program is missing or does not start.
-    pub async fn client(&self, client: Client) -> Result<ClientProcess, ServerError> {
+    pub async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
         self.machine.client(client).await
     }
 
@@ -404,7 +377,7 @@ impl ThrowawayServer {
     ///
     /// # Errors
     /// When something of it could not be removed.
-    pub async fn stop(mut self) -> Result<(), ServerError> {
+    pub async fn stop(mut self) -> Result<(), CouldNotRun> {
         self.machine.stop().await
     }
 }
@@ -427,7 +400,7 @@ async fn provide(
     wanted: &Wanted,
     run: &Run,
     path: &str,
-) -> Result<Box<dyn Machine>, ServerError> {
+) -> Result<Box<dyn Machine>, CouldNotRun> {
     if let Some(settings) = &server.local {
         let chosen = "the scenario sets it";
         return local::provide(server, settings, wanted, run, path, chosen).await;
@@ -462,7 +435,7 @@ async fn provide(
         Ok(machine) => Ok(machine),
         Err(local) => {
             let hints: Vec<String> = [container.hint, local.hint].into_iter().flatten().collect();
-            Err(ServerError::new(format!(
+            Err(CouldNotRun::new(format!(
                 "no throwaway server can be started: {}; {}",
                 container.reason, local.reason
             ))
@@ -478,7 +451,7 @@ async fn container_provider(
     wanted: &Wanted,
     run: &Run,
     chosen: &str,
-) -> Result<Box<dyn Machine>, ServerError> {
+) -> Result<Box<dyn Machine>, CouldNotRun> {
     container::provide(server, settings, wanted, run, chosen).await
 }
 
@@ -489,9 +462,9 @@ async fn container_provider(
     _: &Wanted,
     _: &Run,
     _: &str,
-) -> Result<Box<dyn Machine>, ServerError> {
+) -> Result<Box<dyn Machine>, CouldNotRun> {
     Err(
-        ServerError::new("this redrill was built without the container provider")
+        CouldNotRun::new("this redrill was built without the container provider")
             .hint("build it with `--features container`"),
     )
 }

@@ -304,7 +304,7 @@ async fn looks(
             redactor: &redactor,
             timeout: check.timeout,
         };
-        run::look(check, &restored).await
+        run::run_check(check, &restored).await
     };
     let (mut alone, together): (Vec<_>, Vec<_>) = scenario
         .checks
@@ -328,7 +328,7 @@ async fn looks(
             Ok(observation) => seen.observed(check, &observation),
             Err(unable) => {
                 plur.server.recovered(RECOVERED_WITHIN).await;
-                seen.says.push(says(&check.id, &unable));
+                seen.says.push(format!("{}: {unable}", check.id));
                 seen.unable.insert(check.id.clone());
             }
         }

@@ -9,12 +9,12 @@ use pgdump::format::{Format, Sniffed, plain, sniff};
 use pgdump::gather::Gather;
 use pgdump::script::lexer::Lexer;
 
-use super::{Bundles, CHUNK, InspectError, Inspected, Inspection, base};
 use crate::backup::fault::{finding, findings};
+use super::{Bundles, CHUNK, Inspected, Inspection, base, unreadable};
 use crate::backup::packing::{self, Layer, OpenError, Trouble, Unpacked};
 use crate::backup::{Contents, Part, describe, foreign};
 use crate::event::Event;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 /// Bytes between two progress events.
 const PROGRESS_STEP: u64 = 16 << 20;
@@ -42,7 +42,7 @@ impl Inspection {
         name: &str,
         path: &Path,
         bundles: Bundles,
-    ) -> Result<Inspected, InspectError> {
+    ) -> Result<Inspected, CouldNotRun> {
         let mut content = match Unpacked::open(path, &self.keys) {
             Ok(content) => content,
             Err(error) => return broken(error),
@@ -55,7 +55,7 @@ impl Inspection {
             )
             .hint("name the folder that pg_dump wrote, not the toc.dat in it"))),
             Sniffed::Text if content.head().starts_with(b"PK\x03\x04") => {
-                return Err(InspectError::new(
+                return Err(CouldNotRun::with_hint(
                     format!(
                         "{} is a zip file, which this version does not read",
                         path.display()
@@ -76,7 +76,7 @@ impl Inspection {
                 })
             }
             Sniffed::Tar if bundles == Bundles::Within => {
-                return Err(InspectError::new(
+                return Err(CouldNotRun::with_hint(
                     format!("{name} is a bundle in a bundle, which this version does not read"),
                     "unpack the inner one first: `tar xf FILE`",
                 ));
@@ -110,9 +110,9 @@ impl Inspection {
         &self,
         name: &str,
         path: &Path,
-    ) -> Result<Inspected, InspectError> {
+    ) -> Result<Inspected, CouldNotRun> {
         let read = directory::read_into(path, self.gather()).map_err(|error| match error {
-            ArchiveError::Io(error) => InspectError::place(path, &error),
+            ArchiveError::Io(error) => unreadable(path, &error),
             ArchiveError::Unsupported(_) => unsupported(path, &error),
         })?;
         let mut inspected = Inspected {
@@ -223,7 +223,7 @@ pub(super) fn whole_file(
     layers: &[Layer],
     inspected: &mut Inspected,
     broken: &mut Option<Finding>,
-) -> Result<(), InspectError> {
+) -> Result<(), CouldNotRun> {
     let ended = content.end()?;
     inspected.bytes = ended.file.bytes;
     inspected.sha256 = ended.file.sha256;
@@ -255,8 +255,8 @@ fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
 }
 
 /// The error of an archive of an unknown version.
-fn unsupported(path: &Path, error: &ArchiveError) -> InspectError {
-    InspectError::new(
+fn unsupported(path: &Path, error: &ArchiveError) -> CouldNotRun {
+    CouldNotRun::with_hint(
         format!("{} is {error}", path.display()),
         "use a newer redrill, or dump in plain format",
     )
@@ -283,7 +283,7 @@ impl<R: Read, T: Fn(u64)> Read for Watched<R, T> {
 }
 
 /// The result for a file that cannot be opened, when the backup is the cause.
-fn broken(error: OpenError) -> Result<Inspected, InspectError> {
+fn broken(error: OpenError) -> Result<Inspected, CouldNotRun> {
     match error {
         OpenError {
             trouble: Trouble::Backup(finding),
@@ -303,7 +303,7 @@ fn broken(error: OpenError) -> Result<Inspected, InspectError> {
 ///
 /// # Errors
 /// When the cause is not the backup.
-pub(super) fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, InspectError> {
+pub(super) fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, CouldNotRun> {
     match packing::damage(error) {
         Some(finding) => Ok(finding),
         None => Err(
@@ -312,7 +312,7 @@ pub(super) fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, Inspec
                 .and_then(|inner| inner.downcast_ref::<Trouble>())
             {
                 Some(trouble) => trouble.clone().into(),
-                None => InspectError::place(path, error),
+                None => unreadable(path, error),
             },
         ),
     }

@@ -17,22 +17,12 @@ use super::source::{Found, made};
 use super::spool::Spool;
 use super::{Backup, Part};
 use crate::event::Listener;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 20;
 
-/// Why a backup could not be inspected. It says nothing about the backup.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct InspectError {
-    /// A lowercase fragment.
-    pub reason: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl From<Trouble> for InspectError {
+impl From<Trouble> for CouldNotRun {
     fn from(trouble: Trouble) -> Self {
         let (reason, hint) = match trouble {
             Trouble::Place { reason, hint } | Trouble::Keys { reason, hint } => (reason, hint),
@@ -42,24 +32,13 @@ impl From<Trouble> for InspectError {
     }
 }
 
-impl InspectError {
-    fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            hint: Some(hint.into()),
-        }
-    }
-
-    /// The error of the disk or of its permissions.
-    fn place(path: &Path, error: &io::Error) -> Self {
-        let hint = match error.kind() {
-            io::ErrorKind::StorageFull => {
-                "free some space, or set another folder with `--work-dir`"
-            }
-            _ => "run redrill as a user who may read the backup",
-        };
-        Self::new(format!("cannot read {}: {error}", path.display()), hint)
-    }
+/// A file that cannot be read: the error of the disk or of its permissions.
+fn unreadable(path: &Path, error: &io::Error) -> CouldNotRun {
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull => "free some space, or set another folder with `--work-dir`",
+        _ => "run redrill as a user who may read the backup",
+    };
+    CouldNotRun::with_hint(format!("cannot read {}: {error}", path.display()), hint)
 }
 
 /// What an inspection requires in addition to the backup.
@@ -95,7 +74,7 @@ impl Inspection {
 /// # Errors
 /// When it cannot be opened, or has a format that this version does not read. Faults of the backup
 /// itself are in [`Backup::problems`].
-pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, InspectError> {
+pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNotRun> {
     let name = found
         .path
         .file_name()
@@ -173,9 +152,9 @@ impl Inspection {
     }
 
     /// Inspects a folder: a directory archive, or a bundle.
-    fn folder(&self, name: &str, path: &Path) -> Result<Inspected, InspectError> {
+    fn folder(&self, name: &str, path: &Path) -> Result<Inspected, CouldNotRun> {
         if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {
-            return Err(InspectError::new(
+            return Err(CouldNotRun::with_hint(
                 format!(
                     "{} is a physical base backup, which this version does not restore",
                     path.display()

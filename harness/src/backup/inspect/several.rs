@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::file::{at_fault, whole_file};
-use super::{Bundles, CHUNK, InspectError, Inspected, Inspection, base};
 use crate::backup::bundle::{self, Member, UnpackError};
+use super::{Bundles, CHUNK, Inspected, Inspection, base};
 use crate::backup::packing::{Layer, Unpacked};
 use crate::backup::{describe, manifest};
 use crate::digest::hex;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 impl Inspection {
     /// All dumps of a folder are one backup.
-    pub(super) fn bundle(&self, folder: &Path) -> Result<Inspected, InspectError> {
-        let unreadable = |error: io::Error| InspectError::place(folder, &error);
+    pub(super) fn bundle(&self, folder: &Path) -> Result<Inspected, CouldNotRun> {
+        let unreadable = |error: io::Error| super::unreadable(folder, &error);
         let members = bundle::members(folder).map_err(unreadable)?;
         let mut inspected = Inspected::default();
         let mut files = Vec::new();
@@ -103,8 +103,8 @@ impl Inspection {
         path: &Path,
         mut content: Unpacked,
         layers: &[Layer],
-    ) -> Result<Inspected, InspectError> {
-        let unreadable = |error: &io::Error| InspectError::place(path, error);
+    ) -> Result<Inspected, CouldNotRun> {
+        let unreadable = |error: &io::Error| super::unreadable(path, error);
         let spool = self
             .spool
             .within(&format!("{}.members", base(name)))

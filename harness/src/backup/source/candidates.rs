@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::Rules;
 use super::name::{is_older, uncompressed};
-use super::{Rules, SourceError};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 /// How many candidates are listed; the rest is counted.
 pub const LISTED: usize = 50;
@@ -91,7 +91,7 @@ pub(super) fn choose(
     pattern: &str,
     own: &str,
     mut writing: impl FnMut(&Entry) -> Option<String>,
-) -> Result<Choice, SourceError> {
+) -> Result<Choice, CouldNotRun> {
     let mut listing = Listing::new(entries, rules);
     let (stream, key) = listing.one_stream(pattern, own)?;
     listing.reject(|entry, time| {
@@ -169,7 +169,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Determines the stream; returns its name and its key.
-    fn one_stream(&self, pattern: &str, own: &str) -> Result<(String, String), SourceError> {
+    fn one_stream(&self, pattern: &str, own: &str) -> Result<(String, String), CouldNotRun> {
         let mut streams: BTreeMap<String, (usize, String)> = BTreeMap::new();
         for (_, entry, _) in self.left() {
             let stream = self.rules.stream(&entry.name);
@@ -205,7 +205,7 @@ impl<'a> Listing<'a> {
             String::new()
         };
         let first = streams.values().next().map_or("", |(_, stream)| stream);
-        Err(SourceError::new(
+        Err(CouldNotRun::with_hint(
             format!(
                 "backups of {} streams match {pattern}: {}{more}",
                 streams.len(),
@@ -218,7 +218,7 @@ impl<'a> Listing<'a> {
     }
 
     /// Index of the newest entry without a reason.
-    fn newest(&mut self, pattern: &str) -> Result<usize, SourceError> {
+    fn newest(&mut self, pattern: &str) -> Result<usize, CouldNotRun> {
         let mut left = self.left();
         let Some((first, entry, time)) = left.next() else {
             drop(left);
@@ -244,7 +244,7 @@ impl<'a> Listing<'a> {
         let ([packed], true) = (packed.as_slice(), same) else {
             let mut names: Vec<&str> = twins.iter().map(|(_, entry)| entry.name.as_str()).collect();
             names.sort_unstable();
-            return Err(SourceError::new(
+            return Err(CouldNotRun::with_hint(
                 format!(
                     "{} have the same time in their names, so none is the newest",
                     names.join(" and ")
@@ -265,7 +265,7 @@ impl<'a> Listing<'a> {
     }
 
     /// The error that there is no backup, with the entries that there are.
-    fn nothing(&self, pattern: &str) -> SourceError {
+    fn nothing(&self, pattern: &str) -> CouldNotRun {
         let matching = self.entries.iter().filter(|(entry, _, _)| entry.matches);
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for (_, _, reason) in matching {
@@ -275,13 +275,13 @@ impl<'a> Listing<'a> {
         }
         let dates = "dates are read as 2026-05-25, 20260525 or 20260525_020000, others by `time`; for a backup without one use `path`";
         if reasons.is_empty() {
-            return SourceError::new(format!("no file matches {pattern}"), dates);
+            return CouldNotRun::with_hint(format!("no file matches {pattern}"), dates);
         }
         let reasons: Vec<String> = reasons
             .into_iter()
             .map(|(reason, count)| format!("{count} {reason}"))
             .collect();
-        SourceError::new(
+        CouldNotRun::with_hint(
             format!(
                 "none of the files that match {pattern} can be selected: {}",
                 reasons.join(", ")
@@ -412,7 +412,7 @@ mod tests {
             .collect()
     }
 
-    fn chosen(names: &[&str], own: &str) -> Result<Choice, SourceError> {
+    fn chosen(names: &[&str], own: &str) -> Result<Choice, CouldNotRun> {
         choose(
             listed(names, own),
             &Rules::default(),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 
 use super::download::{Download, Received};
-use super::{Found, Place, Rules, SourceError};
+use super::{Found, Place, Rules};
 use crate::backup::settings::Command;
+use crate::outcome::CouldNotRun;
 use crate::process::{self, Program};
 use crate::units::show_duration;
 
@@ -31,7 +32,7 @@ pub(super) async fn find(
     settings: &Command,
     rules: &Rules,
     place: &Place<'_>,
-) -> Result<Found, SourceError> {
+) -> Result<Found, CouldNotRun> {
     let program = program(settings, place)?;
     let shown = place.redactor.clean(&settings.run.join(" "));
     let name = settings.name.as_deref().unwrap_or("backup");
@@ -40,7 +41,7 @@ pub(super) async fn find(
     let received = tokio::time::timeout(limit, receive(program, place, name))
         .await
         .unwrap_or_else(|_| {
-            Err(SourceError::new(
+            Err(CouldNotRun::with_hint(
                 format!(
                     "it did not end within {} and was killed",
                     show_duration(limit)
@@ -48,7 +49,7 @@ pub(super) async fn find(
                 "raise `timeout` in `[backup.command]`, or find out why it takes so long",
             ))
         })
-        .map_err(|error| SourceError {
+        .map_err(|error| CouldNotRun {
             reason: format!("the command `{shown}`: {}", error.reason),
             ..error
         })?;
@@ -59,17 +60,17 @@ pub(super) async fn find(
 }
 
 /// Runs it to its end.
-async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Received, SourceError> {
+async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Received, CouldNotRun> {
     let mut download = Download::begin(place, name).await?;
     download.expect(None)?;
     let lost = |error: std::io::Error| {
-        SourceError::new(
+        CouldNotRun::with_hint(
             format!("its exit code is unknown: {error}"),
             "run it by hand and see its output",
         )
     };
     let mut running = process::spawn(program).map_err(|error| {
-        SourceError::new(
+        CouldNotRun::with_hint(
             error.to_string(),
             "correct `run` in `[backup.command]`: program and arguments, without a shell",
         )
@@ -97,13 +98,13 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
             Some(code) => format!("it ended with exit code {code}"),
             None => "a signal ended it".to_owned(),
         };
-        return Err(SourceError::new(
+        return Err(CouldNotRun::with_hint(
             format!("{how}{}", last_lines(&errors)),
             "this says nothing about the backup: run the command by hand",
         ));
     }
     if download.bytes == 0 {
-        return Err(SourceError::new(
+        return Err(CouldNotRun::with_hint(
             format!("it wrote nothing{}", last_lines(&errors)),
             "it must write the backup to its standard output",
         ));
@@ -112,7 +113,7 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
 }
 
 /// The program with its whole environment.
-fn program(settings: &Command, place: &Place<'_>) -> Result<Program, SourceError> {
+fn program(settings: &Command, place: &Place<'_>) -> Result<Program, CouldNotRun> {
     let folder = std::path::absolute(place.folder).unwrap_or_else(|_| place.folder.to_owned());
     let mut words = settings.run.iter();
     let first = words.next().map_or("", String::as_str);
@@ -129,7 +130,7 @@ fn program(settings: &Command, place: &Place<'_>) -> Result<Program, SourceError
         let value = text
             .resolve(place.folder, place.environment, place.redactor)
             .map_err(|why| {
-                SourceError::new(
+                CouldNotRun::with_hint(
                     format!("env `{name}`: {why}"),
                     "correct `env` in `[backup.command]`",
                 )

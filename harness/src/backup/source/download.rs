@@ -9,10 +9,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Place, SourceError};
+use super::Place;
 use crate::backup::disk;
 use crate::digest::hex;
 use crate::event::{Event, Listener};
+use crate::outcome::CouldNotRun;
 
 /// The free space is checked again after this many bytes.
 const ASK_AGAIN: u64 = 64 * 1024 * 1024;
@@ -55,7 +56,7 @@ impl Drop for Partial {
 
 impl Download {
     /// Creates a file in the folder of the run, named after `name` as far as possible.
-    pub async fn begin(place: &Place<'_>, name: &str) -> Result<Self, SourceError> {
+    pub async fn begin(place: &Place<'_>, name: &str) -> Result<Self, CouldNotRun> {
         let path = place.spool.join(file_name(name));
         let made = async {
             tokio::fs::create_dir_all(place.spool).await?;
@@ -78,13 +79,13 @@ impl Download {
     }
 
     /// Sets the expected number of bytes, if known; they must fit on the disk.
-    pub fn expect(&mut self, total: Option<u64>) -> Result<(), SourceError> {
+    pub fn expect(&mut self, total: Option<u64>) -> Result<(), CouldNotRun> {
         self.total = total;
         self.room(total.map_or(0, |total| total.saturating_sub(self.bytes)))
     }
 
     /// Writes what arrived.
-    pub async fn write(&mut self, chunk: &[u8]) -> Result<(), SourceError> {
+    pub async fn write(&mut self, chunk: &[u8]) -> Result<(), CouldNotRun> {
         self.file
             .write_all(chunk)
             .await
@@ -113,7 +114,7 @@ impl Download {
     }
 
     /// Begins again, since the bytes so far are of a file that is no longer available.
-    pub async fn restart(&mut self) -> Result<(), SourceError> {
+    pub async fn restart(&mut self) -> Result<(), CouldNotRun> {
         use tokio::io::AsyncSeekExt as _;
         let done = async {
             self.file.flush().await?;
@@ -127,7 +128,7 @@ impl Download {
     }
 
     /// Ends the complete file.
-    pub async fn end(mut self) -> Result<Received, SourceError> {
+    pub async fn end(mut self) -> Result<Received, CouldNotRun> {
         let done = async {
             self.file.flush().await?;
             self.file.sync_all().await
@@ -145,9 +146,9 @@ impl Download {
     }
 
     /// Checks that `needed` more bytes fit.
-    fn room(&self, needed: u64) -> Result<(), SourceError> {
+    fn room(&self, needed: u64) -> Result<(), CouldNotRun> {
         disk::fits(self.path(), needed).map_err(|reason| {
-            SourceError::new(
+            CouldNotRun::with_hint(
                 format!(
                     "the backup does not fit on the disk of {}: {reason}",
                     self.path().parent().unwrap_or(Path::new("/")).display()
@@ -180,8 +181,8 @@ pub(super) fn file_name(name: &str) -> String {
 }
 
 /// The error of writing to the disk.
-fn unwritable(path: &Path, error: &io::Error) -> SourceError {
-    SourceError::new(
+fn unwritable(path: &Path, error: &io::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
         format!("cannot write to {}: {error}", path.display()),
         "free some space, or set another folder with `--work-dir`",
     )

@@ -11,9 +11,10 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL};
-use super::{Found, Place, Rules, SourceError, digest};
+use super::{Found, Place, Rules, digest};
 use crate::backup::settings::Http;
 use crate::input::secret::SecretText;
+use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
 
 /// Maximum number of redirects.
@@ -37,12 +38,12 @@ pub(super) async fn find(
     settings: &Http,
     rules: &Rules,
     place: &Place<'_>,
-) -> Result<Found, SourceError> {
+) -> Result<Found, CouldNotRun> {
     let address = Address::of(settings, rules, place)?;
     let name = last_segment(&address.url);
     let (received, identity) = transfer::fetch(&address, place, &name)
         .await
-        .map_err(|error| SourceError {
+        .map_err(|error| CouldNotRun {
             reason: format!("{}: {}", address.shown, error.reason),
             ..error
         })?;
@@ -58,9 +59,9 @@ pub(super) async fn find(
 }
 
 impl Address {
-    fn of(settings: &Http, rules: &Rules, place: &Place<'_>) -> Result<Self, SourceError> {
+    fn of(settings: &Http, rules: &Rules, place: &Place<'_>) -> Result<Self, CouldNotRun> {
         crate::tls::install();
-        let wrong = |reason: String| SourceError::new(reason, "correct `[backup.http]`");
+        let wrong = |reason: String| CouldNotRun::with_hint(reason, "correct `[backup.http]`");
         let resolve = |text: &SecretText| {
             text.resolve(place.folder, place.environment, place.redactor)
                 .map_err(&wrong)
@@ -134,7 +135,7 @@ impl Address {
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
         if error.is_redirect() {
-            return Failure::Final(SourceError::new(
+            return Failure::Final(CouldNotRun::with_hint(
                 format!("a redirect was not followed: {}", transfer::cause(error)),
                 "set `url` to the address that it leads to",
             ));
@@ -233,7 +234,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 
 /// The error of a status.
 fn status(status: StatusCode) -> Failure {
-    let error = |hint: &str| SourceError::new(format!("the server answered {status}"), hint);
+    let error = |hint: &str| CouldNotRun::with_hint(format!("the server answered {status}"), hint);
     match status.as_u16() {
         401 | 403 => Failure::Final(error(
             "check `bearer`, or `user` and `password`; a signed address may have expired",

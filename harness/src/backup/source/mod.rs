@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use super::settings;
 use crate::event::Listener;
 use crate::input::Environment;
-use crate::outcome::{Finding, TimeSource};
+use crate::outcome::{CouldNotRun, Finding, TimeSource};
 use crate::redact::Redactor;
 
 pub use candidates::{Candidate, Earlier, Verdict};
@@ -170,31 +170,11 @@ impl Found {
     }
 }
 
-/// Why no backup could be found or fetched. It says nothing about the backup.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct SourceError {
-    /// A lowercase fragment.
-    pub reason: String,
-    /// What to do.
-    pub hint: String,
-}
-
-impl SourceError {
-    /// Creates an error from a reason and a hint.
-    fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            hint: hint.into(),
-        }
-    }
-}
-
 /// Finds the backup, and fetches it when it is not on this machine.
 ///
 /// # Errors
 /// When there is none, it cannot be read, or the selection is ambiguous.
-pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, SourceError> {
+pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, CouldNotRun> {
     let rules = source.rules.clone();
     match &source.location {
         Location::Path(path) => {
@@ -208,7 +188,7 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, SourceErr
         #[cfg(feature = "s3")]
         Location::S3(settings) => s3::find(settings, &rules, place).await,
         #[cfg(not(feature = "s3"))]
-        Location::S3(_) => Err(SourceError::new(
+        Location::S3(_) => Err(CouldNotRun::with_hint(
             "this redrill was built without S3",
             "build it with the feature `s3`",
         )),
@@ -219,12 +199,12 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, SourceErr
 
 /// Runs blocking work on a separate thread.
 async fn blocking(
-    work: impl FnOnce() -> Result<Found, SourceError> + Send + 'static,
-) -> Result<Found, SourceError> {
+    work: impl FnOnce() -> Result<Found, CouldNotRun> + Send + 'static,
+) -> Result<Found, CouldNotRun> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| {
-            Err(SourceError::new(
+            Err(CouldNotRun::with_hint(
                 format!("the search for the backup ended: {error}"),
                 "try again; if it happens again, report it as a bug",
             ))

@@ -2,6 +2,7 @@
 //!
 //! Never by modification time: a copy or a restore of old files changes it.
 
+use crate::outcome::CouldNotRun;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::candidates::{Entry, choose};
 use super::name::is_older;
 use super::path::modified;
 use super::pattern::Match;
-use super::{Found, Pattern, Rules, SourceError, digest, manifest};
+use super::{Found, Pattern, Rules, digest, manifest};
 
 /// A file that has not changed for this long is not examined a second time.
 const QUIET: Duration = Duration::from_secs(120);
@@ -24,15 +25,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// When there is none, or the selection is ambiguous.
-pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, SourceError> {
+pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, CouldNotRun> {
     let read = Pattern::read(pattern)
-        .map_err(|why| SourceError::new(why, "correct `newest` in `[backup]`"))?;
+        .map_err(|why| CouldNotRun::with_hint(why, "correct `newest` in `[backup]`"))?;
     let base = read.as_ref().map_or(pattern, |pattern| &pattern.base);
     let base = folder.join(base);
     let own = read.as_ref().map_or("", |pattern| &pattern.text);
     let mut entries = Vec::new();
     list(&base, "", 0, read.as_ref(), rules, &mut entries).map_err(|error| {
-        SourceError::new(
+        CouldNotRun::with_hint(
             format!("cannot read the folder {}: {error}", base.display()),
             "correct `newest` in `[backup]`; it is relative to the scenario file",
         )

@@ -1,25 +1,26 @@
 //! `path`: one file or folder.
 
+use crate::outcome::CouldNotRun;
 use std::fs::Metadata;
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Earlier, Found, Rules, SourceError, digest, manifest};
+use super::{Earlier, Found, Rules, digest, manifest};
 
 /// Selects the file or folder.
 ///
 /// # Errors
 /// When it does not exist or cannot be read.
-pub fn find(path: &Path, rules: &Rules) -> Result<Found, SourceError> {
+pub fn find(path: &Path, rules: &Rules) -> Result<Found, CouldNotRun> {
     let metadata = std::fs::metadata(path).map_err(|error| {
-        SourceError::new(
+        CouldNotRun::with_hint(
             format!("cannot read the backup {}: {error}", path.display()),
             "correct `path` in `[backup]`; it is relative to the scenario file",
         )
     })?;
     if !metadata.is_file() && !metadata.is_dir() {
-        return Err(SourceError::new(
+        return Err(CouldNotRun::with_hint(
             format!("{} is neither a file nor a folder", path.display()),
             "to read a pipe or a device, use `[backup.command]`",
         ));

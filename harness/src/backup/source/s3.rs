@@ -16,9 +16,10 @@ use std::time::Duration;
 use super::candidates::{Choice, Entry, choose};
 use super::pattern::Match;
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, only};
-use super::{Found, Pattern, Place, Rules, SourceError, digest, manifest};
+use super::{Found, Pattern, Place, Rules, digest, manifest};
 use crate::backup::settings::S3;
 use crate::input::secret::SecretText;
+use crate::outcome::CouldNotRun;
 
 /// Limit of a listing.
 const LIST_WITHIN: Duration = Duration::from_secs(300);
@@ -42,7 +43,7 @@ pub(super) async fn find(
     settings: &S3,
     rules: &Rules,
     place: &Place<'_>,
-) -> Result<Found, SourceError> {
+) -> Result<Found, CouldNotRun> {
     let bucket = Bucket::open(settings, place)?;
     let (key, choice) = match (&settings.key, &settings.newest) {
         (Some(key), _) => (key.clone(), None),
@@ -59,7 +60,7 @@ pub(super) async fn find(
     };
     let (received, identity) = transfer::fetch(&object, place, &key)
         .await
-        .map_err(|error| SourceError {
+        .map_err(|error| CouldNotRun {
             reason: format!("{}: {}", object.shown(), error.reason),
             ..error
         })?;
@@ -93,10 +94,10 @@ pub(super) async fn find(
 }
 
 /// A key in the form that the client of the storage accepts.
-fn path_of(key: &str) -> Result<Key, SourceError> {
+fn path_of(key: &str) -> Result<Key, CouldNotRun> {
     let parsed = Key::parse(key).ok().filter(|path| path.as_ref() == key);
     parsed.ok_or_else(|| {
-        SourceError::new(
+        CouldNotRun::with_hint(
             format!("the key `{key}` cannot be requested: it has an empty part, `.`, `..` or control characters"),
             "rename the object, or fetch it with `[backup.command]`",
         )
@@ -105,7 +106,7 @@ fn path_of(key: &str) -> Result<Key, SourceError> {
 
 impl Bucket {
     /// Creates the client. Sends no request, and uses only the environment of the scenario.
-    fn open(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
+    fn open(settings: &S3, place: &Place<'_>) -> Result<Self, CouldNotRun> {
         crate::tls::install();
         let variable = |names: &[&str]| {
             let mut values = names.iter().filter_map(|name| place.environment.get(*name));
@@ -160,7 +161,7 @@ impl Bucket {
             builder = builder.with_token(token);
         }
         let store = builder.build().map_err(|error| {
-            SourceError::new(
+            CouldNotRun::with_hint(
                 format!("no client for the storage: {}", transfer::cause(&error)),
                 "correct `[backup.s3]`",
             )
@@ -199,9 +200,9 @@ impl Bucket {
     }
 
     /// Selects the newest of the objects that match.
-    async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), SourceError> {
+    async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), CouldNotRun> {
         let read = Pattern::read(pattern)
-            .map_err(|why| SourceError::new(why, "correct `newest` in `[backup.s3]`"))?;
+            .map_err(|why| CouldNotRun::with_hint(why, "correct `newest` in `[backup.s3]`"))?;
         let (base, own, depth) = match &read {
             Some(pattern) => (pattern.base.clone(), pattern.text.as_str(), pattern.depth()),
             None if pattern.is_empty() || pattern.ends_with('/') => (pattern.to_owned(), "", 1),
@@ -219,13 +220,13 @@ impl Bucket {
         let objects: Vec<ObjectMeta> = match tokio::time::timeout(LIST_WITHIN, listing).await {
             Ok(listed) => listed.map_err(|error| {
                 let error = only(self.failure(&error, 0));
-                SourceError {
+                CouldNotRun {
                     reason: format!("cannot list s3://{}/{base}: {}", self.name, error.reason),
                     ..error
                 }
             })?,
             Err(_) => {
-                return Err(SourceError::new(
+                return Err(CouldNotRun::with_hint(
                     format!("listing s3://{}/{base} did not end", self.name),
                     "use a longer prefix in `newest`",
                 ));
@@ -252,9 +253,11 @@ impl Bucket {
         // An upload is visible only when it is complete.
         let shown = format!("s3://{}/{base}{own}", self.name);
         let choice =
-            choose(entries, rules, &shown, own, |_| None).map_err(|error| SourceError {
+            choose(entries, rules, &shown, own, |_| None).map_err(|error| CouldNotRun {
                 // A pattern in the scenario has no scheme and no bucket.
-                hint: error.hint.replace(&format!("s3://{}/", self.name), ""),
+                hint: error
+                    .hint
+                    .map(|hint| hint.replace(&format!("s3://{}/", self.name), "")),
                 ..error
             })?;
         Ok((format!("{base}{}", choice.taken.name), choice))
@@ -267,7 +270,8 @@ impl Bucket {
             after(&text, "status code: ").and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
         let code = after(&text, "<Code>").and_then(|rest| Some(rest.split_once("</Code>")?.0));
         let code = code.unwrap_or_default();
-        let last = |reason: String, hint: &str| Failure::Final(SourceError::new(reason, hint));
+        let last =
+            |reason: String, hint: &str| Failure::Final(CouldNotRun::with_hint(reason, hint));
         let keys = "check `access-key-id` and `secret-access-key`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         match (code, status) {
             ("InvalidObjectState", _) => last(
@@ -321,7 +325,7 @@ impl Bucket {
                 "the key requires s3:GetObject, for `newest` also s3:ListBucket, for `version` s3:GetObjectVersion; without s3:ListBucket a missing object gives the same error",
             ),
             ("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout", _)
-            | (_, Some(429 | 500..=599)) => Failure::Passing(SourceError::new(
+            | (_, Some(429 | 500..=599)) => Failure::Passing(CouldNotRun::with_hint(
                 format!("the storage is unavailable ({})", named(code, status)),
                 "try again later",
             )),
@@ -384,7 +388,7 @@ struct Keys {
 
 impl Keys {
     /// Reads the credentials of the scenario, otherwise those of the environment; never mixes them.
-    fn of(settings: &S3, place: &Place<'_>) -> Result<Self, SourceError> {
+    fn of(settings: &S3, place: &Place<'_>) -> Result<Self, CouldNotRun> {
         let variable = |name: &str| SecretText::Env(name.to_owned());
         let (id, secret, token) = match (&settings.access_key_id, &settings.secret_access_key) {
             (Some(id), Some(secret)) => {
@@ -403,11 +407,11 @@ impl Keys {
         let resolve = |text: &SecretText| {
             let secret = text
                 .resolve(place.folder, place.environment, place.redactor)
-                .map_err(|why| SourceError::new(
+                .map_err(|why| CouldNotRun::with_hint(
                     format!("no key for the storage: {why}"),
                     "set it, or set `access-key-id` and `secret-access-key` in `[backup.s3]`; profiles and roles of the machine are not used, `aws configure export-credentials --format env` prints them as variables",
                 ))?;
-            Ok(secret.expose().trim().to_owned())
+            Ok::<_, CouldNotRun>(secret.expose().trim().to_owned())
         };
         Ok(Self {
             id: resolve(&id)?,

@@ -10,8 +10,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
+use super::Place;
 use super::download::{Download, Received};
-use super::{Place, SourceError};
+use crate::outcome::CouldNotRun;
 use crate::units::{show_bytes, show_duration};
 
 /// The pauses before further attempts; after the last one it is given up.
@@ -89,14 +90,14 @@ impl Identity {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Another attempt would fail too.
-    Final(SourceError),
+    Final(CouldNotRun),
     /// Another attempt may succeed.
-    Passing(SourceError),
+    Passing(CouldNotRun),
 }
 
 /// The error that the file was replaced during the download.
 pub(super) fn replaced() -> Failure {
-    Failure::Final(SourceError::new(
+    Failure::Final(CouldNotRun::with_hint(
         "it was replaced while it was read",
         "run the drill after the backup job, or give every backup its own name",
     ))
@@ -110,7 +111,7 @@ pub(super) async fn fetch(
     remote: &dyn Remote,
     place: &Place<'_>,
     name: &str,
-) -> Result<(Received, Identity), SourceError> {
+) -> Result<(Received, Identity), CouldNotRun> {
     let mut download = Download::begin(place, name).await?;
     let mut seen = None;
     let (mut tries, mut counted) = (0, 0);
@@ -144,19 +145,19 @@ pub(super) async fn fetch(
 }
 
 /// The error in a failure.
-pub(super) fn only(failure: Failure) -> SourceError {
+pub(super) fn only(failure: Failure) -> CouldNotRun {
     match failure {
         Failure::Final(error) | Failure::Passing(error) => error,
     }
 }
 
-fn gave_up(error: SourceError, tries: usize, bytes: u64) -> SourceError {
+fn gave_up(error: CouldNotRun, tries: usize, bytes: u64) -> CouldNotRun {
     let after = if bytes > 0 {
         format!(", at the end after {}", show_bytes(bytes))
     } else {
         String::new()
     };
-    SourceError {
+    CouldNotRun {
         reason: format!("{} (tried {tries} times{after})", error.reason),
         ..error
     }
@@ -194,14 +195,14 @@ async fn attempt(
     while let Some(chunk) = within_stall(body.next()).await? {
         download.write(&chunk?).await.map_err(Failure::Final)?;
         if total.is_some_and(|total| download.bytes > total) {
-            return Err(Failure::Final(SourceError::new(
+            return Err(Failure::Final(CouldNotRun::with_hint(
                 "more bytes were received than announced",
                 "check the server and the proxies between it and this machine",
             )));
         }
     }
     match total {
-        Some(total) if download.bytes < total => Err(Failure::Passing(SourceError::new(
+        Some(total) if download.bytes < total => Err(Failure::Passing(CouldNotRun::with_hint(
             format!(
                 "it was interrupted after {} of {} bytes",
                 download.bytes, total
@@ -217,7 +218,7 @@ async fn within_stall<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     tokio::time::timeout(STALL + CONNECT, work)
         .await
         .map_err(|_| {
-            Failure::Passing(SourceError::new(
+            Failure::Passing(CouldNotRun::with_hint(
                 format!(
                     "no byte was received for {}",
                     show_duration(STALL + CONNECT)
@@ -238,20 +239,20 @@ pub(super) fn cause(error: &dyn std::error::Error) -> String {
 
 /// The error that a server cannot be reached.
 pub(super) fn unreachable(host: &str, error: &dyn std::error::Error) -> Failure {
-    Failure::Passing(SourceError::new(
+    Failure::Passing(CouldNotRun::with_hint(
         format!("cannot reach {host}: {}", cause(error)),
         "check the address and that this machine may reach it; set `ca` for certificates of a private authority",
     ))
 }
 
 /// Reads the certificates of `ca`.
-pub(super) fn read_ca(place: &Place<'_>, ca: &Path) -> Result<Vec<u8>, SourceError> {
+pub(super) fn read_ca(place: &Place<'_>, ca: &Path) -> Result<Vec<u8>, CouldNotRun> {
     std::fs::read(place.folder.join(ca)).map_err(|error| bad_ca(ca, &error))
 }
 
 /// The error of an unusable `ca`.
-pub(super) fn bad_ca(ca: &Path, error: &dyn std::error::Error) -> SourceError {
-    SourceError::new(
+pub(super) fn bad_ca(ca: &Path, error: &dyn std::error::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
         format!(
             "cannot read the certificates in {}: {}",
             ca.display(),

@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::request::HttpClient;
 use super::{Api, Ready};
-use crate::check::{CouldNotLook, Restored, program};
+use crate::check::{Restored, program};
 use crate::input::secret::SecretText;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::process::{self, Program, Running};
 use crate::units::show_duration;
 
@@ -28,9 +28,9 @@ pub struct Application {
 
 impl Application {
     /// Starts the command of the check.
-    pub fn start(check: &Api, restored: &Restored<'_>) -> Result<Self, CouldNotLook> {
+    pub fn start(check: &Api, restored: &Restored<'_>) -> Result<Self, CouldNotRun> {
         let port = free_port().map_err(|error| {
-            CouldNotLook::because(format!("this machine gives no free port: {error}"))
+            CouldNotRun::new(format!("this machine gives no free port: {error}"))
         })?;
         let environment = environment(check, restored, port)?;
         let folder = program::folder(restored, check.working_directory.as_deref())?;
@@ -46,7 +46,7 @@ impl Application {
             ..Program::default()
         })
         .map_err(|error| {
-            CouldNotLook::because(restored.redactor.clean(&error.to_string()))
+            CouldNotRun::new(restored.redactor.clean(&error.to_string()))
                 .hint("`command` is relative to the scenario file, or is found in PATH")
         })?;
         let output = [
@@ -165,7 +165,7 @@ fn environment(
     check: &Api,
     restored: &Restored<'_>,
     port: u16,
-) -> Result<Vec<(String, String)>, CouldNotLook> {
+) -> Result<Vec<(String, String)>, CouldNotRun> {
     let mut variables: BTreeMap<String, String> = program::inherited(restored).collect();
     for (name, value) in connection(check, restored) {
         let name = match (&check.url_variable, name.as_str()) {
@@ -180,7 +180,7 @@ fn environment(
     for (name, text) in &check.env {
         let value = text
             .resolve(restored.folder, restored.environment, restored.redactor)
-            .map_err(|error| CouldNotLook::because(format!("env `{name}`: {error}")))?;
+            .map_err(|error| CouldNotRun::new(format!("env `{name}`: {error}")))?;
         let value = match text {
             SecretText::Plain(plain) => fill(plain, &places),
             SecretText::Env(_) | SecretText::File(_) => value.expose().to_owned(),

@@ -14,11 +14,11 @@ use serde::Deserialize;
 
 use self::application::Application;
 use self::expect::Expectation;
+use crate::check::{Check, Complaint, Observation, Parameters, Restored, program};
 use self::request::{HttpClient, Request};
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored, program};
 use crate::database::Session;
 use crate::input::secret::SecretText;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_literal;
 use crate::units::{Span, show_duration};
 
@@ -209,7 +209,7 @@ impl Check for Api {
         true
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let expected = format!(
             "it is ready within {}, and {} requests get what they must",
             show_duration(self.ready.within.0),
@@ -327,7 +327,7 @@ impl Api {
         &self,
         session: &mut Session,
         before: Option<String>,
-    ) -> Result<Option<Finding>, CouldNotLook> {
+    ) -> Result<Option<Finding>, CouldNotRun> {
         if self.may_change_schema || session.value(FINGERPRINT).await? == before {
             return Ok(None);
         }

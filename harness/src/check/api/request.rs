@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Expectation;
-use crate::check::{CouldNotLook, Restored};
+use crate::check::Restored;
 use crate::input::secret::SecretText;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::units::{Span, show_bytes, show_duration};
 
 /// How long an answer may take where the scenario does not say.
@@ -142,7 +142,7 @@ pub struct HttpClient(reqwest::Client);
 
 impl HttpClient {
     /// Makes a client.
-    pub fn new() -> Result<Self, CouldNotLook> {
+    pub fn new() -> Result<Self, CouldNotRun> {
         crate::tls::install();
         reqwest::Client::builder()
             .no_proxy()
@@ -150,7 +150,7 @@ impl HttpClient {
             .http1_only()
             .build()
             .map(Self)
-            .map_err(|error| CouldNotLook::because(format!("no HTTP client: {error}")))
+            .map_err(|error| CouldNotRun::new(format!("no HTTP client: {error}")))
     }
 
     /// Asks for a status alone; an error says in a few words why there is none.
@@ -171,7 +171,7 @@ impl HttpClient {
         request: &Request,
         port: u16,
         restored: &Restored<'_>,
-    ) -> Result<Vec<Finding>, CouldNotLook> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let answer = match self.send(request, port, restored).await? {
             Ok(answer) => answer,
             Err(why) => {
@@ -205,10 +205,10 @@ impl HttpClient {
         request: &Request,
         port: u16,
         restored: &Restored<'_>,
-    ) -> Result<Result<HttpAnswer, String>, CouldNotLook> {
+    ) -> Result<Result<HttpAnswer, String>, CouldNotRun> {
         let resolve = |text: &SecretText| {
             text.resolve(restored.folder, restored.environment, restored.redactor)
-                .map_err(|error| CouldNotLook::because(format!("{}: {error}", request.label())))
+                .map_err(|error| CouldNotRun::new(format!("{}: {error}", request.label())))
         };
         let mut building = self
             .0
@@ -232,7 +232,7 @@ impl HttpClient {
         }
         // The builder's error may quote a header, so it is not shown.
         let built = building.build().map_err(|_| {
-            CouldNotLook::because(format!("{}: this cannot be sent", request.label()))
+            CouldNotRun::new(format!("{}: this cannot be sent", request.label()))
                 .hint("look for characters that a path or a header may not hold")
         })?;
         let began = Instant::now();

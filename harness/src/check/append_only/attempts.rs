@@ -1,8 +1,8 @@
 //! Tries to change history, each time in a transaction that is rolled back.
 
-use crate::check::CouldNotLook;
 use crate::check::privilege::{Relation, could_not_try, is_true, says_nothing};
 use crate::database::{Attempt, DatabaseError, Session};
+use crate::outcome::CouldNotRun;
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
@@ -150,7 +150,7 @@ pub async fn as_role(
     target: &Target,
     deed: Deed,
     can_select: bool,
-) -> Result<End, CouldNotLook> {
+) -> Result<End, CouldNotRun> {
     let Some(sql) = statement(target, deed, can_select) else {
         return Ok(End::Stopped);
     };
@@ -207,7 +207,7 @@ async fn attempt(
     target: &Target,
     deed: Deed,
     sql: &str,
-) -> Result<Attempt, CouldNotLook> {
+) -> Result<Attempt, CouldNotRun> {
     let tried = session.attempt(sql).await?;
     if let Attempt::Refused(error) = &tried {
         if says_nothing(error) {
@@ -234,7 +234,7 @@ pub async fn as_owner(
     target: &Target,
     deed: Deed,
     each_column: bool,
-) -> Result<End, CouldNotLook> {
+) -> Result<End, CouldNotRun> {
     if deed == Deed::Update {
         return update_as_owner(session, target, each_column).await;
     }
@@ -294,7 +294,7 @@ async fn update_as_owner(
     session: &mut Session,
     target: &Target,
     each_column: bool,
-) -> Result<End, CouldNotLook> {
+) -> Result<End, CouldNotRun> {
     let Some(row) = &target.row else {
         return Ok(End::Stopped);
     };
@@ -351,7 +351,7 @@ async fn update_as_owner(
     if stopped {
         return Ok(End::Stopped);
     }
-    Err(CouldNotLook::because(format!(
+    Err(CouldNotRun::new(format!(
         "an UPDATE of {table} that changes nothing goes through, and no value was found that really changes a row"
     )))
 }

@@ -21,9 +21,9 @@ use self::attempts::{Deed, End, Target};
 pub use self::triggers::{Enabled, Event, WantedTrigger};
 use crate::check::privilege::{Relation, conclude, one_statement, show_findings, tree};
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, Roles};
 use crate::sql::QualifiedName;
 
@@ -173,9 +173,9 @@ impl Check for AppendOnly {
         QualifiedName::parse(&self.table).into_iter().collect()
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
-        let table = QualifiedName::parse(&self.table).map_err(CouldNotLook::because)?;
+        let table = QualifiedName::parse(&self.table).map_err(CouldNotRun::new)?;
         let (relations, mut findings) = self.relations(&mut session, &table).await?;
         if relations.is_empty() {
             return Ok(Observation::new(
@@ -193,7 +193,7 @@ impl Check for AppendOnly {
         let mut unclear = Vec::new();
         if with_rows == 0 {
             unclear.push(
-                CouldNotLook::because(format!("{table} is empty: there is no row to try on"))
+                CouldNotRun::new(format!("{table} is empty: there is no row to try on"))
                     .hint("look whether the restore lost its rows"),
             );
         }
@@ -285,7 +285,7 @@ impl AppendOnly {
         &self,
         session: &mut Session,
         table: &QualifiedName,
-    ) -> Result<(Vec<Relation>, Vec<Finding>), CouldNotLook> {
+    ) -> Result<(Vec<Relation>, Vec<Finding>), CouldNotRun> {
         let mut relations = tree(session, table).await?;
         if relations.is_empty() {
             return Ok((
@@ -329,7 +329,7 @@ impl AppendOnly {
         session: &mut Session,
         sessions: &'s mut BTreeMap<String, Session>,
         relation: &Relation,
-    ) -> Result<(String, &'s mut Session), CouldNotLook> {
+    ) -> Result<(String, &'s mut Session), CouldNotRun> {
         let can = session
             .value(&OWNER_CAN.replace("{oid}", &relation.oid))
             .await?;
@@ -356,7 +356,7 @@ impl AppendOnly {
 async fn targets(
     session: &mut Session,
     relations: &[Relation],
-) -> Result<Vec<Target>, CouldNotLook> {
+) -> Result<Vec<Target>, CouldNotRun> {
     let has_foreign = relations.iter().any(|relation| relation.kind == 'f');
     let mut targets = Vec::new();
     for relation in relations {

@@ -1,8 +1,8 @@
 //! What each role may and can: what the catalog says, put together with what was tried.
 
+use crate::check::Restored;
 use crate::check::privilege::{Relation, could_not_try, says_nothing};
-use crate::check::{CouldNotLook, Restored};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 
 use super::AppendOnly;
 use super::attempts::{self, Deed, End, Target};
@@ -30,7 +30,7 @@ impl AppendOnly {
         (roles, facts): (&Roles, &Facts),
         relations: &[Relation],
         targets: &[Target],
-    ) -> Result<Vec<Finding>, CouldNotLook> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
             return Ok(vec![no_such_role(role)]);
         };
@@ -98,7 +98,7 @@ impl AppendOnly {
         role: &str,
         roles: &Roles,
         table: &QualifiedName,
-    ) -> Result<Vec<Finding>, CouldNotLook> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         if !roles.all.contains_key(role) {
             return Ok(vec![no_such_role(role)]);
         }

@@ -15,10 +15,10 @@ use crate::baseline::take::{self, Wish};
 use crate::baseline::{Baseline, Database, file};
 use crate::catalog::compare::{Scope, not_compared};
 use crate::catalog::{ObjectId, ObjectKind};
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::input::tables::TablePattern;
-use crate::outcome::{BackupFacts, Finding, NotTested};
+use crate::outcome::{BackupFacts, CouldNotRun, Finding, NotTested};
 use crate::sql::{Glob, QualifiedName};
 
 /// How many sessions read at the same time.
@@ -132,7 +132,7 @@ impl Check for BaselineCheck {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let held = self.held(restored)?;
         let was = match &held {
             Some(held) => Some(database_of(held, restored.database)?),
@@ -195,12 +195,11 @@ impl Check for BaselineCheck {
 
 impl BaselineCheck {
     /// Reads what the database is held against; `None` for a record that no drill has written yet.
-    fn held(&self, restored: &Restored<'_>) -> Result<Option<Baseline>, CouldNotLook> {
+    fn held(&self, restored: &Restored<'_>) -> Result<Option<Baseline>, CouldNotRun> {
         if let Some(path) = &self.file {
             let path = restored.folder.join(path);
-            let baseline = file::load(&path).map_err(|error| {
-                CouldNotLook::because(error).hint("`redrill baseline` writes one")
-            })?;
+            let baseline = file::load(&path)
+                .map_err(|error| CouldNotRun::new(error).hint("`redrill baseline` writes one"))?;
             return Ok(Some(baseline));
         }
         if let Some(path) = &self.record {
@@ -209,26 +208,26 @@ impl BaselineCheck {
                 return Ok(None);
             }
             return file::load(&path).map(Some).map_err(|error| {
-                CouldNotLook::because(error)
+                CouldNotRun::new(error)
                     .hint("take it back from where drills keep their records; without it the next drill begins anew")
             });
         }
         let Some((name, text)) = &restored.backup.manifest else {
-            return Err(CouldNotLook::because(
+            return Err(CouldNotRun::new(
                 "no manifest lies beside the backup, as BACKUP.baseline.toml, or in its folder",
             )
             .hint("`redrill baseline --from URL --with-dump BACKUP` makes both in one snapshot; copy both"));
         };
-        file::parse(text).map(Some).map_err(|error| {
-            CouldNotLook::because(format!("the manifest {name} is not valid: {error}"))
-        })
+        file::parse(text)
+            .map(Some)
+            .map_err(|error| CouldNotRun::new(format!("the manifest {name} is not valid: {error}")))
     }
 
     /// What is to be read: for a manifest every value; for others counts, and the histories that they keep.
-    fn wish(&self, was: Option<&Database>, restored: &Restored<'_>) -> Result<Wish, CouldNotLook> {
+    fn wish(&self, was: Option<&Database>, restored: &Restored<'_>) -> Result<Wish, CouldNotRun> {
         let mut append_only = Vec::new();
         for table in &self.append_only {
-            append_only.push(QualifiedName::parse(table).map_err(CouldNotLook::because)?);
+            append_only.push(QualifiedName::parse(table).map_err(CouldNotRun::new)?);
         }
         append_only.extend(was.iter().flat_map(|was| was.history.keys()).cloned());
         Ok(Wish {
@@ -287,10 +286,10 @@ fn roles(was: &Database, now: &Database, backup: &BackupFacts) -> BTreeSet<Strin
 }
 
 /// The part of a baseline that speaks of a database.
-fn database_of<'a>(held: &'a Baseline, name: &str) -> Result<&'a Database, CouldNotLook> {
+fn database_of<'a>(held: &'a Baseline, name: &str) -> Result<&'a Database, CouldNotRun> {
     let Some((_, database)) = held.database(name) else {
         let names: Vec<&str> = held.databases.keys().map(String::as_str).collect();
-        return Err(CouldNotLook::because(format!(
+        return Err(CouldNotRun::new(format!(
             "the baseline speaks of {}, and not of {name}",
             names.join(", ")
         ))
@@ -298,7 +297,7 @@ fn database_of<'a>(held: &'a Baseline, name: &str) -> Result<&'a Database, Could
     };
     if database.catalog.objects.is_empty() && database.rows.is_empty() {
         return Err(
-            CouldNotLook::because("the baseline holds nothing to compare with")
+            CouldNotRun::new("the baseline holds nothing to compare with")
                 .hint("take it anew with `redrill baseline`"),
         );
     }
@@ -309,7 +308,7 @@ fn database_of<'a>(held: &'a Baseline, name: &str) -> Result<&'a Database, Could
 async fn rewritten(
     was: &Database,
     sessions: &mut [Session],
-) -> Result<BTreeMap<QualifiedName, Finding>, CouldNotLook> {
+) -> Result<BTreeMap<QualifiedName, Finding>, CouldNotRun> {
     let mut rewritten = BTreeMap::new();
     let Some(session) = sessions.first_mut() else {
         return Ok(rewritten);

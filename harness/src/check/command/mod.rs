@@ -13,10 +13,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::tap::Tap;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored, program};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored, program};
 use crate::database::{Address, Terms};
 use crate::input::secret::SecretText;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::process::{self, Program};
 use crate::server::clone::DatabaseCopy;
 use crate::sql::{quote_ident, quote_literal};
@@ -173,7 +173,7 @@ impl Check for CommandCheck {
         true
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let began = Instant::now();
         if let Some(finding) = self.missing_role(restored).await? {
             let actual = finding.actual.clone();
@@ -186,7 +186,7 @@ impl Check for CommandCheck {
         let database = copy
             .as_ref()
             .map_or(restored.database, |copy| copy.name.as_str());
-        let ended = self.run(restored, database, began).await;
+        let ended = self.run_program(restored, database, began).await;
         if let Some(copy) = copy {
             // It goes with the server in any case.
             let _ = copy.remove(restored.server).await;
@@ -198,14 +198,14 @@ impl Check for CommandCheck {
 }
 
 /// Copies the database.
-async fn copy(restored: &Restored<'_>) -> Result<DatabaseCopy, CouldNotLook> {
+async fn copy(restored: &Restored<'_>) -> Result<DatabaseCopy, CouldNotRun> {
     let terms = Terms {
         statement_timeout: restored.timeout,
     };
     // Nobody may be in a database while it is copied.
     restored.sessions.end().await;
     DatabaseCopy::of(restored.server, restored.database, &terms).await.map_err(|error| {
-        let unable = CouldNotLook::because(format!("the database cannot be copied: {error}"));
+        let unable = CouldNotRun::new(format!("the database cannot be copied: {error}"));
         if error.sqlstate.as_deref() == Some("55006") {
             unable.hint("something in the restored server holds a session to it, such as a background worker")
         } else {
@@ -228,7 +228,7 @@ impl CommandCheck {
     }
 
     /// Finds that the role is not there; one that may not log in is nothing for a program.
-    async fn missing_role(&self, restored: &Restored<'_>) -> Result<Option<Finding>, CouldNotLook> {
+    async fn missing_role(&self, restored: &Restored<'_>) -> Result<Option<Finding>, CouldNotRun> {
         let Some(role) = &self.role else {
             return Ok(None);
         };
@@ -239,7 +239,7 @@ impl CommandCheck {
         session.close().await;
         match login.as_deref() {
             Some("t") => Ok(None),
-            Some(_) => Err(CouldNotLook::because(format!(
+            Some(_) => Err(CouldNotRun::new(format!(
                 "{} may not log in, so no program can connect as it",
                 quote_ident(role)
             ))
@@ -260,7 +260,7 @@ impl CommandCheck {
         &self,
         restored: &Restored<'_>,
         database: &str,
-    ) -> Result<Vec<(String, String)>, CouldNotLook> {
+    ) -> Result<Vec<(String, String)>, CouldNotRun> {
         let endpoint = restored.server.endpoint();
         let user = self.role.as_deref().unwrap_or(&endpoint.superuser);
         let mut variables: BTreeMap<String, String> = program::inherited(restored).collect();
@@ -285,19 +285,19 @@ impl CommandCheck {
         for (name, text) in &self.env {
             let value = text
                 .resolve(restored.folder, restored.environment, restored.redactor)
-                .map_err(|error| CouldNotLook::because(format!("env `{name}`: {error}")))?;
+                .map_err(|error| CouldNotRun::new(format!("env `{name}`: {error}")))?;
             variables.insert(name.clone(), value.expose().to_owned());
         }
         Ok(variables.into_iter().collect())
     }
 
     /// Runs the program to its end; kills what it leaves behind.
-    async fn run(
+    async fn run_program(
         &self,
         restored: &Restored<'_>,
         database: &str,
         began: Instant,
-    ) -> Result<ProgramEnd, CouldNotLook> {
+    ) -> Result<ProgramEnd, CouldNotRun> {
         let mut words = self.command.iter().cloned();
         let word = words.next().unwrap_or_default();
         let mut running = process::spawn(Program {
@@ -312,7 +312,7 @@ impl CommandCheck {
             ..Program::default()
         })
         .map_err(|error| {
-            CouldNotLook::because(restored.redactor.clean(&error.to_string()))
+            CouldNotRun::new(restored.redactor.clean(&error.to_string()))
                 .hint("`command` is relative to the scenario file, or is found in PATH")
         })?;
         let started = Instant::now();
@@ -336,7 +336,7 @@ impl CommandCheck {
         }
         let output = restored.redactor.clean(&output);
         let unable = |why: String| {
-            let unable = CouldNotLook::because(format!("{word}: {why}"));
+            let unable = CouldNotRun::new(format!("{word}: {why}"));
             match self.said(&output) {
                 Some(said) => unable.hint(said),
                 None => unable,

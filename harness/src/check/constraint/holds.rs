@@ -1,11 +1,10 @@
 //! Rows held against constraints, as if none of them had ever been checked.
 
-use super::catalog::oids;
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::Relation;
+use super::catalog::oids;
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
@@ -17,7 +16,7 @@ pub struct Held {
     /// Constraints that rows break.
     pub findings: Vec<Finding>,
     /// Constraints that could not be tried.
-    pub unclear: Vec<CouldNotLook>,
+    pub unclear: Vec<CouldNotRun>,
 }
 
 /// For each foreign key the query that counts its orphans. The server itself asks in the same way:
@@ -108,8 +107,8 @@ impl Probe {
         format!("constraint {} on {}", quote_ident(&self.name), self.table)
     }
 
-    fn unclear(&self, why: impl Into<String>) -> CouldNotLook {
-        CouldNotLook::because(format!(
+    fn unclear(&self, why: impl Into<String>) -> CouldNotRun {
+        CouldNotRun::new(format!(
             "{} could not be tried: {}",
             self.object(),
             why.into()
@@ -123,7 +122,7 @@ pub async fn look(
     session: &mut Session,
     relations: &[Relation],
     but_for: &[String],
-) -> Result<Held, CouldNotLook> {
+) -> Result<Held, CouldNotRun> {
     let mut held = Held::default();
     let oids = oids(relations);
     let orphans = probes(session, FOREIGN_KEYS, &oids, but_for, &mut held).await?;
@@ -161,7 +160,7 @@ async fn probes(
     oids: &str,
     but_for: &[String],
     held: &mut Held,
-) -> Result<Vec<Probe>, CouldNotLook> {
+) -> Result<Vec<Probe>, CouldNotRun> {
     let mut probes = Vec::new();
     for row in session.rows(&sql.replace("{oids}", oids)).await? {
         let Some(probe) = probe(&row, 4, but_for) else {
@@ -192,7 +191,7 @@ async fn checks(
     oids: &str,
     but_for: &[String],
     held: &mut Held,
-) -> Result<(), CouldNotLook> {
+) -> Result<(), CouldNotRun> {
     let mut tables: Vec<(QualifiedName, Vec<Probe>)> = Vec::new();
     for row in session.rows(&CHECKS.replace("{oids}", oids)).await? {
         let Some(mut probe) = probe(&row, 3, but_for) else {

@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::catalog::{FoundConstraint, find, switched_off, unusable};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::check::privilege::tree;
 use crate::check::target::{Targets, is_listed, pattern_in_one, unreadable};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition, quote_ident};
+use self::catalog::{FoundConstraint, find, switched_off, unusable};
 
 /// Constraints of tables are there, validated, as they were defined, and hold on the data.
 ///
@@ -217,7 +217,7 @@ impl Check for Constraint {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
         let mut findings = resolved.missing;
@@ -261,7 +261,7 @@ impl Check for Constraint {
         let wrong = findings.len() + entries.iter().map(|e| e.findings.len()).sum::<usize>();
         if wrong == 0 {
             if entries.is_empty() {
-                return Err(CouldNotLook::because("`except` leaves no table to look at")
+                return Err(CouldNotRun::new("`except` leaves no table to look at")
                     .hint("leave out fewer, or remove the check"));
             }
             if let Some(first) = unclear.into_iter().next() {
@@ -294,16 +294,16 @@ impl Constraint {
     }
 
     /// Refuses to pass without having seen anything.
-    fn saw_something(&self, there: usize, read: usize) -> Result<(), CouldNotLook> {
+    fn saw_something(&self, there: usize, read: usize) -> Result<(), CouldNotRun> {
         if there == 0 && self.all_valid {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "{} has no constraint, so none was looked at",
                 self.targets().describe()
             ))
             .hint("name those that must be there in `constraints`"));
         }
         if read == 0 && self.holds {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "{} has no key and no CHECK that rows could be held to",
                 self.targets().describe()
             ))

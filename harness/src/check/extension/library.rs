@@ -1,8 +1,7 @@
 //! Whether an extension's library is on the server and answers.
 
-use crate::check::CouldNotLook;
 use crate::database::{DatabaseError, Session};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{quote_ident, quote_literal};
 
 /// What the library answered.
@@ -103,7 +102,7 @@ pub async fn answer(
     name: &str,
     schema: &str,
     call: Option<&str>,
-) -> Result<LibraryAnswer, CouldNotLook> {
+) -> Result<LibraryAnswer, CouldNotRun> {
     let rows = session
         .rows(&FUNCTIONS.replace("{name}", &quote_literal(name)))
         .await?;
@@ -148,7 +147,7 @@ pub async fn answer(
         },
         // A mistake in the scenario's own query says nothing about the backup.
         Err(error) if error.sqlstate.as_deref() == Some("42601") => {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "`call` is not valid SQL: {error}"
             )));
         }
@@ -188,9 +187,9 @@ fn unloadable(object: &str, all: usize, refused: &[(String, usize)]) -> Vec<Find
 }
 
 /// Tells a library that is not there from one that this server may not load this way.
-fn refusal(error: DatabaseError) -> Result<String, CouldNotLook> {
+fn refusal(error: DatabaseError) -> Result<String, CouldNotRun> {
     if error.message.contains("preload") {
-        return Err(CouldNotLook::from(error).hint(
+        return Err(CouldNotRun::from(error).hint(
             "add it to `shared_preload_libraries` in `[server] settings`, or say `library = false`",
         ));
     }

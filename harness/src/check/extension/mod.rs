@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::version::Dotted;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_literal;
 
 /// Extensions are installed, in the right version and schema, and their libraries answer.
@@ -164,7 +164,7 @@ impl Check for Extension {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut findings = Vec::new();
         let mut seen = Vec::new();
         let mut session = restored.session().await?;
@@ -278,7 +278,7 @@ impl Extension {
     }
 }
 
-async fn installed(session: &mut Session, name: &str) -> Result<Option<Installed>, CouldNotLook> {
+async fn installed(session: &mut Session, name: &str) -> Result<Option<Installed>, CouldNotRun> {
     let rows = session
         .rows(&LOOK.replace("{name}", &quote_literal(name)))
         .await?;
@@ -297,7 +297,7 @@ async fn installed(session: &mut Session, name: &str) -> Result<Option<Installed
 }
 
 /// Says that an extension is not there, and whether the backup or the server lacks it.
-async fn absent(session: &mut Session, name: &str) -> Result<Finding, CouldNotLook> {
+async fn absent(session: &mut Session, name: &str) -> Result<Finding, CouldNotRun> {
     let available = session
         .value(&AVAILABLE.replace("{name}", &quote_literal(name)))
         .await?;

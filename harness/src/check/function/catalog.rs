@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::property::{FunctionSort, Parallel, Security, Volatility};
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
+use super::property::{FunctionSort, Parallel, Security, Volatility};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{
     NamePattern, QualifiedName, quote_ident, quote_literal, setting_elements, tokens,
 };
@@ -123,7 +122,7 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
  WHERE pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')";
 
 /// Reads every function that is not the server's own.
-pub async fn everything(session: &mut Session) -> Result<Vec<FoundFunction>, CouldNotLook> {
+pub async fn everything(session: &mut Session) -> Result<Vec<FoundFunction>, CouldNotRun> {
     let body = if session.major_version().await? >= 14 {
         BODY_14
     } else {
@@ -176,7 +175,7 @@ fn read(row: &[Option<String>]) -> Option<FoundFunction> {
 pub async fn resolve(
     session: &mut Session,
     wanted: &FunctionName,
-) -> Result<Option<String>, CouldNotLook> {
+) -> Result<Option<String>, CouldNotRun> {
     let Some(types) = &wanted.types else {
         return Ok(None);
     };
@@ -188,7 +187,7 @@ pub async fn resolve(
         Err(error) if matches!(error.sqlstate.as_deref(), Some("42704" | "3F000" | "42883")) => {
             Ok(None)
         }
-        Err(error) => Err(CouldNotLook::because(format!(
+        Err(error) => Err(CouldNotRun::new(format!(
             "the server cannot read the name {}({types}): {error}",
             wanted.name
         ))
@@ -197,7 +196,7 @@ pub async fn resolve(
 }
 
 /// Reads the schemas in which everybody may create something.
-pub async fn open_schemas(session: &mut Session) -> Result<BTreeSet<String>, CouldNotLook> {
+pub async fn open_schemas(session: &mut Session) -> Result<BTreeSet<String>, CouldNotRun> {
     let rows = session.rows(OPEN_SCHEMAS).await?;
     Ok(rows.iter().filter_map(|row| row.text(0)).collect())
 }

@@ -15,12 +15,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::database::Session;
+use crate::outcome::{CouldNotRun, Finding};
 use self::catalog::{FoundFunction, FunctionName, everything, open_schemas, resolve};
 use self::compare::body;
 use self::property::{FunctionSort, Parallel, Security, Volatility};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::database::Session;
-use crate::outcome::Finding;
 
 /// Functions, procedures, aggregates and window functions are there, with the body that they had, and
 /// run as whom they must.
@@ -194,7 +194,7 @@ impl Check for Function {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let all = everything(&mut session).await?;
         let open = open_schemas(&mut session).await?;
@@ -206,7 +206,7 @@ impl Check for Function {
             .filter_map(|n| FunctionName::parse(n).ok())
             .collect();
         for name in self.names() {
-            let wanted = FunctionName::parse(name).map_err(CouldNotLook::because)?;
+            let wanted = FunctionName::parse(name).map_err(CouldNotRun::new)?;
             let matched = matching(&mut session, &wanted, &all).await?;
             if matched.is_empty() {
                 findings.push(missing(name, &wanted, &all));
@@ -233,7 +233,7 @@ impl Check for Function {
             });
         }
         for (name, digest) in &self.digests {
-            let wanted = FunctionName::parse(name).map_err(CouldNotLook::because)?;
+            let wanted = FunctionName::parse(name).map_err(CouldNotRun::new)?;
             let matched = matching(&mut session, &wanted, &all).await?;
             if matched.is_empty() {
                 findings.push(missing(name, &wanted, &all));
@@ -249,10 +249,8 @@ impl Check for Function {
         session.close().await;
         let looked = !chosen.is_empty() || !self.digests.is_empty() || self.count.is_some();
         if !looked && findings.is_empty() {
-            return Err(
-                CouldNotLook::because("`except` leaves no function to look at")
-                    .hint("leave out fewer, or remove the check"),
-            );
+            return Err(CouldNotRun::new("`except` leaves no function to look at")
+                .hint("leave out fewer, or remove the check"));
         }
         if let Some(count) = self.count
             && count != chosen.len()

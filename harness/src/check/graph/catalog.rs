@@ -1,8 +1,7 @@
 //! AGE's catalog and tables, by plain SQL: nothing here can crash a server.
 
-use crate::check::CouldNotLook;
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 
@@ -215,7 +214,7 @@ const FILTERED: &str = "a dump of some schemas only (`-n`, `-N`) leaves out AGE'
 pub async fn read(
     session: &mut Session,
     graph: &str,
-) -> Result<Result<Graph, Vec<Finding>>, CouldNotLook> {
+) -> Result<Result<Graph, Vec<Finding>>, CouldNotRun> {
     let extension = session.rows(EXTENSION).await?;
     let Some([Some(version), Some(library)]) = extension.first().map(Vec::as_slice) else {
         return Ok(Err(vec![
@@ -316,9 +315,9 @@ async fn label(
     session: &mut Session,
     schema: &str,
     row: &[Option<String>],
-) -> Result<Label, CouldNotLook> {
+) -> Result<Label, CouldNotRun> {
     let [name, kind, id, sequence, table_schema, table, row_security] = row else {
-        return Err(CouldNotLook::because("AGE's catalog cannot be read"));
+        return Err(CouldNotRun::new("AGE's catalog cannot be read"));
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let qualified = |schema: String, name: String| QualifiedName { schema, name };
@@ -339,7 +338,7 @@ async fn label(
         .filter_map(|value| value.as_deref()?.parse().ok())
         .collect();
     let [rows, repeated, foreign, highest] = numbers[..] else {
-        return Err(CouldNotLook::because(format!("{table} cannot be counted")));
+        return Err(CouldNotRun::new(format!("{table} cannot be counted")));
     };
     let sequence = qualified(schema.to_owned(), text(sequence));
     let given = session

@@ -2,10 +2,10 @@
 
 use super::bound::CountBound;
 use super::catalog;
+use crate::check::Restored;
 use crate::check::sessions::Lent;
-use crate::check::{CouldNotLook, Restored};
 use crate::database::{DatabaseError, Session};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_literal};
 use crate::units::show_count;
 
@@ -58,7 +58,7 @@ pub async fn ask(
     graph: &catalog::Graph,
     restored: &Restored<'_>,
     catalog: &mut Session,
-) -> Result<Asked, CouldNotLook> {
+) -> Result<Asked, CouldNotRun> {
     let questions = check.questions(graph);
     let mut asked = Asked {
         questions: questions.len(),
@@ -135,7 +135,7 @@ pub async fn ask(
 }
 
 /// Opens a superuser's session in which Cypher runs whatever the database's settings are.
-async fn superuser<'a>(restored: &'a Restored<'_>) -> Result<Lent<'a>, CouldNotLook> {
+async fn superuser<'a>(restored: &'a Restored<'_>) -> Result<Lent<'a>, CouldNotRun> {
     let mut session = restored.session().await?;
     // AGE names its operators without a schema.
     session
@@ -153,7 +153,7 @@ impl Asked {
         session: &mut Session,
         question: &Question,
         compare: bool,
-    ) -> Result<(), CouldNotLook> {
+    ) -> Result<(), CouldNotRun> {
         let sql = CYPHER
             .replace("{graph}", &quote_literal(&check.graph))
             .replace("{returns}", question.returns)
@@ -175,10 +175,10 @@ impl Asked {
             }
             Err(error) => match judge(&error) {
                 CypherJudgement::Mistake(hint) => {
-                    return Err(CouldNotLook::because(format!("{object}: {error}")).hint(hint));
+                    return Err(CouldNotRun::new(format!("{object}: {error}")).hint(hint));
                 }
                 CypherJudgement::Unknown(why) => {
-                    return Err(CouldNotLook::because(format!("{object}: {error}{why}")));
+                    return Err(CouldNotRun::new(format!("{object}: {error}{why}")));
                 }
                 CypherJudgement::Fault(hint) => {
                     let actual = error.to_string();

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use self::bound::CountBound;
 use self::catalog::{Label, LabelKind};
 use self::cypher::Question;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
-use crate::outcome::Finding;
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
 use crate::units::show_count;
 
@@ -173,7 +173,7 @@ impl Check for Graph {
         true
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let read = catalog::read(&mut session, &self.graph).await?;
         let graph = match read {
@@ -190,7 +190,7 @@ impl Check for Graph {
         findings.extend(asked.findings);
         let (vertices, edges) = (graph.total(LabelKind::Vertex), graph.total(LabelKind::Edge));
         if vertices == 0 && findings.is_empty() {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "graph {} holds no vertex, so nothing was looked at",
                 self.graph
             )));

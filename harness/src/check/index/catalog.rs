@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::database::{Session, TextRow};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_literal};
 
 /// An index as the catalogs know it.
@@ -103,7 +102,7 @@ pub async fn find(
     session: &mut Session,
     table: &QualifiedName,
     name: &str,
-) -> Result<Option<FoundIndex>, CouldNotLook> {
+) -> Result<Option<FoundIndex>, CouldNotRun> {
     let condition = OF_TABLE
         .replace("{table}", &table.literal())
         .replace("{name}", &quote_literal(name));
@@ -127,16 +126,16 @@ pub async fn find(
 pub async fn all_of(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Vec<FoundIndex>, CouldNotLook> {
+) -> Result<Vec<FoundIndex>, CouldNotRun> {
     indexes(session, &OF_TREE.replace("{table}", &table.literal())).await
 }
 
 /// Gives all indexes of the database.
-pub async fn everything(session: &mut Session) -> Result<Vec<FoundIndex>, CouldNotLook> {
+pub async fn everything(session: &mut Session) -> Result<Vec<FoundIndex>, CouldNotRun> {
     indexes(session, OF_ALL).await
 }
 
-async fn indexes(session: &mut Session, condition: &str) -> Result<Vec<FoundIndex>, CouldNotLook> {
+async fn indexes(session: &mut Session, condition: &str) -> Result<Vec<FoundIndex>, CouldNotRun> {
     let rows = session.rows(&INDEXES.replace("{where}", condition)).await?;
     Ok(rows.iter().filter_map(read).collect())
 }
@@ -165,7 +164,7 @@ fn read(row: &TextRow) -> Option<FoundIndex> {
 pub async fn partitions(
     session: &mut Session,
     found: &FoundIndex,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let sql = PARTITIONS
         .replace("{table}", &found.table.literal())
         .replace("{index}", &found.index.literal());
@@ -196,7 +195,7 @@ pub async fn partitions(
 pub async fn members(
     session: &mut Session,
     found: &FoundIndex,
-) -> Result<Vec<QualifiedName>, CouldNotLook> {
+) -> Result<Vec<QualifiedName>, CouldNotRun> {
     let rows = session
         .rows(&MEMBERS.replace("{index}", &found.index.literal()))
         .await?;

@@ -18,11 +18,11 @@ use serde::de::{self, Deserializer};
 use self::catalog::{all_of, everything, find, partitions};
 use self::compare::{absent, against_baseline, invalid};
 use self::plan::UsedBy;
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::check::known::KnownState;
 use crate::check::target::{Targets, pattern_in_one};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
 
 /// Indexes are there, valid, as they were defined, and used by the queries they were made for.
@@ -217,7 +217,7 @@ impl Check for Index {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let observation = match &self.baseline {
             Some(path) => {
@@ -284,7 +284,7 @@ impl Index {
         &self,
         restored: &Restored<'_>,
         session: &mut Session,
-    ) -> Result<Observation, CouldNotLook> {
+    ) -> Result<Observation, CouldNotRun> {
         let resolved = self.targets().resolve(session).await?;
         let mut entries = Vec::new();
         let (mut looked_at, mut wrong) = (0, resolved.missing.len());
@@ -306,7 +306,7 @@ impl Index {
             ));
         }
         if looked_at == 0 && wrong == 0 {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "{} has no index, so none was looked at",
                 self.targets().describe()
             ))
@@ -326,7 +326,7 @@ impl Index {
         restored: &Restored<'_>,
         session: &mut Session,
         table: &QualifiedName,
-    ) -> Result<(usize, Vec<Finding>), CouldNotLook> {
+    ) -> Result<(usize, Vec<Finding>), CouldNotRun> {
         let mut findings = Vec::new();
         let mut looked_at = 0;
         for name in self.names() {

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::check::{Complaint, Restored};
 use super::catalog::{FoundIndex, members};
-use crate::check::{Complaint, CouldNotLook, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
 
 /// A query whose plan must use the index.
@@ -57,7 +57,7 @@ impl UsedBy {
         restored: &Restored<'_>,
         session: &mut Session,
         found: &FoundIndex,
-    ) -> Result<Option<Finding>, CouldNotLook> {
+    ) -> Result<Option<Finding>, CouldNotRun> {
         let wanted = members(session, found).await?;
         let mut settings = BTreeMap::from([("enable_seqscan".to_owned(), "off".to_owned())]);
         settings.extend(self.settings.clone());
@@ -66,7 +66,7 @@ impl UsedBy {
             .session_as(&self.role, &settings)
             .await
             .map_err(|error| {
-                CouldNotLook::because(format!(
+                CouldNotRun::new(format!(
                     "cannot be {} to ask for the plan: {error}",
                     quote_ident(&self.role)
                 ))
@@ -90,11 +90,11 @@ impl UsedBy {
             }
         };
         let plan: Value = serde_json::from_str(&text)
-            .map_err(|_| CouldNotLook::because("the server's plan is not JSON"))?;
+            .map_err(|_| CouldNotRun::new("the server's plan is not JSON"))?;
         let mut steps = Vec::new();
         walk(&plan, None, &mut steps);
         if steps.is_empty() {
-            return Err(CouldNotLook::because("the server's plan has no steps"));
+            return Err(CouldNotRun::new("the server's plan has no steps"));
         }
         if steps
             .iter()

@@ -25,10 +25,10 @@ use self::members::{describe, stray};
 use self::parity::Pair;
 use self::tree::Node;
 pub use self::window::Period;
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::check::target::{Targets, pattern_in_one, unreadable};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_literal};
 
 /// A partitioned table has the partitions that it must have: none missing, none detached, and each
@@ -275,7 +275,7 @@ impl Check for Partition {
         format!("partitions of {}", self.targets().describe())
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let today = self.today(restored, &mut session).await?;
         let resolved = self.targets().resolve(&mut session).await?;
@@ -372,12 +372,12 @@ impl Partition {
         &self,
         restored: &Restored<'_>,
         session: &mut Session,
-    ) -> Result<Date, CouldNotLook> {
+    ) -> Result<Date, CouldNotRun> {
         let now = match self.at.unwrap_or_default() {
             At::Drill => Timestamp::now(),
             At::Backup => {
                 let (made, _) = restored.backup.made.as_ref().ok_or_else(|| {
-                    CouldNotLook::because("nothing says when the backup was made")
+                    CouldNotRun::new("nothing says when the backup was made")
                         .hint("put the date into the file's name, or leave out `at = \"backup\"`")
                 })?;
                 *made
@@ -388,14 +388,14 @@ impl Partition {
             .replace("{zone}", &quote_literal(zone))
             .replace("{now}", &quote_literal(&now.to_string()));
         let rows = session.rows(&sql).await.map_err(|error| {
-            CouldNotLook::because(format!(
+            CouldNotRun::new(format!(
                 "the server does not know the time zone {zone}: {error}"
             ))
             .hint("write `time-zone` as in \"Europe/Vienna\"")
         })?;
         rows.first()
             .and_then(|row| row.get(1)?.as_deref()?.parse().ok())
-            .ok_or_else(|| CouldNotLook::because("the server does not say what day it is"))
+            .ok_or_else(|| CouldNotRun::new("the server does not say what day it is"))
     }
 
     /// Looks at one table: what was found in one line, and what is wrong. A plain table that only a
@@ -406,7 +406,7 @@ impl Partition {
         session: &mut Session,
         table: &QualifiedName,
         today: Date,
-    ) -> Result<Option<(String, Vec<Finding>)>, CouldNotLook> {
+    ) -> Result<Option<(String, Vec<Finding>)>, CouldNotRun> {
         let tree = tree::read(session, table).await?;
         let is_partitioned = tree.first().is_some_and(|root| root.relation.kind == 'p');
         if !is_partitioned {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::Relation;
 use crate::database::{Session, TextRow};
+use crate::outcome::CouldNotRun;
 use crate::sql::QualifiedName;
 
 /// A table of the tree.
@@ -66,7 +66,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_get_userbyid(c.relo
  WHERE c.oid = pg_catalog.to_regclass({table})";
 
 /// Reads the tree below a partitioned table, itself first.
-pub async fn read(session: &mut Session, table: &QualifiedName) -> Result<Vec<Node>, CouldNotLook> {
+pub async fn read(session: &mut Session, table: &QualifiedName) -> Result<Vec<Node>, CouldNotRun> {
     let rows = session
         .rows(&TREE.replace("{table}", &table.literal()))
         .await?;
@@ -103,7 +103,7 @@ fn node(row: &[Option<String>], at: usize) -> Option<Node> {
 pub async fn find(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Option<(Node, bool)>, CouldNotLook> {
+) -> Result<Option<(Node, bool)>, CouldNotRun> {
     let rows = session
         .rows(&ONE.replace("{table}", &table.literal()))
         .await?;
@@ -114,7 +114,7 @@ pub async fn find(
 
 /// Finds tables with the columns of the root and a name like those of its partitions, that are not
 /// attached.
-pub async fn detached(session: &mut Session, tree: &[Node]) -> Result<Vec<Node>, CouldNotLook> {
+pub async fn detached(session: &mut Session, tree: &[Node]) -> Result<Vec<Node>, CouldNotRun> {
     let Some((root, below)) = tree.split_first() else {
         return Ok(Vec::new());
     };

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::privilege::{could_not_try, one_statement, says_nothing};
-use crate::check::{Complaint, CouldNotLook, Restored};
+use crate::check::{Complaint, Restored};
 use crate::database::{Attempt, DatabaseError, Session};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
@@ -137,9 +137,9 @@ impl Behaviour {
         superuser: &mut Session,
         table: &QualifiedName,
         total: u64,
-    ) -> Result<Vec<Finding>, CouldNotLook> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let looked_at = match &self.through {
-            Some(view) => QualifiedName::parse(view).map_err(CouldNotLook::because)?,
+            Some(view) => QualifiedName::parse(view).map_err(CouldNotRun::new)?,
             None => table.clone(),
         };
         let settings: Vec<(String, String)> = self.settings.clone().into_iter().collect();
@@ -191,7 +191,7 @@ impl Behaviour {
         table: &QualifiedName,
         looked_at: &QualifiedName,
         total: u64,
-    ) -> Result<Option<Finding>, CouldNotLook> {
+    ) -> Result<Option<Finding>, CouldNotRun> {
         let object = self.object(looked_at);
         if self.denied == Some(true) {
             return Ok(match seen(own, looked_at, None).await? {
@@ -253,7 +253,7 @@ async fn seen(
     session: &mut Session,
     relation: &QualifiedName,
     condition: Option<&String>,
-) -> Result<Result<u64, DatabaseError>, CouldNotLook> {
+) -> Result<Result<u64, DatabaseError>, CouldNotRun> {
     let condition = condition.map_or(String::new(), |text| format!(" WHERE ({text}\n)"));
     let sql = format!("SELECT pg_catalog.count(*) FROM {relation}{condition}");
     match session.count(&sql).await {
@@ -270,20 +270,20 @@ async fn expected_rows(
     table: &QualifiedName,
     condition: &str,
     total: u64,
-) -> Result<u64, CouldNotLook> {
+) -> Result<u64, CouldNotRun> {
     let sql = format!("SELECT pg_catalog.count(*) FROM {table} WHERE ({condition}\n)");
     let all = superuser.count(&sql).await.map_err(|error| {
         could_not_try(&format!("the condition of `sees-where` on {table}"), &error)
             .hint("as superuser it is read with search_path = pg_catalog: write schemas in front of functions")
     })?;
     if all == 0 {
-        return Err(CouldNotLook::because(format!(
+        return Err(CouldNotRun::new(format!(
             "no row of {table} is one where {condition}: the role cannot be seen to see it"
         ))
         .hint("name a value that the restored data has"));
     }
     if all == total {
-        return Err(CouldNotLook::because(format!(
+        return Err(CouldNotRun::new(format!(
             "every row of {table} is one where {condition}: nothing is there to be hidden"
         ))
         .hint("name a value that only some rows have"));
@@ -361,7 +361,7 @@ async fn reaches_a_row(
     own: &mut Session,
     sql: &str,
     settings: &[(String, String)],
-) -> Result<(), CouldNotLook> {
+) -> Result<(), CouldNotRun> {
     let path = own
         .value("SELECT pg_catalog.current_setting('search_path')")
         .await?
@@ -373,7 +373,7 @@ async fn reaches_a_row(
     let tried = session.attempt(sql).await?;
     session.close().await;
     match tried {
-        Attempt::Allowed(0) => Err(CouldNotLook::because(format!(
+        Attempt::Allowed(0) => Err(CouldNotRun::new(format!(
             "the {} of `refuses` reaches no row even as superuser, and so says nothing",
             verb(sql).to_ascii_uppercase()
         ))
@@ -388,14 +388,14 @@ async fn reaches_a_row(
 }
 
 /// Judges a write that must be refused.
-fn refused(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotLook> {
+fn refused(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotRun> {
     let expected = "the write is refused";
     match tried {
         Attempt::Refused(error) if error.denied() => Ok(None),
         Attempt::Refused(error) => Err(could_not_try("the statement of `refuses`", error)
             .hint("only 42501 shows that a right or a policy refuses it: correct the statement")),
         Attempt::Allowed(0) if picks_rows(sql) => Ok(None),
-        Attempt::Allowed(0) if counts_rows(sql) => Err(CouldNotLook::because(
+        Attempt::Allowed(0) if counts_rows(sql) => Err(CouldNotRun::new(
             "the statement of `refuses` went through and touched no row: this says nothing",
         )
         .hint("give an INSERT of one row, or an UPDATE or DELETE of rows that are there")),
@@ -413,7 +413,7 @@ fn refused(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotLook> 
 }
 
 /// Judges a write that must go through.
-fn allowed(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotLook> {
+fn allowed(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotRun> {
     let actual = match tried {
         Attempt::Allowed(0) if counts_rows(sql) => {
             format!("its {} touched no row", verb(sql).to_ascii_uppercase())

@@ -1,10 +1,9 @@
 //! Ways past the policies of a table that the catalog shows: children, views, and the role itself.
 
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::tree;
 use crate::database::{Session, TextRow};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::RoleFacts;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
@@ -65,7 +64,7 @@ SELECT pg_catalog.pg_has_role({role}, c.relowner, 'USAGE') AND NOT c.relforcerow
 pub async fn children(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let below = tree(session, table).await?;
     let oids: Vec<&str> = below.iter().skip(1).map(|r| r.oid.as_str()).collect();
     if oids.is_empty() {
@@ -108,7 +107,7 @@ pub async fn children(
 pub async fn views(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let rows = session
         .rows(&BYPASSING_VIEWS.replace("{table}", &table.literal()))
         .await?;
@@ -135,7 +134,7 @@ pub async fn exempt(
     session: &mut Session,
     table: &QualifiedName,
     role: &str,
-) -> Result<Option<Finding>, CouldNotLook> {
+) -> Result<Option<Finding>, CouldNotRun> {
     let object = format!("role {role}");
     let expected = format!("a role under the policies of {table}");
     let Some(facts) = RoleFacts::read(session, role).await? else {

@@ -20,9 +20,9 @@ pub use self::policy::{PolicyCommand, WantedPolicy};
 use crate::check::columns::Columns as _;
 use crate::check::privilege::{conclude, show_findings};
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
 
 /// Row security shows each role exactly the rows that it should see: by catalog and by looking.
@@ -189,7 +189,7 @@ impl Check for Rls {
         true
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
         let mut unclear = Vec::new();
@@ -219,7 +219,7 @@ impl Check for Rls {
         }
         session.close().await;
         if !skipped.is_empty() && skipped.len() == resolved.tables.len() {
-            unclear.push(CouldNotLook::because("every table is empty"));
+            unclear.push(CouldNotRun::new("every table is empty"));
         }
         let wrong: Vec<Finding> = entries
             .iter()
@@ -246,8 +246,8 @@ impl Rls {
         restored: &Restored<'_>,
         session: &mut Session,
         table: &QualifiedName,
-        unclear: &mut Vec<CouldNotLook>,
-    ) -> Result<Option<Vec<Finding>>, CouldNotLook> {
+        unclear: &mut Vec<CouldNotRun>,
+    ) -> Result<Option<Vec<Finding>>, CouldNotRun> {
         let mut findings = Vec::new();
         if self.behaviour.is_empty() {
             return Ok(Some(findings));
@@ -258,7 +258,7 @@ impl Rls {
         }
         if total == 0 {
             unclear.push(
-                CouldNotLook::because(format!(
+                CouldNotRun::new(format!(
                     "{table} is empty, and nothing can be seen or hidden in it"
                 ))
                 .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
@@ -325,7 +325,7 @@ impl Rls {
         &self,
         session: &mut Session,
         table: &QualifiedName,
-    ) -> Result<Vec<Finding>, CouldNotLook> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let rows = session
             .rows(&TABLE.replace("{table}", &table.literal()))
             .await?;

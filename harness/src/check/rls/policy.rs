@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::check::Complaint;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::one_statement;
-use crate::check::{Complaint, CouldNotLook};
 use crate::database::{Attempt, DatabaseError, Session, TextRow};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// A policy that a table must have. What is left out is what CREATE POLICY takes by itself.
@@ -208,7 +208,7 @@ pub async fn compare(
     table: &QualifiedName,
     wanted: &[WantedPolicy],
     refuse_others: bool,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let policies = read(session, table).await?;
     let mut findings = Vec::new();
     for wish in wanted {
@@ -354,7 +354,7 @@ async fn same(
     table: &QualifiedName,
     expected: &str,
     actual: &str,
-) -> Result<bool, CouldNotLook> {
+) -> Result<bool, CouldNotRun> {
     if expected == actual {
         return Ok(true);
     }
@@ -380,7 +380,7 @@ async fn same(
     );
     match session.attempt(&sql).await? {
         Attempt::Allowed(rows) => Ok(rows == 1),
-        Attempt::Refused(error) => Err(CouldNotLook::because(format!(
+        Attempt::Refused(error) => Err(CouldNotRun::new(format!(
             "the server does not take the scenario's expression ({expected}) as a policy on {table}: {error}"
         ))
         .hint("write schemas in front of tables and functions that are neither in the table's schema nor in public")),

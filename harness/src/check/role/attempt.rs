@@ -1,9 +1,9 @@
 //! Trying as the role itself, each time in a transaction that is rolled back.
 
+use crate::check::Restored;
 use crate::check::privilege::{could_not_try, says_nothing};
-use crate::check::{CouldNotLook, Restored};
 use crate::database::{Attempt, Session};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Right};
 use crate::sql::quote_ident;
 
@@ -13,7 +13,7 @@ pub struct Tried {
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What could not be tried.
-    pub unclear: Vec<CouldNotLook>,
+    pub unclear: Vec<CouldNotRun>,
     /// How many statements were tried.
     pub statements: usize,
 }
@@ -52,7 +52,7 @@ pub async fn run(
     role: &str,
     given: (&[String], &[String], bool),
     known: Option<(&Facts, &Actor<'_>, &[Right])>,
-) -> Result<Tried, CouldNotLook> {
+) -> Result<Tried, CouldNotRun> {
     let (may, refused, every) = given;
     let mut tries: Vec<Try> = Vec::new();
     for (list, sqls, allowed) in [("may", may, true), ("refused", refused, false)] {
@@ -137,7 +137,7 @@ async fn on_tables(
     facts: &Facts,
     actor: &Actor<'_>,
     floor: &[Right],
-) -> Result<Vec<Try>, CouldNotLook> {
+) -> Result<Vec<Try>, CouldNotRun> {
     // Nothing is refused to a superuser.
     let tables: Vec<&ObjectFacts> = facts
         .objects

@@ -22,9 +22,9 @@ use serde::de::{self, Deserializer, SeqAccess};
 pub use self::attribute::Attributes;
 pub use self::membership::Membership;
 use crate::check::privilege::{conclude, one_statement, show_findings};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{self, Actor, Facts, Named, Right, RoleFacts, Roles, role_pattern};
 use crate::sql::Glob;
 
@@ -275,7 +275,7 @@ impl Check for Role {
         self.attempts || !self.may.is_empty() || !self.refused.is_empty()
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let roles = Roles::read(&mut session).await?;
         let (found, mut findings) = self.found(&roles);
@@ -415,7 +415,7 @@ impl Role {
         scene: &Scene<'_>,
         session: &mut Session,
         mut actor: Actor<'_>,
-    ) -> Result<(Vec<Finding>, String), CouldNotLook> {
+    ) -> Result<(Vec<Finding>, String), CouldNotRun> {
         let (roles, role) = (scene.roles, actor.role);
         let attributes = self.attributes.clone().unwrap_or_default();
         let facts = attributes.read(session, &role.name).await?;

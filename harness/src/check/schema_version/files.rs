@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384};
 
-use crate::check::CouldNotLook;
 use crate::digest::hex;
+use crate::outcome::CouldNotRun;
 
 /// How migration files are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -154,8 +154,8 @@ pub fn read(
     naming: Naming,
     pattern: Option<&str>,
     checksum: Option<Checksum>,
-) -> Result<BTreeMap<Version, MigrationFile>, CouldNotLook> {
-    let regex = compile(pattern.unwrap_or(naming.pattern())).map_err(CouldNotLook::because)?;
+) -> Result<BTreeMap<Version, MigrationFile>, CouldNotRun> {
+    let regex = compile(pattern.unwrap_or(naming.pattern())).map_err(CouldNotRun::new)?;
     let mut names = Vec::new();
     walk(folder, "", pattern.is_some(), &mut names).map_err(|error| unreadable(folder, &error))?;
     names.sort();
@@ -178,7 +178,7 @@ pub fn read(
         };
         let file = MigrationFile { name, digest };
         if let Some(other) = files.insert(version.clone(), file.clone()) {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "{} and {} are both version {version}",
                 other.name, file.name
             ))
@@ -187,15 +187,15 @@ pub fn read(
     }
     if files.is_empty() {
         return Err(
-            CouldNotLook::because(format!("no migration file in {}", folder.display()))
+            CouldNotRun::new(format!("no migration file in {}", folder.display()))
                 .hint("correct `files`, or say with `naming` or `pattern` how the files are named"),
         );
     }
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> CouldNotLook {
-    CouldNotLook::because(format!("cannot read {}: {error}", path.display()))
+fn unreadable(path: &Path, error: &std::io::Error) -> CouldNotRun {
+    CouldNotRun::new(format!("cannot read {}: {error}", path.display()))
 }
 
 /// Collects the paths of files; links to folders are not followed.

@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::compare::{Applied, list};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use self::files::{Checksum, MigrationFile, Naming, Version, read};
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// The restored database is at the schema version that it must be at: its own list of applied
@@ -204,7 +204,7 @@ impl Check for SchemaVersion {
         format!("schema version in {}", self.table_name())
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let files = match &self.files {
             Some(folder) => {
                 let folder = restored.folder.join(folder);
@@ -218,7 +218,7 @@ impl Check for SchemaVersion {
             }
             None => None,
         };
-        let table = QualifiedName::parse(self.table_name()).map_err(CouldNotLook::because)?;
+        let table = QualifiedName::parse(self.table_name()).map_err(CouldNotRun::new)?;
         let mut session = restored.session().await?;
         let columns = [
             Some(self.column_name()),
@@ -281,7 +281,7 @@ impl SchemaVersion {
         session: &mut Session,
         table: &QualifiedName,
         columns: &[Option<&str>; 4],
-    ) -> Result<Vec<Applied>, CouldNotLook> {
+    ) -> Result<Vec<Applied>, CouldNotRun> {
         let list = columns.map(|column| match column {
             Some(column) => format!("m.{}::pg_catalog.text", quote_ident(column)),
             None => "NULL::pg_catalog.text".to_owned(),
@@ -321,7 +321,7 @@ async fn missing(
     session: &mut Session,
     table: &QualifiedName,
     columns: &[Option<&str>],
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let places = session
         .rows(&PLACES.replace("{name}", &quote_literal(&table.name)))
         .await?;
@@ -355,8 +355,8 @@ async fn missing(
 }
 
 /// Finds out whether the backup was taken while a migration ran.
-async fn locked(session: &mut Session, lock: &Lock) -> Result<Vec<Finding>, CouldNotLook> {
-    let table = QualifiedName::parse(&lock.table).map_err(CouldNotLook::because)?;
+async fn locked(session: &mut Session, lock: &Lock) -> Result<Vec<Finding>, CouldNotRun> {
+    let table = QualifiedName::parse(&lock.table).map_err(CouldNotRun::new)?;
     let findings = missing(session, &table, &[Some(lock.column.as_str())]).await?;
     if !findings.is_empty() {
         return Ok(findings);

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use self::value::{SqlRow, SqlTolerance, SqlValue};
 use crate::check::privilege::says_nothing;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
 use crate::database::{Answer, DatabaseError};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::RoleFacts;
 use crate::sql::quote_ident;
 use crate::units::show_count;
@@ -263,7 +263,7 @@ impl Check for Sql {
         format!("{short}{dots} as {asker}")
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let expected = self.expectation();
         let answer = match &self.role {
             None => self.ask(&mut restored.own_session().await?).await,
@@ -285,7 +285,7 @@ impl Check for Sql {
                     .collect();
                 let session = restored.session_as(role, &settings).await;
                 let mut session = session.map_err(|error| {
-                    CouldNotLook::because(format!("cannot be {}: {error}", quote_ident(role)))
+                    CouldNotRun::new(format!("cannot be {}: {error}", quote_ident(role)))
                 })?;
                 self.ask(&mut session).await
             }
@@ -398,8 +398,8 @@ impl Sql {
     }
 
     /// Says why an error tells nothing.
-    fn could_not(&self, error: &DatabaseError) -> CouldNotLook {
-        let unable = CouldNotLook::because(format!("the query ended in {error}"));
+    fn could_not(&self, error: &DatabaseError) -> CouldNotRun {
+        let unable = CouldNotRun::new(format!("the query ended in {error}"));
         match error.sqlstate.as_deref() {
             Some(state) if tries_to_write(state) => unable.hint(
                 "checks only read; try a write by `refuses` or `allows` of `rls`, or by `append-only`",

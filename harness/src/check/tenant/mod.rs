@@ -13,7 +13,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::outcome::CouldNotRun;
 use crate::rights::identifier_pattern;
 use crate::sql::QualifiedName;
 
@@ -125,11 +126,11 @@ impl Check for Tenant {
         true
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         if self.tables.is_empty() {
-            schemas::look(self, restored).await
+            schemas::run(self, restored).await
         } else {
-            rows::look(self, restored).await
+            rows::run(self, restored).await
         }
     }
 }

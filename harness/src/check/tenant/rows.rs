@@ -7,9 +7,9 @@ use crate::check::privilege::{
     Relation, conclude, could_not_try, says_nothing, show_findings, tree,
 };
 use crate::check::target::Targets;
-use crate::check::{CouldNotLook, Entry, Observation, Restored};
+use crate::check::{Entry, Observation, Restored};
 use crate::database::{Attempt, DatabaseError, Session};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Columns that an INSERT can give.
@@ -33,10 +33,10 @@ struct SharedTable {
 ///
 /// # Errors
 /// When it could not look, or nothing was there to look at.
-pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
     let (Some(column), Some(role), Some(setting)) = (&check.column, &check.role, &check.setting)
     else {
-        return Err(CouldNotLook::because(
+        return Err(CouldNotRun::new(
             "`column`, `role` and `setting` are missing",
         ));
     };
@@ -65,7 +65,7 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
         .iter()
         .any(|table| table.tenants.as_ref().is_some_and(|all| all.len() > 1));
     if !known && findings.is_empty() {
-        return Err(CouldNotLook::because(
+        return Err(CouldNotRun::new(
             "no table holds rows of two tenants: nothing can be hidden in it",
         )
         .hint("look whether the restore lost rows"));
@@ -94,7 +94,7 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
                 }
                 if seen == 0 && found.is_empty() {
                     unclear.push(
-                        CouldNotLook::because("a tenant has no row in any table")
+                        CouldNotRun::new("a tenant has no row in any table")
                             .hint("name tenants that have rows in `tenants`"),
                     );
                 }
@@ -148,7 +148,7 @@ async fn read(
     session: &mut Session,
     name: QualifiedName,
     column: &str,
-) -> Result<SharedTable, CouldNotLook> {
+) -> Result<SharedTable, CouldNotRun> {
     let tenants = match session.rows(&format!("SELECT DISTINCT {column}::pg_catalog.text FROM {name} WHERE {column} IS NOT NULL ORDER BY 1")).await {
         Ok(rows) => Some(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()),
         // A view whose owner is under policies cannot be read without them.
@@ -192,8 +192,8 @@ impl One<'_> {
         acting: &mut Session,
         table: &SharedTable,
         findings: &mut Vec<Finding>,
-        unclear: &mut Vec<CouldNotLook>,
-    ) -> Result<u64, CouldNotLook> {
+        unclear: &mut Vec<CouldNotRun>,
+    ) -> Result<u64, CouldNotRun> {
         let own = format!(
             "{}::pg_catalog.text = {}",
             self.column,
@@ -309,7 +309,7 @@ impl One<'_> {
         name: &str,
         error: &DatabaseError,
         findings: &mut Vec<Finding>,
-        unclear: &mut Vec<CouldNotLook>,
+        unclear: &mut Vec<CouldNotRun>,
     ) {
         match error.sqlstate.as_deref() {
             Some("42501" | "P0001" | "55000" | "0A000") => {}

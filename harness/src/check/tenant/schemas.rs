@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::Tenant;
+use crate::check::{Entry, Observation, Restored};
 use crate::check::columns::Columns as _;
 use crate::check::privilege::{conclude, could_not_try, show_findings};
 use crate::check::role::{ceiling, membership};
-use crate::check::{CouldNotLook, Entry, Observation, Restored};
 use crate::database::{Attempt, Session, TextRow};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, identifier_pattern};
 use crate::sql::{Glob, QualifiedName, quote_ident};
 
@@ -66,7 +66,7 @@ SELECT DISTINCT deep.view, n.nspname
 ///
 /// # Errors
 /// When it could not look, or nothing was there to look at.
-pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
     let mut session = restored.session().await?;
     let roles = Roles::read(&mut session).await?;
     let (names, mut findings) = schemas(check, &mut session).await?;
@@ -89,7 +89,7 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
     }
     if names.len() < 2 && findings.is_empty() {
         return Err(
-            CouldNotLook::because("there is one tenant only: nobody to be kept from it")
+            CouldNotRun::new("there is one tenant only: nobody to be kept from it")
                 .hint("look whether the restore lost the other schemas"),
         );
     }
@@ -159,7 +159,7 @@ pub async fn look(check: &Tenant, restored: &Restored<'_>) -> Result<Observation
 async fn schemas(
     check: &Tenant,
     session: &mut Session,
-) -> Result<(Vec<String>, Vec<Finding>), CouldNotLook> {
+) -> Result<(Vec<String>, Vec<Finding>), CouldNotRun> {
     let all: Vec<String> = session
         .rows(SCHEMAS)
         .await?
@@ -169,7 +169,7 @@ async fn schemas(
     let mut names: Vec<String> = Vec::new();
     let mut findings = Vec::new();
     for pattern in &check.schemas {
-        let glob = identifier_pattern(pattern).map_err(CouldNotLook::because)?;
+        let glob = identifier_pattern(pattern).map_err(CouldNotRun::new)?;
         let matching: Vec<&String> = all.iter().filter(|name| glob.matches(name)).collect();
         if matching.is_empty() {
             findings.push(
@@ -278,7 +278,7 @@ fn of_schema(facts: &Facts, schema: &str) -> Vec<ObjectFacts> {
     objects
 }
 
-async fn views(session: &mut Session) -> Result<BTreeMap<String, BTreeSet<String>>, CouldNotLook> {
+async fn views(session: &mut Session) -> Result<BTreeMap<String, BTreeSet<String>>, CouldNotRun> {
     let mut views: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in session.rows(VIEWS).await? {
         if let [Some(view), Some(schema)] = row.as_slice() {
@@ -346,7 +346,7 @@ fn peeks(
     findings
 }
 
-async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<TenantTable>, CouldNotLook> {
+async fn tables(session: &mut Session, names: &[String]) -> Result<Vec<TenantTable>, CouldNotRun> {
     let rows = session.rows(TABLES).await?;
     let table = |row: &TextRow| {
         let name = row.name(0).filter(|name| names.contains(&name.schema))?;
@@ -372,8 +372,8 @@ async fn tries(
     tables: &[TenantTable],
     names: &[String],
     findings: &mut Vec<Finding>,
-    unclear: &mut Vec<CouldNotLook>,
-) -> Result<usize, CouldNotLook> {
+    unclear: &mut Vec<CouldNotRun>,
+) -> Result<usize, CouldNotRun> {
     let role = &own.actor.role.name;
     let mut acting = match restored.session_as(role, &[]).await {
         Ok(acting) => acting,
@@ -406,7 +406,7 @@ async fn tries(
     }
     if with_rows == 0 {
         unclear.push(
-            CouldNotLook::because(format!("no table of schema {} has a row", own.schema))
+            CouldNotRun::new(format!("no table of schema {} has a row", own.schema))
                 .hint("look whether the restore lost its rows"),
         );
     } else if readable == 0 {

@@ -17,8 +17,8 @@ pub use self::wanted::{Timing, TriggerEvent, TriggerState, WantedTrigger};
 use crate::check::privilege::{Relation, tree};
 use crate::check::target::{Targets, pattern_in_one};
 use crate::check::triggers::{self, Trigger, set_state, state};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
-use crate::outcome::Finding;
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
 
 /// Triggers, rules and event triggers are there, enabled as they must be, and as they were defined.
@@ -135,7 +135,7 @@ impl Check for TriggerCheck {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let mut findings = others::event_triggers(&mut session, &self.event_triggers).await?;
         let mut entries = Vec::new();
@@ -172,7 +172,7 @@ impl Check for TriggerCheck {
         session.close().await;
         let wrong = findings.len() + entries.iter().map(|e| e.findings.len()).sum::<usize>();
         if wrong == 0 && self.all_enabled && seen == 0 {
-            return Err(CouldNotLook::because(format!(
+            return Err(CouldNotRun::new(format!(
                 "{} has no trigger, so none was looked at",
                 self.targets().describe()
             ))

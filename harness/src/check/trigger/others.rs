@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::check::Complaint;
 use super::wanted::TriggerState;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{set_state, state};
-use crate::check::{Complaint, CouldNotLook};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 
 /// A rule that a table or view must have.
@@ -86,7 +86,7 @@ SELECT c.oid, pg_catalog.pg_get_userbyid(c.relowner)
 pub async fn view(
     session: &mut Session,
     table: &QualifiedName,
-) -> Result<Option<Relation>, CouldNotLook> {
+) -> Result<Option<Relation>, CouldNotRun> {
     let rows = session
         .rows(&VIEW.replace("{table}", &table.literal()))
         .await?;
@@ -107,7 +107,7 @@ pub async fn rules(
     session: &mut Session,
     table: &QualifiedName,
     wanted: &[WantedRule],
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -150,7 +150,7 @@ pub async fn rules(
 pub async fn event_triggers(
     session: &mut Session,
     wanted: &[WantedEventTrigger],
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,9 +1,8 @@
 //! What the rows of a column of vectors hold, in one scan.
 
 use super::Vector;
-use crate::check::CouldNotLook;
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_count;
 
@@ -53,7 +52,7 @@ impl VectorColumn {
         session: &mut Session,
         table: &QualifiedName,
         name: &str,
-    ) -> Result<Option<Self>, CouldNotLook> {
+    ) -> Result<Option<Self>, CouldNotRun> {
         let sql = TYPE
             .replace("{table}", &table.literal())
             .replace("{column}", &quote_literal(name));
@@ -62,10 +61,8 @@ impl VectorColumn {
             return Ok(None);
         };
         let Some(extension) = extension.clone() else {
-            return Err(
-                CouldNotLook::because("the database has no extension vector")
-                    .hint("a check of kind `extension` tells why"),
-            );
+            return Err(CouldNotRun::new("the database has no extension vector")
+                .hint("a check of kind `extension` tells why"));
         };
         let kind = match kind.as_str() {
             "vector" => VectorType::Vector,
@@ -73,7 +70,7 @@ impl VectorColumn {
             "sparsevec" => VectorType::Sparsevec,
             "bit" => VectorType::Bit,
             other => {
-                return Err(CouldNotLook::because(format!(
+                return Err(CouldNotRun::new(format!(
                     "{table}.{} is no vector but {other}",
                     quote_ident(name)
                 )));
@@ -117,11 +114,11 @@ impl VectorColumn {
         session: &mut Session,
         table: &QualifiedName,
         check: &Vector,
-    ) -> Result<VectorCounts, CouldNotLook> {
+    ) -> Result<VectorCounts, CouldNotRun> {
         let wants_norm = check.norm.is_some() || check.zero.is_some();
         let norm = if wants_norm {
             self.norm().ok_or_else(|| {
-                CouldNotLook::because(format!(
+                CouldNotRun::new(format!(
                     "{table}.{} is a bit string",
                     quote_ident(&self.name)
                 ))
@@ -153,9 +150,7 @@ impl VectorColumn {
             text.and_then(|text| text.parse::<u64>().ok())
         };
         let (Some(all), Some(vectors)) = (at(0), at(1)) else {
-            return Err(CouldNotLook::because(format!(
-                "{table} could not be counted"
-            )));
+            return Err(CouldNotRun::new(format!("{table} could not be counted")));
         };
         Ok(VectorCounts {
             rows: all,

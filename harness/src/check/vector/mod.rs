@@ -13,9 +13,9 @@ use serde::Deserialize;
 use self::contents::VectorColumn;
 use self::recall::Recall;
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding, NotTested};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::{Percent, show_count};
 
@@ -194,22 +194,25 @@ impl Check for Vector {
         format!("vectors of {}", self.targets().describe())
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
         let expected = self.expectation();
         let mut entries = Vec::new();
-        let mut unclear = Vec::new();
+        let (mut not_run, mut not_tested) = (Vec::new(), Vec::new());
         for table in &resolved.tables {
             let began = Instant::now();
             let mut seen = TableResult::default();
             self.one(restored, &mut session, table, &mut seen).await?;
-            unclear.extend(seen.unclear.iter().cloned());
-            for unable in seen.unclear {
-                let mut finding = Finding::about(table.to_string(), "a look at it", unable.reason);
-                finding.hint = unable.hint;
-                seen.findings.push(finding);
+            if seen.findings.is_empty() && !seen.unclear.is_empty() {
+                let errors = seen.unclear.into_iter().take(1);
+                not_run.extend(errors.map(|error| (table.to_string(), error)));
+                continue;
             }
+            not_tested.extend(seen.unclear.into_iter().map(|error| NotTested {
+                what: format!("all of {table}"),
+                why: error.reason,
+            }));
             entries.push(Entry::new(
                 table,
                 expected.clone(),
@@ -220,18 +223,21 @@ impl Check for Vector {
         }
         session.close().await;
         // What could not be looked at must not hide what is wrong; alone it is no verdict.
-        let found: usize = entries.iter().map(|entry| entry.findings.len()).sum();
         if resolved.missing.is_empty()
-            && found == unclear.len()
-            && let Some(first) = unclear.into_iter().next()
+            && entries.iter().all(|entry| entry.findings.is_empty())
+            && let Some((_, first)) = not_run.first()
         {
-            return Err(first);
+            return Err(first.clone());
         }
         let actual = match entries.as_slice() {
             [one] if self.table.is_some() => one.actual.clone(),
             several => format!("{} tables looked at", several.len()),
         };
-        let whole = Observation::new(expected, actual, resolved.missing);
+        let whole = Observation {
+            not_run,
+            not_tested,
+            ..Observation::new(expected, actual, resolved.missing)
+        };
         Ok(self.targets().in_entries(whole, entries))
     }
 }
@@ -241,7 +247,7 @@ impl Check for Vector {
 struct TableResult {
     actual: Vec<String>,
     findings: Vec<Finding>,
-    unclear: Vec<CouldNotLook>,
+    unclear: Vec<CouldNotRun>,
 }
 
 impl Vector {
@@ -271,7 +277,7 @@ impl Vector {
         session: &mut Session,
         table: &QualifiedName,
         seen: &mut TableResult,
-    ) -> Result<(), CouldNotLook> {
+    ) -> Result<(), CouldNotRun> {
         let Some(column) = VectorColumn::find(session, table, &self.column).await? else {
             seen.actual.push("no such column".to_owned());
             seen.findings.push(Finding::about(
@@ -288,7 +294,7 @@ impl Vector {
         if counted.vectors == 0 {
             if seen.findings.is_empty() {
                 seen.unclear.push(
-                    CouldNotLook::because(format!("{table} holds no vector"))
+                    CouldNotRun::new(format!("{table} holds no vector"))
                         .hint("an empty table proves nothing; name tables that hold rows"),
                 );
             }

@@ -11,9 +11,10 @@ use crate::backup::Backup;
 use crate::backup::gather::entries::{CLUSTER, setting};
 use crate::backup::objects::{Definition, Object, Objects};
 use crate::database::DatabaseError;
+use crate::outcome::CouldNotRun;
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
-use crate::server::{ServerError, ThrowawayServer};
+use crate::server::ThrowawayServer;
 use crate::sql::quote_ident;
 use pgdump::fault::Place;
 
@@ -123,7 +124,7 @@ pub(super) async fn compare(
     backup: &Backup,
     settings: &Restore,
     log: &RestoreLog,
-) -> Result<Judged, ServerError> {
+) -> Result<Judged, CouldNotRun> {
     let of_cluster = |object: &&Object| CLUSTER.contains(&object.kind.as_str());
     let parts = backup.parts.iter();
     let expected: Vec<(&str, &Object)> = parts
@@ -140,7 +141,7 @@ pub(super) async fn compare(
         return Ok(Judged::default());
     }
     let found = of_server(server).await.map_err(|error| {
-        ServerError::new(format!("the server does not list its roles: {error}"))
+        CouldNotRun::new(format!("the server does not list its roles: {error}"))
     })?;
     let made: Vec<&str> = settings
         .create_roles

@@ -11,8 +11,8 @@ use crate::backup::Part;
 use crate::backup::format::archive::custom;
 use crate::backup::format::{Format, plain};
 use crate::backup::objects::{Object, Objects};
-use crate::outcome::NotTested;
-use crate::server::{Client, ClientInput, ServerError, ThrowawayServer};
+use crate::outcome::{CouldNotRun, NotTested};
+use crate::server::{Client, ClientInput, ThrowawayServer};
 use crate::sqlstate;
 
 /// How long a dump without rows may take.
@@ -135,7 +135,7 @@ pub(super) async fn of_database(
     server: &ThrowawayServer,
     database: &str,
     shape: &Shape,
-) -> Result<Objects, ServerError> {
+) -> Result<Objects, CouldNotRun> {
     let archive = shape.archive;
     let mut client = server
         .client(Client {
@@ -166,7 +166,7 @@ pub(super) async fn of_database(
         (reader.await, client.end.wait().await)
     };
     let (read, code) = tokio::time::timeout(WITHIN, work).await.map_err(|_| {
-        ServerError::new(format!(
+        CouldNotRun::new(format!(
             "pg_dump of the restored database did not end within {WITHIN:?}"
         ))
     })?;
@@ -175,12 +175,12 @@ pub(super) async fn of_database(
             .lines()
             .find_map(|line| line.split_once("error: ").map(|(_, why)| why));
         let why = sqlstate::shown("", why.unwrap_or("it says nothing"), false);
-        return Err(ServerError::new(format!(
+        return Err(CouldNotRun::new(format!(
             "pg_dump cannot read the restored database: {why}"
         )));
     }
     let read = read
         .map_err(|error| error.to_string())
         .and_then(|read| read);
-    read.map_err(|error| ServerError::new(format!("what pg_dump wrote cannot be read: {error}")))
+    read.map_err(|error| CouldNotRun::new(format!("what pg_dump wrote cannot be read: {error}")))
 }

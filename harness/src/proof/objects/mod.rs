@@ -20,10 +20,10 @@ use crate::backup::gather::entries::CLUSTER;
 use crate::backup::objects::{Object, Told};
 use crate::backup::{Backup, Part};
 use crate::database::DatabaseError;
-use crate::outcome::{Finding, NotTested};
+use crate::outcome::{CouldNotRun, Finding, NotTested};
 use crate::restore::settings::Restore;
 use crate::restore::{RestoreLog, target};
-use crate::server::{ServerError, ThrowawayServer};
+use crate::server::ThrowawayServer;
 use crate::units::show_count;
 
 use judge::{How, Judged};
@@ -85,7 +85,7 @@ pub async fn compare(
     backup: &Backup,
     settings: &Restore,
     log: &RestoreLog,
-) -> Result<ObjectsProof, ServerError> {
+) -> Result<ObjectsProof, CouldNotRun> {
     let mut proof = ObjectsProof::default();
     let mut databases = Vec::new();
     for part in &backup.parts {
@@ -126,7 +126,7 @@ pub async fn compare(
     let others = other_databases(server, backup, settings)
         .await
         .map_err(|error| {
-            ServerError::new(format!("the server does not list its databases: {error}"))
+            CouldNotRun::new(format!("the server does not list its databases: {error}"))
         })?;
     proof.findings.extend(others);
     if let Some(more @ 1..) = proof.findings.len().checked_sub(TOLD) {

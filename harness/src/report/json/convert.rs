@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, Dump, Extension, Finding, Inspection, Made, NotTested,
-    Objective, OutcomeWord, Phase, Proof, Report, Restore, SCHEMA, Scenario, Server, Stage,
-    TableHeld, TableRows, TimeSource, Tolerated, Values, VerdictWord,
+    Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, Inspection, Made,
+    NotTested, Objective, OutcomeWord, Phase, Proof, Report, Restore, SCHEMA, Scenario, Server,
+    Stage, TableHeld, TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -54,6 +54,7 @@ impl Report {
                 title: stage.stage.title().to_owned(),
                 outcome: (&stage.outcome).into(),
                 skipped_because: reason(&stage.outcome),
+                could_not_run: could_not_run(&stage.outcome),
                 summary: stage.summary.clone(),
                 findings: each(&stage.findings, Finding::of),
                 duration_s: stage.duration.as_secs_f64(),
@@ -236,8 +237,12 @@ impl Check {
             database: check.database.clone(),
             outcome: (&check.outcome).into(),
             skipped_because: reason(&check.outcome),
+            could_not_run: could_not_run(&check.outcome),
             expected: check.expected.clone(),
-            actual: check.actual.clone(),
+            actual: match &check.outcome {
+                Outcome::Error(error) => error.reason.clone(),
+                Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => check.actual.clone(),
+            },
             findings: each(&check.findings, Finding::of),
             duration_s: check.duration.as_secs_f64(),
         }
@@ -282,7 +287,7 @@ impl From<&Outcome> for OutcomeWord {
         match outcome {
             Outcome::Pass => Self::Pass,
             Outcome::Fail => Self::Fail,
-            Outcome::Error => Self::Error,
+            Outcome::Error(_) => Self::Error,
             Outcome::Skipped { .. } => Self::Skipped,
         }
     }
@@ -301,7 +306,17 @@ impl From<outcome::TimeSource> for TimeSource {
 fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Skipped { reason } => Some(reason.clone()),
-        Outcome::Pass | Outcome::Fail | Outcome::Error => None,
+        Outcome::Pass | Outcome::Fail | Outcome::Error(_) => None,
+    }
+}
+
+fn could_not_run(outcome: &Outcome) -> Option<CouldNotRun> {
+    match outcome {
+        Outcome::Error(error) => Some(CouldNotRun {
+            reason: error.reason.clone(),
+            hint: error.hint.clone(),
+        }),
+        Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => None,
     }
 }
 

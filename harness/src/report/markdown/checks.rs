@@ -31,20 +31,18 @@ fn stages(page: &mut Page, result: &DrillResult) {
         &["result", "stage", "what it proves", "summary", "time"],
         rows.collect(),
     );
-    for stage in result.stages.iter().filter(|s| !s.findings.is_empty()) {
+    for stage in &result.stages {
+        if stage.findings.is_empty() && view::hint(&stage.outcome).is_none() {
+            continue;
+        }
         let title = match stage.outcome {
             Outcome::Pass => "Warnings of stage",
             Outcome::Fail => "FAIL: stage",
-            Outcome::Error => "ERROR: stage",
+            Outcome::Error(_) => "ERROR: stage",
             Outcome::Skipped { .. } => "skipped: stage",
         };
         page.heading(3, fixed(title) + " " + code(stage.stage.word()));
-        findings(
-            page,
-            &stage.outcome,
-            view::stage_why(stage),
-            &stage.findings,
-        );
+        findings(page, view::hint(&stage.outcome), &stage.findings);
     }
 }
 
@@ -58,7 +56,7 @@ fn checks(page: &mut Page, result: &DrillResult) {
         let found = match &check.outcome {
             Outcome::Pass => words(&check.actual),
             Outcome::Fail => words(view::found(check)),
-            Outcome::Error | Outcome::Skipped { .. } => words(&view::why(check)),
+            Outcome::Error(_) | Outcome::Skipped { .. } => words(&view::why(check)),
         };
         vec![
             strong(view::label(&check.outcome, check.required)),
@@ -90,7 +88,7 @@ fn checks(page: &mut Page, result: &DrillResult) {
 fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
     let passed = match check.outcome {
         Outcome::Pass | Outcome::Skipped { .. } => true,
-        Outcome::Fail | Outcome::Error => false,
+        Outcome::Fail | Outcome::Error(_) => false,
     };
     if passed && check.findings.is_empty() {
         return;
@@ -117,18 +115,17 @@ fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
         summary.push(fixed("Expected: ") + words(&check.expected));
     }
     summary.push(match check.outcome {
-        Outcome::Error => fixed("Could not run: ") + words(view::found(check)),
+        Outcome::Error(_) => fixed("Could not run: ") + words(view::found(check)),
         Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {
             fixed("Found: ") + words(view::found(check))
         }
     });
     page.list(summary);
-    findings(page, &check.outcome, view::found(check), &check.findings);
+    findings(page, view::hint(&check.outcome), &check.findings);
 }
 
 /// Findings as a table, with a column for hints only where they differ.
-fn findings(page: &mut Page, outcome: &Outcome, said: &str, all: &[Finding]) {
-    let (all, hint) = view::beside(outcome, said, all);
+fn findings(page: &mut Page, hint: Option<&str>, all: &[Finding]) {
     if let Some(hint) = hint {
         page.paragraph(fixed("What to do: ") + words(hint));
     }

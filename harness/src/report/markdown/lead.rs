@@ -106,7 +106,7 @@ fn failures(page: &mut Page, result: &DrillResult) {
             check.title(),
             view::why(check)
         )),
-        Outcome::Error => Some(format!(
+        Outcome::Error(_) => Some(format!(
             "not required: check `{}` {}",
             check.title(),
             view::why(check)

@@ -76,8 +76,8 @@ impl Paper {
             (Outcome::Pass, _) => ("pass", Hue::Green),
             (Outcome::Fail, true) => ("FAIL", Hue::Red),
             (Outcome::Fail, false) => ("fail", Hue::Yellow),
-            (Outcome::Error, true) => ("ERROR", Hue::Yellow),
-            (Outcome::Error, false) => ("error", Hue::Yellow),
+            (Outcome::Error(_), true) => ("ERROR", Hue::Yellow),
+            (Outcome::Error(_), false) => ("error", Hue::Yellow),
             (Outcome::Skipped { .. }, _) => ("skipped", Hue::Yellow),
         };
         let padding = " ".repeat(INDENT - 2 - word.len());

@@ -88,17 +88,12 @@ fn list<'a>(paper: &mut Paper, title: &str, items: impl ExactSizeIterator<Item =
     }
 }
 
-/// Reports why nothing was written.
-#[must_use]
-pub fn stopped(summary: &str, findings: &[Finding], width: usize, colour: bool) -> String {
-    nothing_written("NOT RECOVERED", summary, findings, width, colour)
-}
-
-/// As [`stopped`], with another word for the result.
+/// Reports why nothing was written, under a word such as `NOT RECOVERED`.
 #[must_use]
 pub fn nothing_written(
     word: &str,
     summary: &str,
+    hint: Option<&str>,
     findings: &[Finding],
     width: usize,
     colour: bool,
@@ -109,22 +104,23 @@ pub fn nothing_written(
         .text
         .push_str(&format!("{word}  nothing was written\n"));
     paper.wrap(summary, 0, 0);
+    if let Some(hint) = hint {
+        paper.wrap(&format!("hint: {hint}"), 4, 10);
+    }
     for finding in findings.iter().take(FINDINGS) {
         let object = finding
             .object
             .as_ref()
             .map(|object| format!("{object}: "))
             .unwrap_or_default();
-        if finding.actual != summary {
-            paper.wrap(
-                &format!(
-                    "- {object}expected {}; found {}",
-                    finding.expected, finding.actual
-                ),
-                2,
-                4,
-            );
-        }
+        paper.wrap(
+            &format!(
+                "- {object}expected {}; found {}",
+                finding.expected, finding.actual
+            ),
+            2,
+            4,
+        );
         if let Some(hint) = &finding.hint {
             paper.wrap(&format!("hint: {hint}"), 4, 10);
         }

@@ -132,7 +132,7 @@ async fn every_change_of_the_table_is_seen_by_the_baseline_alone() {
         for fault in SECTIONS.iter().flat_map(|section| section.faults) {
             if let Change::Sql { change, undo } = fault.change {
                 let looked = plur
-                    .look(Case {
+                    .run(Case {
                         name: fault.what,
                         change,
                         undo,
@@ -151,7 +151,7 @@ async fn every_change_of_the_table_is_seen_by_the_baseline_alone() {
         for harmless in HARMLESS {
             if let Change::Sql { change, undo } = harmless.change {
                 let looked = plur
-                    .look(Case {
+                    .run(Case {
                         name: harmless.what,
                         change,
                         undo,

@@ -57,9 +57,9 @@ async fn said(plur: &Plur, check: &str) -> String {
         undo: "",
         check,
     };
-    let findings: Vec<Finding> = match plur.look(case).await {
+    let findings: Vec<Finding> = match plur.run(case).await {
         Ok(observation) => observation.all_findings().cloned().collect(),
-        Err(unable) => vec![unable],
+        Err(unable) => return format!("{unable:?}"),
     };
     format!("{findings:?}")
 }

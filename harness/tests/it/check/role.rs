@@ -841,7 +841,7 @@ async fn role_judges_as_the_server_does() {
                 }
                 connection.close().await.unwrap();
                 let check = format!("[[check.role]]\nrole = '{role}'\nfloor = [{}]\nceiling = 'any'\nreaches = ['pg_*']", floor.join(", "));
-                let seen = plur.look(Case { name: "as the server", change: "", undo: "", check: &check }).await.unwrap();
+                let seen = plur.run(Case { name: "as the server", change: "", undo: "", check: &check }).await.unwrap();
                 let found: BTreeSet<String> = seen
                     .all_findings()
                     .map(|finding| format!("{}: {}", finding.object.as_deref().unwrap(), finding.expected))
@@ -882,7 +882,7 @@ async fn role_is_quick_and_short_on_many_tables() {
             END LOOP; END $do$").await;
         let check = "[[check.role]]\nrole = 'app'\nfloor = ['select on s.*']\nceiling = ['connect, temporary on database', 'usage on schema public']";
         let began = std::time::Instant::now();
-        let seen = plur.look(Case { name: "many", change: "", undo: "", check }).await.unwrap();
+        let seen = plur.run(Case { name: "many", change: "", undo: "", check }).await.unwrap();
         // A clone is made and dropped in this time too.
         println!("{:?}", began.elapsed());
         let findings: Vec<_> = seen.all_findings().collect();

@@ -207,7 +207,7 @@ async fn failing(plur: &Plur, scenario: &Scenario, database: &str) -> Vec<(&'sta
             redactor: &redactor,
             timeout: check.timeout,
         };
-        match run::look(check, &restored).await {
+        match run::run_check(check, &restored).await {
             Ok(seen) => {
                 let says = seen.all_findings().next();
                 failing.extend(says.map(|finding| (check.kind, format!("{finding:?}"))));

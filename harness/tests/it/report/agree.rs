@@ -49,8 +49,8 @@ fn agree(result: &DrillResult) {
         let expected = match (&check.outcome, check.required) {
             (Outcome::Pass, _) => None,
             (Outcome::Fail, true) => Some("failure"),
-            (Outcome::Error, true) => Some("error"),
-            (Outcome::Fail | Outcome::Error | Outcome::Skipped { .. }, _) => Some("skipped"),
+            (Outcome::Error(_), true) => Some("error"),
+            (Outcome::Fail | Outcome::Error(_) | Outcome::Skipped { .. }, _) => Some("skipped"),
         };
         assert_eq!(case.outcome.as_deref(), expected);
     }

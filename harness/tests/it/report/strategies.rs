@@ -7,9 +7,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, DrillResult, Finding, Measure, NotTested, Objective,
-    Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult,
-    TableRows, TimeSource, Tolerated, Values,
+    BackupFacts, CandidateFacts, CheckResult, CouldNotRun, DrillResult, Finding, Measure,
+    NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts,
+    Stage, StageResult, TableRows, TimeSource, Tolerated, Values,
 };
 
 /// Text as a hostile backup would choose it.
@@ -42,7 +42,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         30 => Just(Outcome::Pass),
         1 => Just(Outcome::Fail),
-        1 => Just(Outcome::Error),
+        1 => (nasty(), option::of(nasty()))
+            .prop_map(|(reason, hint)| Outcome::Error(CouldNotRun { reason, hint })),
         1 => nasty().prop_map(|reason| Outcome::Skipped { reason }),
     ]
 }

@@ -21,7 +21,7 @@ use redrill::check::{Observation, Restored};
 use redrill::cleanup::{Run, Work};
 use redrill::database::Address;
 use redrill::input::Environment;
-use redrill::outcome::{BackupFacts, Finding};
+use redrill::outcome::{BackupFacts, CouldNotRun, Finding};
 use redrill::redact::Redactor;
 use redrill::restore::settings::Restore;
 use redrill::scenario::{self, ScenarioCheck};
@@ -271,7 +271,7 @@ impl Plur {
     }
 
     /// Applies a case and runs its check.
-    pub async fn look(&self, case: Case<'_>) -> Result<Observation, Finding> {
+    pub async fn run(&self, case: Case<'_>) -> Result<Observation, CouldNotRun> {
         let database = self.cloned().await;
         if !case.change.is_empty() {
             let change = case.change.replace("{database}", &database);
@@ -297,7 +297,7 @@ impl Plur {
             redactor: &Redactor::default(),
             timeout: check.timeout,
         };
-        let looked = run::look(&check, &restored).await;
+        let looked = run::run_check(&check, &restored).await;
         if let Ok(observation) = &looked {
             let passed = observation.all_findings().next().is_none();
             self.verdicts.lock().unwrap().insert((check.kind, passed));
@@ -322,7 +322,7 @@ impl Plur {
 
     /// Expects the check to pass.
     pub async fn passes(&self, case: Case<'_>) {
-        match self.look(case).await {
+        match self.run(case).await {
             Ok(observation) => {
                 let findings: Vec<&Finding> = observation.all_findings().collect();
                 assert!(
@@ -341,7 +341,7 @@ impl Plur {
 
     /// Expects the check to fail, and each text to be in some finding.
     pub async fn fails(&self, case: Case<'_>, texts: &[&str]) {
-        match self.look(case).await {
+        match self.run(case).await {
             Ok(observation) => {
                 let findings: Vec<&Finding> = observation.all_findings().collect();
                 assert!(
@@ -397,11 +397,11 @@ impl Plur {
 
     /// Expects the check not to be able to look, and to say why.
     pub async fn cannot_look(&self, case: Case<'_>, text: &str) {
-        match self.look(case).await {
+        match self.run(case).await {
             Ok(observation) => panic!("`{}` must not be able to look: {observation:?}", case.name),
             Err(unable) => {
                 assert!(
-                    unable.actual.contains(text),
+                    unable.reason.contains(text),
                     "`{}`: no `{text}` in {unable:?}",
                     case.name
                 );

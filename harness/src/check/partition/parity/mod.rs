@@ -9,11 +9,10 @@ use self::siblings::{Things, odd_ones};
 use self::trigger::compare_triggers;
 use super::MayDiffer;
 use super::tree::Node;
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::check::triggers::{self, Trigger};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
 
 /// A table and what it must be like: a partition and its parent, or a detached one and the root.
@@ -103,7 +102,7 @@ pub async fn compare(
     pairs: &[Pair<'_>],
     may_differ: &[MayDiffer],
     same_triggers: bool,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
@@ -203,7 +202,7 @@ fn name_of(pairs: &[Pair<'_>], oid: Option<String>) -> String {
 }
 
 /// Finds indexes that are not valid, and those that a partition has no part of.
-async fn indexes(session: &mut Session, pairs: &[Pair<'_>]) -> Result<Vec<Finding>, CouldNotLook> {
+async fn indexes(session: &mut Session, pairs: &[Pair<'_>]) -> Result<Vec<Finding>, CouldNotRun> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }

@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::check::{Complaint, Restored};
 use self::index::{VectorIndex, indexes, names, uses};
 use self::measured::{Measured, neighbours};
 use super::TableResult;
 use super::contents::VectorColumn;
 use crate::check::privilege::says_nothing;
-use crate::check::{Complaint, CouldNotLook, Restored};
 use crate::database::{DatabaseError, Session};
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::RoleFacts;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::Percent;
@@ -125,7 +125,7 @@ impl Recall {
         table: &QualifiedName,
         column: &VectorColumn,
         seen: &mut TableResult,
-    ) -> Result<(), CouldNotLook> {
+    ) -> Result<(), CouldNotRun> {
         let all = indexes(session, table, column).await?;
         let indexes: Vec<&VectorIndex> = all
             .iter()
@@ -228,11 +228,11 @@ impl Recall {
         restored: &Restored<'_>,
         column: &VectorColumn,
         settings: &[(&str, &str)],
-    ) -> Result<Session, CouldNotLook> {
+    ) -> Result<Session, CouldNotRun> {
         let mut session = match &self.role {
             None => restored.own_session().await?,
             Some(role) => restored.session_as(role, &[]).await.map_err(|error| {
-                CouldNotLook::because(format!("cannot be {}: {error}", quote_ident(role)))
+                CouldNotRun::new(format!("cannot be {}: {error}", quote_ident(role)))
             })?,
         };
         // Only once the library is loaded does the server know its settings, and refuse unknown ones.
@@ -243,7 +243,7 @@ impl Recall {
         session
             .run(&load)
             .await
-            .map_err(|error| CouldNotLook::because(format!("pgvector cannot be used: {error}")))?;
+            .map_err(|error| CouldNotRun::new(format!("pgvector cannot be used: {error}")))?;
         let own = self.settings.iter().map(|(n, v)| (n.as_str(), v.as_str()));
         // A role that is taken on may lack the right to anything else, so it comes last.
         let (roles, others): (Vec<_>, Vec<_>) = own.partition(|(name, _)| *name == "role");
@@ -258,7 +258,7 @@ impl Recall {
                 quote_literal(value)
             );
             session.run(&sql).await.map_err(|error| {
-                CouldNotLook::because(format!("the setting {name} cannot be made: {error}"))
+                CouldNotRun::new(format!("the setting {name} cannot be made: {error}"))
             })?;
         }
         Ok(session)
@@ -280,7 +280,7 @@ impl Recall {
             .replace("{queries}", &self.queries.unwrap_or(20).to_string());
         let sample = session.rows(&sql).await.map_err(Unable::of)?;
         if sample.is_empty() {
-            return Err(Unable::Unclear(CouldNotLook::because(format!(
+            return Err(Unable::Unclear(CouldNotRun::new(format!(
                 "{} holds no vector",
                 index.name
             ))));
@@ -296,7 +296,7 @@ impl Recall {
                 let plan = plan.map_err(Unable::of)?.unwrap_or_default();
                 if let Err(other) = uses(&plan, &members, &relations) {
                     return Err(Unable::Unclear(
-                        CouldNotLook::because(format!(
+                        CouldNotRun::new(format!(
                             "a search on {table} is not planned through {}: {other}",
                             quote_ident(&index.name.name)
                         ))
@@ -313,7 +313,7 @@ impl Recall {
         }
         if measured.wanted == 0 {
             return Err(Unable::Unclear(
-                CouldNotLook::because(format!("an exact search on {table} finds no row"))
+                CouldNotRun::new(format!("an exact search on {table} finds no row"))
                     .hint("see that the role and `where` leave any"),
             ));
         }
@@ -365,14 +365,14 @@ enum Unable {
     /// The restored database does not answer.
     Failed(DatabaseError),
     /// It says nothing about the index.
-    Unclear(CouldNotLook),
+    Unclear(CouldNotRun),
 }
 
 impl Unable {
     fn of(error: DatabaseError) -> Self {
         let syntax = error.sqlstate.as_deref() == Some("42601");
         if error.lost || syntax || says_nothing(&error) {
-            Self::Unclear(CouldNotLook::because(format!("a search ended in {error}")))
+            Self::Unclear(CouldNotRun::new(format!("a search ended in {error}")))
         } else {
             Self::Failed(error)
         }

@@ -9,9 +9,10 @@ pub mod web;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use redrill::backup::source::{self, Found, Place, SourceError};
+use redrill::backup::source::{self, Found, Place};
 use redrill::event::{Event, Listener};
 use redrill::input::Environment;
+use redrill::outcome::CouldNotRun;
 use redrill::redact::Redactor;
 use redrill::scenario;
 use tempfile::TempDir;
@@ -42,7 +43,7 @@ impl Bench {
 
     /// Finds the backup of a scenario with this `[backup]`, as a drill would. Where there is none,
     /// nothing of it may be left.
-    async fn find(&self, backup: &str) -> Result<Found, SourceError> {
+    async fn find(&self, backup: &str) -> Result<Found, CouldNotRun> {
         let text = format!(
             "schema = 1\nname = \"test\"\n{backup}\n[[check.row-count]]\ntable = \"x\"\nmin = 1\n"
         );
@@ -73,14 +74,15 @@ impl Bench {
     }
 
     /// Expects an error that says this and none of these secrets.
-    async fn fails(&self, backup: &str, says: &str, secrets: &[&str]) -> SourceError {
+    async fn fails(&self, backup: &str, says: &str, secrets: &[&str]) -> CouldNotRun {
         let error = match self.find(backup).await {
             Ok(found) => panic!("must fail with `{says}`: {found:?}\n{backup}"),
             Err(error) => error,
         };
         assert!(error.reason.contains(says), "no `{says}` in: {error:?}");
         assert!(
-            !error.reason.contains('\n') && !error.hint.is_empty(),
+            !error.reason.contains('\n')
+                && error.hint.as_ref().is_some_and(|hint| !hint.is_empty()),
             "{error:?}"
         );
         for secret in secrets {

@@ -171,6 +171,27 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
+/// Why no session could be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoSession {
+    /// What the server, or the way to it, answered.
+    pub error: DatabaseError,
+    /// Whether the same may work a moment later: a server that is starting up, or does not listen yet.
+    pub may_pass: bool,
+}
+
+/// Tells a server that is not there yet from one that refuses.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
+            // Connection exceptions, shutdown and start-up, too many connections.
+            code.starts_with("08") || code.starts_with("57P0") || code == "53300"
+        }),
+        sqlx::Error::Io(io) => io.kind() != std::io::ErrorKind::PermissionDenied,
+        _ => false,
+    }
+}
+
 /// A row as text, `None` for NULL.
 pub type TextRow = Vec<Option<String>>;
 
@@ -238,6 +259,19 @@ impl Session {
         database: &str,
         terms: &Terms,
     ) -> Result<Self, DatabaseError> {
+        let opened = Self::open(endpoint, database, terms).await;
+        opened.map_err(|refused| refused.error)
+    }
+
+    /// The same, and tells whether trying again may help.
+    ///
+    /// # Errors
+    /// When the server does not let it in.
+    pub async fn open(
+        endpoint: &Endpoint,
+        database: &str,
+        terms: &Terms,
+    ) -> Result<Self, NoSession> {
         let options = endpoint.options(&endpoint.superuser, database).options([
             ("search_path", "pg_catalog".to_owned()),
             ("default_transaction_read_only", "on".to_owned()),
@@ -253,8 +287,13 @@ impl Session {
             // Nothing that a database's settings preload is needed for looking at catalogs.
             ("client_min_messages", "warning".to_owned()),
         ]);
-        let connection = PgConnection::connect_with(&options).await?;
-        Ok(Self { connection })
+        match PgConnection::connect_with(&options).await {
+            Ok(connection) => Ok(Self { connection }),
+            Err(error) => Err(NoSession {
+                may_pass: may_pass(&error),
+                error: error.into(),
+            }),
+        }
     }
 
     /// Opens a session that IS `role`: a login of its own with its own settings, so that

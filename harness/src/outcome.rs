@@ -155,18 +155,6 @@ impl Stage {
             Self::Teardown => "teardown",
         }
     }
-
-    /// What the stage shows, for people.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Backup => "the backup file is whole",
-            Self::Server => "a throwaway server can take it",
-            Self::Restore => "it restores without an error",
-            Self::Proof => "every row of the backup is in the database",
-            Self::Teardown => "nothing is left running",
-        }
-    }
 }
 
 /// What became of one stage.
@@ -174,9 +162,13 @@ impl Stage {
 pub struct StageResult {
     /// Which stage.
     pub stage: Stage,
+    /// What it shows when it passes; of the proof, as much as the scenario asks for.
+    pub title: &'static str,
+    /// Whether the verdict depends on it: not on a proof that the scenario switches off.
+    pub required: bool,
     /// How it ended.
     pub outcome: Outcome,
-    /// One line: what was looked at, or why it failed.
+    /// One line: what was compared, or why it did not pass.
     pub summary: String,
     /// What is wrong, in detail; warnings when the outcome is `Pass`.
     pub findings: Vec<Finding>,

@@ -12,12 +12,12 @@ use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
-    CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Objective, Outcome, Stage,
-    StageResult, TimeSource,
+    CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Objective, Outcome, ProofFacts,
+    Stage, StageResult, TimeSource,
 };
 use crate::proof::settings::Level;
 use crate::scenario::{Scenario, ScenarioCheck};
-use crate::stage::{Facts, Passed, Staged, Stopped};
+use crate::stage::{Facts, PROOF_OFF, Passed, Staged, Stopped, is_required, title};
 use crate::verdict::{Verdict, verdict};
 
 /// A backup whose time lies further ahead than this has a wrong clock, not a young age.
@@ -163,8 +163,33 @@ impl<'a> Record<'a> {
             .into_iter()
             .map(|finding| self.clean(finding))
             .collect();
+        self.push(stage, outcome, summary, findings, duration);
+    }
+
+    /// Records that the scenario switches the proof off.
+    pub fn proof_is_off(&mut self) {
+        self.result.proof = Some(ProofFacts {
+            level: self.scenario.proof.word().to_owned(),
+            ..ProofFacts::default()
+        });
+        let outcome = Outcome::Skipped {
+            reason: PROOF_OFF.to_owned(),
+        };
+        self.ended(Stage::Proof, outcome, PROOF_OFF, Vec::new(), Duration::ZERO);
+    }
+
+    fn push(
+        &mut self,
+        stage: Stage,
+        outcome: Outcome,
+        summary: String,
+        findings: Vec<Finding>,
+        duration: Duration,
+    ) {
         self.result.stages.push(StageResult {
             stage,
+            title: title(stage, self.scenario.proof),
+            required: is_required(stage, self.scenario.proof),
             outcome,
             summary,
             findings,
@@ -299,13 +324,8 @@ impl<'a> Record<'a> {
                 .iter()
                 .any(|result| result.stage == stage);
             if !done && stage != Stage::Teardown {
-                self.result.stages.push(StageResult {
-                    stage,
-                    outcome: outcome(),
-                    summary: reason.clone(),
-                    findings: Vec::new(),
-                    duration: Duration::ZERO,
-                });
+                let summary = reason.clone();
+                self.push(stage, outcome(), summary, Vec::new(), Duration::ZERO);
             }
         }
         for check in &self.scenario.checks {
@@ -325,7 +345,7 @@ impl<'a> Record<'a> {
             .result
             .stages
             .iter()
-            .find(|stage| stage.outcome != Outcome::Pass);
+            .find(|stage| stage.required && stage.outcome != Outcome::Pass);
         stopped.map_or_else(
             || "an earlier stage did not end".to_owned(),
             |stage| format!("the {} stage did not pass", stage.stage.word()),

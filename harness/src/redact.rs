@@ -25,6 +25,12 @@ impl Secret {
         Ok(Self(crate::digest::hex(&bytes)))
     }
 
+    /// Whether it is long enough to be masked in text: [`SHORTEST_SECRET`] characters or more.
+    #[must_use]
+    pub fn can_be_masked(&self) -> bool {
+        self.0.trim().chars().count() >= SHORTEST_SECRET
+    }
+
     /// Gives the value to whoever must send it.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -52,13 +58,14 @@ pub struct Redactor {
     secrets: Arc<RwLock<Vec<Secret>>>,
 }
 
-/// A shorter secret would put `***` all over ordinary text.
-const SHORTEST: usize = 4;
+/// Fewest characters of a secret: a shorter one would put `***` all over ordinary text.
+pub const SHORTEST_SECRET: usize = 4;
 
 impl Redactor {
-    /// Learns a secret. An empty or very short one is refused: it would redact everything.
+    /// Learns a secret. One that [cannot be masked](Secret::can_be_masked) is left out: whoever reads
+    /// secrets of a scenario refuses it first.
     pub fn learn(&self, secret: &Secret) {
-        if secret.expose().trim().len() < SHORTEST {
+        if !secret.can_be_masked() {
             return;
         }
         let mut secrets = match self.secrets.write() {
@@ -216,9 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn a_known_secret_goes_and_an_empty_one_is_refused() {
+    fn a_known_secret_goes_and_one_that_is_too_short_is_left_out() {
         let redactor = Redactor::default();
-        redactor.learn(&Secret::new(""));
+        for short in ["", "  ", "b", "a b", "äöü"] {
+            assert!(!Secret::new(short).can_be_masked(), "{short}");
+            redactor.learn(&Secret::new(short));
+        }
         redactor.learn(&Secret::new("tops3cret"));
         assert_eq!(redactor.clean("a tops3cret b"), "a *** b");
     }

@@ -126,6 +126,33 @@ impl From<CouldNotRun> for Stopped {
     }
 }
 
+/// Why a proof that the scenario switches off is skipped.
+pub const PROOF_OFF: &str =
+    "`proof = \"off\"` in the scenario: nothing was compared with the backup but by the checks";
+
+/// What a stage shows when it passes; of the proof, as much as its level compares.
+#[must_use]
+pub const fn title(stage: Stage, proof: Level) -> &'static str {
+    match (stage, proof) {
+        (Stage::Backup, _) => "the backup file is whole",
+        (Stage::Server, _) => "a throwaway server can take it",
+        (Stage::Restore, _) => "it restores without an error",
+        (Stage::Proof, Level::Off) => "the database is compared with the backup",
+        (Stage::Proof, Level::Objects) => "every object of the backup is in the database",
+        (Stage::Proof, Level::Counts) => {
+            "every object of the backup is in the database, and as many rows"
+        }
+        (Stage::Proof, Level::Full) => "every row of the backup is in the database",
+        (Stage::Teardown, _) => "nothing is left running",
+    }
+}
+
+/// Whether the verdict depends on a stage.
+#[must_use]
+pub fn is_required(stage: Stage, proof: Level) -> bool {
+    stage != Stage::Proof || proof != Level::Off
+}
+
 /// Finds the backup and looks at it. What it says of itself is reported also when it is broken.
 pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged<Backup> {
     let spool = run.folder.join("backup");

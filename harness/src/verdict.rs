@@ -63,6 +63,19 @@ impl Verdict {
     }
 }
 
+/// Says what the verdict means for this drill: the meaning, and which stage the scenario switched off.
+#[must_use]
+pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
+    let mut text = verdict.meaning().to_owned();
+    for stage in result.stages.iter().filter(|stage| !stage.required) {
+        if let Outcome::Skipped { reason } = &stage.outcome {
+            let word = stage.stage.word();
+            text.push_str(&format!(" The {word} stage was skipped: {reason}."));
+        }
+    }
+    text
+}
+
 /// Computes the verdict.
 ///
 /// A failure outweighs anything that could not run.
@@ -79,10 +92,13 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     if outcomes().any(|outcome| *outcome == Outcome::Fail) {
         return Verdict::NotProven;
     }
-    // A stage without a result did not pass.
+    // A stage without a result did not pass. A proof that the scenario switches
+    // off is no pass either; the verdict then rests on the checks, and `explain` says so.
     let stage_missing = Stage::ALL.iter().any(|stage| {
         let result = result.stages.iter().find(|result| result.stage == *stage);
-        result.is_none_or(|result| matches!(result.outcome, Outcome::Skipped { .. }))
+        result.is_none_or(|result| {
+            result.required && matches!(result.outcome, Outcome::Skipped { .. })
+        })
     });
     if stage_missing || outcomes().any(|outcome| matches!(outcome, Outcome::Error(_))) {
         return Verdict::Inconclusive;
@@ -121,13 +137,13 @@ mod tests {
     use super::*;
     use crate::outcome::{CheckResult, CouldNotRun, Objective, Stage, StageResult};
 
-    /// `p` pass, `f` fail, `e` error, `s` skipped.
+    /// `p` pass, `f` fail, `e` error, `s` skipped, `o` switched off by the scenario.
     fn outcome(letter: char) -> Outcome {
         match letter.to_ascii_lowercase() {
             'p' => Outcome::Pass,
             'f' => Outcome::Fail,
             'e' => Outcome::Error(CouldNotRun::new("it could not run")),
-            's' => Outcome::Skipped {
+            's' | 'o' => Outcome::Skipped {
                 reason: "it was not its turn".to_owned(),
             },
             other => panic!("{other} is no outcome"),
@@ -144,6 +160,8 @@ mod tests {
                 .zip(Stage::ALL)
                 .map(|(letter, stage)| StageResult {
                     stage,
+                    title: "",
+                    required: letter != 'o',
                     outcome: outcome(letter),
                     summary: String::new(),
                     findings: Vec::new(),
@@ -203,6 +221,12 @@ mod tests {
     #[case::no_server("pessp", "SS", "?", Verdict::Inconclusive)]
     #[case::leftovers("ppppe", "PP", "", Verdict::Inconclusive)]
     #[case::a_stage_was_left_out("pppsp", "PP", "", Verdict::Inconclusive)]
+    #[case::the_proof_is_off("pppop", "PP", "+", Verdict::Proven)]
+    #[case::the_proof_is_off_and_a_check_fails("pppop", "PF", "", Verdict::NotProven)]
+    #[case::the_proof_is_off_and_a_check_was_left_out("pppop", "PS", "", Verdict::Inconclusive)]
+    #[case::the_proof_is_off_and_nothing_else_is_checked("pppop", "", "", Verdict::NothingChecked)]
+    #[case::the_proof_is_off_and_the_restore_failed("ppfop", "S", "", Verdict::NotProven)]
+    #[case::the_proof_is_off_and_no_server("pesop", "S", "", Verdict::Inconclusive)]
     #[case::no_stage_at_all("", "PP", "", Verdict::Inconclusive)]
     #[case::a_required_error("ppppp", "PE", "", Verdict::Inconclusive)]
     #[case::a_required_check_was_left_out("ppppp", "PS", "", Verdict::Inconclusive)]
@@ -226,9 +250,9 @@ mod tests {
     proptest! {
         #[test]
         fn proven_is_what_nothing_speaks_against(
-            stages in "[pfes]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+            stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
-            let proven = stages == "ppppp"
+            let proven = !stages.contains(['f', 'e', 's'])
                 && checks.contains('P')
                 && !checks.contains(['F', 'E', 'S'])
                 && !objectives.contains(['-', '?']);
@@ -237,8 +261,17 @@ mod tests {
         }
 
         #[test]
+        fn what_was_switched_off_is_always_told(
+            stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}"
+        ) {
+            let result = drill(&stages, &checks, "");
+            let told = explain(&result, verdict(&result));
+            prop_assert_eq!(told.matches("stage was skipped").count(), stages.matches('o').count());
+        }
+
+        #[test]
         fn a_failure_seen_is_never_lost(
-            stages in "[pfes]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+            stages in "[pfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
             let failed = stages.contains('f') || checks.contains('F');
             let result = drill(&stages, &checks, &objectives);

@@ -1,12 +1,18 @@
 //! Text of a scenario that may be a secret: `"plain"`, `{ env = "NAME" }` or `{ file = "path" }`.
+//!
+//! A secret that is too short to be masked in reports is refused when the scenario is read. One that is
+//! not there yet is refused when it is used.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
 
-use super::Environment;
-use crate::redact::{Redactor, Secret};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{Environment, Problem};
+use crate::redact::{Redactor, SHORTEST_SECRET, Secret};
 
 /// Plain text, or the source of a secret. A secret itself is never written in a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +29,40 @@ impl SecretText {
     /// Returns the value; secrets are added to the redactor first.
     ///
     /// # Errors
-    /// A lowercase fragment: the variable is not set, the file cannot be read.
+    /// A lowercase fragment: the variable is not set, the file cannot be read, the secret is too short.
     pub fn resolve(
         &self,
         folder: &Path,
         environment: &Environment,
         redactor: &Redactor,
     ) -> Result<Secret, String> {
-        let secret = match self {
-            Self::Plain(text) => return Ok(Secret::new(text.clone())),
+        let secret = self.read(folder, environment)?;
+        if matches!(self, Self::Plain(_)) {
+            return Ok(secret);
+        }
+        if is_too_short(&secret) {
+            return Err(format!("{} holds {TOO_SHORT}", self.origin()));
+        }
+        redactor.learn(&secret);
+        // `Bearer abcd` is a secret, and so is `abcd` alone.
+        if let Some((_, bare)) = secret.expose().rsplit_once(' ') {
+            redactor.learn(&Secret::new(bare));
+        }
+        Ok(secret)
+    }
+
+    /// Where the secret is found: "environment variable `NAME`".
+    fn origin(&self) -> String {
+        match self {
+            Self::Plain(_) => "the scenario".to_owned(),
+            Self::Env(name) => format!("environment variable `{name}`"),
+            Self::File(path) => format!("file `{}`", path.display()),
+        }
+    }
+
+    fn read(&self, folder: &Path, environment: &Environment) -> Result<Secret, String> {
+        Ok(match self {
+            Self::Plain(text) => Secret::new(text.clone()),
             Self::Env(name) => Secret::new(
                 environment
                     .get(name)
@@ -45,13 +76,94 @@ impl SecretText {
                 })?;
                 Secret::new(text.trim_end_matches(['\n', '\r']))
             }
-        };
-        redactor.learn(&secret);
-        // `Bearer abc` is a secret, and so is `abc` alone.
-        if let Some((_, bare)) = secret.expose().rsplit_once(' ') {
-            redactor.learn(&Secret::new(bare));
+        })
+    }
+}
+
+/// The words for a secret that is too short.
+const TOO_SHORT: &str = "fewer characters than can be masked in reports";
+
+/// Words before a secret in a header: what follows them must be long enough by itself.
+const SCHEMES: [&str; 3] = ["bearer", "basic", "token"];
+
+fn is_too_short(secret: &Secret) -> bool {
+    let text = secret.expose().trim();
+    let bare = text.split_once(' ').filter(|(scheme, _)| {
+        let scheme = scheme.to_ascii_lowercase();
+        SCHEMES.contains(&scheme.as_str())
+    });
+    !Secret::new(bare.map_or(text, |(_, bare)| bare)).can_be_masked()
+}
+
+/// Notes every secret of a scenario that is there already and too short to be masked in reports.
+///
+/// A secret is a table with the one key `env` or `file` where a key has a text as its value. `path` is the
+/// key of `value`, empty for the whole file.
+pub fn refuse_short(
+    value: &Spanned<DeValue<'_>>,
+    path: &str,
+    folder: &Path,
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) {
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            // The keys of these are names that a person chose: `env = { file = "x" }` is no secret.
+            let names = ["env", "headers"].contains(&path.rsplit('.').next().unwrap_or_default());
+            if !names
+                && let Some(text) = reference(table)
+                && let Ok(secret) = text.read(folder, environment)
+                && is_too_short(&secret)
+            {
+                problems.push(
+                    Problem::at(
+                        value.span(),
+                        format!("the secret `{path}` in {} is too short", text.origin()),
+                    )
+                    .hint(format!(
+                        "a secret has {SHORTEST_SECRET} characters or more, since a shorter one cannot be masked in reports; write what is no secret as plain text"
+                    )),
+                );
+            }
+            for (key, inner) in table {
+                let key = key.get_ref();
+                let path = match path {
+                    "" => key.to_string(),
+                    path => format!("{path}.{key}"),
+                };
+                refuse_short(inner, &path, folder, environment, problems);
+            }
         }
-        Ok(secret)
+        DeValue::Array(items) => {
+            for item in items.iter() {
+                // An item is no secret itself: `[[check.baseline]] file = "x"` is a check.
+                if let DeValue::Table(table) = item.get_ref() {
+                    for (key, inner) in table {
+                        let path = format!("{path}.{}", key.get_ref());
+                        refuse_short(inner, &path, folder, environment, problems);
+                    }
+                }
+            }
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => {}
+    }
+}
+
+/// Reads `{ env = "NAME" }` and `{ file = "path" }`.
+fn reference(table: &toml::de::DeTable<'_>) -> Option<SecretText> {
+    let mut entries = table.iter();
+    let (key, value) = entries.next().filter(|_| table.len() == 1)?;
+    let DeValue::String(text) = value.get_ref() else {
+        return None;
+    };
+    match &**key.get_ref() {
+        "env" => Some(SecretText::Env(text.to_string())),
+        "file" => Some(SecretText::File(text.to_string().into())),
+        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@
 //!   and under nextest, where every test is a process, once per run. The first test drills, the
 //!   others wait and read what it found. A retry reads it too; it does not restore again.
 //! - What was not looked at is a failed test, never one that was ignored: nextest counts those as
-//!   passed. Only a check with `required = false` may be ignored.
+//!   passed. Only a check with `required = false` and a proof that is `off` may be ignored.
 //! - Reports lie in `target/redrill/<scenario>/`, or where `REDRILL_REPORTS` says. Their times are the
 //!   true ones; those of nextest hold the waiting for the restore.
 //! - `REDRILL_WORK_DIR` is the folder of sockets and data, as it is for `redrill run`.

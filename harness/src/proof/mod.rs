@@ -58,13 +58,17 @@ pub async fn prove(
     let objects = async {
         match level {
             Level::Off => Ok(objects::ObjectsProof::default()),
-            _ => objects::compare(server, backup, settings, log).await,
+            Level::Objects | Level::Counts | Level::Full => {
+                objects::compare(server, backup, settings, log).await
+            }
         }
     };
     let rows = async {
         match level {
             Level::Off | Level::Objects => Ok(rows::Compared::default()),
-            _ => rows::compare(server, backup, settings, level, listener).await,
+            Level::Counts | Level::Full => {
+                rows::compare(server, backup, settings, level, listener).await
+            }
         }
     };
     let (objects, compared) = tokio::join!(objects, rows);
@@ -156,7 +160,7 @@ impl Proof {
         let all = format!("{} objects", show_count(self.facts.objects));
         let rows = format!("{} rows of {} tables", show_count(count), self.rows.len());
         let how = match level {
-            Level::Off => return "nothing, as `proof = \"off\"` says".to_owned(),
+            Level::Off => return "nothing was compared".to_owned(),
             Level::Objects => return format!("{all} and no other; nothing of its rows"),
             Level::Counts => return format!("{all} and no other; {rows}, counted one by one"),
             Level::Full => "compared with the backup value by value",

@@ -13,7 +13,7 @@ use super::text::line;
 use super::view;
 use crate::exit_code;
 use crate::outcome::{DrillResult, Outcome};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, explain};
 
 /// Version of the shape.
 pub const SCHEMA: u32 = 1;
@@ -140,7 +140,7 @@ impl Message {
             summary: summary(result, verdict, severity.as_deref()),
             severity,
             verdict: verdict.word().to_owned(),
-            meaning: verdict.meaning().to_owned(),
+            meaning: explain(result, verdict),
             exit_code: exit_code::of(verdict),
             run: result.run.clone(),
             redrill: result.redrill.clone(),

@@ -105,7 +105,7 @@ struct Report {
     schema: u32,
     /// The verdict.
     verdict: VerdictWord,
-    /// What the verdict means, one sentence.
+    /// What the verdict means, and which stage the scenario switched off.
     meaning: String,
     /// The exit code of the verdict.
     exit_code: u8,
@@ -443,8 +443,10 @@ struct Objective {
 struct Stage {
     /// `backup`, `server`, `restore`, `proof` or `teardown`.
     name: String,
-    /// What the stage proves when it passes.
+    /// What the stage proves when it passes; of the proof, as much as the scenario asks for.
     title: String,
+    /// Whether the verdict depends on it: not on a proof that the scenario switches off.
+    required: bool,
     /// How it ended.
     outcome: OutcomeWord,
     /// Why it was skipped; null unless it was.

@@ -13,7 +13,7 @@ use super::text::{line, lines};
 use super::view;
 use crate::exit_code;
 use crate::outcome::{CheckResult, DrillResult, Finding, Objective, Outcome, StageResult};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, explain};
 
 /// The longest list of findings that a case shows; the JSON report has all of them.
 const FINDINGS: usize = 100;
@@ -100,7 +100,7 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
 fn facts(result: &DrillResult, verdict: Verdict) -> String {
     let mut facts = vec![
         format!("{} (exit code {})", verdict.word(), exit_code::of(verdict)),
-        verdict.meaning().to_owned(),
+        explain(result, verdict),
     ];
     facts.extend(view::severity(result, verdict).map(|severity| format!("severity: {severity}")));
     facts.extend([
@@ -142,7 +142,7 @@ fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {
     };
     let mut case = case(
         format!("{scenario}.stage"),
-        stage.stage.title(),
+        stage.title,
         stage.duration,
         outcome,
     );
@@ -192,7 +192,7 @@ fn objective_case(scenario: &str, result: &DrillResult, objective: &Objective) -
     let complete = result
         .stages
         .iter()
-        .all(|stage| stage.outcome == Outcome::Pass);
+        .all(|stage| stage.outcome == Outcome::Pass || !stage.required);
     let outcome = match objective.met() {
         Some(true) => TestResult::Success,
         Some(false) => failure("objective", &text, &text),
@@ -228,7 +228,7 @@ fn verdict_case(
     if shown {
         return None;
     }
-    let message = format!("{}: {}", verdict.word(), verdict.meaning());
+    let message = format!("{}: {}", verdict.word(), explain(result, verdict));
     let details = view::decisive(result).join("\n");
     Some(case(
         format!("{scenario}.verdict"),

@@ -18,7 +18,7 @@ use super::view;
 use crate::exit_code;
 use crate::outcome::{CheckResult, DrillResult, Finding, Outcome, StageResult};
 use crate::units::{show_bytes, show_count, show_duration};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, explain};
 
 /// The longest list of findings of one check or stage.
 const FINDINGS: usize = 10;
@@ -67,7 +67,7 @@ fn lead(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     );
     let word = paper.paint(verdict.word(), hue);
     paper.text.push_str(&format!("{word}  {title}\n"));
-    paper.wrap(verdict.meaning(), 0, 0);
+    paper.wrap(&explain(result, verdict), 0, 0);
     let reasons = view::decisive(result);
     for reason in reasons.iter().take(FINDINGS) {
         paper.wrap(&format!("- {reason}"), 0, 2);

@@ -241,9 +241,11 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
             Outcome::Error(error) => {
                 lines.push(format!("stage `{word}` could not run: {}", error.reason));
             }
-            Outcome::Skipped { reason } => {
+            Outcome::Skipped { reason } if stage.required => {
                 lines.push(format!("stage `{word}` was skipped: {reason}"));
             }
+            // The scenario's own decision; `verdict::explain` says it.
+            Outcome::Skipped { .. } => {}
         }
     }
     if result.stages.is_empty() {
@@ -308,7 +310,7 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
         }
     };
     for stage in &result.stages {
-        let what = format!("stage `{}`: {}", stage.stage.word(), stage.stage.title());
+        let what = format!("stage `{}`: {}", stage.stage.word(), stage.title);
         match &stage.outcome {
             Outcome::Pass | Outcome::Fail => {}
             Outcome::Error(error) => add(what, format!("could not run: {}", error.reason)),

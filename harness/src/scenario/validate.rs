@@ -17,7 +17,7 @@ use crate::check::{CheckKind, kinds};
 use crate::incident;
 use crate::input::decode::{Table, decode, expand};
 use crate::input::diagnostic::nearest;
-use crate::input::{Environment, Problem};
+use crate::input::{Environment, Problem, secret};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
@@ -49,6 +49,11 @@ pub(super) fn scenario(
     }
     let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
     expand(&mut root, environment, problems);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    secret::refuse_short(&root, "", folder, environment, problems);
     let DeValue::Table(mut root) = root.into_inner() else {
         return None;
     };
@@ -100,10 +105,7 @@ pub(super) fn scenario(
             sha256: crate::digest::hex(&Sha256::digest(text.as_bytes())),
             only: Vec::new(),
         },
-        folder: match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => ".".into(),
-        },
+        folder: folder.to_owned(),
         backup: backup?,
         max_age: max_age.flatten().map(|span| span.0),
         server,

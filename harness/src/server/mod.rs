@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::cleanup::{Run, Swept, Work};
-use crate::database::{DatabaseError, Endpoint, Session, Terms};
+use crate::database::{DatabaseError, Endpoint, NoSession, Session, Terms};
 use crate::outcome::{CouldNotRun, ServerFacts};
 
 /// What a backup requires of a server.
@@ -148,6 +148,10 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 /// engine takes processor time that the server needs to start.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
+/// How long a refusal must last before it is believed: a socket has its permissions a moment after it
+/// is made.
+const REFUSED_FOR: Duration = Duration::from_secs(1);
+
 /// A server that redrill started and will destroy.
 pub struct ThrowawayServer {
     machine: Box<dyn Machine>,
@@ -202,35 +206,47 @@ impl ThrowawayServer {
         wanted: &Wanted,
     ) -> Result<(Endpoint, u32, String), CouldNotRun> {
         let within = server.start_within.map_or(START_WITHIN, |span| span.0);
+        let mut last = None;
         let begin = async {
             let endpoint = machine.start(&wanted.superuser).await?;
             let mut asked = Instant::now();
+            let mut refused_since: Option<Instant> = None;
             let (version, text) = loop {
-                match version(&endpoint).await {
+                let refused = match version(&endpoint).await {
                     Ok(version) => break version,
-                    Err(_) => {
-                        if asked.elapsed() >= ASK_EVERY {
-                            if let Some(why) = machine.ended().await {
-                                return Err(CouldNotRun::new(format!(
-                                    "the server did not start: {why}"
-                                )));
-                            }
-                            asked = Instant::now();
-                        }
-                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    Err(refused) => refused,
+                };
+                if asked.elapsed() >= ASK_EVERY {
+                    if let Some(why) = machine.ended().await {
+                        return Err(CouldNotRun::new(format!("the server did not start: {why}")));
                     }
+                    asked = Instant::now();
                 }
+                if refused.may_pass {
+                    refused_since = None;
+                } else if refused_since.get_or_insert_with(Instant::now).elapsed() >= REFUSED_FOR {
+                    return Err(CouldNotRun::with_hint(
+                        format!(
+                            "the server refuses the session of redrill: {}",
+                            refused.error
+                        ),
+                        "look at `settings` in `[server]`, and at the image or the programs that it runs",
+                    ));
+                }
+                last = Some(refused.error);
+                tokio::time::sleep(Duration::from_millis(10)).await;
             };
             machine.lock().await?;
             Ok((endpoint, version, text))
         };
-        match tokio::time::timeout(within, begin).await {
-            Ok(started) => started,
-            Err(_) => Err(
-                CouldNotRun::new(format!("the server did not answer within {within:?}"))
-                    .hint("raise `start-within` in `[server]` if the machine is slow"),
-            ),
-        }
+        let started = tokio::time::timeout(within, begin).await;
+        started.unwrap_or_else(|_| {
+            let why = last.map(|error| format!(": {error}")).unwrap_or_default();
+            Err(CouldNotRun::with_hint(
+                format!("the server did not answer within {within:?}{why}"),
+                "raise `start-within` in `[server]` if the machine is slow",
+            ))
+        })
     }
 
     /// Verifies that every extension that the backup requires is installed on the server.
@@ -383,15 +399,18 @@ impl ThrowawayServer {
 }
 
 /// Queries the version of a server: `server_version_num` and `server_version`.
-async fn version(endpoint: &Endpoint) -> Result<(u32, String), DatabaseError> {
-    let mut session = Session::superuser(endpoint, "template1", &Terms::default()).await?;
-    let number = session.count("SHOW server_version_num").await?;
-    let text = session
-        .value("SHOW server_version")
-        .await?
-        .unwrap_or_default();
+async fn version(endpoint: &Endpoint) -> Result<(u32, String), NoSession> {
+    let mut session = Session::open(endpoint, "template1", &Terms::default()).await?;
+    let unable = |error: DatabaseError| NoSession {
+        may_pass: error.lost,
+        error,
+    };
+    let number = session.count("SHOW server_version_num").await;
+    let number = number.map_err(unable)?;
+    let text = session.value("SHOW server_version").await.map_err(unable)?;
     session.close().await;
-    Ok((u32::try_from(number).unwrap_or(0), text))
+    let number = u32::try_from(number).unwrap_or(0);
+    Ok((number, text.unwrap_or_default()))
 }
 
 /// Selects the provider that the scenario sets, or the best available one.

@@ -13,14 +13,14 @@ use super::{
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
 use crate::report::view;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, explain};
 
 impl Report {
     pub(super) fn of(result: &DrillResult, verdict: Verdict) -> Self {
         Self {
             schema: SCHEMA,
             verdict: verdict.into(),
-            meaning: verdict.meaning().to_owned(),
+            meaning: explain(result, verdict),
             exit_code: exit_code::of(verdict),
             severity: view::severity(result, verdict).map(str::to_owned),
             interrupted: result.interrupted,
@@ -51,7 +51,8 @@ impl Report {
             objectives: each(&result.objectives, Objective::of),
             stages: each(&result.stages, |stage| Stage {
                 name: stage.stage.word().to_owned(),
-                title: stage.stage.title().to_owned(),
+                title: stage.title.to_owned(),
+                required: stage.required,
                 outcome: (&stage.outcome).into(),
                 skipped_because: reason(&stage.outcome),
                 could_not_run: could_not_run(&stage.outcome),

@@ -20,9 +20,9 @@ fn stages(page: &mut Page, result: &DrillResult) {
     }
     let rows = result.stages.iter().map(|stage| {
         vec![
-            strong(view::label(&stage.outcome, true)),
+            strong(view::label(&stage.outcome, stage.required)),
             words(stage.stage.word()),
-            words(stage.stage.title()),
+            words(stage.title),
             words(view::stage_why(stage)),
             span(stage.duration),
         ]

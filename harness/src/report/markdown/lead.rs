@@ -6,7 +6,7 @@ use crate::exit_code;
 use crate::outcome::{DrillResult, Objective, Outcome, Stage};
 use crate::report::view;
 use crate::units::show_bytes;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, explain};
 
 /// The longest list of failures; each has a part of its own further down.
 const FAILURES: usize = 10;
@@ -23,7 +23,7 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, verdict: Verdict) {
             + "** (exit code "
             + words(&exit_code::of(verdict).to_string())
             + "). "
-            + words(verdict.meaning()),
+            + words(&explain(result, verdict)),
     );
     page.table(&["summary", ""], summary(result, verdict));
     failures(page, result);
@@ -71,7 +71,9 @@ fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Md>> {
     if let Some(proof) = result.stages.iter().find(|one| one.stage == Stage::Proof) {
         row(
             fixed("Comparison with the backup"),
-            strong(view::label(&proof.outcome, true)) + ": " + words(view::stage_why(proof)),
+            strong(view::label(&proof.outcome, proof.required))
+                + ": "
+                + words(view::stage_why(proof)),
         );
     }
     row(fixed("Checks"), words(&view::check_counts(result)));

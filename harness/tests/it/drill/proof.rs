@@ -301,4 +301,46 @@ fn less_is_proven_where_a_scenario_says_so(#[case] level: &str, #[case] untested
     assert_eq!(ended.drill()["proof"]["level"], level);
     let not = ended.drill()["not_tested"].as_array().unwrap();
     assert!(not.iter().any(|entry| entry["what"] == untested), "{not:?}");
+    // No report says that rows were compared.
+    let claim = "every row of the backup is in the database";
+    let drill = ended.drill().to_string();
+    for text in ended.pages.iter().chain([&ended.stdout, &drill]) {
+        assert!(!text.contains(claim), "{text}");
+    }
+}
+
+#[test]
+fn a_proof_that_is_off_is_skipped_in_every_report() {
+    let sql = Change::AtTheEnd("UPDATE public.dropped SET c = 'other';").of(&text("utc.sql"));
+    let scenario = SCENARIO.replace("[backup]", "proof = \"off\"\n[backup]");
+    let ended = redrill().scenario(&scenario).backup(&sql, "dump.sql").run();
+    ended.is_proven().unwrap();
+    let drill = ended.drill();
+    let proof = &drill["stages"][3];
+    assert_eq!(proof["outcome"], "skipped");
+    assert_eq!(proof["required"], false);
+    let reason = "`proof = \"off\"` in the scenario: nothing was compared with the backup";
+    assert!(
+        proof["skipped_because"]
+            .as_str()
+            .unwrap()
+            .starts_with(reason)
+    );
+    let said = format!("The proof stage was skipped: {reason}");
+    assert!(drill["meaning"].as_str().unwrap().contains(&said));
+    let shown = ended
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(shown.contains(&said), "{shown}");
+    let [markdown, junit] = &ended.pages;
+    let case = junit
+        .split("<testcase")
+        .find(|case| case.contains("stage\"") && case.contains("the database is compared"));
+    assert!(case.unwrap().contains("<skipped"), "{junit}");
+    assert!(
+        markdown.contains("The proof stage was skipped"),
+        "{markdown}"
+    );
 }

@@ -1,5 +1,11 @@
 //! Mistakes in a scenario: all of them at once, each with its line, and what to write instead.
 
+use std::path::Path;
+
+use redrill::input::Environment;
+use redrill::scenario::parse;
+use rstest::rstest;
+
 use super::builder::redrill;
 
 /// Lists the mistakes of a scenario.
@@ -355,4 +361,139 @@ fn a_backup_is_given_on_the_command_line_for_one_scenario_only() {
     `--backup` needs exactly one scenario
     hint: name the scenario that the file is a backup for
     ");
+}
+
+/// Where each key of a scenario that reads a secret stands; `SECRET` is where the secret is found.
+const SECRETS: &[(&str, &str)] = &[
+    (
+        "backup.s3.access-key-id",
+        "[backup.s3]\nbucket = 'b'\nkey = 'k'\naccess-key-id = SECRET\nsecret-access-key = 'plain'",
+    ),
+    (
+        "backup.s3.secret-access-key",
+        "[backup.s3]\nbucket = 'b'\nkey = 'k'\naccess-key-id = 'plain'\nsecret-access-key = SECRET",
+    ),
+    (
+        "backup.s3.session-token",
+        "[backup.s3]\nbucket = 'b'\nkey = 'k'\nsession-token = SECRET",
+    ),
+    ("backup.http.url", "[backup.http]\nurl = SECRET"),
+    (
+        "backup.http.bearer",
+        "[backup.http]\nurl = 'https://a.test/b'\nbearer = SECRET",
+    ),
+    (
+        "backup.http.user",
+        "[backup.http]\nurl = 'https://a.test/b'\nuser = SECRET\npassword = 'plain'",
+    ),
+    (
+        "backup.http.password",
+        "[backup.http]\nurl = 'https://a.test/b'\nuser = 'u'\npassword = SECRET",
+    ),
+    (
+        "backup.http.headers.X-Key",
+        "[backup.http]\nurl = 'https://a.test/b'\nheaders = { X-Key = SECRET }",
+    ),
+    (
+        "backup.command.env.KEY",
+        "[backup.command]\ncommand = ['x']\nname = 'n'\nenv = { KEY = SECRET }",
+    ),
+    (
+        "backup.decrypt.age-identity",
+        "[backup]\npath = 'a'\n[backup.decrypt]\nage-identity = SECRET",
+    ),
+    (
+        "backup.decrypt.env.KEY",
+        "[backup]\npath = 'a'\n[backup.decrypt]\ncommand = ['x']\nenv = { KEY = SECRET }",
+    ),
+    ("incident.webhook.url", "[incident.webhook]\nurl = SECRET"),
+    (
+        "incident.webhook.token",
+        "[incident.webhook]\nurl = 'https://a.test'\ntoken = SECRET",
+    ),
+    (
+        "incident.webhook.headers.X-Key",
+        "[incident.webhook]\nurl = 'https://a.test'\nheaders = { X-Key = SECRET }",
+    ),
+    (
+        "check.command.env.KEY",
+        "[[check.command]]\ncommand = ['x']\nenv = { KEY = SECRET }",
+    ),
+    ("check.api.env.KEY", "[[check.api]]\nenv = { KEY = SECRET }"),
+    (
+        "check.api.request.headers.X-Key",
+        "[[check.api]]\n[[check.api.request]]\nheaders = { X-Key = SECRET }",
+    ),
+];
+
+/// The messages about one scenario.
+fn told(text: &str, folder: &Path, environment: &Environment) -> String {
+    match parse(&folder.join("s.toml"), text, environment) {
+        Ok(_) => String::new(),
+        Err(mistakes) => mistakes.render(false),
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_masked_is_refused_wherever_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("short"), "abc\n").unwrap();
+    std::fs::write(folder.path().join("long"), "abcd\n").unwrap();
+    let pairs = [("SHORT", "abc"), ("LONG", "abcd"), ("BEARER", "Bearer abc")];
+    let environment: Environment = pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .collect();
+    for (key, text) in SECRETS {
+        for (place, origin) in [
+            ("{ env = 'SHORT' }", "environment variable `SHORT`"),
+            ("{ env = 'BEARER' }", "environment variable `BEARER`"),
+            ("{ file = 'short' }", "file `short`"),
+        ] {
+            let told = told(&text.replace("SECRET", place), folder.path(), &environment);
+            let wanted = format!("the secret `{key}` in {origin} is too short");
+            assert!(told.contains(&wanted), "{key}: {told}");
+            assert!(told.contains("4 characters"), "{told}");
+            assert!(!told.contains("abc"), "{told}");
+        }
+        for place in [
+            "{ env = 'LONG' }",
+            "{ file = 'long' }",
+            "{ env = 'NOT_SET' }",
+            "{ file = 'none' }",
+        ] {
+            let told = told(&text.replace("SECRET", place), folder.path(), &environment);
+            assert!(!told.contains("too short"), "{key}: {told}");
+        }
+    }
+}
+
+#[rstest]
+#[case("[[check.baseline]]\nfile = 'short'")]
+#[case("[[check.command]]\ncommand = ['x']\nenv = { file = 'short' }")]
+#[case("[[check.command]]\ncommand = ['x']\nenv = { env = 'SHORT' }")]
+fn what_is_no_secret_may_be_short(#[case] text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("short"), "abc\n").unwrap();
+    let environment: Environment = [("SHORT".to_owned(), "abc".to_owned())].into();
+    let told = told(text, folder.path(), &environment);
+    assert!(!told.contains("too short"), "{told}");
+}
+
+#[test]
+fn a_secret_that_is_too_short_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment: Environment = [("TOKEN".to_owned(), "abc".to_owned())].into();
+    let text = "schema = 1\nname = \"a\"\n[backup.http]\nurl = \"https://a.test/b.sql\"\nbearer = { env = \"TOKEN\" }\n[[check.row-count]]\ntable = \"a.b\"\nmin = 1\n";
+    let told = told(text, folder.path(), &environment);
+    let told = told.replace(&folder.path().display().to_string(), "");
+    insta::assert_snapshot!(told, @r#"
+    error: the secret `backup.http.bearer` in environment variable `TOKEN` is too short
+     --> /s.toml:5:10
+      |
+    5 | bearer = { env = "TOKEN" }
+      |          ^^^^^^^^^^^^^^^^^
+      |
+      = hint: a secret has 4 characters or more, since a shorter one cannot be masked in reports; write what is no secret as plain text
+    "#);
 }

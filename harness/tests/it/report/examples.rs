@@ -7,6 +7,8 @@ use redrill::outcome::{
     Measure, NotTested, Objective, Outcome, Phase, ProofFacts, RestoreFacts, ScenarioFacts,
     ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
+use redrill::proof::settings::Level;
+use redrill::stage::title;
 
 /// All examples, by the name of their files.
 pub fn all() -> [(&'static str, DrillResult); 3] {
@@ -109,6 +111,8 @@ pub fn not_proven() -> DrillResult {
     );
     result.stages[3] = StageResult {
         stage: Stage::Proof,
+        title: title(Stage::Proof, Level::Full),
+        required: true,
         outcome: Outcome::Fail,
         summary: "2 of 41 tables differ".to_owned(),
         findings: vec![
@@ -179,6 +183,8 @@ pub fn inconclusive() -> DrillResult {
     result.duration = Duration::from_millis(4_120);
     result.stages[1] = StageResult {
         stage: Stage::Server,
+        title: title(Stage::Server, Level::Full),
+        required: true,
         outcome: Outcome::Error(CouldNotRun::with_hint(
             "no container engine answers",
             "start the engine, or set `[server.local]` in the scenario",
@@ -217,6 +223,8 @@ pub fn inconclusive() -> DrillResult {
 fn stage(stage: Stage, outcome: Outcome, summary: &str, millis: u64) -> StageResult {
     StageResult {
         stage,
+        title: title(stage, Level::Full),
+        required: true,
         outcome,
         summary: summary.to_owned(),
         findings: Vec::new(),

@@ -11,6 +11,8 @@ use redrill::outcome::{
     NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts,
     Stage, StageResult, TableRows, TimeSource, Tolerated, Values,
 };
+use redrill::proof::settings::Level;
+use redrill::stage::title;
 
 /// Text as a hostile backup would choose it.
 pub fn nasty() -> impl Strategy<Value = String> {
@@ -68,6 +70,8 @@ fn stages() -> impl Strategy<Value = Vec<StageResult>> {
             .map(
                 |(stage, (outcome, summary, findings, duration))| StageResult {
                     stage,
+                    title: title(stage, Level::Full),
+                    required: true,
                     outcome,
                     summary,
                     findings,

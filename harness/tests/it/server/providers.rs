@@ -95,6 +95,47 @@ async fn both_providers_say_the_same() {
     }
 }
 
+#[tokio::test]
+async fn a_server_that_refuses_is_not_waited_for() {
+    let settings = "[server]\nsettings = { session_preload_libraries = 'nothing_like_it' }\n";
+    let drill = Drill::new(GOOD, &format!("{settings}{CHECK}"));
+    for provider in PROVIDERS {
+        if !usable(provider).await {
+            continue;
+        }
+        let (output, report) = drill.run(provider);
+        assert_eq!(output.status.code(), Some(3), "{provider}: {report}");
+        let reason = report["stages"][1]["could_not_run"]["reason"]
+            .as_str()
+            .unwrap();
+        assert!(
+            reason.starts_with("the server refuses the session of redrill: "),
+            "{reason}"
+        );
+        assert!(reason.contains("58P01"), "{reason}");
+        assert_eq!(drill.left(), [""; 0], "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_told_with_the_last_reason() {
+    if !usable("container").await {
+        return;
+    }
+    let server = "[server]\nstart-within = '20s'\nsettings = { port = '5999' }\n";
+    let drill = Drill::new(
+        GOOD,
+        &format!("{server}[server.container]\nreach = 'port'\n{CHECK}"),
+    );
+    let (output, report) = drill.run("container");
+    assert_eq!(output.status.code(), Some(3), "{report}");
+    let reason = report["stages"][1]["could_not_run"]["reason"]
+        .as_str()
+        .unwrap();
+    let rest = reason.strip_prefix("the server did not answer within 20s: ");
+    assert!(rest.is_some_and(|why| !why.is_empty()), "{reason}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_has_ended_only_when_it_has_begun() {
     if !usable("container").await {

@@ -19,6 +19,7 @@ pub mod interrupt;
 pub mod libtest;
 pub mod namespace;
 pub mod outcome;
+pub mod pipeline;
 pub mod process;
 pub mod progress;
 pub mod proof;

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::baseline::observed::Seen;
-
 /// How a stage or a check ended. Matched without a wildcard everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -586,8 +584,6 @@ pub struct DrillResult {
     pub not_tested: Vec<NotTested>,
     /// The command line that repeats this drill.
     pub repeat: String,
-    /// What the databases looked like, where a check compared all of it.
-    pub seen: Option<Seen>,
     /// Whether a signal ended it.
     pub interrupted: bool,
 }

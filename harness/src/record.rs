@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::baseline::observed::Seen;
 use crate::check::{Entry, Observation};
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -36,9 +35,6 @@ impl<'a> Record<'a> {
     /// Begins the record.
     #[must_use]
     pub fn begin(scenario: &'a Scenario, context: &'a Context) -> Self {
-        (context.listener)(Event::Begun {
-            scenario: scenario.facts.name.clone(),
-        });
         let result = DrillResult {
             redrill: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: scenario.facts.clone(),
@@ -71,12 +67,15 @@ impl<'a> Record<'a> {
         self.result.run.clone()
     }
 
-    /// Runs one stage and records what became of it; gives its value when it passed.
+    /// Runs one stage and records what became of it; gives its value.
+    ///
+    /// # Errors
+    /// When the stage does not pass.
     pub async fn stage<T>(
         &mut self,
         stage: Stage,
         work: impl Future<Output = Staged<T>>,
-    ) -> Option<T> {
+    ) -> Result<T, Stopped> {
         (self.context.listener)(Event::Stage(stage));
         let began = Instant::now();
         self.current = Some((stage, began));
@@ -90,11 +89,11 @@ impl<'a> Record<'a> {
                 warnings,
             }) => {
                 self.ended(stage, Outcome::Pass, &summary, warnings, began.elapsed());
-                Some(value)
+                Ok(value)
             }
             Err(stopped) => {
-                self.did_not_pass(stage, stopped, began.elapsed());
-                None
+                self.did_not_pass(stage, stopped.clone(), began.elapsed());
+                Err(stopped)
             }
         }
     }
@@ -127,12 +126,6 @@ impl<'a> Record<'a> {
         if let Some((stage, _)) = self.current {
             self.stopped(stage, CouldNotRun::new("interrupted by a signal").into());
         }
-    }
-
-    /// Whether a stage was looked at and did not pass.
-    pub fn failed(&self, stage: Stage) -> bool {
-        let mut stages = self.result.stages.iter();
-        stages.any(|result| result.stage == stage && result.outcome == Outcome::Fail)
     }
 
     /// Keeps what a stage learnt.
@@ -240,11 +233,6 @@ impl<'a> Record<'a> {
                 self.result.not_tested.push(entry);
             }
         }
-    }
-
-    /// Keeps what checks saw of whole databases.
-    pub fn saw(&mut self, seen: Option<Seen>) {
-        self.result.seen = seen;
     }
 
     /// Makes results of what was seen. What belongs to no entry stands by itself, where there is any.
@@ -368,10 +356,6 @@ impl<'a> Record<'a> {
             .extend(untested(self.scenario, &self.result));
         self.result.duration = self.began.elapsed();
         let verdict = verdict(&self.result);
-        (self.context.listener)(Event::Ended {
-            scenario: self.scenario.facts.name.clone(),
-            verdict,
-        });
         (self.result, verdict)
     }
 }

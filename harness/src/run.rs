@@ -5,34 +5,65 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::baseline::observed::Observed;
-use crate::check::counts::Counts;
+use crate::baseline::observed::{Observed, Seen};
 use crate::check::sessions::Sessions;
 use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{BackupFacts, CheckResult, CouldNotRun, DrillResult, Stage};
-use crate::proof::settings::Level;
+use crate::outcome::{CheckResult, CouldNotRun, DrillResult, Stage};
+use crate::pipeline::{Pipeline, RestoredBackup};
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::ThrowawayServer;
-use crate::stage;
+use crate::stage::{self, Stopped};
 use crate::units::show_duration;
 use crate::verdict::Verdict;
 
 /// How long the server may take to come back after a check brought one of its processes down.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// How many checks look at the same time, each in a session of its own.
+/// How many checks run at the same time, each in a session of its own.
 const SIDE_BY_SIDE: usize = 4;
 
+/// What a drill gives.
+#[derive(Debug)]
+pub struct Drilled {
+    /// What every report is made from.
+    pub result: DrillResult,
+    /// What it shows.
+    pub verdict: Verdict,
+    /// What the databases looked like, where a check compared all of it.
+    pub seen: Option<Seen>,
+}
+
 /// Drills one scenario. Whatever happens, there is a result, and nothing is left running.
-pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verdict) {
+pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
+    let name = || scenario.facts.name.clone();
+    (context.listener)(Event::Begun { scenario: name() });
     let mut record = Record::begin(scenario, context);
-    let run = match context.work.begin() {
-        Ok(run) => run,
+    let mut seen = None;
+    match context.work.begin() {
+        Ok(run) => {
+            record.belongs_to(&run);
+            // The server stays where the teardown finds it, wherever the stages end.
+            let mut server = None;
+            let mut interrupted = context.interrupted.clone();
+            tokio::select! {
+                biased;
+                _ = interrupted.wait_for(|interrupted| *interrupted) => record.interrupt(),
+                ended = stages(scenario, context, &run, &mut record, &mut server) => {
+                    // Why a stage did not pass is in the record.
+                    seen = ended.ok().flatten();
+                }
+            }
+            record.skip_the_rest();
+            // A teardown that fails is in the record too.
+            let _ = record
+                .stage(Stage::Teardown, stage::teardown(server, run))
+                .await;
+        }
         Err(error) => {
             let folder = context.work.root().display();
             record.stopped(
@@ -43,23 +74,18 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> (DrillResult, Verd
                 )
                 .into(),
             );
-            return record.finish();
         }
-    };
-    record.belongs_to(&run);
-    // The server stays where the teardown finds it, wherever the stages end.
-    let mut server = None;
-    let mut interrupted = context.interrupted.clone();
-    tokio::select! {
-        biased;
-        _ = interrupted.wait_for(|interrupted| *interrupted) => record.interrupt(),
-        _ = stages(scenario, context, &run, &mut record, &mut server) => {}
     }
-    record.skip_the_rest();
-    record
-        .stage(Stage::Teardown, stage::teardown(server, run))
-        .await;
-    record.finish()
+    let (result, verdict) = record.finish();
+    (context.listener)(Event::Ended {
+        scenario: name(),
+        verdict,
+    });
+    Drilled {
+        result,
+        verdict,
+        seen,
+    }
 }
 
 /// The sentence. A stage that does not pass ends it.
@@ -69,160 +95,136 @@ async fn stages(
     run: &Run,
     record: &mut Record<'_>,
     server: &mut Option<ThrowawayServer>,
-) -> Option<()> {
-    let backup = record
-        .stage(Stage::Backup, stage::backup(scenario, run, context))
-        .await?;
-    let started = record
-        .stage(
-            Stage::Server,
-            stage::server(scenario, &backup, run, context),
-        )
-        .await?;
-    let server = server.insert(started);
-    let log = record
-        .stage(
-            Stage::Restore,
-            stage::restore(scenario, server, &backup, context),
-        )
-        .await?;
-    let counts = if scenario.proof == Level::Off {
-        record.proof_is_off();
-        Counts::default()
-    } else {
-        let proof = stage::proof(scenario, server, &backup, &log, context);
-        match record.stage(Stage::Proof, proof).await {
-            // What else is wrong with a database that is not as in the backup is worth knowing.
-            None if record.failed(Stage::Proof) => Counts::default(),
-            counts => counts?,
-        }
-    };
-    let facts = backup.facts();
-    let ground = Ground {
+) -> Result<Option<Seen>, Stopped> {
+    let pipeline = Pipeline {
         scenario,
         context,
-        server,
-        backup: &facts,
-        counts: &counts,
-        sessions: Sessions::default(),
-        observed: Observed::default(),
-        run: &run.id,
-        log: &log,
+        run,
+        make_roles: false,
     };
-    checks(&ground, record).await;
-    record.saw(ground.observed.seen(&facts, server.facts()));
-    Some(())
+    let backup = pipeline.inspect(record).await?;
+    let mut restored = pipeline.restore(backup, server, record).await?;
+    match restored.prove(record).await {
+        // What else is wrong with a database that is not as in the backup is worth knowing.
+        Ok(()) | Err(Stopped::Failed { .. }) => {}
+        Err(stopped @ Stopped::CouldNotRun { .. }) => return Err(stopped),
+    }
+    Ok(run_checks(&restored, scenario, context, record).await)
 }
 
-/// Runs the checks of a scenario on a server that holds its backup already; gives what became of each, in
+/// Runs the checks of another scenario on a backup that is restored already; gives what became of each, in
 /// the scenario's order.
 pub(crate) async fn judge(
+    restored: &RestoredBackup<'_>,
     scenario: &Scenario,
     context: &Context,
-    restored: (&ThrowawayServer, &RestoreLog, &Counts),
-    backup: &BackupFacts,
-    run: &Run,
 ) -> Vec<CheckResult> {
-    let (server, log, counts) = restored;
     let mut record = Record::begin(scenario, context);
-    record.belongs_to(run);
-    let ground = Ground {
-        scenario,
-        context,
-        server,
-        backup,
-        counts,
-        sessions: Sessions::default(),
-        observed: Observed::default(),
-        run: &run.id,
-        log,
-    };
-    checks(&ground, &mut record).await;
-    ground.sessions.end().await;
+    record.belongs_to(restored.pipeline.run);
+    run_checks(restored, scenario, context, &mut record).await;
     record.finish().0.checks
 }
 
-/// What all checks of a drill stand on.
-struct Ground<'a> {
+/// What all checks of a drill have in common.
+struct Checks<'a> {
+    restored: &'a RestoredBackup<'a>,
     scenario: &'a Scenario,
     context: &'a Context,
-    server: &'a ThrowawayServer,
-    backup: &'a BackupFacts,
-    counts: &'a Counts,
     sessions: Sessions,
     observed: Observed,
-    run: &'a str,
-    log: &'a RestoreLog,
+}
+
+/// Runs the checks of a scenario; gives what they saw of whole databases.
+async fn run_checks(
+    restored: &RestoredBackup<'_>,
+    scenario: &Scenario,
+    context: &Context,
+    record: &mut Record<'_>,
+) -> Option<Seen> {
+    let common = Checks {
+        restored,
+        scenario,
+        context,
+        sessions: Sessions::default(),
+        observed: Observed::default(),
+    };
+    checks(&common, record).await;
+    common.sessions.end().await;
+    let (facts, server) = (&restored.facts, restored.server.facts());
+    common.observed.seen(facts, server)
 }
 
 /// Runs all checks: those that only read side by side, then those that must be alone one by one.
-async fn checks(ground: &Ground<'_>, record: &mut Record<'_>) {
-    let all = ground.scenario.checks.iter();
+async fn checks(common: &Checks<'_>, record: &mut Record<'_>) {
+    let all = common.scenario.checks.iter();
     let (mut alone, together): (Vec<_>, Vec<_>) = all.partition(|check| check.check.alone());
-    let looks = together.into_iter().map(|check| one(ground, check));
+    let looks = together.into_iter().map(|check| one(common, check));
     let mut looks = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE);
     let mut again = Vec::new();
     while let Some(seen) = looks.next().await {
-        match seen.looked {
+        match seen.ended {
             // Its neighbour may have been the reason: a lock, a server that went down.
             Err(_) => again.push(seen.check),
-            Ok(_) => record.check(seen.check, seen.database, seen.duration, seen.looked),
+            Ok(_) => record.check(seen.check, seen.database, seen.duration, seen.ended),
         }
     }
     alone.extend(again);
     for check in alone {
         // Alone is alone: a copy of a database, for one, is only made when nobody is in it.
-        ground.sessions.end().await;
-        let seen = one(ground, check).await;
-        record.check(check, seen.database, seen.duration, seen.looked);
+        common.sessions.end().await;
+        let seen = one(common, check).await;
+        record.check(check, seen.database, seen.duration, seen.ended);
     }
 }
 
-/// One check and what was seen.
-struct Seen<'a> {
+/// One check and how it ended.
+struct CheckRun<'a> {
     check: &'a ScenarioCheck,
     database: &'a str,
     duration: Duration,
-    looked: Result<Observation, CouldNotRun>,
+    ended: Result<Observation, CouldNotRun>,
 }
 
 /// Runs one check on the database that it is about.
-async fn one<'a>(ground: &Ground<'a>, check: &'a ScenarioCheck) -> Seen<'a> {
-    let named = check.database.as_deref().or(ground.log.database.as_deref());
+async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> {
+    let named = check
+        .database
+        .as_deref()
+        .or(common.restored.log.database.as_deref());
     let Some(database) = named else {
-        return Seen {
+        return CheckRun {
             check,
             database: "",
             duration: Duration::ZERO,
-            looked: Err(which_database(ground.log)),
+            ended: Err(which_database(&common.restored.log)),
         };
     };
     let restored = Restored {
-        server: ground.server,
-        run: ground.run,
+        server: common.restored.server,
+        run: &common.restored.pipeline.run.id,
         database,
-        backup: ground.backup,
-        counts: ground.counts,
-        sessions: &ground.sessions,
-        observed: &ground.observed,
-        folder: &ground.scenario.folder,
-        environment: &ground.context.environment,
-        redactor: &ground.context.redactor,
+        backup: &common.restored.facts,
+        counts: &common.restored.counts,
+        sessions: &common.sessions,
+        observed: &common.observed,
+        folder: &common.scenario.folder,
+        environment: &common.context.environment,
+        redactor: &common.context.redactor,
         timeout: check.timeout,
     };
-    (ground.context.listener)(Event::Check {
+    (common.context.listener)(Event::Check {
         id: check.id.clone(),
     });
     let began = Instant::now();
-    let looked = run_check(check, &restored).await;
-    if looked.is_err() {
-        ground.server.recovered(RECOVERED_WITHIN).await;
+    let ended = run_check(check, &restored).await;
+    if ended.is_err() {
+        common.restored.server.recovered(RECOVERED_WITHIN).await;
     }
-    Seen {
+    CheckRun {
         check,
         database,
         duration: began.elapsed(),
-        looked,
+        ended,
     }
 }
 

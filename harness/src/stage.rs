@@ -1,7 +1,7 @@
 //! What each stage does, and what it gives: a value for the next one, facts for the reports, one
 //! line for people, and findings.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::backup::examine::{Purpose, examine};
 use crate::backup::format::Format;
@@ -10,11 +10,11 @@ use crate::backup::{Backup, fit};
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::event::Event;
 use crate::outcome::{
     BackupFacts, CouldNotRun, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
 };
 use crate::proof::{self, settings::Level};
+use crate::restore::settings::Restore;
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted};
@@ -35,7 +35,7 @@ pub struct Passed<T> {
 }
 
 /// Why a stage did not pass.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Stopped {
     /// Something is wrong with the backup.
     Failed {
@@ -219,7 +219,7 @@ pub async fn server(
 
 /// Restores, and reads the log.
 pub async fn restore(
-    scenario: &Scenario,
+    settings: &Restore,
     server: &ThrowawayServer,
     backup: &Backup,
     context: &Context,
@@ -237,7 +237,7 @@ pub async fn restore(
         );
         return unable(Stopped::could_not_run(summary, unfit));
     }
-    let (settings, redactor) = (&scenario.restore, &context.redactor);
+    let redactor = &context.redactor;
     match restore::restore(server, backup, settings, redactor, &context.listener).await {
         Err(error) => {
             let facts = Facts {
@@ -258,23 +258,14 @@ pub async fn restore(
 
 /// Compares what is in the database with what is in the backup; gives what was counted.
 pub async fn proof(
-    scenario: &Scenario,
+    level: Level,
+    settings: &Restore,
     server: &ThrowawayServer,
     backup: &Backup,
     log: &RestoreLog,
     context: &Context,
 ) -> Staged<Counts> {
-    let level = scenario.proof;
-    match proof::prove(
-        server,
-        backup,
-        &scenario.restore,
-        log,
-        level,
-        &context.listener,
-    )
-    .await
-    {
+    match proof::prove(server, backup, settings, log, level, &context.listener).await {
         Err(error) => unable(error.into()),
         Ok(proof) => {
             let summary = proof.summary(level);
@@ -320,31 +311,6 @@ pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
         Err(_) => Err(unable("the teardown did not end in time".to_owned()).into()),
     };
     (Facts::default(), judged)
-}
-
-/// Runs a stage outside of a drill and tells how it went.
-///
-/// # Errors
-/// When it does not pass.
-pub async fn told<T>(
-    context: &Context,
-    stage: Stage,
-    work: impl Future<Output = Staged<T>>,
-) -> Result<T, Stopped> {
-    (context.listener)(Event::Stage(stage));
-    let began = Instant::now();
-    let (_, judged) = work.await;
-    let (outcome, summary) = match &judged {
-        Ok(Passed { summary, .. }) => (Outcome::Pass, summary.as_str()),
-        Err(stopped) => (stopped.outcome(), stopped.summary()),
-    };
-    (context.listener)(Event::StageEnded {
-        stage,
-        outcome,
-        summary: context.redactor.clean(summary),
-        duration: began.elapsed(),
-    });
-    judged.map(|passed| passed.value)
 }
 
 /// A stage that could not look and learnt nothing.

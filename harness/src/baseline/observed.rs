@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Baseline, Database, file};
-use crate::outcome::{BackupFacts, DrillResult, ServerFacts};
+use crate::outcome::{BackupFacts, ServerFacts};
 use crate::verdict::Verdict;
 
 /// Databases as checks saw them, while the drill runs.
@@ -77,11 +77,11 @@ impl Observed {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn keep(result: &DrillResult, verdict: Verdict) -> Result<Option<PathBuf>, String> {
+pub fn keep(seen: Option<&Seen>, verdict: Verdict) -> Result<Option<PathBuf>, String> {
     let Some(Seen {
         baseline,
         record: Some(path),
-    }) = result.seen.as_ref().filter(|_| verdict == Verdict::Proven)
+    }) = seen.filter(|_| verdict == Verdict::Proven)
     else {
         return Ok(None);
     };

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::check::columns::Columns as _;
 use crate::check::known::KnownState;
 use crate::check::target::{Targets, is_listed};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;

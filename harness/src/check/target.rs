@@ -1,7 +1,7 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
-use crate::check::{Complaint, Entry, Observation};
 use crate::check::columns::Columns as _;
+use crate::check::{Complaint, Entry, Observation};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{NamePattern, QualifiedName, quote_literal};

@@ -32,13 +32,7 @@ enum Answer {
 /// Runs the command.
 pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Terminal) -> Ended {
     let objects: Result<Vec<String>, String> = arguments.object.iter().map(named).collect();
-    let objects = match objects {
-        Ok(objects) => objects,
-        Err(message) => {
-            err(&message);
-            return exit_code::INVALID;
-        }
-    };
+    let objects = objects.map_err(Abort::invalid)?;
     let (path, seen_path) = places(arguments, environment, terminal)?;
     let read = |path: &Path, hint: &str| {
         file::load(path).map_err(|error| CouldNotRun::with_hint(error.to_string(), hint))

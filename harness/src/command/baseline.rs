@@ -19,14 +19,17 @@ use crate::database::{DatabaseError, Session, Terms};
 use crate::exit_code::Ending;
 use crate::init;
 use crate::input::Environment;
-use crate::outcome::{CouldNotRun, Stage};
+use crate::outcome::CouldNotRun;
+use crate::pipeline::Pipeline;
 use crate::process::{self, Input, Program};
+use crate::proof::settings::Level;
+use crate::record::Record;
 use crate::redact::Redactor;
 use crate::scenario::{self, Scenario};
 use crate::server::ThrowawayServer;
 use crate::source::{Address, Source};
 use crate::sql::QualifiedName;
-use crate::stage::{self, Stopped, told};
+use crate::stage::Stopped;
 use crate::units::show_count;
 
 /// Sessions that read at the same time.
@@ -290,7 +293,7 @@ async fn of_backup(
     .await
 }
 
-/// Restores a backup and reads every database of it.
+/// Restores a backup, proves that the database holds all of it, and reads every database of it.
 async fn restored(
     mut scenario: Scenario,
     make_roles: bool,
@@ -299,27 +302,22 @@ async fn restored(
     run: &Run,
     server: &mut Option<ThrowawayServer>,
 ) -> Result<Baseline, Stopped> {
-    let backup = told(
+    // What is not as in the backup is no state to compare others with, whatever a drill of it leaves out.
+    scenario.proof = Level::Full;
+    let pipeline = Pipeline {
+        scenario: &scenario,
         context,
-        Stage::Backup,
-        stage::backup(&scenario, run, context),
-    )
-    .await?;
-    if make_roles {
-        let needed = backup.contents();
-        let needed = needed.roles_needed().into_iter().map(str::to_owned);
-        scenario.restore.create_roles.extend(needed);
-    }
-    let started = stage::server(&scenario, &backup, run, context);
-    let server = server.insert(told(context, Stage::Server, started).await?);
-    let restore = stage::restore(&scenario, server, &backup, context);
-    let log = told(context, Stage::Restore, restore).await?;
-    let facts = backup.facts();
+        run,
+        make_roles,
+    };
+    let mut record = Record::begin(&scenario, context);
+    let restored = pipeline.proven(server, &mut record).await?;
+    let (server, facts) = (restored.server, &restored.facts);
     let terms = Terms {
         statement_timeout: READ_WITHIN,
     };
     let mut databases = std::collections::BTreeMap::new();
-    for name in &log.databases {
+    for name in &restored.log.databases {
         let unable =
             |error: DatabaseError| CouldNotRun::new(format!("cannot read {name}: {error}"));
         let mut open = Vec::new();
@@ -337,7 +335,7 @@ async fn restored(
     }
     Ok(Baseline {
         taken: facts.made.map_or_else(Timestamp::now, |(made, _)| made),
-        from: facts.origin,
+        from: facts.origin.clone(),
         server: server.facts().version.clone(),
         dump: None,
         against: None,

@@ -12,7 +12,7 @@ use crate::incident::{self, Incident};
 use crate::input::Environment;
 use crate::outcome::DrillResult;
 use crate::redact::Redactor;
-use crate::run::drill;
+use crate::run::{Drilled, drill};
 use crate::scenario::Scenario;
 use crate::scenario::only::{Only, only};
 use crate::server::settings;
@@ -55,9 +55,14 @@ pub async fn run(
     let mut unwritten = false;
     for scenario in &scenarios {
         context.repeat = repeat(&command, scenario, &arguments);
-        let (result, verdict) = drill(scenario, &context).await;
+        let Drilled {
+            result,
+            verdict,
+            seen,
+        } = drill(scenario, &context).await;
+        let baseline = seen.as_ref().map(|seen| &seen.baseline);
         let mut written = Vec::new();
-        match report::write_all(&arguments.reports, &result, verdict) {
+        match report::write_all(&arguments.reports, &result, verdict, baseline) {
             Ok(files) => {
                 out(&report::terminal::summary(
                     &result,
@@ -86,7 +91,7 @@ pub async fn run(
                 ));
             }
         }
-        match observed::keep(&result, verdict) {
+        match observed::keep(seen.as_ref(), verdict) {
             Ok(None) => {}
             Ok(Some(path)) => out(&format!("record: {}", path.display())),
             Err(why) => {

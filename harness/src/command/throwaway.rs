@@ -75,7 +75,7 @@ pub(super) fn of_a_backup(path: &Path) -> Scenario {
         max_age: None,
         server: server::settings::Server::default(),
         restore: restore::settings::Restore::default(),
-        proof: Level::Off,
+        proof: Level::Full,
         restore_within: None,
         incident: None,
         not_tested: Vec::new(),

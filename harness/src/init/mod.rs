@@ -45,13 +45,15 @@ use crate::baseline::{Baseline, Database, take};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::database::{DatabaseError, Session, Terms};
-use crate::outcome::{BackupFacts, CouldNotRun, Stage};
+use crate::outcome::{BackupFacts, CouldNotRun};
+use crate::pipeline::Pipeline;
+use crate::record::Record;
 use crate::restore::target;
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::source::Source;
 use crate::sql::QualifiedName;
-use crate::stage::{self, Stopped, told};
+use crate::stage::Stopped;
 use block::{Block, State};
 use place::Place;
 use section::Section;
@@ -362,52 +364,30 @@ impl<'a> Seen<'a> {
 /// When the backup is not whole or does not restore without an error, or when it could not be tried.
 pub async fn from_backup(
     wish: &Wish,
-    mut scenario: Scenario,
+    scenario: Scenario,
     context: &Context,
     run: &Run,
     server: &mut Option<ThrowawayServer>,
     source: Option<Seen<'_>>,
 ) -> Result<Made, Stopped> {
-    let backup = told(
+    let pipeline = Pipeline {
+        scenario: &scenario,
         context,
-        Stage::Backup,
-        stage::backup(&scenario, run, context),
-    )
-    .await?;
-    let contents = backup.contents();
-    let made_roles: Vec<String> = contents
-        .roles_needed()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    scenario.restore.create_roles.clone_from(&made_roles);
-    let started = told(
-        context,
-        Stage::Server,
-        stage::server(&scenario, &backup, run, context),
-    )
-    .await?;
-    let server = server.insert(started);
-    let log = told(
-        context,
-        Stage::Restore,
-        stage::restore(&scenario, server, &backup, context),
-    )
-    .await?;
-    let counts = told(
-        context,
-        Stage::Proof,
-        stage::proof(&scenario, server, &backup, &log, context),
-    )
-    .await?;
-    let facts = backup.facts();
+        run,
+        make_roles: true,
+    };
+    let mut record = Record::begin(&scenario, context);
+    let restored = pipeline.proven(server, &mut record).await?;
+    let (server, facts, log) = (restored.server, &restored.facts, &restored.log);
+    let made_roles = restored.settings.create_roles.clone();
     let mut known = Known {
         made: facts.made.map(|(made, _)| made),
         made_roles: made_roles.clone(),
         made_database: false,
     };
     let mut looked = Vec::new();
-    let mut from = backup
+    let mut from = restored
+        .backup
         .path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -438,11 +418,11 @@ pub async fn from_backup(
         };
         let several = databases.len() > 1;
         for name in databases {
-            known.made_database = backup
-                .parts
-                .iter()
-                .any(|part| target::database_of(part, &scenario.restore).as_ref() == Some(&name));
-            let (mut one, database) = restored(server, &name, &known).await.map_err(unable)?;
+            known.made_database =
+                restored.backup.parts.iter().any(|part| {
+                    target::database_of(part, &restored.settings).as_ref() == Some(&name)
+                });
+            let (mut one, database) = look_restored(server, &name, &known).await.map_err(unable)?;
             if several && MAINTENANCE.contains(&name.as_str()) && !one.inhabited {
                 continue;
             }
@@ -467,29 +447,22 @@ pub async fn from_backup(
         &baseline,
     )
     .map_err(CouldNotRun::new)?;
-    let ground = verify::Ground {
+    let trial = verify::Trial {
         wish,
         head: &head,
-        context,
-        run,
-        server,
-        log: &log,
-        counts: &counts,
-        backup: &facts,
+        restored: &restored,
     };
-    verify::verify(&ground, &mut looked).await?;
+    verify::verify(&trial, &mut looked).await?;
     // A backup is of another moment than the database itself: then its own state is what can be held.
     if of_source
         && let Some(reason) = baseline_left_out(&looked)
         && let (Some(name), Some(one)) = (&log.database, looked.first_mut())
     {
-        let (_, database) = restored(server, name, &known).await.map_err(unable)?;
+        let (_, database) = look_restored(server, name, &known).await.map_err(unable)?;
         baseline.from.clone_from(&facts.origin);
         baseline.databases = [(name.clone(), database)].into();
         save(
-            &ground
-                .run
-                .folder
+            &run.folder
                 .join(wish.baseline.file_name().unwrap_or_default()),
             &baseline,
         )
@@ -502,13 +475,13 @@ pub async fn from_backup(
             ));
         }
         one.sections.push(section);
-        verify::verify(&ground, &mut looked).await?;
+        verify::verify(&trial, &mut looked).await?;
     }
     Ok(Made {
         text: write::scenario(&head, &looked),
         baseline,
         looked,
-        tried_on: Some(facts),
+        tried_on: Some(facts.clone()),
         made_roles,
     })
 }
@@ -554,7 +527,7 @@ pub async fn from_source(wish: &Wish, source: Seen<'_>) -> Result<Made, Stopped>
 }
 
 /// Looks at a database of a throwaway server, where nobody else is.
-async fn restored(
+async fn look_restored(
     server: &ThrowawayServer,
     database: &str,
     known: &Known,

@@ -5,65 +5,52 @@ use std::sync::Arc;
 
 use super::block::{Block, State};
 use super::{Looked, Wish, write};
-use crate::check::counts::Counts;
-use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::{Event, Listener};
-use crate::outcome::{BackupFacts, CheckResult, CouldNotRun, Outcome};
-use crate::restore::RestoreLog;
-use crate::run;
+use crate::outcome::{CheckResult, CouldNotRun, Outcome};
+use crate::pipeline::{Pipeline, RestoredBackup};
+use crate::run::judge;
 use crate::scenario;
-use crate::server::ThrowawayServer;
 use crate::stage::Stopped;
 
 /// Letters of a reason.
 const REASON: usize = 240;
 
-/// What the checks are tried on.
-pub struct Ground<'a> {
+/// What is tried, and on what.
+pub struct Trial<'a> {
     /// What is wanted.
     pub wish: &'a Wish,
     /// The head of the scenario.
     pub head: &'a write::Head,
-    /// What a drill needs.
-    pub context: &'a Context,
-    /// The run.
-    pub run: &'a Run,
-    /// The server that holds the backup.
-    pub server: &'a ThrowawayServer,
-    /// Its restore.
-    pub log: &'a RestoreLog,
-    /// What was counted.
-    pub counts: &'a Counts,
-    /// The backup.
-    pub backup: &'a BackupFacts,
+    /// The backup that the checks are tried on.
+    pub restored: &'a RestoredBackup<'a>,
 }
 
 /// Tries all checks until each holds or is left out.
 ///
 /// # Errors
 /// When what was written is no scenario, which is a mistake of redrill's own.
-pub async fn verify(ground: &Ground<'_>, looked: &mut [Looked]) -> Result<(), Stopped> {
-    let context = quietly(ground.context);
+pub async fn verify(trial: &Trial<'_>, looked: &mut [Looked]) -> Result<(), Stopped> {
+    let Pipeline { context, run, .. } = trial.restored.pipeline;
+    let quiet = quietly(context);
     let mut open: Vec<bool> = active(looked).iter().map(|_| true).collect();
     while open.contains(&true) {
-        let text = write::scenario(ground.head, looked);
-        let mut scenario = scenario::parse(&ground.wish.file, &text, &ground.context.environment)
-            .map_err(|mistakes| {
-            CouldNotRun::new(format!(
-                "what was written is no scenario, which is a mistake of redrill's own: {}",
-                mistakes.render(false)
-            ))
-        })?;
+        let text = write::scenario(trial.head, looked);
+        let mut scenario =
+            scenario::parse(&trial.wish.file, &text, &context.environment).map_err(|mistakes| {
+                CouldNotRun::new(format!(
+                    "what was written is no scenario, which is a mistake of redrill's own: {}",
+                    mistakes.render(false)
+                ))
+            })?;
         // The baseline lies there until the scenario stands.
-        scenario.folder.clone_from(&ground.run.folder);
+        scenario.folder.clone_from(&run.folder);
         // Checks come in the order of the file, and so do the blocks that are no comments.
         let mut tried = open.iter();
         scenario
             .checks
             .retain(|_| tried.next().copied().unwrap_or(false));
-        let restored = (ground.server, ground.log, ground.counts);
-        let results = run::judge(&scenario, &context, restored, ground.backup, ground.run).await;
+        let results = judge(trial.restored, &scenario, &quiet).await;
         let mut ids = scenario.checks.iter().map(|check| &check.id);
         let mut still = Vec::new();
         for (block, tried) in active(looked).into_iter().zip(&open) {
@@ -77,7 +64,7 @@ pub async fn verify(ground: &Ground<'_>, looked: &mut [Looked]) -> Result<(), St
                 still.push(false);
                 continue;
             };
-            let reason = ground.context.redactor.clean(&reason);
+            let reason = context.redactor.clean(&reason);
             give_way(block, reason);
             // What is a comment from now on is no active block any more.
             if !matches!(block.state, State::LeftOut(_)) {

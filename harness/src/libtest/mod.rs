@@ -51,7 +51,7 @@ use crate::input::Environment;
 use crate::outcome::Stage;
 use crate::scenario::{self, Scenario};
 use seen::Seen;
-use shared::Ground;
+use shared::Drills;
 
 /// Runs the drills of a scenario file, or of every scenario file in a folder, as the command line of
 /// a test asks for; gives the exit code for `main`. A relative path begins where the tests run: in
@@ -74,25 +74,25 @@ pub fn run(scenarios: &Path, arguments: &Arguments, environment: Environment) ->
     } else {
         vec![scenarios.to_owned()]
     };
-    let ground = Arc::new(Ground::of(environment));
+    let drills = Arc::new(Drills::of(environment));
     let mut trials = Vec::new();
     if files.is_empty() {
         let message = format!("no scenario (.toml) in {}", scenarios.display());
         trials.push(failing(scenarios, message));
     }
     for file in files {
-        match scenario::load(&file, ground.environment()) {
-            Ok(scenario) => trials.extend(tests(scenario, &ground)),
+        match scenario::load(&file, drills.environment()) {
+            Ok(scenario) => trials.extend(tests(scenario, &drills)),
             Err(diagnostics) => trials.push(failing(&file, diagnostics.to_string())),
         }
     }
     let conclusion = libtest_mimic::run(arguments, trials);
-    ground.end();
+    drills.end();
     conclusion
 }
 
 /// Makes the tests of one scenario; the first that runs drills it.
-fn tests(scenario: Scenario, ground: &Arc<Ground>) -> Vec<Trial> {
+fn tests(scenario: Scenario, drills: &Arc<Drills>) -> Vec<Trial> {
     let name = scenario.facts.name.clone();
     let stages = Stage::ALL.map(|stage| Part::Stage(stage.word()));
     let checks = scenario
@@ -106,7 +106,7 @@ fn tests(scenario: Scenario, ground: &Arc<Ground>) -> Vec<Trial> {
         .collect();
     let drill = Arc::new(Drill {
         scenario,
-        ground: Arc::clone(ground),
+        drills: Arc::clone(drills),
         seen: OnceLock::new(),
     });
     let tests = parts.into_iter().map(|part| {
@@ -146,14 +146,14 @@ impl std::fmt::Display for Part {
 /// A scenario that is drilled at most once in this process.
 struct Drill {
     scenario: Scenario,
-    ground: Arc<Ground>,
+    drills: Arc<Drills>,
     seen: OnceLock<Result<(Seen, PathBuf), String>>,
 }
 
 impl Drill {
     /// Tells what was seen of one part.
     fn tell(&self, part: &Part) -> Result<Completion, Failed> {
-        let seen = self.seen.get_or_init(|| self.ground.drill(&self.scenario));
+        let seen = self.seen.get_or_init(|| self.drills.drill(&self.scenario));
         let (seen, reports) = seen.as_ref().map_err(Failed::from)?;
         let told = match part {
             Part::Stage(word) => seen.stage(word),

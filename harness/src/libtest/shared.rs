@@ -28,7 +28,7 @@ use crate::{interrupt, progress, report, run, server};
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// What the drills of one process stand on.
-pub(super) struct Ground {
+pub(super) struct Drills {
     environment: Environment,
     // A listing needs neither of these.
     started: std::sync::OnceLock<Result<Started, String>>,
@@ -40,7 +40,7 @@ struct Started {
     work: Work,
 }
 
-impl Ground {
+impl Drills {
     /// Nothing is started yet.
     pub(super) const fn of(environment: Environment) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Ground {
     pub(super) fn end(self: std::sync::Arc<Self>) {
         // A blocked thread of a reader must not hold up the end.
         if let Some(Ok(started)) =
-            std::sync::Arc::into_inner(self).and_then(|ground| ground.started.into_inner())
+            std::sync::Arc::into_inner(self).and_then(|drills| drills.started.into_inner())
         {
             started.runtime.shutdown_background();
         }
@@ -165,13 +165,18 @@ impl Ground {
             interrupted: started.interrupted.clone(),
             repeat: format!("redrill run {}", scenario.facts.file.display()),
         };
-        let (result, verdict) = started.runtime.block_on(async {
+        let run::Drilled {
+            result,
+            verdict,
+            seen,
+        } = started.runtime.block_on(async {
             server::sweep(&context.work).await;
             run::drill(scenario, &context).await
         });
-        report::write_all(reports, &result, verdict)
+        let baseline = seen.as_ref().map(|seen| &seen.baseline);
+        report::write_all(reports, &result, verdict, baseline)
             .map_err(|error| format!("cannot write reports to {}: {error}", reports.display()))?;
-        observed::keep(&result, verdict)?;
+        observed::keep(seen.as_ref(), verdict)?;
         if result.interrupted {
             return Err(
                 "a signal ended the drill; everything that it started is removed".to_owned(),

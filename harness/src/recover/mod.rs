@@ -11,11 +11,14 @@ pub mod write;
 
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{BackupFacts, CouldNotRun, Stage};
+use crate::outcome::{BackupFacts, CouldNotRun};
+use crate::pipeline::Pipeline;
+use crate::proof::settings::Level;
+use crate::record::Record;
 use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
-use crate::stage::{self, Stopped, told};
+use crate::stage::Stopped;
 use crate::units::show_count;
 pub use find::Rows;
 pub use table::{Need, Table};
@@ -81,12 +84,16 @@ pub async fn recover(
     run: &Run,
     server: &mut Option<ThrowawayServer>,
 ) -> Result<Recovered, NotRecovered> {
-    let backup = told(
+    // The rows of the one table are compared below, and so is the file that is written of them.
+    scenario.proof = Level::Off;
+    let pipeline = Pipeline {
+        scenario: &scenario,
         context,
-        Stage::Backup,
-        stage::backup(&scenario, run, context),
-    )
-    .await?;
+        run,
+        make_roles: wish.make_roles,
+    };
+    let mut record = Record::begin(&scenario, context);
+    let backup = pipeline.inspect(&mut record).await?;
     let database = find::database(
         &backup,
         &scenario.restore,
@@ -94,39 +101,26 @@ pub async fn recover(
         wish.database.as_deref(),
     )
     .map_err(NotRecovered::Absent)?;
-    if wish.make_roles {
-        let needed = backup.contents();
-        let needed = needed.roles_needed().into_iter().map(str::to_owned);
-        scenario.restore.create_roles.extend(needed);
-    }
-    let started = told(
-        context,
-        Stage::Server,
-        stage::server(&scenario, &backup, run, context),
-    )
-    .await?;
-    let server = server.insert(started);
-    told(
-        context,
-        Stage::Restore,
-        stage::restore(&scenario, server, &backup, context),
-    )
-    .await?;
-
+    let restored = pipeline.restore(backup, server, &mut record).await?;
+    let (server, facts) = (restored.server, &restored.facts);
     let table = table::read(server, &database, &wish.table).await?;
-    let rows = find::rows(&backup, &scenario.restore, &database, &table.relations)?;
+    let rows = find::rows(
+        &restored.backup,
+        &restored.settings,
+        &database,
+        &table.relations,
+    )?;
     rows.agree_with(&wish.table, table.rows)?;
-    let facts = backup.facts();
     let job = write::Job {
         server,
         database: &database,
         table: &table,
-        backup: &facts,
+        backup: facts,
         listener: &context.listener,
     };
     let written = write::write(&job, wish.format, &wish.destination, &run.folder).await?;
     Ok(Recovered {
-        backup: facts,
+        backup: facts.clone(),
         database,
         server: server.facts().version.clone(),
         rows_in_backup: rows.exact(),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::baseline::file;
+use crate::baseline::{Baseline, file};
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
@@ -37,6 +37,7 @@ pub fn write_all(
     folder: &Path,
     result: &DrillResult,
     verdict: Verdict,
+    seen: Option<&Baseline>,
 ) -> io::Result<Vec<PathBuf>> {
     let folder = folder.join(folder_name(result)?);
     let texts = [
@@ -44,7 +45,7 @@ pub fn write_all(
         ("drill.md", markdown::render(result, verdict)),
         ("junit.xml", junit::render(result, verdict)?),
     ];
-    let seen = result.seen.as_ref().map(|seen| file::write(&seen.baseline));
+    let seen = seen.map(file::write);
     let seen = seen.transpose().map_err(io::Error::other)?;
     let texts = texts.into_iter().chain(seen.map(|text| (SEEN, text)));
     fs::create_dir_all(&folder)?;

@@ -9,8 +9,8 @@ use pgdump::format::{Format, Sniffed, plain, sniff};
 use pgdump::gather::Gather;
 use pgdump::script::lexer::Lexer;
 
-use crate::backup::fault::{finding, findings};
 use super::{Bundles, CHUNK, Inspected, Inspection, base, unreadable};
+use crate::backup::fault::{finding, findings};
 use crate::backup::packing::{self, Layer, OpenError, Trouble, Unpacked};
 use crate::backup::{Contents, Part, describe, foreign};
 use crate::event::Event;

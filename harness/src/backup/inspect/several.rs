@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::file::{at_fault, whole_file};
-use crate::backup::bundle::{self, Member, UnpackError};
 use super::{Bundles, CHUNK, Inspected, Inspection, base};
+use crate::backup::bundle::{self, Member, UnpackError};
 use crate::backup::packing::{Layer, Unpacked};
 use crate::backup::{describe, manifest};
 use crate::digest::hex;

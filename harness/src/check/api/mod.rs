@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use self::application::Application;
 use self::expect::Expectation;
-use crate::check::{Check, Complaint, Observation, Parameters, Restored, program};
 use self::request::{HttpClient, Request};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored, program};
 use crate::database::Session;
 use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};

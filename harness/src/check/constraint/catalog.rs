@@ -3,11 +3,10 @@
 use std::fmt;
 
 use super::Deferrable;
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::Relation;
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
 
 /// A foreign key to a partitioned table has more rows, one for each partition over there.
@@ -69,7 +68,7 @@ pub fn oids(relations: &[Relation]) -> String {
 pub async fn find(
     session: &mut Session,
     relations: &[Relation],
-) -> Result<Vec<FoundConstraint>, CouldNotLook> {
+) -> Result<Vec<FoundConstraint>, CouldNotRun> {
     let rows = session
         .rows(&CONSTRAINTS.replace("{oids}", &oids(relations)))
         .await?;
@@ -100,7 +99,7 @@ pub async fn switched_off(
     session: &mut Session,
     relations: &[Relation],
     is_asked: impl Fn(&str) -> bool,
-) -> Result<Vec<Finding>, CouldNotLook> {
+) -> Result<Vec<Finding>, CouldNotRun> {
     let rows = session
         .rows(&SWITCHED_OFF.replace("{oids}", &oids(relations)))
         .await?;

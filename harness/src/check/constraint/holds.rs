@@ -1,8 +1,8 @@
 //! Rows held against constraints, as if none of them had ever been checked.
 
+use super::catalog::oids;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::Relation;
-use super::catalog::oids;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};

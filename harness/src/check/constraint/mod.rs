@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use self::catalog::{FoundConstraint, find, switched_off, unusable};
 use crate::check::privilege::tree;
 use crate::check::target::{Targets, is_listed, pattern_in_one, unreadable};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition, quote_ident};
-use self::catalog::{FoundConstraint, find, switched_off, unusable};
 
 /// Constraints of tables are there, validated, as they were defined, and hold on the data.
 ///

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::check::columns::Columns as _;
 use super::property::{FunctionSort, Parallel, Security, Volatility};
+use crate::check::columns::Columns as _;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{

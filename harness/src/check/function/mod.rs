@@ -15,12 +15,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
-use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
 use self::catalog::{FoundFunction, FunctionName, everything, open_schemas, resolve};
 use self::compare::body;
 use self::property::{FunctionSort, Parallel, Security, Volatility};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::database::Session;
+use crate::outcome::{CouldNotRun, Finding};
 
 /// Functions, procedures, aggregates and window functions are there, with the body that they had, and
 /// run as whom they must.
@@ -314,7 +314,7 @@ async fn matching<'a>(
     session: &mut Session,
     wanted: &FunctionName,
     all: &'a [FoundFunction],
-) -> Result<Vec<&'a FoundFunction>, CouldNotLook> {
+) -> Result<Vec<&'a FoundFunction>, CouldNotRun> {
     let oid = resolve(session, wanted).await?;
     let names = |found: &&FoundFunction| wanted.names(found, oid.as_deref());
     Ok(all.iter().filter(names).collect())

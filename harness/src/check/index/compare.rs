@@ -3,9 +3,8 @@
 use super::Index;
 use super::catalog::FoundIndex;
 use super::definition::{operator_class_is, option_is, table as table_of};
-use crate::check::CouldNotLook;
 use crate::check::known::KnownState;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition};
 
 impl Index {
@@ -75,15 +74,15 @@ impl Index {
 pub fn against_baseline(
     baseline: &KnownState,
     there: &[FoundIndex],
-) -> Result<(usize, Vec<Finding>), CouldNotLook> {
+) -> Result<(usize, Vec<Finding>), CouldNotRun> {
     if baseline.indexes.is_empty() {
-        return Err(CouldNotLook::because("the baseline names no index")
+        return Err(CouldNotRun::new("the baseline names no index")
             .hint("take the baseline again; its `indexes` map names to definitions"));
     }
     let mut looked_at = 0;
     let mut findings = Vec::new();
     for (name, definition) in &baseline.indexes {
-        let parsed = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
+        let parsed = QualifiedName::parse(name).map_err(CouldNotRun::new)?;
         let Some(found) = there.iter().find(|found| found.index == parsed) else {
             let table = table_of(definition).unwrap_or("an unknown table".to_owned());
             findings.push(

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::check::{Complaint, Restored};
 use super::catalog::{FoundIndex, members};
+use crate::check::{Complaint, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};

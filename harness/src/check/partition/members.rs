@@ -6,16 +6,16 @@ use super::bound::{Bound, Edge, bound};
 use super::tree::{self, Node};
 use super::window::{BoundedPartition, Period, Window, week_begins};
 use super::{DefaultPartition, Partition};
+use crate::check::Restored;
 use crate::check::target::Targets;
-use crate::check::{CouldNotLook, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition};
 use crate::units::show_count;
 
 impl Partition {
     /// Compares the partitions with `count`, `partitions` and `bounds`.
-    pub fn lists(&self, root: &Node, direct: &[&Node]) -> Result<Vec<Finding>, CouldNotLook> {
+    pub fn lists(&self, root: &Node, direct: &[&Node]) -> Result<Vec<Finding>, CouldNotRun> {
         let table = root.relation.name.to_string();
         let mut findings = Vec::new();
         if let Some(count) = self.count
@@ -30,7 +30,7 @@ impl Partition {
         let find = |name: &QualifiedName| direct.iter().find(|node| node.relation.name == *name);
         let mut wanted = Vec::new();
         for name in &self.partitions {
-            wanted.push(QualifiedName::parse(name).map_err(CouldNotLook::because)?);
+            wanted.push(QualifiedName::parse(name).map_err(CouldNotRun::new)?);
         }
         for name in wanted.iter().filter(|name| find(name).is_none()) {
             findings.push(
@@ -57,7 +57,7 @@ impl Partition {
             );
         }
         for (name, expected) in &self.bounds {
-            let name = QualifiedName::parse(name).map_err(CouldNotLook::because)?;
+            let name = QualifiedName::parse(name).map_err(CouldNotRun::new)?;
             let actual = match find(&name) {
                 None => format!("it is not a partition of {table}"),
                 Some(node) if is_same_definition(expected, &node.bound) => continue,
@@ -142,7 +142,7 @@ impl Partition {
         session: &mut Session,
         tree: &[Node],
         findings: &mut Vec<Finding>,
-    ) -> Result<Option<u64>, CouldNotLook> {
+    ) -> Result<Option<u64>, CouldNotRun> {
         let mut sum = None;
         let of_root = tree.first().map(|root| root.relation.oid.as_str());
         for node in tree {
@@ -164,7 +164,7 @@ impl Partition {
                 continue;
             }
             if node.relation.kind == 'f' {
-                return Err(CouldNotLook::because(format!(
+                return Err(CouldNotRun::new(format!(
                     "{name} is a foreign table, and a drill has no foreign server"
                 ))
                 .hint("write `default = \"any\"`"));
@@ -205,7 +205,7 @@ impl Partition {
         session: &mut Session,
         tree: &[Node],
         findings: &mut Vec<Finding>,
-    ) -> Result<Vec<Node>, CouldNotLook> {
+    ) -> Result<Vec<Node>, CouldNotRun> {
         let mut allowed: Vec<Node> = Vec::new();
         for entry in &self.detached {
             let is_pattern = entry.contains(['*', '?']);
@@ -219,7 +219,7 @@ impl Partition {
                     allowed.push(node);
                 }
             }
-            let name = QualifiedName::parse(entry).map_err(CouldNotLook::because)?;
+            let name = QualifiedName::parse(entry).map_err(CouldNotRun::new)?;
             if !is_pattern && !allowed.iter().any(|node| node.relation.name == name) {
                 let is_partition = tree.iter().any(|node| node.relation.name == name);
                 let actual = if is_partition {

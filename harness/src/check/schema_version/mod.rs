@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::compare::{Applied, list};
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use self::files::{Checksum, MigrationFile, Naming, Version, read};
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::database::Session;
+use crate::outcome::CouldNotRun;
 use crate::sql::{QualifiedName, quote_ident};
 
 /// Every sequence but those of Apache AGE's graphs.
@@ -140,7 +140,7 @@ impl SequenceState {
 }
 
 /// Reads every sequence with its columns and where it stands.
-pub async fn read(session: &mut Session) -> Result<Vec<SequenceState>, CouldNotLook> {
+pub async fn read(session: &mut Session) -> Result<Vec<SequenceState>, CouldNotRun> {
     let mut uses: BTreeMap<String, Vec<ColumnUse>> = BTreeMap::new();
     for row in session.rows(USES).await? {
         if let Some((sequence, using)) = using(&row) {

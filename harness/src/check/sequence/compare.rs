@@ -2,9 +2,8 @@
 
 use super::Sequence;
 use super::catalog::{ColumnUse, SequenceState};
-use crate::check::CouldNotLook;
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
 use crate::units::show_count;
 
@@ -117,12 +116,12 @@ pub async fn behind(
     session: &mut Session,
     found: &SequenceState,
     using: &ColumnUse,
-) -> Result<Option<Finding>, CouldNotLook> {
+) -> Result<Option<Finding>, CouldNotRun> {
     if found.cycles {
         return Ok(None);
     }
     let rows = session.count(&ahead(found, using)).await.map_err(|error| {
-        CouldNotLook::because(format!("{} cannot be read: {error}", using.describe()))
+        CouldNotRun::new(format!("{} cannot be read: {error}", using.describe()))
     })?;
     Ok((rows > 0).then(|| {
         Finding::about(

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use self::catalog::{ColumnUse, SequenceState, read};
 use self::compare::behind;
 use crate::check::target::{Targets, is_listed, missing, pattern_in_one, unreadable};
-use crate::check::{Check, Complaint, CouldNotLook, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{Glob, NamePattern, QualifiedName, quote_ident, split_qualified};
 use crate::units::Percent;
 
@@ -152,7 +152,7 @@ impl Check for Sequence {
         }
     }
 
-    async fn look(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotLook> {
+    async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let everything = read(&mut session).await?;
         let (chosen, mut findings) = self.choose(&mut session, &everything).await?;
@@ -176,7 +176,7 @@ impl Check for Sequence {
         }
         session.close().await;
         if chosen.is_empty() && findings.is_empty() && !self.is_of_columns() {
-            return Err(CouldNotLook::because("there is no sequence to look at")
+            return Err(CouldNotRun::new("there is no sequence to look at")
                 .hint("leave the check out, or correct what it names"));
         }
         let mut actual = match chosen.as_slice() {
@@ -227,7 +227,7 @@ impl Sequence {
         &self,
         session: &mut Session,
         everything: &[SequenceState],
-    ) -> Result<(Vec<SequenceState>, Vec<Finding>), CouldNotLook> {
+    ) -> Result<(Vec<SequenceState>, Vec<Finding>), CouldNotRun> {
         let mut findings = Vec::new();
         let mut picked: BTreeSet<&str> = BTreeSet::new();
         let mut pick = |entry: &str, expected: &str, is: &dyn Fn(&SequenceState) -> bool| {
@@ -242,7 +242,7 @@ impl Sequence {
             picked.extend(before);
         };
         for entry in self.sequence.iter().chain(&self.sequences) {
-            let pattern = NamePattern::parse(entry).map_err(CouldNotLook::because)?;
+            let pattern = NamePattern::parse(entry).map_err(CouldNotRun::new)?;
             pick(entry, "a sequence", &|found| pattern.matches(&found.name));
         }
         for entry in &self.schemas {
@@ -281,12 +281,12 @@ impl Sequence {
         &self,
         session: &mut Session,
         everything: &[SequenceState],
-    ) -> Result<Vec<Finding>, CouldNotLook> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let mut findings = Vec::new();
         let taken = self.columns.iter().map(|entry| (entry, true));
         let fed = self.fed_by_application.iter().map(|entry| (entry, false));
         for ((column, sequence), takes) in taken.chain(fed) {
-            let name = QualifiedName::parse(sequence).map_err(CouldNotLook::because)?;
+            let name = QualifiedName::parse(sequence).map_err(CouldNotRun::new)?;
             let Some((table, attribute)) = column_name(column) else {
                 continue;
             };

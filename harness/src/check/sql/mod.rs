@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use self::value::{SqlRow, SqlTolerance, SqlValue};
 use crate::check::privilege::says_nothing;
+use crate::check::{Check, Complaint, Observation, Parameters, Restored};
 use crate::database::{Answer, DatabaseError};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::RoleFacts;

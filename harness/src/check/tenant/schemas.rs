@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::Tenant;
-use crate::check::{Entry, Observation, Restored};
 use crate::check::columns::Columns as _;
 use crate::check::privilege::{conclude, could_not_try, show_findings};
 use crate::check::role::{ceiling, membership};
+use crate::check::{Entry, Observation, Restored};
 use crate::database::{Attempt, Session, TextRow};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, identifier_pattern};

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::Complaint;
 use super::wanted::TriggerState;
+use crate::check::Complaint;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{set_state, state};
 use crate::database::Session;

@@ -181,17 +181,20 @@ impl Ended {
             .collect()
     }
 
-    /// All findings of a stage or a check, as text.
+    /// All findings of a stage or a check, and why it could not run, as text.
     pub fn findings(&self, of: &str) -> String {
         let drill = self.drill();
         let all = [&drill["stages"], &drill["checks"]];
         let entries = all.iter().flat_map(|list| list.as_array().unwrap());
         entries
             .filter(|entry| entry["name"] == of || entry["id"] == of)
-            .flat_map(|entry| entry["findings"].as_array().unwrap())
+            .flat_map(|entry| {
+                let error = Some(&entry["could_not_run"]).filter(|error| error.is_object());
+                entry["findings"].as_array().unwrap().iter().chain(error)
+            })
             .map(|finding| {
                 let text = |key: &str| finding[key].as_str().unwrap_or("-").to_owned();
-                ["object", "expected", "actual", "hint"]
+                ["object", "expected", "actual", "reason", "hint"]
                     .map(text)
                     .join(" | ")
                     + "\n"

@@ -91,7 +91,6 @@ pub fn proven() -> DrillResult {
         }],
         repeat: "redrill run scenarios/plur/nightly.toml --backup /backups/plur-2025-11-21.sql.gz"
             .to_owned(),
-        seen: None,
         interrupted: false,
     }
 }

@@ -156,7 +156,7 @@ fn all_three_files_are_written_under_the_scenarios_name() {
     let result = examples::proven();
     // Twice: what an earlier drill left is replaced.
     for verdict in [Verdict::NotProven, Verdict::Proven] {
-        let paths = redrill::report::write_all(folder.path(), &result, verdict).unwrap();
+        let paths = redrill::report::write_all(folder.path(), &result, verdict, None).unwrap();
         let names = ["drill.json", "drill.md", "junit.xml"];
         let expected = names.map(|name| folder.path().join("plur-nightly").join(name));
         assert_eq!(paths, expected);

@@ -327,7 +327,6 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                 objectives: parts.2,
                 not_tested: parts.3,
                 repeat,
-                seen: None,
                 interrupted,
             },
         )

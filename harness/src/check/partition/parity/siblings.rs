@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MayDiffer, Pair};
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::check::triggers::Trigger;
 use crate::database::Session;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::tokens;
 
 /// What each table has beside its columns: kind of thing, and how it reads without names of tables.
@@ -39,7 +38,7 @@ impl Things {
         oids: &str,
         triggers: &[Trigger],
         held: impl Fn(MayDiffer) -> bool,
-    ) -> Result<Self, CouldNotLook> {
+    ) -> Result<Self, CouldNotRun> {
         let mut things = Self::default();
         for row in session.rows(&THINGS.replace("{oids}", oids)).await? {
             if let (Some(oid), Some(kind), Some(text)) = (row.text(0), row.text(1), row.text(2)) {

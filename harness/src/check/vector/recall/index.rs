@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::super::contents::VectorColumn;
-use crate::check::CouldNotLook;
 use crate::check::columns::Columns as _;
 use crate::database::{DatabaseError, Session, TextRow};
+use crate::outcome::CouldNotRun;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Vector indexes of a table whose key is the column or an expression of it: their names, method, key,
@@ -68,7 +68,7 @@ pub async fn indexes(
     session: &mut Session,
     table: &QualifiedName,
     column: &VectorColumn,
-) -> Result<Vec<VectorIndex>, CouldNotLook> {
+) -> Result<Vec<VectorIndex>, CouldNotRun> {
     let sql = INDEXES
         .replace("{table}", &table.literal())
         .replace("{column}", &quote_literal(&column.name));

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::{Complaint, Restored};
 use self::index::{VectorIndex, indexes, names, uses};
 use self::measured::{Measured, neighbours};
 use super::TableResult;
 use super::contents::VectorColumn;
 use crate::check::privilege::says_nothing;
+use crate::check::{Complaint, Restored};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::RoleFacts;

@@ -182,13 +182,13 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
             moved.url("/"),
             "",
             Some((&moved, 1)),
-            "answered 302 Found: a redirect is not followed",
+            "answered 302 Found: redirects are not followed",
         ),
         (
             refused.url("/"),
             "",
             Some((&refused, 1)),
-            "answered 403 Forbidden: look at `token`",
+            "answered 403 Forbidden: check `token`",
         ),
         (
             later.url("/"),

@@ -218,7 +218,7 @@ mod tests {
             ("101.dat", "100.dat", "a second member `100.dat`"),
             ("blob_4711", "blob_1.dat", "no member `blob_4711.dat`"),
             ("blob_4711", "blob_1.dat", "`blob_1.dat` first"),
-            ("toc.dat", "x", "no archive of pg_dump"),
+            ("toc.dat", "x", "not an archive of pg_dump"),
         ];
         for (from, to, says) in told {
             let found = renamed(from, to);

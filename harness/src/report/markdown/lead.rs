@@ -99,7 +99,7 @@ fn objective_result(objective: &Objective) -> Md {
 }
 
 fn failures(page: &mut Page, result: &DrillResult) {
-    page.heading(2, fixed("What failed"));
+    page.heading(2, fixed("What failed or could not run"));
     let mut lines = view::decisive(result);
     let optional = result.checks.iter().filter(|check| !check.required);
     lines.extend(optional.filter_map(|check| match check.outcome {

@@ -596,7 +596,7 @@ impl Gather {
         {
             self.found.warnings.push(Fault::new(
                 FaultKind::OnlyTables,
-                "constraints, indexes or triggers behind the rows",
+                "constraints, indexes or triggers after the rows",
                 format!(
                     "{} tables, and not one of them has any",
                     show_count(contents.tables.len() as u64)

@@ -27,7 +27,7 @@ pub fn finding(fault: Fault) -> Finding {
 const fn hint(kind: FaultKind) -> Option<&'static str> {
     Some(match kind {
         FaultKind::FileCut => {
-            "the file was cut off: look at the disk and at the transfer of the backup job"
+            "the file is truncated: check the disk and the transfer of the backup job"
         }
         FaultKind::ArchiveDamaged => {
             "the file is truncated or was changed: compare its size and digest with the original"
@@ -40,18 +40,16 @@ const fn hint(kind: FaultKind) -> Option<&'static str> {
         }
         FaultKind::RowsHidden => "dump as a role with BYPASSRLS, without `--enable-row-security`",
         FaultKind::Encoding => {
-            "compare `SET client_encoding` with what the backup job wrote, and look whether the file was converted"
+            "compare `SET client_encoding` with what the backup job wrote, and check whether the file was converted"
         }
         FaultKind::OnlyTables => {
             "`--section=pre-data --section=data` leaves them out, keys and policies with them"
         }
         FaultKind::NoEndMark => {
-            "this file comes from another writer; hold it to a `row-count` baseline"
+            "another program wrote this file; compare it with a `row-count` baseline"
         }
-        FaultKind::BehindBlocks => {
-            "padding comes from tapes and block devices; other bytes deserve a look"
-        }
-        FaultKind::BehindTar => "look where they come from: the file may be two in one",
+        FaultKind::BehindBlocks => "tapes and block devices add padding; check any other bytes",
+        FaultKind::BehindTar => "check their source: the file may be two concatenated files",
         FaultKind::Unnamed => {
             "pg_restore ignores it; it may be from another dump into the same place"
         }

@@ -3,9 +3,9 @@
 use crate::outcome::Finding;
 
 const STORED_ANSWER: &str =
-    "the job stored an answer or an error instead of a backup: look at its log";
+    "the job stored a response or an error message instead of a backup: see its log";
 const OTHER_SERVER: &str =
-    "it is the backup of another kind of server: look at which one the job was given";
+    "it is a backup of another database system: check the address in the job";
 
 /// What such a text begins with in any case, what it is, and what to do.
 const BEGINNINGS: &[(&str, &str, &str)] = &[
@@ -19,12 +19,12 @@ const BEGINNINGS: &[(&str, &str, &str)] = &[
     (
         "pg_dump dumps a",
         "the help text of pg_dump",
-        "an option of the job's pg_dump is wrong: look at its log",
+        "an option of pg_dump in the job is wrong: see its log",
     ),
     (
         "pg_dumpall extracts",
         "the help text of pg_dumpall",
-        "an option of the job's pg_dumpall is wrong: look at its log",
+        "an option of pg_dumpall in the job is wrong: see its log",
     ),
     ("pg_dump: ", "the error message of a program", STORED_ANSWER),
     (
@@ -55,12 +55,12 @@ const BEGINNINGS: &[(&str, &str, &str)] = &[
     (
         "-- +goose",
         "a migration file",
-        "it defines what an application changed, and holds no backup",
+        "it defines changes of an application, and is not a backup",
     ),
     (
         "-- migrate:",
         "a migration file",
-        "it defines what an application changed, and holds no backup",
+        "it defines changes of an application, and is not a backup",
     ),
 ];
 
@@ -93,7 +93,7 @@ pub(super) fn recognise(head: &[u8]) -> Option<Finding> {
     if let Some(code) = storage_error(start) {
         return finding(
             &format!("the error `{code}` of an object storage"),
-            "the job stored the storage's answer: look at the key and at its rights there",
+            "the job stored the response of the storage: check the key and its permissions",
         );
     }
     if let Some((_, actual, hint)) = BEGINNINGS
@@ -108,7 +108,7 @@ pub(super) fn recognise(head: &[u8]) -> Option<Finding> {
     {
         return finding(
             "a migration file",
-            "it defines what an application changed, and holds no backup",
+            "it defines changes of an application, and is not a backup",
         );
     }
     if head.contains(&0) {

@@ -179,7 +179,7 @@ impl Drills {
         observed::keep(seen.as_ref(), verdict)?;
         if result.interrupted {
             return Err(
-                "a signal ended the drill; everything that it started is removed".to_owned(),
+                "a signal interrupted the drill; everything that it started is removed".to_owned(),
             );
         }
         report::json::render(&result, verdict).map_err(|error| error.to_string())

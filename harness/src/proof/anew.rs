@@ -492,7 +492,7 @@ impl Loaded {
             format!("{} rows with the values of the backup", show_count(rows)),
             format!("at least {} of as many rows with other values: {columns}", show_count(least)),
         )
-        .hint("look for triggers, rules and defaults that act while rows are loaded, and for what writes to the database by itself")
+        .hint("check triggers, rules and defaults that apply while rows are loaded, and programs that write to the database")
     }
 }
 

@@ -140,7 +140,7 @@ impl Proof {
             let others = self.findings.len() - self.tables;
             let verb = if self.tables == 1 { "does" } else { "do" };
             let tables = format!(
-                "{} of {} tables {verb} not hold the rows of the backup",
+                "{} of {} tables {verb} not contain the rows of the backup",
                 self.tables,
                 self.rows.len()
             );

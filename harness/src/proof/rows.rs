@@ -277,7 +277,7 @@ impl Compared {
                 expected(held.count),
                 "the table is not in the database",
             )
-            .hint("look for its CREATE TABLE among the restore's errors"),
+            .hint("see the errors of the restore for its CREATE TABLE"),
         );
     }
 }
@@ -473,7 +473,7 @@ fn judge(table: &Table, seen: Seen, level: Level) -> Judged {
     if held.unknown && seen.count >= held.count {
         // Such a dump says of some rows how many they are, and there are no fewer.
         return match level {
-            Level::Full => not("the backup takes them from queries, so that it does not hold them"),
+            Level::Full => not("the backup computes them with queries and does not contain them"),
             Level::Off | Level::Objects | Level::Counts => Judged::Values(Values::NotAsked),
         };
     }
@@ -501,7 +501,7 @@ fn judge(table: &Table, seen: Seen, level: Level) -> Judged {
         Form::Text | Form::Read => Judged::Again,
         Form::Computed => not("the backup has them computed when they are restored"),
         Form::Mixed => not("the backup names other columns for some of them than for others"),
-        Form::Other => not("the backup holds them in a form that is not read"),
+        Form::Other => not("the backup contains them in a form that redrill does not read"),
     }
 }
 
@@ -529,9 +529,8 @@ fn count(
         std::cmp::Ordering::Less => may_be_fewer && restored > 0,
     };
     (!good).then(|| {
-        Finding::about(table.to_string(), expected(backup), show_rows(restored)).hint(
-            "look for its COPY among the restore's errors, and for triggers and rules that act on it",
-        )
+        Finding::about(table.to_string(), expected(backup), show_rows(restored))
+            .hint("see the errors of the restore for its COPY, and check its triggers and rules")
     })
 }
 

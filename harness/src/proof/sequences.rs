@@ -57,7 +57,7 @@ pub(super) async fn compare(
             );
             findings.push(
                 Finding::about(name.to_string(), show(&value.to_string(), *called), actual)
-                    .hint("look for its `setval` among the restore's errors, and for what takes values from it"),
+                    .hint("see the errors of the restore for its `setval`, and check what takes values from it"),
             );
         }
     }

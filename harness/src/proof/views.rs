@@ -43,7 +43,7 @@ pub(super) async fn filled(
             "a materialized view with its rows",
             "it is not filled, or not there",
         )
-        .hint("look for its REFRESH among the restore's errors")
+        .hint("see the errors of the restore for its REFRESH")
     }));
     Ok(wanted.len() as u64)
 }
@@ -76,7 +76,7 @@ pub(super) async fn empty(
                     "no row: the backup leaves its rows out",
                     "rows that are not from the backup",
                 )
-                .hint("look for triggers and for functions of the dump that write into it"),
+                .hint("check triggers and functions of the dump that write to it"),
             );
         }
     }

@@ -63,11 +63,7 @@ pub struct Members<R> {
 }
 
 fn damaged(actual: impl Into<String>) -> TarError {
-    let fault = Fault::new(
-        FaultKind::ArchiveDamaged,
-        "a tar file that is whole",
-        actual,
-    );
+    let fault = Fault::new(FaultKind::ArchiveDamaged, "a complete tar file", actual);
     TarError::Damaged(Box::new(fault))
 }
 
@@ -177,7 +173,7 @@ impl<R: BufRead> Members<R> {
         let Some(block) = self.block()? else {
             return Err(damaged(match self.name.as_str() {
                 "" => "it ends before the first member".to_owned(),
-                name => format!("it ends behind `{name}`, without the two empty blocks"),
+                name => format!("it ends after `{name}`, without the two empty blocks"),
             }));
         };
         if block.iter().all(|byte| *byte == 0) {
@@ -190,7 +186,7 @@ impl<R: BufRead> Members<R> {
         if header.cksum().ok() != Some(sum - own + 8 * u32::from(b' ')) {
             return Err(damaged(match self.name.as_str() {
                 "" => "its first header has a wrong checksum".to_owned(),
-                name => format!("the header behind `{name}` has a wrong checksum"),
+                name => format!("the header after `{name}` has a wrong checksum"),
             }));
         }
         Ok(Some(header.clone()))
@@ -202,7 +198,7 @@ impl<R: BufRead> Members<R> {
         match self.block()? {
             Some(block) if block.iter().all(|byte| *byte == 0) => {}
             Some(_) => return Err(damaged("one empty block, and then more")),
-            None => return Err(damaged("it ends behind the first of two empty blocks")),
+            None => return Err(damaged("it ends after the first of two empty blocks")),
         }
         loop {
             let rest = self.reader.fill_buf().map_err(TarError::Io)?;
@@ -225,7 +221,7 @@ impl<R: BufRead> Members<R> {
                 Ok(0) => {
                     return Err(damaged(match self.name.as_str() {
                         "" => "it ends within the first header".to_owned(),
-                        name => format!("it ends within the header behind `{name}`"),
+                        name => format!("it ends within the header after `{name}`"),
                     }));
                 }
                 Ok(read) => filled += read,

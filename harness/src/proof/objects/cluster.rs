@@ -165,7 +165,7 @@ pub(super) async fn compare(
     if !by_pg_dumpall {
         judged.not_compared.push(not_compared(
             "attributes of roles, and whether there are others",
-            "the statements that make roles are not pg_dumpall's: only those that they name were looked for",
+            "the statements that create roles are not those of pg_dumpall: only the roles that they name were compared",
         ));
     } else if expected.iter().any(|(_, object)| object.kind == "ROLE") {
         judged.not_compared.push(not_compared(

@@ -21,8 +21,8 @@ pub(super) fn finding(expected: &Object, found: &Object) -> Finding {
         ),
     };
     Finding::about(name(expected), expected_text, actual).hint(match expected.kind.as_str() {
-        "ACL" | "DEFAULT ACL" => "look for default privileges that were there before the object, for errors of GRANT, and for what the backup's own code grants",
-        _ => "look for something of the same name that was there before, and for what the backup's own code changes",
+        "ACL" | "DEFAULT ACL" => "check default privileges that existed before the object, errors of GRANT, and privileges that code of the backup grants",
+        _ => "check for an object of the same name that existed before, and what code of the backup changes",
     })
 }
 

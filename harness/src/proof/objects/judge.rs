@@ -224,7 +224,7 @@ pub(super) fn judge(expected: &[&Object], found: &[Object], how: &How<'_>) -> Ju
     if !unreadable.is_empty() && how.other_writer.is_none() {
         judged.not_compared.push(not_compared(
             format!("definitions of {}", listed(&unreadable)),
-            "they hold letters of another encoding than UTF-8",
+            "they contain characters of an encoding other than UTF-8",
         ));
     }
     if let Some(why) = &how.other_writer {
@@ -286,7 +286,7 @@ fn by_name(expected: &[&Object], found: &[Object], how: &How<'_>) -> Judged {
     }
     judged.not_compared.push(not_compared(
         "owners and definitions of objects, and whether there are others",
-        "the dump is not pg_dump's, or has lost its comments: only what its statements make was looked for, by name",
+        "the dump is not written by pg_dump, or its comments were removed: only the objects that its statements create were compared, by name",
     ));
     judged
 }
@@ -322,9 +322,8 @@ fn revokes(object: &Object) -> bool {
 }
 
 pub(super) fn missing(object: &Object) -> Finding {
-    Finding::about(name(object), "as in the backup", "not in the database").hint(
-        "look for it among the restore's errors, and for what the backup's own code drops or replaces",
-    )
+    Finding::about(name(object), "as in the backup", "not in the database")
+        .hint("see the errors of the restore, and check what code of the backup drops or replaces")
 }
 
 pub(super) fn extra(object: &Object) -> Finding {
@@ -334,8 +333,8 @@ pub(super) fn extra(object: &Object) -> Finding {
         "it is there",
     )
     .hint(match object.kind.as_str() {
-        "ACL" | "DEFAULT ACL" => "look for default privileges that were there before the object, and for what the backup's own code grants",
-        _ => "find out what made it: a statement beside the dump's entries, an event trigger, an extension",
+        "ACL" | "DEFAULT ACL" => "check default privileges that existed before the object, and privileges that code of the backup grants",
+        _ => "find out what created it: a statement outside of the entries of the dump, an event trigger, an extension",
     })
 }
 
@@ -351,7 +350,7 @@ fn owner(object: &Object, other: &Object) -> Option<Finding> {
             format!("owned by {}, as in the backup", object.owner),
             format!("owned by {}", other.owner),
         )
-        .hint("look for its OWNER TO among the restore's errors"),
+        .hint("see the errors of the restore for its OWNER TO"),
     )
 }
 

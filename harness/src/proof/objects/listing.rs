@@ -87,7 +87,7 @@ impl Shape {
         if !self.comments {
             list.push(not_compared(
                 "comments",
-                "the dump holds none, as with `--no-comments`",
+                "the dump contains none, as with `--no-comments`",
             ));
         }
         list

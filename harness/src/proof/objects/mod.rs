@@ -104,7 +104,7 @@ pub async fn compare(
                 Some(database) => format!("objects of {database}"),
                 None => "objects".to_owned(),
             };
-            let why = "the dump defines none: it holds rows alone, as `--data-only` writes them";
+            let why = "the dump defines none: it contains only rows, as written with `--data-only`";
             proof.not_compared(not_compared(what, why));
             continue;
         }

@@ -160,7 +160,7 @@ fn behind_the_last(
         let actual = format!("something else at byte {}", show_count(at));
         return Err(Stop::damaged("a block of data", actual));
     }
-    let expected = "nothing behind the last block of data";
+    let expected = "nothing after the last block of data";
     let actual = format!("{} more bytes, which pg_restore ignores", show_count(rest));
     reading.warning(Fault::new(FaultKind::BehindBlocks, expected, actual));
     Ok(())
@@ -189,7 +189,7 @@ fn is_contents_again(
 }
 
 fn broken(at: u64, error: &io::Error) -> Stop {
-    let actual = format!("it cannot be read behind byte {}: {error}", show_count(at));
+    let actual = format!("it cannot be read after byte {}: {error}", show_count(at));
     Stop::damaged("an archive that can be read to its end", actual)
 }
 

@@ -108,8 +108,8 @@ pub(super) fn read(
         .and_then(|()| match reader.fill_buf() {
             Ok([]) if behind == 0 => Ok(()),
             Ok(_) => Err(Damage::new(
-                "nothing behind the compressed data",
-                "more bytes behind its end",
+                "nothing after the compressed data",
+                "more bytes after its end",
             )),
             Err(error) => Err(Damage::from_io(&error)),
         })
@@ -142,7 +142,7 @@ fn rows<R: Read>(
     match (tail.as_slice(), more) {
         (b"\n\n", 0) => Ok(()),
         (b"" | b"\n", 0) => Err(Damage::new(expected, "it ends within the two empty lines")),
-        _ => Err(Damage::new(expected, "more bytes behind this mark")),
+        _ => Err(Damage::new(expected, "more bytes after this mark")),
     }
 }
 

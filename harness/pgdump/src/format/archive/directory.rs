@@ -72,7 +72,7 @@ fn all(files: &mut Files<'_>, reading: &mut Reading) -> Result<(), Stop> {
         })?;
         reading.ignored(
             "toc.dat",
-            "nothing behind the table of contents",
+            "nothing after the table of contents",
             more + decoder.behind(),
         );
         Ok::<_, Stop>(())

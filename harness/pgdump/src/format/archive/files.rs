@@ -57,7 +57,7 @@ impl LargeObjects {
                 .and_then(|text| text.split_once(' '))
                 .filter(|(oid, file)| oid.parse::<u32>().is_ok() && is_own_file(file));
             let Some((oid, file)) = parts else {
-                return damaged(format!("line {number} is not such a line, or is cut off"));
+                return damaged(format!("line {number} is not such a line, or is truncated"));
             };
             if !self.files.insert(file.to_owned()) {
                 return damaged(format!("line {number} names the same file again"));
@@ -100,10 +100,10 @@ mod tests {
 
     #[rstest]
     #[case("4711 blob_4711.dat\n4712 blob_4712.dat\n", 2, "")]
-    #[case("4711 blob_4711.dat", 0, "line 1 is not such a line, or is cut off")]
+    #[case("4711 blob_4711.dat", 0, "line 1 is not such a line, or is truncated")]
     #[case("4711 a\n4711 a\n", 1, "line 2 names the same file again")]
-    #[case("4711 /etc/passwd\n", 0, "line 1 is not such a line, or is cut off")]
-    #[case("x blob_4711.dat\n", 0, "line 1 is not such a line, or is cut off")]
+    #[case("4711 /etc/passwd\n", 0, "line 1 is not such a line, or is truncated")]
+    #[case("x blob_4711.dat\n", 0, "line 1 is not such a line, or is truncated")]
     #[case("", 0, "an empty file")]
     fn f24_a_list_is_read_or_told(#[case] list: &str, #[case] named: usize, #[case] says: &str) {
         let mut objects = LargeObjects::default();

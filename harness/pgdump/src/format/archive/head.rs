@@ -54,9 +54,9 @@ pub(super) struct Fields<R> {
 /// Whatever was read of the table of contents was not all of it.
 fn cut(error: &io::Error) -> Stop {
     Stop::damaged(
-        "a whole table of contents",
+        "a complete table of contents",
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the table of contents is cut off".to_owned(),
+            io::ErrorKind::UnexpectedEof => "the table of contents is truncated".to_owned(),
             _ => format!("the table of contents cannot be read: {error}"),
         },
     )
@@ -65,7 +65,7 @@ fn cut(error: &io::Error) -> Stop {
 /// Something that pg_dump does not write.
 pub(super) fn damaged(what: &str) -> Stop {
     Stop::damaged(
-        "a whole table of contents",
+        "a complete table of contents",
         format!("the table of contents is damaged: {what}"),
     )
 }

@@ -306,7 +306,7 @@ impl Reading {
         let end = data::statements(&mut lexer, &mut self.gather, place);
         if let Ok(End::InStatement { open, .. }) = end {
             let actual = format!("its definition ends within {open}");
-            self.problem(damaged("a whole definition", actual).about(entry.name()));
+            self.problem(damaged("a complete definition", actual).about(entry.name()));
         }
     }
 
@@ -348,7 +348,7 @@ impl Reading {
         } = data::read(coding, inside, reader, &mut self.gather, place);
         self.gather.end_rows();
         self.bytes += bytes;
-        self.ignored(&entry.name(), "nothing behind its compressed data", ignored);
+        self.ignored(&entry.name(), "nothing after its compressed data", ignored);
         let damage = damage?;
         let rows = match inside {
             Inside::Rows => self.after_rows(entry),
@@ -400,7 +400,7 @@ impl Reading {
             let actual = format!("{} more problems", show_count(more as u64));
             problems
                 .problems
-                .push(Fault::new(FaultKind::More, "a whole archive", actual));
+                .push(Fault::new(FaultKind::More, "a complete archive", actual));
         }
         Ok(Archive {
             kind: self.kind,

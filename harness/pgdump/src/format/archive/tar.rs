@@ -50,7 +50,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
         _ => {
             return Err(Stop::damaged(
                 "`toc.dat` as its first member",
-                "another one: it is no archive of pg_dump, or was packed anew",
+                "another one: it is not an archive of pg_dump, or was packed again",
             ));
         }
     }

@@ -123,7 +123,7 @@ impl Marks {
                 Fault::new(
                     FaultKind::NoEndMark,
                     "the header and trailer that pg_dump writes, or one transaction from the first row to the last line",
-                    "neither: whether the end of the file is missing cannot be told from the file",
+                    "neither: the file does not show whether its end is missing",
                 )
             );
         }

@@ -87,7 +87,7 @@ pub fn read_into(
         if let Some(line) = follows.rows
             && !lexer.expect_rows()
         {
-            let what = "something behind a COPY on its line";
+            let what = "text after a COPY on its line";
             reading.gather.foreign(Place::Line(line), what);
         }
     }

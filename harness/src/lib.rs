@@ -38,6 +38,7 @@ pub mod source;
 pub mod sqlstate;
 pub mod stage;
 pub mod tls;
+pub mod toml_text;
 pub mod units;
 pub mod verdict;
 

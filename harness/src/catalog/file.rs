@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 use toml::{Table, Value};
 
 use super::{Catalog, ObjectId, ObjectPart, Properties};
+use crate::toml_text::{key, text as text_of};
 
 /// Key of the list of what could not be read; no object is called so.
 const UNREADABLE: &str = "unreadable";
@@ -39,7 +40,11 @@ pub fn write_below(catalog: &Catalog, prefix: &[&str]) -> String {
         if !prefix.is_empty() {
             header(&mut text, prefix);
         }
-        let list: Vec<String> = catalog.unreadable.iter().map(|what| quoted(what)).collect();
+        let list: Vec<String> = catalog
+            .unreadable
+            .iter()
+            .map(|what| text_of(what))
+            .collect();
         let _ = writeln!(text, "{UNREADABLE} = [{}]", list.join(", "));
     }
     let objects = catalog.objects.iter();
@@ -84,7 +89,7 @@ fn header(text: &mut String, path: &[&str]) {
 
 fn lines(text: &mut String, properties: &Properties) {
     for (name, value) in properties {
-        let _ = writeln!(text, "{} = {}", key(name), quoted(value));
+        let _ = writeln!(text, "{} = {}", key(name), text_of(value));
     }
 }
 
@@ -95,63 +100,13 @@ fn on_one_line(child: &str, properties: &Properties) -> Option<String> {
     }
     let inside: Vec<String> = properties
         .iter()
-        .map(|(name, value)| format!("{} = {}", key(name), quoted(value)))
+        .map(|(name, value)| format!("{} = {}", key(name), text_of(value)))
         .collect();
     let line = match inside.is_empty() {
         true => format!("{} = {{}}", key(child)),
         false => format!("{} = {{ {} }}", key(child), inside.join(", ")),
     };
     (line.chars().count() <= LINE).then_some(line)
-}
-
-fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    match !name.is_empty() && name.chars().all(bare) {
-        true => name.to_owned(),
-        false => one_line(name),
-    }
-}
-
-/// A value: several lines as they are, where TOML can say them so, else with escapes.
-fn quoted(value: &str) -> String {
-    if !value.contains('\n') {
-        return one_line(value);
-    }
-    let literal = |c: char| c == '\n' || c == '\t' || !c.is_control();
-    let as_is = value.chars().all(literal) && !value.contains("'''") && !value.ends_with('\'');
-    // The line break behind the opening quotes is not part of the value.
-    match as_is {
-        true => format!("'''\n{value}'''"),
-        false => format!("\"\"\"\n{}\"\"\"", escaped(value, "\n\t")),
-    }
-}
-
-/// A literal string where that saves escapes, else a basic one.
-fn one_line(value: &str) -> String {
-    if value.contains(['"', '\\']) && !value.contains(|c: char| c == '\'' || c.is_control()) {
-        return format!("'{value}'");
-    }
-    format!("\"{}\"", escaped(value, ""))
-}
-
-/// As a basic string has it; what is in `kept` stays as it is.
-fn escaped(value: &str, kept: &str) -> String {
-    let mut text = String::new();
-    for c in value.chars() {
-        match c {
-            c if kept.contains(c) => text.push(c),
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(text, "\\u{:04X}", u32::from(c));
-            }
-            c => text.push(c),
-        }
-    }
-    text
 }
 
 /// Reads what [`write()`] wrote.

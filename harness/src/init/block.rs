@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::toml_text;
+
 /// Keys with their values, in order.
 pub type Keys = Vec<(String, Value)>;
 
@@ -125,40 +127,20 @@ impl Value {
     }
 }
 
-/// Writes a text as TOML, without anything that a scenario would take from the environment. The
-/// form without escapes is taken where it saves some.
+/// Writes a text as TOML, without anything that a scenario would take from the environment.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let text = text.replace("${", "$${");
-    let literal =
-        text.contains(['"', '\\']) && !text.contains('\'') && !text.chars().any(|c| c.is_control());
-    if literal {
-        return format!("'{text}'");
-    }
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    toml_text::line(&unexpanded(text))
 }
 
 /// A key, quoted where it must be.
 fn bare(key: &str) -> String {
-    let plain = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if plain { key.to_owned() } else { quote(key) }
+    toml_text::key(&unexpanded(key))
+}
+
+/// A text in which nothing stands for a variable of the environment.
+fn unexpanded(text: &str) -> String {
+    text.replace("${", "$${")
 }
 
 /// `1234567` → `1_234_567`.

@@ -16,15 +16,15 @@ use crate::units::{Span, show_duration};
 
 /// The newest row of a table is as old as the backup itself: not much older, and not later.
 ///
-/// The newest value of `column` is held against the time at which the backup was made, as its name, its
-/// header or, where neither tells, its file says; never against the clock, so that an old backup can
+/// The newest value of `column` is compared with the time at which the backup was made, as its name, its
+/// header or, where neither has a time, its file says; never with the clock, so that an old backup can
 /// be drilled. A name that carries only a date stands for that whole day, in UTC: rows may be from
 /// any time of it. A file's own time is when it was finished, so `within` must leave room for the
 /// dump's duration there.
 ///
 /// The column is a `date`, `timestamp` or `timestamptz`, or a number of seconds, milliseconds or
 /// microseconds since 1970 with `unit`. Times without a zone are taken for UTC unless `zone` names
-/// another. NULL and `infinity` are not times. Partitions and inheriting tables are looked at with
+/// another. NULL and `infinity` are not times. Partitions and inheriting tables are read with
 /// their parent, as superuser, whatever row security says.
 ///
 /// ## What it proves
@@ -64,11 +64,11 @@ pub struct Freshness {
     /// Several tables that all have the column; `*` and `?` match in schema and name.
     #[serde(default)]
     pub tables: Vec<String>,
-    /// The column that tells when a row was written.
+    /// The column with the time at which a row was written.
     pub column: String,
-    /// The newest row may be so much older than the backup.
+    /// The newest row may be this much older than the backup.
     pub within: Span,
-    /// The newest row may be so much later than the backup. Default: `24h`, because a name may carry
+    /// The newest row may be this much later than the backup. Default: `24h`, because a name may carry
     /// local time.
     pub ahead: Option<Span>,
     /// What a number counts since 1970.
@@ -144,7 +144,7 @@ impl Check for Freshness {
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let made = BackupTime::of(restored.backup).ok_or_else(|| {
             CouldNotRun::new("nothing says when the backup was made").hint(
-                "put the time into its name, or say by `time` in `[backup]` how it stands there",
+                "put the time into its name, or say with `time` in `[backup]` how it is written there",
             )
         })?;
         let mut session = restored.session().await?;
@@ -165,7 +165,7 @@ impl Check for Freshness {
         session.close().await;
         let actual = match entries.as_slice() {
             [one] if self.table.is_some() => one.actual.clone(),
-            several => format!("{} tables looked at", several.len()),
+            several => format!("{} tables checked", several.len()),
         };
         let whole = Observation::new(self.expectation(&made), actual, resolved.missing);
         Ok(self.targets().in_entries(whole, entries))

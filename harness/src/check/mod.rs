@@ -1,8 +1,9 @@
 //! Checks: statements about the restored database. One kind, one file.
 //!
-//! A check file holds, in order: the parameters' struct, whose doc comment is what
-//! `redrill explain <kind>` prints; the look (SQL as a `const`); the comparison; the finding; unit
-//! tests of the comparison. To add a kind: write its file, and name it once in [`kinds`].
+//! A check file has, in order: the parameters' struct, whose doc comment is what
+//! `redrill explain <kind>` prints; the query (SQL as a `const`); the comparison; the finding; unit
+//! tests of the comparison. To add a kind: write its file, name it once in [`kinds`], and give it
+//! cases in `tests/it/check`.
 
 pub mod api;
 pub mod append_only;

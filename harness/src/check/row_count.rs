@@ -49,11 +49,11 @@ pub struct RowCount {
     /// Several tables; `*` and `?` match in schema and name.
     #[serde(default)]
     pub tables: Vec<String>,
-    /// Exactly so many rows in each.
+    /// Exactly this many rows in each.
     pub exact: Option<u64>,
-    /// At least so many rows in each.
+    /// At least this many rows in each.
     pub min: Option<u64>,
-    /// At most so many rows in each.
+    /// At most this many rows in each.
     pub max: Option<u64>,
     /// A baseline file, relative to the scenario, whose `rows` say how many.
     pub baseline: Option<PathBuf>,
@@ -67,9 +67,9 @@ pub struct RowCount {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PerPartition {
-    /// At least so many rows in each.
+    /// At least this many rows in each.
     pub min: Option<u64>,
-    /// At most so many rows in each.
+    /// At most this many rows in each.
     pub max: Option<u64>,
     /// Partitions that must be empty, such as the default partition.
     #[serde(default)]

@@ -16,7 +16,7 @@ use crate::units::{Percent, Size as Bytes, show_bytes};
 /// Tables, the whole database or the backup's file take as much room as they must.
 ///
 /// Either `table` or `tables`, each with all its partitions and with what inherits from it, or
-/// `whole = "database"`, or `whole = "backup"`: the bytes of the file or folder as it lies, and as a share
+/// `whole = "database"`, or `whole = "backup"`: the bytes of the file or folder as it is stored, and as a share
 /// of the one before it in the same stream.
 ///
 /// Every drill compares the backup with the one before it without being asked: under 10 % of its size, or of the
@@ -61,13 +61,13 @@ pub struct SizeCheck {
     /// Several tables; `*` and `?` match in schema and name.
     #[serde(default)]
     pub tables: Vec<String>,
-    /// Not tables but the whole of something.
+    /// What is measured instead of tables.
     pub whole: Option<MeasuredWhole>,
     /// What of a table counts. Default: `total`.
     pub of: Option<Of>,
-    /// At least so much.
+    /// At least this size.
     pub min: Option<Bytes>,
-    /// At most so much.
+    /// At most this size.
     pub max: Option<Bytes>,
     /// At least such a share of the backup before it.
     pub previous: Option<Percent>,
@@ -265,7 +265,7 @@ impl SizeCheck {
                     "no backup before this one was compared with it",
                 )
                 .hint(
-                    "it must lie beside it, and `compare` in `[backup.previous]` must not be off",
+                    "it must be next to it, and `compare` in `[backup.previous]` must not be off",
                 ));
             };
             #[expect(clippy::cast_precision_loss, reason = "a share is approximate")]

@@ -146,7 +146,7 @@ pub fn unreadable<'a>(
 #[must_use]
 pub fn pattern_in_one(key: &'static str, list: &str, name: Option<&str>) -> Option<Complaint> {
     let name = name.filter(|name| name.contains(['*', '?']))?;
-    let complaint = Complaint::about(key, format!("a pattern stands in `{list}`"));
+    let complaint = Complaint::about(key, format!("a pattern belongs in `{list}`"));
     Some(complaint.hint(format!("write `{list} = [\"{name}\"]`")))
 }
 

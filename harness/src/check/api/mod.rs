@@ -33,7 +33,7 @@ use crate::units::{Span, show_duration};
 ///
 /// ## What it proves
 /// That the application comes up within the time it has, and that each request gets the status,
-/// headers and content it must. Since a health page may be green without a look at the database, one
+/// headers and content it must. Since a health page may be green without reading the database, one
 /// request at least must expect something of the content: let it be a row that only the restored
 /// database has.
 ///

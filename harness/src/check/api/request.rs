@@ -94,7 +94,7 @@ pub struct ExpectedAnswer {
     /// Headers and their whole values.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What stands at a JSONPath (RFC 9535): a value, or `{ exists = true }`, `{ min = 1 }`,
+    /// What is at a JSONPath (RFC 9535): a value, or `{ exists = true }`, `{ min = 1 }`,
     /// `{ max = 9 }`, `{ length = 5 }`, `{ min-length = 1 }`, `{ equals = … }`.
     #[serde(default)]
     pub json: BTreeMap<String, Expectation>,

@@ -27,8 +27,8 @@ const SESSIONS: usize = 2;
 /// The database is what it was when it was known to be good: every definition, every right, every sequence, no
 /// table with fewer rows, and the history of append-only tables unchanged.
 ///
-/// What it is held against is one of three. `file`, a baseline that `redrill baseline` or `redrill init` wrote
-/// and somebody committed. `manifest`, what `redrill baseline --with-dump` wrote beside the backup in the
+/// What it is compared with is one of three. `file`, a baseline that `redrill baseline` or `redrill init` wrote
+/// and somebody committed. `manifest`, what `redrill baseline --with-dump` wrote next to the backup in the
 /// snapshot of the dump itself: then every row of every table must be there with its value. `record`, what the
 /// last PROVEN drill saw; the first one has nothing to compare with and only writes it.
 ///
@@ -66,10 +66,10 @@ const SESSIONS: usize = 2;
 pub struct BaselineCheck {
     /// A baseline file, relative to the scenario.
     pub file: Option<PathBuf>,
-    /// Whether the manifest that lies beside the backup is held: `BACKUP.baseline.toml`.
+    /// Whether the manifest next to the backup is compared: `BACKUP.baseline.toml`.
     #[serde(default)]
     pub manifest: bool,
-    /// A file, relative to the scenario, that each PROVEN drill writes and the next one is held against.
+    /// A file, relative to the scenario, that each PROVEN drill writes and the next one is compared with.
     pub record: Option<PathBuf>,
     /// With `record`: tables that only grow, whose history is kept.
     #[serde(default)]
@@ -78,11 +78,11 @@ pub struct BaselineCheck {
     /// stands for any letters, `?` for one. `large objects` are named so.
     #[serde(default)]
     pub may_shrink: Vec<TablePattern>,
-    /// Whether another comment on an object is a failure. Default: it is told.
+    /// Whether another comment on an object is a failure. Default: it is only reported.
     #[serde(default)]
     pub comments: bool,
-    /// Objects whose definition is not held, named as in the baseline, as in `table app.scratch_*`. A right that
-    /// became wider is told all the same.
+    /// Objects whose definition is not compared, named as in the baseline, as in `table app.scratch_*`. A right that
+    /// became wider is reported all the same.
     #[serde(default)]
     pub ignore: Vec<String>,
 }
@@ -128,7 +128,7 @@ impl Check for BaselineCheck {
         match (&self.file, &self.record) {
             (Some(path), _) => format!("as it was in {}", path.display()),
             (None, Some(_)) => "as it was in the last drill".to_owned(),
-            (None, None) => "as the manifest beside the backup says".to_owned(),
+            (None, None) => "as the manifest next to the backup says".to_owned(),
         }
     }
 
@@ -209,12 +209,12 @@ impl BaselineCheck {
             }
             return file::load(&path).map(Some).map_err(|error| {
                 CouldNotRun::new(error)
-                    .hint("take it back from where drills keep their records; without it the next drill begins anew")
+                    .hint("take it back from where drills keep their records; without it the next drill starts from nothing")
             });
         }
         let Some((name, text)) = &restored.backup.manifest else {
             return Err(CouldNotRun::new(
-                "no manifest lies beside the backup, as BACKUP.baseline.toml, or in its folder",
+                "no manifest is next to the backup, as BACKUP.baseline.toml, or in its folder",
             )
             .hint("`redrill baseline --from URL --with-dump BACKUP` makes both in one snapshot; copy both"));
         };
@@ -267,7 +267,7 @@ impl BaselineCheck {
                 format!("the dump that the manifest was written with, SHA-256 {dump}"),
                 format!("a backup with SHA-256 {}", restored.backup.sha256),
             )
-            .hint("one of the two was replaced, or the backup was packed anew: keep them together")
+            .hint("one of the two was replaced, or the backup was packed again: keep them together")
         })
     }
 }
@@ -293,12 +293,12 @@ fn database_of<'a>(held: &'a Baseline, name: &str) -> Result<&'a Database, Could
             "the baseline speaks of {}, and not of {name}",
             names.join(", ")
         ))
-        .hint("take it anew, or name another `database`"));
+        .hint("take it again, or name another `database`"));
     };
     if database.catalog.objects.is_empty() && database.rows.is_empty() {
         return Err(
             CouldNotRun::new("the baseline holds nothing to compare with")
-                .hint("take it anew with `redrill baseline`"),
+                .hint("take it again with `redrill baseline`"),
         );
     }
     Ok(database)

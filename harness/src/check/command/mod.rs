@@ -22,7 +22,7 @@ use crate::server::clone::DatabaseCopy;
 use crate::sql::{quote_ident, quote_literal};
 use crate::units::{show_count, show_duration};
 
-/// A program of your own looks at the restored database; its exit code is the verdict.
+/// A program of your own checks the restored database; its exit code is the verdict.
 ///
 /// `command` is a program and its arguments, not a line for a shell. It is started in the scenario file's folder
 /// with the restored database in its environment (`DATABASE_URL`, `PGHOST`, `PGPORT`, `PGUSER`,
@@ -43,7 +43,7 @@ use crate::units::{show_count, show_duration};
 /// long proves nothing, and makes the drill inconclusive.
 ///
 /// ## What it does not prove
-/// That it looked at the database at all: let it fail without one.
+/// That it reads the database at all: let it fail without one.
 ///
 /// ## Example
 /// ```toml

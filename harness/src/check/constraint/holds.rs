@@ -1,4 +1,4 @@
-//! Rows held against constraints, as if none of them had ever been checked.
+//! Rows compared with constraints, as if none of them had ever been checked.
 
 use super::catalog::oids;
 use crate::check::columns::Columns as _;
@@ -8,7 +8,7 @@ use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_count;
 
-/// What a look at the rows of one table gave.
+/// What the rows of one table show.
 #[derive(Debug, Default)]
 pub struct Held {
     /// How many constraints the rows were held to.
@@ -133,7 +133,7 @@ pub async fn look(
             count.map_err(|error| error.to_string()),
             "no row without its other end",
             "rows whose other end is not there",
-            "rows were lost on one side, or changed while triggers were off; delete or mend them at the source",
+            "rows were lost on one side, or changed while triggers were off; delete or correct them at the source",
         );
     }
     let keys = probes(session, KEYS, &oids, but_for, &mut held).await?;
@@ -215,7 +215,7 @@ async fn checks(
         for (at, probe) in probes.iter().enumerate() {
             let count = match &row {
                 Some(row) => row.number(at).ok_or_else(|| "it gave no number".to_owned()),
-                // One of them cannot be tried: which one, and what of the others?
+                // One of them cannot be tried: which one, and what about the others?
                 None => session
                     .count(&format!("SELECT {} FROM ONLY {table}", probe.query))
                     .await
@@ -226,7 +226,7 @@ async fn checks(
                 count,
                 "no row that makes it false",
                 "rows make it false",
-                "the rows came in while it was NOT VALID or its function was another; mend them at the source",
+                "the rows came in while it was NOT VALID or its function was another; correct them at the source",
             );
         }
     }

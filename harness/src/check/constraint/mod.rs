@@ -96,7 +96,7 @@ pub struct Constraint {
     pub primary_key: bool,
     /// How many of each sort all the tables have together.
     pub count: Option<Numbers>,
-    /// Whether the rows are read and held to the constraints.
+    /// Whether the rows are read and compared with the constraints.
     #[serde(default)]
     pub holds: bool,
 }
@@ -248,7 +248,7 @@ impl Check for Constraint {
             let mut actual = format!("{} constraints", found.len());
             if self.holds {
                 let held = holds::look(&mut session, &relations, &self.not_valid).await?;
-                actual.push_str(&format!(", {} held against the rows", held.read));
+                actual.push_str(&format!(", {} compared with the rows", held.read));
                 read += held.read;
                 wrong.extend(held.findings);
                 unclear.extend(held.unclear);
@@ -261,7 +261,7 @@ impl Check for Constraint {
         let wrong = findings.len() + entries.iter().map(|e| e.findings.len()).sum::<usize>();
         if wrong == 0 {
             if entries.is_empty() {
-                return Err(CouldNotRun::new("`except` leaves no table to look at")
+                return Err(CouldNotRun::new("`except` leaves no table to check")
                     .hint("leave out fewer, or remove the check"));
             }
             if let Some(first) = unclear.into_iter().next() {
@@ -276,7 +276,7 @@ impl Check for Constraint {
         }
         let mut actual = format!("{} constraints of {} tables", all.len(), entries.len());
         if self.holds {
-            actual.push_str(&format!(", {read} held against the rows"));
+            actual.push_str(&format!(", {read} compared with the rows"));
         }
         let whole = Observation::new(self.expectation(), actual, findings);
         Ok(self.targets().in_entries(whole, entries))
@@ -297,7 +297,7 @@ impl Constraint {
     fn saw_something(&self, there: usize, read: usize) -> Result<(), CouldNotRun> {
         if there == 0 && self.all_valid {
             return Err(CouldNotRun::new(format!(
-                "{} has no constraint, so none was looked at",
+                "{} has no constraint, so none was checked",
                 self.targets().describe()
             ))
             .hint("name those that must be there in `constraints`"));
@@ -307,7 +307,7 @@ impl Constraint {
                 "{} has no key and no CHECK that rows could be held to",
                 self.targets().describe()
             ))
-            .hint("leave `holds` out, or look whether the constraints were lost"));
+            .hint("leave `holds` out, or check whether the constraints were lost"));
         }
         Ok(())
     }

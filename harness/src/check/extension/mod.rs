@@ -30,8 +30,8 @@ use crate::sql::quote_literal;
 /// That every function computes the right thing, that data of the extension's types is whole, or
 /// that an ordinary role may use the extension. The server is the drill's: whether production's
 /// server has the library is another question. An extension that can only be loaded by
-/// `shared_preload_libraries` could not be looked at unless `[server] settings` load it; say
-/// `library = false` to look at the catalog alone.
+/// `shared_preload_libraries` cannot be checked unless `[server] settings` load it; say
+/// `library = false` to check the catalog alone.
 ///
 /// ## Example
 /// ```toml
@@ -67,7 +67,7 @@ pub struct Extension {
     pub call: Option<String>,
     /// What to say when the SQL is older or newer than the library. Default: `fail` for age, else `allow`.
     pub drift: Option<Drift>,
-    /// Whether the library is looked at. Default: true.
+    /// Whether the library is checked. Default: true.
     pub library: Option<bool>,
 }
 
@@ -126,7 +126,7 @@ impl Parameters for Extension {
         if self.call.is_some() && self.library == Some(false) {
             complaints.push(Complaint::about(
                 "call",
-                "`library = false` does not look at the library, so nothing is called",
+                "`library = false` does not check the library, so nothing is called",
             ));
         }
         complaints

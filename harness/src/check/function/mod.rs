@@ -85,7 +85,7 @@ pub struct Function {
     pub digests: BTreeMap<String, String>,
     /// The whole definition, as `pg_get_functiondef` writes it.
     pub definition: Option<String>,
-    /// Exactly so many match.
+    /// Exactly this many match.
     pub count: Option<usize>,
     /// What it is.
     pub sort: Option<FunctionSort>,
@@ -139,7 +139,7 @@ impl Parameters for Function {
                     Err(message) => complaints
                         .push(Complaint::about(key, message).hint("write `schema.name(types)`")),
                     Ok(wanted) if wanted.is_pattern() && !several => complaints.push(
-                        Complaint::about(key, "a pattern stands in `functions`")
+                        Complaint::about(key, "a pattern belongs in `functions`")
                             .hint(format!("write `functions = [\"{name}\"]`")),
                     ),
                     Ok(wanted) if wanted.is_pattern() && wanted.has_types() => complaints.push(
@@ -249,7 +249,7 @@ impl Check for Function {
         session.close().await;
         let looked = !chosen.is_empty() || !self.digests.is_empty() || self.count.is_some();
         if !looked && findings.is_empty() {
-            return Err(CouldNotRun::new("`except` leaves no function to look at")
+            return Err(CouldNotRun::new("`except` leaves no function to check")
                 .hint("leave out fewer, or remove the check"));
         }
         if let Some(count) = self.count
@@ -265,9 +265,9 @@ impl Check for Function {
             );
         }
         let actual = match chosen.as_slice() {
-            [] => format!("{} bodies looked at", self.digests.len()),
+            [] => format!("{} bodies checked", self.digests.len()),
             [one] => one.describe(),
-            many => format!("{} functions looked at", many.len()),
+            many => format!("{} functions checked", many.len()),
         };
         let whole = Observation::new(self.expectation(), actual, findings);
         Ok(whole.with_entries_if(!self.functions.is_empty(), entries))

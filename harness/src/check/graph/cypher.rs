@@ -215,7 +215,7 @@ fn judge(error: &DatabaseError) -> CypherJudgement {
     let state = error.sqlstate.as_deref().unwrap_or("");
     match state {
         "42601" => {
-            return CypherJudgement::Mistake("write what stands between `MATCH` and `RETURN`");
+            return CypherJudgement::Mistake("write what is between `MATCH` and `RETURN`");
         }
         "25006" => return CypherJudgement::Mistake("a pattern may not write"),
         _ => {}

@@ -18,7 +18,7 @@ use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
 use crate::units::show_count;
 
-/// An Apache AGE graph is whole, holds what it must, and answers Cypher as the application gets it.
+/// An Apache AGE graph is complete, has what it must, and answers Cypher as the application gets it.
 ///
 /// ## What it proves
 /// First by SQL, as superuser: the graph is registered; each label has its table and its sequence;
@@ -34,7 +34,7 @@ use crate::units::show_count;
 /// Without `role`, Cypher runs as redrill's superuser with AGE loaded: that shows that the graph
 /// answers, but not that the application may ask. `MATCH (n)` and edges without labelled ends are
 /// asked as superuser also when `role` has no right to read the whole graph; a pattern never is.
-/// Where row security is on, what `role` sees is held to the patterns alone.
+/// Where row security is on, what `role` sees is compared with the patterns alone.
 ///
 /// A graph whose stored id differs from its schema's OID, as any logical restore leaves it, is
 /// reported, and fails exactly where this version of AGE does not answer because of it.
@@ -85,11 +85,11 @@ pub struct Graph {
 pub struct GraphPattern {
     /// As in `(u:User)-[:MEMBER_OF]->(g:Group) WHERE g.name = 'admin'`.
     pub pattern: String,
-    /// Exactly so many rows.
+    /// Exactly this many rows.
     pub rows: Option<u64>,
-    /// At least so many rows.
+    /// At least this many rows.
     pub min: Option<u64>,
-    /// At most so many rows.
+    /// At most this many rows.
     pub max: Option<u64>,
 }
 
@@ -191,7 +191,7 @@ impl Check for Graph {
         let (vertices, edges) = (graph.total(LabelKind::Vertex), graph.total(LabelKind::Edge));
         if vertices == 0 && findings.is_empty() {
             return Err(CouldNotRun::new(format!(
-                "graph {} holds no vertex, so nothing was looked at",
+                "graph {} holds no vertex, so nothing was checked",
                 self.graph
             )));
         }

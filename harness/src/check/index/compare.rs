@@ -116,7 +116,7 @@ fn changed(found: &FoundIndex, definition: &str) -> Finding {
     Finding::about(found.to_string(), definition, found.definition.as_str())
 }
 
-/// Says what the server holds against an index, if anything.
+/// Says why the server does not use an index, if it does not.
 pub fn invalid(found: &FoundIndex) -> Option<Finding> {
     let states = [
         (found.valid, "invalid"),

@@ -32,7 +32,7 @@ use crate::sql::QualifiedName;
 /// named without a schema: it is always in that of its table.
 ///
 /// ## What it proves
-/// - each index is there, and the server holds it for valid, ready and live; a partitioned one on
+/// - each index is there, and the server marks it valid, ready and live; a partitioned one on
 ///   every partition too
 /// - `method`, `unique`, `columns`, `operator-classes`, `options`, `definition`: it is the index that
 ///   was meant. An operator class of another distance leaves a vector index unused without a word.
@@ -307,7 +307,7 @@ impl Index {
         }
         if looked_at == 0 && wrong == 0 {
             return Err(CouldNotRun::new(format!(
-                "{} has no index, so none was looked at",
+                "{} has no index, so none was checked",
                 self.targets().describe()
             ))
             .hint("name the indexes that must be there in `indexes`"));

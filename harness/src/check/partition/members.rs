@@ -193,7 +193,7 @@ impl Partition {
                     "a default partition",
                     "there is none: rows of no partition are refused",
                 )
-                .hint("CREATE TABLE … PARTITION OF … DEFAULT, or look whether it was detached"),
+                .hint("CREATE TABLE … PARTITION OF … DEFAULT, or check whether it was detached"),
             );
         }
         Ok(sum)

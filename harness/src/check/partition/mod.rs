@@ -34,7 +34,7 @@ use crate::sql::{QualifiedName, quote_literal};
 /// A partitioned table has the partitions that it must have: none missing, none detached, and each
 /// with the indexes, triggers, constraints, rights and owner of its parent.
 ///
-/// It looks at the whole tree, partitions of partitions too. With `period` the partitions are a
+/// It checks the whole tree, partitions of partitions too. With `period` the partitions are a
 /// rolling window by time, of a date, timestamp, number or text key (`2026-05`, `202605`, `2026-Q2`),
 /// by range or by list. Where the table itself is partitioned by something else (such as a tenant),
 /// and all its partitions are partitioned by time, each of them is such a window.
@@ -53,15 +53,15 @@ use crate::sql::{QualifiedName, quote_literal};
 ///   So are triggers for each statement with `same-triggers`; without it, in the same state where they
 ///   are. Nobody has more rights on a partition than on its parent. Where the parent has row security,
 ///   a partition that others have rights on has it too. The owner is the same.
-/// - What all siblings but one have beside that (an index, a constraint, a trigger, a right), that one
+/// - What all siblings but one have in addition (an index, a constraint, a trigger, a right), that one
 ///   has too.
-/// - No table with the same columns and the name of a partition stands beside the tree, unless it is in
+/// - No table with the same columns and the name of a partition exists outside the tree, unless it is in
 ///   `detached`. Those in `detached` are there, and have the rights, owner, triggers and row security
 ///   that a partition must have.
 ///
 /// ## What it does not prove
 /// That every row of the backup is in its partition: `row-count` counts them. That something makes
-/// the next partition in time: only that it is there now. It does not look for detached tables
+/// the next partition in time: only that it is there now. It does not search for detached tables
 /// in schemas where the tree has none.
 ///
 /// ## Example
@@ -74,7 +74,7 @@ use crate::sql::{QualifiedName, quote_literal};
 /// since = "2025-01"
 ///
 /// [[check.partition]]
-/// name = "the audit trail is whole as of the backup"
+/// name = "the audit trail is complete as of the backup"
 /// table = "app.audit"
 /// period = "day"
 /// behind = 30
@@ -115,7 +115,7 @@ pub struct Partition {
     /// What a default partition may be. Default: `empty`.
     #[serde(default)]
     pub default: DefaultPartition,
-    /// Exactly so many partitions, directly below the table, the default one included.
+    /// Exactly this many partitions, directly below the table, the default one included.
     pub count: Option<usize>,
     /// Exactly these partitions, directly below the table.
     #[serde(default)]

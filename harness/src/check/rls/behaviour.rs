@@ -21,15 +21,15 @@ pub struct Behaviour {
     /// Settings of that session, as the application makes them.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// A view through which the role looks, instead of at the table.
+    /// A view through which the role reads, instead of the table.
     pub through: Option<String>,
-    /// It sees exactly so many rows.
+    /// It sees exactly this many rows.
     pub sees_rows: Option<u64>,
     /// `none`: it sees no row, although there are some.
     pub sees: Option<Sees>,
     /// It sees the rows for which this condition holds, all of them and no other.
     pub sees_where: Option<String>,
-    /// `true`: it may not look at all (SQLSTATE 42501).
+    /// `true`: it may not read at all (SQLSTATE 42501).
     pub denied: Option<bool>,
     /// A statement that must be refused (SQLSTATE 42501), or be an UPDATE or DELETE that reaches no
     /// row although it does as superuser.
@@ -322,7 +322,7 @@ fn compare(
         )
     };
     let hint = if visible > matching || visible > all {
-        "a restrictive policy is gone, row security is off, or a view or function looks with its owner's rights"
+        "a restrictive policy is gone, row security is off, or a view or function reads with its owner's rights"
     } else {
         "a permissive policy or a grant is gone, or the session lacks a setting"
     };

@@ -116,7 +116,7 @@ pub async fn views(
             row.name(0)?.to_string(),
             format!("a view to which the policies of {table} apply"),
             format!(
-                "it looks with the rights of {}, to whom they do not",
+                "it reads with the rights of {}, to whom they do not",
                 row.text(2)?
             ),
         );
@@ -140,7 +140,7 @@ pub async fn exempt(
     let Some(facts) = RoleFacts::read(session, role).await? else {
         return Ok(Some(
             Finding::about(object, expected, "there is no such role").hint(
-                "a dump of one database holds no roles: back up `pg_dumpall --globals-only` beside it",
+                "a dump of one database holds no roles: back up the output of `pg_dumpall --globals-only` with it",
             ),
         ));
     };

@@ -34,7 +34,7 @@ use crate::sql::QualifiedName;
 ///   reached past them: none has grants to anyone but its owner, unless it has row security itself.
 /// - With `policies`: the table has exactly these, with these attributes. Expressions are compared as
 ///   the server reads them, so casts and parentheses do not matter; the order of conditions does. Where
-///   an `all` or `update` policy has no WITH CHECK, its USING stands for it, as it does in the server.
+///   an `all` or `update` policy has no WITH CHECK, its USING is taken, as the server does.
 /// - With `views = "fenced"`: no view straight on the table, readable by others, looks with the rights
 ///   of an owner to whom the policies do not apply.
 /// - With `behaviour`: what a role sees and may write, in a session that is this role, with these
@@ -134,7 +134,7 @@ impl Parameters for Rls {
         if self.enabled == Some(false) && (self.forced.is_some() || !self.behaviour.is_empty()) {
             complaints.push(Complaint::about(
                 "enabled",
-                "without row security there is nothing to force and no behaviour to look at",
+                "without row security there is nothing to force and no behaviour to check",
             ));
         }
         match &self.policies {
@@ -261,7 +261,7 @@ impl Rls {
                 CouldNotRun::new(format!(
                     "{table} is empty, and nothing can be seen or hidden in it"
                 ))
-                .hint("look whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
+                .hint("check whether the restore lost its rows; with many `tables`, `skip-empty = true` leaves it out"),
             );
             return Ok(Some(findings));
         }
@@ -373,7 +373,7 @@ impl Rls {
                     if enabled { "it is on" } else { "it is off" },
                 )
                 .hint(format!(
-                    "ALTER TABLE {table} {verb} ROW LEVEL SECURITY; a dump does it near its end, so look whether the dump was cut"
+                    "ALTER TABLE {table} {verb} ROW LEVEL SECURITY; a dump does it near its end, so check whether the dump was cut"
                 )),
             );
         }

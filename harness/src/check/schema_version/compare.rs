@@ -29,7 +29,7 @@ impl SchemaVersion {
         let Some(newest) = applied.last() else {
             return vec![
                 Finding::about(table, "applied migrations", "the table is empty").hint(
-                    "look whether the backup leaves this table's rows out (`--exclude-table-data`, `--schema-only`)",
+                    "check whether the backup leaves this table's rows out (`--exclude-table-data`, `--schema-only`)",
                 ),
             ];
         };

@@ -18,7 +18,7 @@ use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// The restored database is at the schema version that it must be at: its own list of applied
-/// migrations is held against the repository's migration files.
+/// migrations is compared with the repository's migration files.
 ///
 /// Works with every tool that keeps one row per applied migration, and, with `keeps = "newest"`,
 /// with those that keep one row in all (golang-migrate). Versions made of digits are compared as
@@ -38,7 +38,7 @@ use crate::sql::{QualifiedName, quote_ident, quote_literal};
 /// An empty table and a missing one fail.
 ///
 /// ## What it does not prove
-/// That the objects which the migrations made are there: a history can be whole and a table lost.
+/// That the objects which the migrations made are there: a history can be complete and a table lost.
 /// Tools that write several rows per version (goose) or name versions by a hash (Drizzle) are not
 /// for this check.
 ///

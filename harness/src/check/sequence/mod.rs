@@ -43,9 +43,9 @@ use crate::units::Percent;
 ///   application reads itself.
 ///
 /// ## What it does not prove
-/// That the application takes its numbers from the sequence. Sequences that CYCLE are not held to
+/// That the application takes its numbers from the sequence. Sequences that CYCLE are not compared with
 /// rows, and neither are columns whose DEFAULT makes something else of the number, or that are
-/// not numeric. Sequences of Apache AGE's labels are left out: `graph` looks at them.
+/// not numeric. Sequences of Apache AGE's labels are left out: `graph` checks them.
 ///
 /// ## Example
 /// ```toml
@@ -176,19 +176,19 @@ impl Check for Sequence {
         }
         session.close().await;
         if chosen.is_empty() && findings.is_empty() && !self.is_of_columns() {
-            return Err(CouldNotRun::new("there is no sequence to look at")
+            return Err(CouldNotRun::new("there is no sequence to check")
                 .hint("leave the check out, or correct what it names"));
         }
         let mut actual = match chosen.as_slice() {
             [one] if self.sequence.is_some() => one.describe(),
             many => format!(
-                "{} sequences, {compared} columns held against them",
+                "{} sequences, {compared} columns compared with them",
                 many.len()
             ),
         };
         if chosen.is_empty() {
             let columns = self.columns.len() + self.fed_by_application.len();
-            actual = format!("{columns} columns looked at");
+            actual = format!("{columns} columns checked");
         }
         let whole = Observation::new(self.expectation(), actual, findings);
         Ok(whole.with_entries_if(self.lists().next().is_some(), entries))

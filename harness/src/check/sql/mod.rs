@@ -95,7 +95,7 @@ pub struct Sql {
     pub ordered: Option<bool>,
     /// `true`: it gives no row.
     pub no_rows: Option<bool>,
-    /// It gives so many rows.
+    /// It gives this many rows.
     pub row_count: Option<u64>,
     /// It is refused with this SQLSTATE, such as `42501` for a right that the role must not have.
     pub error: Option<String>,
@@ -274,7 +274,7 @@ impl Check for Sql {
                 if known.is_none() {
                     let actual = "there is none in the restored server";
                     let finding = Finding::about(format!("role {}", quote_ident(role)), "a role", actual)
-                        .hint("look for its CREATE ROLE in the backup, or dump roles beside it with pg_dumpall --globals-only");
+                        .hint("look for its CREATE ROLE in the backup, or dump roles as well with pg_dumpall --globals-only");
                     return Ok(Observation::new(expected, actual, vec![finding]));
                 }
                 let texts = TEXTS.iter().map(|(name, value)| (*name, *value));

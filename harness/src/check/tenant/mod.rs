@@ -26,7 +26,7 @@ use crate::sql::QualifiedName;
 ///   of PUBLIC, by owning, on columns, by default privileges, after SET ROLE or by ADMIN OPTION; it can
 ///   not become the other's role, and reaches no superuser and no `pg_read_all_data`. What PUBLIC may do
 ///   with functions and types by PostgreSQL's default is left out, since the schema is closed to it;
-/// - it reads no view, outside `shared-views`, that looks into the other's schema with its owner's rights;
+/// - it reads no view, outside `shared-views`, that reads the other's schema with its owner's rights;
 /// - in a session of its own, SELECT, INSERT, UPDATE and DELETE of each of the other's tables are refused
 ///   for lack of a right (42501), and rows of its own schema can be read.
 ///
@@ -71,7 +71,7 @@ pub struct Tenant {
     /// The role of each schema, where the names follow no rule.
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
-    /// Views that may look into several schemas; `*` and `?` match.
+    /// Views that may read several schemas; `*` and `?` match.
     #[serde(default)]
     pub shared_views: Vec<String>,
     /// Statements that must be refused, for each pair: `{schema}` is the tenant's own, `{other}` another's.
@@ -146,7 +146,7 @@ impl Tenant {
         match &self.role {
             Some(role) if !role.contains("{schema}") => complaints.push(
                 Complaint::about("role", "every schema would have the same role")
-                    .hint("write `{schema}` where the schema's name stands, or give `roles`"),
+                    .hint("write `{schema}` where the schema's name goes, or give `roles`"),
             ),
             None if self.roles.is_empty() => complaints.push(
                 Complaint::about("schemas", "no role is named")

@@ -68,7 +68,7 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
         return Err(CouldNotRun::new(
             "no table holds rows of two tenants: nothing can be hidden in it",
         )
-        .hint("look whether the restore lost rows"));
+        .hint("check whether the restore lost rows"));
     }
     let mut entries = Vec::new();
     let mut unclear_all = Vec::new();

@@ -83,14 +83,14 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             Some(role) => owns.push(Own { schema: schema.clone(), actor: Actor::new(&roles, role) }),
             None => findings.push(
                 Finding::about(format!("role {name}"), format!("the role of schema {schema}"), "there is none")
-                    .hint("pg_dump holds no roles: look whether the backup has those of pg_dumpall --globals-only"),
+                    .hint("pg_dump holds no roles: check whether the backup has those of pg_dumpall --globals-only"),
             ),
         }
     }
     if names.len() < 2 && findings.is_empty() {
         return Err(
-            CouldNotRun::new("there is one tenant only: nobody to be kept from it")
-                .hint("look whether the restore lost the other schemas"),
+            CouldNotRun::new("isolation needs at least two tenants, and there is one")
+                .hint("check whether the restore lost the other schemas"),
         );
     }
     let actors: Vec<Actor<'_>> = owns.iter().map(|own| own.actor.clone()).collect();
@@ -178,7 +178,7 @@ async fn schemas(
                     "a tenant's schema",
                     "there is none in the restored database",
                 )
-                .hint("look whether the restore lost it, or correct the name in the scenario"),
+                .hint("check whether the restore lost it, or correct the name in the scenario"),
             );
         }
         for name in matching {
@@ -407,7 +407,7 @@ async fn tries(
     if with_rows == 0 {
         unclear.push(
             CouldNotRun::new(format!("no table of schema {} has a row", own.schema))
-                .hint("look whether the restore lost its rows"),
+                .hint("check whether the restore lost its rows"),
         );
     } else if readable == 0 {
         findings.push(

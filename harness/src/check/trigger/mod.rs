@@ -44,7 +44,7 @@ use crate::sql::quote_ident;
 ///
 /// ## What it does not prove
 /// That the function does what it did. That nobody may switch the trigger off: the owner may. The
-/// triggers that carry out foreign keys are looked at by `constraint`.
+/// triggers that carry out foreign keys are checked by `constraint`.
 ///
 /// ## Example
 /// ```toml
@@ -173,16 +173,16 @@ impl Check for TriggerCheck {
         let wrong = findings.len() + entries.iter().map(|e| e.findings.len()).sum::<usize>();
         if wrong == 0 && self.all_enabled && seen == 0 {
             return Err(CouldNotRun::new(format!(
-                "{} has no trigger, so none was looked at",
+                "{} has no trigger, so none was checked",
                 self.targets().describe()
             ))
             .hint("name those that must be there in `triggers`"));
         }
         let actual = match (seen, self.event_triggers.len()) {
-            (triggers, 0) => format!("{triggers} triggers looked at"),
-            (0, events) => format!("{events} event triggers looked at"),
+            (triggers, 0) => format!("{triggers} triggers checked"),
+            (0, events) => format!("{events} event triggers checked"),
             (triggers, events) => {
-                format!("{triggers} triggers and {events} event triggers looked at")
+                format!("{triggers} triggers and {events} event triggers checked")
             }
         };
         let whole = Observation::new(self.expectation(), actual, findings);

@@ -62,7 +62,7 @@ impl VectorColumn {
         };
         let Some(extension) = extension.clone() else {
             return Err(CouldNotRun::new("the database has no extension vector")
-                .hint("a check of kind `extension` tells why"));
+                .hint("a check of kind `extension` says why"));
         };
         let kind = match kind.as_str() {
             "vector" => VectorType::Vector,
@@ -203,7 +203,7 @@ impl VectorCounts {
             wrong(
                 most.show("rows without a vector"),
                 format!("{} of {} rows", show_count(missing), show_count(self.rows)),
-                "no search finds them; look whether the column was left out of the backup",
+                "no search finds them; check whether the column was left out of the backup",
             );
         }
         if let Some(most) = check.zero

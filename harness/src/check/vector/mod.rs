@@ -47,7 +47,7 @@ use crate::units::{Percent, show_count};
 /// ## Example
 /// ```toml
 /// [[check.vector]]
-/// name = "embeddings are whole and found"
+/// name = "embeddings are complete and found"
 /// tables = ["app.documents", "tenant_*.documents"]
 /// column = "embedding"
 /// dimensions = 1536
@@ -72,7 +72,7 @@ pub struct Vector {
     pub tables: Vec<String>,
     /// The column.
     pub column: String,
-    /// Every vector has so many dimensions.
+    /// Every vector has this many dimensions.
     pub dimensions: Option<u32>,
     /// How many rows may have no vector: `"none"` or a share such as `"5%"`.
     pub nulls: Option<AtMost>,
@@ -231,7 +231,7 @@ impl Check for Vector {
         }
         let actual = match entries.as_slice() {
             [one] if self.table.is_some() => one.actual.clone(),
-            several => format!("{} tables looked at", several.len()),
+            several => format!("{} tables checked", several.len()),
         };
         let whole = Observation {
             not_run,

@@ -53,12 +53,14 @@ fn the_help_of_every_subcommand_is_the_committed_one() {
 
 #[test]
 fn every_subcommand_and_its_arguments_are_documented() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let files = ["README.md", "scenarios/README.md", "reports/README.md"];
+    let files = files.map(|file| fs::read_to_string(root().join(file)).unwrap());
+    let documents = files.concat();
     for subcommand in Cli::command().get_subcommands() {
         let name = subcommand.get_name();
         assert!(
-            readme.contains(&format!("redrill {name}")),
-            "README.md has no `redrill {name}`"
+            documents.contains(&format!("redrill {name}")),
+            "no README has `redrill {name}`"
         );
         for argument in subcommand.get_arguments() {
             let id = argument.get_id();
@@ -157,19 +159,19 @@ fn explain_shows_a_kind_with_its_parameters() {
       baseline
           A baseline file, relative to the scenario, whose `rows` say how many.
       exact
-          Exactly so many rows in each.
+          Exactly this many rows in each.
       max
-          At most so many rows in each.
+          At most this many rows in each.
       min
-          At least so many rows in each.
+          At least this many rows in each.
       per-partition
           Bounds for each partition of a partitioned table.
       per-partition.empty
           Partitions that must be empty, such as the default partition.
       per-partition.max
-          At most so many rows in each.
+          At most this many rows in each.
       per-partition.min
-          At least so many rows in each.
+          At least this many rows in each.
       table
           One table.
       tables

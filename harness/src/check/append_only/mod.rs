@@ -194,16 +194,17 @@ impl Check for AppendOnly {
         if with_rows == 0 {
             unclear.push(
                 CouldNotRun::new(format!("{table} is empty: there is no row to try on"))
-                    .hint("look whether the restore lost its rows"),
+                    .hint("check whether the restore lost its rows"),
             );
         }
         let roles = Roles::read(&mut session).await?;
-        let actors = self.roles.iter().filter_map(|name| roles.all.get(name));
+        let names = self.roles.iter().chain(&self.insert_by);
+        let actors = names.filter_map(|name| roles.all.get(name));
         let actors: Vec<Actor<'_>> = actors.map(|role| Actor::new(&roles, role)).collect();
         let named = rights::named(&relations);
         let facts = Facts::read(&mut session, &roles, &actors, &named).await?;
+        let known = (&roles, &facts);
         for role in &self.roles {
-            let known = (&roles, &facts);
             match self
                 .role(restored, &mut session, role, known, &relations, &targets)
                 .await
@@ -236,10 +237,7 @@ impl Check for AppendOnly {
             }
         }
         for role in &self.insert_by {
-            match self
-                .inserts(restored, &mut session, role, &roles, &table)
-                .await
-            {
+            match self.inserts(restored, role, known, &table).await {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }
@@ -374,7 +372,7 @@ async fn targets(
     Ok(targets)
 }
 
-/// Says that no trigger stopped the owner.
+/// Reports that no trigger stopped the owner.
 fn unstopped(relation: &Relation, who: &str, deed: Deed, end: &End) -> Option<Finding> {
     let actual = match end {
         End::Changed(what) => format!("{what} went through (rolled back)"),
@@ -389,7 +387,7 @@ fn unstopped(relation: &Relation, who: &str, deed: Deed, end: &End) -> Option<Fi
             format!("{} is stopped by a trigger, even as {who}", deed.word()),
             actual,
         )
-        .hint("look whether its trigger is there and enabled, and whether the trigger's function still raises an exception"),
+        .hint("check whether its trigger exists and is enabled, and whether the trigger's function still raises an exception"),
     )
 }
 

@@ -1,27 +1,17 @@
 //! What each role may and can: what the catalog says, put together with what was tried.
 
-use crate::check::Restored;
-use crate::check::privilege::{Relation, could_not_try, says_nothing};
-use crate::outcome::{CouldNotRun, Finding};
-
 use super::AppendOnly;
 use super::attempts::{self, Deed, End, Target};
 use super::rights::{self, HistoryRights};
+use crate::check::Restored;
+use crate::check::privilege::{Relation, could_not_try, says_nothing};
 use crate::database::{Attempt, Session};
-use crate::rights::{Actor, Facts, Roles};
-use crate::sql::{QualifiedName, quote_ident, quote_literal};
-
-/// Tables of a list on which a role has SELECT, and with it `ctid`.
-const SELECTABLE: &str = "
-SELECT c.oid FROM pg_catalog.pg_class c
- WHERE c.oid IN ({oids}) AND pg_catalog.has_table_privilege({role}, c.oid, 'SELECT')";
-
-const CAN_INSERT: &str = "
-SELECT pg_catalog.has_any_column_privilege({role}, {table}::pg_catalog.regclass, 'INSERT')
-    OR pg_catalog.has_table_privilege({role}, {table}::pg_catalog.regclass, 'INSERT')";
+use crate::outcome::{CouldNotRun, Finding};
+use crate::rights::{Actor, Facts, ObjectClass, Roles};
+use crate::sql::{QualifiedName, quote_ident};
 
 impl AppendOnly {
-    /// Looks at one role that must not change history.
+    /// Checks one role that must not change history.
     pub(super) async fn role(
         &self,
         restored: &Restored<'_>,
@@ -39,14 +29,6 @@ impl AppendOnly {
             return Ok(findings);
         }
         let rights = rights::find(session, facts, &actor, relations).await?;
-        let oids: Vec<&str> = relations.iter().map(|r| r.oid.as_str()).collect();
-        let selectable = session
-            .rows(
-                &SELECTABLE
-                    .replace("{oids}", &oids.join(", "))
-                    .replace("{role}", &quote_literal(role)),
-            )
-            .await?;
         let mut own = match restored.session_as(role, &self.settings()).await {
             Ok(own) => Some(own),
             // Who may not connect can try nothing; the catalog still tells its rights.
@@ -58,8 +40,10 @@ impl AppendOnly {
             if let Some(own) = &mut own
                 && relation.kind != 'f'
             {
-                let oid = Some(relation.oid.clone());
-                let can_select = selectable.iter().any(|row| row.first() == Some(&oid));
+                let QualifiedName { schema, name } = &relation.name;
+                let table = facts.find(ObjectClass::Table, schema, name);
+                // Without SELECT there is no `ctid` to name a row by.
+                let can_select = table.is_some_and(|table| actor.has(table, "SELECT", None, false));
                 for deed in Deed::ALL {
                     match attempts::as_role(own, target, deed, can_select).await? {
                         End::Changed(what) => went.push(what),
@@ -90,23 +74,26 @@ impl AppendOnly {
         Ok(findings)
     }
 
-    /// Looks whether a role can add rows.
+    /// Checks that a role can add rows.
     pub(super) async fn inserts(
         &self,
         restored: &Restored<'_>,
-        session: &mut Session,
         role: &str,
-        roles: &Roles,
+        (roles, facts): (&Roles, &Facts),
         table: &QualifiedName,
     ) -> Result<Vec<Finding>, CouldNotRun> {
-        if !roles.all.contains_key(role) {
+        let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
             return Ok(vec![no_such_role(role)]);
-        }
+        };
         let object = format!("{table}, role {role}");
-        let sql = CAN_INSERT
-            .replace("{role}", &quote_literal(role))
-            .replace("{table}", &table.literal());
-        if session.value(&sql).await?.as_deref() != Some("t") {
+        let facts = facts.find(ObjectClass::Table, &table.schema, &table.name);
+        let rights = facts
+            .map(|table| actor.rights_on(table))
+            .unwrap_or_default();
+        let inserts = rights
+            .iter()
+            .any(|held| held.privilege == "INSERT" && held.path.is_at_once());
+        if !inserts && !actor.role.superuser {
             return Ok(vec![
                 Finding::about(object, "the right to INSERT", "it has none")
                     .hint(format!("GRANT INSERT ON {table} TO {}", quote_ident(role))),
@@ -135,7 +122,7 @@ impl AppendOnly {
         };
         Ok(vec![
             Finding::about(object, "the INSERT goes through", actual).hint(
-                "look at the rights on the table, its schema and its sequences, and at its policies and triggers",
+                "check the rights on the table, its schema and its sequences, and its policies and triggers",
             ),
         ])
     }

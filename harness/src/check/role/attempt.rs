@@ -23,7 +23,7 @@ struct Try {
     object: String,
     sql: String,
     allowed: bool,
-    /// What texts call it.
+    /// The statement's word in findings: `SELECT`.
     what: String,
 }
 
@@ -100,7 +100,7 @@ pub async fn run(
                     format!("{} is refused for {role}", one.what),
                     format!("it went through for {rows} rows (rolled back)"),
                 )
-                .hint("look by which right: the findings beside this one name the path"),
+                .hint("the other findings name the right and its path"),
             ),
             Attempt::Refused(error) if error.denied() && one.allowed => tried.findings.push(
                 Finding::about(
@@ -108,7 +108,7 @@ pub async fn run(
                     format!("{} goes through for {role}", one.what),
                     format!("it was refused: {} (42501)", error.message),
                 )
-                .hint("look for a right that the restore lost; USAGE on the schema is needed too"),
+                .hint("check which right the restore lost; USAGE on the schema is needed too"),
             ),
             Attempt::Refused(error) if !one.allowed && refuses(error.sqlstate.as_deref()) => {}
             Attempt::Refused(error) => {

@@ -162,7 +162,7 @@ impl Attributes {
         match self.password {
             Some(true) if !facts.password => findings.push(
                 Finding::about(&object, "a password", "it has none")
-                    .hint("look whether the roles were dumped with --no-role-passwords: nobody can log in with a password"),
+                    .hint("check whether the roles were dumped with --no-role-passwords: nobody can log in with a password"),
             ),
             Some(false) if facts.password => {
                 findings.push(Finding::about(&object, "no password", "it has one"));
@@ -237,7 +237,7 @@ pub async fn settings(
         let Some(actual) = found.remove(&name.to_lowercase()) else {
             findings.push(
                 Finding::about(&object, show(name, value), format!("{name} is not set for it"))
-                    .hint("look whether the dump has ALTER DATABASE … SET and ALTER ROLE … SET: pg_dump writes them only with --create"),
+                    .hint("check whether the dump has ALTER DATABASE … SET and ALTER ROLE … SET: pg_dump writes them only with --create"),
             );
             continue;
         };

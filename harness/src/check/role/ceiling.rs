@@ -1,4 +1,4 @@
-//! No more: rights beyond what the scenario allows.
+//! The ceiling: rights that the role has and the scenario does not allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 

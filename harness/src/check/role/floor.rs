@@ -1,4 +1,4 @@
-//! No less: rights that the scenario asks for and the role does not have.
+//! The floor: rights that the scenario requires and the role does not have.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::outcome::Finding;
 use crate::rights::{Actor, Facts, OWNER, ObjectFacts, Right};
 use crate::sql::{Glob, quote_ident};
 
-/// Finds what is missing under the floor, and counts the objects that were looked at.
+/// Finds the rights of the floor that are missing, and counts the objects that were compared.
 #[must_use]
 pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Finding>, usize) {
     let role = &actor.role.name;
@@ -36,7 +36,7 @@ pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Findin
                         format!("something that \"{right}\" of {role} is about"),
                         format!("none of the {class} matches"),
                     )
-                    .hint("look whether the restore lost it, or correct the name in the scenario"),
+                    .hint("check whether the restore lost it, or correct the name in the scenario"),
                 );
             }
         }
@@ -75,7 +75,7 @@ pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Findin
                     quote_ident(role)
                 )),
                 _ => finding.hint(format!(
-                    "give it to {} with ALTER … OWNER TO; look whether the dump was made or restored with --no-owner",
+                    "give it to {} with ALTER … OWNER TO; check whether the dump was made or restored with --no-owner",
                     quote_ident(role)
                 )),
             });

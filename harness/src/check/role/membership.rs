@@ -158,7 +158,7 @@ pub fn compare(roles: &Roles, actor: &Actor<'_>, wanted: &[Membership]) -> Vec<F
                     format!("member of {}", wish.text),
                     "there is no such role",
                 )
-                .hint("look whether the backup holds the roles: pg_dump alone does not"),
+                .hint("check whether the backup has the roles: pg_dump alone does not"),
             );
         }
         for other in matching {

@@ -397,7 +397,7 @@ impl Role {
             if matching.is_empty() {
                 findings.push(
                     Finding::about(format!("role {name}"), "a role", "there is none")
-                        .hint("pg_dump holds no roles: look whether the backup has those of pg_dumpall --globals-only"),
+                        .hint("pg_dump holds no roles: check whether the backup has those of pg_dumpall --globals-only"),
                 );
             }
             for role in matching {

@@ -35,7 +35,7 @@ use crate::sql::QualifiedName;
 /// ## What it proves
 /// - No role of `roles` has UPDATE (of a table or of a column), DELETE, TRUNCATE or TRIGGER on any of
 ///   the tables, owns one or its schema, or can become a role that does: by inheritance, by SET ROLE,
-///   by ADMIN OPTION, through PUBLIC, through `pg_write_all_data`. None is superuser, can become one,
+///   by ADMIN OPTION, through PUBLIC, through `pg_write_all_data`. None is superuser, can become or inherits from one,
 ///   can write the server's files, or may set `session_replication_role`. Before PostgreSQL 16 none
 ///   has CREATEROLE either, which there can hand out any role.
 /// - Each of them, in a session of its own, is refused UPDATE and DELETE of a real row, TRUNCATE,

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Eit
 
 use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
-pub use crate::sql::{QualifiedName, quote_ident, quote_literal};
+use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate;
 
 /// Where a throwaway server answers.

@@ -198,7 +198,7 @@ mod tests {
         let digest = of(&[b"1\tone".to_vec()]);
         let mut bytes = Sha256::digest(b"1\tone").to_vec();
         bytes.reverse();
-        assert_eq!(digest.sum(), crate::digest::hex(&bytes));
+        assert_eq!(digest.sum(), hex(&bytes));
     }
 
     #[rstest]

@@ -291,7 +291,7 @@ fn a_signal_is_told_too_and_not_held_up() {
         .interrupted_after(Duration::from_secs(2));
     assert_eq!(ended.code, 130, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("(one try of 1)") || ended.stderr.contains("did not answer"),
+        ended.stderr.contains("(one attempt of 1)") || ended.stderr.contains("did not answer"),
         "{}",
         ended.stderr
     );

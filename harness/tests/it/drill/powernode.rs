@@ -110,7 +110,7 @@ fn the_runbook_is_proven_on_a_good_backup_and_the_ad_hoc_one_is_left() {
         text.contains("not pre_migration_deploy_1779148800.sql.gz:"),
         "{text}"
     );
-    assert!(text.contains("before  "), "{text}");
+    assert!(text.contains("previous  "), "{text}");
     // Harmless: an index more, a comment, another order of what nobody sorts.
     let more = newest().replace(
         "\n--\n-- PostgreSQL database dump complete",

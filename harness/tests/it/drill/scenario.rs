@@ -495,5 +495,7 @@ fn a_secret_that_is_too_short_is_told_with_its_place() {
       |          ^^^^^^^^^^^^^^^^^
       |
       = hint: a secret has 4 characters or more, since a shorter one cannot be masked in reports; write what is no secret as plain text
+
+    1 error in /s.toml
     "#);
 }

@@ -203,12 +203,18 @@ debian_tar() {
 
 	# cleanup/run: else the folder for the socket is swept away with the rest of /run.
 	# Translations of messages would also change what the server's log says; there is no one here to read a manual.
+	# LLVM is a third of the image and serves only JIT compilation, which throwaway servers switch off. Without
+	# llvmjit the server says that it has no JIT; llvmjit without LLVM would be an error in the middle of a query.
 	mmdebstrap --mode=auto --variant=minbase --format=tar --skip=cleanup/run --include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/info/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*/LC_MESSAGES/*' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-include=/usr/share/doc/*/copyright' \
+		--dpkgopt='path-exclude=/usr/lib/postgresql/*/lib/llvmjit*' \
+		--dpkgopt='path-exclude=/usr/lib/postgresql/*/lib/bitcode/*' \
+		--dpkgopt='path-exclude=/usr/lib/*/libLLVM*' \
+		--dpkgopt='path-exclude=/usr/lib/*/libz3*' \
 		--dpkgopt=force-unsafe-io \
 		"${options[@]}" \
 		"$suite" - ${REDRILL_DEBIAN_MIRROR:+"$REDRILL_DEBIAN_MIRROR"}

@@ -98,6 +98,22 @@ impl Catalog {
         self.objects.get(object)?.get(property).map(String::as_str)
     }
 
+    /// The objects of one kind as a whole, in order of schema and name.
+    pub fn of_kind(
+        &self,
+        kind: ObjectKind,
+    ) -> impl Iterator<Item = (&ObjectId, &Properties)> + use<'_> {
+        let objects = self.objects.iter();
+        objects.filter(move |(object, _)| object.kind == kind && object.part.is_none())
+    }
+
+    /// The partitioned table that another is a partition of.
+    #[must_use]
+    pub fn partition_parent(&self, table: &ObjectId) -> Option<ObjectId> {
+        let parent = self.get(table, "partition of")?;
+        format!("table {parent}").parse().ok()
+    }
+
     /// The parts of an object, in order; not the object itself.
     pub fn children<'a>(
         &'a self,

@@ -4,8 +4,9 @@ use super::block::{Block, Value};
 use super::cover::cover;
 use super::relation::{Relation, Relations, text};
 use super::section::{Section, named};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind};
 use crate::database::{DatabaseError, Session};
-use crate::sql::QualifiedName;
+use crate::sql::{QualifiedName, tokens};
 use crate::units::show_count;
 
 /// Up to so many rows, every one is held to the constraints.
@@ -20,59 +21,73 @@ pub struct Constraints {
     not_valid: Vec<String>,
 }
 
-const CONSTRAINTS: &str = "
-SELECT k.contype, pg_catalog.count(*)
-  FROM pg_catalog.pg_constraint k
- WHERE k.conrelid IN ({oids}) AND k.conparentid = 0 AND k.coninhcount = 0
- GROUP BY 1 ORDER BY 1";
+/// How definitions of a sort begin, and the word of the check for it.
+const SORTS: &[(&str, &str)] = &[
+    ("CHECK", "check"),
+    ("FOREIGN KEY", "foreign-key"),
+    ("PRIMARY KEY", "primary-key"),
+    ("UNIQUE", "unique"),
+    ("EXCLUDE", "exclude"),
+];
 
-/// Version 18 can keep a constraint without enforcing it.
+/// Version 18 can keep a constraint without enforcing it, and NOT NULL without having looked at the rows; of these the
+/// catalog does not know the names.
 const NOT_VALID: &str = "
 SELECT DISTINCT k.conname FROM pg_catalog.pg_constraint k
  WHERE k.conrelid IN ({oids})
    AND (NOT k.convalidated OR pg_catalog.to_jsonb(k) ->> 'conenforced' = 'false') ORDER BY 1";
 
-/// Reads them.
+/// Finds them.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn look(
+pub async fn find(
     session: &mut Session,
+    catalog: &Catalog,
     relations: &Relations,
 ) -> Result<Constraints, DatabaseError> {
-    let oids = |only_tables: bool| {
-        let own = relations.all.iter().filter(|one| !one.foreign);
-        let oids: Vec<&str> = own
-            .filter(|one| !only_tables || !one.partition)
-            .map(|one| one.oid.as_str())
-            .collect();
-        if oids.is_empty() {
-            "0".to_owned()
-        } else {
-            oids.join(", ")
-        }
-    };
     let mut constraints = Constraints::default();
-    let counted = session
-        .rows(&CONSTRAINTS.replace("{oids}", &oids(true)))
-        .await?;
-    for row in counted {
-        let sort = match text(&row, 0).as_str() {
-            "p" => "primary-key",
-            "f" => "foreign-key",
-            "u" => "unique",
-            "c" => "check",
-            "x" => "exclude",
-            _ => continue,
-        };
-        let count = text(&row, 1).parse().unwrap_or_default();
-        constraints.count.push((sort, count));
+    for (beginning, sort) in SORTS {
+        let tables = relations.tables();
+        let of_sort = tables.map(|table| {
+            let table = ObjectId::qualified(ObjectKind::Table, &table.name);
+            own_constraints(catalog, &table)
+                .filter(|definition| definition.starts_with(beginning))
+                .count()
+        });
+        let count: usize = of_sort.sum();
+        if count > 0 {
+            constraints.count.push((sort, count as u64));
+        }
     }
+    let own = relations.all.iter().filter(|one| !one.foreign);
+    let mut oids: Vec<&str> = own.map(|one| one.oid.as_str()).collect();
+    oids.push("0");
     let rows = session
-        .rows(&NOT_VALID.replace("{oids}", &oids(false)))
+        .rows(&NOT_VALID.replace("{oids}", &oids.join(", ")))
         .await?;
     constraints.not_valid = rows.iter().map(|row| text(row, 0)).collect();
     Ok(constraints)
+}
+
+/// The definitions of a table's constraints, without those that it has from a table that it inherits from.
+fn own_constraints<'a>(catalog: &'a Catalog, table: &'a ObjectId) -> impl Iterator<Item = &'a str> {
+    let parents = catalog.get(table, "inherits").unwrap_or_default();
+    let parents: Vec<ObjectId> = tokens(parents)
+        .filter(|token| token.text != ",")
+        .filter_map(|token| format!("table {}", token.text).parse().ok())
+        .collect();
+    let constraints = catalog.children(table);
+    constraints.filter_map(move |(_, part, properties)| {
+        let definition = properties.get("definition")?.as_str();
+        let is_constraint = part.kind == PartKind::Constraint;
+        let is_inherited = definition.starts_with("CHECK")
+            && parents.iter().any(|parent| {
+                let above = catalog.get(&parent.with_part(part.clone()), "definition");
+                above.is_some_and(|above| !above.ends_with(" NO INHERIT"))
+            });
+        (is_constraint && !is_inherited).then_some(definition)
+    })
 }
 
 /// Makes checks of them.

@@ -2,51 +2,33 @@
 
 use super::Known;
 use super::block::{Block, Value};
-use super::relation::text;
 use super::section::Section;
+use crate::catalog::{Catalog, ObjectId};
 use crate::database::{DatabaseError, Session};
 
-/// What a database is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Database {
-    encoding: String,
-    collate: String,
-    ctype: String,
-    large_objects: u64,
-}
-
-const DATABASE: &str = "
-SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
-       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata)
-  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
-
-/// Reads it.
+/// Counts the large objects.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn look(session: &mut Session) -> Result<Database, DatabaseError> {
-    let rows = session.rows(DATABASE).await?;
-    let row = rows.first().cloned().unwrap_or_default();
-    Ok(Database {
-        encoding: text(&row, 0),
-        collate: text(&row, 1),
-        ctype: text(&row, 2),
-        large_objects: text(&row, 3).parse().unwrap_or_default(),
-    })
+pub async fn count_large_objects(session: &mut Session) -> Result<u64, DatabaseError> {
+    session
+        .count("SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata")
+        .await
 }
 
 /// Makes checks of it.
 #[must_use]
-pub fn section(database: &Database, known: &Known) -> Section {
+pub fn section(catalog: &Catalog, large_objects: u64, known: &Known) -> Section {
+    let database = ObjectId::database();
+    let property = |name: &str| catalog.get(&database, name).unwrap_or_default();
     let mut section = Section::new("the database itself");
     let query = "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
-    let row: Vec<Value> = [&database.encoding, &database.collate, &database.ctype]
-        .into_iter()
-        .map(|text| text.as_str().into())
-        .collect();
+    let row: Vec<Value> = ["encoding", "collation", "ctype"]
+        .map(|name| property(name).into())
+        .into();
     let encoding = Block::new("sql", "text is encoded as it was")
         .with("query", "SELECT pg_catalog.pg_encoding_to_char(d.encoding) FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()")
-        .with("scalar", database.encoding.as_str());
+        .with("scalar", property("encoding"));
     // The throwaway server may lack a locale, or call it by another name.
     if known.made_database {
         section.note(
@@ -62,7 +44,7 @@ pub fn section(database: &Database, known: &Known) -> Section {
                 .or(encoding),
         );
     }
-    if database.large_objects > 0 {
+    if large_objects > 0 {
         section.blocks.push(
             Block::new("sql", "large objects are there")
                 .with(
@@ -71,7 +53,7 @@ pub fn section(database: &Database, known: &Known) -> Section {
                 )
                 .with(
                     "min",
-                    super::rows::round(database.large_objects - database.large_objects / 10).max(1),
+                    super::rows::round(large_objects - large_objects / 10).max(1),
                 ),
         );
     }

@@ -42,6 +42,7 @@ use jiff::tz::TimeZone;
 
 use crate::baseline::observed::save;
 use crate::baseline::{Baseline, Database, take};
+use crate::catalog::Catalog;
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::database::{DatabaseError, Session, Terms};
@@ -135,6 +136,7 @@ impl Looking<'_> {
 /// When the connection is lost, or the catalog cannot be read at all.
 pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, DatabaseError> {
     let major = session.major_version().await?;
+    let catalog = &definitions(session).await?;
     let mut relations = relation::look(session).await?;
     let unread = relation::count(session, &mut relations).await?;
     let relations = &relations;
@@ -151,27 +153,19 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
         .await?;
     let mut sections = vec![
         migration::section(&migrations),
-        extension::section(
-            &to.at("extensions", async |s| extension::look(s).await)
-                .await?,
-        ),
+        extension::section(catalog),
         rows::section(relations),
     ];
     let newest = to
         .at("freshness", async |s| freshness::look(s, relations).await)
         .await?;
     sections.push(freshness::section(&newest, known.made));
-    let partitioned = to
-        .at("partitions", async |s| partition::look(s, relations).await)
-        .await?;
+    let partitioned = partition::find(catalog, relations);
     sections.push(partition::section(&partitioned, made));
-    sections.push(sequence::section(
-        to.at("sequences", async |s| sequence::look(s).await)
-            .await?,
-    ));
+    sections.push(sequence::section(catalog, relations));
     let constraints = to
         .at("constraints", async |s| {
-            constraint::look(s, relations).await
+            constraint::find(s, catalog, relations).await
         })
         .await?;
     sections.push(constraint::section(&constraints, relations));
@@ -183,12 +177,16 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
         .at("embeddings", async |s| vector::look(s, relations).await)
         .await?;
     sections.push(vector::section(&vectors));
-    let itself = to
-        .at("the database", async |s| database::look(s).await)
+    let large_objects = to
+        .at("large objects", async |s| {
+            database::count_large_objects(s).await
+        })
         .await?;
-    sections.push(database::section(&itself, known));
+    sections.push(database::section(catalog, large_objects, known));
     let secured = to
-        .at("row security", async |s| rls::look(s, relations).await)
+        .at("row security", async |s| {
+            rls::find(s, catalog, relations).await
+        })
         .await?;
     sections.push(rls::section(&secured));
     let roles = to.at("roles", async |s| role::look(s).await).await?;
@@ -202,7 +200,9 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
         .await?;
     sections.push(append_only::section(&history));
     let triggers = to
-        .at("triggers", async |s| trigger::look(s, relations).await)
+        .at("triggers", async |s| {
+            trigger::look(s, catalog, relations).await
+        })
         .await?;
     sections.push(trigger::section(&triggers));
     let functions = to
@@ -224,6 +224,16 @@ pub async fn look(session: &mut Session, known: &Known) -> Result<Looked, Databa
             .map(|one| one.name.clone())
             .collect(),
     })
+}
+
+/// Reads the catalog, which changes how the session writes things, and takes these settings back.
+async fn definitions(session: &mut Session) -> Result<Catalog, DatabaseError> {
+    session.run("SAVEPOINT redrill_catalog").await?;
+    let catalog = Catalog::read(session).await?;
+    session
+        .run("ROLLBACK TO SAVEPOINT redrill_catalog; RELEASE SAVEPOINT redrill_catalog")
+        .await?;
+    Ok(catalog)
 }
 
 /// Finds the tables that only grow: those whose rows are added and never changed, and histories of migrations.

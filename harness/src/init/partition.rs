@@ -1,12 +1,14 @@
 //! Partitioned tables: by which period, from when to when, what their default partition is.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use super::block::Block;
-use super::relation::{Relation, Relations, text};
+use super::relation::Relations;
 use super::section::{Section, named};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
 use crate::check::partition::window::{Bound, Edge, Period, bound};
-use crate::database::{DatabaseError, Session};
 use crate::sql::QualifiedName;
 
 /// So many partitions are named one by one.
@@ -16,72 +18,71 @@ const NAMED: usize = 24;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partitioned {
     table: QualifiedName,
-    /// `r`, `l` or `h`.
-    strategy: String,
+    by_hash: bool,
     /// Partitions with their bounds, as the server writes them, and their rows.
     partitions: Vec<(QualifiedName, String, u64)>,
     /// Tables beside it that were partitions once.
     detached: Vec<QualifiedName>,
 }
 
-const BOUNDS: &str = "
-SELECT p.partstrat, i.inhrelid, pg_catalog.pg_get_expr(c.relpartbound, c.oid)
-  FROM pg_catalog.pg_partitioned_table p
-  LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
-  LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
- WHERE p.partrelid = {oid} ORDER BY 2";
-
-/// Tables that have the columns of a partitioned table, beside it, under the name of a partition.
-const DETACHED: &str = "
-SELECT n.nspname, c.relname
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'r' AND NOT c.relispartition AND c.oid <> {oid}
-   AND c.relname LIKE {name} ESCAPE '!'
-   AND c.relnamespace IN (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = {oid})
-   AND (SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid, ',' ORDER BY a.attname)
-          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-     = (SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid, ',' ORDER BY a.attname)
-          FROM pg_catalog.pg_attribute a WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped)
- ORDER BY 1, 2";
-
-/// Reads them.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn look(
-    session: &mut Session,
-    relations: &Relations,
-) -> Result<Vec<Partitioned>, DatabaseError> {
-    let mut found = Vec::new();
-    let parents = relations.tables().filter(|one| one.kind == 'p');
-    for parent in parents {
-        let rows = session.rows(&BOUNDS.replace("{oid}", &parent.oid)).await?;
-        let strategy = rows.first().map(|row| text(row, 0)).unwrap_or_default();
-        let partitions = rows.iter().filter_map(|row| {
-            let of: &Relation = relations.of(&text(row, 1))?;
-            Some((of.name.clone(), text(row, 2), of.rows.unwrap_or_default()))
-        });
-        let like = parent
-            .name
-            .name
-            .replace('!', "!!")
-            .replace('%', "!%")
-            .replace('_', "!_");
-        let sql = DETACHED
-            .replace("{oid}", &parent.oid)
-            .replace("{name}", &crate::sql::quote_literal(&format!("{like}%")));
-        let detached = session.rows(&sql).await?;
-        found.push(Partitioned {
-            table: parent.name.clone(),
-            strategy,
-            partitions: partitions.collect(),
-            detached: detached
-                .iter()
-                .map(|row| super::relation::name(row, 0))
-                .collect(),
-        });
+/// Finds them.
+#[must_use]
+pub fn find(catalog: &Catalog, relations: &Relations) -> Vec<Partitioned> {
+    let mut partitions: BTreeMap<ObjectId, Vec<(&ObjectId, &Properties)>> = BTreeMap::new();
+    for kind in [ObjectKind::Table, ObjectKind::ForeignTable] {
+        for (table, properties) in catalog.of_kind(kind) {
+            if let Some(parent) = catalog.partition_parent(table) {
+                partitions
+                    .entry(parent)
+                    .or_default()
+                    .push((table, properties));
+            }
+        }
     }
-    Ok(found)
+    let parents = relations.tables().filter(|one| one.kind == 'p');
+    parents
+        .map(|parent| {
+            let id = ObjectId::qualified(ObjectKind::Table, &parent.name);
+            let by = catalog.get(&id, "partition by").unwrap_or_default();
+            let of = partitions.get(&id).into_iter().flatten();
+            let partitions = of.filter_map(|(table, properties)| {
+                let relation = relations.named(&table.qualified_name()?)?;
+                let bound = properties.get("partition bound").cloned();
+                let rows = relation.rows.unwrap_or_default();
+                Some((relation.name.clone(), bound.unwrap_or_default(), rows))
+            });
+            Partitioned {
+                table: parent.name.clone(),
+                by_hash: by.starts_with("HASH"),
+                partitions: partitions.collect(),
+                detached: detached(catalog, &id),
+            }
+        })
+        .collect()
+}
+
+/// Tables that have the columns of a partitioned table, next to it, under the name of a partition.
+fn detached(catalog: &Catalog, parent: &ObjectId) -> Vec<QualifiedName> {
+    let columns = |table: &ObjectId| -> Vec<(String, Option<String>)> {
+        let parts = catalog.children(table);
+        parts
+            .filter(|(_, part, _)| part.kind == PartKind::Column)
+            .map(|(_, part, properties)| (part.name.clone(), properties.get("type").cloned()))
+            .collect()
+    };
+    let expected = columns(parent);
+    let tables = catalog.of_kind(ObjectKind::Table);
+    tables
+        .filter(|(table, properties)| {
+            *table != parent
+                && table.schema == parent.schema
+                && table.name.starts_with(&parent.name)
+                && !properties.contains_key("partition of")
+                && !properties.contains_key("partition by")
+                && columns(table) == expected
+        })
+        .filter_map(|(table, _)| table.qualified_name())
+        .collect()
 }
 
 /// Makes checks of them; `made` is the day on which the backup was made.
@@ -162,11 +163,11 @@ impl Partitioned {
             Block::new("partition", self.name(window)).with("table", self.table.to_string());
         if let Some(window) = window {
             block = window.keys(block, made);
-        } else if self.strategy == "h" || self.partitions.len() <= NAMED {
+        } else if self.by_hash || self.partitions.len() <= NAMED {
             let names = self.partitions.iter();
             let names: Vec<String> = names.map(|(name, ..)| name.to_string()).collect();
             block = block.with("partitions", names);
-            if self.strategy != "h" {
+            if !self.by_hash {
                 block =
                     block.guess("no partition is added or dropped without a change of this file");
             }
@@ -292,7 +293,7 @@ mod tests {
         let name = |n: usize| QualifiedName::parse(&format!("app.t_{n}")).unwrap();
         Partitioned {
             table: QualifiedName::parse("app.t").unwrap(),
-            strategy: "r".to_owned(),
+            by_hash: false,
             partitions: bounds
                 .iter()
                 .enumerate()

@@ -143,6 +143,12 @@ impl Relations {
         self.all.iter().find(|one| one.oid == oid)
     }
 
+    /// Finds one by name.
+    #[must_use]
+    pub fn named(&self, name: &QualifiedName) -> Option<&Relation> {
+        self.all.iter().find(|one| one.name == *name)
+    }
+
     /// Direct partitions of a table.
     pub fn partitions<'a>(&'a self, of: &'a Relation) -> impl Iterator<Item = &'a Relation> {
         let all = self.all.iter();

@@ -1,6 +1,7 @@
 //! Row security: which tables have it, their policies, and what a tenant's session sees where the
 //! policies tell whose a row is.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -8,9 +9,12 @@ use regex::Regex;
 use super::block::{Block, Keys, Value, keys};
 use super::relation::{Relations, text};
 use super::section::{Section, named, some};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, ObjectPart, PartKind, Properties};
 use crate::check::privilege::is_true;
 use crate::database::{DatabaseError, Session, TextRow};
-use crate::sql::{QualifiedName, quote_ident, quote_literal, without_parentheses};
+use crate::sql::{
+    QualifiedName, quote_ident, quote_literal, read_identifier, tokens, without_parentheses,
+};
 
 /// So many tenants are tried pairwise; of more, those with the most rows.
 const TENANTS: usize = 6;
@@ -54,23 +58,13 @@ struct Tenancy {
     count: usize,
 }
 
-const TABLES: &str = "
-SELECT c.oid, c.relforcerowsecurity,
-       EXISTS (SELECT FROM pg_catalog.pg_rewrite r
-                 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
-                 JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
-                WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid)
-  FROM pg_catalog.pg_class c
- WHERE c.relrowsecurity AND c.relkind IN ('r', 'p')
- ORDER BY c.oid";
-
-const POLICIES: &str = "
-SELECT p.polname, p.polcmd, p.polpermissive,
-       (SELECT pg_catalog.string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(r)::pg_catalog.text END,
-                                     E'\\n' ORDER BY r)
-          FROM pg_catalog.unnest(p.polroles) r),
-       pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
-  FROM pg_catalog.pg_policy p WHERE p.polrelid = {oid} ORDER BY p.polname";
+/// Tables that a view reads.
+const VIEWED: &str = "
+SELECT DISTINCT d.refobjid
+  FROM pg_catalog.pg_rewrite r
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+  JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
+ WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass";
 
 /// Roles under the policies: an owner is where they are forced. Those that log in come first.
 const ROLES_UNDER: &str = "
@@ -84,10 +78,6 @@ SELECT r.rolname, r.rolcanlogin
                 WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('*', 'r')
                   AND (o = 0 OR pg_catalog.pg_has_role(r.oid, o, 'USAGE')))
  ORDER BY NOT r.rolcanlogin, pg_catalog.has_table_privilege(r.oid, c.oid, 'INSERT') DESC, 1";
-
-const BODY: &str = "
-SELECT coalesce(p.prosrc, '') || coalesce(pg_catalog.pg_get_functiondef(p.oid), '')
-  FROM pg_catalog.pg_proc p WHERE p.oid = pg_catalog.to_regprocedure({function}) AND p.prokind = 'f'";
 
 /// `tenant = current_setting('app.tenant'…)`, with casts, NULLIF and a sub-select around it.
 static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -103,52 +93,41 @@ static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static ASKS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"current_setting\('([^']+)'").ok());
 
-/// Reads them.
+/// Finds them.
 ///
 /// # Errors
 /// When one cannot be read.
-pub async fn look(
+pub async fn find(
     session: &mut Session,
+    catalog: &Catalog,
     relations: &Relations,
 ) -> Result<Vec<Secured>, DatabaseError> {
+    let viewed = session.rows(VIEWED).await?;
+    let viewed: BTreeSet<String> = viewed.iter().map(|row| text(row, 0)).collect();
     let mut found = Vec::new();
-    for row in session.rows(TABLES).await? {
-        let Some(relation) = relations.of(&text(&row, 0)).filter(|one| !one.foreign) else {
+    for (table, properties) in catalog.of_kind(ObjectKind::Table) {
+        let relation = table
+            .qualified_name()
+            .and_then(|name| relations.named(&name));
+        let Some(relation) = relation.filter(|one| !one.foreign) else {
             continue;
         };
-        let policies = session
-            .rows(&POLICIES.replace("{oid}", &relation.oid))
-            .await?;
-        let policies: Vec<Policy> = policies
-            .iter()
-            .map(|row| Policy {
-                name: text(row, 0),
-                command: match text(row, 1).as_str() {
-                    "r" => "select",
-                    "a" => "insert",
-                    "w" => "update",
-                    "d" => "delete",
-                    _ => "all",
-                }
-                .to_owned(),
-                permissive: is_true(row.get(2)),
-                roles: text(row, 3).lines().map(str::to_owned).collect(),
-                using: row.get(4).cloned().flatten(),
-                with_check: row.get(5).cloned().flatten(),
-            })
-            .collect();
+        if !properties.contains_key("row security") {
+            continue;
+        }
+        let policies: Vec<Policy> = catalog.children(table).filter_map(Policy::of).collect();
         let roles = session
             .rows(&ROLES_UNDER.replace("{oid}", &relation.oid))
             .await?;
         let tenant = match relation.rows {
-            Some(rows) if rows > 0 => tenancy(session, &relation.name, &policies).await?,
+            Some(rows) if rows > 0 => tenancy(session, catalog, &relation.name, &policies).await?,
             _ => None,
         };
         found.push(Secured {
             table: relation.name.clone(),
-            forced: is_true(row.get(1)),
+            forced: properties.contains_key("row security forced"),
             policies,
-            viewed: is_true(row.get(2)),
+            viewed: viewed.contains(&relation.oid),
             rows: relation.rows.unwrap_or_default(),
             roles: logins(&roles),
             tenant,
@@ -168,6 +147,7 @@ fn logins(roles: &[TextRow]) -> Vec<String> {
 /// Finds what tells whose a row is, and the tenants.
 async fn tenancy(
     session: &mut Session,
+    catalog: &Catalog,
     table: &QualifiedName,
     policies: &[Policy],
 ) -> Result<Option<Tenancy>, DatabaseError> {
@@ -175,7 +155,7 @@ async fn tenancy(
         .iter()
         .filter(|policy| policy.permissive && matches!(policy.command.as_str(), "all" | "select"));
     for using in reads.filter_map(|policy| policy.using.as_ref()) {
-        let Some((column, setting)) = fence(session, using).await? else {
+        let Some((column, setting)) = fence(catalog, using) else {
             continue;
         };
         let ident = quote_ident(&column);
@@ -196,25 +176,20 @@ async fn tenancy(
 }
 
 /// Reads the column and the setting out of a policy's expression.
-async fn fence(
-    session: &mut Session,
-    using: &str,
-) -> Result<Option<(String, String)>, DatabaseError> {
+fn fence(catalog: &Catalog, using: &str) -> Option<(String, String)> {
     let parts = |pattern: &LazyLock<Option<Regex>>, text: &str| {
         let found = pattern.as_ref()?.captures(text)?;
         let column = found.get(1)?.as_str().trim_matches('"').to_owned();
         Some((column, found.get(2)?.as_str().to_owned()))
     };
     if let Some(found) = parts(&SETTING, using) {
-        return Ok(Some(found));
+        return Some(found);
     }
-    let Some((column, function)) = parts(&FUNCTION, using) else {
-        return Ok(None);
-    };
-    let sql = BODY.replace("{function}", &quote_literal(&function));
-    let body = session.value(&sql).await?.unwrap_or_default();
-    let setting = ASKS.as_ref().and_then(|asks| asks.captures(&body)?.get(1));
-    Ok(setting.map(|setting| (column, setting.as_str().to_owned())))
+    let (column, function) = parts(&FUNCTION, using)?;
+    let function: ObjectId = format!("function {function}").parse().ok()?;
+    let body = catalog.get(&function, "body")?;
+    let setting = ASKS.as_ref()?.captures(body)?.get(1)?;
+    Some((column, setting.as_str().to_owned()))
 }
 
 /// Makes checks of them.
@@ -372,6 +347,22 @@ fn fenced(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Block {
 }
 
 impl Policy {
+    /// Reads a policy among the parts of a table.
+    fn of((_, part, properties): (&ObjectId, &ObjectPart, &Properties)) -> Option<Self> {
+        let property = |name: &str| properties.get(name).cloned();
+        let roles = property("roles").unwrap_or_default();
+        let roles = tokens(&roles).filter(|token| token.text != ",");
+        (part.kind == PartKind::Policy).then(|| Self {
+            name: part.name.clone(),
+            command: property("command").unwrap_or_default(),
+            permissive: property("mode").as_deref() == Some("permissive"),
+            // PUBLIC is folded to the word of the check.
+            roles: roles.map(|token| read_identifier(token.text)).collect(),
+            using: property("using"),
+            with_check: property("with check"),
+        })
+    }
+
     fn value(&self) -> Value {
         let mut entries: Vec<(String, Value)> =
             vec![("name".to_owned(), self.name.as_str().into())];

@@ -1,29 +1,21 @@
 //! Sequences: all of a database at once.
 
 use super::block::Block;
+use super::relation::Relations;
 use super::section::{Section, some};
-use crate::database::{DatabaseError, Session};
+use crate::catalog::{Catalog, ObjectKind};
 
-const COUNT: &str = "
-SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class g
-                    WHERE g.relnamespace = n.oid AND g.relname = '_ag_label_vertex')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')";
-
-/// Counts them.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn look(session: &mut Session) -> Result<u64, DatabaseError> {
-    session.count(COUNT).await
-}
-
-/// Makes a check of them.
+/// Makes a check of them; those of graphs are Apache AGE's.
 #[must_use]
-pub fn section(count: u64) -> Section {
+pub fn section(catalog: &Catalog, relations: &Relations) -> Section {
+    let of_graph = |schema: Option<&String>| {
+        let mut labels = relations.all.iter();
+        labels.any(|one| Some(&one.name.schema) == schema && one.name.name == "_ag_label_vertex")
+    };
+    let sequences = catalog.of_kind(ObjectKind::Sequence);
+    let count = sequences
+        .filter(|(sequence, _)| !of_graph(sequence.schema.as_ref()))
+        .count();
     let mut section = Section::new("sequences");
     if count > 0 {
         let strict = |owned: bool| {
@@ -40,10 +32,7 @@ pub fn section(count: u64) -> Section {
                 .or(strict(false).with("room", "10%"))
                 .or(strict(false)),
         );
-        section.found(some(
-            usize::try_from(count).unwrap_or(usize::MAX),
-            "sequence",
-        ));
+        section.found(some(count, "sequence"));
     }
     section
 }

@@ -3,6 +3,7 @@
 use super::block::{Block, Value};
 use super::relation::{Relations, text};
 use super::section::{Section, named, some};
+use crate::catalog::{Catalog, ObjectKind};
 use crate::database::{DatabaseError, Session};
 use crate::sql::QualifiedName;
 
@@ -27,7 +28,7 @@ struct EventTrigger {
     name: String,
     event: String,
     enabled: String,
-    function: QualifiedName,
+    function: String,
     owner: String,
 }
 
@@ -39,20 +40,15 @@ SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, n.nspname, p.proname
  WHERE NOT t.tgisinternal
  ORDER BY t.tgrelid, t.tgname";
 
-const EVENTS: &str = "
-SELECT e.evtname, e.evtevent, e.evtenabled, n.nspname, p.proname, pg_catalog.pg_get_userbyid(e.evtowner)
-  FROM pg_catalog.pg_event_trigger e
-  JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                    WHERE d.classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass AND d.objid = e.oid AND d.deptype = 'e')
- ORDER BY 1";
-
 /// Reads them.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn look(session: &mut Session, relations: &Relations) -> Result<Triggers, DatabaseError> {
+pub async fn look(
+    session: &mut Session,
+    catalog: &Catalog,
+    relations: &Relations,
+) -> Result<Triggers, DatabaseError> {
     let mut triggers = Triggers::default();
     for row in session.rows(TRIGGERS).await? {
         let Some(table) = relations
@@ -75,15 +71,21 @@ pub async fn look(session: &mut Session, relations: &Relations) -> Result<Trigge
         }
     }
     triggers.tables.sort_by(|one, other| one.0.cmp(&other.0));
-    let rows = session.rows(EVENTS).await?;
-    triggers.events = rows
-        .iter()
-        .map(|row| EventTrigger {
-            name: text(row, 0),
-            event: text(row, 1),
-            enabled: text(row, 2),
-            function: super::relation::name(row, 3),
-            owner: text(row, 5),
+    let events = catalog.of_kind(ObjectKind::EventTrigger);
+    triggers.events = events
+        .map(|(trigger, properties)| {
+            let property = |name: &str| properties.get(name).cloned().unwrap_or_default();
+            EventTrigger {
+                name: trigger.name.clone(),
+                event: property("event"),
+                enabled: match property("enabled").as_str() {
+                    "yes" => "origin".to_owned(),
+                    "no" => "disabled".to_owned(),
+                    other => other.to_owned(),
+                },
+                function: property("function").trim_end_matches("()").to_owned(),
+                owner: property("owner"),
+            }
         })
         .collect();
     Ok(triggers)
@@ -188,8 +190,8 @@ impl EventTrigger {
         let entries = [
             ("name", self.name.clone()),
             ("event", self.event.clone()),
-            ("enabled", state(&self.enabled).to_owned()),
-            ("function", self.function.to_string()),
+            ("enabled", self.enabled.clone()),
+            ("function", self.function.clone()),
             ("owner", self.owner.clone()),
         ];
         Value::Inline(

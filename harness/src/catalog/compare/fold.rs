@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Sides, What};
-use crate::catalog::{Catalog, ObjectId, ObjectPart, PartKind};
+use crate::catalog::{ObjectId, ObjectPart, PartKind};
 use crate::sql::split_qualified;
 
 /// Which change: object, property, and what became of it.
@@ -153,11 +153,6 @@ fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
     kept
 }
 
-/// The table of which another is a partition.
-pub fn parent_table(catalog: &Catalog, table: &ObjectId) -> Option<ObjectId> {
-    relation(catalog.get(table, "partition of")?)
-}
-
 /// A table whose name the catalog has as text.
 fn relation(name: &str) -> Option<ObjectId> {
     format!("table {name}").parse().ok()
@@ -169,7 +164,7 @@ fn above(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
         Some(_) if sides.new.objects.contains_key(&change.object) => sides.new,
         _ => sides.old,
     };
-    let parent = parent_table(catalog, &change.object.whole())?;
+    let parent = catalog.partition_parent(&change.object.whole())?;
     let Some(part) = &change.object.part else {
         return Some(parent);
     };
@@ -177,7 +172,8 @@ fn above(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
     // An index knows of which one it is a partition, and is in its table's schema.
     if let Some(of) = catalog.get(&change.object, "partition of") {
         part.name = relation(of)?.name;
-    } else if part.kind == PartKind::InheritedConstraint && parent_table(catalog, &parent).is_none()
+    } else if part.kind == PartKind::InheritedConstraint
+        && catalog.partition_parent(&parent).is_none()
     {
         part.kind = PartKind::Constraint;
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Weight;
-use super::fold::parent_table;
 use super::weigh::{Judged, rights};
 use crate::catalog::rights::GRANT;
 use crate::catalog::{Catalog, ObjectId, PartKind, Properties};
@@ -58,7 +57,7 @@ pub fn judge(old: &Catalog, new: &Catalog, object: &ObjectId) -> Option<Judged> 
 
 /// The table so many levels above.
 fn ancestor(catalog: &Catalog, object: &ObjectId, levels: usize) -> Option<ObjectId> {
-    (0..levels).try_fold(object.clone(), |table, _| parent_table(catalog, &table))
+    (0..levels).try_fold(object.clone(), |table, _| catalog.partition_parent(&table))
 }
 
 fn shape(catalog: &Catalog, object: &ObjectId) -> Shape {

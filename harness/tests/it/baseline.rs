@@ -140,7 +140,7 @@ async fn what_is_taken_of_a_source_holds_its_dumps() {
         desk.dump("bare.sql");
         let bare = desk.drill("manifest = true", "bare.sql");
         assert_eq!(bare.code, 3, "{}", bare.stdout);
-        assert!(bare.stdout.contains("no manifest lies beside"), "{}", bare.stdout);
+        assert!(bare.stdout.contains("no manifest is next to the backup"), "{}", bare.stdout);
 
         // A baseline speaks of an earlier moment: life goes on.
         proven(&take("shop.baseline.toml", &[]));
@@ -193,7 +193,7 @@ async fn what_is_taken_of_a_source_holds_its_dumps() {
         std::fs::write(desk.path("shop.baseline.toml"), &before).unwrap();
         let stale = accept(&[]);
         assert_eq!(stale.code, 3, "{}", stale.stdout);
-        assert!(stale.stderr.contains("not what the drill was held against"), "{}", stale.stderr);
+        assert!(stale.stderr.contains("was changed since the drill was compared with it"), "{}", stale.stderr);
 
         // A dump that does not come to an end leaves nothing that could be taken for one.
         let none = desk.shown("none.sql");

@@ -110,7 +110,7 @@ async fn tenant() {
         .await;
         plur.cannot_look(
             Case { name: "one tenant", change: "DROP SCHEMA org_acme, org_borealis CASCADE", undo: "", check: SCHEMAS },
-            "one tenant only",
+            "isolation needs at least two tenants, and there is one",
         )
         .await;
         plur.cannot_look(

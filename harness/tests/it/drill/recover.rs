@@ -509,7 +509,7 @@ fn what_cannot_be_recovered_writes_nothing() {
             .file("cut.sql", cut)
             .call(&[]),
         10,
-        "cut.sql is incomplete, damaged or unsafe: \"My Schema\".\"Or\"\"ders *\": the file ends after 1 of its rows",
+        "cut.sql is incomplete, damaged or unsafe: \"My Schema\".\"Or\"\"ders *\": the file ends after 1 of its\nrows (COPY in line 33)",
     );
     // It does not restore without an error, though that is not about this table.
     let broken = ODD.replace("REFERENCES app.customers(id)", "REFERENCES app.nosuch(id)");

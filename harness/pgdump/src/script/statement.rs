@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn rows_follow_no_copy_that_is_cut() {
         let copy = format!("COPY (SELECT '{} ) FROM stdin;", "a".repeat(5000));
-        assert!(!Words::of(copy.as_bytes()).copy().is_some());
+        assert!(Words::of(copy.as_bytes()).copy().is_none());
     }
 
     #[test]

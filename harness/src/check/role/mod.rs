@@ -1,6 +1,6 @@
 //! `role`: roles have exactly the rights that they should have: no less and no more.
 //!
-//! - `floor` and `ceiling` are what it lacks and what is beyond, by [`rights`](crate::rights)
+//! - `floor` and `ceiling` are what it lacks and what is beyond, by [`rights`]
 //! - `attribute` and `membership` are what it is and whom it belongs to
 //! - `attempt` tries as the role itself
 

@@ -48,10 +48,10 @@ const UNSAFE_ENCODINGS: &[&str] = &[
 /// Beginnings of the names of encodings in which every byte is a letter, so that none is ever wrong.
 const ONE_BYTE_ENCODINGS: &[&str] = &["LATIN", "WIN1", "WIN8", "ISO_8859", "KOI8"];
 
-/// A statement that a reader came to.
+/// A statement as the reader of a format gives it.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
-    /// Where it stands.
+pub struct ReadStatement<'a> {
+    /// Where it is.
     pub place: Place,
     /// Its first words.
     pub words: &'a Words<'a>,
@@ -417,8 +417,8 @@ impl Gather {
     }
 
     /// A statement outside of rows.
-    pub fn statement(&mut self, told: Told<'_>) {
-        let Told { place, words, .. } = told;
+    pub fn statement(&mut self, read: ReadStatement<'_>) {
+        let ReadStatement { place, words, .. } = read;
         match words.start() {
             ["copy", ..] => {
                 if let Some(copy) = words.copy() {
@@ -429,7 +429,7 @@ impl Gather {
                 }
             }
             ["insert", "into", ..] => {
-                self.insert_statement(&told);
+                self.insert_statement(&read);
                 self.graphs_of_insert(words);
             }
             ["select", "pg_catalog.setval" | "setval", ..] => {
@@ -470,27 +470,27 @@ impl Gather {
     }
 
     /// An INSERT that is told by itself.
-    fn insert_statement(&mut self, told: &Told<'_>) {
-        let rows = Some(told.value_groups).filter(|groups| *groups > 0);
+    fn insert_statement(&mut self, read: &ReadStatement<'_>) {
+        let rows = Some(read.value_groups).filter(|groups| *groups > 0);
         let inserts = Inserts {
             count: 1,
-            line: told.place.line(),
-            last_line: told.place.line(),
+            line: read.place.line(),
+            last_line: read.place.line(),
             begins: 0,
-            text: told.text,
-            bytes: told.bytes,
+            text: read.text,
+            bytes: read.bytes,
             rows,
-            on_conflict: told.on_conflict,
+            on_conflict: read.on_conflict,
         };
-        if inserts_into(told.text).is_some() {
-            self.inserts(&inserts, told.place);
-        } else if let Some(table) = told.words.tokens().get(2) {
+        if inserts_into(read.text).is_some() {
+            self.inserts(&inserts, read.place);
+        } else if let Some(table) = read.words.tokens().get(2) {
             let rows = Rows {
-                line: told.place.line(),
+                line: read.place.line(),
                 count: rows.unwrap_or(0),
-                bytes: told.bytes,
+                bytes: read.bytes,
                 unknown: rows.is_none(),
-                may_be_fewer: told.on_conflict,
+                may_be_fewer: read.on_conflict,
                 values: Values {
                     form: Form::Other,
                     ..Values::default()

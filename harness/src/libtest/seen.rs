@@ -56,7 +56,7 @@ struct Finding {
 ///
 /// # Errors
 /// Why it failed.
-pub(super) type Told = Result<Option<String>, String>;
+pub(super) type PartResult = Result<Option<String>, String>;
 
 impl Seen {
     /// Reads `drill.json`.
@@ -65,7 +65,7 @@ impl Seen {
     }
 
     /// Tells of one stage.
-    pub(super) fn stage(&self, name: &str) -> Told {
+    pub(super) fn stage(&self, name: &str) -> PartResult {
         let stage = self.stages.iter().find(|stage| stage.name == name);
         let Some(stage) = stage else {
             return Err(format!("the drill did not come to the stage `{name}`"));
@@ -87,7 +87,7 @@ impl Seen {
     }
 
     /// Tells of one check: of all objects that it looked at.
-    pub(super) fn check(&self, id: &str) -> Told {
+    pub(super) fn check(&self, id: &str) -> PartResult {
         let all: Vec<&Check> = self.checks.iter().filter(|check| check.id == id).collect();
         if all.is_empty() {
             return Err("the drill did not come to this check".to_owned());
@@ -110,7 +110,7 @@ impl Seen {
     }
 
     /// Tells what the whole drill shows, objectives included.
-    pub(super) fn verdict(&self) -> Told {
+    pub(super) fn verdict(&self) -> PartResult {
         if self.verdict == "PROVEN" {
             return Ok(None);
         }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use crate::fault::Place;
-use crate::objects::{Definition, Object, Objects, Told};
+use crate::objects::{Definition, Object, ObjectSource, Objects};
 use crate::script::statement::Words;
 use crate::sql::QualifiedName;
 
@@ -122,7 +122,7 @@ impl Entries {
             }
         }
         if self.named {
-            self.objects.told = Told::ByEntries;
+            self.objects.listed_by = ObjectSource::ByEntries;
         }
         self.objects
     }

@@ -37,8 +37,8 @@ const NO_OBJECTS: &[&str] = &[
 pub struct Objects {
     /// One for each entry, in the order of the dump.
     pub list: Vec<Object>,
-    /// Who says what the objects are.
-    pub told: Told,
+    /// What the list is made from.
+    pub listed_by: ObjectSource,
     /// Whether pg_dumpall wrote it.
     pub by_pg_dumpall: bool,
     /// Whether it holds privileges or comments of large objects, which are not listed.
@@ -47,13 +47,13 @@ pub struct Objects {
     kept: usize,
 }
 
-/// Who says what the objects of a dump are.
+/// What the list of objects of a dump is made from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Told {
-    /// Nobody but the statements themselves: another writer, or a dump without its comments.
+pub enum ObjectSource {
+    /// The statements alone: another writer, or a dump without its comments.
     #[default]
     ByStatements,
-    /// pg_dump, entry by entry.
+    /// The entries of pg_dump.
     ByEntries,
 }
 

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backup::format::Format;
 use crate::backup::gather::entries::CLUSTER;
-use crate::backup::objects::{Object, Told};
+use crate::backup::objects::{Object, ObjectSource};
 use crate::backup::{Backup, Part};
 use crate::database::DatabaseError;
 use crate::outcome::{CouldNotRun, Finding, NotTested};
@@ -202,5 +202,5 @@ async fn other_databases(
 
 /// Whether the dump says what its objects are.
 fn is_told(part: &Part) -> bool {
-    part.contents.objects.told == Told::ByEntries
+    part.contents.objects.listed_by == ObjectSource::ByEntries
 }

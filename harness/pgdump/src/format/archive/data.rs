@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use crate::compression::{Behind, Frames, Gzip, Lz4, Zlib, Zstd, zlib};
 use crate::fault::Place;
-use crate::gather::{Gather, Told};
+use crate::gather::{Gather, ReadStatement};
 use crate::script::lexer::{End, Lexer, Piece};
 use crate::script::statement::Words;
 
@@ -193,7 +193,7 @@ pub(super) fn statements(
                     gather.foreign(place, "a COPY within a definition");
                     continue;
                 }
-                gather.statement(Told {
+                gather.statement(ReadStatement {
                     place,
                     words: &words,
                     text: statement.text,

@@ -15,7 +15,7 @@ use std::io::{self, BufRead};
 use crate::contents::Contents;
 use crate::digest::from_hex;
 use crate::fault::{Place, Problems};
-use crate::gather::{Gather, Told};
+use crate::gather::{Gather, ReadStatement};
 use crate::needs;
 use crate::script::lexer::{Inserts, Lexer, Piece, Statement};
 use crate::script::statement::{Words, inserts_into};
@@ -124,7 +124,7 @@ impl Reading {
         self.gather
             .entries
             .statement(statement.line, &words, statement.text);
-        self.gather.statement(Told {
+        self.gather.statement(ReadStatement {
             place,
             words: &words,
             text: statement.text,

@@ -7,7 +7,7 @@ use crate::backup::Backup;
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{BackupFacts, Stage};
+use crate::outcome::{BackupFacts, CouldNotRun, Stage};
 use crate::proof::settings::Level;
 use crate::record::Record;
 use crate::restore::RestoreLog;
@@ -91,12 +91,16 @@ impl<'a> Pipeline<'a> {
     /// All of it: for whoever takes from the database what is right. What was not proven gives nothing.
     ///
     /// # Errors
-    /// When a stage does not pass.
+    /// When a stage does not pass, or the scenario asks for less than a full proof.
     pub async fn proven(
         &'a self,
         server: &'a mut Option<ThrowawayServer>,
         record: &mut Record<'_>,
     ) -> Result<RestoredBackup<'a>, Stopped> {
+        if self.scenario.proof != Level::Full {
+            let reason = "the backup must be compared in full, and the scenario compares less; this is a bug in redrill";
+            return Err(CouldNotRun::with_hint(reason, "report it with the command line").into());
+        }
         let backup = self.inspect(record).await?;
         let mut restored = self.restore(backup, server, record).await?;
         restored.prove(record).await?;

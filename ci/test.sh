@@ -16,6 +16,7 @@ prepare() {
     need_local_postgres
     need_compressors
     need_s3_servers
+    need_postgres_16
     fixtures/databases/plur/make.sh
     fixtures/databases/powernode/make.sh
 }
@@ -26,6 +27,7 @@ say "building the tests"
 cargo build --workspace --lib --bins --tests --locked --quiet
 wait "$prepared" || exit 3
 need_s3_servers
+need_postgres_16
 
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"

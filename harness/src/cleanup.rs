@@ -1,8 +1,8 @@
 //! Ownership of everything that a run starts: its id, its folder, its lock, and the reaper that
 //! removes what a killed run left.
 //!
-//! A run holds a lock on `<id>.lock` for as long as it lives; the kernel lets go of it however the
-//! run ends. Whatever carries the id of a run whose lock is free is a leftover.
+//! A run holds a lock on `<id>.lock` until it ends; the kernel releases it however the run ends. Whatever
+//! has the id of a run without a lock is left over.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -12,55 +12,57 @@ use std::path::{Path, PathBuf};
 use crate::digest::hex;
 use crate::{process, shared_memory};
 
-/// The folder of a local server in the run's folder.
+/// The folder of a local server in the folder of the run.
 pub const SERVER: &str = "server";
-/// The folder of its data in that.
-pub const DATA: &str = "data";
+/// The file in it with the System V segments of the server.
+pub const SEGMENTS: &str = "segments";
 
-/// Label with the run's id.
+/// Label with the id of the run.
 pub const LABEL_RUN: &str = "redrill.run";
-/// Label with the machine that the run is on.
+/// Label with the machine of the run.
 pub const LABEL_HOST: &str = "redrill.host";
-/// Label with the work folder that holds the run's lock.
+/// Label with the work folder that contains the lock of the run.
 pub const LABEL_WORK: &str = "redrill.work";
 
-/// The folder of all runs of one user on one machine.
+/// The folder of all runs of a user on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     root: PathBuf,
 }
 
-/// A run that lives. Dropping it removes its folder and lets go of its lock.
+/// A running run. Dropping it removes its folder and releases its lock.
 #[derive(Debug)]
 pub struct Run {
     /// Eight hexadecimal digits.
     pub id: String,
-    /// Everything that the run puts on this machine's disk lies here.
+    /// The folder for everything that the run writes to the disk.
     pub folder: PathBuf,
     work: Work,
     _lock: File,
 }
 
-/// What a sweep removed.
+/// The result of removing dead runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Ids of dead runs whose folders and processes were removed.
     pub runs: Vec<String>,
     /// Containers that were removed.
     pub containers: Vec<String>,
-    /// What could not be removed, and why.
+    /// Why no container was looked for; `None` if the engine answered.
+    pub no_engine: Option<String>,
+    /// What could not be removed, with the reason.
     pub failed: Vec<String>,
 }
 
 impl Work {
-    /// Takes `<base>/redrill-<uid>` as the folder of this user's runs, and makes it.
+    /// Creates `<base>/redrill-<uid>`, the folder of the runs of this user.
     ///
     /// # Errors
-    /// When it cannot be made, or is not ours alone.
+    /// When it cannot be created, or other users may write to it.
     pub fn below(base: &Path) -> io::Result<Self> {
         let uid = nix::unistd::geteuid().as_raw();
         let root = base.join(format!("redrill-{uid}"));
-        // 0711: a server that runs as another user passes through, and lists nothing.
+        // 0711: a server that runs as another user may pass, and cannot list it.
         match std::fs::DirBuilder::new().mode(0o711).create(&root) {
             Ok(()) => std::fs::set_permissions(&root, Permissions::from_mode(0o711))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -69,7 +71,7 @@ impl Work {
         let metadata = std::fs::symlink_metadata(&root)?;
         if !metadata.is_dir() || metadata.uid() != uid || metadata.mode() & 0o022 != 0 {
             return Err(io::Error::other(format!(
-                "{} belongs to somebody else or is open to others",
+                "{} belongs to another user, or other users may write to it",
                 root.display()
             )));
         }
@@ -78,13 +80,13 @@ impl Work {
         })
     }
 
-    /// The folder itself.
+    /// Its path.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Begins a run: a new id, its lock, its folder.
+    /// Begins a run, with a new id, a lock and a folder.
     ///
     /// # Errors
     /// When the folder cannot be written to.
@@ -96,12 +98,12 @@ impl Work {
             let Ok(lock) = File::create_new(self.lock_path(&id)) else {
                 continue;
             };
-            // A sweep that comes between the two lines takes the lock, and may have removed the file
-            // and let go again: a lock on a file without a name protects nothing.
+            // A sweep between these two lines may have taken the lock, removed the file and released the
+            // lock: a lock on a removed file protects nothing.
             if lock.try_lock().is_err() || !is_at(&lock, &self.lock_path(&id)) {
                 continue;
             }
-            // Whoever reaches the socket in it is superuser of the server: nobody else may.
+            // It contains the socket, and a connection by the socket is that of a superuser.
             let folder = self.root.join(&id);
             std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
             return Ok(Run {
@@ -113,7 +115,7 @@ impl Work {
         }
     }
 
-    /// Tells whether the run `id` lives. What cannot be told counts as life.
+    /// Whether the run `id` still runs; true if unknown.
     #[must_use]
     pub fn is_alive(&self, id: &str) -> bool {
         match File::open(self.lock_path(id)) {
@@ -155,47 +157,42 @@ impl Work {
         swept
     }
 
-    /// Removes all that run `id` left on this machine. The lock file goes last.
+    /// Removes everything that the run `id` left on this machine, the lock file last.
     fn remove(&self, id: &str) -> io::Result<()> {
         let folder = self.root.join(id);
         process::kill_marked(id);
         process::kill_working_in(&folder);
-        shared_memory::remove(&folder.join(SERVER).join(DATA));
+        process::kill_orphans(id);
+        shared_memory::remove(&folder.join(SERVER).join(SEGMENTS));
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         std::fs::remove_file(self.lock_path(id))
     }
-
-    /// Labels for whatever a container engine makes for run `id`.
-    #[must_use]
-    pub fn labels(&self, id: &str) -> [(&'static str, String); 3] {
-        [
-            (LABEL_RUN, id.to_owned()),
-            (LABEL_HOST, host()),
-            (LABEL_WORK, self.root.display().to_string()),
-        ]
-    }
 }
 
 impl Run {
-    /// Lets the processes of a group pass through the run's folder: a server that is another user's.
+    /// Gives a group access to the folder of the run, for a server that runs as another user.
     ///
     /// # Errors
-    /// When the folder cannot be given to the group.
+    /// When the group of the folder cannot be changed.
     pub fn let_pass(&self, group: u32) -> io::Result<()> {
         chown(&self.folder, None, Some(group))?;
         std::fs::set_permissions(&self.folder, Permissions::from_mode(0o710))
     }
 
-    /// Labels for whatever a container engine makes for this run.
+    /// Labels of containers of this run.
     #[must_use]
     pub fn labels(&self) -> [(&'static str, String); 3] {
-        self.work.labels(&self.id)
+        [
+            (LABEL_RUN, self.id.clone()),
+            (LABEL_HOST, host()),
+            (LABEL_WORK, self.work.root.display().to_string()),
+        ]
     }
 
-    /// Removes all that the run left on this machine; what cannot be removed is an error.
+    /// Removes everything that the run left on this machine.
     ///
     /// # Errors
     /// When a folder cannot be removed.
@@ -206,14 +203,14 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // After `end` there is nothing left; otherwise this is the best that a drop can do.
+        // Nothing is left after `end`; otherwise a drop cannot report an error.
         if self.folder.exists() {
             let _ = self.work.remove(&self.id);
         }
     }
 }
 
-/// Whether an open file is still the one at `path`.
+/// Whether an open file still has the name `path`.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), std::fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -221,8 +218,8 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Names this machine, or the container that redrill itself runs in: one engine may serve several,
-/// and containers of one image share name and number, but see other processes.
+/// Identifies this machine, or the container that redrill runs in. One engine may serve several; containers
+/// of one image have the same host name and machine id, but different process namespaces.
 #[must_use]
 pub fn host() -> String {
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a drill needs beside its scenario: where to work, whom to tell, when to stop.
+//! What a drill needs in addition to its scenario.
 
 use tokio::sync::watch;
 
@@ -7,15 +7,15 @@ use crate::event::Listener;
 use crate::input::Environment;
 use crate::redact::Redactor;
 
-/// What a drill needs beside its scenario.
+/// What a drill needs in addition to its scenario.
 pub struct Context {
-    /// Where runs keep what they start.
+    /// The work folder, with a folder for each run.
     pub work: Work,
     /// The environment.
     pub environment: Environment,
-    /// Takes secrets out of everything that is shown.
+    /// Removes secrets from all output.
     pub redactor: Redactor,
-    /// Who is told what happens.
+    /// Receives events.
     pub listener: Listener,
     /// Becomes true when a signal asks for the end.
     pub interrupted: watch::Receiver<bool>,

@@ -8,33 +8,47 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn, PgDatabaseError, PgSslMode};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Either, Row as _};
 
+use crate::digest::RowsDigest;
 use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
-use crate::sqlstate;
+use crate::sqlstate::{self, Names};
 
-/// Where a throwaway server answers.
+/// The address of a throwaway server.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// How it is reached.
+    /// Socket or port.
     pub address: Address,
-    /// The bootstrap superuser that redrill made.
+    /// The bootstrap superuser, created by redrill.
     pub superuser: String,
-    /// Its password; only needed over TCP.
+    /// Its password, for TCP only.
     pub password: Secret,
+    /// The system identifier of its cluster, once it is known: another server has another.
+    pub cluster: Option<String>,
+    /// Names that errors of its sessions may show.
+    pub names: Names,
 }
 
-/// A unix socket's folder, or a port on this machine.
+/// Folders of a unix socket, or a port on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// The folder that holds `.s.PGSQL.5432`.
-    Socket(PathBuf),
+    /// Folders of `.s.PGSQL.5432`, both of redrill: see `server/socket.rs`.
+    Socket {
+        /// For sessions of this process only.
+        sessions: PathBuf,
+        /// For programs.
+        programs: PathBuf,
+    },
     /// A port on 127.0.0.1.
     Loopback(u16),
 }
+
+/// The name of a socket in its folder, as libpq makes it of port 5432.
+pub const SOCKET: &str = ".s.PGSQL.5432";
 
 impl Endpoint {
     /// Options for `user`, without anything taken from the environment.
@@ -47,7 +61,7 @@ impl Endpoint {
             .statement_cache_capacity(0)
             .disable_statement_logging();
         match &self.address {
-            Address::Socket(folder) => options.socket(folder).port(5432),
+            Address::Socket { sessions, .. } => options.socket(sessions).port(5432),
             Address::Loopback(port) => options
                 .host("127.0.0.1")
                 .port(*port)
@@ -59,21 +73,21 @@ impl Endpoint {
     #[must_use]
     pub fn environment(&self, user: &str, database: &str) -> Vec<(String, String)> {
         let (host, port) = match &self.address {
-            Address::Socket(folder) => (folder.display().to_string(), 5432),
+            Address::Socket { programs, .. } => (programs.display().to_string(), 5432),
             Address::Loopback(port) => ("127.0.0.1".to_owned(), *port),
         };
         let url = match &self.address {
-            Address::Socket(_) => format!(
+            Address::Socket { .. } => format!(
                 "postgres://{}@/{}?host={}",
-                percent(user),
-                percent(database),
-                percent(&host)
+                encode(user),
+                encode(database),
+                encode(&host)
             ),
             Address::Loopback(_) => {
                 format!(
                     "postgres://{}@{host}:{port}/{}",
-                    percent(user),
-                    percent(database)
+                    encode(user),
+                    encode(database)
                 )
             }
         };
@@ -90,27 +104,29 @@ impl Endpoint {
     }
 }
 
-/// Percent-encodes what a URL's parts may not hold.
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
+/// Characters that a part of a URL may not contain.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+fn encode(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// Why a statement or a connection failed. Prints no row value: see [`crate::sqlstate::shown`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseError {
-    /// Five characters, where the server answered.
+    /// Five characters, if the server responded.
     pub sqlstate: Option<String>,
-    /// The server's primary message with everything taken out that may be a value.
+    /// The primary message of the server without anything that may be a value.
     pub message: String,
     /// Whether the connection is gone.
     pub lost: bool,
+    /// The primary message itself, which is never shown; empty if code of the database raised it.
+    pub(crate) raw: Secret,
 }
 
 impl fmt::Display for DatabaseError {
@@ -131,56 +147,74 @@ impl From<DatabaseError> for CouldNotRun {
 }
 
 impl DatabaseError {
-    /// Whether the server refused for lack of a right or because of a policy (`42501`).
+    /// Creates an error that is not from the server.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            sqlstate: None,
+            message: message.into(),
+            lost: false,
+            raw: Secret::new(""),
+        }
+    }
+
+    /// Creates the error of a statement, or of a connection where `statement` is empty. Of the server's
+    /// message it shows what [`sqlstate::shown`] does; identifiers of the statement are known names.
+    pub(crate) fn of(error: &sqlx::Error, statement: &str, names: &Names) -> Self {
+        let sqlx::Error::Database(database) = error else {
+            let message = match error {
+                sqlx::Error::Io(io) => format!("connection lost: {io}"),
+                sqlx::Error::Protocol(_) => "connection lost in the middle of an answer".to_owned(),
+                other => format!("no answer from the server: {other}"),
+            };
+            return Self {
+                lost: true,
+                ..Self::new(message)
+            };
+        };
+        names.learn_statement(statement);
+        let raised = database
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|pg| {
+                sqlstate::is_raised(pg.routine().unwrap_or(""), pg.file().unwrap_or(""))
+            });
+        let state = database.code().unwrap_or_default();
+        Self::answered(&state, database.message(), raised, names)
+    }
+
+    /// Creates an error of the server.
+    pub(crate) fn answered(sqlstate: &str, message: &str, raised: bool, names: &Names) -> Self {
+        Self {
+            sqlstate: Some(sqlstate.to_owned()),
+            message: sqlstate::shown(sqlstate, message, raised, names),
+            // A shutdown or a crash of another backend also ends this session.
+            lost: sqlstate.starts_with("57P0"),
+            raw: Secret::new(if raised { "" } else { message }),
+        }
+    }
+
+    /// Whether a message of the server's own contains a text, shown or not.
+    #[must_use]
+    pub fn mentions(&self, text: &str) -> bool {
+        self.raw.expose().contains(text)
+    }
+
+    /// Whether a privilege is missing or a policy refused it (`42501`).
     #[must_use]
     pub fn denied(&self) -> bool {
         self.sqlstate.as_deref() == Some("42501")
     }
 }
 
-impl From<sqlx::Error> for DatabaseError {
-    fn from(error: sqlx::Error) -> Self {
-        if let sqlx::Error::Database(database) = &error {
-            let state = database.code().map(|code| code.into_owned());
-            let raised = database
-                .try_downcast_ref::<PgDatabaseError>()
-                .is_some_and(|pg| {
-                    sqlstate::is_raised(pg.routine().unwrap_or(""), pg.file().unwrap_or(""))
-                });
-            let shown = sqlstate::shown(state.as_deref().unwrap_or(""), database.message(), raised);
-            // An administrator's shutdown or a crash of another backend ends this session too.
-            let lost = state
-                .as_deref()
-                .is_some_and(|state| state.starts_with("57P0"));
-            return Self {
-                sqlstate: state,
-                message: shown,
-                lost,
-            };
-        }
-        let message = match &error {
-            sqlx::Error::Io(io) => format!("connection lost: {io}"),
-            sqlx::Error::Protocol(_) => "connection lost in the middle of an answer".to_owned(),
-            other => format!("no answer from the server: {other}"),
-        };
-        Self {
-            sqlstate: None,
-            message,
-            lost: true,
-        }
-    }
-}
-
 /// Why no session could be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoSession {
-    /// What the server, or the way to it, answered.
+    /// The error of the server or of the connection.
     pub error: DatabaseError,
-    /// Whether the same may work a moment later: a server that is starting up, or does not listen yet.
+    /// Whether it may be temporary: the server is starting, or does not listen yet.
     pub may_pass: bool,
 }
 
-/// Tells a server that is not there yet from one that refuses.
+/// Whether the server may not have started yet, and has not refused.
 fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
@@ -195,33 +229,33 @@ fn may_pass(error: &sqlx::Error) -> bool {
 /// A row as text, `None` for NULL.
 pub type TextRow = Vec<Option<String>>;
 
-/// Reads the `t` or `f` of a boolean column.
+/// Whether a boolean column is true.
 #[must_use]
 pub fn is_true(value: Option<&Option<String>>) -> bool {
     value.and_then(Option::as_deref) == Some("t")
 }
 
-/// What a statement gave.
+/// The result of statements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Column names of the last result set with rows.
     pub columns: Vec<String>,
     /// All rows of all statements.
     pub rows: Vec<TextRow>,
-    /// Rows that the statements touched, added up.
+    /// Number of rows that the statements affected.
     pub affected: u64,
 }
 
-/// What became of something tried in a transaction that was rolled back.
+/// The result of a statement in a transaction that was rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// It went through, and touched so many rows.
+    /// It succeeded, and affected so many rows.
     Allowed(u64),
     /// The server refused it.
     Refused(DatabaseError),
 }
 
-/// How a session is opened.
+/// Settings of a session.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// Limit of each statement.
@@ -236,24 +270,44 @@ impl Default for Terms {
     }
 }
 
-/// One open session. Read-only unless an attempt is made in it.
+/// An open session, read-only except for attempts.
 #[derive(Debug)]
 pub struct Session {
     connection: PgConnection,
+    names: Names,
 }
 
 impl Session {
-    /// Wraps a connection that [`source`](crate::source) has opened.
-    pub(crate) const fn over(connection: PgConnection) -> Self {
-        Self { connection }
+    /// A session of a connection that [`source`](crate::source) opened.
+    pub(crate) fn over(connection: PgConnection) -> Self {
+        Self {
+            connection,
+            names: Names::default(),
+        }
     }
 
-    /// Opens a read-only session as the bootstrap superuser, for looking at the catalogs.
+    /// Connects; the error may be temporary.
+    async fn connect(endpoint: &Endpoint, options: &PgConnectOptions) -> Result<Self, NoSession> {
+        let names = endpoint.names.clone();
+        match PgConnection::connect_with(options).await {
+            Ok(connection) => Ok(Self { connection, names }),
+            Err(error) => {
+                names.learn_name(options.get_username());
+                names.learn_name(options.get_database().unwrap_or_default());
+                Err(NoSession {
+                    may_pass: may_pass(&error),
+                    error: DatabaseError::of(&error, "", &names),
+                })
+            }
+        }
+    }
+
+    /// Opens a read-only session as the bootstrap superuser, to read the catalogs.
     ///
-    /// `search_path` is pinned: a hostile backup may have put its own `pg_class` in front.
+    /// `search_path` is set, since a hostile backup may contain a `pg_class` of its own.
     ///
     /// # Errors
-    /// When the server does not let it in.
+    /// When the server refuses the session.
     pub async fn superuser(
         endpoint: &Endpoint,
         database: &str,
@@ -263,10 +317,10 @@ impl Session {
         opened.map_err(|refused| refused.error)
     }
 
-    /// The same, and tells whether trying again may help.
+    /// The same; the error contains whether it may be temporary.
     ///
     /// # Errors
-    /// When the server does not let it in.
+    /// When the server refuses the session.
     pub async fn open(
         endpoint: &Endpoint,
         database: &str,
@@ -284,25 +338,46 @@ impl Session {
             ("bytea_output", "hex".to_owned()),
             ("DateStyle", "ISO, YMD".to_owned()),
             ("TimeZone", "UTC".to_owned()),
-            // Nothing that a database's settings preload is needed for looking at catalogs.
+            // Libraries that the database preloads may print notices.
             ("client_min_messages", "warning".to_owned()),
         ]);
-        match PgConnection::connect_with(&options).await {
-            Ok(connection) => Ok(Self { connection }),
-            Err(error) => Err(NoSession {
-                may_pass: may_pass(&error),
-                error: error.into(),
-            }),
+        let mut session = Self::connect(endpoint, &options).await?;
+        if let Some(cluster) = &endpoint.cluster {
+            let answers = session.cluster().await;
+            let answers = answers.map_err(|error| NoSession {
+                may_pass: error.lost,
+                error,
+            })?;
+            if answers.as_ref() != Some(cluster) {
+                return Err(NoSession {
+                    may_pass: false,
+                    error: DatabaseError {
+                        lost: true,
+                        ..DatabaseError::new(
+                            "another server answers at the address of the throwaway server: its system identifier differs",
+                        )
+                    },
+                });
+            }
         }
+        Ok(session)
     }
 
-    /// Opens a session that IS `role`: a login of its own with its own settings, so that
-    /// `ALTER ROLE … SET` and `session_preload_libraries` act as they do for the application.
-    /// A role without LOGIN is taken on by `SET SESSION AUTHORIZATION`, which cannot be undone by
-    /// anything that runs as that role.
+    /// The system identifier of the cluster, which `initdb` made.
     ///
     /// # Errors
-    /// When the role does not exist or the server does not let it in.
+    /// The server's error.
+    pub async fn cluster(&mut self) -> Result<Option<String>, DatabaseError> {
+        self.value("SELECT system_identifier FROM pg_catalog.pg_control_system()")
+            .await
+    }
+
+    /// Opens a session of `role`: a login with its settings, so that `ALTER ROLE … SET` and
+    /// `session_preload_libraries` have the same effect as for the application. A role without LOGIN is
+    /// assumed by `SET SESSION AUTHORIZATION`, which nothing that runs as that role can undo.
+    ///
+    /// # Errors
+    /// When the role does not exist or the server refuses the session.
     pub async fn role(
         endpoint: &Endpoint,
         database: &str,
@@ -320,20 +395,19 @@ impl Session {
             ("client_min_messages", "warning".to_owned()),
         ];
         let login = endpoint.options(role, database).options(limits.clone());
-        let mut session = match PgConnection::connect_with(&login).await {
-            Ok(connection) => Self { connection },
-            Err(error) => {
-                let error = DatabaseError::from(error);
-                // 28000: the role may not log in (or is not there: then the next step says so).
-                // 28P01: over TCP it needs a password, which a backup does not tell.
+        let mut session = match Self::connect(endpoint, &login).await {
+            Ok(session) => session,
+            Err(NoSession { error, .. }) => {
+                // 28000: the role may not log in (or does not exist: then the next step fails).
+                // 28P01: over TCP it needs its password, which a backup does not contain.
                 if !matches!(error.sqlstate.as_deref(), Some("28000" | "28P01")) {
                     return Err(error);
                 }
                 let options = endpoint
                     .options(&endpoint.superuser, database)
                     .options(limits);
-                let connection = PgConnection::connect_with(&options).await?;
-                let mut session = Self { connection };
+                let opened = Self::connect(endpoint, &options).await;
+                let mut session = opened.map_err(|refused| refused.error)?;
                 session
                     .run(&format!("SET SESSION AUTHORIZATION {}", quote_ident(role)))
                     .await?;
@@ -352,7 +426,13 @@ impl Session {
         Ok(session)
     }
 
-    /// Runs one or more statements and gives everything as text.
+    /// Adds a name of the catalog that errors of this session may show, though no statement has it as an
+    /// identifier.
+    pub(crate) fn learn_name(&self, name: &str) {
+        self.names.learn_name(name);
+    }
+
+    /// Runs one or more statements; returns all values as text.
     ///
     /// # Errors
     /// The server's error, without values.
@@ -360,7 +440,7 @@ impl Session {
         Ok(self.run_keeping(sql, usize::MAX).await?.0)
     }
 
-    /// The same, but keeps no more than the first `keep` rows; also tells how many there were.
+    /// The same, but keeps at most the first `keep` rows; also returns the number of all rows.
     ///
     /// # Errors
     /// The server's error, without values.
@@ -369,6 +449,12 @@ impl Session {
         sql: &str,
         keep: usize,
     ) -> Result<(Answer, u64), DatabaseError> {
+        let names = self.names.clone();
+        let rows = self.fetch(sql, keep).await;
+        rows.map_err(|error| DatabaseError::of(&error, sql, &names))
+    }
+
+    async fn fetch(&mut self, sql: &str, keep: usize) -> Result<(Answer, u64), sqlx::Error> {
         let mut answer = Answer::default();
         let mut count = 0;
         let mut stream =
@@ -397,7 +483,7 @@ impl Session {
         Ok((answer, count))
     }
 
-    /// Runs a query and gives its rows.
+    /// Runs a query; returns its rows.
     ///
     /// # Errors
     /// The server's error, without values.
@@ -405,7 +491,7 @@ impl Session {
         Ok(self.run(sql).await?.rows)
     }
 
-    /// Runs a query and gives the first column of its first row; `None` for NULL or no row.
+    /// Runs a query; returns the first column of its first row, `None` for NULL or no row.
     ///
     /// # Errors
     /// The server's error, without values.
@@ -417,26 +503,22 @@ impl Session {
             .and_then(|row| row.into_iter().next().flatten()))
     }
 
-    /// Runs a query whose answer is one number.
+    /// Runs a query; returns its only value, a number.
     ///
     /// # Errors
-    /// The server's error, or that the answer is not a number.
+    /// The server's error, or that the value is not a number.
     pub async fn count(&mut self, sql: &str) -> Result<u64, DatabaseError> {
         let value = self.value(sql).await?;
         value
             .as_deref()
             .and_then(|text| text.parse().ok())
-            .ok_or_else(|| DatabaseError {
-                sqlstate: None,
-                message: "the query did not give one whole number".to_owned(),
-                lost: false,
-            })
+            .ok_or_else(|| DatabaseError::new("the query did not return an integer"))
     }
 
     /// The major version of the server, as in 17.
     ///
     /// # Errors
-    /// When the server does not answer.
+    /// When the server does not respond.
     pub async fn major_version(&mut self) -> Result<u64, DatabaseError> {
         let number = self
             .count("SELECT pg_catalog.current_setting('server_version_num')")
@@ -444,15 +526,15 @@ impl Session {
         Ok(number / 10_000)
     }
 
-    /// Opens a session as the bootstrap superuser with the settings that the server, the database and
-    /// the role have for it: as a restore's session is.
+    /// Opens a session as the bootstrap superuser with the settings of server, database and role, as a
+    /// restore does.
     ///
     /// # Errors
-    /// When the server does not let it in.
+    /// When the server refuses the session.
     pub(crate) async fn plain(endpoint: &Endpoint, database: &str) -> Result<Self, DatabaseError> {
         let options = endpoint.options(&endpoint.superuser, database);
-        let connection = PgConnection::connect_with(&options).await?;
-        Ok(Self { connection })
+        let opened = Self::connect(endpoint, &options).await;
+        opened.map_err(|refused| refused.error)
     }
 
     /// Begins `COPY … FROM STDIN`.
@@ -460,10 +542,12 @@ impl Session {
     /// # Errors
     /// The server's error, without values.
     pub(crate) async fn copy_in(&mut self, copy: &str) -> Result<CopyIn<'_>, DatabaseError> {
-        Ok(CopyIn(self.connection.copy_in_raw(copy).await?))
+        let wrong = |error| DatabaseError::of(&error, copy, &self.names);
+        let copy = self.connection.copy_in_raw(copy).await.map_err(wrong)?;
+        Ok(CopyIn(copy, &self.names))
     }
 
-    /// Reads `COPY … TO STDOUT` to its end; `take` gets each row with its line end.
+    /// Reads `COPY … TO STDOUT` to its end; `take` receives each row without its line end.
     ///
     /// # Errors
     /// The server's error, without values.
@@ -472,16 +556,27 @@ impl Session {
         copy: &str,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), DatabaseError> {
-        let mut rows = self.connection.copy_out_raw(copy).await?;
-        while let Some(row) = rows.try_next().await? {
-            take(&row);
+        let wrong = |error| DatabaseError::of(&error, copy, &self.names);
+        let mut rows = self.connection.copy_out_raw(copy).await.map_err(wrong)?;
+        while let Some(row) = rows.try_next().await.map_err(wrong)? {
+            take(row.strip_suffix(b"\n").unwrap_or(&row));
         }
         Ok(())
     }
 
-    /// Runs a statement that writes and stays, such as CREATE DATABASE.
+    /// Digests the rows of `COPY … TO STDOUT`.
     ///
-    /// Not public: only `server/` prepares a server, checks look and try.
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn digest_rows(&mut self, copy: &str) -> Result<RowsDigest, DatabaseError> {
+        let mut digest = RowsDigest::default();
+        self.copy_out(copy, |row| digest.add(row)).await?;
+        Ok(digest)
+    }
+
+    /// Runs a statement that writes permanently, such as CREATE DATABASE.
+    ///
+    /// Not public: only `server/` prepares a server; checks read and attempt.
     ///
     /// # Errors
     /// The server's error, without values.
@@ -492,37 +587,63 @@ impl Session {
         answer
     }
 
-    /// Tries `sql` in a read-write transaction and always rolls back, so that nothing stays.
-    /// Deferred constraint triggers are made to fire, since there is no commit that would.
+    /// Runs `sql` in a read-write transaction that is always rolled back. Deferred constraint triggers are
+    /// fired, since there is no commit.
     ///
     /// # Errors
     /// Only when the connection is lost; a refusal is an [`Attempt`].
     pub async fn attempt(&mut self, sql: &str) -> Result<Attempt, DatabaseError> {
+        Ok(self.attempt_measured(sql, "SELECT 1").await?.0)
+    }
+
+    /// The same, and whether the value of the query `measure` was another one afterwards.
+    ///
+    /// # Errors
+    /// When the connection is lost or `measure` is refused.
+    pub async fn attempt_measured(
+        &mut self,
+        sql: &str,
+        measure: &str,
+    ) -> Result<(Attempt, bool), DatabaseError> {
         self.run("BEGIN READ WRITE").await?;
-        let tried = self.run(sql).await;
-        let tried = match tried {
-            Ok(answer) => match self.run("SET CONSTRAINTS ALL IMMEDIATE").await {
-                Ok(_) => Ok(answer),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
+        let tried = self.measured(sql, measure).await;
         if let Err(error) = &tried
             && error.lost
         {
             return Err(error.clone());
         }
         self.run("ROLLBACK").await?;
-        Ok(match tried {
-            Ok(answer) => Attempt::Allowed(answer.affected),
-            Err(error) => Attempt::Refused(error),
-        })
+        match tried? {
+            (Ok(answer), changed) => Ok((Attempt::Allowed(answer.affected), changed)),
+            (Err(error), changed) => Ok((Attempt::Refused(error), changed)),
+        }
     }
 
-    /// Sets the limit of each statement anew.
+    /// Runs what is attempted, between two measurements.
+    async fn measured(
+        &mut self,
+        sql: &str,
+        measure: &str,
+    ) -> Result<(Result<Answer, DatabaseError>, bool), DatabaseError> {
+        let before = self.value(measure).await?;
+        let tried = match self.run(sql).await {
+            Ok(answer) => {
+                let checked = self.run("SET CONSTRAINTS ALL IMMEDIATE").await;
+                checked.map(|_| answer)
+            }
+            Err(error) => Err(error),
+        };
+        match tried {
+            Err(error) if error.lost => Err(error),
+            Err(error) => Ok((Err(error), false)),
+            Ok(answer) => Ok((Ok(answer), self.value(measure).await? != before)),
+        }
+    }
+
+    /// Changes the limit of each statement.
     ///
     /// # Errors
-    /// When the session is gone.
+    /// When the session is lost.
     pub(crate) async fn limit(&mut self, terms: &Terms) -> Result<(), DatabaseError> {
         let limit = terms.statement_timeout.as_millis();
         self.run(&format!("SET statement_timeout = {limit}"))
@@ -530,33 +651,35 @@ impl Session {
             .map(drop)
     }
 
-    /// Makes the session as it was when it was opened: settings, role, temporary objects, locks.
+    /// Resets settings, role, temporary objects and locks to those of a new session.
     ///
     /// # Errors
-    /// When it is gone, or in the middle of a transaction.
+    /// When it is lost, or in a transaction.
     pub(crate) async fn reset(&mut self) -> Result<(), DatabaseError> {
         self.run("DISCARD ALL").await.map(drop)
     }
 
-    /// Ends the session politely; dropping it does the same less politely.
+    /// Ends the session.
     pub async fn close(self) {
-        // A server that is gone needs no goodbye.
+        // The server may have ended.
         let _ = self.connection.close().await;
     }
 }
 
-/// Rows on their way into a table.
-pub(crate) struct CopyIn<'a>(PgCopyIn<&'a mut PgConnection>);
+/// A running `COPY … FROM STDIN`.
+pub(crate) struct CopyIn<'a>(PgCopyIn<&'a mut PgConnection>, &'a Names);
 
 impl CopyIn<'_> {
     /// Sends a part of the rows.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), DatabaseError> {
-        self.0.send(bytes).await?;
-        Ok(())
+        let sent = self.0.send(bytes).await;
+        sent.map(drop)
+            .map_err(|error| DatabaseError::of(&error, "", self.1))
     }
 
-    /// Ends the rows; gives how many the server took.
+    /// Ends the rows; returns how many the server copied.
     pub(crate) async fn finish(self) -> Result<u64, DatabaseError> {
-        Ok(self.0.finish().await?)
+        let copied = self.0.finish().await;
+        copied.map_err(|error| DatabaseError::of(&error, "", self.1))
     }
 }

@@ -31,10 +31,10 @@ Exit codes:
    11  OBJECTIVE MISSED  everything passed, but too slow, too old, or too few backups
   130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
-/// How a command ended. The exit code is made of this and of nothing else.
+/// How a command ended; determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// It did what it was asked to do.
+    /// It succeeded.
     Done,
     /// It judged a backup, or was interrupted while doing so.
     Judged(Verdict),
@@ -42,14 +42,14 @@ pub enum Ending {
     Invalid,
     /// It could not run to its end, or could not remove or write what it had to.
     CouldNotRun,
-    /// Nothing is there that it was asked to work on.
+    /// What it should work on does not exist.
     NothingFound,
     /// A bug in redrill.
     Internal,
 }
 
 impl Ending {
-    /// Gives the exit code.
+    /// Its exit code.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -64,7 +64,7 @@ impl Ending {
         }
     }
 
-    /// Gives `other` in place of a success: a teardown or a report that failed, for one.
+    /// Returns `other` instead of a success, such as for a failed teardown or report.
     #[must_use]
     pub const fn unless(self, other: Self) -> Self {
         match self {
@@ -77,7 +77,7 @@ impl Ending {
         }
     }
 
-    /// How bad it is compared with others.
+    /// Its severity compared with others.
     const fn weight(self) -> u8 {
         match self {
             Self::Judged(Verdict::Interrupted) => 8,
@@ -92,13 +92,13 @@ impl Ending {
     }
 }
 
-/// Gives the exit code of one verdict.
+/// The exit code of a verdict.
 #[must_use]
 pub const fn of(verdict: Verdict) -> u8 {
     Ending::Judged(verdict).code()
 }
 
-/// Gives the worst ending of several; that of none is [`Ending::NothingFound`].
+/// The worst of several endings; [`Ending::NothingFound`] for none.
 #[must_use]
 pub fn worst(endings: impl IntoIterator<Item = Ending>) -> Ending {
     endings

@@ -16,9 +16,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::backup::settings::{address, inner, key, no_secret, text};
+use crate::http;
 use crate::input::decode::{Table, decode};
 use crate::input::secret::SecretText;
+use crate::input::table::{check_http_url, key_span, refuse_plain_secrets, table_at, text_at};
 use crate::input::{Environment, Problem};
 use crate::redact::{Redactor, Secret};
 use crate::units::{Span, show_duration};
@@ -61,7 +62,7 @@ pub struct Webhook {
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,
     /// Verdicts that are sent. Default: all but `proven`.
-    pub on: Option<Vec<On>>,
+    pub on: Option<Vec<Verdict>>,
     /// Whether every result is sent, including PROVEN. Default: false.
     #[serde(default)]
     pub always: bool,
@@ -73,44 +74,13 @@ pub struct Webhook {
     pub ca: Option<PathBuf>,
 }
 
-/// A verdict, as a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum On {
-    /// PROVEN.
-    Proven,
-    /// NOT PROVEN.
-    NotProven,
-    /// OBJECTIVE MISSED.
-    ObjectiveMissed,
-    /// INCONCLUSIVE.
-    Inconclusive,
-    /// NOTHING CHECKED.
-    NothingChecked,
-    /// INTERRUPTED.
-    Interrupted,
-}
-
-impl From<Verdict> for On {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Proven => Self::Proven,
-            Verdict::NotProven => Self::NotProven,
-            Verdict::ObjectiveMissed => Self::ObjectiveMissed,
-            Verdict::Inconclusive => Self::Inconclusive,
-            Verdict::NothingChecked => Self::NothingChecked,
-            Verdict::Interrupted => Self::Interrupted,
-        }
-    }
-}
-
 impl Webhook {
     /// Whether a result is sent.
     #[must_use]
     pub fn is_for(&self, verdict: Verdict) -> bool {
         match &self.on {
             _ if self.always => true,
-            Some(on) => on.contains(&verdict.into()),
+            Some(on) => on.contains(&verdict),
             None => verdict != Verdict::Proven,
         }
     }
@@ -120,7 +90,7 @@ impl Webhook {
 pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<Incident> {
     let before = problems.len();
     if let DeValue::Table(table) = value.get_ref() {
-        if let Some((severity, span)) = text(table, "severity")
+        if let Some((severity, span)) = text_at(table, "severity")
             && (severity.trim().is_empty() || severity.chars().any(char::is_control))
         {
             problems.push(
@@ -128,8 +98,8 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
                     .hint("use a term of your incident tool, such as `severity = \"P1\"`"),
             );
         }
-        if let Some((webhook, _)) = inner(table, "webhook") {
-            look_into(webhook, problems);
+        if let Some((webhook, _)) = table_at(table, "webhook") {
+            validate_webhook(webhook, problems);
         }
     }
     let incident: Incident = decode(value, &[], problems)?;
@@ -137,20 +107,20 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
 }
 
 /// Validates the values of `[incident.webhook]`.
-fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
+fn validate_webhook(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     let elsewhere = "write `{ env = \"NAME\" }` or `{ file = \"path\" }`";
-    if let Some((url, span)) = text(webhook, "url") {
+    if let Some((url, span)) = text_at(webhook, "url") {
         let with_login =
             Url::parse(url).is_ok_and(|url| url.password().is_some() || !url.username().is_empty());
         if with_login {
             problems
                 .push(Problem::at(span, "a secret is never written in a scenario").hint(elsewhere));
         } else {
-            address(url, span, problems);
+            check_http_url(webhook, "url", problems);
         }
     }
-    no_secret(webhook, &["token"], problems);
-    if let Some((headers, _)) = inner(webhook, "headers") {
+    refuse_plain_secrets(webhook, &["token"], problems);
+    if let Some((headers, _)) = table_at(webhook, "headers") {
         for (name, value) in headers {
             let (span, name) = (name.span(), name.get_ref().to_ascii_lowercase());
             if HeaderName::try_from(name.as_str()).is_err() {
@@ -174,7 +144,7 @@ fn look_into(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
             }
         }
     }
-    if let (Some(on), true) = (key(webhook, "on"), webhook.contains_key("always")) {
+    if let (Some(on), true) = (key_span(webhook, "on"), webhook.contains_key("always")) {
         problems.push(
             Problem::at(on, "`always` already selects every result").hint("keep `on` or `always`"),
         );
@@ -242,7 +212,7 @@ pub async fn deliver(
     body: &str,
 ) -> Result<Delivered, String> {
     let (client, url) = prepare(webhook, sender)?;
-    let host = shown(&url);
+    let host = http::origin_of(&url);
     let (tries, timeout) = match sender.interrupted {
         true => (1, AFTER_A_SIGNAL),
         false => (
@@ -294,9 +264,7 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
     let resolve =
         |text: &SecretText| text.resolve(sender.folder, sender.environment, sender.redactor);
     let address = resolve(&webhook.url)?;
-    let url = Url::parse(address.expose().trim())
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    let url = http::parse_url(address.expose())
         .ok_or("`url` in `[incident.webhook]` is not an HTTP address")?;
     // Whatever repeats the address repeats these.
     for part in [url.password(), url.query(), Some(url.path())]
@@ -310,10 +278,7 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut add = |name: HeaderName, text: &str| -> Result<(), String> {
-        let mut value = HeaderValue::try_from(text).map_err(|_| {
-            format!("the value of the header `{name}` contains characters that are not allowed in a header")
-        })?;
-        value.set_sensitive(true);
+        let value = http::secret_header(&name, text)?;
         headers.insert(name, value);
         Ok(())
     };
@@ -324,9 +289,7 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
         )?;
     }
     for (name, value) in &webhook.headers {
-        let header =
-            HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header name"))?;
-        add(header, resolve(value)?.expose())?;
+        add(http::header_name(name)?, resolve(value)?.expose())?;
     }
     let mut client = Client::builder()
         .default_headers(headers)
@@ -335,17 +298,14 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
         .referer(false)
         .user_agent(concat!("redrill/", env!("CARGO_PKG_VERSION")));
     if let Some(ca) = &webhook.ca {
-        let path = sender.folder.join(ca);
-        let unreadable =
-            |error: &dyn std::error::Error| format!("cannot read `ca` {}: {error}", path.display());
-        let pem = std::fs::read(&path).map_err(|error| unreadable(&error))?;
+        let parse = reqwest::Certificate::from_pem_bundle;
         let certificates =
-            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(&error))?;
+            http::read_certificates(sender.folder, ca, parse).map_err(|error| error.reason)?;
         client = client.tls_certs_merge(certificates);
     }
     let client = client
         .build()
-        .map_err(|error| format!("no HTTP client: {}", cause(&error)))?;
+        .map_err(|error| format!("no HTTP client: {}", http::cause(&error)))?;
     Ok((client, url))
 }
 
@@ -355,10 +315,9 @@ async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<(), Fa
         .post(url.clone())
         .header("Idempotency-Key", id)
         .body(body.to_owned());
-    let response = request
-        .send()
-        .await
-        .map_err(|error| Failed::Passing(format!("cannot be reached: {}", cause(&error)), None))?;
+    let response = request.send().await.map_err(|error| {
+        Failed::Passing(format!("cannot be reached: {}", http::cause(&error)), None)
+    })?;
     let status = response.status();
     if status.is_success() {
         return Ok(());
@@ -386,29 +345,8 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text)
-        .ok()?;
+    let at = http::parse_date(text)?;
     Duration::try_from(at.duration_since(now)).ok()
-}
-
-/// An address without its path, which often is the secret of a webhook.
-fn shown(url: &Url) -> String {
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    let host = url.host_str().unwrap_or_default();
-    format!("{}://{host}{port}", url.scheme())
-}
-
-/// The innermost cause of an error: outer ones repeat addresses, which may contain secrets.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]
@@ -452,6 +390,6 @@ mod tests {
     #[test]
     fn what_is_shown_of_an_address_is_no_secret() {
         let url = Url::parse("https://u:p@hooks.test:8443/services/T0/abc?key=x").unwrap();
-        assert_eq!(shown(&url), "https://hooks.test:8443");
+        assert_eq!(http::origin_of(&url), "https://hooks.test:8443");
     }
 }

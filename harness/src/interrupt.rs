@@ -1,4 +1,4 @@
-//! Signals that ask for the end of a drill.
+//! Signals that end a drill.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub fn watch() -> std::io::Result<watch::Receiver<bool>> {
             } else {
                 "still tearing down"
             };
-            // Nobody may be reading; that is no reason to end otherwise.
+            // A closed standard error must not end it.
             let _ = writeln!(std::io::stderr(), "{text}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

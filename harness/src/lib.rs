@@ -1,5 +1,6 @@
 //! `redrill` proves that a PostgreSQL backup restores.
 
+pub mod atomic_file;
 pub mod backup;
 pub mod baseline;
 pub mod catalog;
@@ -12,6 +13,7 @@ pub mod database;
 pub mod digest;
 pub mod event;
 pub mod exit_code;
+pub mod http;
 pub mod incident;
 pub mod init;
 pub mod input;

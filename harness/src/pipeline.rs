@@ -1,5 +1,4 @@
-//! From a backup to a database that holds it, in one place: `run`, `init`, `recover` and `baseline` are what
-//! follows.
+//! From a backup to a restored and proven database. `run`, `init`, `recover` and `baseline` begin with it.
 //!
 //! backup → server → restore → proof
 
@@ -16,34 +15,34 @@ use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::stage::{self, Stopped};
 
-/// What is restored, and with what.
+/// What is restored, and how.
 pub struct Pipeline<'a> {
-    /// Where the backup is, how it is restored, how much is proven.
+    /// Location of the backup, settings of the restore, level of the proof.
     pub scenario: &'a Scenario,
-    /// What a drill needs beside its scenario.
+    /// What a drill needs in addition to its scenario.
     pub context: &'a Context,
-    /// Owns whatever is started.
+    /// Owner of everything that is started.
     pub run: &'a Run,
-    /// Whether the roles that the backup names and does not hold are made, without any right: where no
-    /// scenario of a person says which.
+    /// Whether roles that the backup requires and does not contain are created, without any right: for
+    /// commands without a scenario that names them.
     pub make_roles: bool,
 }
 
-/// A backup on a throwaway server, and what is known of it.
+/// A backup restored on a throwaway server.
 pub struct RestoredBackup<'a> {
-    /// How it came there.
+    /// What was restored, and how.
     pub pipeline: &'a Pipeline<'a>,
     /// The server.
     pub server: &'a ThrowawayServer,
     /// The backup.
     pub backup: Backup,
-    /// The same for reports.
+    /// Facts of the backup for reports.
     pub facts: BackupFacts,
-    /// How it was restored, with the roles that were made for it.
+    /// Settings of the restore, with the created roles.
     pub settings: Restore,
-    /// What the restore said.
+    /// The log of the restore.
     pub log: RestoreLog,
-    /// Rows that the proof has counted; nothing before it, or where it failed.
+    /// Numbers of rows from the proof; empty before it, or if it failed.
     pub counts: Counts,
 }
 
@@ -51,13 +50,13 @@ impl<'a> Pipeline<'a> {
     /// Finds and inspects the backup.
     ///
     /// # Errors
-    /// When it is not whole, or could not be read.
+    /// When it is incomplete, or could not be read.
     pub async fn inspect(&self, record: &mut Record<'_>) -> Result<Backup, Stopped> {
         let work = stage::backup(self.scenario, self.run, self.context);
         record.stage(Stage::Backup, work).await
     }
 
-    /// Starts a server and restores the backup. The server stays where the teardown finds it.
+    /// Starts a server and restores the backup. `server` keeps it for the teardown.
     ///
     /// # Errors
     /// When there is no server, or the restore has errors.
@@ -88,7 +87,7 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// All of it: for whoever takes from the database what is right. What was not proven gives nothing.
+    /// Runs all stages, for commands that copy from the database; a backup that is not proven in full is an error.
     ///
     /// # Errors
     /// When a stage does not pass, or the scenario asks for less than a full proof.
@@ -109,7 +108,7 @@ impl<'a> Pipeline<'a> {
 }
 
 impl RestoredBackup<'_> {
-    /// Compares the database with the backup, as far as the scenario wants it.
+    /// Compares the database with the backup, at the level of the scenario.
     ///
     /// # Errors
     /// When they differ, or could not be compared.

@@ -55,7 +55,7 @@ impl Progress {
             *last = Instant::now();
         }
         self.bar.suspend(|| {
-            // Nobody may be reading; that is no reason to end a drill.
+            // A closed stderr does not end a drill.
             let _ = writeln!(std::io::stderr(), "{text}");
         });
     }

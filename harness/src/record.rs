@@ -1,5 +1,5 @@
-//! The record of a drill while it is made: stages and checks as they end, and what follows from them.
-//! Whatever enters is freed of secrets here.
+//! The record of a running drill: results of stages and checks as they end, and what follows from
+//! them. Secrets are removed from everything that is recorded.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -17,12 +17,13 @@ use crate::outcome::{
 use crate::proof::settings::Level;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, PROOF_OFF, Passed, Staged, Stopped, is_required, title};
+use crate::units::show_counted;
 use crate::verdict::{Verdict, verdict};
 
-/// A backup whose time lies further ahead than this has a wrong clock, not a young age.
+/// If the time of a backup is further in the future, its clock was wrong and its age is unknown.
 const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
-/// The record of a drill that is under way.
+/// The record of a running drill.
 pub struct Record<'a> {
     scenario: &'a Scenario,
     context: &'a Context,
@@ -56,7 +57,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Notes the run's id.
+    /// Sets the id of the run.
     pub fn belongs_to(&mut self, run: &Run) {
         self.result.run.clone_from(&run.id);
     }
@@ -67,7 +68,7 @@ impl<'a> Record<'a> {
         self.result.run.clone()
     }
 
-    /// Runs one stage and records what became of it; gives its value.
+    /// Runs one stage and records its result; returns its value.
     ///
     /// # Errors
     /// When the stage does not pass.
@@ -98,7 +99,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Records a stage that could not even begin, or was ended from outside.
+    /// Records a stage that could not start, or was stopped.
     pub fn stopped(&mut self, stage: Stage, stopped: Stopped) {
         let duration = self
             .current
@@ -120,7 +121,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Records that a signal came.
+    /// Records that a signal interrupted the drill.
     pub fn interrupt(&mut self) {
         self.result.interrupted = true;
         if let Some((stage, _)) = self.current {
@@ -128,7 +129,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Keeps what a stage learnt.
+    /// Keeps the facts of a stage.
     fn learn(&mut self, facts: Facts) {
         let result = &mut self.result;
         result.backup = facts.backup.or(result.backup.take());
@@ -152,10 +153,7 @@ impl<'a> Record<'a> {
             summary: summary.clone(),
             duration,
         });
-        let findings = findings
-            .into_iter()
-            .map(|finding| self.clean(finding))
-            .collect();
+        let findings = self.clean(findings);
         self.push(stage, outcome, summary, findings, duration);
     }
 
@@ -190,7 +188,7 @@ impl<'a> Record<'a> {
         });
     }
 
-    /// Records what became of a check: one result, or one for each object that it looked at.
+    /// Records the result of a check, or one for each of its objects.
     pub fn check(
         &mut self,
         check: &ScenarioCheck,
@@ -222,7 +220,7 @@ impl<'a> Record<'a> {
         self.result.checks.extend(results);
     }
 
-    /// Notes what a check did not look at; what another one said already is said once.
+    /// Adds what a check did not test, unless another check has added it.
     fn not_tested(&mut self, more: Vec<NotTested>) {
         for entry in more {
             let entry = NotTested {
@@ -235,7 +233,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Makes results of what was seen. What belongs to no entry stands by itself, where there is any.
+    /// Makes results of an observation. Findings that belong to no entry get a result of their own.
     fn observed(
         &self,
         check: &ScenarioCheck,
@@ -277,10 +275,7 @@ impl<'a> Record<'a> {
                 } else {
                     Outcome::Fail
                 },
-                findings: findings
-                    .into_iter()
-                    .map(|found| self.clean(found))
-                    .collect(),
+                findings: self.clean(findings),
                 duration,
                 ..empty(check, database, Outcome::Pass)
             },
@@ -294,12 +289,17 @@ impl<'a> Record<'a> {
         empty(check, database, Outcome::Error(error))
     }
 
-    /// Takes secrets out of a finding.
-    fn clean(&self, finding: Finding) -> Finding {
-        self.context.redactor.clean_finding(finding)
+    /// Removes secrets from findings and limits their number and their texts.
+    fn clean(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        let redactor = &self.context.redactor;
+        limited(findings)
+            .into_iter()
+            .map(|finding| redactor.clean_finding(finding))
+            .map(shortened)
+            .collect()
     }
 
-    /// Records every stage and check that was not tried, with the reason.
+    /// Records every stage and check that did not run, with the reason.
     pub fn skip_the_rest(&mut self) {
         let reason = self.reason();
         let outcome = || Outcome::Skipped {
@@ -324,7 +324,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Why what comes after the last stage was not tried.
+    /// The reason why everything after the last stage did not run.
     fn reason(&self) -> String {
         if self.result.interrupted {
             return "the drill was interrupted".to_owned();
@@ -344,7 +344,7 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn finish(mut self) -> (DrillResult, Verdict) {
         self.skip_the_rest();
-        // Checks end in any order; reports have that of the scenario.
+        // Checks end in any order; reports keep the order of the scenario.
         let place = |result: &CheckResult| {
             let mut checks = self.scenario.checks.iter();
             checks.position(|check| check.id == result.id)
@@ -402,7 +402,7 @@ fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
         .collect()
 }
 
-/// Age of a backup; a name that carries only a date may lie a little ahead, but no more than a day.
+/// Age of a backup; the time in a name with only a date may be up to a day in the future.
 #[must_use]
 pub fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
     match Duration::try_from(now.duration_since(made)) {
@@ -414,7 +414,7 @@ pub fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
     }
 }
 
-/// What no check and no stage of this version looks at.
+/// What no check and no stage tests.
 fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
     let entry = |what: &str, why: &str| NotTested {
         what: what.to_owned(),
@@ -422,25 +422,25 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
     };
     let mut untested = Vec::new();
     let made = &scenario.restore.create_roles;
-    // Where nothing was restored, none was made.
+    // Without a restore none was created.
     if !made.is_empty() && result.restore.is_some() {
         untested.push(entry(
             &format!("the roles {}", made.join(", ")),
-            "they are not in the backup and were made without login and rights, as `create-roles` says",
+            "they are not in the backup; `create-roles` created them without login and rights",
         ));
     }
     let made = &scenario.restore.login_roles;
     if !made.is_empty() {
         untested.push(entry(
             &format!("the roles {}", made.join(", ")),
-            "they are not in the backup and were made with a login and no other right, as `login-roles` says",
+            "they are not in the backup; `login-roles` created them with login and no other right",
         ));
     }
     if result.restore.is_some() {
         untested.extend(unproven(scenario, result));
         untested.push(entry(
             "objects that no check names",
-            "an object that the backup itself lacks leaves no trace in a restore",
+            "a restore cannot show that the backup lacks an object",
         ));
     }
     let weak = |source| source == TimeSource::ModificationTime;
@@ -451,8 +451,8 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         .is_some_and(|(_, source)| weak(source))
     {
         untested.push(entry(
-            "the age of the backup by its own word",
-            "neither its name nor its header says when it was made; the file's time was taken",
+            "the age of the backup as recorded in it",
+            "neither its name nor its header has the time of the backup; the time of the file was used",
         ));
     }
     untested
@@ -461,14 +461,11 @@ fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
 /// What the proof did not compare.
 fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
     let (what, why) = match scenario.proof {
-        Level::Off => ("the rows", "`proof = \"off\"`: only checks look at them"),
-        Level::Objects => (
-            "the rows",
-            "`proof = \"objects\"`: only checks look at them",
-        ),
+        Level::Off => ("the rows", "`proof = \"off\"`: only checks read them"),
+        Level::Objects => ("the rows", "`proof = \"objects\"`: only checks read them"),
         Level::Counts => (
             "the values of rows",
-            "`proof = \"counts\"`: rows are counted; only checks look at values",
+            "`proof = \"counts\"`: rows are counted; only checks read values",
         ),
         Level::Full => {
             let proof = result.proof.iter();
@@ -481,9 +478,58 @@ fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
     }]
 }
 
+/// Findings of one stage or check that are kept, and characters of each of their texts.
+const MOST: usize = 1000;
+const LONGEST: usize = 10_000;
+
+/// The first findings, and the number of the others.
+fn limited(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let more = findings.len().saturating_sub(MOST);
+    if more > 0 {
+        findings.truncate(MOST);
+        findings.push(Finding::new(
+            "no more findings",
+            show_counted(more, "more finding"),
+        ));
+    }
+    findings
+}
+
+/// A finding whose texts have a limited length: names come from the backup.
+fn shortened(finding: Finding) -> Finding {
+    let cut = |text: String| match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => {
+            let more = text[end..].chars().count();
+            format!(
+                "{}… ({})",
+                &text[..end],
+                show_counted(more, "more character")
+            )
+        }
+        None => text,
+    };
+    Finding {
+        object: finding.object.map(cut),
+        expected: cut(finding.expected),
+        actual: cut(finding.actual),
+        hint: finding.hint.map(cut),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn findings_are_limited_and_say_what_was_cut() {
+        let long = Finding::new("a", "é".repeat(LONGEST + 7));
+        let shown = shortened(long).actual;
+        assert!(shown.ends_with("é… (7 more characters)"));
+        let many = limited(vec![Finding::new("a", "b"); MOST + 5]);
+        assert_eq!(many.len(), MOST + 1);
+        assert_eq!(many[MOST].actual, "5 more findings");
+        assert_eq!(limited(vec![Finding::new("a", "b"); MOST]).len(), MOST);
+    }
     use rstest::rstest;
 
     #[rstest]

@@ -1,7 +1,9 @@
 //! Secrets never reach an output: a type that does not print, and a redactor for every edge.
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use regex::Regex;
 
 use crate::outcome::{CouldNotRun, Finding};
 
@@ -10,19 +12,19 @@ use crate::outcome::{CouldNotRun, Finding};
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a value.
+    /// A secret with this value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// Makes a random one: 32 hexadecimal digits from the system's generator.
+    /// A random secret: 32 hexadecimal digits from the generator of the system.
     ///
     /// # Errors
-    /// When the system has no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
+    /// When the generator of the system fails.
+    pub fn random() -> Result<Self, CouldNotRun> {
         let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(crate::digest::hex(&bytes)))
+        getrandom::fill(&mut bytes).map_err(|error| CouldNotRun::new(error.to_string()))?;
+        Ok(Self(pgdump::digest::hex(&bytes)))
     }
 
     /// Whether it is long enough to be masked in text: [`SHORTEST_SECRET`] characters or more.
@@ -31,7 +33,7 @@ impl Secret {
         self.0.trim().chars().count() >= SHORTEST_SECRET
     }
 
-    /// Gives the value to whoever must send it.
+    /// The value, to be sent.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -52,50 +54,47 @@ impl fmt::Display for Secret {
 
 /// Replaces known secrets, passwords in URLs and password clauses in any text.
 ///
-/// Clones share one list, so that a secret learned late is also removed from what is shown later.
+/// Clones share one list, so that a secret that is added later is removed from all later output.
 #[derive(Clone, Default, Debug)]
 pub struct Redactor {
     secrets: Arc<RwLock<Vec<Secret>>>,
 }
 
-/// Fewest characters of a secret: a shorter one would put `***` all over ordinary text.
+/// Minimum length of a secret in characters: a shorter one would also replace ordinary text.
 pub const SHORTEST_SECRET: usize = 4;
 
 impl Redactor {
-    /// Learns a secret. One that [cannot be masked](Secret::can_be_masked) is left out: whoever reads
-    /// secrets of a scenario refuses it first.
+    /// Adds a secret, and each line of one of several lines: a program may print only some of them. What
+    /// [cannot be masked](Secret::can_be_masked) is ignored: secrets of a scenario are refused when they
+    /// are read.
     pub fn learn(&self, secret: &Secret) {
-        if !secret.can_be_masked() {
-            return;
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        let lines = secret.expose().lines().map(|line| Secret::new(line.trim()));
+        for part in std::iter::once(secret.clone()).chain(lines) {
+            if part.can_be_masked() && !secrets.contains(&part) {
+                secrets.push(part);
+            }
         }
-        let mut secrets = match self.secrets.write() {
-            Ok(secrets) => secrets,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        if !secrets.contains(secret) {
-            secrets.push(secret.clone());
-            // The longest first, so that a secret that contains another is removed whole.
-            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
-        }
+        // The longest first, so that a secret that contains another is removed whole.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
     }
 
-    /// Gives `text` without secrets.
+    /// Returns a text without secrets.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
-        let secrets = match self.secrets.read() {
-            Ok(secrets) => secrets,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
         let mut clean = text.to_owned();
         for secret in secrets.iter() {
             if clean.contains(secret.expose()) {
                 clean = clean.replace(secret.expose(), "***");
             }
         }
-        password_clauses(&url_passwords(&clean))
+        PASSWORDS
+            .replace_all(&clean, "${address}${single}${double}${bare}***${host}")
+            .into_owned()
     }
 
-    /// Gives an error without secrets.
+    /// Returns an error without secrets.
     #[must_use]
     pub fn clean_error(&self, error: CouldNotRun) -> CouldNotRun {
         CouldNotRun {
@@ -104,7 +103,7 @@ impl Redactor {
         }
     }
 
-    /// Gives a finding without secrets.
+    /// Returns a finding without secrets.
     #[must_use]
     pub fn clean_finding(&self, finding: Finding) -> Finding {
         let clean = |text: String| self.clean(&text);
@@ -117,93 +116,18 @@ impl Redactor {
     }
 }
 
-/// `scheme://user:password@host` → `scheme://user:***@host`.
-fn url_passwords(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '<' | '>' | '?'))
-            .unwrap_or(after.len());
-        let authority = &after[..end];
-        match authority.rsplit_once('@') {
-            Some((user, host)) => match user.split_once(':') {
-                Some((name, _)) => {
-                    out.push_str(name);
-                    out.push_str(":***@");
-                    out.push_str(host);
-                }
-                None => out.push_str(authority),
-            },
-            None => out.push_str(authority),
-        }
-        rest = &after[end..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// `PASSWORD 'x'`, `password=x`, `SCRAM-SHA-256$…`, `md5…` → the same with `***`.
-fn password_clauses(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let lower = rest.to_ascii_lowercase();
-        let Some((at, word)) = ["password", "passwd", "scram-sha-256$"]
-            .iter()
-            .filter_map(|word| lower.find(word).map(|at| (at, *word)))
-            .min()
-        else {
-            break;
-        };
-        let value_at = at + word.len();
-        if word == "scram-sha-256$" {
-            out.push_str(&rest[..at]);
-            out.push_str("***");
-            let end = rest[value_at..]
-                .find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';' | ','))
-                .map_or(rest.len(), |end| value_at + end);
-            rest = &rest[end..];
-            continue;
-        }
-        let after = &rest[value_at..];
-        let lead = after.len()
-            - after
-                .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '=' | ':'))
-                .len();
-        let value = &after[lead..];
-        let (keep, skip) = if let Some(inner) = value.strip_prefix('\'') {
-            (true, inner.find('\'').map_or(value.len(), |end| end + 2))
-        } else if let Some(inner) = value.strip_prefix('"') {
-            // `"password"` in quotes after the word is an identifier unless a separator precedes.
-            let separated = after[..lead].contains(['=', ':']);
-            (
-                separated,
-                inner.find('"').map_or(value.len(), |end| end + 2),
-            )
-        } else {
-            let separated = after[..lead].contains(['=']);
-            (
-                separated,
-                value
-                    .find(|c: char| c.is_whitespace() || matches!(c, '&' | ';' | ',' | '\''))
-                    .unwrap_or(value.len()),
-            )
-        };
-        out.push_str(&rest[..value_at]);
-        if keep && skip > 0 {
-            out.push_str(&after[..lead]);
-            out.push_str("***");
-            rest = &after[lead + skip..];
-        } else {
-            rest = after;
-        }
-    }
-    out.push_str(rest);
-    out
-}
+/// Passwords in addresses and clauses, and password verifiers. The groups are what stays.
+static PASSWORDS: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r#"(?xi)
+        (?<address> ://[^\s/"'<>?:]*: ) [^\s/"'<>?]* (?<host> @ )
+      | scram-sha-256\$ [^\s'";,]*
+      | (?<single> passw(?:or)?d [\s:=]* ) ' [^']* (?: ' | $ )
+      # Without a separator, `"…"` after the word is an identifier.
+      | (?<double> passw(?:or)?d \s* [:=] [\s:=]* ) " [^"]* (?: " | $ )
+      | (?<bare> passw(?:or)?d [\s:]* = [\s:=]* ) [^\s&;,'":=] [^\s&;,']*"#;
+    #[expect(clippy::expect_used, reason = "a constant; the tests compile it")]
+    Regex::new(pattern).expect("the pattern of passwords is a regular expression")
+});
 
 #[cfg(test)]
 mod tests {
@@ -218,6 +142,13 @@ mod tests {
     #[case("PASSWORD 'SCRAM-SHA-256$4096:ab$cd'", "PASSWORD ***")]
     #[case("a SCRAM-SHA-256$4096:ab$cd b", "a *** b")]
     #[case("the password is wrong", "the password is wrong")]
+    #[case("a column \"password\" \"x\"", "a column \"password\" \"x\"")]
+    #[case("passwd: \"a b\", x", "passwd: ***, x")]
+    #[case("PASSWORD 'not closed", "PASSWORD ***")]
+    #[case(
+        "postgres://a@b:c:d@db?password=e&x",
+        "postgres://a@b:***@db?password=***&x"
+    )]
     fn passwords_go(#[case] text: &str, #[case] clean: &str) {
         assert_eq!(Redactor::default().clean(text), clean);
     }
@@ -231,6 +162,14 @@ mod tests {
         }
         redactor.learn(&Secret::new("tops3cret"));
         assert_eq!(redactor.clean("a tops3cret b"), "a *** b");
+    }
+
+    #[test]
+    fn each_line_of_a_secret_goes() {
+        let redactor = Redactor::default();
+        redactor.learn(&Secret::new("first line\r\n  second\nab\n\nthird one\n"));
+        let text = "x first line y second z third one ab first line\r\n  second";
+        assert_eq!(redactor.clean(text), "x *** y *** z *** ab ***\r\n  ***");
     }
 
     #[test]

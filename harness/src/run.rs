@@ -1,11 +1,11 @@
-//! One drill is one sentence:
+//! The sequence of a drill:
 //! scenario → backup → server → restore → proof → checks → verdict, and always teardown.
 
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::baseline::observed::{Observed, Seen};
+use crate::baseline::observed::{Observed, ObservedBaseline};
 use crate::check::sessions::Sessions;
 use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
@@ -21,45 +21,45 @@ use crate::stage::{self, Stopped};
 use crate::units::show_duration;
 use crate::verdict::Verdict;
 
-/// How long the server may take to come back after a check brought one of its processes down.
+/// Limit of the recovery of the server after a check crashed one of its processes.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// How many checks run at the same time, each in a session of its own.
+/// Number of checks that run at the same time, each in its own session.
 const SIDE_BY_SIDE: usize = 4;
 
-/// What a drill gives.
+/// The result of a drill.
 #[derive(Debug)]
 pub struct Drilled {
-    /// What every report is made from.
+    /// The source of every report.
     pub result: DrillResult,
-    /// What it shows.
+    /// The verdict on it.
     pub verdict: Verdict,
     /// What the databases looked like, where a check compared all of it.
-    pub seen: Option<Seen>,
+    pub observed: Option<ObservedBaseline>,
 }
 
-/// Drills one scenario. Whatever happens, there is a result, and nothing is left running.
+/// Drills one scenario. There is always a result, and always a teardown.
 pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     let name = || scenario.facts.name.clone();
     (context.listener)(Event::Begun { scenario: name() });
     let mut record = Record::begin(scenario, context);
-    let mut seen = None;
+    let mut observed = None;
     match context.work.begin() {
         Ok(run) => {
             record.belongs_to(&run);
-            // The server stays where the teardown finds it, wherever the stages end.
+            // Outside the stages, so that the teardown finds it wherever they end.
             let mut server = None;
             let mut interrupted = context.interrupted.clone();
             tokio::select! {
                 biased;
                 _ = interrupted.wait_for(|interrupted| *interrupted) => record.interrupt(),
                 ended = stages(scenario, context, &run, &mut record, &mut server) => {
-                    // Why a stage did not pass is in the record.
-                    seen = ended.ok().flatten();
+                    // The record has the reason.
+                    observed = ended.ok().flatten();
                 }
             }
             record.skip_the_rest();
-            // A teardown that fails is in the record too.
+            // The record has its failure too.
             let _ = record
                 .stage(Stage::Teardown, stage::teardown(server, run))
                 .await;
@@ -84,18 +84,18 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     Drilled {
         result,
         verdict,
-        seen,
+        observed,
     }
 }
 
-/// The sentence. A stage that does not pass ends it.
+/// Runs the stages until one does not pass, then the checks.
 async fn stages(
     scenario: &Scenario,
     context: &Context,
     run: &Run,
     record: &mut Record<'_>,
     server: &mut Option<ThrowawayServer>,
-) -> Result<Option<Seen>, Stopped> {
+) -> Result<Option<ObservedBaseline>, Stopped> {
     let pipeline = Pipeline {
         scenario,
         context,
@@ -105,15 +105,15 @@ async fn stages(
     let backup = pipeline.inspect(record).await?;
     let mut restored = pipeline.restore(backup, server, record).await?;
     match restored.prove(record).await {
-        // What else is wrong with a database that is not as in the backup is worth knowing.
+        // A database that differs from the backup may have other faults that are worth knowing.
         Ok(()) | Err(Stopped::Failed { .. }) => {}
         Err(stopped @ Stopped::CouldNotRun { .. }) => return Err(stopped),
     }
     Ok(run_checks(&restored, scenario, context, record).await)
 }
 
-/// Runs the checks of another scenario on a backup that is restored already; gives what became of each, in
-/// the scenario's order.
+/// Runs the checks of another scenario on a restored backup; returns their results in the order of the
+/// scenario.
 pub(crate) async fn judge(
     restored: &RestoredBackup<'_>,
     scenario: &Scenario,
@@ -140,7 +140,7 @@ async fn run_checks(
     scenario: &Scenario,
     context: &Context,
     record: &mut Record<'_>,
-) -> Option<Seen> {
+) -> Option<ObservedBaseline> {
     let common = Checks {
         restored,
         scenario,
@@ -151,7 +151,7 @@ async fn run_checks(
     checks(&common, record).await;
     common.sessions.end().await;
     let (facts, server) = (&restored.facts, restored.server.facts());
-    common.observed.seen(facts, server)
+    common.observed.baseline(facts, server)
 }
 
 /// Runs all checks: those that only read side by side, then those that must be alone one by one.
@@ -163,14 +163,14 @@ async fn checks(common: &Checks<'_>, record: &mut Record<'_>) {
     let mut again = Vec::new();
     while let Some(seen) = looks.next().await {
         match seen.ended {
-            // Its neighbour may have been the reason: a lock, a server that went down.
+            // Another check may have been the reason: a lock, a crashed server.
             Err(_) => again.push(seen.check),
             Ok(_) => record.check(seen.check, seen.database, seen.duration, seen.ended),
         }
     }
     alone.extend(again);
     for check in alone {
-        // Alone is alone: a copy of a database, for one, is only made when nobody is in it.
+        // For example, a database is copied only while no session uses it.
         common.sessions.end().await;
         let seen = one(common, check).await;
         record.check(check, seen.database, seen.duration, seen.ended);
@@ -228,12 +228,12 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
     }
 }
 
-/// Where there are several databases, a check says which it is about.
+/// With several databases a check must name one.
 fn which_database(log: &RestoreLog) -> CouldNotRun {
     let databases = log.databases.join(", ");
     CouldNotRun::with_hint(
-        format!("the backup holds {databases}, and the check does not say which it is about"),
-        "add `database = \"…\"` to the check, or to `[restore]` for all that name none",
+        format!("the backup contains {databases}, and the check does not name one"),
+        "add `database = \"…\"` to the check, or to `[restore]` for all checks that name none",
     )
 }
 

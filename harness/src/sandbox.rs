@@ -1,7 +1,8 @@
-//! What keeps a local child in: Landlock, the kernel's own sandbox for unprivileged processes.
+//! The sandbox of a local child: namespaces of its own where the kernel permits them, and Landlock, which
+//! needs no privileges.
 //!
-//! A backup is untrusted code. In the sandbox it can execute nothing but the program itself, reads
-//! no home directory, writes only to the run's folder, and reaches no TCP port.
+//! A backup is untrusted code. In the sandbox it executes only the program itself, sees no other folder than
+//! those listed, writes only to the data of its server, and has no network.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,12 +11,15 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
 };
+use serde::{Deserialize, Serialize};
 
-/// The newest kernel interface whose rights are used; an older kernel enforces what it knows.
+use crate::namespace::{self, Entrance};
+
+/// The newest kernel interface whose rights are used; an older kernel enforces those that it supports.
 const NEWEST: ABI = ABI::V6;
 
-/// Folders and files that a child may use; everything else is out of its reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Folders and files that a child may access; it cannot access any others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandbox {
     /// May be read.
     pub read: Vec<PathBuf>,
@@ -23,6 +27,8 @@ pub struct Sandbox {
     pub write: Vec<PathBuf>,
     /// May be executed.
     pub execute: Vec<PathBuf>,
+    /// How it gets namespaces of its own; `None` where the kernel permits none.
+    pub entrance: Option<Entrance>,
 }
 
 /// How much of a sandbox the kernel enforces.
@@ -37,11 +43,14 @@ pub enum Strength {
 }
 
 impl Sandbox {
-    /// Puts the calling thread and all its children in, for good.
+    /// Restricts the calling thread and its children; this cannot be undone.
     ///
     /// # Errors
-    /// When the kernel knows the rules but refuses them.
+    /// When the kernel supports the rules but refuses them.
     pub fn enforce(&self) -> io::Result<()> {
+        if self.entrance.is_some() {
+            namespace::enter(&self.read, &self.write)?;
+        }
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
         let enforce = || {
@@ -59,7 +68,7 @@ impl Sandbox {
         enforce().map(drop).map_err(io::Error::other)
     }
 
-    /// Tells what this kernel would enforce, by trying it on a thread of its own.
+    /// Determines what this kernel enforces, on a separate thread.
     #[must_use]
     pub fn strength() -> Strength {
         let level = |with_net: bool| {

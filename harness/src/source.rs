@@ -1,4 +1,4 @@
-//! The source: the database that backups are made of. redrill only ever reads it, in one snapshot.
+//! The source: the database that is backed up. redrill only reads it, in one snapshot.
 //!
 //! A [`Source`] is no [`ThrowawayServer`](crate::server::ThrowawayServer), and nothing that writes takes one.
 
@@ -12,13 +12,14 @@ use crate::database::{DatabaseError, Session};
 use crate::input::Environment;
 use crate::redact::{Redactor, Secret};
 use crate::sql::quote_literal;
+use crate::sqlstate::Names;
 
-/// Settings of every session: nothing is written, nobody waits long for us, and rows that a policy hides
-/// are an error and not silently missing.
+/// Settings of every session: nothing is written, locks are not awaited for long, and rows that a policy hides
+/// are an error.
 const SETTINGS: &str = "SET default_transaction_read_only = on; SET lock_timeout = 10000; SET statement_timeout = 0; \
     SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning; SET synchronize_seqscans = off";
 
-/// Where a source answers, as `--from` names it.
+/// The address of a source, from `--from`.
 #[derive(Debug, Clone)]
 pub struct Address {
     options: PgConnectOptions,
@@ -34,17 +35,17 @@ impl Address {
         text.starts_with("postgres://") || text.starts_with("postgresql://")
     }
 
-    /// Reads `postgres://user:password@host:port/database?sslmode=require`. What it leaves out comes from
-    /// where every client has it: `PGPASSWORD`, `~/.pgpass`, and the like.
+    /// Parses `postgres://user:password@host:port/database?sslmode=require`. Missing parts come from the
+    /// environment and the files of libpq: `PGPASSWORD`, `~/.pgpass` and others.
     ///
     /// # Errors
-    /// A lowercase fragment that says what is wrong, without the password.
+    /// A lowercase fragment without the password.
     pub fn parse(text: &str, redactor: &Redactor) -> Result<Self, String> {
         let wrong = || {
-            "this is no address of a database: expected `postgres://user@host:5432/database`"
+            "not the address of a database: expected `postgres://user@host:5432/database`"
                 .to_owned()
         };
-        // Clients of libpq take an address without a host where `host` names a socket's folder.
+        // libpq accepts an address without a host if `host` names the folder of a socket.
         let text = &text.replacen("@/", "@localhost/", 1);
         let mut url = reqwest::Url::parse(text).map_err(|_| wrong())?;
         let password = url
@@ -66,13 +67,21 @@ impl Address {
         })
     }
 
-    /// The address as it may be shown: without a password.
+    /// The address without its password.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.url
     }
 
-    /// What a client of libpq needs beside [`Address::shown`] to get in.
+    /// Names of the user and the database, which an error may show.
+    fn names(&self) -> Names {
+        let names = Names::default();
+        names.learn_name(self.options.get_username());
+        names.learn_name(self.options.get_database().unwrap_or_default());
+        names
+    }
+
+    /// Environment variables that a libpq client needs in addition to [`Address::shown`].
     #[must_use]
     pub fn environment(&self, environment: &Environment) -> Vec<(String, String)> {
         let handed_on = environment.iter().filter(|(name, _)| {
@@ -89,12 +98,12 @@ impl Address {
     }
 }
 
-/// A source, held at one snapshot.
+/// A source with an open snapshot.
 #[derive(Debug)]
 pub struct Source {
     address: Address,
     session: Session,
-    /// What sessions beside the first take on; `None` where the server does not export its snapshot.
+    /// The exported snapshot for other sessions; `None` if the server does not export it.
     snapshot: Option<String>,
     /// Name of the database.
     pub database: String,
@@ -103,10 +112,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Connects, and holds the database at the snapshot of this moment.
+    /// Connects and takes a snapshot.
     ///
     /// # Errors
-    /// When it does not answer or does not let us in.
+    /// When it does not answer or refuses the connection.
     pub async fn connect(address: Address) -> Result<Self, DatabaseError> {
         crate::tls::install();
         let mut session = open(&address).await?;
@@ -146,7 +155,7 @@ impl Source {
         &mut self.session
     }
 
-    /// Opens sessions of the same snapshot; fewer, even none, where the server does not let us.
+    /// Opens sessions with the same snapshot; fewer, even none, if the server refuses more.
     pub async fn more(&self, count: usize) -> Vec<Session> {
         let mut sessions = Vec::new();
         let Some(snapshot) = &self.snapshot else {
@@ -174,13 +183,13 @@ impl Source {
         self.snapshot.as_deref()
     }
 
-    /// Where it is.
+    /// Its address.
     #[must_use]
     pub const fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Lets go of the snapshot and ends the session.
+    /// Ends the transaction of the snapshot and the session.
     pub async fn close(self) {
         self.session.close().await;
     }
@@ -188,7 +197,8 @@ impl Source {
 
 /// Opens one session.
 async fn open(address: &Address) -> Result<Session, DatabaseError> {
-    let connection = PgConnection::connect_with(&address.options).await?;
+    let opened = PgConnection::connect_with(&address.options).await;
+    let connection = opened.map_err(|error| DatabaseError::of(&error, "", &address.names()))?;
     let mut session = Session::over(connection);
     session.run(SETTINGS).await?;
     session.run(crate::digest::CANONICAL).await?;
@@ -221,8 +231,8 @@ mod tests {
         let address = Address::parse(text, &redactor).unwrap();
         assert_eq!(address.shown(), shown);
         let environment = address.environment(&Environment::default());
-        let told = environment.iter().find(|(name, _)| name == "PGPASSWORD");
-        assert_eq!(told.map(|(_, value)| value.as_str()), password);
+        let given = environment.iter().find(|(name, _)| name == "PGPASSWORD");
+        assert_eq!(given.map(|(_, value)| value.as_str()), password);
         if let Some(password) = password {
             assert!(!redactor.clean(password).contains(password));
             assert!(!format!("{:?}", address.password).contains(password));
@@ -246,7 +256,7 @@ mod tests {
     #[case("postgres://u@h/d", true)]
     #[case("postgresql:///d", true)]
     #[case("/var/backups/x.dump", false)]
-    fn addresses_are_told_from_files(#[case] text: &str, #[case] is_one: bool) {
+    fn addresses_differ_from_files(#[case] text: &str, #[case] is_one: bool) {
         assert_eq!(Address::is_one(text), is_one);
     }
 }

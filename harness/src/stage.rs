@@ -1,5 +1,5 @@
-//! What each stage does, and what it gives: a value for the next one, facts for the reports, one
-//! line for people, and findings.
+//! The stages. Each returns a value for the next one, facts for the reports, a one-line summary and
+//! findings.
 
 use std::time::Duration;
 
@@ -13,47 +13,48 @@ use crate::context::Context;
 use crate::outcome::{
     BackupFacts, CouldNotRun, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
 };
+use crate::process;
 use crate::proof::{self, settings::Level};
 use crate::restore::settings::Restore;
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted};
-use crate::units::{show_bytes, show_count, show_duration};
+use crate::units::{show_bytes, show_counted, show_duration};
 
 /// How long the teardown may take before it is reported as failed.
 const TEARDOWN_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a stage that passed gives.
+/// The result of a stage that passed.
 #[derive(Debug)]
 pub struct Passed<T> {
-    /// For the next stage.
+    /// Input of the next stage.
     pub value: T,
-    /// One line for people.
+    /// One line for reports.
     pub summary: String,
-    /// What is odd and does not matter.
+    /// Warnings, which do not affect the outcome.
     pub warnings: Vec<Finding>,
 }
 
 /// Why a stage did not pass.
 #[derive(Debug, Clone)]
 pub enum Stopped {
-    /// Something is wrong with the backup.
+    /// The backup is at fault.
     Failed {
-        /// One line for people.
+        /// One line for reports.
         summary: String,
-        /// What is wrong.
+        /// The faults.
         findings: Vec<Finding>,
     },
     /// It could not run.
     CouldNotRun {
-        /// Why.
+        /// The reason and a hint.
         error: CouldNotRun,
-        /// Each thing that was in the way, where there are several.
+        /// Each cause, where there are several.
         findings: Vec<Finding>,
     },
 }
 
-/// What a stage learnt for the reports, whether it passed or not.
+/// Facts for the reports, whether the stage passed or not.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The backup.
@@ -66,7 +67,7 @@ pub struct Facts {
     pub proof: Option<ProofFacts>,
 }
 
-/// What a stage gives.
+/// The result of a stage and its facts.
 pub type Staged<T> = (Facts, Result<Passed<T>, Stopped>);
 
 impl<T> Passed<T> {
@@ -80,7 +81,7 @@ impl<T> Passed<T> {
 }
 
 impl Stopped {
-    /// Something is wrong with the backup.
+    /// The backup is at fault.
     #[must_use]
     pub fn failed(summary: impl Into<String>, findings: Vec<Finding>) -> Self {
         Self::Failed {
@@ -89,7 +90,7 @@ impl Stopped {
         }
     }
 
-    /// It could not run, and several things were in the way.
+    /// It could not run, for several causes.
     #[must_use]
     pub fn could_not_run(reason: impl Into<String>, findings: Vec<Finding>) -> Self {
         Self::CouldNotRun {
@@ -98,7 +99,7 @@ impl Stopped {
         }
     }
 
-    /// One line for people.
+    /// One line for reports.
     #[must_use]
     pub fn summary(&self) -> &str {
         match self {
@@ -126,16 +127,16 @@ impl From<CouldNotRun> for Stopped {
     }
 }
 
-/// Why a proof that the scenario switches off is skipped.
+/// The reason for skipping a proof that the scenario switches off.
 pub const PROOF_OFF: &str =
-    "`proof = \"off\"` in the scenario: nothing was compared with the backup but by the checks";
+    "the scenario sets `proof = \"off\"`, so the database is not compared with the backup";
 
-/// What a stage shows when it passes; of the proof, as much as its level compares.
+/// The statement that a stage proves when it passes; that of the proof depends on its level.
 #[must_use]
 pub const fn title(stage: Stage, proof: Level) -> &'static str {
     match (stage, proof) {
-        (Stage::Backup, _) => "the backup file is whole",
-        (Stage::Server, _) => "a throwaway server can take it",
+        (Stage::Backup, _) => "the backup file is complete",
+        (Stage::Server, _) => "the server fits the backup",
         (Stage::Restore, _) => "it restores without an error",
         (Stage::Proof, Level::Off) => "the database is compared with the backup",
         (Stage::Proof, Level::Objects) => "every object of the backup is in the database",
@@ -153,7 +154,7 @@ pub fn is_required(stage: Stage, proof: Level) -> bool {
     stage != Stage::Proof || proof != Level::Off
 }
 
-/// Finds the backup and looks at it. What it says of itself is reported also when it is broken.
+/// Finds and inspects the backup. Its facts are reported even if it is damaged.
 pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged<Backup> {
     let spool = run.folder.join("backup");
     let place = Place {
@@ -217,7 +218,7 @@ pub async fn server(
     }
 }
 
-/// Restores, and reads the log.
+/// Restores the backup and judges the log.
 pub async fn restore(
     settings: &Restore,
     server: &ThrowawayServer,
@@ -231,10 +232,7 @@ pub async fn restore(
         .flat_map(|part| fit::fits(&part.contents, &part.format, version))
         .collect();
     if let Some(first) = unfit.first() {
-        let summary = format!(
-            "this server cannot take the backup: it needs {}",
-            first.expected
-        );
+        let summary = format!("the server lacks what the backup needs: {}", first.expected);
         return unable(Stopped::could_not_run(summary, unfit));
     }
     let redactor = &context.redactor;
@@ -256,7 +254,7 @@ pub async fn restore(
     }
 }
 
-/// Compares what is in the database with what is in the backup; gives what was counted.
+/// Compares the database with the backup; returns the numbers of rows.
 pub async fn proof(
     level: Level,
     settings: &Restore,
@@ -296,7 +294,7 @@ pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
         let mut failed = Vec::new();
         match server {
             Some(server) => failed.extend(server.stop().await.err().map(|error| error.reason)),
-            // It may have been on its way when the drill ended.
+            // It may have been starting when the drill ended.
             None => failed.extend(server::forget(&run).await),
         }
         failed.extend(run.end().err().map(|error| error.to_string()));
@@ -304,21 +302,26 @@ pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
     };
     let unable = |reason: String| CouldNotRun::with_hint(reason, "`redrill clean` tries again");
     let judged = match tokio::time::timeout(TEARDOWN_WITHIN, work).await {
-        Ok(failed) if failed.is_empty() => {
-            Ok(Passed::new((), "everything that was started is removed"))
-        }
+        Ok(failed) if failed.is_empty() => Ok(Passed::new(
+            (),
+            if process::adopts_orphans() {
+                "everything that redrill started is removed"
+            } else {
+                "everything that redrill started and could find again is removed"
+            },
+        )),
         Ok(failed) => Err(unable(failed.join("; ")).into()),
         Err(_) => Err(unable("the teardown did not end in time".to_owned()).into()),
     };
     (Facts::default(), judged)
 }
 
-/// A stage that could not look and learnt nothing.
+/// A stage that could not run and has no facts.
 fn unable<T>(stopped: Stopped) -> Staged<T> {
     (Facts::default(), Err(stopped))
 }
 
-/// What the backup wants of a server.
+/// The requirements of the backup on a server.
 #[must_use]
 pub fn wanted(backup: &Backup) -> Wanted {
     let contents = backup.contents();
@@ -335,7 +338,7 @@ pub fn wanted(backup: &Backup) -> Wanted {
     }
 }
 
-/// Judges the file by what the inspection found.
+/// Judges the backup by its inspection.
 fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
     let name = backup
         .path
@@ -359,11 +362,11 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
     }
     let facts = backup.facts();
     let summary = format!(
-        "{name}: {}, {}, {} tables with {} rows",
+        "{name}: {}, {}, {} with {}",
         backup.format,
         show_bytes(backup.bytes),
-        facts.tables,
-        show_count(facts.rows)
+        show_counted(facts.tables, "table"),
+        show_counted(facts.rows, "row")
     );
     let warnings = backup.warnings.clone();
     Ok(Passed {
@@ -378,7 +381,7 @@ fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
     let facts = &log.facts;
     if let Some(first) = log.unable.first() {
         let reason = format!(
-            "the place of the restore is at fault, so the backup cannot be judged: {}",
+            "the restore environment failed, so the backup cannot be judged: {}",
             first.actual
         );
         let findings = [log.unable, log.errors].concat();
@@ -386,8 +389,7 @@ fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
     }
     let took = show_duration(facts.duration);
     if !log.errors.is_empty() {
-        let noun = if facts.errors == 1 { "error" } else { "errors" };
-        let summary = format!("{} {noun} in {took}", show_count(facts.errors));
+        let summary = format!("{} in {took}", show_counted(facts.errors, "error"));
         return Err(Stopped::failed(summary, log.errors));
     }
     let phases: Vec<String> = facts

@@ -1,7 +1,7 @@
-//! One provider of cryptography for all of TLS.
+//! The provider of cryptography for TLS.
 
-/// Sees that it is installed; every HTTP client needs it, also one that speaks no TLS.
+/// Installs it; every HTTP client requires it, also one without TLS.
 pub fn install() {
-    // An error says that there is one already.
+    // It is an error if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

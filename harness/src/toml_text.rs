@@ -1,4 +1,4 @@
-//! Keys and texts of TOML as a person would quote them, for files that redrill writes and people read and commit.
+//! Keys and texts of the TOML files that redrill writes and people read and commit.
 //!
 //! Quoted by the library that `toml` itself writes with. `toml_edit`, which is built on it, chooses the form of a text
 //! by itself and has no lists that are broken at a width: a committed baseline would change by being rewritten.
@@ -19,7 +19,7 @@ pub fn line(value: &str) -> String {
     plain.unwrap_or_else(|| text.as_basic()).to_toml_value()
 }
 
-/// A text: several lines as they are, where TOML can say them so.
+/// A text: several lines as they are, where TOML permits it.
 #[must_use]
 pub fn text(value: &str) -> String {
     if !value.contains('\n') {

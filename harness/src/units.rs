@@ -1,11 +1,22 @@
 //! Durations and sizes: strings that carry a unit, as in `"26h"`, `"1h 30m"`, `"512 MiB"`.
 
-pub use pgdump::digest::show_count;
+pub use pgdump::digest::{show_count, show_counted};
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer};
+
+/// Lists names, at most `most`, and how many more there are: `a, b and 3 more`.
+#[must_use]
+pub fn listed<T: ToString>(names: &[T], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {} more", show_count(more as u64)),
+    }
+}
 
 /// A span of time with a unit: `"90s"`, `"20m"`, `"26h"`, `"14d"`, `"1h 30m"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
@@ -57,17 +68,7 @@ impl Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Span;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration with a unit, such as \"20m\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
-                Span::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Visitor)
+        deserializer.deserialize_str(Text("a duration with a unit, such as \"20m\"", Self::parse))
     }
 }
 
@@ -75,6 +76,12 @@ impl<'de> Deserialize<'de> for Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
 #[schemars(transparent, extend("pattern" = "^\\s*\\d+(\\.\\d+)?\\s*([KMGT]i?)?B\\s*$"))]
 pub struct Size(#[schemars(with = "String")] pub u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_bytes(self.0))
+    }
+}
 
 impl Size {
     /// Reads a size.
@@ -115,17 +122,22 @@ impl Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Size;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a size with a unit, such as \"512 MiB\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-                Size::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Visitor)
+        deserializer.deserialize_str(Text("a size with a unit, such as \"512 MiB\"", Self::parse))
+    }
+}
+
+/// Deserializes a text: what is expected, and the parser.
+struct Text<T>(&'static str, fn(&str) -> Result<T, String>);
+
+impl<T> de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.1)(text).map_err(E::custom)
     }
 }
 
@@ -196,6 +208,22 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
+    #[case(1, "row", "1 row")]
+    #[case(0, "row", "0 rows")]
+    #[case(2000, "index", "2\u{20}000 indexes")]
+    #[case(2, "entry", "2 entries")]
+    #[case(2, "key", "2 keys")]
+    fn nouns(#[case] count: u64, #[case] noun: &str, #[case] expected: &str) {
+        assert_eq!(show_counted(count, noun), expected);
+    }
+
+    #[test]
+    fn lists_are_cut() {
+        assert_eq!(listed(&["a", "b"], 2), "a, b");
+        assert_eq!(listed(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+    }
+
+    #[rstest]
     #[case("90s", 90)]
     #[case("1h 30m", 5400)]
     #[case("26 hours", 93_600)]
@@ -237,5 +265,21 @@ mod tests {
         assert_eq!(show_count(7), "7");
         assert_eq!(show_count(34_012), "34 012");
         assert_eq!(show_count(1_000_000), "1 000 000");
+    }
+
+    #[rstest]
+    #[case(0, "row", "0 rows")]
+    #[case(1, "row", "1 row")]
+    #[case(34_012, "row", "34 012 rows")]
+    #[case(2, "index", "2 indexes")]
+    #[case(2, "body", "2 bodies")]
+    #[case(1, "body", "1 body")]
+    #[case(2, "key", "2 keys")]
+    #[case(2, "search", "2 searches")]
+    #[case(2, "alias", "2 aliases")]
+    #[case(2, "vertex", "2 vertices")]
+    #[case(2, "materialized view", "2 materialized views")]
+    fn nouns_follow_their_count(#[case] count: usize, #[case] noun: &str, #[case] text: &str) {
+        assert_eq!(show_counted(count, noun), text);
     }
 }

@@ -1,9 +1,14 @@
 //! `DrillResult` → [`Verdict`]. Pure: no clock, no I/O, and no second place where it is computed.
 
-use crate::outcome::{DrillResult, Outcome, Stage};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// The result of a drill as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+use crate::outcome::{DrillResult, Inspection, Objective, Outcome, Stage};
+use crate::units::show_counted;
+
+/// The result of a drill as a whole; in a scenario in lower case with hyphens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every stage and every required check passed, all objectives were met.
     Proven,
@@ -63,10 +68,17 @@ impl Verdict {
     }
 }
 
-/// Says what the verdict means for this drill: the meaning, and which stage the scenario switched off.
+/// Says what the verdict means for this drill: its meaning, or what failed, and which stage the scenario switched off.
 #[must_use]
 pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
-    let mut text = verdict.meaning().to_owned();
+    let mut text = match verdict {
+        Verdict::NotProven => explain_failure(result),
+        Verdict::Proven
+        | Verdict::ObjectiveMissed
+        | Verdict::Inconclusive
+        | Verdict::NothingChecked
+        | Verdict::Interrupted => verdict.meaning().to_owned(),
+    };
     for stage in result.stages.iter().filter(|stage| !stage.required) {
         if let Outcome::Skipped { reason } = &stage.outcome {
             let word = stage.stage.word();
@@ -74,6 +86,34 @@ pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
         }
     }
     text
+}
+
+/// Says which stages failed, and how many of the required checks.
+fn explain_failure(result: &DrillResult) -> String {
+    let outcome = |wanted| result.stages.iter().find(|stage| stage.stage == wanted);
+    let failed = |wanted| outcome(wanted).is_some_and(|stage| stage.outcome == Outcome::Fail);
+    let restored = if failed(Stage::Backup) {
+        "The inspection of the backup failed, and it was not restored"
+    } else if failed(Stage::Server) {
+        "The server does not have what the backup needs"
+    } else if failed(Stage::Restore) {
+        "The restore failed"
+    } else if failed(Stage::Proof) {
+        "The backup was restored, but the database differs from it"
+    } else if failed(Stage::Teardown) {
+        "The teardown failed"
+    } else {
+        "The backup was restored without an error"
+    };
+    let required = || result.checks.iter().filter(|check| check.required);
+    let failures = required().filter(|check| check.outcome == Outcome::Fail);
+    match (failures.count(), required().count()) {
+        (0, _) => format!("{restored}."),
+        (failures, all) => format!(
+            "{restored}; {failures} of {} failed.",
+            show_counted(all, "required check")
+        ),
+    }
 }
 
 /// Computes the verdict.
@@ -113,11 +153,22 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     {
         return Verdict::Inconclusive;
     }
-    let met: Vec<Option<bool>> = result
-        .objectives
-        .iter()
-        .map(crate::outcome::Objective::met)
-        .collect();
+    of_objectives(&result.objectives)
+}
+
+/// Judges an inspection: only what it inspected, not whether the backup restores.
+#[must_use]
+pub fn judge_inspection(inspection: &Inspection) -> Verdict {
+    if inspection.problems.is_empty() {
+        of_objectives(&inspection.objectives)
+    } else {
+        Verdict::NotProven
+    }
+}
+
+/// The verdict where everything else passed.
+fn of_objectives(objectives: &[Objective]) -> Verdict {
+    let met: Vec<Option<bool>> = objectives.iter().map(Objective::met).collect();
     if met.contains(&Some(false)) {
         Verdict::ObjectiveMissed
     } else if met.contains(&None) {
@@ -135,7 +186,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::outcome::{CheckResult, CouldNotRun, Objective, Stage, StageResult};
+    use crate::outcome::{CheckResult, CouldNotRun, StageResult};
 
     /// `p` pass, `f` fail, `e` error, `s` skipped, `o` switched off by the scenario.
     fn outcome(letter: char) -> Outcome {
@@ -210,14 +261,14 @@ mod tests {
     #[case::the_restore_failed("ppfsp", "SS", "", Verdict::NotProven)]
     #[case::a_stage_failed_without_checks("fssss", "", "", Verdict::NotProven)]
     #[case::a_required_failure("ppppp", "PF", "+", Verdict::NotProven)]
-    #[case::a_failure_beside_an_error("ppppp", "EFE", "", Verdict::NotProven)]
-    #[case::a_failure_beside_a_stage_in_error("ppppe", "PF", "", Verdict::NotProven)]
-    #[case::a_failure_beside_a_missed_objective("ppppp", "PF", "-", Verdict::NotProven)]
+    #[case::a_failure_and_an_error("ppppp", "EFE", "", Verdict::NotProven)]
+    #[case::a_failure_and_a_stage_in_error("ppppe", "PF", "", Verdict::NotProven)]
+    #[case::a_failure_and_a_missed_objective("ppppp", "PF", "-", Verdict::NotProven)]
     #[case::too_slow("ppppp", "P", "-", Verdict::ObjectiveMissed)]
     #[case::one_of_two_missed("ppppp", "P", "+-", Verdict::ObjectiveMissed)]
     #[case::missed_and_not_measured("ppppp", "P", "?-", Verdict::ObjectiveMissed)]
     #[case::not_measured("ppppp", "P", "+?", Verdict::Inconclusive)]
-    #[case::an_error_beside_a_missed_objective("ppppp", "PE", "-", Verdict::Inconclusive)]
+    #[case::an_error_and_a_missed_objective("ppppp", "PE", "-", Verdict::Inconclusive)]
     #[case::no_server("pessp", "SS", "?", Verdict::Inconclusive)]
     #[case::leftovers("ppppe", "PP", "", Verdict::Inconclusive)]
     #[case::a_stage_was_left_out("pppsp", "PP", "", Verdict::Inconclusive)]
@@ -247,6 +298,39 @@ mod tests {
         assert_eq!(verdict(&result), Verdict::Interrupted);
     }
 
+    #[rstest]
+    #[case(
+        "fssss",
+        "S",
+        "The inspection of the backup failed, and it was not restored."
+    )]
+    #[case("pfssp", "S", "The server does not have what the backup needs.")]
+    #[case("ppfsp", "S", "The restore failed.")]
+    #[case(
+        "pppfp",
+        "PF",
+        "The backup was restored, but the database differs from it; 1 of 2 required checks failed."
+    )]
+    #[case(
+        "pppfp",
+        "Pf",
+        "The backup was restored, but the database differs from it."
+    )]
+    #[case(
+        "ppppp",
+        "FPFEf",
+        "The backup was restored without an error; 2 of 4 required checks failed."
+    )]
+    #[case(
+        "pppep",
+        "F",
+        "The backup was restored without an error; 1 of 1 required check failed."
+    )]
+    fn a_failure_is_explained(#[case] stages: &str, #[case] checks: &str, #[case] expected: &str) {
+        let result = drill(stages, checks, "");
+        assert_eq!(explain(&result, verdict(&result)), expected);
+    }
+
     proptest! {
         #[test]
         fn proven_is_what_nothing_speaks_against(
@@ -261,12 +345,12 @@ mod tests {
         }
 
         #[test]
-        fn what_was_switched_off_is_always_told(
+        fn what_was_switched_off_is_always_text(
             stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}"
         ) {
             let result = drill(&stages, &checks, "");
-            let told = explain(&result, verdict(&result));
-            prop_assert_eq!(told.matches("stage was skipped").count(), stages.matches('o').count());
+            let text = explain(&result, verdict(&result));
+            prop_assert_eq!(text.matches("stage was skipped").count(), stages.matches('o').count());
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Compressions and age, whatever they are nested in: what is read is told, and the file is read to its end.
+//! Compressions and age, whatever they are nested in: what is read is known, and the file is read to its end.
 #![no_main]
 
 use std::io::{self, Cursor};

@@ -1,9 +1,10 @@
-//! What a backup holds, as it says itself: gathered statement by statement while it is read.
+//! The contents of a backup, collected while it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::RowsDigest;
+use crate::encoding::Encoding;
 use crate::layout::Layout;
 use crate::needs::Need;
 use crate::objects::Objects;
@@ -21,9 +22,9 @@ pub struct Rows {
     pub line: u64,
     /// Whether the writer lets rows be left out silently (`ON CONFLICT DO NOTHING`).
     pub may_be_fewer: bool,
-    /// Whether more rows come in a way that does not say how many (`INSERT … SELECT`).
+    /// Whether it also has rows of unknown number (`INSERT … SELECT`).
     pub unknown: bool,
-    /// What they say, where that was asked for.
+    /// Their values, if requested.
     pub values: Values,
 }
 
@@ -42,7 +43,7 @@ impl Rows {
 /// How many objects of the kinds that are only counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Constraints that are added behind the tables: primary, unique and foreign keys, checks.
+    /// Constraints that are added after the tables: primary, unique and foreign keys, checks.
     pub constraints: u64,
     /// Indexes, without those of constraints.
     pub indexes: u64,
@@ -63,17 +64,17 @@ pub struct Contents {
     pub source_version: Option<String>,
     /// Version of the program that wrote it.
     pub dump_version: Option<String>,
-    /// The database that it was taken from, where the format says so.
+    /// The database that it was taken from, if the format contains it.
     pub origin: Option<String>,
     /// Kind, version and inner compression, for an archive.
     pub archive: Option<Layout>,
     /// Databases that it creates itself.
     pub creates: Vec<String>,
-    /// Databases that it connects to, in order; empty when it goes wherever the restore is connected.
+    /// Databases that it connects to, in order; empty if it is restored into the connected one.
     pub connects: Vec<String>,
     /// Rows per database and table. The database is empty when the file names none.
     pub rows: BTreeMap<(String, QualifiedName), Rows>,
-    /// Times with a zone in its rows, by database: they tell the zone of the session that wrote it.
+    /// Times with a zone in its rows, by database: they indicate the time zone of the session that wrote it.
     pub times: BTreeMap<String, Vec<String>>,
     /// Statements that say how the values in it are read, in order, each with the database that it is
     /// for; pg_dump writes none that matters.
@@ -115,11 +116,11 @@ pub struct Contents {
     /// Tables and schemas that its keys, views, partitions and triggers name and that it does not
     /// hold: a filter left them out.
     pub left_out: BTreeSet<String>,
-    /// Methods of its tables and indexes that come from extensions.
+    /// Access methods of its tables and indexes that belong to extensions.
     pub access_methods: BTreeSet<String>,
-    /// What not every server takes.
+    /// Features that not every server supports.
     pub needs: Vec<Need>,
-    /// The program that wrote it, where that is not pg_dump and says so.
+    /// The program that wrote it, if it is another one and states its name.
     pub writer: Option<String>,
     /// Whether optimizer statistics are in it.
     pub has_statistics: bool,
@@ -133,12 +134,17 @@ pub struct Contents {
     pub has_privileges: bool,
     /// Whether any object is given an owner.
     pub has_owners: bool,
+    /// The encoding of the database that it was taken from, if it says so without creating it: in an archive.
+    pub database_encoding: Option<String>,
     /// `client_encoding` of the file.
     pub encoding: Option<String>,
-    /// Byte after which the first rows come, in the uncompressed file.
+    /// Offset of the first rows in the uncompressed file.
     pub data_begins: Option<u64>,
     /// Byte at which the last rows end, in the uncompressed file.
     pub data_ends: Option<u64>,
+    /// Lines of a plain file with nothing but statements that drop what the file then creates, as `--clean` writes them
+    /// before the first CREATE; each is the line that the statement ends in.
+    pub drops: BTreeSet<u64>,
     /// Statements, for a plain file.
     pub statements: u64,
 }
@@ -153,6 +159,18 @@ impl Contents {
             .next()?
             .parse()
             .ok()
+    }
+
+    /// The encoding of the database that it is restored into, if it does not create one: that of the source, as far as
+    /// the dump says; a plain dump only says that of its own text.
+    #[must_use]
+    pub fn own_encoding(&self) -> &'static str {
+        let encoding = self.database_encoding.as_ref().or(self.encoding.as_ref());
+        let encoding = encoding.and_then(|name| Encoding::named(name));
+        encoding
+            .filter(|encoding| !encoding.is_client_only())
+            .unwrap_or_default()
+            .name()
     }
 
     /// Whether it holds any data at all: rows, or tables without any, or large objects.
@@ -234,7 +252,7 @@ impl Contents {
         databases
     }
 
-    /// Guesses the bootstrap superuser of the cluster that the backup comes from.
+    /// Guesses the bootstrap superuser of the source cluster.
     ///
     /// The throwaway server is given the same one: from version 16 on, memberships are restored
     /// `GRANTED BY` it, which no other superuser may do.

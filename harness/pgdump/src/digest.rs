@@ -56,7 +56,7 @@ impl RowsDigest {
     }
 }
 
-/// The bytes that hexadecimal digits stand for.
+/// Decodes hexadecimal digits.
 #[must_use]
 pub fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| {
@@ -99,6 +99,22 @@ pub fn show_count(count: u64) -> String {
     out
 }
 
+/// Shows a count with its noun, in the singular or the plural: `1 row`, `12 000 rows`, `2 indexes`,
+/// `3 policies`.
+#[must_use]
+pub fn show_counted(count: impl TryInto<u64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    let is_vowel = |letter: char| "aeiou".contains(letter);
+    let plural = match noun.strip_suffix('y') {
+        _ if count == 1 => noun.to_owned(),
+        Some(stem) if !stem.ends_with(is_vowel) => format!("{stem}ies"),
+        _ if noun.ends_with("vertex") => noun.replace("vertex", "vertices"),
+        _ if noun.ends_with(['x', 's']) || noun.ends_with("ch") => format!("{noun}es"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {plural}", show_count(count))
+}
+
 /// The bytes of a SHA-256 as a number.
 fn limbs(bytes: &[u8]) -> [u64; 4] {
     let mut limbs = [0; 4];
@@ -121,7 +137,7 @@ fn plus(left: [u64; 4], right: [u64; 4]) -> [u64; 4] {
     sum
 }
 
-/// `120 rows 00ff…`: as it stands in files.
+/// `120 rows 00ff…`, as in files.
 impl fmt::Display for RowsDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rows {}", self.count, self.sum())

@@ -1,8 +1,8 @@
-//! What is wrong with a dump, or odd about it, and where.
+//! Faults of a dump, and warnings, with their place.
 
 use std::fmt;
 
-/// Where in a backup something stands.
+/// A place in a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Line of a plain file, counted from 1.
@@ -31,12 +31,12 @@ impl Place {
     }
 }
 
-/// What a fault is about.
+/// The place or the object of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Where {
     /// A line or an entry.
     Place(Place),
-    /// A table, a large object, a file or member of an archive: its name as a person would say it.
+    /// A table, a large object, a file or member of an archive, by its name.
     Object(String),
 }
 
@@ -49,43 +49,45 @@ impl fmt::Display for Where {
     }
 }
 
-/// What sort of fault it is.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A plain file is not all there.
+    /// A plain file is incomplete.
     FileCut,
     /// An archive or a tar file is cut off or damaged.
     ArchiveDamaged,
-    /// Nothing in the file makes anything.
+    /// The file creates nothing.
     Empty,
     /// Something that no dump contains, which a restore would run.
     Foreign,
-    /// How many more faults of the same sort there are.
+    /// The number of further faults of the same kind.
     More,
     /// Policies hid rows from the role that dumped.
     RowsHidden,
-    /// Its rows are in another encoding than it says.
+    /// Its rows are not in the stated encoding.
     Encoding,
-    /// Tables without anything that is restored behind their rows.
+    /// Names in an encoding that is not decoded.
+    UnreadNames,
+    /// Tables without any object that is restored after their rows.
     OnlyTables,
-    /// Nothing in the file says where it ends.
+    /// The file has no mark at its end.
     NoEndMark,
     /// Bytes that pg_restore ignores.
     Ignored,
-    /// Bytes behind the last block of a custom archive, which pg_restore ignores.
+    /// Bytes after the last block of a custom archive, which pg_restore ignores.
     BehindBlocks,
-    /// Bytes behind the end of a tar file, which pg_restore ignores.
+    /// Bytes after the end of a tar file, which pg_restore ignores.
     BehindTar,
     /// Files or members that the table of contents does not name.
     Unnamed,
 }
 
-/// Something that is wrong with a dump, or odd about it.
+/// A fault of a dump, or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What sort of fault it is.
+    /// The kind of a fault.
     pub kind: FaultKind,
-    /// What it is about; `None` for the whole dump.
+    /// Its place or object; `None` for the whole dump.
     pub at: Option<Where>,
     /// What should be there.
     pub expected: String,
@@ -94,7 +96,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Makes a fault of the whole dump.
+    /// A fault of the whole dump.
     #[must_use]
     pub fn new(kind: FaultKind, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
@@ -105,7 +107,7 @@ impl Fault {
         }
     }
 
-    /// Says at which place it is.
+    /// Sets its place.
     #[must_use]
     pub fn at(self, place: Place) -> Self {
         let at = Some(Where::Place(place));
@@ -130,11 +132,13 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What reading a dump found wrong, beside its contents.
+/// Faults and warnings of a dump, and what was not read.
 #[derive(Debug, Clone, Default)]
 pub struct Problems {
     /// What makes it no complete, safe backup.
     pub problems: Vec<Fault>,
     /// What is odd and does not matter for what it holds.
     pub warnings: Vec<Fault>,
+    /// What cannot be read by this version, so that nothing is known of it.
+    pub unread: Vec<Fault>,
 }

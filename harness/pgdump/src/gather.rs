@@ -1,14 +1,18 @@
-//! What the readers of formats tell, statement by statement and row by row → [`Contents`].
+//! Statements and rows of a dump → [`Contents`].
 //!
-//! Every format is read by its own file and told here in the same words, so that a plain dump, an
-//! archive and the parts of a bundle are judged alike.
+//! The reader of each format passes its statements and rows to [`Gather`], so that a plain dump, an archive
+//! and the parts of a bundle are treated alike.
 
+mod encoding;
 pub mod entries;
+mod graphs;
 mod objects;
 mod roles;
+mod size;
 mod values;
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use entries::Entries;
@@ -19,93 +23,86 @@ use values::{Digesting, Inserted};
 use sha2::{Digest as _, Sha256};
 
 use crate::contents::{Contents, Rows};
-use crate::digest::show_count;
+use crate::digest::show_counted;
+use crate::encoding::{Encoding, UNKNOWN};
 use crate::fault::{Fault, FaultKind, Place, Problems};
 use crate::needs::{self, Need};
 use crate::script::lexer::{self, Inserts};
 use crate::script::literal::Form;
 use crate::script::statement::{CopyStatement, Words, inserts_into};
-use crate::sql::{QualifiedName, TokenKind};
+use crate::sql::QualifiedName;
 use crate::values::Values;
 
-/// Faults of one sort that are told in full; the rest is counted.
-const TOLD: usize = 5;
+/// Maximum number of listed faults of one kind; the rest is counted.
+const LISTED: usize = 5;
 
-/// Tables that INSERTs go into in turn, at most; a writer that has more of them is only slower.
+/// Maximum number of tables whose INSERTs alternate; with more of them reading is only slower.
 const INSERTED: usize = 1024;
 
-/// Encodings in which a second byte may look like a quote or a backslash.
-const UNSAFE_ENCODINGS: &[&str] = &[
-    "SJIS",
-    "SHIFT_JIS_2004",
-    "BIG5",
-    "GBK",
-    "GB18030",
-    "UHC",
-    "JOHAB",
-];
-
-/// Beginnings of the names of encodings in which every byte is a letter, so that none is ever wrong.
-const ONE_BYTE_ENCODINGS: &[&str] = &["LATIN", "WIN1", "WIN8", "ISO_8859", "KOI8"];
-
-/// A statement as the reader of a format gives it.
+/// A statement, as the reader of a format passes it.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadStatement<'a> {
     /// Where it is.
     pub place: Place,
     /// Its first words.
     pub words: &'a Words<'a>,
-    /// Its text; the beginning of it where it is long.
+    /// Its text; only the beginning if it is long.
     pub text: &'a [u8],
+    /// The encoding of its text.
+    pub encoding: Encoding,
     /// Bytes of all of it.
     pub bytes: u64,
-    /// Rows that it holds in groups behind VALUES.
+    /// Number of groups after VALUES.
     pub value_groups: u64,
-    /// Whether it says what to do ON CONFLICT.
+    /// Whether it has ON CONFLICT.
     pub on_conflict: bool,
 }
 
 /// Gathers what a backup holds, while it is read.
 #[derive(Debug, Default)]
 pub struct Gather {
-    /// What it holds, so far.
+    /// The contents so far.
     pub contents: Contents,
-    /// What is wrong with it, so far.
+    /// The faults so far.
     pub found: Problems,
     /// Its objects, entry by entry.
     pub entries: Entries,
-    /// The database that the statements go to; empty while none is named.
+    /// The database of the statements; empty while none is named.
     database: String,
-    /// The table whose rows come now, and how many came.
+    /// The table of the current rows, and their number so far.
     current: Option<(String, QualifiedName)>,
     count: u64,
     bytes: u64,
     foreign: usize,
-    /// The encoding of one byte per letter that the rows are said to be in.
-    one_byte: Option<String>,
+    /// The encoding of what follows.
+    encoding: Encoding,
+    /// Encodings other than UTF8 that occurred.
+    encodings: BTreeSet<&'static str>,
     /// Rows with letters beyond ASCII under such an encoding: those that are UTF-8, and those that are not.
     letters: (u64, u64),
-    /// Databases that the file makes in UTF-8.
-    utf8_databases: Vec<String>,
+    /// Encodings of the databases that the file makes.
+    databases: BTreeMap<String, Encoding>,
     /// Whether such rows go into one of them.
     into_utf8: bool,
-    /// What the last INSERTs held, by table as they name it: cheaper to find than with its database.
-    inserted: HashMap<String, (QualifiedName, Rows)>,
-    /// The column of the rows that come now that names a graph.
+    /// Rows of the last INSERTs, by the table as it is written there: faster to find than with its database.
+    inserted: HashMap<Vec<u8>, (QualifiedName, Rows)>,
+    /// The column of the current rows that contains the name of a graph.
     graph_column: Option<usize>,
     objects: Objects,
     values: Digesting,
     /// Whether a backslash in quotes is none of an escape.
     standard_strings: Option<bool>,
-    /// The large object whose bytes come.
+    /// The current large object.
     large_object: Option<(String, Sha256)>,
-    /// Whether parts of a row have come.
+    /// Whether parts of a row were passed.
     in_parts: bool,
 }
 
-/// Whether the rows of a table are AGE's list of graphs.
-fn is_graphs(table: &QualifiedName) -> bool {
-    table.schema == "ag_catalog" && table.name == "ag_graph"
+fn to_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
 }
 
 /// A large object as a row: its number and the digest of its bytes.
@@ -114,7 +111,7 @@ pub fn large_object_row(oid: &str, digest: &[u8]) -> String {
     format!("{oid}\t{}", crate::digest::hex(digest))
 }
 
-/// What `SELECT pg_catalog.setval('app.orders_id_seq', 42, true);` says.
+/// Parses `SELECT pg_catalog.setval('app.orders_id_seq', 42, true);`.
 fn set_sequence(words: &Words<'_>) -> Option<(QualifiedName, (i64, bool))> {
     let name = QualifiedName::parse(&words.literal(3)?).ok()?;
     let tokens: Vec<&str> = words.tokens().iter().map(|token| token.text).collect();
@@ -135,7 +132,7 @@ fn set_sequence(words: &Words<'_>) -> Option<(QualifiedName, (i64, bool))> {
     Some((name, (value, called)))
 }
 
-/// Whether a statement says how values of the rows behind it are read.
+/// Whether a statement changes how the values of later rows are read.
 fn is_input_setting(words: &Words<'_>) -> bool {
     const SETTINGS: &[&str] = &[
         "datestyle",
@@ -155,7 +152,7 @@ fn is_input_setting(words: &Words<'_>) -> bool {
 }
 
 impl Gather {
-    /// Digests the rows of every table too.
+    /// Also digests the rows of every table.
     #[must_use]
     pub fn digesting() -> Self {
         Self {
@@ -164,7 +161,7 @@ impl Gather {
         }
     }
 
-    /// Hands on the rows that `tap` wants.
+    /// Passes the rows to `tap`.
     #[must_use]
     pub fn tapped(tap: Box<dyn Tap>) -> Self {
         Self {
@@ -173,7 +170,7 @@ impl Gather {
         }
     }
 
-    /// How much of a statement is to be kept: all of it, where it is handed on.
+    /// Bytes of a statement that are kept: all of it, where it is passed to a [`Tap`].
     #[must_use]
     pub const fn keeps(&self) -> usize {
         match self.values {
@@ -182,7 +179,7 @@ impl Gather {
         }
     }
 
-    /// How backslashes in `'…'` are read from here on.
+    /// Sets how backslashes in `'…'` are read from here on.
     pub fn set_standard_strings(&mut self, on: bool) {
         self.standard_strings = Some(on);
         if !on {
@@ -190,13 +187,13 @@ impl Gather {
         }
     }
 
-    /// Notes a statement that says how values are read.
+    /// Keeps a statement that changes how values are read.
     fn input_setting(&mut self, statement: &str) {
         let setting = (self.database.clone(), statement.to_owned());
         self.contents.settings.push(setting);
     }
 
-    /// What comes from here on goes to this database.
+    /// Sets the database of what follows.
     pub fn connect(&mut self, database: String) {
         if !self.contents.connects.contains(&database) {
             self.contents.connects.push(database.clone());
@@ -204,18 +201,20 @@ impl Gather {
         self.flush();
         self.entries.connect(&database);
         self.database = database;
+        // psql begins in the encoding of the database.
+        self.encoding = self.default_encoding();
     }
 
-    /// Notes something that no dump contains and that could reach outside the database.
+    /// Adds a fault: something that no dump contains and that could affect more than the database.
     pub fn foreign(&mut self, place: Place, what: &str) {
         self.foreign += 1;
-        if self.foreign <= TOLD {
+        if self.foreign <= LISTED {
             let fault = Fault::new(FaultKind::Foreign, "only what pg_dump writes", what);
             self.found.problems.push(fault.at(place));
         }
     }
 
-    /// A table's rows follow, each told by [`Gather::row`].
+    /// Begins the rows of a table.
     pub fn begin_rows(
         &mut self,
         table: Option<QualifiedName>,
@@ -224,7 +223,8 @@ impl Gather {
     ) {
         self.current = table.map(|table| (self.database.clone(), table));
         if let Some(key) = self.current.clone() {
-            self.values.begin(&key.0, &key.1, copy);
+            let encoding = self.encoding;
+            self.values.begin(&key.0, &key.1, copy, encoding);
             self.contents.rows.entry(key).or_insert(Rows {
                 line: place.line(),
                 ..Rows::default()
@@ -232,10 +232,10 @@ impl Gather {
         }
     }
 
-    /// Whole rows of COPY text, each with its line end.
+    /// Adds complete rows of COPY text, each with its line end.
     pub fn rows(&mut self, lines: &[u8], count: u64) {
         self.values.rows(lines);
-        if self.one_byte.is_none() && self.graph_column.is_none() {
+        if !self.encoding.is_one_byte() && self.graph_column.is_none() {
             self.count += count;
             self.bytes += lines.len() as u64;
             return;
@@ -244,46 +244,28 @@ impl Gather {
             let row = line.strip_suffix(b"\n").unwrap_or(line);
             self.count += 1;
             self.bytes += line.len() as u64;
-            self.letters(row.strip_suffix(b"\r").unwrap_or(row));
+            self.inspect_row(row.strip_suffix(b"\r").unwrap_or(row));
         }
     }
 
-    /// A part of a row that is long.
+    /// Adds a part of a long row.
     pub fn part(&mut self, text: &[u8]) {
         self.values.part(text);
         self.in_parts = true;
     }
 
-    /// One row of COPY text without its line end, or what stands behind its parts; `bytes` is all of it.
+    /// Adds a row of COPY text without its line end, or the rest after its parts; `bytes` is the length of the row.
     pub fn row(&mut self, row: &[u8], bytes: u64) {
         self.values.row(row);
         self.count += 1;
         self.bytes += bytes;
         // A part may end within a letter.
         if !std::mem::take(&mut self.in_parts) {
-            self.letters(row);
+            self.inspect_row(row);
         }
     }
 
-    /// What a row says of graphs, and of the encoding that it is in.
-    fn letters(&mut self, row: &[u8]) {
-        if let Some(column) = self.graph_column
-            && let Some(name) = row.split(|byte| *byte == b'\t').nth(column)
-        {
-            let name = String::from_utf8_lossy(name).replace("\\\\", "\\");
-            self.contents.graphs.insert(name);
-        }
-        // Under an encoding of one byte per letter, rows that are UTF-8 all the same are noted.
-        if self.one_byte.is_some() && !row.is_ascii() {
-            self.into_utf8 |= self.utf8_databases.contains(&self.database);
-            match std::str::from_utf8(row) {
-                Ok(_) => self.letters.0 += 1,
-                Err(_) => self.letters.1 += 1,
-            }
-        }
-    }
-
-    /// The table's rows have ended, with their mark or with the file.
+    /// Ends the rows of a table.
     pub fn end_rows(&mut self) {
         let (count, bytes) = (
             std::mem::take(&mut self.count),
@@ -299,9 +281,18 @@ impl Gather {
         }
     }
 
-    /// Rows of INSERTs into one table, which begin alike.
+    /// Adds the rows of INSERTs into one table, which have the same beginning.
     pub fn inserts(&mut self, inserts: &Inserts<'_>, place: Place) {
-        let Some(written) = inserts_into(inserts.text) else {
+        // A part of a letter may look like a backslash; a tap passes statements to a session in UTF-8.
+        let decodes = inserts.encoding.is_client_only() || self.values.is_tapped();
+        let (text, encoding, readable) = if decodes && inserts.encoding != Encoding::default() {
+            let text = inserts.encoding.decode(inserts.text);
+            let readable = !text.contains(UNKNOWN);
+            (to_bytes(text), Encoding::default(), readable)
+        } else {
+            (Cow::Borrowed(inserts.text), inserts.encoding, true)
+        };
+        let Some(written) = inserts_into(&text) else {
             return;
         };
         let mut rows = Rows {
@@ -316,41 +307,41 @@ impl Gather {
             let known = self.inserted.get(written);
             let Some(table) = known
                 .map(|(table, _)| table.clone())
-                .or_else(|| QualifiedName::parse(written).ok())
+                .or_else(|| QualifiedName::parse(&encoding.decode(written)).ok())
             else {
                 return;
             };
             let inserted = Inserted {
                 table: &table,
                 written,
-                text: inserts.text,
+                text: &text,
+                encoding,
                 // Line ends between them are not counted.
-                whole: inserts.text.len() as u64 >= inserts.bytes,
+                whole: readable && inserts.text.len() as u64 >= inserts.bytes,
                 rows: inserts.rows,
                 standard_strings: self.standard_strings != Some(false),
             };
             rows.values = self.values.inserts(&self.database, &inserted);
         }
-        self.insert(written, &rows);
+        self.insert(written, encoding, &rows);
     }
 
     /// Adds rows of INSERTs to their table, which is named as it is written there.
-    fn insert(&mut self, table: &str, rows: &Rows) {
+    fn insert(&mut self, table: &[u8], encoding: Encoding, rows: &Rows) {
         if let Some((_, all)) = self.inserted.get_mut(table) {
             all.add(rows);
             return;
         }
-        let Ok(parsed) = QualifiedName::parse(table) else {
+        let Ok(parsed) = QualifiedName::parse(&encoding.decode(table)) else {
             return;
         };
         if self.inserted.len() == INSERTED {
             self.flush();
         }
-        self.inserted
-            .insert(table.to_owned(), (parsed, rows.clone()));
+        self.inserted.insert(table.to_vec(), (parsed, rows.clone()));
     }
 
-    /// Adds what the last INSERTs held to their tables.
+    /// Adds the rows of the last INSERTs to their tables.
     fn flush(&mut self) {
         for (table, rows) in std::mem::take(&mut self.inserted).into_values() {
             let all = self
@@ -370,12 +361,12 @@ impl Gather {
         }
     }
 
-    /// Bytes of a large object follow.
+    /// Begins a large object.
     pub fn begin_large_object(&mut self, oid: &str) {
         self.large_object = Some((oid.to_owned(), Sha256::new()));
     }
 
-    /// Bytes of a large object.
+    /// Adds bytes of a large object.
     pub fn large_object(&mut self, bytes: &[u8]) {
         self.contents.large_object_bytes += bytes.len() as u64;
         if self.values.is_on()
@@ -385,7 +376,7 @@ impl Gather {
         }
     }
 
-    /// All bytes of the large object were read.
+    /// Ends a large object.
     pub fn end_large_object(&mut self) {
         if let Some((oid, digest)) = self.large_object.take()
             && self.values.is_on()
@@ -399,12 +390,12 @@ impl Gather {
         }
     }
 
-    /// The backup has a place for the rows of a table, though perhaps not one row.
+    /// Adds an entry for the rows of a table, which may have none.
     pub fn data_entry(&mut self, table: QualifiedName) {
         self.objects.data_entry(self.database.clone(), table);
     }
 
-    /// What not every server takes.
+    /// Adds a feature that not every server supports.
     pub fn needs(&mut self, need: Need) {
         if !self
             .contents
@@ -416,7 +407,7 @@ impl Gather {
         }
     }
 
-    /// A statement outside of rows.
+    /// Adds a statement.
     pub fn statement(&mut self, read: ReadStatement<'_>) {
         let ReadStatement { place, words, .. } = read;
         match words.start() {
@@ -452,11 +443,14 @@ impl Gather {
             ["set", "row_security", "=", "on", ..] => self.found.problems.push(
                 Fault::new(FaultKind::RowsHidden, "`SET row_security = off`", "`SET row_security = on`: rows that policies hid from the dumping role are missing").at(place),
             ),
-            ["set", "client_encoding", "=", ..] => self.set_encoding(place, words.literal(3)),
-            ["create", "database", ..] if words.text.contains("ENCODING = 'UTF8'") => {
-                self.utf8_databases.extend(words.identifier(2));
+            ["create", "database", ..] => {
+                let made = words.identifier(2).zip(words.database_encoding());
+                self.databases.extend(made);
             }
             _ => {}
+        }
+        if let Some(encoding) = words.client_encoding() {
+            self.set_encoding(&encoding);
         }
         if is_input_setting(words) {
             self.input_setting(words.text);
@@ -469,7 +463,7 @@ impl Gather {
             .statement(&mut self.contents, &self.database, words);
     }
 
-    /// An INSERT that is told by itself.
+    /// Adds a single INSERT.
     fn insert_statement(&mut self, read: &ReadStatement<'_>) {
         let rows = Some(read.value_groups).filter(|groups| *groups > 0);
         let inserts = Inserts {
@@ -478,6 +472,7 @@ impl Gather {
             last_line: read.place.line(),
             begins: 0,
             text: read.text,
+            encoding: read.encoding,
             bytes: read.bytes,
             rows,
             on_conflict: read.on_conflict,
@@ -496,97 +491,32 @@ impl Gather {
                     ..Values::default()
                 },
             };
-            self.insert(table.text, &rows);
+            self.insert(table.text.as_bytes(), Encoding::default(), &rows);
         }
     }
 
-    /// The file says which encoding it is in.
-    fn set_encoding(&mut self, place: Place, encoding: Option<String>) {
-        if let Some(encoding) = &encoding
-            && UNSAFE_ENCODINGS.contains(&encoding.to_ascii_uppercase().as_str())
-        {
-            self.foreign(
-                place,
-                "an encoding in which parts of letters look like quotes; dump with `--encoding=UTF8`",
-            );
-        }
-        self.one_byte = encoding.clone().filter(|name| {
-            let name = name.to_ascii_uppercase();
-            ONE_BYTE_ENCODINGS
-                .iter()
-                .any(|start| name.starts_with(start))
-        });
-        if let Some(encoding) = &encoding {
-            // The head of the next database's dump still stands in this one: the first one counts.
-            let encodings = &mut self.contents.encodings;
-            let own = encodings.entry(self.database.clone());
-            own.or_insert_with(|| encoding.clone());
-        }
-        if self.contents.encoding.is_none() {
-            self.contents.encoding = encoding;
-        }
-    }
-
-    /// Which column of the rows that follow is the name of a graph.
-    fn column_of_graphs(&self, words: &Words<'_>) -> Option<usize> {
-        let (_, table) = self.current.as_ref()?;
-        if !is_graphs(table) {
-            return None;
-        }
-        words
-            .identifiers(words.next("(", 0)? + 1)
-            .iter()
-            .position(|column| column == "name")
-    }
-
-    /// Graphs in the rows of an INSERT; without a list of columns the name is the second.
-    fn graphs_of_insert(&mut self, words: &Words<'_>) {
-        if !words.qualified(2).as_ref().is_some_and(is_graphs) {
-            return;
-        }
-        let Some(values) = words.next("values", 3) else {
-            return;
-        };
-        let columns = words.identifiers(4);
-        let column = columns.iter().position(|name| name == "name").unwrap_or(1);
-        let (mut depth, mut at_column) = (0, 0);
-        for (at, word) in words.start().iter().enumerate().skip(values) {
-            match *word {
-                "(" => {
-                    depth += 1;
-                    at_column = 0;
-                }
-                ")" => depth -= 1,
-                "," if depth == 1 => at_column += 1,
-                _ if at_column == column && words.tokens()[at].kind == TokenKind::Literal => {
-                    self.contents.graphs.extend(words.literal(at));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Nothing more comes: what can only be said of the whole.
+    /// Ends the dump, with the faults that concern the whole.
     #[must_use]
     pub fn finish(mut self) -> (Contents, Problems) {
         self.end_rows();
         self.flush();
         self.objects.finish(&mut self.contents);
         self.contents.objects = Arc::new(std::mem::take(&mut self.entries).finish());
-        self.encoding();
-        self.sections();
-        if self.foreign > TOLD {
+        self.check_encoding();
+        self.check_names();
+        self.check_sections();
+        if self.foreign > LISTED {
             self.found.problems.push(Fault::new(
                 FaultKind::More,
                 "only what pg_dump writes",
-                format!("{} more such lines", self.foreign - TOLD),
+                format!("{} more such lines", self.foreign - LISTED),
             ));
         }
         (self.contents, self.found)
     }
 
-    /// Tables without anything behind their rows are legal, and hardly ever what was meant.
-    fn sections(&mut self) {
+    /// Warns about tables without any object after their rows, which is valid but rarely intended.
+    fn check_sections(&mut self) {
         let contents = &self.contents;
         let counts = contents.counts;
         if !contents.tables.is_empty()
@@ -598,31 +528,10 @@ impl Gather {
                 FaultKind::OnlyTables,
                 "constraints, indexes or triggers after the rows",
                 format!(
-                    "{} tables, and not one of them has any",
-                    show_count(contents.tables.len() as u64)
+                    "{} without any",
+                    show_counted(contents.tables.len(), "table")
                 ),
             ));
-        }
-    }
-
-    /// Letters of another alphabet are hardly ever UTF-8 by chance, and never all of them.
-    fn encoding(&mut self) {
-        let (Some(encoding), (utf8 @ 1.., 0)) = (&self.one_byte, self.letters) else {
-            return;
-        };
-        let fault = Fault::new(
-            FaultKind::Encoding,
-            format!("rows in {encoding}, as `client_encoding` says"),
-            format!(
-                "{} rows with letters beyond ASCII, all in UTF-8: they restore as other letters, without an error",
-                show_count(utf8)
-            ),
-        );
-        if self.into_utf8 {
-            self.found.problems.push(fault);
-        } else {
-            // A database in that encoding may have held such bytes all along.
-            self.found.warnings.push(fault);
         }
     }
 }

@@ -47,10 +47,10 @@ impl fmt::Display for Compression {
     }
 }
 
-/// What an archive is, as its head says.
+/// The layout of an archive, from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Which of the three.
+    /// Custom, directory or tar.
     pub kind: Kind,
     /// Version of the format.
     pub version: Version,

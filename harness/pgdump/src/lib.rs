@@ -1,9 +1,9 @@
 //! Reads what `pg_dump` and `pg_dumpall` write, to the last byte and without a server: plain SQL, and custom,
 //! directory and tar archives with every compression inside.
 //!
-//! A reader of a format tells what a dump holds ([`contents::Contents`]: roles, objects, rows of each table with a
-//! digest of their values, what it needs of a server) and what is wrong with it ([`fault::Problems`]): it is cut off,
-//! damaged, or has something in it that no dump contains and that a restore would run.
+//! A reader of a format returns the contents of a dump ([`contents::Contents`]: roles, objects, rows of each table with
+//! a digest of their values, what it requires of a server) and its faults ([`fault::Problems`]): it is truncated,
+//! damaged, or contains something that no dump contains and that a restore would run.
 //!
 //! ```
 //! let dump = b"SET row_security = off;\n\
@@ -19,18 +19,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It flows one way:
+//! Each module uses only those before it:
 //!
-//! - `sql`: names, tokens, expressions and patterns, as text; `digest`: of rows; `fault`: what is wrong, and where
-//! - `compression`: what is inside a compression, read to its own end or an error
+//! - `encoding`: `client_encoding`, and text in it as UTF-8
+//! - `sql`: names, tokens, expressions and patterns, as text; `digest`: of rows; `fault`: faults with their place
+//! - `compression`: decompression, to the end of the stream or an error
 //! - `script`: a plain file as psql splits it, the words of a statement, the rows of INSERTs
-//! - `contents`, `objects`, `values`, `needs`, `layout`: what a dump holds, as data
-//! - `gather`: statements and rows become contents, whatever format they come from
-//! - `format`: the formats, each told to `gather`
+//! - `contents`, `objects`, `values`, `needs`, `layout`: the contents of a dump, as data
+//! - `gather`: statements and rows become contents, the same way for every format
+//! - `format`: the formats, each passed to `gather`
 
 pub mod compression;
 pub mod contents;
 pub mod digest;
+pub mod encoding;
 pub mod fault;
 pub mod format;
 pub mod gather;

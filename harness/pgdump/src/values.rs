@@ -1,6 +1,7 @@
-//! What a backup says of the values of a table's rows: a digest of them, and in which form they stand.
+//! The values of the rows of a table: their digest, and their form.
 
 use crate::digest::RowsDigest;
+use crate::encoding::Encoding;
 use crate::script::literal::Form;
 use crate::sql::{TokenKind, quote_ident, read_identifier, tokens};
 
@@ -11,13 +12,15 @@ pub struct Values {
     pub digest: RowsDigest,
     /// The columns as they are written, with their parentheses; empty where none are named.
     pub columns: String,
-    /// Places of columns for which every INSERT says DEFAULT; they have no value in the rows.
+    /// Positions of columns that are DEFAULT in every INSERT; they have no value in the rows.
     pub defaults: Vec<usize>,
     /// Values of each row, in INSERTs that name no columns.
     pub width: usize,
+    /// The encoding of the rows.
+    pub encoding: Encoding,
     /// How they are written.
     pub form: Form,
-    /// Whether they come in INSERTs.
+    /// Whether they are in INSERTs.
     pub inserts: bool,
 }
 
@@ -30,6 +33,9 @@ impl Values {
             // Without a row that was read, nothing is known of columns.
             *self = other.clone();
         } else if other.digest.count > 0 {
+            if self.encoding != other.encoding {
+                form = form.max(Form::Other);
+            }
             if self.columns != other.columns && self.same_columns(other) {
                 form = form.max(Form::Read);
             } else if self.columns != other.columns

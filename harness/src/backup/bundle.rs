@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use pgdump::format::tar::{self, Sort, TarError};
 use sha2::{Digest as _, Sha256};
 
+use super::digest_list::is_digest_list;
 use super::fault;
-use super::manifest;
-use super::source::time_in_name;
+use super::files::base_name;
+use super::source::{MANIFEST, time_in_name};
 use super::spool::Spool;
 use crate::digest::hex;
 use crate::outcome::Finding;
@@ -88,7 +89,7 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
             path,
         };
         // A manifest of the databases is not a list of digests.
-        if name.starts_with('.') || name.ends_with(super::source::MANIFEST) {
+        if name.starts_with('.') || name.ends_with(MANIFEST) {
             continue;
         }
         if member.path.is_dir() {
@@ -101,7 +102,7 @@ fn gather(folder: &Path, prefix: &str, deeper: u32, members: &mut Members) -> io
         } else if member.path.metadata().is_ok_and(|data| !data.is_file()) {
             // Opening a pipe may block forever.
             members.others.push(member.name);
-        } else if manifest::is_one(&name) {
+        } else if is_digest_list(&name) {
             members.lists.push(member);
         } else if looks_like_a_dump(&name, &member.path)? {
             members.dumps.push(member);
@@ -233,7 +234,7 @@ fn only_folder(folder: &Path) -> io::Result<PathBuf> {
 /// The database that the name of a dump indicates: `users-2026-05-25.sql.gz` → `users`.
 #[must_use]
 pub fn database_in_name(name: &str) -> String {
-    let base = name.rsplit('/').next().unwrap_or(name);
+    let base = base_name(name);
     let stem = base
         .char_indices()
         .filter(|(at, c)| {

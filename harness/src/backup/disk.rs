@@ -1,4 +1,4 @@
-//! Room on a disk. It is never filled: others write to it too.
+//! Free space on a disk. A disk is never filled: other programs write to it too.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use nix::sys::statvfs::statvfs;
 
 use crate::units::show_bytes;
 
-/// A disk keeps this much free, or a twentieth of it where that is less.
+/// This many bytes stay free, or a twentieth of the disk if that is less.
 const KEPT_FREE: u64 = 1 << 30;
 
-/// Sees that `needed` more bytes fit on the disk of `path`. A file system that cannot tell says so
-/// when it is full.
+/// Checks that `needed` more bytes fit on the disk of `path`. Passes if the file system does not report its
+/// free space.
 ///
 /// # Errors
 /// A lowercase fragment with the numbers.

@@ -3,41 +3,15 @@
 use jiff::Timestamp;
 
 use super::Backup;
+use super::files::blocking;
 use super::inspect::{Inspection, inspect};
 use super::packing::Keys;
-use super::packing::settings::Decrypt;
 use super::previous::{self, Previous, PreviousContents};
-use super::retention::{Retention, tiers};
-use super::settings::{self, Compare};
-use super::source::{self, Earlier, Found, Place, Source};
+use super::retention::tiers;
+use super::settings::{self, Compare, Subject};
+use super::source::{self, Earlier, Found, Place};
 use super::spool::Spool;
 use crate::outcome::{CouldNotRun, Finding};
-
-/// A source, and what the backup is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// The source.
-    pub source: Source,
-    /// How it is decrypted.
-    pub decrypt: Option<Decrypt>,
-    /// How it is compared with the previous backup.
-    pub previous: settings::Previous,
-    /// Required earlier backups.
-    pub retention: Option<Retention>,
-}
-
-impl Subject {
-    /// A backup without further settings.
-    #[must_use]
-    pub fn of(source: Source) -> Self {
-        Self {
-            source,
-            decrypt: None,
-            previous: settings::Previous::default(),
-            retention: None,
-        }
-    }
-}
 
 /// The purpose of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,15 +170,5 @@ fn digests(backup: &mut Backup, found: &Found) {
             )
             .hint("the copy on the disk of this machine differs from the received bytes: check the disk"),
         );
-    }
-}
-
-/// Runs blocking work on a separate thread.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, CouldNotRun> + Send + 'static,
-) -> Result<T, CouldNotRun> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(CouldNotRun::new(format!("the inspection ended: {error}"))),
     }
 }

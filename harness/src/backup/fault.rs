@@ -1,4 +1,4 @@
-//! What the readers of dumps find, in the words of reports: faults → findings, what is not there → not tested.
+//! Faults of the readers of dumps → findings; what a backup does not contain → not tested.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use pgdump::fault::{Fault, FaultKind};
 
 use crate::outcome::{Finding, NotTested};
 
-/// Turns what a reader of dumps found into findings, with what to do about each.
+/// Turns the faults of a dump into findings, with hints.
 pub fn findings(faults: Vec<Fault>) -> impl Iterator<Item = Finding> {
     faults.into_iter().map(finding)
 }
@@ -33,14 +33,17 @@ const fn hint(kind: FaultKind) -> Option<&'static str> {
             "the file is truncated or was changed: compare its size and digest with the original"
         }
         FaultKind::Empty => {
-            "a compressed nothing is what a failed pg_dump in a pipe without `pipefail` leaves"
+            "a failed pg_dump in a pipe without `pipefail` writes a compressed empty file: see the log of the job"
         }
         FaultKind::Foreign => {
-            "somebody put this into the dump: find out who before anyone restores it by hand"
+            "this was added to the dump: find out by whom, and do not restore it by hand"
         }
         FaultKind::RowsHidden => "dump as a role with BYPASSRLS, without `--enable-row-security`",
         FaultKind::Encoding => {
             "compare `SET client_encoding` with what the backup job wrote, and check whether the file was converted"
+        }
+        FaultKind::UnreadNames => {
+            "dump with `--encoding=UTF8`; a database in SQL_ASCII or MULE_INTERNAL must be converted first"
         }
         FaultKind::OnlyTables => {
             "`--section=pre-data --section=data` leaves them out, keys and policies with them"
@@ -51,15 +54,15 @@ const fn hint(kind: FaultKind) -> Option<&'static str> {
         FaultKind::BehindBlocks => "tapes and block devices add padding; check any other bytes",
         FaultKind::BehindTar => "check their source: the file may be two concatenated files",
         FaultKind::Unnamed => {
-            "pg_restore ignores it; it may be from another dump into the same place"
+            "pg_restore ignores it; it may be from another dump into the same folder"
         }
         FaultKind::More | FaultKind::Ignored => return None,
     })
 }
 
-/// Says what a backup does not hold, by looking at what it does.
+/// Lists what a backup does not contain.
 #[must_use]
-pub fn not_held(contents: &Contents) -> Vec<NotTested> {
+pub fn missing(contents: &Contents) -> Vec<NotTested> {
     let mut missing = Vec::new();
     let mut add = |what: String, why: &str| {
         missing.push(NotTested {
@@ -76,7 +79,7 @@ pub fn not_held(contents: &Contents) -> Vec<NotTested> {
         let why = if contents.roles.is_empty() {
             "pg_dump writes none; `pg_dumpall --globals-only` does"
         } else {
-            "it requires them and creates others"
+            "it requires them, and creates only others"
         };
         add(what, why);
     }
@@ -133,7 +136,7 @@ pub fn not_held(contents: &Contents) -> Vec<NotTested> {
     missing
 }
 
-/// Names of a list, the first of them where it is long.
+/// The first names of a list, and the number of the others.
 fn listed(names: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
     const SHOWN: usize = 8;
     let more = names.len().saturating_sub(SHOWN);
@@ -178,10 +181,7 @@ COPY app.orders (id) FROM stdin;
 -- PostgreSQL database dump complete
 ";
         let (contents, ..) = plain::read(sql.as_bytes()).unwrap();
-        let missing: Vec<String> = not_held(&contents)
-            .into_iter()
-            .map(|one| one.what)
-            .collect();
+        let missing: Vec<String> = missing(&contents).into_iter().map(|one| one.what).collect();
         assert_eq!(
             missing,
             [

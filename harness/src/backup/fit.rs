@@ -16,7 +16,7 @@ fn reads_archive(version: Version) -> u32 {
     }
 }
 
-/// What fails on a server of version `(major, minor)` with its psql and pg_restore.
+/// What fails on a server of version `(major, minor)` with the psql and pg_restore of that version.
 #[must_use]
 pub fn fits(contents: &Contents, format: &Format, server: (u32, u32)) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -44,7 +44,7 @@ pub fn fits(contents: &Contents, format: &Format, server: (u32, u32)) -> Vec<Fin
 
 /// Warnings on such a server.
 #[must_use]
-pub fn says(contents: &Contents, server: (u32, u32)) -> Vec<Finding> {
+pub fn warnings(contents: &Contents, server: (u32, u32)) -> Vec<Finding> {
     unmet(contents, server, Effect::Said).collect()
 }
 
@@ -150,14 +150,14 @@ mod tests {
     ) {
         let contents = of(sql);
         assert_eq!(fits(&contents, &PLAIN, good), [], "{id} {sql}");
-        assert_eq!(says(&contents, good), [], "{id} {sql}");
+        assert_eq!(warnings(&contents, good), [], "{id} {sql}");
         assert_eq!(
             fits(&contents, &PLAIN, bad).len(),
             usize::from(breaks),
             "{id} {sql}"
         );
         assert_eq!(
-            says(&contents, bad).len(),
+            warnings(&contents, bad).len(),
             usize::from(!breaks),
             "{id} {sql}"
         );

@@ -1,22 +1,23 @@
-//! Where a backup lies → a local, inspected [`Backup`], before any server.
+//! The source of a backup → a local, inspected [`Backup`], before any server.
 //!
-//! - `source/`: where it lies, one source a file
-//! - `packing/`: what it is wrapped in, one compression or encryption a file
-//! - the crate `pgdump`: what it is and what it holds, format by format
-//! - `fault`: what that finds, as findings; `foreign`: what is no backup at all; `fit`: which servers can take it
-//! - `bundle`: several dumps that are one backup
-//! - `settings`: what a scenario says of it
+//! - `source/`: finds and fetches it; one source, one file
+//! - `packing/`: compression and encryption around it
+//! - the crate `pgdump`: its format and contents
+//! - `fault`: faults as findings; `foreign`: files that are not a backup; `fit`: compatible servers
+//! - `bundle`: several dumps that are one backup; `digest_list`: the list of their digests
+//! - `settings`: the settings of a scenario
 //! - `inspect`: one streaming pass: digest, completeness, contents
-//! - `examine`: all of it, and what it is held against: `previous`, `retention`, digests
+//! - `examine`: all of it, and the comparison with digests, the previous backup and retention
 
 pub mod bundle;
+mod digest_list;
 mod disk;
 pub mod examine;
 pub mod fault;
+mod files;
 pub mod fit;
 mod foreign;
 pub mod inspect;
-pub mod manifest;
 pub mod packing;
 pub mod previous;
 pub mod retention;
@@ -24,21 +25,22 @@ pub mod settings;
 pub mod source;
 pub mod spool;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use packing::{Keys, Layer, OpenError, Unpacked};
+use packing::{Keys, Layer, LayerError, Unpacked};
 pub use pgdump::contents::Contents;
 use pgdump::format::Format;
 pub use pgdump::{contents, format, gather, objects, script, values};
-use source::candidates::{Candidate, Verdict};
 
 use crate::outcome::{
     BackupFacts, Before, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
 };
 
-/// A format in what it is wrapped in, the innermost first: `plain SQL, gzip`.
+/// A format with the layers around it, innermost first: `plain SQL, gzip`.
 #[must_use]
 pub fn describe(format: &impl std::fmt::Display, layers: &[Layer]) -> String {
     let mut text = format.to_string();
@@ -48,70 +50,70 @@ pub fn describe(format: &impl std::fmt::Display, layers: &[Layer]) -> String {
     text
 }
 
-/// A backup that was looked at from its first byte to its last.
+/// A backup that was inspected from its first byte to its last.
 #[derive(Debug, Clone)]
 pub struct Backup {
     /// The file or folder on this machine.
     pub path: PathBuf,
-    /// Where it lies, as a person would say it.
+    /// Its location, for messages.
     pub origin: String,
-    /// How it was chosen.
+    /// Why it was selected.
     pub chosen: String,
-    /// What there was to choose from, and how many more.
-    pub candidates: (Vec<Candidate>, usize),
-    /// What it is, in words: `plain SQL, gzip`, `bundle of 3 dumps, tar, gzip`.
+    /// The candidates that are listed, and the number of further ones.
+    pub candidates: (Vec<CandidateFacts>, usize),
+    /// Its format: `plain SQL, gzip`, `bundle of 3 dumps, tar, gzip`.
     pub format: String,
-    /// Bytes as it lies.
+    /// Bytes as stored.
     pub bytes: u64,
-    /// Bytes without what it is wrapped in, where it is wrapped.
+    /// Bytes inside all layers, where there are any.
     pub unpacked_bytes: Option<u64>,
-    /// SHA-256 as it lies, in hex; of a folder see [`bundle::digest`].
+    /// SHA-256 as stored, in hex; of a folder see [`bundle::digest`].
     pub sha256: String,
-    /// What that was found to agree with.
+    /// Where the same digest is stated.
     pub digest: Option<String>,
-    /// When it was made.
+    /// When it was taken, and how that is known.
     pub made: Option<(Timestamp, TimeSource)>,
-    /// Its dumps, in the order in which they are restored: what makes roles comes first. One, but
-    /// for a bundle; none when the file is no backup.
+    /// Its dumps, in the order of their restore: the one that creates roles comes first. One, except for
+    /// a bundle; none when the file is not a backup.
     pub parts: Vec<Part>,
-    /// Tiers of backups that lie beside it, as far as the scenario declares them.
+    /// Tiers of earlier backups that the scenario requires.
     pub tiers: Vec<Objective>,
-    /// What was compared with the backup before, one sentence.
+    /// The comparison with the previous backup, one sentence.
     pub previous: Option<String>,
-    /// Its size and that of the backup before.
+    /// Its size and that of the previous backup.
     pub before: Option<Before>,
-    /// The manifest that lies beside it, its name and its text.
+    /// Name and text of the manifest next to it.
     pub manifest: Option<(String, String)>,
-    /// What makes it no whole backup; empty for a good one.
+    /// Faults: it is incomplete, damaged or unsafe.
     pub problems: Vec<Finding>,
-    /// What is odd about it and does not matter.
+    /// Warnings, which do not make it incomplete.
     pub warnings: Vec<Finding>,
 }
 
 /// One dump: the whole backup, or one of a bundle.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// Its name in the bundle, or the backup's own.
+    /// Its name in the bundle, otherwise that of the backup.
     pub name: String,
-    /// Where it lies on this machine: the backup itself, or a copy in the run's folder.
+    /// Its path on this machine: the backup itself, or a copy in the folder of the run.
     pub path: PathBuf,
-    /// What it is wrapped in there.
+    /// The layers around it there, outermost first.
     pub layers: Vec<Layer>,
-    /// What opens that.
+    /// The keys for these layers.
     pub keys: Keys,
-    /// What it is.
+    /// Its format.
     pub format: Format,
     /// Bytes of `path`.
     pub bytes: u64,
-    /// Bytes of SQL or of the archive.
+    /// Bytes inside the layers.
     pub unpacked_bytes: u64,
     /// Bytes of definitions and rows, without any compression.
     pub text_bytes: u64,
     /// SHA-256 of `path`, in hex.
     pub sha256: String,
-    /// The database that its name stands for, in a bundle.
+    /// The database that its name indicates, in a bundle.
     pub named_database: Option<String>,
-    /// What it holds.
+    /// Its contents.
     pub contents: Contents,
 }
 
@@ -119,12 +121,12 @@ impl Part {
     /// Opens it again, to read what is inside all layers.
     ///
     /// # Errors
-    /// When it cannot be opened any more.
-    pub fn open(&self) -> Result<Unpacked, OpenError> {
-        Unpacked::open(&self.path, &self.keys)
+    /// When it cannot be opened any more; the error contains a [`LayerError`].
+    pub fn open(&self) -> io::Result<Unpacked> {
+        Ok(Unpacked::open(&self.path, &self.keys).map_err(LayerError::from)?)
     }
 
-    /// Whether it makes roles and holds no table: what `pg_dumpall --globals-only` writes.
+    /// Whether it creates roles and contains no data: what `pg_dumpall --globals-only` writes.
     #[must_use]
     pub fn is_globals(&self) -> bool {
         !self.contents.roles.is_empty() && !self.contents.holds_data()
@@ -132,15 +134,15 @@ impl Part {
 }
 
 impl Backup {
-    /// What all parts hold together. Rows are kept by the database that they go to.
+    /// The contents of all parts, rows by the database that they belong to.
     #[must_use]
-    pub fn contents(&self) -> Contents {
+    pub fn contents(&self) -> Cow<'_, Contents> {
         match self.parts.as_slice() {
-            [one] => one.contents.clone(),
-            parts => parts.iter().fold(Contents::default(), |mut all, part| {
+            [one] => Cow::Borrowed(&one.contents),
+            parts => Cow::Owned(parts.iter().fold(Contents::default(), |mut all, part| {
                 all.merge(&part.contents, part.named_database.as_deref());
                 all
-            }),
+            })),
         }
     }
 
@@ -162,17 +164,17 @@ impl Backup {
         tables
     }
 
-    /// Which servers can take it, one sentence.
+    /// The servers that it can be restored on, one sentence.
     fn servers(&self) -> String {
-        let mut said: Vec<String> = Vec::new();
+        let mut suitable: Vec<String> = Vec::new();
         for part in &self.parts {
             for servers in fit::servers(&part.contents, &part.format) {
-                if !said.contains(&servers) {
-                    said.push(servers);
+                if !suitable.contains(&servers) {
+                    suitable.push(servers);
                 }
             }
         }
-        match said.as_slice() {
+        match suitable.as_slice() {
             [] => "every supported server".to_owned(),
             some => some.join(", and "),
         }
@@ -189,7 +191,7 @@ impl Backup {
         BackupFacts {
             origin: self.origin.clone(),
             chosen: self.chosen.clone(),
-            candidates: self.candidates.0.iter().map(candidate).collect(),
+            candidates: self.candidates.0.clone(),
             unlisted: self.candidates.1 as u64,
             format: self.format.clone(),
             bytes: self.bytes,
@@ -214,7 +216,7 @@ impl Backup {
             tables: contents.rows.len() as u64,
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
-            not_held: fault::not_held(&contents),
+            not_held: fault::missing(&contents),
             tiers: self.tiers.clone(),
             previous: self.previous.clone(),
             before: self.before.clone(),
@@ -239,18 +241,5 @@ impl Backup {
                 })
                 .collect(),
         }
-    }
-}
-
-/// A candidate for reports.
-fn candidate(candidate: &Candidate) -> CandidateFacts {
-    CandidateFacts {
-        name: candidate.name.clone(),
-        bytes: candidate.bytes,
-        time: candidate.time,
-        not_taken: match &candidate.verdict {
-            Verdict::Taken => None,
-            Verdict::NotTaken(why) => Some(why.clone()),
-        },
     }
 }

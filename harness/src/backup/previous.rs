@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use super::{Backup, Contents};
 use crate::outcome::{Before, Finding};
 use crate::sql::QualifiedName;
-use crate::units::{show_bytes, show_count};
+use crate::units::{show_bytes, show_count, show_counted};
 
 /// Below this share of the previous backup, in percent, it is a failure.
 const LOST: u64 = 10;
 
 /// Below this share of the previous backup, in percent, it is a warning.
-const TOLD_BELOW: u64 = 90;
+const SHRUNK: u64 = 90;
 
 /// Smaller tables are not compared.
 const FEW: u64 = 100;
@@ -122,8 +122,8 @@ pub fn compare(
     let now = counts(&backup.contents());
     let total = |rows: &BTreeMap<_, u64>| rows.values().sum::<u64>();
     compared.summary.push_str(&format!(
-        "; {} rows, {} before",
-        show_count(total(&now)),
+        "; {}, {} before",
+        show_counted(total(&now), "row"),
         show_count(total(&inspected.rows))
     ));
     rows(&now, inspected, &previous.name, may_shrink, &mut compared);
@@ -143,7 +143,7 @@ fn size<'a>(
         let expected = format!("at least {LOST} % of {} in {name}", show_bytes(before));
         let hint = "most of the backup is missing: check what the job dumped; if the database really shrank, set `compare = \"off\"` in `[backup.previous]` once";
         Some((&mut compared.problems, finding(expected).hint(hint)))
-    } else if share < TOLD_BELOW {
+    } else if share < SHRUNK {
         let expected = format!("about {} as in {name}", show_bytes(before));
         Some((&mut compared.warnings, finding(expected)))
     } else {
@@ -161,11 +161,11 @@ fn rows(
 ) {
     let (mut lost, mut shrunk) = (Vec::new(), Vec::new());
     for (key @ (database, table), before) in &before.rows {
-        let held = now.get(key);
-        let Some(share) = percent(held.copied().unwrap_or(0), *before) else {
+        let rows_now = now.get(key);
+        let Some(share) = percent(rows_now.copied().unwrap_or(0), *before) else {
             continue;
         };
-        if *before < FEW || share >= TOLD_BELOW || may_shrink(table) {
+        if *before < FEW || share >= SHRUNK || may_shrink(table) {
             continue;
         }
         let object = if database.is_empty() {
@@ -173,20 +173,20 @@ fn rows(
         } else {
             format!("{database}: {table}")
         };
-        let actual = match held {
-            Some(rows) => format!("{} rows, {share} % of it", show_count(*rows)),
+        let actual = match rows_now {
+            Some(rows) => format!("{}, {share} % of it", show_counted(*rows, "row")),
             None => "the table is not in the backup".to_owned(),
         };
         if share < LOST {
             let expected = format!(
-                "at least {LOST} % of the {} rows in {name}",
-                show_count(*before)
+                "at least {LOST} % of the {} in {name}",
+                show_counted(*before, "row")
             );
             lost.push(Finding::about(object, expected, actual).hint(
                 "check whether the table was excluded or emptied; add a table that may lose its rows to `may-shrink` in `[backup.previous]`",
             ));
         } else {
-            let expected = format!("about {} rows as in {name}", show_count(*before));
+            let expected = format!("about {} as in {name}", show_counted(*before, "row"));
             shrunk.push(Finding::about(object, expected, actual));
         }
     }

@@ -31,105 +31,95 @@ pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Objective> {
         .iter()
         .map(|time| time.to_zoned(TimeZone::UTC).date())
         .collect();
-    let newest = days.last().copied();
-    let day = |date: Date| Some(date);
-    let week = |date: Date| {
-        let back = i64::from(date.weekday().to_monday_zero_offset());
-        date.checked_sub(back.days()).ok()
-    };
-    let month = |date: Date| Some(date.first_of_month());
     let declared = [
-        (
-            "daily",
-            retention.daily,
-            Period {
-                of: &day,
-                step: &|n| n.days(),
-            },
-        ),
-        (
-            "weekly",
-            retention.weekly,
-            Period {
-                of: &week,
-                step: &|n| n.weeks(),
-            },
-        ),
-        (
-            "monthly",
-            retention.monthly,
-            Period {
-                of: &month,
-                step: &|n| n.months(),
-            },
-        ),
+        (Tier::Daily, retention.daily),
+        (Tier::Weekly, retention.weekly),
+        (Tier::Monthly, retention.monthly),
     ];
     declared
         .into_iter()
-        .filter_map(|(name, wanted, period)| tier(name, wanted?, &period, newest, &days))
+        .filter_map(|(tier, wanted)| tier.compare(u64::from(wanted?), &days))
         .collect()
 }
 
-/// A period, and the arithmetic of its dates.
-struct Period<'a> {
-    of: &'a dyn Fn(Date) -> Option<Date>,
-    step: &'a dyn Fn(i64) -> jiff::Span,
+#[derive(Clone, Copy)]
+enum Tier {
+    Daily,
+    Weekly,
+    Monthly,
 }
 
-fn tier(
-    name: &'static str,
-    wanted: u16,
-    period: &Period<'_>,
-    newest: Option<Date>,
-    days: &BTreeSet<Date>,
-) -> Option<Objective> {
-    let Some(newest) = newest else {
-        let missing = "all of them: no backup has a time in its name".to_owned();
-        return Some(Objective {
-            name,
-            measure: Measure::Kept {
-                wanted: u64::from(wanted),
-                kept: 0,
-                missing: vec![missing],
-            },
-        });
-    };
-    let there: BTreeSet<Date> = days.iter().filter_map(|day| (period.of)(*day)).collect();
-    let last = (period.of)(newest)?;
-    let label = |date: Date| match name {
-        "monthly" => date.strftime("%Y-%m").to_string(),
-        "weekly" => format!("the week of {date}"),
-        _ => date.to_string(),
-    };
-    let mut missing: Vec<(i64, i64)> = Vec::new();
-    let mut kept = 0;
-    for back in 0..i64::from(wanted) {
-        let date = last.checked_sub((period.step)(back)).ok()?;
-        if there.contains(&date) {
-            kept += 1;
-            continue;
-        }
-        match missing.last_mut() {
-            Some((_, oldest)) if *oldest + 1 == back => *oldest = back,
-            _ => missing.push((back, back)),
+impl Tier {
+    /// The first day of the period of a day.
+    fn period_of(self, date: Date) -> Option<Date> {
+        match self {
+            Self::Daily => Some(date),
+            Self::Weekly => {
+                let back = i64::from(date.weekday().to_monday_zero_offset());
+                date.checked_sub(back.days()).ok()
+            }
+            Self::Monthly => Some(date.first_of_month()),
         }
     }
-    let at = |back: i64| last.checked_sub((period.step)(back)).map(label);
-    let missing = missing
-        .into_iter()
-        .filter_map(|(newer, older)| match newer == older {
-            true => at(newer).ok(),
-            false => Some(format!("{} to {}", at(older).ok()?, at(newer).ok()?)),
+
+    /// The period `back` periods before another one.
+    fn before(self, period: Date, back: u64) -> Option<Date> {
+        let back = i64::try_from(back).ok()?;
+        let span = match self {
+            Self::Daily => back.days(),
+            Self::Weekly => back.weeks(),
+            Self::Monthly => back.months(),
+        };
+        period.checked_sub(span).ok()
+    }
+
+    fn label(self, period: Date) -> String {
+        match self {
+            Self::Daily => period.to_string(),
+            Self::Weekly => format!("the week of {period}"),
+            Self::Monthly => period.strftime("%Y-%m").to_string(),
+        }
+    }
+
+    fn compare(self, wanted: u64, days: &BTreeSet<Date>) -> Option<Objective> {
+        let (mut kept, mut missing) = (0, Vec::new());
+        match days.last() {
+            None => missing.push("all of them: no backup has a time in its name".to_owned()),
+            Some(newest) => {
+                let existing: BTreeSet<Date> =
+                    days.iter().filter_map(|day| self.period_of(*day)).collect();
+                let last = self.period_of(*newest)?;
+                // Numbers of periods before the last one: newest and oldest of consecutive ones.
+                let mut gaps: Vec<(u64, u64)> = Vec::new();
+                for back in 0..wanted {
+                    match gaps.last_mut() {
+                        _ if existing.contains(&self.before(last, back)?) => kept += 1,
+                        Some((_, oldest)) if *oldest + 1 == back => *oldest = back,
+                        _ => gaps.push((back, back)),
+                    }
+                }
+                let label = |back: u64| self.before(last, back).map(|period| self.label(period));
+                for (newest, oldest) in gaps {
+                    missing.push(match newest == oldest {
+                        true => label(newest)?,
+                        false => format!("{} to {}", label(oldest)?, label(newest)?),
+                    });
+                }
+            }
+        }
+        Some(Objective {
+            name: match self {
+                Self::Daily => "daily",
+                Self::Weekly => "weekly",
+                Self::Monthly => "monthly",
+            },
+            measure: Measure::Kept {
+                wanted,
+                kept,
+                missing,
+            },
         })
-        .collect();
-    Some(Objective {
-        name,
-        measure: Measure::Kept {
-            wanted: u64::from(wanted),
-            kept,
-            missing,
-        },
-    })
+    }
 }
 
 #[cfg(test)]

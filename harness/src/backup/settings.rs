@@ -1,22 +1,22 @@
 //! The settings of a backup: `[backup]` and the table of its source.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::examine::Subject;
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
-use super::source::{Location, Pattern, Rules, Source, TimePattern};
+use super::source::settings::{Command, Http, S3};
+use super::source::{self, Location, Rules, Source, TimePattern};
+use crate::digest::parse_sha256;
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
-use crate::input::secret::SecretText;
+use crate::input::table::{key_span, table_at};
 use crate::input::tables::TablePattern;
 use crate::units::Span;
 
@@ -80,70 +80,6 @@ pub enum Compare {
     Off,
 }
 
-/// A backup in S3-compatible storage. Exactly one of `key` and `newest`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct S3 {
-    /// The bucket.
-    pub bucket: String,
-    /// The key of one object.
-    pub key: Option<String>,
-    /// A pattern for keys, such as `nightly/plur-*.sql.gz`, or a prefix that ends with `/`. Selects the
-    /// newest by the time in its name, never by the time of its upload.
-    pub newest: Option<String>,
-    /// The version of the object `key`. Default: the current one.
-    pub version: Option<String>,
-    /// The address of the storage. Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, otherwise AWS itself.
-    pub endpoint: Option<String>,
-    /// The region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, otherwise `us-east-1`.
-    pub region: Option<String>,
-    /// Whether the bucket is in the path instead of the host name. Default: true with an `endpoint`.
-    pub path_style: Option<bool>,
-    /// The id of the access key. Default: `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: Option<SecretText>,
-    /// The secret of the access key. Default: `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: Option<SecretText>,
-    /// The token of a temporary key. Default: `AWS_SESSION_TOKEN`, if the key comes from the environment.
-    pub session_token: Option<SecretText>,
-    /// A file of certificates (PEM) to trust in addition to those of the system.
-    pub ca: Option<PathBuf>,
-}
-
-/// A backup that is fetched by HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Http {
-    /// The address; one with a signature comes from `{ env = … }` or `{ file = … }`.
-    pub url: SecretText,
-    /// A token, sent as `Authorization: Bearer …`.
-    pub bearer: Option<SecretText>,
-    /// A user, sent with `password` as basic authentication.
-    pub user: Option<SecretText>,
-    /// The password of `user`.
-    pub password: Option<SecretText>,
-    /// Additional headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, SecretText>,
-    /// A file of certificates (PEM) to trust in addition to those of the system.
-    pub ca: Option<PathBuf>,
-}
-
-/// A backup that a command writes to its standard output.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Command {
-    /// Program and arguments, without a shell. A program with a `/` is relative to the scenario
-    /// file, one without is searched in `PATH`. It starts in the folder of the scenario file.
-    pub run: Vec<String>,
-    /// Name of its output, such as `orders-2026-05-25.dump`: the time in it is that of the backup.
-    pub name: Option<String>,
-    /// Additional variables. It inherits `PATH`, `HOME`, `USER`, `LANG`, `TMPDIR` and `SSH_AUTH_SOCK`.
-    #[serde(default)]
-    pub env: BTreeMap<String, SecretText>,
-    /// Limit for the whole command. Default: `6h`.
-    pub timeout: Option<Span>,
-}
-
 /// A SHA-256 in hex, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(transparent, extend("pattern" = "^[0-9A-Fa-f]{64}$"))]
@@ -152,12 +88,35 @@ pub struct Sha256Hex(pub String);
 impl<'de> Deserialize<'de> for Sha256Hex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(serde::de::Error::custom(
-                "a SHA-256 is 64 hexadecimal digits, as `sha256sum` prints it",
-            ));
+        parse_sha256(&text).map(Self).ok_or_else(|| {
+            serde::de::Error::custom("a SHA-256 is 64 hexadecimal digits, as `sha256sum` prints it")
+        })
+    }
+}
+
+/// A source, and what the backup is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Where it is.
+    pub source: Source,
+    /// How it is decrypted.
+    pub decrypt: Option<Decrypt>,
+    /// How it is compared with the previous backup.
+    pub previous: Previous,
+    /// Required earlier backups.
+    pub retention: Option<Retention>,
+}
+
+impl Subject {
+    /// A backup without further settings.
+    #[must_use]
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            decrypt: None,
+            previous: Previous::default(),
+            retention: None,
         }
-        Ok(Self(text.to_ascii_lowercase()))
     }
 }
 
@@ -187,11 +146,12 @@ pub fn read(
 ) -> Option<(Option<Span>, Subject)> {
     let before = problems.len();
     if let DeValue::Table(table) = value.get_ref() {
-        one_source(table, &header, problems);
-        look_into(table, problems);
+        require_one_source(table, &header, problems);
+        source::settings::validate(table, problems);
+        validate_retention(table, problems);
     }
     let decrypt = match value.get_ref() {
-        DeValue::Table(table) => key(table, "decrypt").unwrap_or_default(),
+        DeValue::Table(table) => key_span(table, "decrypt").unwrap_or_default(),
         _ => header,
     };
     let backup: Backup = decode(value, &[], problems)?;
@@ -223,8 +183,25 @@ pub fn read(
     Some((backup.max_age, subject))
 }
 
+/// Keys that are about the file that a source gives.
+const OF_THE_FILE: &[&str] = &["sha256", "settled", "time"];
+
+/// Puts the path of another backup in place of the source in `[backup]`, before anything of it is read.
+pub fn replace_source(backup: &mut Spanned<DeValue<'_>>, path: &Path) {
+    let span = backup.span();
+    if let DeValue::Table(table) = backup.get_mut() {
+        for key in SOURCES.iter().chain(OF_THE_FILE) {
+            table.remove(*key);
+        }
+        // It names no variable.
+        let path = path.display().to_string().replace("${", "$${");
+        let key = Spanned::new(span.clone(), "path".into());
+        table.insert(key, Spanned::new(span, DeValue::String(path.into())));
+    }
+}
+
 /// Requires exactly one source.
-fn one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Problem>) {
+fn require_one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Problem>) {
     let mut named: Vec<_> = table
         .keys()
         .filter(|key| SOURCES.contains(&key.get_ref().as_ref()))
@@ -258,47 +235,9 @@ fn one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Probl
     }
 }
 
-/// Validates the values of the sources. Values of a wrong type are reported when the table is decoded.
-fn look_into(table: &Table<'_>, problems: &mut Vec<Problem>) {
-    if let Some((text, span)) = text(table, "newest") {
-        pattern(text, span, problems);
-    }
-    if let Some((s3, span)) = inner(table, "s3") {
-        look_into_s3(s3, span, problems);
-    }
-    look_into_retention(table, problems);
-    if let Some((http, _)) = inner(table, "http") {
-        if let Some((url, span)) = text(http, "url") {
-            address(url, span, problems);
-        }
-        for (one, other) in [("user", "password"), ("password", "user")] {
-            both(http, one, other, problems);
-        }
-        no_secret(http, &["bearer", "password"], problems);
-        if let (Some(key), true) = (key(http, "bearer"), http.contains_key("user")) {
-            problems.push(
-                Problem::at(key, "two ways of authentication")
-                    .hint("keep `bearer`, or `user` with `password`"),
-            );
-        }
-    }
-    if let Some((command, _)) = inner(table, "command")
-        && let Some(run) = command.get("run")
-        && let DeValue::Array(words) = run.get_ref()
-        && words
-            .first()
-            .is_none_or(|word| word.get_ref().as_str() == Some(""))
-    {
-        problems.push(
-            Problem::at(run.span(), "no program is set")
-                .hint("write `run = [\"ssh\", \"backup-host\", \"cat /backups/latest.dump\"]`"),
-        );
-    }
-}
-
 /// Requires a tier in `[backup.retention]`, and a source with several backups.
-fn look_into_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
-    let Some((retention, span)) = inner(table, "retention") else {
+fn validate_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
+    let Some((retention, span)) = table_at(table, "retention") else {
         return;
     };
     let example = "write `daily = 14`, `weekly = 13` or `monthly = 12`";
@@ -321,112 +260,6 @@ fn look_into_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
             );
         }
     }
-}
-
-/// `[backup.s3]`.
-fn look_into_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>) {
-    match (key(s3, "key"), key(s3, "newest")) {
-        (Some(_), None) | (None, Some(_)) => {}
-        (Some(_), Some(second)) => problems.push(
-            Problem::at(second, "`[backup.s3]` names exactly one object")
-                .hint("keep `key` or `newest`"),
-        ),
-        (None, None) => {
-            problems.push(Problem::at(span, "`[backup.s3]` names no object").hint(
-                "add `key = \"nightly/plur.sql.gz\"`, or `newest = \"nightly/plur-*.sql.gz\"`",
-            ))
-        }
-    }
-    if let Some((text, span)) = text(s3, "newest") {
-        pattern(text, span, problems);
-    }
-    if let (Some(version), true) = (key(s3, "version"), s3.contains_key("newest")) {
-        problems.push(
-            Problem::at(version, "a version belongs to one `key`")
-                .hint("set `key`, or remove `version`"),
-        );
-    }
-    for name in ["bucket", "key"] {
-        let Some((text, span)) = text(s3, name) else {
-            continue;
-        };
-        if text.is_empty() || (name == "bucket" && text.contains('/')) || text.starts_with("s3://")
-        {
-            problems.push(
-                Problem::at(span, format!("this is not a name of a {}", if name == "key" { "object" } else { name }))
-                    .hint("of `s3://bucket/folder/file` the bucket is `bucket` and the key is `folder/file`"),
-            );
-        }
-    }
-    if let Some((url, span)) = text(s3, "endpoint") {
-        address(url, span, problems);
-    }
-    for (one, other) in [
-        ("access-key-id", "secret-access-key"),
-        ("secret-access-key", "access-key-id"),
-        ("session-token", "access-key-id"),
-    ] {
-        both(s3, one, other, problems);
-    }
-    no_secret(s3, &["secret-access-key", "session-token"], problems);
-}
-
-/// Refuses a secret that is written in the scenario.
-pub(crate) fn no_secret(table: &Table<'_>, names: &[&str], problems: &mut Vec<Problem>) {
-    for name in names {
-        if let Some((_, span)) = text(table, name) {
-            problems.push(
-                Problem::at(span, "a secret is never written in a scenario")
-                    .hint("write `{ env = \"NAME\" }` or `{ file = \"path\" }`"),
-            );
-        }
-    }
-}
-
-/// A pattern can be read.
-fn pattern(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
-    if let Err(why) = Pattern::read(text) {
-        problems.push(Problem::at(span, why));
-    }
-}
-
-/// An address is one of HTTP.
-pub(crate) fn address(text: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
-    let good = reqwest::Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if !good {
-        problems.push(
-            Problem::at(span, "this is not an HTTP address")
-                .hint("write it in full, such as `https://backups.example.com/plur.sql.gz`"),
-        );
-    }
-}
-
-/// `one` makes no sense without `other`.
-fn both(table: &Table<'_>, one: &str, other: &str, problems: &mut Vec<Problem>) {
-    if let (Some(span), None) = (key(table, one), key(table, other)) {
-        problems.push(Problem::at(span, format!("`{one}` needs `{other}`")));
-    }
-}
-
-/// The bytes of a key.
-pub(crate) fn key(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
-    table.get_key_value(name).map(|(key, _)| key.span())
-}
-
-/// A text and its bytes.
-pub(crate) fn text<'a>(table: &'a Table<'_>, name: &str) -> Option<(&'a str, Range<usize>)> {
-    let value = table.get(name)?;
-    Some((value.get_ref().as_str()?, value.span()))
-}
-
-/// A table in the table, and the bytes of its key.
-pub(crate) fn inner<'a, 'i>(
-    table: &'a Table<'i>,
-    name: &str,
-) -> Option<(&'a Table<'i>, Range<usize>)> {
-    let (key, value) = table.get_key_value(name)?;
-    Some((value.get_ref().as_table()?, key.span()))
 }
 
 #[cfg(test)]
@@ -514,7 +347,7 @@ mod tests {
     )]
     #[case::half_a_key(
         "[backup.s3]\nbucket = \"b\"\nkey = \"k\"\naccess-key-id = \"x\"",
-        "needs `secret-access-key`",
+        "requires `secret-access-key`",
         1
     )]
     #[case::open_secret(
@@ -535,7 +368,7 @@ mod tests {
     )]
     #[case::user_alone(
         "[backup.http]\nurl = \"http://h/x\"\nuser = \"u\"",
-        "`user` needs `password`",
+        "`user` requires `password`",
         1
     )]
     #[case::no_program("[backup.command]\nrun = []", "no program is set", 1)]

@@ -1,5 +1,6 @@
-//! A run's own copies of what a backup is made of: downloads, members of a bundle, what came out of
-//! a compression. They lie in the run's folder and go with it; a disk is never filled unnoticed.
+//! Copies that a run makes of a backup or parts of it: downloads, members of a bundle, decompressed
+//! archives. They are in the folder of the run and are removed with it; free space is checked while they
+//! are written.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 
-/// Bytes after which the free space is looked at again.
+/// The free space is checked again after this many bytes.
 const STEP: u64 = 64 << 20;
 
-/// The folder for such copies. It is made when the first one is.
+/// The folder for such copies; created with the first one.
 #[derive(Debug, Clone)]
 pub struct Spool {
     folder: PathBuf,
@@ -22,18 +23,18 @@ pub struct Spool {
 pub struct Copy {
     file: File,
     folder: PathBuf,
-    /// Bytes that may be written before the free space is looked at.
+    /// Bytes that may be written before the free space is checked again.
     room: u64,
 }
 
 impl Spool {
-    /// Takes a folder that need not be there yet; the one above it must.
+    /// A folder that may not exist yet, in one that does.
     #[must_use]
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The folder itself.
+    /// Its path.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -42,22 +43,22 @@ impl Spool {
     /// A folder in this one.
     ///
     /// # Errors
-    /// When `name` is no name, or the folder above cannot be made.
+    /// When `name` is not a file name, or this folder cannot be created.
     pub fn within(&self, name: &str) -> io::Result<Self> {
-        make(&self.folder)?;
+        create(&self.folder)?;
         Ok(Self {
             folder: self.folder.join(component(name)?),
         })
     }
 
-    /// Makes an empty file. `name` may hold folders, which are made; it leads nowhere else, since it
-    /// is made of what other people's files say.
+    /// Creates an empty file. `name` may contain folders, which are created. It comes from untrusted
+    /// files, so it cannot lead outside of this folder.
     ///
     /// # Errors
-    /// When it cannot be made, or is there already.
+    /// When it cannot be created, or exists.
     pub fn file(&self, name: &str) -> io::Result<(PathBuf, Copy)> {
         let mut path = self.folder.clone();
-        make(&path)?;
+        create(&path)?;
         let mut components = name
             .strip_prefix("./")
             .unwrap_or(name)
@@ -66,7 +67,7 @@ impl Spool {
         while let Some(name) = components.next() {
             path.push(component(name)?);
             if components.peek().is_some() {
-                make(&path)?;
+                create(&path)?;
             }
         }
         let file = File::options()
@@ -101,19 +102,19 @@ impl Write for Copy {
     }
 }
 
-fn make(folder: &Path) -> io::Result<()> {
+fn create(folder: &Path) -> io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-/// One component of a path, and nothing that leads elsewhere.
+/// Refuses a component of a path that leads to another folder.
 fn component(name: &str) -> io::Result<&str> {
     if name.is_empty() || matches!(name, "." | "..") || name.contains(['/', '\0']) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("`{}` is no name of a file", name.escape_default()),
+            format!("`{}` is not the name of a file", name.escape_default()),
         ));
     }
     Ok(name)

@@ -1,32 +1,32 @@
-//! Writes into a baseline what a person accepts of what has changed since.
+//! Accepts a difference: copies the state of a database into its baseline.
 
 use std::collections::BTreeMap;
 
 use super::Database;
-use super::compare::{Area, Difference};
+use super::difference::{Area, Difference};
 use crate::catalog::compare::{self as catalog, Scope, compare};
 use crate::catalog::{Catalog, ObjectId, ObjectKind};
 use crate::sql::QualifiedName;
 
-/// Makes one thing of the baseline what it is now.
+/// Copies what a difference is about from `now` into the baseline.
 pub fn accept(baseline: &mut Database, now: &Database, difference: &Difference) {
     let object = &difference.object;
     let name = object.qualified_name();
     match (difference.area, &name) {
         (Area::Rights | Area::Definition, _) => {
             let property = difference.property.as_deref();
-            definition(&mut baseline.catalog, &now.catalog, object, property);
+            accept_definition(&mut baseline.catalog, &now.catalog, object, property);
         }
-        (Area::History, Some(table)) => put(&mut baseline.history, &now.history, table),
-        (Area::Rows, Some(table)) => put(&mut baseline.rows, &now.rows, table),
+        (Area::History, Some(table)) => copy_entry(&mut baseline.history, &now.history, table),
+        (Area::Rows, Some(table)) => copy_entry(&mut baseline.rows, &now.rows, table),
         (Area::Sequences, Some(sequence)) => {
-            put(&mut baseline.sequences, &now.sequences, sequence);
+            copy_entry(&mut baseline.sequences, &now.sequences, sequence);
         }
         (Area::History | Area::Rows | Area::Sequences, None) => {
             baseline.large_objects = now.large_objects.clone();
         }
     }
-    // A table that is gone has no rows and no history to compare with.
+    // A dropped table has neither rows nor a history.
     let of_whole_table = matches!(difference.area, Area::Rights | Area::Definition)
         && difference.property.is_none()
         && object.kind == ObjectKind::Table
@@ -39,8 +39,13 @@ pub fn accept(baseline: &mut Database, now: &Database, difference: &Difference) 
     }
 }
 
-/// Takes a change of the catalog, with what it stands for: the same on every partition, a table's sequences.
-fn definition(baseline: &mut Catalog, now: &Catalog, object: &ObjectId, property: Option<&str>) {
+/// Accepts a change of the catalog, with the changes that it implies.
+fn accept_definition(
+    baseline: &mut Catalog,
+    now: &Catalog,
+    object: &ObjectId,
+    property: Option<&str>,
+) {
     let changes = compare(baseline, now, &Scope::default()).into_iter();
     let mut changes =
         changes.filter(|change| change.object == *object && change.property.as_deref() == property);
@@ -49,7 +54,7 @@ fn definition(baseline: &mut Catalog, now: &Catalog, object: &ObjectId, property
     }
 }
 
-fn put<T: Clone>(
+fn copy_entry<T: Clone>(
     baseline: &mut BTreeMap<QualifiedName, T>,
     now: &BTreeMap<QualifiedName, T>,
     key: &QualifiedName,

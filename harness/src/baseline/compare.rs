@@ -1,207 +1,246 @@
-//! Holds a database against its baseline; gives the differences, each of which can be accepted by itself.
+//! Compares a database with its baseline.
 //!
-//! A manifest speaks of the very rows that are in the dump, so everything must be equal. A baseline speaks of
-//! an earlier moment: rows added since and changed in tables that may change are life; definitions, rights,
-//! tables that shrank, sequences that went back and the history of append-only tables are held to it.
+//! A manifest was taken in the snapshot of the dump, so everything must be equal. A baseline was taken earlier: rows added
+//! since, and changed rows of tables that may change, are expected. Definitions, rights, lost rows, sequences that went
+//! back and the history of append-only tables are compared.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{Database, Rows};
-use crate::catalog::compare::{Change, Scope, Weight, What, compare as compare_catalogs, is_right};
+use super::difference::{Area, Difference};
+use super::{Database, RowsState};
+use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, is_right};
 use crate::catalog::{Catalog, ObjectId, ObjectKind};
 use crate::input::tables::{LARGE_OBJECTS, TablePattern};
 use crate::outcome::Finding;
 use crate::sql::{Glob, QualifiedName};
-use crate::units::show_count;
+use crate::units::show_counted;
 
-/// What a difference is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Area {
-    /// Who may do what.
-    Rights,
-    /// How an object is defined.
-    Definition,
-    /// The history of a table that only grows.
-    History,
-    /// How many rows a table holds, or which.
-    Rows,
-    /// The value of a sequence.
-    Sequences,
-}
-
-impl Area {
-    /// All, in the order of reports.
-    pub const ALL: [Self; 5] = [
-        Self::Rights,
-        Self::Definition,
-        Self::History,
-        Self::Rows,
-        Self::Sequences,
-    ];
-
-    /// The area of a word.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|area| area.word() == word)
-    }
-
-    /// The word of reports.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Rights => "rights",
-            Self::Definition => "definition",
-            Self::History => "history",
-            Self::Rows => "rows",
-            Self::Sequences => "sequences",
-        }
-    }
-
-    /// What an object is called where the area says of which kind it is: a table and a sequence by their name alone.
-    #[must_use]
-    pub fn name_of(self, object: &ObjectId) -> String {
-        match (self, object.qualified_name()) {
-            (Self::History | Self::Rows | Self::Sequences, Some(name)) => name.to_string(),
-            _ => object.to_string(),
-        }
-    }
-
-    /// Reads what [`Area::name_of`] gives.
-    ///
-    /// # Errors
-    /// What is wrong with the name.
-    pub fn parse_object(self, text: &str) -> Result<ObjectId, String> {
-        let kind = match self {
-            Self::Rights | Self::Definition => return text.parse(),
-            Self::Rows if text == LARGE_OBJECTS => {
-                return Ok(ObjectId::large_objects());
-            }
-            Self::History | Self::Rows => ObjectKind::Table,
-            Self::Sequences => ObjectKind::Sequence,
-        };
-        let name = QualifiedName::parse(text)?;
-        Ok(ObjectId::qualified(kind, &name))
-    }
-}
-
-/// What is held, and what may differ.
+/// What is compared, and what may differ.
 #[derive(Debug, Clone, Default)]
-pub struct Terms {
-    /// Whether rows must be the same, and not only not fewer.
+pub struct CompareOptions {
+    /// Whether rows must be the same; otherwise there may be more, with other values.
     pub exact: bool,
-    /// Tables that may lose rows or end, as patterns.
+    /// Tables that may lose rows or be dropped.
     pub may_shrink: Vec<TablePattern>,
-    /// Objects whose definition is not held, as patterns.
+    /// Objects whose definition may differ.
     pub ignore: Vec<Glob>,
-    /// What the backup can speak of.
+    /// What the backup contains.
     pub scope: Scope,
 }
 
-/// One difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What it is about.
-    pub area: Area,
-    /// The object; of rows, history and sequences the table, the sequence, or all large objects.
-    pub object: ObjectId,
-    /// The property of it, where it is one.
-    pub property: Option<String>,
-    /// Whether a right became wider.
-    pub widened: bool,
-    /// Whether it is a failure; otherwise it is life, and told.
-    pub fails: bool,
-    /// As reports show it.
-    pub finding: Finding,
-}
-
-/// What a comparison gave.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Compared {
-    /// Everything that is not as it was.
+pub struct Comparison {
+    /// Every difference, failure or not.
     pub differences: Vec<Difference>,
-    /// Tables with more rows than there were.
+    /// Number of tables with more rows than before.
     pub grown: u64,
-    /// Tables with as many rows and other values.
+    /// Number of tables with as many rows as before and other values.
     pub changed: u64,
-    /// Objects that an `ignore` left out.
+    /// Objects whose definition differs and is ignored.
     pub ignored: Vec<ObjectId>,
 }
 
-/// Compares a database with its baseline. What became of histories was looked at in the database itself:
-/// `rewritten` has the tables whose history is not what it was.
+/// Compares a database with its baseline. `rewritten` has the tables whose history differs, which can only be found in
+/// the database itself.
 #[must_use]
 pub fn compare(
     was: &Database,
     now: &Database,
     rewritten: BTreeMap<QualifiedName, Finding>,
-    terms: &Terms,
-) -> Compared {
-    let mut compared = Compared::default();
-    definitions(&was.catalog, &now.catalog, terms, &mut compared);
-    histories(rewritten, terms, &mut compared);
-    rows(was, now, terms, &mut compared);
-    sequences(was, now, terms.exact, &mut compared);
-    compared.differences.sort_by_cached_key(|one| {
+    options: &CompareOptions,
+) -> Comparison {
+    let mut comparison = Comparison::default();
+    comparison.compare_definitions(&was.catalog, &now.catalog, options);
+    for (table, finding) in rewritten {
+        let fails = !options.may_shrink(&table);
+        let object = ObjectId::qualified(ObjectKind::Table, &table);
+        comparison.add(Area::History, object, fails, finding);
+    }
+    comparison.compare_rows(was, now, options);
+    comparison.compare_sequences(was, now, options.exact);
+    comparison.differences.sort_by_cached_key(|one| {
         let name = one.area.name_of(&one.object);
         (one.area, name, one.property.clone())
     });
-    compared
+    comparison
 }
 
-impl Terms {
+impl CompareOptions {
     /// Whether a table may lose rows.
     fn may_shrink(&self, table: &QualifiedName) -> bool {
         let mut patterns = self.may_shrink.iter();
         patterns.any(|pattern| pattern.matches(table))
     }
 
-    /// Whether large objects may become fewer.
+    /// Whether there may be fewer large objects.
     fn may_shrink_large_objects(&self) -> bool {
         let mut patterns = self.may_shrink.iter();
         patterns.any(|pattern| pattern.matches_text(LARGE_OBJECTS))
     }
 
-    /// Whether the definition of an object is left out.
+    /// Whether the definition of an object may differ.
     fn ignores(&self, object: &ObjectId) -> bool {
         let object = object.to_string();
         self.ignore.iter().any(|pattern| pattern.matches(&object))
     }
 }
 
-fn definitions(was: &Catalog, now: &Catalog, terms: &Terms, compared: &mut Compared) {
-    for change in compare_catalogs(was, now, &terms.scope) {
-        let widened = change.weight == Weight::Widened;
-        // What opens a door is told whatever else is left out.
-        if !widened && terms.ignores(&change.object) {
-            if !compared.ignored.contains(&change.object) {
-                compared.ignored.push(change.object.clone());
-            }
-            continue;
-        }
-        let is_table = change.object.kind == ObjectKind::Table && change.object.part.is_none();
-        let table = change.object.qualified_name().filter(|_| is_table);
-        let ended = change.what == What::Removed
-            && change.property.is_none()
-            && table.is_some_and(|table| terms.may_shrink(&table));
-        let fails = match change.weight {
-            Weight::Widened | Weight::Broken => !ended,
-            Weight::Note => false,
-        };
-        compared.differences.push(Difference {
-            area: area(&change),
-            finding: change.finding(),
-            object: change.object,
-            property: change.property,
-            widened,
+impl Comparison {
+    fn add(&mut self, area: Area, object: ObjectId, fails: bool, finding: Finding) {
+        self.differences.push(Difference {
+            area,
+            object,
+            property: None,
+            widened: false,
+            weakened: false,
             fails,
+            finding,
         });
+    }
+
+    fn compare_definitions(&mut self, was: &Catalog, now: &Catalog, options: &CompareOptions) {
+        for change in catalog::compare(was, now, &options.scope) {
+            let widened = change.severity == Severity::Widened;
+            // A right that became wider is reported even for an ignored object.
+            if !widened && options.ignores(&change.object) {
+                if !self.ignored.contains(&change.object) {
+                    self.ignored.push(change.object.clone());
+                }
+                continue;
+            }
+            let is_table = change.object.kind == ObjectKind::Table && change.object.part.is_none();
+            let table = change.object.qualified_name().filter(|_| is_table);
+            let may_be_dropped = change.kind == ChangeKind::Removed
+                && change.property.is_none()
+                && table.is_some_and(|table| options.may_shrink(&table));
+            self.differences.push(Difference {
+                area: area_of(&change),
+                finding: change.finding(),
+                weakened: catalog::weakens(&change),
+                fails: match change.severity {
+                    Severity::Widened | Severity::Broken => !may_be_dropped,
+                    Severity::Tuning => options.exact,
+                    Severity::Note => false,
+                },
+                object: change.object,
+                property: change.property,
+                widened,
+            });
+        }
+    }
+
+    fn compare_rows(&mut self, was: &Database, now: &Database, options: &CompareOptions) {
+        for (table, before) in &was.rows {
+            let object = ObjectId::qualified(ObjectKind::Table, table);
+            let fails = options.exact || !options.may_shrink(table);
+            match now.rows.get(table) {
+                Some(after) => match compare_counts(before, after, "row", options.exact) {
+                    RowsChange::Same => {}
+                    RowsChange::Grown => self.grown += 1,
+                    RowsChange::Changed => self.changed += 1,
+                    RowsChange::Wrong(actual) => {
+                        let expected = show_counted(before.count, "row");
+                        self.add_rows(object, expected, actual, options.exact, fails);
+                    }
+                },
+                // A dropped table is a difference of its definition, unless that is ignored.
+                None if options.ignores(&object) => {
+                    let expected =
+                        format!("the {} of the baseline", show_counted(before.count, "row"));
+                    let finding =
+                        Finding::about(table.to_string(), expected, "the table does not exist")
+                            .hint("if this table may be dropped, list it in `may-shrink`");
+                    self.add(Area::Rows, object, !options.may_shrink(table), finding);
+                }
+                None => {}
+            }
+        }
+        let (before, after) = (&was.large_objects, &now.large_objects);
+        let noun = "large object";
+        if let RowsChange::Wrong(actual) = compare_counts(before, after, noun, options.exact) {
+            let fails = options.exact || !options.may_shrink_large_objects();
+            let expected = show_counted(before.count, noun);
+            let object = ObjectId::large_objects();
+            self.add_rows(object, expected, actual, options.exact, fails);
+        }
+    }
+
+    fn add_rows(
+        &mut self,
+        object: ObjectId,
+        expected: String,
+        actual: String,
+        exact: bool,
+        fails: bool,
+    ) {
+        let name = Area::Rows.name_of(&object);
+        let (expected, hint) = match exact {
+            true => (
+                format!("{expected}, those of the snapshot"),
+                "the manifest belongs to another backup, or the dump or the restore lost or changed data".to_owned(),
+            ),
+            false => (
+                format!("at least the {expected} of the baseline"),
+                format!("if there may be fewer, list `{name}` in `may-shrink`"),
+            ),
+        };
+        let finding = Finding::about(name, expected, actual).hint(hint);
+        self.add(Area::Rows, object, fails, finding);
+    }
+
+    fn compare_sequences(&mut self, was: &Database, now: &Database, exact: bool) {
+        for (sequence, before) in &was.sequences {
+            let object = ObjectId::qualified(ObjectKind::Sequence, sequence);
+            if !was.catalog.objects.contains_key(&object) {
+                continue;
+            }
+            let Some(definition) = now.catalog.objects.get(&object) else {
+                continue;
+            };
+            let cycles = definition.get("cycle").is_some_and(|cycle| cycle == "yes");
+            let increment = definition.get("increment");
+            let descends = increment.is_some_and(|increment| increment.starts_with('-'));
+            let after = now.sequences.get(sequence).copied();
+            let went_back = after.is_none_or(|after| match descends {
+                true => after > *before,
+                false => after < *before,
+            });
+            if went_back && (exact || !cycles) {
+                let limit = if descends { "at most" } else { "at least" };
+                let actual = after.map_or("never used".to_owned(), |after| after.to_string());
+                let name = format!("sequence {sequence}");
+                let finding = Finding::about(name, format!("{limit} {before}"), actual)
+                    .hint("a sequence that goes back returns numbers a second time");
+                self.add(Area::Sequences, object, true, finding);
+            }
+        }
+    }
+
+    /// The findings of the failures of one area.
+    pub fn failing(&self, area: Area) -> impl Iterator<Item = &Finding> {
+        self.differences
+            .iter()
+            .filter(move |difference| difference.fails && difference.area == area)
+            .map(|difference| &difference.finding)
+    }
+
+    /// The differences that are no failures, by area.
+    #[must_use]
+    pub fn notes(&self) -> BTreeMap<Area, Vec<&Difference>> {
+        let mut notes: BTreeMap<Area, Vec<&Difference>> = BTreeMap::new();
+        for difference in self.differences.iter().filter(|one| !one.fails) {
+            notes.entry(difference.area).or_default().push(difference);
+        }
+        notes
     }
 }
 
-/// What a change of the catalog is about.
-fn area(change: &Change) -> Area {
+/// The area of a change of the catalog.
+fn area_of(change: &Change) -> Area {
     let of_right = |property: &str| property == "owner" || is_right(property);
-    let about_rights = change.weight == Weight::Widened
+    let about_rights = change.severity == Severity::Widened
         || change.property.as_deref().is_some_and(of_right)
         || [ObjectKind::Role, ObjectKind::DefaultPrivileges].contains(&change.object.kind);
     if about_rights {
@@ -211,176 +250,30 @@ fn area(change: &Change) -> Area {
     }
 }
 
-fn histories(rewritten: BTreeMap<QualifiedName, Finding>, terms: &Terms, compared: &mut Compared) {
-    for (table, finding) in rewritten {
-        compared.differences.push(Difference {
-            area: Area::History,
-            fails: !terms.may_shrink(&table),
-            object: ObjectId::qualified(ObjectKind::Table, &table),
-            property: None,
-            widened: false,
-            finding,
-        });
-    }
-}
-
-fn rows(was: &Database, now: &Database, terms: &Terms, compared: &mut Compared) {
-    let mut tell = |object: ObjectId, fails: bool, finding: Finding| {
-        compared.differences.push(Difference {
-            area: Area::Rows,
-            object,
-            property: None,
-            widened: false,
-            fails,
-            finding,
-        });
-    };
-    let mut grown = 0;
-    let mut changed = 0;
-    for (table, before) in &was.rows {
-        let object = ObjectId::qualified(ObjectKind::Table, table);
-        let may_shrink = terms.may_shrink(table);
-        let Some(after) = now.rows.get(table) else {
-            // That a table is gone, its definition says, unless nobody holds that: its rows are held all the same.
-            if terms.ignores(&object) {
-                let expected = format!("the {} rows of the baseline", show_count(before.count));
-                let finding = Finding::about(table.to_string(), expected, "the table is not there")
-                    .hint("if this table may end, name it in `may-shrink`");
-                tell(object, !may_shrink, finding);
-            }
-            continue;
-        };
-        match judge(before, after, terms.exact) {
-            Judged::Same => {}
-            Judged::Grown => grown += 1,
-            Judged::Changed => changed += 1,
-            Judged::Wrong(actual) => {
-                let expected = match terms.exact {
-                    true => format!("{} rows, those of the snapshot", show_count(before.count)),
-                    false => format!(
-                        "at least the {} rows of the baseline",
-                        show_count(before.count)
-                    ),
-                };
-                let hint = match terms.exact {
-                    true => {
-                        "the backup is not the one that the manifest was written with, or rows were lost or changed on the way"
-                    }
-                    false => "if rows of this table may end, name it in `may-shrink`",
-                };
-                let fails = terms.exact || !may_shrink;
-                tell(
-                    object,
-                    fails,
-                    Finding::about(table.to_string(), expected, actual).hint(hint),
-                );
-            }
-        }
-    }
-    let (before, after) = (&was.large_objects, &now.large_objects);
-    if let Judged::Wrong(actual) = judge(before, after, terms.exact) {
-        let finding = Finding::about(
-            LARGE_OBJECTS,
-            format!("{} of them, as they were", show_count(before.count)),
-            actual.replace("rows", "of them"),
-        );
-        tell(
-            ObjectId::large_objects(),
-            terms.exact || !terms.may_shrink_large_objects(),
-            finding,
-        );
-    }
-    compared.grown = grown;
-    compared.changed = changed;
-}
-
-/// What became of the rows of a table.
+/// How the rows of a table, or the large objects, differ from the baseline.
 #[derive(Debug, PartialEq, Eq)]
-enum Judged {
+enum RowsChange {
     Same,
     Grown,
     Changed,
+    /// Too few; or, where they must be the same, not the same. What there is.
     Wrong(String),
 }
 
-fn judge(before: &Rows, after: &Rows, exact: bool) -> Judged {
+fn compare_counts(before: &RowsState, after: &RowsState, noun: &str, exact: bool) -> RowsChange {
     let other_values = match (&before.digest, &after.digest) {
         (Some(before), Some(after)) => before != after,
         _ => false,
     };
     match after.count.cmp(&before.count) {
-        std::cmp::Ordering::Equal if !other_values => Judged::Same,
-        std::cmp::Ordering::Equal if exact => Judged::Wrong(format!(
-            "{} rows, with other values",
-            show_count(after.count)
+        Ordering::Equal if !other_values => RowsChange::Same,
+        Ordering::Equal if exact => RowsChange::Wrong(format!(
+            "{}, with other values",
+            show_counted(after.count, noun)
         )),
-        std::cmp::Ordering::Equal => Judged::Changed,
-        std::cmp::Ordering::Greater if !exact => Judged::Grown,
-        std::cmp::Ordering::Less | std::cmp::Ordering::Greater => {
-            Judged::Wrong(format!("{} rows", show_count(after.count)))
-        }
-    }
-}
-
-fn sequences(was: &Database, now: &Database, exact: bool, compared: &mut Compared) {
-    for (sequence, before) in &was.sequences {
-        let object = ObjectId::qualified(ObjectKind::Sequence, sequence);
-        let (Some(definition), Some(_)) = (
-            now.catalog.objects.get(&object),
-            was.catalog.objects.get(&object),
-        ) else {
-            continue;
-        };
-        let cycles = definition.get("cycle").is_some_and(|cycle| cycle == "yes");
-        let down = definition
-            .get("increment")
-            .is_some_and(|increment| increment.starts_with('-'));
-        let after = now.sequences.get(sequence).copied();
-        let back = match after {
-            None => true,
-            Some(after) if down => after > *before,
-            Some(after) => after < *before,
-        };
-        if back && (exact || !cycles) {
-            let actual = after.map_or("it was never used".to_owned(), |after| after.to_string());
-            compared.differences.push(Difference {
-                area: Area::Sequences,
-                object,
-                property: None,
-                widened: false,
-                fails: true,
-                finding: Finding::about(
-                    format!("sequence {sequence}"),
-                    format!("{before}, or further on"),
-                    actual,
-                )
-                .hint("a sequence that goes back gives numbers again that were given before"),
-            });
-        }
-    }
-}
-
-impl Compared {
-    /// The findings that are failures, of one area.
-    pub fn failing(&self, area: Area) -> impl Iterator<Item = &Finding> {
-        self.differences
-            .iter()
-            .filter(move |difference| difference.fails && difference.area == area)
-            .map(|difference| &difference.finding)
-    }
-
-    /// What is told and no failure, by area: the objects.
-    #[must_use]
-    pub fn notes(&self) -> BTreeMap<Area, Vec<&Difference>> {
-        let mut notes: BTreeMap<Area, Vec<&Difference>> = BTreeMap::new();
-        for difference in self
-            .differences
-            .iter()
-            .filter(|difference| !difference.fails)
-        {
-            notes.entry(difference.area).or_default().push(difference);
-        }
-        notes
+        Ordering::Equal => RowsChange::Changed,
+        Ordering::Greater if !exact => RowsChange::Grown,
+        Ordering::Less | Ordering::Greater => RowsChange::Wrong(show_counted(after.count, noun)),
     }
 }
 
@@ -389,33 +282,33 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn rows_of(count: u64, digest: Option<&str>) -> Rows {
-        Rows {
+    fn rows_of(count: u64, digest: Option<&str>) -> RowsState {
+        RowsState {
             count,
             digest: digest.map(str::to_owned),
         }
     }
 
     #[rstest]
-    #[case(5, None, 5, None, false, Judged::Same)]
-    #[case(5, Some("a"), 5, Some("b"), false, Judged::Changed)]
-    #[case(5, Some("a"), 5, Some("b"), true, Judged::Wrong("5 rows, with other values".to_owned()))]
-    #[case(5, Some("a"), 5, Some("a"), true, Judged::Same)]
-    #[case(5, None, 6, None, false, Judged::Grown)]
-    #[case(5, None, 6, None, true, Judged::Wrong("6 rows".to_owned()))]
-    #[case(5, None, 4, None, false, Judged::Wrong("4 rows".to_owned()))]
-    #[case(5, Some("a"), 0, Some("b"), false, Judged::Wrong("0 rows".to_owned()))]
-    fn rows_are_judged(
+    #[case(5, None, 5, None, false, RowsChange::Same)]
+    #[case(5, Some("a"), 5, Some("b"), false, RowsChange::Changed)]
+    #[case(5, Some("a"), 5, Some("b"), true, RowsChange::Wrong("5 rows, with other values".to_owned()))]
+    #[case(5, Some("a"), 5, Some("a"), true, RowsChange::Same)]
+    #[case(5, None, 6, None, false, RowsChange::Grown)]
+    #[case(5, None, 6, None, true, RowsChange::Wrong("6 rows".to_owned()))]
+    #[case(5, None, 4, None, false, RowsChange::Wrong("4 rows".to_owned()))]
+    #[case(5, Some("a"), 0, Some("b"), false, RowsChange::Wrong("0 rows".to_owned()))]
+    fn rows_are_compared(
         #[case] before: u64,
         #[case] was: Option<&str>,
         #[case] after: u64,
         #[case] now: Option<&str>,
         #[case] exact: bool,
-        #[case] judged: Judged,
+        #[case] expected: RowsChange,
     ) {
         assert_eq!(
-            judge(&rows_of(before, was), &rows_of(after, now), exact),
-            judged
+            compare_counts(&rows_of(before, was), &rows_of(after, now), "row", exact),
+            expected
         );
     }
 
@@ -437,6 +330,26 @@ mod tests {
         database
     }
 
+    #[rstest]
+    #[case(false, false)]
+    #[case(true, true)]
+    fn tuning_fails_only_where_everything_must_be_equal(#[case] exact: bool, #[case] fails: bool) {
+        let of = |fillfactor: &str| {
+            let mut database = Database::default();
+            let properties = [("option fillfactor".to_owned(), fillfactor.to_owned())];
+            let objects = &mut database.catalog.objects;
+            objects.insert("table app.t".parse().unwrap(), properties.into());
+            database
+        };
+        let options = CompareOptions {
+            exact,
+            ..CompareOptions::default()
+        };
+        let comparison = compare(&of("90"), &of("70"), BTreeMap::new(), &options);
+        let found: Vec<bool> = comparison.differences.iter().map(|one| one.fails).collect();
+        assert_eq!(found, [fails]);
+    }
+
     fn patterns(texts: &[&str]) -> Vec<TablePattern> {
         let parse = |text: &&str| TablePattern::parse(text).unwrap();
         texts.iter().map(parse).collect()
@@ -449,55 +362,52 @@ mod tests {
     #[case(&[], 5, None, "no", &[("app.s", true)])]
     #[case(&[], 5, Some(1), "yes", &[])]
     #[case(&[], 9, Some(90), "no", &[])]
-    fn what_shrank_or_went_back_is_told(
+    fn what_shrank_or_went_back_is_reported(
         #[case] may_shrink: &[&str],
         #[case] rows: u64,
         #[case] sequence: Option<i64>,
         #[case] cycle: &str,
-        #[case] told: &[(&str, bool)],
+        #[case] expected: &[(&str, bool)],
     ) {
-        let terms = Terms {
+        let options = CompareOptions {
             may_shrink: patterns(may_shrink),
-            ..Terms::default()
+            ..CompareOptions::default()
         };
         let was = database("app.t", 5, Some(9), cycle);
-        let compared = compare(
+        let comparison = compare(
             &was,
             &database("app.t", rows, sequence, cycle),
             BTreeMap::new(),
-            &terms,
+            &options,
         );
-        let found: Vec<(String, bool)> = compared
+        let found: Vec<(String, bool)> = comparison
             .differences
             .iter()
             .map(|one| (one.area.name_of(&one.object), one.fails))
             .collect();
-        let told: Vec<(String, bool)> = told
+        let expected: Vec<(String, bool)> = expected
             .iter()
             .map(|(object, fails)| ((*object).to_owned(), *fails))
             .collect();
-        assert_eq!(found, told);
+        assert_eq!(found, expected);
     }
 
     #[rstest]
     #[case(&[], 1)]
     #[case(&["app.t"], 0)]
-    fn a_table_that_is_ignored_still_may_not_take_its_rows_away(
-        #[case] may_shrink: &[&str],
-        #[case] failing: usize,
-    ) {
-        let terms = Terms {
+    fn an_ignored_table_may_not_lose_its_rows(#[case] may_shrink: &[&str], #[case] failing: usize) {
+        let options = CompareOptions {
             ignore: vec![Glob::new("table app.*")],
             may_shrink: patterns(may_shrink),
-            ..Terms::default()
+            ..CompareOptions::default()
         };
         let was = database("app.t", 5, None, "no");
-        let compared = compare(&was, &Database::default(), BTreeMap::new(), &terms);
-        assert_eq!(compared.failing(Area::Rows).count(), failing);
+        let comparison = compare(&was, &Database::default(), BTreeMap::new(), &options);
+        assert_eq!(comparison.failing(Area::Rows).count(), failing);
     }
 
     #[test]
-    fn a_table_that_is_ignored_still_may_not_open_a_door() {
+    fn a_wider_right_on_an_ignored_table_is_reported() {
         let with = |grant: &str, comment: &str| {
             let mut database = Database::default();
             let properties = [
@@ -510,18 +420,18 @@ mod tests {
                 .insert("table app.t".parse().unwrap(), properties.into());
             database
         };
-        let terms = Terms {
+        let options = CompareOptions {
             ignore: vec![Glob::new("table app.*")],
-            ..Terms::default()
+            ..CompareOptions::default()
         };
-        let compared = compare(
+        let comparison = compare(
             &with("SELECT", "heap"),
             &with("SELECT, UPDATE", "other"),
             BTreeMap::new(),
-            &terms,
+            &options,
         );
-        assert_eq!(compared.ignored, ["table app.t".parse().unwrap()]);
-        assert_eq!(compared.failing(Area::Rights).count(), 1);
-        assert_eq!(compared.failing(Area::Definition).count(), 0);
+        assert_eq!(comparison.ignored, ["table app.t".parse().unwrap()]);
+        assert_eq!(comparison.failing(Area::Rights).count(), 1);
+        assert_eq!(comparison.failing(Area::Definition).count(), 0);
     }
 }

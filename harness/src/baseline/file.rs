@@ -1,26 +1,37 @@
-//! A baseline as a file: TOML, to be committed, sorted so that the difference of two can be read.
+//! A baseline as a file: TOML, sorted, to be committed and read in a diff.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::{Area, Difference};
+use super::difference::{Area, Difference};
 use super::history::{History, Sealed};
-use super::{Baseline, Database, Rows};
+use super::{Baseline, Database, RowsState};
+use crate::atomic_file;
 use crate::catalog;
+use crate::digest::parse_sha256;
 use crate::outcome::Finding;
 use crate::sql::QualifiedName;
 
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// What stands at the top of each file.
+/// The comment at the top of each file.
 const HEAD: &str = "\
-# What a database looked like when it was known to be good. redrill wrote this file, and `redrill accept` writes
-# into it what a person accepts of what has changed since; commit both. A drill holds a backup against it where
-# the scenario says `[[check.baseline]] file = \"…\"`.
+# The state of a known-good database, written by redrill: commit it. A drill compares a backup with it if the scenario
+# has `[[check.baseline]] file = \"…\"`; `redrill accept` writes the differences that you accept into it.
 ";
+
+/// Whether a text is a baseline: its first key is `baseline`, the version of the format, which no scenario has.
+#[must_use]
+pub fn is_baseline(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .and_then(|line| line.split_once('='))
+        .is_some_and(|(key, _)| key.trim() == "baseline")
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -40,12 +51,12 @@ struct Wire {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct WireDatabase {
-    /// Written as rows are.
+    /// In the form of `rows`.
     #[serde(default = "no_rows")]
     large_objects: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     not_read: Vec<String>,
-    /// `120 rows`, or `120 rows` and their digest.
+    /// `120 rows`, or `120 rows DIGEST`.
     #[serde(default)]
     rows: BTreeMap<String, String>,
     #[serde(default)]
@@ -54,7 +65,7 @@ struct WireDatabase {
     history: BTreeMap<String, WireHistory>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     difference: Vec<WireDifference>,
-    /// Written by [`catalog::file`], which knows how definitions are read best.
+    /// Written by [`catalog::file`], which formats definitions for people.
     #[serde(default, skip_serializing)]
     catalog: toml::Table,
 }
@@ -68,6 +79,8 @@ struct WireDifference {
     property: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     widened: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    weakened: bool,
     about: String,
     expected: String,
     actual: String,
@@ -85,7 +98,7 @@ struct WireHistory {
     up_to: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
-    /// Some on each line.
+    /// Several on each line.
     #[serde(default)]
     newest: String,
 }
@@ -93,7 +106,7 @@ struct WireHistory {
 /// Writes a baseline as text.
 ///
 /// # Errors
-/// Never for what [`take`](super::take) gives.
+/// When TOML cannot represent a value; never for a baseline from [`take`](super::take).
 pub fn write(baseline: &Baseline) -> Result<String, String> {
     let database = baseline
         .databases
@@ -112,8 +125,8 @@ pub fn write(baseline: &Baseline) -> Result<String, String> {
     let mut text = toml::to_string_pretty(&wire).map_err(|error| error.to_string())?;
     for (name, database) in &baseline.databases {
         text.push('\n');
-        let place = ["database", name, "catalog"];
-        text.push_str(&catalog::file::write_below(&database.catalog, &place));
+        let path = ["database", name, "catalog"];
+        text.push_str(&catalog::file::write_below(&database.catalog, &path));
     }
     Ok(format!("{HEAD}\n{text}"))
 }
@@ -122,7 +135,7 @@ fn to_wire(database: &Database) -> WireDatabase {
     let rows = database
         .rows
         .iter()
-        .map(|(table, rows)| (table.to_string(), shown(rows)));
+        .map(|(table, rows)| (table.to_string(), write_rows(rows)));
     let history = database.history.iter().map(|(table, history)| {
         let (up_to, sealed) = history
             .sealed
@@ -134,7 +147,7 @@ fn to_wire(database: &Database) -> WireDatabase {
             columns: history.columns.clone(),
             up_to,
             sealed,
-            newest: lines_of(&history.newest),
+            newest: write_digests(&history.newest),
         };
         (table.to_string(), wire)
     });
@@ -143,13 +156,14 @@ fn to_wire(database: &Database) -> WireDatabase {
         object: one.area.name_of(&one.object),
         property: one.property.clone(),
         widened: one.widened,
+        weakened: one.weakened,
         about: one.finding.object.clone().unwrap_or_default(),
         expected: one.finding.expected.clone(),
         actual: one.finding.actual.clone(),
         hint: one.finding.hint.clone(),
     });
     WireDatabase {
-        large_objects: shown(&database.large_objects),
+        large_objects: write_rows(&database.large_objects),
         not_read: database.not_read.clone(),
         rows: rows.collect(),
         sequences: database
@@ -163,23 +177,31 @@ fn to_wire(database: &Database) -> WireDatabase {
     }
 }
 
-/// Digests, some on each line.
-fn lines_of(digests: &[String]) -> String {
+/// Writes digests, four on each line.
+fn write_digests(digests: &[String]) -> String {
     let lines = digests.chunks(4).map(|line| line.join(" "));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Writes a baseline to a file, which is replaced as a whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save(path: &Path, baseline: &Baseline) -> Result<(), String> {
+    atomic_file::write(path, &write(baseline)?, true).map_err(|error| error.to_string())
 }
 
 /// Reads a baseline from a file.
 ///
 /// # Errors
-/// That it cannot be read; or what is wrong in it, with its line.
+/// That it cannot be read, or what is wrong in it, with its line.
 pub fn load(path: &Path) -> Result<Baseline, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read the baseline {}: {error}", path.display()))?;
     parse(&text).map_err(|error| format!("the baseline {} is not valid: {error}", path.display()))
 }
 
-/// Reads a baseline from text.
+/// Parses a baseline.
 ///
 /// # Errors
 /// What is wrong in it, with its line.
@@ -188,7 +210,7 @@ pub fn parse(text: &str) -> Result<Baseline, String> {
         toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
     if wire.baseline != VERSION {
         return Err(format!(
-            "it is written in format {}, and this version of redrill reads format {VERSION}",
+            "expected format {VERSION}, found format {}: it is from another version of redrill",
             wire.baseline
         ));
     }
@@ -211,43 +233,17 @@ pub fn parse(text: &str) -> Result<Baseline, String> {
 }
 
 fn from_wire(wire: WireDatabase) -> Result<Database, String> {
-    let rows = wire.rows.into_iter().map(|(table, text)| {
-        let rows = rows_of(&text).ok_or_else(|| {
-            format!("rows of {table}: expected `120 rows`, or these and a digest, found `{text}`")
-        })?;
-        Ok((QualifiedName::parse(&table)?, rows))
-    });
-    let history = wire.history.into_iter().map(|(table, wire)| {
-        let sealed = match (wire.up_to, wire.sealed) {
-            (Some(up_to), Some(rows)) => Some(Sealed {
-                up_to,
-                rows: rows
-                    .parse()
-                    .map_err(|error| format!("history of {table}: {error}"))?,
-            }),
-            (None, None) => None,
-            _ => {
-                return Err(format!(
-                    "history of {table}: `up-to` and `sealed` stand together"
-                ));
-            }
-        };
-        let history = History {
-            watermark: wire.watermark,
-            columns: wire.columns,
-            sealed,
-            newest: wire.newest.split_whitespace().map(str::to_owned).collect(),
-        };
-        Ok((QualifiedName::parse(&table)?, history))
-    });
     let differences = wire.difference.into_iter().map(|wire| {
-        let area = Area::of(&wire.area)
-            .ok_or_else(|| format!("`{}` is no area of a difference", wire.area))?;
+        let mut areas = Area::ALL.into_iter();
+        let area = areas
+            .find(|area| area.word() == wire.area)
+            .ok_or_else(|| format!("`{}` is not an area of a difference", wire.area))?;
         Ok(Difference {
             area,
             object: area.parse_object(&wire.object)?,
             property: wire.property,
             widened: wire.widened,
+            weakened: wire.weakened,
             fails: true,
             finding: Finding {
                 object: Some(wire.about),
@@ -259,26 +255,48 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
     });
     Ok(Database {
         differences: differences.collect::<Result<_, String>>()?,
-        rows: rows.collect::<Result<_, String>>()?,
-        history: history.collect::<Result<_, String>>()?,
+        rows: parse_each("rows", wire.rows, |text| parse_rows(&text))?,
+        history: parse_each("history", wire.history, parse_history)?,
         catalog: catalog::file::from_table(&wire.catalog)?,
-        sequences: wire
-            .sequences
-            .into_iter()
-            .map(|(name, value)| Ok((QualifiedName::parse(&name)?, value)))
-            .collect::<Result<_, String>>()?,
-        large_objects: rows_of(&wire.large_objects).ok_or_else(|| {
-            format!(
-                "large-objects: expected `2 rows`, found `{}`",
-                wire.large_objects
-            )
-        })?,
+        sequences: parse_each("sequences", wire.sequences, Ok)?,
+        large_objects: parse_rows(&wire.large_objects)
+            .map_err(|error| format!("large-objects: {error}"))?,
         not_read: wire.not_read,
     })
 }
 
-/// Writes `120 rows`, with their digest where there is one.
-fn shown(rows: &Rows) -> String {
+/// Parses the names and values of a table of the file.
+fn parse_each<W, T>(
+    what: &str,
+    wire: BTreeMap<String, W>,
+    parse: impl Fn(W) -> Result<T, String>,
+) -> Result<BTreeMap<QualifiedName, T>, String> {
+    let entries = wire.into_iter().map(|(name, value)| {
+        let value = parse(value).map_err(|error| format!("{what} of {name}: {error}"))?;
+        Ok((QualifiedName::parse(&name)?, value))
+    });
+    entries.collect()
+}
+
+fn parse_history(wire: WireHistory) -> Result<History, String> {
+    let sealed = match (wire.up_to, wire.sealed) {
+        (Some(up_to), Some(rows)) => Some(Sealed {
+            up_to,
+            rows: rows.parse()?,
+        }),
+        (None, None) => None,
+        _ => return Err("`up-to` needs `sealed`, and `sealed` needs `up-to`".to_owned()),
+    };
+    Ok(History {
+        watermark: wire.watermark,
+        columns: wire.columns,
+        sealed,
+        newest: wire.newest.split_whitespace().map(str::to_owned).collect(),
+    })
+}
+
+/// Writes `120 rows`, or `120 rows DIGEST`.
+fn write_rows(rows: &RowsState) -> String {
     let digest = rows.digest.as_ref().map(|digest| format!(" {digest}"));
     format!("{} rows{}", rows.count, digest.unwrap_or_default())
 }
@@ -287,20 +305,21 @@ fn no_rows() -> String {
     "0 rows".to_owned()
 }
 
-/// Reads `120 rows`, with or without a digest behind it.
-fn rows_of(text: &str) -> Option<Rows> {
-    let (count, rest) = text.split_once(" rows")?;
-    let digest = match rest.strip_prefix(' ') {
-        Some(digest) if digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            Some(digest.to_owned())
-        }
-        None if rest.is_empty() => None,
-        Some(_) | None => return None,
+/// Parses `120 rows`, or `120 rows DIGEST`.
+fn parse_rows(text: &str) -> Result<RowsState, String> {
+    let parse = || {
+        let (count, rest) = text.split_once(" rows")?;
+        let digest = match rest.strip_prefix(' ') {
+            Some(digest) => Some(parse_sha256(digest)?),
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        Some(RowsState {
+            count: count.parse().ok()?,
+            digest,
+        })
     };
-    Some(Rows {
-        count: count.parse().ok()?,
-        digest,
-    })
+    parse().ok_or_else(|| format!("expected `120 rows` or `120 rows DIGEST`, found `{text}`"))
 }
 
 #[cfg(test)]
@@ -321,7 +340,7 @@ mod tests {
         }
     }
 
-    /// Names as nobody should give them.
+    /// Unusual names.
     fn any_name() -> impl Strategy<Value = QualifiedName> {
         let one = || "[\\PC\n\"]{1,12}";
         (one(), one()).prop_map(|(schema, name)| QualifiedName { schema, name })
@@ -344,10 +363,10 @@ mod tests {
             let mut database = Database {
                 rows: rows
                     .into_iter()
-                    .map(|(table, (count, digests))| (table, Rows { count, digest: digests.then(|| digest.sum()) }))
+                    .map(|(table, (count, digests))| (table, RowsState { count, digest: digests.then(|| digest.sum()) }))
                     .collect(),
                 sequences,
-                large_objects: Rows { count: 3, digest: Some(digest.sum()) },
+                large_objects: RowsState { count: 3, digest: Some(digest.sum()) },
                 not_read: vec![value.clone()],
                 ..Database::default()
             };
@@ -357,6 +376,7 @@ mod tests {
                 object: catalog::ObjectId::qualified(catalog::ObjectKind::Table, &table),
                 property: Some(value.clone()),
                 widened: true,
+                weakened: true,
                 fails: true,
                 finding: Finding::about(value.clone(), "a", value.clone()),
             });
@@ -377,8 +397,8 @@ mod tests {
         "rows of app.t"
     )]
     #[case("baseline = 1\nroes = 1\n", "unknown field `roes`")]
-    fn mistakes_are_told(#[case] text: &str, #[case] told: &str) {
+    fn mistakes_are_reported(#[case] text: &str, #[case] expected: &str) {
         let error = parse(text).unwrap_err();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }

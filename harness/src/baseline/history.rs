@@ -1,52 +1,48 @@
-//! The history of a table that only grows: what was there once must stay there, unchanged.
+//! The history of an append-only table: rows that were in it must still be in it, unchanged.
 //!
-//! All but the newest rows are sealed: one digest of every row up to a value of a column that grows. The
-//! newest are known one by one, since a transaction that was under way when the history was taken may still
-//! put rows between them.
+//! All but the newest rows are sealed: one digest of all rows up to a value of a growing column, the watermark. The newest
+//! are recorded one by one, since a transaction that was running when the history was taken may insert rows between them.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use sha2::{Digest as _, Sha256};
-
-use super::take::Table;
+use super::tables::StoredTable;
 use crate::database::{DatabaseError, Session};
-use crate::digest::hex;
-use crate::digest::{self, RowsDigest};
+use crate::digest::{RowsDigest, sha256};
 use crate::outcome::Finding;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
-use crate::units::show_count;
+use crate::units::{show_count, show_counted};
 
-/// How many of the newest rows are known one by one, at least and at most; between them it is a hundredth. More
-/// are put in at once where there are more.
+/// Limits for the number of newest rows, which is a hundredth of all rows.
 const NEWEST: (u64, u64) = (50, 1000);
 
-/// Bytes of a row's digest that are kept where rows are known one by one.
+/// Bytes of the digest of a newest row that are kept.
 const KEPT: usize = 16;
 
 /// The history of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// The column that grows; none where every row is known one by one.
+    /// The growing column; `None` where every row is recorded by itself.
     pub watermark: Option<String>,
-    /// The columns whose values are held, in their order: all that the table had.
+    /// The columns that were digested, in order: all columns of the table.
     pub columns: Vec<String>,
-    /// The rows that are sealed, and up to which value of the watermark; `None` where all are among the newest.
+    /// The sealed rows; `None` where all rows are among the newest.
     pub sealed: Option<Sealed>,
-    /// The newest rows, each the beginning of its SHA-256 in hexadecimal.
+    /// The newest rows, each as the first 16 bytes of its SHA-256 in hexadecimal.
     pub newest: Vec<String>,
 }
 
-/// The rows up to a value.
+/// All rows up to a value of the watermark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The highest value of the watermark among them, as the server writes it.
+    /// The highest value of the watermark among them, as the server prints it.
     pub up_to: String,
     /// Their digest.
     pub rows: RowsDigest,
 }
 
-/// Which column of a table grows with its rows: a number that the server counts up, or else the time of the
-/// row. Columns that may be NULL or that nobody fills in by itself say nothing of when a row came.
+/// The column of a table that grows with its rows: a number that the server increments, or else the time of the row.
+/// Columns that may be NULL or have no default are not used.
 const WATERMARK: &str = "
 SELECT a.attname
   FROM pg_catalog.pg_attribute a
@@ -70,8 +66,8 @@ SELECT a.attname
 /// Finds the column of a table that grows with its rows.
 ///
 /// # Errors
-/// When the table is not there.
-pub async fn watermark(
+/// When the table does not exist.
+pub async fn find_watermark(
     session: &mut Session,
     table: &QualifiedName,
 ) -> Result<Option<String>, DatabaseError> {
@@ -80,23 +76,23 @@ pub async fn watermark(
         .await
 }
 
-/// Takes the history of a table with so many rows; `None` where no column of it grows, and it has too many rows to
-/// know each.
+/// Takes the history of a table that has `rows` rows; `None` where no column grows and there are too many rows to record
+/// each.
 ///
 /// # Errors
 /// When it cannot be read.
 pub async fn take(
     session: &mut Session,
-    table: &Table,
+    table: &StoredTable,
     rows: u64,
 ) -> Result<Option<History>, DatabaseError> {
     let name = &table.name;
-    let watermark = watermark(session, name).await?;
+    let watermark = find_watermark(session, name).await?;
     let newest = (rows / 100).clamp(NEWEST.0, NEWEST.1);
     let up_to = match &watermark {
         None if rows > NEWEST.1 => return Ok(None),
         None => None,
-        Some(column) => highest(session, name, &quote_ident(column), newest).await?,
+        Some(column) => highest_sealed(session, name, &quote_ident(column), newest).await?,
     };
     let mut history = History {
         watermark,
@@ -106,22 +102,24 @@ pub async fn take(
     };
     let mut newest = Vec::new();
     session
-        .copy_out(&history.above(name, up_to.as_deref()), |row| {
-            newest.push(short(row));
+        .copy_out(&history.copy_newer(name, up_to.as_deref()), |row| {
+            newest.push(short_digest(row));
         })
         .await?;
-    // Their order says nothing, and a file that is compared has one order.
+    // Rows have no order; the committed file has one.
     newest.sort();
     history.newest = newest;
     if let Some(up_to) = up_to {
-        let rows = digest::of_copy(session, &history.below(name, &up_to)).await?;
+        let rows = session
+            .digest_rows(&history.copy_sealed(name, &up_to))
+            .await?;
         history.sealed = Some(Sealed { up_to, rows });
     }
     Ok(Some(history))
 }
 
-/// The highest value of the watermark below the newest rows, as the server writes it; `None` where there are no more.
-async fn highest(
+/// The highest value of the watermark below the newest rows, as the server prints it; `None` where all rows are newest.
+async fn highest_sealed(
     session: &mut Session,
     name: &QualifiedName,
     column: &str,
@@ -134,30 +132,16 @@ async fn highest(
         .await
 }
 
-/// The beginning of a row's SHA-256.
-fn short(row: &[u8]) -> String {
-    hex(&Sha256::digest(row.strip_suffix(b"\n").unwrap_or(row))[..KEPT])
+/// The beginning of the SHA-256 of a row.
+fn short_digest(row: &[u8]) -> String {
+    sha256(row)[..2 * KEPT].to_owned()
 }
 
 impl History {
-    /// How many rows it holds.
+    /// The number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.sealed.as_ref().map_or(0, |sealed| sealed.rows.count) + self.newest.len() as u64
-    }
-
-    /// What is said when the table is not there at all.
-    #[must_use]
-    pub fn gone(&self, table: &QualifiedName) -> Finding {
-        Finding::about(
-            table.to_string(),
-            format!(
-                "the {} rows that were there, unchanged",
-                show_count(self.rows())
-            ),
-            "the table is not there",
-        )
-        .hint("if old partitions end by design, name them in `may-shrink`")
     }
 
     fn select(&self, table: &QualifiedName) -> String {
@@ -165,7 +149,7 @@ impl History {
         format!("SELECT {} FROM ONLY {table}", columns.join(", "))
     }
 
-    fn below(&self, table: &QualifiedName, up_to: &str) -> String {
+    fn copy_sealed(&self, table: &QualifiedName, up_to: &str) -> String {
         let column = self.watermark.as_deref().unwrap_or_default();
         format!(
             "COPY ({} WHERE {} <= {}) TO STDOUT",
@@ -175,7 +159,7 @@ impl History {
         )
     }
 
-    fn above(&self, table: &QualifiedName, up_to: Option<&str>) -> String {
+    fn copy_newer(&self, table: &QualifiedName, up_to: Option<&str>) -> String {
         let newer = self.watermark.as_ref().zip(up_to);
         let newer = newer.map_or(String::new(), |(column, value)| {
             format!(" WHERE {} > {}", quote_ident(column), quote_literal(value))
@@ -183,111 +167,95 @@ impl History {
         format!("COPY ({}{newer}) TO STDOUT", self.select(table))
     }
 
-    /// Holds a table against this history of it; gives what is wrong.
+    /// Compares a table with this history of it; gives what differs.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn hold(
+    pub async fn compare(
         &self,
         session: &mut Session,
-        table: &Table,
+        table: &StoredTable,
     ) -> Result<Option<Finding>, DatabaseError> {
         let name = &table.name;
-        let expected = format!(
-            "the {} rows that were there, unchanged",
-            show_count(self.rows())
-        );
-        let wrong = |actual: String, hint: &str| {
-            Some(Finding::about(name.to_string(), expected.clone(), actual).hint(hint))
-        };
-        let gone: Vec<&str> = self
-            .columns
-            .iter()
-            .filter(|column| !table.columns.contains(column))
-            .map(String::as_str)
+        let columns = self.columns.iter().map(String::as_str);
+        let dropped: Vec<&str> = columns
+            .filter(|column| !table.columns.iter().any(|other| other == column))
             .collect();
-        if !gone.is_empty() {
-            return Ok(wrong(
-                format!(
-                    "the values of {} are gone with their column",
-                    gone.join(", ")
-                ),
-                "a migration took the column away: `redrill accept` takes the history anew",
-            ));
+        if !dropped.is_empty() {
+            let actual = format!("dropped columns: {}", dropped.join(", "));
+            return Ok(Some(self.finding(name, actual).hint(
+                "if a migration dropped them, `redrill accept` takes the history again",
+            )));
         }
         let mut now = RowsDigest::default();
         if let Some(sealed) = &self.sealed {
-            now = digest::of_copy(session, &self.below(name, &sealed.up_to)).await?;
+            now = session
+                .digest_rows(&self.copy_sealed(name, &sealed.up_to))
+                .await?;
         }
         let mut missing: HashMap<&str, u64> = HashMap::new();
         for row in &self.newest {
             *missing.entry(row).or_default() += 1;
         }
         let up_to = self.sealed.as_ref().map(|sealed| sealed.up_to.as_str());
-        let mut newer = 0_u64;
         session
-            .copy_out(&self.above(name, up_to), |row| {
-                newer += 1;
-                if let Some(count) = missing.get_mut(short(row).as_str()) {
+            .copy_out(&self.copy_newer(name, up_to), |row| {
+                if let Some(count) = missing.get_mut(short_digest(row).as_str()) {
                     *count = count.saturating_sub(1);
                 }
             })
             .await?;
-        let lost: u64 = missing.values().sum();
-        Ok(self
-            .judge(&now, lost, newer)
-            .and_then(|(actual, hint)| wrong(actual, hint)))
+        let differs = self.difference(&now, missing.values().sum());
+        Ok(differs.map(|(actual, hint)| self.finding(name, actual).hint(hint)))
     }
 
-    /// Says what is wrong with the sealed rows that there are now and the newest that are missing.
-    fn judge(&self, now: &RowsDigest, lost: u64, newer: u64) -> Option<(String, &'static str)> {
-        const FORGED: &str = "somebody edited or removed history: compare the table with an older backup before this one is trusted";
+    /// The finding for a table that does not exist.
+    #[must_use]
+    pub fn table_missing(&self, table: &QualifiedName) -> Finding {
+        self.finding(table, "the table does not exist".to_owned())
+            .hint("if old partitions are dropped by design, list them in `may-shrink`")
+    }
+
+    fn finding(&self, table: &QualifiedName, actual: String) -> Finding {
+        let expected = format!(
+            "the {} of the baseline, unchanged",
+            show_counted(self.rows(), "row")
+        );
+        Finding::about(table.to_string(), expected, actual)
+    }
+
+    /// How the sealed rows differ, or else the newest; with a hint. `missing` counts the newest rows that are not there.
+    fn difference(&self, now: &RowsDigest, missing: u64) -> Option<(String, &'static str)> {
+        const CHANGED: &str = "rows of the past were changed or deleted: compare the table with an older backup before you trust this one";
         let sealed = self.sealed.as_ref().map(|sealed| sealed.rows);
         if let Some(was) = sealed.filter(|was| was != now) {
             let column = self.watermark.as_deref().unwrap_or_default();
             let up_to = format!("up to the watermark `{column}`");
             return Some(match now.count.cmp(&was.count) {
-                std::cmp::Ordering::Less => (
-                    format!(
-                        "{} rows {up_to} are gone",
-                        show_count(was.count - now.count)
-                    ),
-                    FORGED,
-                ),
-                std::cmp::Ordering::Equal => (
+                Ordering::Less => {
+                    let rows = show_counted(was.count - now.count, "row");
+                    (format!("{rows} missing {up_to}"), CHANGED)
+                }
+                Ordering::Equal => (
                     format!("as many rows {up_to}, and at least one has other values"),
-                    FORGED,
+                    CHANGED,
                 ),
-                std::cmp::Ordering::Greater => (
+                Ordering::Greater => (
                     format!(
-                        "{} rows were put in {up_to}",
-                        show_count(now.count - was.count)
+                        "{} added {up_to}",
+                        show_counted(now.count - was.count, "row")
                     ),
-                    "somebody wrote into the past, or rows do not come in the order of this column; take the baseline when no long transaction is under way",
+                    "rows were inserted with old values of this column, or are not inserted in its order; take the baseline when no long transaction is running",
                 ),
             });
         }
-        (lost > 0).then(|| {
-            let known = self.newest.len() as u64;
-            if newer < known {
-                (
-                    format!(
-                        "of the {} newest rows {} are gone or changed",
-                        show_count(known),
-                        show_count(lost)
-                    ),
-                    FORGED,
-                )
-            } else {
-                (
-                    format!(
-                        "{} of the {} newest rows are not as they were",
-                        show_count(lost),
-                        show_count(known)
-                    ),
-                    FORGED,
-                )
-            }
+        let newest = show_counted(self.newest.len() as u64, "newest row");
+        (missing > 0).then(|| {
+            let missing = show_count(missing);
+            (
+                format!("{missing} of the {newest} missing or changed"),
+                CHANGED,
+            )
         })
     }
 }
@@ -306,17 +274,15 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["1", "2"], 0, 3, None)]
-    #[case(&["1"], 0, 3, Some("1 rows up to the watermark `id` are gone"))]
-    #[case(&["1", "x"], 0, 3, Some("as many rows up to the watermark `id`, and at least one has other values"))]
-    #[case(&["1", "2", "0"], 0, 3, Some("1 rows were put in up to the watermark `id`"))]
-    #[case(&["1", "2"], 1, 0, Some("of the 1 newest rows 1 are gone or changed"))]
-    #[case(&["1", "2"], 1, 1, Some("1 of the 1 newest rows are not as they were"))]
-    fn history_is_judged(
+    #[case(&["1", "2"], 0, None)]
+    #[case(&["1"], 0, Some("1 row missing up to the watermark `id`"))]
+    #[case(&["1", "x"], 0, Some("as many rows up to the watermark `id`, and at least one has other values"))]
+    #[case(&["1", "2", "0"], 0, Some("1 row added up to the watermark `id`"))]
+    #[case(&["1", "2"], 1, Some("1 of the 1 newest row missing or changed"))]
+    fn a_changed_history_is_found(
         #[case] now: &[&str],
-        #[case] lost: u64,
-        #[case] newer: u64,
-        #[case] wrong: Option<&str>,
+        #[case] missing: u64,
+        #[case] expected: Option<&str>,
     ) {
         let history = History {
             watermark: Some("id".to_owned()),
@@ -327,7 +293,7 @@ mod tests {
             }),
             newest: vec!["00".to_owned()],
         };
-        let judged = history.judge(&digest(now), lost, newer);
-        assert_eq!(judged.as_ref().map(|(actual, _)| actual.as_str()), wrong);
+        let found = history.difference(&digest(now), missing);
+        assert_eq!(found.as_ref().map(|(actual, _)| actual.as_str()), expected);
     }
 }

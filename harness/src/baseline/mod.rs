@@ -1,17 +1,18 @@
-//! The baseline: what a known-good database looked like, so that a drill can say what changed since.
+//! The baseline: the state of a known-good database, so that a drill can report what changed since.
 //!
-//! - `take` reads one from a database: its definition, the rows of every table, the history of tables that
-//!   only grow, the values of sequences
-//! - `history` is that of one table that only grows: what was there must stay as it was
-//! - `observed` is what a drill saw, which becomes the record of the drill
-//! - `file` is the text of it, to be committed; `compare` holds two against each other
-//! - `accept` writes into one what a person accepts of the other
+//! - `take` reads it from a database: definition, rows of every table, history of append-only tables, sequences
+//! - `tables` lists the tables; `history` is that of one append-only table, whose rows must not change
+//! - `compare` compares a database with it; `difference` is one difference, and `accept` accepts one
+//! - `file` reads and writes it as a file to be committed
+//! - `observed` collects the databases of a drill, for `redrill accept` and the next drill
 
 pub mod accept;
 pub mod compare;
+pub mod difference;
 pub mod file;
 pub mod history;
 pub mod observed;
+pub mod tables;
 pub mod take;
 
 use std::collections::BTreeMap;
@@ -21,57 +22,56 @@ use jiff::Timestamp;
 use crate::catalog::Catalog;
 use crate::digest::RowsDigest;
 use crate::sql::QualifiedName;
-use compare::Difference;
+use difference::Difference;
 use history::History;
 
-/// What one or several databases looked like at one moment.
+/// The state of one or several databases at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Baseline {
-    /// When.
+    /// When it was taken; of a backup when that was made.
     pub taken: Timestamp,
-    /// Of what, for people: a database and its server, or a backup.
+    /// The source for people: a database and its server, or a backup.
     pub from: String,
-    /// Version of the server that wrote the definitions, as in `17.6`.
+    /// Version of the server that printed the definitions: `17.6`.
     pub server: String,
-    /// SHA-256 of the dump that was made of the same snapshot. With it the baseline is a manifest: it speaks
-    /// of the very rows that are in the dump.
+    /// SHA-256 of the dump of the same snapshot. It makes the baseline a manifest: its rows are those of the dump.
     pub dump: Option<String>,
-    /// Of what a drill saw: SHA-256 of the baseline file that it was held against.
+    /// Of a baseline that a drill observed: SHA-256 of the baseline file that it was compared with.
     pub against: Option<String>,
     /// The databases, by name.
     pub databases: BTreeMap<String, Database>,
 }
 
-/// What a database looked like.
+/// The state of one database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Database {
-    /// Its definition, with the roles of its server.
+    /// Definitions, with the roles of the server.
     pub catalog: Catalog,
-    /// The rows of each table that has storage of its own.
-    pub rows: BTreeMap<QualifiedName, Rows>,
-    /// The last value of each sequence that was ever used.
+    /// The rows of each table with storage of its own.
+    pub rows: BTreeMap<QualifiedName, RowsState>,
+    /// The last value of each used sequence.
     pub sequences: BTreeMap<QualifiedName, i64>,
-    /// The history of tables that only grow. A partitioned table has one for each partition.
+    /// The history of append-only tables; of a partitioned table one for each partition.
     pub history: BTreeMap<QualifiedName, History>,
-    /// What the drill that saw this found to be wrong against its baseline; none in a baseline itself.
+    /// The failures of the comparison with a baseline; empty in a baseline itself.
     pub differences: Vec<Difference>,
-    /// The large objects; each is a row of its number and the digest of its content.
-    pub large_objects: Rows,
+    /// The large objects, each as a row of its OID and the digest of its content.
+    pub large_objects: RowsState,
     /// What could not be read, and why.
     pub not_read: Vec<String>,
 }
 
-/// The rows of a table.
+/// The number of rows of a table, and their digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
-    /// How many.
+pub struct RowsState {
+    /// The number of rows.
     pub count: u64,
-    /// The sum of their digests, where it was taken.
+    /// The sum of the digests of the rows; `None` where they were only counted.
     pub digest: Option<String>,
 }
 
-impl Rows {
-    /// Rows with their digest.
+impl RowsState {
+    /// Takes number and sum from a digest.
     #[must_use]
     pub fn of(digest: &RowsDigest) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Rows {
 }
 
 impl Baseline {
-    /// Finds the database that a drill speaks of: the one of that name, or the only one.
+    /// Finds a database by its name; a single one also by another name.
     #[must_use]
     pub fn database(&self, name: &str) -> Option<(&str, &Database)> {
         let mut all = self.databases.iter();

@@ -1,4 +1,4 @@
-//! A catalog as TOML that people read in a diff: one table per object, sorted, bodies as they are.
+//! A catalog as TOML that people read in a diff: one table per object, sorted, bodies of functions unchanged.
 //!
 //! ```toml
 //! ["table plur.users"]
@@ -12,7 +12,7 @@
 //! '''
 //! ```
 //!
-//! What belongs to an object stands in its table: on one line where it is short, else in a table of its own.
+//! The parts of an object are in its table: on one line where that is short, otherwise in a table of their own.
 
 use std::fmt::Write as _;
 
@@ -21,24 +21,24 @@ use toml::{Table, Value};
 use super::{Catalog, ObjectId, ObjectPart, Properties};
 use crate::toml_text::{key, text as text_of};
 
-/// Key of the list of what could not be read; no object is called so.
+/// Key of the list of what could not be read; no identity is equal to it.
 const UNREADABLE: &str = "unreadable";
-/// What belongs to an object stands on one line up to this many characters.
-const LINE: usize = 110;
+/// Maximum length, in characters, of a part on one line.
+const MAX_LINE: usize = 110;
 
-/// Writes a catalog as the text of a file.
+/// Writes a catalog as a file of its own.
 #[must_use]
 pub fn write(catalog: &Catalog) -> String {
     write_below(catalog, &[])
 }
 
-/// Writes a catalog so that it stands in a larger file, in a table of this name: `["databases", "plur"]`.
+/// Writes a catalog as a part of a larger file, in the table of this path: `["databases", "plur"]`.
 #[must_use]
 pub fn write_below(catalog: &Catalog, prefix: &[&str]) -> String {
     let mut text = String::new();
     if !catalog.unreadable.is_empty() {
         if !prefix.is_empty() {
-            header(&mut text, prefix);
+            write_header(&mut text, prefix);
         }
         let list: Vec<String> = catalog
             .unreadable
@@ -52,15 +52,15 @@ pub fn write_below(catalog: &Catalog, prefix: &[&str]) -> String {
         .filter(|(object, _)| catalog.parent(object).is_none())
         .map(|(object, properties)| (object.to_string(), object, properties))
         .collect();
-    // A file that is committed has one order, whatever that of the parts of a name is.
+    // Committed files are sorted by the text of the identity, which is not the order of `ObjectId`.
     objects.sort();
     for (name, object, properties) in objects {
         let path = [prefix, &[&name]].concat();
         if !text.is_empty() {
             text.push('\n');
         }
-        header(&mut text, &path);
-        lines(&mut text, properties);
+        write_header(&mut text, &path);
+        write_properties(&mut text, properties);
         let children = catalog.children(object);
         let mut children: Vec<(String, &Properties)> = children
             .map(|(_, part, properties)| (part.to_string(), properties))
@@ -75,25 +75,25 @@ pub fn write_below(catalog: &Catalog, prefix: &[&str]) -> String {
         }
         for (child, _, properties) in long {
             text.push('\n');
-            header(&mut text, &[path.as_slice(), &[child]].concat());
-            lines(&mut text, properties);
+            write_header(&mut text, &[path.as_slice(), &[child]].concat());
+            write_properties(&mut text, properties);
         }
     }
     text
 }
 
-fn header(text: &mut String, path: &[&str]) {
+fn write_header(text: &mut String, path: &[&str]) {
     let keys: Vec<String> = path.iter().map(|part| key(part)).collect();
     let _ = writeln!(text, "[{}]", keys.join("."));
 }
 
-fn lines(text: &mut String, properties: &Properties) {
+fn write_properties(text: &mut String, properties: &Properties) {
     for (name, value) in properties {
         let _ = writeln!(text, "{} = {}", key(name), text_of(value));
     }
 }
 
-/// `"column email" = { type = "text" }`, where that is short.
+/// `"column email" = { type = "text" }`; `None` where that is too long.
 fn on_one_line(child: &str, properties: &Properties) -> Option<String> {
     if properties.values().any(|value| value.contains('\n')) {
         return None;
@@ -106,38 +106,39 @@ fn on_one_line(child: &str, properties: &Properties) -> Option<String> {
         true => format!("{} = {{}}", key(child)),
         false => format!("{} = {{ {} }}", key(child), inside.join(", ")),
     };
-    (line.chars().count() <= LINE).then_some(line)
+    (line.chars().count() <= MAX_LINE).then_some(line)
 }
 
 /// Reads what [`write()`] wrote.
 ///
 /// # Errors
-/// What is wrong and where: the line for what is no TOML, else the key.
+/// What is wrong and where: for invalid TOML the line, otherwise the key.
 pub fn parse(text: &str) -> Result<Catalog, String> {
     let table: Table =
         toml::from_str(text).map_err(|error| format!("the catalog is not valid TOML: {error}"))?;
     from_table(&table)
 }
 
-/// Reads a catalog that stands in a larger file.
+/// Reads a catalog from a table of a larger file.
 ///
 /// # Errors
-/// The key whose value is not what it must be.
+/// The key whose value is not of the expected type.
 pub fn from_table(table: &Table) -> Result<Catalog, String> {
     let mut catalog = Catalog::default();
     for (name, value) in table {
         if name == UNREADABLE {
-            let list = value.as_array().into_iter().flatten();
-            let all: Option<_> = list.map(|what| what.as_str().map(str::to_owned)).collect();
-            catalog.unreadable = all
-                .filter(|_| value.is_array())
-                .ok_or_else(|| format!("`{UNREADABLE}` must be a list of texts"))?;
+            let list = value.as_array().and_then(|list| {
+                let texts = list.iter().map(|what| what.as_str().map(str::to_owned));
+                texts.collect()
+            });
+            catalog.unreadable =
+                list.ok_or_else(|| format!("`{UNREADABLE}` must be a list of texts"))?;
             continue;
         }
         let Value::Table(inside) = value else {
+            let found = value.type_str();
             return Err(format!(
-                "`{name}` must be a table of properties, found {}",
-                value.type_str()
+                "`{name}` must be a table of properties, found {found}"
             ));
         };
         let mut properties = Properties::new();
@@ -148,9 +149,9 @@ pub fn from_table(table: &Table) -> Result<Catalog, String> {
                     properties.insert(key.clone(), text.clone());
                 }
                 Value::Table(of_child) => {
-                    children.push((key, texts(&format!("{name} {key}"), of_child)?));
+                    children.push((key, parse_properties(&format!("{name} {key}"), of_child)?));
                 }
-                other => return Err(wrong(name, key, other)),
+                other => return Err(not_a_text(name, key, other)),
             }
         }
         let object: ObjectId = name.parse()?;
@@ -167,19 +168,17 @@ pub fn from_table(table: &Table) -> Result<Catalog, String> {
     Ok(catalog)
 }
 
-fn texts(object: &str, table: &Table) -> Result<Properties, String> {
+fn parse_properties(object: &str, table: &Table) -> Result<Properties, String> {
     let text = |(name, value): (&String, &Value)| match value {
         Value::String(text) => Ok((name.clone(), text.clone())),
-        other => Err(wrong(object, name, other)),
+        other => Err(not_a_text(object, name, other)),
     };
     table.iter().map(text).collect()
 }
 
-fn wrong(object: &str, name: &str, found: &Value) -> String {
-    format!(
-        "`{name}` of `{object}` must be a text, found {}",
-        found.type_str()
-    )
+fn not_a_text(object: &str, name: &str, value: &Value) -> String {
+    let found = value.type_str();
+    format!("`{name}` of `{object}` must be a text, found {found}")
 }
 
 #[cfg(test)]
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_well() {
+    fn it_is_written_for_people() {
         let catalog = catalog(&[
             (
                 "function app.f(integer)",
@@ -280,13 +279,13 @@ mod tests {
     }
 
     #[test]
-    fn no_toml_names_the_line() {
+    fn an_error_of_toml_names_the_line() {
         let message = parse("[\"role a\"]\nx = \n").unwrap_err();
         assert!(message.contains("line 2"), "{message}");
     }
 
     fn properties() -> impl Strategy<Value = Properties> {
-        // Quotes, escapes, line ends, and what TOML does not take as it is.
+        // Quotes, escapes, line ends, and characters that TOML escapes.
         let value = "(?s)([a-z'\"\\\\ \n\r\t{}=#.]|'''|\u{0}|\u{7f}|\u{85}|雲|\u{1F600}){0,12}";
         proptest::collection::btree_map("[a-z \"'.]{1,6}", value, 0..4)
     }
@@ -298,7 +297,7 @@ mod tests {
             unreadable in proptest::collection::btree_set("[a-z\"]{0,5}", 0..3),
         ) {
             let catalog = Catalog { objects, unreadable };
-            // No object is called as the property of another.
+            // A property and a part of one object never have one name.
             for (object, properties) in &catalog.objects {
                 let below = catalog.children(object).map(|(_, part, _)| part.to_string());
                 prop_assume!(!below.into_iter().any(|child| properties.contains_key(&child)));

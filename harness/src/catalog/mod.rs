@@ -1,8 +1,8 @@
-//! A database's definition as data: read it, write it as text, compare two of them.
+//! The definition of a database as data: read it, write it as text, compare two of them.
 //!
-//! Everything that can be defined, granted, or set has one form: an object's identity, such as
-//! `table app.orders column id`, and its properties as text. It has no OIDs, is sorted, and is the same for a database
-//! and for what its dump restores to.
+//! Everything that can be defined, granted or set has one form: the identity of an object, such as
+//! `table app.orders column id`, and its properties as text. There are no OIDs, the order is fixed, and a database and the
+//! restore of its dump have the same catalog.
 
 pub mod compare;
 pub mod file;
@@ -17,88 +17,50 @@ use crate::database::{DatabaseError, Session};
 
 pub use id::{ObjectId, ObjectKind, ObjectPart, PartKind};
 
-/// The properties of one object: name -> value as text, which may have several lines.
-///
-/// What has its default value is left out where that says nothing.
+/// The properties of one object: name → value as text, which may have several lines. Most defaults are left out.
 pub type Properties = BTreeMap<String, String>;
 
 /// The definition of a database and of the cluster's objects that it needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// Identity -> properties. The parts of an object follow it.
+    /// Identity → properties. The parts of an object follow it.
     pub objects: BTreeMap<ObjectId, Properties>,
-    /// What the role that looked may not read, and so is left out; see [`unreadable`].
+    /// What the role of the session has no right to read; see [`unreadable`].
     pub unreadable: BTreeSet<String>,
 }
 
-/// Words for what [`Catalog::unreadable`] may hold.
+/// The possible entries of [`Catalog::unreadable`].
 pub mod unreadable {
-    /// Whether roles have passwords.
+    /// Whether roles have passwords, and of which kind.
     pub const PASSWORDS: &str = "passwords of roles";
-    /// Subscriptions.
+    /// All of them: `pg_subscription` is readable by superusers only.
     pub const SUBSCRIPTIONS: &str = "subscriptions";
-    /// Options of user mappings of others.
+    /// Those of other users.
     pub const USER_MAPPINGS: &str = "options of user mappings";
-    /// Graphs of Apache AGE.
+    /// Graphs of Apache AGE, whose tables are those of an extension.
     pub const GRAPHS: &str = "graphs";
 }
 
 impl Catalog {
     /// Reads the catalog of the session's database, and the cluster's roles.
     ///
-    /// Changes the session's settings (`search_path`, formats of output). Runs in the caller's transaction if there is
+    /// Changes settings of the session (`search_path`, formats of output). Runs in the caller's transaction if there is
     /// one, and does nothing that could abort it; nothing is written. What the session's role may not read is left out
-    /// and told in [`Catalog::unreadable`].
+    /// and listed in [`Catalog::unreadable`].
     ///
     /// # Errors
-    /// When the server does not answer a query about its catalogs.
+    /// When a query of the system catalogs fails.
     pub async fn read(session: &mut Session) -> Result<Self, DatabaseError> {
         read::read(session).await
     }
 
-    /// The objects that all databases of a cluster share: roles, tablespaces, rights on parameters, the server.
-    #[must_use]
-    pub fn cluster(&self) -> Self {
-        self.part(true)
-    }
-
-    /// The objects of the database alone.
-    #[must_use]
-    pub fn database(&self) -> Self {
-        self.part(false)
-    }
-
-    /// Puts the cluster's part and the database's together again.
-    #[must_use]
-    pub fn with(mut self, other: Self) -> Self {
-        self.objects.extend(other.objects);
-        self.unreadable.extend(other.unreadable);
-        self
-    }
-
-    fn part(&self, of_cluster: bool) -> Self {
-        let objects = self.objects.iter();
-        // Passwords are the cluster's, all else that may be unreadable the database's.
-        let unreadable = self.unreadable.iter();
-        Self {
-            objects: objects
-                .filter(|(object, _)| object.kind.is_of_cluster() == of_cluster)
-                .map(|(object, properties)| (object.clone(), properties.clone()))
-                .collect(),
-            unreadable: unreadable
-                .filter(|what| (*what == unreadable::PASSWORDS) == of_cluster)
-                .cloned()
-                .collect(),
-        }
-    }
-
-    /// One property of one object.
+    /// The value of a property of an object.
     #[must_use]
     pub fn get(&self, object: &ObjectId, property: &str) -> Option<&str> {
         self.objects.get(object)?.get(property).map(String::as_str)
     }
 
-    /// The objects of one kind as a whole, in order of schema and name.
+    /// The objects of one kind without their parts, by schema and name.
     pub fn of_kind(
         &self,
         kind: ObjectKind,
@@ -107,26 +69,26 @@ impl Catalog {
         objects.filter(move |(object, _)| object.kind == kind && object.part.is_none())
     }
 
-    /// The partitioned table that another is a partition of.
+    /// The partitioned table that `table` is a partition of.
     #[must_use]
     pub fn partition_parent(&self, table: &ObjectId) -> Option<ObjectId> {
         let parent = self.get(table, "partition of")?;
         format!("table {parent}").parse().ok()
     }
 
-    /// The parts of an object, in order; not the object itself.
+    /// The parts of an object, in order, without the object itself.
     pub fn children<'a>(
         &'a self,
         object: &'a ObjectId,
     ) -> impl Iterator<Item = (&'a ObjectId, &'a ObjectPart, &'a Properties)> {
-        let behind = (Bound::Excluded(object), Bound::Unbounded);
+        let after = (Bound::Excluded(object), Bound::Unbounded);
         self.objects
-            .range::<ObjectId, _>(behind)
+            .range::<ObjectId, _>(after)
             .take_while(|(id, _)| id.is_part_of(object))
             .filter_map(|(id, properties)| Some((id, id.part.as_ref()?, properties)))
     }
 
-    /// The object that another is a part of, where the catalog has it: `table app.orders` of
+    /// The object that `object` is a part of, where the catalog has it: `table app.orders` for
     /// `table app.orders column id`.
     #[must_use]
     pub fn parent(&self, object: &ObjectId) -> Option<&ObjectId> {

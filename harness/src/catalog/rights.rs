@@ -1,4 +1,4 @@
-//! The facts that rights follow from, as a catalog has them.
+//! Facts about rights, from a catalog.
 
 use super::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
 use crate::rights::{
@@ -6,14 +6,14 @@ use crate::rights::{
 };
 use crate::sql::read_identifier;
 
-/// Beginning of a property that says what a role may do.
+/// Prefix of a property that lists the rights granted to a role.
 pub const GRANT: &str = "grant to ";
-/// Beginning of a property that says which right of its default a role has not.
+/// Prefix of a property that lists default rights revoked from a role.
 pub const REVOKED: &str = "revoked from ";
-/// Beginning of a property that says which role a role is a member of.
+/// Prefix of a property that lists the options of a membership in a role.
 pub const MEMBER: &str = "member of ";
 
-/// The words of a `grant to …` or `member of …`: each with whether it may be granted on.
+/// Splits the value of a `grant to …` or `member of …` into words, each with whether it has the grant option.
 pub fn words(text: &str) -> impl Iterator<Item = (&str, bool)> {
     let words = text.split(", ").filter(|word| !word.is_empty());
     words.map(|word| match word.strip_suffix(" (grantable)") {
@@ -41,7 +41,7 @@ pub fn roles(catalog: &Catalog) -> Roles {
                 set: has("set"),
             };
             roles.add_member(&name, &of, options);
-            // The server's own roles are no objects of a catalog.
+            // Predefined roles are not objects of a catalog.
             roles.all.entry(of.clone()).or_insert_with(|| RoleFacts {
                 name: of,
                 ..RoleFacts::default()
@@ -70,7 +70,7 @@ pub fn facts(catalog: &Catalog) -> Facts {
         .unwrap_or_default();
     let number: String = version.chars().take_while(char::is_ascii_digit).collect();
     let mut facts = Facts {
-        // Without a version there is no right less.
+        // Without a version all rights are assumed to exist.
         major: number.parse().unwrap_or(u64::MAX),
         ..Facts::default()
     };
@@ -102,7 +102,7 @@ pub fn facts(catalog: &Catalog) -> Facts {
     facts
 }
 
-/// What there is to have rights on: no part of an object.
+/// Facts of an object without its grants; `None` for a part.
 fn object(id: &ObjectId) -> Option<ObjectFacts> {
     let signature = id.signature.clone().unwrap_or_default();
     let class = match id.kind {
@@ -110,11 +110,11 @@ fn object(id: &ObjectId) -> Option<ObjectFacts> {
         ObjectKind::LargeObjects => ObjectClass::LargeObject,
         kind => ObjectClass::of_word(kind.word()).unwrap_or(ObjectClass::Other),
     };
-    let maker = class.is_default().then(|| id.name.clone());
+    let creator = class.is_default().then(|| id.name.clone());
     id.part.is_none().then(|| ObjectFacts {
         schema: id.schema.clone().unwrap_or_default(),
         name: id.name.clone(),
-        owner: maker.unwrap_or_default(),
+        owner: creator.unwrap_or_default(),
         arguments: match class {
             ObjectClass::Function => signature,
             _ => String::new(),
@@ -123,7 +123,7 @@ fn object(id: &ObjectId) -> Option<ObjectFacts> {
     })
 }
 
-/// The entries of an access list, of an object or of one of its columns.
+/// The grants on an object, or on one of its columns.
 fn grants(properties: &Properties, column: Option<&str>) -> Vec<GrantFacts> {
     let of = properties.iter().filter_map(|(property, rights)| {
         let grantee = property.strip_prefix(GRANT)?;
@@ -187,7 +187,7 @@ mod tests {
         "pg_read_all_data",
         "pg_write_all_data",
     ];
-    /// Identities, and what a session calls the same: class, schema, name, arguments.
+    /// Identities, and how a session reads the same object: class, schema, name, arguments.
     const OBJECTS: [(&str, [&str; 4]); 5] = [
         ("table s.t", ["table", "s", "t", ""]),
         ("view \"S\".\"v w\"", ["table", "S", "v w", ""]),
@@ -196,23 +196,23 @@ mod tests {
         ("function s.f(integer)", ["function", "s", "f", "integer"]),
     ];
 
-    /// A right of a role, or of PUBLIC, on an object, or on a column: whether it may be granted on.
+    /// (object, grantee, right, whether on a column) → whether with grant option.
     type Grants = BTreeMap<(usize, usize, usize, bool), bool>;
 
-    /// Roles, memberships, owners and grants, by number.
+    /// Roles, memberships, owners and grants, by index.
     #[derive(Debug, Clone)]
     struct World {
         superusers: Vec<bool>,
         members: BTreeMap<(usize, usize), (bool, bool, bool)>,
         owners: Vec<usize>,
         grants: Grants,
-        /// Rights that were taken from owners: object, right.
+        /// Rights revoked from owners: object, right.
         revoked: BTreeSet<(usize, usize)>,
     }
 
     fn world() -> impl Strategy<Value = World> {
         let roles = 0..NAMES.len();
-        // The number behind the last role is PUBLIC.
+        // The index after the last role is PUBLIC.
         let grant = (0..OBJECTS.len(), 0..=NAMES.len(), 0..8_usize, any::<bool>());
         (
             vec(proptest::bool::weighted(0.1), NAMES.len() - 2),
@@ -227,7 +227,7 @@ mod tests {
         )
             .prop_map(|(superusers, mut members, owners, mut grants, revoked)| {
                 members.retain(|(member, of), _| member != of);
-                // The owner's own entries are not among a catalog's grants; columns are of tables.
+                // A catalog does not list grants to the owner; only tables have columns.
                 grants.retain(|(object, grantee, right, column), _| {
                     let all = rights_on(*object);
                     *grantee != owners[*object] && *right < all.len() && (!*column || *object < 2)
@@ -253,7 +253,7 @@ mod tests {
                 .map(|(_, name)| *name)
         }
 
-        /// As a session reads it.
+        /// The facts that a session reads.
         fn in_session(&self) -> (Roles, Facts) {
             let bit = |is: bool| Some(if is { "t" } else { "f" }.to_owned());
             let text = |text: &str| Some(text.to_owned());
@@ -317,7 +317,7 @@ mod tests {
             (roles, facts)
         }
 
-        /// As a catalog writes it.
+        /// The catalog.
         fn in_catalog(&self) -> Catalog {
             let mut catalog = Catalog::default();
             let mut set = |object: &str, property: &str, value: &str| {
@@ -411,7 +411,7 @@ mod tests {
                     all(&read, &of_catalog, name),
                     "{}", name
                 );
-                // By hand: what is inherited, again and again until nothing is added.
+                // Inherited roles, computed a second way: repeat until nothing is added.
                 let mut inherited = BTreeSet::from([*name]);
                 loop {
                     let before = inherited.len();

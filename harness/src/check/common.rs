@@ -1,11 +1,11 @@
-//! What every check may say beside its own parameters.
+//! Parameters that every check has in addition to its own.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::units::Span;
 
-/// What every check may say beside its own parameters.
+/// Parameters that every check has in addition to its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Common {
@@ -13,7 +13,7 @@ pub struct Common {
     pub name: Option<String>,
     /// Whether the verdict depends on it. Default: true.
     pub required: Option<bool>,
-    /// The database to look at, where the backup holds several.
+    /// The database to check, where the backup holds several.
     pub database: Option<String>,
     /// Limit of the whole check. Default: `5m`.
     pub timeout: Option<Span>,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use crate::baseline::Rows;
+use crate::baseline::RowsState;
 use crate::check::columns::Columns as _;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::TableRows;
@@ -48,13 +48,13 @@ impl Counts {
 
     /// Gives what is counted already in a database, by relation as SQL names it.
     #[must_use]
-    pub fn known(&self, database: &str) -> BTreeMap<String, Rows> {
+    pub fn known(&self, database: &str) -> BTreeMap<String, RowsState> {
         // A panic elsewhere leaves the map as it was: an entry is there or not.
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let of_database = known.iter().filter(|((of, _), _)| of == database);
         of_database
             .filter_map(|((_, relation), count)| {
-                let rows = Rows {
+                let rows = RowsState {
                     count: *count.get()?,
                     digest: None,
                 };

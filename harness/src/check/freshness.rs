@@ -8,17 +8,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{BackupFacts, CouldNotRun, Finding, TimeSource};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
-use crate::units::{Span, show_duration};
+use crate::units::{Span, show_counted, show_duration};
 
 /// The newest row of a table is as old as the backup itself: not much older, and not later.
 ///
 /// The newest value of `column` is compared with the time at which the backup was made, as its name, its
 /// header or, where neither has a time, its file says; never with the clock, so that an old backup can
-/// be drilled. A name that carries only a date stands for that whole day, in UTC: rows may be from
+/// be drilled. A name that carries only a date means that whole day, in UTC: rows may be from
 /// any time of it. A file's own time is when it was finished, so `within` must leave room for the
 /// dump's duration there.
 ///
@@ -96,26 +96,15 @@ impl Parameters for Freshness {
     const KIND: &'static str = "freshness";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = self.targets().complaints();
-        if self.column.is_empty() {
-            complaints.push(Complaint::about("column", "`column` is empty"));
-        }
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        self.targets().validate(errors);
+        errors.refuse_empty("column", &self.column);
         if self.unit.is_some() && self.zone.is_some() {
-            complaints.push(
-                Complaint::about("zone", "a number since 1970 has no time zone")
-                    .hint("give `unit` or `zone`"),
-            );
+            errors
+                .at("zone", "a number since 1970 has no time zone")
+                .add_hint("give `unit` or `zone`");
         }
-        if let Some(condition) = &self.condition
-            && (condition.trim().is_empty() || condition.contains(';'))
-        {
-            complaints.push(
-                Complaint::about("where", "`where` is one condition")
-                    .hint("write it without WHERE; a `;` inside a text can be written `chr(59)`"),
-            );
-        }
-        complaints
+        errors.require_condition("where", self.condition.as_ref());
     }
 }
 
@@ -165,7 +154,7 @@ impl Check for Freshness {
         session.close().await;
         let actual = match entries.as_slice() {
             [one] if self.table.is_some() => one.actual.clone(),
-            several => format!("{} tables checked", several.len()),
+            several => format!("{} checked", show_counted(several.len(), "table")),
         };
         let whole = Observation::new(self.expectation(&made), actual, resolved.missing);
         Ok(self.targets().in_entries(whole, entries))
@@ -182,7 +171,7 @@ struct BackupTime {
 impl BackupTime {
     fn of(backup: &BackupFacts) -> Option<Self> {
         let (time, source) = backup.made?;
-        // A name that gives no time of day stands for midnight.
+        // A name without a time of day means midnight.
         let midnight = time.as_second().rem_euclid(DAY) == 0 && time.subsec_nanosecond() == 0;
         let (length, words) = match source {
             TimeSource::Name if midnight => (SignedDuration::from_secs(DAY), "the day in its name"),
@@ -352,7 +341,7 @@ impl Freshness {
                 ),
                 format!("the newest is {} later", show(before)),
                 "the backup is not from when it says, or a clock was wrong; \
-                 rows that are meant to lie in the future can be left out by `where`",
+                 rows that are meant to be in the future can be left out by `where`",
             );
         }
         let actual = if behind > 0.0 {
@@ -385,6 +374,7 @@ fn show(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(toml: &str) -> Freshness {
@@ -398,8 +388,11 @@ mod tests {
     #[case("table = 'a.b'\nwhere = ' '", 1)]
     #[case("table = 'a.b'\nwhere = 'true; COMMIT'", 1)]
     #[case("table = 'a.b'\nunit = 'seconds'\nzone = 'UTC'", 1)]
-    fn parameters(#[case] toml: &str, #[case] complaints: usize) {
-        assert_eq!(check(toml).complaints().len(), complaints);
+    fn parameters(#[case] toml: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| check(toml).validate(errors)).len(),
+            expected
+        );
     }
 
     fn findings(made: &str, source: TimeSource, newest: &str, of_a_day: bool) -> usize {

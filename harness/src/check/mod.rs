@@ -12,6 +12,7 @@ pub mod columns;
 pub mod command;
 pub mod common;
 pub mod constraint;
+pub mod count_bound;
 pub mod counts;
 pub mod extension;
 pub mod freshness;
@@ -19,6 +20,7 @@ pub mod function;
 pub mod graph;
 pub mod index;
 pub mod known;
+mod parameters;
 pub mod partition;
 pub mod privilege;
 pub mod program;
@@ -54,6 +56,7 @@ use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
 use common::COMMON_KEYS;
 use counts::Counts;
+pub use parameters::ParameterErrors;
 use sessions::{Lent, Sessions};
 
 /// Lists every kind: the one place where a kind is registered.
@@ -84,7 +87,7 @@ pub fn kinds() -> Vec<CheckKind> {
     ]
 }
 
-/// What a check sees of the restored database.
+/// What a check is given to run: the restored database and what it needs in addition.
 pub struct Restored<'a> {
     /// The server.
     pub server: &'a ThrowawayServer,
@@ -98,7 +101,7 @@ pub struct Restored<'a> {
     pub sessions: &'a Sessions,
     /// How many rows tables hold: each is read once, however many checks count on it.
     pub counts: &'a Counts,
-    /// What checks saw of whole databases, for the record of the drill.
+    /// What checks observed of whole databases, for the record of the drill.
     pub observed: &'a Observed,
     /// The folder that relative paths start from.
     pub folder: &'a Path,
@@ -111,7 +114,7 @@ pub struct Restored<'a> {
 }
 
 impl Restored<'_> {
-    /// Lends a read-only session as superuser, to look at catalogs and to count. `close` gives it
+    /// Lends a read-only session as superuser, to read catalogs and to count. `close` gives it
     /// back to the other checks.
     ///
     /// # Errors
@@ -163,7 +166,7 @@ impl Restored<'_> {
     }
 }
 
-/// What a check saw. Without findings it is a pass.
+/// The result of a check that ran. Without findings it is a pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
     /// What was expected, in one line.
@@ -172,16 +175,16 @@ pub struct Observation {
     pub actual: String,
     /// Everything that is not as expected; with entries, only what belongs to none of them.
     pub findings: Vec<Finding>,
-    /// One for each object, where the scenario names several by a list or a pattern: each stands in
-    /// the reports by itself. A check of one object has none.
+    /// One for each object, where the scenario names several by a list or a pattern: each has a row
+    /// of its own in the reports. A check of one object has none.
     pub entries: Vec<Entry>,
     /// Objects that it could not run on, where others show a fault; alone they are the check's error.
     pub not_run: Vec<(String, CouldNotRun)>,
-    /// What it could not look at and does not hold against the backup, and why.
+    /// What it could not check and does not count as a fault of the backup, and why.
     pub not_tested: Vec<NotTested>,
 }
 
-/// What a check saw of one of several objects.
+/// The result for one of several objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The object, as SQL names it: `app.orders`.
@@ -192,12 +195,12 @@ pub struct Entry {
     pub actual: String,
     /// Everything that is not as expected.
     pub findings: Vec<Finding>,
-    /// Wall time of this look.
+    /// Wall time.
     pub duration: Duration,
 }
 
 impl Entry {
-    /// Makes an entry for what was looked at since `began`.
+    /// Makes an entry for an object whose check `began` then.
     pub fn new(
         object: &impl ToString,
         expected: impl Into<String>,
@@ -264,7 +267,7 @@ pub trait Check: Send + Sync {
     /// Describes itself in a few words, for scenarios that give no name.
     fn describe(&self) -> String;
 
-    /// Whether no other check may look at the same time: for what tries a write (its locks would
+    /// Whether no other check may run at the same time: for what tries a write (its locks would
     /// make others wait), starts a program, or has been seen to bring a server down.
     fn alone(&self) -> bool {
         false
@@ -278,11 +281,11 @@ pub trait Check: Send + Sync {
     /// Reads the database and compares.
     ///
     /// # Errors
-    /// When it could not run, or would have passed without having looked at anything.
+    /// When it could not run, or would have passed without having checked anything.
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun>;
 }
 
-/// The parameters of a kind, as they stand in a scenario.
+/// The parameters of a kind, as a scenario has them.
 pub trait Parameters: Check + DeserializeOwned + JsonSchema + 'static {
     /// The kind's name everywhere: `row-count`.
     const KIND: &'static str;
@@ -290,57 +293,8 @@ pub trait Parameters: Check + DeserializeOwned + JsonSchema + 'static {
     /// Whether it reads rows of the application, and so shows that data came back.
     const LOOKS_AT_DATA: bool;
 
-    /// Finds parameters that make no sense together, or that assert nothing.
-    fn complaints(&self) -> Vec<Complaint>;
-}
-
-/// A mistake in a check's parameters that their shape does not show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    /// The key that it is about, where there is one.
-    pub key: Option<&'static str>,
-    /// A lowercase fragment.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl Complaint {
-    /// Complains about the value of `key`.
-    pub fn about(key: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            key: Some(key),
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    /// Complains about the check as a whole.
-    pub fn whole(message: impl Into<String>) -> Self {
-        Self {
-            key: None,
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    /// Complains about each key that is given, in words that follow the key: "needs a `period`".
-    pub fn about_each(
-        keys: impl IntoIterator<Item = (&'static str, bool)>,
-        words: &str,
-        hint: &str,
-    ) -> impl Iterator<Item = Self> {
-        keys.into_iter()
-            .filter(|(_, given)| *given)
-            .map(move |(key, _)| Self::about(key, format!("`{key}` {words}")).hint(hint))
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
+    /// Reports parameters that contradict each other, or that assert nothing.
+    fn validate(&self, errors: &mut ParameterErrors<'_>);
 }
 
 /// Reads the parameters of one check; mistakes are added to the list.
@@ -401,16 +355,8 @@ fn read<P: Parameters>(
     value: Spanned<DeValue<'_>>,
     problems: &mut Vec<Problem>,
 ) -> Option<Box<dyn Check>> {
-    let places = value.clone();
+    let parameters = value.clone();
     let check: P = decode::decode(value, COMMON_KEYS, problems)?;
-    for complaint in check.complaints() {
-        let span = complaint
-            .key
-            .and_then(|key| places.get_ref().as_table()?.get(key).map(Spanned::span))
-            .unwrap_or_else(|| places.span());
-        let mut problem = Problem::at(span, complaint.message);
-        problem.hint = complaint.hint;
-        problems.push(problem);
-    }
+    check.validate(&mut ParameterErrors::new(&parameters, problems));
     Some(Box::new(check))
 }

@@ -70,7 +70,7 @@ pub async fn tree(
 }
 
 /// Tells whether an error is about this moment or this machine, and so says nothing about rights:
-/// a lost connection, a lock, a time limit, a lack of memory or disk, a bug.
+/// a lost connection, a lock, a time limit, no memory or disk, a bug.
 #[must_use]
 pub fn says_nothing(error: &DatabaseError) -> bool {
     const CLASSES: &[&str] = &["08", "40", "53", "54", "57", "58", "XX"];
@@ -108,36 +108,38 @@ pub fn one_statement(sql: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends a check that looked at several things. What could not be looked at must not hide what is
-/// wrong: only without findings it is the answer.
+/// Ends a check of several things. What could not run must not hide what is wrong: it is the answer
+/// only where there are no findings.
 ///
 /// # Errors
-/// The first thing that could not be looked at, when nothing is known to be wrong.
+/// The first thing that could not run, when nothing is known to be wrong.
 pub fn conclude(
     mut findings: Vec<Finding>,
     unclear: Vec<CouldNotRun>,
 ) -> Result<Vec<Finding>, CouldNotRun> {
-    if findings.is_empty()
-        && let Some(first) = unclear.first()
-    {
-        return Err(first.clone());
-    }
-    for could_not in unclear {
-        let mut finding = Finding::new("a look at everything", could_not.reason);
-        finding.hint = could_not.hint;
-        findings.push(finding);
-    }
+    let is_wrong = !findings.is_empty();
+    add_unclear(&mut findings, is_wrong, unclear)?;
     findings.dedup();
     Ok(findings)
 }
 
-/// Counts findings in words.
-#[must_use]
-pub fn show_findings(findings: &[Finding]) -> String {
-    match findings.len() {
-        1 => "1 finding".to_owned(),
-        many => format!("{many} findings"),
+/// Adds what could not run to the findings of a check that found something wrong.
+///
+/// # Errors
+/// The first thing that could not run, unless something `is_wrong`.
+pub fn add_unclear(
+    findings: &mut Vec<Finding>,
+    is_wrong: bool,
+    unclear: Vec<CouldNotRun>,
+) -> Result<(), CouldNotRun> {
+    if !is_wrong && let Some(first) = unclear.first() {
+        return Err(first.clone());
     }
+    findings.extend(unclear.into_iter().map(|could_not_run| Finding {
+        hint: could_not_run.hint,
+        ..Finding::new("every part of the check runs", could_not_run.reason)
+    }));
+    Ok(())
 }
 
 /// Wraps an error of a role's statement with what was tried.
@@ -184,8 +186,7 @@ mod tests {
     fn errors_of_the_moment_are_told_apart(#[case] state: Option<&str>, #[case] moment: bool) {
         let error = DatabaseError {
             sqlstate: state.map(str::to_owned),
-            message: String::new(),
-            lost: false,
+            ..DatabaseError::new("")
         };
         assert_eq!(says_nothing(&error), moment);
     }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::check::Restored;
+use crate::input::program::inherit;
 use crate::outcome::CouldNotRun;
-use crate::sqlstate::without_quoted;
+use crate::units::show_counted;
 
 /// What a program gets of redrill's own environment, so that it finds programs and its own folders.
 /// Nothing else: a variable of the shell may well name the production database.
@@ -18,10 +19,7 @@ const LINE: usize = 300;
 
 /// Gives what a program gets of redrill's own environment.
 pub fn inherited(restored: &Restored<'_>) -> impl Iterator<Item = (String, String)> {
-    INHERITED.iter().filter_map(|name| {
-        let value = restored.environment.get(*name)?;
-        Some(((*name).to_owned(), value.clone()))
-    })
+    inherit(restored.environment, INHERITED)
 }
 
 /// Finds the program: with a `/` it is relative to the scenario file, without it is looked for in
@@ -51,26 +49,23 @@ fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotRun> {
         .map_err(|error| CouldNotRun::new(format!("{}: {error}", path.display())))
 }
 
-/// Gives the last lines of an output that is free of secrets; without `whole`, also of what may be
-/// a value of a row: quoted text, and the lines in which the server explains an error.
+/// Describes the output of a program: its last lines without control characters if `show` is set,
+/// otherwise their number, since any of them may contain a value.
 #[must_use]
-pub fn tail(output: &str, whole: bool) -> String {
-    let explains = |line: &str| {
-        let lower = line.to_ascii_lowercase();
-        ["detail", "context:", "failing row", "where:"]
-            .iter()
-            .any(|word| lower.contains(word))
-    };
+pub fn describe_output(name: &str, output: &str, show: bool) -> String {
+    let count = output.lines().count();
+    if count == 0 {
+        return format!("{name} wrote nothing");
+    }
+    if !show {
+        let lines = show_counted(count, "line");
+        return format!("{name} wrote {lines}; `show-output = true` shows the last of them");
+    }
     let lines: Vec<String> = output
         .lines()
         .map(str::trim_end)
-        .filter(|line| !line.is_empty() && (whole || !explains(line)))
+        .filter(|line| !line.is_empty())
         .map(|line| {
-            let line = if whole {
-                line.to_owned()
-            } else {
-                without_quoted(line)
-            };
             // Control characters would act on the terminal that shows the finding.
             line.chars()
                 .map(|c| if c.is_control() { ' ' } else { c })
@@ -78,7 +73,8 @@ pub fn tail(output: &str, whole: bool) -> String {
                 .collect()
         })
         .collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    format!("{name}'s output ends with:\n{}", last.join("\n"))
 }
 
 #[cfg(test)]
@@ -86,12 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_is_cut_and_holds_no_values() {
-        let output = "first\nno \"alice\" here\nDETAIL: Key (email)=(alice)\n\u{1b}[31mred\n\n";
-        assert_eq!(tail(output, false), "first\nno \"…\" here\n [31mred");
-        assert!(tail(output, true).contains("alice"));
+    fn output_is_shown_only_where_it_is_wanted_and_is_cut() {
+        let output = "no \"alice\" here\nalice\n\u{1b}[31mred\n\n";
+        assert!(!describe_output("it", output, false).contains("alice"));
+        assert_eq!(
+            describe_output("it", output, true),
+            "it's output ends with:\nno \"alice\" here\nalice\n [31mred"
+        );
+        assert_eq!(describe_output("it", "", true), "it wrote nothing");
         let long = "line\n".repeat(1000);
-        assert_eq!(tail(&long, false).lines().count(), LINES);
-        assert_eq!(tail(&"x".repeat(10_000), false).len(), LINE);
+        assert_eq!(
+            describe_output("it", &long, true).lines().count(),
+            LINES + 1
+        );
+        assert!(describe_output("it", &"x".repeat(10_000), true).len() < LINE + 30);
     }
 }

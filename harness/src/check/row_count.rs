@@ -8,13 +8,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::columns::Columns as _;
+use crate::check::count_bound::CountBound;
 use crate::check::known::KnownState;
 use crate::check::target::{Targets, is_listed};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
-use crate::units::{Percent, show_count};
+use crate::units::{Percent, show_counted};
 
 /// Tables hold as many rows as they must: exactly, at least, at most, or as many as a baseline says.
 ///
@@ -80,45 +81,29 @@ impl Parameters for RowCount {
     const KIND: &'static str = "row-count";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = self.targets().complaints();
-        let bounds = [
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        self.targets().validate(errors);
+        let asserted = [
             self.exact.is_some(),
             self.min.is_some(),
             self.max.is_some(),
             self.baseline.is_some(),
             self.per_partition.is_some(),
         ];
-        if !bounds.contains(&true) {
-            complaints.push(
-                Complaint::whole("this check asserts nothing")
-                    .hint("add `exact`, `min`, `max`, `baseline` or `per-partition`"),
-            );
-        }
+        errors.require_assertion(
+            asserted,
+            "add `exact`, `min`, `max`, `baseline` or `per-partition`",
+        );
         if self.min == Some(0) && self.max.is_none() && self.exact.is_none() {
-            complaints.push(
-                Complaint::about(
-                    "min",
-                    "every table has at least 0 rows: this asserts nothing",
-                )
-                .hint("give the number below which something must be lost, 1 or more"),
-            );
+            let message = "every table has at least 0 rows: this asserts nothing";
+            errors
+                .at("min", message)
+                .add_hint("give the number below which rows must be lost, 1 or more");
         }
-        if let (Some(min), Some(max)) = (self.min, self.max)
-            && min > max
-        {
-            complaints.push(Complaint::about(
-                "min",
-                format!("`min` {min} is more than `max` {max}"),
-            ));
-        }
+        errors.refuse_empty_range(self.min, self.max);
         if self.tolerance.is_some() && self.baseline.is_none() {
-            complaints.push(Complaint::about(
-                "tolerance",
-                "`tolerance` needs a `baseline`",
-            ));
+            errors.at("tolerance", "`tolerance` needs a `baseline`");
         }
-        complaints
     }
 }
 
@@ -158,7 +143,7 @@ impl Check for RowCount {
             entries.push(Entry::new(
                 table,
                 self.expectation(),
-                format!("{} rows", show_count(rows)),
+                show_counted(rows, "row"),
                 found,
                 began,
             ));
@@ -167,11 +152,11 @@ impl Check for RowCount {
         if let Some(baseline) = &baseline {
             findings.extend(self.lost(baseline, &resolved.tables));
         }
-        let (rows, tables) = (show_count(sum), entries.len());
-        let actual = if self.table.is_some() && tables == 1 {
-            format!("{rows} rows")
+        let rows = show_counted(sum, "row");
+        let actual = if self.table.is_some() && entries.len() == 1 {
+            rows
         } else {
-            format!("{rows} rows in {tables} tables")
+            format!("{rows} in {}", show_counted(entries.len(), "table"))
         };
         let whole = Observation::new(self.expectation(), actual, findings);
         Ok(self.targets().in_entries(whole, entries))
@@ -185,20 +170,15 @@ impl RowCount {
 
     /// Says what is expected, in one line.
     fn expectation(&self) -> String {
-        let mut parts = Vec::new();
-        if let Some(exact) = self.exact {
-            parts.push(format!("exactly {}", show_count(exact)));
-        }
-        if let Some(min) = self.min {
-            parts.push(format!("at least {}", show_count(min)));
-        }
-        if let Some(max) = self.max {
-            parts.push(format!("at most {}", show_count(max)));
-        }
-        let mut parts: Vec<String> = match parts.as_slice() {
-            [] => Vec::new(),
-            bounds => vec![format!("{} rows", bounds.join(", "))],
+        let bound = CountBound {
+            exact: self.exact,
+            min: self.min,
+            max: self.max,
         };
+        let mut parts = Vec::new();
+        if bound != CountBound::default() {
+            parts.push(bound.show("row"));
+        }
         if let Some(path) = &self.baseline {
             let tolerance = self.tolerance.map_or(0.0, |percent| percent.0);
             parts.push(format!(
@@ -233,10 +213,10 @@ impl RowCount {
                         findings.push(Finding::about(
                             name,
                             format!(
-                                "{} rows as in the baseline, give or take {allowed:.0}",
-                                show_count(*known)
+                                "{} as in the baseline, give or take {allowed:.0}",
+                                show_counted(*known, "row")
                             ),
-                            format!("{} rows", show_count(count)),
+                            show_counted(count, "row"),
                         ));
                     }
                 }
@@ -265,8 +245,8 @@ impl RowCount {
                 Finding::about(
                     name,
                     format!(
-                        "a table with {} rows, as in the baseline",
-                        show_count(*rows)
+                        "a table with {}, as in the baseline",
+                        show_counted(*rows, "row")
                     ),
                     "there is none in the restored database",
                 )
@@ -344,8 +324,8 @@ fn bounds(
         .map(|(word, bound)| {
             Finding::about(
                 table.to_string(),
-                format!("{word} {} rows", show_count(bound)),
-                format!("{} rows", show_count(count)),
+                format!("{word} {}", show_counted(bound, "row")),
+                show_counted(count, "row"),
             )
         })
         .collect()
@@ -354,6 +334,7 @@ fn bounds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn orders() -> QualifiedName {
@@ -420,11 +401,11 @@ mod tests {
             table: Some("app.orders".to_owned()),
             ..RowCount::default()
         };
-        assert_eq!(check.complaints().len(), 1);
+        assert_eq!(errors_of(|errors| check.validate(errors)).len(), 1);
         let check = RowCount {
             min: Some(0),
             ..check
         };
-        assert_eq!(check.complaints().len(), 1);
+        assert_eq!(errors_of(|errors| check.validate(errors)).len(), 1);
     }
 }

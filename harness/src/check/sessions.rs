@@ -1,4 +1,4 @@
-//! A few sessions for all checks: opening one costs more than most looks.
+//! A few sessions for all checks: opening one costs more than most queries.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::database::{DatabaseError, Endpoint, Session, Terms};
 
-/// Read-only superuser sessions that nobody is using, by database.
+/// Idle read-only superuser sessions, by database.
 #[derive(Debug, Default)]
 pub struct Sessions {
     idle: Mutex<HashMap<String, Vec<Session>>>,
@@ -39,7 +39,7 @@ impl Sessions {
             .map(lent)
     }
 
-    /// Ends those that nobody is using.
+    /// Ends the idle sessions.
     pub async fn end(&self) {
         let idle = self.idle(std::mem::take);
         for session in idle.into_values().flatten() {
@@ -54,7 +54,7 @@ impl Sessions {
 }
 
 /// A session that goes back when its check is done with it. Dropped without [`Lent::close`], as when
-/// a look ends in an error, it is closed: nobody knows what state it is in.
+/// a check ends in an error, it is closed, because its state is unknown.
 pub struct Lent<'a> {
     session: Session,
     home: &'a Sessions,

@@ -7,22 +7,22 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{BackupFacts, CouldNotRun, Finding};
 use crate::sql::QualifiedName;
-use crate::units::{Percent, Size as Bytes, show_bytes};
+use crate::units::{Percent, Size as Bytes, show_bytes, show_counted};
 
 /// Tables, the whole database or the backup's file take as much room as they must.
 ///
 /// Either `table` or `tables`, each with all its partitions and with what inherits from it, or
 /// `whole = "database"`, or `whole = "backup"`: the bytes of the file or folder as it is stored, and as a share
-/// of the one before it in the same stream.
+/// of the previous backup of the same stream.
 ///
-/// Every drill compares the backup with the one before it without being asked: under 10 % of its size, or of the
+/// Every drill compares the backup with the previous one in any case: under 10 % of its size, or of the
 /// rows of one of its tables, it fails before any server is started; `[backup.previous]` sets that. `previous` here
 /// asks for more than these 10 %. Both compare what is inside, where a backup is compressed as a whole and
-/// the one before could be read.
+/// the previous one could be read.
 ///
 /// ## What it proves
 /// That not much less came back than must be there, and that nothing grew beyond its bounds, with the sizes
@@ -79,7 +79,7 @@ pub struct SizeCheck {
 pub enum MeasuredWhole {
     /// The restored database, catalogs included.
     Database,
-    /// The backup as it lies.
+    /// The backup as it is stored.
     Backup,
 }
 
@@ -107,56 +107,49 @@ impl Of {
     }
 }
 
-/// Below this share of the one before, a drill fails by itself.
+/// Below this share of the previous backup, a drill fails in any case.
 const ANYHOW: f64 = 10.0;
 
 impl Parameters for SizeCheck {
     const KIND: &'static str = "size";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         let tables = self.table.is_some() || !self.tables.is_empty();
         match self.whole {
-            Some(_) if tables => complaints.push(
-                Complaint::about("whole", "`whole` is for what is not a table")
-                    .hint("write a check of its own for it"),
-            ),
+            Some(_) if tables => errors
+                .at("whole", "`whole` is for what is not a table")
+                .add_hint("write a check of its own for it"),
             Some(_) => {}
-            None => complaints.extend(self.targets().complaints()),
+            None => self.targets().validate(errors),
         }
         if self.of.is_some() && self.whole.is_some() {
-            complaints.push(Complaint::about("of", "`of` is for tables"));
+            errors.at("of", "`of` is for tables");
         }
-        if self.min.is_none() && self.max.is_none() && self.previous.is_none() {
-            complaints.push(
-                Complaint::whole("this check asserts nothing")
-                    .hint("add `min`, `max`, or `previous` where the whole is the backup"),
-            );
-        }
+        errors.require_assertion(
+            [
+                self.min.is_some(),
+                self.max.is_some(),
+                self.previous.is_some(),
+            ],
+            "add `min`, `max`, or `previous` where the whole is the backup",
+        );
         if self.min.is_some_and(|min| min.0 == 0) {
-            complaints.push(Complaint::about("min", "everything has at least 0 bytes"));
+            errors.at("min", "everything has at least 0 bytes");
         }
-        if let (Some(min), Some(max)) = (self.min, self.max)
-            && min > max
-        {
-            complaints.push(Complaint::about("min", "`min` is more than `max`"));
-        }
+        errors.refuse_empty_range(self.min, self.max);
         match self.previous {
-            Some(_) if self.whole != Some(MeasuredWhole::Backup) => complaints.push(
-                Complaint::about("previous", "only the backup has one before it")
-                    .hint("add `whole = \"backup\"`"),
-            ),
-            Some(share) if share.0 <= ANYHOW => complaints.push(
-                Complaint::about(
+            Some(_) if self.whole != Some(MeasuredWhole::Backup) => errors
+                .at("previous", "only a backup has a previous one")
+                .add_hint("add `whole = \"backup\"`"),
+            Some(share) if share.0 <= ANYHOW => errors
+                .at(
                     "previous",
-                    format!("a backup under {ANYHOW} % of the one before fails anyhow"),
+                    format!("a backup under {ANYHOW} % of the previous one fails in any case"),
                 )
-                .hint("ask for more, or leave it to `[backup.previous]`"),
-            ),
+                .add_hint("give a higher share, or leave it to `[backup.previous]`"),
             _ => {}
         }
-        complaints
     }
 }
 
@@ -238,7 +231,11 @@ impl SizeCheck {
         let actual = if self.table.is_some() && entries.len() == 1 {
             show_bytes(sum)
         } else {
-            format!("{} in {} tables", show_bytes(sum), entries.len())
+            format!(
+                "{} in {}",
+                show_bytes(sum),
+                show_counted(entries.len(), "table")
+            )
         };
         let whole = Observation::new(self.expectation(), actual, resolved.missing);
         Ok(self.targets().in_entries(whole, entries))
@@ -319,6 +316,7 @@ impl SizeCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use crate::outcome::Before;
     use rstest::rstest;
 
@@ -339,8 +337,11 @@ mod tests {
     #[case("whole = 'backup'\nprevious = '10%'", 1)]
     #[case("whole = 'backup'\ntable = 'a.b'\nmin = '1 MiB'", 1)]
     #[case("whole = 'backup'\nof = 'indexes'\nmin = '1 MiB'", 1)]
-    fn parameters(#[case] toml: &str, #[case] complaints: usize) {
-        assert_eq!(check(toml).complaints().len(), complaints);
+    fn parameters(#[case] toml: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| check(toml).validate(errors)).len(),
+            expected
+        );
     }
 
     #[rstest]

@@ -1,7 +1,7 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
 use crate::check::columns::Columns as _;
-use crate::check::{Complaint, Entry, Observation};
+use crate::check::{Entry, Observation, ParameterErrors};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{NamePattern, QualifiedName, quote_literal};
@@ -25,7 +25,7 @@ pub struct Resolved {
 }
 
 /// By name anything that has rows; by pattern only tables, since a materialised view may rightly be
-/// unpopulated and a foreign table lies on another server.
+/// unpopulated and a foreign table is on another server.
 const CANDIDATES: &str = "
 SELECT n.nspname, c.relname
   FROM pg_catalog.pg_class c
@@ -57,23 +57,17 @@ impl<'a> Targets<'a> {
     }
 
     /// Complains when no table is named, or a name cannot be read.
-    #[must_use]
-    pub fn complaints(&self) -> Vec<Complaint> {
+    /// Reports that no table is named, or that a name cannot be read.
+    pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.entries().next().is_none() {
-            return vec![
-                Complaint::whole("no table is named")
-                    .hint("add `table = \"schema.name\"`, or `tables = [\"schema.*\"]`"),
-            ];
+            errors
+                .whole("no table is named")
+                .add_hint("add `table = \"schema.name\"`, or `tables = [\"schema.*\"]`");
         }
-        let key = if self.table.is_some() {
-            "table"
-        } else {
-            "tables"
-        };
-        self.entries()
-            .filter_map(|entry| QualifiedName::parse(entry).err())
-            .map(|message| Complaint::about(key, message).hint("write `schema.table`"))
-            .collect()
+        if let Some(Err(message)) = self.table.map(QualifiedName::parse) {
+            errors.at("table", message).add_hint("write `schema.table`");
+        }
+        errors.require_names("tables", self.tables, "schema.table");
     }
 
     /// Describes the targets in a few words.
@@ -95,7 +89,7 @@ impl<'a> Targets<'a> {
         whole.with_entries_if(!self.tables.is_empty(), entries)
     }
 
-    /// Finds the tables. A pattern leaves out partitions (their parent stands for them), views, and
+    /// Finds the tables. A pattern leaves out partitions (their parent is checked), views, and
     /// foreign tables.
     ///
     /// # Errors
@@ -128,28 +122,6 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Complains about names that cannot be read.
-pub fn unreadable<'a>(
-    key: &'static str,
-    names: impl IntoIterator<Item = &'a String>,
-    shape: &str,
-) -> impl Iterator<Item = Complaint> {
-    let messages = names
-        .into_iter()
-        .map(|name| QualifiedName::parse(name).err());
-    messages
-        .flatten()
-        .map(move |message| Complaint::about(key, message).hint(format!("write `{shape}`")))
-}
-
-/// Complains about a pattern in a key for one name, where `list` is the key for several.
-#[must_use]
-pub fn pattern_in_one(key: &'static str, list: &str, name: Option<&str>) -> Option<Complaint> {
-    let name = name.filter(|name| name.contains(['*', '?']))?;
-    let complaint = Complaint::about(key, format!("a pattern belongs in `{list}`"));
-    Some(complaint.hint(format!("write `{list} = [\"{name}\"]`")))
-}
-
 /// Makes a finding about an object that was not restored; `sort` is how its CREATE statement names it.
 #[must_use]
 pub fn missing(object: &str, expected: &str, sort: &str) -> Finding {
@@ -158,7 +130,7 @@ pub fn missing(object: &str, expected: &str, sort: &str) -> Finding {
     ))
 }
 
-/// Tells whether a name or pattern of a list stands for `name`.
+/// Tells whether a name or pattern of a list matches `name`.
 #[must_use]
 pub fn is_listed(list: &[String], name: &QualifiedName) -> bool {
     let mut patterns = list

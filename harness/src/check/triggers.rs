@@ -34,7 +34,7 @@ impl TriggerLevel {
 pub struct Trigger {
     /// Its own oid.
     pub oid: String,
-    /// The oid of the table it stands on.
+    /// The oid of its table.
     pub relation: String,
     /// Its name.
     pub name: String,

@@ -1,39 +1,41 @@
-//! `redrill accept`: a person looks at each difference between a baseline and what a drill saw, and says which is
-//! meant to be so.
+//! `redrill accept`: shows each difference between a baseline and the state that a drill observed, and writes the
+//! accepted ones into the baseline.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Abort, Ended, out};
+use super::abort::{Abort, Ended};
+use super::print::out;
+use super::scenarios;
 use crate::baseline::accept::accept;
-use crate::baseline::compare::Difference;
-use crate::baseline::observed::{digest_of, save};
+use crate::baseline::difference::Difference;
+use crate::baseline::file::save;
 use crate::baseline::{Baseline, file};
 use crate::catalog::ObjectId;
 use crate::check::baseline::BaselineCheck;
 use crate::check::common::COMMON_KEYS;
 use crate::cli::{self, Terminal};
+use crate::digest::sha256;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::outcome::CouldNotRun;
 use crate::report::SEEN;
-use crate::scenario;
 use crate::sql::Glob;
 use crate::verdict::Verdict;
 
-/// What became of one difference.
+/// The decision on a difference.
 enum Answer {
     Accept,
     Leave,
-    /// Leave this one and all behind it.
+    /// Leave this one and all after it.
     Stop,
 }
 
 /// Runs the command.
 pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Terminal) -> Ended {
-    let objects: Result<Vec<String>, String> = arguments.object.iter().map(named).collect();
+    let objects: Result<Vec<String>, String> = arguments.object.iter().map(parse_object).collect();
     let objects = objects.map_err(Abort::invalid)?;
-    let (path, seen_path) = places(arguments, environment, terminal)?;
+    let (path, seen_path) = paths(arguments, environment, terminal)?;
     let read = |path: &Path, hint: &str| {
         file::load(path).map_err(|error| CouldNotRun::with_hint(error.to_string(), hint))
     };
@@ -46,31 +48,31 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
     if seen
         .against
         .as_ref()
-        .is_some_and(|against| *against != digest_of(&text))
+        .is_some_and(|against| *against != sha256(&text))
     {
         return Err(CouldNotRun::with_hint(
             format!(
                 "{} was changed since the drill was compared with it",
                 path.display()
             ),
-            "run the drill again, then this",
+            "run the drill again, then `redrill accept`",
         )
         .into());
     }
     out(&format!(
-        "{} as of {}\nagainst what the drill saw in {} as of {}\n",
+        "{} as of {}\ncompared with the state of {} as of {}\n",
         path.display(),
         baseline.taken.strftime("%F %H:%M UTC"),
         seen.from,
         seen.taken.strftime("%F %H:%M UTC"),
     ));
-    let (accepted, left) = go_through(&mut baseline, &mut seen, &objects, arguments.all);
+    let (accepted, left) = decide_all(&mut baseline, &mut seen, &objects, arguments.all);
     if accepted > 0 {
         save(&path, &baseline).map_err(CouldNotRun::new)?;
         let text = std::fs::read_to_string(&path).map_err(|error| {
             CouldNotRun::new(format!("cannot read {}: {error}", path.display()))
         })?;
-        seen.against = Some(digest_of(&text));
+        seen.against = Some(sha256(&text));
         save(&seen_path, &seen).map_err(CouldNotRun::new)?;
         out(&format!(
             "{accepted} accepted and written to {}: commit it",
@@ -81,7 +83,7 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
         0 if accepted == 0 => out("no difference"),
         0 => {}
         left => out(&format!(
-            "{left} not accepted; nothing of them was written\nname what you accept, as in `--object \"table app.orders*\"`, or run this on a terminal"
+            "{left} not accepted and not written\nhint: name what you accept, such as `--object \"table app.orders*\"`, or run this on a terminal"
         )),
     }
     Ok(match left {
@@ -90,8 +92,8 @@ pub fn run(arguments: &cli::Accept, environment: &Environment, terminal: Termina
     })
 }
 
-/// Shows every difference and takes what is accepted; gives how many were, and how many were not.
-fn go_through(
+/// Shows every difference and applies the accepted ones; returns the numbers of accepted and other ones.
+fn decide_all(
     baseline: &mut Baseline,
     seen: &mut Baseline,
     objects: &[String],
@@ -109,7 +111,7 @@ fn go_through(
             let answer = match (stopped, asks) {
                 (true, _) => Answer::Leave,
                 (false, true) => ask(),
-                (false, false) => said(&difference, objects, all),
+                (false, false) => selected(&difference, objects, all),
             };
             match answer {
                 Answer::Accept => {
@@ -128,15 +130,15 @@ fn go_through(
     (accepted, left)
 }
 
-/// What the command line says of a difference.
-fn said(difference: &Difference, objects: &[String], all: bool) -> Answer {
+/// The decision of the command line.
+fn selected(difference: &Difference, objects: &[String], all: bool) -> Answer {
     let name = difference.area.name_of(&difference.object);
     let names = |pattern: &String| {
         let pattern = Glob::new(pattern);
         let shown = difference.finding.object.as_ref();
         pattern.matches(&name) || shown.is_some_and(|shown| pattern.matches(shown))
     };
-    let accepted = objects.iter().any(names) || all && !difference.widened;
+    let accepted = objects.iter().any(names) || all && difference.by_name_only().is_none();
     if accepted {
         Answer::Accept
     } else {
@@ -144,9 +146,9 @@ fn said(difference: &Difference, objects: &[String], all: bool) -> Answer {
     }
 }
 
-/// Reads what `--object` names, and gives it as differences are shown: an object, one property of it (`table app.t:
-/// owner`), the name of a table or sequence. A pattern stays as it is.
-fn named(text: &String) -> Result<String, String> {
+/// Parses `--object` and returns it in the form in which differences are shown: an object, a property of it
+/// (`table app.t: owner`), the name of a table or sequence. A pattern is returned unchanged.
+fn parse_object(text: &String) -> Result<String, String> {
     if text.contains(['*', '?']) {
         return Ok(text.clone());
     }
@@ -166,12 +168,12 @@ fn named(text: &String) -> Result<String, String> {
     };
     property.or_else(name).ok_or_else(|| {
         format!(
-            "`--object`: {object}\nhint: write it as the difference is shown, as in `--object \"table app.orders column id\"`; `*` and `?` match"
+            "`--object`: {object}\nhint: write it as it is listed, such as `--object \"table app.orders column id\"`; `*` and `?` are wildcards"
         )
     })
 }
 
-/// Asks the person at the terminal.
+/// Asks on the terminal.
 fn ask() -> Answer {
     loop {
         let mut stdout = std::io::stdout();
@@ -191,12 +193,13 @@ fn ask() -> Answer {
     }
 }
 
-/// A difference as a person reads it.
+/// A difference as text.
 fn show(difference: &Difference) -> String {
     let finding = &difference.finding;
     let object = finding.object.clone();
     let object = object.unwrap_or_else(|| difference.area.name_of(&difference.object));
-    let wider = if difference.widened { ", WIDER" } else { "" };
+    let by_name = difference.by_name_only();
+    let by_name = by_name.map(|word| format!(", {word}")).unwrap_or_default();
     let side = |mark: &str, text: &str| {
         let lines = text.lines().map(|line| format!("  {mark} {line}"));
         lines.collect::<Vec<_>>().join("\n")
@@ -207,15 +210,15 @@ fn show(difference: &Difference) -> String {
         .map(|hint| format!("\n  {hint}"))
         .unwrap_or_default();
     format!(
-        "{object}  ({}{wider})\n{}\n{}{hint}\n",
+        "{object}  ({}{by_name})\n{}\n{}{hint}\n",
         difference.area.word(),
         side("-", &finding.expected),
         side("+", &finding.actual)
     )
 }
 
-/// Where the baseline is, and what the drill saw.
-fn places(
+/// The paths of the baseline and of the observed state.
+fn paths(
     arguments: &cli::Accept,
     environment: &Environment,
     terminal: Terminal,
@@ -224,20 +227,19 @@ fn places(
     if given.to_string_lossy().ends_with(".baseline.toml") {
         let seen = arguments.seen.clone().ok_or_else(|| {
             Abort::invalid(
-                "which drill?\nhint: name the scenario instead, or what its drill saw with `--seen`",
+                "a baseline file needs `--seen`, the observed state\nhint: name the scenario instead, or set `--seen`",
             )
         })?;
         return Ok((given.clone(), seen));
     }
-    let scenario = scenario::load(given, environment)
-        .map_err(|mistakes| Abort::invalid(mistakes.render(terminal.colour_errors)))?;
+    let scenario = scenarios::load(given, environment, terminal)?;
     let seen = arguments
         .seen
         .clone()
         .unwrap_or_else(|| arguments.reports.join(&scenario.facts.name).join(SEEN));
     let file = baseline_of(given).ok_or_else(|| {
         Abort::invalid(format!(
-            "{} compares no backup with a baseline file\nhint: take one with `redrill baseline --from {}`, and add `[[check.baseline]] file = \"…\"`",
+            "{} compares its backup with no baseline file\nhint: take one with `redrill baseline --from {}`, and add `[[check.baseline]] file = \"…\"`",
             given.display(),
             given.display()
         ))
@@ -245,7 +247,7 @@ fn places(
     Ok((scenario.folder.join(file), seen))
 }
 
-/// The file of the first `[[check.baseline]]` that names one.
+/// The file of the first `[[check.baseline]]` with one.
 fn baseline_of(scenario: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(scenario).ok()?;
     let table: toml::Table = toml::from_str(&text).ok()?;
@@ -284,7 +286,7 @@ mod tests {
         #[case] text: &str,
         #[case] expected: Result<&str, &str>,
     ) {
-        match (named(&text.to_owned()), expected) {
+        match (parse_object(&text.to_owned()), expected) {
             (Ok(name), Ok(expected)) => assert_eq!(name, expected),
             (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
             (found, _) => panic!("{found:?}"),

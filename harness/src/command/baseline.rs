@@ -1,21 +1,23 @@
-//! `redrill baseline`: what a known-good database looks like, in a file.
+//! `redrill baseline`: writes the state of a known-good database to a file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::inspect::open_with;
-use super::run::provider;
-use super::throwaway::{of_a_backup, with_server};
-use super::{Abort, Ended, out};
-use crate::baseline::observed::save;
-use crate::baseline::take::{self, Wish};
+use super::abort::{Abort, Ended};
+use super::print::out;
+use super::scenarios::{is_scenario, to_restore};
+use super::throwaway::with_server;
+use crate::baseline::file::save;
+use crate::baseline::take::{self, TakeOptions};
 use crate::baseline::{Baseline, Database};
+use crate::catalog::Catalog;
 use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
 use crate::context::Context;
 use crate::database::{DatabaseError, Session, Terms};
+use crate::digest::sha256_of;
 use crate::exit_code::Ending;
 use crate::init;
 use crate::input::Environment;
@@ -25,20 +27,20 @@ use crate::process::{self, Input, Program};
 use crate::proof::settings::Level;
 use crate::record::Record;
 use crate::redact::Redactor;
-use crate::scenario::{self, Scenario};
+use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::source::{Address, Source};
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// Sessions that read at the same time.
 const SESSIONS: usize = 4;
 
-/// A statement on a restored database may take as long as this.
+/// Limit of a statement on a restored database.
 const READ_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
-/// pg_dump may take as long as this.
+/// Limit of pg_dump.
 const DUMP_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs the command.
@@ -58,7 +60,7 @@ pub async fn run(arguments: cli::Baseline, environment: Environment, terminal: T
     }
 }
 
-/// Takes the baseline of a database that is there.
+/// Takes the baseline of an existing database.
 async fn of_source(
     arguments: &cli::Baseline,
     environment: &Environment,
@@ -70,9 +72,9 @@ async fn of_source(
     let shown = address.shown().to_owned();
     let mut source = Source::connect(address).await.map_err(|error| {
         let hint = match error.lost {
-            true => "look at the address, and at `sslmode` and `sslrootcert` in it",
+            true => "check the address, and `sslmode` and `sslrootcert` in it",
             false => {
-                "the role must be let in, and may read all tables: `GRANT pg_read_all_data` to it"
+                "the role must be able to log in and to read all tables: `GRANT pg_read_all_data` to it"
             }
         };
         let error = CouldNotRun::with_hint(format!("cannot read {shown}: {error}"), hint);
@@ -80,12 +82,12 @@ async fn of_source(
     })?;
     let path = match (&arguments.out, &arguments.with_dump) {
         (Some(path), _) => path.clone(),
-        (None, Some(dump)) => beside(dump),
+        (None, Some(dump)) => manifest_of(dump),
         (None, None) => PathBuf::from(format!("{}.baseline.toml", source.database)),
     };
     let wanted = std::iter::once(&path).chain(&arguments.with_dump);
     for path in wanted {
-        free(path, arguments.force)?;
+        refuse_existing(path, arguments.force)?;
     }
     let taken = Timestamp::now();
     let dumping = async {
@@ -125,17 +127,18 @@ async fn read(
     more: &mut [Session],
     mut append_only: Vec<QualifiedName>,
 ) -> Result<Database, DatabaseError> {
-    append_only.extend(init::growing(first).await?);
-    let wish = Wish {
+    let catalog = Catalog::read(first).await?;
+    append_only.extend(init::growing(&catalog));
+    let options = TakeOptions {
         append_only,
         digests: true,
-        ..Wish::default()
+        ..TakeOptions::default()
     };
     let mut sessions: Vec<&mut Session> = std::iter::once(first).chain(more.iter_mut()).collect();
-    take::take(&mut sessions, &wish).await
+    take::with_catalog(&mut sessions, catalog, &options).await
 }
 
-/// Makes a dump of the snapshot; gives its SHA-256.
+/// Dumps the snapshot; returns the SHA-256 of the dump.
 async fn dump(
     source: &Source,
     file: &Path,
@@ -145,20 +148,20 @@ async fn dump(
     let unable = |error: &dyn std::fmt::Display| CouldNotRun::new(error.to_string());
     let Some(snapshot) = source.snapshot() else {
         return Err(CouldNotRun::with_hint(
-            "the server exports no snapshot, so that a dump would speak of another moment",
-            "take both from the primary, without a pooler between",
+            "the server exports no snapshot, so a dump would not contain the same state",
+            "take both from the primary, without a connection pooler",
         ));
     };
     let file = std::path::absolute(file).map_err(|error| unable(&error))?;
-    // A dump that did not end has no name that anybody could take for a backup's.
+    // An incomplete dump must not have the name of a backup.
     let mut unfinished = file.clone().into_os_string();
     unfinished.push(".part");
     let unfinished = PathBuf::from(unfinished);
     let folder = file.parent().unwrap_or(Path::new("/"));
     if !folder.is_dir() {
         return Err(CouldNotRun::with_hint(
-            format!("there is no folder {}", folder.display()),
-            "make it, or name a file elsewhere",
+            format!("the folder {} does not exist", folder.display()),
+            "create it, or set a file in another folder",
         ));
     }
     let program = match program.components().count() {
@@ -193,9 +196,9 @@ async fn dump(
         DUMP_WITHIN,
     )
     .await
-    .map_err(|error| unable(&error).hint("name a pg_dump with `--pg-dump`"))?;
+    .map_err(|error| unable(&error).hint("set a pg_dump with `--pg-dump`"))?;
     if !output.status.success() {
-        // It may not even have begun it.
+        // It may not exist.
         let _ = std::fs::remove_file(&unfinished);
         return Err(CouldNotRun::with_hint(
             format!(
@@ -204,40 +207,26 @@ async fn dump(
                 output.stderr.trim()
             ),
             format!(
-                "it must be no older than the server, {}; name one with `--pg-dump`",
+                "its version must be that of the server, {}, or newer: set one with `--pg-dump`",
                 source.version
             ),
         ));
     }
     std::fs::rename(&unfinished, &file).map_err(|error| {
-        CouldNotRun::new(format!("cannot name the dump {}: {error}", file.display()))
+        CouldNotRun::new(format!(
+            "cannot rename the dump to {}: {error}",
+            file.display()
+        ))
     })?;
-    let read = tokio::task::spawn_blocking(move || {
-        use sha2::Digest as _;
-        use std::io::BufRead as _;
-        let mut sum = sha2::Sha256::new();
-        let mut file = std::io::BufReader::with_capacity(1 << 20, std::fs::File::open(&file)?);
-        loop {
-            let block = file.fill_buf()?;
-            if block.is_empty() {
-                break;
-            }
-            sum.update(block);
-            let length = block.len();
-            file.consume(length);
-        }
-        Ok::<_, std::io::Error>(crate::digest::hex(&sum.finalize()))
-    });
+    let read = tokio::task::spawn_blocking(move || sha256_of(std::fs::File::open(&file)?));
     match read.await {
         Ok(Ok(sum)) => Ok(sum),
-        Ok(Err(error)) => Err(CouldNotRun::new(format!(
-            "cannot read the dump again: {error}"
-        ))),
+        Ok(Err(error)) => Err(CouldNotRun::new(format!("cannot read the dump: {error}"))),
         Err(error) => Err(unable(&error)),
     }
 }
 
-/// Takes the baseline of a backup that is restored for it.
+/// Takes the baseline of a backup, restored into a throwaway server.
 async fn of_backup(
     arguments: cli::Baseline,
     environment: Environment,
@@ -247,24 +236,17 @@ async fn of_backup(
     let from = PathBuf::from(&arguments.from);
     if arguments.with_dump.is_some() {
         return Err(Abort::invalid(
-            "`--with-dump` needs a database to dump\nhint: give its address with `--from postgres://…`",
+            "`--with-dump` requires a database to dump\nhint: set its address with `--from postgres://…`",
         ));
     }
-    let is_scenario = from.extension().is_some_and(|ending| ending == "toml");
-    let mut scenario = if is_scenario {
-        scenario::load(&from, &environment)
-            .map_err(|mistakes| Abort::invalid(mistakes.render(terminal.colour_errors)))?
-    } else {
-        of_a_backup(&from)
-    };
+    let is_scenario = is_scenario(&from);
+    let scenario = to_restore(&from, &arguments.restore, &environment, terminal)?;
     append_only.extend(
         scenario
             .checks
             .iter()
             .flat_map(|check| check.check.append_only()),
     );
-    open_with(&mut scenario.backup, &arguments.opening);
-    provider(&mut scenario.server, arguments.server);
     let path = arguments.out.clone().unwrap_or_else(|| {
         let name = match is_scenario {
             true => scenario.facts.name.clone(),
@@ -275,14 +257,13 @@ async fn of_backup(
         };
         PathBuf::from(format!("{name}.baseline.toml"))
     });
-    free(&path, arguments.force)?;
+    refuse_existing(&path, arguments.force)?;
     let make_roles = !is_scenario;
     let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
         restored(scenario, make_roles, append_only, context, run, server).await
     };
     with_server(
-        &arguments.work.work_dir,
-        arguments.quiet,
+        &arguments.restore,
         environment,
         work,
         |ended, redactor| match ended {
@@ -293,7 +274,7 @@ async fn of_backup(
     .await
 }
 
-/// Restores a backup, proves that the database holds all of it, and reads every database of it.
+/// Restores a backup, proves that the databases contain all of it, and reads them.
 async fn restored(
     mut scenario: Scenario,
     make_roles: bool,
@@ -302,7 +283,7 @@ async fn restored(
     run: &Run,
     server: &mut Option<ThrowawayServer>,
 ) -> Result<Baseline, Stopped> {
-    // What is not as in the backup is no state to compare others with, whatever a drill of it leaves out.
+    // A baseline is taken only of databases that were compared in full, whatever the scenario sets.
     scenario.proof = Level::Full;
     let pipeline = Pipeline {
         scenario: &scenario,
@@ -343,36 +324,36 @@ async fn restored(
     })
 }
 
-/// The manifest of a dump lies beside it.
-fn beside(dump: &Path) -> PathBuf {
+/// The path of the manifest of a dump, next to it.
+fn manifest_of(dump: &Path) -> PathBuf {
     let mut name = dump.as_os_str().to_owned();
     name.push(".baseline.toml");
     name.into()
 }
 
-/// Sees that nothing is at `path` that may not be replaced.
-fn free(path: &Path, force: bool) -> Result<(), Abort> {
+/// Refuses to replace an existing file without `--force`.
+fn refuse_existing(path: &Path, force: bool) -> Result<(), Abort> {
     if !path.exists() || force {
         return Ok(());
     }
     Err(Abort::invalid(format!(
-        "{} is there already\nhint: name another file, or replace it with `--force`; `redrill accept` changes single things in it",
+        "{} exists\nhint: set another file with `--out`, or replace it with `--force`; `redrill accept` changes parts of it",
         path.display()
     )))
 }
 
-/// Writes the file and says what is in it.
+/// Writes the file and prints a summary.
 fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> Ended {
     save(path, baseline).map_err(CouldNotRun::new)?;
     for (name, database) in &baseline.databases {
         let rows: u64 = database.rows.values().map(|rows| rows.count).sum();
         out(&format!(
-            "{name}: {} objects, {} rows of {} tables, {} sequences, history of {} append-only tables",
-            show_count(database.catalog.objects.len() as u64),
-            show_count(rows),
-            database.rows.len(),
-            database.sequences.len(),
-            database.history.len()
+            "{name}: {}, {} of {}, {}, history of {}",
+            show_counted(database.catalog.objects.len(), "object"),
+            show_counted(rows, "row"),
+            show_counted(database.rows.len(), "table"),
+            show_counted(database.sequences.len(), "sequence"),
+            show_counted(database.history.len(), "append-only table")
         ));
         for table in database.history.keys() {
             out(&format!("  append-only: {table}"));
@@ -386,8 +367,8 @@ fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> Ended {
     }
     out(&match dump {
         Some(dump) => format!(
-            "dump: {}\nmanifest: {}\nnext: keep them together, and drill with `[[check.baseline]] manifest = true`; the dump holds no roles: keep \
-             `pg_dumpall --globals-only` with it, or name them in `[restore] create-roles`",
+            "dump: {}\nmanifest: {}\nnext: keep them together, and drill with `[[check.baseline]] manifest = true`; the dump contains no roles: keep \
+             `pg_dumpall --globals-only` with it, or list them in `[restore] create-roles`",
             dump.display(),
             path.display()
         ),

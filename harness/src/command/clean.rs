@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Ended, err, out, work_folder};
+use super::abort::Ended;
+use super::print::{err, out};
+use super::start::work_folder;
 use crate::exit_code::Ending;
 use crate::server;
 
@@ -23,7 +25,10 @@ pub async fn run(work_dir: &Path) -> Ended {
         err(&format!("cannot remove {failure}"));
     }
     if swept.runs.is_empty() && swept.containers.is_empty() && swept.failed.is_empty() {
-        out("earlier runs left nothing behind");
+        out("nothing of earlier runs was found");
+    }
+    if let Some(why) = &swept.no_engine {
+        out(&format!("no container was looked for: {why}"));
     }
     Ok(if swept.failed.is_empty() {
         Ending::Done

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Ended, err, out};
+use super::abort::Ended;
+use super::print::{err, out};
 use crate::cleanup::Work;
 use crate::exit_code::Ending;
 use crate::input::Environment;
@@ -46,7 +47,7 @@ pub async fn run(work_dir: &Path, environment: &Environment) -> Ended {
     if usable {
         Ok(Ending::Done)
     } else {
-        err("no drill can run on this machine yet");
+        err("no drill can run on this machine: see the hints above");
         Ok(Ending::CouldNotRun)
     }
 }

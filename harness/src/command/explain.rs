@@ -1,6 +1,7 @@
 //! `redrill explain`: what a kind of check proves, with an example.
 
-use super::{Abort, Ended, out};
+use super::abort::{Abort, Ended};
+use super::print::out;
 use crate::check::kinds;
 use crate::exit_code::Ending;
 use crate::input::diagnostic::nearest;

@@ -1,15 +1,17 @@
-//! `redrill list`: scenarios and their checks, from the files alone.
+//! `redrill list`: scenarios and their checks, read from the files.
 
 use std::path::PathBuf;
 
-use super::{Ended, out, scenarios};
+use super::abort::Ended;
+use super::print::out;
+use super::scenarios::load_all;
 use crate::cli::Terminal;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 
 /// Runs the command.
 pub fn run(paths: &[PathBuf], environment: &Environment, terminal: Terminal) -> Ended {
-    for scenario in scenarios(paths, environment, terminal.colour_errors)? {
+    for scenario in load_all(paths, None, environment, terminal)? {
         out(&format!(
             "{}  ({})",
             scenario.facts.name,

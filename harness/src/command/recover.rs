@@ -4,45 +4,46 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::inspect::open_with;
-use super::run::provider;
-use super::throwaway::{of_a_backup, with_server};
-use super::{Abort, Ended, err, out};
+use super::abort::{Abort, Ended};
+use super::print::{err, out};
+use super::scenarios::{is_scenario, to_restore};
+use super::throwaway::with_server;
+use crate::atomic_file::folder_of;
 use crate::cleanup::Run;
 use crate::cli::{self, TableFormat, Terminal};
 use crate::context::Context;
 use crate::exit_code::Ending;
 use crate::input::Environment;
-use crate::recover::write::{self, Destination, Format};
-use crate::recover::{NotRecovered, Recovered, Wish, recover};
+use crate::recover::write::{Destination, Format};
+use crate::recover::{NotRecovered, RecoverRequest, Recovered, recover};
 use crate::redact::Redactor;
-use crate::report::terminal::recovery;
-use crate::scenario::{self, Scenario};
+use crate::report::terminal::paper::{Hue, Paper};
+use crate::report::text::line;
+use crate::report::view;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
+use crate::units::{show_bytes, show_count, show_counted};
+
+/// Maximum number of items of a list.
+const LIST: usize = 20;
+/// Columns before a fact.
+const INDENT: usize = 12;
 
 /// Runs the command.
 pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> Ended {
-    let (wish, scenario) = asked(&arguments, &environment, terminal).map_err(Abort::invalid)?;
+    let request = parse(&arguments).map_err(Abort::invalid)?;
+    let scenario = to_restore(&arguments.from, &arguments.restore, &environment, terminal)?;
     let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
-        recover(&wish, scenario, context, run, server).await
+        recover(&request, scenario, context, run, server).await
     };
-    with_server(
-        &arguments.work.work_dir,
-        arguments.quiet,
-        environment,
-        work,
-        |ended, redactor| show(ended, &wish, redactor, terminal),
-    )
+    with_server(&arguments.restore, environment, work, |result, redactor| {
+        show(result, &request, redactor, terminal)
+    })
     .await
 }
 
 /// Validates the command line before anything is started.
-fn asked(
-    arguments: &cli::Recover,
-    environment: &Environment,
-    terminal: Terminal,
-) -> Result<(Wish, Scenario), String> {
+fn parse(arguments: &cli::Recover) -> Result<RecoverRequest, String> {
     let table = QualifiedName::parse(&arguments.table).map_err(|why| {
         format!("{why}\nhint: write the table as `app.orders` or `\"My Schema\".\"Orders\"`")
     })?;
@@ -54,26 +55,13 @@ fn asked(
         (Some(TableFormat::Csv), _) | (None, true) => Format::Csv,
         (Some(TableFormat::Sql), _) | (None, false) => Format::Sql,
     };
-    let is_scenario = arguments
-        .from
-        .extension()
-        .is_some_and(|extension| extension == "toml");
-    let mut scenario = if is_scenario {
-        scenario::load(&arguments.from, environment)
-            .map_err(|mistakes| mistakes.render(terminal.colour_errors))?
-    } else {
-        of_a_backup(&arguments.from)
-    };
-    open_with(&mut scenario.backup, &arguments.opening);
-    provider(&mut scenario.server, arguments.server);
-    let wish = Wish {
+    Ok(RecoverRequest {
         table,
         database: arguments.database.clone(),
         format,
         destination: destination(&arguments.out, arguments.force)?,
-        make_roles: !is_scenario,
-    };
-    Ok((wish, scenario))
+        make_roles: !is_scenario(&arguments.from),
+    })
 }
 
 /// Checks that the destination can be written to, as far as possible before writing.
@@ -92,7 +80,7 @@ fn destination(path: &Path, force: bool) -> Result<Destination, String> {
             "{shown} exists\nhint: set another file with `--out`, or replace it with `--force`"
         ));
     }
-    let folder = write::folder(path);
+    let folder = folder_of(path);
     if !folder.is_dir() {
         return Err(format!(
             "the folder {} does not exist\nhint: create it, or set another file with `--out`",
@@ -105,26 +93,26 @@ fn destination(path: &Path, force: bool) -> Result<Destination, String> {
     })
 }
 
-/// Says how it ended.
+/// Reports the result.
 fn show(
-    ended: Result<Recovered, NotRecovered>,
-    wish: &Wish,
+    result: Result<Recovered, NotRecovered>,
+    request: &RecoverRequest,
     redactor: &Redactor,
     terminal: Terminal,
 ) -> Ended {
-    const WORD: &str = "NOT RECOVERED";
-    match ended {
+    const TITLE: &str = "NOT RECOVERED";
+    match result {
         Ok(recovered) => {
             // The table may be on standard output, so nothing else is printed there.
             let text = |colour| {
-                redactor.clean(&recovery::recovered(
+                redactor.clean(&summary(
                     &recovered,
                     Timestamp::now(),
                     terminal.width,
                     colour,
                 ))
             };
-            match wish.destination {
+            match request.destination {
                 Destination::Stdout => err(&text(terminal.colour_errors)),
                 Destination::File { .. } => out(&text(terminal.colour)),
             }
@@ -132,10 +120,70 @@ fn show(
         }
         Err(NotRecovered::Absent(error)) => Err(Abort {
             ending: Ending::NothingFound,
-            ..Abort::stopped(WORD, &error.into(), redactor, terminal)
+            ..Abort::stopped(TITLE, &error.into(), redactor, terminal)
         }),
         Err(NotRecovered::Stopped(stopped)) => {
-            Err(Abort::stopped(WORD, &stopped, redactor, terminal))
+            Err(Abort::stopped(TITLE, &stopped, redactor, terminal))
         }
     }
+}
+
+/// Reports what was written.
+fn summary(recovered: &Recovered, now: Timestamp, width: usize, colour: bool) -> String {
+    let mut paper = Paper::new(width, colour);
+    let (table, written, backup) = (&recovered.table, &recovered.written, &recovered.backup);
+    let word = paper.paint("RECOVERED", Hue::Green);
+    let title = line(&table.name());
+    paper.text.push_str(&format!("{word}  {title}\n"));
+    let held = match recovered.rows_in_backup {
+        Some(_) => "as many as in the backup",
+        None => "the backup does not contain an exact number to compare with",
+    };
+    let partitions = match table.relations.len() - 1 {
+        0 => String::new(),
+        1 => " in one partition".to_owned(),
+        some => format!(" in {} partitions", show_count(some as u64)),
+    };
+    let file = written
+        .path
+        .as_ref()
+        .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
+    for (name, value) in [
+        (
+            "rows",
+            format!("{}{partitions}: {held}", show_counted(written.rows, "row")),
+        ),
+        ("file", format!("{file}, {}", show_bytes(written.bytes))),
+        ("sha256", written.sha256.clone()),
+        ("backup", backup.origin.clone()),
+        ("sha256", backup.sha256.clone()),
+        ("taken", view::made_ago(backup, now)),
+        ("database", recovered.database.clone()),
+        (
+            "restored on",
+            format!(
+                "PostgreSQL {}; the backup was taken from {}",
+                recovered.server,
+                backup
+                    .source_version
+                    .as_deref()
+                    .unwrap_or("an unknown version")
+            ),
+        ),
+    ] {
+        paper.wrap(&format!("{name:<INDENT$}{value}"), 0, INDENT);
+    }
+    paper.list(
+        "required where it is loaded",
+        table.needs.iter().map(|need| need.what.clone()),
+        LIST,
+        "",
+    );
+    paper.list(
+        "refers to the table and is not in the file",
+        table.not_with_it.iter().cloned(),
+        LIST,
+        "",
+    );
+    paper.text
 }

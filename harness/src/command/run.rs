@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::{Abort, Ended, err, out, scenarios, watch_signals, work_folder};
-use crate::backup::source::{Location, Source};
+use super::abort::{Abort, Ended};
+use super::print::{err, out};
+use super::scenarios::{load_all, set_provider};
+use super::start::{watch_signals, work_folder};
+use crate::backup::source::Location;
 use crate::baseline::observed;
 use crate::cli::{Provider, Run, Terminal};
 use crate::context::Context;
 use crate::exit_code::{Ending, worst};
 use crate::incident::{self, Incident};
 use crate::input::Environment;
-use crate::outcome::DrillResult;
+use crate::outcome::{CouldNotRun, DrillResult};
 use crate::redact::Redactor;
 use crate::run::{Drilled, drill};
 use crate::scenario::Scenario;
 use crate::scenario::only::{Only, only};
-use crate::server::settings;
 use crate::verdict::Verdict;
 use crate::{progress, report, server};
 
@@ -27,10 +29,17 @@ pub async fn run(
     command: Vec<String>,
 ) -> Ended {
     let paths = &arguments.scenarios.scenarios;
-    let mut scenarios = scenarios(paths, &environment, terminal.colour_errors)?;
-    adjust(&mut scenarios, &arguments).map_err(Abort::invalid)?;
+    // A path of the command line is not relative to the scenario.
+    let backup = arguments.backup.as_ref().map(std::path::absolute);
+    let backup = backup
+        .transpose()
+        .map_err(|error| Abort::invalid(error.to_string()))?;
+    let mut scenarios = load_all(paths, backup.as_deref(), &environment, terminal)?;
+    for scenario in &mut scenarios {
+        set_provider(&mut scenario.server, arguments.server);
+    }
     if !arguments.only.is_empty() {
-        scenarios = some(scenarios, &arguments.only)?;
+        scenarios = select(scenarios, &arguments.only)?;
     }
     let work = work_folder(&arguments.work.work_dir)?;
     let listener = progress::listener(arguments.quiet);
@@ -43,6 +52,12 @@ pub async fn run(
             swept.containers.len()
         )));
     }
+    report::check_writable(&arguments.reports).map_err(|error| {
+        CouldNotRun::with_hint(
+            format!("the reports cannot be written: {error}"),
+            "name another folder with `--reports`",
+        )
+    })?;
     let mut context = Context {
         work,
         environment,
@@ -54,53 +69,47 @@ pub async fn run(
     let mut results: Vec<(DrillResult, Verdict)> = Vec::new();
     let mut unwritten = false;
     for scenario in &scenarios {
-        context.repeat = repeat(&command, scenario, &arguments);
+        context.repeat = repeating_command(&command, scenario, &arguments);
         let Drilled {
             result,
             verdict,
-            seen,
+            observed,
         } = drill(scenario, &context).await;
-        let baseline = seen.as_ref().map(|seen| &seen.baseline);
-        let mut written = Vec::new();
-        match report::write_all(&arguments.reports, &result, verdict, baseline) {
-            Ok(files) => {
-                out(&report::terminal::summary(
-                    &result,
-                    verdict,
-                    terminal.width,
-                    terminal.colour,
+        let baseline = observed.as_ref().map(|observed| &observed.baseline);
+        let mut missing = Vec::new();
+        let written = report::write_all(&arguments.reports, &result, verdict, baseline)
+            .unwrap_or_else(|error| {
+                missing.push(format!(
+                    "the reports were not written: {error}\nhint: name another folder with `--reports`"
                 ));
-                let shown: Vec<String> = files
-                    .iter()
-                    .map(|file| file.display().to_string())
-                    .collect();
-                out(&format!("reports: {}", shown.join("  ")));
-                written = files;
-            }
-            Err(error) => {
-                unwritten = true;
-                out(&report::terminal::summary(
-                    &result,
-                    verdict,
-                    terminal.width,
-                    terminal.colour,
-                ));
-                err(&format!(
-                    "cannot write the reports to {}: {error}\nhint: name another folder with `--reports`",
-                    arguments.reports.display()
-                ));
-            }
+                Vec::new()
+            });
+        let record = observed::save_record(observed.as_ref(), verdict).unwrap_or_else(|why| {
+            missing.push(format!(
+                "{why}\nhint: the next drill is compared with the record: make its folder writable"
+            ));
+            None
+        });
+        // After the files: without them the drill is no evidence, and its summary says so.
+        let summary = match missing.is_empty() {
+            true => report::terminal::summary,
+            false => report::terminal::unrecorded,
+        };
+        out(&summary(&result, verdict, terminal.width, terminal.colour));
+        if !written.is_empty() {
+            let shown: Vec<String> = written
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            out(&format!("reports: {}", shown.join("  ")));
         }
-        match observed::keep(seen.as_ref(), verdict) {
-            Ok(None) => {}
-            Ok(Some(path)) => out(&format!("record: {}", path.display())),
-            Err(why) => {
-                unwritten = true;
-                err(&format!(
-                    "{why}\nhint: the next drill is held against the record: let it be written"
-                ));
-            }
+        if let Some(path) = record {
+            out(&format!("record: {}", path.display()));
         }
+        for missing in &missing {
+            err(missing);
+        }
+        unwritten |= !missing.is_empty();
         if let Some(incident) = &scenario.incident {
             notify(incident, scenario, &context, &result, verdict, &written).await;
         }
@@ -121,11 +130,10 @@ pub async fn run(
         )
     {
         unwritten = true;
-        err(&format!("cannot write the merged JUnit report: {error}"));
+        err(&format!("the merged JUnit report was not written: {error}"));
     }
     let verdicts = results.iter().map(|(_, verdict)| *verdict);
     let ending = worst(verdicts.map(Ending::Judged));
-    // A drill without its record proves nothing to whoever reads later.
     Ok(if unwritten {
         ending.unless(Ending::CouldNotRun)
     } else {
@@ -133,15 +141,15 @@ pub async fn run(
     })
 }
 
-/// Leaves what `--only` names.
-fn some(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, Abort> {
+/// Keeps the checks that `--only` selects.
+fn select(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, Abort> {
     let wanted: Result<Vec<Only>, _> = wanted.iter().map(|text| Only::parse(text)).collect();
     let wanted = wanted.map_err(|error| Abort::invalid(format!("`--only`: {error}")))?;
     only(scenarios, &wanted).map_err(Abort::nothing_found)
 }
 
-/// Tells whoever keeps incidents. A note is all that becomes of what did not arrive: the verdict
-/// stands, and the reports are written.
+/// Sends the result to the webhook of the scenario. A failure is only reported: it affects neither the
+/// verdict nor the reports.
 async fn notify(
     incident: &Incident,
     scenario: &Scenario,
@@ -170,18 +178,18 @@ async fn notify(
         incident::deliver(webhook, &sender, &result.run, &body).await
     };
     let mut signal = context.interrupted.clone();
-    let told = if result.interrupted {
+    let sent = if result.interrupted {
         deliver.await
     } else {
         tokio::select! {
             biased;
             _ = signal.wait_for(|interrupted| *interrupted) => {
-                Err("a signal came before it arrived".to_owned())
+                Err("a signal interrupted it".to_owned())
             }
-            told = deliver => told,
+            sent = deliver => sent,
         }
     };
-    match told {
+    match sent {
         Ok(delivered) => {
             let tries = match delivered.tries {
                 1 => String::new(),
@@ -193,48 +201,15 @@ async fn notify(
             let why = context.redactor.clean(&why);
             out("incident: NOT sent, see standard error");
             err(&format!(
-                "the result of `{}` was not sent: {why}\nhint: correct `[incident.webhook]`; the verdict and the reports stand",
+                "the result of `{}` was not sent: {why}\nhint: correct `[incident.webhook]`; the verdict and the reports are not affected",
                 scenario.facts.name
             ));
         }
     }
 }
 
-/// Applies what the command line says over what the scenarios say.
-fn adjust(scenarios: &mut [Scenario], arguments: &Run) -> Result<(), String> {
-    if let Some(backup) = &arguments.backup {
-        let [scenario] = scenarios else {
-            return Err("`--backup` needs exactly one scenario\nhint: name the scenario that the file is a backup for".to_owned());
-        };
-        let path = std::path::absolute(backup).map_err(|error| error.to_string())?;
-        scenario.backup.source = Source::path(path);
-    }
-    for scenario in scenarios {
-        provider(&mut scenario.server, arguments.server);
-    }
-    Ok(())
-}
-
-/// Applies the provider that the command line names.
-pub(super) fn provider(server: &mut settings::Server, wanted: Option<Provider>) {
-    match wanted {
-        None => {}
-        Some(Provider::Auto) => (server.container, server.local) = (None, None),
-        Some(Provider::Container) => {
-            server.local = None;
-            server
-                .container
-                .get_or_insert_with(settings::Container::default);
-        }
-        Some(Provider::Local) => {
-            server.container = None;
-            server.local.get_or_insert_with(settings::Local::default);
-        }
-    }
-}
-
 /// The command that repeats one drill of this run.
-fn repeat(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
+fn repeating_command(command: &[String], scenario: &Scenario, arguments: &Run) -> String {
     let program = command
         .first()
         .map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));

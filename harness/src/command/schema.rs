@@ -1,6 +1,7 @@
 //! `redrill schema`: a JSON Schema on standard output.
 
-use super::{Abort, Ended, out};
+use super::abort::{Abort, Ended};
+use super::print::out;
 use crate::cli::SchemaOf;
 use crate::exit_code::Ending;
 use crate::{report, scenario};
@@ -13,10 +14,8 @@ pub fn run(of: SchemaOf) -> Ended {
         SchemaOf::Incident => report::incident::schema(),
         SchemaOf::Inspection => report::json::inspection_schema(),
     };
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| Abort {
-        message: format!("cannot write the schema: {error}"),
-        ending: Ending::Internal,
-    })?;
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|error| Abort::internal(format!("cannot write the schema: {error}")))?;
     out(&text);
     Ok(Ending::Done)
 }

@@ -1,44 +1,39 @@
-//! What commands share that need a throwaway server and are no drill: where it lives, signals, progress, and that
-//! nothing is left running.
+//! Commands that restore a backup without being a drill: folder, signals, progress, teardown.
 
-use std::path::{Path, PathBuf};
-
-use super::{Ended, err, no_work_folder, watch_signals, work_folder};
-use crate::backup::examine::Subject;
-use crate::backup::source::Source;
+use super::abort::Ended;
+use super::print::err;
+use super::start::{no_work_folder, watch_signals, work_folder};
 use crate::cleanup::Run;
+use crate::cli::RestoreOptions;
 use crate::context::Context;
 use crate::exit_code::Ending;
 use crate::input::Environment;
-use crate::outcome::ScenarioFacts;
-use crate::proof::settings::Level;
 use crate::redact::Redactor;
-use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::verdict::Verdict;
-use crate::{progress, restore, server, stage};
+use crate::{progress, server, stage};
 
-/// Runs `work` with a place for a throwaway server, which is removed whatever happens. `show` says what became of
-/// the work.
+/// Runs `work`, which may start a throwaway server; the server is removed in any case. `show` reports the
+/// result.
 pub(super) async fn with_server<T>(
-    work_dir: &Path,
-    quiet: bool,
+    options: &RestoreOptions,
     environment: Environment,
     work: impl AsyncFnOnce(&Context, &Run, &mut Option<ThrowawayServer>) -> T,
     show: impl FnOnce(T, &Redactor) -> Ended,
 ) -> Ended {
-    let place = work_folder(work_dir)?;
+    let work_dir = &options.work.work_dir;
+    let folder = work_folder(work_dir)?;
     let interrupted = watch_signals()?;
-    // What a killed run left is the next one's to remove, whatever that was for.
-    server::sweep(&place).await;
-    let run = place
+    // Removes what killed runs of any command left.
+    server::sweep(&folder).await;
+    let run = folder
         .begin()
         .map_err(|error| no_work_folder(work_dir, &error))?;
     let context = Context {
-        work: place,
+        work: folder,
         environment,
         redactor: Redactor::default(),
-        listener: progress::listener(quiet),
+        listener: progress::listener(options.quiet),
         interrupted,
         repeat: String::new(),
     };
@@ -63,22 +58,5 @@ pub(super) async fn with_server<T>(
             ));
             ended.map(|ending| ending.unless(Ending::CouldNotRun))
         }
-    }
-}
-
-/// A backup of which no scenario says anything.
-pub(super) fn of_a_backup(path: &Path) -> Scenario {
-    Scenario {
-        facts: ScenarioFacts::default(),
-        folder: PathBuf::new(),
-        backup: Subject::of(Source::path(path)),
-        max_age: None,
-        server: server::settings::Server::default(),
-        restore: restore::settings::Restore::default(),
-        proof: Level::Full,
-        restore_within: None,
-        incident: None,
-        not_tested: Vec::new(),
-        checks: Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! One check of a scenario as data, and as the TOML that a person reads.
+//! One check of a scenario as data, and written as TOML with comments.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::toml_text;
 /// Keys with their values, in order.
 pub type Keys = Vec<(String, Value)>;
 
-/// Columns of a line, as far as lists can be broken.
+/// Maximum number of columns of a line, where a list can be broken.
 const WIDTH: usize = 110;
 
 /// A value of a key.
@@ -21,13 +21,13 @@ pub enum Value {
     Flag(bool),
     /// A list.
     List(Vec<Self>),
-    /// A list whose entries are long: each has a line of its own.
+    /// A list with each entry on a line of its own.
     Rows(Vec<Self>),
     /// An inline table.
     Inline(Keys),
 }
 
-/// Makes keys of what is at hand.
+/// Keys with their values.
 pub fn keys<const N: usize>(entries: [(&str, Value); N]) -> Keys {
     let entries = entries.into_iter();
     entries
@@ -72,7 +72,7 @@ impl<T: Into<Self>> From<Vec<T>> for Value {
 }
 
 impl Value {
-    /// Writes it on one line.
+    /// Formats it on one line.
     fn line(&self) -> String {
         match self {
             Self::Text(text) => quote(text),
@@ -93,7 +93,7 @@ impl Value {
         }
     }
 
-    /// Writes it behind `key = `; a long list is broken into lines, short entries several on one.
+    /// Formats `key = value`; a long list is broken into lines with several short entries each.
     #[must_use]
     pub fn write(&self, key: &str) -> String {
         let line = format!("{} = {}", bare(key), self.line());
@@ -102,7 +102,7 @@ impl Value {
             Self::List(list) if line.chars().count() > WIDTH => list,
             _ => return line,
         };
-        // Tables in a list are read one below the other.
+        // Tables in a list have a line each.
         let each = |item: &Self| matches!(item, Self::Inline(_)) || matches!(self, Self::Rows(_));
         let mut text = format!("{} = [\n", bare(key));
         let mut row = String::new();
@@ -127,7 +127,7 @@ impl Value {
     }
 }
 
-/// Writes a text as TOML, without anything that a scenario would take from the environment.
+/// Formats a text as TOML that a scenario does not replace with variables of the environment.
 #[must_use]
 pub fn quote(text: &str) -> String {
     toml_text::line(&unexpanded(text))
@@ -138,7 +138,7 @@ fn bare(key: &str) -> String {
     toml_text::key(&unexpanded(key))
 }
 
-/// A text in which nothing stands for a variable of the environment.
+/// Escapes what would be a variable of the environment.
 fn unexpanded(text: &str) -> String {
     text.replace("${", "$${")
 }
@@ -156,28 +156,30 @@ fn group(number: i64) -> String {
     if number < 0 { format!("-{out}") } else { out }
 }
 
-/// What became of a check when it was tried.
+/// The result of running a check on the backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum State {
-    /// It was not tried, or it holds.
+    /// It passed, or was not run.
     #[default]
-    Stands,
-    /// A stricter one did not hold, for this reason.
+    Kept,
+    /// A stricter one failed, for this reason.
     Weaker(String),
-    /// It does not hold, for this reason, and is written as a comment.
+    /// It failed, for this reason, and is written as a comment.
     LeftOut(String),
+    /// It is no valid check, for this reason, and is written as a comment.
+    Undescribed(String),
 }
 
 /// One check.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Block {
-    /// Its kind, as in `row-count`.
+    /// Its kind, such as `row-count`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// What a person should know of it.
+    /// Comments above it.
     pub comments: Vec<String>,
-    /// What is not known but guessed.
+    /// An assumption that it is based on.
     pub guess: Option<String>,
     /// Keys and values, in order.
     pub body: Keys,
@@ -187,10 +189,12 @@ pub struct Block {
     pub table: Option<(&'static str, Keys)>,
     /// The database, where the backup holds several.
     pub database: Option<String>,
-    /// Weaker checks that may take its place, the strictest first.
+    /// Weaker checks that replace it if it fails, the strictest first.
     pub otherwise: Vec<Self>,
-    /// What became of it.
+    /// The result of running it.
     pub state: State,
+    /// Whether it was run and need not be run again.
+    pub settled: bool,
 }
 
 impl Block {
@@ -210,7 +214,7 @@ impl Block {
         self
     }
 
-    /// Adds a key where there is a value.
+    /// Adds a key if there is a value.
     #[must_use]
     pub fn maybe(self, key: &'static str, value: Option<impl Into<Value>>) -> Self {
         match value {
@@ -219,44 +223,57 @@ impl Block {
         }
     }
 
+    /// Adds a list unless it is empty.
+    #[must_use]
+    pub fn list<T: Clone + Into<Value>>(self, key: &'static str, list: &[T]) -> Self {
+        self.maybe(key, (!list.is_empty()).then(|| list.to_vec()))
+    }
+
+    /// Adds an inline table unless it is empty.
+    #[must_use]
+    pub fn inline(self, key: &'static str, entries: Keys) -> Self {
+        self.maybe(key, (!entries.is_empty()).then_some(Value::Inline(entries)))
+    }
+
     /// Adds `table` or `tables`.
     #[must_use]
-    pub fn of_tables(self, names: &[String]) -> Self {
-        match names {
+    pub fn of_tables<T: ToString>(self, names: &[T]) -> Self {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        match names.as_slice() {
             [one] if !one.contains(['*', '?']) => self.with("table", one.as_str()),
-            many => self.with("tables", many.to_vec()),
+            _ => self.with("tables", names),
         }
     }
 
-    /// Leaves out keys.
+    /// Removes keys.
     #[must_use]
     pub fn without(mut self, keys: &[&str]) -> Self {
         self.body.retain(|(key, _)| !keys.contains(&key.as_str()));
         self
     }
 
-    /// Says what is guessed.
+    /// Sets the assumption that it is based on.
     #[must_use]
     pub fn guess(mut self, guess: impl Into<String>) -> Self {
         self.guess = Some(guess.into());
         self
     }
 
-    /// Says what a person should know.
+    /// Adds a comment.
     #[must_use]
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         self.comments.push(comment.into());
         self
     }
 
-    /// Gives weaker checks that may take its place.
+    /// Adds a weaker check that replaces it if it fails.
     #[must_use]
     pub fn or(mut self, weaker: Self) -> Self {
         self.otherwise.push(weaker);
         self
     }
 
-    /// Writes it as TOML, with its comments above; one that is left out as a comment.
+    /// Formats it as TOML below its comments; one that is left out as a comment.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -266,29 +283,34 @@ impl Block {
         if let Some(guess) = &self.guess {
             text.push_str(&commented(&format!("Guessed: {guess}")));
         }
-        let body = self.toml();
-        match &self.state {
-            State::Stands => text.push_str(&body),
-            State::Weaker(reason) => {
-                text.push_str(&commented(&format!(
-                    "Weaker than it should be, since the stricter one does not hold in this backup: {reason}"
-                )));
-                text.push_str(&body);
+        let remark = match &self.state {
+            State::Kept => String::new(),
+            State::Weaker(reason) => format!(
+                "Weaker than intended, because the stricter check fails on this backup: {reason}"
+            ),
+            State::LeftOut(reason) => format!(
+                "Left out, because it fails on this backup: {reason}. Either the backup has a fault, or the check is wrong."
+            ),
+            State::Undescribed(reason) => {
+                format!("Left out, because it is invalid, which is a bug in redrill: {reason}")
             }
-            State::LeftOut(reason) => {
-                text.push_str(&commented(&format!(
-                    "left out: it does not hold in this backup: {reason}"
-                )));
-                for line in body.lines() {
-                    text.push_str(format!("# {line}").trim_end());
-                    text.push('\n');
-                }
-            }
+        };
+        text.push_str(&commented(&remark));
+        for line in self.toml().lines() {
+            let begin = if self.is_comment() { "# " } else { "" };
+            text.push_str(format!("{begin}{line}").trim_end());
+            text.push('\n');
         }
         text
     }
 
-    /// The TOML alone.
+    /// Whether it is written as a comment.
+    #[must_use]
+    pub const fn is_comment(&self) -> bool {
+        matches!(self.state, State::LeftOut(_) | State::Undescribed(_))
+    }
+
+    /// Formats it without comments.
     fn toml(&self) -> String {
         let mut text = format!("[[check.{}]]\nname = {}\n", self.kind, quote(&self.name));
         if let Some(database) = &self.database {
@@ -312,7 +334,7 @@ impl Block {
     }
 }
 
-/// Writes a text as comment lines.
+/// Formats a text as comment lines.
 #[must_use]
 pub fn commented(text: &str) -> String {
     let mut out = String::new();
@@ -343,7 +365,7 @@ mod tests {
     #[case("a'b\"c", "\"a'b\\\"c\"")]
     #[case("${HOME}", "\"$${HOME}\"")]
     #[case("a\nb", "\"a\\nb\"")]
-    fn texts_are_quoted_as_a_person_would(#[case] text: &str, #[case] shown: &str) {
+    fn texts_are_quoted_as_little_as_possible(#[case] text: &str, #[case] shown: &str) {
         assert_eq!(quote(text), shown);
     }
 
@@ -367,13 +389,13 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_does_not_hold_is_a_comment() {
+    fn a_check_that_fails_is_a_comment() {
         let mut block = Block::new("row-count", "orders")
             .with("table", "app.orders")
             .with("min", 1_u64);
         block.state = State::LeftOut("0 rows".to_owned());
         insta::assert_snapshot!(block.render(), @r#"
-        # left out: it does not hold in this backup: 0 rows
+        # Left out, because it fails on this backup: 0 rows. Either the backup has a fault, or the check is wrong.
         # [[check.row-count]]
         # name = "orders"
         # table = "app.orders"

@@ -1,28 +1,21 @@
-//! Keys and other constraints: how many there are, which are not validated, which tables have no key.
+//! Constraints: how many there are, which are not validated, which tables have no primary key.
+//!
+//! By its own SQL: the names of constraints that are not validated or not enforced. Since version 18 NOT NULL can be
+//! one of them, and the catalog has it without its name.
 
 use super::block::{Block, Value};
-use super::cover::cover;
-use super::relation::{Relation, Relations, text};
-use super::section::{Section, named};
-use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind};
+use super::relation::{Relation, Relations, name, names, text};
+use super::section::{Section, listed};
+use crate::catalog::{ObjectId, PartKind};
 use crate::database::{DatabaseError, Session};
-use crate::sql::{QualifiedName, tokens};
+use crate::sql::tokens;
 use crate::units::show_count;
 
-/// Up to so many rows, every one is held to the constraints.
-const READ: u64 = 20_000_000;
+/// Maximum number of rows of a database whose rows are all compared with the constraints.
+const MOST_ROWS: u64 = 20_000_000;
 
-/// The constraints of a database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Constraints {
-    /// The word of the check for a sort, and how many there are.
-    count: Vec<(&'static str, u64)>,
-    /// Names of those that are not validated or not enforced.
-    not_valid: Vec<String>,
-}
-
-/// How definitions of a sort begin, and the word of the check for it.
-const SORTS: &[(&str, &str)] = &[
+/// How definitions of a kind begin, and the word of the check for it.
+const KINDS: &[(&str, &str)] = &[
     ("CHECK", "check"),
     ("FOREIGN KEY", "foreign-key"),
     ("PRIMARY KEY", "primary-key"),
@@ -30,134 +23,139 @@ const SORTS: &[(&str, &str)] = &[
     ("EXCLUDE", "exclude"),
 ];
 
-/// Version 18 can keep a constraint without enforcing it, and NOT NULL without having looked at the rows; of these the
-/// catalog does not know the names.
 const NOT_VALID: &str = "
-SELECT DISTINCT k.conname FROM pg_catalog.pg_constraint k
- WHERE k.conrelid IN ({oids})
-   AND (NOT k.convalidated OR pg_catalog.to_jsonb(k) ->> 'conenforced' = 'false') ORDER BY 1";
+SELECT n.nspname, c.relname, k.conname
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT k.convalidated OR pg_catalog.to_jsonb(k) ->> 'conenforced' = 'false'";
 
-/// Finds them.
+/// Reads the names of constraints that are not validated or not enforced.
 ///
 /// # Errors
 /// When the catalog cannot be read.
-pub async fn find(
+pub async fn read_not_valid(
     session: &mut Session,
-    catalog: &Catalog,
-    relations: &Relations,
-) -> Result<Constraints, DatabaseError> {
-    let mut constraints = Constraints::default();
-    for (beginning, sort) in SORTS {
-        let tables = relations.tables();
-        let of_sort = tables.map(|table| {
-            let table = ObjectId::qualified(ObjectKind::Table, &table.name);
-            own_constraints(catalog, &table)
-                .filter(|definition| definition.starts_with(beginning))
-                .count()
-        });
-        let count: usize = of_sort.sum();
-        if count > 0 {
-            constraints.count.push((sort, count as u64));
-        }
-    }
-    let own = relations.all.iter().filter(|one| !one.foreign);
-    let mut oids: Vec<&str> = own.map(|one| one.oid.as_str()).collect();
-    oids.push("0");
-    let rows = session
-        .rows(&NOT_VALID.replace("{oids}", &oids.join(", ")))
-        .await?;
-    constraints.not_valid = rows.iter().map(|row| text(row, 0)).collect();
-    Ok(constraints)
+    relations: &Relations<'_>,
+) -> Result<Vec<String>, DatabaseError> {
+    let rows = session.rows(NOT_VALID).await?;
+    let own = rows
+        .iter()
+        .filter(|row| relations.named(&name(row, 0)).is_some());
+    let mut names: Vec<String> = own.map(|row| text(row, 2)).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
-/// The definitions of a table's constraints, without those that it has from a table that it inherits from.
-fn own_constraints<'a>(catalog: &'a Catalog, table: &'a ObjectId) -> impl Iterator<Item = &'a str> {
-    let parents = catalog.get(table, "inherits").unwrap_or_default();
-    let parents: Vec<ObjectId> = tokens(parents)
+/// The definitions of a table's constraints, without those that it inherits.
+fn own_constraints<'a>(relations: &Relations<'a>, table: &Relation<'a>) -> Vec<&'a str> {
+    let parents: Vec<ObjectId> = tokens(table.property("inherits").unwrap_or_default())
         .filter(|token| token.text != ",")
         .filter_map(|token| format!("table {}", token.text).parse().ok())
         .collect();
-    let constraints = catalog.children(table);
-    constraints.filter_map(move |(_, part, properties)| {
-        let definition = properties.get("definition")?.as_str();
-        let is_constraint = part.kind == PartKind::Constraint;
-        let is_inherited = definition.starts_with("CHECK")
-            && parents.iter().any(|parent| {
-                let above = catalog.get(&parent.with_part(part.clone()), "definition");
-                above.is_some_and(|above| !above.ends_with(" NO INHERIT"))
-            });
-        (is_constraint && !is_inherited).then_some(definition)
-    })
+    let parents: Vec<&Relation<'_>> = parents
+        .iter()
+        .filter_map(|parent| relations.all.iter().find(|one| one.id == parent))
+        .collect();
+    let is_inherited = |name: &str| {
+        let all = parents
+            .iter()
+            .flat_map(|parent| parent.parts(PartKind::Constraint));
+        let mut same = all.filter(|(of, _)| *of == name);
+        same.any(|(_, properties)| {
+            let definition = properties.get("definition");
+            definition.is_some_and(|definition| !definition.ends_with(" NO INHERIT"))
+        })
+    };
+    let constraints = table.parts(PartKind::Constraint);
+    constraints
+        .filter_map(|(name, properties)| {
+            let definition = properties.get("definition")?.as_str();
+            (!definition.starts_with("CHECK") || !is_inherited(name)).then_some(definition)
+        })
+        .collect()
 }
 
-/// Makes checks of them.
+/// Numbers of constraints by the word of the check.
+fn count(relations: &Relations<'_>) -> Vec<(&'static str, u64)> {
+    let definitions: Vec<&str> = relations
+        .tables()
+        .flat_map(|table| own_constraints(relations, table))
+        .collect();
+    let counts = KINDS.iter().map(|(beginning, kind)| {
+        let all = definitions.iter();
+        let of_kind = all.filter(|definition| definition.starts_with(beginning));
+        (*kind, of_kind.count() as u64)
+    });
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+/// Writes the checks.
 #[must_use]
-pub fn section(constraints: &Constraints, relations: &Relations) -> Section {
-    let mut section = Section::new("constraints");
-    let tables: Vec<&Relation> = relations.tables().collect();
-    if tables.is_empty() || constraints.count.is_empty() {
+pub fn section(relations: &Relations<'_>, not_valid: &[String]) -> Section {
+    let mut section = Section::new(
+        "constraints",
+        "No constraint was dropped or is no longer validated. After a migration, change the numbers in `count`.",
+    );
+    let tables: Vec<&Relation<'_>> = relations.tables().collect();
+    let count = count(relations);
+    if tables.is_empty() || count.is_empty() {
         return section;
     }
-    let names = |tables: &[&Relation]| -> Vec<QualifiedName> {
-        tables.iter().map(|one| one.name.clone()).collect()
-    };
-    let all = cover(&names(&tables), &relations.nameable());
-    let numbers: Vec<(String, Value)> = constraints
-        .count
+    let all = relations.cover(&tables);
+    let numbers: Vec<(String, Value)> = count
         .iter()
-        .map(|(sort, count)| ((*sort).to_owned(), (*count).into()))
+        .map(|(kind, count)| ((*kind).to_owned(), (*count).into()))
         .collect();
-    let not_valid = &constraints.not_valid;
-    let read = relations.rows() <= READ;
-    let words = if read { ", and hold on every row" } else { "" };
-    let strict = Block::new(
-        "constraint",
-        format!("as many constraints as there were are there, validated{words}"),
-    )
-    .with("tables", all.clone())
-    .with("all-valid", true)
-    .maybe(
-        "not-valid",
-        (!not_valid.is_empty()).then(|| not_valid.clone()),
-    )
-    .maybe("holds", read.then_some(true))
-    .with("count", Value::Inline(numbers));
+    let compares_rows = relations.rows() <= MOST_ROWS;
+    let title = if compares_rows {
+        "no constraint is missing, all are validated and hold for every row"
+    } else {
+        "no constraint is missing, all are validated"
+    };
+    let strict = Block::new("constraint", title)
+        .with("tables", all.clone())
+        .with("all-valid", true)
+        .list("not-valid", not_valid)
+        .maybe("holds", compares_rows.then_some(true))
+        .with("count", Value::Inline(numbers));
     let mut strict = strict
         .clone()
         .or(strict.clone().without(&["count"]))
         .or(strict.without(&["count", "holds"]));
-    if !read {
+    if !compares_rows {
         strict = strict.comment(format!(
-            "`holds = true` would hold every row to them too; it was left out, since {} rows take a while.",
+            "`holds = true` would compare every row with the constraints as well. It is left out because {} rows take \
+             long.",
             show_count(relations.rows())
         ));
     }
     section.blocks.push(strict);
-    let (keyed, keyless): (Vec<&Relation>, Vec<&Relation>) =
-        tables.iter().partition(|one| one.has_key);
+    let (keyed, keyless): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
+        tables.iter().partition(|one| one.has_primary_key());
     if !keyed.is_empty() {
-        // What has no key is left out by name where that is shorter than naming what has one.
-        let patterns = cover(&names(&keyed), &relations.nameable());
+        let title = "no table lost its primary key";
+        // The shorter of both: tables with a key, or all tables except those without.
+        let patterns = relations.cover(&keyed);
         let block = if patterns.len() > all.len() + keyless.len() {
-            Block::new("constraint", "every table that had a primary key has it")
+            Block::new("constraint", title)
                 .with("tables", all)
-                .with("except", cover(&names(&keyless), &relations.nameable()))
+                .with("except", relations.cover(&keyless))
         } else {
-            Block::new("constraint", "every table that had a primary key has it")
-                .with("tables", patterns)
+            Block::new("constraint", title).with("tables", patterns)
         };
         section.blocks.push(block.with("primary-key", true));
     }
     if !keyless.is_empty() {
         section.note(format!(
-            "Without a primary key: {}.",
-            named(&names(&keyless), 12)
+            "Tables without a primary key: {}.",
+            listed(&names(&keyless), 12)
         ));
     }
-    let all: Vec<String> = constraints
-        .count
+    let all: Vec<String> = count
         .iter()
-        .map(|(sort, count)| format!("{count} {}", sort.replace('-', " ")))
+        .map(|(kind, count)| format!("{count} {}", kind.replace('-', " ")))
         .collect();
     section.found(format!("constraints: {}", all.join(", ")));
     section

@@ -1,10 +1,10 @@
-//! Few patterns in place of many names: what a person would write.
+//! Replaces many names with few patterns, as a person would write them.
 
 use std::collections::BTreeSet;
 
 use crate::sql::{NamePattern, QualifiedName, quote, quote_ident};
 
-/// Finds patterns and names that stand for `wanted`, and for nothing else of `all`.
+/// Finds patterns and names that match `wanted`, and nothing else of `all`.
 #[must_use]
 pub fn cover(wanted: &[QualifiedName], all: &[QualifiedName]) -> Vec<String> {
     let chosen: BTreeSet<&QualifiedName> = wanted.iter().collect();
@@ -50,7 +50,7 @@ impl Pattern {
         Self { names, text }
     }
 
-    /// The patterns that a person would think of for a name.
+    /// The patterns that could replace a name.
     fn of(name: &QualifiedName) -> Vec<Self> {
         let star = || "*".to_owned();
         let mut all = vec![Self::new(name.schema.clone(), star())];
@@ -68,20 +68,20 @@ impl Pattern {
         self.names.matches(name)
     }
 
-    /// How many names it must take the place of, to be easier to read than they are.
+    /// The number of names that it must replace to be easier to read.
     fn worth(&self) -> usize {
         if self.names.name.text() == "*" { 2 } else { 3 }
     }
 }
 
-/// What stands before and with each `_` of a name.
+/// The beginnings of a name up to each `_`.
 fn beginnings(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('_')
         .filter(|(at, _)| *at > 1)
         .filter_map(|(at, _)| name.get(..=at))
 }
 
-/// A part of a name as a scenario writes it, where `*` stands for anything.
+/// A part of a pattern as a scenario writes it.
 fn part(text: &str) -> String {
     if text == "*" {
         return text.to_owned();
@@ -124,7 +124,7 @@ mod tests {
         all.extend(names(others));
         let found = cover(&wanted, &all);
         assert_eq!(found, expected);
-        // What is written must be read as what was meant.
+        // The check must read them the same way.
         for name in &all {
             let named = found
                 .iter()

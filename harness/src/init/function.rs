@@ -1,110 +1,92 @@
-//! Functions: their bodies by digest, and those that run with their owner's rights.
+//! Functions: digests of their bodies, and which run with the rights of their owner.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
 
 use super::block::{Block, Value};
-use super::relation::text;
-use super::section::{Section, named, some};
-use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, Session};
-use crate::sql::QualifiedName;
+use super::section::{Section, listed};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
+use crate::digest::hex;
+use crate::units::show_counted;
 
-/// Up to so many functions are named with a digest; of more, only those that guard something.
-const DIGESTS: usize = 150;
+/// Maximum number of functions that are all listed; of more, those that protect something.
+const MOST: usize = 150;
 
-/// A function of one's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Function {
+/// A function or procedure in a language other than C.
+struct Function<'a> {
     /// As the check names it: `app.total(integer)`.
     name: String,
-    sha256: String,
+    body: &'a str,
     definer: bool,
-    owner: String,
-    /// Whether a trigger or a policy calls it.
-    guards: bool,
+    owner: &'a str,
 }
 
-/// A body in SQL's own syntax is kept as a tree, and `prosrc` is empty; version 13 has none.
-const FUNCTIONS: &str = "
-SELECT n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes),
-       pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({body}, 'UTF8')), 'hex'),
-       p.prosecdef, pg_catalog.pg_get_userbyid(p.proowner),
-       EXISTS (SELECT FROM pg_catalog.pg_depend d
-                WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid = p.oid
-                  AND d.classid IN ('pg_catalog.pg_trigger'::pg_catalog.regclass, 'pg_catalog.pg_policy'::pg_catalog.regclass,
-                                    'pg_catalog.pg_event_trigger'::pg_catalog.regclass))
-  FROM pg_catalog.pg_proc p
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND p.prokind IN ('f', 'p', 'w')
-   AND l.lanname NOT IN ('c', 'internal')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')
- ORDER BY 1, 2, 3";
-
-/// Reads them.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn look(session: &mut Session, major: u64) -> Result<Vec<Function>, DatabaseError> {
-    let body = if major >= 14 {
-        "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)"
-    } else {
-        "p.prosrc"
-    };
-    let rows = session.rows(&FUNCTIONS.replace("{body}", body)).await?;
-    let all = rows.iter().map(|row| {
-        let name = QualifiedName {
-            schema: text(row, 0),
-            name: text(row, 1),
-        };
-        Function {
-            name: format!("{name}({})", text(row, 2)),
-            sha256: text(row, 3),
-            definer: is_true(row.get(4)),
-            owner: text(row, 5),
-            guards: is_true(row.get(6)),
-        }
-    });
-    Ok(all.collect())
+impl<'a> Function<'a> {
+    fn of(id: &ObjectId, properties: &'a Properties) -> Option<Self> {
+        let property = |name: &str| properties.get(name).map_or("", String::as_str);
+        let is_binary = matches!(property("language"), "c" | "internal");
+        let is_own = !is_binary && !properties.contains_key("part of");
+        is_own.then_some(Self {
+            name: format!(
+                "{}({})",
+                id.qualified_name()?,
+                id.signature.as_deref().unwrap_or_default()
+            ),
+            body: property("body"),
+            definer: properties.contains_key("security definer"),
+            owner: property("owner"),
+        })
+    }
 }
 
-/// Makes checks of them.
+/// Writes the checks.
 #[must_use]
-pub fn section(all: &[Function]) -> Section {
-    let mut section = Section::new("functions");
+pub fn section(catalog: &Catalog) -> Section {
+    let mut section = Section::new(
+        "functions",
+        "Each function has the body that it had, by digest, and runs with the rights of its owner (SECURITY DEFINER) \
+         or of its caller as before. After a migration, `redrill run` shows the new digest.",
+    );
+    let kinds = [ObjectKind::Function, ObjectKind::Procedure];
+    let objects = kinds.into_iter().flat_map(|kind| catalog.of_kind(kind));
+    let mut all: Vec<Function<'_>> = objects
+        .filter_map(|(id, properties)| Function::of(id, properties))
+        .collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
     if all.is_empty() {
         return section;
     }
-    let few = all.len() <= DIGESTS;
-    let held: Vec<&Function> = all
+    let few = all.len() <= MOST;
+    let callers = if few { Vec::new() } else { callers(catalog) };
+    let digests: Vec<(String, Value)> = all
         .iter()
-        .filter(|one| few || one.guards || one.definer)
+        .filter(|one| few || one.definer || protects(one, &callers))
+        .map(|one| {
+            let digest = hex(&Sha256::digest(one.body.as_bytes()));
+            (one.name.clone(), digest.into())
+        })
         .collect();
-    if !held.is_empty() {
+    if !digests.is_empty() {
         let name = if few {
-            "every function has the body that it had"
+            "no function has another body"
         } else {
-            "every function that guards something has the body that it had"
+            "no function of a trigger, a policy or with SECURITY DEFINER has another body"
         };
         section.blocks.push(Block {
-            table: Some((
-                "digests",
-                held.iter()
-                    .map(|one| (one.name.clone(), Value::from(one.sha256.as_str())))
-                    .collect(),
-            )),
+            table: Some(("digests", digests)),
             ..Block::new("function", name)
         });
     }
-    let definers: Vec<&Function> = all.iter().filter(|one| one.definer).collect();
-    let mut owners: Vec<&str> = definers.iter().map(|one| one.owner.as_str()).collect();
-    owners.sort_unstable();
-    owners.dedup();
-    for owner in owners {
-        let names: Vec<String> = definers
-            .iter()
-            .filter(|one| one.owner == owner)
-            .map(|one| one.name.clone())
-            .collect();
+    let definers: Vec<&Function<'_>> = all.iter().filter(|one| one.definer).collect();
+    let mut by_owner: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in &definers {
+        by_owner
+            .entry(one.owner)
+            .or_default()
+            .push(one.name.clone());
+    }
+    for (owner, names) in by_owner {
         let plain = Block::new("function", format!("functions with the rights of {owner}"))
             .with("functions", names)
             .with("security", "definer")
@@ -120,19 +102,40 @@ pub fn section(all: &[Function]) -> Section {
         .collect();
     if !invokers.is_empty() {
         section.blocks.push(
-            Block::new(
-                "function",
-                "functions with the rights of whoever calls them",
-            )
-            .with("functions", invokers)
-            .with("security", "invoker"),
+            Block::new("function", "functions with the rights of their caller")
+                .with("functions", invokers)
+                .with("security", "invoker"),
         );
     }
-    let mut told = some(all.len(), "function");
+    let mut found = show_counted(all.len(), "function");
     if !definers.is_empty() {
         let names: Vec<&str> = definers.iter().map(|one| one.name.as_str()).collect();
-        told.push_str(&format!(", SECURITY DEFINER: {}", named(&names, 4)));
+        found.push_str(&format!(", SECURITY DEFINER: {}", listed(&names, 4)));
     }
-    section.found(told);
+    section.found(found);
     section
+}
+
+/// The text of every trigger, event trigger and policy.
+fn callers(catalog: &Catalog) -> Vec<&str> {
+    let objects = catalog.objects.iter().filter(|(id, _)| {
+        id.kind == ObjectKind::EventTrigger
+            || matches!(id.part_kind(), Some(PartKind::Trigger | PartKind::Policy))
+    });
+    let texts = objects.flat_map(|(_, properties)| {
+        ["definition", "function", "using", "with check"]
+            .into_iter()
+            .filter_map(|name| properties.get(name))
+    });
+    texts.map(String::as_str).collect()
+}
+
+/// Whether a trigger, an event trigger or a policy calls a function of this name.
+fn protects(function: &Function<'_>, callers: &[&str]) -> bool {
+    let name = function
+        .name
+        .split_inclusive('(')
+        .next()
+        .unwrap_or_default();
+    callers.iter().any(|text| text.contains(name))
 }

@@ -1,18 +1,16 @@
-//! Partitioned tables: by which period, from when to when, what their default partition is.
-
-use std::collections::BTreeMap;
+//! Partitioned tables: by which period, from when to when, and their default partition.
 
 use jiff::civil::Date;
 
-use super::block::Block;
-use super::relation::Relations;
-use super::section::{Section, named};
-use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
+use super::block::{Block, Value};
+use super::relation::{Relation, Relations};
+use super::section::{Section, listed};
+use crate::catalog::PartKind;
 use crate::check::partition::window::{Bound, Edge, Period, bound};
 use crate::sql::QualifiedName;
 
-/// So many partitions are named one by one.
-const NAMED: usize = 24;
+/// Maximum number of partitions that are listed by name.
+const LISTED: usize = 24;
 
 /// A partitioned table with its partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,91 +19,82 @@ pub struct Partitioned {
     by_hash: bool,
     /// Partitions with their bounds, as the server writes them, and their rows.
     partitions: Vec<(QualifiedName, String, u64)>,
-    /// Tables beside it that were partitions once.
+    /// Tables next to it that look like detached partitions.
     detached: Vec<QualifiedName>,
 }
 
-/// Finds them.
+/// Finds the partitioned tables.
 #[must_use]
-pub fn find(catalog: &Catalog, relations: &Relations) -> Vec<Partitioned> {
-    let mut partitions: BTreeMap<ObjectId, Vec<(&ObjectId, &Properties)>> = BTreeMap::new();
-    for kind in [ObjectKind::Table, ObjectKind::ForeignTable] {
-        for (table, properties) in catalog.of_kind(kind) {
-            if let Some(parent) = catalog.partition_parent(table) {
-                partitions
-                    .entry(parent)
-                    .or_default()
-                    .push((table, properties));
-            }
-        }
-    }
-    let parents = relations.tables().filter(|one| one.kind == 'p');
+pub fn find(relations: &Relations<'_>) -> Vec<Partitioned> {
+    let parents = relations.tables().filter(|one| one.is_partitioned());
     parents
         .map(|parent| {
-            let id = ObjectId::qualified(ObjectKind::Table, &parent.name);
-            let by = catalog.get(&id, "partition by").unwrap_or_default();
-            let of = partitions.get(&id).into_iter().flatten();
-            let partitions = of.filter_map(|(table, properties)| {
-                let relation = relations.named(&table.qualified_name()?)?;
-                let bound = properties.get("partition bound").cloned();
-                let rows = relation.rows.unwrap_or_default();
-                Some((relation.name.clone(), bound.unwrap_or_default(), rows))
-            });
+            let by = parent.property("partition by").unwrap_or_default();
+            let all = relations.all.iter();
+            let partitions = all.filter(|one| one.parent().as_ref() == Some(parent.id));
             Partitioned {
                 table: parent.name.clone(),
                 by_hash: by.starts_with("HASH"),
-                partitions: partitions.collect(),
-                detached: detached(catalog, &id),
+                partitions: partitions
+                    .map(|one| {
+                        let bound = one.property("partition bound").unwrap_or_default();
+                        (
+                            one.name.clone(),
+                            bound.to_owned(),
+                            one.rows.unwrap_or_default(),
+                        )
+                    })
+                    .collect(),
+                detached: detached(relations, parent),
             }
         })
         .collect()
 }
 
-/// Tables that have the columns of a partitioned table, next to it, under the name of a partition.
-fn detached(catalog: &Catalog, parent: &ObjectId) -> Vec<QualifiedName> {
-    let columns = |table: &ObjectId| -> Vec<(String, Option<String>)> {
-        let parts = catalog.children(table);
-        parts
-            .filter(|(_, part, _)| part.kind == PartKind::Column)
-            .map(|(_, part, properties)| (part.name.clone(), properties.get("type").cloned()))
+/// Tables that have the columns of a partitioned table and a name that begins with its name.
+fn detached(relations: &Relations<'_>, parent: &Relation<'_>) -> Vec<QualifiedName> {
+    let columns = |table: &Relation<'_>| -> Vec<(String, Option<String>)> {
+        let columns = table.parts(PartKind::Column);
+        columns
+            .map(|(name, properties)| (name.to_owned(), properties.get("type").cloned()))
             .collect()
     };
     let expected = columns(parent);
-    let tables = catalog.of_kind(ObjectKind::Table);
-    tables
-        .filter(|(table, properties)| {
-            *table != parent
-                && table.schema == parent.schema
-                && table.name.starts_with(&parent.name)
-                && !properties.contains_key("partition of")
-                && !properties.contains_key("partition by")
-                && columns(table) == expected
-        })
-        .filter_map(|(table, _)| table.qualified_name())
-        .collect()
+    let tables = relations.tables().filter(|table| {
+        table.id != parent.id
+            && !table.is_partitioned()
+            && table.name.schema == parent.name.schema
+            && table.name.name.starts_with(&parent.name.name)
+            && columns(table) == expected
+    });
+    tables.map(|table| table.name.clone()).collect()
 }
 
-/// Makes checks of them; `made` is the day on which the backup was made.
+/// Writes the checks; `made` is the day on which the backup was made.
 #[must_use]
 pub fn section(all: &[Partitioned], made: Option<Date>) -> Section {
-    let mut section = Section::new("partitions");
-    let mut told = Vec::new();
+    let mut section = Section::new(
+        "partitions",
+        "Each partitioned table has all its partitions, and each partition has the columns, indexes, constraints, \
+         triggers and rights of its parent; `may-differ` lists what was different already.",
+    );
+    let mut found = Vec::new();
     for table in all.iter().filter(|one| !one.partitions.is_empty()) {
         let window = table.window();
-        told.push(match &window {
+        found.push(match &window {
             Some(window) => format!("{} by {}", table.table, window.period.word()),
             None => table.table.to_string(),
         });
         section.blocks.push(table.block(window.as_ref(), made));
         section.blocks.extend(table.filled());
     }
-    if !told.is_empty() {
-        section.found(format!("partitioned: {}", named(&told, 6)));
+    if !found.is_empty() {
+        section.found(format!("partitioned: {}", listed(&found, 6)));
     }
     section
 }
 
-/// A row of periods without a gap.
+/// Consecutive periods without a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Window {
     period: Period,
@@ -121,7 +110,7 @@ impl Partitioned {
         all.find(|(_, bound, _)| bound == "DEFAULT")
     }
 
-    /// The newest periods in an unbroken row, where every partition is one period of the same length.
+    /// The newest consecutive periods, if every partition is one period of the same length.
     fn window(&self) -> Option<Window> {
         let mut days: Vec<(Date, Date)> = Vec::new();
         for (_, text, _) in &self.partitions {
@@ -150,7 +139,7 @@ impl Partitioned {
             }
             first = *from;
         }
-        // One partition alone is of any period.
+        // The period of one partition alone is not known.
         (first < last).then_some(Window {
             period,
             first,
@@ -163,13 +152,13 @@ impl Partitioned {
             Block::new("partition", self.name(window)).with("table", self.table.to_string());
         if let Some(window) = window {
             block = window.keys(block, made);
-        } else if self.by_hash || self.partitions.len() <= NAMED {
+        } else if self.by_hash || self.partitions.len() <= LISTED {
             let names = self.partitions.iter();
             let names: Vec<String> = names.map(|(name, ..)| name.to_string()).collect();
             block = block.with("partitions", names);
             if !self.by_hash {
                 block =
-                    block.guess("no partition is added or dropped without a change of this file");
+                    block.guess("partitions are not added or dropped automatically. If they are, remove `partitions`.");
             }
         }
         block = block.maybe(
@@ -184,7 +173,7 @@ impl Partitioned {
         let detached: Vec<String> = detached.map(ToString::to_string).collect();
         if !detached.is_empty() {
             block = block
-                .comment("Tables in `detached` have the columns and the name of a partition, and are none.")
+                .comment("The tables in `detached` have the columns and the name of a partition, and are not attached.")
                 .with("detached", detached);
         }
         let loose = block.clone().with(
@@ -226,7 +215,7 @@ impl Partitioned {
         }
     }
 
-    /// Rows in every partition, where each has some.
+    /// A check that every partition has rows, if each has some.
     fn filled(&self) -> Option<Block> {
         let default = self.default();
         let others = || self.partitions.iter().filter(|one| Some(*one) != default);
@@ -239,16 +228,21 @@ impl Partitioned {
             bounds.push(("empty".to_owned(), vec![name.to_string()].into()));
         }
         Some(
-            Block::new("row-count", format!("every partition of {} has rows", self.table))
-                .guess("each had some when this was written; take it out where partitions are made ahead of their time")
-                .with("table", self.table.to_string())
-                .with("per-partition", super::block::Value::Inline(bounds)),
+            Block::new(
+                "row-count",
+                format!("every partition of {} has rows", self.table),
+            )
+            .guess(
+                "each partition had rows. Remove this check if partitions are created in advance.",
+            )
+            .with("table", self.table.to_string())
+            .with("per-partition", Value::Inline(bounds)),
         )
     }
 }
 
 impl Window {
-    /// Says from when to when: as of the backup where it lies within, else by the calendar.
+    /// Adds from when to when: relative to the time of the backup if that is within the window, else by date.
     fn keys(&self, block: Block, made: Option<Date>) -> Block {
         let block = block.with("period", self.period.word());
         let present = made.map(|day| self.period.floor(day, self.last.weekday()));
@@ -265,13 +259,13 @@ impl Window {
                 };
                 let (behind, ahead) = (between(self.first, present), between(present, self.last));
                 block
-                    .guess("a rolling window; where no period is ever dropped, `since` in place of `behind` says more")
+                    .guess("old partitions are dropped and new ones are created regularly. If none is dropped, write `since` instead of `behind`.")
                     .maybe("behind", (behind > 0).then_some(behind))
                     .maybe("ahead", (ahead > 0).then_some(ahead))
                     .with("at", "backup")
             }
             None => block
-                .guess("fixed bounds, since the backup was not made within them; a live table says `behind`, `ahead` and `at = \"backup\"`")
+                .guess("no partitions are added, because the backup was made outside of these periods. If some are, write `behind`, `ahead` and `at = \"backup\"` instead.")
                 .with("since", self.show(self.first))
                 .with("until", self.show(self.last)),
         }
@@ -326,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_of_periods_is_named() {
+    fn partitions_that_are_not_periods_are_listed() {
         let text = section(&[table(&["FOR VALUES IN ('eu')"])], None).blocks[0].render();
         assert!(text.contains("partitions = [\"app.t_0\"]"), "{text}");
         assert!(

@@ -1,64 +1,71 @@
-//! The tables of a database, as everything else here needs them.
+//! The tables of a database as the catalog has them, with the number of their rows.
+//!
+//! By its own SQL: the names of tables of extensions and of the server. The catalog leaves them out, and a pattern
+//! of a check matches them.
 
-use crate::check::privilege::is_true;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::cover::cover;
+use super::in_savepoint;
+use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
 use crate::database::{DatabaseError, Session, TextRow};
-use crate::sql::QualifiedName;
+use crate::sql::{QualifiedName, read_identifier, tokens};
 
-/// A table, partitioned table, partition, materialised or foreign table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relation {
-    /// Its oid, as text.
-    pub oid: String,
+/// A table, a partition, a foreign table or a materialized view.
+#[derive(Debug, Clone)]
+pub struct Relation<'a> {
+    catalog: &'a Catalog,
+    properties: &'a Properties,
+    /// Its identity in the catalog.
+    pub id: &'a ObjectId,
     /// Its name.
     pub name: QualifiedName,
-    /// `relkind`.
-    pub kind: char,
-    /// Whether it is a partition.
-    pub partition: bool,
-    /// The oid of the partitioned table that it is a partition of.
-    pub parent: Option<String>,
-    /// The role that owns it.
-    pub owner: String,
-    /// Whether it belongs to the server, to an extension or to a graph: nobody's own work.
-    pub foreign: bool,
-    /// Whether it has a primary key.
-    pub has_key: bool,
-    /// Whether a materialised view has been filled.
-    pub populated: bool,
-    /// Rows, with those of its partitions and of what inherits from it; only of tables of one's own.
+    /// Rows, including those of partitions and of tables that inherit from it; `None` if they were not counted.
     pub rows: Option<u64>,
 }
 
-const RELATIONS: &str = "
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition,
-       (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition LIMIT 1),
-       pg_catalog.pg_get_userbyid(c.relowner),
-       n.nspname ~ '^pg_' OR n.nspname = 'information_schema'
-         OR EXISTS (SELECT FROM pg_catalog.pg_depend d
-                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-         OR EXISTS (SELECT FROM pg_catalog.pg_class g
-                     WHERE g.relnamespace = n.oid AND g.relname = '_ag_label_vertex'),
-       EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'),
-       c.relispopulated
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname !~ '^pg_(toast|temp_)'
- ORDER BY n.nspname, c.relname";
-
-/// The relations of a database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Relations {
-    /// All of them, by name; those of the server and of extensions too.
-    pub all: Vec<Relation>,
+/// A column of a relation.
+#[derive(Debug, Clone, Copy)]
+pub struct RelationColumn<'a> {
+    /// Its name, unquoted.
+    pub name: &'a str,
+    /// Its properties.
+    pub properties: &'a Properties,
 }
 
-/// Reads the text of a column.
+/// The relations of a database, without those of extensions, graphs and the server.
+#[derive(Debug, Clone)]
+pub struct Relations<'a> {
+    /// The catalog that they are from.
+    pub catalog: &'a Catalog,
+    /// By name.
+    pub all: Vec<Relation<'a>>,
+    /// Every table that a pattern of a check could match, including those of extensions and of the server, without
+    /// partitions.
+    pub nameable: Vec<QualifiedName>,
+}
+
+const NAMEABLE: &str = "
+SELECT n.nspname, c.relname
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_(toast|temp_)'
+ ORDER BY n.nspname, c.relname";
+
+/// A default that is the time of the statement or transaction.
+static NOW: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)^\(?(now\(\)|CURRENT_TIMESTAMP|(statement|transaction|clock)_timestamp\(\)|timezone\('utc'::text, (now\(\)|CURRENT_TIMESTAMP)\)|\(now\(\) AT TIME ZONE 'utc'::text\)|LOCALTIMESTAMP)").ok()
+});
+
+/// Returns the text of a value; empty for NULL.
 #[must_use]
 pub fn text(row: &TextRow, at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()
 }
 
-/// Reads two columns as a name.
+/// Returns two values as a schema and a name.
 #[must_use]
 pub fn name(row: &TextRow, at: usize) -> QualifiedName {
     QualifiedName {
@@ -67,95 +74,200 @@ pub fn name(row: &TextRow, at: usize) -> QualifiedName {
     }
 }
 
-/// Reads the relations; no rows are counted.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn look(session: &mut Session) -> Result<Relations, DatabaseError> {
-    let rows = session.rows(RELATIONS).await?;
-    let all = rows.iter().map(|row| Relation {
-        oid: text(row, 0),
-        name: name(row, 1),
-        kind: text(row, 3).chars().next().unwrap_or('r'),
-        partition: is_true(row.get(4)),
-        parent: row.get(5).cloned().flatten(),
-        owner: text(row, 6),
-        foreign: is_true(row.get(7)),
-        has_key: is_true(row.get(8)),
-        populated: is_true(row.get(9)),
-        rows: None,
-    });
-    Ok(Relations { all: all.collect() })
+/// The names of relations.
+#[must_use]
+pub fn names(relations: &[&Relation<'_>]) -> Vec<QualifiedName> {
+    relations.iter().map(|one| one.name.clone()).collect()
 }
 
-/// Counts the rows of every table and materialised view of one's own; exactly. Gives those that could not
-/// be read. The session is in a transaction.
-///
-/// # Errors
-/// When the connection is lost.
-pub async fn count(
-    session: &mut Session,
-    relations: &mut Relations,
-) -> Result<Vec<(QualifiedName, DatabaseError)>, DatabaseError> {
-    let mut unread = Vec::new();
-    for relation in &mut relations.all {
-        let filled =
-            matches!(relation.kind, 'r' | 'p') || relation.kind == 'm' && relation.populated;
-        if relation.foreign || !filled {
-            continue;
+/// Whether a schema is that of an Apache AGE graph.
+#[must_use]
+pub fn is_graph(catalog: &Catalog, schema: &str) -> bool {
+    let name = QualifiedName {
+        schema: schema.to_owned(),
+        name: "_ag_label_vertex".to_owned(),
+    };
+    let id = ObjectId::qualified(ObjectKind::Table, &name);
+    catalog.objects.contains_key(&id)
+}
+
+impl<'a> RelationColumn<'a> {
+    /// One property of it; empty if it does not have it.
+    #[must_use]
+    pub fn get(&self, property: &str) -> &'a str {
+        self.properties.get(property).map_or("", String::as_str)
+    }
+
+    /// Whether it is a point in time that is NOT NULL and by default the time of the INSERT.
+    #[must_use]
+    pub fn is_time_of_insert(&self) -> bool {
+        let of_type = self.get("type");
+        of_type.starts_with("timestamp")
+            && !of_type.ends_with("[]")
+            && self.properties.contains_key("not null")
+            && NOW
+                .as_ref()
+                .is_some_and(|now| now.is_match(self.get("default")))
+    }
+}
+
+impl<'a> Relation<'a> {
+    /// One property of it.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&'a str> {
+        self.properties.get(name).map(String::as_str)
+    }
+
+    /// Name of its owner.
+    #[must_use]
+    pub fn owner(&self) -> &'a str {
+        self.property("owner").unwrap_or_default()
+    }
+
+    /// Whether it is a table, partitioned or not.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        self.id.kind == ObjectKind::Table
+    }
+
+    /// Whether it is a partitioned table.
+    #[must_use]
+    pub fn is_partitioned(&self) -> bool {
+        self.property("partition by").is_some()
+    }
+
+    /// Whether it is a partition.
+    #[must_use]
+    pub fn is_partition(&self) -> bool {
+        self.property("partition of").is_some()
+    }
+
+    /// The partitioned table that it is a partition of.
+    #[must_use]
+    pub fn parent(&self) -> Option<ObjectId> {
+        self.catalog.partition_parent(self.id)
+    }
+
+    /// Its parts of one kind by name.
+    pub fn parts(
+        &self,
+        kind: PartKind,
+    ) -> impl Iterator<Item = (&'a str, &'a Properties)> + use<'a> {
+        self.catalog
+            .children(self.id)
+            .filter(move |(_, part, _)| part.kind == kind)
+            .map(|(_, part, properties)| (part.name.as_str(), properties))
+    }
+
+    /// Its columns in their order.
+    #[must_use]
+    pub fn columns(&self) -> Vec<RelationColumn<'a>> {
+        let order: Vec<String> = tokens(self.property("columns").unwrap_or_default())
+            .map(|token| read_identifier(token.text))
+            .collect();
+        let columns = self.parts(PartKind::Column);
+        let mut columns: Vec<RelationColumn<'a>> = columns
+            .map(|(name, properties)| RelationColumn { name, properties })
+            .collect();
+        columns.sort_by_key(|column| order.iter().position(|name| name == column.name));
+        columns
+    }
+
+    /// Whether it has a primary key.
+    #[must_use]
+    pub fn has_primary_key(&self) -> bool {
+        let mut constraints = self.parts(PartKind::Constraint);
+        constraints.any(|(_, properties)| {
+            let definition = properties.get("definition");
+            definition.is_some_and(|definition| definition.starts_with("PRIMARY KEY"))
+        })
+    }
+}
+
+impl<'a> Relations<'a> {
+    /// The relations of a catalog; no rows are counted.
+    #[must_use]
+    pub fn of(catalog: &'a Catalog) -> Self {
+        let kinds = [
+            ObjectKind::Table,
+            ObjectKind::MaterializedView,
+            ObjectKind::ForeignTable,
+        ];
+        let objects = kinds.into_iter().flat_map(|kind| catalog.of_kind(kind));
+        let mut all: Vec<Relation<'a>> = objects
+            // Of an extension the catalog has what was granted in addition.
+            .filter(|(_, properties)| !properties.contains_key("part of"))
+            .filter_map(|(id, properties)| {
+                let name = id.qualified_name()?;
+                (!is_graph(catalog, &name.schema)).then_some(Relation {
+                    catalog,
+                    properties,
+                    id,
+                    name,
+                    rows: None,
+                })
+            })
+            .collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Self {
+            catalog,
+            all,
+            nameable: Vec::new(),
         }
-        let sql = format!("SELECT pg_catalog.count(*) FROM {}", relation.name);
-        session.run("SAVEPOINT redrill_count").await?;
-        match session.count(&sql).await {
-            Ok(rows) => relation.rows = Some(rows),
-            Err(error) if error.lost => return Err(error),
-            Err(error) => {
-                session.run("ROLLBACK TO SAVEPOINT redrill_count").await?;
-                unread.push((relation.name.clone(), error));
+    }
+
+    /// The relations of a catalog with exact numbers of rows, counted by a session in a transaction; and the tables
+    /// that could not be read.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn counted(
+        session: &mut Session,
+        catalog: &'a Catalog,
+    ) -> Result<(Self, Vec<(QualifiedName, DatabaseError)>), DatabaseError> {
+        let mut relations = Self::of(catalog);
+        let rows = session.rows(NAMEABLE).await?;
+        relations.nameable = rows.iter().map(|row| name(row, 0)).collect();
+        let mut unread = Vec::new();
+        for relation in &mut relations.all {
+            let is_foreign = relation.id.kind == ObjectKind::ForeignTable;
+            if is_foreign || relation.property("populated").is_some() {
+                continue;
+            }
+            let sql = format!("SELECT pg_catalog.count(*) FROM {}", relation.name);
+            match in_savepoint(session, async |s| s.count(&sql).await).await? {
+                Ok(rows) => relation.rows = Some(rows),
+                Err(error) => unread.push((relation.name.clone(), error)),
             }
         }
-        session.run("RELEASE SAVEPOINT redrill_count").await?;
-    }
-    Ok(unread)
-}
-
-impl Relations {
-    /// Tables of one's own, partitions left out.
-    pub fn tables(&self) -> impl Iterator<Item = &Relation> {
-        self.all
-            .iter()
-            .filter(|one| !one.foreign && !one.partition && matches!(one.kind, 'r' | 'p'))
+        Ok((relations, unread))
     }
 
-    /// Names that a pattern of a check could mean: tables, partitions left out, whoever's they are.
+    /// Tables, without partitions.
+    pub fn tables(&self) -> impl Iterator<Item = &Relation<'a>> {
+        let all = self.all.iter();
+        all.filter(|one| one.is_table() && !one.is_partition())
+    }
+
+    /// The relation of a name.
     #[must_use]
-    pub fn nameable(&self) -> Vec<QualifiedName> {
-        let tables = self.all.iter();
-        tables
-            .filter(|one| !one.partition && matches!(one.kind, 'r' | 'p'))
-            .map(|one| one.name.clone())
-            .collect()
-    }
-
-    /// Finds one by oid.
-    #[must_use]
-    pub fn of(&self, oid: &str) -> Option<&Relation> {
-        self.all.iter().find(|one| one.oid == oid)
-    }
-
-    /// Finds one by name.
-    #[must_use]
-    pub fn named(&self, name: &QualifiedName) -> Option<&Relation> {
+    pub fn named(&self, name: &QualifiedName) -> Option<&Relation<'a>> {
         self.all.iter().find(|one| one.name == *name)
     }
 
-    /// Direct partitions of a table.
-    pub fn partitions<'a>(&'a self, of: &'a Relation) -> impl Iterator<Item = &'a Relation> {
-        let all = self.all.iter();
-        all.filter(|one| one.parent.as_deref() == Some(of.oid.as_str()))
+    /// The table of a name, unless it is a partition.
+    #[must_use]
+    pub fn table(&self, name: &QualifiedName) -> Option<&Relation<'a>> {
+        self.tables().find(|one| one.name == *name)
     }
 
-    /// The rows of all tables together.
+    /// Names and patterns that match tables and no other.
+    #[must_use]
+    pub fn cover(&self, tables: &[&Relation<'a>]) -> Vec<String> {
+        cover(&names(tables), &self.nameable)
+    }
+
+    /// The rows of all tables.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.tables().filter_map(|one| one.rows).sum()

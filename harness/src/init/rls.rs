@@ -1,40 +1,42 @@
-//! Row security: which tables have it, their policies, and what a tenant's session sees where the
-//! policies tell whose a row is.
+//! Row-level security: the policies of tables, and what a session of one tenant reads and writes, where a policy shows
+//! which column holds the tenant.
+//!
+//! By its own SQL: the tenants of a table, and which tables a view reads; the catalog has a view as one text.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::access::{Access, acts_as};
 use super::block::{Block, Keys, Value, keys};
-use super::relation::{Relations, text};
-use super::section::{Section, named, some};
-use crate::catalog::{Catalog, ObjectId, ObjectKind, ObjectPart, PartKind, Properties};
-use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, Session, TextRow};
+use super::relation::{Relation, Relations, name, text};
+use super::section::{Section, grouped, listed};
+use crate::catalog::{Catalog, ObjectId, PartKind, Properties};
+use crate::database::{DatabaseError, Session};
 use crate::sql::{
     QualifiedName, quote_ident, quote_literal, read_identifier, tokens, without_parentheses,
 };
+use crate::units::show_counted;
 
-/// So many tenants are tried pairwise; of more, those with the most rows.
+/// Maximum number of tenants that are compared in pairs: those with the most rows.
 const TENANTS: usize = 6;
 
-/// So many roles are tried.
+/// Maximum number of roles whose sessions are checked.
 const ROLES: usize = 3;
 
-/// A table with row security.
+/// A table with row-level security.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Secured {
+pub struct SecuredTable {
     table: QualifiedName,
     forced: bool,
     policies: Vec<Policy>,
-    /// Whether a view looks at it.
+    /// Whether a view reads it.
     viewed: bool,
     rows: u64,
-    /// Roles that may read it and are under its policies: those that log in, where there are any.
+    /// Roles that may read it and that its policies apply to: those with LOGIN, or all if none has it.
     roles: Vec<String>,
-    /// What tells whose a row is.
-    tenant: Option<Tenancy>,
+    /// Which column holds the tenant.
+    tenant: Option<TenantColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +49,9 @@ struct Policy {
     with_check: Option<String>,
 }
 
-/// A column that says whose a row is, and the setting that says whose a session is.
+/// A column that holds the tenant of a row, and the setting that holds the tenant of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Tenancy {
+struct TenantColumn {
     column: String,
     setting: String,
     /// Tenants with rows, the one with the most first.
@@ -58,26 +60,14 @@ struct Tenancy {
     count: usize,
 }
 
-/// Tables that a view reads.
 const VIEWED: &str = "
-SELECT DISTINCT d.refobjid
+SELECT DISTINCT n.nspname, t.relname
   FROM pg_catalog.pg_rewrite r
   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+                             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
   JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
- WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass";
-
-/// Roles under the policies: an owner is where they are forced. Those that log in come first.
-const ROLES_UNDER: &str = "
-SELECT r.rolname, r.rolcanlogin
-  FROM pg_catalog.pg_roles r, pg_catalog.pg_class c
- WHERE c.oid = {oid} AND NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname !~ '^pg_'
-   AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))
-   AND pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT')
-   AND pg_catalog.has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
-   AND EXISTS (SELECT FROM pg_catalog.pg_policy p, pg_catalog.unnest(p.polroles) o
-                WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('*', 'r')
-                  AND (o = 0 OR pg_catalog.pg_has_role(r.oid, o, 'USAGE')))
- ORDER BY NOT r.rolcanlogin, pg_catalog.has_table_privilege(r.oid, c.oid, 'INSERT') DESC, 1";
+  JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace";
 
 /// `tenant = current_setting('app.tenant'…)`, with casts, NULLIF and a sub-select around it.
 static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -89,73 +79,96 @@ static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"\(?("[^"]+"|[a-z_][a-z0-9_$]*)\)? = (?:\( ?SELECT )?([a-z_"][\w$".]*\(\))"#).ok()
 });
 
-/// What a function asks for.
-static ASKS: LazyLock<Option<Regex>> =
+/// The setting that a function reads.
+static READS_SETTING: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"current_setting\('([^']+)'").ok());
 
-/// Finds them.
+/// Finds the tables with row-level security, and reads their tenants.
 ///
 /// # Errors
-/// When one cannot be read.
-pub async fn find(
+/// When a table cannot be read.
+pub async fn read(
     session: &mut Session,
-    catalog: &Catalog,
-    relations: &Relations,
-) -> Result<Vec<Secured>, DatabaseError> {
+    relations: &Relations<'_>,
+    access: &Access<'_>,
+) -> Result<Vec<SecuredTable>, DatabaseError> {
     let viewed = session.rows(VIEWED).await?;
-    let viewed: BTreeSet<String> = viewed.iter().map(|row| text(row, 0)).collect();
+    let viewed: Vec<QualifiedName> = viewed.iter().map(|row| name(row, 0)).collect();
     let mut found = Vec::new();
-    for (table, properties) in catalog.of_kind(ObjectKind::Table) {
-        let relation = table
-            .qualified_name()
-            .and_then(|name| relations.named(&name));
-        let Some(relation) = relation.filter(|one| !one.foreign) else {
-            continue;
-        };
-        if !properties.contains_key("row security") {
-            continue;
-        }
-        let policies: Vec<Policy> = catalog.children(table).filter_map(Policy::of).collect();
-        let roles = session
-            .rows(&ROLES_UNDER.replace("{oid}", &relation.oid))
-            .await?;
-        let tenant = match relation.rows {
-            Some(rows) if rows > 0 => tenancy(session, catalog, &relation.name, &policies).await?,
+    let tables = relations.all.iter().filter(|one| one.is_table());
+    for table in tables.filter(|one| one.property("row security").is_some()) {
+        let policies = table.parts(PartKind::Policy);
+        let policies: Vec<Policy> = policies
+            .map(|(name, properties)| Policy::of(name, properties))
+            .collect();
+        let forced = table.property("row security forced").is_some();
+        let tenant = match table.rows {
+            Some(1..) => tenants(session, relations.catalog, &table.name, &policies).await?,
             _ => None,
         };
-        found.push(Secured {
-            table: relation.name.clone(),
-            forced: properties.contains_key("row security forced"),
+        found.push(SecuredTable {
+            table: table.name.clone(),
+            forced,
+            viewed: viewed.contains(&table.name),
+            rows: table.rows.unwrap_or_default(),
+            roles: readers(access, table, forced, &policies),
             policies,
-            viewed: viewed.contains(&relation.oid),
-            rows: relation.rows.unwrap_or_default(),
-            roles: logins(&roles),
             tenant,
         });
     }
-    found.sort_by(|one, other| one.table.cmp(&other.table));
     Ok(found)
 }
 
-/// Of roles and whether each may log in: those that may, or all where none may.
-fn logins(roles: &[TextRow]) -> Vec<String> {
-    let any = roles.iter().any(|row| is_true(row.get(1)));
-    let of = roles.iter().filter(|row| !any || is_true(row.get(1)));
-    of.map(|row| text(row, 0)).collect()
+/// The roles that may read a table and that its policies apply to: those with LOGIN, or all if none has it. First those
+/// that may also insert.
+fn readers(
+    access: &Access<'_>,
+    table: &Relation<'_>,
+    forced: bool,
+    policies: &[Policy],
+) -> Vec<String> {
+    let Some(object) = access.table(&table.name) else {
+        return Vec::new();
+    };
+    let readers = access.actors().filter(|actor| {
+        let applies = |policy: &Policy| {
+            let mut roles = policy.roles.iter();
+            policy.permissive
+                && policy.is_for_select()
+                && roles.any(|role| role == "public" || acts_as(actor, role))
+        };
+        !actor.role.bypass_rls
+            && (forced || !acts_as(actor, &object.owner))
+            && actor.has(object, "SELECT", None, false)
+            && access.uses_schema(actor, &table.name.schema)
+            && policies.iter().any(applies)
+    });
+    let ranked = readers.map(|actor| {
+        let name = actor.role.name.clone();
+        let inserts = actor.has(object, "INSERT", None, false);
+        (!access.may_log_in(&name), !inserts, name)
+    });
+    let mut ranked: Vec<(bool, bool, String)> = ranked.collect();
+    ranked.sort();
+    let first = ranked.first().map(|(no_login, ..)| *no_login);
+    let same = ranked
+        .into_iter()
+        .filter(|(no_login, ..)| Some(*no_login) == first);
+    same.map(|(_, _, name)| name).collect()
 }
 
-/// Finds what tells whose a row is, and the tenants.
-async fn tenancy(
+/// Finds the column that holds the tenant of a row, and reads the tenants.
+async fn tenants(
     session: &mut Session,
     catalog: &Catalog,
     table: &QualifiedName,
     policies: &[Policy],
-) -> Result<Option<Tenancy>, DatabaseError> {
+) -> Result<Option<TenantColumn>, DatabaseError> {
     let reads = policies
         .iter()
-        .filter(|policy| policy.permissive && matches!(policy.command.as_str(), "all" | "select"));
+        .filter(|policy| policy.permissive && policy.is_for_select());
     for using in reads.filter_map(|policy| policy.using.as_ref()) {
-        let Some((column, setting)) = fence(catalog, using) else {
+        let Some((column, setting)) = column_and_setting(catalog, using) else {
             continue;
         };
         let ident = quote_ident(&column);
@@ -164,7 +177,7 @@ async fn tenancy(
         );
         let rows = session.rows(&sql).await?;
         if rows.len() > 1 {
-            return Ok(Some(Tenancy {
+            return Ok(Some(TenantColumn {
                 column,
                 setting,
                 tenants: rows.iter().take(TENANTS).map(|row| text(row, 0)).collect(),
@@ -175,8 +188,8 @@ async fn tenancy(
     Ok(None)
 }
 
-/// Reads the column and the setting out of a policy's expression.
-fn fence(catalog: &Catalog, using: &str) -> Option<(String, String)> {
+/// Reads the column and the setting out of the expression of a policy.
+fn column_and_setting(catalog: &Catalog, using: &str) -> Option<(String, String)> {
     let parts = |pattern: &LazyLock<Option<Regex>>, text: &str| {
         let found = pattern.as_ref()?.captures(text)?;
         let column = found.get(1)?.as_str().trim_matches('"').to_owned();
@@ -188,93 +201,84 @@ fn fence(catalog: &Catalog, using: &str) -> Option<(String, String)> {
     let (column, function) = parts(&FUNCTION, using)?;
     let function: ObjectId = format!("function {function}").parse().ok()?;
     let body = catalog.get(&function, "body")?;
-    let setting = ASKS.as_ref()?.captures(body)?.get(1)?;
+    let setting = READS_SETTING.as_ref()?.captures(body)?.get(1)?;
     Some((column, setting.as_str().to_owned()))
 }
 
-/// Makes checks of them.
+/// Writes the checks; tables with the same policies share one.
 #[must_use]
-pub fn section(all: &[Secured]) -> Section {
-    let mut section = Section::new("row security");
-    let mut groups: Vec<(&Secured, Vec<&Secured>)> = Vec::new();
-    for one in all {
-        let same = |(first, _): &&mut (&Secured, Vec<&Secured>)| {
-            (first.forced, first.viewed, &first.policies) == (one.forced, one.viewed, &one.policies)
-        };
-        match groups.iter_mut().find(same) {
-            Some((_, tables)) => tables.push(one),
-            None => groups.push((one, vec![one])),
-        }
+pub fn section(all: &[SecuredTable]) -> Section {
+    let mut section = Section::new(
+        "row-level security",
+        "Row-level security is enabled with exactly these policies. Where a policy compares a column with a setting of \
+         the session, a session of one tenant is opened as well: it reads and writes its own rows only.",
+    );
+    for (_, tables) in grouped(
+        all.iter()
+            .map(|one| ((one.forced, one.viewed, &one.policies), one)),
+    ) {
+        let first = tables.first().map(|first| first.policies_of(&tables));
+        section.blocks.extend(first);
     }
-    for (first, tables) in &groups {
-        section.blocks.push(first.catalog(tables));
-    }
-    behaviour(all, &mut section);
+    sessions(all, &mut section);
     if !all.is_empty() {
-        let told = all.iter().filter(|one| one.tenant.is_some()).count();
-        section.found(format!(
-            "row security on {}{}",
-            some(all.len(), "table"),
-            if told > 0 {
-                format!(", tenants told on {told}")
-            } else {
-                String::new()
-            }
-        ));
+        let found = format!("row-level security on {}", show_counted(all.len(), "table"));
+        section.found(
+            match all.iter().filter(|one| one.tenant.is_some()).count() {
+                0 => found,
+                known => format!("{found}, with the column of the tenant on {known}"),
+            },
+        );
     }
     section
 }
 
-/// What sessions of tenants see: tables that are fenced alike share their checks.
-fn behaviour(all: &[Secured], section: &mut Section) {
-    let mut groups: Vec<(&Tenancy, &[String], Vec<&Secured>)> = Vec::new();
-    for one in all.iter().filter(|one| one.rows > 0) {
-        let Some(tenant) = &one.tenant else { continue };
-        let same = |(known, roles, _): &&mut (&Tenancy, &[String], Vec<&Secured>)| {
-            (&known.column, &known.setting, *roles)
-                == (&tenant.column, &tenant.setting, one.roles.as_slice())
+/// Adds checks of what sessions of tenants read and write; tables with the same column and setting share them.
+fn sessions(all: &[SecuredTable], section: &mut Section) {
+    let with_rows = all.iter().filter(|one| one.rows > 0);
+    let tables = with_rows.filter_map(|one| {
+        let tenant = one.tenant.as_ref()?;
+        Some(((&tenant.column, &tenant.setting, &one.roles), (tenant, one)))
+    });
+    for ((_, _, roles), tables) in grouped(tables) {
+        let (tenants, tables): (Vec<&TenantColumn>, Vec<&SecuredTable>) =
+            tables.into_iter().unzip();
+        let Some(tenant) = tenants.first() else {
+            continue;
         };
-        match groups.iter_mut().find(same) {
-            Some((_, _, tables)) => tables.push(one),
-            None => groups.push((tenant, &one.roles, vec![one])),
-        }
-    }
-    for (tenant, roles, tables) in groups {
         if roles.is_empty() {
             section.note(format!(
-                "No role but owners and superusers reads {}, so nobody's view of {} can be tried.",
-                names(&tables).join(", "),
-                if tables.len() == 1 { "it" } else { "them" }
+                "No role that the policies apply to may read {}, so what a tenant reads is not checked.",
+                names(&tables).join(", ")
             ));
         }
         for role in roles.iter().take(ROLES) {
-            section.blocks.extend(seen(tenant, role, &tables));
-            section.blocks.push(fenced(tenant, role, &tables));
+            section.blocks.extend(reads_own_rows(tenant, role, &tables));
+            section.blocks.push(pairs(tenant, role, &tables));
         }
     }
 }
 
-fn names(tables: &[&Secured]) -> Vec<String> {
+fn names(tables: &[&SecuredTable]) -> Vec<String> {
     tables.iter().map(|one| one.table.to_string()).collect()
 }
 
-/// A session of one tenant sees its rows and no other; one of none sees nothing.
-fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
-    // The tenant that most of the tables know.
-    let knows = |one: &&Secured, name: &String| {
+/// A session of one tenant reads its rows and no other; one without a tenant reads none.
+fn reads_own_rows(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -> Option<Block> {
+    let has = |one: &&SecuredTable, name: &String| {
         one.tenant
             .as_ref()
             .is_some_and(|tenant| tenant.tenants.contains(name))
     };
     let candidates = tables.iter().filter_map(|one| one.tenant.as_ref());
-    // Of several such, the one with the most rows.
+    // The tenant with rows in most of the tables; of several the one with the most rows.
     let best = candidates
         .flat_map(|tenant| &tenant.tenants)
-        .min_by_key(|name| tables.iter().filter(|one| !knows(one, name)).count())?;
-    let tables: Vec<&Secured> = tables
+        .min_by_key(|name| tables.iter().filter(|one| !has(one, name)).count())?;
+    let tables: Vec<&SecuredTable> = tables
         .iter()
         .copied()
-        .filter(|one| knows(one, best))
+        .filter(|one| has(one, best))
         .collect();
     let settings = Value::Inline(vec![(tenant.setting.clone(), best.as_str().into())]);
     let condition = format!(
@@ -289,7 +293,7 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
             ("sees-where", condition.into()),
         ])
     };
-    // Restrictive policies take away more, where they are the same on all tables.
+    // Restrictive policies hide more rows, if they are the same on all tables.
     let restrictions = tables
         .first()
         .map(|one| one.restrictions(role))
@@ -304,7 +308,10 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
     let block = |behaviours: Vec<Keys>| {
         let mut block = Block::new(
             "rls",
-            format!("{role} sees the rows of one {} and no other", tenant.column),
+            format!(
+                "{role} reads the rows of one {} and no other",
+                tenant.column
+            ),
         )
         .of_tables(&names(&tables));
         block.tables = behaviours
@@ -314,14 +321,14 @@ fn seen(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Option<Block> {
         block
     };
     let strict = block(vec![own.clone(), none.clone()]).guess(format!(
-        "a session is of a tenant by `{}`, and of nobody without it; the tenant named here is one of {}",
+        "`{}` holds the tenant of a session, and a session without it reads no rows. The tenant here is one of {}.",
         tenant.setting, tenant.count
     ));
     Some(strict.or(block(vec![own])).or(block(vec![none])))
 }
 
-/// No tenant's session reads or writes another's rows, tried pairwise.
-fn fenced(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Block {
+/// No session of a tenant reads or writes the rows of another, for pairs of tenants.
+fn pairs(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -> Block {
     let few = tables.iter().all(|one| {
         one.tenant
             .as_ref()
@@ -342,30 +349,32 @@ fn fenced(tenant: &Tenancy, role: &str, tables: &[&Secured]) -> Block {
         return block;
     }
     block
-        .comment("Tried with some of the tenants; without `tenants` all of them are, pair by pair.")
+        .comment("Checked for pairs of these tenants. Remove `tenants` to check all pairs, which takes longer.")
         .with("tenants", tenant.tenants.clone())
 }
 
 impl Policy {
-    /// Reads a policy among the parts of a table.
-    fn of((_, part, properties): (&ObjectId, &ObjectPart, &Properties)) -> Option<Self> {
+    fn of(name: &str, properties: &Properties) -> Self {
         let property = |name: &str| properties.get(name).cloned();
         let roles = property("roles").unwrap_or_default();
         let roles = tokens(&roles).filter(|token| token.text != ",");
-        (part.kind == PartKind::Policy).then(|| Self {
-            name: part.name.clone(),
+        Self {
+            name: name.to_owned(),
             command: property("command").unwrap_or_default(),
             permissive: property("mode").as_deref() == Some("permissive"),
-            // PUBLIC is folded to the word of the check.
+            // PUBLIC becomes the `public` of the check.
             roles: roles.map(|token| read_identifier(token.text)).collect(),
             using: property("using"),
             with_check: property("with check"),
-        })
+        }
+    }
+
+    fn is_for_select(&self) -> bool {
+        matches!(self.command.as_str(), "all" | "select")
     }
 
     fn value(&self) -> Value {
-        let mut entries: Vec<(String, Value)> =
-            vec![("name".to_owned(), self.name.as_str().into())];
+        let mut entries = keys([("name", self.name.as_str().into())]);
         let mut add = |key: &str, value: Value| entries.push((key.to_owned(), value));
         if self.command != "all" {
             add("command", self.command.as_str().into());
@@ -389,22 +398,20 @@ impl Policy {
     }
 }
 
-impl Secured {
-    /// What restrictive policies for reading take away from a role.
+impl SecuredTable {
+    /// The expressions of restrictive policies that apply to what a role reads.
     fn restrictions(&self, role: &str) -> Vec<String> {
         let all = self.policies.iter();
-        all.filter(|policy| {
-            !policy.permissive && matches!(policy.command.as_str(), "all" | "select")
-        })
-        .filter(|policy| policy.roles.iter().any(|of| of == role || of == "public"))
-        .filter_map(|policy| policy.using.clone())
-        .collect()
+        all.filter(|policy| !policy.permissive && policy.is_for_select())
+            .filter(|policy| policy.roles.iter().any(|of| of == role || of == "public"))
+            .filter_map(|policy| policy.using.clone())
+            .collect()
     }
 
-    fn catalog(&self, tables: &[&Self]) -> Block {
+    fn policies_of(&self, tables: &[&Self]) -> Block {
         let all: Vec<QualifiedName> = tables.iter().map(|one| one.table.clone()).collect();
         let policies: Vec<Value> = self.policies.iter().map(Policy::value).collect();
-        let plain = Block::new("rls", format!("row security of {}", named(&all, 3)))
+        let plain = Block::new("rls", format!("row-level security of {}", listed(&all, 3)))
             .of_tables(&names(tables))
             .with("forced", self.forced)
             .with("policies", Value::List(policies));
@@ -428,7 +435,10 @@ mod tests {
     #[case("((org_id)::text = current_setting('app.org'::text))", Some(("org_id", "app.org")))]
     #[case("(org_id = ( SELECT (current_setting('app.org'::text))::uuid AS current_setting))", Some(("org_id", "app.org")))]
     #[case("(owner = CURRENT_USER)", None)]
-    fn policies_tell_whose_a_row_is(#[case] using: &str, #[case] expected: Option<(&str, &str)>) {
+    fn policies_show_the_column_of_the_tenant(
+        #[case] using: &str,
+        #[case] expected: Option<(&str, &str)>,
+    ) {
         let found = SETTING.as_ref().unwrap().captures(using).map(|found| {
             let part = |at: usize| found.get(at).unwrap().as_str().trim_matches('"').to_owned();
             (part(1), part(2))

@@ -1,29 +1,28 @@
-//! How many rows there are, and how few would be too few.
+//! Rows: the least number of rows of each table.
 
 use super::block::Block;
-use super::cover::cover;
-use super::relation::{Relation, Relations};
-use super::section::{Section, named, some};
-use crate::sql::QualifiedName;
-use crate::units::show_count;
+use super::relation::{Relation, Relations, names};
+use super::section::{Section, grouped, listed};
+use crate::catalog::ObjectKind;
+use crate::units::show_counted;
 
-/// From so many rows on, a table is held to nearly as many.
+/// Minimum number of rows of a table that must have nearly as many.
 const BIG: u64 = 1000;
 
-/// So many big tables have a bound of their own; more are taken together by size.
+/// Maximum number of big tables that have a bound each; more are grouped by size.
 const ALONE: usize = 12;
 
-/// So many names stand in one list; more are written as patterns.
+/// Maximum number of names in one list; more are written as patterns.
 const LISTED: usize = 400;
 
-/// Words of tables that are emptied as a matter of course.
+/// Words in names of tables that are emptied regularly.
 const PASSING: &[&str] = &[
     "session", "sessions", "job", "jobs", "queue", "queues", "outbox", "inbox", "cache", "caches",
     "lock", "locks", "token", "tokens", "tmp", "temp", "staging", "scratch", "buffer", "pending",
     "presence", "nonces", "otp", "otps",
 ];
 
-/// Whether a table's name says that its rows come and go.
+/// Whether a table's name suggests that its rows are removed regularly.
 #[must_use]
 pub fn is_passing(name: &str) -> bool {
     name.to_lowercase()
@@ -31,19 +30,23 @@ pub fn is_passing(name: &str) -> bool {
         .any(|word| PASSING.contains(&word))
 }
 
-/// Makes checks of what was counted.
+/// Writes the checks.
 #[must_use]
-pub fn section(relations: &Relations) -> Section {
-    let mut section = Section::new("the data");
-    let tables: Vec<&Relation> = relations.tables().collect();
-    let filled: Vec<&Relation> = tables
+pub fn section(relations: &Relations<'_>) -> Section {
+    let mut section = Section::new(
+        "rows",
+        "No table lost its rows: one with many rows has at least about nine tenths of them, any other at least one. The \
+         baseline compares exact numbers. Lower `min` for a table that shrinks.",
+    );
+    let tables: Vec<&Relation<'_>> = relations.tables().collect();
+    let filled: Vec<&Relation<'_>> = tables
         .iter()
         .copied()
         .filter(|one| one.rows.is_some_and(|rows| rows > 0))
         .collect();
-    let (passing, lasting): (Vec<&Relation>, Vec<&Relation>) =
+    let (passing, lasting): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
         filled.iter().partition(|one| is_passing(&one.name.name));
-    let (big, small): (Vec<&Relation>, Vec<&Relation>) =
+    let (big, small): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
         lasting.iter().partition(|one| one.rows >= Some(BIG));
     if !small.is_empty() {
         section.blocks.push(
@@ -54,11 +57,8 @@ pub fn section(relations: &Relations) -> Section {
     }
     for (floor, tables) in floors(&big) {
         let name = match tables.as_slice() {
-            [one] => format!("{} is not hollow", one.name),
-            _ => format!(
-                "tables with more than {} rows are not hollow",
-                show_count(floor)
-            ),
+            [one] => format!("{} has at least {}", one.name, show_counted(floor, "row")),
+            _ => format!("these tables have at least {}", show_counted(floor, "row")),
         };
         section.blocks.push(
             Block::new("row-count", name)
@@ -66,88 +66,76 @@ pub fn section(relations: &Relations) -> Section {
                 .with("min", floor),
         );
     }
-    if !big.is_empty() {
-        section.note(
-            "Floors are about nine tenths of what there was; the baseline knows exact numbers.",
-        );
-    }
     if !passing.is_empty() {
         section.note(format!(
-            "Guessed: rows of these come and go, so no floor is set: {}.",
-            named(&names(&passing), 12)
+            "Guessed: the rows of these tables are removed regularly, as the names suggest, so they may be empty: {}.",
+            listed(&names(&passing), 12)
         ));
     }
-    let empty: Vec<&Relation> = tables
+    let empty: Vec<&Relation<'_>> = tables
         .iter()
         .copied()
         .filter(|one| one.rows == Some(0))
         .collect();
     if !empty.is_empty() {
         section.note(format!(
-            "Without rows when this was written, so nothing is expected of {}: {}.",
-            if empty.len() == 1 { "it" } else { "them" },
-            named(&names(&empty), 12)
+            "Tables without rows, which are not checked: {}.",
+            listed(&names(&empty), 12)
         ));
     }
     views(relations, &mut section);
     section.found(format!(
-        "{} with {} rows",
-        some(tables.len(), "table"),
-        show_count(relations.rows())
+        "{} with {}",
+        show_counted(tables.len(), "table"),
+        show_counted(relations.rows(), "row")
     ));
     section
 }
 
-/// Materialised views that were filled: pg_dump refills them, and a failure there is easily lost.
-fn views(relations: &Relations, section: &mut Section) {
+/// Adds a check of materialized views that had rows: a restore refreshes them.
+fn views(relations: &Relations<'_>, section: &mut Section) {
     let views: Vec<String> = relations
         .all
         .iter()
-        .filter(|one| one.kind == 'm' && !one.foreign && one.rows.is_some_and(|rows| rows > 0))
+        .filter(|one| {
+            one.id.kind == ObjectKind::MaterializedView && one.rows.is_some_and(|rows| rows > 0)
+        })
         .map(|one| one.name.to_string())
         .collect();
     if !views.is_empty() {
         section.blocks.push(
-            Block::new("row-count", "every materialised view is filled")
+            Block::new("row-count", "no materialized view is empty")
                 .of_tables(&views)
                 .with("min", 1_u64),
         );
     }
 }
 
-fn names(tables: &[&Relation]) -> Vec<QualifiedName> {
-    tables.iter().map(|one| one.name.clone()).collect()
-}
-
-/// The names of a list, written out: a pattern would expect rows of tables that are yet to be made.
-fn list(tables: &[&Relation], relations: &Relations) -> Vec<String> {
-    let all = names(tables);
-    if all.len() > LISTED {
-        return cover(&all, &relations.nameable());
+/// The names of tables, written out: a pattern would also match tables that do not exist yet.
+fn list(tables: &[&Relation<'_>], relations: &Relations<'_>) -> Vec<String> {
+    if tables.len() > LISTED {
+        return relations.cover(tables);
     }
-    all.iter().map(ToString::to_string).collect()
+    tables.iter().map(|one| one.name.to_string()).collect()
 }
 
-/// Bounds, each with its tables.
-fn floors<'a>(big: &[&'a Relation]) -> Vec<(u64, Vec<&'a Relation>)> {
-    let mut floors: Vec<(u64, Vec<&Relation>)> = Vec::new();
-    for table in big {
+/// Groups tables by the least number of rows.
+fn floors<'a>(big: &[&'a Relation<'a>]) -> Vec<(u64, Vec<&'a Relation<'a>>)> {
+    let mut floors = grouped(big.iter().map(|table| {
         let rows = table.rows.unwrap_or_default();
+        let most = rows - rows / 10;
         let floor = if big.len() <= ALONE {
-            round(rows - rows / 10)
+            round(most)
         } else {
-            step(rows - rows / 10)
+            step(most)
         };
-        match floors.iter_mut().find(|(known, _)| *known == floor) {
-            Some((_, tables)) => tables.push(table),
-            None => floors.push((floor, vec![table])),
-        }
-    }
+        (floor, *table)
+    }));
     floors.sort_by_key(|(floor, _)| *floor);
     floors
 }
 
-/// Two digits and zeros.
+/// Rounds down to two digits and zeros.
 #[must_use]
 pub fn round(number: u64) -> u64 {
     let mut unit = 1;
@@ -157,7 +145,7 @@ pub fn round(number: u64) -> u64 {
     number / unit * unit
 }
 
-/// The next lower of 1000, 2000, 5000, 10 000 and so on; below, the number itself.
+/// Rounds down to 1, 2 or 5 and zeros.
 fn step(number: u64) -> u64 {
     let mut unit = 1;
     while number / unit >= 10 {
@@ -191,7 +179,7 @@ mod tests {
     #[case("user-tokens", true)]
     #[case("obsession", false)]
     #[case("orders", false)]
-    fn rows_that_come_and_go_are_told_by_name(#[case] name: &str, #[case] passing: bool) {
+    fn names_suggest_that_rows_are_removed(#[case] name: &str, #[case] passing: bool) {
         assert_eq!(is_passing(name), passing);
     }
 }

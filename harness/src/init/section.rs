@@ -1,38 +1,41 @@
-//! A part of a scenario: the checks about one thing, and what a person should know of it.
+//! A section of a scenario: the checks of one feature, and what a reader should know of them.
 
 use super::block::Block;
 
-/// A part of a scenario.
+/// A section of a scenario.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Section {
-    /// What it is about.
+    /// The title.
     pub title: &'static str,
+    /// What its checks detect and what to change.
+    pub about: &'static str,
     /// Its checks, in order.
     pub blocks: Vec<Block>,
-    /// What stands below its title.
+    /// What is written below `about`.
     pub notes: Vec<String>,
-    /// What was found, in one line for the terminal; nothing where there is nothing of the kind.
+    /// What was found, in one line for the terminal; nothing without any object of the feature.
     pub found: Option<String>,
 }
 
 impl Section {
-    /// Begins a part.
+    /// Begins a section.
     #[must_use]
-    pub const fn new(title: &'static str) -> Self {
+    pub const fn new(title: &'static str, about: &'static str) -> Self {
         Self {
             title,
+            about,
             blocks: Vec::new(),
             notes: Vec::new(),
             found: None,
         }
     }
 
-    /// Says what was found.
+    /// Sets what was found.
     pub fn found(&mut self, what: impl Into<String>) {
         self.found = Some(what.into());
     }
 
-    /// Adds what a person should know.
+    /// Adds a note.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
@@ -44,22 +47,21 @@ impl Section {
     }
 }
 
-/// `1 table`, `3 tables`.
-#[must_use]
-pub fn some(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else if noun.ends_with("ey") || !noun.ends_with('y') {
-        let ending = if noun.ends_with('x') { "es" } else { "s" };
-        format!("{count} {noun}{ending}")
-    } else {
-        format!("{count} {}ies", noun.trim_end_matches('y'))
+/// Groups items by key, in the order of the first item of each.
+pub fn grouped<K: PartialEq, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    for (key, item) in items {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, all)) => all.push(item),
+            None => groups.push((key, vec![item])),
+        }
     }
+    groups
 }
 
-/// Names in words, no more than a few.
+/// Formats names as a list of at most `most`, and the number of the others.
 #[must_use]
-pub fn named<T: ToString>(names: &[T], most: usize) -> String {
+pub fn listed<T: ToString>(names: &[T], most: usize) -> String {
     let mut shown: Vec<String> = names.iter().take(most).map(ToString::to_string).collect();
     if names.len() > most {
         shown.push(format!("{} more", names.len() - most));

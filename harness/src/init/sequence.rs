@@ -1,22 +1,26 @@
-//! Sequences: all of a database at once.
+//! Sequences: all of a database in one check.
 
 use super::block::Block;
-use super::relation::Relations;
-use super::section::{Section, some};
+use super::relation::is_graph;
+use super::section::Section;
 use crate::catalog::{Catalog, ObjectKind};
+use crate::units::show_counted;
 
-/// Makes a check of them; those of graphs are Apache AGE's.
+/// Writes the check; sequences of graphs are Apache AGE's.
 #[must_use]
-pub fn section(catalog: &Catalog, relations: &Relations) -> Section {
-    let of_graph = |schema: Option<&String>| {
-        let mut labels = relations.all.iter();
-        labels.any(|one| Some(&one.name.schema) == schema && one.name.name == "_ag_label_vertex")
-    };
+pub fn section(catalog: &Catalog) -> Section {
     let sequences = catalog.of_kind(ObjectKind::Sequence);
     let count = sequences
-        .filter(|(sequence, _)| !of_graph(sequence.schema.as_ref()))
+        .filter(|(sequence, properties)| {
+            let schema = sequence.schema.as_deref().unwrap_or_default();
+            !is_graph(catalog, schema) && !properties.contains_key("part of")
+        })
         .count();
-    let mut section = Section::new("sequences");
+    let mut section = Section::new(
+        "sequences",
+        "No sequence returns a number that its column has already, and each has a tenth of its numbers left. A sequence \
+         that is behind makes the first INSERT after a restore fail.",
+    );
     if count > 0 {
         let strict = |owned: bool| {
             Block::new(
@@ -32,7 +36,7 @@ pub fn section(catalog: &Catalog, relations: &Relations) -> Section {
                 .or(strict(false).with("room", "10%"))
                 .or(strict(false)),
         );
-        section.found(some(count, "sequence"));
+        section.found(show_counted(count, "sequence"));
     }
     section
 }

@@ -1,104 +1,112 @@
 //! Tenants that have a schema each: schemas with the same tables, and a role for each.
 
+use super::access::Access;
 use super::block::{Block, Value};
-use super::relation::{Relations, text};
-use super::section::{Section, some};
-use crate::database::{DatabaseError, Session};
-use crate::sql::{quote_ident, quote_literal};
+use super::relation::Relations;
+use super::section::{Section, grouped};
+use crate::catalog::ObjectKind;
+use crate::sql::quote_ident;
+use crate::units::show_counted;
 
-/// Schemas that are alike, and the role of each.
+/// Schemas with the same tables, and the role of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenants {
+pub struct TenantSchemas {
     schemas: Vec<String>,
-    /// The role of each, in the same order; empty where they cannot be told.
+    /// The role of each, in the same order; empty if one has none of its own.
     roles: Vec<String>,
-    /// All schemas there are, so that a pattern takes no other.
+    /// All schemas, so that a pattern matches no other.
     all: Vec<String>,
 }
 
-/// Roles that may use one schema and none of the others: neither superusers nor its owner.
-const ROLES: &str = "
-SELECT r.rolname FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n
- WHERE n.nspname = {schema} AND NOT r.rolsuper AND r.oid <> n.nspowner AND r.rolname !~ '^pg_'
-   AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace o
-                    WHERE o.nspname IN ({others}) AND pg_catalog.has_schema_privilege(r.oid, o.oid, 'USAGE'))
- ORDER BY pg_catalog.strpos(r.rolname, {schema}) = 0, NOT r.rolcanlogin, 1";
-
-const SCHEMAS: &str = "SELECT n.nspname FROM pg_catalog.pg_namespace n ORDER BY 1";
-
-/// Finds them.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn look(
-    session: &mut Session,
-    relations: &Relations,
-) -> Result<Vec<Tenants>, DatabaseError> {
-    let mut shapes: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
-    let mut schemas: Vec<&str> = relations
-        .tables()
-        .map(|one| one.name.schema.as_str())
+/// Finds schemas with the same tables.
+#[must_use]
+pub fn find(relations: &Relations<'_>, access: &Access<'_>) -> Vec<TenantSchemas> {
+    let tables = relations.tables();
+    let by_schema = grouped(tables.map(|one| (one.name.schema.as_str(), one.name.name.as_str())));
+    let shapes = grouped(
+        by_schema
+            .into_iter()
+            .map(|(schema, tables)| (tables, schema)),
+    );
+    let own = relations.catalog.of_kind(ObjectKind::Schema);
+    let of_tables = relations.nameable.iter().map(|name| &name.schema);
+    let mut all: Vec<String> = own
+        .map(|(id, _)| &id.name)
+        .chain(of_tables)
+        .cloned()
         .collect();
-    schemas.dedup();
-    for schema in schemas {
-        let tables = relations.tables().filter(|one| one.name.schema == schema);
-        let tables: Vec<&str> = tables.map(|one| one.name.name.as_str()).collect();
-        match shapes.iter_mut().find(|(shape, _)| *shape == tables) {
-            Some((_, alike)) => alike.push(schema),
-            None => shapes.push((tables, vec![schema])),
-        }
-    }
-    let all = session.rows(SCHEMAS).await?;
-    let all: Vec<String> = all.iter().map(|row| text(row, 0)).collect();
-    let mut found = Vec::new();
-    for (_, alike) in shapes.into_iter().filter(|(_, alike)| alike.len() > 1) {
-        let mut roles = Vec::new();
-        for schema in &alike {
-            let others = alike.iter().filter(|other| *other != schema);
-            let others: Vec<String> = others.map(|other| quote_literal(other)).collect();
-            let sql = ROLES
-                .replace("{schema}", &quote_literal(schema))
-                .replace("{others}", &others.join(", "));
-            roles.extend(session.value(&sql).await?);
-        }
-        if roles.len() < alike.len() {
-            roles.clear();
-        }
-        found.push(Tenants {
-            schemas: alike.into_iter().map(str::to_owned).collect(),
-            roles,
-            all: all.clone(),
-        });
-    }
-    Ok(found)
+    all.sort();
+    all.dedup();
+    let shapes = shapes.into_iter().filter(|(_, alike)| alike.len() > 1);
+    shapes
+        .map(|(_, alike)| {
+            let roles = alike
+                .iter()
+                .filter_map(|schema| role(access, schema, &alike));
+            let mut roles: Vec<String> = roles.collect();
+            if roles.len() < alike.len() {
+                roles.clear();
+            }
+            TenantSchemas {
+                schemas: alike.into_iter().map(str::to_owned).collect(),
+                roles,
+                all: all.clone(),
+            }
+        })
+        .collect()
 }
 
-/// Makes checks of them.
+/// The role that may use a schema and none of the others: first one whose name contains that of the schema, then one
+/// with LOGIN.
+fn role(access: &Access<'_>, schema: &str, alike: &[&str]) -> Option<String> {
+    let owner = access.schema(schema).map(|schema| schema.owner.as_str());
+    let users = access.actors().filter(|actor| {
+        let mut others = alike.iter().filter(|other| **other != schema);
+        owner != Some(actor.role.name.as_str())
+            && access.uses_schema(actor, schema)
+            && !others.any(|other| access.uses_schema(actor, other))
+    });
+    let names = users.map(|actor| actor.role.name.clone());
+    names.min_by_key(|name| {
+        (
+            !name.contains(schema),
+            !access.may_log_in(name),
+            name.clone(),
+        )
+    })
+}
+
+/// Writes the checks.
 #[must_use]
-pub fn section(all: &[Tenants]) -> Section {
-    let mut section = Section::new("tenants with a schema each");
+pub fn section(all: &[TenantSchemas]) -> Section {
+    let mut section = Section::new(
+        "tenants with a schema each",
+        "The role of a tenant reads and writes the tables of its own schema and of no other tenant's.",
+    );
     for tenants in all {
         let names = tenants.schemas.join(", ");
         if tenants.roles.is_empty() {
             section.note(format!(
-                "The schemas {names} have the same tables, but no role of its own for each, so nobody's reach can be tried."
+                "The schemas {names} have the same tables, but not each has a role of its own, so isolation cannot be checked."
             ));
         } else {
             section.blocks.push(tenants.block());
         }
     }
     if !all.is_empty() {
-        let count = all.iter().map(|tenants| tenants.schemas.len()).sum();
-        section.found(format!("{} alike", some(count, "schema")));
+        let count: usize = all.iter().map(|tenants| tenants.schemas.len()).sum();
+        section.found(format!(
+            "{} with the same tables",
+            show_counted(count, "schema")
+        ));
     }
     section
 }
 
-impl Tenants {
+impl TenantSchemas {
     fn block(&self) -> Block {
         let block = Block::new("tenant", "no tenant's role reads or writes another's schema")
-            .guess("schemas with the same tables are tenants, and the role of each is the only one that may use it alone")
+            .guess("schemas with the same tables belong to tenants, and the role that may use only one of them is its tenant's.")
             .with("schemas", self.pattern());
         match self.rule() {
             Some(rule) => block.with("role", rule),
@@ -110,7 +118,7 @@ impl Tenants {
         }
     }
 
-    /// One pattern where it names these schemas and no other.
+    /// One pattern if it matches these schemas and no other, else all of them.
     fn pattern(&self) -> Vec<String> {
         let first = self.schemas.first().map(String::as_str).unwrap_or_default();
         let starts = first
@@ -128,7 +136,7 @@ impl Tenants {
         }
     }
 
-    /// `app_{schema}`, where all roles are called so.
+    /// A rule such as `app_{schema}`, if all roles follow it.
     fn rule(&self) -> Option<String> {
         let (schema, role) = (self.schemas.first()?, self.roles.first()?);
         let rule = role.replacen(schema.as_str(), "{schema}", 1);
@@ -145,13 +153,13 @@ impl Tenants {
 mod tests {
     use super::*;
 
-    fn tenants(schemas: &[&str], roles: &[&str], others: &[&str]) -> Tenants {
+    fn tenants(schemas: &[&str], roles: &[&str], others: &[&str]) -> TenantSchemas {
         let own = |list: &[&str]| {
             list.iter()
                 .map(|name| (*name).to_owned())
                 .collect::<Vec<_>>()
         };
-        Tenants {
+        TenantSchemas {
             schemas: own(schemas),
             roles: own(roles),
             all: [own(schemas), own(others)].concat(),

@@ -1,204 +1,235 @@
-//! Triggers, and event triggers, as they are.
+//! Triggers and event triggers.
 
-use super::block::{Block, Value};
-use super::relation::{Relations, text};
-use super::section::{Section, named, some};
-use crate::catalog::{Catalog, ObjectKind};
-use crate::database::{DatabaseError, Session};
-use crate::sql::QualifiedName;
+use super::block::{Block, Value, keys};
+use super::relation::Relations;
+use super::section::{Section, grouped, listed};
+use crate::catalog::{ObjectKind, PartKind, Properties};
+use crate::sql::{QualifiedName, Token, split_qualified, tokens};
+use crate::units::show_counted;
 
-/// The triggers of a database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Triggers {
-    /// Tables with theirs.
-    tables: Vec<(QualifiedName, bool, Vec<Trigger>)>,
-    events: Vec<EventTrigger>,
-}
-
+/// A trigger of a table, as its definition in the catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Trigger {
-    name: String,
-    kind: u32,
-    enabled: String,
-    function: QualifiedName,
+pub struct TableTrigger {
+    /// Its name, unquoted.
+    pub name: String,
+    /// The word of the check: `origin`, `always`, `replica` or `disabled`.
+    pub enabled: &'static str,
+    timing: &'static str,
+    /// The words of the check, as in `insert`.
+    pub events: Vec<&'static str>,
+    /// Whether it fires for each row.
+    pub for_each_row: bool,
+    /// Its definition, if it fires only under a condition or for an UPDATE of some columns.
+    pub conditional: Option<String>,
+    /// The function that it calls.
+    pub function: QualifiedName,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct EventTrigger {
-    name: String,
-    event: String,
-    enabled: String,
-    function: String,
-    owner: String,
-}
-
-const TRIGGERS: &str = "
-SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, n.nspname, p.proname
-  FROM pg_catalog.pg_trigger t
-  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE NOT t.tgisinternal
- ORDER BY t.tgrelid, t.tgname";
-
-/// Reads them.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn look(
-    session: &mut Session,
-    catalog: &Catalog,
-    relations: &Relations,
-) -> Result<Triggers, DatabaseError> {
-    let mut triggers = Triggers::default();
-    for row in session.rows(TRIGGERS).await? {
-        let Some(table) = relations
-            .of(&text(&row, 0))
-            .filter(|one| !one.foreign && !one.partition)
-        else {
-            continue;
+impl TableTrigger {
+    /// Reads `CREATE [CONSTRAINT] TRIGGER name timing event [OF column, …] [OR event …] ON table … FOR EACH level
+    /// [WHEN (…)] EXECUTE FUNCTION name(…)`.
+    #[must_use]
+    pub fn of(name: &str, properties: &Properties) -> Option<Self> {
+        let definition = properties.get("definition")?;
+        let all: Vec<Token<'_>> = tokens(definition).collect();
+        let is = |at: usize, word: &str| all.get(at).is_some_and(|token| token.is_word(word));
+        let find = |from: usize, one: &str, next: &str| {
+            (from..all.len()).find(|at| is(*at, one) && is(at + 1, next))
         };
-        let trigger = Trigger {
-            name: text(&row, 1),
-            kind: text(&row, 2).parse().unwrap_or_default(),
-            enabled: text(&row, 3),
-            function: super::relation::name(&row, 4),
-        };
-        match triggers.tables.last_mut() {
-            Some((name, _, all)) if *name == table.name => all.push(trigger),
-            _ => triggers
-                .tables
-                .push((table.name.clone(), table.kind == 'p', vec![trigger])),
-        }
-    }
-    triggers.tables.sort_by(|one, other| one.0.cmp(&other.0));
-    let events = catalog.of_kind(ObjectKind::EventTrigger);
-    triggers.events = events
-        .map(|(trigger, properties)| {
-            let property = |name: &str| properties.get(name).cloned().unwrap_or_default();
-            EventTrigger {
-                name: trigger.name.clone(),
-                event: property("event"),
-                enabled: match property("enabled").as_str() {
-                    "yes" => "origin".to_owned(),
-                    "no" => "disabled".to_owned(),
-                    other => other.to_owned(),
-                },
-                function: property("function").trim_end_matches("()").to_owned(),
-                owner: property("owner"),
+        let mut at = if is(1, "constraint") { 4 } else { 3 };
+        let timing = match all.get(at)?.text {
+            "BEFORE" => "before",
+            "AFTER" => "after",
+            _ => {
+                at += 1;
+                "instead-of"
             }
-        })
-        .collect();
-    Ok(triggers)
-}
-
-/// Makes checks of them.
-#[must_use]
-pub fn section(triggers: &Triggers) -> Section {
-    let mut section = Section::new("triggers");
-    let mut groups: Vec<(bool, &Vec<Trigger>, Vec<QualifiedName>)> = Vec::new();
-    for (table, partitioned, all) in &triggers.tables {
-        match groups
-            .iter_mut()
-            .find(|(known, of, _)| known == partitioned && *of == all)
-        {
-            Some((_, _, tables)) => tables.push(table.clone()),
-            None => groups.push((*partitioned, all, vec![table.clone()])),
-        }
-    }
-    for (partitioned, all, tables) in &groups {
-        section.blocks.push(block(*partitioned, all, tables));
-    }
-    if !triggers.events.is_empty() {
-        let values: Vec<Value> = triggers.events.iter().map(EventTrigger::value).collect();
-        section.blocks.push(
-            Block::new("trigger", "the event triggers are there")
-                .with("event-triggers", Value::List(values)),
-        );
-    }
-    let count: usize = triggers.tables.iter().map(|(_, _, all)| all.len()).sum();
-    if count + triggers.events.len() > 0 {
-        section.found(some(count + triggers.events.len(), "trigger"));
-    }
-    section
-}
-
-fn block(partitioned: bool, all: &[Trigger], tables: &[QualifiedName]) -> Block {
-    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
-    let off = all.iter().any(|trigger| trigger.enabled == "D");
-    let with = |on_partitions: bool| {
-        let values: Vec<Value> = all
-            .iter()
-            .map(|trigger| trigger.value(on_partitions))
-            .collect();
-        Block::new("trigger", format!("triggers of {}", named(tables, 3)))
-            .of_tables(&names)
-            .maybe("all-enabled", (!off).then_some(true))
-            .with("triggers", Value::List(values))
-    };
-    let statement = all.iter().any(|trigger| trigger.kind & 1 == 0);
-    if partitioned && statement {
-        with(true).or(with(false))
-    } else {
-        with(false)
-    }
-}
-
-/// The word of the check for `tgenabled`.
-fn state(enabled: &str) -> &'static str {
-    match enabled {
-        "A" => "always",
-        "R" => "replica",
-        "D" => "disabled",
-        _ => "origin",
-    }
-}
-
-impl Trigger {
-    fn value(&self, on_partitions: bool) -> Value {
-        let bits = [(2, "insert"), (4, "update"), (3, "delete"), (5, "truncate")];
-        let events: Vec<&str> = bits
-            .into_iter()
-            .filter(|(bit, _)| self.kind & (1 << bit) != 0)
-            .map(|(_, word)| word)
-            .collect();
-        let timing = match (self.kind & (1 << 1), self.kind & (1 << 6)) {
-            (0, 0) => "after",
-            (_, 0) => "before",
-            _ => "instead-of",
         };
-        let row = self.kind & 1 == 1;
-        let mut entries: Vec<(String, Value)> = vec![
-            ("name".to_owned(), self.name.as_str().into()),
-            ("enabled".to_owned(), state(&self.enabled).into()),
-            ("timing".to_owned(), timing.into()),
-            ("events".to_owned(), events.into()),
-            (
-                "level".to_owned(),
-                if row { "row" } else { "statement" }.into(),
-            ),
-            ("function".to_owned(), self.function.to_string().into()),
-        ];
-        if on_partitions && !row {
+        let mut events = Vec::new();
+        let mut some_columns = false;
+        loop {
+            events.push(all.get(at + 1)?.text);
+            at += 2;
+            some_columns |= is(at, "of");
+            // Neither word can be the name of a column without quotes.
+            while at < all.len() && !is(at, "or") && !is(at, "on") {
+                at += 1;
+            }
+            if !is(at, "or") {
+                break;
+            }
+        }
+        let level = find(at, "for", "each")? + 2;
+        let execute = find(level, "execute", "function")?;
+        let open = all.iter().skip(execute).find(|token| token.text == "(")?;
+        let function = definition.get(all.get(execute + 2)?.start..open.start)?;
+        let words = ["insert", "update", "delete", "truncate"].into_iter();
+        Some(Self {
+            name: name.to_owned(),
+            enabled: enabled(properties),
+            timing,
+            events: words
+                .filter(|word| events.iter().any(|event| event.eq_ignore_ascii_case(word)))
+                .collect(),
+            for_each_row: is(level, "row"),
+            conditional: (some_columns || is(level + 1, "when")).then(|| definition.clone()),
+            function: match split_qualified(function) {
+                (Some(_), _) => QualifiedName::parse(function).ok()?,
+                // The catalog is read with this schema as the search path.
+                (None, name) => QualifiedName::parse(&format!("pg_catalog.{name}")).ok()?,
+            },
+        })
+    }
+
+    fn value(&self, on_partitions: bool) -> Value {
+        let name = self.name.as_str();
+        if let Some(definition) = &self.conditional {
+            return Value::Inline(keys([
+                ("name", name.into()),
+                ("enabled", self.enabled.into()),
+                ("definition", definition.as_str().into()),
+            ]));
+        }
+        let level = if self.for_each_row {
+            "row"
+        } else {
+            "statement"
+        };
+        let mut entries = keys([
+            ("name", name.into()),
+            ("enabled", self.enabled.into()),
+            ("timing", self.timing.into()),
+            ("events", self.events.clone().into()),
+            ("level", level.into()),
+            ("function", self.function.to_string().into()),
+        ]);
+        if on_partitions && !self.for_each_row {
             entries.push(("on-partitions".to_owned(), true.into()));
         }
         Value::Inline(entries)
     }
 }
 
-impl EventTrigger {
-    fn value(&self) -> Value {
-        let entries = [
-            ("name", self.name.clone()),
-            ("event", self.event.clone()),
-            ("enabled", self.enabled.clone()),
-            ("function", self.function.clone()),
-            ("owner", self.owner.clone()),
-        ];
-        Value::Inline(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.into()))
-                .collect(),
-        )
+/// The word of the check for the state of a trigger or event trigger.
+fn enabled(properties: &Properties) -> &'static str {
+    match properties.get("enabled").map(String::as_str) {
+        Some("always") => "always",
+        Some("replica") => "replica",
+        Some("no") => "disabled",
+        _ => "origin",
+    }
+}
+
+/// The value of the check for an event trigger.
+fn event_trigger(name: &str, properties: &Properties) -> Value {
+    let property = |name: &str| properties.get(name).map_or("", String::as_str);
+    Value::Inline(keys([
+        ("name", name.into()),
+        ("event", property("event").into()),
+        ("enabled", enabled(properties).into()),
+        (
+            "function",
+            property("function").trim_end_matches("()").into(),
+        ),
+        ("owner", property("owner").into()),
+    ]))
+}
+
+/// Writes the checks; tables with the same triggers share one.
+#[must_use]
+pub fn section(relations: &Relations<'_>) -> Section {
+    let mut section = Section::new(
+        "triggers",
+        "Each table has exactly these triggers, and they are enabled as they were. After a migration that adds or \
+         changes a trigger, change them here.",
+    );
+    let tables = relations.tables().map(|table| {
+        let triggers = table.parts(PartKind::Trigger);
+        let triggers: Vec<TableTrigger> = triggers
+            .filter_map(|(name, properties)| TableTrigger::of(name, properties))
+            .collect();
+        ((table.is_partitioned(), triggers), &table.name)
+    });
+    let mut count = 0;
+    for ((partitioned, triggers), tables) in grouped(tables) {
+        if !triggers.is_empty() {
+            count += triggers.len() * tables.len();
+            section.blocks.push(block(partitioned, &triggers, &tables));
+        }
+    }
+    let events = relations.catalog.of_kind(ObjectKind::EventTrigger);
+    let events: Vec<Value> = events
+        .map(|(id, properties)| event_trigger(&id.name, properties))
+        .collect();
+    count += events.len();
+    if !events.is_empty() {
+        section.blocks.push(
+            Block::new("trigger", "the event triggers are the same")
+                .with("event-triggers", Value::List(events)),
+        );
+    }
+    if count > 0 {
+        section.found(show_counted(count, "trigger"));
+    }
+    section
+}
+
+fn block(partitioned: bool, triggers: &[TableTrigger], tables: &[&QualifiedName]) -> Block {
+    let disabled = triggers.iter().any(|trigger| trigger.enabled == "disabled");
+    let with = |on_partitions: bool| {
+        let all = triggers.iter();
+        let values: Vec<Value> = all.map(|trigger| trigger.value(on_partitions)).collect();
+        Block::new("trigger", format!("triggers of {}", listed(tables, 3)))
+            .of_tables(tables)
+            .maybe("all-enabled", (!disabled).then_some(true))
+            .with("triggers", Value::List(values))
+    };
+    if partitioned && triggers.iter().any(|trigger| !trigger.for_each_row) {
+        with(true).or(with(false))
+    } else {
+        with(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "CREATE TRIGGER t BEFORE DELETE OR UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION app.refuse()",
+        "before update,delete row app.refuse false"
+    )]
+    #[case(
+        "CREATE TRIGGER \"on\" INSTEAD OF INSERT ON app.v FOR EACH ROW EXECUTE FUNCTION \"My App\".\"a.b\"('x')",
+        "instead-of insert row \"My App\".\"a.b\" false"
+    )]
+    #[case(
+        "CREATE TRIGGER before AFTER UPDATE OF delete, truncate OR TRUNCATE ON app.t FOR EACH STATEMENT EXECUTE FUNCTION app.f()",
+        "after update,truncate statement app.f true"
+    )]
+    #[case(
+        "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON app.t FROM app.u DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.execute > 1)) EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "after insert row pg_catalog.suppress_redundant_updates_trigger true"
+    )]
+    fn definitions_are_read(#[case] definition: &str, #[case] expected: &str) {
+        let properties = [("definition".to_owned(), definition.to_owned())].into();
+        let trigger = TableTrigger::of("t", &properties).unwrap();
+        let level = if trigger.for_each_row {
+            "row"
+        } else {
+            "statement"
+        };
+        assert_eq!(
+            format!(
+                "{} {} {level} {} {}",
+                trigger.timing,
+                trigger.events.join(","),
+                trigger.function,
+                trigger.conditional.is_some()
+            ),
+            expected
+        );
     }
 }

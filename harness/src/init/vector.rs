@@ -1,21 +1,29 @@
 //! Columns of embeddings: dimensions, missing ones, norms, and how well indexes find them.
+//!
+//! By its own SQL: what the vectors of a column have in common.
 
 use super::block::{Block, Value, keys};
+use super::index::SpecialIndex;
 use super::relation::{Relations, text};
-use super::section::{Section, some};
-use crate::check::privilege::is_true;
-use crate::database::{DatabaseError, Session};
+use super::section::{Section, grouped};
+use crate::catalog::{ObjectId, ObjectKind};
+use crate::database::{DatabaseError, Session, is_true};
 use crate::sql::{QualifiedName, quote_ident};
+use crate::units::show_counted;
 
-/// Up to so many rows the neighbours are looked for exactly.
+/// Maximum number of rows of a table in which nearest neighbours are searched.
 const SEARCHED: u64 = 2_000_000;
+
+/// Replaced with the tables in the name of a check.
+const PLACE: &str = "{tables}";
 
 /// A column of vectors.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Vectors {
+pub struct VectorColumn {
     table: QualifiedName,
     column: String,
-    kind: String,
+    /// `vector` or `halfvec`.
+    of_type: &'static str,
     /// Dimensions that all of them have.
     dimensions: Option<u64>,
     rows: u64,
@@ -23,23 +31,9 @@ pub struct Vectors {
     zero: u64,
     /// Whether all norms are 1.
     normed: bool,
-    /// HNSW and IVFFlat indexes on it, with their method.
+    /// HNSW and IVFFlat indexes on it, with their access method.
     indexes: Vec<(String, String)>,
 }
-
-const COLUMNS: &str = "
-SELECT a.attrelid, a.attname, t.typname, n.nspname,
-       (SELECT pg_catalog.string_agg(x.relname || E'\\t' || m.amname, E'\\n' ORDER BY x.relname)
-          FROM pg_catalog.pg_index i
-          JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-          JOIN pg_catalog.pg_am m ON m.oid = x.relam AND m.amname IN ('hnsw', 'ivfflat')
-         WHERE i.indrelid = a.attrelid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)
-  FROM pg_catalog.pg_attribute a
-  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typname IN ('vector', 'halfvec')
-  JOIN pg_catalog.pg_extension e ON e.extname = 'vector'
-  JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace AND n.oid = t.typnamespace
- WHERE a.attnum > 0 AND NOT a.attisdropped
- ORDER BY a.attrelid, a.attnum";
 
 const SCAN: &str = "
 SELECT pg_catalog.count(*), pg_catalog.count(*) - pg_catalog.count({column}),
@@ -48,72 +42,79 @@ SELECT pg_catalog.count(*), pg_catalog.count(*) - pg_catalog.count({column}),
        pg_catalog.bool_and(pg_catalog.abs({norm} - 1) < 0.0005) FILTER (WHERE {norm} > 0)
   FROM {table}";
 
-/// Reads them, all rows of them.
+/// Reads all vectors of every column of the extension's types.
 ///
 /// # Errors
-/// When one cannot be read.
-pub async fn look(
+/// When a table cannot be read.
+pub async fn read(
     session: &mut Session,
-    relations: &Relations,
-) -> Result<Vec<Vectors>, DatabaseError> {
+    relations: &Relations<'_>,
+    special: &[SpecialIndex],
+) -> Result<Vec<VectorColumn>, DatabaseError> {
     let mut found = Vec::new();
-    for row in session.rows(COLUMNS).await? {
-        let Some(table) = relations.of(&text(&row, 0)) else {
-            continue;
-        };
-        if table.foreign || table.partition || !matches!(table.kind, 'r' | 'p') {
-            continue;
+    let extension = ObjectId::new(ObjectKind::Extension, "vector");
+    let Some(schema) = relations.catalog.get(&extension, "schema") else {
+        return Ok(found);
+    };
+    for table in relations.tables().filter(|one| one.rows.is_some()) {
+        for column in table.columns() {
+            let of_type = column.get("type").strip_prefix(schema);
+            let of_type = of_type.and_then(|of_type| of_type.strip_prefix('.'));
+            let (of_type, norm) = match of_type.and_then(|of_type| of_type.split('(').next()) {
+                Some("vector") => ("vector", "vector_norm"),
+                Some("halfvec") => ("halfvec", "l2_norm"),
+                _ => continue,
+            };
+            let quoted = quote_ident(column.name);
+            let sql = SCAN
+                .replace("{norm}", &format!("{schema}.{norm}({quoted})"))
+                .replace("{column}", &quoted)
+                .replace("{schema}", schema)
+                .replace("{table}", &table.name.to_string());
+            let rows = session.rows(&sql).await?;
+            let Some(scan) = rows.first() else { continue };
+            let number = |at: usize| text(scan, at).parse::<u64>().ok();
+            let indexes = special.iter().filter(|index| {
+                let first = index.classes.first().map(|(column, _)| column.as_str());
+                index.table == table.name
+                    && index.is_of_vectors()
+                    && index.is_complete
+                    && first == Some(column.name)
+            });
+            found.push(VectorColumn {
+                table: table.name.clone(),
+                column: column.name.to_owned(),
+                of_type,
+                dimensions: number(2).filter(|least| Some(*least) == number(3)),
+                rows: number(0).unwrap_or_default(),
+                missing: number(1).unwrap_or_default(),
+                zero: number(4).unwrap_or_default(),
+                normed: is_true(scan.get(5)),
+                indexes: indexes
+                    .map(|index| (index.name.clone(), index.method.clone()))
+                    .collect(),
+            });
         }
-        let (column, schema) = (quote_ident(&text(&row, 1)), quote_ident(&text(&row, 3)));
-        let norm = match text(&row, 2).as_str() {
-            "halfvec" => format!("{schema}.l2_norm({column})"),
-            _ => format!("{schema}.vector_norm({column})"),
-        };
-        let sql = SCAN
-            .replace("{norm}", &norm)
-            .replace("{column}", &column)
-            .replace("{schema}", &schema)
-            .replace("{table}", &table.name.to_string());
-        let rows = session.rows(&sql).await?;
-        let Some(scan) = rows.first() else { continue };
-        let number = |at: usize| text(scan, at).parse::<u64>().ok();
-        found.push(Vectors {
-            table: table.name.clone(),
-            column: text(&row, 1),
-            kind: text(&row, 2),
-            dimensions: number(2).filter(|least| Some(*least) == number(3)),
-            rows: number(0).unwrap_or_default(),
-            missing: number(1).unwrap_or_default(),
-            zero: number(4).unwrap_or_default(),
-            normed: is_true(scan.get(5)),
-            indexes: text(&row, 4)
-                .lines()
-                .filter_map(|line| line.split_once('\t'))
-                .map(|(name, method)| (name.to_owned(), method.to_owned()))
-                .collect(),
-        });
     }
-    found.sort_by(|one, other| one.table.cmp(&other.table));
     Ok(found)
 }
 
-/// Makes checks of them.
+/// Writes the checks.
 #[must_use]
-pub fn section(vectors: &[Vectors]) -> Section {
-    let mut section = Section::new("embeddings");
-    let (filled, empty): (Vec<&Vectors>, Vec<&Vectors>) =
+pub fn section(vectors: &[VectorColumn]) -> Section {
+    let mut section = Section::new(
+        "embeddings",
+        "Embeddings have the same dimensions and norm, no more of them are missing, and indexes find the nearest \
+         neighbours. Raise `nulls` if rows wait longer for their embedding.",
+    );
+    let (filled, empty): (Vec<&VectorColumn>, Vec<&VectorColumn>) =
         vectors.iter().partition(|one| one.rows > one.missing);
-    let mut groups: Vec<(Block, Vec<String>)> = Vec::new();
-    for vectors in filled {
-        for block in vectors.blocks() {
-            match groups.iter_mut().find(|(known, _)| *known == block) {
-                Some((_, tables)) => tables.push(vectors.table.to_string()),
-                None => groups.push((block, vec![vectors.table.to_string()])),
-            }
-        }
-    }
-    for (block, tables) in groups {
-        section.blocks.push(named(block, &tables));
+    let blocks = filled.into_iter().flat_map(|one| {
+        let blocks = one.blocks().into_iter();
+        blocks.map(move |block| (block, &one.table))
+    });
+    for (block, tables) in grouped(blocks) {
+        section.blocks.push(with_tables(block, &tables));
     }
     if !empty.is_empty() {
         let names: Vec<String> = empty
@@ -121,38 +122,41 @@ pub fn section(vectors: &[Vectors]) -> Section {
             .map(|one| format!("{}.{}", one.table, quote_ident(&one.column)))
             .collect();
         section.note(format!(
-            "Without a vector when this was written: {}.",
+            "Columns without any embedding, which are not checked: {}.",
             names.join(", ")
         ));
     }
     if !vectors.is_empty() {
-        section.found(format!("{} of vectors", some(vectors.len(), "column")));
+        section.found(format!(
+            "{} of vectors",
+            show_counted(vectors.len(), "column")
+        ));
     }
     section
 }
 
-/// Gives a check and its weaker ones their tables.
-fn named(mut block: Block, tables: &[String]) -> Block {
+/// Adds tables to a check and to the weaker ones that may replace it.
+fn with_tables(mut block: Block, tables: &[&QualifiedName]) -> Block {
     let place = match tables {
-        [one] => one.clone(),
-        many => some(many.len(), "table"),
+        [one] => one.to_string(),
+        many => show_counted(many.len(), "table"),
     };
-    block.name = format!("{} of {place}", block.name);
+    block.name = block.name.replacen(PLACE, &place, 1);
     let table = Block::new("", "").of_tables(tables).body;
     block.body.splice(0..0, table);
     block.otherwise = block
         .otherwise
         .into_iter()
-        .map(|weaker| named(weaker, tables))
+        .map(|weaker| with_tables(weaker, tables))
         .collect();
     block
 }
 
-impl Vectors {
-    /// The checks without their tables: columns that are alike share them.
+impl VectorColumn {
+    /// The checks without their tables: tables with the same columns share them.
     fn blocks(&self) -> Vec<Block> {
         let share = |count: u64| -> Option<String> {
-            // A share with room to grow; where most are missing there is nothing to say.
+            // Half as many more may be missing; nothing is checked if most are.
             let percent = count.saturating_mul(100) / self.rows.max(1);
             match (count, percent) {
                 (0, _) => Some("none".to_owned()),
@@ -160,16 +164,16 @@ impl Vectors {
                 _ => None,
             }
         };
-        let whole = Block::new("vector", format!("{} is whole", self.column))
+        let complete = Block::new("vector", format!("{} of {PLACE} is complete", self.column))
             .with("column", self.column.as_str())
             .maybe("dimensions", self.dimensions)
             .maybe("nulls", share(self.missing))
             .maybe("zero", share(self.zero))
             .maybe(
                 "norm",
-                (self.normed && self.kind == "vector").then_some(1_i64),
+                (self.normed && self.of_type == "vector").then_some(1_i64),
             );
-        let mut blocks = vec![whole];
+        let mut blocks = vec![complete];
         if self.rows <= SEARCHED {
             blocks.extend(
                 self.indexes
@@ -180,7 +184,7 @@ impl Vectors {
         blocks
     }
 
-    /// How well an index finds. Lists of IVFFlat are made anew by every restore, and differ a little.
+    /// A check of the recall of an index. A restore builds the lists of IVFFlat again, and they differ a little.
     fn recall(&self, index: &str, method: &str) -> Block {
         let block = |min: &str| {
             let mut recall = keys([("index", index.into()), ("min", min.into())]);
@@ -190,14 +194,14 @@ impl Vectors {
             }
             Block::new(
                 "vector",
-                format!("{} is found through {index}", self.column),
+                format!("{} of {PLACE} is found through {index}", self.column),
             )
             .with("column", self.column.as_str())
             .with("recall", Value::Inline(recall))
         };
         block("80%")
             .guess(
-                "what the server's own settings find: add `role` and `settings` of the application",
+                "the settings of the server are those of the application. If not, add its `role` and `settings`.",
             )
             .or(block("60%"))
             .or(block("30%"))

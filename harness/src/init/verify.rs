@@ -1,95 +1,123 @@
-//! Tries the checks on the backup that they were made of. One that does not hold gives way to a weaker
-//! one; the last is left out, in plain sight: it may be a fault of the backup.
+//! Runs the checks on the backup that they were written from. One that fails is replaced with a weaker one; the last is
+//! left out as a comment that says why, since the backup may have a fault.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::Description;
 use super::block::{Block, State};
-use super::{Looked, Wish, write};
+use super::generate::InitRequest;
+use super::location;
+use super::write::{self, Head};
 use crate::context::Context;
 use crate::event::{Event, Listener};
+use crate::input::Environment;
 use crate::outcome::{CheckResult, CouldNotRun, Outcome};
 use crate::pipeline::{Pipeline, RestoredBackup};
 use crate::run::judge;
-use crate::scenario;
-use crate::stage::Stopped;
+use crate::scenario::{self, Scenario};
 
-/// Letters of a reason.
+/// Maximum length of a reason in characters.
 const REASON: usize = 240;
 
-/// What is tried, and on what.
-pub struct Trial<'a> {
-    /// What is wanted.
-    pub wish: &'a Wish,
+/// What is run, and on what.
+pub struct Verification<'a> {
+    /// What is to be written.
+    pub request: &'a InitRequest,
     /// The head of the scenario.
-    pub head: &'a write::Head,
-    /// The backup that the checks are tried on.
+    pub head: &'a Head,
+    /// The backup that the checks are run on.
     pub restored: &'a RestoredBackup<'a>,
 }
 
-/// Tries all checks until each holds or is left out.
+/// Runs all checks until each passes or is left out.
 ///
 /// # Errors
-/// When what was written is no scenario, which is a mistake of redrill's own.
-pub async fn verify(trial: &Trial<'_>, looked: &mut [Looked]) -> Result<(), Stopped> {
-    let Pipeline { context, run, .. } = trial.restored.pipeline;
-    let quiet = quietly(context);
-    let mut open: Vec<bool> = active(looked).iter().map(|_| true).collect();
-    while open.contains(&true) {
-        let text = write::scenario(trial.head, looked);
-        let mut scenario =
-            scenario::parse(&trial.wish.file, &text, &context.environment).map_err(|mistakes| {
-                CouldNotRun::new(format!(
-                    "what was written is no scenario, which is a mistake of redrill's own: {}",
-                    mistakes.render(false)
-                ))
-            })?;
-        // The baseline lies there until the scenario stands.
+/// When the scenario is invalid, which is a bug in redrill.
+pub async fn verify(
+    checks: &Verification<'_>,
+    descriptions: &mut [Description],
+) -> Result<(), CouldNotRun> {
+    let Pipeline { context, run, .. } = checks.restored.pipeline;
+    let quiet = only_checks(context);
+    loop {
+        let (file, environment) = (&checks.request.file, &context.environment);
+        let mut scenario = parse(file, checks.head, descriptions, environment)?;
+        // The baseline is there until the scenario is written.
         scenario.folder.clone_from(&run.folder);
-        // Checks come in the order of the file, and so do the blocks that are no comments.
-        let mut tried = open.iter();
-        scenario
-            .checks
-            .retain(|_| tried.next().copied().unwrap_or(false));
-        let results = judge(trial.restored, &scenario, &quiet).await;
-        let mut ids = scenario.checks.iter().map(|check| &check.id);
-        let mut still = Vec::new();
-        for (block, tried) in active(looked).into_iter().zip(&open) {
-            if !tried {
-                still.push(false);
-                continue;
-            }
-            let id = ids.next();
-            let of = results.iter().filter(|result| Some(&result.id) == id);
-            let Some(reason) = of.filter_map(reason).next() else {
-                still.push(false);
-                continue;
-            };
-            let reason = context.redactor.clean(&reason);
-            give_way(block, reason);
-            // What is a comment from now on is no active block any more.
-            if !matches!(block.state, State::LeftOut(_)) {
-                still.push(true);
+        // The checks of the scenario are the blocks that are not comments, in the same order.
+        let settled: Vec<bool> = active(descriptions).map(|block| block.settled).collect();
+        let mut known = settled.iter();
+        scenario.checks.retain(|_| known.next() == Some(&false));
+        if scenario.checks.is_empty() {
+            return Ok(());
+        }
+        let results = judge(checks.restored, &scenario, &quiet).await;
+        let open = active(descriptions).filter(|block| !block.settled);
+        for (block, check) in open.zip(&scenario.checks) {
+            let mut of_check = results.iter().filter(|result| result.id == check.id);
+            match of_check.find_map(reason) {
+                Some(reason) => weaken(block, context.redactor.clean(&reason)),
+                None => block.settled = true,
             }
         }
-        open = still;
     }
-    Ok(())
 }
 
-/// The checks that are no comments, in the order of the file.
-fn active(looked: &mut [Looked]) -> Vec<&mut Block> {
-    let sections = looked.iter_mut().flat_map(|one| &mut one.sections);
+/// Parses the scenario. A check that the parser refuses is left out with a comment, so that one mistake of ours does not
+/// cost all the others.
+///
+/// # Errors
+/// When the scenario is invalid without it as well, which is a bug in redrill.
+pub fn parse(
+    file: &Path,
+    head: &Head,
+    descriptions: &mut [Description],
+    environment: &Environment,
+) -> Result<Scenario, CouldNotRun> {
+    let mut environment = environment.clone();
+    // The variable that the scenario reads when it is run.
+    let variable = environment.entry(location::VARIABLE.to_owned());
+    variable.or_insert_with(|| "backup".to_owned());
+    let parse = |text: &str| scenario::parse(file, text, &environment);
+    if let Ok(scenario) = parse(&write::scenario(head, descriptions)) {
+        return Ok(scenario);
+    }
+    // A scenario must have a check that reads data.
+    let other = Block::new("row-count", "other")
+        .with("table", "t")
+        .with("min", 1_u64);
+    let before = format!("{}\n{}\n", head.write(), other.render());
+    for block in active(descriptions) {
+        if let Err(mistakes) = parse(&format!("{before}{}", block.render())) {
+            let mistakes = mistakes
+                .problems
+                .iter()
+                .map(|problem| problem.message.as_str());
+            block.state = State::Undescribed(mistakes.collect::<Vec<_>>().join("; "));
+        }
+    }
+    parse(&write::scenario(head, descriptions)).map_err(|mistakes| {
+        CouldNotRun::new(format!(
+            "the generated scenario is invalid; this is a bug in redrill: {}",
+            mistakes.render(false)
+        ))
+    })
+}
+
+/// The checks that are not comments, in the order of the file.
+fn active(descriptions: &mut [Description]) -> impl Iterator<Item = &mut Block> {
+    let sections = descriptions.iter_mut().flat_map(|one| &mut one.sections);
     sections
         .flat_map(|section| &mut section.blocks)
-        .filter(|block| !matches!(block.state, State::LeftOut(_)))
-        .collect()
+        .filter(|block| !block.is_comment())
 }
 
-/// Puts the next weaker check in the place of one that does not hold, or leaves it out.
-fn give_way(block: &mut Block, reason: String) {
+/// Replaces a check that failed with the next weaker one, or leaves it out.
+fn weaken(block: &mut Block, reason: String) {
     let first = match &block.state {
         State::Weaker(first) => first.clone(),
-        State::Stands | State::LeftOut(_) => reason.clone(),
+        _ => reason.clone(),
     };
     if block.otherwise.is_empty() {
         block.state = State::LeftOut(reason);
@@ -105,7 +133,7 @@ fn give_way(block: &mut Block, reason: String) {
     *block = weaker;
 }
 
-/// Why a check does not hold.
+/// Why a check failed; `None` if it passed.
 fn reason(result: &CheckResult) -> Option<String> {
     let mut text = match (&result.outcome, result.findings.first()) {
         (Outcome::Pass, _) => return None,
@@ -134,19 +162,19 @@ fn reason(result: &CheckResult) -> Option<String> {
     Some(text.replace('\n', " "))
 }
 
-/// The same context, whose listener hears of checks and not of a drill.
-fn quietly(context: &Context) -> Context {
-    let listener = Arc::clone(&context.listener);
-    let only_checks: Listener = Arc::new(move |event| {
+/// The same context with a listener of checks only.
+fn only_checks(context: &Context) -> Context {
+    let all = Arc::clone(&context.listener);
+    let listener: Listener = Arc::new(move |event| {
         if let Event::Check { .. } = event {
-            listener(event);
+            all(event);
         }
     });
     Context {
         work: context.work.clone(),
         environment: context.environment.clone(),
         redactor: context.redactor.clone(),
-        listener: only_checks,
+        listener,
         interrupted: context.interrupted.clone(),
         repeat: String::new(),
     }

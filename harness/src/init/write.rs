@@ -1,45 +1,48 @@
-//! The scenario as a person reads it: a head that says what made it, then the parts in the order of a
-//! runbook. Pure: the same data gives the same text.
+//! The text of the scenario: a head with what it was written from, then a section for each feature.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::Looked;
+use super::Description;
 use super::block::{Value, commented, quote};
-use super::place::Place;
+use super::location::BackupLocation;
 use super::section::Section;
+use crate::units::show_counted;
 
-/// What stands above the checks.
+/// What is written above the checks.
 #[derive(Debug, Clone)]
 pub struct Head {
     /// The scenario's name.
     pub name: String,
-    /// What was looked at, without any secret.
+    /// What was described, without any secret.
     pub from: String,
-    /// When the backup was made that was looked at.
-    pub of: Option<Timestamp>,
-    /// Where the backup lies.
-    pub place: Place,
-    /// Roles that the backup names and does not hold.
+    /// When that backup was made.
+    pub made: Option<Timestamp>,
+    /// Where the backup is.
+    pub location: BackupLocation,
+    /// Roles that the backup requires and does not contain.
     pub create_roles: Vec<String>,
-    /// Whether the checks were tried.
-    pub tried: bool,
-    /// The database that is asked for.
+    /// Whether the checks are run on the backup.
+    pub run: bool,
+    /// The requested database.
     pub database: Option<String>,
 }
 
-/// Writes the file.
+/// Formats the scenario.
 #[must_use]
-pub fn scenario(head: &Head, looked: &[Looked]) -> String {
-    let mut text = head.write();
-    for one in looked {
+pub fn scenario(head: &Head, descriptions: &[Description]) -> String {
+    let mut text = incomplete(descriptions).map_or_else(String::new, |why| commented(&why));
+    text.push_str(&head.write());
+    for one in descriptions {
         if let Some(database) = &one.database {
-            let _ = write!(text, "\n# === the database {database}\n");
+            let _ = write!(text, "\n# === database {database}\n");
         }
-        for (what, why) in &one.missed {
+        for (what, why) in &one.omitted {
             text.push('\n');
-            text.push_str(&commented(&format!("Not looked at: {what}: {why}")));
+            text.push_str(&commented(&format!(
+                "Not described, and so not checked: {what}: {why}"
+            )));
         }
         for section in one.sections.iter().filter(|section| !section.is_empty()) {
             write_section(&mut text, section, one.database.as_deref());
@@ -48,8 +51,23 @@ pub fn scenario(head: &Head, looked: &[Looked]) -> String {
     text
 }
 
+/// That a part of the database could not be read, and which right gives it; `None` if all of it was.
+#[must_use]
+pub fn incomplete(descriptions: &[Description]) -> Option<String> {
+    let omitted: usize = descriptions.iter().map(|one| one.omitted.len()).sum();
+    (omitted > 0).then(|| {
+        format!(
+            "NOT COMPLETE: {} of the database could not be read, and nothing checks what is there. Each is listed below as \
+             \"Not described\". Run `redrill init` again as a superuser, or as a role that has \
+             `GRANT pg_read_all_data TO …` and, where tables have row security, `ALTER ROLE … BYPASSRLS`.",
+            show_counted(omitted, "part")
+        )
+    })
+}
+
 fn write_section(text: &mut String, section: &Section, database: Option<&str>) {
     let _ = write!(text, "\n# --- {}\n", section.title);
+    text.push_str(&commented(section.about));
     for note in &section.notes {
         text.push_str(&commented(note));
     }
@@ -62,27 +80,29 @@ fn write_section(text: &mut String, section: &Section, database: Option<&str>) {
 }
 
 impl Head {
-    fn write(&self) -> String {
-        let of = self.of.map_or_else(String::new, |made| {
+    /// Formats it.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let made = self.made.map_or_else(String::new, |made| {
             format!(", a backup of {}", made.strftime("%Y-%m-%d %H:%M UTC"))
         });
         let mut text = commented(&format!(
-            "Written by `redrill init` {} from {}{of}. It holds the database to what it was then.",
+            "Written by `redrill init` {} from {}{made}. Its checks compare a restored backup with the database as it was then.",
             env!("CARGO_PKG_VERSION"),
             self.from
         ));
         text.push_str(&commented(
-            "It is yours now: read it once, keep what you mean, change what was guessed (\"Guessed:\"), and add what only you \
-             know, such as a query that tells this database from every other (`redrill explain sql`) or the application itself \
-             (`redrill explain api`).",
+            "Review it once: remove what need not be so, change what was guessed (\"Guessed:\"), and add what only you know, \
+             such as a query whose result shows that it is this database (`redrill explain sql`), or the application itself \
+             (`redrill explain api`). Then commit it.",
         ));
-        if !self.tried {
+        if !self.run {
             text.push_str(&commented(
-                "Nothing of it was tried yet: `redrill run` with a backup shows what does not hold.",
+                "The checks were not run. `redrill run` with a backup shows which of them fail.",
             ));
         }
         let _ = write!(text, "\nschema = 1\nname = {}\n", quote(&self.name));
-        text.push_str(&self.place.write());
+        text.push_str(&self.location.write());
         if !self.create_roles.is_empty() || self.database.is_some() {
             text.push_str("\n[restore]\n");
         }
@@ -91,8 +111,9 @@ impl Head {
         }
         if !self.create_roles.is_empty() {
             text.push_str(&commented(
-                "The backup names these roles and does not hold them. Those that an application logs in as belong in \
-                 `login-roles`; better still, put the roles beside the dump: pg_dumpall --globals-only.",
+                "The backup requires these roles and does not contain them: they are created without attributes. List those that \
+                 an application logs in as in `login-roles` as well. Better: add the output of `pg_dumpall --globals-only` to \
+                 the backup.",
             ));
             let list: Value = self.create_roles.clone().into();
             let _ = writeln!(text, "{}", list.write("create-roles"));

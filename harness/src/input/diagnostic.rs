@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::units::show_counted;
+
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -39,8 +41,13 @@ impl Problem {
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.add_hint(hint);
         self
+    }
+
+    /// Adds what to do, to an error that is in a list already.
+    pub fn add_hint(&mut self, hint: impl Into<String>) {
+        self.hint = Some(hint.into());
     }
 }
 
@@ -109,8 +116,7 @@ impl Diagnostics {
             out.push_str("\n\n");
         }
         let count = self.problems.len();
-        let noun = if count == 1 { "error" } else { "errors" };
-        out.push_str(&format!("{count} {noun} in {path}\n"));
+        out.push_str(&format!("{} in {path}\n", show_counted(count, "error")));
         out
     }
 }

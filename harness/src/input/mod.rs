@@ -3,7 +3,9 @@
 
 pub mod decode;
 pub mod diagnostic;
+pub mod program;
 pub mod secret;
+pub mod table;
 pub mod tables;
 
 use std::collections::BTreeMap;

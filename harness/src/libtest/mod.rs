@@ -8,7 +8,7 @@
 //! test plur::verdict                              ... ok
 //! ```
 //!
-//! A project has its drills among its tests with these lines in its `Cargo.toml`
+//! A project runs its drills as tests with these lines in its `Cargo.toml`
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -28,16 +28,16 @@
 //! ```
 //!
 //! - Listing reads the scenario files and starts nothing.
-//! - A scenario is restored once, however many of its tests run: in one process under `cargo test`,
-//!   and under nextest, where every test is a process, once per run. The first test drills, the
-//!   others wait and read what it found. A retry reads it too; it does not restore again.
-//! - What was not looked at is a failed test, never one that was ignored: nextest counts those as
-//!   passed. Only a check with `required = false` and a proof that is `off` may be ignored.
-//! - Reports lie in `target/redrill/<scenario>/`, or where `REDRILL_REPORTS` says. Their times are the
-//!   true ones; those of nextest hold the waiting for the restore.
+//! - A scenario is restored once for all of its tests: in one process under `cargo test`; once per run
+//!   under nextest, where every test is a process. The first test runs the drill, the others wait and
+//!   read its result. A retry reads it too and does not restore again.
+//! - A part that was not run is a failed test, not an ignored one, which nextest counts as passed. Only a
+//!   check with `required = false` and a proof that is `off` may be ignored.
+//! - Reports are in `target/redrill/<scenario>/`, or in the folder of `REDRILL_REPORTS`. Times are in the
+//!   reports; those of nextest include the time of waiting for the restore.
 //! - `REDRILL_WORK_DIR` is the folder of sockets and data, as it is for `redrill run`.
 
-mod seen;
+mod report;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -48,17 +48,20 @@ use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
 
 use crate::cli;
 use crate::input::Environment;
+use crate::namespace;
 use crate::outcome::Stage;
+use crate::process;
 use crate::scenario::{self, Scenario};
-use seen::Seen;
+use report::DrillReport;
 use shared::Drills;
 
-/// Runs the drills of a scenario file, or of every scenario file in a folder, as the command line of
-/// a test asks for; gives the exit code for `main`. A relative path begins where the tests run: in
-/// the folder of the package.
+/// Runs the drills of a scenario file, or of every scenario file in a folder, with the command line of a
+/// test; returns the exit code for `main`. A relative path is relative to the folder of the package.
 #[must_use]
 pub fn main(scenarios: impl AsRef<Path>) -> ExitCode {
-    // Not `Conclusion::exit`: it would end the process before the runtime is gone.
+    namespace::become_child();
+    process::adopt_orphans();
+    // Not `Conclusion::exit`, which would end the process before the runtime has ended.
     run(
         scenarios.as_ref(),
         &Arguments::from_args(),
@@ -91,7 +94,7 @@ pub fn run(scenarios: &Path, arguments: &Arguments, environment: Environment) ->
     conclusion
 }
 
-/// Makes the tests of one scenario; the first that runs drills it.
+/// The tests of a scenario; the first one runs the drill.
 fn tests(scenario: Scenario, drills: &Arc<Drills>) -> Vec<Trial> {
     let name = scenario.facts.name.clone();
     let stages = Stage::ALL.map(|stage| Part::Stage(stage.word()));
@@ -107,17 +110,17 @@ fn tests(scenario: Scenario, drills: &Arc<Drills>) -> Vec<Trial> {
     let drill = Arc::new(Drill {
         scenario,
         drills: Arc::clone(drills),
-        seen: OnceLock::new(),
+        report: OnceLock::new(),
     });
     let tests = parts.into_iter().map(|part| {
         let drill = Arc::clone(&drill);
         let title = format!("{name}::{part}");
-        Trial::ignorable_test(title, move || drill.tell(&part))
+        Trial::ignorable_test(title, move || drill.result_of(&part))
     });
     tests.collect()
 }
 
-/// A file that cannot be drilled is a test that fails.
+/// A failing test for a file that is not a valid scenario.
 fn failing(file: &Path, message: String) -> Trial {
     let name = file.file_stem().unwrap_or(file.as_os_str());
     Trial::test(format!("{}::scenario", name.display()), || {
@@ -125,7 +128,7 @@ fn failing(file: &Path, message: String) -> Trial {
     })
 }
 
-/// What one test is about.
+/// The part of a drill that a test reports.
 #[derive(Debug, Clone)]
 enum Part {
     Stage(&'static str),
@@ -143,29 +146,31 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// A scenario that is drilled at most once in this process.
+/// A scenario whose drill runs at most once in this process.
 struct Drill {
     scenario: Scenario,
     drills: Arc<Drills>,
-    seen: OnceLock<Result<(Seen, PathBuf), String>>,
+    report: OnceLock<Result<(DrillReport, PathBuf), String>>,
 }
 
 impl Drill {
-    /// Tells what was seen of one part.
-    fn tell(&self, part: &Part) -> Result<Completion, Failed> {
-        let seen = self.seen.get_or_init(|| self.drills.drill(&self.scenario));
-        let (seen, reports) = seen.as_ref().map_err(Failed::from)?;
-        let told = match part {
-            Part::Stage(word) => seen.stage(word),
-            Part::Check(id) => seen.check(id),
-            Part::Verdict => seen.verdict(),
+    /// The result of a part.
+    fn result_of(&self, part: &Part) -> Result<Completion, Failed> {
+        let report = self
+            .report
+            .get_or_init(|| self.drills.drill(&self.scenario));
+        let (report, folder) = report.as_ref().map_err(Failed::from)?;
+        let result = match part {
+            Part::Stage(word) => report.stage(word),
+            Part::Check(id) => report.check(id),
+            Part::Verdict => report.verdict(),
         };
-        match told {
+        match result {
             Ok(None) => Ok(Completion::Completed),
-            Ok(Some(aside)) => Ok(Completion::ignored_with(aside)),
+            Ok(Some(reason)) => Ok(Completion::ignored_with(reason)),
             Err(why) => Err(Failed::from(format!(
                 "{why}\nreports: {}",
-                reports.display()
+                folder.display()
             ))),
         }
     }

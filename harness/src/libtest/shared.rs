@@ -1,24 +1,23 @@
 //! One drill for all tests of a scenario, also where every test is a process.
 //!
-//! Under nextest the processes of one run have its id in common. The first that holds the lock of a
-//! scenario drills it and leaves `drill.json` beside the lock; the others wait and read. Whoever dies
-//! lets go of the lock, and the next one drills.
+//! Under nextest the processes of one run share its id. The first one that holds the lock of a scenario
+//! runs its drill and writes `drill.json` next to the lock; the others wait and read it. If a process ends
+//! early, its lock is released and the next one runs the drill.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::seen::Seen;
+use super::report::DrillReport;
+use crate::atomic_file;
 use crate::baseline::observed;
 use crate::cleanup::Work;
 use crate::context::Context;
-use crate::digest::hex;
+use crate::digest::sha256;
 use crate::input::Environment;
 use crate::redact::Redactor;
 use crate::scenario::Scenario;
@@ -27,10 +26,10 @@ use crate::{interrupt, progress, report, run, server};
 /// Results of runs that ended longer ago than this are removed.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
-/// What the drills of one process stand on.
+/// What the drills of a process share.
 pub(super) struct Drills {
     environment: Environment,
-    // A listing needs neither of these.
+    // Started by the first drill: a listing needs none of it.
     started: std::sync::OnceLock<Result<Started, String>>,
 }
 
@@ -41,7 +40,7 @@ struct Started {
 }
 
 impl Drills {
-    /// Nothing is started yet.
+    /// Without starting anything.
     pub(super) const fn of(environment: Environment) -> Self {
         Self {
             environment,
@@ -55,7 +54,7 @@ impl Drills {
 
     /// Ends what was started.
     pub(super) fn end(self: std::sync::Arc<Self>) {
-        // A blocked thread of a reader must not hold up the end.
+        // A blocked thread of a reader must not delay the end.
         if let Some(Ok(started)) =
             std::sync::Arc::into_inner(self).and_then(|drills| drills.started.into_inner())
         {
@@ -63,11 +62,12 @@ impl Drills {
         }
     }
 
-    /// Drills, or reads what another process of this run has found; gives where the reports lie too.
+    /// Runs the drill, or reads the result of another process of this run; also returns the folder of the
+    /// reports.
     ///
     /// # Errors
-    /// That there is no result, and why.
-    pub(super) fn drill(&self, scenario: &Scenario) -> Result<(Seen, PathBuf), String> {
+    /// Why there is no result.
+    pub(super) fn drill(&self, scenario: &Scenario) -> Result<(DrillReport, PathBuf), String> {
         let started = self.started.get_or_init(|| self.start());
         let started = started.as_ref().map_err(Clone::clone)?;
         let reports = self.reports();
@@ -75,7 +75,10 @@ impl Drills {
             Some(run) => self.once(run, scenario, started, &reports)?,
             None => self.alone(scenario, started, &reports)?,
         };
-        Ok((Seen::read(&text)?, reports.join(&scenario.facts.name)))
+        Ok((
+            DrillReport::parse(&text)?,
+            reports.join(&scenario.facts.name),
+        ))
     }
 
     fn start(&self) -> Result<Started, String> {
@@ -83,7 +86,7 @@ impl Drills {
         let base = Path::new(base.map_or("/tmp", String::as_str));
         let work = Work::below(base).map_err(|error| {
             format!(
-                "cannot use the work folder {}: {error}; name another one with REDRILL_WORK_DIR",
+                "cannot use the work folder {}: {error}; set another one with REDRILL_WORK_DIR",
                 base.display()
             )
         })?;
@@ -95,7 +98,7 @@ impl Drills {
             let _inside = runtime.enter();
             interrupt::watch()
         };
-        let interrupted = watching.map_err(|error| format!("cannot listen to signals: {error}"))?;
+        let interrupted = watching.map_err(|error| format!("cannot handle signals: {error}"))?;
         Ok(Started {
             runtime,
             interrupted,
@@ -103,7 +106,7 @@ impl Drills {
         })
     }
 
-    /// Where reports go: as the environment says, or beside the tests' own binary in `target/`.
+    /// The folder for reports: that of the environment, otherwise in the `target/` of the test binary.
     fn reports(&self) -> PathBuf {
         if let Some(folder) = self.environment.get("REDRILL_REPORTS") {
             return PathBuf::from(folder);
@@ -115,7 +118,7 @@ impl Drills {
         target.unwrap_or(Path::new("target")).join("redrill")
     }
 
-    /// Drills once in all processes of a nextest run; gives `drill.json`.
+    /// Runs the drill once for all processes of a nextest run; returns `drill.json`.
     fn once(
         &self,
         run: &str,
@@ -124,18 +127,18 @@ impl Drills {
         reports: &Path,
     ) -> Result<String, String> {
         let runs = started.work.root().join("nextest");
-        let folder = runs.join(hex(&Sha256::digest(run)));
+        let folder = runs.join(sha256(run));
         let unable =
             |error: std::io::Error| format!("cannot write to {}: {error}", folder.display());
         fs::create_dir_all(&folder).map_err(unable)?;
         forget_old(&runs);
-        let key = hex(&Sha256::digest(format!(
+        let key = sha256(format!(
             "{}\n{}",
             std::path::absolute(&scenario.facts.file)
                 .map_err(unable)?
                 .display(),
             scenario.facts.sha256
-        )));
+        ));
         let result = folder.join(format!("{key}.json"));
         let lock = File::create(folder.join(format!("{key}.lock"))).map_err(unable)?;
         wait_for(&lock, &started.interrupted)?;
@@ -143,14 +146,12 @@ impl Drills {
             return Ok(text);
         }
         let text = self.alone(scenario, started, reports)?;
-        // It appears whole or not at all, should this process be killed.
-        let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(unable)?;
-        file.write_all(text.as_bytes()).map_err(unable)?;
-        file.persist(&result).map_err(|error| unable(error.error))?;
+        // Another process never reads a part of it, should this one be killed.
+        atomic_file::write(&result, &text, true).map_err(|error| error.to_string())?;
         Ok(text)
     }
 
-    /// Drills and writes the reports; gives `drill.json`.
+    /// Runs the drill and writes the reports; returns `drill.json`.
     fn alone(
         &self,
         scenario: &Scenario,
@@ -168,15 +169,15 @@ impl Drills {
         let run::Drilled {
             result,
             verdict,
-            seen,
+            observed,
         } = started.runtime.block_on(async {
             server::sweep(&context.work).await;
             run::drill(scenario, &context).await
         });
-        let baseline = seen.as_ref().map(|seen| &seen.baseline);
+        let baseline = observed.as_ref().map(|observed| &observed.baseline);
         report::write_all(reports, &result, verdict, baseline)
-            .map_err(|error| format!("cannot write reports to {}: {error}", reports.display()))?;
-        observed::keep(seen.as_ref(), verdict)?;
+            .map_err(|error| format!("the reports were not written: {error}"))?;
+        observed::save_record(observed.as_ref(), verdict)?;
         if result.interrupted {
             return Err(
                 "a signal interrupted the drill; everything that it started is removed".to_owned(),
@@ -186,13 +187,15 @@ impl Drills {
     }
 }
 
-/// Waits until the lock is ours; a signal ends the waiting.
+/// Waits for the lock; a signal ends the waiting.
 fn wait_for(lock: &File, interrupted: &watch::Receiver<bool>) -> Result<(), String> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(format!("cannot lock: {error}")),
+            Err(TryLockError::Error(error)) => {
+                return Err(format!("cannot lock the drill: {error}"));
+            }
         }
         if *interrupted.borrow() {
             return Err("a signal ended the waiting for the drill".to_owned());
@@ -201,13 +204,13 @@ fn wait_for(lock: &File, interrupted: &watch::Receiver<bool>) -> Result<(), Stri
     }
 }
 
-/// Removes the results of runs that are long over.
+/// Removes the results of old runs.
 fn forget_old(runs: &Path) {
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
         let age = entry.metadata().and_then(|metadata| metadata.modified());
         let age = age.ok().and_then(|time| time.elapsed().ok());
         if age.is_some_and(|age| age > KEPT) {
-            // Another process may be at it.
+            // Another process may be removing it.
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -1,17 +1,17 @@
-//! Two sets of rows side by side, when they are not the same: in which columns, and in how many rows at
-//! least. Memory is flat, and nothing of a value is kept but digests.
+//! Compares two sets of rows: which columns differ, and at least how many rows. Memory is constant, and only digests of
+//! values are kept.
 
 use crate::digest::RowsDigest;
 
-/// Parts that rows are sorted into by their digest.
+/// Buckets that rows are distributed over by their digest.
 const BUCKETS: usize = 4096;
 
-/// A set of rows, taken apart.
+/// Digests of a set of rows.
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     /// All rows.
     pub all: RowsDigest,
-    /// Each column by itself.
+    /// The values of each column.
     pub columns: Vec<RowsDigest>,
     buckets: Vec<RowsDigest>,
 }
@@ -27,7 +27,7 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// Adds a line of COPY text without its end.
+    /// Adds a row of COPY text, without the line end.
     pub(super) fn add(&mut self, row: &[u8]) {
         let mut one = RowsDigest::default();
         one.add(row);
@@ -41,19 +41,19 @@ impl Fields {
         }
     }
 
-    /// Places of the columns whose values are others, whatever rows they stand in.
-    pub(super) fn unlike(&self, other: &Self) -> Vec<usize> {
+    /// Positions of the columns with other values, in whatever rows.
+    pub(super) fn different_columns(&self, other: &Self) -> Vec<usize> {
         let most = self.columns.len().max(other.columns.len());
         (0..most)
             .filter(|at| self.columns.get(*at) != other.columns.get(*at))
             .collect()
     }
 
-    /// Rows that differ, at least. One that changed is missing in one part and too much in another.
-    pub(super) fn at_least(&self, other: &Self) -> u64 {
+    /// The least number of rows that differ. A changed row is missing in one bucket and additional in another.
+    pub(super) fn different_rows(&self, other: &Self) -> u64 {
         let pairs = self.buckets.iter().zip(&other.buckets);
-        let parts = pairs.filter(|(left, right)| left != right).count() as u64;
-        parts.div_ceil(2).max(u64::from(self.all != other.all))
+        let buckets = pairs.filter(|(left, right)| left != right).count() as u64;
+        buckets.div_ceil(2).max(u64::from(self.all != other.all))
     }
 }
 
@@ -70,32 +70,35 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_that_differ_are_told_and_how_many_rows() {
+    fn columns_that_differ_are_found_and_how_many_rows() {
         let rows: Vec<String> = (0..100)
             .map(|at| format!("{at}\tname {at}\t{}", at % 2))
             .collect();
-        let mut turned = rows.clone();
-        turned.reverse();
+        let mut reversed = rows.clone();
+        reversed.reverse();
         assert_eq!(
-            (of(&rows).all, of(&rows).unlike(&of(&turned))),
-            (of(&turned).all, vec![])
+            (of(&rows).all, of(&rows).different_columns(&of(&reversed))),
+            (of(&reversed).all, vec![])
         );
-        assert_eq!(of(&rows).at_least(&of(&turned)), 0);
+        assert_eq!(of(&rows).different_rows(&of(&reversed)), 0);
         let mut changed = rows.clone();
         for row in &mut changed[10..20] {
             *row = row.replace("name", "NAME");
         }
-        assert_eq!(of(&rows).unlike(&of(&changed)), [1]);
-        let least = of(&rows).at_least(&of(&changed));
+        assert_eq!(of(&rows).different_columns(&of(&changed)), [1]);
+        let least = of(&rows).different_rows(&of(&changed));
         assert!((8..=10).contains(&least), "{least}");
     }
 
     #[test]
-    fn values_that_changed_places_differ_in_no_column_and_two_rows() {
+    fn values_that_moved_between_rows_differ_in_no_column_and_two_rows() {
         let rows = ["1\ta".to_owned(), "2\tb".to_owned()];
         let swapped = ["1\tb".to_owned(), "2\ta".to_owned()];
-        assert_eq!(of(&rows).unlike(&of(&swapped)), Vec::<usize>::new());
+        assert_eq!(
+            of(&rows).different_columns(&of(&swapped)),
+            Vec::<usize>::new()
+        );
         assert_ne!(of(&rows).all, of(&swapped).all);
-        assert_eq!(of(&rows).at_least(&of(&swapped)), 2);
+        assert_eq!(of(&rows).different_rows(&of(&swapped)), 2);
     }
 }

@@ -1,18 +1,21 @@
-//! Proof: what the backup holds is in the database, without a check being written.
+//! Proof: compares the database with the backup, without any check.
 //!
 //! - `objects`: every object, and no other
-//! - `rows`: every row of every table, counted and digested; `zone`: the time zone that they are written in
-//! - `anew`: the second look at rows whose text differs; `fields`: in which columns
-//! - `sequences`, `large_objects`, `views`: what else a dump carries beside definitions
-//! - `settings`: how much is proven
+//! - `rows`: every row of every table, counted and digested; `tables`: which tables, and how they are printed; `zone`: the
+//!   time zone of the dump
+//! - `reload`: compares rows whose text differs; `reread` reads the dump again for it, `fields` finds the columns
+//! - `sequences`, `large_objects`, `views`: what else a dump contains
+//! - `settings`: how much is compared
 
-mod anew;
 mod fields;
 pub mod large_objects;
 pub mod objects;
+mod reload;
+mod reread;
 pub mod rows;
 mod sequences;
 pub mod settings;
+mod tables;
 mod views;
 mod zone;
 
@@ -25,26 +28,26 @@ use crate::outcome::{CouldNotRun, Finding, NotTested, ProofFacts, TableRows, Val
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
 use crate::server::ThrowawayServer;
-use crate::units::show_count;
+use crate::units::{listed, show_counted};
 use settings::Level;
 
-/// What was proven, and what speaks against it.
+/// The result of a proof.
 #[derive(Debug, Default)]
 pub struct Proof {
-    /// For the reports.
+    /// What was compared, for reports.
     pub facts: ProofFacts,
     /// Every table of the backup.
     pub rows: Vec<TableRows>,
-    /// What is not as in the backup.
+    /// What differs from the backup.
     pub findings: Vec<Finding>,
-    /// How many of them are about tables.
+    /// How many of the findings are about rows of tables.
     pub tables: usize,
 }
 
-/// Proves that the database holds what the backup holds.
+/// Compares the databases with the backup that was restored into them.
 ///
 /// # Errors
-/// When a database or the backup cannot be looked at: this says nothing about the backup.
+/// When a database or the backup cannot be read: this says nothing about the backup.
 pub async fn prove(
     server: &ThrowawayServer,
     backup: &Backup,
@@ -53,8 +56,6 @@ pub async fn prove(
     level: Level,
     listener: &Listener,
 ) -> Result<Proof, CouldNotRun> {
-    let mut proof = Proof::default();
-    proof.facts.level = level.word().to_owned();
     let objects = async {
         match level {
             Level::Off => Ok(objects::ObjectsProof::default()),
@@ -65,29 +66,36 @@ pub async fn prove(
     };
     let rows = async {
         match level {
-            Level::Off | Level::Objects => Ok(rows::Compared::default()),
+            Level::Off | Level::Objects => Ok(rows::RowsProof::default()),
             Level::Counts | Level::Full => {
                 rows::compare(server, backup, settings, level, listener).await
             }
         }
     };
-    let (objects, compared) = tokio::join!(objects, rows);
-    let (objects, compared) = (objects?, compared?);
-    proof.tables = compared.findings.len();
-    (proof.rows, proof.findings) = (compared.rows, compared.findings);
+    let (objects, rows) = tokio::join!(objects, rows);
+    let (objects, rows) = (objects?, rows?);
+    let mut not_compared = not_compared(&rows.rows);
+    not_compared.extend(objects.not_compared);
+    let mut proof = Proof {
+        facts: ProofFacts {
+            level: level.word().to_owned(),
+            objects: objects.objects,
+            not_compared,
+            ..ProofFacts::default()
+        },
+        tables: rows.findings.len(),
+        rows: rows.rows,
+        findings: [objects.findings, rows.findings].concat(),
+    };
     if level == Level::Full {
-        proof.beside_rows(server, backup, settings).await?;
+        proof.compare_other_data(server, backup, settings).await?;
     }
-    proof.facts.objects = objects.objects;
-    proof.facts.not_compared = not_compared(&proof.rows);
-    proof.facts.not_compared.extend(objects.not_compared);
-    proof.findings.splice(0..0, objects.findings);
     Ok(proof)
 }
 
 impl Proof {
-    /// Sequences, materialized views, large objects and tables that must be empty.
-    async fn beside_rows(
+    /// Compares sequences, materialized views, large objects and tables that must be empty.
+    async fn compare_other_data(
         &mut self,
         server: &ThrowawayServer,
         backup: &Backup,
@@ -95,35 +103,36 @@ impl Proof {
     ) -> Result<(), DatabaseError> {
         for part in &backup.parts {
             let contents = &part.contents;
-            let own = rows::own_database(part, settings);
+            let own = tables::own_database(part, settings);
             let named = contents.rows.keys().map(|(named, _)| named);
             let named = named.chain(contents.sequences.keys().map(|(named, _)| named));
             let named = named.chain(contents.large_object_values.keys());
             let named = named.chain(contents.refreshed.iter().map(|(named, _)| named));
             let all: BTreeSet<&String> = named.collect();
-            let one = all.len() == 1;
+            let single = all.len() == 1;
             for named in all {
                 let database = if named.is_empty() { &own } else { named };
                 let mut session = server.session(database).await?;
                 let found = &mut self.findings;
                 self.facts.sequences +=
                     sequences::compare(&mut session, contents, named, found).await?;
-                self.facts.views += views::filled(&mut session, contents, named, found).await?;
-                if one {
-                    // Which database they belong to is not known otherwise.
-                    views::empty(&mut session, contents, found).await?;
+                self.facts.views +=
+                    views::check_populated(&mut session, contents, named, found).await?;
+                if single {
+                    // With several databases it is not known which one these tables are in.
+                    views::check_empty(&mut session, contents, found).await?;
                 }
                 if let Some(held) = contents.large_object_values.get(named) {
-                    let there = large_objects::digest(&mut session).await?;
-                    if there == *held {
+                    let restored = large_objects::digest(&mut session).await?;
+                    if restored == *held {
                         self.facts.large_objects += held.count;
                     } else {
-                        let expected =
-                            format!("{}, with the content of the backup", objects(held.count));
-                        let actual = match there.count {
-                            count if count == held.count => "other content, in as many".to_owned(),
-                            count => objects(count),
+                        let expected = show_counted(held.count, "large object");
+                        let actual = match restored.count == held.count {
+                            true => format!("{expected}, with other content"),
+                            false => show_counted(restored.count, "large object"),
                         };
+                        let expected = format!("{expected}, with the content of the backup");
                         found.push(Finding::about("large objects", expected, actual));
                     }
                 }
@@ -136,71 +145,66 @@ impl Proof {
     /// One line for people.
     #[must_use]
     pub fn summary(&self, level: Level) -> String {
-        if !self.findings.is_empty() {
-            let others = self.findings.len() - self.tables;
+        if self.findings.is_empty() {
+            return self.summary_of_success(level);
+        }
+        let others = self.findings.len() - self.tables;
+        let mut differences = Vec::new();
+        if self.tables > 0 {
             let verb = if self.tables == 1 { "does" } else { "do" };
-            let tables = format!(
-                "{} of {} tables {verb} not contain the rows of the backup",
-                self.tables,
-                self.rows.len()
-            );
-            let noun = if others == 1 {
-                "object is"
+            let of = show_counted(self.rows.len() as u64, "table");
+            let tables = self.tables;
+            differences.push(format!(
+                "{tables} of {of} {verb} not contain the rows of the backup"
+            ));
+        }
+        if others > 0 {
+            let verb = if others == 1 { "is" } else { "are" };
+            let noun = if self.tables > 0 {
+                "other object"
             } else {
-                "objects are"
+                "object"
             };
-            let others = |more: &str| format!("{others} {more}{noun} not as in the backup");
-            return match (self.tables, self.findings.len() - self.tables) {
-                (_, 0) => tables,
-                (0, _) => others(""),
-                _ => format!("{tables}, {}", others("other ")),
-            };
+            let others = show_counted(others as u64, noun);
+            differences.push(format!("{others} {verb} not as in the backup"));
         }
-        let count: u64 = self.rows.iter().map(|table| table.backup).sum();
-        let all = format!("{} objects", show_count(self.facts.objects));
-        let rows = format!("{} rows of {} tables", show_count(count), self.rows.len());
-        let how = match level {
-            Level::Off => return "nothing was compared".to_owned(),
-            Level::Objects => return format!("{all} and no other; nothing of its rows"),
-            Level::Counts => return format!("{all} and no other; {rows}, counted one by one"),
-            Level::Full => "compared with the backup value by value",
-        };
-        let facts = &self.facts;
-        let mut more = String::new();
-        for (count, one, many) in [
-            (facts.sequences, "sequence", "sequences"),
-            (facts.views, "materialized view", "materialized views"),
-            (facts.large_objects, "large object", "large objects"),
-        ] {
-            if count > 0 {
-                more.push_str(&format!(
-                    ", {} {}",
-                    show_count(count),
-                    if count == 1 { one } else { many }
-                ));
-            }
-        }
-        let not = self
-            .rows
-            .iter()
-            .filter(|table| matches!(table.values, Values::NotCompared(_)))
-            .count();
-        let but = match not {
-            0 => String::new(),
-            1 => "; those of 1 table only counted".to_owned(),
-            many => format!("; those of {many} tables only counted"),
-        };
-        format!("{all} and no other; {rows}{more}, {how}{but}")
+        differences.join(", ")
     }
-}
 
-fn objects(count: u64) -> String {
-    let noun = if count == 1 {
-        "large object"
-    } else {
-        "large objects"
-    };
-    format!("{} {noun}", show_count(count))
+    fn summary_of_success(&self, level: Level) -> String {
+        let count: u64 = self.rows.iter().map(|table| table.backup).sum();
+        let tables = show_counted(self.rows.len() as u64, "table");
+        let all = show_counted(self.facts.objects, "object");
+        let rows = format!("{} of {tables}", show_counted(count, "row"));
+        match level {
+            Level::Off => return "nothing was compared".to_owned(),
+            Level::Objects => return format!("{all} and no other; no rows were compared"),
+            Level::Counts => return format!("{all} and no other; {rows}, only counted"),
+            Level::Full => {}
+        }
+        let facts = &self.facts;
+        let more = [
+            (facts.sequences, "sequence"),
+            (facts.views, "materialized view"),
+            (facts.large_objects, "large object"),
+        ];
+        let more = more.into_iter().filter(|(count, _)| *count > 0);
+        let more: String = more
+            .map(|(count, noun)| format!(", {}", show_counted(count, noun)))
+            .collect();
+        let values = self.rows.iter().map(|table| &table.values);
+        let but = match values
+            .filter(|values| matches!(values, Values::NotCompared(_)))
+            .count()
+        {
+            0 => String::new(),
+            not => format!(
+                "; those of {} only counted",
+                show_counted(not as u64, "table")
+            ),
+        };
+        format!("{all} and no other; {rows}{more}, compared with the backup value by value{but}")
+    }
 }
 
 /// Tables whose values were not compared, by the reason.
@@ -212,22 +216,8 @@ fn not_compared(rows: &[TableRows]) -> Vec<NotTested> {
         }
     }
     let entries = by_reason.into_iter().map(|(why, tables)| {
-        let shown = tables
-            .iter()
-            .take(8)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(", ");
-        let more = tables.len().saturating_sub(8);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        NotTested {
-            what: format!("the values of rows in {shown}{more}"),
-            why: why.to_owned(),
-        }
+        let what = format!("the values of rows in {}", listed(&tables, 8));
+        NotTested::new(what, why)
     });
     entries.collect()
 }

@@ -1,14 +1,14 @@
-//! What sequences were set to, against where they are.
+//! Compares the values of sequences with the backup.
 
 use crate::backup::Contents;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
 use crate::sql::QualifiedName;
 
-/// Sequences that are asked for at once.
+/// Sequences that one query reads.
 const AT_ONCE: usize = 200;
 
-/// Compares the sequences that the backup sets in one database, which it names `named`; gives how many.
+/// Compares the sequences that the backup sets in the database that it names `named`; gives their number.
 pub(super) async fn compare(
     session: &mut Session,
     contents: &Contents,
@@ -21,10 +21,10 @@ pub(super) async fn compare(
         .filter(|((database, _), _)| database == named)
         .collect();
     for some in all.chunks(AT_ONCE) {
-        let there = there(session, some.iter().map(|((_, name), _)| name)).await?;
+        let existing = existing(session, some.iter().map(|((_, name), _)| name)).await?;
         let asked: Vec<String> = some
             .iter()
-            .filter(|((_, name), _)| there.contains(&name.to_string()))
+            .filter(|((_, name), _)| existing.contains(&name.to_string()))
             .map(|((_, name), _)| {
                 format!(
                     "SELECT {}, last_value, is_called FROM {name}",
@@ -49,7 +49,7 @@ pub(super) async fn compare(
             }
             let show = |value: &str, called: bool| match called {
                 true => format!("its last value is {value}"),
-                false => format!("{value} comes next, the first one"),
+                false => format!("never used, its next value is {value}"),
             };
             let actual = is.map_or_else(
                 || "it is not in the database".to_owned(),
@@ -57,15 +57,15 @@ pub(super) async fn compare(
             );
             findings.push(
                 Finding::about(name.to_string(), show(&value.to_string(), *called), actual)
-                    .hint("see the errors of the restore for its `setval`, and check what takes values from it"),
+                    .hint("see the errors of the restore for its `setval`, and check what calls `nextval` during the restore"),
             );
         }
     }
     Ok(all.len() as u64)
 }
 
-/// Which of these sequences are there.
-async fn there(
+/// The sequences of a list that exist.
+async fn existing(
     session: &mut Session,
     names: impl Iterator<Item = &QualifiedName>,
 ) -> Result<Vec<String>, DatabaseError> {

@@ -1,27 +1,26 @@
-//! How much of the backup is proven to be in the database.
+//! The key `proof` of a scenario.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How much of the backup is proven to be in the database, without any check: `full`, which is the
-/// default, `counts`, `objects` or `off`. Each holds what is behind it in this list.
+/// How much of the backup is compared with the database, without any check: `full`, which is the default, `counts`,
+/// `objects` or `off`. Each includes those after it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// Nothing.
+    /// Nothing is compared.
     Off,
-    /// Every object that the backup defines is there, and no other.
+    /// Every object that the backup defines exists, and no other.
     Objects,
-    /// And every table holds as many rows.
+    /// Also: every table has as many rows.
     Counts,
-    /// And these rows have the same values, every one; so have sequences and large objects, and
-    /// materialized views are filled.
+    /// Also: all rows, sequences and large objects have the same values, and materialized views are populated.
     #[default]
     Full,
 }
 
 impl Level {
-    /// As a scenario writes it.
+    /// The value of the key.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

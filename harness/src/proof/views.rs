@@ -1,17 +1,17 @@
-//! Materialized views that the backup fills, and tables that it leaves empty.
+//! Materialized views that the backup populates, and tables whose rows it excludes.
 
 use crate::backup::Contents;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
-use crate::sql::{QualifiedName, quote_ident};
+use crate::sql::QualifiedName;
 
-/// Materialized views that hold rows or may.
-const FILLED: &str = "
+/// Populated materialized views.
+const POPULATED: &str = "
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'm' AND c.relispopulated";
 
-/// Tables that have storage of their own and are no extension's.
+/// Tables with storage of their own, except those of extensions.
 const TABLES: &str = "
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -20,8 +20,8 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                       AND d.objid = c.oid AND d.deptype = 'e')";
 
-/// Looks whether the views that the backup fills in this database are filled; gives how many.
-pub(super) async fn filled(
+/// Checks that the views that the backup populates in this database are populated; gives their number.
+pub(super) async fn check_populated(
     session: &mut Session,
     contents: &Contents,
     named: &str,
@@ -35,21 +35,21 @@ pub(super) async fn filled(
     if wanted.is_empty() {
         return Ok(0);
     }
-    let there = names(session, FILLED).await?;
-    let not = wanted.iter().filter(|view| !there.contains(view));
+    let populated = read_names(session, POPULATED).await?;
+    let not = wanted.iter().filter(|view| !populated.contains(view));
     findings.extend(not.map(|view| {
         Finding::about(
             view.to_string(),
-            "a materialized view with its rows",
-            "it is not filled, or not there",
+            "a populated materialized view",
+            "it is not populated, or does not exist",
         )
         .hint("see the errors of the restore for its REFRESH")
     }));
     Ok(wanted.len() as u64)
 }
 
-/// Looks whether the tables that the backup defines without a place for their rows are empty.
-pub(super) async fn empty(
+/// Checks that tables that the backup defines without rows are empty.
+pub(super) async fn check_empty(
     session: &mut Session,
     contents: &Contents,
     findings: &mut Vec<Finding>,
@@ -57,23 +57,15 @@ pub(super) async fn empty(
     if contents.without_data.is_empty() {
         return Ok(());
     }
-    let there = names(session, TABLES).await?;
-    for table in contents
-        .without_data
-        .iter()
-        .filter(|table| there.contains(table))
-    {
-        let only = format!(
-            "{}.{}",
-            quote_ident(&table.schema),
-            quote_ident(&table.name)
-        );
-        let sql = format!("SELECT 1 FROM ONLY {only} LIMIT 1");
+    let existing = read_names(session, TABLES).await?;
+    let tables = contents.without_data.iter();
+    for table in tables.filter(|table| existing.contains(table)) {
+        let sql = format!("SELECT 1 FROM ONLY {table} LIMIT 1");
         if session.value(&sql).await?.is_some() {
             findings.push(
                 Finding::about(
                     table.to_string(),
-                    "no row: the backup leaves its rows out",
+                    "no row: the backup excludes its rows",
                     "rows that are not from the backup",
                 )
                 .hint("check triggers and functions of the dump that write to it"),
@@ -83,7 +75,7 @@ pub(super) async fn empty(
     Ok(())
 }
 
-async fn names(session: &mut Session, sql: &str) -> Result<Vec<QualifiedName>, DatabaseError> {
+async fn read_names(session: &mut Session, sql: &str) -> Result<Vec<QualifiedName>, DatabaseError> {
     let rows = session.rows(sql).await?;
     let names = rows
         .into_iter()

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::show_rows;
 use crate::backup::Backup;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::restore::settings::Restore;
 use crate::restore::target;
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
+use crate::units::show_counted;
 
 /// Maximum number of names in a hint.
 const LISTED: usize = 12;
@@ -38,12 +38,18 @@ impl Rows {
     /// Compares the number of restored rows with it.
     pub(super) fn agree_with(self, table: &QualifiedName, restored: u64) -> Result<(), Stopped> {
         let (agree, expected) = match self {
-            Self::Exactly(rows) => (restored == rows, show_rows(rows)),
+            Self::Exactly(rows) => (restored == rows, show_counted(rows, "row")),
             Self::AtMost(rows) => (
                 restored <= rows,
-                format!("at most {}, since the dump may skip some", show_rows(rows)),
+                format!(
+                    "at most {}, since the dump may skip some",
+                    show_counted(rows, "row")
+                ),
             ),
-            Self::AtLeast(rows) => (restored >= rows, format!("at least {}", show_rows(rows))),
+            Self::AtLeast(rows) => (
+                restored >= rows,
+                format!("at least {}", show_counted(rows, "row")),
+            ),
         };
         if agree {
             return Ok(());
@@ -51,7 +57,7 @@ impl Rows {
         let finding = Finding::about(
             table.to_string(),
             format!("{expected}, as in the backup"),
-            show_rows(restored),
+            show_counted(restored, "row"),
         )
         .hint("triggers and rules of the backup may change its rows: `redrill run` shows more");
         Err(Stopped::failed(
@@ -113,7 +119,10 @@ pub(super) fn database(
                 .collect();
             Err(absent(
                 &table.to_string(),
-                &format!("it contains {} tables, and none of this name", names.len()),
+                &format!(
+                    "it contains {}, and none of this name",
+                    show_counted(names.len(), "table")
+                ),
                 near(table, &names),
             ))
         }

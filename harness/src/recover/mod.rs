@@ -19,14 +19,13 @@ use crate::scenario::Scenario;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
-use crate::units::show_count;
 pub use find::Rows;
 pub use table::{Need, Table};
 use write::{Destination, Format, Written};
 
 /// The request.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct RecoverRequest {
     /// The table.
     pub table: QualifiedName,
     /// The database of the table, if several databases in the backup contain it.
@@ -78,7 +77,7 @@ impl From<Stopped> for NotRecovered {
 /// When the backup is incomplete, does not contain the table, or does not restore without an error; or
 /// when a step could not run.
 pub async fn recover(
-    wish: &Wish,
+    request: &RecoverRequest,
     mut scenario: Scenario,
     context: &Context,
     run: &Run,
@@ -90,27 +89,27 @@ pub async fn recover(
         scenario: &scenario,
         context,
         run,
-        make_roles: wish.make_roles,
+        make_roles: request.make_roles,
     };
     let mut record = Record::begin(&scenario, context);
     let backup = pipeline.inspect(&mut record).await?;
     let database = find::database(
         &backup,
         &scenario.restore,
-        &wish.table,
-        wish.database.as_deref(),
+        &request.table,
+        request.database.as_deref(),
     )
     .map_err(NotRecovered::Absent)?;
     let restored = pipeline.restore(backup, server, &mut record).await?;
     let (server, facts) = (restored.server, &restored.facts);
-    let table = table::read(server, &database, &wish.table).await?;
+    let table = table::read(server, &database, &request.table).await?;
     let rows = find::rows(
         &restored.backup,
         &restored.settings,
         &database,
         &table.relations,
     )?;
-    rows.agree_with(&wish.table, table.rows)?;
+    rows.agree_with(&request.table, table.rows)?;
     let job = write::Job {
         server,
         database: &database,
@@ -118,7 +117,7 @@ pub async fn recover(
         backup: facts,
         listener: &context.listener,
     };
-    let written = write::write(&job, wish.format, &wish.destination, &run.folder).await?;
+    let written = write::write(&job, request.format, &request.destination, &run.folder).await?;
     Ok(Recovered {
         backup: facts.clone(),
         database,
@@ -127,11 +126,4 @@ pub async fn recover(
         table,
         written,
     })
-}
-
-/// Formats a number of rows.
-#[must_use]
-pub fn show_rows(rows: u64) -> String {
-    let noun = if rows == 1 { "row" } else { "rows" };
-    format!("{} {noun}", show_count(rows))
 }

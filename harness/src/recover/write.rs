@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::show_rows;
 use super::table::Table;
+use crate::atomic_file;
 use crate::backup::inspect::{Inspection, inspect};
 use crate::backup::source;
 use crate::backup::spool::Spool;
@@ -19,7 +19,7 @@ use crate::server::{Client, ClientInput, ThrowawayServer};
 use crate::sql::{QualifiedName, quote};
 use crate::sqlstate;
 use crate::stage::Stopped;
-use crate::units::show_count;
+use crate::units::{show_count, show_counted};
 
 /// Bytes per read.
 const CHUNK: usize = 128 * 1024;
@@ -95,7 +95,10 @@ pub(super) async fn write(
     if code != Some(0) {
         let complaint = complaint
             .lines()
-            .map(|line| sqlstate::shown("", line, false))
+            .map(|line| {
+                let why = line.split_once("error: ").map_or(line, |(_, why)| why);
+                sqlstate::shown("", why, false, &job.server.endpoint().names)
+            })
             .next()
             .unwrap_or_else(|| "it printed no message".to_owned());
         return Err(
@@ -110,8 +113,8 @@ pub(super) async fn write(
     if rows != job.table.rows {
         return Err(CouldNotRun::new(format!(
             "the file contains {} and the restored table {}",
-            show_rows(rows),
-            show_rows(job.table.rows)
+            show_counted(rows, "row"),
+            show_counted(job.table.rows, "row")
         ))
         .into());
     }
@@ -132,26 +135,7 @@ fn staged(destination: &Destination, spool: &Path) -> io::Result<NamedTempFile> 
         Destination::Stdout => tempfile::Builder::new()
             .prefix("recovered-")
             .tempfile_in(spool),
-        Destination::File { path, .. } => {
-            let name = path.file_name().ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidInput, "it is not the name of a file")
-            })?;
-            let mut prefix = name.to_owned();
-            prefix.push(".");
-            tempfile::Builder::new()
-                .prefix(&prefix)
-                .suffix(".partial")
-                .tempfile_in(folder(path))
-        }
-    }
-}
-
-/// The folder of a file.
-#[must_use]
-pub fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+        Destination::File { path, .. } => atomic_file::create(path, atomic_file::PRIVATE),
     }
 }
 
@@ -159,13 +143,7 @@ pub fn folder(path: &Path) -> &Path {
 async fn give(file: NamedTempFile, destination: &Destination) -> io::Result<Option<PathBuf>> {
     match destination {
         Destination::File { path, replace } => {
-            file.as_file().sync_all()?;
-            if *replace {
-                file.persist(path)?;
-            } else {
-                // Also if it was created meanwhile.
-                file.persist_noclobber(path)?;
-            }
+            atomic_file::rename(file, path, *replace)?;
             Ok(Some(path.clone()))
         }
         Destination::Stdout => {
@@ -191,7 +169,7 @@ fn cannot_write(error: &io::Error) -> CouldNotRun {
         }
         _ => "set a file in a writable folder with `--out`",
     };
-    CouldNotRun::with_hint(format!("cannot write the table: {error}"), hint)
+    CouldNotRun::with_hint(format!("the table was not written: {error}"), hint)
 }
 
 /// The program that writes the table, of the version of the server.
@@ -368,7 +346,7 @@ fn header(job: &Job<'_>) -> String {
         1 => " in one partition".to_owned(),
         some => format!(" in {} partitions", show_count(some as u64)),
     };
-    lines.push(format!("{}{within}", show_rows(table.rows)));
+    lines.push(format!("{}{within}", show_counted(table.rows, "row")));
     lines.extend([
         String::new(),
         "Load it, all or nothing:  psql -X -1 -v ON_ERROR_STOP=1 -f FILE DATABASE".to_owned(),

@@ -7,7 +7,7 @@ mod convert;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::outcome::{self, DrillResult};
 use crate::verdict::Verdict;
@@ -170,9 +170,9 @@ enum VerdictWord {
 }
 
 /// How a stage or a check ended.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum OutcomeWord {
+pub(crate) enum OutcomeWord {
     /// It ran and found what is expected.
     Pass,
     /// It ran and found something else.
@@ -439,26 +439,26 @@ struct Objective {
 }
 
 /// The result of one stage.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Stage {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Stage {
     /// `backup`, `server`, `restore`, `proof` or `teardown`.
-    name: String,
+    pub(crate) name: String,
     /// What the stage proves when it passes; of the proof, as much as the scenario asks for.
-    title: String,
+    pub(crate) title: String,
     /// Whether the verdict depends on it: not on a proof that the scenario switches off.
-    required: bool,
+    pub(crate) required: bool,
     /// How it ended.
-    outcome: OutcomeWord,
+    pub(crate) outcome: OutcomeWord,
     /// Why it was skipped; null unless it was.
-    skipped_because: Option<String>,
+    pub(crate) skipped_because: Option<String>,
     /// Why it could not run; null unless the outcome is `error`.
-    could_not_run: Option<CouldNotRun>,
+    pub(crate) could_not_run: Option<CouldNotRun>,
     /// One line: what was found, or why it failed.
-    summary: String,
+    pub(crate) summary: String,
     /// The differences; warnings when the outcome is `pass`.
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// Wall time.
-    duration_s: f64,
+    pub(crate) duration_s: f64,
 }
 
 /// Number of checks by outcome.
@@ -477,59 +477,59 @@ struct CheckCounts {
 }
 
 /// The result of one check.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Check {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Check {
     /// Stable and, without an object, unique within the scenario.
-    id: String,
+    pub(crate) id: String,
     /// The object that this entry is about, where the check names several by a list or a pattern;
     /// `id` and `object` together are unique in a drill.
-    object: Option<String>,
+    pub(crate) object: Option<String>,
     /// The kind of check.
-    kind: String,
+    pub(crate) kind: String,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Line of the scenario file, counted from 1.
-    line: usize,
+    pub(crate) line: usize,
     /// Whether the verdict depends on it.
-    required: bool,
+    pub(crate) required: bool,
     /// The database that was checked.
-    database: String,
+    pub(crate) database: String,
     /// How it ended.
-    outcome: OutcomeWord,
+    pub(crate) outcome: OutcomeWord,
     /// Why it was skipped; null unless it was.
-    skipped_because: Option<String>,
+    pub(crate) skipped_because: Option<String>,
     /// Why it could not run; null unless the outcome is `error`.
-    could_not_run: Option<CouldNotRun>,
+    pub(crate) could_not_run: Option<CouldNotRun>,
     /// What was expected, in one line.
-    expected: String,
+    pub(crate) expected: String,
     /// What was found, in one line; the reason when the outcome is `error`.
-    actual: String,
+    pub(crate) actual: String,
     /// The differences in detail.
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// Wall time.
-    duration_s: f64,
+    pub(crate) duration_s: f64,
 }
 
 /// Why a stage or a check could not run.
-#[derive(Debug, Serialize, JsonSchema)]
-struct CouldNotRun {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CouldNotRun {
     /// A lowercase fragment.
-    reason: String,
+    pub(crate) reason: String,
     /// What a person can do, where there is something.
-    hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// One thing that is not as expected.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Finding {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Finding {
     /// The object, as SQL names it.
-    object: Option<String>,
+    pub(crate) object: Option<String>,
     /// Expected.
-    expected: String,
+    pub(crate) expected: String,
     /// Found.
-    actual: String,
+    pub(crate) actual: String,
     /// What to do.
-    hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// Something that the drill does not test, or that a backup does not contain.

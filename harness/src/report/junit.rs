@@ -332,7 +332,7 @@ fn time(duration: std::time::Duration) -> Duration {
     Duration::try_from(duration.min(LONGEST)).unwrap_or(Duration::ZERO)
 }
 
-/// The start of the drill as the writer needs it, which writes no year beyond 9999 and none before 0.
+/// The start of the drill as the writer needs it, which writes no year after 9999 and none before 0.
 fn timestamp(result: &DrillResult) -> OffsetDateTime {
     let seconds = result.started.as_second().clamp(0, 253_402_300_799);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)

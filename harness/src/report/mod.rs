@@ -8,16 +8,14 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod terminal;
-mod text;
-mod view;
+pub(crate) mod text;
+pub(crate) mod view;
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
+use crate::atomic_file;
 use crate::baseline::{Baseline, file};
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
@@ -25,7 +23,60 @@ use crate::verdict::Verdict;
 /// The file with what the drill observed of the databases, next to its reports.
 pub const SEEN: &str = "seen.baseline.toml";
 
-/// Writes `drill.json`, `drill.md` and `junit.xml`, and what was observed of the databases, into
+/// A kind of report.
+pub struct Report {
+    /// Its name, which is that of its module: `junit`.
+    pub name: &'static str,
+    /// The file that each drill writes; the summary for the terminal is only printed.
+    pub file: Option<&'static str>,
+    /// Renders it; for the terminal without colour, at a width of 80 characters.
+    pub render: fn(&DrillResult, Verdict) -> io::Result<String>,
+}
+
+/// Lists every kind of report: the one place where a kind is registered.
+#[must_use]
+pub fn reports() -> [Report; 4] {
+    [
+        Report {
+            name: "json",
+            file: Some("drill.json"),
+            render: |result, verdict| Ok(json::render(result, verdict)?),
+        },
+        Report {
+            name: "markdown",
+            file: Some("drill.md"),
+            render: |result, verdict| Ok(markdown::render(result, verdict)),
+        },
+        Report {
+            name: "junit",
+            file: Some("junit.xml"),
+            render: junit::render,
+        },
+        Report {
+            name: "terminal",
+            file: None,
+            render: |result, verdict| Ok(terminal::summary(result, verdict, 80, false)),
+        },
+    ]
+}
+
+/// Creates the folder of all reports, and a file in it that is removed again: a drill of hours should not end without
+/// its reports.
+///
+/// # Errors
+/// When the folder cannot be created or written to.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let cannot_create = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot create {}: {error}", folder.display()),
+        )
+    };
+    fs::create_dir_all(folder).map_err(cannot_create)?;
+    atomic_file::create(&folder.join("drill.json"), atomic_file::SHARED).map(drop)
+}
+
+/// Writes the file of each of [`reports`], and what was observed of the databases, into
 /// `<folder>/<scenario name>/`. A drill of selected checks has a folder of its own, so that it never
 /// replaces the reports of a complete one.
 ///
@@ -40,24 +91,30 @@ pub fn write_all(
     seen: Option<&Baseline>,
 ) -> io::Result<Vec<PathBuf>> {
     let folder = folder.join(folder_name(result)?);
-    let texts = [
-        ("drill.json", json::render(result, verdict)?),
-        ("drill.md", markdown::render(result, verdict)),
-        ("junit.xml", junit::render(result, verdict)?),
-    ];
-    let seen = seen.map(file::write);
-    let seen = seen.transpose().map_err(io::Error::other)?;
-    let texts = texts.into_iter().chain(seen.map(|text| (SEEN, text)));
+    let mut texts = Vec::new();
+    for report in reports() {
+        if let Some(file) = report.file {
+            texts.push((file, (report.render)(result, verdict)?));
+        }
+    }
+    if let Some(seen) = seen {
+        texts.push((SEEN, file::write(seen).map_err(io::Error::other)?));
+    }
     fs::create_dir_all(&folder)?;
     // All are on disk before the first gets its name, so that a full disk never leaves an old report
     // next to a new one.
     let staged = texts
-        .map(|(name, text)| Ok((folder.join(name), stage(&folder, &text)?)))
+        .into_iter()
+        .map(|(name, text)| {
+            let path = folder.join(name);
+            let file = atomic_file::stage(&path, &text)?;
+            Ok((path, file))
+        })
         .collect::<io::Result<Vec<_>>>()?;
     staged
         .into_iter()
         .map(|(path, file)| {
-            file.persist(&path)?;
+            atomic_file::rename(file, &path, true)?;
             Ok(path)
         })
         .collect()
@@ -69,9 +126,8 @@ pub fn write_all(
 /// When the folder or the file cannot be written.
 pub fn write_merged(folder: &Path, drills: &[(&DrillResult, Verdict)]) -> io::Result<PathBuf> {
     let xml = junit::merge(drills)?;
-    fs::create_dir_all(folder)?;
     let path = folder.join("junit.xml");
-    stage(folder, &xml)?.persist(&path)?;
+    atomic_file::write(&path, &xml, true)?;
     Ok(path)
 }
 
@@ -102,19 +158,6 @@ fn slug(pattern: &str) -> String {
     let parts = pattern.split(|c: char| !c.is_ascii_alphanumeric());
     let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
     parts.join("-")
-}
-
-/// Writes a temporary file into the folder of its destination, and syncs it.
-fn stage(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".redrill-")
-        // A temporary file is readable by its owner only, and the job that collects reports may run
-        // as another user.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //!
 //! It is readable without colour, in 80 columns, and in a CI log.
 
-pub mod initial;
 pub mod inspection;
-mod paper;
-pub mod recovery;
+pub(crate) mod paper;
+pub mod stopped;
 
 use paper::{Hue, INDENT, Paper};
 use tabled::builder::Builder;
@@ -15,9 +14,9 @@ use tabled::settings::{Alignment, Padding, Style, Width};
 
 use super::text::line;
 use super::view;
-use crate::exit_code;
+use crate::exit_code::Ending;
 use crate::outcome::{CheckResult, DrillResult, Finding, Outcome, StageResult};
-use crate::units::{show_bytes, show_count, show_duration};
+use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::{Verdict, explain};
 
 /// The longest list of findings of one check or stage.
@@ -34,8 +33,25 @@ const LIST: usize = 20;
 /// Writes the summary for a terminal of `width` columns.
 #[must_use]
 pub fn summary(result: &DrillResult, verdict: Verdict, width: usize, colour: bool) -> String {
+    write(result, verdict, true, width, colour)
+}
+
+/// Writes the summary of a drill whose reports or record could not be written: neither its headline
+/// nor its exit code is that of a success.
+#[must_use]
+pub fn unrecorded(result: &DrillResult, verdict: Verdict, width: usize, colour: bool) -> String {
+    write(result, verdict, false, width, colour)
+}
+
+fn write(
+    result: &DrillResult,
+    verdict: Verdict,
+    recorded: bool,
+    width: usize,
+    colour: bool,
+) -> String {
     let mut paper = Paper::new(width, colour);
-    lead(&mut paper, result, verdict);
+    lead(&mut paper, result, verdict, recorded);
     let not_tested = result.not_tested.iter();
     list(
         &mut paper,
@@ -51,23 +67,34 @@ pub fn summary(result: &DrillResult, verdict: Verdict, width: usize, colour: boo
     paper.text
 }
 
-fn lead(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
+fn lead(paper: &mut Paper, result: &DrillResult, verdict: Verdict, recorded: bool) {
     let hue = match verdict {
-        Verdict::Proven => Hue::Green,
+        Verdict::Proven if recorded => Hue::Green,
+        Verdict::Proven => Hue::Yellow,
         Verdict::NotProven => Hue::Red,
         Verdict::ObjectiveMissed
         | Verdict::Inconclusive
         | Verdict::NothingChecked
         | Verdict::Interrupted => Hue::Yellow,
     };
-    let title = format!(
-        "{} (exit code {})",
-        line(&result.scenario.title()),
-        exit_code::of(verdict)
-    );
-    let word = paper.paint(verdict.word(), hue);
-    paper.text.push_str(&format!("{word}  {title}\n"));
+    let mut ending = Ending::Judged(verdict);
+    let mut word = verdict.word().to_owned();
+    if !recorded {
+        ending = ending.unless(Ending::CouldNotRun);
+        word += ", NOT RECORDED";
+    }
+    let word = paper.paint(&word, hue);
+    let title = line(&result.scenario.title());
+    let headline = format!("{word}  {title} (exit code {})\n", ending.code());
+    paper.text.push_str(&headline);
     paper.wrap(&explain(result, verdict), 0, 0);
+    if !recorded {
+        paper.wrap(
+            "The drill is no evidence: not all of its files were written.",
+            0,
+            0,
+        );
+    }
     let reasons = view::decisive(result);
     for reason in reasons.iter().take(FINDINGS) {
         paper.wrap(&format!("- {reason}"), 0, 2);
@@ -282,7 +309,7 @@ fn rows(paper: &mut Paper, result: &DrillResult) {
     }
     table.push_record([
         String::new(),
-        format!("all {} tables", view::show(rows.tables)),
+        format!("all {}", show_counted(rows.tables, "table")),
         show_count(rows.backup),
         if rows.compared {
             show_count(rows.restored)
@@ -326,14 +353,6 @@ fn remarks(paper: &mut Paper, result: &DrillResult) {
     );
 }
 
-fn list(paper: &mut Paper, title: &str, items: impl ExactSizeIterator<Item = String>) {
-    let count = items.len();
-    if count == 0 {
-        return;
-    }
-    paper.section(title);
-    for item in items.take(LIST) {
-        paper.wrap(&format!("- {item}"), 2, 4);
-    }
-    paper.more(count.saturating_sub(LIST), 2);
+fn list(paper: &mut Paper, title: &str, items: impl Iterator<Item = String>) {
+    paper.list(title, items, LIST, ", see drill.json");
 }

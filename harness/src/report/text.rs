@@ -7,7 +7,7 @@
 const LONGEST: usize = 1_000;
 
 /// Makes one line: without terminal sequences, and every other unprintable character visible.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let text: String = lines(text)
         .chars()
         .map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c })

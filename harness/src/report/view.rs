@@ -8,7 +8,7 @@ use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Measure, NotTested, Objective, Outcome, StageResult,
     TableRows, TimeSource, Values,
 };
-use crate::units::{show_count, show_duration};
+use crate::units::{show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
 
 /// Periods without a backup that a line names.
@@ -28,7 +28,7 @@ pub(super) fn made(backup: &BackupFacts, started: Timestamp) -> String {
 }
 
 /// When a backup was made, how that is known and how long ago it was.
-pub(super) fn made_ago(backup: &BackupFacts, now: Timestamp) -> String {
+pub(crate) fn made_ago(backup: &BackupFacts, now: Timestamp) -> String {
     let Some((at, source)) = backup.made else {
         return "not known".to_owned();
     };
@@ -181,14 +181,23 @@ pub(super) fn by_severity(result: &DrillResult) -> Vec<&CheckResult> {
     checks
 }
 
+/// `50 004 rows in 41 tables with rows, 0 large objects, 3 policies`.
+pub(super) fn contents(backup: &BackupFacts) -> String {
+    format!(
+        "{} in {} with rows, {}, {}",
+        show_counted(backup.rows, "row"),
+        show_counted(backup.tables, "table"),
+        show_counted(backup.large_objects, "large object"),
+        show_counted(backup.policies, "policy")
+    )
+}
+
 /// `31 checks: 28 passed, 2 failed (1 of them not required), 1 could not run`.
 pub(super) fn check_counts(result: &DrillResult) -> String {
-    let mut text = match result.checks.len() {
-        0 => return "no checks".to_owned(),
-        1 => "1 check".to_owned(),
-        more => format!("{} checks", show(more)),
-    };
-    text.push_str(": ");
+    if result.checks.is_empty() {
+        return "no checks".to_owned();
+    }
+    let mut text = show_counted(result.checks.len(), "check") + ": ";
     let mut parts = Vec::new();
     for (word, said) in [
         ("pass", "passed"),

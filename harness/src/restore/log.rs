@@ -1,11 +1,12 @@
-//! Parses the output of psql and pg_restore into messages: severity, SQLSTATE, text, place. Values are
-//! dropped here.
+//! Errors of a restore: which are tolerated, what caused them, and what is shown of them.
 
-use super::ToleratedAt;
-use super::settings::Tolerate;
+use std::collections::BTreeSet;
+
+use super::tolerance::Tolerance;
 use crate::outcome::{Finding, Tolerated};
 use crate::redact::Redactor;
-use crate::sqlstate;
+use crate::sqlstate::{self, Names};
+use crate::units::show_counted;
 
 /// Number of errors that are kept with their text; the rest is counted.
 pub const KEPT: usize = 200;
@@ -13,9 +14,9 @@ pub const KEPT: usize = 200;
 /// One error of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
-    /// SQLSTATE, five characters; empty where psql prints none.
+    /// SQLSTATE, five characters; empty in messages of pg_restore.
     pub sqlstate: String,
-    /// The primary message as printed: for matching only, never shown.
+    /// The primary message as the server sent it: for matching only, never shown.
     pub raw: String,
     /// Line of the dump where the statement ends; 0 if unknown.
     pub line: u64,
@@ -27,10 +28,20 @@ pub struct Message {
     pub raised: bool,
 }
 
+/// What an error may show.
+#[derive(Clone, Copy)]
+pub struct Mask<'a> {
+    /// Removes secrets.
+    pub redactor: &'a Redactor,
+    /// Names that may be shown.
+    pub names: &'a Names,
+}
+
 impl Message {
     /// The text without values and secrets.
-    pub fn shown(&self, redactor: &Redactor) -> String {
-        let text = redactor.clean(&sqlstate::shown(&self.sqlstate, &self.raw, self.raised));
+    pub fn shown(&self, mask: Mask<'_>) -> String {
+        let text = sqlstate::shown(&self.sqlstate, &self.raw, self.raised, mask.names);
+        let text = mask.redactor.clean(&text);
         if self.sqlstate.is_empty() {
             text
         } else {
@@ -87,6 +98,19 @@ impl Message {
     }
 }
 
+/// Place of an error that the scenario tolerates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToleratedAt {
+    /// The dump, by its name in the backup.
+    pub part: String,
+    /// Line where its statement ends; 0 for an archive.
+    pub line: u64,
+    /// Entry of the table of contents, as pg_restore names it: kind, name, owner.
+    pub entry: String,
+    /// The reason in the scenario.
+    pub reason: String,
+}
+
 /// Errors of a restore, collected while they are printed.
 #[derive(Debug, Default)]
 pub struct Log {
@@ -100,47 +124,9 @@ pub struct Log {
     pub tolerated_at: Vec<ToleratedAt>,
 }
 
-/// Which errors are tolerated, and why.
-pub struct Tolerance<'a> {
-    /// By the scenario.
-    pub scenario: &'a [Tolerate],
-    /// The bootstrap superuser, which every cluster has: its `CREATE ROLE` must fail.
-    pub superuser: &'a str,
-}
-
-impl Tolerance<'_> {
-    /// Returns the reason to tolerate a message, and whether the scenario gives it.
-    fn reason(&self, message: &Message) -> Option<(String, bool)> {
-        // `pg_dumpall --clean` drops every role, including the one that restores.
-        if message.raw == "current user cannot be dropped" {
-            return Some((
-                "the bootstrap superuser runs the restore and cannot be dropped".to_owned(),
-                false,
-            ));
-        }
-        if message.raw == format!("role \"{}\" already exists", self.superuser) {
-            let why = "every cluster already has its bootstrap superuser";
-            return Some((why.to_owned(), false));
-        }
-        self.scenario
-            .iter()
-            .find(|entry| {
-                entry
-                    .sqlstate
-                    .as_deref()
-                    .is_none_or(|state| state == message.sqlstate)
-                    && entry
-                        .message
-                        .as_deref()
-                        .is_none_or(|part| message.raw.contains(part))
-            })
-            .map(|entry| (entry.reason.clone(), true))
-    }
-}
-
 impl Log {
     /// Adds an error, as tolerated where a reason is given.
-    pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, redactor: &Redactor) {
+    pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, mask: Mask<'_>) {
         if let Some((reason, by_scenario)) = tolerance.reason(&message) {
             if by_scenario {
                 self.tolerated_at.push(ToleratedAt {
@@ -150,15 +136,19 @@ impl Log {
                     reason: reason.clone(),
                 });
             }
-            let shown = message.shown(redactor);
-            match self
-                .tolerated
-                .iter_mut()
-                .find(|entry| entry.message == shown)
-            {
+            let shown = message.shown(mask);
+            let is_kept = self.tolerated.len() < KEPT;
+            let known = self.tolerated.iter().any(|entry| entry.message == shown);
+            let message = if is_kept || known {
+                shown
+            } else {
+                format!("other messages after the first {KEPT}")
+            };
+            let same = |entry: &&mut Tolerated| entry.message == message && entry.reason == reason;
+            match self.tolerated.iter_mut().find(same) {
                 Some(entry) => entry.times += 1,
                 None => self.tolerated.push(Tolerated {
-                    message: shown,
+                    message,
                     times: 1,
                     reason,
                 }),
@@ -174,19 +164,24 @@ impl Log {
     /// Findings for the kept errors: first those that the backup causes, then the others.
     pub fn findings(
         &self,
-        redactor: &Redactor,
+        mask: Mask<'_>,
         statement: impl Fn(&Message) -> Option<String>,
     ) -> (Vec<Finding>, Vec<Finding>) {
         let (mut errors, mut unable) = (Vec::new(), Vec::new());
-        for message in &self.errors {
+        let (roles, others): (Vec<_>, Vec<_>) = self.errors.iter().partition(|m| lacks_role(m));
+        let first = roles.first().and_then(|message| statement(message));
+        errors.extend(missing_roles(&roles, first, mask));
+        for message in others {
             let place = match (message.line, message.entry.as_str()) {
                 (0, "") => "the restore".to_owned(),
-                (0, entry) => entry.to_owned(),
+                (0, entry) => mask.names.known_words(entry),
                 (line, _) => format!("line {line} of the dump"),
             };
             let expected =
                 statement(message).unwrap_or_else(|| "the statement succeeds".to_owned());
-            let finding = Finding::about(place, redactor.clean(&expected), message.shown(redactor));
+            let expected = mask.redactor.clean(&expected);
+            let place = mask.redactor.clean(&place);
+            let finding = Finding::about(place, expected, message.shown(mask));
             match message.remedy() {
                 Some(remedy) => unable.push(finding.hint(remedy)),
                 None => errors.push(match hint(message) {
@@ -206,14 +201,40 @@ impl Log {
     }
 }
 
+/// Whether a statement failed because a role is missing.
+fn lacks_role(message: &Message) -> bool {
+    let raw = message.raw.as_str();
+    !message.raised && raw.starts_with("role ") && raw.ends_with("does not exist")
+}
+
+/// One finding for all roles that are missing, since each makes many statements fail.
+/// `first` is the first of them.
+fn missing_roles(errors: &[&Message], first: Option<String>, mask: Mask<'_>) -> Option<Finding> {
+    let shown: BTreeSet<String> = errors.iter().map(|message| message.shown(mask)).collect();
+    let named = shown.iter().filter_map(|text| text.split('"').nth(1));
+    let named = named.filter(|role| *role != "…");
+    let list: Vec<String> = named.map(|role| format!("{role:?}")).collect();
+    (!errors.is_empty()).then(|| {
+        let first = first.unwrap_or_else(|| "a statement succeeds".to_owned());
+        let others = match errors.len() - 1 {
+            0 => String::new(),
+            others => format!(", and {}", show_counted(others, "other statement")),
+        };
+        Finding::about(
+            "roles",
+            mask.redactor.clean(&format!("{first}{others}")),
+            Vec::from_iter(shown.iter().map(String::as_str)).join(", "),
+        )
+        .hint(format!(
+            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, or write in `[restore]`: create-roles = [{}]",
+            list.join(", ")
+        ))
+    })
+}
+
 /// What to do about an error that the backup causes.
 fn hint(message: &Message) -> Option<&'static str> {
     let raw = message.raw.as_str();
-    if raw.starts_with("role ") && raw.ends_with("does not exist") {
-        return Some(
-            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, or list the roles in `create-roles` of `[restore]`",
-        );
-    }
     if raw.contains("unrecognized parameter \"pg_attver\"") {
         return Some(
             "pg_dump and this server have different minor versions: see the release notes of the newer one",
@@ -242,248 +263,9 @@ fn hint(message: &Message) -> Option<&'static str> {
     }
 }
 
-/// Collects messages from lines.
-///
-/// A message is one line and any number of lines that belong to it (DETAIL, CONTEXT, LINE, …).
-/// These may contain values and are dropped; they only show whether code of the database raised it.
-#[derive(Debug, Default)]
-pub struct Gather {
-    begun: Option<Message>,
-    /// The last entry of the table of contents that pg_restore named.
-    entry: String,
-}
-
-impl Gather {
-    /// Adds a line of psql, printed with `VERBOSITY=verbose`; returns the previous message if complete.
-    pub fn psql(&mut self, line: &str) -> Option<Message> {
-        if line.starts_with("psql:") {
-            return std::mem::replace(&mut self.begun, psql_line(line));
-        }
-        if let (Some(message), Some(place)) = (&mut self.begun, line.strip_prefix("LOCATION:  ")) {
-            // `exec_stmt_raise, pl_exec.c:3923`
-            let (routine, file) = place.split_once(", ").unwrap_or((place, ""));
-            message.raised |= sqlstate::is_raised(routine, file);
-        }
-        None
-    }
-
-    /// Adds a line of pg_restore; returns the previous message if complete.
-    pub fn pg_restore(&mut self, line: &str) -> Option<Message> {
-        if line.starts_with("pg_restore: ") {
-            let message = pg_restore_line(line, &mut self.entry);
-            return std::mem::replace(&mut self.begun, message);
-        }
-        if let Some(message) = &mut self.begun {
-            if let Some(command) = line.strip_prefix("Command was: ") {
-                command.clone_into(&mut message.command);
-            }
-            // `CONTEXT:  PL/pgSQL function app.f() line 3 at RAISE`
-            message.raised |=
-                line.contains("PL/") && (line.ends_with(" at RAISE") || !line.contains("PL/pgSQL"));
-        }
-        None
-    }
-
-    /// Returns the last message.
-    pub fn end(self) -> Option<Message> {
-        self.begun
-    }
-}
-
-/// Reads the first line of a message of psql.
-#[must_use]
-fn psql_line(line: &str) -> Option<Message> {
-    let rest = line.strip_prefix("psql:")?;
-    // `<stdin>:12: ERROR:  42P01: text`, `<stdin>:12: error: text`, ` error: text`
-    let (number, rest) = match rest.strip_prefix("<stdin>:") {
-        Some(rest) => {
-            let (number, rest) = rest.split_once(':')?;
-            (number.parse().ok()?, rest)
-        }
-        None => (0, rest),
-    };
-    let (severity, text) = rest.trim_start().split_once(':')?;
-    let text = text.trim_start();
-    if matches!(
-        severity,
-        "WARNING" | "NOTICE" | "INFO" | "LOG" | "DEBUG" | "warning" | "info" | "detail" | "hint"
-    ) {
-        return None;
-    }
-    let (sqlstate, text) = match text.split_once(':') {
-        Some((state, text)) if is_sqlstate(state) => (state, text.trim_start()),
-        _ => ("", text),
-    };
-    // With `lc_messages` set by the dump the server prints `FEHLER`, or `HINWEIS` for a notice: then
-    // the class of the SQLSTATE distinguishes success (00) and warning (01) from errors.
-    if !is_severity(severity) && (sqlstate.starts_with("00") || sqlstate.starts_with("01")) {
-        return None;
-    }
-    Some(Message {
-        sqlstate: sqlstate.to_owned(),
-        raw: text.to_owned(),
-        line: number,
-        ..Message::default()
-    })
-}
-
-/// Whether the word is the severity of an error; psql itself prints lower case.
-fn is_severity(word: &str) -> bool {
-    matches!(word, "ERROR" | "FATAL" | "PANIC" | "error" | "fatal")
-}
-
-fn is_sqlstate(text: &str) -> bool {
-    text.len() == 5
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-}
-
-/// Reads pg_restore's messages line by line; `entry` is the entry that the last line named.
-#[must_use]
-fn pg_restore_line(line: &str, entry: &mut String) -> Option<Message> {
-    let rest = line.strip_prefix("pg_restore: ")?;
-    if let Some(named) = rest.strip_prefix("from TOC entry ") {
-        // `3340; 1259 16390 TABLE orders app_owner`: a reader does not need the numbers.
-        let words: Vec<&str> = named.split_whitespace().skip(3).collect();
-        *entry = words.join(" ");
-        return None;
-    }
-    let text = rest
-        .strip_prefix("error: ")
-        .or_else(|| rest.strip_prefix("fatal: "))?;
-    let text = text
-        .strip_prefix("could not execute query: ")
-        .unwrap_or(text);
-    let raw = text.trim_start_matches("ERROR:").trim_start();
-    Some(Message {
-        raw: raw.to_owned(),
-        entry: entry.clone(),
-        ..Message::default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(
-        "psql:<stdin>:12: ERROR:  42P01: relation \"app.x\" does not exist",
-        12,
-        "42P01",
-        "relation \"app.x\" does not exist"
-    )]
-    #[case(
-        "psql:<stdin>:9: error: invalid command \\foo",
-        9,
-        "",
-        "invalid command \\foo"
-    )]
-    #[case(
-        "psql: error: connection to server on socket failed",
-        0,
-        "",
-        "connection to server on socket failed"
-    )]
-    #[case(
-        "psql:<stdin>:7: FEHLER:  42P01: Relation »app.x« existiert nicht",
-        7,
-        "42P01",
-        "Relation »app.x« existiert nicht"
-    )]
-    #[case(
-        "psql:<stdin>:3: FATAL:  57P01: terminating connection",
-        3,
-        "57P01",
-        "terminating connection"
-    )]
-    fn psql_messages_are_read(
-        #[case] line: &str,
-        #[case] at: u64,
-        #[case] state: &str,
-        #[case] text: &str,
-    ) {
-        let message = psql_line(line).unwrap();
-        assert_eq!(
-            (
-                message.line,
-                message.sqlstate.as_str(),
-                message.raw.as_str()
-            ),
-            (at, state, text)
-        );
-    }
-
-    #[rstest]
-    #[case("psql:<stdin>:12: NOTICE:  00000: index is small")]
-    #[case("psql:<stdin>:12: HINWEIS:  00000: Index ist klein")]
-    #[case("psql:<stdin>:12: WARNUNG:  01000: Vorsicht")]
-    #[case("psql:<stdin>:12: NOTICE:  23505: raised so by the database's own code")]
-    #[case("psql:<stdin>:12: WARNING:  25001: there is already a transaction in progress")]
-    #[case("DETAIL:  Key (mail)=(alice@example) is duplicated.")]
-    #[case("CONTEXT:  COPY users, line 3, column mail: \"alice\"")]
-    #[case("LOCATION:  parserOpenTable, parse_relation.c:1392")]
-    fn everything_else_is_dropped(#[case] line: &str) {
-        assert_eq!(psql_line(line), None);
-    }
-
-    #[test]
-    fn a_statement_goes_to_its_own_error() {
-        let superuser = Tolerance {
-            scenario: &[],
-            superuser: "boss",
-        };
-        let mut log = Log::default();
-        let mut gather = Gather::default();
-        for line in [
-            "pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist",
-            "Command was: ALTER SCHEMA app OWNER TO app;",
-            "pg_restore: error: could not execute query: ERROR:  role \"boss\" already exists",
-            "Command was: CREATE ROLE boss;",
-        ] {
-            if let Some(message) = gather.pg_restore(line) {
-                log.add(message, &superuser, &Redactor::default());
-            }
-        }
-        if let Some(message) = gather.end() {
-            log.add(message, &superuser, &Redactor::default());
-        }
-        let commands: Vec<&str> = log.errors.iter().map(|e| e.command.as_str()).collect();
-        assert_eq!(commands, ["ALTER SCHEMA app OWNER TO app;"]);
-    }
-
-    #[test]
-    fn errors_raised_by_code_of_the_database_are_marked() {
-        let mut psql = Gather::default();
-        let lines = [
-            "psql:<stdin>:3: ERROR:  23505: card 4111 is taken",
-            "LOCATION:  exec_stmt_raise, pl_exec.c:3923",
-            "psql:<stdin>:9: ERROR:  23505: duplicate key value violates unique constraint \"k\"",
-            "LOCATION:  _bt_check_unique, nbtinsert.c:666",
-        ];
-        let mut messages: Vec<Message> = lines.iter().filter_map(|line| psql.psql(line)).collect();
-        messages.extend(psql.end());
-        let raised: Vec<bool> = messages.iter().map(|message| message.raised).collect();
-        assert_eq!(raised, [true, false]);
-
-        let mut pg_restore = Gather::default();
-        let lines = [
-            "pg_restore: error: could not execute query: ERROR:  card 4111 is taken",
-            "CONTEXT:  PL/pgSQL function app.f() line 3 at RAISE",
-            "Command was: SELECT app.f();",
-            "pg_restore: error: could not execute query: ERROR:  role \"a\" does not exist",
-            "Command was: ALTER TABLE t OWNER TO a;",
-        ];
-        let mut messages: Vec<Message> = lines
-            .iter()
-            .filter_map(|line| pg_restore.pg_restore(line))
-            .collect();
-        messages.extend(pg_restore.end());
-        let raised: Vec<bool> = messages.iter().map(|message| message.raised).collect();
-        assert_eq!(raised, [true, false]);
-    }
 
     #[test]
     fn an_error_of_the_machine_is_not_one_of_the_backup() {
@@ -501,59 +283,5 @@ mod tests {
         let absent = "\\connect: connection to server on socket \"x\" failed: FATAL:  database \"y\" does not exist";
         assert!(message("", absent, false).remedy().is_none());
         assert!(message("08006", lost, false).remedy().is_none());
-    }
-
-    #[test]
-    fn pg_restore_messages_carry_their_entry() {
-        let mut entry = String::new();
-        assert_eq!(
-            pg_restore_line(
-                "pg_restore: from TOC entry 3340; 1259 16390 TABLE orders app",
-                &mut entry
-            ),
-            None
-        );
-        let line =
-            "pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist";
-        let message = pg_restore_line(line, &mut entry).unwrap();
-        assert_eq!(
-            (message.entry.as_str(), message.raw.as_str()),
-            ("TABLE orders app", "role \"app\" does not exist")
-        );
-        assert_eq!(
-            pg_restore_line(
-                "pg_restore: warning: errors ignored on restore: 1",
-                &mut entry
-            ),
-            None
-        );
-    }
-
-    #[test]
-    fn only_what_is_listed_is_tolerated() {
-        let scenario = [Tolerate {
-            sqlstate: Some("42710".into()),
-            message: Some("plpgsql".into()),
-            reason: "built in".into(),
-        }];
-        let tolerance = Tolerance {
-            scenario: &scenario,
-            superuser: "postgres",
-        };
-        let mut log = Log::default();
-        for (state, raw) in [
-            ("42710", "role \"postgres\" already exists"),
-            ("42710", "extension \"plpgsql\" already exists"),
-            ("42710", "role \"app\" already exists"),
-            ("42P07", "relation \"plpgsql\" already exists"),
-        ] {
-            let message = Message {
-                sqlstate: state.into(),
-                raw: raw.into(),
-                ..Message::default()
-            };
-            log.add(message, &tolerance, &Redactor::default());
-        }
-        assert_eq!((log.count, log.tolerated.len()), (2, 2));
     }
 }

@@ -1,11 +1,17 @@
 //! `Backup` + `&ThrowawayServer` → [`RestoreLog`]. The log decides, never an exit code. One method,
 //! one file.
 
+mod lines;
 mod log;
+mod messages;
+mod method;
 mod pg_restore;
-mod psql;
+mod script;
 pub mod settings;
+mod statement;
 pub mod target;
+mod tolerance;
+mod wire;
 
 use std::time::Duration;
 
@@ -15,6 +21,8 @@ use crate::event::Listener;
 use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
+pub use log::ToleratedAt;
+use method::{PartLog, Work};
 use settings::Restore;
 
 /// Limit of a restore when the scenario sets none.
@@ -37,40 +45,21 @@ pub struct RestoreLog {
     pub unable: Vec<Finding>,
 }
 
-/// Place of an error that the scenario tolerates.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToleratedAt {
-    /// The dump, by its name in the backup.
-    pub part: String,
-    /// Line where its statement ends; 0 for an archive.
-    pub line: u64,
-    /// Entry of the table of contents, as pg_restore names it: kind, name, owner.
-    pub entry: String,
-    /// The reason in the scenario.
-    pub reason: String,
-}
-
-/// The result of restoring one dump.
-#[derive(Debug, Default)]
-struct PartLog {
-    tolerated_at: Vec<ToleratedAt>,
-    facts: RestoreFacts,
-    errors: Vec<Finding>,
-    unable: Vec<Finding>,
-}
-
 impl RestoreLog {
+    /// The tolerated errors of one dump.
+    #[must_use]
+    pub fn tolerated_in(&self, part: &str) -> Vec<&ToleratedAt> {
+        self.tolerated
+            .iter()
+            .filter(|one| one.part == part)
+            .collect()
+    }
+
     /// Adds the result of one dump; `within` names the dump where there are several.
     fn add(&mut self, part: PartLog, within: Option<&str>) {
         let name = |finding: Finding| match within {
             None => finding,
-            Some(name) => Finding {
-                object: Some(match finding.object {
-                    Some(object) => format!("{name}: {object}"),
-                    None => name.to_owned(),
-                }),
-                ..finding
-            },
+            Some(name) => finding.within(name),
         };
         self.errors.extend(part.errors.into_iter().map(name));
         self.unable.extend(part.unable.into_iter().map(name));
@@ -106,6 +95,9 @@ pub async fn restore(
 ) -> Result<RestoreLog, CouldNotRun> {
     let within = settings.timeout.map_or(WITHIN, |span| span.0);
     let databases = target::databases(backup, settings);
+    for part in &backup.parts {
+        server.endpoint().names.learn(&part.contents);
+    }
     let mut log = RestoreLog {
         database: match (&settings.database, databases.as_slice()) {
             (Some(named), _) => Some(named.clone()),
@@ -128,7 +120,7 @@ pub async fn restore(
         for part in &backup.parts {
             let database = make_database(server, part, settings).await?;
             let done = match part.format {
-                Format::Plain => psql::restore(&work, part, &database).await?,
+                Format::Plain => script::restore(&work, part, &database).await?,
                 Format::Archive(layout) => {
                     pg_restore::restore(&work, part, layout, &database).await?
                 }
@@ -149,14 +141,6 @@ pub async fn restore(
                 .hint("raise `timeout` in `[restore]`, or find out what the server waits for"),
         ),
     }
-}
-
-/// What every method requires in addition to the dump.
-struct Work<'a> {
-    server: &'a ThrowawayServer,
-    settings: &'a Restore,
-    redactor: &'a Redactor,
-    listener: &'a Listener,
 }
 
 /// Creates the roles that the scenario lists as missing: without privileges and memberships, and
@@ -186,7 +170,7 @@ async fn make_database(
     if name == every_cluster_has {
         return Ok(name);
     }
-    let encoding = part.contents.encoding.as_deref().unwrap_or("UTF8");
+    let encoding = part.contents.own_encoding();
     server
         .create_database(&name, encoding)
         .await

@@ -1,15 +1,15 @@
 //! Restores archives with `pg_restore` of the version of the server. Whether an archive is complete, and
 //! how many rows it contains, is known before: `pg_restore --list` accepts a truncated one.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-
-use super::log::{Gather, Log, Tolerance};
-use super::psql::summarise;
-use super::{PartLog, Work};
+use super::lines::Lines;
+use super::log::Log;
+use super::messages::MessageParser;
+use super::method::{PartLog, Work, phases};
+use super::statement::summarise;
 use crate::backup::Part;
-use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts};
+use crate::outcome::{CouldNotRun, Finding};
 use crate::server::{Client, ClientInput};
 use pgdump::layout::{Kind, Layout};
 
@@ -21,10 +21,7 @@ pub(super) async fn restore(
     database: &str,
 ) -> Result<PartLog, CouldNotRun> {
     let Work {
-        server,
-        settings,
-        redactor,
-        ..
+        server, settings, ..
     } = work;
     let mut arguments: Vec<String> = ["--verbose", "--no-password", "--dbname", database]
         .map(str::to_owned)
@@ -48,17 +45,13 @@ pub(super) async fn restore(
             input,
         })
         .await?;
-    let tolerance = Tolerance {
-        scenario: &settings.tolerate,
-        superuser: &server.endpoint().superuser,
-    };
+    let (tolerance, mask) = (work.tolerance(part), work.mask());
     let mut messages = Log::default();
-    let mut gather = Gather::default();
+    let mut parser = MessageParser::default();
     let (mut data, mut post) = (None, None);
     let mut ignored = None;
-    let mut lines = BufReader::new(client.stderr).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line);
+    let mut lines = Lines::of(client.stderr);
+    while let Some(line) = lines.next().await {
         if data.is_none() && line.contains("processing data for table") {
             data = Some(began.elapsed());
         }
@@ -68,17 +61,17 @@ pub(super) async fn restore(
         if let Some(count) = line.split("errors ignored on restore: ").nth(1) {
             ignored = count.trim().parse::<u64>().ok();
         }
-        if let Some(message) = gather.pg_restore(&line) {
-            messages.add(message, &tolerance, redactor);
+        if let Some(message) = parser.pg_restore(&line) {
+            messages.add(message, &tolerance, mask);
         }
     }
-    if let Some(message) = gather.end() {
-        messages.add(message, &tolerance, redactor);
+    if let Some(message) = parser.end() {
+        messages.add(message, &tolerance, mask);
     }
     let code = client.end.wait().await?;
     let duration = began.elapsed();
-    let (mut errors, unable) = messages.findings(redactor, |message| {
-        (!message.command.is_empty()).then(|| summarise(&message.command))
+    let (mut errors, unable) = messages.findings(mask, |message| {
+        (!message.command.is_empty()).then(|| summarise(&message.command, mask.names))
     });
     let printed = messages.count
         + messages
@@ -98,23 +91,12 @@ pub(super) async fn restore(
             "it was killed or gave up: see the other messages and the memory of the machine",
         ));
     }
-    let facts = RestoreFacts {
-        method: match jobs {
-            Some(jobs) => format!("pg_restore with {jobs} jobs"),
-            None => "pg_restore".to_owned(),
-        },
-        duration,
-        phases: phases(data, post, duration),
-        errors: messages.count.max(errors.len() as u64),
-        tolerated: messages.tolerated,
-        rows: Vec::new(),
+    let method = match jobs {
+        Some(jobs) => format!("pg_restore with {jobs} jobs"),
+        None => "pg_restore".to_owned(),
     };
-    Ok(PartLog {
-        tolerated_at: messages.tolerated_at,
-        facts,
-        errors,
-        unable,
-    })
+    let times = (duration, phases(data, post, duration));
+    Ok(PartLog::new(method, times, messages, errors, unable))
 }
 
 /// Whether pg_restore read the whole archive, and every error that it counts was printed.
@@ -139,27 +121,6 @@ fn is_post_data(line: &str) -> bool {
     ]
     .iter()
     .any(|object| line.contains(object))
-}
-
-fn phases(data: Option<Duration>, post: Option<Duration>, end: Duration) -> Vec<Phase> {
-    let spans = [
-        (
-            "pre-data",
-            Some(Duration::ZERO),
-            data.or(post).unwrap_or(end),
-        ),
-        ("data", data, post.unwrap_or(end)),
-        ("post-data", post, end),
-    ];
-    spans
-        .into_iter()
-        .filter_map(|(name, from, to)| {
-            Some(Phase {
-                name: name.to_owned(),
-                duration: to.saturating_sub(from?),
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! Classes of objects that roles have rights on: the words for each, and the rights that there are on it.
+//! Classes of objects: the words for each, and the rights that exist on it.
 
-/// What GRANT calls the type of an object, and what default privileges are about.
+/// The type of an object in GRANT, or the objects that default privileges are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectClass {
-    /// The database that the facts are about.
+    /// The current database.
     Database,
     /// A schema.
     Schema,
-    /// Whatever has rows: tables, partitions, views, materialized views, foreign tables.
+    /// Tables, partitions, views, materialized views and foreign tables.
     Table,
     /// A sequence.
     Sequence,
@@ -27,24 +27,23 @@ pub enum ObjectClass {
     Tablespace,
     /// A configuration parameter.
     Parameter,
-    /// Whatever can only be owned: publications, event triggers, extensions, statistics, …
+    /// Objects that have an owner and no access list: publications, event triggers, extensions, statistics, …
     Other,
-    /// Tables made later.
+    /// Tables created later.
     DefaultTable,
-    /// Sequences made later.
+    /// Sequences created later.
     DefaultSequence,
-    /// Functions made later.
+    /// Functions created later.
     DefaultFunction,
-    /// Types made later.
+    /// Types created later.
     DefaultType,
-    /// Schemas made later.
+    /// Schemas created later.
     DefaultSchema,
-    /// Large objects made later.
+    /// Large objects created later.
     DefaultLargeObject,
 }
 
-/// Words for each class, the first as texts show it. Each has a plural with `s`; those of default
-/// privileges are plurals.
+/// Words for each class; messages use the first. The plural is formed with `s`; words of default privileges are plurals.
 pub(super) const WORDS: &[(ObjectClass, &[&str])] = &[
     (ObjectClass::Database, &["database"]),
     (ObjectClass::Schema, &["schema"]),
@@ -75,7 +74,7 @@ pub(super) const WORDS: &[(ObjectClass, &[&str])] = &[
     (ObjectClass::DefaultLargeObject, &["default large objects"]),
 ];
 
-/// What can be owned and has no rights of its own, as `pg_identify_object` calls it.
+/// Types of objects that have an owner and no access list, as in `pg_identify_object`.
 pub(super) const ONLY_OWNED: &[&str] = &[
     "publication",
     "subscription",
@@ -91,7 +90,7 @@ pub(super) const ONLY_OWNED: &[&str] = &[
     "text search dictionary",
 ];
 
-/// Rights on tables; MAINTAIN came with PostgreSQL 17.
+/// Rights on tables; MAINTAIN exists since PostgreSQL 17.
 const TABLE: [&str; 8] = [
     "SELECT",
     "INSERT",
@@ -104,7 +103,7 @@ const TABLE: [&str; 8] = [
 ];
 
 impl ObjectClass {
-    /// The class that a word, singular, is for.
+    /// The class of a word in the singular.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         let mut all = WORDS.iter();
@@ -112,7 +111,7 @@ impl ObjectClass {
             .map(|(class, _)| *class)
     }
 
-    /// What texts call one of them.
+    /// The word for one object.
     #[must_use]
     pub fn word(self) -> &'static str {
         let mut all = WORDS.iter();
@@ -121,7 +120,7 @@ impl ObjectClass {
             .unwrap_or("object")
     }
 
-    /// What texts call several of them.
+    /// The word for several objects.
     #[must_use]
     pub fn words(self) -> String {
         match self {
@@ -132,13 +131,13 @@ impl ObjectClass {
         }
     }
 
-    /// Whether it stands for what will be made later.
+    /// Whether it is for objects created later.
     #[must_use]
     pub fn is_default(self) -> bool {
         self.word().starts_with("default ")
     }
 
-    /// Whether its names have a schema.
+    /// Whether its objects are in a schema.
     #[must_use]
     pub const fn in_schema(self) -> bool {
         matches!(
@@ -147,7 +146,7 @@ impl ObjectClass {
         )
     }
 
-    /// All rights that there are on it, on a server of this major version.
+    /// All rights on it, on a server of this major version.
     #[must_use]
     pub fn all(self, major: u64) -> &'static [&'static str] {
         match self {

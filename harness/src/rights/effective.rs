@@ -1,4 +1,4 @@
-//! What a role may do with an object: every right, with the path by which it has it.
+//! The rights of a role on an object, each with the path by which the role has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,35 +6,35 @@ use super::class::ObjectClass;
 use super::facts::{Facts, ObjectFacts, RoleFacts, Roles};
 use super::path::{AccessPath, Step};
 
-/// Owning, as if it were one more right.
+/// Ownership, listed as a right.
 pub const OWNER: &str = "OWNER";
 
 /// One right that a role has on an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRight<'a> {
-    /// In capitals; [`OWNER`] for owning.
+    /// In capitals; [`OWNER`] for ownership.
     pub privilege: &'a str,
     /// The column, where it is on one.
     pub column: Option<&'a str>,
-    /// How the role comes to it; the last step says by what.
+    /// How the role has it; the last step is the grant or the ownership.
     pub path: AccessPath,
-    /// Whether it may be granted on.
+    /// Whether it has the grant option.
     pub grantable: bool,
-    /// Whether the server or an extension gave it.
+    /// Whether it was granted by the server or by an extension itself.
     pub initial: bool,
-    /// Who gave it; empty where nobody did.
+    /// The grantor; empty where there is none.
     pub grantor: &'a str,
 }
 
 impl HeldRight<'_> {
-    /// Whether it is a part of owning: an entry of the owner's own in the access list.
+    /// Whether it is a right of the owner in the access list, which ownership includes.
     #[must_use]
     pub fn is_of_owner(&self) -> bool {
         self.privilege != OWNER && matches!(self.path.steps.last(), Some(Step::Owner(_)))
     }
 }
 
-/// What members of the server's own roles have: the role, the class of objects, the rights.
+/// Rights of predefined roles: the role, the class of objects, the rights.
 const PREDEFINED: &[(&str, ObjectClass, &[&str])] = &[
     ("pg_read_all_data", ObjectClass::Table, &["SELECT"]),
     ("pg_read_all_data", ObjectClass::Sequence, &["SELECT"]),
@@ -49,14 +49,14 @@ const PREDEFINED: &[(&str, ObjectClass, &[&str])] = &[
     ("pg_maintain", ObjectClass::Table, &["MAINTAIN"]),
 ];
 
-/// A role with all roles whose rights it has or can get.
+/// A role, and the roles whose rights it has or can get.
 #[derive(Debug, Clone)]
 pub struct Actor<'a> {
     /// The role.
     pub role: &'a RoleFacts,
-    /// Those roles, itself included, each with its path.
+    /// These roles, itself included, with the path to each.
     pub paths: BTreeMap<&'a str, AccessPath>,
-    /// Those of them that it can become, itself included; of the others it only inherits.
+    /// Those of them that it can become, itself included; from the others it only inherits.
     pub becomes: BTreeSet<&'a str>,
 }
 
@@ -72,13 +72,12 @@ impl<'a> Actor<'a> {
         }
     }
 
-    /// Leaves out paths that lead to or through any of these roles, but not the role itself.
+    /// Removes paths that lead to or through these roles, but not the path to the role itself.
     pub fn without(&mut self, left_out: impl Fn(&str) -> bool) {
         self.paths.retain(|_, path| !path.roles().any(&left_out));
     }
 
-    /// Every right on an object, of a superuser too only what it is granted or owns; one that several
-    /// grants give, as often.
+    /// Every right on an object, once for each grant; of a superuser too only what it is granted or owns.
     #[must_use]
     pub fn rights_on<'o>(&self, object: &'o ObjectFacts) -> Vec<HeldRight<'o>> {
         let held = |privilege, path| HeldRight {
@@ -130,7 +129,7 @@ impl<'a> Actor<'a> {
             .then(|| path.then(Step::Owner(object.owner.clone())))
     }
 
-    /// Whether the role has a right by itself, without SET ROLE; a superuser has all but owning.
+    /// Whether the role has a right without SET ROLE; a superuser has all except ownership.
     #[must_use]
     pub fn has(
         &self,
@@ -154,7 +153,7 @@ impl<'a> Actor<'a> {
 }
 
 impl Facts {
-    /// The object of this name; of a class without schemas the schema is empty.
+    /// Finds an object by its name; the schema is empty for a class without schemas.
     #[must_use]
     pub fn find(&self, class: ObjectClass, schema: &str, name: &str) -> Option<&ObjectFacts> {
         let mut all = self.objects.iter();

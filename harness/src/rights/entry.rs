@@ -12,15 +12,15 @@ use super::name::{ObjectPattern, Piece, identifier_pattern, pieces, role_pattern
 use super::session::Named;
 use crate::sql::Glob;
 
-/// Rights that can be given on single columns.
+/// Rights that can be granted on columns.
 const ON_COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES"];
 
 /// One right of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Privilege {
-    /// In capitals, as `aclexplode` writes it; `ALL` for all.
+    /// In capitals, as in `aclexplode`; `ALL` for all.
     pub name: String,
-    /// The columns; none stands for the whole.
+    /// The columns; empty for the whole object.
     pub columns: Vec<Glob>,
 }
 
@@ -29,23 +29,23 @@ pub struct Privilege {
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Right {
-    /// As the scenario writes it.
+    /// The entry in the scenario.
     pub text: String,
-    /// What may be done; empty for an owner, who may do everything.
+    /// The rights; empty for an owner, who has all.
     pub privileges: Vec<Privilege>,
-    /// Whether it is about owning.
+    /// Whether it is about ownership.
     pub owner: bool,
-    /// Whether it may be handed on.
+    /// Whether it is with grant option.
     pub grantable: bool,
     /// The class of object.
     pub class: ObjectClass,
-    /// What `pg_identify_object` calls it, for [`ObjectClass::Other`].
+    /// The type in `pg_identify_object`, for [`ObjectClass::Other`].
     pub only_owned: Option<String>,
-    /// The objects. Schemas for default rights, where none stands for any.
+    /// The objects; of default privileges the schemas, empty for all.
     pub names: Vec<ObjectPattern>,
-    /// Objects left out.
+    /// Excluded objects.
     pub except: Vec<ObjectPattern>,
-    /// Who makes the objects of default rights; none stands for anybody.
+    /// Of default privileges the role that creates the objects; `None` for any.
     pub by: Option<Glob>,
 }
 
@@ -63,10 +63,10 @@ impl fmt::Display for Right {
     }
 }
 
-/// How a right is written, for hints.
+/// Examples, for messages.
 pub const SHAPE: &str = "write as in \"select, insert on app.*\", \"usage on schema app\", \"execute on functions app.f(integer)\", \"owner of app.orders\"";
 
-/// Reads one entry.
+/// Parses an entry.
 ///
 /// # Errors
 /// A lowercase fragment that says what is wrong with it.
@@ -96,7 +96,7 @@ pub fn parse(text: &str) -> Result<Right, String> {
         return Err(wrong("it names no object"));
     }
     let rest = words.get(at..end).unwrap_or_default();
-    let (class, only_owned, taken) = class_of(rest, owner);
+    let (class, only_owned, taken) = parse_class(rest, owner);
     let start = at + taken;
     let mut right = Right {
         text: text.trim().to_owned(),
@@ -111,12 +111,12 @@ pub fn parse(text: &str) -> Result<Right, String> {
     };
     if owner && (grantable || class.is_default()) {
         return Err(wrong(
-            "an owner has no grant option, and nobody owns what is not there yet",
+            "an owner has no grant option, and objects created later have no owner yet",
         ));
     }
     if !owner {
-        right.privileges =
-            privileges(all.get(..at - 1).unwrap_or_default(), class).map_err(|e| wrong(&e))?;
+        right.privileges = parse_privileges(all.get(..at - 1).unwrap_or_default(), class)
+            .map_err(|e| wrong(&e))?;
     }
     let slice = |from: usize, to: usize| {
         let begin = all.get(from).map_or(text.len(), |token| token.start);
@@ -134,7 +134,7 @@ pub fn parse(text: &str) -> Result<Right, String> {
             let skip = match words.get(start..names_end).unwrap_or_default() {
                 ["in", "schema", _, ..] => 2,
                 ["in", _, ..] => 1,
-                _ => return Err(wrong("after the class comes `in` a schema, or `by role`")),
+                _ => return Err(wrong("expected `in` a schema or `by role` after the class")),
             };
             right.names = ObjectPattern::list(slice(start + skip, names_end), false)
                 .map_err(|e| wrong(&e))?;
@@ -155,7 +155,7 @@ pub fn parse(text: &str) -> Result<Right, String> {
     let except = find("except");
     let names_end = except.unwrap_or(end);
     let named = slice(start, names_end);
-    // `all tables in schema app` is how GRANT says it.
+    // `all tables in schema app`, as in GRANT.
     let schemas = match rest {
         ["all", ..] => words
             .get(start..names_end)
@@ -185,13 +185,13 @@ pub fn parse(text: &str) -> Result<Right, String> {
     Ok(right)
 }
 
-/// Finds which class of object the words begin with, and how many words say so.
-fn class_of(words: &[&str], owner: bool) -> (ObjectClass, Option<&'static str>, usize) {
+/// Parses the class of objects that the words begin with; also gives the number of its words.
+fn parse_class(words: &[&str], owner: bool) -> (ObjectClass, Option<&'static str>, usize) {
     let skip = usize::from(words.first() == Some(&"all"));
     let words = words.get(skip..).unwrap_or_default();
     let begins = |with: &str| {
         let with: Vec<&str> = with.split(' ').collect();
-        // A table may be called `types`: a class is followed by a name.
+        // A table may have the name `types`: a class is followed by a name.
         let follows = words.get(with.len()).is_some_and(|next| *next != ",");
         let alone = words.len() == with.len()
             && matches!(with.first(), Some(&("database" | "large" | "default")));
@@ -217,14 +217,14 @@ fn class_of(words: &[&str], owner: bool) -> (ObjectClass, Option<&'static str>, 
         .unwrap_or((ObjectClass::Table, None, 0))
 }
 
-/// Reads what stands before `on`.
-fn privileges(all: &[Piece<'_>], class: ObjectClass) -> Result<Vec<Privilege>, String> {
+/// Parses the rights before `on`.
+fn parse_privileges(all: &[Piece<'_>], class: ObjectClass) -> Result<Vec<Privilege>, String> {
     if let [only] = all
         && only.text.eq_ignore_ascii_case("nothing")
     {
         return match class {
             ObjectClass::DefaultFunction | ObjectClass::DefaultType => Ok(Vec::new()),
-            _ => Err("`nothing` is for default functions and default types, which PUBLIC may use otherwise".to_owned()),
+            _ => Err("`nothing` is only for default functions and default types, which PUBLIC may use by default".to_owned()),
         };
     }
     let mut privileges = Vec::new();
@@ -241,7 +241,7 @@ fn privileges(all: &[Piece<'_>], class: ObjectClass) -> Result<Vec<Privilege>, S
         let known = class.all(u64::MAX);
         if name != "ALL" && !known.contains(&name.as_str()) {
             return Err(format!(
-                "there is no right {name} on {}; there are {}",
+                "there is no right {name} on {}; expected {}",
                 class.words(),
                 known.join(", ")
             ));
@@ -251,7 +251,7 @@ fn privileges(all: &[Piece<'_>], class: ObjectClass) -> Result<Vec<Privilege>, S
             && (class != ObjectClass::Table || !ON_COLUMNS.contains(&name.as_str()))
         {
             return Err(format!(
-                "{name} on {} is not given by column",
+                "{name} on {} cannot be granted by column",
                 class.words()
             ));
         }
@@ -280,17 +280,17 @@ fn privileges(all: &[Piece<'_>], class: ObjectClass) -> Result<Vec<Privilege>, S
 }
 
 impl Right {
-    /// All names of the entry.
+    /// All names, included and excluded.
     pub fn all_names(&self) -> impl Iterator<Item = &ObjectPattern> {
         self.names.iter().chain(&self.except)
     }
 
-    /// All names, to fill in what only the server knows of them.
+    /// All names, to set what the server resolved.
     pub fn all_names_mut(&mut self) -> impl Iterator<Item = &mut ObjectPattern> {
         self.names.iter_mut().chain(&mut self.except)
     }
 
-    /// The objects that it names without a pattern; for default privileges the one maker.
+    /// The objects that it names without a pattern; of default privileges the creator.
     pub fn named(&self) -> impl Iterator<Item = Named> {
         let in_schema = self.class.in_schema();
         let names = match self.class.is_default() {
@@ -298,8 +298,8 @@ impl Right {
             false => self.names.as_slice(),
         };
         let exact = names.iter().filter_map(move |name| name.exact(in_schema));
-        let maker = self.by.iter().filter_map(|by| Some(("", by.exact()?)));
-        let all = exact.chain(maker);
+        let creator = self.by.iter().filter_map(|by| Some(("", by.exact()?)));
+        let all = exact.chain(creator);
         all.map(|(schema, name)| Named {
             class: self.class,
             schema: schema.to_owned(),
@@ -307,7 +307,7 @@ impl Right {
         })
     }
 
-    /// Tells whether the entry is about this object.
+    /// Whether the entry is about this object.
     #[must_use]
     pub fn covers(&self, object: &ObjectFacts) -> bool {
         let only_owned = self.only_owned.as_ref();
@@ -315,7 +315,7 @@ impl Right {
             return false;
         }
         if self.class.is_default() {
-            // Without a schema it is about all; in a schema not about what holds everywhere.
+            // Without a schema it covers all; with one it does not cover privileges for all schemas.
             let place = self.names.is_empty()
                 || self.names.iter().any(|name| {
                     name.name.text() == "*"
@@ -327,14 +327,14 @@ impl Right {
         named(&self.names) && !named(&self.except)
     }
 
-    /// Tells whether it names this object without a pattern.
+    /// Whether it names this object without a pattern.
     #[must_use]
     pub fn names_exactly(&self, object: &ObjectFacts) -> bool {
         let mut names = self.names.iter();
         names.any(|name| name.exact(self.class.in_schema()).is_some() && name.matches(object))
     }
 
-    /// Tells whether it allows this right on an object that it covers.
+    /// Whether it allows this right on an object that it covers.
     #[must_use]
     pub fn allows(&self, right: &HeldRight<'_>) -> bool {
         self.owner
@@ -381,7 +381,7 @@ mod tests {
     #[case("owns schema app", ObjectClass::Schema, &[], &["app"])]
     #[case("owner of publication p", ObjectClass::Other, &[], &["p"])]
     #[case("select on app.a with grant option", ObjectClass::Table, &["SELECT"], &["app.a"])]
-    fn rights_are_read(
+    fn rights_are_parsed(
         #[case] text: &str,
         #[case] class: ObjectClass,
         #[case] privileges: &[&str],
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_exceptions_and_makers_are_read() {
+    fn columns_exceptions_and_creators_are_parsed() {
         let right =
             parse("update (status, note), select on app.* except app.audit, app.s_*").unwrap();
         assert_eq!(right.privileges[0].columns.len(), 2);
@@ -416,16 +416,16 @@ mod tests {
     #[case("selct on app.*", "no right SELCT")]
     #[case("select on schema app", "no right SELECT on schemas")]
     #[case("select on *", "`*.*`")]
-    #[case("delete (a) on app.x", "not given by column")]
-    #[case("usage (a) on schema x", "not given by column")]
+    #[case("delete (a) on app.x", "cannot be granted by column")]
+    #[case("usage (a) on schema x", "cannot be granted by column")]
     #[case("select on a.b.c", "more than a schema and a name")]
     #[case("select on \"a", "not closed")]
     #[case("select on app.f(integer)", "only functions")]
     #[case("owner of app.x with grant option", "no grant option")]
     #[case("select on default tables of app", "`in` a schema")]
     #[case("select on default tables by", "names no role")]
-    #[case("nothing on app.x", "`nothing` is for default")]
-    fn what_cannot_be_read_is_refused(#[case] text: &str, #[case] why: &str) {
+    #[case("nothing on app.x", "`nothing` is only for default")]
+    fn invalid_entries_are_refused(#[case] text: &str, #[case] why: &str) {
         let error = parse(text).unwrap_err();
         assert!(error.contains(why), "{error}");
     }

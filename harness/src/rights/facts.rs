@@ -1,4 +1,4 @@
-//! Facts that rights follow from: roles, memberships, owners and access lists, wherever they were read.
+//! Facts from which rights are computed: roles, memberships, owners and access lists.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,31 @@ use crate::sql::{QualifiedName, quote_ident};
 pub struct RoleFacts {
     /// Its name, unquoted.
     pub name: String,
-    /// Whether no rule holds for it.
+    /// SUPERUSER.
     pub superuser: bool,
-    /// Whether no policy holds for it.
+    /// BYPASSRLS.
     pub bypass_rls: bool,
-    /// Whether it may make roles; before PostgreSQL 16 also grant any role that is no superuser.
+    /// CREATEROLE; before PostgreSQL 16 it allows to grant any role except superusers.
     pub create_role: bool,
 }
 
 impl RoleFacts {
-    /// Whether it came with the server, as `pg_read_all_data` did: no other name begins so.
+    /// Whether it is a predefined role, such as `pg_read_all_data`: other names may not begin with `pg_`.
     #[must_use]
     pub fn is_predefined(&self) -> bool {
         self.name.starts_with("pg_")
     }
 }
 
-/// The options of a membership, those of several grantors taken together.
+/// The options of a membership, those of several grantors combined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MembershipOptions {
     /// The member may grant the role to others, and to itself.
     pub admin: bool,
-    /// The member has the role's rights without SET ROLE. Before PostgreSQL 16 the member's attribute
-    /// INHERIT says so for all of its memberships.
+    /// The member has the rights of the role without SET ROLE. Before PostgreSQL 16 this is the attribute INHERIT of the
+    /// member.
     pub inherit: bool,
-    /// The member may SET ROLE; always so before PostgreSQL 16.
+    /// The member may SET ROLE; always true before PostgreSQL 16.
     pub set: bool,
 }
 
@@ -54,7 +54,7 @@ impl Roles {
         of.insert(role.to_owned(), options);
     }
 
-    /// Makes the owner of the database a member of `pg_database_owner`, as the server does without a grant.
+    /// Makes the owner of the database a member of `pg_database_owner`, as it is implicitly.
     pub fn add_database_owner(&mut self, owner: &str) {
         let options = MembershipOptions {
             admin: false,
@@ -64,19 +64,19 @@ impl Roles {
         self.add_member(owner, DATABASE_OWNER, options);
     }
 
-    /// Whether there is such a role and it is a superuser.
+    /// Whether the role exists and is a superuser.
     #[must_use]
     pub fn is_superuser(&self, name: &str) -> bool {
         self.all.get(name).is_some_and(|role| role.superuser)
     }
 
-    /// Memberships of a role by which it is directly a member.
+    /// The direct memberships of a role.
     pub fn memberships(&self, of: &str) -> impl Iterator<Item = (&str, MembershipOptions)> {
         let all = self.member_of.get(of).into_iter().flatten();
         all.map(|(role, options)| (role.as_str(), *options))
     }
 
-    /// Memberships that somebody granted: that of the database's owner is left out.
+    /// The granted memberships of a role, without the implicit one of the database owner.
     pub fn granted_memberships(&self, of: &str) -> impl Iterator<Item = (&str, MembershipOptions)> {
         self.memberships(of)
             .filter(|(role, _)| *role != DATABASE_OWNER)
@@ -89,32 +89,32 @@ pub const DATABASE_OWNER: &str = "pg_database_owner";
 /// An object, its owner and its access list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFacts {
-    /// What it is.
+    /// The class of the object.
     pub class: ObjectClass,
-    /// What `pg_identify_object` calls it, for [`ObjectClass::Other`]; else empty.
+    /// The type in `pg_identify_object`, for [`ObjectClass::Other`]; otherwise empty.
     pub only_owned: String,
-    /// What the reader knows it by: the OID in a session, the identity in a catalog.
+    /// The OID, or the identity in a catalog.
     pub id: String,
     /// Its schema, unquoted; empty where the class has none.
     pub schema: String,
-    /// Its name, unquoted. For default privileges: of the role that makes the objects.
+    /// Its name, unquoted; of default privileges that of the role that creates the objects.
     pub name: String,
     /// The argument types of a function: `integer, text`.
     pub arguments: String,
-    /// Name of the role that owns it; for default privileges of the role that makes the objects.
+    /// The owner; of default privileges the role that creates the objects.
     pub owner: String,
-    /// Whether it belongs to the server or to an extension, so that only what was changed counts.
+    /// Whether it belongs to the server or to an extension, so that only changes count.
     pub outside: bool,
-    /// Whether it is outside and has another owner than the server or the extension gave it.
+    /// Whether it belongs to the server or to an extension and has another owner than originally.
     pub moved: bool,
-    /// Whether it is a sequence of a table's column, which has the owner of the table.
+    /// Whether it is a sequence owned by a column, which has the owner of the table.
     pub of_column: bool,
-    /// Its access list. Where the server keeps none, PostgreSQL's default.
+    /// The access list; where there is none, the default of PostgreSQL.
     pub grants: Vec<GrantFacts>,
 }
 
 impl ObjectFacts {
-    /// An object without an access list, that is the database's own.
+    /// Creates an object of the database without an access list.
     #[must_use]
     pub fn new(class: ObjectClass, id: String) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl ObjectFacts {
         }
     }
 
-    /// The name with its schema, for a class that has one.
+    /// Schema and name, for a class with schemas.
     #[must_use]
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName {
@@ -141,7 +141,7 @@ impl ObjectFacts {
         }
     }
 
-    /// How SQL names it, with the class where it is no table.
+    /// The name in messages: as in SQL, with the class unless it is a table.
     #[must_use]
     pub fn show(&self) -> String {
         let word = self.class.word();
@@ -162,12 +162,12 @@ impl ObjectFacts {
         }
     }
 
-    /// How GRANT and REVOKE name it.
+    /// The object in GRANT and REVOKE.
     #[must_use]
     pub fn sql(&self) -> String {
         match self.class {
             ObjectClass::Table => self.show(),
-            // Procedures and aggregates too.
+            // ROUTINE includes procedures and aggregates.
             ObjectClass::Function => self.show().replacen("function", "ROUTINE", 1),
             _ => {
                 let shown = self.show();
@@ -187,17 +187,17 @@ pub struct GrantFacts {
     pub privilege: String,
     /// The role that has it; `None` is PUBLIC.
     pub grantee: Option<String>,
-    /// The role that gave it; empty where nobody did or the reader does not know.
+    /// The grantor; empty where there is none or it is not known.
     pub grantor: String,
-    /// Whether it may be granted on.
+    /// Whether it has the grant option.
     pub grantable: bool,
-    /// Whether the server or the extension itself gave it.
+    /// Whether it was granted by the server or by the extension itself.
     pub initial: bool,
-    /// Whether nobody gave it: it is PostgreSQL's default where no access list is kept.
+    /// Whether it is the default of PostgreSQL where there is no access list.
     pub by_default: bool,
 }
 
-/// Everything that rights in one database follow from.
+/// The facts of one database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The objects.

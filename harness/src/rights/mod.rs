@@ -6,6 +6,8 @@
 //!
 //! - `facts` is what rights follow from; `session` reads them from a server, [`catalog`](crate::catalog) has those of
 //!   its own
+//! - `write` finds indirect write paths: by views, foreign keys, rules, triggers and functions with the rights of another
+//! - `settings` reads the settings kept for a role
 //! - `path` finds which roles a role acts as and can become
 //! - `effective` answers what a role may do with an object
 //! - `class`, `entry` and `name` are how a scenario writes rights and objects
@@ -17,6 +19,8 @@ mod facts;
 mod name;
 mod path;
 mod session;
+mod settings;
+mod write;
 
 pub use class::ObjectClass;
 pub use effective::{Actor, HeldRight, OWNER};
@@ -29,3 +33,8 @@ pub use path::{AccessPath, Step};
 #[cfg(test)]
 pub(crate) use session::Answers;
 pub use session::{Named, resolve_functions};
+pub use settings::read_settings;
+pub use write::{
+    CascadeFacts, FunctionFacts, RelationFacts, WriteEntry, WriteEvent, WriteFacts, WritePath,
+    WriteReach,
+};

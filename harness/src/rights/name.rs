@@ -6,21 +6,21 @@ use crate::sql::{self, Glob, QualifiedName};
 /// A piece of an entry: a word, a name, a comma or a bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// As it is written.
+    /// The text of the entry.
     pub text: &'a str,
-    /// Byte at which it begins.
+    /// Position of its first byte.
     pub start: usize,
 }
 
 impl Piece<'_> {
-    /// The byte behind it.
+    /// Position after its last byte.
     #[must_use]
     pub const fn end(&self) -> usize {
         self.start + self.text.len()
     }
 }
 
-/// Cuts an entry at blanks, commas and brackets outside double quotes.
+/// Splits an entry at spaces, commas and brackets outside of double quotes.
 ///
 /// # Errors
 /// When a quote is not closed.
@@ -32,7 +32,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     for token in sql::tokens(text) {
         let stands_alone = |text: &str| matches!(text, "," | "(" | ")");
         match pieces.last_mut() {
-            // Patterns, and roles as `alice@example.com`, are several tokens without a blank.
+            // Patterns, and roles such as `alice@example.com`, are several tokens without a space.
             Some(last)
                 if last.end() == token.start
                     && !stands_alone(last.text)
@@ -49,20 +49,20 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     Ok(pieces)
 }
 
-/// Reads a pattern for the name of a role as it is, since that may be anything (`alice@example.com`); in double
-/// quotes as SQL quotes it.
+/// Parses a pattern for a role. Unquoted it is taken literally, since role names often contain other characters
+/// (`alice@example.com`); in double quotes it is parsed as in SQL.
 ///
 /// # Errors
-/// When there is no name.
+/// When it is empty.
 pub fn role_pattern(text: &str) -> Result<Glob, String> {
     match text.trim() {
-        "" => Err("a role has a name".to_owned()),
+        "" => Err("the name of the role is missing".to_owned()),
         quoted if quoted.starts_with('"') => identifier_pattern(quoted),
         plain => Ok(Glob::new(plain)),
     }
 }
 
-/// Reads a pattern for one identifier; unquoted it is folded to lower case as the server does.
+/// Parses a pattern for one identifier, which is folded to lower case unless it is quoted.
 ///
 /// # Errors
 /// A lowercase fragment.
@@ -76,15 +76,15 @@ pub fn identifier_pattern(text: &str) -> Result<Glob, String> {
 /// A name or pattern of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPattern {
-    /// As the scenario writes it.
+    /// The text in the scenario.
     pub text: String,
-    /// The schema, where the class has one; otherwise it matches everything.
+    /// The schema; matches everything for a class without schemas.
     pub schema: Glob,
     /// The name.
     pub name: Glob,
-    /// The arguments of a function, as written: `integer, text`.
+    /// The arguments of a function: `integer, text`.
     pub arguments: Option<String>,
-    /// The function's [`ObjectFacts::id`], once the server was asked; empty when there is none.
+    /// The [`ObjectFacts::id`] of the function, after the server resolved it; empty if it does not exist.
     pub id: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl ObjectPattern {
         }
     }
 
-    /// Takes a text as it is, without a schema.
+    /// Creates a literal pattern without a schema.
     #[must_use]
     pub fn raw(text: &str) -> Self {
         Self::new(text.trim(), Glob::any(), Glob::new(text.trim()))
@@ -111,7 +111,7 @@ impl ObjectPattern {
         Self::new(&format!("{}.*", schema.text), schema.name, Glob::any())
     }
 
-    /// Reads a list of names, separated by commas outside brackets and quotes.
+    /// Parses names separated by commas outside of brackets and quotes.
     ///
     /// # Errors
     /// A lowercase fragment.
@@ -171,7 +171,7 @@ impl ObjectPattern {
             // Parameters have dots in their names, large objects are numbers.
             (Glob::any(), Glob::new(&named.to_lowercase()))
         };
-        // An unqualified name means the schema public, and the texts say so.
+        // An unqualified name means the schema public, which messages show.
         let shown = match (in_schema, schema.text()) {
             (true, "public") if !named.contains('.') => format!("public.{text}"),
             _ => text.to_owned(),
@@ -182,7 +182,7 @@ impl ObjectPattern {
         })
     }
 
-    /// The schema, empty for a class that has none, and the name, where it names one thing.
+    /// Schema (empty for a class without schemas) and name, if it is not a pattern.
     #[must_use]
     pub fn exact(&self, in_schema: bool) -> Option<(&str, &str)> {
         let schema = match in_schema {
@@ -192,7 +192,7 @@ impl ObjectPattern {
         Some((schema, self.name.exact()?))
     }
 
-    /// Tells whether it names this object.
+    /// Whether it matches this object.
     #[must_use]
     pub fn matches(&self, object: &ObjectFacts) -> bool {
         match &self.id {
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_called_as_they_are() {
+    fn unquoted_roles_are_literal() {
         assert_eq!(
             role_pattern("alice@example.com").unwrap().text(),
             "alice@example.com"

@@ -1,9 +1,9 @@
-//! Which roles a role acts as and can become, by the server's own rules, and by which path.
+//! Which roles a role acts as and can become, by the rules of the server, and by which path.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::facts::Roles;
-use crate::sql::quote_ident;
+use crate::sql::{QualifiedName, quote_ident};
 
 /// One step of a path from a role to another role, or to a right on an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,18 +14,57 @@ pub enum Step {
     SetRole(String),
     /// It has ADMIN OPTION on this one, and so can grant it to itself.
     GrantItself(String),
-    /// Everybody has the right; `true` where nobody granted it and it is PostgreSQL's default.
+    /// PUBLIC has the right; `true` where that is the default of PostgreSQL.
     Public(bool),
     /// The right is granted to this role.
     Grant(String),
-    /// The object belongs to this role.
+    /// This role owns the object.
     Owner(String),
-    /// This role of the server has the right on everything.
+    /// This predefined role has the right on all objects.
     Predefined(String),
+    /// Writing the view writes its table with the rights of the view's owner, or of the caller where there is none.
+    View {
+        /// The view.
+        view: QualifiedName,
+        /// Its owner; `None` with `security_invoker`.
+        owner: Option<String>,
+    },
+    /// Writing the table writes this partition or child.
+    Child(QualifiedName),
+    /// Writing a row that a foreign key refers to writes the rows that refer to it.
+    Cascade {
+        /// The foreign key.
+        constraint: String,
+        /// The table that refers.
+        child: QualifiedName,
+        /// `ON DELETE CASCADE`.
+        action: String,
+    },
+    /// A rule writes with the rights of the owner of its table.
+    Rule {
+        /// The rule.
+        rule: String,
+        /// Its table or view.
+        relation: QualifiedName,
+    },
+    /// A trigger calls a SECURITY DEFINER function.
+    Trigger {
+        /// The trigger.
+        trigger: String,
+        /// Its table or view.
+        relation: QualifiedName,
+    },
+    /// A SECURITY DEFINER function runs with the rights of its owner.
+    Function {
+        /// The name with its argument types.
+        function: String,
+        /// The owner.
+        owner: String,
+    },
 }
 
-/// The steps from a role to another, or to a right. Steps between roles come first; a path to a right has one more, which
-/// says by what that role has it.
+/// The steps from a role to another one, or to a right. Steps between roles come first; the last step of a path to a right
+/// is how that role has the right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccessPath {
     /// The steps, in order; empty for the role itself.
@@ -38,11 +77,39 @@ impl Step {
     pub fn to_role(&self) -> Option<&str> {
         match self {
             Self::Inherit(name) | Self::SetRole(name) | Self::GrantItself(name) => Some(name),
-            Self::Public(_) | Self::Grant(_) | Self::Owner(_) | Self::Predefined(_) => None,
+            _ => None,
         }
     }
 
-    /// The role that has the right which this step leads to; `None` is PUBLIC, or that it leads to a role.
+    /// What a step after the right leads through, in words; `None` of the other steps.
+    fn through(&self) -> Option<String> {
+        Some(match self {
+            Self::View { view, owner: None } => format!("view {view}"),
+            Self::View {
+                view,
+                owner: Some(owner),
+            } => format!("view {view}, which has the rights of its owner {owner}"),
+            Self::Child(child) => format!("the partition or child {child}"),
+            Self::Cascade {
+                constraint,
+                child,
+                action,
+            } => format!(
+                "foreign key {} of {child} ({action})",
+                quote_ident(constraint)
+            ),
+            Self::Rule { rule, relation } => format!("rule {} on {relation}", quote_ident(rule)),
+            Self::Trigger { trigger, relation } => {
+                format!("trigger {} on {relation}", quote_ident(trigger))
+            }
+            Self::Function { function, owner } => {
+                format!("function {function} (SECURITY DEFINER, owner {owner})")
+            }
+            _ => return None,
+        })
+    }
+
+    /// The role that has the right; `None` for PUBLIC and for a step to a role.
     #[must_use]
     pub fn holder(&self) -> Option<&str> {
         match self {
@@ -51,7 +118,7 @@ impl Step {
         }
     }
 
-    /// The role that has the right, as SQL writes a grantee.
+    /// The role that has the right, as a grantee in SQL.
     #[must_use]
     pub fn grantee(&self) -> String {
         self.holder()
@@ -68,25 +135,25 @@ impl AccessPath {
         Self { steps }
     }
 
-    /// Whether it needs no SET ROLE and no GRANT.
+    /// Whether it needs neither SET ROLE nor GRANT.
     #[must_use]
     pub fn is_at_once(&self) -> bool {
         let mut steps = self.steps.iter();
         !steps.any(|step| matches!(step, Step::SetRole(_) | Step::GrantItself(_)))
     }
 
-    /// The roles on the path, in order, without the one it begins at.
+    /// The roles on the path, in order, without the first one.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(Step::to_role)
     }
 
-    /// The role whose direct membership opens the path, where one does.
+    /// The role of the direct membership that the path begins with, if any.
     #[must_use]
     pub fn membership(&self) -> Option<&str> {
         self.roles().next()
     }
 
-    /// The role that has the right: `None` is PUBLIC, or that this is a path between roles.
+    /// The role that has the right; `None` for PUBLIC and for a path between roles.
     #[must_use]
     pub fn holder(&self) -> Option<&str> {
         self.steps.last().and_then(Step::holder)
@@ -102,11 +169,18 @@ impl AccessPath {
     #[must_use]
     pub fn describe(&self) -> String {
         let mut text = String::new();
+        let mut passed = false;
         for (at, step) in self.steps.iter().enumerate() {
             let next = self.steps.get(at + 1);
             let before = at.checked_sub(1).and_then(|at| self.steps.get(at));
+            if let Some(through) = step.through() {
+                text.push_str(if passed { " → " } else { " by " });
+                text.push_str(&through);
+                passed = true;
+                continue;
+            }
             let begin = match (before, step, next) {
-                // Several SET ROLE in a row are one: the last.
+                // Of several SET ROLE in a row only the last is needed.
                 (_, Step::SetRole(_), Some(Step::SetRole(_))) => continue,
                 (Some(Step::Inherit(_)), Step::Inherit(_), _) => " → ",
                 (_, Step::Inherit(_), _) => " by membership in ",
@@ -117,8 +191,8 @@ impl AccessPath {
                 (None, Step::Grant(_), _) => " granted to it",
                 (None, Step::Owner(_), _) => " it is the owner itself",
                 (None, Step::Predefined(_), _) => " as the predefined role",
-                // The roles say it.
-                (Some(_), Step::Grant(_) | Step::Owner(_) | Step::Predefined(_), _) => continue,
+                // The path to the role is already in the text.
+                _ => continue,
             };
             let is_first = text.is_empty();
             text.push_str(begin);
@@ -126,8 +200,8 @@ impl AccessPath {
                 continue;
             };
             text.push_str(name);
-            if let Some(door) = self.membership().filter(|door| is_first && *door != name) {
-                text.push_str(&format!(" (which membership in {door} allows)"));
+            if let Some(group) = self.membership().filter(|group| is_first && *group != name) {
+                text.push_str(&format!(" (which membership in {group} allows)"));
             }
         }
         text.trim_start().to_owned()
@@ -135,24 +209,24 @@ impl AccessPath {
 }
 
 impl Roles {
-    /// All roles whose rights `of` has or can get, itself included, each with the shortest path: first
-    /// those that it has without SET ROLE.
+    /// All roles whose rights `of` has or can get, itself included, each with the shortest path; a path without SET ROLE is
+    /// preferred.
     ///
-    /// A member that does not inherit can SET ROLE; a member with ADMIN OPTION can grant itself the
-    /// rest. The search ends at a superuser that it can become, since that one is everyone.
+    /// A member that does not inherit can SET ROLE; a member with ADMIN OPTION can grant itself the other options. The
+    /// search does not continue from a superuser, which can become every role.
     #[must_use]
     pub fn reach<'a>(&'a self, of: &'a str) -> BTreeMap<&'a str, AccessPath> {
         self.search(of).0
     }
 
-    /// The same, and which of those roles it can be, by SET ROLE or after a GRANT, itself included.
+    /// The same, and which of these roles it can become, itself included.
     pub(super) fn search<'a>(
         &'a self,
         of: &'a str,
     ) -> (BTreeMap<&'a str, AccessPath>, BTreeSet<&'a str>) {
         let mut paths = BTreeMap::new();
         self.inherit(of, &AccessPath::default(), &mut paths);
-        // Roles that it can be, from each of which the search goes on. SET leads through chains.
+        // Roles that it can become; the search continues from each.
         let mut known = BTreeSet::from([of]);
         if self.is_superuser(of) {
             return (paths, known);
@@ -164,7 +238,7 @@ impl Roles {
                 .filter(|(_, options)| options.set)
                 .map(|(to, _)| (to, path.then(Step::SetRole(to.to_owned()))));
             let mut next: Vec<(&str, AccessPath)> = set.collect();
-            // ADMIN OPTION is inherited like any other right; nobody can grant a superuser's role so.
+            // ADMIN OPTION is inherited like other rights; it does not allow to grant a superuser role.
             let mut acts_as = BTreeMap::new();
             self.inherit(role, &path, &mut acts_as);
             for (actor, path) in &acts_as {
@@ -206,8 +280,8 @@ impl Roles {
         }
     }
 
-    /// All roles that are members of `of`, directly or through others, superusers left out since they
-    /// need no membership; each with the roles between the two, from the member on, itself first.
+    /// All direct and indirect members of `of`, except superusers, who need no membership; each with the roles from the member
+    /// (included) to `of` (not included).
     #[must_use]
     pub fn members<'a>(&'a self, of: &str) -> BTreeMap<&'a str, Vec<&'a str>> {
         let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -343,7 +417,7 @@ mod tests {
             ("app", "super", ADMIN),
         ]);
         assert_eq!(shown(&all, "app").len(), 3);
-        // Whoever is a superuser needs none of its memberships; by another path they count.
+        // Memberships of a superuser are not followed; by another path they count.
         let all = roles(&[
             ("app", "super", SET),
             ("super", "more", INHERIT),
@@ -362,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_knows_the_membership_that_opens_it() {
+    fn a_path_has_the_membership_that_it_begins_with() {
         let all = roles(&[
             ("app", "a", SET),
             ("a", "b", SET),

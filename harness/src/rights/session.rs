@@ -1,4 +1,4 @@
-//! Facts as a session reads them from the server's catalogs.
+//! Reads facts about rights from the system catalogs.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::facts::{Facts, GrantFacts, MembershipOptions, ObjectFacts, RoleFacts,
 use crate::database::{DatabaseError, Session, TextRow, is_true};
 use crate::sql::{quote_ident, quote_literal};
 
-/// An object that is read although it belongs to the server or to an extension and nothing was changed; of default
-/// privileges the role that makes the objects.
+/// An object that is read even if it belongs to the server or to an extension and is unchanged; of default privileges the
+/// role that creates the objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// What it is.
+    /// The class of the object.
     pub class: ObjectClass,
     /// Its schema, unquoted; empty where the class has none.
     pub schema: String,
@@ -24,7 +24,7 @@ pub struct Named {
 const ROLES: &str = "
 SELECT rolname, rolsuper, rolbypassrls, rolcreaterole FROM pg_catalog.pg_roles";
 
-/// Since PostgreSQL 16 a membership has options of its own; before, the member's attribute INHERIT decides.
+/// Before PostgreSQL 16 the attribute INHERIT of the member applies to all of its memberships.
 const MEMBERS: &str = "
 SELECT u.rolname, r.rolname, pg_catalog.bool_or(m.admin_option),
        pg_catalog.bool_or(coalesce((pg_catalog.to_jsonb(m) ->> 'inherit_option')::pg_catalog.bool, u.rolinherit)),
@@ -39,7 +39,7 @@ SELECT pg_catalog.pg_get_userbyid(datdba)
   FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
 
 impl RoleFacts {
-    /// Reads the facts of one role; `None` when there is no such role.
+    /// Reads one role; `None` if it does not exist.
     ///
     /// # Errors
     /// When the catalog cannot be read.
@@ -89,9 +89,8 @@ impl Roles {
     }
 }
 
-/// Everything that has an access list, one row each. Types without one of their own are left out:
-/// arrays, multiranges, row types of tables. `public` came with the server, but belongs to its users. Of what
-/// initdb grants on `information_schema` the server keeps no record.
+/// All objects with an access list, one row each, except arrays, multiranges and row types of tables. `public` counts as a
+/// schema of users. The server does not record what initdb grants on `information_schema`.
 const THINGS: &str = "
 WITH member AS MATERIALIZED (
   SELECT d.classid, d.objid, e.extowner
@@ -169,7 +168,7 @@ thing AS MATERIALIZED (
              WHERE a.attacl IS NOT NULL AND a.attacl::pg_catalog.text IS DISTINCT FROM c.initprivs::pg_catalog.text))
 )";
 
-/// Rights on parameters came with PostgreSQL 15.
+/// Rights on parameters exist since PostgreSQL 15.
 const PARAMETERS: &str = "UNION ALL
   SELECT 'parameter', 'p', 'pg_catalog.pg_parameter_acl'::pg_catalog.regclass, oid, '', parname, '', 10,
          paracl, false
@@ -212,9 +211,9 @@ SELECT t.kind, t.oid, c.attname, a.privilege_type, g.name, pg_catalog.pg_get_use
        pg_catalog.aclexplode(c.attacl) a JOIN grantee g ON g.oid = a.grantee
  WHERE t.kind = 'table'";
 
-/// Default privileges, a row for each entry and its grants, as [`GRANTS`] has them; without a right where no grant is to
-/// one of the roles. Whoever makes an object owns it, so the maker's own grants say nothing; and nobody granted what PUBLIC
-/// has on every new function and type.
+/// Default privileges: a row for each grant, as in [`GRANTS`], or one row without a right where no grant is to one of the
+/// roles. Grants to the creator, who owns the object, are left out; what PUBLIC has by default on functions and types is
+/// marked as initial.
 const DEFAULTS: &str = "
 SELECT CASE d.defaclobjtype WHEN 'r' THEN 'default tables' WHEN 'S' THEN 'default sequences'
             WHEN 'f' THEN 'default functions' WHEN 'T' THEN 'default types'
@@ -229,7 +228,7 @@ SELECT CASE d.defaclobjtype WHEN 'r' THEN 'default tables' WHEN 'S' THEN 'defaul
     ON a.grantee <> d.defaclrole
  ORDER BY 1, 10, 11";
 
-/// What else belongs to a role: it has no access list, but its owner can change and drop it.
+/// Other objects of the roles: without an access list, but the owner can change and drop them.
 const OWNED: &str = "
 SELECT i.type, s.objid, coalesce(i.name, i.identity), g.name
   FROM pg_catalog.pg_shdepend s JOIN grantee g ON g.oid = s.refobjid,
@@ -250,7 +249,7 @@ SELECT i.type, s.objid, coalesce(i.name, i.identity), g.name
 const SCHEMAS: &str = "
 SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
 
-/// What the server answers, a row for each thing.
+/// The results of the queries.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answers {
     /// Rows of [`OBJECTS`].
@@ -266,8 +265,8 @@ pub(crate) struct Answers {
 }
 
 impl Facts {
-    /// Reads all objects, and of their access lists what matters to `actors`. What belongs to the server or to an
-    /// extension is read where its rights or its owner were changed, or where it is `named`. Without actors nothing is read.
+    /// Reads all objects, with the grants that concern `actors`. Objects of the server and of extensions are read if their
+    /// rights or owner were changed, or if they are `named`. Without actors nothing is read.
     ///
     /// # Errors
     /// When the catalog cannot be read.
@@ -304,7 +303,7 @@ impl Facts {
         Ok(Self::of_answers(&answers, roles, named, major))
     }
 
-    /// Builds the facts from the server's answers.
+    /// Builds the facts from the results of the queries.
     pub(crate) fn of_answers(
         answers: &Answers,
         roles: &Roles,
@@ -333,7 +332,7 @@ impl Facts {
                 ..ObjectFacts::new(class, text(row, 1))
             });
         }
-        // An entry of default privileges is an object whose owner is the maker.
+        // Default privileges are an object whose owner is the creator.
         for row in &answers.defaults {
             let Some(class) = ObjectClass::of_word(&text(row, 0)) else {
                 continue;
@@ -380,34 +379,34 @@ impl Facts {
         facts
     }
 
-    /// What PUBLIC has on every new function and type counts for those makers that are named.
+    /// What PUBLIC has by default on functions and types counts for creators that are named.
     fn count_defaults_of_public(&mut self, roles: &Roles, named: &[Named]) {
-        for maker in named {
-            let privilege = match maker.class {
+        for creator in named {
+            let privilege = match creator.class {
                 ObjectClass::DefaultFunction => "EXECUTE",
                 ObjectClass::DefaultType => "USAGE",
                 _ => continue,
             };
             let mut everywhere = false;
             for object in &mut self.objects {
-                if object.class == maker.class && object.name == maker.name {
+                if object.class == creator.class && object.name == creator.name {
                     everywhere |= object.schema.is_empty();
                     for grant in &mut object.grants {
                         grant.initial = false;
                     }
                 }
             }
-            // Without default privileges of its own, PostgreSQL's apply.
-            if !everywhere && roles.all.contains_key(&maker.name) {
+            // Without default privileges for all schemas, those of PostgreSQL apply.
+            if !everywhere && roles.all.contains_key(&creator.name) {
                 self.objects.push(ObjectFacts {
-                    name: maker.name.clone(),
-                    owner: maker.name.clone(),
+                    name: creator.name.clone(),
+                    owner: creator.name.clone(),
                     grants: vec![GrantFacts {
                         privilege: privilege.to_owned(),
                         by_default: true,
                         ..GrantFacts::default()
                     }],
-                    ..ObjectFacts::new(maker.class, String::new())
+                    ..ObjectFacts::new(creator.class, String::new())
                 });
             }
         }
@@ -418,7 +417,7 @@ fn text(row: &TextRow, at: usize) -> String {
     row.get(at).cloned().flatten().unwrap_or_default()
 }
 
-/// Names as rows of SQL.
+/// Names as rows of an SQL list.
 fn rows_of(named: &[Named]) -> String {
     let mut rows = vec!["('', '', '')".to_owned()];
     rows.extend(named.iter().map(|one| {
@@ -428,10 +427,10 @@ fn rows_of(named: &[Named]) -> String {
     rows.join(", ")
 }
 
-/// Asks the server which functions the scenario means by their arguments.
+/// Resolves the functions that a scenario names with arguments.
 ///
 /// # Errors
-/// When a signature cannot be read, or the server is gone.
+/// When a signature cannot be parsed, or the connection is lost.
 pub async fn resolve_functions(
     session: &mut Session,
     rights: &mut [Right],

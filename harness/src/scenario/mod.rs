@@ -2,20 +2,23 @@
 //! engine, and the environment is passed as a value.
 //!
 //! - `file`: the keys of the file; providers, restore methods and checks own their parts of it
-//! - `validate`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema
+//! - `validate`, `checks`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema
 
+mod checks;
 pub mod file;
 pub mod only;
 pub mod schema;
 mod validate;
 
+pub use validate::{load, load_for, parse};
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::backup::examine::Subject;
+use crate::backup::settings::Subject;
+use crate::baseline::file::is_baseline;
 use crate::check::Check;
 use crate::incident::Incident;
-use crate::input::{Diagnostics, Environment};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
 use crate::{restore, server};
@@ -66,7 +69,8 @@ pub struct ScenarioCheck {
     pub check: Box<dyn Check>,
 }
 
-/// Lists the scenario files of a folder, in the order of their names.
+/// Lists the scenario files of a folder, in the order of their names: every `.toml` but baselines,
+/// which `init` writes next to their scenario.
 #[must_use]
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -75,31 +79,38 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         .filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "toml")
+                // What cannot be read may be a scenario, and is an error then.
+                && !std::fs::read_to_string(path).is_ok_and(|text| is_baseline(&text))
         })
         .collect();
     files.sort();
     files
 }
 
-/// Reads and validates a scenario file.
-///
-/// # Errors
-/// All errors of the file, each with its line and caret.
-pub fn load(path: &Path, environment: &Environment) -> Result<Scenario, Diagnostics> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(path, &error))?;
-    parse(path, &text, environment)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Validates the text of a scenario file at `path`.
-///
-/// # Errors
-/// All errors of the file, each with its line and caret.
-pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Scenario, Diagnostics> {
-    let mut problems = Vec::new();
-    let scenario = validate::scenario(path, text, environment, &mut problems);
-    match scenario {
-        Some(scenario) if problems.is_empty() => Ok(scenario),
-        Some(_) | None => Err(Diagnostics::new(path, text, problems)),
+    #[test]
+    fn a_folder_is_its_scenarios_without_their_baselines() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("b.toml", "[backup]\npath = \"b.sql\"\n"),
+            ("a.toml", "not even TOML"),
+            ("b.baseline.toml", "# Written by redrill.\n\nbaseline = 1\n"),
+            ("renamed.toml", "baseline=1\r\n[database.b]\n"),
+            (
+                "c.baseline.toml",
+                "# A scenario in spite of its name.\n[backup]\n",
+            ),
+            ("notes.md", "baseline = 1\n"),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let names: Vec<_> = files(folder.path())
+            .iter()
+            .map(|file| file.file_name().unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["a.toml", "b.toml", "c.baseline.toml"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The JSON Schema of scenario files, for editors; `redrill schema scenario` prints it.
 
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use schemars::{JsonSchema as _, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::file;
@@ -60,7 +60,7 @@ pub fn schema() -> Value {
 
 /// One array of tables per kind; each entry has the parameters of the kind and the common ones.
 fn checks(generator: &mut SchemaGenerator) -> Value {
-    let common: Value = Common::json_schema_in(generator);
+    let common: Value = Common::json_schema(generator).into();
     let common = common
         .get("properties")
         .and_then(Value::as_object)
@@ -86,13 +86,3 @@ fn checks(generator: &mut SchemaGenerator) -> Value {
         "properties": properties,
     })
 }
-
-/// A schema as a value, inlined rather than referred to.
-trait JsonSchemaIn: schemars::JsonSchema {
-    /// Returns the schema itself.
-    fn json_schema_in(generator: &mut SchemaGenerator) -> Value {
-        Self::json_schema(generator).into()
-    }
-}
-
-impl<T: schemars::JsonSchema> JsonSchemaIn for T {}

@@ -1,36 +1,83 @@
 //! Validates a scenario file: required keys, valid combinations, checks that assert nothing.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Scenario;
+use super::checks::checks;
 use super::file::{self, TOP_KEYS};
-use super::{Scenario, ScenarioCheck};
 use crate::backup::settings;
-use crate::check::common::{COMMON_KEYS, Common};
-use crate::check::{CheckKind, kinds};
+use crate::baseline::file::is_baseline;
+use crate::digest::sha256;
 use crate::incident;
 use crate::input::decode::{Table, decode, expand};
 use crate::input::diagnostic::nearest;
-use crate::input::{Environment, Problem, secret};
+use crate::input::{Diagnostics, Environment, Problem, secret};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 
-/// Default limit of a check.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
+/// Reads and validates a scenario file.
+///
+/// # Errors
+/// All errors of the file, each with its line and caret.
+pub fn load(path: &Path, environment: &Environment) -> Result<Scenario, Diagnostics> {
+    load_for(path, environment, None)
+}
 
-/// Reads the whole file; errors are added to `problems`.
-pub(super) fn scenario(
+/// The same, for another backup than the file names: its source is not read, and variables that only the
+/// source needs may be missing.
+///
+/// # Errors
+/// All errors of the rest of the file.
+pub fn load_for(
+    path: &Path,
+    environment: &Environment,
+    backup: Option<&Path>,
+) -> Result<Scenario, Diagnostics> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(path, &error))?;
+    if is_baseline(&text) {
+        let problem = Problem::whole("this file is a baseline, not a scenario").hint(
+            "name the scenario whose `[[check.baseline]]` names this file, or the folder of both",
+        );
+        return Err(Diagnostics::new(path, &text, vec![problem]));
+    }
+    validate(path, &text, environment, backup)
+}
+
+/// Validates the text of a scenario file at `path`.
+///
+/// # Errors
+/// All errors of the file, each with its line and caret.
+pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Scenario, Diagnostics> {
+    validate(path, text, environment, None)
+}
+
+fn validate(
     path: &Path,
     text: &str,
     environment: &Environment,
+    backup: Option<&Path>,
+) -> Result<Scenario, Diagnostics> {
+    let mut problems = Vec::new();
+    let scenario = scenario(path, text, environment, backup, &mut problems);
+    match scenario {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        Some(_) | None => Err(Diagnostics::new(path, text, problems)),
+    }
+}
+
+/// Reads the whole file; errors are added to `problems`.
+fn scenario(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+    other_backup: Option<&Path>,
     problems: &mut Vec<Problem>,
 ) -> Option<Scenario> {
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -47,7 +94,11 @@ pub(super) fn scenario(
         }));
         return None;
     }
-    let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
+    let (span, mut table) = (root.span(), root.into_inner());
+    if let (Some(other), Some(backup)) = (other_backup, table.get_mut("backup")) {
+        settings::replace_source(backup, other);
+    }
+    let mut root = Spanned::new(span, DeValue::Table(table));
     expand(&mut root, environment, problems);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -102,7 +153,7 @@ pub(super) fn scenario(
             name: name?,
             description,
             file: path.to_owned(),
-            sha256: crate::digest::hex(&Sha256::digest(text.as_bytes())),
+            sha256: sha256(text),
             only: Vec::new(),
         },
         folder: folder.to_owned(),
@@ -215,143 +266,6 @@ fn tolerations(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
             );
         }
     }
-}
-
-/// Reads all checks, in the order of the file.
-fn checks(root: &mut Table<'_>, text: &str, problems: &mut Vec<Problem>) -> Vec<ScenarioCheck> {
-    let kinds = kinds();
-    let mut checks = Vec::new();
-    let mut looks_at_data = false;
-    let before = problems.len();
-    let Some(value) = root.remove("check") else {
-        problems.push(no_check());
-        return checks;
-    };
-    let span = value.span();
-    let DeValue::Table(table) = value.into_inner() else {
-        problems.push(
-            Problem::at(span, "the kind of a check is in its header")
-                .hint("write `[[check.row-count]]`"),
-        );
-        return checks;
-    };
-    for (key, value) in table {
-        let Some(kind) = kinds
-            .iter()
-            .find(|kind| kind.name == key.get_ref().as_ref())
-        else {
-            let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
-            let problem = Problem::at(
-                key.span(),
-                format!("unknown kind of check `{}`", key.get_ref()),
-            );
-            problems.push(match nearest(key.get_ref(), names.iter().copied()) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(format!("the kinds are {}", names.join(", "))),
-            });
-            continue;
-        };
-        let span = value.span();
-        let DeValue::Array(entries) = value.into_inner() else {
-            problems.push(
-                Problem::at(span, "a check has double brackets")
-                    .hint(format!("write `[[check.{}]]`", kind.name)),
-            );
-            continue;
-        };
-        for entry in entries {
-            looks_at_data |= kind.looks_at_data;
-            checks.extend(check(kind, entry, text, problems));
-        }
-    }
-    if problems.len() == before {
-        if checks.is_empty() {
-            problems.push(no_check());
-        } else if !looks_at_data {
-            problems.push(
-                Problem::whole(
-                    "no check of this scenario reads data, so an empty database would pass",
-                )
-                .hint("add a `[[check.row-count]]` with a `min`"),
-            );
-        }
-    }
-    checks.sort_by_key(|check| check.line);
-    number_repeated(&mut checks);
-    checks
-}
-
-/// Reads one check.
-fn check(
-    kind: &CheckKind,
-    entry: Spanned<DeValue<'_>>,
-    text: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<ScenarioCheck> {
-    let span = entry.span();
-    let DeValue::Table(mut table) = entry.into_inner() else {
-        problems.push(
-            Problem::at(span, "a check is a table")
-                .hint(format!("write `[[check.{}]]`", kind.name)),
-        );
-        return None;
-    };
-    let mut common = Table::new();
-    for key in COMMON_KEYS {
-        if let Some((key, value)) = table.remove_entry(*key) {
-            common.insert(key, value);
-        }
-    }
-    let common = decode::<Common>(
-        Spanned::new(span.clone(), DeValue::Table(common)),
-        &[],
-        problems,
-    );
-    let check = kind.read(Spanned::new(span.clone(), DeValue::Table(table)), problems);
-    let (common, check) = (common?, check?);
-    let name = common.name.unwrap_or_else(|| check.describe());
-    Some(ScenarioCheck {
-        id: format!("{}/{}", kind.name, slug(&name)),
-        kind: kind.name,
-        name,
-        line: text[..span.start.min(text.len())].matches('\n').count() + 1,
-        required: common.required.unwrap_or(true),
-        database: common.database,
-        timeout: common.timeout.map_or(CHECK_TIMEOUT, |span| span.0),
-        check,
-    })
-}
-
-/// The error of a scenario without a check.
-fn no_check() -> Problem {
-    Problem::whole("the scenario has no check")
-        .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds")
-}
-
-/// Makes the ids of checks unique.
-fn number_repeated(checks: &mut [ScenarioCheck]) {
-    let mut seen = BTreeSet::new();
-    for check in checks {
-        let base = check.id.clone();
-        let mut number = 2;
-        while !seen.insert(check.id.clone()) {
-            check.id = format!("{base}-{number}");
-            number += 1;
-        }
-    }
-}
-
-/// `Orders is not hollow!` → `orders-is-not-hollow`.
-fn slug(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.chars() {
-        if c.is_alphanumeric() {
-            out.extend(c.to_lowercase());
-        } else if !out.ends_with('-') && !out.is_empty() {
-            out.push('-');
-        }
-    }
-    out.trim_end_matches('-').to_owned()
 }
 
 /// The place of a `[header]`, for errors about a whole section.

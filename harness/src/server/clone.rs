@@ -2,6 +2,7 @@
 
 use super::ThrowawayServer;
 use crate::database::{DatabaseError, Session, Terms};
+use crate::digest::sha256;
 use crate::sql::{quote_ident, quote_literal};
 
 /// A copy of a database. [`DatabaseCopy::remove`] drops it; otherwise it is destroyed with its server.
@@ -40,7 +41,7 @@ impl DatabaseCopy {
         let name = format!("redrill_copy_of_{database}");
         // Identifiers are truncated to 63 bytes, which could make two names equal.
         let name = match name.char_indices().nth(40) {
-            Some((at, _)) => format!("{}_{:x}", &name[..at], hash(database)),
+            Some((at, _)) => format!("{}_{}", &name[..at], &sha256(database)[..8]),
             None => name,
         };
         let mut session = Session::superuser(server.endpoint(), "template1", terms).await?;
@@ -82,11 +83,4 @@ impl DatabaseCopy {
         session.write(&drop).await?;
         Ok(())
     }
-}
-
-/// A short number that makes names unique.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(2_166_136_261, |hash: u32, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
-    })
 }

@@ -70,6 +70,12 @@ const CONTRIB: &[&str] = &[
     "xml2",
 ];
 
+/// Whether every installation of Postgres has an extension.
+#[must_use]
+pub fn is_part_of_postgres(extension: &str) -> bool {
+    CONTRIB.contains(&extension)
+}
+
 /// Lists the packages of extensions; those that are part of Postgres are one package.
 #[must_use]
 pub fn packages(major: u32, extensions: &[&str]) -> String {
@@ -78,7 +84,7 @@ pub fn packages(major: u32, extensions: &[&str]) -> String {
         let known = PACKAGES.iter().find(|(extension, _)| extension == name);
         let package = match known {
             Some((_, suffix)) => format!("postgresql-{major}-{suffix}"),
-            None if CONTRIB.contains(name) => "postgresql-contrib".to_owned(),
+            None if is_part_of_postgres(name) => "postgresql-contrib".to_owned(),
             None => format!("postgresql-{major}-{}", name.replace('_', "-")),
         };
         if !packages.contains(&package) {

@@ -7,139 +7,25 @@
 pub mod clone;
 #[cfg(feature = "container")]
 mod container;
+#[cfg(not(feature = "container"))]
+#[path = "no_container.rs"]
+mod container;
 mod extension;
 mod local;
+mod machine;
 pub mod settings;
+mod socket;
 
-use std::path::PathBuf;
+use std::io;
 use std::time::{Duration, Instant};
-
-use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::cleanup::{Run, Swept, Work};
 use crate::database::{DatabaseError, Endpoint, NoSession, Session, Terms};
 use crate::outcome::{CouldNotRun, ServerFacts};
-
-/// What a backup requires of a server.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// Major version of the server that the backup was taken from.
-    pub major: Option<u32>,
-    /// Extensions that it requires.
-    pub extensions: Vec<String>,
-    /// Name of the bootstrap superuser.
-    pub superuser: String,
-    /// Bytes of the backup after decompression: decides whether the data fits in memory.
-    pub bytes: u64,
-    /// Archives that the programs of the server must be able to read: files, or folders.
-    pub files: Vec<PathBuf>,
-}
-
-/// A program of the version of the server, run where the server is.
-#[derive(Debug, Default)]
-pub struct Client {
-    /// `psql`, `pg_restore`.
-    pub program: &'static str,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-    /// Its standard input.
-    pub input: ClientInput,
-}
-
-/// Standard input of a client program.
-#[derive(Debug, Default)]
-pub enum ClientInput {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// A pipe that the caller writes to.
-    Pipe,
-    /// One of the archives that the server was started with ([`Wanted::files`]). A file is read in
-    /// place, a folder where the machine can reach it.
-    Archive(PathBuf),
-}
-
-/// A running client program. Dropping it ends it.
-pub struct ClientProcess {
-    /// Its standard input, when a pipe was requested.
-    pub stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
-    /// Its standard output.
-    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
-    /// Its standard error.
-    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
-    /// Waits for its end.
-    pub end: Box<dyn ClientEnd>,
-}
-
-/// The end of a client program.
-#[async_trait]
-pub trait ClientEnd: Send {
-    /// Waits; the exit code, `None` when a signal ended it.
-    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun>;
-}
-
-/// Somewhere a server can run.
-#[async_trait]
-pub trait Machine: Send + Sync {
-    /// Creates a new cluster and starts it; the server may not answer yet.
-    async fn start(&mut self, superuser: &str) -> Result<Endpoint, CouldNotRun>;
-
-    /// Why the server is not running any more, with the end of its log; `None` while it runs.
-    async fn ended(&self) -> Option<String>;
-
-    /// Removes access that only the start needed: afterwards nothing on the server can run a shell.
-    async fn lock(&mut self) -> Result<(), CouldNotRun>;
-
-    /// Starts a program of the version of the server.
-    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun>;
-
-    /// Removes everything immediately.
-    async fn stop(&mut self) -> Result<(), CouldNotRun>;
-
-    /// Provider, origin and isolation.
-    fn describe(&self) -> ServerFacts;
-}
-
-/// Settings of a throwaway server. Not safe for any other.
-const SETTINGS: &[(&str, &str)] = &[
-    ("fsync", "off"),
-    ("synchronous_commit", "off"),
-    ("full_page_writes", "off"),
-    ("wal_level", "minimal"),
-    ("max_wal_senders", "0"),
-    ("archive_mode", "off"),
-    ("max_wal_size", "8GB"),
-    ("checkpoint_timeout", "1h"),
-    ("autovacuum", "off"),
-    ("shared_buffers", "256MB"),
-    ("maintenance_work_mem", "256MB"),
-    ("max_locks_per_transaction", "512"),
-    ("max_connections", "60"),
-    // A restored subscription must never connect to its publisher (D15).
-    ("max_logical_replication_workers", "0"),
-    ("jit", "off"),
-    ("lc_messages", "C"),
-    ("log_min_messages", "warning"),
-    // The log may be shown, so it must not contain statements and their values.
-    ("log_min_error_statement", "panic"),
-    ("log_error_verbosity", "terse"),
-    ("unix_socket_permissions", "0777"),
-];
-
-/// The settings of a throwaway server; those of the scenario are last.
-fn arguments(server: &settings::Server) -> Vec<String> {
-    let ours = SETTINGS
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    let theirs = server
-        .settings
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    ours.chain(theirs)
-        .flat_map(|setting| ["-c".to_owned(), setting])
-        .collect()
-}
+use crate::redact::Secret;
+use crate::sql::{quote_ident, quote_literal};
+use crate::sqlstate::Names;
+pub use machine::{Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
 
 /// Default limit until a server answers.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -175,7 +61,7 @@ impl ThrowawayServer {
         let began = Instant::now();
         let mut machine = provide(server, wanted, run, path).await?;
         let started = Self::bring_up(&mut machine, server, wanted).await;
-        let (endpoint, version, version_text) = match started {
+        let (endpoint, identity) = match started {
             Ok(started) => started,
             Err(error) => {
                 // The first error is reported; the end of the run removes what stop leaves.
@@ -184,13 +70,13 @@ impl ThrowawayServer {
             }
         };
         let mut facts = machine.describe();
-        facts.version = version_text;
+        facts.version = identity.shown;
         facts.started_in = began.elapsed();
         let mut server = Self {
             machine,
             endpoint,
             facts,
-            version,
+            version: identity.version,
         };
         if let Err(error) = server.preflight(wanted).await {
             let _ = server.machine.stop().await;
@@ -204,16 +90,37 @@ impl ThrowawayServer {
         machine: &mut Box<dyn Machine>,
         server: &settings::Server,
         wanted: &Wanted,
-    ) -> Result<(Endpoint, u32, String), CouldNotRun> {
+    ) -> Result<(Endpoint, Identity), CouldNotRun> {
         let within = server.start_within.map_or(START_WITHIN, |span| span.0);
         let mut last = None;
         let begin = async {
-            let endpoint = machine.start(&wanted.superuser).await?;
+            let password = Secret::random()?;
+            machine.start(&wanted.superuser, &password).await?;
+            let mut endpoint = None;
             let mut asked = Instant::now();
             let mut refused_since: Option<Instant> = None;
-            let (version, text) = loop {
-                let refused = match version(&endpoint).await {
-                    Ok(version) => break version,
+            let identity = loop {
+                let answer = match &endpoint {
+                    Some(endpoint) => identity(endpoint).await,
+                    None => match machine.address().await {
+                        Ok(address) => {
+                            endpoint = Some(Endpoint {
+                                address,
+                                superuser: wanted.superuser.clone(),
+                                password: password.clone(),
+                                cluster: None,
+                                names: Names::default(),
+                            });
+                            continue;
+                        }
+                        Err(error) => Err(NoSession {
+                            may_pass: error.kind() != io::ErrorKind::InvalidData,
+                            error: DatabaseError::new(error.to_string()),
+                        }),
+                    },
+                };
+                let refused = match answer {
+                    Ok(identity) => break identity,
                     Err(refused) => refused,
                 };
                 if asked.elapsed() >= ASK_EVERY {
@@ -230,14 +137,20 @@ impl ThrowawayServer {
                             "the server refuses the session of redrill: {}",
                             refused.error
                         ),
-                        "look at `settings` in `[server]`, and at the image or the programs that it runs",
+                        "check `settings` in `[server]`, and the image or the programs that it runs",
                     ));
                 }
                 last = Some(refused.error);
                 tokio::time::sleep(Duration::from_millis(10)).await;
             };
             machine.lock().await?;
-            Ok((endpoint, version, text))
+            let endpoint = endpoint.map(|endpoint| Endpoint {
+                cluster: Some(identity.cluster.clone()),
+                ..endpoint
+            });
+            let endpoint =
+                endpoint.ok_or_else(|| CouldNotRun::new("a server without an address"))?;
+            Ok((endpoint, identity))
         };
         let started = tokio::time::timeout(within, begin).await;
         started.unwrap_or_else(|_| {
@@ -311,8 +224,8 @@ impl ThrowawayServer {
         let mut session = self.session("template1").await?;
         let create = format!(
             "CREATE DATABASE {} TEMPLATE template0 ENCODING {}",
-            crate::sql::quote_ident(name),
-            crate::sql::quote_literal(encoding)
+            quote_ident(name),
+            quote_literal(encoding)
         );
         match session.write(&create).await {
             Ok(_) => {}
@@ -335,7 +248,7 @@ impl ThrowawayServer {
     /// When the role exists.
     pub async fn create_role(&self, name: &str, login: bool) -> Result<(), DatabaseError> {
         let mut session = self.session("template1").await?;
-        let role = crate::sql::quote_ident(name);
+        let role = quote_ident(name);
         let login = if login { "LOGIN" } else { "NOLOGIN" };
         session
             .write(&format!("CREATE ROLE {role} {login}"))
@@ -347,7 +260,7 @@ impl ThrowawayServer {
     /// Waits until the server answers again after a crash of one of its processes.
     pub async fn recovered(&self, within: Duration) -> bool {
         let answer = async {
-            while version(&self.endpoint).await.is_err() {
+            while identity(&self.endpoint).await.is_err() {
                 if self.machine.ended().await.is_some() {
                     return false;
                 }
@@ -389,6 +302,19 @@ impl ThrowawayServer {
         self.machine.ended().await
     }
 
+    /// The same, for a server whose sessions broke off: it may end a moment later, or recover.
+    pub async fn ended_within(&self, within: Duration) -> Option<String> {
+        let began = Instant::now();
+        loop {
+            match self.ended().await {
+                None if began.elapsed() < within => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     /// Destroys it.
     ///
     /// # Errors
@@ -398,8 +324,18 @@ impl ThrowawayServer {
     }
 }
 
-/// Queries the version of a server: `server_version_num` and `server_version`.
-async fn version(endpoint: &Endpoint) -> Result<(u32, String), NoSession> {
+/// What a server says of itself.
+struct Identity {
+    /// `server_version_num`: 170006 for 17.6.
+    version: u32,
+    /// `server_version`.
+    shown: String,
+    /// The system identifier.
+    cluster: String,
+}
+
+/// Asks a server what it is.
+async fn identity(endpoint: &Endpoint) -> Result<Identity, NoSession> {
     let mut session = Session::open(endpoint, "template1", &Terms::default()).await?;
     let unable = |error: DatabaseError| NoSession {
         may_pass: error.lost,
@@ -407,10 +343,14 @@ async fn version(endpoint: &Endpoint) -> Result<(u32, String), NoSession> {
     };
     let number = session.count("SHOW server_version_num").await;
     let number = number.map_err(unable)?;
-    let text = session.value("SHOW server_version").await.map_err(unable)?;
+    let shown = session.value("SHOW server_version").await.map_err(unable)?;
+    let cluster = session.cluster().await.map_err(unable)?;
     session.close().await;
-    let number = u32::try_from(number).unwrap_or(0);
-    Ok((number, text.unwrap_or_default()))
+    Ok(Identity {
+        version: u32::try_from(number).unwrap_or(0),
+        shown: shown.unwrap_or_default(),
+        cluster: cluster.unwrap_or_default(),
+    })
 }
 
 /// Selects the provider that the scenario sets, or the best available one.
@@ -425,116 +365,52 @@ async fn provide(
         return local::provide(server, settings, wanted, run, path, chosen).await;
     }
     if let Some(settings) = &server.container {
-        return container_provider(server, settings, wanted, run, "the scenario sets it").await;
+        return container::provide(server, settings, wanted, run, "the scenario sets it").await;
     }
     let chosen = "a container engine answers and has an image";
-    let container = match container_provider(
-        server,
-        &settings::Container::default(),
-        wanted,
-        run,
-        chosen,
-    )
-    .await
-    {
+    let settings = settings::Container::default();
+    let container = match container::provide(server, &settings, wanted, run, chosen).await {
         Ok(machine) => return Ok(machine),
         Err(error) => error,
     };
     let chosen = format!("no container: {container}");
-    match local::provide(
-        server,
-        &settings::Local::default(),
-        wanted,
-        run,
-        path,
-        &chosen,
-    )
-    .await
-    {
-        Ok(machine) => Ok(machine),
-        Err(local) => {
-            let hints: Vec<String> = [container.hint, local.hint].into_iter().flatten().collect();
-            Err(CouldNotRun::new(format!(
+    let settings = settings::Local::default();
+    let local = local::provide(server, &settings, wanted, run, path, &chosen).await;
+    local.map_err(|local| {
+        let hints: Vec<String> = [container.hint, local.hint].into_iter().flatten().collect();
+        CouldNotRun::with_hint(
+            format!(
                 "no throwaway server can be started: {}; {}",
                 container.reason, local.reason
-            ))
-            .hint(hints.join("; or ")))
-        }
-    }
-}
-
-#[cfg(feature = "container")]
-async fn container_provider(
-    server: &settings::Server,
-    settings: &settings::Container,
-    wanted: &Wanted,
-    run: &Run,
-    chosen: &str,
-) -> Result<Box<dyn Machine>, CouldNotRun> {
-    container::provide(server, settings, wanted, run, chosen).await
-}
-
-#[cfg(not(feature = "container"))]
-async fn container_provider(
-    _: &settings::Server,
-    _: &settings::Container,
-    _: &Wanted,
-    _: &Run,
-    _: &str,
-) -> Result<Box<dyn Machine>, CouldNotRun> {
-    Err(
-        CouldNotRun::new("this redrill was built without the container provider")
-            .hint("build it with `--features container`"),
-    )
+            ),
+            hints.join("; or "),
+        )
+    })
 }
 
 /// Removes what dead runs left: containers first, since the lock file identifies a dead run.
 pub async fn sweep(work: &Work) -> Swept {
-    #[cfg(feature = "container")]
-    let (containers, mut failed) = container::sweep(work).await;
-    #[cfg(not(feature = "container"))]
-    let (containers, mut failed) = (Vec::new(), Vec::new());
+    let containers = container::sweep(work).await;
     let mut swept = work.sweep();
-    swept.containers = containers;
-    swept.failed.append(&mut failed);
+    match containers {
+        Ok((removed, failed)) => {
+            swept.containers = removed;
+            swept.failed.extend(failed);
+        }
+        Err(error) => swept.no_engine = Some(error.reason),
+    }
     swept
 }
 
 /// Removes the containers of a run whose server did not start.
-#[cfg(feature = "container")]
 pub async fn forget(run: &Run) -> Vec<String> {
     container::forget(&run.id).await
 }
 
-/// Without the container provider there is nothing to remove.
-#[cfg(not(feature = "container"))]
-pub async fn forget(_: &Run) -> Vec<String> {
-    Vec::new()
-}
-
-/// The report of `redrill doctor` on one provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Availability {
-    /// `container` or `local`.
-    pub provider: &'static str,
-    /// Whether a drill could use it.
-    pub usable: bool,
-    /// What was found, one line each.
-    pub found: Vec<String>,
-    /// The command that installs what is missing.
-    pub hint: Option<String>,
-}
-
 /// Examines both providers without starting anything.
 pub async fn availability(path: &str) -> Vec<Availability> {
-    #[cfg(feature = "container")]
-    let container = container::availability().await;
-    #[cfg(not(feature = "container"))]
-    let container = Availability {
-        provider: "container",
-        usable: false,
-        found: vec!["this redrill was built without it".to_owned()],
-        hint: Some("build it with `--features container`".to_owned()),
-    };
-    vec![container, local::availability(path).await]
+    vec![
+        container::availability().await,
+        local::availability(path).await,
+    ]
 }

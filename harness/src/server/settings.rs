@@ -70,4 +70,9 @@ pub enum Storage {
 pub struct Local {
     /// The folder of `initdb` and `postgres`. Default: an installed version that is suitable for the backup.
     pub bin: Option<PathBuf>,
+    /// Set it only if you trust everybody who can write to the backup. Default: `false`. A restore executes
+    /// code of the backup; where this system does not let redrill create namespaces, that code could connect
+    /// to other servers of this machine, so without this setting no local server is started there.
+    #[serde(default)]
+    pub trusted_backup: bool,
 }

@@ -258,11 +258,11 @@ fn what_was_not_tried_is_a_failed_test() {
         ("shop::stage/restore", "error"),
         (
             "shop::stage/proof",
-            "not tried: the restore stage did not pass",
+            "not run: the restore stage did not pass",
         ),
         (
             "shop::row-count/orders",
-            "not tried: the restore stage did not pass",
+            "not run: the restore stage did not pass",
         ),
     ] {
         let output = project.one("a", name).wait_with_output().unwrap();

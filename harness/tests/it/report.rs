@@ -6,5 +6,7 @@ mod agree;
 mod examples;
 mod golden;
 mod hostile;
+mod plural;
+mod registered;
 mod strategies;
 mod xml;

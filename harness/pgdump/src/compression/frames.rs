@@ -1,7 +1,7 @@
 //! What gzip, zstd, lz4 and xz have in common: frame after frame (or member, or stream), and what
-//! may stand behind the last one.
+//! may follow the last one.
 //!
-//! | behind the last frame | gzip | zstd, lz4 | xz |
+//! | after the last frame | gzip | zstd, lz4 | xz |
 //! | --- | --- | --- | --- |
 //! | zeros | ignored | everything is given, then an error | padding |
 //! | other bytes | ignored, exit code 2 | everything is given, then an error | the same |
@@ -21,11 +21,11 @@ pub trait Frame: Read + Sized {
     const NAME: &'static str;
     /// How a frame begins.
     const MAGIC: &'static [u8];
-    /// Whether frames may stand between that hold no content.
+    /// Whether there may be frames without content.
     const SKIPPABLE: bool = false;
-    /// Whether zeros may stand between two frames.
+    /// Whether there may be zeros between two frames.
     const PADDED: bool = false;
-    /// Whether its own program ignores what stands behind the last frame.
+    /// Whether its own program ignores bytes after the last frame.
     const FORGIVING: bool = false;
 
     /// Begins with a frame whose magic was seen.
@@ -34,10 +34,10 @@ pub trait Frame: Read + Sized {
     /// When there is no memory for it.
     fn begin(input: Peeked<Self::Reader>) -> io::Result<Self>;
 
-    /// Gives what is behind the frame, once it was read to its end.
+    /// Returns the reader after the frame, once it was read to its end.
     fn into_input(self) -> Peeked<Self::Reader>;
 
-    /// What this version cannot read, though the file may be whole.
+    /// What this version cannot read, although the file may be complete.
     fn unsupported(_error: &io::Error) -> Option<Unsupported> {
         None
     }
@@ -52,7 +52,7 @@ pub struct Unsupported {
     pub command: &'static str,
 }
 
-/// Bytes behind the last frame.
+/// Bytes after the last frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behind {
     /// Zeros before anything else.
@@ -85,7 +85,7 @@ impl<F: Frame> Frames<F> {
         }
     }
 
-    /// Looks behind a frame: another one, the end, or bytes that do not belong.
+    /// Determines what follows a frame: another one, the end, or other bytes.
     fn next(&mut self, mut input: Peeked<F::Reader>, first: bool) -> io::Result<State<F>> {
         let mut zeros = 0;
         loop {

@@ -1,6 +1,6 @@
 //! gzip: members with a CRC-32 and a length each.
 //!
-//! `GzDecoder` alone stops behind the first member, and `MultiGzDecoder` takes padding for corruption.
+//! `GzDecoder` alone stops after the first member, and `MultiGzDecoder` reports padding as corruption.
 
 use std::io::{self, BufRead, Read};
 

@@ -11,8 +11,8 @@ use super::peeked::Peeked;
 #[derive(Debug)]
 pub struct Lz4<R: BufRead>(Box<FrameDecoder<Watched<R>>>);
 
-/// Notices that its reader came to the end: the decoder takes a file that is cut between two blocks
-/// for a whole one, and an error that says so for the end of a frame.
+/// Detects the end of its reader: the decoder accepts a file that is truncated between two blocks, and treats
+/// an error about it as the end of a frame.
 #[derive(Debug)]
 struct Watched<R> {
     input: Peeked<R>,

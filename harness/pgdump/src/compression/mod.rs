@@ -5,7 +5,7 @@
 //!
 //! - `frames`: what gzip, zstd, lz4 and xz have in common, one frame after the other
 //! - `stream`: what zlib, zstd and xz have in common, a decompressor that is fed
-//! - `peeked`: a reader whose next bytes were looked at
+//! - `peeked`: a reader with lookahead
 
 mod frames;
 mod gzip;

@@ -1,15 +1,15 @@
-//! A reader whose next bytes can be looked at, however few its own buffer holds.
+//! A reader whose next bytes can be read without consuming them, whatever the size of its buffer.
 
 use std::io::{self, BufRead, Read};
 
-/// Bytes that can be looked at: what tells a frame, and the length of one without content.
+/// Bytes that can be peeked at: the magic of a frame, and the length of one without content.
 const MOST: usize = 8;
 
-/// A reader whose next bytes can be looked at.
+/// A reader whose next bytes can be read without consuming them.
 #[derive(Debug)]
 pub struct Peeked<R> {
     reader: R,
-    /// Bytes that were looked at, and which of them were not consumed yet.
+    /// Bytes that were peeked at, and which of them are not consumed yet.
     head: [u8; MOST],
     start: usize,
     end: usize,
@@ -67,7 +67,7 @@ impl<R: BufRead> BufRead for Peeked<R> {
     }
 }
 
-/// Reads as whoever has a buffer does.
+/// Implements `read` by the buffer of the reader.
 ///
 /// # Errors
 /// When the buffer cannot be filled.

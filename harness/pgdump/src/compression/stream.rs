@@ -1,8 +1,8 @@
-//! A decompressor that is fed: it says itself where its stream ends, so that a cut one is an error.
+//! A decompressor that detects the end of its stream, so that a truncated one is an error.
 
 use std::io::{self, BufRead, Read};
 
-/// Takes what there is and gives what comes of it.
+/// Decompresses the available input.
 pub trait Feed {
     /// Decompresses a part of `input` into `out`.
     ///

@@ -8,7 +8,7 @@ use super::frames::{Frame, Unsupported};
 use super::peeked::Peeked;
 use super::stream::{Fed, Feed, Stream};
 
-/// Bytes that decompression may take: a dictionary of 1 GiB, and what is needed beside it.
+/// Memory limit of decompression in bytes: a dictionary of 1 GiB, and other memory.
 const MEMORY: u64 = (1 << 30) + (64 << 20);
 
 /// One stream.

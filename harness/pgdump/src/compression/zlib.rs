@@ -1,6 +1,6 @@
 //! zlib: one stream with an Adler-32, as custom archives hold it.
 //!
-//! `ZlibDecoder` takes a stream that is cut off for a whole one.
+//! `ZlibDecoder` accepts a truncated stream.
 
 use std::io::{self, BufRead};
 
@@ -8,7 +8,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::stream::{Fed, Feed, Stream};
 
-/// One stream; nothing is read behind it.
+/// One stream; nothing is read after it.
 pub type Zlib<R> = Stream<Decompress, R>;
 
 /// Begins with a stream.

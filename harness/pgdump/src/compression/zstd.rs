@@ -31,7 +31,7 @@ impl<R: BufRead> Frame for Zstd<R> {
     }
 
     fn unsupported(error: &io::Error) -> Option<Unsupported> {
-        // The library tells these by their text only.
+        // The library distinguishes these only by their text.
         let text = error.to_string();
         let (reason, command) = if text.contains("too much memory") {
             (

@@ -26,7 +26,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// What the first bytes of a file, or of what is inside its compression, say.
+/// The format that the first bytes inside all layers indicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniffed {
     /// Begins as a `pg_dump` archive in one file.
@@ -39,7 +39,7 @@ pub enum Sniffed {
     Text,
 }
 
-/// Looks at the first bytes, 512 of them where there are so many.
+/// Detects the format by the first 512 bytes, or all if there are fewer.
 #[must_use]
 pub fn sniff(head: &[u8]) -> Sniffed {
     match head {

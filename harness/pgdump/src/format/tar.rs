@@ -1,6 +1,6 @@
 //! The members of a tar file, strictly: every header's checksum, every byte, and the end.
 //!
-//! A tar file that was cut off between two members looks whole to many readers, and pg_restore
+//! Many readers accept a tar file that is truncated between two members, and pg_restore
 //! never returns from one that was cut off within a member. So the two empty blocks at the end are
 //! demanded, and a member that is not all there is an error that names it.
 
@@ -30,7 +30,7 @@ pub enum Sort {
 /// A member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its name as it stands: whoever makes a path of it must refuse `..` and absolute ones.
+    /// Its name as stored: before it is used as a path, `..` and absolute ones must be refused.
     pub name: String,
     /// Its bytes.
     pub bytes: u64,
@@ -43,22 +43,22 @@ pub struct Member {
 pub enum TarError {
     /// The reader fails.
     Io(io::Error),
-    /// The file is no whole tar file.
+    /// The file is not a complete tar file.
     Damaged(Box<Fault>),
 }
 
-/// Walks over the members; between two calls of [`Members::next_member`], reading gives the bytes of the
-/// member. One that is cut off gives [`io::ErrorKind::UnexpectedEof`], then [`TarError::Damaged`].
+/// Iterates over the members; between two calls of [`Members::next_member`], reading returns the bytes of the
+/// member. A truncated one returns [`io::ErrorKind::UnexpectedEof`], then [`TarError::Damaged`].
 #[derive(Debug)]
 pub struct Members<R> {
     reader: R,
     name: String,
-    /// Bytes left of this member, and empty ones behind them.
+    /// Remaining bytes of this member, and of its padding.
     left: u64,
     padding: u64,
     /// Whether the end was read.
     ended: bool,
-    /// Bytes other than 0 behind the end.
+    /// Bytes other than 0 after the end.
     pub trailing: u64,
 }
 
@@ -80,12 +80,12 @@ impl<R: BufRead> Members<R> {
         }
     }
 
-    /// Goes to the next member, behind what is left of this one; `None` behind the last.
+    /// Skips the rest of this member and returns the next one; `None` after the last.
     ///
     /// # Errors
     /// That the reader fails, or that the file is cut off or damaged.
     pub fn next_member(&mut self) -> Result<Option<Member>, TarError> {
-        // What longer names and sizes say about the member that follows them.
+        // Longer names and sizes of the member that follows them.
         let (mut name, mut bytes) = (None, None);
         loop {
             self.skip()?;
@@ -155,7 +155,7 @@ impl<R: BufRead> Members<R> {
         self.padding = (BLOCK - bytes % BLOCK) % BLOCK;
     }
 
-    /// Reads a member that says something about the next one.
+    /// Reads a member with attributes of the next one.
     fn attributes(&mut self, name: &str, bytes: u64) -> Result<Vec<u8>, TarError> {
         if bytes > LONGEST {
             return Err(damaged("attributes of impossible length"));
@@ -192,7 +192,7 @@ impl<R: BufRead> Members<R> {
         Ok(Some(header.clone()))
     }
 
-    /// Reads the second empty block, and what is behind it.
+    /// Reads the second empty block, and the bytes after it.
     fn end(&mut self) -> Result<(), TarError> {
         self.ended = true;
         match self.block()? {
@@ -323,7 +323,7 @@ mod tests {
                 Ok(None) => return Ok(all),
                 Ok(Some(member)) => {
                     let mut text = Vec::new();
-                    // Whoever does not look at the error here is told by the next call.
+                    // The next call returns the error too.
                     let _ = members.read_to_end(&mut text);
                     all.push((member, text));
                 }

@@ -14,7 +14,7 @@ use crate::sql::QualifiedName;
 /// Bytes of one definition that are kept while it is read.
 const LONGEST: usize = 1024 * 1024;
 
-/// What is told of a dump's objects while it is read.
+/// The objects of a dump, collected while it is read.
 #[derive(Debug, Default)]
 pub struct Entries {
     objects: Objects,
@@ -29,7 +29,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// What comes from here on goes to this database.
+    /// Sets the database of what follows.
     pub(super) fn connect(&mut self, database: &str) {
         self.end();
         database.clone_into(&mut self.database);
@@ -58,18 +58,22 @@ impl Entries {
     }
 
     /// A statement of a plain dump, or the beginning of a long one.
-    pub fn statement(&mut self, line: u64, words: &Words<'_>, text: &[u8]) {
+    pub fn statement(&mut self, line: u64, words: &Words<'_>, text: &str) {
         match &mut self.open {
             None => self.loose(line, words),
             Some((_, definition)) if defines(words) => {
-                let text = String::from_utf8_lossy(text);
                 if definition.len() + text.len() <= LONGEST {
-                    definition.push_str(&text);
+                    definition.push_str(text);
                     definition.push('\n');
                 }
             }
             Some(_) => {}
         }
+    }
+
+    /// Number of objects that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.objects.list.len() + self.loose.len()
     }
 
     /// It is pg_dumpall's.
@@ -230,7 +234,7 @@ fn in_seconds(rights: &str) -> String {
     rights.to_owned()
 }
 
-/// The statement without what stands behind the word PASSWORD.
+/// The statement without the text after the word PASSWORD.
 fn without_password(text: &str) -> String {
     let Some(at) = text.find(" PASSWORD '") else {
         return text.to_owned();

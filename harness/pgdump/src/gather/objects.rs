@@ -1,9 +1,10 @@
 //! Which objects the statements define, and which they name and the backup does not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 
 use super::roles::add;
-use crate::contents::Contents;
+use crate::contents::{Contents, Rows};
 use crate::script::statement::Words;
 use crate::sql::QualifiedName;
 
@@ -33,6 +34,16 @@ pub(super) struct Objects {
 impl Objects {
     pub(super) fn data_entry(&mut self, database: String, table: QualifiedName) {
         self.data_entries.insert((database, table));
+    }
+
+    /// Number of names that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.data_entries.len()
+            + self.rowless.len()
+            + self.partition_of.len()
+            + self.referenced.len()
+            + self.named_schemas.len()
+            + self.of_extensions.len()
     }
 
     /// Notes what a statement defines.
@@ -77,7 +88,7 @@ impl Objects {
                 }
             }
             ["create", ..] => {
-                // Words of kinds stand before the name: `CREATE UNLOGGED TABLE IF NOT EXISTS t`.
+                // Words of kinds precede the name: `CREATE UNLOGGED TABLE IF NOT EXISTS t`.
                 let before = start.iter().skip(1).take_while(|word| {
                     matches!(
                         **word,
@@ -126,7 +137,7 @@ impl Objects {
         }
     }
 
-    /// Notes the method that stands behind `word`, where it is none of the server's own.
+    /// Adds the access method after `word`, unless it is one of the server.
     fn method(&mut self, contents: &mut Contents, words: &Words<'_>, word: &str) {
         let method = words.next(word, 0).and_then(|at| words.identifier(at + 1));
         contents
@@ -217,23 +228,21 @@ impl Objects {
 
     /// Says what is there without rows, and what is named and not there.
     pub(super) fn finish(&self, contents: &mut Contents) {
-        let rows = contents.rows.keys().chain(&self.data_entries);
-        let with_rows: BTreeSet<&Table> = rows.collect();
-        let has_rows = |table: &Table| {
-            // With `--load-via-partition-root` the rows of a partition come with its root.
-            let mut next = Some(table);
-            for _ in 0..32 {
-                let Some(table) = next else { break };
-                if with_rows.contains(table) {
-                    return true;
-                }
-                next = self.partition_of.get(table);
-            }
-            false
+        // With `--load-via-partition-root` the rows of a partition come with its root.
+        let has_rows = |contents: &Contents, table: &Table| {
+            let parent = |table: &&Table| self.partition_of.get(*table);
+            let mut roots = successors(Some(table), parent).take(32);
+            roots.any(|table| contents.rows.contains_key(table))
         };
+        // A place for rows without any: COPY names the table all the same, INSERTs do not.
+        for table in &self.data_entries {
+            if !has_rows(contents, table) {
+                contents.rows.insert(table.clone(), Rows::default());
+            }
+        }
         let empty = contents.tables.iter();
         contents.without_data = empty
-            .filter(|table| !self.rowless.contains(*table) && !has_rows(table))
+            .filter(|table| !self.rowless.contains(*table) && !has_rows(contents, table))
             .map(|(_, table)| table.clone())
             .collect();
         let tables = contents.rows.keys().map(|(_, table)| table.schema.clone());
@@ -268,7 +277,7 @@ impl Objects {
     }
 }
 
-/// Where the name stands behind an `IF NOT EXISTS`, if there is one.
+/// Index of the name, after an `IF NOT EXISTS` if there is one.
 fn after_exists(words: &[&str], at: usize) -> usize {
     match words.get(at..at + 3) {
         Some(["if", "not", "exists"]) => at + 3,

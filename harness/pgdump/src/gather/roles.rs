@@ -16,7 +16,7 @@ pub(super) fn named(contents: &mut Contents, words: &Words<'_>) {
             }
         }
         ["create", "policy", ..] => {
-            // The name may be any word; the roles stand between the table and its conditions.
+            // The name may be any word; the roles are between the table and its conditions.
             let on = words.next("on", 3);
             if let Some(at) = on.and_then(|on| words.next("to", on)) {
                 name(at + 1);
@@ -27,7 +27,8 @@ pub(super) fn named(contents: &mut Contents, words: &Words<'_>) {
                 name(at + 1);
             }
         }
-        ["grant", ..] => {
+        // A row without its COPY may begin with such a word.
+        ["grant", ..] if words.last("to").is_some() => {
             contents.has_privileges = true;
             let on = words.next("on", 0);
             if let Some(at) = words.last("to") {
@@ -103,6 +104,7 @@ mod tests {
     #[case("ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA s GRANT SELECT ON TABLES TO b;", &["a", "b"])]
     #[case("CREATE POLICY p ON t AS RESTRICTIVE FOR SELECT TO a, b USING ((x = 'to c'));", &["a", "b"])]
     #[case("CREATE POLICY p ON t USING (true);", &[])]
+    #[case("Grant\tCary\tactor;", &[])]
     #[case("CREATE USER MAPPING FOR a SERVER s OPTIONS (\"user\" 'x');", &["a"])]
     #[case("CREATE SCHEMA s AUTHORIZATION a;", &["a"])]
     #[case("SET SESSION AUTHORIZATION 'a';", &["a"])]

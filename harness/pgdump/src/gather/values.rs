@@ -1,42 +1,44 @@
-//! The values of rows, while they are read: a digest of each table's, or the rows themselves for whoever
-//! loads them again; and times with a zone, which tell the zone of the session that wrote them.
+//! The values of rows, while they are read: their digest by table, or the rows themselves to be loaded again;
+//! and times with a zone, which indicate the time zone of the session that wrote them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::encoding::Encoding;
 use crate::script::literal;
 use crate::script::literal::Form;
 use crate::script::statement::CopyStatement;
 use crate::sql::QualifiedName;
 use crate::values::Values;
 
-/// Times that are kept of one database.
+/// Maximum number of times that are kept of a database.
 const TIMES: usize = 400;
 
-/// Rows at the beginning of a table that are all searched for times, and how far apart later ones lie.
+/// Number of rows at the beginning of a table that are all searched for times, and the interval of later ones.
 const SEARCHED: (u64, u64) = (100, 512);
 
-/// Takes the rows themselves.
+/// Receives the rows themselves.
 pub trait Tap: Send {
-    /// Rows of COPY text follow; the columns are as they are written. Tells whether they are wanted.
+    /// Begins rows of COPY text; `columns` is the list as written. Returns whether the rows are wanted.
     fn begin(&mut self, database: &str, table: &QualifiedName, columns: &str) -> bool;
-    /// Whole or parts of rows, with their line ends.
+    /// Complete rows or parts of them, with their line ends.
     fn rows(&mut self, bytes: &[u8]);
-    /// The rows have ended.
+    /// Ends the rows.
     fn end(&mut self);
-    /// INSERTs into a table, which they name as `written`; `None` when they are too long to be given.
+    /// INSERTs into a table, written as `written`, in UTF-8; `None` when they are too long, or have letters that are
+    /// not known.
     fn inserts(
         &mut self,
         database: &str,
         table: &QualifiedName,
-        written: &str,
+        written: &[u8],
         text: Option<&[u8]>,
     );
 }
 
-/// What is done with the values of rows.
+/// The use of the values of rows.
 #[derive(Default)]
 pub(super) enum Digesting {
     /// Nothing.
@@ -44,7 +46,7 @@ pub(super) enum Digesting {
     Off,
     /// They are digested.
     On(Box<Current>),
-    /// They are handed on.
+    /// They are passed on.
     Tapped { tap: Box<dyn Tap>, wanted: bool },
 }
 
@@ -69,17 +71,29 @@ pub(super) struct Current {
 }
 
 impl Digesting {
-    /// Whether values are looked at at all.
+    /// Whether rows are passed on.
+    pub(super) const fn is_tapped(&self) -> bool {
+        matches!(self, Self::Tapped { .. })
+    }
+
+    /// Whether values are used.
     pub(super) const fn is_on(&self) -> bool {
         !matches!(self, Self::Off)
     }
 
-    pub(super) fn begin(&mut self, database: &str, table: &QualifiedName, copy: CopyStatement<'_>) {
+    pub(super) fn begin(
+        &mut self,
+        database: &str,
+        table: &QualifiedName,
+        copy: CopyStatement<'_>,
+        encoding: Encoding,
+    ) {
         match self {
             Self::Off => {}
             Self::On(current) => {
                 current.values = Values {
                     columns: copy.columns.to_owned(),
+                    encoding,
                     form: if copy.is_text {
                         Form::Text
                     } else {
@@ -193,11 +207,13 @@ impl Digesting {
 pub(super) struct Inserted<'a> {
     pub table: &'a QualifiedName,
     /// The table as they name it.
-    pub written: &'a str,
+    pub written: &'a [u8],
     pub text: &'a [u8],
+    /// The encoding of the text.
+    pub encoding: Encoding,
     /// Whether that is all of them.
     pub whole: bool,
-    /// Their rows, where each of them says how many it has.
+    /// Their number of rows, if known of all of them.
     pub rows: Option<u64>,
     /// Whether a backslash in quotes is one.
     pub standard_strings: bool,
@@ -223,6 +239,7 @@ impl Current {
     fn inserts(&mut self, inserts: &Inserted<'_>) -> Values {
         let mut values = Values {
             inserts: true,
+            encoding: inserts.encoding,
             ..Values::default()
         };
         if inserts.rows.is_none() {
@@ -243,8 +260,8 @@ impl Current {
             mixed |= *defaults.get_or_insert_with(|| row.defaults.clone()) != row.defaults;
         });
         let counted = columns.is_some() && Some(values.digest.count) == inserts.rows;
-        match columns.and_then(|columns| std::str::from_utf8(columns).ok()) {
-            Some(columns) if counted => columns.clone_into(&mut values.columns),
+        match columns.and_then(|columns| inserts.encoding.decode_fully(columns)) {
+            Some(columns) if counted => values.columns = columns.into_owned(),
             _ => values.form = Form::Other,
         }
         values.defaults = defaults.unwrap_or_default();
@@ -298,7 +315,7 @@ fn zoned_times(row: &[u8], mut take: impl FnMut(&str, usize)) {
         while row.get(at) == Some(&b':') && digits(at + 1, 2) {
             at += 3;
         }
-        // Years before Christ and beyond 9999 tell no more of a zone.
+        // Years before Christ and beyond 9999 do not indicate a time zone.
         let lone = begin == 0 || !row[begin - 1].is_ascii_digit();
         if lone
             && !row[at..].starts_with(b" BC")

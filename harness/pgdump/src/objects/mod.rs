@@ -16,7 +16,7 @@ use crate::sql::normal_form;
 /// Bytes of all definitions whose text is kept; beyond, it is only known whether one differs.
 const ROOM: usize = 32 * 1024 * 1024;
 
-/// Entries that hold rows or say how the file is read.
+/// Entries that contain rows or change how the file is read.
 const NO_OBJECTS: &[&str] = &[
     "BLOB",
     "BLOB COMMENTS",
@@ -60,7 +60,7 @@ pub enum ObjectSource {
 /// One object, or what belongs to one and has an entry of its own, such as an `ACL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// The database that it goes to; empty where the dump names none.
+    /// Its database; empty if the dump names none.
     pub database: String,
     /// What it is: `TABLE`, `FK CONSTRAINT`, `ACL`, `ROLE`, …
     pub kind: String,
@@ -70,7 +70,7 @@ pub struct Object {
     pub name: String,
     /// Its owner; empty where the dump names none.
     pub owner: String,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
     /// What makes it.
     pub definition: Definition,
@@ -86,7 +86,7 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Whether it has letters of another encoding than UTF-8, which are not told apart here.
+    /// Whether it has letters of another encoding than UTF-8, which are not compared here.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.text
@@ -118,9 +118,9 @@ impl Objects {
         });
     }
 
-    /// Gives a definition, with its text while there is room.
+    /// Keeps a definition, with its text while there is room.
     fn definition(&mut self, kind: &str, sql: &str) -> Definition {
-        // A file may have come through a Windows machine.
+        // A file may have been converted on a Windows machine.
         let text = sql.trim().replace("\r\n", "\n");
         let text = without_noise(&text);
         let text = normal_form(&text);
@@ -136,7 +136,7 @@ impl Objects {
     }
 }
 
-/// Takes out what a server of other minor version writes on its own: the column option `pg_attver`.
+/// Removes what servers of other minor versions add: the column option `pg_attver`.
 fn without_noise(text: &str) -> Cow<'_, str> {
     if !text.contains("pg_attver") {
         return text.into();

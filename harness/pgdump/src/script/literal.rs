@@ -1,4 +1,4 @@
-//! Rows of INSERTs as lines of COPY text, as far as literals say it without a server.
+//! Rows of INSERTs as lines of COPY text, as far as literals determine it without a server.
 //!
 //! pg_dump writes numbers bare and everything else as the server's own text between quotes, so that
 //! the line is the one that COPY gives. What others write may need the server: casts, arrays, functions.
@@ -8,20 +8,20 @@ use crate::sql::token::{dollar_tag, find_tag, quoted_length, word_length};
 /// How the values of a table's rows are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// As COPY text, or as literals that say the same.
+    /// As COPY text, or as equivalent literals.
     #[default]
     Text,
     /// In a way that only the server can read: `ARRAY[…]`, casts, escapes, columns in several orders.
     Read,
     /// By functions and defaults, whose values are those of the moment of the restore.
     Computed,
-    /// In rows that do not say which columns they are for in the same way.
+    /// In rows with different lists of columns.
     Mixed,
-    /// In a way that is not looked into, such as CSV, or statements that take rows from queries.
+    /// In a form that is not parsed, such as CSV, or statements with rows of queries.
     Other,
 }
 
-/// Words behind whose parenthesis stands no function.
+/// Words before a parenthesis that are not functions.
 const CONSTRUCTORS: &[&[u8]] = &[b"array", b"row", b"cast"];
 
 /// One row of an INSERT.
@@ -31,22 +31,22 @@ pub struct Row {
     pub line: Vec<u8>,
     /// Values, those that are DEFAULT among them.
     pub width: usize,
-    /// Columns for which it says DEFAULT.
+    /// Columns that are DEFAULT.
     pub defaults: Vec<usize>,
-    /// How its values are written; the line says them only for [`Form::Text`].
+    /// The form of its values; the line contains them only for [`Form::Text`].
     pub form: Form,
 }
 
-/// Reads the statements of a run of INSERTs that begin alike, and tells each row. Gives the list of
+/// Reads a series of INSERTs with the same beginning and passes each row. Returns the list of
 /// columns as it is written; `None` when they are not understood to their end.
-pub fn rows<'a>(text: &'a [u8], table: &str, take: impl FnMut(&Row)) -> Option<&'a [u8]> {
+pub fn rows<'a>(text: &'a [u8], table: &[u8], take: impl FnMut(&Row)) -> Option<&'a [u8]> {
     statements(text, table, take, |_| {})
 }
 
-/// The same, and tells what stands behind the table's name in each statement, to its semicolon.
+/// The same, and passes the text after the name of the table in each statement, up to its semicolon.
 pub fn statements<'a>(
     text: &'a [u8],
-    table: &str,
+    table: &[u8],
     mut take: impl FnMut(&Row),
     mut rest: impl FnMut(&'a [u8]),
 ) -> Option<&'a [u8]> {
@@ -75,7 +75,7 @@ pub fn statements<'a>(
                 }
             }
         }
-        let name = memchr::memmem::find(&text[begin..], table.as_bytes())?;
+        let name = memchr::memmem::find(&text[begin..], table)?;
         rest(&text[begin + name + table.len()..reading.at]);
     }
     columns
@@ -97,7 +97,7 @@ impl<'a> Reading<'a> {
         Some(byte)
     }
 
-    /// Skips white space; tells whether anything follows.
+    /// Skips white space; returns whether anything follows.
     fn blank(&mut self) -> bool {
         while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
             self.at += 1;
@@ -119,11 +119,11 @@ impl<'a> Reading<'a> {
     }
 
     /// `INSERT INTO table (columns) OVERRIDING … VALUES`, and the list of columns.
-    fn head(&mut self, table: &str) -> Option<&'a [u8]> {
+    fn head(&mut self, table: &[u8]) -> Option<&'a [u8]> {
         self.expect(b"insert")?;
         self.expect(b"into")?;
         self.blank();
-        if !self.text[self.at..].starts_with(table.as_bytes()) {
+        if !self.text[self.at..].starts_with(table) {
             return None;
         }
         self.at += table.len();
@@ -193,7 +193,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// One value, up to the sign behind it; no form for DEFAULT.
+    /// One value, up to the sign after it; no form for DEFAULT.
     fn value(&mut self, row: &mut Row) -> Option<Option<Form>> {
         let begin = self.at;
         let simple = self.literal(&mut row.line);
@@ -205,7 +205,7 @@ impl<'a> Reading<'a> {
         self.expression().map(Some)
     }
 
-    /// A literal that says by itself what COPY would.
+    /// A literal that is equivalent to COPY text.
     fn literal(&mut self, line: &mut Vec<u8>) -> Literal {
         let Some(first) = self.peek() else {
             return Literal::No;
@@ -310,10 +310,10 @@ impl<'a> Reading<'a> {
         Literal::No
     }
 
-    /// Skips an expression, and says what it needs.
+    /// Skips an expression; returns its form.
     fn expression(&mut self) -> Option<Form> {
         let (mut depth, mut form) = (0_u32, Form::Read);
-        // Every value has a word, a quote or a number; words that stand alone, as `now()` without
+        // Every value has a word, a quote or a number; single words, as `now()` without
         // parentheses does, are functions of the moment.
         loop {
             match self.peek()? {
@@ -382,7 +382,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Skips what stands behind the rows.
+    /// Skips the text after the rows.
     fn skip_rest(&mut self) -> Option<()> {
         loop {
             match self.peek()? {
@@ -497,7 +497,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read(bytes in "[INSERT OVALUES(),;'\"$:\\[\\]\\\\a-z0-9\n]{0,60}") {
             let text = format!("INSERT INTO t VALUES ({bytes}");
-            let _ = rows(text.as_bytes(), "t", |_| {});
+            let _ = rows(text.as_bytes(), b"t", |_| {});
         }
     }
 }

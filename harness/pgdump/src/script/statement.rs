@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::encoding::Encoding;
 use crate::sql::token::name_length;
 use crate::sql::{QualifiedName, Token, TokenKind, read_identifier, tokens};
 
@@ -15,21 +16,21 @@ pub struct Words<'a> {
     copy: Option<CopyStatement<'a>>,
 }
 
-/// Words that are told apart, sorted; anything else is the empty string.
+/// Known words, sorted; any other word is the empty string.
 #[rustfmt::skip]
 const KNOWN: &[&str] = &[
     "(", ")", ",", "=", "abort", "access", "add", "admin", "age", "aggregate", "all", "alter", "as",
     "atomic", "attach", "authorization", "begin", "by", "cascade", "client_encoding", "commit",
     "conflict", "constraint", "copy", "create", "database", "default",
-    "default_table_access_method", "each", "enable", "end", "execute", "exists", "extension",
+    "default_table_access_method", "drop", "each", "enable", "end", "execute", "exists", "extension",
     "for", "foreign", "from", "function", "generated", "grant", "granted", "identity", "if", "in",
     "index", "inherit", "inherits", "insert", "into", "join", "level", "lo_close", "lo_create", "lo_open", "local", "lowrite",
-    "mapping", "materialized", "method", "name", "not", "null", "of", "off", "on", "only",
+    "mapping", "materialized", "method", "name", "names", "not", "null", "of", "off", "on", "only",
     "option", "or", "owner", "partition", "pg_catalog.lo_close", "pg_catalog.lo_create",
-    "pg_catalog.lo_open", "pg_catalog.lowrite", "pg_catalog.setval", "policy",
+    "pg_catalog.lo_open", "pg_catalog.lo_unlink", "pg_catalog.lowrite", "pg_catalog.set_config", "pg_catalog.setval", "policy",
     "procedure", "program", "public", "recursive", "references", "refresh", "replace", "reset", "restrict", "revoke",
     "role", "rollback", "row", "row_security", "schema", "security", "select", "sequence",
-    "server", "session", "set", "setval", "standard_conforming_strings", "start", "stdin", "superuser",
+    "server", "session", "set", "set_config", "setval", "standard_conforming_strings", "start", "stdin", "superuser",
     "table", "temp", "temporary", "to", "transaction", "trigger", "unique", "unlogged", "user",
     "using", "values", "view", "with",
 ];
@@ -56,7 +57,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The words that are told apart.
+    /// The known words.
     pub fn start(&self) -> &[&'static str] {
         &self.words
     }
@@ -104,12 +105,57 @@ impl<'a> Words<'a> {
         Some(value.is_empty() || !off)
     }
 
-    /// Where the last of a word stands.
+    /// What it sets `client_encoding` to, as written; empty for the default of the database.
+    pub fn client_encoding(&self) -> Option<String> {
+        let value = match self.words.as_slice() {
+            ["reset", "client_encoding" | "all", ..] => return Some(String::new()),
+            ["set", "client_encoding", "=" | "to", ..] => self.literal(3),
+            [
+                "set",
+                "session" | "local",
+                "client_encoding",
+                "=" | "to",
+                ..,
+            ] => self.literal(4),
+            ["set", "names", ..] => self.literal(2),
+            ["set", "session" | "local", "names", ..] => self.literal(3),
+            [
+                "select",
+                "pg_catalog.set_config" | "set_config",
+                "(",
+                _,
+                ",",
+                ..,
+            ] => {
+                let name = self.literal(3)?;
+                if !name.eq_ignore_ascii_case("client_encoding") {
+                    return None;
+                }
+                return self.literal(5);
+            }
+            _ => return None,
+        };
+        let value = value.unwrap_or_default();
+        let is_default = value == ";" || value.eq_ignore_ascii_case("default");
+        Some(if is_default { String::new() } else { value })
+    }
+
+    /// The encoding of the database that a CREATE DATABASE makes, if it says so.
+    pub fn database_encoding(&self) -> Option<Encoding> {
+        let mut tokens = self
+            .tokens
+            .iter()
+            .skip_while(|token| !token.is_word("encoding"));
+        let value = tokens.find(|token| token.kind == TokenKind::Literal)?;
+        Encoding::named(&value.content())
+    }
+
+    /// Index of the last occurrence of a word.
     pub fn last(&self, word: &str) -> Option<usize> {
         self.words.iter().rposition(|known| *known == word)
     }
 
-    /// Where a word first stands, from a place on.
+    /// Index of the first occurrence of a word, from an index on.
     pub fn next(&self, word: &str, from: usize) -> Option<usize> {
         let rest = self.words.get(from..)?;
         Some(from + rest.iter().position(|known| *known == word)?)
@@ -181,7 +227,7 @@ pub struct CopyStatement<'a> {
 }
 
 impl<'a> CopyStatement<'a> {
-    /// For rows that come without one.
+    /// For rows without one.
     pub const NONE: Self = Self {
         columns: "",
         is_text: true,
@@ -253,16 +299,14 @@ const STARTS: [usize; 257] = {
     starts
 };
 
-/// The table that an INSERT names, as it is written there, without looking further.
-pub fn inserts_into(text: &[u8]) -> Option<&str> {
+/// The table of an INSERT as written, without parsing the rest.
+pub fn inserts_into(text: &[u8]) -> Option<&[u8]> {
     let (verb, rest) = text.split_at_checked("INSERT INTO ".len())?;
     if !verb.eq_ignore_ascii_case(b"INSERT INTO ") {
         return None;
     }
     let end = name_length(rest);
-    std::str::from_utf8(&rest[..end])
-        .ok()
-        .filter(|_| 0 < end && end < rest.len())
+    (0 < end && end < rest.len()).then(|| &rest[..end])
 }
 
 #[cfg(test)]
@@ -282,7 +326,7 @@ mod tests {
     #[case("INSERT INTO ", None)]
     #[case("INSERT  INTO t VALUES (1);", None)]
     fn the_table_of_an_insert_is_found(#[case] text: &str, #[case] table: Option<&str>) {
-        assert_eq!(inserts_into(text.as_bytes()), table);
+        assert_eq!(inserts_into(text.as_bytes()), table.map(str::as_bytes));
     }
 
     #[rstest]
@@ -360,6 +404,48 @@ mod tests {
     #[case("SET client_encoding = 'off';", None)]
     fn how_backslashes_are_read_is_set(#[case] text: &str, #[case] on: Option<bool>) {
         assert_eq!(Words::of(text.as_bytes()).standard_strings(), on, "{text}");
+    }
+
+    #[rstest]
+    #[case("SET client_encoding = 'LATIN1';", Some("LATIN1"))]
+    #[case("set Client_Encoding to latin1;", Some("latin1"))]
+    #[case("SET SESSION client_encoding TO 'WIN1252';", Some("WIN1252"))]
+    #[case("SET LOCAL client_encoding = SJIS;", Some("SJIS"))]
+    #[case("SET NAMES 'koi8r';", Some("koi8r"))]
+    #[case("SET NAMES;", Some(""))]
+    #[case("SET NAMES DEFAULT;", Some(""))]
+    #[case("SET SESSION NAMES 'UTF8';", Some("UTF8"))]
+    #[case("SET client_encoding TO DEFAULT;", Some(""))]
+    #[case("RESET client_encoding;", Some(""))]
+    #[case("RESET ALL;", Some(""))]
+    #[case(
+        "SELECT pg_catalog.set_config('client_encoding', 'LATIN1', false);",
+        Some("LATIN1")
+    )]
+    #[case(
+        "select set_config('Client_Encoding', E'LATIN1', true);",
+        Some("LATIN1")
+    )]
+    #[case("SELECT pg_catalog.set_config('search_path', '', false);", None)]
+    #[case("SET standard_conforming_strings = on;", None)]
+    fn what_the_encoding_is_set_to(#[case] text: &str, #[case] value: Option<&str>) {
+        assert_eq!(
+            Words::of(text.as_bytes()).client_encoding().as_deref(),
+            value,
+            "{text}"
+        );
+    }
+
+    #[rstest]
+    #[case(
+        "CREATE DATABASE a WITH TEMPLATE = template0 ENCODING = 'LATIN1' LOCALE = 'C';",
+        Some("LATIN1")
+    )]
+    #[case("create database a encoding 'sql_ascii';", Some("SQL_ASCII"))]
+    #[case("CREATE DATABASE a;", None)]
+    fn the_encoding_of_a_database_is_read(#[case] text: &str, #[case] name: Option<&str>) {
+        let encoding = Words::of(text.as_bytes()).database_encoding();
+        assert_eq!(encoding.map(Encoding::name), name, "{text}");
     }
 
     #[test]

@@ -15,13 +15,13 @@ use super::token::{Token, TokenKind, tokens};
 /// Tokens of a type's name, and bytes of it, at most: as in `::app."My Type"(5, 2)`.
 const TYPE: (usize, usize) = (24, 256);
 
-/// Tells whether two texts are one expression or definition, written before and after a server read it again.
+/// Whether two texts are the same expression or definition, before and after a server parsed it.
 #[must_use]
 pub fn is_same_expression(old: &str, new: &str) -> bool {
     old == new || normal_form(old) == normal_form(new)
 }
 
-/// Tells whether two texts of servers of two major versions differ only in parentheses and in how far names are
+/// Whether two texts of servers of two major versions differ only in parentheses and in how far names are
 /// qualified: since 16 a view over one table has its columns without it.
 #[must_use]
 pub fn is_same_of_two_majors(old: &str, new: &str) -> bool {
@@ -38,7 +38,7 @@ fn bare_words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Tells whether two definitions are the same but for white space, `ONLY`, and schemas that the
+/// Whether two definitions are the same except for white space, `ONLY`, and schemas that the
 /// expected one leaves out: which names are qualified depends on the session that wrote it.
 #[must_use]
 pub fn is_same_definition(expected: &str, actual: &str) -> bool {
@@ -60,7 +60,7 @@ fn words_but_only(definition: &str) -> Vec<Token<'_>> {
         .collect()
 }
 
-/// An expression without the parentheses around the whole of it.
+/// An expression without outer parentheses.
 #[must_use]
 pub fn without_parentheses(expression: &str) -> &str {
     let tokens: Vec<Token<'_>> = tokens(expression).collect();

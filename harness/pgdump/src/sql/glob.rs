@@ -5,14 +5,14 @@ use std::fmt;
 
 use super::QualifiedName;
 
-/// A pattern for one name; every other letter stands for itself.
+/// A pattern for one name; every other letter matches itself.
 ///
 /// It is matched in one pass over the name, whatever the pattern: all places of the pattern that the letters
 /// so far may have come to are the bits of a few words.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glob {
     text: String,
-    /// Letters and `?` of the pattern; place `n` is behind `n` of them.
+    /// Letters and `?` of the pattern; position `n` is after `n` of them.
     length: usize,
     /// By letter, the places from which it leads to the next.
     letters: BTreeMap<char, Vec<u64>>,
@@ -75,7 +75,7 @@ impl Glob {
         (!self.text.contains(['*', '?'])).then_some(self.text.as_str())
     }
 
-    /// Whether it matches the whole of a name.
+    /// Whether it matches a name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.matches_in(name).0
@@ -115,7 +115,7 @@ impl NamePattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// A lowercase fragment that says what is wrong with it.
+    /// A lowercase fragment with the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
         QualifiedName::parse(text).map(|name| Self::from(&name))
     }

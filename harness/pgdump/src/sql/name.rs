@@ -107,7 +107,7 @@ pub fn quote_literal(text: &str) -> String {
 /// A name as a scenario writes it: `table`, `schema.table`, `"My Schema"."Table"`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QualifiedName {
-    /// `public` when the scenario gives none.
+    /// `public` by default.
     pub schema: String,
     /// The name in the schema.
     pub name: String,
@@ -117,7 +117,7 @@ impl QualifiedName {
     /// Reads a name; unquoted parts are folded to lower case as the server does.
     ///
     /// # Errors
-    /// A lowercase fragment that says what is wrong with the name.
+    /// A lowercase fragment with the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut chars = text.trim().chars().peekable();
@@ -165,7 +165,7 @@ impl QualifiedName {
         }
     }
 
-    /// Gives the name as an SQL text literal, for `::regclass` and `to_regclass`.
+    /// The name as an SQL text literal, for `::regclass` and `to_regclass`.
     #[must_use]
     pub fn literal(&self) -> String {
         quote_literal(&self.to_string())

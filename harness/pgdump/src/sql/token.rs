@@ -34,7 +34,7 @@ pub struct Token<'a> {
 }
 
 impl Token<'_> {
-    /// The byte behind it.
+    /// The byte after it.
     #[must_use]
     pub const fn end(&self) -> usize {
         self.start + self.text.len()
@@ -229,7 +229,7 @@ pub fn quoted_length(text: &[u8], escapes: bool) -> Option<usize> {
     }
 }
 
-/// Bytes that a dollar quote's tag has at most: of a longer one nobody has heard.
+/// Maximum length of the tag of a dollar quote in bytes.
 pub const LONGEST_TAG: usize = 256;
 
 /// `$$` or `$tag$` at the start of `text`.

@@ -9,15 +9,19 @@ use pgdump::format::{Format, Sniffed, plain, sniff};
 use pgdump::gather::Gather;
 use pgdump::script::lexer::Lexer;
 
-use super::{Bundles, CHUNK, Inspected, Inspection, base, unreadable};
+use super::{Bundles, CHUNK, Inspected, Inspection, unreadable};
 use crate::backup::fault::{finding, findings};
-use crate::backup::packing::{self, Layer, OpenError, Trouble, Unpacked};
+use crate::backup::files::base_name;
+use crate::backup::packing::{Layer, LayerError, OpenError, Unpacked};
 use crate::backup::{Contents, Part, describe, foreign};
 use crate::event::Event;
 use crate::outcome::{CouldNotRun, Finding};
 
 /// Bytes between two progress events.
 const PROGRESS_STEP: u64 = 16 << 20;
+
+/// The format of a file that is not a backup.
+const NO_BACKUP: &str = "no backup";
 
 /// What the readers of archives read from.
 type BoxedReader<'a> = Box<dyn io::BufRead + 'a>;
@@ -29,6 +33,7 @@ struct Dump {
     header_time: Option<Timestamp>,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,
+    unread: Vec<Finding>,
     /// Bytes of definitions and rows, without any compression.
     text_bytes: u64,
     /// The path that it was written to.
@@ -45,7 +50,16 @@ impl Inspection {
     ) -> Result<Inspected, CouldNotRun> {
         let mut content = match Unpacked::open(path, &self.keys) {
             Ok(content) => content,
-            Err(error) => return broken(error),
+            Err(OpenError::CouldNotRun(error)) => return Err(error),
+            Err(OpenError::Damaged(finding, file)) => {
+                return Ok(Inspected {
+                    format: NO_BACKUP.to_owned(),
+                    bytes: file.bytes,
+                    sha256: file.sha256,
+                    problems: vec![finding],
+                    ..Inspected::default()
+                });
+            }
         };
         let layers = content.layers().to_vec();
         let read = match sniff(content.head()) {
@@ -91,7 +105,7 @@ impl Inspection {
                 None
             }
             Err(ArchiveError::Io(error)) => {
-                broken = Some(at_fault(path, &error)?);
+                broken = Some(finding_of(path, &error)?);
                 None
             }
             Err(error @ ArchiveError::Unsupported(_)) => return Err(unsupported(path, &error)),
@@ -100,7 +114,7 @@ impl Inspection {
         inspected.problems.extend(broken);
         match dump {
             Some(dump) => self.part(name, path, layers, dump, &mut inspected),
-            None => inspected.format = describe(&"no backup", &layers),
+            None => inspected.format = describe(&NO_BACKUP, &layers),
         }
         Ok(inspected)
     }
@@ -123,7 +137,7 @@ impl Inspection {
         match dump(read.archive, None) {
             Ok(dump) => self.part(name, path, Vec::new(), dump, &mut inspected),
             Err(finding) => {
-                inspected.format = "no backup".to_owned();
+                inspected.format = NO_BACKUP.to_owned();
                 inspected.problems.push(finding);
             }
         }
@@ -143,6 +157,7 @@ impl Inspection {
         inspected.header_time = dump.header_time;
         inspected.problems.extend(dump.problems);
         inspected.warnings.extend(dump.warnings);
+        inspected.unread.extend(dump.unread);
         let (path, layers) = match dump.copy {
             Some(copy) => (copy, Vec::new()),
             None => (
@@ -175,6 +190,7 @@ impl Inspection {
             header_time: None,
             problems: findings(found.problems).collect(),
             warnings: findings(found.warnings).collect(),
+            unread: findings(found.unread).collect(),
             text_bytes,
             copy: None,
         })
@@ -190,7 +206,7 @@ impl Inspection {
     ) -> Result<Result<Dump, Finding>, ArchiveError> {
         let (mut copy, mut sink) = (None, None);
         if !content.layers().is_empty() && self.for_restore {
-            let (path, file) = self.spool.file(&format!("{}.archive", base(name)))?;
+            let (path, file) = self.spool.file(&format!("{}.archive", base_name(name)))?;
             (copy, sink) = (Some(path), Some(file));
         }
         let mut tee = Tee {
@@ -249,6 +265,7 @@ fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
         header_time: archive.made,
         problems: findings(archive.problems.problems).collect(),
         warnings: findings(archive.problems.warnings).collect(),
+        unread: findings(archive.problems.unread).collect(),
         text_bytes: archive.uncompressed_bytes,
         copy,
     })
@@ -282,39 +299,15 @@ impl<R: Read, T: Fn(u64)> Read for Watched<R, T> {
     }
 }
 
-/// The result for a file that cannot be opened, when the backup is the cause.
-fn broken(error: OpenError) -> Result<Inspected, CouldNotRun> {
-    match error {
-        OpenError {
-            trouble: Trouble::Backup(finding),
-            file: Some(file),
-        } => Ok(Inspected {
-            format: "no backup".to_owned(),
-            bytes: file.bytes,
-            sha256: file.sha256,
-            problems: vec![finding],
-            ..Inspected::default()
-        }),
-        OpenError { trouble, .. } => Err(trouble.into()),
-    }
-}
-
 /// The finding of a read error.
 ///
 /// # Errors
 /// When the cause is not the backup.
-pub(super) fn at_fault(path: &Path, error: &io::Error) -> Result<Finding, CouldNotRun> {
-    match packing::damage(error) {
-        Some(finding) => Ok(finding),
-        None => Err(
-            match error
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<Trouble>())
-            {
-                Some(trouble) => trouble.clone().into(),
-                None => unreadable(path, error),
-            },
-        ),
+pub(super) fn finding_of(path: &Path, error: &io::Error) -> Result<Finding, CouldNotRun> {
+    match LayerError::inside(error) {
+        Some(LayerError::Damaged(finding)) => Ok(finding.clone()),
+        Some(LayerError::CouldNotRun(error)) => Err(error.clone()),
+        None => Err(unreadable(path, error)),
     }
 }
 

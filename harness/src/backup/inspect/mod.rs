@@ -12,7 +12,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::gather::Gather;
-use super::packing::{Keys, Trouble};
+use super::packing::Keys;
 use super::source::{Found, made};
 use super::spool::Spool;
 use super::{Backup, Part};
@@ -22,19 +22,12 @@ use crate::outcome::{CouldNotRun, Finding};
 /// Bytes per read.
 const CHUNK: usize = 1 << 20;
 
-impl From<Trouble> for CouldNotRun {
-    fn from(trouble: Trouble) -> Self {
-        let (reason, hint) = match trouble {
-            Trouble::Place { reason, hint } | Trouble::Keys { reason, hint } => (reason, hint),
-            Trouble::Backup(finding) => (finding.actual, finding.hint),
-        };
-        Self { reason, hint }
-    }
-}
-
 /// A file that cannot be read: the error of the disk or of its permissions.
 fn unreadable(path: &Path, error: &io::Error) -> CouldNotRun {
     let hint = match error.kind() {
+        io::ErrorKind::OutOfMemory => {
+            "redrill keeps the name of every object in memory: dump the schemas separately, or report it if this is a normal database"
+        }
         io::ErrorKind::StorageFull => "free some space, or set another folder with `--work-dir`",
         _ => "run redrill as a user who may read the backup",
     };
@@ -86,6 +79,12 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         inspection.file(&name, &found.path, Bundles::Allowed)?
     };
     inspected.judge();
+    if let (Some(unread), []) = (inspected.unread.first(), inspected.problems.as_slice()) {
+        return Err(CouldNotRun {
+            reason: format!("the backup contains {}", unread.actual),
+            hint: unread.hint.clone(),
+        });
+    }
     Ok(Backup {
         path: found.path.clone(),
         origin: found.origin.clone(),
@@ -125,6 +124,8 @@ struct Inspected {
     parts: Vec<Part>,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,
+    /// What was not read, so that nothing is known of it.
+    unread: Vec<Finding>,
 }
 
 impl Inspected {
@@ -172,9 +173,4 @@ impl Inspection {
         };
         Ok(inspected)
     }
-}
-
-/// The last part of a name.
-fn base(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }

@@ -1,19 +1,18 @@
 //! Several dumps that are one backup.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
-use super::file::{at_fault, whole_file};
-use super::{Bundles, CHUNK, Inspected, Inspection, base};
+use super::file::{finding_of, whole_file};
+use super::{Bundles, CHUNK, Inspected, Inspection};
 use crate::backup::bundle::{self, Member, UnpackError};
+use crate::backup::files::{base_name, read_at_most};
 use crate::backup::packing::{Layer, Unpacked};
-use crate::backup::{describe, manifest};
-use crate::digest::hex;
+use crate::backup::{describe, digest_list};
+use crate::digest::sha256;
 use crate::outcome::{CouldNotRun, Finding};
 
 impl Inspection {
@@ -40,36 +39,27 @@ impl Inspection {
                 part.named_database = Some(bundle::database_in_name(name));
             }
             inspected.parts.append(&mut one.parts);
-            let within = |finding: Finding| Finding {
-                object: Some(match finding.object {
-                    Some(object) => format!("{name}: {object}"),
-                    None => name.clone(),
-                }),
-                ..finding
-            };
+            let within = |finding: Finding| finding.within(name);
             inspected
                 .problems
                 .extend(one.problems.into_iter().map(within));
             inspected
                 .warnings
                 .extend(one.warnings.into_iter().map(within));
+            inspected.unread.extend(one.unread.into_iter().map(within));
         }
-        let there: BTreeMap<String, String> = files
+        let actual: BTreeMap<String, String> = files
             .iter()
-            .map(|(name, _, digest)| (base(name).to_owned(), digest.clone()))
+            .map(|(name, _, digest)| (base_name(name).to_owned(), digest.clone()))
             .collect();
         for Member { name, path } in &members.lists {
-            let bytes = read_at_most(path, manifest::LONGEST).map_err(unreadable)?;
+            let bytes = read_at_most(path, digest_list::LONGEST).map_err(unreadable)?;
             inspected.bytes += bytes.len() as u64;
-            files.push((
-                name.clone(),
-                bytes.len() as u64,
-                hex(&Sha256::digest(&bytes)),
-            ));
-            let stated = manifest::digests(&String::from_utf8_lossy(&bytes));
+            files.push((name.clone(), bytes.len() as u64, sha256(&bytes)));
+            let listed = digest_list::parse(&String::from_utf8_lossy(&bytes));
             inspected
                 .problems
-                .extend(manifest::compare(name, &stated, &there));
+                .extend(digest_list::compare(name, &listed, &actual));
         }
         for other in &members.others {
             inspected.warnings.push(
@@ -107,7 +97,7 @@ impl Inspection {
         let unreadable = |error: &io::Error| super::unreadable(path, error);
         let spool = self
             .spool
-            .within(&format!("{}.members", base(name)))
+            .within(&format!("{}.members", base_name(name)))
             .map_err(|error| unreadable(&error))?;
         let reader = BufReader::with_capacity(CHUNK, self.watched(&mut content));
         let unpacked = bundle::unpack(reader, &spool);
@@ -119,7 +109,7 @@ impl Inspection {
             }
             Err(UnpackError::Broken(finding)) => broken = Some(*finding),
             Err(UnpackError::Io(error)) => {
-                broken = Some(at_fault(path, &error)?);
+                broken = Some(finding_of(path, &error)?);
             }
         }
         whole_file(content, layers, &mut inspected, &mut broken)?;
@@ -132,11 +122,4 @@ impl Inspection {
         inspected.format = describe(&format!("{inner}, tar"), layers);
         Ok(inspected)
     }
-}
-
-/// Reads a small file.
-fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

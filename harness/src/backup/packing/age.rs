@@ -6,19 +6,15 @@ use std::io::{self, Read};
 use age::armor::ArmoredReader;
 use age::{DecryptError, Decryptor, Identity};
 
-use super::Layer;
 use super::buffered::Buffered;
 use super::compressed::damaged;
-use super::trouble::Trouble;
-
-/// First bytes of a file.
-pub(super) const BINARY: &[u8] = b"age-encryption.org/";
+use super::error::LayerError;
+use super::keys::Identities;
+use super::layer::{AGE, ARMORED_AGE, Layer};
+use crate::outcome::CouldNotRun;
 
 /// First bytes of a file of the supported version.
 const KNOWN: &[u8] = b"age-encryption.org/v1\n";
-
-/// First bytes of an armored file.
-pub(super) const ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
 /// Maximum size of a header in bytes, enough for thousands of recipients.
 const HEADER: usize = 1024 * 1024;
@@ -28,14 +24,11 @@ const LINE: usize = 1024;
 
 const EXPECTED: &str = "an age file that decrypts to its end";
 
-/// Identities that a file may be encrypted to.
-pub(super) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
-
 /// Parses identities from the text of a file of `age-keygen`, or of an ssh private key.
 pub(super) fn identities(text: &str) -> Result<Identities, String> {
     let encrypted = "it is encrypted with a passphrase, which redrill does not ask for";
     if text.trim_start().starts_with("-----BEGIN ") {
-        if text.as_bytes().starts_with(ARMORED) {
+        if text.as_bytes().starts_with(ARMORED_AGE) {
             return Err(encrypted.to_owned());
         }
         return match age::ssh::Identity::from_buffer(text.as_bytes(), None) {
@@ -48,7 +41,7 @@ pub(super) fn identities(text: &str) -> Result<Identities, String> {
             Err(_) => Err("it is not an ssh private key in OpenSSH format".to_owned()),
         };
     }
-    if text.as_bytes().starts_with(BINARY) {
+    if text.as_bytes().starts_with(AGE) {
         return Err(encrypted.to_owned());
     }
     let found = age::IdentityFile::from_buffer(text.as_bytes())
@@ -65,30 +58,30 @@ pub(super) fn identities(text: &str) -> Result<Identities, String> {
 pub(super) fn decrypt(
     mut input: Buffered,
     identities: &Identities,
-) -> Result<impl Read + Send + use<>, Trouble> {
+) -> Result<impl Read + Send + use<>, LayerError> {
     if input
-        .peek(ARMORED.len())
+        .peek(ARMORED_AGE.len())
         .map_err(wrong)?
-        .starts_with(ARMORED)
+        .starts_with(ARMORED_AGE)
     {
         input = Buffered::new(Age(ArmoredReader::new(Lines { input, length: 0 })));
     }
     bounded_header(&mut input)?;
     let head = input.peek(KNOWN.len()).map_err(wrong)?;
-    if head.len() >= KNOWN.len() && head.starts_with(BINARY) && !head.starts_with(KNOWN) {
-        return Err(Trouble::place(
+    if head.len() >= KNOWN.len() && head.starts_with(AGE) && !head.starts_with(KNOWN) {
+        return Err(CouldNotRun::with_hint(
             "it is encrypted with an unknown version of the age format",
-        )
-        .hint(
             "let `[backup.decrypt] command = [\"age\", \"-d\", \"-i\", \"KEY-FILE\"]` decrypt it",
-        ));
+        )
+        .into());
     }
     let decryptor = Decryptor::new_buffered(input).map_err(refused)?;
     if decryptor.is_scrypt() {
-        return Err(Trouble::keys(
+        return Err(CouldNotRun::with_hint(
             "it is encrypted with a passphrase, which redrill does not ask for",
             "encrypt to a recipient (`age -r age1…`), or set a command that has the passphrase: `[backup.decrypt] command = […]`",
-        ));
+        )
+        .into());
     }
     let stream = decryptor
         .decrypt(
@@ -101,7 +94,7 @@ pub(super) fn decrypt(
 }
 
 /// Refuses a header without an end: it is kept in memory.
-fn bounded_header(input: &mut Buffered) -> Result<(), Trouble> {
+fn bounded_header(input: &mut Buffered) -> Result<(), LayerError> {
     let mut wanted = 4096;
     loop {
         let head = input.peek(wanted).map_err(wrong)?;
@@ -117,29 +110,31 @@ fn bounded_header(input: &mut Buffered) -> Result<(), Trouble> {
     }
 }
 
-fn refused(error: DecryptError) -> Trouble {
+fn refused(error: DecryptError) -> LayerError {
     match error {
         DecryptError::Io(error) => wrong(error),
-        DecryptError::NoMatchingKeys => Trouble::keys(
+        DecryptError::NoMatchingKeys => CouldNotRun::with_hint(
             "it is encrypted with age, and to none of the identities in `age-identity`",
             "set the identity of the recipient that the backup job encrypts to",
-        ),
-        DecryptError::KeyDecryptionFailed => Trouble::keys(
+        )
+        .into(),
+        DecryptError::KeyDecryptionFailed => CouldNotRun::with_hint(
             "the identity in `age-identity` cannot be used",
             "set one that is not encrypted",
-        ),
+        )
+        .into(),
         other => wrong(io::Error::other(other.to_string())),
     }
 }
 
 /// Keeps the error of a layer below.
-fn wrong(error: io::Error) -> Trouble {
-    Trouble::inside(&error)
+fn wrong(error: io::Error) -> LayerError {
+    LayerError::inside(&error)
         .cloned()
         .unwrap_or_else(|| damaged(&Layer::Age, EXPECTED, &error))
 }
 
-/// The content, with errors as [`Trouble`].
+/// The content, with errors as [`LayerError`].
 struct Age<R>(R);
 
 impl<R: Read> Read for Age<R> {
@@ -183,7 +178,7 @@ mod tests {
     use rstest::rstest;
 
     use super::super::keys::Way;
-    use super::super::{Keys, OpenError, Unpacked};
+    use super::super::{Keys, Unpacked};
     use super::*;
 
     /// Made for this test; it opens nothing.
@@ -215,14 +210,13 @@ vDL5Nv9yx7+gA4ZoreYVAAAABHRlc3QB
         writer.finish().and_then(ArmoredWriter::finish).unwrap()
     }
 
-    fn read(packed: &[u8], keys: &Keys) -> Result<Vec<u8>, Trouble> {
-        let mut unpacked = Unpacked::from_reader("t", Cursor::new(packed.to_vec()), keys)
-            .map_err(|error: OpenError| error.trouble)?;
+    fn read(packed: &[u8], keys: &Keys) -> Result<Vec<u8>, LayerError> {
+        let mut unpacked = Unpacked::from_reader("t", Cursor::new(packed.to_vec()), keys)?;
         assert_eq!(unpacked.layers()[0], Layer::Age);
         let mut content = Vec::new();
         unpacked
             .read_to_end(&mut content)
-            .map_err(|error| Trouble::of(&error))?;
+            .map_err(|error| LayerError::of(&error))?;
         Ok(content)
     }
 
@@ -270,14 +264,14 @@ vDL5Nv9yx7+gA4ZoreYVAAAABHRlc3QB
             let last = good.len() - usize::from(armored);
             let step = if bytes == 100 { 1 } else { 4001 };
             let chunk_ends = [65_536 + 16, 2 * (65_536 + 16)].map(|at| last.saturating_sub(at));
-            for end in (ARMORED.len()..last).step_by(step).chain(chunk_ends) {
-                if end < ARMORED.len() {
+            for end in (ARMORED_AGE.len()..last).step_by(step).chain(chunk_ends) {
+                if end < ARMORED_AGE.len() {
                     continue;
                 }
-                let trouble = read(&good[..end], &keys).unwrap_err();
+                let error = read(&good[..end], &keys).unwrap_err();
                 assert!(
-                    matches!(trouble, Trouble::Backup(_)),
-                    "{end} of {last}: {trouble:?}"
+                    matches!(error, LayerError::Damaged(_)),
+                    "{end} of {last}: {error:?}"
                 );
             }
         }
@@ -289,22 +283,25 @@ vDL5Nv9yx7+gA4ZoreYVAAAABHRlc3QB
         let keys = keys(&text);
         let content = b"some content";
         let good = encrypt(&recipient, armored, content);
-        for at in ARMORED.len()..good.len() {
+        for at in ARMORED_AGE.len()..good.len() {
             for mask in [1, 0x80] {
                 let mut bytes = good.clone();
                 bytes[at] ^= mask;
                 match read(&bytes, &keys) {
                     // A stanza that is changed is one for somebody else.
-                    Err(Trouble::Backup(_) | Trouble::Keys { .. }) => {}
-                    Err(Trouble::Place { reason, .. }) if reason.contains("version") => {}
-                    Err(trouble) => panic!("{at}: {trouble:?}"),
+                    Err(LayerError::Damaged(_)) => {}
+                    Err(LayerError::CouldNotRun(error))
+                        if ["identit", "passphrase", "version"]
+                            .iter()
+                            .any(|word| error.reason.contains(word)) => {}
+                    Err(error) => panic!("{at}: {error:?}"),
                     Ok(read) => assert_eq!(read, content, "{at}"),
                 }
             }
         }
         for tail in [&b"garbage"[..], &[0; 600]] {
-            let trouble = read(&[&good, tail].concat(), &keys).unwrap_err();
-            assert!(matches!(trouble, Trouble::Backup(_)), "{trouble:?}");
+            let error = read(&[&good, tail].concat(), &keys).unwrap_err();
+            assert!(matches!(error, LayerError::Damaged(_)), "{error:?}");
         }
     }
 
@@ -323,25 +320,28 @@ vDL5Nv9yx7+gA4ZoreYVAAAABHRlc3QB
             (&packed, keys(SSH), "none of the identities"),
             (&with_passphrase, keys(&other), "a passphrase"),
         ] {
-            let trouble = read(packed, &keys).unwrap_err();
+            let error = read(packed, &keys).unwrap_err();
             assert!(
-                matches!(&trouble, Trouble::Keys { reason, hint: Some(_) } if reason.contains(expected)),
-                "{trouble:?}"
+                matches!(&error, LayerError::CouldNotRun(CouldNotRun { reason, hint: Some(_) }) if reason.contains(expected)),
+                "{error:?}"
             );
         }
     }
 
     #[test]
     fn a_newer_version_is_no_damage() {
-        let trouble = read(b"age-encryption.org/v2\n-> x\n--- y\n", &keys(SSH)).unwrap_err();
-        assert!(matches!(trouble, Trouble::Place { .. }), "{trouble:?}");
+        let error = read(b"age-encryption.org/v2\n-> x\n--- y\n", &keys(SSH)).unwrap_err();
+        assert!(
+            matches!(&error, LayerError::CouldNotRun(error) if error.reason.contains("version")),
+            "{error:?}"
+        );
     }
 
     #[rstest]
     #[case::header([&b"age-encryption.org/v1\n"[..], &b"-> a b\nQUJD\n".repeat(200_000)].concat())]
-    #[case::line([ARMORED, b"\n", &[b'A'; 3_000_000]].concat())]
+    #[case::line([ARMORED_AGE, b"\n", &[b'A'; 3_000_000]].concat())]
     fn a_file_without_an_end_is_not_kept_in_memory(#[case] packed: Vec<u8>) {
-        let trouble = read(&packed, &keys(SSH)).unwrap_err();
-        assert!(matches!(trouble, Trouble::Backup(_)), "{trouble:?}");
+        let error = read(&packed, &keys(SSH)).unwrap_err();
+        assert!(matches!(error, LayerError::Damaged(_)), "{error:?}");
     }
 }

@@ -7,13 +7,17 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use super::trouble::Trouble;
+use super::error::LayerError;
+use crate::outcome::CouldNotRun;
 
 /// Bytes of a chunk: many, since a statement that spans two chunks is parsed more slowly.
 const CHUNK: usize = 1 << 20;
 
 /// Maximum number of waiting chunks.
 const WAITING: usize = 2;
+
+/// The error where the thread of the sender ended without an end mark.
+pub(super) const READER_ENDED: &str = "the thread that reads the file ended";
 
 /// A chunk of bytes, in a buffer that is reused.
 struct Chunk {
@@ -23,7 +27,7 @@ struct Chunk {
 
 /// The sender.
 pub(super) struct Feeder {
-    chunks: SyncSender<Result<Chunk, Trouble>>,
+    chunks: SyncSender<Result<Chunk, LayerError>>,
     rooms: Receiver<Vec<u8>>,
     spare: Option<Vec<u8>>,
 }
@@ -34,16 +38,16 @@ pub(super) enum Fed {
     /// It was sent.
     Sent,
     /// The receiver is gone.
-    Unheard,
+    Refused,
     /// There was none: the reader is at its end, and the end mark was sent.
     End,
     /// The reader failed, and the error was sent.
-    Failed(Trouble),
+    Failed(LayerError),
 }
 
 /// The receiver.
 pub(super) struct Chunks {
-    chunks: Receiver<Result<Chunk, Trouble>>,
+    chunks: Receiver<Result<Chunk, LayerError>>,
     rooms: Sender<Vec<u8>>,
     chunk: Chunk,
     at: usize,
@@ -73,7 +77,7 @@ pub(super) fn pair() -> (Feeder, Chunks) {
 }
 
 /// Reads on a separate thread, to the end or until the receiver is gone.
-pub(super) fn read(mut reader: impl Read + Send + 'static) -> Result<Chunks, Trouble> {
+pub(super) fn read(mut reader: impl Read + Send + 'static) -> Result<Chunks, CouldNotRun> {
     let (mut feeder, chunks) = pair();
     spawn("unpack", move || {
         while matches!(feeder.feed(&mut reader), Fed::Sent) {}
@@ -85,11 +89,11 @@ pub(super) fn read(mut reader: impl Read + Send + 'static) -> Result<Chunks, Tro
 pub(super) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, Trouble> {
+) -> Result<JoinHandle<T>, CouldNotRun> {
     Builder::new()
         .name(name.to_owned())
         .spawn(work)
-        .map_err(|error| Trouble::place(format!("cannot start a thread: {error}")))
+        .map_err(|error| CouldNotRun::new(format!("cannot start a thread: {error}")))
 }
 
 impl Feeder {
@@ -110,15 +114,15 @@ impl Feeder {
             Ok(filled) => match self.chunks.send(Ok(Chunk { room, filled })) {
                 _ if filled == 0 => Fed::End,
                 Ok(()) => Fed::Sent,
-                Err(SendError(unheard)) => {
-                    self.spare = unheard.ok().map(|chunk| chunk.room);
-                    Fed::Unheard
+                Err(SendError(refused)) => {
+                    self.spare = refused.ok().map(|chunk| chunk.room);
+                    Fed::Refused
                 }
             },
             Err(error) => {
-                let trouble = Trouble::of(&error);
-                let _ = self.chunks.send(Err(trouble.clone()));
-                Fed::Failed(trouble)
+                let error = LayerError::of(&error);
+                let _ = self.chunks.send(Err(error.clone()));
+                Fed::Failed(error)
             }
         }
     }
@@ -133,7 +137,7 @@ impl Chunks {
             let _ = self.rooms.send(used);
         }
         (self.chunk.filled, self.at) = (0, 0);
-        let lost = |_| Trouble::place("the thread that reads the file ended");
+        let lost = |_| LayerError::from(CouldNotRun::new(READER_ENDED));
         self.chunk = self.chunks.recv().map_err(lost)??;
         self.over = self.chunk.filled == 0;
         Ok(())
@@ -196,8 +200,8 @@ mod tests {
 
     #[test]
     fn an_error_comes_behind_what_was_read() {
-        let trouble = Trouble::place("no more");
-        let failed = trouble.clone();
+        let expected = LayerError::from(CouldNotRun::new("no more"));
+        let failed = expected.clone();
         let mut chunks = read(reader(vec![
             Box::new(|| Ok(3)),
             Box::new(move || Err(failed.into())),
@@ -205,7 +209,7 @@ mod tests {
         .unwrap();
         let mut read = Vec::new();
         let error = chunks.read_to_end(&mut read).unwrap_err();
-        assert_eq!((read.len(), Trouble::of(&error)), (3, trouble));
+        assert_eq!((read.len(), LayerError::of(&error)), (3, expected));
     }
 
     #[test]

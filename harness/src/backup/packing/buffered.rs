@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::trouble::Trouble;
+use super::error::LayerError;
 
 /// Bytes per read.
 const SIZE: usize = 256 * 1024;
@@ -15,7 +15,7 @@ pub(super) struct Buffered {
     start: usize,
     end: usize,
     over: bool,
-    failed: Option<Trouble>,
+    failed: Option<LayerError>,
 }
 
 impl Buffered {
@@ -57,8 +57,8 @@ impl Buffered {
     }
 
     fn read_inner(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if let Some(trouble) = &self.failed {
-            return Err(trouble.clone().into());
+        if let Some(error) = &self.failed {
+            return Err(error.clone().into());
         }
         if self.over {
             return Ok(0);
@@ -71,9 +71,9 @@ impl Buffered {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let trouble = Trouble::of(&error);
-                    self.failed = Some(trouble.clone());
-                    return Err(trouble.into());
+                    let error = LayerError::of(&error);
+                    self.failed = Some(error.clone());
+                    return Err(error.into());
                 }
             }
         }

@@ -5,25 +5,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdout;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::Layer;
 use super::buffered::Buffered;
 use super::compressed::Notes;
+use super::error::LayerError;
 use super::keys::Command;
-use super::trouble::Trouble;
-use crate::outcome::Finding;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::process::{self, Input, Program, Running};
 use crate::units::show_duration;
-
-/// Lines of standard error that a message shows, and characters of each.
-const LINES: usize = 5;
-const LINE: usize = 300;
 
 /// The output of the command. Dropping it kills the command and its child processes.
 pub(super) struct Output {
@@ -44,26 +38,28 @@ pub(super) fn decrypt(
     command: &Arc<Command>,
     mut input: Buffered,
     notes: Notes,
-) -> Result<Output, Trouble> {
-    let runtime = Handle::try_current().map_err(|error| Trouble::place(error.to_string()))?;
+) -> Result<Output, CouldNotRun> {
+    let runtime = Handle::try_current().map_err(|error| CouldNotRun::new(error.to_string()))?;
     let name = command.name();
     let mut running = process::spawn(Program {
         path: command.program.clone(),
         arguments: command.arguments.clone(),
         environment: command.environment.clone(),
-        folder: Some(command.folder.clone()),
+        folder: command.folder.clone(),
         input: Input::Pipe,
         run: command.run.clone(),
         ..Program::default()
     })
     .map_err(|error| {
-        Trouble::keys(
+        CouldNotRun::with_hint(
             command.redactor.clean(&error.to_string()),
             "`command` of `[backup.decrypt]` is searched in PATH, or relative to the scenario file",
         )
     })?;
     let (Some(stdin), Some(stdout)) = (running.stdin(), running.stdout()) else {
-        return Err(Trouble::place(format!("`{name}` without standard streams")));
+        return Err(CouldNotRun::new(format!(
+            "`{name}` without standard streams"
+        )));
     };
     let stderr = runtime.spawn(process::keep_end(running.stderr()));
     let feeder = stdin
@@ -74,7 +70,7 @@ pub(super) fn decrypt(
                 .name("feed".to_owned())
                 .spawn(move || io::copy(&mut input, &mut stdin))
         })
-        .map_err(|error| Trouble::place(format!("cannot write to `{name}`: {error}")))?;
+        .map_err(|error| CouldNotRun::new(format!("cannot write to `{name}`: {error}")))?;
     Ok(Output {
         command: Arc::clone(command),
         runtime,
@@ -90,26 +86,26 @@ pub(super) fn decrypt(
 
 impl Output {
     /// Waits for the end of the command; an error if its output is not complete.
-    fn finish(&mut self) -> Result<(), Trouble> {
+    fn finish(&mut self) -> Result<(), LayerError> {
         let name = self.command.name();
         let waited = self
             .runtime
             .block_on(async { timeout(self.command.timeout, self.running.wait()).await });
         self.running.kill();
         let status = match waited {
-            Err(_) => return Err(self.too_long()),
+            Err(_) => return Err(self.too_long().into()),
             Ok(status) => {
-                status.map_err(|error| Trouble::place(format!("lost `{name}`: {error}")))?
+                status.map_err(|error| CouldNotRun::new(format!("lost `{name}`: {error}")))?
             }
         };
         let read_all = match self.feeder.take().map(JoinHandle::join) {
             Some(Ok(Ok(_))) => true,
             Some(Ok(Err(error))) if error.kind() == io::ErrorKind::BrokenPipe => false,
-            Some(Ok(Err(error))) => return Err(Trouble::of(&error)),
+            Some(Ok(Err(error))) => return Err(LayerError::of(&error)),
             Some(Err(_)) | None => {
-                return Err(Trouble::place(format!(
-                    "the thread that writes to `{name}` ended"
-                )));
+                return Err(
+                    CouldNotRun::new(format!("the thread that writes to `{name}` ended")).into(),
+                );
             }
         };
         if status.success() {
@@ -124,18 +120,19 @@ impl Output {
             }
             return Ok(());
         }
-        let words = self.last_words();
+        let words = self.runtime.block_on(process::last_lines(
+            &mut self.stderr,
+            &self.command.redactor,
+        ));
         let Some(code) = status.code() else {
-            return Err(Trouble::place(format!(
-                "`{name}` was killed by a signal{words}"
-            )));
+            return Err(CouldNotRun::new(format!("`{name}` was killed by a signal{words}")).into());
         };
         let ended = format!("`{name}` ended with exit code {code}");
         if self.given == 0 {
             let hint = "it wrote nothing: check that the key is right and that the command may use it without a prompt; run it by hand with the file on its standard input";
-            return Err(Trouble::keys(format!("{ended}{words}"), hint));
+            return Err(CouldNotRun::with_hint(format!("{ended}{words}"), hint).into());
         }
-        Err(Trouble::Backup(
+        Err(LayerError::Damaged(
             Finding::new(
                 format!("`{name}` decrypts the file to its end"),
                 format!("{ended} after {} bytes{words}", self.given),
@@ -144,40 +141,13 @@ impl Output {
         ))
     }
 
-    fn too_long(&self) -> Trouble {
-        Trouble::place(format!(
+    fn too_long(&self) -> CouldNotRun {
+        CouldNotRun::new(format!(
             "`{}` wrote nothing for {} and was killed",
             self.command.name(),
             show_duration(self.command.timeout)
         ))
         .hint("check whether it prompts for something; if it needs more time, set `timeout` in `[backup.decrypt]`")
-    }
-
-    /// The end of its standard error, without secrets.
-    fn last_words(&mut self) -> String {
-        // The pipe closes with the processes; one that escaped must not block the drill.
-        let waited = self
-            .runtime
-            .block_on(async { timeout(Duration::from_secs(2), &mut self.stderr).await });
-        let Ok(Ok(text)) = waited else {
-            return String::new();
-        };
-        let text = self.command.redactor.clean(&text);
-        let lines: Vec<String> = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                line.chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .take(LINE)
-                    .collect()
-            })
-            .collect();
-        match &lines[lines.len().saturating_sub(LINES)..] {
-            [] => String::new(),
-            last => format!(": {}", last.join("; ")),
-        }
     }
 }
 
@@ -192,14 +162,14 @@ impl Read for Output {
         match read {
             Err(_) => {
                 self.running.kill();
-                Err(self.too_long().into())
+                Err(LayerError::from(self.too_long()).into())
             }
             Ok(Err(error)) => {
-                let what = format!(
+                let reason = format!(
                     "cannot read the output of `{}`: {error}",
                     self.command.name()
                 );
-                Err(Trouble::place(what).into())
+                Err(LayerError::from(CouldNotRun::new(reason)).into())
             }
             Ok(Ok(0)) => {
                 self.ended = true;
@@ -214,17 +184,10 @@ impl Read for Output {
     }
 }
 
-impl Layer {
-    /// The layer that a command removes.
-    pub(super) fn of_command(command: &Command) -> Self {
-        Self::Command(command.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use rstest::rstest;
 
@@ -258,14 +221,13 @@ mod tests {
     }
 
     /// Opens and reads to the end, on a thread as drills do.
-    async fn read(packed: Vec<u8>, keys: Keys) -> Result<(Vec<u8>, Ended), Trouble> {
+    async fn read(packed: Vec<u8>, keys: Keys) -> Result<(Vec<u8>, Ended), LayerError> {
         tokio::task::spawn_blocking(move || {
-            let mut unpacked = Unpacked::from_reader("t", Cursor::new(packed), &keys)
-                .map_err(|error| error.trouble)?;
+            let mut unpacked = Unpacked::from_reader("t", Cursor::new(packed), &keys)?;
             let mut content = Vec::new();
             unpacked
                 .read_to_end(&mut content)
-                .map_err(|error| Trouble::of(&error))?;
+                .map_err(|error| LayerError::of(&error))?;
             Ok((content, unpacked.end()?))
         })
         .await
@@ -319,25 +281,25 @@ mod tests {
         assert_eq!(ended.problem, None);
         // F11: cut in the middle.
         let cut = packed.stdout[..packed.stdout.len() / 2].to_vec();
-        let trouble = read(cut, keys(&settings)).await.unwrap_err();
-        assert!(!matches!(trouble, Trouble::Place { .. }), "{trouble:?}");
+        let error = read(cut, keys(&settings)).await.unwrap_err();
+        assert!(error.to_string().contains("exit code"), "{error:?}");
         // Without the command it is known by sight.
-        let trouble = read(packed.stdout, Keys::default()).await.unwrap_err();
+        let error = read(packed.stdout, Keys::default()).await.unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Keys { reason, .. } if reason.contains("no command")),
-            "{trouble:?}"
+            matches!(&error, LayerError::CouldNotRun(CouldNotRun { reason, hint: Some(_) }) if reason.contains("no command")),
+            "{error:?}"
         );
     }
 
     #[tokio::test]
     async fn a_failure_behind_the_last_byte_is_an_error() {
-        let trouble = read(
+        let error = read(
             b"content".to_vec(),
             shell("cat; echo bad tops3cret >&2; exit 3"),
         )
         .await;
-        let Err(Trouble::Backup(finding)) = trouble else {
-            panic!("{trouble:?}")
+        let Err(LayerError::Damaged(finding)) = error else {
+            panic!("{error:?}")
         };
         assert_eq!(
             finding.actual,
@@ -350,20 +312,20 @@ mod tests {
     #[case::not_there("exec no-such-program", "exit code 127")]
     #[tokio::test]
     async fn a_command_that_gives_nothing_has_no_key(#[case] script: &str, #[case] expected: &str) {
-        let trouble = read(b"content".to_vec(), shell(script)).await.unwrap_err();
+        let error = read(b"content".to_vec(), shell(script)).await.unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Keys { reason, .. } if reason.contains(expected)),
-            "{trouble:?}"
+            matches!(&error, LayerError::CouldNotRun(CouldNotRun { reason, hint: Some(_) }) if reason.contains(expected)),
+            "{error:?}"
         );
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
         let keys = keys("command = ['no-such-program']");
-        let trouble = read(b"content".to_vec(), keys).await.unwrap_err();
+        let error = read(b"content".to_vec(), keys).await.unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Keys { reason, .. } if reason.contains("no-such-program")),
-            "{trouble:?}"
+            matches!(&error, LayerError::CouldNotRun(CouldNotRun { reason, hint: Some(_) }) if reason.contains("no-such-program")),
+            "{error:?}"
         );
     }
 
@@ -375,29 +337,32 @@ mod tests {
     #[tokio::test]
     async fn a_command_that_hangs_is_killed(#[case] script: &str) {
         let began = Instant::now();
-        let trouble = read(vec![b'x'; 1_000_000], shell(script))
+        let error = read(vec![b'x'; 1_000_000], shell(script))
             .await
             .unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Place { reason, .. } if reason.contains("wrote nothing for 2")),
-            "{trouble:?}"
+            matches!(&error, LayerError::CouldNotRun(CouldNotRun { reason, .. }) if reason.contains("wrote nothing for 2")),
+            "{error:?}"
         );
         assert!(began.elapsed() < Duration::from_secs(20));
     }
 
     #[tokio::test]
     async fn a_command_that_a_signal_ends_says_nothing_about_the_backup() {
-        let trouble = read(b"content".to_vec(), shell("cat; kill -9 $$"))
+        let error = read(b"content".to_vec(), shell("cat; kill -9 $$"))
             .await
             .unwrap_err();
-        assert!(matches!(trouble, Trouble::Place { .. }), "{trouble:?}");
+        assert!(
+            matches!(&error, LayerError::CouldNotRun(error) if error.reason.contains("killed by a signal")),
+            "{error:?}"
+        );
     }
 
     #[tokio::test]
     async fn a_flood_of_messages_neither_blocks_nor_is_kept() {
         let script = "yes flood | head -c 5000000 >&2; cat; exit 1";
-        let trouble = read(b"content".to_vec(), shell(script)).await.unwrap_err();
-        assert!(trouble.to_string().len() < 200, "{trouble}");
+        let error = read(b"content".to_vec(), shell(script)).await.unwrap_err();
+        assert!(error.to_string().len() < 200, "{error}");
     }
 
     #[tokio::test]

@@ -4,11 +4,11 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Layer;
 use super::buffered::Buffered;
+use super::error::LayerError;
 use super::foreign::setting;
-use super::trouble::Trouble;
-use crate::outcome::Finding;
+use super::layer::Layer;
+use crate::outcome::{CouldNotRun, Finding};
 use pgdump::compression::{Behind, Frame, Frames, Unsupported};
 
 /// Warnings about a file, collected while it is read.
@@ -47,7 +47,7 @@ impl<F: Frame<Reader = Buffered>> Compressed<F> {
     }
 
     /// Handles data after the last frame.
-    fn end(&self) -> Result<(), Trouble> {
+    fn end(&self) -> Result<(), LayerError> {
         let Behind { zeros, others } = self.frames.behind;
         let layer = &self.layer;
         let expected = format!("nothing after the end of the {layer} data");
@@ -65,7 +65,7 @@ impl<F: Frame<Reader = Buffered>> Compressed<F> {
                 .hint("data was appended, or a part of the backup is damaged: check the file"),
             );
         } else if others > 0 {
-            return Err(Trouble::Backup(
+            return Err(LayerError::Damaged(
                 Finding::new(
                     expected,
                     format!("{} bytes that are not {layer} data", zeros + others),
@@ -80,12 +80,12 @@ impl<F: Frame<Reader = Buffered>> Compressed<F> {
 
     /// Translates an error of a decoder; the error of a layer below is kept.
     fn explain(&self, error: io::Error) -> io::Error {
-        if Trouble::inside(&error).is_some() {
+        if LayerError::inside(&error).is_some() {
             return error;
         }
         if let Some(Unsupported { reason, command }) = F::unsupported(&error) {
             let hint = format!("decompress it with `{}`", setting(command));
-            return Trouble::place(reason).hint(hint).into();
+            return LayerError::from(CouldNotRun::with_hint(reason, hint)).into();
         }
         let expected = format!(
             "{} file with a correct checksum to its end",
@@ -115,12 +115,12 @@ fn article(layer: &Layer) -> String {
 }
 
 /// The error of a file that is truncated or changed.
-pub(super) fn damaged(layer: &Layer, expected: &str, error: &io::Error) -> Trouble {
+pub(super) fn damaged(layer: &Layer, expected: &str, error: &io::Error) -> LayerError {
     let actual = match error.kind() {
         io::ErrorKind::UnexpectedEof => "it is truncated".to_owned(),
         _ => format!("it is damaged: {error}"),
     };
-    Trouble::Backup(
+    LayerError::Damaged(
         Finding::about(format!("{layer} data"), expected, actual).hint(
             "the file is truncated or was changed: compare its size and digest with the original",
         ),

@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 
 use sha2::{Digest as _, Sha256};
 
-use super::ahead::{self, Chunks, Fed, Feeder};
-use super::trouble::Trouble;
+use super::ahead::{self, Chunks, Fed, Feeder, READER_ENDED};
+use super::error::LayerError;
 use crate::digest::hex;
+use crate::outcome::CouldNotRun;
 
 /// A file that was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct FileFacts {
 
 /// The reading thread. Dropping it ends the thread soon.
 pub(super) struct Reading {
-    thread: Option<JoinHandle<Result<FileFacts, Trouble>>>,
+    thread: Option<JoinHandle<Result<FileFacts, CouldNotRun>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -31,7 +32,7 @@ pub(super) struct Reading {
 pub(super) fn read(
     name: String,
     reader: impl Read + Send + 'static,
-) -> Result<(Chunks, Reading), Trouble> {
+) -> Result<(Chunks, Reading), CouldNotRun> {
     let (feeder, chunks) = ahead::pair();
     let stop = Arc::new(AtomicBool::new(false));
     let file = Digested {
@@ -56,12 +57,16 @@ fn pump(
     mut file: Digested<impl Read>,
     mut feeder: Feeder,
     stop: &AtomicBool,
-) -> Result<FileFacts, Trouble> {
+) -> Result<FileFacts, CouldNotRun> {
     while !stop.load(Ordering::Relaxed) {
         match feeder.feed(&mut file) {
-            Fed::Sent | Fed::Unheard => {}
+            Fed::Sent | Fed::Refused => {}
             Fed::End => break,
-            Fed::Failed(trouble) => return Err(trouble),
+            Fed::Failed(LayerError::CouldNotRun(error)) => return Err(error),
+            // Damage is an error of a layer, and this is the file itself.
+            Fed::Failed(LayerError::Damaged(finding)) => {
+                return Err(CouldNotRun::new(finding.actual));
+            }
         }
     }
     Ok(FileFacts {
@@ -88,19 +93,23 @@ impl<R: Read> Read for Digested<R> {
             }
             Err(error)
                 if error.kind() == io::ErrorKind::Interrupted
-                    || Trouble::inside(&error).is_some() =>
+                    || LayerError::inside(&error).is_some() =>
             {
                 Err(error)
             }
-            Err(error) => Err(Trouble::place(format!("cannot read {}: {error}", self.name)).into()),
+            Err(error) => Err(LayerError::from(CouldNotRun::new(format!(
+                "cannot read {}: {error}",
+                self.name
+            )))
+            .into()),
         }
     }
 }
 
 impl Reading {
     /// Waits until the file is read to its end. Its chunks must be dropped or read before.
-    pub(super) fn end(mut self) -> Result<FileFacts, Trouble> {
-        let lost = || Trouble::place("the thread that reads the file ended");
+    pub(super) fn end(mut self) -> Result<FileFacts, CouldNotRun> {
+        let lost = || CouldNotRun::new(READER_ENDED);
         self.thread
             .take()
             .ok_or_else(lost)?

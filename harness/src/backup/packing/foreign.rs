@@ -1,17 +1,17 @@
 //! Formats that redrill recognises and cannot read without a command.
 
-use super::Layer;
 use super::keys::{Keys, Way};
-use super::trouble::Trouble;
+use super::layer::Layer;
+use crate::outcome::CouldNotRun;
 
 /// Refuses content that needs a decrypt command, and names the command.
-pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), Trouble> {
+pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), CouldNotRun> {
     let Some((what, command)) = known(head) else {
         return Ok(());
     };
     Err(match &keys.0 {
-        Some(Way::Command(decrypt)) => Trouble::keys(
-            format!("`{}` gave {what}", decrypt.name()),
+        Some(Way::Command(decrypt)) => CouldNotRun::with_hint(
+            format!("`{}` wrote {what}", decrypt.name()),
             format!("redrill runs one command: it must do this too, as `{command}` does"),
         ),
         _ => {
@@ -19,7 +19,7 @@ pub(super) fn refuse(head: &[u8], keys: &Keys, layers: &[Layer]) -> Result<(), T
                 .iter()
                 .map(|layer| format!("{layer} of "))
                 .collect::<String>();
-            Trouble::keys(
+            CouldNotRun::with_hint(
                 format!("it is {outside}{what}, and the scenario sets no command for it"),
                 format!("add `{}` to the scenario", setting(command)),
             )
@@ -105,10 +105,10 @@ mod tests {
     fn what_needs_a_command_is_told(#[case] head: &[u8], #[case] foreign: bool) {
         assert_eq!(known(head).is_some(), foreign);
         if foreign {
-            let trouble = refuse(head, &Keys::default(), &[]).unwrap_err();
+            let error = refuse(head, &Keys::default(), &[]).unwrap_err();
             assert!(
-                matches!(&trouble, Trouble::Keys { hint: Some(hint), .. } if hint.contains("[backup.decrypt] command = [\"")),
-                "{trouble:?}"
+                matches!(&error.hint, Some(hint) if hint.contains("[backup.decrypt] command = [\"")),
+                "{error:?}"
             );
         }
     }

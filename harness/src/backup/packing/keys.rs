@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::age::Identities;
+use age::Identity;
+
 use crate::redact::Redactor;
+
+/// Identities that a file may be encrypted to.
+pub(super) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
 
 /// Identities or a command for decryption; none by default. Cheap to clone; its `Debug` output contains
 /// no secret.
@@ -26,7 +30,7 @@ pub(super) struct Command {
     pub program: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
-    pub folder: PathBuf,
+    pub folder: Option<PathBuf>,
     /// Limit until the next byte.
     pub timeout: Duration,
     /// Id of the run.

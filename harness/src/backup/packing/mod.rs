@@ -1,23 +1,24 @@
 //! Compression and encryption around a backup, outside of its format. Layers are detected by content,
 //! never by name, and removed from the outside in.
 //!
-//! - one layer a file: `age`, `command`, and `compressed` for those of `backup::compression`
+//! - `layer`: the kinds of layers; `age`, `command`, `compressed`: their readers
 //! - `file`: the file as stored, with its digest; `ahead`: the threads that read and decompress
 //! - `settings`, `keys`: the settings of decryption, and their resolved form
-//! - `trouble`: why a file cannot be read: machine, keys or backup
+//! - `error`: why a file cannot be read: machine and settings, or backup
 
 mod age;
 mod ahead;
 mod buffered;
 mod command;
 mod compressed;
+mod error;
 mod file;
 mod foreign;
 mod keys;
+mod layer;
 pub mod settings;
 #[cfg(test)]
 mod tests;
-mod trouble;
 
 use std::fmt;
 use std::fs::File;
@@ -29,12 +30,13 @@ use compressed::{Compressed, Notes};
 use file::Reading;
 use keys::Way;
 
+pub use error::LayerError;
 pub use file::FileFacts;
 pub use keys::Keys;
-pub use trouble::{Trouble, damage};
+pub use layer::Layer;
 
-use crate::outcome::Finding;
-use pgdump::compression::{Frame, Gzip, Lz4, Xz, Zstd, skippable};
+use crate::outcome::{CouldNotRun, Finding};
+use pgdump::compression::{Gzip, Lz4, Xz, Zstd};
 
 /// Maximum number of bytes that [`Unpacked::head`] returns.
 const HEAD: usize = 512;
@@ -42,92 +44,22 @@ const HEAD: usize = 512;
 /// Maximum number of layers: more is an attack, not a backup.
 const MOST_LAYERS: usize = 8;
 
-/// One layer of compression or encryption.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Layer {
-    /// gzip, of any number of members.
-    Gzip,
-    /// zstd, of any number of frames.
-    Zstd,
-    /// lz4, of any number of frames.
-    Lz4,
-    /// xz, of any number of streams.
-    Xz,
-    /// age, binary or armored.
-    Age,
-    /// Decrypted by the command of the scenario: the name of its program.
-    Command(String),
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gzip => f.write_str("gzip"),
-            Self::Zstd => f.write_str("zstd"),
-            Self::Lz4 => f.write_str("lz4"),
-            Self::Xz => f.write_str("xz"),
-            Self::Age => f.write_str("age"),
-            Self::Command(name) => write!(f, "`{name}`"),
-        }
-    }
-}
-
-impl Layer {
-    /// Whether it is a compression, not an encryption.
-    #[must_use]
-    pub const fn is_compression(&self) -> bool {
-        matches!(self, Self::Gzip | Self::Zstd | Self::Lz4 | Self::Xz)
-    }
-
-    /// The shell command that reads it; the file name follows.
-    #[must_use]
-    pub fn undone_by(&self) -> &str {
-        match self {
-            Self::Gzip => "gunzip -c",
-            Self::Zstd => "zstd -dc",
-            Self::Lz4 => "lz4 -dc",
-            Self::Xz => "xz -dc",
-            Self::Age => "age -d",
-            Self::Command(name) => name,
-        }
-    }
-
-    /// Detects a layer by its first bytes.
-    fn of(head: &[u8]) -> Option<Self> {
-        let begins = |magic: &[u8]| head.starts_with(magic);
-        if begins(Gzip::<Buffered>::MAGIC) {
-            Some(Self::Gzip)
-        } else if begins(Zstd::<Buffered>::MAGIC) {
-            Some(Self::Zstd)
-        } else if begins(Lz4::<Buffered>::MAGIC) {
-            Some(Self::Lz4)
-        } else if begins(Xz::<Buffered>::MAGIC) {
-            Some(Self::Xz)
-        } else if begins(age::BINARY) || begins(age::ARMORED) {
-            Some(Self::Age)
-        } else {
-            // zstd and lz4 share these; the first frame with content distinguishes them.
-            let length = usize::try_from(skippable(head)?).ok()?;
-            Self::of(head.get(length..)?)
-        }
-    }
-}
-
 /// Why a file was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{trouble}")]
-pub struct OpenError {
-    /// The cause.
-    pub trouble: Trouble,
-    /// The file as stored, when the backup is the cause and the file could be read.
-    pub file: Option<Box<FileFacts>>,
+pub enum OpenError {
+    /// The machine or the settings of decryption.
+    #[error("{0}")]
+    CouldNotRun(#[from] CouldNotRun),
+    /// The backup, and the file as stored.
+    #[error("{}", .0.actual)]
+    Damaged(Finding, Box<FileFacts>),
 }
 
-impl From<Trouble> for OpenError {
-    fn from(trouble: Trouble) -> Self {
-        Self {
-            trouble,
-            file: None,
+impl From<OpenError> for LayerError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::CouldNotRun(error) => error.into(),
+            OpenError::Damaged(finding, _) => Self::Damaged(finding),
         }
     }
 }
@@ -166,8 +98,10 @@ impl Unpacked {
     pub fn open(path: &Path, keys: &Keys) -> Result<Self, OpenError> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| {
-            Trouble::place(format!("cannot open {name}: {error}"))
-                .hint("run redrill as a user who may read the backup")
+            CouldNotRun::with_hint(
+                format!("cannot open {name}: {error}"),
+                "run redrill as a user who may read the backup",
+            )
         })?;
         Self::from_reader(name, file, keys)
     }
@@ -192,11 +126,10 @@ impl Unpacked {
                 notes,
                 bytes: 0,
             }),
-            Err(trouble @ Trouble::Backup(_)) => Err(OpenError {
-                trouble,
-                file: Some(Box::new(reading.end()?)),
-            }),
-            Err(trouble) => Err(trouble.into()),
+            Err(LayerError::Damaged(finding)) => {
+                Err(OpenError::Damaged(finding, Box::new(reading.end()?)))
+            }
+            Err(LayerError::CouldNotRun(error)) => Err(error.into()),
         }
     }
 
@@ -216,12 +149,12 @@ impl Unpacked {
     ///
     /// # Errors
     /// When the machine or the keys prevent it. Damage is in [`Ended::problem`].
-    pub fn end(mut self) -> Result<Ended, Trouble> {
+    pub fn end(mut self) -> Result<Ended, CouldNotRun> {
         let rest = io::copy(&mut self, &mut io::sink());
-        let problem = match rest.map_err(|error| Trouble::of(&error)) {
+        let problem = match rest.map_err(|error| LayerError::of(&error)) {
             Ok(_) => None,
-            Err(Trouble::Backup(finding)) => Some(finding),
-            Err(trouble) => return Err(trouble),
+            Err(LayerError::Damaged(finding)) => Some(finding),
+            Err(LayerError::CouldNotRun(error)) => return Err(error),
         };
         // Drops the receiver, so that the thread can end.
         drop(self.content);
@@ -256,12 +189,12 @@ fn peel(
     mut content: Buffered,
     keys: &Keys,
     notes: &Notes,
-) -> Result<(Buffered, Vec<Layer>, Vec<u8>), Trouble> {
+) -> Result<(Buffered, Vec<Layer>, Vec<u8>), LayerError> {
     let mut layers: Vec<Layer> = Vec::new();
     if let Some(Way::Command(command)) = &keys.0
         && !head(&mut content)?.is_empty()
     {
-        layers.push(Layer::of_command(command));
+        layers.push(Layer::Command(command.name()));
         content = Buffered::new(command::decrypt(command, content, notes.clone())?);
     }
     loop {
@@ -269,12 +202,12 @@ fn peel(
         let Some(layer) = Layer::of(&head) else {
             foreign::refuse(&head, keys, &layers)?;
             if head.is_empty() {
-                return Err(Trouble::Backup(empty(&layers)));
+                return Err(LayerError::Damaged(empty(&layers)));
             }
             return Ok((content, layers, head));
         };
         if layer.is_compression() && layers.last() == Some(&layer) {
-            return Err(Trouble::Backup(
+            return Err(LayerError::Damaged(
                 Finding::new(
                     format!("a backup inside the {layer} file"),
                     format!("another {layer} file: it was compressed twice"),
@@ -283,7 +216,7 @@ fn peel(
             ));
         }
         if layers.len() == MOST_LAYERS {
-            return Err(Trouble::Backup(Finding::new(
+            return Err(LayerError::Damaged(Finding::new(
                 format!(
                     "a backup inside at most {MOST_LAYERS} layers of compression and encryption"
                 ),
@@ -299,10 +232,11 @@ fn peel(
                 Buffered::new(age::decrypt(content, identities)?)
             }
             (Layer::Age | Layer::Command(_), _) => {
-                return Err(Trouble::keys(
+                return Err(CouldNotRun::with_hint(
                     "it is encrypted with age, and the scenario has no identity for it",
                     "add `[backup.decrypt] age-identity = { file = \"backup.key\" }` to the scenario",
-                ));
+                )
+                .into());
             }
         };
         layers.push(layer);
@@ -311,7 +245,7 @@ fn peel(
 
 /// Decompresses on a separate thread where this program does the work: a second core then parses the
 /// content. A command is a separate process anyway, and must end when its reader does.
-fn on_thread(content: Buffered, layers: &[Layer]) -> Result<Buffered, Trouble> {
+fn on_thread(content: Buffered, layers: &[Layer]) -> Result<Buffered, CouldNotRun> {
     let command = layers
         .iter()
         .any(|layer| matches!(layer, Layer::Command(_)));
@@ -322,8 +256,8 @@ fn on_thread(content: Buffered, layers: &[Layer]) -> Result<Buffered, Trouble> {
 }
 
 /// The first bytes inside the layers so far.
-fn head(content: &mut Buffered) -> Result<Vec<u8>, Trouble> {
-    let head = content.peek(HEAD).map_err(|error| Trouble::of(&error))?;
+fn head(content: &mut Buffered) -> Result<Vec<u8>, LayerError> {
+    let head = content.peek(HEAD).map_err(|error| LayerError::of(&error))?;
     Ok(head[..head.len().min(HEAD)].to_vec())
 }
 

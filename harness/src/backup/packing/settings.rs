@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use serde::Deserialize;
 
 use super::age;
 use super::keys::{Command, Keys, Way};
-use super::trouble::Trouble;
+use crate::input::program::ProgramSettings;
 use crate::input::secret::SecretText;
 use crate::input::{Environment, Problem};
-use crate::redact::{Redactor, Secret};
+use crate::outcome::CouldNotRun;
+use crate::redact::Redactor;
 use crate::units::Span;
 
 /// Environment variables that the command inherits: for its programs and its key ring.
@@ -89,67 +90,48 @@ impl Decrypt {
     /// Reads the secrets. `folder` is that of the scenario file, `run` the id of the run.
     ///
     /// # Errors
-    /// [`Trouble::Keys`]: a variable is not set, a file cannot be read or contains no identity.
+    /// When a variable is not set, or a file cannot be read or contains no identity.
     pub fn keys(
         &self,
         folder: &Path,
         environment: &Environment,
         redactor: &Redactor,
         run: &str,
-    ) -> Result<Keys, Trouble> {
-        let resolve = |name: &str, text: &SecretText| {
-            text.resolve(folder, environment, redactor).map_err(|error| {
-                Trouble::keys(
-                    format!("`{name}` of `[backup.decrypt]`: {error}"),
+    ) -> Result<Keys, CouldNotRun> {
+        if let Some(text) = &self.age_identity {
+            let secret = text.resolve(folder, environment, redactor).map_err(|error| {
+                CouldNotRun::with_hint(
+                    format!("`age-identity` of `[backup.decrypt]`: {error}"),
                     "it is read on the machine that runs the drill, relative to the scenario file",
                 )
-            })
-        };
-        if let Some(text) = &self.age_identity {
-            let secret = resolve("age-identity", text)?;
-            // A message would show one line of it, if any.
-            for line in secret
-                .expose()
-                .lines()
-                .filter(|line| !line.starts_with('#'))
-            {
-                redactor.learn(&Secret::new(line));
-            }
+            })?;
+            // Also where the scenario itself contains it.
+            redactor.learn(&secret);
             let identities = age::identities(secret.expose()).map_err(|why| {
-                Trouble::keys(
+                CouldNotRun::with_hint(
                     format!("`age-identity` of `[backup.decrypt]` cannot be used: {why}"),
                     "set a file of `age-keygen`, or an ssh private key without a passphrase",
                 )
             })?;
             return Ok(Keys(Some(Way::Age(Arc::new(identities)))));
         }
-        let Some((program, arguments)) = self.command.as_deref().and_then(<[String]>::split_first)
-        else {
+        let Some(words) = &self.command else {
             return Ok(Keys::default());
         };
-        // The command starts in the folder, so both must not depend on where redrill was started.
-        let folder = std::path::absolute(folder)
-            .map_err(|error| Trouble::place(format!("{}: {error}", folder.display())))?;
-        let program = if program.contains('/') {
-            folder.join(program)
-        } else {
-            PathBuf::from(program)
+        let program = ProgramSettings {
+            section: "[backup.decrypt]",
+            words,
+            inherited: INHERITED,
+            variables: &self.env,
         };
-        let mut variables: BTreeMap<String, String> = INHERITED
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), environment.get(*name)?.clone())))
-            .collect();
-        for (name, text) in &self.env {
-            let value = resolve(&format!("env.{name}"), text)?;
-            variables.insert(name.clone(), value.expose().to_owned());
-        }
+        let program = program.resolve(folder, environment, redactor, run)?;
         Ok(Keys(Some(Way::Command(Arc::new(Command {
-            program,
-            arguments: arguments.to_vec(),
-            environment: variables.into_iter().collect(),
-            folder,
+            program: program.path,
+            arguments: program.arguments,
+            environment: program.environment,
+            folder: program.folder,
             timeout: self.timeout.map_or(TIMEOUT, |span| span.0),
-            run: run.to_owned(),
+            run: program.run,
             redactor: redactor.clone(),
         })))))
     }
@@ -211,14 +193,14 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let decrypt: Decrypt = toml::from_str(text).unwrap();
-        let trouble = decrypt
+        let error = decrypt
             .keys(Path::new("/"), &environment, &Redactor::default(), "test")
             .unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Keys { reason, .. } if reason.contains(expected)),
-            "{trouble}"
+            error.hint.is_some() && error.reason.contains(expected),
+            "{error}"
         );
-        assert!(!format!("{trouble:?}").contains("SECRET"), "{trouble:?}");
+        assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
     }
 
     #[test]

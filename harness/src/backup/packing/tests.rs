@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use pgdump::compression::Frame as _;
 
 /// Text that compresses, but not to nothing.
 fn text(lines: u32) -> Vec<u8> {
@@ -16,10 +17,18 @@ fn text(lines: u32) -> Vec<u8> {
         .collect()
 }
 
+/// The finding of a read error whose cause is the backup.
+fn damage(error: &io::Error) -> Option<Finding> {
+    match LayerError::of(error) {
+        LayerError::Damaged(finding) => Some(finding),
+        LayerError::CouldNotRun(_) => None,
+    }
+}
+
 /// Opens and reads to the end.
-fn read(packed: &[u8], keys: &Keys) -> Result<(Vec<u8>, Ended), Trouble> {
+fn read(packed: &[u8], keys: &Keys) -> Result<(Vec<u8>, Ended), LayerError> {
     let reader = Cursor::new(packed.to_vec());
-    let mut unpacked = Unpacked::from_reader("the test", reader, keys).map_err(|e| e.trouble)?;
+    let mut unpacked = Unpacked::from_reader("the test", reader, keys)?;
     let mut content = Vec::new();
     let result = unpacked.read_to_end(&mut content);
     let ended = unpacked.end()?;
@@ -28,7 +37,7 @@ fn read(packed: &[u8], keys: &Keys) -> Result<(Vec<u8>, Ended), Trouble> {
         Ok(_) => assert_eq!(ended.problem, None),
         Err(error) => {
             assert_eq!(damage(&error), ended.problem);
-            return Err(Trouble::of(&error));
+            return Err(LayerError::of(&error));
         }
     }
     Ok((content, ended))
@@ -83,10 +92,10 @@ fn program(words: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-fn actual(trouble: &Trouble) -> &str {
-    match trouble {
-        Trouble::Backup(finding) => &finding.actual,
-        Trouble::Place { .. } | Trouble::Keys { .. } => panic!("{trouble:?}"),
+fn actual(error: &LayerError) -> &str {
+    match error {
+        LayerError::Damaged(finding) => &finding.actual,
+        LayerError::CouldNotRun(_) => panic!("{error:?}"),
     }
 }
 
@@ -130,19 +139,19 @@ fn f11_a_cut_anywhere_is_an_error() {
             let good = pack(layer, &content);
             let step = if lines == 20 { 1 } else { 397 };
             for end in (8..good.len()).step_by(step) {
-                let trouble = read(&good[..end], &Keys::default()).unwrap_err();
+                let error = read(&good[..end], &Keys::default()).unwrap_err();
                 assert!(
-                    actual(&trouble).contains("it is truncated"),
-                    "{layer} {end}: {trouble}"
+                    actual(&error).contains("it is truncated"),
+                    "{layer} {end}: {error}"
                 );
             }
             // In a second frame, also in its magic; a cut between two frames cannot be seen.
             let two = [good.clone(), good.clone()].concat();
             for end in (good.len() + 1..two.len()).step_by(step) {
-                let trouble = read(&two[..end], &Keys::default()).unwrap_err();
+                let error = read(&two[..end], &Keys::default()).unwrap_err();
                 assert!(
-                    actual(&trouble).contains("it is truncated"),
-                    "{layer} {end}: {trouble}"
+                    actual(&error).contains("it is truncated"),
+                    "{layer} {end}: {error}"
                 );
             }
         }
@@ -155,8 +164,8 @@ fn f11_an_lz4_file_cut_between_two_blocks_is_an_error() {
     // Behind the frame's header (7 bytes) comes the length of the first block.
     let length = u32::from_le_bytes(good[7..11].try_into().unwrap()) as usize;
     for end in 11 + length..=11 + length + 4 {
-        let trouble = read(&good[..end], &Keys::default()).unwrap_err();
-        assert_eq!(actual(&trouble), "it is truncated", "{end}");
+        let error = read(&good[..end], &Keys::default()).unwrap_err();
+        assert_eq!(actual(&error), "it is truncated", "{end}");
     }
 }
 
@@ -215,11 +224,9 @@ fn f14_other_bytes_behind_the_end_are_judged_as_the_programs_do() {
                     let more = format!("{} more bytes", tail.len());
                     assert!(ended.warnings[0].actual.contains(&more), "{ended:?}");
                 }
-                Err(trouble) => {
+                Err(error) => {
                     assert_ne!(layer, &Layer::Gzip);
-                    assert!(
-                        actual(&trouble).contains(&format!("{} bytes that are no", tail.len()))
-                    );
+                    assert!(actual(&error).contains(&format!("{} bytes that are no", tail.len())));
                 }
             }
         }
@@ -249,8 +256,8 @@ fn frames_without_content_are_skipped() {
             (&content[..], &ended.warnings[..]),
             (&b"one one "[..], &[][..])
         );
-        let trouble = read(&packed[..packed.len() - 1], &Keys::default()).unwrap_err();
-        assert_eq!(actual(&trouble), "it is truncated");
+        let error = read(&packed[..packed.len() - 1], &Keys::default()).unwrap_err();
+        assert_eq!(actual(&error), "it is truncated");
     }
 }
 
@@ -260,12 +267,15 @@ fn f15_the_same_compression_twice_is_refused_and_two_are_not() {
         let twice = pack(layer, &pack(layer, b"content"));
         let error =
             Unpacked::from_reader("t", Cursor::new(twice.clone()), &Keys::default()).unwrap_err();
+        let OpenError::Damaged(finding, file) = error else {
+            panic!("{error:?}")
+        };
         assert!(
-            actual(&error.trouble).ends_with("it was compressed twice"),
-            "{error}"
+            finding.actual.ends_with("it was compressed twice"),
+            "{finding:?}"
         );
         // The file is known all the same.
-        assert_eq!(error.file.unwrap().bytes, twice.len() as u64);
+        assert_eq!(file.bytes, twice.len() as u64);
     }
     let packed = pack(&Layer::Gzip, &pack(&Layer::Xz, b"content"));
     let (content, _) = read(&packed, &Keys::default()).unwrap();
@@ -302,8 +312,8 @@ fn layers_do_not_nest_without_end() {
             &packed,
         );
     }
-    let trouble = read(&packed, &Keys::default()).unwrap_err();
-    assert!(actual(&trouble).starts_with("one more layer"), "{trouble}");
+    let error = read(&packed, &Keys::default()).unwrap_err();
+    assert!(actual(&error).starts_with("one more layer"), "{error}");
 }
 
 #[test]
@@ -311,20 +321,20 @@ fn a_window_of_more_than_a_gibibyte_is_refused_before_it_is_made() {
     // A frame's header that claims 2 GiB, and one that claims 3.75 TiB.
     for window in [0xa8, 0xff] {
         let packed = [0x28, 0xb5, 0x2f, 0xfd, 0x00, window, 0x01, 0x00, 0x00];
-        let trouble = read(&packed, &Keys::default()).unwrap_err();
+        let error = read(&packed, &Keys::default()).unwrap_err();
         assert!(
-            matches!(&trouble, Trouble::Place { reason, .. } if reason.contains("1 GiB")),
-            "{trouble:?}"
+            matches!(&error, LayerError::CouldNotRun(error) if error.reason.contains("1 GiB")),
+            "{error:?}"
         );
     }
     let packed = program(
         &["xz", "-c", "--lzma2=dict=1280MiB,mode=fast,mf=hc3,nice=2"],
         b"x",
     );
-    let trouble = read(&packed, &Keys::default()).unwrap_err();
+    let error = read(&packed, &Keys::default()).unwrap_err();
     assert!(
-        matches!(&trouble, Trouble::Place { reason, .. } if reason.contains("1 GiB")),
-        "{trouble:?}"
+        matches!(&error, LayerError::CouldNotRun(error) if error.reason.contains("1 GiB")),
+        "{error:?}"
     );
 }
 
@@ -333,7 +343,7 @@ fn an_error_of_the_disk_is_not_the_backups() {
     let folder = std::env::temp_dir();
     for path in [folder.clone(), folder.join("no such file")] {
         let error = Unpacked::open(&path, &Keys::default()).unwrap_err();
-        assert!(matches!(error.trouble, Trouble::Place { .. }), "{error:?}");
+        assert!(matches!(error, OpenError::CouldNotRun(_)), "{error:?}");
         assert!(
             error.to_string().contains(&path.display().to_string()),
             "{error}"
@@ -355,13 +365,13 @@ fn an_error_of_the_disk_is_not_the_backups() {
         match Unpacked::from_reader("t", reader, &Keys::default()) {
             // A block of lz4 and of xz is read as a whole.
             Err(error) => assert!(
-                matches!(error.trouble, Trouble::Place { .. }),
+                matches!(error, OpenError::CouldNotRun(_)),
                 "{layer}: {error:?}"
             ),
             Ok(mut unpacked) => {
                 let error = io::copy(&mut unpacked, &mut io::sink()).unwrap_err();
                 assert_eq!(damage(&error), None, "{layer}: {error}");
-                assert!(matches!(unpacked.end(), Err(Trouble::Place { .. })));
+                assert!(unpacked.end().is_err());
             }
         }
     }

@@ -5,47 +5,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::Rules;
+use super::found::{Earlier, Found, Rules};
 use super::name::{is_older, uncompressed};
-use crate::outcome::{CouldNotRun, Finding};
+use crate::backup::files::base_name;
+use crate::outcome::{CandidateFacts, CouldNotRun, Finding};
 
 /// How many candidates are listed; the rest is counted.
 pub const LISTED: usize = 50;
-
-/// A file or folder that was considered as the backup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its name relative to the folder that was listed.
-    pub name: String,
-    /// Its size; 0 for a folder.
-    pub bytes: u64,
-    /// The time in its name.
-    pub time: Option<Timestamp>,
-    /// Whether it was selected.
-    pub verdict: Verdict,
-}
-
-/// Whether a candidate was selected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was selected.
-    Taken,
-    /// It was not, for this reason: a lowercase fragment.
-    NotTaken(String),
-}
-
-/// An older backup of the same stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earlier {
-    /// Its name relative to the folder that was listed.
-    pub name: String,
-    /// Its size; 0 for a folder.
-    pub bytes: u64,
-    /// The time in its name.
-    pub time: Timestamp,
-    /// Its path, if on this machine.
-    pub path: Option<PathBuf>,
-}
 
 /// An entry of a listing.
 #[derive(Debug, Clone, Default)]
@@ -68,10 +34,26 @@ pub(super) struct Choice {
     pub taken: Entry,
     pub time: Timestamp,
     pub chosen: String,
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<CandidateFacts>,
     pub unlisted: usize,
     pub earlier: Vec<Earlier>,
     pub warnings: Vec<Finding>,
+}
+
+impl Choice {
+    /// The selected backup, which is now at `path`.
+    pub(super) fn into_found(self, path: PathBuf, origin: String, rules: &Rules) -> Found {
+        Found {
+            chosen: self.chosen,
+            candidates: self.candidates,
+            unlisted: self.unlisted,
+            named_time: Some(self.time),
+            modified: self.taken.modified,
+            earlier: self.earlier,
+            warnings: self.warnings,
+            ..Found::named(path, origin, &self.taken.name, rules)
+        }
+    }
 }
 
 /// A listing with the reasons found so far.
@@ -319,14 +301,14 @@ impl<'a> Listing<'a> {
         if left_out > 0 {
             chosen.push_str(&format!("; {left_out} others were left out"));
         }
-        let mut candidates: Vec<Candidate> = self
+        let mut candidates: Vec<CandidateFacts> = self
             .entries
             .into_iter()
-            .map(|(entry, time, reason)| Candidate {
+            .map(|(entry, time, reason)| CandidateFacts {
                 name: entry.name,
                 bytes: entry.bytes,
                 time,
-                verdict: reason.map_or(Verdict::Taken, Verdict::NotTaken),
+                not_taken: reason,
             })
             .collect();
         let unlisted = candidates.len().saturating_sub(LISTED);
@@ -366,7 +348,7 @@ const BESIDE: &[&str] = &[
 
 /// Whether a name is that of a file about backups, not of a backup.
 fn is_beside(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let name = base_name(name).to_ascii_lowercase();
     BESIDE.iter().any(|ending| name.ends_with(ending))
         || ["manifest", "sha256sum", "md5sum"]
             .iter()
@@ -387,7 +369,7 @@ const UNFINISHED: &[&str] = &[
 
 /// Whether a name is that of an incomplete file.
 fn is_unfinished(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let name = base_name(name).to_ascii_lowercase();
     name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
 }
 
@@ -398,7 +380,7 @@ mod tests {
     use std::time::Duration;
 
     fn listed(names: &[&str], own: &str) -> Vec<Entry> {
-        let pattern = super::super::Pattern::read(own).unwrap();
+        let pattern = super::super::pattern::Pattern::parse(own).unwrap();
         names
             .iter()
             .map(|name| Entry {
@@ -427,13 +409,8 @@ mod tests {
             .candidates
             .iter()
             .find(|candidate| candidate.name == name);
-        match &found
-            .unwrap_or_else(|| panic!("{name} is not listed"))
-            .verdict
-        {
-            Verdict::Taken => "taken",
-            Verdict::NotTaken(reason) => reason,
-        }
+        let found = found.unwrap_or_else(|| panic!("{name} is not listed"));
+        found.not_taken.as_deref().unwrap_or("taken")
     }
 
     #[rstest]
@@ -452,10 +429,7 @@ mod tests {
         let choice = chosen(names, own).unwrap();
         assert_eq!(choice.taken.name, taken);
         assert_eq!(reason(&choice, taken), "taken");
-        let takes = choice
-            .candidates
-            .iter()
-            .filter(|c| c.verdict == Verdict::Taken);
+        let takes = choice.candidates.iter().filter(|c| c.not_taken.is_none());
         assert_eq!(takes.count(), 1);
     }
 

@@ -1,13 +1,13 @@
 //! `[backup.command]`: the standard output of a command.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 
 use super::download::{Download, Received};
-use super::{Found, Place, Rules};
-use crate::backup::settings::Command;
+use super::found::{Found, Place, Rules};
+use super::settings::Command;
+use crate::input::program::ProgramSettings;
 use crate::outcome::CouldNotRun;
 use crate::process::{self, Program};
 use crate::units::show_duration;
@@ -18,22 +18,19 @@ const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 /// Environment variables that it inherits: enough for programs that log in elsewhere.
 const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "TMPDIR", "SSH_AUTH_SOCK"];
 
-/// Lines of its errors that are shown.
-const LINES: usize = 5;
-
-/// Characters of a line that are shown.
-const LINE: usize = 300;
-
-/// How long to wait for its standard error after it ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
 /// Runs the command and stores its output.
 pub(super) async fn find(
     settings: &Command,
     rules: &Rules,
     place: &Place<'_>,
 ) -> Result<Found, CouldNotRun> {
-    let program = program(settings, place)?;
+    let program = ProgramSettings {
+        section: "[backup.command]",
+        words: &settings.run,
+        inherited: INHERITED,
+        variables: &settings.env,
+    };
+    let program = program.resolve(place.folder, place.environment, place.redactor, place.run)?;
     let shown = place.redactor.clean(&settings.run.join(" "));
     let name = settings.name.as_deref().unwrap_or("backup");
     let limit = settings.timeout.map_or(TIMEOUT, |span| span.0);
@@ -75,7 +72,7 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
             "correct `run` in `[backup.command]`: program and arguments, without a shell",
         )
     })?;
-    let errors = tokio::spawn(process::keep_end(running.stderr()));
+    let mut errors = tokio::spawn(process::keep_end(running.stderr()));
     if let Some(mut output) = running.stdout() {
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -89,83 +86,22 @@ async fn receive(program: Program, place: &Place<'_>, name: &str) -> Result<Rece
     let status = running.wait().await.map_err(lost)?;
     // Processes that it left in the background would keep its pipes open.
     running.kill();
-    let errors = tokio::time::timeout(LAST_WORDS, errors).await;
-    let errors = place
-        .redactor
-        .clean(&errors.ok().and_then(Result::ok).unwrap_or_default());
+    let errors = process::last_lines(&mut errors, place.redactor).await;
     if !status.success() {
         let how = match status.code() {
             Some(code) => format!("it ended with exit code {code}"),
             None => "a signal ended it".to_owned(),
         };
         return Err(CouldNotRun::with_hint(
-            format!("{how}{}", last_lines(&errors)),
+            format!("{how}{errors}"),
             "this says nothing about the backup: run the command by hand",
         ));
     }
     if download.bytes == 0 {
         return Err(CouldNotRun::with_hint(
-            format!("it wrote nothing{}", last_lines(&errors)),
+            format!("it wrote nothing{errors}"),
             "it must write the backup to its standard output",
         ));
     }
     download.end().await
-}
-
-/// The program with its whole environment.
-fn program(settings: &Command, place: &Place<'_>) -> Result<Program, CouldNotRun> {
-    let folder = std::path::absolute(place.folder).unwrap_or_else(|_| place.folder.to_owned());
-    let mut words = settings.run.iter();
-    let first = words.next().map_or("", String::as_str);
-    let path = if first.contains('/') {
-        folder.join(first)
-    } else {
-        PathBuf::from(first)
-    };
-    let mut environment: Vec<(String, String)> = INHERITED
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), place.environment.get(*name)?.clone())))
-        .collect();
-    for (name, text) in &settings.env {
-        let value = text
-            .resolve(place.folder, place.environment, place.redactor)
-            .map_err(|why| {
-                CouldNotRun::with_hint(
-                    format!("env `{name}`: {why}"),
-                    "correct `env` in `[backup.command]`",
-                )
-            })?;
-        environment.retain(|(known, _)| known != name);
-        environment.push((name.clone(), value.expose().to_owned()));
-    }
-    Ok(Program {
-        path,
-        arguments: words.cloned().collect(),
-        environment,
-        folder: Some(folder),
-        run: place.run.to_owned(),
-        ..Program::default()
-    })
-}
-
-/// The last lines of its errors, behind a colon; nothing where there are none.
-fn last_lines(errors: &str) -> String {
-    let lines: Vec<String> = errors
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        // Control characters would affect the terminal.
-        .map(|line| {
-            line.chars()
-                .filter(|c| !c.is_control())
-                .take(LINE)
-                .collect()
-        })
-        .collect();
-    let last = &lines[lines.len().saturating_sub(LINES)..];
-    if last.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", last.join(" / "))
-    }
 }

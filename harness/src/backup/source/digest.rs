@@ -1,9 +1,12 @@
 //! The expected digest of a backup, from a file next to it.
 
-use std::io::Read as _;
 use std::path::Path;
 
-use super::Found;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::found::Found;
+use crate::backup::files::{base_name, read_at_most};
+use crate::digest::{hex, parse_sum};
 use crate::outcome::Finding;
 
 /// Files with the digests of several files.
@@ -63,10 +66,8 @@ fn read(path: &Path) -> Option<Result<String, String>> {
     if !path.is_file() {
         return None;
     }
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(READ).read_to_end(&mut bytes));
-    Some(match read {
-        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    Some(match read_at_most(path, READ) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) => Err(format!("it cannot be read: {error}")),
     })
 }
@@ -77,7 +78,7 @@ fn of_one(text: &str, name: &str) -> Result<String, String> {
     if let Some(digest) = of_many(text, name) {
         return Ok(digest);
     }
-    let digests: Vec<(String, Option<&str>)> = text.lines().filter_map(line).collect();
+    let digests: Vec<(String, Option<&str>)> = text.lines().filter_map(parse_sum).collect();
     match digests.as_slice() {
         [(digest, None)] => Ok(digest.clone()),
         [(_, Some(_))] => Err("the digest of a file with another name".to_owned()),
@@ -88,32 +89,10 @@ fn of_one(text: &str, name: &str) -> Result<String, String> {
 
 /// The digest of `name` in a list.
 fn of_many(text: &str, name: &str) -> Option<String> {
-    text.lines().filter_map(line).find_map(|(digest, of)| {
+    text.lines().filter_map(parse_sum).find_map(|(digest, of)| {
         let of = of?;
-        (of.rsplit('/').next() == Some(name)).then_some(digest)
+        (base_name(of) == name).then_some(digest)
     })
-}
-
-/// Parses a line: `hex`, `hex  name`, `hex *name`, `SHA256 (name) = hex`; returns hex and name.
-fn line(line: &str) -> Option<(String, Option<&str>)> {
-    let line = line.trim_end_matches('\r').trim_start_matches('\u{feff}');
-    if let Some(rest) = line.strip_prefix("SHA256 (") {
-        let (name, digest) = rest.rsplit_once(") = ")?;
-        return Some((hex(digest.trim())?, Some(name)));
-    }
-    match line.split_once(char::is_whitespace) {
-        None => Some((hex(line)?, None)),
-        Some((digest, rest)) => {
-            let name = rest.strip_prefix([' ', '*']).unwrap_or(rest).trim_end();
-            Some((hex(digest)?, (!name.is_empty()).then_some(name)))
-        }
-    }
-}
-
-/// A SHA-256 in lower-case hex, if it is one.
-pub(super) fn hex(text: &str) -> Option<String> {
-    let good = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    good.then(|| text.to_ascii_lowercase())
 }
 
 /// The SHA-256 of `Repr-Digest: sha-256=:…:`, `Digest: SHA-256=…` or bare base64, in hex.
@@ -126,27 +105,8 @@ pub(super) fn from_header(value: &str) -> Option<String> {
         })
         .unwrap_or(value)
         .trim_matches(':');
-    let digits = encoded.strip_suffix('=')?;
-    let mut bits = 0_u32;
-    let mut held = 0;
-    let mut bytes = Vec::with_capacity(32);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-        }
-    }
-    (bytes.len() == 32).then(|| crate::digest::hex(&bytes))
+    let bytes = BASE64_STANDARD.decode(encoded).ok()?;
+    (bytes.len() == 32).then(|| hex(&bytes))
 }
 
 #[cfg(test)]

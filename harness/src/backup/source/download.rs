@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
-use super::Place;
+use super::found::Place;
 use crate::backup::disk;
 use crate::digest::hex;
 use crate::event::{Event, Listener};
@@ -81,7 +81,7 @@ impl Download {
     /// Sets the expected number of bytes, if known; they must fit on the disk.
     pub fn expect(&mut self, total: Option<u64>) -> Result<(), CouldNotRun> {
         self.total = total;
-        self.room(total.map_or(0, |total| total.saturating_sub(self.bytes)))
+        self.check_room()
     }
 
     /// Writes what arrived.
@@ -98,10 +98,7 @@ impl Download {
                 .flush()
                 .await
                 .map_err(|error| unwritable(self.path(), &error))?;
-            self.room(
-                self.total
-                    .map_or(0, |total| total.saturating_sub(self.bytes)),
-            )?;
+            self.check_room()?;
         }
         if self.reported.elapsed() >= REPORT_INTERVAL {
             self.reported = Instant::now();
@@ -145,8 +142,9 @@ impl Download {
         self.partial.0.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// Checks that `needed` more bytes fit.
-    fn room(&self, needed: u64) -> Result<(), CouldNotRun> {
+    /// Checks that the remaining bytes fit.
+    fn check_room(&self) -> Result<(), CouldNotRun> {
+        let needed = self.total.unwrap_or(0).saturating_sub(self.bytes);
         disk::fits(self.path(), needed).map_err(|reason| {
             CouldNotRun::with_hint(
                 format!(

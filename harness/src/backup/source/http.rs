@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
     LAST_MODIFIED, RANGE,
@@ -10,9 +10,12 @@ use reqwest::header::{
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 
+use super::digest;
+use super::found::{Found, Place, Rules};
+use super::settings::Http;
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL};
-use super::{Found, Place, Rules, digest};
-use crate::backup::settings::Http;
+use crate::digest::parse_sha256;
+use crate::http;
 use crate::input::secret::SecretText;
 use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
@@ -68,9 +71,7 @@ impl Address {
         };
         let maybe = |text: &Option<SecretText>| text.as_ref().map(resolve).transpose();
         let text = resolve(&settings.url)?;
-        let url = Url::parse(text.expose().trim())
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        let url = http::parse_url(text.expose())
             .ok_or_else(|| wrong("`url` is not an HTTP address".to_owned()))?;
         // Messages that repeat the address repeat these.
         for part in [url.password(), url.query()].into_iter().flatten() {
@@ -81,14 +82,8 @@ impl Address {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, value) in &settings.headers {
             let value = resolve(value)?;
-            let name = HeaderName::try_from(name)
-                .map_err(|_| wrong(format!("`{name}` is not a header name")))?;
-            let mut value = HeaderValue::try_from(value.expose()).map_err(|_| {
-                wrong(format!(
-                    "the value of the header `{name}` contains characters that are not allowed in a header"
-                ))
-            })?;
-            value.set_sensitive(true);
+            let name = http::header_name(name).map_err(&wrong)?;
+            let value = http::secret_header(&name, value.expose()).map_err(&wrong)?;
             headers.insert(name, value);
         }
         let own = !settings.headers.is_empty();
@@ -99,14 +94,13 @@ impl Address {
             .connect_timeout(CONNECT)
             .read_timeout(STALL);
         if let Some(ca) = &settings.ca {
-            let pem = transfer::read_ca(place, ca)?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| transfer::bad_ca(ca, &error))?;
+            let certificates =
+                http::read_certificates(place.folder, ca, reqwest::Certificate::from_pem_bundle)?;
             client = client.tls_certs_merge(certificates);
         }
         let client = client
             .build()
-            .map_err(|error| wrong(format!("no HTTP client: {}", transfer::cause(&error))))?;
+            .map_err(|error| wrong(format!("no HTTP client: {}", http::cause(&error))))?;
         let login = match (maybe(&settings.user)?, maybe(&settings.password)?) {
             (Some(user), Some(password)) => Some((user, password)),
             _ => None,
@@ -136,7 +130,7 @@ impl Address {
     fn failure(&self, error: &reqwest::Error) -> Failure {
         if error.is_redirect() {
             return Failure::Final(CouldNotRun::with_hint(
-                format!("a redirect was not followed: {}", transfer::cause(error)),
+                format!("a redirect was not followed: {}", http::cause(error)),
                 "set `url` to the address that it leads to",
             ));
         }
@@ -164,31 +158,13 @@ fn redirect(attempt: Attempt<'_>, own_headers: bool) -> reqwest::redirect::Actio
 /// An address without user, password and query.
 fn shown(url: &Url) -> String {
     let query = if url.query().is_some() { "?***" } else { "" };
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    format!(
-        "{}://{}{port}{}{query}",
-        url.scheme(),
-        url.host_str().unwrap_or_default(),
-        url.path()
-    )
+    format!("{}{}{query}", http::origin_of(url), url.path())
 }
 
-/// The last part of the path, with its escapes undone.
+/// The last part of the path, decoded.
 fn last_segment(url: &Url) -> String {
     let last = url.path().rsplit('/').next().unwrap_or_default();
-    let mut bytes = Vec::with_capacity(last.len());
-    let mut rest = last.as_bytes();
-    while let Some((byte, tail)) = rest.split_first() {
-        let escaped = (*byte == b'%')
-            .then(|| u8::from_str_radix(std::str::from_utf8(tail.get(..2)?).ok()?, 16).ok())
-            .flatten();
-        bytes.push(escaped.unwrap_or(*byte));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(last).decode_utf8_lossy().into_owned()
 }
 
 /// What identifies the file, to detect that another one replaced it.
@@ -212,10 +188,10 @@ fn identity(response: &Response) -> Identity {
             let length = header(&reqwest::header::CONTENT_LENGTH).filter(|_| whole)?;
             length.parse().ok()
         }),
-        modified: header(&LAST_MODIFIED).and_then(http_date),
+        modified: header(&LAST_MODIFIED).and_then(http::parse_date),
         sha256: stated
             .filter(|_| whole)
-            .find_map(|value| digest::hex(value).or_else(|| digest::from_header(value))),
+            .find_map(|value| parse_sha256(value).or_else(|| digest::from_header(value))),
     }
 }
 
@@ -224,12 +200,6 @@ fn range(response: &Response) -> Option<(u64, u64)> {
     let value = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     let (range, size) = value.strip_prefix("bytes ")?.split_once('/')?;
     Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text)
-        .ok()
 }
 
 /// The error of a status.
@@ -323,7 +293,7 @@ mod tests {
 
     #[test]
     fn dates_of_http_are_read() {
-        let time = http_date("Mon, 25 May 2026 02:30:00 GMT").unwrap();
+        let time = http::parse_date("Mon, 25 May 2026 02:30:00 GMT").unwrap();
         assert_eq!(time.to_string(), "2026-05-25T02:30:00Z");
     }
 }

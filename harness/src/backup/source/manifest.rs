@@ -1,9 +1,10 @@
 //! The manifest next to a backup: the baseline of the database in the snapshot of the dump.
 
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Found;
+use super::found::Found;
+use crate::backup::files::read_at_most;
 use crate::outcome::Finding;
 
 /// The suffix that its name adds to the name of the backup.
@@ -31,14 +32,10 @@ pub(super) fn read_manifest(found: &mut Found) {
             .into_owned();
         path = within;
     }
-    let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(READ).read_to_string(&mut text));
-    stated(
-        found,
-        name,
-        read.map(|_| text)
-            .map_err(|error| format!("it cannot be read: {error}")),
-    );
+    let read = read_at_most(&path, READ)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+        .map_err(|error| format!("it cannot be read: {error}"));
+    stated(found, name, read);
 }
 
 /// The manifest in a folder, if there is exactly one.

@@ -11,6 +11,8 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use crate::backup::files::base_name;
+
 /// Years that are accepted; other numbers are not dates.
 const YEARS: Range<i16> = 1990..2200;
 
@@ -256,7 +258,7 @@ impl TimePattern {
     /// Parses the time in a name. Without a zone it is UTC.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<Timestamp> {
-        let name = name.rsplit('/').next().unwrap_or(name);
+        let name = base_name(name);
         if let Some((before, after)) = self.around_seconds() {
             let digits = name.strip_prefix(before)?.strip_suffix(after)?;
             if !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -10,10 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::candidates::{Entry, choose};
+use super::found::{Found, Rules};
 use super::name::is_older;
 use super::path::modified;
-use super::pattern::Match;
-use super::{Found, Pattern, Rules, digest, manifest};
+use super::pattern::{Match, Pattern};
+use super::{digest, manifest};
 
 /// A file that has not changed for this long is not examined a second time.
 const QUIET: Duration = Duration::from_secs(120);
@@ -26,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// # Errors
 /// When there is none, or the selection is ambiguous.
 pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, CouldNotRun> {
-    let read = Pattern::read(pattern)
+    let read = Pattern::parse(pattern)
         .map_err(|why| CouldNotRun::with_hint(why, "correct `newest` in `[backup]`"))?;
     let base = read.as_ref().map_or(pattern, |pattern| &pattern.base);
     let base = folder.join(base);
@@ -46,22 +47,9 @@ pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, CouldN
     let choice = choose(entries, rules, &shown, own, |entry| {
         entry.path.as_deref().and_then(still_written)
     })?;
-    let path = choice.taken.path.unwrap_or_default();
-    let mut found = Found {
-        chosen: choice.chosen,
-        candidates: choice.candidates,
-        unlisted: choice.unlisted,
-        named_time: Some(choice.time),
-        modified: choice.taken.modified,
-        earlier: choice.earlier,
-        warnings: choice.warnings,
-        ..Found::named(
-            path.clone(),
-            path.display().to_string(),
-            &choice.taken.name,
-            rules,
-        )
-    };
+    let path = choice.taken.path.clone().unwrap_or_default();
+    let origin = path.display().to_string();
+    let mut found = choice.into_found(path, origin, rules);
     digest::read_digest_file(&mut found);
     manifest::read_manifest(&mut found);
     Ok(found)
@@ -154,7 +142,6 @@ fn still_written(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::source::Verdict;
     use std::io::Write as _;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -235,7 +222,7 @@ mod tests {
             let found = found.unwrap();
             assert_eq!(found.path, folder.path().join("a-2026-05-24.sql"));
             assert!(
-                matches!(&found.candidates[0].verdict, Verdict::NotTaken(why) if why.contains("still being written"))
+                matches!(&found.candidates[0].not_taken, Some(why) if why.contains("still being written"))
             );
             assert_eq!(found.warnings.len(), 1);
         });

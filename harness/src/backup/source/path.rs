@@ -2,11 +2,13 @@
 
 use crate::outcome::CouldNotRun;
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Earlier, Found, Rules, digest, manifest};
+use super::found::{Earlier, Found, Rules};
+use super::{digest, manifest};
+use crate::input::diagnostic::nearest;
 
 /// Selects the file or folder.
 ///
@@ -16,7 +18,10 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, CouldNotRun> {
     let metadata = std::fs::metadata(path).map_err(|error| {
         CouldNotRun::with_hint(
             format!("cannot read the backup {}: {error}", path.display()),
-            "correct `path` in `[backup]`; it is relative to the scenario file",
+            neighbour(path).map_or_else(
+                || "correct `--backup`, or `path` in `[backup]`, which is relative to the scenario file".to_owned(),
+                |near| format!("did you mean {}?", near.display()),
+            ),
         )
     })?;
     if !metadata.is_file() && !metadata.is_dir() {
@@ -35,6 +40,22 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, CouldNotRun> {
     digest::read_digest_file(&mut found);
     manifest::read_manifest(&mut found);
     Ok(found)
+}
+
+/// The file in the same folder whose name is most similar.
+#[must_use]
+pub fn neighbour(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let names = std::fs::read_dir(folder).ok()?.flatten();
+    let names: Vec<String> = names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
 }
 
 /// Older backups of its stream in the same folder; none if the folder cannot be listed.

@@ -32,7 +32,7 @@ impl Pattern {
     ///
     /// # Errors
     /// A lowercase fragment.
-    pub fn read(text: &str) -> Result<Option<Self>, String> {
+    pub fn parse(text: &str) -> Result<Option<Self>, String> {
         let Some(first) = text.find(WILDCARDS) else {
             return Ok(None);
         };
@@ -104,7 +104,9 @@ mod tests {
     #[case("x.{sql,dump}", "x.tar", Match::Beside)]
     #[case("plur-*.sql", "plur-ü +%2F.sql", Match::Whole)]
     fn names_are_judged(#[case] pattern: &str, #[case] name: &str, #[case] judged: Match) {
-        let pattern = Pattern::read(&format!("/base/{pattern}")).unwrap().unwrap();
+        let pattern = Pattern::parse(&format!("/base/{pattern}"))
+            .unwrap()
+            .unwrap();
         assert_eq!(pattern.base, "/base/");
         assert_eq!(pattern.judge(name), judged);
     }
@@ -114,7 +116,7 @@ mod tests {
     #[case("backups/[x")]
     #[case("backups/{a,b")]
     fn what_is_no_pattern_is_refused(#[case] text: &str) {
-        assert!(Pattern::read(text).is_err());
-        assert!(Pattern::read("backups/").unwrap().is_none());
+        assert!(Pattern::parse(text).is_err());
+        assert!(Pattern::parse("backups/").unwrap().is_none());
     }
 }

@@ -14,10 +14,13 @@ use object_store::{
 use std::time::Duration;
 
 use super::candidates::{Choice, Entry, choose};
-use super::pattern::Match;
+use super::found::{Found, Place, Rules};
+use super::pattern::{Match, Pattern};
+use super::settings::S3;
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, only};
-use super::{Found, Pattern, Place, Rules, digest, manifest};
-use crate::backup::settings::S3;
+use super::{digest, manifest};
+use crate::backup::files::base_name;
+use crate::http;
 use crate::input::secret::SecretText;
 use crate::outcome::CouldNotRun;
 
@@ -64,23 +67,18 @@ pub(super) async fn find(
             reason: format!("{}: {}", object.shown(), error.reason),
             ..error
         })?;
-    let mut found = Found::named(received.path, object.shown(), &key, rules);
+    let mut found = match choice {
+        Some(choice) => choice.into_found(received.path, object.shown(), rules),
+        None => Found::named(received.path, object.shown(), &key, rules),
+    };
     found.modified = identity.modified;
     found.received_sha256 = Some(received.sha256);
-    if let Some(choice) = choice {
-        found.chosen = choice.chosen;
-        found.candidates = choice.candidates;
-        found.unlisted = choice.unlisted;
-        found.named_time = Some(choice.time);
-        found.earlier = choice.earlier;
-        found.warnings = choice.warnings;
-    }
     // The digest file next to an older version is that of the current one.
     if found.expected_sha256.is_none()
         && settings.version.is_none()
         && let Some((side, text)) = bucket.side_file(&key, digest::ENDINGS, digest::READ).await
     {
-        let name = key.rsplit('/').next().unwrap_or(&key);
+        let name = base_name(&key);
         digest::stated(&mut found, name, side, text);
     }
     if settings.version.is_none()
@@ -127,8 +125,8 @@ impl Bucket {
             .with_read_timeout(STALL)
             .with_connect_timeout(CONNECT);
         if let Some(ca) = &settings.ca {
-            for certificate in Certificate::from_pem_bundle(&transfer::read_ca(place, ca)?)
-                .map_err(|error| transfer::bad_ca(ca, &error))?
+            for certificate in
+                http::read_certificates(place.folder, ca, Certificate::from_pem_bundle)?
             {
                 client = client.with_root_certificate(certificate);
             }
@@ -162,7 +160,7 @@ impl Bucket {
         }
         let store = builder.build().map_err(|error| {
             CouldNotRun::with_hint(
-                format!("no client for the storage: {}", transfer::cause(&error)),
+                format!("no client for the storage: {}", http::cause(&error)),
                 "correct `[backup.s3]`",
             )
         })?;
@@ -201,7 +199,7 @@ impl Bucket {
 
     /// Selects the newest of the objects that match.
     async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), CouldNotRun> {
-        let read = Pattern::read(pattern)
+        let read = Pattern::parse(pattern)
             .map_err(|why| CouldNotRun::with_hint(why, "correct `newest` in `[backup.s3]`"))?;
         let (base, own, depth) = match &read {
             Some(pattern) => (pattern.base.clone(), pattern.text.as_str(), pattern.depth()),
@@ -272,6 +270,12 @@ impl Bucket {
         let code = code.unwrap_or_default();
         let last =
             |reason: String, hint: &str| Failure::Final(CouldNotRun::with_hint(reason, hint));
+        let no_version = || {
+            last(
+                "this version of it does not exist".to_owned(),
+                "correct `version`, or remove it",
+            )
+        };
         let keys = "check `access-key-id` and `secret-access-key`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
         match (code, status) {
             ("InvalidObjectState", _) => last(
@@ -282,15 +286,9 @@ impl Bucket {
                 format!("the bucket `{}` does not exist", self.name),
                 "correct `bucket` or `endpoint`",
             ),
-            ("NoSuchVersion", _) => last(
-                "this version of it does not exist".to_owned(),
-                "correct `version`, or remove it",
-            ),
+            ("NoSuchVersion", _) => no_version(),
             ("InvalidArgument", Some(400)) if text.to_ascii_lowercase().contains("version") => {
-                last(
-                    "this version of it does not exist".to_owned(),
-                    "correct `version`, or remove it",
-                )
+                no_version()
             }
             ("InvalidAccessKeyId", _) => last(
                 "the storage does not know the access key (InvalidAccessKeyId)".to_owned(),

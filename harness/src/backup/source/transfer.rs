@@ -1,7 +1,6 @@
 //! Downloads one remote file: streamed, resumed after an interruption, given up after a while, and
 //! never combined from two files.
 
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +9,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
-use super::Place;
 use super::download::{Download, Received};
+use super::found::Place;
+use crate::http::cause;
 use crate::outcome::CouldNotRun;
 use crate::units::{show_bytes, show_duration};
 
@@ -228,36 +228,10 @@ async fn within_stall<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
         })
 }
 
-/// The innermost cause of an error: outer ones repeat addresses, which may contain secrets.
-pub(super) fn cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
 /// The error that a server cannot be reached.
 pub(super) fn unreachable(host: &str, error: &dyn std::error::Error) -> Failure {
     Failure::Passing(CouldNotRun::with_hint(
         format!("cannot reach {host}: {}", cause(error)),
         "check the address and that this machine may reach it; set `ca` for certificates of a private authority",
     ))
-}
-
-/// Reads the certificates of `ca`.
-pub(super) fn read_ca(place: &Place<'_>, ca: &Path) -> Result<Vec<u8>, CouldNotRun> {
-    std::fs::read(place.folder.join(ca)).map_err(|error| bad_ca(ca, &error))
-}
-
-/// The error of an unusable `ca`.
-pub(super) fn bad_ca(ca: &Path, error: &dyn std::error::Error) -> CouldNotRun {
-    CouldNotRun::with_hint(
-        format!(
-            "cannot read the certificates in {}: {}",
-            ca.display(),
-            cause(error)
-        ),
-        "`ca` is a file of certificates in PEM, relative to the scenario file",
-    )
 }

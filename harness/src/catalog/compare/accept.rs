@@ -1,18 +1,18 @@
-//! Takes a change over into the first catalog.
+//! Accepts a change: copies it into the first catalog.
 
 use std::iter::once;
 
 use super::Change;
 use crate::catalog::{Catalog, ObjectId};
 
-/// Makes `catalog` have what `new` has there where they differ by this change, with all that follows from it.
+/// Copies the state of `new` that a change is about into `catalog`, with the changes that it implies.
 ///
-/// Once all changes of a comparison are accepted, there is nothing left to tell.
+/// When all changes of a comparison are accepted, the next comparison is empty.
 pub fn accept(catalog: &mut Catalog, change: &Change, new: &Catalog) {
     let itself = (change.object.clone(), change.property.clone());
-    for (object, property) in once(&itself).chain(&change.with) {
+    for (object, property) in once(&itself).chain(&change.implied) {
         match property {
-            None => take_whole(catalog, object, new),
+            None => copy_object(catalog, object, new),
             Some(property) => match new.get(object, property) {
                 Some(value) => {
                     let properties = catalog.objects.entry(object.clone()).or_default();
@@ -25,7 +25,7 @@ pub fn accept(catalog: &mut Catalog, change: &Change, new: &Catalog) {
                 }
             },
         }
-        // Where an added column stands is not told by itself.
+        // The position of an added column is not a change of its own.
         let table = new.parent(object).unwrap_or(object);
         if let (Some(columns), Some(properties)) =
             (new.get(table, "columns"), catalog.objects.get_mut(table))
@@ -35,8 +35,8 @@ pub fn accept(catalog: &mut Catalog, change: &Change, new: &Catalog) {
     }
 }
 
-/// An object with all its parts, or that there is none.
-fn take_whole(catalog: &mut Catalog, object: &ObjectId, new: &Catalog) {
+/// Copies an object with all its parts, or removes it.
+fn copy_object(catalog: &mut Catalog, object: &ObjectId, new: &Catalog) {
     catalog
         .objects
         .retain(|id, _| id != object && !id.is_part_of(object));

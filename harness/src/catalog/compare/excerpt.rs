@@ -1,17 +1,17 @@
-//! Shows of two texts what differs.
+//! Cuts long texts to the lines that differ.
 
-/// Lines shown of a long text.
+/// Maximum number of lines.
 const LINES: usize = 12;
-/// Characters shown of one side.
+/// Maximum number of characters.
 const CHARACTERS: usize = 600;
 
-/// One text, cut where it is long.
-pub fn one(text: &str) -> String {
+/// The beginning of a text.
+pub fn of_one(text: &str) -> String {
     cut(text.lines().collect(), 0)
 }
 
-/// Both texts without the lines that begin and end both.
-pub fn both(old: &str, new: &str) -> (String, String) {
+/// Two texts without the lines that both begin or end with.
+pub fn of_both(old: &str, new: &str) -> (String, String) {
     let (old_lines, new_lines): (Vec<&str>, Vec<&str>) =
         (old.lines().collect(), new.lines().collect());
     if old_lines.len() <= 1 && new_lines.len() <= 1 || old_lines == new_lines {
@@ -39,7 +39,7 @@ pub fn both(old: &str, new: &str) -> (String, String) {
     (side(old_rest), side(new_rest))
 }
 
-/// The first lines; says at which line of the whole text they begin.
+/// The first lines; `before` is the number of lines of the text before them.
 fn cut(lines: Vec<&str>, before: usize) -> String {
     let shown = lines.len().min(LINES);
     let mut text = lines[..shown].join("\n");
@@ -53,6 +53,7 @@ fn cut(lines: Vec<&str>, before: usize) -> String {
     match lines.len() - shown {
         0 if long => text.push('…'),
         0 => {}
+        1 => text.push_str("\n… and 1 more line"),
         more => text.push_str(&format!("\n… and {more} more lines")),
     }
     text
@@ -70,14 +71,14 @@ mod tests {
     #[case("a\nb\nb", "a\nb", "line 3: b", "nothing at line 3")]
     #[case("a\nb", "c", "a\nb", "c")]
     fn shown(#[case] old: &str, #[case] new: &str, #[case] expected: &str, #[case] actual: &str) {
-        assert_eq!(both(old, new), (expected.to_owned(), actual.to_owned()));
+        assert_eq!(of_both(old, new), (expected.to_owned(), actual.to_owned()));
     }
 
     #[test]
     fn long_ones_are_cut() {
         let long = "x\n".repeat(40);
-        assert_eq!(one(&long).lines().count(), LINES + 1);
-        assert!(one(&long).ends_with("… and 28 more lines"));
-        assert_eq!(one(&"x".repeat(900)).chars().count(), CHARACTERS + 1);
+        assert_eq!(of_one(&long).lines().count(), LINES + 1);
+        assert!(of_one(&long).ends_with("… and 28 more lines"));
+        assert_eq!(of_one(&"x".repeat(900)).chars().count(), CHARACTERS + 1);
     }
 }

@@ -1,45 +1,46 @@
-//! What follows from another change is not told beside it: one change of a tree of partitions, of a table with its
-//! sequences, of a table that becomes a partition or is one no more.
+//! Folds changes that follow from another one into it: the same change on partitions, sequences that follow their table,
+//! and what attaching or detaching a partition implies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Sides, What};
+use super::{Change, ChangeKind, Sides};
 use crate::catalog::{ObjectId, ObjectPart, PartKind};
 use crate::sql::split_qualified;
+use crate::units::show_counted;
 
-/// Which change: object, property, and what became of it.
-type Place = (ObjectId, Option<String>, What);
+/// ChangeKind identifies a change.
+type ChangeKey = (ObjectId, Option<String>, ChangeKind);
 
-fn place(change: &Change) -> Place {
-    (change.object.clone(), change.property.clone(), change.what)
+fn key(change: &Change) -> ChangeKey {
+    (change.object.clone(), change.property.clone(), change.kind)
 }
 
-/// Leaves what a person has to look at.
+/// Removes changes that follow from others, and lists them there as implied.
 pub fn fold(sides: &Sides<'_>, mut changes: Vec<Change>) -> Vec<Change> {
-    attached(&mut changes);
-    sequences(sides, &mut changes);
-    trees(sides, &changes)
+    fold_attachments(&mut changes);
+    fold_sequences(sides, &mut changes);
+    fold_partitions(sides, &changes)
 }
 
-/// A table that was attached or detached: the bound, the indexes' places in theirs, whose copy a foreign key is.
-fn attached(changes: &mut Vec<Change>) {
+/// Attaching or detaching a table implies its bound, the parents of its indexes, and which foreign keys are inherited.
+fn fold_attachments(changes: &mut Vec<Change>) {
     let tables: Vec<ObjectId> = changes
         .iter()
         .filter(|change| {
-            change.property.as_deref() == Some("partition of") && change.what != What::Changed
+            change.property.as_deref() == Some("partition of") && change.kind != ChangeKind::Changed
         })
         .filter(|change| change.object.part.is_none())
         .map(|change| change.object.clone())
         .collect();
     for table in tables {
-        let copied: BTreeMap<Place, Option<String>> = changes
+        let copied: BTreeMap<ChangeKey, Option<String>> = changes
             .iter()
             .filter(|change| change.property.is_none())
-            .map(|change| (place(change), change.old.clone().or(change.new.clone())))
+            .map(|change| (key(change), change.old.clone().or(change.new.clone())))
             .collect();
         let other = |what| match what {
-            What::Added => What::Removed,
-            _ => What::Added,
+            ChangeKind::Added => ChangeKind::Removed,
+            _ => ChangeKind::Added,
         };
         let follows = |change: &Change| {
             let part = change.object.part.as_ref();
@@ -54,112 +55,110 @@ fn attached(changes: &mut Vec<Change>) {
             };
             let twin = twin.and_then(|kind| {
                 let twin = table.with_part(ObjectPart::new(kind, part.name.as_str()));
-                copied.get(&(twin, change.property.clone(), other(change.what)))
+                copied.get(&(twin, change.property.clone(), other(change.kind)))
             });
-            let same = twin.is_some_and(|twin| *twin == change.old.clone().or(change.new.clone()));
-            change.property.as_deref() == Some("partition of") || same
+            let same_definition =
+                twin.is_some_and(|twin| *twin == change.old.clone().or(change.new.clone()));
+            change.property.as_deref() == Some("partition of") || same_definition
         };
         let (following, rest): (Vec<_>, Vec<_>) =
             std::mem::take(changes).into_iter().partition(follows);
         *changes = rest;
         for change in &mut *changes {
             if change.object == table && change.property.as_deref() == Some("partition of") {
-                let why = match change.what {
-                    What::Added => "it is a partition now",
-                    _ => "it is no partition any more, and has lost what its parent gave it",
-                };
-                change.why = Some(why.to_owned());
-                change.with.extend(following.iter().flat_map(stands_for));
+                change.add_reason(match change.kind {
+                    ChangeKind::Added => "it is now a partition",
+                    _ => "it is no longer a partition, and what its parent defines does not apply to it",
+                });
+                change
+                    .implied
+                    .extend(following.iter().flat_map(with_implied));
             }
         }
     }
 }
 
-/// A sequence that came, went or changed hands with the table that owns it.
-fn sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
+/// A sequence that was added, removed or given another owner with the table that owns it.
+fn fold_sequences(sides: &Sides<'_>, changes: &mut Vec<Change>) {
     let values = |change: &Change| match change.property {
         Some(_) => (change.old.clone(), change.new.clone()),
         None => (None, None),
     };
-    let all: BTreeSet<(Place, _)> = changes
+    let all: BTreeSet<(ChangeKey, _)> = changes
         .iter()
-        .map(|change| (place(change), values(change)))
+        .map(|change| (key(change), values(change)))
         .collect();
-    let mut following: BTreeMap<Place, Vec<_>> = BTreeMap::new();
+    let mut following: BTreeMap<ChangeKey, Vec<_>> = BTreeMap::new();
     changes.retain(|change| {
         let owned_by = [sides.new, sides.old]
             .into_iter()
             .find_map(|catalog| catalog.get(&change.object, "owned by"))
             .filter(|_| matches!(change.property.as_deref(), None | Some("owner")));
-        let table = owned_by.and_then(|column| relation(split_qualified(column).0?));
+        let table = owned_by.and_then(|column| parse_table(split_qualified(column).0?));
         let Some(table) = table else {
             return true;
         };
-        let of_table = (table, change.property.clone(), change.what);
+        let of_table = (table, change.property.clone(), change.kind);
         let follows = all.contains(&(of_table.clone(), values(change)));
         if follows {
             let list = following.entry(of_table).or_default();
-            list.extend(stands_for(change));
+            list.extend(with_implied(change));
         }
         !follows
     });
     for change in changes {
-        let more = following.remove(&place(change));
-        change.with.extend(more.unwrap_or_default());
+        let more = following.remove(&key(change));
+        change.implied.extend(more.unwrap_or_default());
     }
 }
 
-/// What a change is about, with what is told by it already.
-fn stands_for(change: &Change) -> Vec<(ObjectId, Option<String>)> {
+/// Object and property of a change, and of those that it implies.
+fn with_implied(change: &Change) -> Vec<(ObjectId, Option<String>)> {
     let mut all = vec![(change.object.clone(), change.property.clone())];
-    all.extend(change.with.iter().cloned());
+    all.extend(change.implied.iter().cloned());
     all
 }
 
-/// Takes out of the changes those on partitions that their parent has too, and tells there how many there were.
-fn trees(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
-    let places: BTreeMap<Place, &Change> = changes
-        .iter()
-        .map(|change| (place(change), change))
-        .collect();
-    let mut same: BTreeMap<Place, Vec<&Change>> = BTreeMap::new();
+/// Removes changes on partitions that are also on their parent, and adds their number to its reason.
+fn fold_partitions(sides: &Sides<'_>, changes: &[Change]) -> Vec<Change> {
+    let by_key: BTreeMap<ChangeKey, &Change> =
+        changes.iter().map(|change| (key(change), change)).collect();
+    let mut same: BTreeMap<ChangeKey, Vec<&Change>> = BTreeMap::new();
     let mut kept = Vec::new();
     for change in changes {
         let mut top = change;
-        while let Some(above) = above(sides, top)
-            .and_then(|object| places.get(&(object, top.property.clone(), top.what)))
+        while let Some(above) = parent_object(sides, top)
+            .and_then(|object| by_key.get(&(object, top.property.clone(), top.kind)))
             .filter(|above| is_same(above, top))
         {
             top = above;
         }
         match top == change {
             true => kept.push(change.clone()),
-            false => same.entry(place(top)).or_default().push(change),
+            false => same.entry(key(top)).or_default().push(change),
         }
     }
     for change in &mut kept {
-        let Some(same) = same.get(&place(change)) else {
+        let Some(same) = same.get(&key(change)) else {
             continue;
         };
-        let following = same.iter().flat_map(|change| stands_for(change));
-        change.with.extend(following);
-        let on = match same.len() {
-            1 => "and the same on one partition".to_owned(),
-            times => format!("and the same on {times} partitions"),
-        };
-        let why = change.why.take().map(|why| format!("{why}; "));
-        change.why = Some(why.unwrap_or_default() + &on);
+        let following = same.iter().flat_map(|change| with_implied(change));
+        change.implied.extend(following);
+        change.add_reason(&format!(
+            "the same on {}",
+            show_counted(same.len() as u64, "partition")
+        ));
     }
     kept
 }
 
-/// A table whose name the catalog has as text.
-fn relation(name: &str) -> Option<ObjectId> {
+/// Parses the name of a table from a property.
+fn parse_table(name: &str) -> Option<ObjectId> {
     format!("table {name}").parse().ok()
 }
 
-/// What corresponds on the parent table to an object of a partition.
-fn above(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
+/// The object of the parent table that corresponds to an object of a partition.
+fn parent_object(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
     let catalog = match change.new {
         Some(_) if sides.new.objects.contains_key(&change.object) => sides.new,
         _ => sides.old,
@@ -169,9 +168,9 @@ fn above(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
         return Some(parent);
     };
     let mut part = part.clone();
-    // An index knows of which one it is a partition, and is in its table's schema.
+    // An index has its parent as a property, and is in the schema of its table.
     if let Some(of) = catalog.get(&change.object, "partition of") {
-        part.name = relation(of)?.name;
+        part.name = parse_table(of)?.name;
     } else if part.kind == PartKind::InheritedConstraint
         && catalog.partition_parent(&parent).is_none()
     {
@@ -180,9 +179,9 @@ fn above(sides: &Sides<'_>, change: &Change) -> Option<ObjectId> {
     Some(parent.with_part(part))
 }
 
-/// Whether the same became of both, but for the names of their tables.
+/// Whether two changes are the same except for the names of their tables.
 fn is_same(above: &Change, below: &Change) -> bool {
-    if above.weight != below.weight {
+    if above.severity != below.severity {
         return false;
     }
     if above.property.is_none() {

@@ -1,4 +1,4 @@
-//! Compares two catalogs: what was added, removed, changed, and how grave that is.
+//! Compares two catalogs: what was added, removed and changed, and how severe that is.
 
 mod accept;
 mod excerpt;
@@ -6,37 +6,40 @@ mod fold;
 mod partition;
 mod reach;
 mod scope;
-mod weigh;
+mod severity;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{Catalog, ObjectId, ObjectKind, Properties};
 use crate::outcome::Finding;
 use crate::sql::{is_same_expression, is_same_of_two_majors};
+use severity::Rating;
 
 pub use accept::accept;
 pub use scope::{Scope, not_compared};
-pub use weigh::is_right;
+pub use severity::{is_right, weakens};
 
-/// What became of an object or of one of its properties.
+/// Which of two catalogs have an object or a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// Only the second catalog has it.
+pub enum ChangeKind {
+    /// Only the second one.
     Added,
-    /// Only the first one has it.
+    /// Only the first one.
     Removed,
-    /// Both have it, and not the same.
+    /// Both, with different values.
     Changed,
 }
 
-/// How grave a change is, the gravest first.
+/// The severity of a change, the highest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum Severity {
     /// A right became wider: always a failure.
     Widened,
-    /// The definition is not what it was: a failure.
+    /// The definition differs: a failure.
     Broken,
-    /// Life or the environment: told, never a failure.
+    /// How the server stores, vacuums or plans: expected drift, and a failure only where everything must be equal.
+    Tuning,
+    /// Expected drift, reported but never a failure.
     Note,
 }
 
@@ -45,73 +48,80 @@ pub enum Weight {
 pub struct Change {
     /// The object.
     pub object: ObjectId,
-    /// The property; `None` for the object as a whole, with all that belongs to it.
+    /// The property; `None` for the object as a whole, with all its parts.
     pub property: Option<String>,
-    /// What became of it.
-    pub what: What,
+    /// Whether it was added, removed or changed.
+    pub kind: ChangeKind,
     /// The value in the first catalog; for a whole object its properties, one per line.
     pub old: Option<String>,
     /// The same in the second.
     pub new: Option<String>,
-    /// How grave it is.
-    pub weight: Weight,
+    /// How severe it is.
+    pub severity: Severity,
     /// What it means, or why it is no failure.
-    pub why: Option<String>,
-    /// What follows from it and is not told by itself, such as the same on each partition: object and property.
-    pub with: Vec<(ObjectId, Option<String>)>,
+    pub reason: Option<String>,
+    /// Object and property of changes that follow from this one and are not reported, such as the same on each
+    /// partition.
+    pub implied: Vec<(ObjectId, Option<String>)>,
 }
 
 impl Change {
-    /// The difference as a report shows it: of long texts only the part that differs.
+    /// The change for a report; long texts are cut to what differs.
     #[must_use]
     pub fn finding(&self) -> Finding {
         let subject = match &self.property {
             Some(property) => format!("{}: {property}", self.object),
             None => self.object.to_string(),
         };
-        let absent = match (&self.property, self.what) {
-            (None, _) => "there is none",
-            (Some(_), _) => "not set",
+        let absent = match self.property {
+            None => "no such object",
+            Some(_) => "not set",
         };
         let (expected, actual) = match (&self.old, &self.new) {
-            (Some(old), Some(new)) => excerpt::both(old, new),
+            (Some(old), Some(new)) => excerpt::of_both(old, new),
             (old, new) => {
                 let side = |text: &Option<String>| match text {
                     None => absent.to_owned(),
-                    Some(text) if text.is_empty() => "it is there".to_owned(),
-                    Some(text) => excerpt::one(text),
+                    Some(text) if text.is_empty() => "it exists".to_owned(),
+                    Some(text) => excerpt::of_one(text),
                 };
                 (side(old), side(new))
             }
         };
-        let finding = Finding::about(subject, expected, actual);
-        match &self.why {
-            Some(why) => finding.hint(why),
-            None => finding,
+        Finding {
+            hint: self.reason.clone(),
+            ..Finding::about(subject, expected, actual)
         }
+    }
+
+    fn add_reason(&mut self, more: &str) {
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => format!("{reason}; {more}"),
+            None => more.to_owned(),
+        });
     }
 }
 
-/// Compares what both sides can speak of; gives the changes by object and property.
+/// Compares what is in the scope; gives the changes by object and property.
 ///
-/// One added or removed object is one change, with all that belongs to it.
+/// An added or removed object is one change, with all its parts.
 #[must_use]
 pub fn compare(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<Change> {
     let sides = Sides {
-        old: &scope.of(old, old, new),
-        new: &scope.of(new, old, new),
+        old: &scope.select(old, old, new),
+        new: &scope.select(new, old, new),
         scope,
     };
     let mut changes = Vec::new();
     for (object, properties) in &sides.new.objects {
         match sides.old.objects.get(object) {
-            Some(before) => sides.properties(object, before, properties, &mut changes),
-            None => sides.added(object, properties, &mut changes),
+            Some(before) => sides.compare_properties(object, before, properties, &mut changes),
+            None => sides.add_added(object, properties, &mut changes),
         }
     }
     for (object, properties) in &sides.old.objects {
         if !sides.new.objects.contains_key(object) {
-            sides.removed(object, properties, &mut changes);
+            sides.add_removed(object, properties, &mut changes);
         }
     }
     let mut changes = fold::fold(&sides, changes);
@@ -122,7 +132,7 @@ pub fn compare(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<Change> {
     changes
 }
 
-/// Both catalogs, without what is not compared.
+/// Both catalogs, without what is outside of the scope.
 struct Sides<'a> {
     old: &'a Catalog,
     new: &'a Catalog,
@@ -130,7 +140,7 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Whether the servers are of two major versions, whose texts may differ for the same thing.
+    /// Whether the servers have different major versions, which may print the same thing differently.
     fn other_major(&self) -> bool {
         let major = |catalog: &Catalog| {
             let version = catalog.get(&ObjectId::server(), "version")?;
@@ -139,122 +149,100 @@ impl Sides<'_> {
         major(self.old) != major(self.new)
     }
 
-    fn added(&self, object: &ObjectId, properties: &Properties, changes: &mut Vec<Change>) {
-        let open = weigh::opens_to_public(object, properties);
-        changes.extend(open.map(|(property, rights)| Change {
-            object: object.clone(),
-            property: Some(property.to_owned()),
-            what: What::Added,
-            old: None,
-            new: Some(rights.to_owned()),
-            weight: Weight::Widened,
-            why: Some("every role has it, with the new object".to_owned()),
-            with: Vec::new(),
+    fn add_added(&self, object: &ObjectId, properties: &Properties, changes: &mut Vec<Change>) {
+        let public = severity::grants_to_public(object, properties);
+        changes.extend(public.map(|(property, rights)| {
+            let reason = "granted to PUBLIC with the new object".to_owned();
+            let rating = (Severity::Widened, Some(reason));
+            change(object, Some(property), (None, Some(rights.clone())), rating)
         }));
         let parent = self.new.parent(object);
         if parent.is_some_and(|parent| !self.old.objects.contains_key(parent)) {
             return;
         }
-        let (weight, why) = match partition::judge(self.old, self.new, object) {
-            Some(judged) => judged,
-            None => weigh::object(What::Added, object, properties),
-        };
-        changes.push(Change {
-            object: object.clone(),
-            property: None,
-            what: What::Added,
-            old: None,
-            new: Some(whole(self.new, object, properties)),
-            weight,
-            why,
-            with: Vec::new(),
-        });
+        let rating = partition::rate(self.old, self.new, object)
+            .unwrap_or_else(|| severity::rate_object(ChangeKind::Added, object, properties));
+        let text = summarize(self.new, object, properties);
+        changes.push(change(object, None, (None, Some(text)), rating));
     }
 
-    fn removed(&self, object: &ObjectId, properties: &Properties, changes: &mut Vec<Change>) {
+    fn add_removed(&self, object: &ObjectId, properties: &Properties, changes: &mut Vec<Change>) {
         let parent = self.old.parent(object);
         if parent.is_some_and(|parent| !self.new.objects.contains_key(parent)) {
             return;
         }
-        let (weight, why) = weigh::object(What::Removed, object, properties);
-        changes.push(Change {
-            object: object.clone(),
-            property: None,
-            what: What::Removed,
-            old: Some(whole(self.old, object, properties)),
-            new: None,
-            weight,
-            why,
-            with: Vec::new(),
-        });
+        let rating = severity::rate_object(ChangeKind::Removed, object, properties);
+        let text = summarize(self.old, object, properties);
+        changes.push(change(object, None, (Some(text), None), rating));
     }
 
-    fn properties(
+    fn compare_properties(
         &self,
         object: &ObjectId,
         old: &Properties,
         new: &Properties,
         changes: &mut Vec<Change>,
     ) {
-        let mut both: BTreeMap<&String, (Option<&String>, Option<&String>)> = BTreeMap::new();
-        for (name, value) in old {
-            both.entry(name).or_default().0 = Some(value);
-        }
-        for (name, value) in new {
-            both.entry(name).or_default().1 = Some(value);
-        }
-        for (name, (old, new)) in both {
-            if old == new {
-                continue;
-            }
-            let what = match (old, new) {
-                (None, _) => What::Added,
-                (_, None) => What::Removed,
-                _ => What::Changed,
-            };
-            // What a publication sends is no order of columns.
-            let of_relation = object.kind != ObjectKind::Publication;
-            if name == "columns" && of_relation && same_order(old, new) {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let (old, new) = (old.get(name), new.get(name));
+            // The columns of a publication have no order.
+            let is_order = name == "columns" && object.kind != ObjectKind::Publication;
+            if old == new || is_order && is_same_order(old, new) {
                 continue;
             }
             if let (Some(old), Some(new)) = (old, new)
                 && (is_same_expression(old, new)
                     || self.other_major()
-                        && weigh::deparsed(object, name, Some(new))
+                        && severity::is_deparsed(object, name, Some(new))
                         && is_same_of_two_majors(old, new))
             {
                 continue;
             }
-            let mut change = Change {
-                object: object.clone(),
-                property: Some(name.clone()),
-                what,
-                old: old.cloned(),
-                new: new.cloned(),
-                weight: Weight::Broken,
-                why: None,
-                with: Vec::new(),
-            };
-            (change.weight, change.why) = weigh::property(&change, self);
+            let values = (old.cloned(), new.cloned());
+            let mut change = change(object, Some(name), values, (Severity::Broken, None));
+            (change.severity, change.reason) = severity::rate_property(&change, self);
             changes.push(change);
         }
     }
 }
 
-/// Whether the columns that both have stand in the same order; that one more is there, its own change says.
-fn same_order(old: Option<&String>, new: Option<&String>) -> bool {
-    let lines = |text: Option<&String>| -> Vec<String> {
-        let lines = text.into_iter().flat_map(|text| text.lines());
-        lines.map(str::to_owned).collect()
-    };
+/// Creates a change from the values on both sides.
+fn change(
+    object: &ObjectId,
+    property: Option<&String>,
+    (old, new): (Option<String>, Option<String>),
+    (severity, reason): Rating,
+) -> Change {
+    Change {
+        object: object.clone(),
+        property: property.cloned(),
+        kind: match (&old, &new) {
+            (None, _) => ChangeKind::Added,
+            (_, None) => ChangeKind::Removed,
+            _ => ChangeKind::Changed,
+        },
+        old,
+        new,
+        severity,
+        reason,
+        implied: Vec::new(),
+    }
+}
+
+/// Whether the columns that both have are in the same order; an added column is a change of its own.
+fn is_same_order(old: Option<&String>, new: Option<&String>) -> bool {
+    fn lines(text: Option<&String>) -> Vec<&str> {
+        text.into_iter().flat_map(|text| text.lines()).collect()
+    }
     let (old, new) = (lines(old), lines(new));
     let of_old = old.iter().filter(|column| new.contains(column));
     let of_new = new.iter().filter(|column| old.contains(column));
     of_old.eq(of_new)
 }
 
-/// An object with all that belongs to it, one line each; of several lines the first.
-fn whole(catalog: &Catalog, object: &ObjectId, properties: &Properties) -> String {
+/// An object with its properties and parts, one line each; of several lines the first.
+fn summarize(catalog: &Catalog, object: &ObjectId, properties: &Properties) -> String {
     let line = |name: &str, value: &str| {
         if matches!(name, "columns" | "labels" | "attributes") {
             return format!("{name}: {}", value.replace('\n', ", "));
@@ -267,8 +255,8 @@ fn whole(catalog: &Catalog, object: &ObjectId, properties: &Properties) -> Strin
     let own = properties.iter().map(|(name, value)| line(name, value));
     let below = catalog.children(object).map(|(_, part, properties)| {
         let name = part.to_string();
-        let says = ["definition", "type", "expression"];
-        match says.iter().find_map(|property| properties.get(*property)) {
+        let main = ["definition", "type", "expression"];
+        match main.iter().find_map(|property| properties.get(*property)) {
             Some(value) => line(&name, value),
             None => name,
         }

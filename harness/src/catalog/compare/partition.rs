@@ -1,16 +1,16 @@
-//! A new partition is life, where it has the shape of its siblings.
+//! A new partition is expected drift if it is defined like the other partitions of its table.
 
 use std::collections::BTreeMap;
 
-use super::Weight;
-use super::weigh::{Judged, rights};
+use super::Severity;
+use super::severity::{Rating, parse_rights};
 use crate::catalog::rights::GRANT;
 use crate::catalog::{Catalog, ObjectId, PartKind, Properties};
 
-/// What a table looks like, without its own name: part -> properties.
-type Shape = BTreeMap<String, Properties>;
+/// The definition of a table without its name: part → properties.
+type TableShape = BTreeMap<String, Properties>;
 
-/// Properties in which partitions differ by nature.
+/// Properties that differ between partitions of one table.
 const OWN: &[&str] = &[
     "partition of",
     "partition bound",
@@ -19,9 +19,9 @@ const OWN: &[&str] = &[
     "tablespace",
 ];
 
-/// Judges an added table that is a partition of one that was there before; `None` for any other object.
-pub fn judge(old: &Catalog, new: &Catalog, object: &ObjectId) -> Option<Judged> {
-    // How many levels below a table that was there, and which one.
+/// Rates an added table that is a partition of an earlier one; `None` for any other object.
+pub fn rate(old: &Catalog, new: &Catalog, object: &ObjectId) -> Option<Rating> {
+    // The nearest ancestor that existed before, and how many levels it is above.
     let (levels, root) = (1..)
         .map_while(|levels| Some((levels, ancestor(new, object, levels)?)))
         .find(|(_, table)| old.objects.contains_key(table))?;
@@ -31,36 +31,32 @@ pub fn judge(old: &Catalog, new: &Catalog, object: &ObjectId) -> Option<Judged> 
             && old.objects.contains_key(*table)
             && ancestor(new, table, levels).as_ref() == Some(&root)
     });
-    let mut shapes: BTreeMap<Shape, usize> = BTreeMap::new();
+    let mut shapes: BTreeMap<TableShape, usize> = BTreeMap::new();
     for sibling in siblings {
         *shapes.entry(shape(new, sibling)).or_default() += 1;
     }
     let Some((usual, _)) = shapes.iter().max_by_key(|(_, times)| **times) else {
-        return Some((
-            Weight::Broken,
-            Some("a partition without any sibling that was there before".to_owned()),
-        ));
+        let reason = "a new partition of a table that had no partition at this level";
+        return Some((Severity::Broken, Some(reason.to_owned())));
     };
-    let differences = differ(usual, &shape(new, object));
-    Some(match differences.iter().map(|(weight, _)| *weight).min() {
-        None => (
-            Weight::Note,
-            Some("a new partition, of the same shape as its siblings".to_owned()),
-        ),
-        Some(weight) => {
-            let told: Vec<&str> = differences.iter().map(|(_, text)| text.as_str()).collect();
-            let why = format!("unlike its siblings it has {}", told.join("; "));
-            (weight, Some(why))
+    let differences = compare_shapes(usual, &shape(new, object));
+    let severity = differences.iter().map(|(severity, _)| *severity).min();
+    let reason = match severity {
+        None => "a new partition, defined like the others".to_owned(),
+        Some(_) => {
+            let texts: Vec<&str> = differences.iter().map(|(_, text)| text.as_str()).collect();
+            format!("unlike the other partitions it has {}", texts.join("; "))
         }
-    })
+    };
+    Some((severity.unwrap_or(Severity::Note), Some(reason)))
 }
 
-/// The table so many levels above.
+/// The table that is `levels` above.
 fn ancestor(catalog: &Catalog, object: &ObjectId, levels: usize) -> Option<ObjectId> {
     (0..levels).try_fold(object.clone(), |table, _| catalog.partition_parent(&table))
 }
 
-fn shape(catalog: &Catalog, object: &ObjectId) -> Shape {
+fn shape(catalog: &Catalog, object: &ObjectId) -> TableShape {
     let name = object.qualified_name().map(|name| name.to_string());
     let name = name.unwrap_or_default();
     let strip = |properties: &Properties, own_name: &str| -> Properties {
@@ -77,7 +73,7 @@ fn shape(catalog: &Catalog, object: &ObjectId) -> Shape {
         })
         .collect()
     };
-    let mut shape = Shape::new();
+    let mut shape = TableShape::new();
     if let Some(properties) = catalog.objects.get(object) {
         shape.insert(String::new(), strip(properties, ""));
     }
@@ -96,30 +92,37 @@ fn shape(catalog: &Catalog, object: &ObjectId) -> Shape {
     shape
 }
 
-/// What the second shape has otherwise than the first, with its weight.
-fn differ(usual: &Shape, this: &Shape) -> Vec<(Weight, String)> {
+/// The differences of `this` from `usual`, with their severities.
+fn compare_shapes(usual: &TableShape, this: &TableShape) -> Vec<(Severity, String)> {
     let mut list = Vec::new();
     for (part, properties) in this {
         match usual.get(part) {
             None => {
-                let policy = properties.get("mode").map(String::as_str) == Some("permissive");
-                let weight = if policy {
-                    Weight::Widened
-                } else {
-                    Weight::Broken
-                };
-                list.push((weight, part.clone()));
+                let mode = properties.get("mode").map(String::as_str);
+                list.push((widened_if(mode == Some("permissive")), part.clone()));
             }
-            Some(usual) => differ_in(part, usual, properties, &mut list),
+            Some(usual) => compare_properties(part, usual, properties, &mut list),
         }
     }
     for part in usual.keys().filter(|part| !this.contains_key(*part)) {
-        list.push((Weight::Broken, format!("no {part}")));
+        list.push((Severity::Broken, format!("no {part}")));
     }
     list
 }
 
-fn differ_in(part: &str, usual: &Properties, this: &Properties, list: &mut Vec<(Weight, String)>) {
+fn widened_if(widened: bool) -> Severity {
+    match widened {
+        true => Severity::Widened,
+        false => Severity::Broken,
+    }
+}
+
+fn compare_properties(
+    part: &str,
+    usual: &Properties,
+    this: &Properties,
+    list: &mut Vec<(Severity, String)>,
+) {
     let of = match part {
         "" => String::new(),
         part => format!(" of {part}"),
@@ -130,25 +133,19 @@ fn differ_in(part: &str, usual: &Properties, this: &Properties, list: &mut Vec<(
             continue;
         }
         let wider = property.starts_with(GRANT) && {
-            let had = rights(before.map(String::as_str));
-            let has = rights(Some(value));
+            let had = parse_rights(before.map(String::as_str));
+            let has = parse_rights(Some(value));
             !has.iter()
                 .all(|(right, grantable)| had.get(right).is_some_and(|had| had >= grantable))
         };
-        let weight = match wider || property == "owner" {
-            true => Weight::Widened,
-            false => Weight::Broken,
-        };
-        list.push((weight, format!("{property}{of} = {value}")));
+        let severity = widened_if(wider || property == "owner");
+        list.push((severity, format!("{property}{of} = {value}")));
     }
     for property in usual
         .keys()
         .filter(|property| !this.contains_key(*property))
     {
-        let weight = match property.starts_with("row security") {
-            true => Weight::Widened,
-            false => Weight::Broken,
-        };
-        list.push((weight, format!("no {property}{of}")));
+        let severity = widened_if(property.starts_with("row security"));
+        list.push((severity, format!("no {property}{of}")));
     }
 }

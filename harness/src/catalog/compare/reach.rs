@@ -1,40 +1,35 @@
-//! What a change lets roles do: by itself, by membership, as owner, through PUBLIC.
+//! Adds to changes that widen rights which roles can do what: by membership, or as the owner.
 
 use std::collections::BTreeSet;
 
-use super::{Change, Weight, What};
+use super::{Change, ChangeKind, Severity};
 use crate::catalog::rights::{GRANT, MEMBER, facts, roles};
 use crate::catalog::{Catalog, ObjectKind};
 use crate::rights::{AccessPath, Actor, Facts, OWNER, Roles, Step};
 use crate::sql::{quote_ident, read_identifier};
 
-/// What is worth being an example, the gravest first.
-const GRAVEST: &[&str] = &[
+/// Rights in the order in which one is chosen as the example.
+const EXAMPLES: &[&str] = &[
     OWNER, "DELETE", "UPDATE", "TRUNCATE", "INSERT", "EXECUTE", "SELECT", "CREATE", "USAGE",
 ];
 
-/// Says at a change that lets roles do more, which roles and what.
+/// Adds to each change that widens rights which roles can do what.
 pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
     let side = |catalog| (roles(catalog), facts(catalog));
     let (before, after) = (side(old), side(new));
     for change in changes {
-        if change.weight != Weight::Widened || change.what == What::Removed {
+        if change.severity != Severity::Widened || change.kind == ChangeKind::Removed {
             continue;
         }
         let Some(property) = change.property.as_deref() else {
             continue;
         };
         let more = if let Some(group) = property.strip_prefix(MEMBER) {
-            let role = change.object.name.as_str();
-            by_membership(
-                &before,
-                &after,
-                &read_identifier(role),
-                &read_identifier(group),
-            )
+            let role = read_identifier(&change.object.name);
+            gained_by_membership(&before, &after, &role, &read_identifier(group))
         } else if let Some(grantee) = property.strip_prefix(GRANT) {
             (grantee != "PUBLIC")
-                .then(|| members(&after.0, &read_identifier(grantee)))
+                .then(|| name_members(&after.0, &read_identifier(grantee)))
                 .flatten()
         } else if property == "owner" {
             let owner = change.new.as_deref().unwrap_or_default();
@@ -42,30 +37,29 @@ pub fn explain(old: &Catalog, new: &Catalog, changes: &mut [Change]) {
                 || new.get(&change.object, "security definer").is_some();
             match after.0.is_superuser(owner) && by_owner {
                 true => Some(format!(
-                    "no policy holds for {}, as which it works for whoever uses it",
+                    "it runs as {}, a superuser, to whom no policy applies",
                     quote_ident(owner)
                 )),
-                false => members(&after.0, owner),
+                false => name_members(&after.0, owner),
             }
         } else {
             None
         };
         if let Some(more) = more {
-            let why = change.why.take().map(|why| format!("{why}; "));
-            change.why = Some(why.unwrap_or_default() + &more);
+            change.add_reason(&more);
         }
     }
 }
 
-/// One right: the object, by its identity, and the right.
-type Held = (String, String);
+/// A right: the identity of the object, and the right.
+type ObjectRight = (String, String);
 
-/// The rights of a role by those paths that are wanted.
+/// The rights that a role has by the wanted paths.
 fn rights(
     facts: &Facts,
     actor: &Actor<'_>,
     wanted: impl Fn(&AccessPath) -> bool,
-) -> BTreeSet<Held> {
+) -> BTreeSet<ObjectRight> {
     let of = facts.objects.iter().flat_map(|object| {
         let mut rights = actor.rights_on(object);
         rights.retain(|held| !held.is_of_owner() && wanted(&held.path));
@@ -80,9 +74,9 @@ fn rights(
     of.collect()
 }
 
-/// `app_ro can now UPDATE table app.audit_log, by membership in app_rw, and 14 more`: what a role has through a group,
-/// without SET ROLE if there is anything, that it did not have before.
-fn by_membership(
+/// `app_ro can now UPDATE table app.audit_log, by membership in app_rw, and 14 more`: rights that a role has through a
+/// group and did not have before; those that need SET ROLE only if there are no others.
+fn gained_by_membership(
     before: &(Roles, Facts),
     after: &(Roles, Facts),
     role: &str,
@@ -103,7 +97,7 @@ fn by_membership(
         let had = old.as_ref().map(|old| rights(&before.1, old, wanted));
         let had = had.unwrap_or_default();
         let mut has = rights(&after.1, &now, |path| through(path) && wanted(path));
-        // Whoever owns it could do everything before.
+        // An owner already had every right.
         has.retain(|one| !had.contains(one) && !had.contains(&(one.0.clone(), OWNER.to_owned())));
         has
     };
@@ -120,12 +114,12 @@ fn by_membership(
                 "after granting itself {} by ADMIN OPTION",
                 quote_ident(group)
             ),
-            false => format!("after SET ROLE, by way of {}", quote_ident(group)),
+            false => format!("after SET ROLE, through {}", quote_ident(group)),
         };
     }
     let rank = |right: &str| {
-        let rank = GRAVEST.iter().position(|grave| *grave == right);
-        rank.unwrap_or(GRAVEST.len())
+        let rank = EXAMPLES.iter().position(|example| *example == right);
+        rank.unwrap_or(EXAMPLES.len())
     };
     let ranked = all
         .iter()
@@ -145,8 +139,8 @@ fn by_membership(
     ))
 }
 
-/// The roles that have or can get what a role has; superusers are left out, nothing is refused to them.
-fn members(roles: &Roles, of: &str) -> Option<String> {
+/// Names the roles that have or can get the rights of a role, except superusers, who have every right.
+fn name_members(roles: &Roles, of: &str) -> Option<String> {
     let others = roles
         .all
         .values()

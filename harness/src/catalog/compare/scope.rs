@@ -1,30 +1,30 @@
-//! What two catalogs can be compared in.
+//! The scope of a comparison.
 
 use std::collections::BTreeSet;
 
-use super::weigh::is_right;
+use super::severity::is_right;
 use crate::catalog::{Catalog, ObjectId, ObjectKind, Properties, unreadable};
 use crate::sql::quote_ident;
 
-/// What the second side can speak of. A dump without roles cannot say which attributes they have.
+/// What is compared: what the second side, a restored backup, contains. A dump without roles has no attributes of roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// Names of the roles whose attributes, memberships and settings are compared; `None`: of all.
     pub roles: Option<BTreeSet<String>>,
-    /// What else all databases of a cluster share: tablespaces, rights on parameters.
+    /// What else the databases of a cluster share: tablespaces, rights on parameters.
     pub cluster: bool,
-    /// Who owns what.
+    /// Owners of objects.
     pub owners: bool,
     /// Grants, default privileges, effective rights.
     pub privileges: bool,
-    /// The database's own properties and settings: only `pg_dump --create` has them.
+    /// Properties and settings of the database: only `pg_dump --create` writes them.
     pub database_settings: bool,
-    /// Whether another comment is a failure; it is a note otherwise.
+    /// Whether a changed comment is a failure and not a note.
     pub comments: bool,
 }
 
 impl Default for Scope {
-    /// Everything is compared, and comments are harmless.
+    /// Everything; changed comments are notes.
     fn default() -> Self {
         Self {
             roles: None,
@@ -38,8 +38,8 @@ impl Default for Scope {
 }
 
 impl Scope {
-    /// The part of a catalog that is compared, given what either side could not read.
-    pub(super) fn of(&self, catalog: &Catalog, old: &Catalog, new: &Catalog) -> Catalog {
+    /// Selects the part of a catalog that is compared, without what either side could not read.
+    pub(super) fn select(&self, catalog: &Catalog, old: &Catalog, new: &Catalog) -> Catalog {
         let unread = |what: &str| old.unreadable.contains(what) || new.unreadable.contains(what);
         let objects = catalog.objects.iter();
         let objects = objects.filter(|(object, _)| self.has_object(object, &unread));
@@ -89,11 +89,11 @@ impl Scope {
     }
 }
 
-/// What of the first catalog is not compared, and why: (what, why).
+/// What the first catalog has and the comparison leaves out, and why: (what, why).
 #[must_use]
 pub fn not_compared(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<(String, String)> {
     let mut list = Vec::new();
-    let mut tell = |what: &str, why: &str| list.push((what.to_owned(), why.to_owned()));
+    let mut add = |what: &str, why: &str| list.push((what.to_owned(), why.to_owned()));
     if let Some(roles) = &scope.roles {
         let left_out: Vec<String> = old
             .objects
@@ -103,42 +103,31 @@ pub fn not_compared(old: &Catalog, new: &Catalog, scope: &Scope) -> Vec<(String,
             .map(quote_ident)
             .collect();
         if !left_out.is_empty() {
-            tell(
-                &format!(
-                    "attributes, memberships and settings of {}",
-                    left_out.join(", ")
-                ),
-                "the other side does not hold these roles",
-            );
+            let roles = left_out.join(", ");
+            let what = format!("attributes, memberships and settings of {roles}");
+            add(&what, "the backup does not contain these roles");
         }
     }
-    if !scope.cluster {
-        tell(
-            "tablespaces and rights on parameters",
-            "the other side holds nothing of the cluster",
-        );
-    }
-    if !scope.owners {
-        tell("owners", "the other side does not hold them");
-    }
-    if !scope.privileges {
-        tell("grants", "the other side does not hold them");
-    }
-    if !scope.database_settings {
-        tell(
+    for (compared, what) in [
+        (scope.cluster, "tablespaces and rights on parameters"),
+        (scope.owners, "owners"),
+        (scope.privileges, "grants"),
+        (
+            scope.database_settings,
             "properties, rights and settings of the database",
-            "the other side does not hold them",
-        );
+        ),
+    ] {
+        if !compared {
+            add(what, "the backup does not contain them");
+        }
     }
     for what in old.unreadable.union(&new.unreadable) {
         let side = match old.unreadable.contains(what) {
-            true => "first",
-            false => "second",
+            true => "earlier",
+            false => "later",
         };
-        tell(
-            what,
-            &format!("the role that read the {side} catalog may not read them"),
-        );
+        let why = format!("the role that read the {side} state has no right to read them");
+        add(what, &why);
     }
     list
 }

@@ -45,7 +45,7 @@ owner = "boss"
 "#;
 
 /// `OLD` with a text replaced, compared with `OLD`; one line per change.
-fn told(from: &str, to: &str, scope: &Scope) -> Vec<String> {
+fn compare_with(from: &str, to: &str, scope: &Scope) -> Vec<String> {
     assert!(OLD.contains(from), "{from}");
     let (old, new) = (parse(OLD).unwrap(), parse(&OLD.replace(from, to)).unwrap());
     let changes = compare(&old, &new, scope);
@@ -55,7 +55,7 @@ fn told(from: &str, to: &str, scope: &Scope) -> Vec<String> {
             let property = change.property.as_deref().unwrap_or("-");
             format!(
                 "{:?} {:?} {} | {property}",
-                change.weight, change.what, change.object
+                change.severity, change.kind, change.object
             )
         })
         .collect()
@@ -76,11 +76,11 @@ fn told(from: &str, to: &str, scope: &Scope) -> Vec<String> {
 #[case("en_US.utf8", "C", &["Broken Changed database | collation"])]
 #[case("superuser = \"yes\"", "superuser = \"yes\"\npassword = \"md5\"", &["Note Added role god | password"])]
 #[case("[\"role rw\"]\n\"member of boss\" = \"set\"", "[\"role rw\"]\n\"member of boss\" = \"inherit, set\"", &["Widened Changed role rw | member of boss"])]
-fn weights(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
-    assert_eq!(told(from, to, &Scope::default()), expected);
+fn severities(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
+    assert_eq!(compare_with(from, to, &Scope::default()), expected);
 }
 
-/// The same text means less where it comes from a server of another major version; what protects is held to it.
+/// Texts that a server of another major version may print differently are only noted, except those that protect data.
 #[rstest]
 #[case("(1 + 2)", "1 + 2", &[])]
 #[case("(1 + 2)", "3", &["Note Changed table app.t column b | default"])]
@@ -93,22 +93,22 @@ fn two_majors(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
     assert!(OLD.contains(from), "{from}");
     let new = parse(&OLD.replace("17.6", "18.1").replace(from, to)).unwrap();
     let changes = compare(&old, &new, &Scope::default());
-    let told: Vec<String> = changes
+    let found: Vec<String> = changes
         .iter()
         .map(|change| {
             let property = change.property.as_deref().unwrap_or("-");
             format!(
                 "{:?} {:?} {} | {property}",
-                change.weight, change.what, change.object
+                change.severity, change.kind, change.object
             )
         })
         .filter(|line| line != "Note Changed server | version")
         .collect();
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
-fn what_the_scope_leaves_out_is_not_compared_and_said() {
+fn what_the_scope_leaves_out_is_listed() {
     let none = Scope {
         roles: Some(["boss".to_owned()].into()),
         cluster: false,
@@ -127,20 +127,24 @@ fn what_the_scope_leaves_out_is_not_compared_and_said() {
         ("settings = { \"set TimeZone\" = \"UTC\" }", ""),
         ("en_US.utf8", "C"),
     ] {
-        assert_eq!(told(from, to, &none), [] as [&str; 0], "{from}");
-        assert_ne!(told(from, to, &Scope::default()), [] as [&str; 0], "{from}");
+        assert_eq!(compare_with(from, to, &none), [] as [&str; 0], "{from}");
+        assert_ne!(
+            compare_with(from, to, &Scope::default()),
+            [] as [&str; 0],
+            "{from}"
+        );
     }
     let old = parse(OLD).unwrap();
     let mut new = old.clone();
     new.unreadable.insert(unreadable::SUBSCRIPTIONS.to_owned());
     new.objects.remove(&"subscription s".parse().unwrap());
     assert_eq!(compare(&old, &new, &none), []);
-    let said: Vec<String> = not_compared(&old, &new, &none)
+    let listed: Vec<String> = not_compared(&old, &new, &none)
         .into_iter()
         .map(|(what, _)| what)
         .collect();
     assert_eq!(
-        said,
+        listed,
         [
             "attributes, memberships and settings of app, god, rw",
             "tablespaces and rights on parameters",
@@ -170,22 +174,22 @@ fn a_finding_shows_what_differs() {
 }
 
 #[test]
-fn a_membership_is_told_with_what_it_lets_a_role_do() {
+fn the_reason_of_a_membership_says_what_the_role_can_do() {
     let to = "[\"role app\"]\n\"member of rw\" = \"inherit, set\"";
     let (old, new) = (
         parse(OLD).unwrap(),
         parse(&OLD.replace("[\"role app\"]", to)).unwrap(),
     );
-    let why = |new: &Catalog| {
+    let reason = |new: &Catalog| {
         compare(&old, new, &Scope::default())[0]
-            .why
+            .reason
             .clone()
             .unwrap()
     };
     // rw itself has boss's rights only after SET ROLE.
     assert_eq!(
-        why(&new),
-        "it is a member of rw now; app can now act as owner of table app.t, after SET ROLE, by way of rw, and 2 more"
+        reason(&new),
+        "it is now a member of rw; app can now act as owner of table app.t, after SET ROLE, through rw, and 2 more"
     );
     let new = parse(&OLD.replace(
         "[\"role app\"]",
@@ -193,12 +197,12 @@ fn a_membership_is_told_with_what_it_lets_a_role_do() {
     ))
     .unwrap();
     assert_eq!(
-        why(&new),
-        "it is a member of boss now; app can now act as owner of table app.t, after SET ROLE, by way of boss, and 2 more"
+        reason(&new),
+        "it is now a member of boss; app can now act as owner of table app.t, after SET ROLE, through boss, and 2 more"
     );
 }
 
-/// Names that hold words of identities, dots and quotes; what is compared is the object that they name.
+/// Names that contain words of identities, dots and quotes.
 #[rstest]
 #[case("app", "a index b")]
 #[case("app", "x rule y")]
@@ -209,7 +213,7 @@ fn a_membership_is_told_with_what_it_lets_a_role_do() {
 #[case("app", "it \"says\" trigger t")]
 #[case("app", "server")]
 #[case("role x", "database settings")]
-fn names_are_no_words(#[case] schema: &str, #[case] name: &str) {
+fn words_in_names_are_not_parsed(#[case] schema: &str, #[case] name: &str) {
     let table = |name: &str| {
         let (schema, name) = (schema.to_owned(), name.to_owned());
         ObjectId::qualified(ObjectKind::Table, &QualifiedName { schema, name })
@@ -243,26 +247,29 @@ fn names_are_no_words(#[case] schema: &str, #[case] name: &str) {
         }
         parse(&write(&catalog)).unwrap()
     };
-    let told = |old: &Catalog, new: &Catalog| -> Vec<(Weight, ObjectId, Option<String>)> {
+    let differences = |old: &Catalog, new: &Catalog| -> Vec<(Severity, ObjectId, Option<String>)> {
         let changes = compare(old, new, &Scope::default()).into_iter();
         let changes = changes.filter(|change| change.object.kind != ObjectKind::Server);
         changes
-            .map(|change| (change.weight, change.object, change.property))
+            .map(|change| (change.severity, change.object, change.property))
             .collect()
     };
     let good = catalog("17.6", "CHECK ((a > 0))", true);
-    assert_eq!(told(&good, &good), []);
-    // A constraint is no text that servers of two versions write in two ways.
+    assert_eq!(differences(&good, &good), []);
+    // A changed constraint fails even between major versions.
     let other = catalog("18.1", "CHECK ((a > 1))", true);
     let check = parent.with_part(part(PartKind::Constraint, "c"));
     assert_eq!(
-        told(&good, &other),
-        [(Weight::Broken, check, Some("definition".to_owned()))]
+        differences(&good, &other),
+        [(Severity::Broken, check, Some("definition".to_owned()))]
     );
-    // An index that is gone is told of the table, and not of each partition again.
+    // A missing index is reported for the table, and not again for each partition.
     let without = catalog("17.6", "CHECK ((a > 0))", false);
     let index = parent.with_part(part(PartKind::Index, "an index"));
-    assert_eq!(told(&good, &without), [(Weight::Broken, index, None)]);
+    assert_eq!(
+        differences(&good, &without),
+        [(Severity::Broken, index, None)]
+    );
     let mut accepted = good.clone();
     for change in compare(&good, &without, &Scope::default()) {
         accept(&mut accepted, &change, &without);
@@ -271,7 +278,7 @@ fn names_are_no_words(#[case] schema: &str, #[case] name: &str) {
 }
 
 #[test]
-fn a_trigger_of_a_view_is_no_text_of_the_server() {
+fn a_trigger_of_a_view_is_compared_between_major_versions() {
     let catalog = |version: &str, trigger: &str| {
         let text = format!(
             "[server]\nversion = \"{version}\"\n[\"view app.v\"]\n\"trigger t\" = {{ definition = \"{trigger}\" }}\n"
@@ -283,11 +290,11 @@ fn a_trigger_of_a_view_is_no_text_of_the_server() {
         catalog("18.1", "INSTEAD OF UPDATE"),
     );
     let changes = compare(&old, &new, &Scope::default());
-    let weights: Vec<Weight> = changes.iter().map(|change| change.weight).collect();
-    assert_eq!(weights, [Weight::Note, Weight::Broken]);
+    let severities: Vec<Severity> = changes.iter().map(|change| change.severity).collect();
+    assert_eq!(severities, [Severity::Note, Severity::Broken]);
 }
 
-/// Owners are kept as they are called, grantees as SQL writes them.
+/// Owners are unquoted in a catalog, grantees quoted.
 #[test]
 fn a_role_whose_name_needs_quotes_is_one_role() {
     let catalog = |grant: &str| {
@@ -306,12 +313,12 @@ owner = "The Boss"
     let new = catalog(r#"'member of "The Boss"' = "inherit, set""#);
     let changes = compare(&old, &new, &Scope::default());
     assert_eq!(
-        changes[0].why.as_deref(),
+        changes[0].reason.as_deref(),
         Some(
-            "it is a member of \"The Boss\" now; app can now act as owner of table app.t, by membership in \"The Boss\""
+            "it is now a member of \"The Boss\"; app can now act as owner of table app.t, by membership in \"The Boss\""
         )
     );
-    // A superuser under such a name is one, whatever the quotes.
+    // The scope has names without quotes.
     let roles = Some(["The Boss".to_owned()].into());
     let scope = Scope {
         roles,
@@ -321,8 +328,8 @@ owner = "The Boss"
     assert_eq!(left_out[0].0, "attributes, memberships and settings of app");
 }
 
-/// What roles can do more, in words; `OLD` with `extra` appended and in that a text replaced.
-fn why(extra: &str, from: &str, to: &str) -> Vec<String> {
+/// The reasons of all changes; `OLD` with `extra` appended, and in that a text replaced.
+fn reasons(extra: &str, from: &str, to: &str) -> Vec<String> {
     let text = format!("{OLD}{extra}");
     assert!(text.contains(from), "{from}");
     let (old, new) = (
@@ -332,50 +339,50 @@ fn why(extra: &str, from: &str, to: &str) -> Vec<String> {
     let changes = compare(&old, &new, &Scope::default());
     changes
         .into_iter()
-        .filter_map(|change| change.why)
+        .filter_map(|change| change.reason)
         .collect()
 }
 
 #[test]
-fn a_membership_leads_where_the_server_lets_it() {
+fn a_membership_gives_what_its_options_allow() {
     let extra = "[\"role \\\"Shop Owner\\\"\"]\nlogin = \"yes\"\n[\"role idle\"]\n\"member of boss\" = \"\"\n[\"role heir\"]\n\"member of rw\" = \"inherit\"\n[\"table app.u\"]\nowner = \"Shop Owner\"\n";
     let app = |membership: &str| {
-        why(
+        reasons(
             extra,
             "[\"role app\"]",
             &format!("[\"role app\"]\n{membership}"),
         )
     };
-    // A name in quotes is the owner's name all the same.
+    // The grantee is quoted, the owner is not.
     assert_eq!(
         app("\"member of \\\"Shop Owner\\\"\" = \"inherit, set\""),
         [
-            "it is a member of \"Shop Owner\" now; app can now act as owner of table app.u, by membership in \"Shop Owner\""
+            "it is now a member of \"Shop Owner\"; app can now act as owner of table app.u, by membership in \"Shop Owner\""
         ]
     );
-    // Neither INHERIT nor SET nor ADMIN: there is nothing that it could do.
+    // Neither INHERIT nor SET nor ADMIN: the membership allows nothing.
     assert_eq!(
         app("\"member of boss\" = \"\""),
-        ["it is a member of boss now"]
+        ["it is now a member of boss"]
     );
-    // The group's own SET ROLE is not inherited.
+    // SET ROLE of the group is not inherited.
     assert_eq!(
         app("\"member of rw\" = \"inherit\""),
-        ["it is a member of rw now"]
+        ["it is now a member of rw"]
     );
     assert_eq!(
         app("\"member of boss\" = \"admin\""),
         [
-            "it is a member of boss now; app can now act as owner of table app.t, after granting itself boss by ADMIN OPTION, and 2 more"
+            "it is now a member of boss; app can now act as owner of table app.t, after granting itself boss by ADMIN OPTION, and 2 more"
         ]
     );
-    // `idle` is a member and can do nothing with it; `heir` inherits from rw, and boss's role is not rw's by inheritance.
+    // `idle` has a membership without options; `heir` inherits from rw, which does not inherit from boss.
     assert_eq!(
-        why(
+        reasons(
             extra,
             "\"grant to app\" = \"SELECT\"",
             "\"grant to boss\" = \"DELETE\""
         )[0],
-        "boss can DELETE now; so can the members of boss: rw"
+        "boss can now DELETE; so can the members of boss: rw"
     );
 }

@@ -1,22 +1,22 @@
-//! The database itself, schemas, extensions, and what is neither relation, routine nor type.
+//! The database itself, schemas, extensions, and objects that are neither relations, routines nor types.
 
-use super::{Guarded, Look, unreadable};
+use super::{CatalogQuery, RestrictedQuery, unreadable};
 
-pub(super) const LOOKS: &[Look] = &[
-    Look::new(DATABASE),
-    Look::new(DATABASE_SETTINGS),
-    Look::new(SCHEMAS),
-    Look::new(EXTENSIONS),
-    Look::new(EVENT_TRIGGERS),
-    Look::new(PUBLICATIONS),
-    Look::new(PUBLISHED).since(15),
-    Look::new(PUBLISHED_SCHEMAS).since(15),
-    Look::new(WRAPPERS),
-    Look::new(SERVERS),
-    Look::new(FOREIGN_OPTIONS),
+pub(super) const QUERIES: &[CatalogQuery] = &[
+    CatalogQuery::new(DATABASE),
+    CatalogQuery::new(DATABASE_SETTINGS),
+    CatalogQuery::new(SCHEMAS),
+    CatalogQuery::new(EXTENSIONS),
+    CatalogQuery::new(EVENT_TRIGGERS),
+    CatalogQuery::new(PUBLICATIONS),
+    CatalogQuery::new(PUBLISHED).since(15),
+    CatalogQuery::new(PUBLISHED_SCHEMAS).since(15),
+    CatalogQuery::new(WRAPPERS),
+    CatalogQuery::new(SERVERS),
+    CatalogQuery::new(FOREIGN_OPTIONS),
 ];
 
-/// The locale's columns came with 15 and changed their names with 17.
+/// The columns of the locale exist since PostgreSQL 15 and have other names since 17.
 const DATABASE: &str = r#"
 SELECT 'pg_database ' || d.oid AS key,
        pg_catalog.pg_get_userbyid(d.datdba) AS owner,
@@ -33,7 +33,7 @@ SELECT 'pg_database ' || d.oid AS key,
   FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) j
  WHERE d.datname = pg_catalog.current_database()"#;
 
-/// `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE … SET`. What is named like a secret is not shown.
+/// `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE … SET`. Values of settings named like a secret are left out.
 const DATABASE_SETTINGS: &str = r#"
 SELECT CASE s.setrole WHEN 0 THEN '=database settings'
             ELSE '=database settings of role ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(s.setrole)) END AS key,
@@ -47,7 +47,7 @@ SELECT CASE s.setrole WHEN 0 THEN '=database settings'
 const SCHEMAS: &str = r#"
 SELECT 'pg_namespace ' || oid AS key, pg_catalog.pg_get_userbyid(nspowner) AS owner FROM pg_catalog.pg_namespace"#;
 
-/// Whose an extension is, a restore decides anew. Tables of which the rows are dumped are told by name.
+/// Without the owner, which is the role that restores. Configuration tables, whose rows pg_dump dumps, are listed by name.
 const EXTENSIONS: &str = r#"
 SELECT 'pg_extension ' || e.oid AS key,
        pg_catalog.quote_ident(n.nspname) AS schema, e.extversion AS version,
@@ -107,26 +107,23 @@ SELECT x.key, 'option ' || o.option_name AS property,
         SELECT 'pg_foreign_server ' || oid, srvoptions FROM pg_catalog.pg_foreign_server) x,
        pg_catalog.pg_options_to_table(x.options) o"#;
 
-/// The view shows others' options as NULL; a mapping without any looks the same and says nothing.
-pub(super) const USER_MAPPINGS: Guarded = Guarded {
+/// `pg_user_mappings` shows options of other users as NULL, as it does a mapping without options.
+pub(super) const USER_MAPPINGS: RestrictedQuery = RestrictedQuery {
     what: unreadable::USER_MAPPINGS,
-    may: "
+    may_read: "
 SELECT pg_catalog.has_table_privilege('pg_catalog.pg_user_mapping', 'SELECT')
  WHERE EXISTS (SELECT FROM pg_catalog.pg_user_mappings)",
-    look: Look::new(
-        r#"
+    sql: r#"
 SELECT 'pg_user_mapping ' || m.oid AS key, 'option ' || o.option_name AS property,
        CASE WHEN o.option_name = 'user' THEN o.option_value ELSE 'set, not shown' END AS value
   FROM pg_catalog.pg_user_mapping m, pg_catalog.pg_options_to_table(m.umoptions) o"#,
-    ),
 };
 
-/// How to reach the publisher is left out: it may hold a password. Names of settings are the server's own columns.
-pub(super) const SUBSCRIPTIONS: Guarded = Guarded {
+/// Without `subconninfo`, which may contain a password. Other properties are named as the columns.
+pub(super) const SUBSCRIPTIONS: RestrictedQuery = RestrictedQuery {
     what: unreadable::SUBSCRIPTIONS,
-    may: "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_subscription', 'SELECT')",
-    look: Look::new(
-        r#"
+    may_read: "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_subscription', 'SELECT')",
+    sql: r#"
 SELECT '=subscription ' || pg_catalog.quote_ident(s.subname) AS key, p.name AS property, p.value
   FROM pg_catalog.pg_subscription s
   JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = pg_catalog.current_database(),
@@ -140,5 +137,4 @@ SELECT '=subscription ' || pg_catalog.quote_ident(s.subname) AS key, p.name AS p
            FROM pg_catalog.jsonb_each_text(pg_catalog.to_jsonb(s)) j
           WHERE j.key NOT IN ('oid', 'subdbid', 'subname', 'subowner', 'subenabled', 'subpublications', 'subconninfo',
                               'subskiplsn') AND j.value IS NOT NULL) p"#,
-    ),
 };

@@ -1,11 +1,10 @@
-//! Graphs of Apache AGE, and large objects: what is kept in rows and is definition all the same.
+//! Graphs of Apache AGE and large objects: definitions that are stored as rows.
 
-use super::{Guarded, Look, Reader, unreadable};
-use crate::database::{DatabaseError, Session};
+use super::{CatalogQuery, RestrictedQuery, unreadable};
 
-pub(super) const LOOKS: &[Look] = &[Look::new(LARGE_OBJECTS)];
+pub(super) const QUERIES: &[CatalogQuery] = &[CatalogQuery::new(LARGE_OBJECTS)];
 
-/// Whose they are and who may do what, of all together: there may be millions, and they come and go as rows do.
+/// Owners and grants of all large objects together, since there may be millions of them.
 const LARGE_OBJECTS: &str = r#"
 WITH total AS (SELECT pg_catalog.count(*) AS n FROM pg_catalog.pg_largeobject_metadata)
 SELECT '=large objects' AS key, 'owned by ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(lomowner)) AS property,
@@ -21,16 +20,15 @@ SELECT '=large objects',
          WHERE a.grantee <> l.lomowner GROUP BY 1, 2) g
  GROUP BY g.grantee"#;
 
-/// The tables are an extension's, in a schema that its users may be kept out of.
-const GRAPHS: Guarded = Guarded {
+/// The tables belong to the extension, and not every role may use its schema.
+pub(super) const GRAPHS: RestrictedQuery = RestrictedQuery {
     what: unreadable::GRAPHS,
-    may: r#"
+    may_read: r#"
 SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')
                            AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE'))
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = 'ag_catalog' AND c.relname IN ('ag_graph', 'ag_label')"#,
-    look: Look::new(
-        r#"
+    sql: r#"
 SELECT '=graph ' || pg_catalog.quote_ident(g.name) AS key, 'schema' AS property, n.nspname::pg_catalog.text AS value
   FROM ag_catalog.ag_graph g LEFT JOIN pg_catalog.pg_namespace n ON n.oid = g.namespace::pg_catalog.oid
 UNION ALL
@@ -44,10 +42,4 @@ SELECT '=graph ' || pg_catalog.quote_ident(g.name) || ' label ' || pg_catalog.qu
   JOIN ag_catalog.ag_label l ON l.graph::pg_catalog.oid = g.graphid::pg_catalog.oid
   JOIN pg_catalog.pg_class c ON c.oid = l.relation::pg_catalog.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"#,
-    ),
 };
-
-/// Reads the graphs, where there are such tables.
-pub(super) async fn read(session: &mut Session, reader: &mut Reader) -> Result<(), DatabaseError> {
-    reader.guarded(session, &GRAPHS).await
-}

@@ -1,16 +1,16 @@
 //! Types, domains, collations, text search.
 
-use super::Look;
+use super::CatalogQuery;
 
-pub(super) const LOOKS: &[Look] = &[
-    Look::new(TYPES),
-    Look::new(BASE_TYPES),
-    Look::new(RANGES),
-    Look::new(COLLATIONS),
-    Look::new(TEXT_SEARCH_CONFIGURATIONS),
-    Look::new(TEXT_SEARCH_DICTIONARIES),
-    Look::new(TEXT_SEARCH_PARSERS),
-    Look::new(TEXT_SEARCH_TEMPLATES),
+pub(super) const QUERIES: &[CatalogQuery] = &[
+    CatalogQuery::new(TYPES),
+    CatalogQuery::new(BASE_TYPES),
+    CatalogQuery::new(RANGES),
+    CatalogQuery::new(COLLATIONS),
+    CatalogQuery::new(TEXT_SEARCH_CONFIGURATIONS),
+    CatalogQuery::new(TEXT_SEARCH_DICTIONARIES),
+    CatalogQuery::new(TEXT_SEARCH_PARSERS),
+    CatalogQuery::new(TEXT_SEARCH_TEMPLATES),
 ];
 
 const TYPES: &str = r#"

@@ -1,8 +1,8 @@
 //! Reads a catalog: one query per class of objects, for the whole database.
 //!
-//! A query gives for each row a key (`pg_class 16385`) and properties, named as its columns; NULL is no property. Or,
-//! where names of properties are data, a column `property` and a column `value`. Which object a key is, and whether it
-//! belongs to the catalog at all, [`name`] knows; rows with other keys say nothing.
+//! Each row of a query has a key (`pg_class 16385`) and properties, named as the columns; NULL means no property. Where
+//! names of properties are data, there are the columns `property` and `value` instead. [`name`] maps the keys of all
+//! objects of the catalog to identities; rows with other keys are ignored.
 
 mod database;
 mod graph;
@@ -19,14 +19,14 @@ use std::collections::BTreeMap;
 use super::{Catalog, ObjectId, unreadable};
 use crate::database::{Answer, DatabaseError, Session, is_true};
 
-/// A query, and the major versions that it is for.
-struct Look {
+/// A query and the major versions of servers that it is for, both included.
+struct CatalogQuery {
     since: u64,
     until: u64,
     sql: &'static str,
 }
 
-impl Look {
+impl CatalogQuery {
     const fn new(sql: &'static str) -> Self {
         Self {
             since: 0,
@@ -46,18 +46,17 @@ impl Look {
     }
 }
 
-/// What decides how the server writes things. `row_security` off: an error rather than a part of the rows. Compiling
-/// these queries takes longer than running them.
-const PIN: &str = "
+/// Settings that make all servers print the same text. With `row_security` off a policy causes an error instead of hiding
+/// rows. JIT compilation of these queries takes longer than running them.
+const SETTINGS: &str = "
 SET search_path = pg_catalog; SET row_security = off; SET quote_all_identifiers = off; SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET jit = off";
 
 pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
-    session.run(PIN).await?;
+    session.run(SETTINGS).await?;
     let version = session.value("SHOW server_version").await?;
-    let number = session.count("SHOW server_version_num").await?;
-    let major = number / 10_000;
-    let mut reader = Reader {
+    let major = session.major_version().await?;
+    let mut reader = CatalogReader {
         catalog: Catalog::default(),
         names: BTreeMap::new(),
     };
@@ -65,69 +64,75 @@ pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
     for row in session.rows(name::NAMES).await? {
         let mut cells = row.into_iter();
         if let (Some(Some(key)), Some(Some(object))) = (cells.next(), cells.next()) {
-            let object = identity(&object)?;
+            let object = parse_identity(&object)?;
             reader.catalog.objects.entry(object.clone()).or_default();
             reader.names.insert(key, object);
         }
     }
     let all = [
-        relation::LOOKS,
-        routine::LOOKS,
-        kind::LOOKS,
-        database::LOOKS,
-        role::LOOKS,
-        privilege::LOOKS,
-        note::LOOKS,
-        graph::LOOKS,
+        relation::QUERIES,
+        routine::QUERIES,
+        kind::QUERIES,
+        database::QUERIES,
+        role::QUERIES,
+        privilege::QUERIES,
+        note::QUERIES,
+        graph::QUERIES,
     ];
-    let looks = all.into_iter().flatten();
-    for look in looks.filter(|look| (look.since..=look.until).contains(&major)) {
-        let answer = session.run(look.sql).await?;
-        reader.take(answer)?;
+    let queries = all.into_iter().flatten();
+    for query in queries.filter(|query| (query.since..=query.until).contains(&major)) {
+        let answer = session.run(query.sql).await?;
+        reader.store(answer)?;
     }
-    for guarded in [
+    for restricted in [
         role::PASSWORDS,
         database::SUBSCRIPTIONS,
         database::USER_MAPPINGS,
+        graph::GRAPHS,
     ] {
-        reader.guarded(session, &guarded).await?;
+        match session.value(restricted.may_read).await? {
+            None => {}
+            may if is_true(Some(&may)) => {
+                let answer = session.run(restricted.sql).await?;
+                reader.store(answer)?;
+            }
+            _ => {
+                let what = restricted.what.to_owned();
+                reader.catalog.unreadable.insert(what);
+            }
+        }
     }
-    graph::read(session, &mut reader).await?;
     Ok(reader.catalog)
 }
 
-/// A query of what not everybody may read.
-struct Guarded {
-    /// Word of [`unreadable`].
+/// A query that not every role may run.
+struct RestrictedQuery {
+    /// The entry of [`unreadable`].
     what: &'static str,
-    /// Whether the session's role may read it, one boolean; NULL where there is nothing to read.
-    may: &'static str,
-    look: Look,
+    /// A query of one boolean: whether the role may run `sql`. NULL where there is nothing to read.
+    may_read: &'static str,
+    sql: &'static str,
 }
 
-struct Reader {
+struct CatalogReader {
     catalog: Catalog,
-    /// Key -> identity.
+    /// Key → identity.
     names: BTreeMap<String, ObjectId>,
 }
 
-/// Reads the identity of an object as a query gives it.
-fn identity(text: &str) -> Result<ObjectId, DatabaseError> {
-    text.parse().map_err(|message| DatabaseError {
-        sqlstate: None,
-        message,
-        lost: false,
-    })
+/// Parses an identity that a query returned.
+fn parse_identity(text: &str) -> Result<ObjectId, DatabaseError> {
+    text.parse().map_err(DatabaseError::new)
 }
 
-impl Reader {
+impl CatalogReader {
     fn set(&mut self, object: ObjectId, property: &str, value: String) {
         let properties = self.catalog.objects.entry(object).or_default();
         properties.insert(property.to_owned(), value);
     }
 
-    /// Keeps the properties of the objects that the catalog has. A key that begins with `=` is the identity itself.
-    fn take(&mut self, answer: Answer) -> Result<(), DatabaseError> {
+    /// Stores the properties of the objects of the catalog. A key that begins with `=` is the identity itself.
+    fn store(&mut self, answer: Answer) -> Result<(), DatabaseError> {
         let listed = answer
             .columns
             .get(1)
@@ -138,7 +143,7 @@ impl Reader {
                 continue;
             };
             let object = match key.strip_prefix('=') {
-                Some(text) => identity(text)?,
+                Some(text) => parse_identity(text)?,
                 None => match self.names.get(&key) {
                     Some(identity) => identity.clone(),
                     None => continue,
@@ -155,24 +160,6 @@ impl Reader {
                 if let Some(value) = value {
                     properties.insert(property.clone(), value);
                 }
-            }
-        }
-        Ok(())
-    }
-
-    async fn guarded(
-        &mut self,
-        session: &mut Session,
-        guarded: &Guarded,
-    ) -> Result<(), DatabaseError> {
-        match session.value(guarded.may).await? {
-            None => {}
-            may if is_true(Some(&may)) => {
-                let answer = session.run(guarded.look.sql).await?;
-                self.take(answer)?;
-            }
-            _ => {
-                self.catalog.unreadable.insert(guarded.what.to_owned());
             }
         }
         Ok(())

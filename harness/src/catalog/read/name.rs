@@ -1,11 +1,11 @@
-//! What everything is called: key -> identity, of all that is neither the server's own nor an extension's.
+//! The names of all objects: key → identity, except for objects of the server and of extensions.
 
 /// Two columns: the key, `pg_class 16385`, and the identity.
 ///
-/// An index that a constraint stands on is that constraint. A partition's copy of a foreign key is called after the
-/// one it is a copy of, because a restore names it anew; what the server adds for each partition that a key refers to
-/// is left out. So are constraints that only say NOT NULL, which a column says, and what comes with every range type:
-/// its constructors and their cast.
+/// The index of a constraint has the identity of the constraint. The copy of a foreign key on a partition is named after
+/// the original, because a restore gives it another name; constraints that the server adds for each partition that a key
+/// references are left out. So are NOT NULL constraints, which are a property of the column, and the constructors and the
+/// cast of a range type.
 pub const NAMES: &str = r#"
 WITH member AS MATERIALIZED (
   SELECT DISTINCT classid::pg_catalog.regclass::pg_catalog.text AS class, objid FROM pg_catalog.pg_depend

@@ -1,10 +1,11 @@
 //! Comments and security labels.
 
-use super::Look;
+use super::CatalogQuery;
 
-pub(super) const LOOKS: &[Look] = &[Look::new(COMMENTS), Look::new(LABELS)];
+pub(super) const QUERIES: &[CatalogQuery] =
+    &[CatalogQuery::new(COMMENTS), CatalogQuery::new(LABELS)];
 
-/// A column's key has its number; an index that a constraint stands on may have a comment beside that one's.
+/// A column's key has its number; the index of a constraint may have a comment in addition to that of the constraint.
 const COMMENTS: &str = r#"
 SELECT CASE WHEN d.objsubid = 0 THEN d.classoid::pg_catalog.regclass || ' ' || d.objoid
             ELSE 'pg_attribute ' || d.objoid || '.' || d.objsubid END AS key,

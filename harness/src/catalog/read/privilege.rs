@@ -1,16 +1,16 @@
-//! Who was granted what, on what is there and on what will be made.
+//! Grants on objects, and default privileges.
 
-use super::Look;
+use super::CatalogQuery;
 
-pub(super) const LOOKS: &[Look] = &[
-    Look::new(GRANTS),
-    Look::new(OUTSIDE),
-    Look::new(DEFAULTS),
-    Look::new(PARAMETERS).since(15),
+pub(super) const QUERIES: &[CatalogQuery] = &[
+    CatalogQuery::new(GRANTS),
+    CatalogQuery::new(OUTSIDE),
+    CatalogQuery::new(DEFAULTS),
+    CatalogQuery::new(PARAMETERS).since(15),
 ];
 
-/// Where no access list is kept, PostgreSQL's default is spelled out; the owner's own rights are told only where some
-/// are missing. The same right by several grantors is one.
+/// Where there is no access list, the default of PostgreSQL is written out. Rights of the owner are listed only where some
+/// are missing. A right from several grantors is listed once.
 const GRANTS: &str = r#"
 WITH thing(key, owner, acl, base) AS MATERIALIZED (
   SELECT 'pg_class ' || oid, relowner, relacl,
@@ -58,8 +58,8 @@ SELECT t.key, 'revoked from its owner', pg_catalog.string_agg(b.privilege_type, 
                     WHERE g.key = t.key AND g.grantee = t.owner AND g.privilege = b.privilege_type)
  GROUP BY t.key"#;
 
-/// What was changed in the rights on things of the server and of extensions; a dump carries that too. Of what initdb
-/// grants on `information_schema` the server keeps no record.
+/// Changed rights on objects of the server and of extensions, which pg_dump dumps too. The server does not record what
+/// initdb grants on `information_schema`.
 const OUTSIDE: &str = r#"
 WITH member AS MATERIALIZED (
   SELECT d.classid, d.objid, e.extname
@@ -142,7 +142,7 @@ SELECT '=' || identity AS key,
 UNION ALL
 SELECT DISTINCT '=' || identity, 'part of', part FROM changed"#;
 
-/// What is other than PostgreSQL's own default, or is added to it in one schema.
+/// Differences from the default of PostgreSQL, and what is added to it in one schema.
 const DEFAULTS: &str = r#"
 WITH entry AS MATERIALIZED (
   SELECT d.defaclrole AS owner,

@@ -1,24 +1,24 @@
-//! Tables, views, sequences, and what belongs to them.
+//! Tables, views, sequences and their parts.
 
-use super::Look;
+use super::CatalogQuery;
 
-pub(super) const LOOKS: &[Look] = &[
-    Look::new(RELATIONS),
-    Look::new(OPTIONS),
-    Look::new(COLUMNS),
-    Look::new(COLUMN_OPTIONS),
-    Look::new(COMPRESSION).since(14),
-    Look::new(NOT_NULL_UNPROVEN).since(18),
-    Look::new(SEQUENCES),
-    Look::new(INDEXES),
-    Look::new(CONSTRAINTS),
-    Look::new(TRIGGERS),
-    Look::new(RULES),
-    Look::new(POLICIES),
-    Look::new(STATISTICS),
+pub(super) const QUERIES: &[CatalogQuery] = &[
+    CatalogQuery::new(RELATIONS),
+    CatalogQuery::new(OPTIONS),
+    CatalogQuery::new(COLUMNS),
+    CatalogQuery::new(COLUMN_OPTIONS),
+    CatalogQuery::new(COMPRESSION).since(14),
+    CatalogQuery::new(NOT_NULL_UNPROVEN).since(18),
+    CatalogQuery::new(SEQUENCES),
+    CatalogQuery::new(INDEXES),
+    CatalogQuery::new(CONSTRAINTS),
+    CatalogQuery::new(TRIGGERS),
+    CatalogQuery::new(RULES),
+    CatalogQuery::new(POLICIES),
+    CatalogQuery::new(STATISTICS),
 ];
 
-/// The order of columns is that among those that are left; numbers of dropped ones are not restored.
+/// The order of columns is without numbers, since a restore does not keep those of dropped columns.
 const RELATIONS: &str = r#"
 SELECT 'pg_class ' || c.oid AS key,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner,
@@ -71,7 +71,7 @@ SELECT 'pg_class ' || t.ftrelid, 'option ' || o.option_name,
        CASE WHEN o.option_name ~* '(pass|secret|token|key|credential)' THEN 'set, not shown' ELSE o.option_value END
   FROM pg_catalog.pg_foreign_table t, pg_catalog.pg_options_to_table(t.ftoptions) o"#;
 
-/// A sequence's default of `nextval` names it; what is as its type has it is left out.
+/// Collation and storage are left out where they are those of the type.
 const COLUMNS: &str = r#"
 SELECT 'pg_attribute ' || a.attrelid || '.' || a.attnum AS key,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
@@ -94,7 +94,7 @@ SELECT 'pg_attribute ' || a.attrelid || '.' || a.attnum AS key,
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid >= 16384"#;
 
-/// Options that people set; the server keeps some of its own beside them.
+/// Options set by users, without those that the server adds.
 const COLUMN_OPTIONS: &str = r#"
 SELECT 'pg_attribute ' || a.attrelid || '.' || a.attnum AS key,
        'option ' || o.option_name AS property, o.option_value AS value
@@ -111,7 +111,7 @@ SELECT 'pg_attribute ' || attrelid || '.' || attnum AS key,
   FROM pg_catalog.pg_attribute
  WHERE attcompression <> '' AND attnum > 0 AND NOT attisdropped AND attrelid >= 16384"#;
 
-/// Since 18 NOT NULL may hold for new rows alone.
+/// Since PostgreSQL 18 NOT NULL may be NOT VALID.
 const NOT_NULL_UNPROVEN: &str = r#"
 SELECT 'pg_attribute ' || conrelid || '.' || conkey[1] AS key, 'yes, not validated' AS "not null"
   FROM pg_catalog.pg_constraint WHERE contype = 'n' AND NOT convalidated"#;
@@ -132,7 +132,7 @@ SELECT 'pg_class ' || s.seqrelid AS key,
            AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')) AS "owned by"
   FROM pg_catalog.pg_sequence s"#;
 
-/// Of an index that a constraint stands on, the constraint has the definition.
+/// Without the definition where it is that of a constraint.
 const INDEXES: &str = r#"
 SELECT 'pg_class ' || i.indexrelid AS key,
        CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
@@ -151,7 +151,7 @@ SELECT 'pg_class ' || i.indexrelid AS key,
   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
  WHERE i.indexrelid >= 16384"#;
 
-/// Whether it is validated, deferrable and enforced has properties of its own, which the definition ends with.
+/// The words at the end of the definition (deferrable, not valid, not enforced) are properties of their own.
 const CONSTRAINTS: &str = r#"
 SELECT 'pg_constraint ' || k.oid AS key,
        pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid),

@@ -1,14 +1,14 @@
 //! Roles: attributes, memberships, settings; tablespaces.
 
-use super::{Guarded, Look, unreadable};
+use super::{CatalogQuery, RestrictedQuery, unreadable};
 
-pub(super) const LOOKS: &[Look] = &[
-    Look::new(ROLES),
-    Look::new(ROLE_SETTINGS),
-    Look::new(MEMBERS_OF_ALL_OPTIONS).since(16),
-    Look::new(MEMBERS).until(15),
-    Look::new(TABLESPACES),
-    Look::new(TABLESPACE_OPTIONS),
+pub(super) const QUERIES: &[CatalogQuery] = &[
+    CatalogQuery::new(ROLES),
+    CatalogQuery::new(ROLE_SETTINGS),
+    CatalogQuery::new(MEMBERS_OF_ALL_OPTIONS).since(16),
+    CatalogQuery::new(MEMBERS).until(15),
+    CatalogQuery::new(TABLESPACES),
+    CatalogQuery::new(TABLESPACE_OPTIONS),
 ];
 
 const ROLES: &str = r#"
@@ -31,7 +31,7 @@ SELECT 'pg_roles ' || s.setrole AS key, 'set ' || pg_catalog.split_part(c, '=', 
   FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
  WHERE s.setdatabase = 0"#;
 
-/// Who granted it is left out; the same by several grantors is one. What the member may do with it, in words.
+/// Options of each membership, without the grantor; several grants of one membership are one.
 const MEMBERS_OF_ALL_OPTIONS: &str = r#"
 SELECT 'pg_roles ' || m.member AS key,
        'member of ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(m.roleid)) AS property,
@@ -40,7 +40,7 @@ SELECT 'pg_roles ' || m.member AS key,
          CASE WHEN pg_catalog.bool_or(m.set_option) THEN 'set' END) AS value
   FROM pg_catalog.pg_auth_members m GROUP BY m.member, m.roleid"#;
 
-/// Before 16 a member's attribute INHERIT decides.
+/// Before PostgreSQL 16 the attribute INHERIT of the member applies.
 const MEMBERS: &str = r#"
 SELECT 'pg_roles ' || m.member AS key,
        'member of ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(m.roleid)) AS property,
@@ -55,15 +55,13 @@ const TABLESPACE_OPTIONS: &str = r#"
 SELECT 'pg_tablespace ' || s.oid AS key, 'option ' || o.option_name AS property, o.option_value AS value
   FROM pg_catalog.pg_tablespace s, pg_catalog.pg_options_to_table(s.spcoptions) o"#;
 
-/// Whether there is one and of which kind, never what it is.
-pub(super) const PASSWORDS: Guarded = Guarded {
+/// The kind of the password, never the password.
+pub(super) const PASSWORDS: RestrictedQuery = RestrictedQuery {
     what: unreadable::PASSWORDS,
-    may: "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')",
-    look: Look::new(
-        r#"
+    may_read: "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')",
+    sql: r#"
 SELECT 'pg_authid ' || oid AS key,
        CASE WHEN rolpassword IS NULL THEN NULL WHEN rolpassword ~ '^SCRAM-SHA-256\$' THEN 'scram-sha-256'
             WHEN rolpassword ~ '^md5' THEN 'md5' ELSE 'plain' END AS password
   FROM pg_catalog.pg_authid"#,
-    ),
 };

@@ -1,23 +1,23 @@
-//! Functions, procedures, aggregates, and what is made of them: operators, casts, languages, access methods.
+//! Functions, procedures, aggregates, and what uses them: operators, casts, languages, access methods.
 
-use super::Look;
+use super::CatalogQuery;
 
-pub(super) const LOOKS: &[Look] = &[
-    Look::new(ROUTINES),
-    Look::new(SQL_BODIES).since(14),
-    Look::new(ROUTINE_SETTINGS),
-    Look::new(AGGREGATES),
-    Look::new(OPERATORS),
-    Look::new(OPERATOR_CLASSES),
-    Look::new(OPERATOR_FAMILIES),
-    Look::new(CASTS),
-    Look::new(LANGUAGES),
-    Look::new(TRANSFORMS),
-    Look::new(CONVERSIONS),
-    Look::new(ACCESS_METHODS),
+pub(super) const QUERIES: &[CatalogQuery] = &[
+    CatalogQuery::new(ROUTINES),
+    CatalogQuery::new(SQL_BODIES).since(14),
+    CatalogQuery::new(ROUTINE_SETTINGS),
+    CatalogQuery::new(AGGREGATES),
+    CatalogQuery::new(OPERATORS),
+    CatalogQuery::new(OPERATOR_CLASSES),
+    CatalogQuery::new(OPERATOR_FAMILIES),
+    CatalogQuery::new(CASTS),
+    CatalogQuery::new(LANGUAGES),
+    CatalogQuery::new(TRANSFORMS),
+    CatalogQuery::new(CONVERSIONS),
+    CatalogQuery::new(ACCESS_METHODS),
 ];
 
-/// Each part by itself, so that a change says what it is. What is as by default is left out.
+/// Each clause is a property, so that a change names the clause. Defaults are left out.
 const ROUTINES: &str = r#"
 SELECT 'pg_proc ' || p.oid AS key,
        pg_catalog.pg_get_userbyid(p.proowner) AS owner,

@@ -15,7 +15,7 @@ use crate::outcome::{CouldNotRun, Finding};
 use crate::process::{self, Program, Running};
 use crate::units::show_duration;
 
-/// Pause between two looks whether it is ready.
+/// Pause between two requests for whether it is ready.
 const POLL: Duration = Duration::from_millis(50);
 
 /// An application that runs. Dropping it kills it with all that it started.
@@ -70,12 +70,19 @@ impl Application {
             ready.path,
             show_duration(limit)
         );
+        let mut last = None;
         loop {
             let left = limit.saturating_sub(began.elapsed());
-            let last = match client.status(self.port, &ready.path, left).await {
+            // A request that has no time left would hide why those before it failed.
+            if let Some(last) = last
+                && left < POLL
+            {
+                return Err(Finding::new(expected, format!("at the end, {last}")));
+            }
+            last = match client.status(self.port, &ready.path, left).await {
                 Ok(status) if status == ready.status => return Ok(began.elapsed()),
-                Ok(status) => format!("status {status}"),
-                Err(why) => why,
+                Ok(status) => Some(format!("status {status}")),
+                Err(why) => Some(why),
             };
             if let Ok(Some(status)) = self.running.try_wait() {
                 let how = match status.code() {
@@ -84,9 +91,6 @@ impl Application {
                 };
                 let after = show_duration(began.elapsed());
                 return Err(Finding::new(expected, format!("{how} after {after}")));
-            }
-            if began.elapsed() + POLL > limit {
-                return Err(Finding::new(expected, format!("at the end, {last}")));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -122,7 +126,7 @@ fn connection(check: &Api, restored: &Restored<'_>) -> Vec<(String, String)> {
         .environment(&check.role, restored.database)
 }
 
-/// What stands for `{port}`, `{url}`, `{host}`, `{role}` and `{database}`.
+/// Values of the placeholders `{port}`, `{url}`, `{host}`, `{role}` and `{database}`.
 fn places(check: &Api, restored: &Restored<'_>, port: u16) -> Vec<(&'static str, String)> {
     let connection = connection(check, restored);
     let value = |name: &str| {
@@ -138,7 +142,7 @@ fn places(check: &Api, restored: &Restored<'_>, port: u16) -> Vec<(&'static str,
     ]
 }
 
-/// Fills in the places of a text, in one pass: what is filled in is not looked at again.
+/// Fills in the places of a text, in one pass: placeholders in values are not replaced.
 fn fill(text: &str, places: &[(&'static str, String)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,5 +1,6 @@
-//! What stands at a JSONPath of an answer. What is found is described, never shown.
+//! What is expected at a JSONPath of an answer. What is found is described, never shown.
 
+use crate::units::show_counted;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess};
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -34,9 +35,9 @@ impl Expectation {
 
     /// Says what is wrong with the path, or that nothing is expected there.
     #[must_use]
-    pub fn complaint(&self, path: &str) -> Option<String> {
+    pub fn find_error(&self, path: &str) -> Option<String> {
         if let Err(error) = JsonPath::parse(path) {
-            return Some(format!("`{path}` is no JSONPath: {}", error.message()));
+            return Some(format!("`{path}` is not a JSONPath: {}", error.message()));
         }
         if *self == Self::default() {
             return Some(format!("`{path}`: this asserts nothing"));
@@ -84,7 +85,7 @@ impl Expectation {
             if !equal {
                 let actual = match found.as_slice() {
                     [one] => format!("{} that differs", describe(one)),
-                    many => format!("{} values that differ", many.len()),
+                    many => format!("{} that differ", show_counted(many.len(), "value")),
                 };
                 return wrong(self.expected(), actual);
             }
@@ -179,7 +180,7 @@ fn describe(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "a boolean".to_owned(),
         Value::Number(_) => "a number".to_owned(),
-        Value::String(_) => format!("a text of {length} characters"),
+        Value::String(_) => format!("a text of {}", show_counted(length, "character")),
         Value::Array(_) => format!("an array of {length}"),
         Value::Object(_) => format!("an object of {length}"),
     }
@@ -326,6 +327,6 @@ mod tests {
         #[case] text: &str,
         #[case] good: bool,
     ) {
-        assert_eq!(expectation(text).complaint(path).is_none(), good);
+        assert_eq!(expectation(text).find_error(path).is_none(), good);
     }
 }

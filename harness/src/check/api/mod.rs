@@ -15,12 +15,12 @@ use serde::Deserialize;
 use self::application::Application;
 use self::expect::Expectation;
 use self::request::{HttpClient, Request};
-use crate::check::{Check, Complaint, Observation, Parameters, Restored, program};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored, program};
 use crate::database::Session;
 use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_literal;
-use crate::units::{Span, show_duration};
+use crate::units::{Span, show_counted, show_duration};
 
 /// The application itself starts on the restored database, as its own role, and answers as it must.
 ///
@@ -88,8 +88,8 @@ pub struct Api {
     /// Default: false.
     #[serde(default)]
     pub may_change_schema: bool,
-    /// Whether a finding shows the end of its output as it is, but for secrets. Quoted text, which
-    /// may hold values of rows, is left out otherwise. Default: false.
+    /// Whether a finding shows the end of its output as it is, but for secrets. It may contain values
+    /// of rows. Default: false.
     #[serde(default)]
     pub show_output: bool,
 }
@@ -120,67 +120,54 @@ impl Parameters for Api {
     const KIND: &'static str = "api";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.command.first().is_none_or(String::is_empty) {
-            complaints.push(
-                Complaint::about("command", "`command` names no program")
-                    .hint("write `command = [\"bin/server\"]`"),
-            );
+            errors
+                .at("command", "`command` names no program")
+                .add_hint("write `command = [\"bin/server\"]`");
         }
-        if self.role.is_empty() {
-            complaints.push(Complaint::about("role", "`role` is empty"));
+        errors.refuse_empty("role", &self.role);
+        errors.require_variables("env", self.env.keys());
+        errors.require_variables("port-variable", &self.port_variable);
+        errors.require_variables("url-variable", &self.url_variable);
+        if !self.ready.path.starts_with('/') {
+            errors.at("ready", "a path begins with `/`");
         }
-        let names = self.env.keys().map(|name| ("env", name));
-        let ports = self
-            .port_variable
-            .iter()
-            .map(|name| ("port-variable", name));
-        let urls = self.url_variable.iter().map(|name| ("url-variable", name));
-        for (key, name) in names.chain(ports).chain(urls) {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                complaints.push(Complaint::about(key, format!("`{name}` is no variable")));
+        errors.require("ready", check_status(self.ready.status));
+        for request in &self.request {
+            for message in find_errors(request) {
+                errors.at("request", format!("{}: {message}", request.label()));
             }
         }
-        if !self.ready.path.starts_with('/') {
-            complaints.push(Complaint::about("ready", "a path begins with `/`"));
-        }
-        complaints
-            .extend(status_complaint(self.ready.status).map(|m| Complaint::about("ready", m)));
-        for request in &self.request {
-            complaints.extend(request_complaints(request).into_iter().map(|message| {
-                Complaint::about("request", format!("{}: {message}", request.label()))
-            }));
-        }
         if !self.request.iter().any(|r| r.expect.looks_at_content()) {
-            complaints.push(
-                Complaint::whole(
-                    "no request expects anything of the content, so an application that does not \
-                     read the database would pass",
-                )
-                .hint("add a `[[check.api.request]]` with `expect.json` or `expect.body-contains`"),
+            let message = "no request expects anything of the content, so an application that \
+                           does not read the database would pass";
+            errors.whole(message).add_hint(
+                "add a `[[check.api.request]]` with `expect.json` or `expect.body-contains`",
             );
         }
-        complaints
     }
 }
 
-/// Finds a status that no server answers with.
-fn status_complaint(status: u16) -> Option<String> {
-    (!(100..600).contains(&status)).then(|| format!("{status} is no HTTP status"))
+/// Refuses a status that no server answers with.
+fn check_status(status: u16) -> Result<(), String> {
+    if (100..600).contains(&status) {
+        return Ok(());
+    }
+    Err(format!("{status} is not an HTTP status"))
 }
 
-/// Finds what is wrong with one request.
-fn request_complaints(request: &Request) -> Vec<String> {
+/// Finds what is wrong with the parameters of one request.
+fn find_errors(request: &Request) -> Vec<String> {
     let mut messages = Vec::new();
     if !request.path.starts_with('/') {
         messages.push("a path begins with `/`".to_owned());
     }
-    messages.extend(request.expect.status.and_then(status_complaint));
+    messages.extend(request.expect.status.and_then(|s| check_status(s).err()));
     let headers = request.headers.keys().chain(request.expect.headers.keys());
     for name in headers {
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            messages.push(format!("`{name}` is no header"));
+            messages.push(format!("`{name}` cannot be the name of a header"));
         }
     }
     if let Some(body) = &request.body
@@ -192,7 +179,7 @@ fn request_complaints(request: &Request) -> Vec<String> {
         messages.push("everything contains the empty text: this asserts nothing".to_owned());
     }
     for (path, expectation) in &request.expect.json {
-        messages.extend(expectation.complaint(path));
+        messages.extend(expectation.find_error(path));
     }
     messages
 }
@@ -211,9 +198,9 @@ impl Check for Api {
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let expected = format!(
-            "it is ready within {}, and {} requests get what they must",
+            "ready within {}, and {} answered as expected",
             show_duration(self.ready.within.0),
-            self.request.len()
+            show_counted(self.request.len(), "request")
         );
         let client = HttpClient::new()?;
         let mut session = restored.session().await?;
@@ -247,9 +234,9 @@ impl Check for Api {
         findings.extend(self.schema_change(&mut session, before).await?);
         session.close().await;
         let mut actual = format!(
-            "ready after {}; {answered} of {} requests got what they must",
+            "ready after {}; {answered} of {} answered as expected",
             show_duration(ready),
-            self.request.len()
+            show_counted(self.request.len(), "request")
         );
         if !seen {
             actual.push_str(&format!(
@@ -309,12 +296,8 @@ impl Api {
         restored: &Restored<'_>,
     ) -> Finding {
         let output = application.stop().await;
-        let tail = program::tail(&restored.redactor.clean(&output), self.show_output);
-        let said = if tail.is_empty() {
-            "the application wrote nothing".to_owned()
-        } else {
-            format!("the application's output ends with:\n{tail}")
-        };
+        let output = restored.redactor.clean(&output);
+        let said = program::describe_output("the application", &output, self.show_output);
         let hint = match &finding.hint {
             Some(hint) => format!("{hint}\n{said}"),
             None => said,
@@ -347,6 +330,7 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     const GOOD: &str = "command = ['bin/server']\nrole = 'app'\n\
@@ -367,13 +351,13 @@ mod tests {
     #[case(&format!("{GOOD}body = {{ text = 'a', json = 1 }}\n"), 1)]
     #[case(&format!("ready = {{ path = 'health' }}\n{GOOD}"), 1)]
     #[case(&format!("env = {{ 'A=B' = 'c' }}\n{GOOD}"), 1)]
-    fn parameters_that_make_no_sense_are_refused(#[case] text: &str, #[case] complaints: usize) {
+    fn parameters_that_make_no_sense_are_refused(#[case] text: &str, #[case] expected: usize) {
         let check: Api = toml::from_str(text).unwrap();
         assert_eq!(
-            check.complaints().len(),
-            complaints,
+            errors_of(|errors| check.validate(errors)).len(),
+            expected,
             "{:?}",
-            check.complaints()
+            errors_of(|errors| check.validate(errors))
         );
     }
 

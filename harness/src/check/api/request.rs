@@ -137,7 +137,7 @@ struct HttpAnswer {
     took: Duration,
 }
 
-/// Asks the application, and nobody else: no proxy, no redirect.
+/// Sends a request to the application alone: no proxy, no redirect.
 pub struct HttpClient(reqwest::Client);
 
 impl HttpClient {

@@ -2,12 +2,15 @@
 //!
 //! - `rights` is which rights a role has, and why
 //! - `roles` puts together what a role may and what it tried
-//! - `triggers` is which triggers stand on each table
-//! - `attempts` tries it
+//! - `paths` tries or lists the ways by views, foreign keys, rules, triggers and functions
+//! - `triggers` is which triggers each table has
+//! - `attempts` tries to change a row, with the statements of `statement`
 
 mod attempts;
+mod paths;
 mod rights;
 mod roles;
+mod statement;
 mod triggers;
 
 use std::collections::btree_map::Entry;
@@ -17,19 +20,21 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::attempts::{Deed, End, Target};
+use self::attempts::AttemptEnd;
+use self::statement::{AttemptTarget, HistoryChange};
 pub use self::triggers::{Enabled, Event, WantedTrigger};
-use crate::check::privilege::{Relation, conclude, one_statement, show_findings, tree};
+use crate::check::privilege::{Relation, conclude, tree};
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
-use crate::rights::{Actor, Facts, Roles};
+use crate::outcome::{CouldNotRun, Finding, NotTested};
+use crate::rights::{Actor, Facts, Roles, WriteFacts};
 use crate::sql::QualifiedName;
+use crate::units::show_counted;
 
 /// Rows of a table can be added, and never be changed or removed: by right, by trigger, by trying.
 ///
-/// It looks at the whole tree of partitions or inheritance children, the table itself included,
+/// It checks the whole tree of partitions or inheritance children, the table itself included,
 /// because each of them can be reached by its own name and has its own grants and triggers.
 ///
 /// ## What it proves
@@ -38,11 +43,16 @@ use crate::sql::QualifiedName;
 ///   by ADMIN OPTION, through PUBLIC, through `pg_write_all_data`. None is superuser, can become or inherits from one,
 ///   can write the server's files, or may set `session_replication_role`. Before PostgreSQL 16 none
 ///   has CREATEROLE either, which there can hand out any role.
+/// - None of them can change history with the rights of another: by an updatable view, by a foreign key with ON DELETE or
+///   ON UPDATE CASCADE, SET NULL or SET DEFAULT, by a rule, by a trigger or function that is SECURITY DEFINER. Each such way
+///   is tried where it can be. A function cannot be called to find out what it does: unless its owner has no right to change
+///   history, or its body (SQL, PL/pgSQL) writes none of these tables and has no dynamic SQL, the check could not run.
+///   `trusted-functions` lists functions that were reviewed.
 /// - Each of them, in a session of its own, is refused UPDATE and DELETE of a real row, TRUNCATE,
 ///   and DISABLE TRIGGER on each table, and `SET session_replication_role = replica`.
 /// - With `triggers`: each table that holds rows has them, enabled as wished.
 /// - With `attempt-as-owner`: they work. UPDATE, DELETE and TRUNCATE are tried on each table as its
-///   owner, whom only triggers and rules can stop. Where the owner lacks a right or is under row
+///   owner, whom only triggers and rules can stop. Where a right of the owner is missing or it is under row
 ///   security, it is tried as superuser. An UPDATE counts as stopped when no column of a row can
 ///   really be changed.
 /// - With `insert-by`: these roles can still add rows: they have INSERT on the table, and where
@@ -52,9 +62,9 @@ use crate::sql::QualifiedName;
 ///
 /// ## What it does not prove
 /// That history was not changed before the backup was taken. That a superuser, or the owner by
-/// switching triggers off, could not change it: nothing inside the database stops these two, so nobody
-/// should be able to log in as the owner. Rows of an empty partition cannot be tried: there the
-/// rights, the triggers in the catalog and TRUNCATE are looked at. Foreign partitions are looked at for
+/// switching triggers off, could not change it: nothing inside the database stops these two, so no
+/// one should be able to log in as the owner. What functions of extensions do. Rows of an empty partition cannot be tried: there the
+/// rights, the triggers in the catalog and TRUNCATE are checked. Foreign partitions are checked for
 /// rights only.
 ///
 /// ## Example
@@ -83,7 +93,7 @@ use crate::sql::QualifiedName;
 pub struct AppendOnly {
     /// The table, with everything below it.
     pub table: String,
-    /// Tables beside it that hold history too, such as detached partitions; `*` and `?` match, and a
+    /// Other tables that hold history too, such as detached partitions; `*` and `?` match, and a
     /// pattern may match nothing.
     #[serde(default)]
     pub also: Vec<String>,
@@ -95,8 +105,12 @@ pub struct AppendOnly {
     #[serde(default)]
     pub insert_by: Vec<String>,
     /// An INSERT that must go through as each role of `insert-by`. Without it only the right is
-    /// looked at.
+    /// checked.
     pub insert: Option<String>,
+    /// SECURITY DEFINER functions, as `schema.name(types)`, that change no row of the tables. They are not tested, and the
+    /// reports say so.
+    #[serde(default)]
+    pub trusted_functions: Vec<String>,
     /// Settings of the sessions in which roles try.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
@@ -112,37 +126,32 @@ impl Parameters for AppendOnly {
     const KIND: &'static str = "append-only";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
-        if let Err(message) = QualifiedName::parse(&self.table) {
-            complaints.push(Complaint::about("table", message).hint("write `schema.table`"));
-        } else if self.table.contains(['*', '?']) {
-            complaints.push(
-                Complaint::about("table", "`table` names one table")
-                    .hint("its partitions belong to it; name others in `also`"),
-            );
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        errors.require_names("table", [&self.table], "schema.table");
+        errors.refuse_pattern("table", "also", Some(&self.table));
+        errors.require_names("also", &self.also, "schema.table");
+        let asserted = [
+            !self.roles.is_empty(),
+            !self.triggers.is_empty(),
+            self.attempt_as_owner,
+        ];
+        errors.require_assertion(
+            asserted,
+            "add `roles`, `triggers` or `attempt-as-owner = true`",
+        );
+        if self.insert.is_some() && self.insert_by.is_empty() {
+            errors.at("insert", "`insert` needs `insert-by`");
         }
-        for name in &self.also {
-            if let Err(message) = QualifiedName::parse(name) {
-                complaints.push(Complaint::about("also", message).hint("write `schema.table`"));
-            }
+        errors.require_statements("insert", &self.insert);
+        if !self.trusted_functions.is_empty() && self.roles.is_empty() {
+            errors.at("trusted-functions", "`trusted-functions` needs `roles`");
         }
-        if self.roles.is_empty() && self.triggers.is_empty() && !self.attempt_as_owner {
-            complaints.push(
-                Complaint::whole("this check asserts nothing about changing history")
-                    .hint("add `roles`, `triggers` or `attempt-as-owner = true`"),
-            );
+        for function in &self.trusted_functions {
+            errors.require("trusted-functions", paths::parse_function(function));
         }
-        if let Some(insert) = &self.insert {
-            if self.insert_by.is_empty() {
-                complaints.push(Complaint::about("insert", "`insert` needs `insert-by`"));
-            }
-            if let Err(message) = one_statement(insert) {
-                complaints.push(Complaint::about("insert", message));
-            }
+        for trigger in &self.triggers {
+            trigger.validate(errors);
         }
-        complaints.extend(self.triggers.iter().flat_map(WantedTrigger::complaints));
-        complaints
     }
 }
 
@@ -185,7 +194,7 @@ impl Check for AppendOnly {
             ));
         }
         let targets = targets(&mut session, &relations).await?;
-        let held = |(relation, target): &(&Relation, &Target)| {
+        let held = |(relation, target): &(&Relation, &AttemptTarget)| {
             relation.is_storage() && target.row.is_some()
         };
         let pairs = || relations.iter().zip(&targets);
@@ -198,8 +207,11 @@ impl Check for AppendOnly {
             );
         }
         let roles = Roles::read(&mut session).await?;
-        let names = self.roles.iter().chain(&self.insert_by);
-        let actors = names.filter_map(|name| roles.all.get(name));
+        let writes = WriteFacts::read(&mut session).await?;
+        let names = self.roles.iter().chain(&self.insert_by).map(String::as_str);
+        let mut names: BTreeSet<&str> = names.collect();
+        names.extend(writes.owners());
+        let actors = names.into_iter().filter_map(|name| roles.all.get(name));
         let actors: Vec<Actor<'_>> = actors.map(|role| Actor::new(&roles, role)).collect();
         let named = rights::named(&relations);
         let facts = Facts::read(&mut session, &roles, &actors, &named).await?;
@@ -212,6 +224,19 @@ impl Check for AppendOnly {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }
+        }
+        let (trusted, missing) = self.trusted(&mut session).await?;
+        findings.extend(missing);
+        let ways = (&writes, &trusted);
+        match self
+            .paths(restored, &mut session, known, ways, &relations)
+            .await
+        {
+            Ok((found, open)) => {
+                findings.extend(found);
+                unclear.extend(open);
+            }
+            Err(error) => unclear.push(error),
         }
         let triggers = crate::check::triggers::read(&mut session, &relations).await?;
         for wanted in &self.triggers {
@@ -228,9 +253,13 @@ impl Check for AppendOnly {
                 let (who, own) = self
                     .owner_session(restored, &mut session, &mut sessions, relation)
                     .await?;
-                for deed in [Deed::Update, Deed::Delete, Deed::Truncate] {
-                    match attempts::as_owner(own, target, deed, each_column).await {
-                        Ok(end) => findings.extend(unstopped(relation, &who, deed, &end)),
+                for change in [
+                    HistoryChange::Update,
+                    HistoryChange::Delete,
+                    HistoryChange::Truncate,
+                ] {
+                    match attempts::try_as_owner(own, target, change, each_column).await {
+                        Ok(end) => findings.extend(unstopped(relation, &who, change, &end)),
                         Err(error) => unclear.push(error),
                     }
                 }
@@ -246,13 +275,26 @@ impl Check for AppendOnly {
         let findings = conclude(findings, unclear)?;
         let storage = relations.iter().filter(|r| r.is_storage()).count();
         let actual = if findings.is_empty() {
-            attempts::describe(with_rows, storage)
+            attempts::describe_rows(with_rows, storage)
         } else {
-            format!("{} in {storage} tables", show_findings(&findings))
+            format!(
+                "{} in {}",
+                show_counted(findings.len(), "finding"),
+                show_counted(storage, "table")
+            )
         };
-        Ok(Observation::new(self.expectation(), actual, findings))
+        let mut observation = Observation::new(self.expectation(), actual, findings);
+        let trusted = self.trusted_functions.iter();
+        observation.not_tested = trusted
+            .map(|name| NotTested::new(format!("function {name}"), TRUSTED))
+            .collect();
+        Ok(observation)
     }
 }
+
+/// Why a function of `trusted-functions` is not tested.
+const TRUSTED: &str =
+    "`trusted-functions` declares that it changes no row of the append-only table";
 
 impl AppendOnly {
     /// Says what is expected, in one line.
@@ -262,7 +304,7 @@ impl AppendOnly {
             parts.push(format!("{} cannot change its rows", self.roles.join(", ")));
         }
         if !self.triggers.is_empty() {
-            parts.push("its triggers stand on every table".to_owned());
+            parts.push("its triggers are on every table".to_owned());
         }
         if self.attempt_as_owner {
             parts.push("triggers stop even the owner".to_owned());
@@ -301,13 +343,7 @@ impl AppendOnly {
         let mut findings = Vec::new();
         let mut seen: BTreeSet<String> = relations.iter().map(|r| r.oid.clone()).collect();
         for entry in &self.also {
-            let one = std::slice::from_ref(entry);
-            let resolved = Targets {
-                table: None,
-                tables: one,
-            }
-            .resolve(session)
-            .await?;
+            let resolved = Targets::of_pattern(entry).resolve(session).await?;
             // What is not detached yet cannot be found by a pattern, and that is no fault.
             if !entry.contains(['*', '?']) {
                 findings.extend(resolved.missing);
@@ -354,16 +390,16 @@ impl AppendOnly {
 async fn targets(
     session: &mut Session,
     relations: &[Relation],
-) -> Result<Vec<Target>, CouldNotRun> {
+) -> Result<Vec<AttemptTarget>, CouldNotRun> {
     let has_foreign = relations.iter().any(|relation| relation.kind == 'f');
     let mut targets = Vec::new();
     for relation in relations {
         // Reading through a parent would ask a foreign server, which a drill has none of.
         let readable = relation.is_storage() || (relation.kind == 'p' && !has_foreign);
-        targets.push(Target {
+        targets.push(AttemptTarget {
             table: relation.name.clone(),
             row: if readable {
-                attempts::find_row(session, relation).await?
+                statement::find_row(session, relation).await?
             } else {
                 None
             },
@@ -373,18 +409,23 @@ async fn targets(
 }
 
 /// Reports that no trigger stopped the owner.
-fn unstopped(relation: &Relation, who: &str, deed: Deed, end: &End) -> Option<Finding> {
+fn unstopped(
+    relation: &Relation,
+    who: &str,
+    change: HistoryChange,
+    end: &AttemptEnd,
+) -> Option<Finding> {
     let actual = match end {
-        End::Changed(what) => format!("{what} went through (rolled back)"),
-        End::OnlyForeignKey => {
+        AttemptEnd::Changed(what) => format!("{what} went through (rolled back)"),
+        AttemptEnd::OnlyForeignKey => {
             "it got past rights and triggers, and only a foreign key stopped it".to_owned()
         }
-        End::Permitted | End::Stopped => return None,
+        AttemptEnd::Permitted | AttemptEnd::Stopped => return None,
     };
     Some(
         Finding::about(
             relation.name.to_string(),
-            format!("{} is stopped by a trigger, even as {who}", deed.word()),
+            format!("{} is stopped by a trigger, even as {who}", change.word()),
             actual,
         )
         .hint("check whether its trigger exists and is enabled, and whether the trigger's function still raises an exception"),
@@ -394,6 +435,7 @@ fn unstopped(relation: &Relation, who: &str, deed: Deed, end: &End) -> Option<Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check() -> AppendOnly {
@@ -405,8 +447,8 @@ mod tests {
     }
 
     #[test]
-    fn a_good_check_has_no_complaints() {
-        assert!(check().complaints().is_empty());
+    fn a_good_check_is_valid() {
+        assert!(errors_of(|errors| check().validate(errors)).is_empty());
     }
 
     #[rstest]
@@ -417,6 +459,6 @@ mod tests {
     #[case(AppendOnly { insert: Some("INSERT INTO t VALUES (1)".to_owned()), ..check() })]
     #[case(AppendOnly { insert: Some("COMMIT".to_owned()), insert_by: vec!["app".to_owned()], ..check() })]
     fn a_check_that_cannot_be_meant_is_refused(#[case] check: AppendOnly) {
-        assert_eq!(check.complaints().len(), 1);
+        assert_eq!(errors_of(|errors| check.validate(errors)).len(), 1);
     }
 }

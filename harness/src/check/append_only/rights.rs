@@ -52,9 +52,9 @@ pub fn named(relations: &[Relation]) -> Vec<Named> {
     all.collect()
 }
 
-/// Finds what a role has or can get that stands above the rights on any table. A superuser yields one finding.
+/// Finds what a role has or can get that bypasses the rights on tables. A superuser yields one finding.
 #[must_use]
-pub fn above(roles: &Roles, facts: &Facts, actor: &Actor<'_>) -> Vec<Finding> {
+pub fn find_bypasses(roles: &Roles, facts: &Facts, actor: &Actor<'_>) -> Vec<Finding> {
     let role = &actor.role.name;
     let object = format!("role {role}");
     let expected = "a role that cannot change history";
@@ -185,7 +185,7 @@ pub fn finding(role: &str, table: &QualifiedName, rights: &HistoryRights, tried:
             format!("it can become {owner}, which owns the table")
         };
         let hint = if owner == role {
-            format!("ALTER TABLE {table} OWNER TO a role that nobody logs in as or is a member of")
+            format!("ALTER TABLE {table} OWNER TO a role without LOGIN and without members")
         } else {
             format!("REVOKE {} FROM {}", quote_ident(owner), quote_ident(role))
         };

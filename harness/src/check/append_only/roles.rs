@@ -1,8 +1,9 @@
 //! What each role may and can: what the catalog says, put together with what was tried.
 
 use super::AppendOnly;
-use super::attempts::{self, Deed, End, Target};
+use super::attempts::{self, AttemptEnd};
 use super::rights::{self, HistoryRights};
+use super::statement::{AttemptTarget, HistoryChange};
 use crate::check::Restored;
 use crate::check::privilege::{Relation, could_not_try, says_nothing};
 use crate::database::{Attempt, Session};
@@ -19,19 +20,19 @@ impl AppendOnly {
         role: &str,
         (roles, facts): (&Roles, &Facts),
         relations: &[Relation],
-        targets: &[Target],
+        targets: &[AttemptTarget],
     ) -> Result<Vec<Finding>, CouldNotRun> {
         let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
             return Ok(vec![no_such_role(role)]);
         };
-        let mut findings = rights::above(roles, facts, &actor);
+        let mut findings = rights::find_bypasses(roles, facts, &actor);
         if actor.role.superuser {
             return Ok(findings);
         }
         let rights = rights::find(session, facts, &actor, relations).await?;
         let mut own = match restored.session_as(role, &self.settings()).await {
             Ok(own) => Some(own),
-            // Who may not connect can try nothing; the catalog still tells its rights.
+            // A role that may not connect can try nothing; the catalog still has its rights.
             Err(error) if error.denied() => None,
             Err(error) => return Err(error.into()),
         };
@@ -44,10 +45,12 @@ impl AppendOnly {
                 let table = facts.find(ObjectClass::Table, schema, name);
                 // Without SELECT there is no `ctid` to name a row by.
                 let can_select = table.is_some_and(|table| actor.has(table, "SELECT", None, false));
-                for deed in Deed::ALL {
-                    match attempts::as_role(own, target, deed, can_select).await? {
-                        End::Changed(what) => went.push(what),
-                        End::OnlyForeignKey | End::Permitted | End::Stopped => {}
+                for change in HistoryChange::ALL {
+                    match attempts::try_as_role(own, target, change, can_select).await? {
+                        AttemptEnd::Changed(what) => went.push(what),
+                        AttemptEnd::OnlyForeignKey
+                        | AttemptEnd::Permitted
+                        | AttemptEnd::Stopped => {}
                     }
                 }
             }
@@ -134,7 +137,7 @@ fn no_such_role(role: &str) -> Finding {
         "a role",
         "there is none on the restored server",
     )
-    .hint("a dump of one database holds no roles: back up `pg_dumpall --globals-only` beside it")
+    .hint("a dump of one database holds no roles: back up `pg_dumpall --globals-only` in addition")
 }
 
 /// Puts together what the catalog says of a role and a table, and what was tried.

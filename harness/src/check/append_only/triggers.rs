@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::Complaint;
+use crate::check::ParameterErrors;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{Trigger, TriggerLevel};
 use crate::outcome::Finding;
@@ -71,27 +71,18 @@ pub enum Enabled {
 
 impl WantedTrigger {
     /// Finds wishes that no trigger can fulfil, or that wish for nothing.
-    #[must_use]
-    pub fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.events.is_empty() {
-            complaints.push(
-                Complaint::about("triggers", "a trigger without `events` protects nothing")
-                    .hint("write `events = [\"update\", \"delete\"]`"),
-            );
+            errors
+                .at("triggers", "a trigger without `events` protects nothing")
+                .add_hint("write `events = [\"update\", \"delete\"]`");
         }
         if self.on == TriggerLevel::Row && self.events.contains(&Event::Truncate) {
-            complaints.push(
-                Complaint::about("triggers", "there is no TRUNCATE trigger for each row")
-                    .hint("write a second entry with `on = \"statement\"`"),
-            );
+            errors
+                .at("triggers", "there is no TRUNCATE trigger for each row")
+                .add_hint("write a second entry with `on = \"statement\"`");
         }
-        if let Some(function) = &self.function
-            && let Err(message) = QualifiedName::parse(function)
-        {
-            complaints.push(Complaint::about("triggers", message));
-        }
-        complaints
+        errors.require_names("triggers", &self.function, "schema.name");
     }
 
     /// Compares the triggers of one table with the wish; one finding for each event that is open.
@@ -214,6 +205,7 @@ impl WantedTrigger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     const ROW_CHANGE: u32 = 1 | 2 | 8 | 16;
@@ -321,6 +313,6 @@ mod tests {
     #[test]
     fn a_truncate_trigger_for_each_row_is_refused() {
         let wish = wanted(TriggerLevel::Row, &[Event::Truncate], Enabled::Origin);
-        assert_eq!(wish.complaints().len(), 1);
+        assert_eq!(errors_of(|errors| wish.validate(errors)).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! `baseline`: the database is what it was when it was known to be good.
 
-mod told;
+mod entries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,14 +9,17 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::baseline::compare::{Area, Compared, Terms, compare};
-use crate::baseline::observed::digest_of;
-use crate::baseline::take::{self, Wish};
+use crate::baseline::compare::{CompareOptions, Comparison, compare};
+use crate::baseline::difference::Area;
+use crate::baseline::tables::list_tables;
+use crate::baseline::take::{TakeOptions, take};
 use crate::baseline::{Baseline, Database, file};
 use crate::catalog::compare::{Scope, not_compared};
 use crate::catalog::{ObjectId, ObjectKind};
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
+use crate::digest::sha256;
+use crate::input::diagnostic::nearest;
 use crate::input::tables::TablePattern;
 use crate::outcome::{BackupFacts, CouldNotRun, Finding, NotTested};
 use crate::sql::{Glob, QualifiedName};
@@ -32,8 +35,8 @@ const SESSIONS: usize = 2;
 /// snapshot of the dump itself: then every row of every table must be there with its value. `record`, what the
 /// last PROVEN drill saw; the first one has nothing to compare with and only writes it.
 ///
-/// Against a baseline and a record, rows that were added and rows of other tables that were changed since are
-/// life. So are a new partition of the same shape, another version of an extension, and a comment. `redrill
+/// Compared with a baseline and a record, added rows, and changed rows of tables that are not append-only, are expected
+/// drift: reported, but never a failure. So are a new partition of the same shape, another version of an extension, and a comment. `redrill
 /// accept` shows everything else that changed and writes into the baseline what you accept.
 ///
 /// ## What it proves
@@ -43,7 +46,7 @@ const SESSIONS: usize = 2;
 /// were there then are there now, with the same values; also when an edited row leaves the count as it was.
 ///
 /// ## What it does not prove
-/// That changed rows of tables that may change are right, unless a manifest says them. What the backup does not
+/// That changed rows of tables that may change are right, unless a manifest has them. What the backup does not
 /// hold, such as roles in a dump without globals, is listed as not tested.
 ///
 /// ## Example
@@ -91,35 +94,59 @@ impl Parameters for BaselineCheck {
     const KIND: &'static str = "baseline";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
-        let against = [self.file.is_some(), self.manifest, self.record.is_some()];
-        if against.iter().filter(|given| **given).count() != 1 {
-            complaints.push(
-                Complaint::whole("this check needs one thing to hold the database against")
-                    .hint("give one of `file = \"…\"`, `manifest = true` and `record = \"…\"`"),
-            );
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        let references = [self.file.is_some(), self.manifest, self.record.is_some()];
+        if references.iter().filter(|given| **given).count() != 1 {
+            errors
+                .whole("this check needs one state to compare the database with")
+                .add_hint("give one of `file = \"…\"`, `manifest = true` and `record = \"…\"`");
         }
         if !self.append_only.is_empty() && self.record.is_none() {
-            complaints.push(
-                Complaint::about("append-only", "`append-only` belongs to `record`")
-                    .hint("a baseline file and a manifest say themselves which tables only grow"),
-            );
+            errors
+                .at("append-only", "`append-only` needs `record`")
+                .add_hint("a baseline file and a manifest list the append-only tables themselves");
         }
         if self.manifest && !self.may_shrink.is_empty() {
-            complaints.push(Complaint::about(
-                "may-shrink",
-                "a manifest speaks of the very rows of the backup: none of them may be missing",
-            ));
+            errors
+                .at(
+                    "may-shrink",
+                    "`may-shrink` and `manifest` exclude each other",
+                )
+                .add_hint("a manifest is of this backup, so no row of it may be missing");
         }
-        for table in &self.append_only {
-            if let Err(message) = QualifiedName::parse(table) {
-                complaints
-                    .push(Complaint::about("append-only", message).hint("write `schema.table`"));
+        errors.require_names("append-only", &self.append_only, "schema.table");
+        for (index, pattern) in self.ignore.iter().enumerate() {
+            if let Err((message, hint)) = check_pattern(pattern) {
+                errors.at_item("ignore", index, message).add_hint(hint);
             }
         }
-        complaints
     }
+}
+
+/// Refuses a pattern of objects that no object matches; else gives a message and a hint.
+fn check_pattern(pattern: &str) -> Result<(), (String, String)> {
+    let begins_with = |word: &str| {
+        let rest = pattern.strip_prefix(word);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let mut words = ObjectKind::ALL.iter().map(|kind| kind.word());
+    if !words.any(begins_with) {
+        let words = ObjectKind::ALL.iter().map(|kind| kind.word());
+        let given = pattern.split(' ').next().unwrap_or_default();
+        let hint = match nearest(given, words.clone()) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("known: {}", words.collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("`{pattern}` does not begin with a kind of object");
+        return Err((message, hint));
+    }
+    if !pattern.contains(['*', '?'])
+        && let Err(message) = pattern.parse::<ObjectId>()
+    {
+        let hint = "write the object as the baseline does, as in `table app.scratch_*`";
+        return Err((message, hint.to_owned()));
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -133,7 +160,7 @@ impl Check for BaselineCheck {
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
-        let held = self.held(restored)?;
+        let held = self.load_reference(restored)?;
         let was = match &held {
             Some(held) => Some(database_of(held, restored.database)?),
             None => None,
@@ -142,9 +169,9 @@ impl Check for BaselineCheck {
         for _ in 0..SESSIONS {
             sessions.push(restored.own_session().await?);
         }
-        let wish = self.wish(was, restored)?;
+        let options = self.take_options(was, restored)?;
         let mut readers: Vec<&mut Session> = sessions.iter_mut().collect();
-        let mut now = take::take(&mut readers, &wish).await?;
+        let mut now = take(&mut readers, &options).await?;
         let rewritten = match was {
             Some(was) => rewritten(was, &mut sessions).await?,
             None => BTreeMap::new(),
@@ -155,11 +182,11 @@ impl Check for BaselineCheck {
         let record = self.record.as_ref().map(|path| restored.folder.join(path));
         let observation = match (&held, was) {
             (Some(held), Some(was)) => {
-                let terms = self.terms(was, &now, restored);
-                let compared = compare(was, &now, rewritten, &terms);
-                let mut observation = told::observation(held, was, &now, &compared);
+                let options = self.compare_options(was, &now, restored);
+                let compared = compare(was, &now, rewritten, &options);
+                let mut observation = entries::observe(held, was, &now, &compared);
                 observation.findings.extend(self.of_another(held, restored));
-                observation.not_tested = not_tested(was, &now, &compared, &terms);
+                observation.not_tested = not_tested(was, &now, &compared, &options);
                 now.differences = compared.differences;
                 now.differences.retain(|difference| difference.fails);
                 observation
@@ -169,7 +196,7 @@ impl Check for BaselineCheck {
                     "a record for the next drill",
                     format!(
                         "{}; there is no record yet to compare with",
-                        told::size(&now)
+                        entries::describe_size(&now)
                     ),
                     Vec::new(),
                 );
@@ -184,18 +211,18 @@ impl Check for BaselineCheck {
         };
         let against = self.file.as_ref().and_then(|path| {
             let text = std::fs::read_to_string(restored.folder.join(path)).ok()?;
-            Some(digest_of(&text))
+            Some(sha256(&text))
         });
         restored
             .observed
-            .note(restored.database, now, against, record);
+            .add(restored.database, now, against, record);
         Ok(observation)
     }
 }
 
 impl BaselineCheck {
-    /// Reads what the database is held against; `None` for a record that no drill has written yet.
-    fn held(&self, restored: &Restored<'_>) -> Result<Option<Baseline>, CouldNotRun> {
+    /// Reads the state that the database is compared with; `None` for a record that no drill has written yet.
+    fn load_reference(&self, restored: &Restored<'_>) -> Result<Option<Baseline>, CouldNotRun> {
         if let Some(path) = &self.file {
             let path = restored.folder.join(path);
             let baseline = file::load(&path)
@@ -208,8 +235,9 @@ impl BaselineCheck {
                 return Ok(None);
             }
             return file::load(&path).map(Some).map_err(|error| {
-                CouldNotRun::new(error)
-                    .hint("take it back from where drills keep their records; without it the next drill starts from nothing")
+                CouldNotRun::new(error).hint(
+                    "restore it from a copy; without it the next drill has nothing to compare with",
+                )
             });
         }
         let Some((name, text)) = &restored.backup.manifest else {
@@ -223,24 +251,33 @@ impl BaselineCheck {
             .map_err(|error| CouldNotRun::new(format!("the manifest {name} is not valid: {error}")))
     }
 
-    /// What is to be read: for a manifest every value; for others counts, and the histories that they keep.
-    fn wish(&self, was: Option<&Database>, restored: &Restored<'_>) -> Result<Wish, CouldNotRun> {
+    /// Says what to read: for a manifest every value; for others counts, and the histories that they keep.
+    fn take_options(
+        &self,
+        was: Option<&Database>,
+        restored: &Restored<'_>,
+    ) -> Result<TakeOptions, CouldNotRun> {
         let mut append_only = Vec::new();
         for table in &self.append_only {
             append_only.push(QualifiedName::parse(table).map_err(CouldNotRun::new)?);
         }
         append_only.extend(was.iter().flat_map(|was| was.history.keys()).cloned());
-        Ok(Wish {
+        Ok(TakeOptions {
             append_only,
             digests: self.manifest,
             known: restored.counts.known(restored.database),
         })
     }
 
-    /// What may differ, by the word of the scenario and of the backup.
-    fn terms(&self, was: &Database, now: &Database, restored: &Restored<'_>) -> Terms {
+    /// Collects what may differ, as the scenario and the backup say.
+    fn compare_options(
+        &self,
+        was: &Database,
+        now: &Database,
+        restored: &Restored<'_>,
+    ) -> CompareOptions {
         let backup = restored.backup;
-        Terms {
+        CompareOptions {
             exact: self.manifest,
             may_shrink: self.may_shrink.clone(),
             ignore: self.ignore.iter().map(|text| Glob::new(text)).collect(),
@@ -313,11 +350,11 @@ async fn rewritten(
     let Some(session) = sessions.first_mut() else {
         return Ok(rewritten);
     };
-    let (tables, _) = take::tables(session).await?;
+    let (tables, _) = list_tables(session).await?;
     for (name, history) in &was.history {
         let found = match tables.iter().find(|table| table.name == *name) {
-            Some(table) => history.hold(session, table).await?,
-            None => Some(history.gone(name)),
+            Some(table) => history.compare(session, table).await?,
+            None => Some(history.table_missing(name)),
         };
         rewritten.extend(found.map(|finding| (name.clone(), finding)));
     }
@@ -328,14 +365,14 @@ async fn rewritten(
 fn not_tested(
     was: &Database,
     now: &Database,
-    compared: &Compared,
-    terms: &Terms,
+    compared: &Comparison,
+    options: &CompareOptions,
 ) -> Vec<NotTested> {
     let entry = |what: String, why: &str| NotTested {
         what,
         why: why.to_owned(),
     };
-    let scope = not_compared(&was.catalog, &now.catalog, &terms.scope);
+    let scope = not_compared(&was.catalog, &now.catalog, &options.scope);
     let mut list: Vec<NotTested> = scope
         .into_iter()
         .map(|(what, why)| entry(format!("against the baseline: {what}"), &why))
@@ -355,7 +392,7 @@ fn not_tested(
     let cycle = |name: &&QualifiedName| {
         let sequence = ObjectId::qualified(ObjectKind::Sequence, name);
         let sequence = now.catalog.get(&sequence, "cycle");
-        !terms.exact && sequence == Some("yes")
+        !options.exact && sequence == Some("yes")
     };
     let cycling: Vec<&QualifiedName> = was.sequences.keys().filter(cycle).collect();
     if !cycling.is_empty() {
@@ -364,7 +401,7 @@ fn not_tested(
             "they cycle, so a lower value may be right",
         ));
     }
-    let other_values = !terms.exact
+    let other_values = !options.exact
         && compared
             .differences
             .iter()
@@ -387,6 +424,7 @@ fn join<T: ToString>(names: &[T]) -> String {
 mod tests {
     use super::*;
     use crate::backup::settings::Previous;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     #[rstest]
@@ -405,5 +443,28 @@ mod tests {
         let check = toml::from_str::<BaselineCheck>(&text).map(|read| read.may_shrink);
         assert_eq!((previous.is_ok(), check.is_ok()), (taken, taken));
         assert_eq!(previous.ok(), check.ok());
+    }
+
+    #[rstest]
+    #[case("table app.scratch_*", None)]
+    #[case("function app.f*", None)]
+    #[case("table app.t column note", None)]
+    #[case("database", None)]
+    #[case("materialized view app.*", None)]
+    #[case("tabel app.t", Some("did you mean `table`?"))]
+    #[case("app.scratch", Some("known: access method, "))]
+    #[case("table app.t colum note", Some("as the baseline does"))]
+    fn ignored_objects_begin_with_a_kind(#[case] pattern: &str, #[case] hint: Option<&str>) {
+        let check = BaselineCheck {
+            manifest: true,
+            ignore: vec![pattern.to_owned()],
+            ..BaselineCheck::default()
+        };
+        let problems = errors_of(|errors| check.validate(errors));
+        let hints: Vec<String> = problems.into_iter().filter_map(|one| one.hint).collect();
+        match hint {
+            None => assert_eq!(hints, [] as [String; 0]),
+            Some(hint) => assert!(hints.len() == 1 && hints[0].contains(hint), "{hints:?}"),
+        }
     }
 }

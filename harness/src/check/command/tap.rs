@@ -37,11 +37,11 @@ impl Tap {
             } else if let Some(rest) = test.strip_prefix("# Failed test ") {
                 // `# Failed test 2: "the column is there"`
                 named.push(place(file, rest.replace('"', "").trim()));
-            } else if let Some(counted) = counted(test) {
+            } else if let Some(counted) = show_counted(test) {
                 summary = Some(counted);
             }
         }
-        // Without `--verbose`, pg_prove leaves out the lines and tells their number.
+        // Without `--verbose`, pg_prove leaves out the lines and prints their number.
         if tap.ran == 0 {
             tap.failed = named;
         }
@@ -93,7 +93,7 @@ fn place(file: &str, test: &str) -> String {
 }
 
 /// Reads the summary of `pg_prove`: `Files=2, Tests=12,  0 wallclock secs …`.
-fn counted(line: &str) -> Option<u64> {
+fn show_counted(line: &str) -> Option<u64> {
     let (_, rest) = line.strip_prefix("Files=")?.split_once("Tests=")?;
     first_number(rest)
 }

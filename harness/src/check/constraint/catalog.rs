@@ -94,7 +94,7 @@ pub async fn find(
 }
 
 /// Finds keys that the server does not carry out, because their triggers are off; `is_asked` says by
-/// its name whether a constraint is looked at.
+/// its name whether a constraint is checked.
 pub async fn switched_off(
     session: &mut Session,
     relations: &[Relation],

@@ -6,7 +6,7 @@ use crate::check::privilege::Relation;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// What the rows of one table show.
 #[derive(Debug, Default)]
@@ -117,8 +117,8 @@ impl Probe {
     }
 }
 
-/// Holds the rows of a table, and of everything below it, to their constraints.
-pub async fn look(
+/// Compares the rows of a table, and of everything below it, with their constraints.
+pub async fn compare_rows(
     session: &mut Session,
     relations: &[Relation],
     but_for: &[String],
@@ -132,7 +132,7 @@ pub async fn look(
             &probe,
             count.map_err(|error| error.to_string()),
             "no row without its other end",
-            "rows whose other end is not there",
+            ("row", "without a referenced row"),
             "rows were lost on one side, or changed while triggers were off; delete or correct them at the source",
         );
     }
@@ -144,7 +144,7 @@ pub async fn look(
             &probe,
             count.map_err(|error| error.to_string()),
             "every key once",
-            "keys are there more than once",
+            ("key", "with duplicates"),
             "the index at the source is damaged, often by a collation that changed; look for duplicates there",
         );
     }
@@ -153,7 +153,7 @@ pub async fn look(
     Ok(held)
 }
 
-/// Makes the probes of one sort. What cannot be asked like this is noted.
+/// Makes the probes of one sort. Constraints that no query can check are noted.
 async fn probes(
     session: &mut Session,
     sql: &str,
@@ -225,7 +225,7 @@ async fn checks(
                 probe,
                 count,
                 "no row that makes it false",
-                "rows make it false",
+                ("row", "for which it is false"),
                 "the rows came in while it was NOT VALID or its function was another; correct them at the source",
             );
         }
@@ -234,13 +234,13 @@ async fn checks(
 }
 
 impl Held {
-    /// Takes in what a probe gave.
+    /// Adds the result of a probe.
     fn judge(
         &mut self,
         probe: &Probe,
         count: Result<u64, String>,
         expected: &str,
-        actual: &str,
+        (noun, fault): (&str, &str),
         hint: &str,
     ) {
         match count {
@@ -251,7 +251,7 @@ impl Held {
                     Finding::about(
                         probe.object(),
                         expected,
-                        format!("{} {actual}", show_count(count)),
+                        format!("{} {fault}", show_counted(count, noun)),
                     )
                     .hint(hint),
                 );

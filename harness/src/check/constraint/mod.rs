@@ -1,9 +1,11 @@
 //! `constraint`: constraints are there, validated, as they were defined, and hold on the data.
 //!
 //! - `catalog` reads the constraints
+//! - `compare` compares them with the check
 //! - `holds` reads the rows
 
 mod catalog;
+mod compare;
 mod holds;
 
 use std::time::Instant;
@@ -12,12 +14,12 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::catalog::{FoundConstraint, find, switched_off, unusable};
-use crate::check::privilege::tree;
-use crate::check::target::{Targets, is_listed, pattern_in_one, unreadable};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use self::catalog::{find, switched_off};
+use crate::check::privilege::{add_unclear, tree};
+use crate::check::target::{Targets, is_listed};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::{CouldNotRun, Finding};
-use crate::sql::{QualifiedName, is_same_definition, quote_ident};
+use crate::units::show_counted;
 
 /// Constraints of tables are there, validated, as they were defined, and hold on the data.
 ///
@@ -142,11 +144,11 @@ pub struct Numbers {
 impl Numbers {
     fn of(&self) -> [(char, &'static str, Option<usize>); 5] {
         [
-            ('p', "primary keys", self.primary_key),
-            ('f', "foreign keys", self.foreign_key),
-            ('u', "unique constraints", self.unique),
-            ('c', "CHECK constraints", self.check),
-            ('x', "exclusion constraints", self.exclude),
+            ('p', "primary key", self.primary_key),
+            ('f', "foreign key", self.foreign_key),
+            ('u', "unique constraint", self.unique),
+            ('c', "CHECK constraint", self.check),
+            ('x', "exclusion constraint", self.exclude),
         ]
     }
 }
@@ -155,53 +157,44 @@ impl Parameters for Constraint {
     const KIND: &'static str = "constraint";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = self.targets().complaints();
-        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        self.targets().validate(errors);
+        errors.refuse_pattern("table", "tables", self.table.as_ref());
         if self.constraint.is_none() {
             let of_one = [
                 ("definition", self.definition.is_some()),
                 ("deferrable", self.deferrable.is_some()),
             ];
-            complaints.extend(Complaint::about_each(
+            errors.each(
                 of_one,
                 "is about one constraint",
                 "name it: `constraint = \"…\"`",
-            ));
+            );
         }
         if self.constraint.is_some() && !self.constraints.is_empty() {
-            complaints.push(Complaint::about(
+            errors.at(
                 "constraints",
                 "`constraint` and `constraints` do not go together; list all in `constraints`",
-            ));
+            );
         }
         if !self.not_valid.is_empty() && !self.all_valid && !self.holds {
-            complaints.push(Complaint::about(
-                "not-valid",
-                "`not-valid` takes away from `all-valid` or `holds`, and neither is there",
-            ));
+            errors.at("not-valid", "`not-valid` needs `all-valid` or `holds`");
         }
         if !self.except.is_empty() && self.tables.is_empty() {
-            complaints.push(Complaint::about(
-                "except",
-                "`except` takes away from `tables`",
-            ));
+            errors.at("except", "`except` needs `tables`");
         }
-        complaints.extend(unreadable("except", &self.except, "schema.table"));
-        let counts = self
-            .count
-            .is_some_and(|count| count.of().iter().any(|(_, _, number)| number.is_some()));
-        let asserts = self.names().next().is_some()
-            || self.all_valid
-            || self.primary_key
-            || self.holds
-            || counts;
-        if !asserts {
-            complaints.push(Complaint::whole("this check asserts nothing").hint(
-                "add `constraint`, `constraints`, `all-valid`, `primary-key`, `count` or `holds`",
-            ));
-        }
-        complaints
+        errors.require_names("except", &self.except, "schema.table");
+        let asserted = [
+            self.names().next().is_some(),
+            self.all_valid,
+            self.primary_key,
+            self.holds,
+            self.count.is_some_and(|count| count != Numbers::default()),
+        ];
+        errors.require_assertion(
+            asserted,
+            "add `constraint`, `constraints`, `all-valid`, `primary-key`, `count` or `holds`",
+        );
     }
 }
 
@@ -213,7 +206,7 @@ impl Check for Constraint {
         match names.as_slice() {
             [] => format!("constraints of {of}"),
             [one] => format!("constraint {one} of {of}"),
-            many => format!("{} constraints of {of}", many.len()),
+            many => format!("{} of {of}", show_counted(many.len(), "constraint")),
         }
     }
 
@@ -245,9 +238,9 @@ impl Check for Constraint {
                 let is_asked = |name: &str| self.all_valid || self.names().any(|own| own == name);
                 wrong.extend(switched_off(&mut session, &relations, is_asked).await?);
             }
-            let mut actual = format!("{} constraints", found.len());
+            let mut actual = show_counted(found.len(), "constraint");
             if self.holds {
-                let held = holds::look(&mut session, &relations, &self.not_valid).await?;
+                let held = holds::compare_rows(&mut session, &relations, &self.not_valid).await?;
                 actual.push_str(&format!(", {} compared with the rows", held.read));
                 read += held.read;
                 wrong.extend(held.findings);
@@ -257,24 +250,18 @@ impl Check for Constraint {
             entries.push(Entry::new(table, self.expectation(), actual, wrong, began));
         }
         session.close().await;
-        findings.extend(self.numbers(&all));
-        let wrong = findings.len() + entries.iter().map(|e| e.findings.len()).sum::<usize>();
-        if wrong == 0 {
-            if entries.is_empty() {
-                return Err(CouldNotRun::new("`except` leaves no table to check")
-                    .hint("leave out fewer, or remove the check"));
-            }
-            if let Some(first) = unclear.into_iter().next() {
-                return Err(first);
-            }
-            self.saw_something(all.len(), read)?;
-        } else {
-            findings.extend(unclear.into_iter().map(|unclear| Finding {
-                hint: unclear.hint,
-                ..Finding::new("a look at every constraint", unclear.reason)
-            }));
+        findings.extend(self.compare_counts(&all));
+        let is_wrong = !findings.is_empty() || entries.iter().any(|e| !e.findings.is_empty());
+        if !is_wrong && entries.is_empty() {
+            return Err(CouldNotRun::new("`except` leaves no table to check")
+                .hint("leave out fewer, or remove the check"));
         }
-        let mut actual = format!("{} constraints of {} tables", all.len(), entries.len());
+        add_unclear(&mut findings, is_wrong, unclear)?;
+        if !is_wrong {
+            self.require_constraints(all.len(), read)?;
+        }
+        let tables = show_counted(entries.len(), "table");
+        let mut actual = format!("{} of {tables}", show_counted(all.len(), "constraint"));
         if self.holds {
             actual.push_str(&format!(", {read} compared with the rows"));
         }
@@ -293,8 +280,8 @@ impl Constraint {
         self.constraint.as_deref().into_iter().chain(several)
     }
 
-    /// Refuses to pass without having seen anything.
-    fn saw_something(&self, there: usize, read: usize) -> Result<(), CouldNotRun> {
+    /// Refuses to pass where there was nothing to check.
+    fn require_constraints(&self, there: usize, read: usize) -> Result<(), CouldNotRun> {
         if there == 0 && self.all_valid {
             return Err(CouldNotRun::new(format!(
                 "{} has no constraint, so none was checked",
@@ -304,7 +291,7 @@ impl Constraint {
         }
         if read == 0 && self.holds {
             return Err(CouldNotRun::new(format!(
-                "{} has no key and no CHECK that rows could be held to",
+                "{} has no key and no CHECK that rows could be compared with",
                 self.targets().describe()
             ))
             .hint("leave `holds` out, or check whether the constraints were lost"));
@@ -333,180 +320,24 @@ impl Constraint {
         }
         for (_, words, number) in self.count.unwrap_or_default().of() {
             if let Some(number) = number {
-                parts.push(format!("{number} {words}"));
+                parts.push(show_counted(number, words));
             }
         }
         if self.holds {
-            parts.push("every row keeps to them".to_owned());
+            parts.push("no row violates them".to_owned());
         }
         parts.join(", ")
-    }
-
-    /// Compares the constraints of one table and of what is below it with what is asked for.
-    fn compare(&self, table: &QualifiedName, all: &[FoundConstraint]) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for name in self.names() {
-            let here: Vec<&FoundConstraint> =
-                all.iter().filter(|found| found.name == name).collect();
-            if !here.iter().any(|found| found.of_root) {
-                findings.push(
-                    Finding::about(
-                        format!("constraint {} on {table}", quote_ident(name)),
-                        "a constraint",
-                        "there is none",
-                    )
-                    .hint(
-                        "look for its ADD CONSTRAINT in the restore's errors: a key is left out \
-                         when rows break it, and when the dump was cut after the data",
-                    ),
-                );
-            }
-            for found in here {
-                findings.extend(unusable(found));
-                if found.of_root {
-                    findings.extend(self.differs(found));
-                }
-            }
-        }
-        if self.all_valid {
-            findings.extend(
-                all.iter()
-                    .filter(|found| !self.names().any(|name| name == found.name))
-                    .filter(|found| !self.not_valid.contains(&found.name))
-                    .filter_map(unusable),
-            );
-        }
-        if self.primary_key && !all.iter().any(|found| found.of_root && found.sort == 'p') {
-            findings.push(
-                Finding::about(table.to_string(), "a primary key", "it has none")
-                    .hint("look for ADD CONSTRAINT … PRIMARY KEY in the restore's errors"),
-            );
-        }
-        findings
-    }
-
-    /// Compares one constraint with its definition.
-    fn differs(&self, found: &FoundConstraint) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if let Some(definition) = &self.definition
-            && !is_same_definition(definition, &found.definition)
-        {
-            findings.push(Finding::about(
-                found.to_string(),
-                definition,
-                &found.definition,
-            ));
-        }
-        if let Some(deferrable) = self.deferrable
-            && deferrable != found.deferrable
-        {
-            findings.push(Finding::about(
-                found.to_string(),
-                deferrable.word(),
-                found.deferrable.word(),
-            ));
-        }
-        findings
-    }
-
-    /// Counts the constraints of each sort.
-    fn numbers(&self, all: &[FoundConstraint]) -> Vec<Finding> {
-        let Some(count) = self.count else {
-            return Vec::new();
-        };
-        count
-            .of()
-            .into_iter()
-            .filter_map(|(sort, words, wanted)| {
-                let wanted = wanted?;
-                let number = all.iter().filter(|f| f.of_root && f.sort == sort).count();
-                (number != wanted).then(|| {
-                    Finding::about(
-                        self.targets().describe(),
-                        format!("{wanted} {words}"),
-                        format!("{number} {words}"),
-                    )
-                    .hint("look for ADD CONSTRAINT in the restore's errors")
-                })
-            })
-            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(toml: &str) -> Constraint {
         toml::from_str(toml).unwrap()
-    }
-
-    fn found() -> FoundConstraint {
-        FoundConstraint {
-            table: QualifiedName::parse("app.t").unwrap(),
-            of_root: true,
-            name: "t_fkey".to_owned(),
-            sort: 'f',
-            validated: true,
-            deferrable: Deferrable::No,
-            enforced: true,
-            definition: "FOREIGN KEY (a) REFERENCES app.b(id)".to_owned(),
-        }
-    }
-
-    #[rstest]
-    #[case("constraint = 't_fkey'", 0)]
-    #[case("constraint = 'lost'", 1)]
-    #[case("constraints = ['t_fkey', 'lost']", 1)]
-    #[case(
-        "constraint = 't_fkey'\ndefinition = 'FOREIGN KEY (a)  REFERENCES b(id)'",
-        0
-    )]
-    #[case(
-        "constraint = 't_fkey'\ndefinition = 'FOREIGN KEY (a) REFERENCES b(id) ON DELETE CASCADE'",
-        1
-    )]
-    #[case("constraint = 't_fkey'\ndeferrable = 'no'", 0)]
-    #[case("constraint = 't_fkey'\ndeferrable = 'initially-deferred'", 1)]
-    #[case("primary-key = true", 1)]
-    #[case("all-valid = true", 0)]
-    fn a_table_is_held_to_what_is_asked(#[case] toml: &str, #[case] broken: usize) {
-        let table = found().table;
-        assert_eq!(check(toml).compare(&table, &[found()]).len(), broken);
-    }
-
-    #[rstest]
-    #[case("all-valid = true", 1)]
-    #[case("constraint = 't_fkey'\nall-valid = true", 1)]
-    #[case("all-valid = true\nnot-valid = ['t_fkey']", 0)]
-    fn what_is_not_valid_is_found(#[case] toml: &str, #[case] broken: usize) {
-        for bad in [
-            FoundConstraint {
-                validated: false,
-                ..found()
-            },
-            FoundConstraint {
-                enforced: false,
-                validated: false,
-                ..found()
-            },
-        ] {
-            let table = bad.table.clone();
-            assert_eq!(check(toml).compare(&table, &[bad]).len(), broken);
-        }
-    }
-
-    #[test]
-    fn constraints_are_counted_once() {
-        let check = check("count = { foreign-key = 1, check = 1 }");
-        let below = FoundConstraint {
-            of_root: false,
-            ..found()
-        };
-        let findings = check.numbers(&[found(), below]);
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].actual, "0 CHECK constraints");
     }
 
     #[rstest]
@@ -524,8 +355,8 @@ mod tests {
     #[case("table = 'app.t'\ncount = {}", 1)]
     #[case("table = 'app.t'\nconstraint = 'a'\nconstraints = ['b']", 1)]
     #[case("table = 'app.t'\nholds = true\nexcept = ['app.x']", 1)]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let made = check(toml).complaints();
-        assert_eq!(made.len(), complaints, "{made:#?}");
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        let made = errors_of(|errors| check(toml).validate(errors));
+        assert_eq!(made.len(), expected, "{made:#?}");
     }
 }

@@ -3,6 +3,7 @@
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{quote_ident, quote_literal};
+use crate::units::show_counted;
 
 /// What the library answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,21 +17,24 @@ pub struct LibraryAnswer {
 }
 
 impl LibraryAnswer {
-    /// Says what was looked at, to be put behind the extension's name and version.
+    /// Describes what was checked, to follow the extension's name and version.
     pub fn seen(&self) -> String {
         match (self.functions, self.called) {
             _ if !self.findings.is_empty() => String::new(),
             (0, false) => ", without a library".to_owned(),
-            (count, false) => format!(", {count} functions found"),
+            (count, false) => format!(", {} found", show_counted(count, "function")),
             (0, true) => ", a call answered".to_owned(),
-            (count, true) => format!(", {count} functions found and a call answered"),
+            (count, true) => format!(
+                ", {} found and a call answered",
+                show_counted(count, "function")
+            ),
         }
     }
 }
 
 /// The extension's C functions. PL/pgSQL and SQL functions need no library.
 const FUNCTIONS: &str = "
-SELECT p.oid, p.proname
+SELECT p.oid, p.proname, p.prosrc, p.probin
   FROM pg_catalog.pg_extension e
   JOIN pg_catalog.pg_depend d
     ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
@@ -113,9 +117,12 @@ pub async fn answer(
     };
     let mut refused: Vec<(String, usize)> = Vec::new();
     for row in &rows {
-        let [Some(oid), _] = row.as_slice() else {
+        let [Some(oid), _, Some(symbol), Some(library)] = row.as_slice() else {
             continue;
         };
+        // The server's message names both.
+        session.learn_name(symbol);
+        session.learn_name(library.trim_start_matches("$libdir/"));
         let sql = VALIDATE.replace("{oid}", &quote_literal(oid));
         if let Err(error) = session.run(&sql).await {
             let text = refusal(error)?;
@@ -162,14 +169,14 @@ pub async fn answer(
 /// Says which functions the library does not have, at most a few of them.
 fn unloadable(object: &str, all: usize, refused: &[(String, usize)]) -> Vec<Finding> {
     const MOST: usize = 5;
-    let expected = format!("{all} functions found in the library");
+    let expected = format!("{} found in the library", show_counted(all, "function"));
     let mut findings: Vec<Finding> = refused
         .iter()
         .take(MOST)
         .map(|(text, times)| {
             let actual = match times {
                 1 => text.clone(),
-                many => format!("{text} ({many} functions)"),
+                many => format!("{text} ({})", show_counted(*many, "function")),
             };
             Finding::about(object, &expected, actual)
                 .hint("the library on this server is missing or of another version than the extension's SQL")
@@ -188,7 +195,7 @@ fn unloadable(object: &str, all: usize, refused: &[(String, usize)]) -> Vec<Find
 
 /// Tells a library that is not there from one that this server may not load this way.
 fn refusal(error: DatabaseError) -> Result<String, CouldNotRun> {
-    if error.message.contains("preload") {
+    if error.mentions("preload") {
         return Err(CouldNotRun::from(error).hint(
             "add it to `shared_preload_libraries` in `[server] settings`, or say `library = false`",
         ));
@@ -202,12 +209,12 @@ fn refusal(error: DatabaseError) -> Result<String, CouldNotRun> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlstate::Names;
 
     fn error(message: &str, lost: bool) -> DatabaseError {
         DatabaseError {
-            sqlstate: Some("XX000".to_owned()),
-            message: message.to_owned(),
             lost,
+            ..DatabaseError::answered("XX000", message, false, &Names::default())
         }
     }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::version::Dotted;
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_literal;
@@ -85,51 +85,44 @@ impl Parameters for Extension {
     const KIND: &'static str = "extension";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.names().next().is_none() {
-            complaints.push(
-                Complaint::whole("no extension is named")
-                    .hint("add `extension = \"vector\"`, or `extensions = [\"vector\", \"age\"]`"),
-            );
+            errors
+                .whole("no extension is named")
+                .add_hint("add `extension = \"vector\"`, or `extensions = [\"vector\", \"age\"]`");
         }
         if self.names().any(|name| name.trim().is_empty()) {
-            complaints.push(Complaint::whole("an extension's name is empty"));
+            errors.whole("an extension's name is empty");
         }
-        let about_one = [
-            ("version", self.version.is_some()),
-            ("min-version", self.min_version.is_some()),
-            ("call", self.call.is_some()),
-        ];
-        for (key, given) in about_one {
-            if given && self.names().count() > 1 {
-                complaints.push(
-                    Complaint::about(key, format!("`{key}` is about one extension"))
-                        .hint("write a check for each extension"),
-                );
-            }
+        if self.names().count() > 1 {
+            let of_one = [
+                ("version", self.version.is_some()),
+                ("min-version", self.min_version.is_some()),
+                ("call", self.call.is_some()),
+            ];
+            let hint = "write a check for each extension";
+            errors.each(of_one, "is about one extension", hint);
         }
         if let Some(least) = &self.min_version
             && Dotted::read(least).is_none()
         {
-            complaints.push(
-                Complaint::about("min-version", format!("`{least}` is not a version"))
-                    .hint("write numbers with dots, as in \"0.8.0\""),
-            );
+            errors
+                .at("min-version", format!("`{least}` is not a version"))
+                .add_hint("write numbers with dots, as in \"0.8.0\"");
         }
         if self.version.is_some() && self.min_version.is_some() {
-            complaints.push(Complaint::about(
-                "min-version",
-                "`version` says it exactly already; keep one of them",
-            ));
+            let version = [("min-version", true)];
+            errors.each(
+                version,
+                "and `version` exclude each other",
+                "keep one of them",
+            );
         }
         if self.call.is_some() && self.library == Some(false) {
-            complaints.push(Complaint::about(
-                "call",
-                "`library = false` does not check the library, so nothing is called",
-            ));
+            errors
+                .at("call", "`call` needs the library, and `library` is false")
+                .add_hint("leave out one of them");
         }
-        complaints
     }
 }
 
@@ -296,7 +289,7 @@ async fn installed(session: &mut Session, name: &str) -> Result<Option<Installed
         }))
 }
 
-/// Says that an extension is not there, and whether the backup or the server lacks it.
+/// Says that an extension is not there, and whether it is missing in the backup or on the server.
 async fn absent(session: &mut Session, name: &str) -> Result<Finding, CouldNotRun> {
     let available = session
         .value(&AVAILABLE.replace("{name}", &quote_literal(name)))
@@ -313,6 +306,7 @@ async fn absent(session: &mut Session, name: &str) -> Result<Finding, CouldNotRu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn vector() -> Installed {
@@ -373,7 +367,10 @@ mod tests {
     #[case("extension = 'vector'\nmin-version = 'new'", 1)]
     #[case("extension = 'vector'\nmin-version = '1'\nversion = '2'", 1)]
     #[case("extension = 'vector'\ncall = 'SELECT 1'\nlibrary = false", 1)]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        assert_eq!(check(toml).complaints().len(), complaints);
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| check(toml).validate(errors)).len(),
+            expected
+        );
     }
 }

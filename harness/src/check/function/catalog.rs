@@ -17,7 +17,7 @@ pub struct FunctionName {
     /// Its schema and name, or a pattern.
     pub name: QualifiedName,
     pattern: NamePattern,
-    /// What stands between the parentheses, where there are any.
+    /// The text between the parentheses, where there are any.
     types: Option<String>,
 }
 

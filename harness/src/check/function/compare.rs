@@ -87,7 +87,7 @@ fn changed(expected: &str, actual: &str) -> String {
         .zip(&actual)
         .position(|(expected, actual)| expected != actual)
         .unwrap_or(expected.len().min(actual.len()));
-    // Which line, but not the line: a body may hold what nobody should read.
+    // Which line, but not the line: a body may contain secrets.
     format!("it differs from line {} on", at + 1)
 }
 

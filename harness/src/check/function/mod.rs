@@ -15,12 +15,15 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::catalog::{FoundFunction, FunctionName, everything, open_schemas, resolve};
+use self::catalog::{FoundFunction, everything, open_schemas};
+pub(super) use self::catalog::{FunctionName, resolve};
 use self::compare::body;
 use self::property::{FunctionSort, Parallel, Security, Volatility};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
+use crate::digest::parse_sha256;
 use crate::outcome::{CouldNotRun, Finding};
+use crate::units::show_counted;
 
 /// Functions, procedures, aggregates and window functions are there, with the body that they had, and
 /// run as whom they must.
@@ -117,39 +120,29 @@ impl Parameters for Function {
     const KIND: &'static str = "function";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.names().next().is_none() && self.digests.is_empty() {
-            complaints.push(
-                Complaint::whole("no function is named").hint(
-                    "add `function = \"schema.name(types)\"`, or `functions = [\"schema.*\"]`",
-                ),
+            errors.whole("no function is named").add_hint(
+                "add `function = \"schema.name(types)\"`, or `functions = [\"schema.*\"]`",
             );
         }
-        let lists = [
-            ("function", self.function.iter().collect::<Vec<_>>()),
-            ("functions", self.functions.iter().collect()),
-            ("except", self.except.iter().collect()),
-            ("digests", self.digests.keys().collect()),
-        ];
-        for (key, names) in lists {
-            for name in names {
-                let several = matches!(key, "functions" | "except");
-                match FunctionName::parse(name) {
-                    Err(message) => complaints
-                        .push(Complaint::about(key, message).hint("write `schema.name(types)`")),
-                    Ok(wanted) if wanted.is_pattern() && !several => complaints.push(
-                        Complaint::about(key, "a pattern belongs in `functions`")
-                            .hint(format!("write `functions = [\"{name}\"]`")),
-                    ),
-                    Ok(wanted) if wanted.is_pattern() && wanted.has_types() => complaints.push(
-                        Complaint::about(key, format!("`{name}` has both a pattern and types"))
-                            .hint(
-                                "a pattern is about all argument types; leave out the parentheses",
-                            ),
-                    ),
-                    Ok(_) => {}
-                }
+        let one = self.function.iter().map(|name| ("function", name));
+        let several = self.functions.iter().map(|name| ("functions", name));
+        let except = self.except.iter().map(|name| ("except", name));
+        let digests = self.digests.keys().map(|name| ("digests", name));
+        for (key, name) in one.chain(several).chain(except).chain(digests) {
+            let is_list = matches!(key, "functions" | "except");
+            match FunctionName::parse(name) {
+                Err(message) => errors
+                    .at(key, message)
+                    .add_hint("write `schema.name(types)`"),
+                Ok(wanted) if wanted.is_pattern() && !is_list => errors
+                    .at(key, "a pattern belongs in `functions`")
+                    .add_hint(format!("write `functions = [\"{name}\"]`")),
+                Ok(wanted) if wanted.is_pattern() && wanted.has_types() => errors
+                    .at(key, format!("`{name}` has both a pattern and types"))
+                    .add_hint("a pattern is about all argument types; leave out the parentheses"),
+                Ok(_) => {}
             }
         }
         if self.function.is_none() || !self.functions.is_empty() {
@@ -157,29 +150,21 @@ impl Parameters for Function {
                 ("sha256", self.sha256.is_some()),
                 ("definition", self.definition.is_some()),
             ];
-            complaints.extend(Complaint::about_each(
-                of_one,
-                "is about one function",
-                "name it in `function`, and alone; several go into `digests`",
-            ));
+            let hint = "name it in `function`, and alone; several go into `digests`";
+            errors.each(of_one, "is about one function", hint);
         }
         let digests = self.sha256.iter().map(|digest| ("sha256", digest));
         let digests = digests.chain(self.digests.values().map(|digest| ("digests", digest)));
         for (key, digest) in digests {
-            if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-                complaints.push(
-                    Complaint::about(key, format!("`{digest}` is not a SHA-256 in hex"))
-                        .hint("64 characters; put any, and the finding shows the right one"),
-                );
+            if parse_sha256(digest).is_none() {
+                errors
+                    .at(key, format!("`{digest}` is not a SHA-256 in hex"))
+                    .add_hint("64 characters; give any, and the finding shows the digest");
             }
         }
         if !self.except.is_empty() && self.functions.is_empty() {
-            complaints.push(Complaint::about(
-                "except",
-                "`except` takes away from `functions`",
-            ));
+            errors.at("except", "`except` needs `functions`");
         }
-        complaints
     }
 }
 
@@ -190,7 +175,7 @@ impl Check for Function {
         match names.as_slice() {
             [one] => format!("function {one}"),
             [first, rest @ ..] => format!("functions {first} and {} more", rest.len()),
-            [] => format!("bodies of {} functions", self.digests.len()),
+            [] => format!("bodies of {}", show_counted(self.digests.len(), "function")),
         }
     }
 
@@ -247,8 +232,8 @@ impl Check for Function {
             }
         }
         session.close().await;
-        let looked = !chosen.is_empty() || !self.digests.is_empty() || self.count.is_some();
-        if !looked && findings.is_empty() {
+        let has_checked = !chosen.is_empty() || !self.digests.is_empty() || self.count.is_some();
+        if !has_checked && findings.is_empty() {
             return Err(CouldNotRun::new("`except` leaves no function to check")
                 .hint("leave out fewer, or remove the check"));
         }
@@ -265,9 +250,9 @@ impl Check for Function {
             );
         }
         let actual = match chosen.as_slice() {
-            [] => format!("{} bodies checked", self.digests.len()),
+            [] => format!("{} checked", show_counted(self.digests.len(), "body")),
             [one] => one.describe(),
-            many => format!("{} functions checked", many.len()),
+            many => format!("{} checked", show_counted(many.len(), "function")),
         };
         let whole = Observation::new(self.expectation(), actual, findings);
         Ok(whole.with_entries_if(!self.functions.is_empty(), entries))
@@ -309,7 +294,7 @@ impl Function {
     }
 }
 
-/// Gives the functions that a name or pattern stands for.
+/// Gives the functions that a name or pattern matches.
 async fn matching<'a>(
     session: &mut Session,
     wanted: &FunctionName,
@@ -344,6 +329,7 @@ fn missing(name: &str, wanted: &FunctionName, all: &[FoundFunction]) -> Finding 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     #[rstest]
@@ -361,8 +347,8 @@ mod tests {
     #[case("function = 'app.f'\nsha256 = 'abc'", 1)]
     #[case("digests = { 'app.f()' = 'abc' }", 1)]
     #[case("function = 'app.f'\nexcept = ['app.g']", 1)]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let made = toml::from_str::<Function>(toml).unwrap().complaints();
-        assert_eq!(made.len(), complaints, "{made:#?}");
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        let made = errors_of(|errors| toml::from_str::<Function>(toml).unwrap().validate(errors));
+        assert_eq!(made.len(), expected, "{made:#?}");
     }
 }

@@ -3,7 +3,7 @@
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// A graph as its catalog and tables show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub enum LabelKind {
 }
 
 impl LabelKind {
+    /// The word for one.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Vertex => "vertex",
+            Self::Edge => "edge",
+        }
+    }
+
     /// The word for several.
     #[must_use]
     pub const fn plural(self) -> &'static str {
@@ -141,7 +150,7 @@ SELECT n.nspname
                     WHERE g.namespace::pg_catalog.oid = c.relnamespace)
  ORDER BY 1";
 
-/// What AGE's catalog lacks for one graph: kind of fault, object.
+/// What is missing in AGE's catalog for one graph: kind of fault, object.
 const FAULTS: &str = "
 WITH graph AS (
     SELECT g.graphid, g.namespace::pg_catalog.oid AS namespace
@@ -289,7 +298,7 @@ pub async fn read(
     }))
 }
 
-/// Says what AGE's catalog lacks.
+/// Reports what is missing in AGE's catalog.
 fn catalog_fault(graph: &str, schema: &str, fault: &str, name: &str) -> Finding {
     let object = format!("{}.{}", quote_ident(schema), quote_ident(name));
     match fault {
@@ -371,14 +380,14 @@ pub fn data_faults(graph: &Graph) -> Vec<Finding> {
     let mut findings = Vec::new();
     for label in &graph.labels {
         let table = label.table.to_string();
-        let many = label.kind.plural();
+        let noun = label.kind.noun();
         if label.repeated > 0 {
             findings.push(Finding::about(
                 &table,
                 "each id once",
                 format!(
-                    "{} {many} with an id that is taken",
-                    show_count(label.repeated)
+                    "{} with an id that is taken",
+                    show_counted(label.repeated, noun)
                 ),
             ));
         }
@@ -387,8 +396,8 @@ pub fn data_faults(graph: &Graph) -> Vec<Finding> {
                 &table,
                 "ids of this label",
                 format!(
-                    "{} {many} with another label's id",
-                    show_count(label.foreign)
+                    "{} with another label's id",
+                    show_counted(label.foreign, noun)
                 ),
             ));
         }
@@ -408,8 +417,8 @@ pub fn data_faults(graph: &Graph) -> Vec<Finding> {
                     &table,
                     "edges between vertices that are there",
                     format!(
-                        "{} edges start or end at a vertex that is not there",
-                        show_count(label.dangling)
+                        "{} without a vertex at its start or end",
+                        show_counted(label.dangling, "edge")
                     ),
                 )
                 .hint("rows of a vertex label are lost, or the dump is not of one moment"),

@@ -1,13 +1,13 @@
 //! Questions in Cypher, in a fresh session, only on a graph whose catalog is sound.
 
-use super::bound::CountBound;
 use super::catalog;
 use crate::check::Restored;
+use crate::check::count_bound::CountBound;
 use crate::check::sessions::Lent;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_literal};
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// Closes and opens the quotes around Cypher, so a pattern may not hold it.
 pub const QUOTE: &str = "$redrill$";
@@ -15,9 +15,9 @@ pub const QUOTE: &str = "$redrill$";
 /// A pattern and how often it must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// What stands after `MATCH`.
+    /// The pattern after `MATCH`.
     pub pattern: String,
-    /// What stands after `RETURN`. Whoever returns a vertex or an edge needs more of AGE's catalog than
+    /// The expression after `RETURN`. A query that returns a vertex or an edge needs more of AGE's catalog than
     /// whoever counts: with a stale id AGE 1.8.0 answers the one and not the other.
     pub returns: &'static str,
     /// How many rows.
@@ -158,13 +158,13 @@ impl Asked {
             .replace("{graph}", &quote_literal(&check.graph))
             .replace("{returns}", question.returns)
             .replace("{pattern}", &question.pattern);
-        let expected = format!("{} rows in Cypher as {who}", question.bound);
+        let expected = format!("{} in Cypher as {who}", question.bound.show("row"));
         let object = format!("graph {}: MATCH {}", check.graph, question.pattern);
         match session.count(&sql).await {
             Ok(rows) => {
                 self.answered += 1;
                 if compare && !question.bound.allows(rows) {
-                    let actual = format!("{} rows", show_count(rows));
+                    let actual = show_counted(rows, "row");
                     self.findings.push(if question.by_sql {
                         let counted = format!("{expected}, as SQL counts");
                         Finding::about(object, counted, actual)
@@ -224,7 +224,7 @@ fn judge(error: &DatabaseError) -> CypherJudgement {
     if state.starts_with("53") || state.starts_with("57") {
         return CypherJudgement::Unknown("");
     }
-    CypherJudgement::Fault(if error.message.contains("unhandled cypher") {
+    CypherJudgement::Fault(if error.mentions("unhandled cypher") {
         Some(
             "AGE is not loaded in this role's sessions: `session_preload_libraries` of the database \
              or the role is lost (a dump without `--create` does not hold it)",
@@ -239,7 +239,7 @@ fn judge(error: &DatabaseError) -> CypherJudgement {
             "ag_catalog is not in this role's search_path: a setting of the role or the database is \
              lost, or the application's own belongs in `settings`",
         )
-    } else if error.message.contains("graph with oid") {
+    } else if error.mentions("graph with oid") {
         Some(
             "the graph's id in ag_catalog.ag_graph is not its schema's OID: a logical restore of AGE \
              needs `ag_graph.graphid` and `ag_label.graph` set to the new OIDs afterwards",
@@ -252,13 +252,13 @@ fn judge(error: &DatabaseError) -> CypherJudgement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlstate::Names;
     use rstest::rstest;
 
     fn error(sqlstate: &str, message: &str, lost: bool) -> DatabaseError {
         DatabaseError {
-            sqlstate: Some(sqlstate.to_owned()),
-            message: message.to_owned(),
             lost,
+            ..DatabaseError::answered(sqlstate, message, false, &Names::default())
         }
     }
 

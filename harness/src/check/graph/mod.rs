@@ -1,6 +1,5 @@
 //! `graph`: an Apache AGE graph is whole, and answers Cypher as the application gets it.
 
-mod bound;
 mod catalog;
 mod cypher;
 
@@ -10,13 +9,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::bound::CountBound;
 use self::catalog::{Label, LabelKind};
 use self::cypher::Question;
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::check::count_bound::CountBound;
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// An Apache AGE graph is complete, has what it must, and answers Cypher as the application gets it.
 ///
@@ -79,7 +78,7 @@ pub struct Graph {
     pub only_these_labels: bool,
 }
 
-/// What stands after `MATCH`, and how many rows that gives.
+/// The pattern after `MATCH`, and how many rows that gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GraphPattern {
@@ -107,57 +106,52 @@ impl Parameters for Graph {
     const KIND: &'static str = "graph";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
-        if self.graph.is_empty() {
-            complaints.push(Complaint::about("graph", "`graph` is empty"));
-        }
-        if self.vertices.is_empty() && self.edges.is_empty() && self.patterns.is_empty() {
-            complaints.push(
-                Complaint::whole("this check does not say what the graph holds")
-                    .hint("add `vertices = { Label = 120 }`, `edges` or `patterns`"),
-            );
-        }
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        errors.refuse_empty("graph", &self.graph);
+        let asserted = [
+            !self.vertices.is_empty(),
+            !self.edges.is_empty(),
+            !self.patterns.is_empty(),
+        ];
+        errors.require_assertion(
+            asserted,
+            "add `vertices = { Label = 120 }`, `edges` or `patterns`",
+        );
         if self.role.is_none() && !self.settings.is_empty() {
-            complaints.push(
-                Complaint::about("settings", "`settings` needs a `role`")
-                    .hint("add the application's role"),
-            );
+            errors
+                .at("settings", "`settings` needs a `role`")
+                .add_hint("add the application's role");
         }
         for (key, labels) in [("vertices", &self.vertices), ("edges", &self.edges)] {
             for (label, bound) in labels {
-                complaints.extend(
-                    label_complaint(label)
-                        .or_else(|| bound.complaint())
-                        .map(|message| Complaint::about(key, format!("`{label}`: {message}"))),
-                );
+                if let Err(message) = check_label(label).and_then(|()| bound.check()) {
+                    errors.at(key, format!("`{label}`: {message}"));
+                }
             }
         }
         for pattern in &self.patterns {
             let text = pattern.pattern.trim();
-            let message = if text.is_empty() {
-                Some("a pattern is empty".to_owned())
+            if text.is_empty() {
+                errors.at("patterns", "a pattern is empty");
             } else if text.contains(cypher::QUOTE) {
-                Some(format!("a pattern may not hold `{}`", cypher::QUOTE))
-            } else {
-                pattern
-                    .bound()
-                    .complaint()
-                    .map(|message| format!("`{text}`: {message}"))
-            };
-            complaints.extend(message.map(|message| Complaint::about("patterns", message)));
+                let message = format!("a pattern may not contain `{}`", cypher::QUOTE);
+                errors.at("patterns", message);
+            } else if let Err(message) = pattern.bound().check() {
+                errors.at("patterns", format!("`{text}`: {message}"));
+            }
         }
-        complaints
     }
 }
 
-/// Finds what is wrong with a label's name.
-fn label_complaint(label: &str) -> Option<String> {
+/// Refuses a text that cannot be the label of an application.
+fn check_label(label: &str) -> Result<(), String> {
     if label.starts_with("_ag_label_") {
-        return Some("this is AGE's own table, not a label".to_owned());
+        return Err("this is a table of AGE, not a label".to_owned());
     }
-    let good = !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (!good).then(|| "a label is made of letters, digits and `_`".to_owned())
+    if label.is_empty() || !label.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        return Err("a label is made of letters, digits and `_`".to_owned());
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -196,11 +190,11 @@ impl Check for Graph {
             )));
         }
         let mut actual = format!(
-            "{} vertices and {} edges; {} of {} questions in Cypher answered",
-            show_count(vertices),
-            show_count(edges),
+            "{} and {}; {} of {} in Cypher answered",
+            show_counted(vertices, "vertex"),
+            show_counted(edges, "edge"),
             asked.answered,
-            asked.questions,
+            asked.questions
         );
         if graph.stale {
             actual.push_str(&format!(
@@ -217,15 +211,15 @@ impl Graph {
     fn expectation(&self) -> String {
         let labels = self.vertices.iter().chain(&self.edges);
         let mut parts: Vec<String> = labels
-            .map(|(label, bound)| format!("{label} {bound}"))
+            .map(|(label, bound)| format!("{label} {}", bound.show("row")))
             .collect();
         if !self.patterns.is_empty() {
-            parts.push(format!("{} patterns", self.patterns.len()));
+            parts.push(show_counted(self.patterns.len(), "pattern"));
         }
         format!("{}: {}", self.describe(), parts.join(", "))
     }
 
-    /// Holds the rows of each label, counted by SQL, to what is expected.
+    /// Compares the rows of each label, counted by SQL, with what is expected.
     fn compare(&self, labels: &[Label]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (kind, wanted) in [
@@ -237,8 +231,8 @@ impl Graph {
                     Some(label) if bound.allows(label.rows) => {}
                     Some(label) => findings.push(Finding::about(
                         label.table.to_string(),
-                        format!("{bound} {}", kind.plural()),
-                        format!("{} {}", show_count(label.rows), kind.plural()),
+                        bound.show(kind.noun()),
+                        show_counted(label.rows, kind.noun()),
                     )),
                     None => findings.push(Finding::about(
                         format!("{}.{}", quote_ident(&self.graph), quote_ident(name)),
@@ -261,9 +255,8 @@ impl Graph {
                     label.table.to_string(),
                     "no labels but the listed ones",
                     format!(
-                        "a label with {} {}",
-                        show_count(label.rows),
-                        label.kind.plural()
+                        "a label with {}",
+                        show_counted(label.rows, label.kind.noun())
                     ),
                 )
                 .hint("list it, or leave out `only-these-labels`")
@@ -316,6 +309,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(text: &str) -> Graph {
@@ -338,8 +332,11 @@ mod tests {
         "graph = 'g'\npatterns = [{ pattern = '(n) $redrill$) x', rows = 2 }]",
         1
     )]
-    fn parameters_that_make_no_sense_are_refused(#[case] text: &str, #[case] complaints: usize) {
-        assert_eq!(check(text).complaints().len(), complaints);
+    fn parameters_that_make_no_sense_are_refused(#[case] text: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| check(text).validate(errors)).len(),
+            expected
+        );
     }
 
     #[rstest]
@@ -390,16 +387,16 @@ mod tests {
         let patterns: Vec<String> = check
             .questions(&graph)
             .into_iter()
-            .map(|question| format!("{} {}", question.pattern, question.bound))
+            .map(|question| format!("{} {}", question.pattern, question.bound.show("row")))
             .collect();
         assert_eq!(
             patterns,
             [
-                "(n:`User`) exactly 3",
-                "()-[e:`LIKES`]->() exactly 2",
-                "(n) exactly 7",
-                "()-[e]->() exactly 2",
-                "(a:User)-->(b) at least 1",
+                "(n:`User`) exactly 3 rows",
+                "()-[e:`LIKES`]->() exactly 2 rows",
+                "(n) exactly 7 rows",
+                "()-[e]->() exactly 2 rows",
+                "(a:User)-->(b) at least 1 row",
             ]
         );
     }

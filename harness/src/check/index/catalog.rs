@@ -191,7 +191,7 @@ pub async fn partitions(
     Ok(findings)
 }
 
-/// Gives the names under which an index may stand in a plan.
+/// Gives the names under which an index may be in a plan.
 pub async fn members(
     session: &mut Session,
     found: &FoundIndex,

@@ -223,15 +223,15 @@ mod tests {
                 .collect(),
             ..KnownState::default()
         };
-        let look = |baseline| against_baseline(&baseline, &[found()]);
+        let compare = |baseline| against_baseline(&baseline, &[found()]);
         assert_eq!(
-            look(baseline(&[("app.e_idx", &definition)])).unwrap(),
+            compare(baseline(&[("app.e_idx", &definition)])).unwrap(),
             (1, vec![])
         );
-        let (_, findings) = look(baseline(&[("app.lost_idx", lost)])).unwrap();
+        let (_, findings) = compare(baseline(&[("app.lost_idx", lost)])).unwrap();
         assert_eq!(findings[0].object.as_deref(), Some("app.lost_idx on app.e"));
-        let (_, findings) = look(baseline(&[("app.e_idx", lost)])).unwrap();
+        let (_, findings) = compare(baseline(&[("app.e_idx", lost)])).unwrap();
         assert_eq!(findings[0].expected, lost);
-        assert!(look(baseline(&[])).is_err());
+        assert!(compare(baseline(&[])).is_err());
     }
 }

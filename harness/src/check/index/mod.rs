@@ -19,11 +19,12 @@ use self::catalog::{all_of, everything, find, partitions};
 use self::compare::{absent, against_baseline, invalid};
 use self::plan::UsedBy;
 use crate::check::known::KnownState;
-use crate::check::target::{Targets, pattern_in_one};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::target::Targets;
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
+use crate::units::show_counted;
 
 /// Indexes are there, valid, as they were defined, and used by the queries they were made for.
 ///
@@ -144,64 +145,52 @@ impl Parameters for Index {
     const KIND: &'static str = "index";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let properties = [
-            ("method", self.method.is_some()),
-            ("unique", self.unique.is_some()),
-            ("columns", !self.columns.is_empty()),
-            ("operator-classes", !self.operator_classes.is_empty()),
-            ("options", !self.options.is_empty()),
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        let several = !self.tables.is_empty();
+        let of_one_table = [
             ("definition", self.definition.is_some()),
             ("used-by", self.used_by.is_some()),
         ];
-        let mut complaints = Vec::new();
         if self.index.is_none() {
-            complaints.extend(Complaint::about_each(
-                properties,
-                "is about one index",
-                "name it: `index = \"…\"`",
-            ));
+            let properties = [
+                ("method", self.method.is_some()),
+                ("unique", self.unique.is_some()),
+                ("columns", !self.columns.is_empty()),
+                ("operator-classes", !self.operator_classes.is_empty()),
+                ("options", !self.options.is_empty()),
+            ];
+            let (words, hint) = ("is about one index", "name it: `index = \"…\"`");
+            errors.each(properties, words, hint);
+            errors.each(of_one_table, words, hint);
         }
-        let several = !self.tables.is_empty();
         if several {
-            complaints.extend(Complaint::about_each(
-                [
-                    ("definition", self.definition.is_some()),
-                    ("used-by", self.used_by.is_some()),
-                ],
-                "is about one table",
-                "write `table = \"schema.name\"`, and a check for each",
-            ));
+            errors.require_one_table(of_one_table);
         }
-        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
-        let named = self.index.is_some() || !self.indexes.is_empty();
-        let all_valid = self.all_valid == Some(true);
+        errors.refuse_pattern("table", "tables", self.table.as_ref());
         if self.index.is_some() && !self.indexes.is_empty() {
-            complaints.push(Complaint::about(
+            errors.at(
                 "indexes",
                 "`index` and `indexes` do not go together; list all in `indexes`",
-            ));
+            );
         }
-        if self.baseline.is_some() {
-            if named || all_valid || self.table.is_some() || several {
-                complaints.push(
-                    Complaint::about("baseline", "a baseline names its own indexes")
-                        .hint("write the other statements as a check of their own"),
-                );
-            }
-        } else {
-            complaints.extend(self.targets().complaints());
-            if !named && !all_valid {
-                complaints.push(
-                    Complaint::whole("this check asserts nothing")
-                        .hint("add `index`, `indexes`, `all-valid = true` or `baseline`"),
-                );
-            }
+        let asserted = [
+            self.index.is_some() || !self.indexes.is_empty(),
+            self.all_valid == Some(true),
+        ];
+        if self.baseline.is_none() {
+            self.targets().validate(errors);
+            errors.require_assertion(
+                asserted,
+                "add `index`, `indexes`, `all-valid = true` or `baseline`",
+            );
+        } else if asserted.contains(&true) || self.table.is_some() || several {
+            errors
+                .at("baseline", "a baseline names its own indexes")
+                .add_hint("write a second check for the other indexes");
         }
         if let Some(used_by) = &self.used_by {
-            complaints.extend(used_by.complaints());
+            used_by.validate(errors);
         }
-        complaints
     }
 }
 
@@ -213,7 +202,11 @@ impl Check for Index {
             (Some(baseline), _) => format!("indexes of {}", baseline.display()),
             (None, []) => format!("indexes of {}", self.targets().describe()),
             (None, [one]) => format!("index {one} of {}", self.targets().describe()),
-            (None, many) => format!("{} indexes of {}", many.len(), self.targets().describe()),
+            (None, many) => format!(
+                "{} of {}",
+                show_counted(many.len(), "index"),
+                self.targets().describe()
+            ),
         }
     }
 
@@ -223,10 +216,10 @@ impl Check for Index {
             Some(path) => {
                 let baseline = KnownState::load(restored.folder, path)?;
                 let there = everything(&mut session).await?;
-                let (looked_at, findings) = against_baseline(&baseline, &there)?;
+                let (checked, findings) = against_baseline(&baseline, &there)?;
                 Observation::new(
                     self.expectation(),
-                    count(looked_at, findings.len()),
+                    describe_result(checked, findings.len()),
                     findings,
                 )
             }
@@ -238,12 +231,11 @@ impl Check for Index {
 }
 
 /// Says what was found, in one line.
-fn count(looked_at: usize, wrong: usize) -> String {
-    let noun = if looked_at == 1 { "index" } else { "indexes" };
+fn describe_result(checked: usize, wrong: usize) -> String {
+    let indexes = show_counted(checked, "index");
     match wrong {
-        0 => format!("{looked_at} {noun}, all as they must be"),
-        1 => format!("{looked_at} {noun} found, 1 thing wrong"),
-        wrong => format!("{looked_at} {noun} found, {wrong} things wrong"),
+        0 => format!("{indexes}, nothing wrong"),
+        wrong => format!("{indexes}, {}", show_counted(wrong, "finding")),
     }
 }
 
@@ -287,25 +279,25 @@ impl Index {
     ) -> Result<Observation, CouldNotRun> {
         let resolved = self.targets().resolve(session).await?;
         let mut entries = Vec::new();
-        let (mut looked_at, mut wrong) = (0, resolved.missing.len());
+        let (mut checked, mut wrong) = (0, resolved.missing.len());
         for table in &resolved.tables {
             let began = Instant::now();
             let (indexes, findings) = self.table(restored, session, table).await?;
-            // A table without an index says nothing where only those that are there are looked at.
+            // A table without an index says nothing where only existing indexes are checked.
             if indexes == 0 && findings.is_empty() {
                 continue;
             }
-            looked_at += indexes;
+            checked += indexes;
             wrong += findings.len();
             entries.push(Entry::new(
                 table,
                 self.expectation(),
-                count(indexes, findings.len()),
+                describe_result(indexes, findings.len()),
                 findings,
                 began,
             ));
         }
-        if looked_at == 0 && wrong == 0 {
+        if checked == 0 && wrong == 0 {
             return Err(CouldNotRun::new(format!(
                 "{} has no index, so none was checked",
                 self.targets().describe()
@@ -314,7 +306,7 @@ impl Index {
         }
         let whole = Observation::new(
             self.expectation(),
-            count(looked_at, wrong),
+            describe_result(checked, wrong),
             resolved.missing,
         );
         Ok(self.targets().in_entries(whole, entries))
@@ -328,20 +320,20 @@ impl Index {
         table: &QualifiedName,
     ) -> Result<(usize, Vec<Finding>), CouldNotRun> {
         let mut findings = Vec::new();
-        let mut looked_at = 0;
+        let mut checked = 0;
         for name in self.names() {
             let Some(found) = find(session, table, name).await? else {
                 findings.push(absent(table, name));
                 continue;
             };
-            looked_at += 1;
+            checked += 1;
             findings.extend(invalid(&found));
             findings.extend(self.compare(&found));
             if found.partitioned {
                 findings.extend(partitions(session, &found).await?);
             }
             if let Some(used_by) = &self.used_by {
-                findings.extend(used_by.look(restored, session, &found).await?);
+                findings.extend(used_by.find_in_plan(restored, session, &found).await?);
             }
         }
         if self.all_valid == Some(true) {
@@ -351,17 +343,18 @@ impl Index {
                 found.table != *table || !self.names().any(|name| found.index.name == name)
             });
             for found in rest {
-                looked_at += 1;
+                checked += 1;
                 findings.extend(invalid(found));
             }
         }
-        Ok((looked_at, findings))
+        Ok((checked, findings))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     #[rstest]
@@ -382,8 +375,8 @@ mod tests {
         "table = 'app.e'\nindex = 'a'\nused-by = { role = 'r', query = 'DELETE FROM t' }",
         1
     )]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let complaints_made = toml::from_str::<Index>(toml).unwrap().complaints();
-        assert_eq!(complaints_made.len(), complaints, "{complaints_made:#?}");
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        let made = errors_of(|errors| toml::from_str::<Index>(toml).unwrap().validate(errors));
+        assert_eq!(made.len(), expected, "{made:#?}");
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::catalog::{FoundIndex, members};
-use crate::check::{Complaint, Restored};
+use crate::check::{ParameterErrors, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident};
@@ -27,24 +27,20 @@ pub struct UsedBy {
 
 impl UsedBy {
     /// Complains about a query that is not one SELECT.
-    pub fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         let query = self.statement();
         let first = query.split_whitespace().next().unwrap_or_default();
         if !["select", "with"].contains(&first.to_ascii_lowercase().as_str()) {
-            complaints.push(
-                Complaint::about("used-by", "the query is not a SELECT")
-                    .hint("it may begin with SELECT or WITH"),
-            );
+            errors
+                .at("used-by", "the query is not a SELECT")
+                .add_hint("it may begin with SELECT or WITH");
         }
         // EXPLAIN would be about the first statement only, and the next one would be executed.
         if query.contains(';') {
-            complaints.push(
-                Complaint::about("used-by", "the query is more than one statement")
-                    .hint("leave one; a `;` inside a text can be written `chr(59)`"),
-            );
+            errors
+                .at("used-by", "the query is more than one statement")
+                .add_hint("leave one; a `;` inside a text can be written `chr(59)`");
         }
-        complaints
     }
 
     fn statement(&self) -> &str {
@@ -52,7 +48,7 @@ impl UsedBy {
     }
 
     /// Asks for the plan, as the role in a session of its own, and looks for the index in it.
-    pub async fn look(
+    pub async fn find_in_plan(
         &self,
         restored: &Restored<'_>,
         session: &mut Session,
@@ -173,6 +169,7 @@ fn walk(value: &Value, above: Option<&str>, steps: &mut Vec<PlanStep>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn used_by(query: &str) -> UsedBy {
@@ -190,8 +187,11 @@ mod tests {
     #[case("ANALYZE SELECT 1", 1)]
     #[case("SELECT 1; DELETE FROM app.t", 1)]
     #[case("", 1)]
-    fn a_query_is_one_select(#[case] query: &str, #[case] complaints: usize) {
-        assert_eq!(used_by(query).complaints().len(), complaints);
+    fn a_query_is_one_select(#[case] query: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| used_by(query).validate(errors)).len(),
+            expected
+        );
     }
 
     #[test]

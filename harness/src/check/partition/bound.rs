@@ -101,7 +101,7 @@ pub fn bound(text: &str) -> Option<Bound> {
     let edge = |text: &str| {
         let all = values(text);
         let ((first, quoted), rest) = all.split_first()?;
-        // With several key columns only the first one tells the time, and the others must not cut it.
+        // With several key columns only the first one is the time, and the others must not cut it.
         if rest.iter().any(|(word, _)| word != "MINVALUE") && first != "MINVALUE" {
             return None;
         }

@@ -11,7 +11,7 @@ use crate::check::target::Targets;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition};
-use crate::units::show_count;
+use crate::units::show_counted;
 
 impl Partition {
     /// Compares the partitions with `count`, `partitions` and `bounds`.
@@ -23,8 +23,8 @@ impl Partition {
         {
             findings.push(Finding::about(
                 &table,
-                format!("{count} partitions"),
-                format!("{} partitions", direct.len()),
+                show_counted(count, "partition"),
+                show_counted(direct.len(), "partition"),
             ));
         }
         let find = |name: &QualifiedName| direct.iter().find(|node| node.relation.name == *name);
@@ -68,7 +68,7 @@ impl Partition {
         Ok(findings)
     }
 
-    /// Holds the partitions of a table to the window; where they are by something else and
+    /// Compares the partitions of a table with the window; where they are by something else and
     /// partitioned themselves, each of them.
     pub fn windows(
         &self,
@@ -108,7 +108,7 @@ impl Partition {
                 };
                 let window = Window {
                     period,
-                    // Without `since` the window is its last period where that lies in the past.
+                    // Without `since` the window is its last period where that is in the past.
                     first: if since.is_none() {
                         first.min(last)
                     } else {
@@ -177,7 +177,7 @@ impl Partition {
                     Finding::about(
                         name.to_string(),
                         format!("no rows in the {what} partition"),
-                        format!("{} rows", show_count(rows)),
+                        show_counted(rows, "row"),
                     )
                     .hint("their own partition was missing when they came: make it and move them"),
                 );
@@ -252,9 +252,9 @@ pub fn stray(node: &Node, root: &Node) -> Finding {
 
 /// Says what was found, in one line.
 pub fn describe(direct: &[&Node], detached: usize, in_default: Option<u64>) -> String {
-    let mut parts = vec![format!("{} partitions", direct.len())];
+    let mut parts = vec![show_counted(direct.len(), "partition")];
     if let Some(rows) = in_default {
-        parts.push(format!("{} rows in the default one", show_count(rows)));
+        parts.push(format!("{} in the default one", show_counted(rows, "row")));
     }
     if detached > 0 {
         parts.push(format!("{detached} detached"));

@@ -1,11 +1,13 @@
 //! `partition`: a partitioned table has the partitions that it must have, and each is whole.
 //!
+//! - `compare` compares one table with everything that the check says of it
 //! - `members` is which partitions there must be
 //! - `bound` and `window` are which periods of the calendar are covered
 //! - `tree` reads the partitions, and tables that look like some
 //! - `parity` compares each with its parent and its siblings
 
 mod bound;
+mod compare;
 mod members;
 mod parity;
 mod tree;
@@ -21,15 +23,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::bound::moment;
-use self::members::{describe, stray};
-use self::parity::Pair;
-use self::tree::Node;
 pub use self::window::Period;
-use crate::check::target::{Targets, pattern_in_one, unreadable};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::target::Targets;
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
-use crate::sql::{QualifiedName, quote_literal};
+use crate::sql::quote_literal;
+use crate::units::show_counted;
 
 /// A partitioned table has the partitions that it must have: none missing, none detached, and each
 /// with the indexes, triggers, constraints, rights and owner of its parent.
@@ -51,7 +51,7 @@ use crate::sql::{QualifiedName, quote_literal};
 /// - Every index of a parent is valid and has an attached part on each partition. Constraints are as
 ///   validated as on the parent. Row triggers are there, in the same state, calling the same function.
 ///   So are triggers for each statement with `same-triggers`; without it, in the same state where they
-///   are. Nobody has more rights on a partition than on its parent. Where the parent has row security,
+///   are. No role has more rights on a partition than on its parent. Where the parent has row security,
 ///   a partition that others have rights on has it too. The owner is the same.
 /// - What all siblings but one have in addition (an index, a constraint, a trigger, a right), that one
 ///   has too.
@@ -185,64 +185,48 @@ impl Parameters for Partition {
     const KIND: &'static str = "partition";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = self.targets().complaints();
-        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
-        let of_window = [
-            ("ahead", self.ahead.is_some()),
-            ("behind", self.behind.is_some()),
-            ("since", self.since.is_some()),
-            ("until", self.until.is_some()),
-            ("at", self.at.is_some()),
-            ("time-zone", self.time_zone.is_some()),
-        ];
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        self.targets().validate(errors);
+        errors.refuse_pattern("table", "tables", self.table.as_ref());
         if self.period.is_none() {
-            let words = "needs a `period`";
-            complaints.extend(Complaint::about_each(
-                of_window,
-                words,
-                "add `period = \"month\"`",
-            ));
+            let of_window = [
+                ("ahead", self.ahead.is_some()),
+                ("behind", self.behind.is_some()),
+                ("since", self.since.is_some()),
+                ("until", self.until.is_some()),
+                ("at", self.at.is_some()),
+                ("time-zone", self.time_zone.is_some()),
+            ];
+            errors.each(of_window, "needs a `period`", "add `period = \"month\"`");
         }
-        for (key, other, both) in [
-            (
-                "behind",
-                "since",
-                self.behind.is_some() && self.since.is_some(),
-            ),
-            (
-                "until",
-                "ahead",
-                self.until.is_some() && self.ahead.is_some(),
-            ),
-        ] {
-            if both {
-                complaints.push(Complaint::about(
-                    key,
-                    format!("`{key}` and `{other}` say the same in two ways; keep one"),
-                ));
-            }
-        }
+        let behind = ("behind", self.behind.is_some() && self.since.is_some());
+        errors.each(
+            [behind],
+            "and `since` are two ways to say the same",
+            "keep one of them",
+        );
+        let until = ("until", self.until.is_some() && self.ahead.is_some());
+        errors.each(
+            [until],
+            "and `ahead` are two ways to say the same",
+            "keep one of them",
+        );
         for (key, text) in [("since", &self.since), ("until", &self.until)] {
             if let Some(text) = text
                 && moment(text).is_none()
             {
-                complaints.push(
-                    Complaint::about(key, format!("`{text}` is not a date or a period"))
-                        .hint("write as in \"2025-05\", \"2025-05-01\", \"2025-Q2\" or \"2025\""),
-                );
+                errors
+                    .at(key, format!("`{text}` is not a date or a period"))
+                    .add_hint("write as in \"2025-05\", \"2025-05-01\", \"2025-Q2\" or \"2025\"");
             }
         }
         if self.at.is_some() && self.since.is_some() && self.until.is_some() {
-            complaints.push(Complaint::about(
-                "at",
-                "with `since` and `until` nothing depends on the present",
-            ));
+            errors.at("at", "with `since` and `until`, `at` has no effect");
         }
         if let (Some(since), Some(until)) = (self.date(&self.since), self.date(&self.until))
             && since > until
         {
-            complaints.push(Complaint::about("since", "`since` is after `until`"));
+            errors.at("since", "`since` is after `until`");
         }
         if !self.tables.is_empty() {
             let of_one = [
@@ -250,17 +234,11 @@ impl Parameters for Partition {
                 ("bounds", !self.bounds.is_empty()),
                 ("detached", !self.detached.is_empty()),
             ];
-            complaints.extend(Complaint::about_each(
-                of_one,
-                "is about one table",
-                "write `table = \"schema.name\"`, and a check for each",
-            ));
+            errors.require_one_table(of_one);
         }
-        let shape = "schema.table";
-        complaints.extend(unreadable("partitions", &self.partitions, shape));
-        complaints.extend(unreadable("bounds", self.bounds.keys(), shape));
-        complaints.extend(unreadable("detached", &self.detached, shape));
-        complaints
+        errors.require_names("partitions", &self.partitions, "schema.table");
+        errors.require_names("bounds", self.bounds.keys(), "schema.table");
+        errors.require_names("detached", &self.detached, "schema.table");
     }
 }
 
@@ -283,7 +261,9 @@ impl Check for Partition {
         let mut entries = Vec::new();
         for table in &resolved.tables {
             let began = Instant::now();
-            let Some((actual, findings)) = self.one(restored, &mut session, table, today).await?
+            let Some((actual, findings)) = self
+                .compare_table(restored, &mut session, table, today)
+                .await?
             else {
                 continue;
             };
@@ -309,7 +289,7 @@ impl Check for Partition {
         whole.actual = match entries.as_slice() {
             [one] => one.actual.clone(),
             [] => "no partitioned table".to_owned(),
-            many => format!("{} partitioned tables", many.len()),
+            many => show_counted(many.len(), "partitioned table"),
         };
         Ok(self.targets().in_entries(whole, entries))
     }
@@ -395,104 +375,14 @@ impl Partition {
         })?;
         rows.first()
             .and_then(|row| row.get(1)?.as_deref()?.parse().ok())
-            .ok_or_else(|| CouldNotRun::new("the server does not say what day it is"))
-    }
-
-    /// Looks at one table: what was found in one line, and what is wrong. A plain table that only a
-    /// pattern matches is passed over.
-    async fn one(
-        &self,
-        restored: &Restored<'_>,
-        session: &mut Session,
-        table: &QualifiedName,
-        today: Date,
-    ) -> Result<Option<(String, Vec<Finding>)>, CouldNotRun> {
-        let tree = tree::read(session, table).await?;
-        let is_partitioned = tree.first().is_some_and(|root| root.relation.kind == 'p');
-        if !is_partitioned {
-            if !self.is_named(table) {
-                return Ok(None);
-            }
-            let finding = Finding::about(
-                table.to_string(),
-                "a partitioned table",
-                "it is not partitioned",
-            )
-            .hint(
-                "it may have been restored as one plain table; look for PARTITION BY in the dump",
-            );
-            return Ok(Some(("not partitioned".to_owned(), vec![finding])));
-        }
-        let mut findings = Vec::new();
-        let Some((root, below)) = tree.split_first() else {
-            return Ok(None);
-        };
-        let direct: Vec<&Node> = below
-            .iter()
-            .filter(|node| node.parent == root.relation.oid)
-            .collect();
-        if direct.is_empty() {
-            findings.push(
-                Finding::about(
-                    table.to_string(),
-                    "partitions",
-                    "it has none: no row can be stored",
-                )
-                .hint("a dump of the parent alone has no rows either (`pg_dump -t parent`)"),
-            );
-        }
-        findings.extend(self.lists(root, &direct)?);
-        if let Some(period) = self.period
-            && !direct.is_empty()
-        {
-            self.windows(root, &tree, period, today, &mut findings);
-        }
-        let in_default = self
-            .defaults(restored, session, &tree, &mut findings)
-            .await?;
-        let allowed = self.allowed(session, &tree, &mut findings).await?;
-        for node in tree::detached(session, &tree).await? {
-            if !allowed
-                .iter()
-                .any(|known| known.relation.oid == node.relation.oid)
-            {
-                findings.push(stray(&node, root));
-            }
-        }
-        let attached = below.iter().filter_map(|child| {
-            let parent = tree.iter().find(|node| node.relation.oid == child.parent)?;
-            Some(Pair {
-                child,
-                parent,
-                detached: false,
-            })
-        });
-        let put_away = allowed.iter().map(|child| Pair {
-            child,
-            parent: root,
-            detached: true,
-        });
-        let pairs: Vec<Pair<'_>> = attached.chain(put_away).collect();
-        findings
-            .extend(parity::compare(session, &pairs, &self.may_differ, self.same_triggers).await?);
-        Ok(Some((
-            describe(&direct, allowed.len(), in_default),
-            findings,
-        )))
-    }
-
-    /// Tells whether the scenario names this table itself, not by a pattern.
-    fn is_named(&self, table: &QualifiedName) -> bool {
-        self.table
-            .iter()
-            .chain(&self.tables)
-            .any(|name| QualifiedName::parse(name).is_ok_and(|name| name == *table))
+            .ok_or_else(|| CouldNotRun::new("the server did not return the current date"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(toml: &str) -> Partition {
@@ -527,8 +417,8 @@ mod tests {
     )]
     #[case("tables = ['app.*']\npartitions = ['app.a']", 1)]
     #[case("table = 'app.t'\npartitions = ['a.b.c']", 1)]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let made = check(toml).complaints();
-        assert_eq!(made.len(), complaints, "{made:#?}");
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        let made = errors_of(|errors| check(toml).validate(errors));
+        assert_eq!(made.len(), expected, "{made:#?}");
     }
 }

@@ -81,7 +81,7 @@ pub async fn read(session: &mut Session, table: &QualifiedName) -> Result<Vec<No
     Ok(rows.iter().filter_map(of_tree).collect())
 }
 
-/// Makes a table that stands alone of a row; whether row security is on is in the column `at` and the
+/// Makes a table without a parent of a row; whether row security is on is in the column `at` and the
 /// one behind it.
 fn node(row: &[Option<String>], at: usize) -> Option<Node> {
     Some(Node {

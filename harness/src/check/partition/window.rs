@@ -123,7 +123,7 @@ impl Window {
         let mut covered: Vec<(Option<DateTime>, DateTime)> = Vec::new();
         for piece in pieces {
             match &piece.bound {
-                // A catch-all at the open end stands for the default partition, not for a period.
+                // A catch-all at the open end counts as the default partition, not for a period.
                 Bound::Default | Bound::Range(_, Edge::Open) => {}
                 Bound::Range(Edge::Open, Edge::At(upper)) => covered.push((None, *upper)),
                 Bound::Range(Edge::At(lower), Edge::At(upper)) => {
@@ -164,7 +164,7 @@ impl Window {
         findings
     }
 
-    /// Finds what lies between the ends and is not covered.
+    /// Finds periods between the ends that are not covered.
     fn gaps(
         &self,
         table: &QualifiedName,

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::privilege::{could_not_try, one_statement, says_nothing};
-use crate::check::{Complaint, Restored};
-use crate::database::{Attempt, DatabaseError, Session};
+use super::write::{judge_refusal, judge_success, picks_rows, require_a_row};
+use crate::check::privilege::one_statement;
+use crate::check::{ParameterErrors, Restored};
+use crate::database::{Attempt, Session};
 use crate::outcome::{CouldNotRun, Finding};
-use crate::sql::{QualifiedName, quote_ident};
-use crate::units::show_count;
+use crate::sql::QualifiedName;
 
 /// What a role sees and may write.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -48,60 +48,42 @@ pub enum Sees {
 
 impl Behaviour {
     /// Finds what asserts nothing, or two things that exclude each other.
-    #[must_use]
-    pub fn complaints(&self) -> Vec<Complaint> {
+    pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         let key = "behaviour";
-        let mut complaints = Vec::new();
         let views = [
             self.sees_rows.is_some(),
             self.sees.is_some(),
             self.sees_where.is_some(),
             self.denied.is_some(),
         ];
-        let looks = views.iter().filter(|given| **given).count();
-        if looks == 0 && self.refuses.is_none() && self.allows.is_none() {
-            complaints.push(
-                Complaint::about(
-                    key,
-                    format!("a behaviour of `{}` asserts nothing", self.role),
-                )
-                .hint("add `sees-where`, `sees-rows`, `sees`, `denied`, `refuses` or `allows`"),
-            );
+        let reads = views.iter().filter(|given| **given).count();
+        if reads == 0 && self.refuses.is_none() && self.allows.is_none() {
+            let message = format!("a behaviour of `{}` asserts nothing", self.role);
+            errors
+                .at(key, message)
+                .add_hint("add `sees-where`, `sees-rows`, `sees`, `denied`, `refuses` or `allows`");
         }
-        if looks > 1 {
-            complaints.push(
-                Complaint::about(
-                    key,
-                    "`sees-rows`, `sees`, `sees-where` and `denied` say the same thing differently",
-                )
-                .hint("give one of them"),
-            );
+        if reads > 1 {
+            let message = "`sees-rows`, `sees`, `sees-where` and `denied` exclude each other";
+            errors.at(key, message).add_hint("give one of them");
         }
         if self.denied == Some(false) {
-            complaints.push(
-                Complaint::about(key, "`denied = false` does not say what is seen")
-                    .hint("write `sees-rows` or `sees-where`"),
-            );
+            errors
+                .at(key, "`denied = false` does not say what is seen")
+                .add_hint("write `sees-rows` or `sees-where`");
         }
-        if let Some(view) = &self.through {
-            if looks == 0 {
-                complaints.push(Complaint::about(key, "`through` needs something to see"));
-            }
-            if let Err(message) = QualifiedName::parse(view) {
-                complaints.push(Complaint::about(key, message).hint("write `schema.view`"));
-            }
+        if self.through.is_some() && reads == 0 {
+            errors
+                .at(key, "`through` does not say what is seen")
+                .add_hint("add `sees-where`, `sees-rows`, `sees` or `denied`");
         }
-        for statement in [&self.refuses, &self.allows].into_iter().flatten() {
-            if let Err(message) = one_statement(statement) {
-                complaints.push(Complaint::about(key, message));
-            }
-        }
+        errors.require_names(key, &self.through, "schema.view");
+        errors.require_statements(key, self.refuses.iter().chain(&self.allows));
         if let Some(condition) = &self.sees_where
             && one_statement(&format!("select {condition}")).is_err()
         {
-            complaints.push(Complaint::about(key, "`sees-where` is one condition"));
+            errors.at(key, "`sees-where` is one condition");
         }
-        complaints
     }
 
     /// Tells whether it names rows of one particular table.
@@ -114,7 +96,7 @@ impl Behaviour {
     }
 
     /// How a finding names it.
-    fn object(&self, looked_at: &QualifiedName) -> String {
+    pub(super) fn object(&self, looked_at: &QualifiedName) -> String {
         let settings: Vec<String> = self
             .settings
             .iter()
@@ -127,11 +109,11 @@ impl Behaviour {
         }
     }
 
-    /// Looks at `table`, which holds `total` rows, as the role.
+    /// Reads and writes `table`, which has `total` rows, as the role.
     ///
     /// # Errors
-    /// When it could not look, or would have passed whatever the policies are.
-    pub async fn look(
+    /// When it could not run, or would have passed whatever the policies are.
+    pub async fn check(
         &self,
         restored: &Restored<'_>,
         superuser: &mut Session,
@@ -159,20 +141,20 @@ impl Behaviour {
         };
         let mut findings = Vec::new();
         findings.extend(
-            self.sees(superuser, &mut own, table, &looked_at, total)
+            self.compare_rows(superuser, &mut own, table, &looked_at, total)
                 .await?,
         );
         if let Some(sql) = &self.refuses {
             let tried = own.attempt(sql).await?;
             if tried == Attempt::Allowed(0) && picks_rows(sql) {
-                reaches_a_row(restored, &mut own, sql, &settings).await?;
+                require_a_row(restored, &mut own, sql, &settings).await?;
             }
-            let finding = refused(&tried, sql)?;
+            let finding = judge_refusal(&tried, sql)?;
             findings.extend(finding.map(|f| self.named(f, table)));
         }
         if let Some(sql) = &self.allows {
             let tried = own.attempt(sql).await?;
-            findings.extend(allowed(&tried, sql)?.map(|f| self.named(f, table)));
+            findings.extend(judge_success(&tried, sql)?.map(|f| self.named(f, table)));
         }
         own.close().await;
         Ok(findings)
@@ -182,257 +164,12 @@ impl Behaviour {
         finding.object = Some(self.object(table));
         finding
     }
-
-    /// Looks at what the role sees.
-    async fn sees(
-        &self,
-        superuser: &mut Session,
-        own: &mut Session,
-        table: &QualifiedName,
-        looked_at: &QualifiedName,
-        total: u64,
-    ) -> Result<Option<Finding>, CouldNotRun> {
-        let object = self.object(looked_at);
-        if self.denied == Some(true) {
-            return Ok(match seen(own, looked_at, None).await? {
-                Err(error) if error.denied() => None,
-                Err(error) => Some(Finding::about(
-                    object,
-                    "refused for lack of a right (42501)",
-                    format!("it failed otherwise: {error}"),
-                )),
-                Ok(count) => Some(
-                    Finding::about(
-                        object,
-                        "refused for lack of a right (42501)",
-                        format!("it sees {} rows", show_count(count)),
-                    )
-                    .hint(format!(
-                        "REVOKE SELECT ON {looked_at}, from PUBLIC and from the roles that {} is in too",
-                        quote_ident(&self.role)
-                    )),
-                ),
-            });
-        }
-        let (expected, all, condition) = match (&self.sees_where, self.sees_rows, self.sees) {
-            (Some(condition), _, _) => {
-                let all = expected_rows(superuser, table, condition, total).await?;
-                (
-                    format!("the {} rows where {condition}", show_count(all)),
-                    all,
-                    Some(condition),
-                )
-            }
-            (None, Some(rows), _) => (format!("{} rows", show_count(rows)), rows, None),
-            (None, None, Some(Sees::None)) => ("no row".to_owned(), 0, None),
-            (None, None, None) => return Ok(None),
-        };
-        let visible = match seen(own, looked_at, None).await? {
-            Ok(visible) => visible,
-            Err(error) => return Ok(Some(cannot_look(object, &expected, &error))),
-        };
-        let matching = match condition {
-            Some(condition) => match seen(own, looked_at, Some(condition)).await? {
-                Ok(matching) => matching,
-                Err(error) => {
-                    return Err(could_not_try(
-                        &format!("the condition of `sees-where` on {looked_at}"),
-                        &error,
-                    )
-                    .hint("a view must have the columns of the condition; where it has not, give `sees-rows`"));
-                }
-            },
-            None => visible,
-        };
-        Ok(compare(object, expected, all, visible, matching))
-    }
-}
-
-/// Counts what a session sees; an error of the statement is an answer too.
-async fn seen(
-    session: &mut Session,
-    relation: &QualifiedName,
-    condition: Option<&String>,
-) -> Result<Result<u64, DatabaseError>, CouldNotRun> {
-    let condition = condition.map_or(String::new(), |text| format!(" WHERE ({text}\n)"));
-    let sql = format!("SELECT pg_catalog.count(*) FROM {relation}{condition}");
-    match session.count(&sql).await {
-        Err(error) if error.lost || says_nothing(&error) => {
-            Err(could_not_try(&format!("counting {relation}"), &error))
-        }
-        answer => Ok(answer),
-    }
-}
-
-/// Counts, as superuser, the rows that the role must see.
-async fn expected_rows(
-    superuser: &mut Session,
-    table: &QualifiedName,
-    condition: &str,
-    total: u64,
-) -> Result<u64, CouldNotRun> {
-    let sql = format!("SELECT pg_catalog.count(*) FROM {table} WHERE ({condition}\n)");
-    let all = superuser.count(&sql).await.map_err(|error| {
-        could_not_try(&format!("the condition of `sees-where` on {table}"), &error)
-            .hint("as superuser it is read with search_path = pg_catalog: write schemas in front of functions")
-    })?;
-    if all == 0 {
-        return Err(CouldNotRun::new(format!(
-            "no row of {table} is one where {condition}: the role cannot be seen to see it"
-        ))
-        .hint("name a value that the restored data has"));
-    }
-    if all == total {
-        return Err(CouldNotRun::new(format!(
-            "every row of {table} is one where {condition}: nothing is there to be hidden"
-        ))
-        .hint("name a value that only some rows have"));
-    }
-    Ok(all)
-}
-
-fn cannot_look(object: String, expected: &str, error: &DatabaseError) -> Finding {
-    Finding::about(object, format!("it sees {expected}"), format!("its query fails: {error}")).hint(
-        if error.denied() {
-            "GRANT SELECT, and USAGE on the schema"
-        } else {
-            "a policy may use a function or a setting that did not come back: `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE SET` are only in a dump with --create"
-        },
-    )
-}
-
-/// Compares what is seen with what must be: `all` rows, and each of them one that matches.
-fn compare(
-    object: String,
-    expected: String,
-    all: u64,
-    visible: u64,
-    matching: u64,
-) -> Option<Finding> {
-    if visible == all && matching == all {
-        return None;
-    }
-    let actual = if visible == matching {
-        format!("{} rows", show_count(visible))
-    } else {
-        format!(
-            "{} rows, {} of them others",
-            show_count(visible),
-            show_count(visible.saturating_sub(matching))
-        )
-    };
-    let hint = if visible > matching || visible > all {
-        "a restrictive policy is gone, row security is off, or a view or function reads with its owner's rights"
-    } else {
-        "a permissive policy or a grant is gone, or the session lacks a setting"
-    };
-    Some(
-        Finding::about(
-            object,
-            format!("it sees {expected}"),
-            format!("it sees {actual}"),
-        )
-        .hint(hint),
-    )
-}
-
-/// The first word of a statement, in lower case.
-fn verb(sql: &str) -> String {
-    sql.split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-}
-
-/// Tells whether a statement picks the rows that it touches, so that a policy can hide them from it.
-fn picks_rows(sql: &str) -> bool {
-    matches!(verb(sql).as_str(), "update" | "delete" | "merge" | "with")
-}
-
-/// Tells whether the server says how many rows a statement touched; it does not for TRUNCATE.
-fn counts_rows(sql: &str) -> bool {
-    picks_rows(sql) || matches!(verb(sql).as_str(), "insert" | "select" | "copy")
-}
-
-/// Sees that an UPDATE or DELETE that reached no row reaches one as superuser: else it says nothing.
-/// Names are looked for as in the role's session, and with its settings.
-async fn reaches_a_row(
-    restored: &Restored<'_>,
-    own: &mut Session,
-    sql: &str,
-    settings: &[(String, String)],
-) -> Result<(), CouldNotRun> {
-    let path = own
-        .value("SELECT pg_catalog.current_setting('search_path')")
-        .await?
-        .unwrap_or_default();
-    let mut all = settings.to_vec();
-    all.push(("search_path".to_owned(), path));
-    let superuser = &restored.server.endpoint().superuser;
-    let mut session = restored.session_as(superuser, &all).await?;
-    let tried = session.attempt(sql).await?;
-    session.close().await;
-    match tried {
-        Attempt::Allowed(0) => Err(CouldNotRun::new(format!(
-            "the {} of `refuses` reaches no row even as superuser, and so says nothing",
-            verb(sql).to_ascii_uppercase()
-        ))
-        .hint("name rows that the restored data has")),
-        // Something got in the way after the row was reached.
-        Attempt::Allowed(_) => Ok(()),
-        Attempt::Refused(error) => Err(could_not_try(
-            "`refuses`, tried as superuser to see that it reaches a row,",
-            &error,
-        )),
-    }
-}
-
-/// Judges a write that must be refused.
-fn refused(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotRun> {
-    let expected = "the write is refused";
-    match tried {
-        Attempt::Refused(error) if error.denied() => Ok(None),
-        Attempt::Refused(error) => Err(could_not_try("the statement of `refuses`", error)
-            .hint("only 42501 shows that a right or a policy refuses it: correct the statement")),
-        Attempt::Allowed(0) if picks_rows(sql) => Ok(None),
-        Attempt::Allowed(0) if counts_rows(sql) => Err(CouldNotRun::new(
-            "the statement of `refuses` went through and touched no row: this says nothing",
-        )
-        .hint("give an INSERT of one row, or an UPDATE or DELETE of rows that are there")),
-        Attempt::Allowed(rows) => Ok(Some(
-            Finding::new(
-                expected,
-                format!(
-                    "it went through and touched {} rows (rolled back)",
-                    show_count(*rows)
-                ),
-            )
-            .hint("look at the policy's WITH CHECK, and at the grants"),
-        )),
-    }
-}
-
-/// Judges a write that must go through.
-fn allowed(tried: &Attempt, sql: &str) -> Result<Option<Finding>, CouldNotRun> {
-    let actual = match tried {
-        Attempt::Allowed(0) if counts_rows(sql) => {
-            format!("its {} touched no row", verb(sql).to_ascii_uppercase())
-        }
-        Attempt::Allowed(_) => return Ok(None),
-        Attempt::Refused(error) if error.denied() => format!("it was refused: {error}"),
-        Attempt::Refused(error) => {
-            return Err(could_not_try("the statement of `allows`", error)
-                .hint("correct the statement, so that it is valid on the restored data"));
-        }
-    };
-    Ok(Some(Finding::new("the write goes through", actual).hint(
-        "look at the grants on the table, its schema and its sequences, and at its policies",
-    )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn app() -> Behaviour {
@@ -451,63 +188,10 @@ mod tests {
     #[case(Behaviour { through: Some("v".to_owned()), allows: Some("DELETE FROM t".to_owned()), ..app() }, 1)]
     #[case(Behaviour { refuses: Some("COMMIT".to_owned()), ..app() }, 1)]
     #[case(Behaviour { sees_where: Some("true; COMMIT".to_owned()), ..app() }, 1)]
-    fn a_behaviour_says_one_thing(#[case] behaviour: Behaviour, #[case] complaints: usize) {
-        assert_eq!(behaviour.complaints().len(), complaints);
-    }
-
-    #[rstest]
-    #[case(10, 10, 10, None)]
-    #[case(10, 30, 10, Some("30 rows, 20 of them others"))]
-    #[case(10, 10, 9, Some("10 rows, 1 of them others"))]
-    #[case(10, 8, 8, Some("it sees 8 rows"))]
-    #[case(0, 0, 0, None)]
-    #[case(0, 1, 1, Some("it sees 1 rows"))]
-    fn exactly_these_rows(
-        #[case] all: u64,
-        #[case] visible: u64,
-        #[case] matching: u64,
-        #[case] says: Option<&str>,
-    ) {
-        let finding = compare(String::new(), String::new(), all, visible, matching);
-        match (finding, says) {
-            (None, None) => {}
-            (Some(finding), Some(says)) => assert!(finding.actual.contains(says), "{finding:?}"),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn error(state: &str) -> Attempt {
-        Attempt::Refused(DatabaseError {
-            sqlstate: Some(state.to_owned()),
-            message: "no".to_owned(),
-            lost: false,
-        })
-    }
-
-    #[test]
-    fn only_a_missing_right_is_a_refusal() {
-        assert_eq!(refused(&error("42501"), "INSERT INTO t"), Ok(None));
-        assert!(refused(&error("42601"), "INSERT INTO t").is_err());
-        assert!(refused(&error("23505"), "INSERT INTO t").is_err());
-        assert!(
-            refused(&Attempt::Allowed(1), "INSERT INTO t")
-                .unwrap()
-                .is_some()
+    fn a_behaviour_says_one_thing(#[case] behaviour: Behaviour, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| behaviour.validate(errors)).len(),
+            expected
         );
-        assert_eq!(refused(&Attempt::Allowed(0), "DELETE FROM t"), Ok(None));
-        assert!(refused(&Attempt::Allowed(0), "INSERT INTO t").is_err());
-        assert!(
-            refused(&Attempt::Allowed(0), "TRUNCATE t")
-                .unwrap()
-                .is_some()
-        );
-    }
-
-    #[test]
-    fn a_write_that_must_go_through_touches_a_row() {
-        assert_eq!(allowed(&Attempt::Allowed(1), "INSERT"), Ok(None));
-        assert!(allowed(&Attempt::Allowed(0), "UPDATE t").unwrap().is_some());
-        assert!(allowed(&error("42501"), "INSERT").unwrap().is_some());
-        assert!(allowed(&error("23505"), "INSERT").is_err());
     }
 }

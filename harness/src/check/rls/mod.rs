@@ -2,11 +2,13 @@
 //!
 //! - `bypass` is what leads past its policies
 //! - `policy` is which policies a table has
-//! - `behaviour` is what a role sees and may write, tried as that role
+//! - `behaviour` is what a role sees and may write, tried as that role, with `visible` and `write`
 
 mod behaviour;
 mod bypass;
 mod policy;
+mod visible;
+mod write;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -18,14 +20,15 @@ use serde::Deserialize;
 pub use self::behaviour::{Behaviour, Sees};
 pub use self::policy::{PolicyCommand, WantedPolicy};
 use crate::check::columns::Columns as _;
-use crate::check::privilege::{conclude, show_findings};
+use crate::check::privilege::conclude;
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
+use crate::units::show_counted;
 
-/// Row security shows each role exactly the rows that it should see: by catalog and by looking.
+/// Row security shows each role exactly the rows that it should see: by the catalog and by queries as the role.
 ///
 /// ## What it proves
 /// - Row security is on (and FORCEd, with `forced`) for each table; `enabled = false` says that it
@@ -35,7 +38,7 @@ use crate::sql::QualifiedName;
 /// - With `policies`: the table has exactly these, with these attributes. Expressions are compared as
 ///   the server reads them, so casts and parentheses do not matter; the order of conditions does. Where
 ///   an `all` or `update` policy has no WITH CHECK, its USING is taken, as the server does.
-/// - With `views = "fenced"`: no view straight on the table, readable by others, looks with the rights
+/// - With `views = "fenced"`: no view straight on the table, readable by others, reads with the rights
 ///   of an owner to whom the policies do not apply.
 /// - With `behaviour`: what a role sees and may write, in a session that is this role, with these
 ///   settings. The role itself must be under the policies: a superuser, a role with BYPASSRLS, or an
@@ -50,7 +53,7 @@ use crate::sql::QualifiedName;
 ///
 /// ## What it does not prove
 /// That the policies are right for roles and settings that no behaviour names. What SECURITY DEFINER
-/// functions show, unless a behaviour looks at a view over them by `through`.
+/// functions show, unless a behaviour reads a view over them by `through`.
 ///
 /// ## Example
 /// ```toml
@@ -128,50 +131,45 @@ impl Parameters for Rls {
     const KIND: &'static str = "rls";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = self.targets().complaints();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        self.targets().validate(errors);
         let many = !self.tables.is_empty();
         if self.enabled == Some(false) && (self.forced.is_some() || !self.behaviour.is_empty()) {
-            complaints.push(Complaint::about(
+            errors.at(
                 "enabled",
                 "without row security there is nothing to force and no behaviour to check",
-            ));
+            );
         }
         match &self.policies {
             Some(policies) => {
-                complaints.extend(policies.iter().flat_map(WantedPolicy::complaints));
+                for policy in policies {
+                    policy.validate(errors);
+                }
                 let names: BTreeSet<&str> = policies.iter().map(|p| p.name.as_str()).collect();
                 if names.len() < policies.len() {
-                    complaints.push(Complaint::about("policies", "two policies have one name"));
+                    errors.at("policies", "two policies have one name");
                 }
                 if policies.is_empty() && self.other_policies == OtherPolicies::Allow {
-                    complaints.push(Complaint::about(
+                    errors.at(
                         "policies",
                         "no policy is named and others are allowed: this asserts nothing",
-                    ));
+                    );
                 }
             }
             None if self.other_policies == OtherPolicies::Allow => {
-                complaints.push(Complaint::about(
-                    "other-policies",
-                    "`other-policies` needs `policies`",
-                ));
+                errors.at("other-policies", "`other-policies` needs `policies`");
             }
             None => {}
         }
         for behaviour in &self.behaviour {
-            complaints.extend(behaviour.complaints());
+            behaviour.validate(errors);
             if many && behaviour.is_of_one_table() {
-                complaints.push(
-                    Complaint::about(
-                        "behaviour",
-                        "`sees-rows`, `through`, `refuses` and `allows` are about one table",
-                    )
-                    .hint("name it with `table`, in a check of its own"),
-                );
+                let message = "`sees-rows`, `through`, `refuses` and `allows` are about one table";
+                errors
+                    .at("behaviour", message)
+                    .add_hint("name it with `table`, in a check of its own");
             }
         }
-        complaints
     }
 }
 
@@ -270,7 +268,7 @@ impl Rls {
                 findings.push(finding);
                 continue;
             }
-            match behaviour.look(restored, session, table, total).await {
+            match behaviour.check(restored, session, table, total).await {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }
@@ -291,12 +289,16 @@ impl Rls {
         ];
         if let Some(policies) = &self.policies {
             parts.push(match self.other_policies {
-                OtherPolicies::Refuse => format!("exactly {} policies", policies.len()),
-                OtherPolicies::Allow => format!("at least {} policies", policies.len()),
+                OtherPolicies::Refuse => {
+                    format!("exactly {}", show_counted(policies.len(), "policy"))
+                }
+                OtherPolicies::Allow => {
+                    format!("at least {}", show_counted(policies.len(), "policy"))
+                }
             });
         }
         if !self.behaviour.is_empty() {
-            parts.push(format!("{} behaviours", self.behaviour.len()));
+            parts.push(show_counted(self.behaviour.len(), "behaviour"));
         }
         parts.join(", ")
     }
@@ -304,12 +306,9 @@ impl Rls {
     /// Says what was found, in one line.
     fn actual(&self, findings: &[Finding], tables: usize, skipped: &[String]) -> String {
         let mut text = if findings.is_empty() {
-            match tables {
-                1 => "as expected".to_owned(),
-                many => format!("as expected in {many} tables"),
-            }
+            format!("as expected in {}", show_counted(tables, "table"))
         } else {
-            show_findings(findings)
+            show_counted(findings.len(), "finding")
         };
         if !skipped.is_empty() {
             text.push_str(&format!(
@@ -399,6 +398,7 @@ impl Rls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check() -> Rls {
@@ -427,8 +427,8 @@ mod tests {
     #[case(Rls { other_policies: OtherPolicies::Allow, ..check() }, 1)]
     #[case(Rls { table: None, tables: vec!["app.*".to_owned()], behaviour: vec![app(None)], ..check() }, 0)]
     #[case(Rls { table: None, tables: vec!["app.*".to_owned()], behaviour: vec![app(Some(1))], ..check() }, 1)]
-    fn a_check_says_something(#[case] check: Rls, #[case] complaints: usize) {
-        assert_eq!(check.complaints().len(), complaints);
+    fn a_check_says_something(#[case] check: Rls, #[case] expected: usize) {
+        assert_eq!(errors_of(|errors| check.validate(errors)).len(), expected);
     }
 
     #[rstest]

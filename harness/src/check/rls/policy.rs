@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::Complaint;
+use crate::check::ParameterErrors;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::one_statement;
 use crate::database::{Attempt, DatabaseError, Session, TextRow};
@@ -149,31 +149,23 @@ fn gather(rows: Vec<TextRow>) -> Vec<FoundPolicy> {
 
 impl WantedPolicy {
     /// Finds what makes no policy.
-    #[must_use]
-    pub fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.using.is_none() && self.with_check.is_none() {
-            complaints.push(
-                Complaint::about(
-                    "policies",
-                    format!(
-                        "policy `{}` has neither `using` nor `with-check`",
-                        self.name
-                    ),
-                )
-                .hint("copy them from the migration that creates it"),
-            );
+            let name = &self.name;
+            let message = format!("policy `{name}` has neither `using` nor `with-check`");
+            errors
+                .at("policies", message)
+                .add_hint("copy them from the migration that creates it");
         }
         for expression in [&self.using, &self.with_check].into_iter().flatten() {
             // It is read by the server inside a statement that is rolled back.
             if one_statement(&format!("select {expression}")).is_err() {
-                complaints.push(Complaint::about(
+                errors.at(
                     "policies",
                     format!("policy `{}` has more than an expression", self.name),
-                ));
+                );
             }
         }
-        complaints
     }
 
     /// What rows are held to when they are written.
@@ -390,6 +382,7 @@ async fn same(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn wish() -> WantedPolicy {
@@ -480,6 +473,6 @@ mod tests {
             using: Some("true); DROP TABLE t; --".to_owned()),
             ..wish()
         };
-        assert_eq!(wish.complaints().len(), 1);
+        assert_eq!(errors_of(|errors| wish.validate(errors)).len(), 1);
     }
 }

@@ -6,6 +6,7 @@ use crate::database::{Attempt, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Right};
 use crate::sql::quote_ident;
+use crate::units::show_counted;
 
 /// What the attempts showed.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +99,10 @@ pub async fn run(
                 Finding::about(
                     &one.object,
                     format!("{} is refused for {role}", one.what),
-                    format!("it went through for {rows} rows (rolled back)"),
+                    format!(
+                        "it went through for {} (rolled back)",
+                        show_counted(rows, "row")
+                    ),
                 )
                 .hint("the other findings name the right and its path"),
             ),
@@ -115,7 +119,7 @@ pub async fn run(
                 let hint = if says_nothing(&error) {
                     "it is about this moment and not about rights: try again"
                 } else {
-                    "only a refusal for lack of a right (42501) shows something; correct the statement"
+                    "only a refusal because a right is missing (42501) shows something; correct the statement"
                 };
                 let what = format!("{} ({})", one.what, one.object);
                 tried.unclear.push(could_not_try(&what, &error).hint(hint));
@@ -126,7 +130,7 @@ pub async fn run(
     Ok(tried)
 }
 
-/// Lack of a right; a trigger that raises; an object that cannot be written at all.
+/// Tells whether a statement was refused: a right is missing, a trigger raises, an object that cannot be written at all.
 fn refuses(sqlstate: Option<&str>) -> bool {
     matches!(sqlstate, Some("42501" | "P0001" | "55000"))
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::database::{DatabaseError, Session, TextRow, is_true};
 use crate::outcome::Finding;
+use crate::rights::read_settings;
 use crate::sql::{quote_ident, quote_literal, setting_elements};
 
 /// Attributes of a role; each that is given must be exactly so.
@@ -162,7 +163,7 @@ impl Attributes {
         match self.password {
             Some(true) if !facts.password => findings.push(
                 Finding::about(&object, "a password", "it has none")
-                    .hint("check whether the roles were dumped with --no-role-passwords: nobody can log in with a password"),
+                    .hint("check whether the roles were dumped with --no-role-passwords: then no role can log in with a password"),
             ),
             Some(false) if facts.password => {
                 findings.push(Finding::about(&object, "no password", "it has one"));
@@ -193,15 +194,6 @@ impl AttributeFacts {
     }
 }
 
-/// Settings of a role, where they are for every database overridden by those for this one; or of the
-/// database itself.
-const SETTINGS: &str = "
-SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)
-  FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
- WHERE s.setrole = coalesce((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {role}), 0)
-   AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
- ORDER BY 1, s.setdatabase DESC";
-
 /// Whether two values of a setting mean the same, as in `5s` and `5000ms`: numbers and switches only.
 const SAME: &str = "
 SELECT pg_catalog.set_config({name}, {one}, true), pg_catalog.set_config({name}, {other}, true)
@@ -218,20 +210,14 @@ pub async fn settings(
     role: Option<&str>,
     wanted: &BTreeMap<String, String>,
 ) -> Result<Vec<Finding>, DatabaseError> {
-    let sql = SETTINGS.replace(
-        "{role}",
-        &role.map_or_else(|| "NULL".to_owned(), quote_literal),
-    );
     let object = match role {
         Some(name) => format!("role {name}"),
         None => "the database".to_owned(),
     };
-    let mut found: BTreeMap<String, String> = BTreeMap::new();
-    for row in session.rows(&sql).await? {
-        if let [Some(name), Some(value)] = row.as_slice() {
-            found.insert(name.to_lowercase(), value.clone());
-        }
-    }
+    let found = read_settings(session, role).await?.into_iter();
+    let mut found: BTreeMap<String, String> = found
+        .map(|(name, value)| (name.to_lowercase(), value))
+        .collect();
     let mut findings = Vec::new();
     for (name, value) in wanted {
         let Some(actual) = found.remove(&name.to_lowercase()) else {

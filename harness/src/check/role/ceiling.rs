@@ -1,10 +1,68 @@
 //! The ceiling: rights that the role has and the scenario does not allow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess};
 
 use crate::outcome::Finding;
 use crate::rights::{AccessPath, Actor, HeldRight, OWNER, ObjectClass, ObjectFacts, Right, Step};
 use crate::sql::quote_ident;
+
+/// Rights that a role may have in addition to its floor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ceiling {
+    /// Any right: the rights are not compared.
+    Any,
+    /// These rights.
+    Rights(Vec<Right>),
+}
+
+impl<'de> Deserialize<'de> for Ceiling {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Ceiling;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rights, or \"any\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Ceiling, E> {
+                match text {
+                    "any" => Ok(Ceiling::Any),
+                    other => Err(E::custom(format!(
+                        "`{other}` is not a ceiling; write a list of rights, or \"any\""
+                    ))),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ceiling, A::Error> {
+                let mut rights = Vec::new();
+                while let Some(right) = list.next_element()? {
+                    rights.push(right);
+                }
+                Ok(Ceiling::Rights(rights))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Ceiling {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ceiling".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Rights that a role may have in addition to its floor, or any.",
+            "oneOf": [
+                { "const": "any" },
+                { "type": "array", "items": { "type": "string" } }
+            ]
+        })
+    }
+}
 
 /// How many objects of one finding are named.
 const NAMED: usize = 8;

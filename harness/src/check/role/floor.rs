@@ -12,7 +12,7 @@ use crate::sql::{Glob, quote_ident};
 pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Finding>, usize) {
     let role = &actor.role.name;
     let mut findings = Vec::new();
-    let mut looked = 0;
+    let mut compared = 0;
     for right in floor {
         if right.class.is_default() {
             findings.extend(later(facts, actor, right));
@@ -25,7 +25,7 @@ pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Findin
             .filter(|object| right.covers(object))
             .filter(|object| !object.outside || right.names_exactly(object))
             .collect();
-        looked += matching.len();
+        compared += matching.len();
         for name in &right.names {
             let any = matching.iter().any(|object| name.matches(object));
             if !any && right.only_owned.is_none() {
@@ -54,11 +54,11 @@ pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Findin
                 ),
             ));
         }
-        // Many objects may lack the same.
+        // The same right may be missing on many objects.
         let mut groups: BTreeMap<(String, String), Vec<&ObjectFacts>> = BTreeMap::new();
         for object in matching {
-            if let Some(lack) = lack(facts.major, actor, right, object) {
-                groups.entry(lack).or_default().push(object);
+            if let Some(missing) = find_missing(facts.major, actor, right, object) {
+                groups.entry(missing).or_default().push(object);
             }
         }
         for ((missing, why), objects) in groups {
@@ -81,11 +81,11 @@ pub fn compare(facts: &Facts, actor: &Actor<'_>, floor: &[Right]) -> (Vec<Findin
             });
         }
     }
-    (findings, looked)
+    (findings, compared)
 }
 
 /// What is missing on one object, and what is there instead.
-fn lack(
+fn find_missing(
     major: u64,
     actor: &Actor<'_>,
     right: &Right,
@@ -220,7 +220,7 @@ fn later(facts: &Facts, actor: &Actor<'_>, right: &Right) -> Vec<Finding> {
                     format!("{} for {role}", names.join(", ")),
                     "no default privileges give it",
                 )
-                .hint("ALTER DEFAULT PRIVILEGES gives it; what the next migration makes would lack the right"),
+                .hint("ALTER DEFAULT PRIVILEGES gives it; without it, objects of the next migration do not get the right"),
             );
         }
     }

@@ -177,22 +177,22 @@ pub fn compare(roles: &Roles, actor: &Actor<'_>, wanted: &[Membership]) -> Vec<F
     findings
 }
 
-/// What lies above all grants: superusers and the server's own roles that a role reaches, and that
+/// Superusers and the server's own roles that a role reaches, and that
 /// the scenario does not name.
 #[derive(Debug, Clone, Default)]
-pub struct Above {
+pub struct ReachedPowers {
     /// What to say.
     pub findings: Vec<Finding>,
     /// Names of those roles: what they give needs no second finding.
     pub flagged: Vec<String>,
-    /// A superuser that it may become, as the scenario says: then nothing is beyond its rights.
+    /// A superuser that it may become, as the scenario says: then it has every right.
     pub superuser: Option<String>,
 }
 
 /// Finds superusers and predefined roles that a role reaches by any path.
 #[must_use]
-pub fn above(roles: &Roles, actor: &Actor<'_>, named: &[&Glob]) -> Above {
-    let mut above = Above::default();
+pub fn find_powers(roles: &Roles, actor: &Actor<'_>, named: &[&Glob]) -> ReachedPowers {
+    let mut reached = ReachedPowers::default();
     for (name, path) in &actor.paths {
         let Some(other) = roles.all.get(*name).filter(|other| *other != actor.role) else {
             continue;
@@ -207,7 +207,7 @@ pub fn above(roles: &Roles, actor: &Actor<'_>, named: &[&Glob]) -> Above {
         }
         if named.iter().any(|glob| glob.matches(&other.name)) {
             if other.superuser {
-                above.superuser = Some(other.name.clone());
+                reached.superuser = Some(other.name.clone());
             }
             continue;
         }
@@ -216,8 +216,8 @@ pub fn above(roles: &Roles, actor: &Actor<'_>, named: &[&Glob]) -> Above {
         } else {
             format!("predefined role {}", other.name)
         };
-        above.flagged.push(other.name.clone());
-        above.findings.push(
+        reached.flagged.push(other.name.clone());
+        reached.findings.push(
             Finding::about(
                 format!("role {}", actor.role.name),
                 format!("no way to {what}"),
@@ -230,7 +230,7 @@ pub fn above(roles: &Roles, actor: &Actor<'_>, named: &[&Glob]) -> Above {
             )),
         );
     }
-    above
+    reached
 }
 
 /// Compares who may be the role with exactly those wanted. Superusers need no membership.
@@ -265,11 +265,11 @@ pub fn members(roles: &Roles, role: &RoleFacts, wanted: &[Membership]) -> Vec<Fi
     for wish in wanted {
         if !found.keys().any(|name| wish.role.matches(name)) {
             let mut all = roles.all.values();
-            let above = all.any(|role| role.superuser && wish.role.matches(&role.name));
+            let is_superuser = all.any(|role| role.superuser && wish.role.matches(&role.name));
             findings.push(Finding::about(
                 &object,
                 format!("{} is a member", wish.text),
-                match above {
+                match is_superuser {
                     true => "it is a superuser, who may be every role",
                     false => "it is not",
                 },

@@ -1,32 +1,32 @@
 //! `role`: roles have exactly the rights that they should have: no less and no more.
 //!
-//! - `floor` and `ceiling` are what it lacks and what is beyond, by [`rights`]
-//! - `attribute` and `membership` are what it is and whom it belongs to
-//! - `attempt` tries as the role itself
+//! - `compare` compares one role with everything that the check says of it
+//! - `floor` and `ceiling` compare its rights, by [`rights`]
+//! - `attribute` and `membership` compare its attributes, settings and roles
+//! - `attempt` executes statements as the role itself
 
 mod attempt;
 mod attribute;
 pub mod ceiling;
+mod compare;
 mod floor;
 pub mod membership;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess};
 
 pub use self::attribute::Attributes;
+pub use self::ceiling::Ceiling;
+use self::compare::Scene;
 pub use self::membership::Membership;
-use crate::check::privilege::{conclude, one_statement, show_findings};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
-use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
-use crate::rights::{self, Actor, Facts, Named, Right, RoleFacts, Roles, role_pattern};
-use crate::sql::Glob;
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
+use crate::outcome::CouldNotRun;
+use crate::rights::{self, Actor, Facts, Named, Right, Roles, role_pattern};
+use crate::units::show_counted;
 
 /// Roles have exactly the rights that they should have: no less (the floor), no more (the ceiling).
 ///
@@ -48,7 +48,7 @@ use crate::sql::Glob;
 ///   ADMIN OPTION, counts for the ceiling and not for the floor.
 /// - With `settings` and `database-settings`: exactly these settings are kept for the role (for all
 ///   databases or this one), and for the database.
-/// - With `may` and `refused`: these statements go through or are refused for lack of a right, tried as
+/// - With `may` and `refused`: these statements go through or are refused because a right is missing, tried as
 ///   the role in a transaction that is rolled back. With `attempts = true`: so does reading every table
 ///   whose SELECT the floor names, and everything on tables that it has no right to is refused.
 ///
@@ -118,7 +118,7 @@ pub struct Role {
     pub members: Option<Vec<Membership>>,
     /// Rights that it must have.
     pub floor: Option<Vec<Right>>,
-    /// Rights that it may have beside the floor, or `"any"`. Default: none.
+    /// Rights that it may have in addition to the floor, or `"any"`. Default: none.
     pub ceiling: Option<Ceiling>,
     /// Settings kept for the role, exactly.
     pub settings: Option<BTreeMap<String, String>>,
@@ -135,97 +135,28 @@ pub struct Role {
     pub attempts: bool,
 }
 
-/// What a role may have beside its floor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ceiling {
-    /// Anything: it is not looked at.
-    Any,
-    /// These rights.
-    Rights(Vec<Right>),
-}
-
-impl<'de> Deserialize<'de> for Ceiling {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Ceiling;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of rights, or \"any\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Ceiling, E> {
-                match text {
-                    "any" => Ok(Ceiling::Any),
-                    other => Err(E::custom(format!(
-                        "`{other}` is no ceiling; write a list of rights, or \"any\""
-                    ))),
-                }
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ceiling, A::Error> {
-                let mut rights = Vec::new();
-                while let Some(right) = list.next_element()? {
-                    rights.push(right);
-                }
-                Ok(Ceiling::Rights(rights))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for Ceiling {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Ceiling".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "Rights that a role may have beside its floor, or any.",
-            "oneOf": [
-                { "const": "any" },
-                { "type": "array", "items": { "type": "string" } }
-            ]
-        })
-    }
-}
-
 impl Parameters for Role {
     const KIND: &'static str = "role";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         match (&self.role, self.roles.as_slice()) {
-            (None, []) => complaints.push(
-                Complaint::whole("no role is named")
-                    .hint("add `role = \"app\"`, or `roles = [\"app_*\"]`"),
-            ),
-            (Some(_), [_, ..]) => complaints.push(Complaint::about(
-                "roles",
-                "give `role` or `roles`, not both",
-            )),
+            (None, []) => errors
+                .whole("no role is named")
+                .add_hint("add `role = \"app\"`, or `roles = [\"app_*\"]`"),
+            (Some(_), [_, ..]) => {
+                errors.at("roles", "give `role` or `roles`, not both");
+            }
             _ => {}
         }
-        for (key, name) in self
-            .role
-            .iter()
-            .map(|name| ("role", name))
-            .chain(self.roles.iter().map(|name| ("roles", name)))
-        {
-            match role_pattern(name) {
-                Err(message) => complaints.push(Complaint::about(key, message)),
-                Ok(glob) if key == "role" && glob.exact().is_none() => complaints.push(
-                    Complaint::about("role", "`role` names one role")
-                        .hint("a pattern belongs in `roles = [\"…\"]`"),
-                ),
-                Ok(_) => {}
-            }
+        errors.refuse_pattern("role", "roles", self.role.as_ref());
+        let role = self.role.iter().map(|name| ("role", name));
+        let roles = self.roles.iter().map(|name| ("roles", name));
+        let reaches = self.reaches.iter().map(|name| ("reaches", name));
+        for (key, name) in role.chain(roles).chain(reaches) {
+            errors.require(key, role_pattern(name));
         }
-        for name in &self.reaches {
-            if let Err(message) = role_pattern(name) {
-                complaints.push(Complaint::about("reaches", message));
-            }
-        }
-        let asserts = [
+        let asserted = [
             self.attributes.is_some(),
             self.member_of.is_some(),
             self.members.is_some(),
@@ -235,29 +166,17 @@ impl Parameters for Role {
             self.database_settings.is_some(),
             !self.may.is_empty() || !self.refused.is_empty(),
         ];
-        if !asserts.contains(&true) {
-            complaints.push(
-                Complaint::whole("this check says nothing of what the role may do")
-                    .hint("add `floor`, and what else it may have in `ceiling`"),
-            );
+        errors.require_assertion(
+            asserted,
+            "add `floor`, and what else the role may have in `ceiling`",
+        );
+        errors.require_statements("may", &self.may);
+        errors.require_statements("refused", &self.refused);
+        if self.attempts && !self.compares_rights() {
+            errors
+                .at("attempts", "`attempts` needs `floor` or `ceiling`")
+                .add_hint("add `floor`; single statements go into `may` and `refused`");
         }
-        for (key, sqls) in [("may", &self.may), ("refused", &self.refused)] {
-            for sql in sqls {
-                if let Err(message) = one_statement(sql) {
-                    complaints.push(Complaint::about(key, message));
-                }
-            }
-        }
-        if self.attempts && !self.looks_at_rights() {
-            complaints.push(
-                Complaint::about(
-                    "attempts",
-                    "`attempts` tries what `floor` and `ceiling` say",
-                )
-                .hint("add `floor`; single statements go into `may` and `refused`"),
-            );
-        }
-        complaints
     }
 }
 
@@ -278,7 +197,7 @@ impl Check for Role {
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let roles = Roles::read(&mut session).await?;
-        let (found, mut findings) = self.found(&roles);
+        let (found, mut findings) = self.find_roles(&roles);
         if let Some(wanted) = &self.database_settings {
             findings.extend(attribute::settings(&mut session, None, wanted).await?);
         }
@@ -291,7 +210,7 @@ impl Check for Role {
         rights::resolve_functions(&mut session, &mut ceiling).await?;
         let allowed: Vec<&Right> = floor.iter().chain(&ceiling).collect();
         let actors: Vec<Actor<'_>> = found.iter().map(|role| Actor::new(&roles, role)).collect();
-        let facts = if self.looks_at_rights() {
+        let facts = if self.compares_rights() {
             let named: Vec<Named> = allowed.iter().flat_map(|right| right.named()).collect();
             Some(Facts::read(&mut session, &roles, &actors, &named).await?)
         } else {
@@ -308,39 +227,24 @@ impl Check for Role {
         for actor in actors {
             let began = Instant::now();
             let object = format!("role {}", actor.role.name);
-            let (found, actual) = self.one(&scene, &mut session, actor).await?;
-            entries.push(Entry {
-                object,
-                expected: self.expectation(),
+            let (found, actual) = self.compare_role(&scene, &mut session, actor).await?;
+            entries.push(Entry::new(
+                &object,
+                self.expectation(),
                 actual,
-                findings: found,
-                duration: began.elapsed(),
-            });
+                found,
+                began,
+            ));
         }
         session.close().await;
         let actual = match entries.as_slice() {
             [one] => one.actual.clone(),
             [] => "no such role".to_owned(),
-            many => format!("{} roles", many.len()),
+            many => show_counted(many.len(), "role"),
         };
-        let mut whole = Observation::new(self.expectation(), actual, findings);
-        if self.roles.is_empty() {
-            whole
-                .findings
-                .extend(entries.into_iter().flat_map(|entry| entry.findings));
-            return Ok(whole);
-        }
-        Ok(whole.with_entries(entries))
+        let whole = Observation::new(self.expectation(), actual, findings);
+        Ok(whole.with_entries_if(!self.roles.is_empty(), entries))
     }
-}
-
-/// What all roles of a check are held against.
-struct Scene<'a> {
-    restored: &'a Restored<'a>,
-    roles: &'a Roles,
-    facts: Option<&'a Facts>,
-    floor: &'a [Right],
-    allowed: &'a [&'a Right],
 }
 
 impl Role {
@@ -348,7 +252,7 @@ impl Role {
         self.role.iter().chain(&self.roles).map(String::as_str)
     }
 
-    fn looks_at_rights(&self) -> bool {
+    fn compares_rights(&self) -> bool {
         self.floor.is_some() || self.ceiling.is_some()
     }
 
@@ -356,13 +260,16 @@ impl Role {
     fn expectation(&self) -> String {
         let mut parts = Vec::new();
         if let Some(floor) = &self.floor {
-            parts.push(format!("the rights of {} entries", floor.len()));
+            parts.push(format!(
+                "the rights of {}",
+                show_counted(floor.len(), "entry")
+            ));
         }
         parts.push(
             match (&self.ceiling, &self.floor) {
-                (Some(Ceiling::Any), _) => "rights beyond them not looked at",
-                (None, None) => "rights not looked at",
-                (Some(Ceiling::Rights(_)), _) | (None, Some(_)) => "no right beyond the ceiling",
+                (Some(Ceiling::Any), _) => "other rights not compared",
+                (None, None) => "rights not compared",
+                (Some(Ceiling::Rights(_)), _) | (None, Some(_)) => "no right outside the ceiling",
             }
             .to_owned(),
         );
@@ -381,113 +288,12 @@ impl Role {
         );
         parts.join(", ")
     }
-
-    /// The roles that the check names, and a finding for each name that is not there.
-    fn found<'a>(&self, roles: &'a Roles) -> (Vec<&'a RoleFacts>, Vec<Finding>) {
-        let mut found: Vec<&RoleFacts> = Vec::new();
-        let mut findings = Vec::new();
-        for name in self.names() {
-            let Ok(glob) = role_pattern(name) else {
-                continue;
-            };
-            let meant = |role: &&RoleFacts| {
-                glob.matches(&role.name) && (glob.exact().is_some() || !role.is_predefined())
-            };
-            let matching: Vec<&RoleFacts> = roles.all.values().filter(meant).collect();
-            if matching.is_empty() {
-                findings.push(
-                    Finding::about(format!("role {name}"), "a role", "there is none")
-                        .hint("pg_dump holds no roles: check whether the backup has those of pg_dumpall --globals-only"),
-                );
-            }
-            for role in matching {
-                if !found.contains(&role) {
-                    found.push(role);
-                }
-            }
-        }
-        (found, findings)
-    }
-
-    /// Looks at one role; gives the findings, and what was found in one line.
-    async fn one(
-        &self,
-        scene: &Scene<'_>,
-        session: &mut Session,
-        mut actor: Actor<'_>,
-    ) -> Result<(Vec<Finding>, String), CouldNotRun> {
-        let (roles, role) = (scene.roles, actor.role);
-        let attributes = self.attributes.clone().unwrap_or_default();
-        let facts = attributes.read(session, &role.name).await?;
-        let mut findings = attributes.compare(&role.name, &facts);
-        if let Some(wanted) = &self.member_of {
-            findings.extend(membership::compare(roles, &actor, wanted));
-        }
-        if let Some(wanted) = &self.members {
-            findings.extend(membership::members(roles, role, wanted));
-        }
-        if let Some(wanted) = &self.settings {
-            findings.extend(attribute::settings(session, Some(&role.name), wanted).await?);
-        }
-        let reaches: Vec<Glob> = self
-            .reaches
-            .iter()
-            .filter_map(|name| role_pattern(name).ok())
-            .collect();
-        let named: Vec<&Glob> = self
-            .member_of
-            .iter()
-            .flatten()
-            .map(|member| &member.role)
-            .chain(&reaches)
-            .collect();
-        let above = membership::above(roles, &actor, &named);
-        findings.extend(above.findings);
-        // What a superuser has, and what leads through it, is said by that one finding.
-        actor.without(|name| roles.is_superuser(name));
-        let mut unclear = Vec::new();
-        let mut actual = Vec::new();
-        if let Some(facts) = scene.facts {
-            let (missing, compared) = floor::compare(facts, &actor, scene.floor);
-            findings.extend(missing);
-            if self.floor.is_some() {
-                actual.push(format!("the floor on {compared} objects"));
-            }
-            if self.ceiling == Some(Ceiling::Any) {
-            } else if role.superuser {
-                actual.push("it is superuser, and has no ceiling".to_owned());
-            } else if let Some(superuser) = &above.superuser {
-                actual.push(format!(
-                    "it may become superuser {superuser}, and has no ceiling"
-                ));
-            } else {
-                let objects = &facts.objects;
-                let beyond = ceiling::compare(objects, &actor, scene.allowed, &above.flagged);
-                findings.extend(beyond);
-                actual.push(format!("the ceiling on {} objects", objects.len()));
-            }
-        }
-        if self.alone() {
-            let given = (self.may.as_slice(), self.refused.as_slice(), self.attempts);
-            let known = scene.facts.map(|facts| (facts, &actor, scene.floor));
-            let tried = attempt::run(scene.restored, session, &role.name, given, known).await?;
-            findings.extend(tried.findings);
-            unclear.extend(tried.unclear);
-            actual.push(format!("{} statements tried", tried.statements));
-        }
-        let findings = conclude(findings, unclear)?;
-        let actual = match findings.is_empty() {
-            true if actual.is_empty() => "as expected".to_owned(),
-            true => format!("as expected: {}", actual.join(", ")),
-            false => show_findings(&findings),
-        };
-        Ok((findings, actual))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(text: &str) -> Result<Role, String> {
@@ -508,12 +314,15 @@ mod tests {
     #[case("role = ''\nfloor = []", 1)]
     #[case("role = 'app'\nmay = ['COMMIT']", 1)]
     #[case("role = 'app'\nmember-of = []\nattempts = true", 1)]
-    fn what_asserts_nothing_is_refused(#[case] text: &str, #[case] complaints: usize) {
-        assert_eq!(check(text).unwrap().complaints().len(), complaints);
+    fn what_asserts_nothing_is_refused(#[case] text: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| check(text).unwrap().validate(errors)).len(),
+            expected
+        );
     }
 
     #[rstest]
-    #[case("role = 'app'\nceiling = 'none'", "no ceiling")]
+    #[case("role = 'app'\nceiling = 'none'", "not a ceiling")]
     #[case("role = 'app'\nfloor = ['slect on app.*']", "no right SLECT")]
     #[case("role = 'app'\nmember-of = [{ rol = 'x' }]", "unknown field")]
     #[case("role = 'app'\nmember-of = [1]", "the name of a role")]

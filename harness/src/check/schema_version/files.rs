@@ -25,7 +25,7 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// The pattern that stands for it; the folder's own files only.
+    /// The equivalent pattern; the folder's own files only.
     const fn pattern(self) -> &'static str {
         match self {
             Self::Numbered => r"^([0-9]+)[-_.][^/]*\.sql$",
@@ -110,7 +110,7 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What stands in the database is not trusted to be short or printable.
+        // Texts of the database are not trusted to be short or printable.
         const MOST: usize = 80;
         let text = match self {
             Self::Numbers(parts) => {

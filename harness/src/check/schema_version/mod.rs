@@ -12,10 +12,11 @@ use serde::Deserialize;
 
 use self::compare::{Applied, list};
 use self::files::{Checksum, MigrationFile, Naming, Version, read};
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
+use crate::units::show_counted;
 
 /// The restored database is at the schema version that it must be at: its own list of applied
 /// migrations is compared with the repository's migration files.
@@ -127,17 +128,13 @@ impl Parameters for SchemaVersion {
     const KIND: &'static str = "schema-version";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
-        let names = [
-            ("table", self.table.as_deref()),
-            ("lock", self.lock.as_ref().map(|lock| lock.table.as_str())),
-        ];
-        for (key, name) in names {
-            if let Some(Err(message)) = name.map(QualifiedName::parse) {
-                complaints.push(Complaint::about(key, message).hint("write `schema.table`"));
-            }
-        }
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        errors.require_names("table", &self.table, "schema.table");
+        errors.require_names(
+            "lock",
+            self.lock.iter().map(|lock| &lock.table),
+            "schema.table",
+        );
         let asserted = [
             self.files.is_some(),
             self.head.is_some(),
@@ -145,43 +142,38 @@ impl Parameters for SchemaVersion {
             self.success_column.is_some(),
             self.lock.is_some(),
         ];
-        if !asserted.contains(&true) {
-            complaints.push(
-                Complaint::whole("this check asserts nothing")
-                    .hint("add `files`, the folder of the migrations, or `head`, the version"),
+        errors.require_assertion(
+            asserted,
+            "add `files`, the folder of the migrations, or `head`, the version",
+        );
+        if self.files.is_none() {
+            let of_files = [
+                ("naming", self.naming.is_some()),
+                ("pattern", self.pattern.is_some()),
+                ("allow-pending", !self.allow_pending.is_empty()),
+                ("allow-unknown", !self.allow_unknown.is_empty()),
+                ("squashed-before", self.squashed_before.is_some()),
+                ("checksum", self.checksum.is_some()),
+            ];
+            errors.each(
+                of_files,
+                "needs `files`",
+                "add `files`, the folder of the migrations",
             );
         }
-        let needs_files = [
-            ("naming", self.naming.is_some()),
-            ("pattern", self.pattern.is_some()),
-            ("allow-pending", !self.allow_pending.is_empty()),
-            ("allow-unknown", !self.allow_unknown.is_empty()),
-            ("squashed-before", self.squashed_before.is_some()),
-            ("checksum", self.checksum.is_some()),
-        ];
-        for (key, given) in needs_files {
-            if given && self.files.is_none() {
-                complaints.push(Complaint::about(key, format!("`{key}` needs `files`")));
-            }
-        }
         if self.naming.is_some() && self.pattern.is_some() {
-            complaints.push(Complaint::about(
-                "pattern",
-                "`pattern` takes the place of `naming`; keep one of them",
-            ));
+            errors.at("pattern", "`pattern` replaces `naming`; keep one of them");
         }
-        if let Some(pattern) = &self.pattern
-            && let Err(message) = files::compile(pattern)
-        {
-            complaints
-                .push(Complaint::about("pattern", message).hint("as in `^V([0-9.]+)__.*\\.sql$`"));
+        if let Some(Err(message)) = self.pattern.as_deref().map(files::compile) {
+            errors
+                .at("pattern", message)
+                .add_hint("as in `^V([0-9.]+)__.*\\.sql$`");
         }
         if self.checksum.is_some() != self.checksum_column.is_some() {
-            complaints.push(Complaint::whole(
-                "`checksum-column` and `checksum` go together: where the digest is, and which it is",
-            ));
+            errors
+                .whole("`checksum-column` and `checksum` go together")
+                .add_hint("give the column of the digest, and the algorithm");
         }
-        complaints
     }
 }
 
@@ -264,7 +256,10 @@ impl SchemaVersion {
             parts.push(format!("version {head} is the newest applied"));
         }
         if let Some(files) = files {
-            parts.push(format!("as the {} migration files say", files.len()));
+            parts.push(format!(
+                "as the {} say",
+                show_counted(files.len(), "migration file")
+            ));
         }
         if self.checksum.is_some() {
             parts.push("applied from the same bytes".to_owned());
@@ -311,8 +306,12 @@ fn seen(rows: &[Applied], files: Option<&BTreeMap<Version, MigrationFile>>) -> S
         format!("version {version} is the newest applied")
     });
     match files {
-        Some(files) => format!("{newest}, {} rows, {} files", rows.len(), files.len()),
-        None => format!("{newest}, {} rows", rows.len()),
+        Some(files) => format!(
+            "{newest}, {}, {}",
+            show_counted(rows.len(), "row"),
+            show_counted(files.len(), "file")
+        ),
+        None => format!("{newest}, {}", show_counted(rows.len(), "row")),
     }
 }
 
@@ -388,6 +387,7 @@ fn holds(value: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(toml: &str) -> SchemaVersion {
@@ -407,8 +407,11 @@ mod tests {
     #[case("files = 'm'\npattern = 'no group'", 1)]
     #[case("files = 'm'\nchecksum = 'md5'", 1)]
     #[case("files = 'm'\nchecksum-column = 'c'", 1)]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        assert_eq!(check(toml).complaints().len(), complaints);
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        assert_eq!(
+            errors_of(|errors| check(toml).validate(errors)).len(),
+            expected
+        );
     }
 
     #[rstest]

@@ -56,7 +56,7 @@ const INHERITS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits";
 
 const STATE: &str = "SELECT '{oid}', last_value, is_called FROM {sequence}";
 
-/// A sequence and where it stands.
+/// A sequence and its last value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceState {
     pub oid: String,
@@ -139,7 +139,7 @@ impl SequenceState {
     }
 }
 
-/// Reads every sequence with its columns and where it stands.
+/// Reads every sequence with its columns and its last value.
 pub async fn read(session: &mut Session) -> Result<Vec<SequenceState>, CouldNotRun> {
     let mut uses: BTreeMap<String, Vec<ColumnUse>> = BTreeMap::new();
     for row in session.rows(USES).await? {

@@ -5,7 +5,7 @@ use super::catalog::{ColumnUse, SequenceState};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// Rows that the sequence has yet to come to.
 const AHEAD: &str = "
@@ -126,15 +126,11 @@ pub async fn behind(
     Ok((rows > 0).then(|| {
         Finding::about(
             found.name.to_string(),
-            format!("a next value beyond every row of {}", using.describe()),
-            format!(
-                "the next value is {}, and {} rows are at or beyond it",
-                found.next(),
-                show_count(rows)
-            ),
+            format!("a next value after every row of {}", using.describe()),
+            format!("the next value is {}, with {} at or after it", found.next(), show_counted(rows, "row")),
         )
         .hint(format!(
-            "the next INSERT meets a number that is taken; look for its setval() in the restore: SELECT setval({}, max({})) FROM {}",
+            "the next INSERT uses a number that is taken; look for its setval() in the restore: SELECT setval({}, max({})) FROM {}",
             found.name.literal().trim(),
             quote_ident(&using.column),
             using.table

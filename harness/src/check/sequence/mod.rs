@@ -15,12 +15,12 @@ use serde::Deserialize;
 
 use self::catalog::{ColumnUse, SequenceState, read};
 use self::compare::behind;
-use crate::check::target::{Targets, is_listed, missing, pattern_in_one, unreadable};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::target::{Targets, is_listed, missing};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{Glob, NamePattern, QualifiedName, quote_ident, split_qualified};
-use crate::units::Percent;
+use crate::units::{Percent, show_counted};
 
 /// Sequences are not behind their columns, belong to the column that takes from them, and are not
 /// used up. Without any key it is about every sequence of the database.
@@ -95,40 +95,23 @@ impl Parameters for Sequence {
     const KIND: &'static str = "sequence";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
-        complaints.extend(pattern_in_one(
-            "sequence",
-            "sequences",
-            self.sequence.as_deref(),
-        ));
-        let one = self.sequence.iter().collect();
-        let lists: [(&str, Vec<&String>); 6] = [
-            ("sequence", one),
-            ("sequences", self.sequences.iter().collect()),
-            ("tables", self.tables.iter().collect()),
-            ("except", self.except.iter().collect()),
-            ("columns", self.columns.values().collect()),
-            (
-                "fed-by-application",
-                self.fed_by_application.values().collect(),
-            ),
-        ];
-        for (key, names) in lists {
-            complaints.extend(unreadable(key, names, "schema.name"));
-        }
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        errors.refuse_pattern("sequence", "sequences", self.sequence.as_ref());
+        errors.require_names("sequence", &self.sequence, "schema.name");
+        errors.require_names("sequences", &self.sequences, "schema.name");
+        errors.require_names("tables", &self.tables, "schema.name");
+        errors.require_names("except", &self.except, "schema.name");
         for (key, map) in [
             ("columns", &self.columns),
             ("fed-by-application", &self.fed_by_application),
         ] {
+            errors.require_names(key, map.values(), "schema.name");
             for name in map.keys().filter(|name| column_name(name).is_none()) {
-                complaints.push(
-                    Complaint::about(key, format!("`{name}` is not a column"))
-                        .hint("write `schema.table.column`"),
-                );
+                errors
+                    .at(key, format!("`{name}` is not a column"))
+                    .add_hint("write `schema.table.column`");
             }
         }
-        complaints
     }
 }
 
@@ -182,13 +165,14 @@ impl Check for Sequence {
         let mut actual = match chosen.as_slice() {
             [one] if self.sequence.is_some() => one.describe(),
             many => format!(
-                "{} sequences, {compared} columns compared with them",
-                many.len()
+                "{}, {} compared with them",
+                show_counted(many.len(), "sequence"),
+                show_counted(compared, "column")
             ),
         };
         if chosen.is_empty() {
             let columns = self.columns.len() + self.fed_by_application.len();
-            actual = format!("{columns} columns checked");
+            actual = format!("{} checked", show_counted(columns, "column"));
         }
         let whole = Observation::new(self.expectation(), actual, findings);
         Ok(whole.with_entries_if(self.lists().next().is_some(), entries))
@@ -349,6 +333,7 @@ fn taken_from(everything: &[SequenceState], table: &QualifiedName, column: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     #[rstest]
@@ -358,8 +343,8 @@ mod tests {
     #[case("columns = { 'id' = 'app.s' }", 1)]
     #[case("sequence = 'app.*'", 1)]
     #[case("sequences = ['a.b.c']", 1)]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
         let check: Sequence = toml::from_str(toml).unwrap();
-        assert_eq!(check.complaints().len(), complaints);
+        assert_eq!(errors_of(|errors| check.validate(errors)).len(), expected);
     }
 }

@@ -1,8 +1,8 @@
-//! Rows against those that are expected. What differs is told by its place, never by its value.
+//! Compares rows with those that are expected. A difference is reported by its place, never by its value.
 
 use super::value::SqlRow;
 use crate::database::{Answer, TextRow};
-use crate::units::show_count;
+use crate::units::show_counted;
 
 /// Compares rows; says what is wrong. `count` is how many came, of which `answer` may hold the first
 /// only.
@@ -14,12 +14,13 @@ pub fn compare(wanted: &[SqlRow], answer: &Answer, count: u64, ordered: bool) ->
         && columns != first.0.len()
     {
         return Some(format!(
-            "rows of {columns} columns instead of {}",
+            "rows of {} instead of {}",
+            show_counted(columns, "column"),
             first.0.len()
         ));
     }
     if came.len() as u64 != count {
-        return Some(format!("{} rows", show_count(count)));
+        return Some(show_counted(count, "row"));
     }
     if ordered {
         in_order(wanted, answer, count)
@@ -38,14 +39,14 @@ fn in_order(wanted: &[SqlRow], answer: &Answer, count: u64) -> Option<String> {
         .collect();
     let mut parts = Vec::new();
     if count != wanted.len() as u64 {
-        parts.push(format!("{} rows", show_count(count)));
+        parts.push(show_counted(count, "row"));
     }
     if let Some(first) = wrong.first() {
         let at = differing(&wanted[*first], &answer.rows[*first]);
         parts.push(format!(
-            "{} of {} rows differ, the first is row {}, {}",
+            "{} of {} not as expected, the first is row {}, {}",
             wrong.len(),
-            wanted.len(),
+            show_counted(wanted.len(), "row"),
             first + 1,
             columns(&at, answer)
         ));
@@ -83,8 +84,8 @@ fn in_any_order(wanted: &[SqlRow], answer: &Answer, count: u64) -> Option<String
         return None;
     }
     let mut text = format!(
-        "{} rows; {} of the {} expected are not among them, {} others are",
-        show_count(count),
+        "{}; {} of the {} expected missing, {} not expected",
+        show_counted(count, "row"),
         missing.len(),
         wanted.len(),
         left.len()

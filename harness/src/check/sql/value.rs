@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess};
 
-use crate::units::Percent;
+use crate::units::{Percent, show_counted};
 
 /// A value: `5`, `1.5`, `true`, `"text"`, or `{ null = true }` for NULL.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +77,7 @@ impl SqlValue {
         }
     }
 
-    /// Describes what is expected. Text may be that of a row, so only its length is told.
+    /// Describes what is expected. Text may be that of a row, so only its length is shown.
     #[must_use]
     pub fn show(&self) -> String {
         match self {
@@ -85,7 +85,10 @@ impl SqlValue {
             Self::Boolean(value) => value.to_string(),
             Self::Integer(number) => number.to_string(),
             Self::Float(number) => number.to_string(),
-            Self::Text(text) => format!("the scenario's text of {} characters", length(text)),
+            Self::Text(text) => format!(
+                "the scenario's text of {}",
+                show_counted(length(text), "character")
+            ),
         }
     }
 
@@ -102,7 +105,12 @@ impl SqlValue {
             Self::Null => Some("a value".to_owned()),
             Self::Text(_) => None,
         }
-        .unwrap_or_else(|| format!("another text, of {} characters", length(found)))
+        .unwrap_or_else(|| {
+            format!(
+                "another text, of {}",
+                show_counted(length(found), "character")
+            )
+        })
     }
 
     /// Whether other texts than one can be it.

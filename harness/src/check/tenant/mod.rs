@@ -1,7 +1,7 @@
 //! `tenant`: no tenant reads or writes what belongs to another.
 //!
-//! - `schemas` is tenants by schema, each with a role of its own, held against each other pairwise
-//! - `rows` is tenants by row, told apart by a column and a setting of the session
+//! - `schemas` is tenants by schema, each with a role of its own, compared pairwise
+//! - `rows` is tenants by row, distinguished by a column and a setting of the session
 
 mod rows;
 mod schemas;
@@ -13,10 +13,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, Observation, Parameters, Restored};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::CouldNotRun;
 use crate::rights::identifier_pattern;
-use crate::sql::QualifiedName;
 
 /// No tenant reads or writes what belongs to another: tried pairwise, as the real roles.
 ///
@@ -28,7 +27,7 @@ use crate::sql::QualifiedName;
 ///   with functions and types by PostgreSQL's default is left out, since the schema is closed to it;
 /// - it reads no view, outside `shared-views`, that reads the other's schema with its owner's rights;
 /// - in a session of its own, SELECT, INSERT, UPDATE and DELETE of each of the other's tables are refused
-///   for lack of a right (42501), and rows of its own schema can be read.
+///   because a right is missing (42501), and rows of its own schema can be read.
 ///
 /// Tenants by row (`tables` with a `column`, and the `setting` that says whose session it is): for every
 /// tenant, as the role with that setting,
@@ -93,21 +92,18 @@ impl Parameters for Tenant {
     const KIND: &'static str = "tenant";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         match (self.schemas.is_empty(), self.tables.is_empty()) {
-            (true, true) => complaints.push(
-                Complaint::whole("no tenants are named")
-                    .hint("add `schemas = [\"org_*\"]` with `role = \"app_{schema}\"`, or `tables` with `column`, `role` and `setting`"),
+            (true, true) => errors.whole("no tenants are named").add_hint(
+                "add `schemas = [\"org_*\"]` with `role = \"app_{schema}\"`, \
+                 or `tables` with `column`, `role` and `setting`",
             ),
-            (false, false) => complaints.push(Complaint::about(
-                "tables",
-                "tenants are schemas or rows: make a check of each",
-            )),
-            (false, true) => complaints.extend(self.of_schemas()),
-            (true, false) => complaints.extend(self.of_rows()),
+            (false, false) => errors
+                .at("tables", "tenants are schemas or rows, not both")
+                .add_hint("write a check for `schemas` and a check for `tables`"),
+            (false, true) => self.validate_schemas(errors),
+            (true, false) => self.validate_rows(errors),
         }
-        complaints
     }
 }
 
@@ -136,80 +132,63 @@ impl Check for Tenant {
 }
 
 impl Tenant {
-    fn of_schemas(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate_schemas(&self, errors: &mut ParameterErrors<'_>) {
         for name in &self.schemas {
-            if let Err(message) = identifier_pattern(name) {
-                complaints.push(Complaint::about("schemas", message));
-            }
+            errors.require("schemas", identifier_pattern(name));
         }
         match &self.role {
-            Some(role) if !role.contains("{schema}") => complaints.push(
-                Complaint::about("role", "every schema would have the same role")
-                    .hint("write `{schema}` where the schema's name goes, or give `roles`"),
-            ),
-            None if self.roles.is_empty() => complaints.push(
-                Complaint::about("schemas", "no role is named")
-                    .hint("add `role = \"app_{schema}\"`, or `roles = { acme = \"acme_app\" }`"),
-            ),
+            Some(role) if !role.contains("{schema}") => errors
+                .at("role", "every schema would have the same role")
+                .add_hint("write `{schema}` where the schema's name goes, or give `roles`"),
+            None if self.roles.is_empty() => errors
+                .at("schemas", "no role is named")
+                .add_hint("add `role = \"app_{schema}\"`, or `roles = { acme = \"acme_app\" }`"),
             _ => {}
         }
-        for view in &self.shared_views {
-            if let Err(message) = QualifiedName::parse(view) {
-                complaints.push(Complaint::about("shared-views", message));
-            }
-        }
-        for sql in &self.refused {
-            if let Err(message) = crate::check::privilege::one_statement(sql) {
-                complaints.push(Complaint::about("refused", message));
-            }
-        }
-        for (key, given) in [
+        errors.require_names("shared-views", &self.shared_views, "schema.view");
+        errors.require_statements("refused", &self.refused);
+        let of_rows = [
             ("column", self.column.is_some()),
             ("setting", self.setting.is_some()),
             ("tenants", !self.tenants.is_empty()),
-        ] {
-            if given {
-                complaints.push(Complaint::about(key, format!("`{key}` needs `tables`")));
-            }
-        }
-        complaints
+        ];
+        errors.each(
+            of_rows,
+            "needs `tables`",
+            "tenants of `schemas` do not have it",
+        );
     }
 
-    fn of_rows(&self) -> Vec<Complaint> {
-        let targets = Targets {
-            table: None,
-            tables: &self.tables,
-        };
-        let mut complaints = targets.complaints();
+    fn validate_rows(&self, errors: &mut ParameterErrors<'_>) {
+        Targets::new(None, &self.tables).validate(errors);
         for (key, missing) in [
             ("column", self.column.is_none()),
             ("role", self.role.is_none()),
             ("setting", self.setting.is_none()),
         ] {
             if missing {
-                complaints.push(
-                    Complaint::about("tables", format!("`{key}` is missing"))
-                        .hint("rows of tenants need `column`, `role` and `setting`"),
-                );
+                errors
+                    .at("tables", format!("`{key}` is missing"))
+                    .add_hint("rows of tenants need `column`, `role` and `setting`");
             }
         }
-        for (key, given) in [
+        let of_schemas = [
             ("roles", !self.roles.is_empty()),
             ("shared-views", !self.shared_views.is_empty()),
             ("refused", !self.refused.is_empty()),
-        ] {
-            if given {
-                complaints.push(Complaint::about(key, format!("`{key}` needs `schemas`")));
-            }
-        }
-        complaints
+        ];
+        errors.each(
+            of_schemas,
+            "needs `schemas`",
+            "tenants in rows of `tables` do not have it",
+        );
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     #[rstest]
@@ -230,13 +209,13 @@ mod tests {
         "tables = ['app.*']\ncolumn = 'org'\nrole = 'app'\nsetting = 'a.b'\nrefused = ['SELECT 1']",
         1
     )]
-    fn what_makes_no_sense_is_refused(#[case] text: &str, #[case] complaints: usize) {
+    fn what_makes_no_sense_is_refused(#[case] text: &str, #[case] expected: usize) {
         let check: Tenant = toml::from_str(text).unwrap();
         assert_eq!(
-            check.complaints().len(),
-            complaints,
+            errors_of(|errors| check.validate(errors)).len(),
+            expected,
             "{:?}",
-            check.complaints()
+            errors_of(|errors| check.validate(errors))
         );
     }
 }

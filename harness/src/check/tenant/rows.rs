@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use super::Tenant;
-use crate::check::privilege::{
-    Relation, conclude, could_not_try, says_nothing, show_findings, tree,
-};
+use crate::check::privilege::{Relation, add_unclear, conclude, could_not_try, says_nothing, tree};
 use crate::check::target::Targets;
 use crate::check::{Entry, Observation, Restored};
 use crate::database::{Attempt, DatabaseError, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
+use crate::units::show_counted;
 
 /// Columns that an INSERT can give.
 const COLUMNS: &str = "
@@ -21,7 +20,7 @@ SELECT a.attname FROM pg_catalog.pg_attribute a
 /// One table, as a superuser knows it.
 struct SharedTable {
     name: QualifiedName,
-    /// Itself and its partitions, by name; a view stands alone.
+    /// Itself and its partitions, by name; a view has none.
     parts: Vec<QualifiedName>,
     /// Columns that an INSERT can give.
     columns: Vec<String>,
@@ -32,7 +31,7 @@ struct SharedTable {
 /// Looks at all tenants.
 ///
 /// # Errors
-/// When it could not look, or nothing was there to look at.
+/// When it could not run, or there was nothing to check.
 pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
     let (Some(column), Some(role), Some(setting)) = (&check.column, &check.role, &check.setting)
     else {
@@ -46,7 +45,7 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
         tables: &check.tables,
     };
     let resolved = targets.resolve(&mut session).await?;
-    let findings = resolved.missing;
+    let mut findings = resolved.missing;
     let mut tables = Vec::new();
     for name in resolved.tables {
         tables.push(read(&mut session, name, &quote_ident(column)).await?);
@@ -124,20 +123,25 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             actual: if found.is_empty() {
                 "as expected".to_owned()
             } else {
-                show_findings(&found)
+                show_counted(found.len(), "finding")
             },
             findings: found,
             duration: began.elapsed(),
         });
     }
     let wrong = !findings.is_empty() || entries.iter().any(|entry| !entry.findings.is_empty());
-    if let (false, Some(first)) = (wrong, unclear_all.first()) {
-        return Err(first.clone());
-    }
-    let expected = format!("{} tenants, each with its own rows only", tenants.len());
+    add_unclear(&mut findings, wrong, unclear_all)?;
+    let expected = format!(
+        "{}, each with its own rows only",
+        show_counted(tenants.len(), "tenant")
+    );
     Ok(Observation::new(
         expected,
-        format!("{} tenants tried in {} tables", entries.len(), tables.len()),
+        format!(
+            "{} tried in {}",
+            show_counted(entries.len(), "tenant"),
+            show_counted(tables.len(), "table")
+        ),
         findings,
     )
     .with_entries(entries))
@@ -233,29 +237,31 @@ impl One<'_> {
             match acting.count(&count(part, &others)).await {
                 Ok(0) => {}
                 Ok(rows) => findings.push(
-                    Finding::about(&name, format!("no row of another tenant for {}", self.role), format!("{rows} rows"))
+                    Finding::about(&name, format!("no row of another tenant for {}", self.role), show_counted(rows, "row"))
                         .hint("look at the policies, at row security on each partition with grants, at the owner of a view, and whether the role bypasses row security"),
                 ),
                 Err(error) if error.denied() => {}
                 Err(error) => unclear.push(could_not_try(&format!("SELECT of {name}"), &error)),
             }
             let column = &self.column;
-            let deeds = [
+            let attempts = [
                 (
                     "UPDATE",
                     format!("UPDATE {name} SET {column} = {column} WHERE {others}"),
                 ),
                 ("DELETE", format!("DELETE FROM {name} WHERE {others}")),
             ];
-            for (deed, sql) in deeds {
+            for (attempt, sql) in attempts {
                 match acting.attempt(&sql).await? {
                     Attempt::Allowed(0) => {}
                     Attempt::Allowed(rows) => findings.push(Finding::about(
                         &name,
-                        format!("{deed} touches no row of another tenant"),
-                        format!("{rows} rows (rolled back)"),
+                        format!("{attempt} touches no row of another tenant"),
+                        format!("{} (rolled back)", show_counted(rows, "row")),
                     )),
-                    Attempt::Refused(error) => self.refusal(deed, &name, &error, findings, unclear),
+                    Attempt::Refused(error) => {
+                        self.refusal(attempt, &name, &error, findings, unclear)
+                    }
                 }
             }
         }
@@ -274,7 +280,7 @@ impl One<'_> {
                 }
             })
             .collect();
-        let deeds = [
+        let attempts = [
             (
                 "INSERT for another tenant",
                 format!(
@@ -288,15 +294,18 @@ impl One<'_> {
                 format!("UPDATE {name} SET {column} = {other} WHERE {own}"),
             ),
         ];
-        for (deed, sql) in deeds {
+        for (attempt, sql) in attempts {
             match acting.attempt(&sql).await? {
                 Attempt::Allowed(0) => {}
                 Attempt::Allowed(rows) => findings.push(Finding::about(
                     &name,
-                    format!("{deed} is refused"),
-                    format!("it went through for {rows} rows (rolled back)"),
+                    format!("{attempt} is refused"),
+                    format!(
+                        "it went through for {} (rolled back)",
+                        show_counted(rows, "row")
+                    ),
                 )),
-                Attempt::Refused(error) => self.refusal(deed, &name, &error, findings, unclear),
+                Attempt::Refused(error) => self.refusal(attempt, &name, &error, findings, unclear),
             }
         }
         Ok(seen)
@@ -305,7 +314,7 @@ impl One<'_> {
     /// Sorts out what a refusal means: policies are asked before constraints are.
     fn refusal(
         &self,
-        deed: &str,
+        attempt: &str,
         name: &str,
         error: &DatabaseError,
         findings: &mut Vec<Finding>,
@@ -316,12 +325,12 @@ impl One<'_> {
             Some(state) if state.starts_with("23") && state != "23502" => {
                 findings.push(Finding::about(
                     name,
-                    format!("{deed} is refused by a policy or for lack of a right"),
+                    format!("{attempt} is refused by a policy or because a right is missing"),
                     format!("only a constraint stopped it ({state})"),
                 ))
             }
             _ => unclear.push(could_not_try(
-                &format!("{deed} of {name} as {}", self.role),
+                &format!("{attempt} of {name} as {}", self.role),
                 error,
             )),
         }

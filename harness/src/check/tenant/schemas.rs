@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use super::Tenant;
 use crate::check::columns::Columns as _;
-use crate::check::privilege::{conclude, could_not_try, show_findings};
+use crate::check::privilege::{add_unclear, conclude, could_not_try};
 use crate::check::role::{ceiling, membership};
 use crate::check::{Entry, Observation, Restored};
 use crate::database::{Attempt, Session, TextRow};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, identifier_pattern};
 use crate::sql::{Glob, QualifiedName, quote_ident};
+use crate::units::show_counted;
 
 /// A schema and the role that is its tenant's.
 struct Own<'a> {
@@ -62,10 +63,10 @@ SELECT DISTINCT deep.view, n.nspname
                     WHERE o.option IN ('security_invoker=true', 'security_invoker=on',
                                        'security_invoker=yes', 'security_invoker=1'))";
 
-/// Looks at all pairs.
+/// Checks every pair of tenants.
 ///
 /// # Errors
-/// When it could not look, or nothing was there to look at.
+/// When it could not run, or there was nothing to check.
 pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
     let mut session = restored.session().await?;
     let roles = Roles::read(&mut session).await?;
@@ -125,11 +126,12 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             expected: format!("{} has its own schema and no other", own.actor.role.name),
             actual: if found.is_empty() {
                 format!(
-                    "no right on {} other schemas, {statements} statements refused",
-                    names.len() - 1
+                    "no right on {}, {} refused",
+                    show_counted(names.len() - 1, "other schema"),
+                    show_counted(statements, "statement")
                 )
             } else {
-                show_findings(&found)
+                show_counted(found.len(), "finding")
             },
             findings: found,
             duration: began.elapsed(),
@@ -137,21 +139,12 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
     }
     session.close().await;
     let wrong = !findings.is_empty() || entries.iter().any(|entry| !entry.findings.is_empty());
-    if let (false, Some(first)) = (wrong, unclear_all.first()) {
-        return Err(first.clone());
-    }
-    findings.extend(unclear_all.into_iter().map(|could_not| {
-        let finding = Finding::new("a look at everything", could_not.reason);
-        match could_not.hint {
-            Some(hint) => finding.hint(hint),
-            None => finding,
-        }
-    }));
+    add_unclear(&mut findings, wrong, unclear_all)?;
     let expected = format!(
-        "{} tenants, none with a right on another's schema",
-        names.len()
+        "{}, none with a right on another's schema",
+        show_counted(names.len(), "tenant")
     );
-    let actual = format!("{} tenants tried pairwise", entries.len());
+    let actual = format!("{} tried pairwise", show_counted(entries.len(), "tenant"));
     Ok(Observation::new(expected, actual, findings).with_entries(entries))
 }
 
@@ -215,9 +208,9 @@ fn rights(
                 .hint(format!("ALTER ROLE {} NOSUPERUSER", quote_ident(role))),
         ];
     }
-    let above = membership::above(roles, &actor, &[]);
-    let mut findings: Vec<Finding> = above.findings.into_iter().map(without_offer).collect();
-    let mut flagged = above.flagged;
+    let powers = membership::find_powers(roles, &actor, &[]);
+    let mut findings: Vec<Finding> = powers.findings.into_iter().map(without_offer).collect();
+    let mut flagged = powers.flagged;
     let others = || owns.iter().map(|other| (other, &other.actor.role.name));
     for (_, other) in others().filter(|(_, other)| *other != role) {
         if let Some(path) = actor.paths.get(other.as_str()) {
@@ -291,7 +284,7 @@ async fn views(session: &mut Session) -> Result<BTreeMap<String, BTreeSet<String
     Ok(views)
 }
 
-/// Views by which a tenant looks into another's schema.
+/// Views by which a tenant reads another's schema.
 fn peeks(
     check: &Tenant,
     facts: &Facts,
@@ -464,7 +457,7 @@ async fn tries(
                 Attempt::Refused(error) if error.denied() => refused += 1,
                 Attempt::Refused(error) => unclear.push(
                     could_not_try(&format!("{what} of {on} as {role}"), &error)
-                        .hint("only a refusal for lack of a right (42501) shows something"),
+                        .hint("only a refusal because a right is missing (42501) shows something"),
                 ),
             }
         }

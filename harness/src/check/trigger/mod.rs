@@ -15,11 +15,12 @@ use serde::Deserialize;
 pub use self::others::{WantedEventTrigger, WantedRule};
 pub use self::wanted::{Timing, TriggerEvent, TriggerState, WantedTrigger};
 use crate::check::privilege::{Relation, tree};
-use crate::check::target::{Targets, pattern_in_one};
+use crate::check::target::Targets;
 use crate::check::triggers::{self, Trigger, set_state, state};
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_ident;
+use crate::units::show_counted;
 
 /// Triggers, rules and event triggers are there, enabled as they must be, and as they were defined.
 ///
@@ -43,7 +44,7 @@ use crate::sql::quote_ident;
 ///   superuser can restore one.
 ///
 /// ## What it does not prove
-/// That the function does what it did. That nobody may switch the trigger off: the owner may. The
+/// That the function does what it did. That no role may switch the trigger off: the owner may. The
 /// triggers that carry out foreign keys are checked by `constraint`.
 ///
 /// ## Example
@@ -94,29 +95,27 @@ impl Parameters for TriggerCheck {
     const KIND: &'static str = "trigger";
     const LOOKS_AT_DATA: bool = false;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
         let of_tables = self.all_enabled || !self.triggers.is_empty() || !self.rules.is_empty();
         if of_tables || self.is_about_tables() {
-            complaints.extend(self.targets().complaints());
+            self.targets().validate(errors);
         }
-        complaints.extend(pattern_in_one("table", "tables", self.table.as_deref()));
-        let nothing = !of_tables && (self.event_triggers.is_empty() || self.is_about_tables());
-        if nothing {
-            complaints.push(
-                Complaint::whole("this check asserts nothing of a table")
-                    .hint("add `triggers`, `all-enabled = true`, `rules` or `event-triggers`"),
-            );
-        }
-        let several = !self.tables.is_empty();
-        complaints.extend(self.triggers.iter().flat_map(|t| t.complaints(several)));
-        complaints.extend(self.rules.iter().flat_map(|rule| rule.complaints(several)));
-        complaints.extend(
-            self.event_triggers
-                .iter()
-                .flat_map(WantedEventTrigger::complaints),
+        errors.refuse_pattern("table", "tables", self.table.as_ref());
+        let of_database = !self.event_triggers.is_empty() && !self.is_about_tables();
+        errors.require_assertion(
+            [of_tables, of_database],
+            "add `triggers`, `all-enabled = true`, `rules` or `event-triggers`",
         );
-        complaints
+        let several = !self.tables.is_empty();
+        for trigger in &self.triggers {
+            trigger.validate(several, errors);
+        }
+        for rule in &self.rules {
+            rule.validate(several, errors);
+        }
+        for trigger in &self.event_triggers {
+            errors.require_names("event-triggers", &trigger.function, "schema.name");
+        }
     }
 }
 
@@ -163,7 +162,11 @@ impl Check for TriggerCheck {
                 entries.push(Entry::new(
                     table,
                     self.expectation(),
-                    format!("{} triggers on {} tables", there.len(), relations.len()),
+                    format!(
+                        "{} on {}",
+                        show_counted(there.len(), "trigger"),
+                        show_counted(relations.len(), "table")
+                    ),
                     wrong,
                     began,
                 ));
@@ -179,10 +182,14 @@ impl Check for TriggerCheck {
             .hint("name those that must be there in `triggers`"));
         }
         let actual = match (seen, self.event_triggers.len()) {
-            (triggers, 0) => format!("{triggers} triggers checked"),
-            (0, events) => format!("{events} event triggers checked"),
+            (triggers, 0) => format!("{} checked", show_counted(triggers, "trigger")),
+            (0, events) => format!("{} checked", show_counted(events, "event trigger")),
             (triggers, events) => {
-                format!("{triggers} triggers and {events} event triggers checked")
+                format!(
+                    "{} and {} checked",
+                    show_counted(triggers, "trigger"),
+                    show_counted(events, "event trigger")
+                )
             }
         };
         let whole = Observation::new(self.expectation(), actual, findings);
@@ -274,6 +281,7 @@ impl TriggerCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     fn check(toml: &str) -> TriggerCheck {
@@ -296,9 +304,9 @@ mod tests {
         "table = 'app.t'\ntriggers = [{ name = 'a', level = 'row', events = ['truncate'] }]",
         1
     )]
-    fn parameters_must_make_sense(#[case] toml: &str, #[case] complaints: usize) {
-        let made = check(toml).complaints();
-        assert_eq!(made.len(), complaints, "{made:#?}");
+    fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
+        let made = errors_of(|errors| check(toml).validate(errors));
+        assert_eq!(made.len(), expected, "{made:#?}");
     }
 
     #[rstest]

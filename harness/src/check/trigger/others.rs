@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::wanted::TriggerState;
-use crate::check::Complaint;
+use crate::check::ParameterErrors;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{set_state, state};
 use crate::database::Session;
@@ -43,23 +43,13 @@ pub struct WantedEventTrigger {
 }
 
 impl WantedRule {
-    /// Finds wishes that cannot be meant.
-    pub fn complaints(&self, several: bool) -> Option<Complaint> {
-        (self.definition.is_some() && several).then(|| {
-            Complaint::about("rules", "a `definition` names one table")
-                .hint("write `table = \"schema.name\"`, and a check for each")
-        })
-    }
-}
-
-impl WantedEventTrigger {
-    /// Finds wishes that cannot be meant.
-    pub fn complaints(&self) -> Option<Complaint> {
-        let message = QualifiedName::parse(self.function.as_ref()?).err()?;
-        Some(
-            Complaint::about("event-triggers", message)
-                .hint("write `schema.name`, without parentheses"),
-        )
+    /// Reports a definition where the check is about `several` tables.
+    pub fn validate(&self, several: bool, errors: &mut ParameterErrors<'_>) {
+        if self.definition.is_some() && several {
+            errors
+                .at("rules", "a `definition` names one table")
+                .add_hint("write `table = \"schema.name\"`, and a check for each");
+        }
     }
 }
 
@@ -82,7 +72,7 @@ SELECT c.oid, pg_catalog.pg_get_userbyid(c.relowner)
   FROM pg_catalog.pg_class c
  WHERE c.oid = pg_catalog.to_regclass({table}) AND c.relkind = 'v'";
 
-/// Finds a view, as what triggers stand on.
+/// Finds a view, as what triggers are on.
 pub async fn view(
     session: &mut Session,
     table: &QualifiedName,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::check::Complaint;
+use crate::check::ParameterErrors;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{Trigger, TriggerLevel, set_state, state};
 use crate::outcome::Finding;
@@ -149,29 +149,16 @@ impl TriggerEvent {
 
 impl WantedTrigger {
     /// Finds wishes that no trigger can fulfil.
-    pub fn complaints(&self, several: bool) -> Vec<Complaint> {
-        let mut complaints = Vec::new();
+    pub fn validate(&self, several: bool, errors: &mut ParameterErrors<'_>) {
         if self.level == Some(TriggerLevel::Row) && self.events.contains(&TriggerEvent::Truncate) {
-            complaints.push(Complaint::about(
-                "triggers",
-                "there is no TRUNCATE trigger for each row",
-            ));
+            errors.at("triggers", "there is no TRUNCATE trigger for each row");
         }
-        if let Some(function) = &self.function
-            && let Err(message) = QualifiedName::parse(function)
-        {
-            complaints.push(
-                Complaint::about("triggers", message)
-                    .hint("write `schema.name`, without parentheses"),
-            );
-        }
+        errors.require_names("triggers", &self.function, "schema.name");
         if self.definition.is_some() && several {
-            complaints.push(
-                Complaint::about("triggers", "a `definition` names one table")
-                    .hint("say `timing`, `events`, `level` and `function` instead, or one `table`"),
-            );
+            errors
+                .at("triggers", "a `definition` names one table")
+                .add_hint("say `timing`, `events`, `level` and `function` instead, or one `table`");
         }
-        complaints
     }
 
     /// Compares the triggers of a table, and of everything below it, with the wish.

@@ -4,7 +4,7 @@ use super::Vector;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
-use crate::units::show_count;
+use crate::units::{show_count, show_counted};
 
 /// A column of vectors.
 #[derive(Debug, Clone)]
@@ -187,11 +187,11 @@ impl VectorCounts {
         {
             let (least, most) = self.dimensions;
             wrong(
-                format!("{dimensions} dimensions in every row"),
+                format!("{} in every row", show_counted(dimensions, "dimension")),
                 format!(
-                    "{} of {} vectors have others; there are {least} to {most}",
+                    "{} of {} with others, from {least} to {most}",
                     show_count(self.of_other_dimensions),
-                    show_count(self.vectors)
+                    show_counted(self.vectors, "vector")
                 ),
                 "they come from another model, or from another database",
             );
@@ -202,7 +202,11 @@ impl VectorCounts {
         {
             wrong(
                 most.show("rows without a vector"),
-                format!("{} of {} rows", show_count(missing), show_count(self.rows)),
+                format!(
+                    "{} of {}",
+                    show_count(missing),
+                    show_counted(self.rows, "row")
+                ),
                 "no search finds them; check whether the column was left out of the backup",
             );
         }
@@ -212,9 +216,9 @@ impl VectorCounts {
             wrong(
                 most.show("zero vectors"),
                 format!(
-                    "{} of {} vectors",
+                    "{} of {}",
                     show_count(self.zero),
-                    show_count(self.vectors)
+                    show_counted(self.vectors, "vector")
                 ),
                 "a search by cosine distance never finds them",
             );
@@ -225,9 +229,9 @@ impl VectorCounts {
             wrong(
                 format!("norm {norm} in every row"),
                 format!(
-                    "{} of {} vectors have another",
+                    "{} of {} with another",
                     show_count(self.of_other_norms),
-                    show_count(self.vectors)
+                    show_counted(self.vectors, "vector")
                 ),
                 "they come from another model, or were not normalised",
             );

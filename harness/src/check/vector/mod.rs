@@ -13,11 +13,11 @@ use serde::Deserialize;
 use self::contents::VectorColumn;
 use self::recall::Recall;
 use crate::check::target::Targets;
-use crate::check::{Check, Complaint, Entry, Observation, Parameters, Restored};
+use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding, NotTested};
 use crate::sql::{QualifiedName, quote_ident};
-use crate::units::{Percent, show_count};
+use crate::units::{Percent, show_counted};
 
 /// Embeddings have their dimensions and norms, none is missing, and searches through their indexes
 /// find what an exact search finds.
@@ -129,62 +129,48 @@ impl Parameters for Vector {
     const KIND: &'static str = "vector";
     const LOOKS_AT_DATA: bool = true;
 
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = self.targets().complaints();
-        if self.column.is_empty() {
-            complaints.push(Complaint::about("column", "`column` is empty"));
-        }
-        let asserts = [
+    fn validate(&self, errors: &mut ParameterErrors<'_>) {
+        self.targets().validate(errors);
+        errors.refuse_empty("column", &self.column);
+        let asserted = [
             self.dimensions.is_some(),
             self.nulls.is_some(),
             self.zero.is_some(),
             self.norm.is_some(),
             self.recall.is_some(),
         ];
-        if !asserts.contains(&true) {
-            complaints.push(
-                Complaint::whole("this check asserts nothing")
-                    .hint("add `dimensions`, `nulls`, `zero`, `norm` or `recall`"),
-            );
-        }
+        errors.require_assertion(
+            asserted,
+            "add `dimensions`, `nulls`, `zero`, `norm` or `recall`",
+        );
         for (key, share) in [("nulls", self.nulls), ("zero", self.zero)] {
             if share.is_some_and(|share| share.0.0 >= 100.0) {
-                complaints.push(Complaint::about(key, "all may be so: this asserts nothing"));
+                errors.at(key, "all may be so: this asserts nothing");
             }
         }
         if self.dimensions == Some(0) {
-            complaints.push(Complaint::about(
-                "dimensions",
-                "a vector has a dimension at least",
-            ));
+            errors.at("dimensions", "a vector has a dimension at least");
         }
         if self
             .norm
             .is_some_and(|norm| !norm.is_finite() || norm <= 0.0)
         {
-            complaints.push(
-                Complaint::about("norm", "a norm is more than 0").hint("zero vectors have `zero`"),
-            );
+            errors
+                .at("norm", "a norm is more than 0")
+                .add_hint("zero vectors have `zero`");
         }
         match self.norm_tolerance {
             Some(_) if self.norm.is_none() => {
-                complaints.push(Complaint::about(
-                    "norm-tolerance",
-                    "`norm-tolerance` needs `norm`",
-                ));
+                errors.at("norm-tolerance", "`norm-tolerance` needs `norm`");
             }
             Some(tolerance) if !tolerance.is_finite() || tolerance < 0.0 => {
-                complaints.push(Complaint::about(
-                    "norm-tolerance",
-                    "a tolerance is 0 or more",
-                ));
+                errors.at("norm-tolerance", "a tolerance is 0 or more");
             }
             _ => {}
         }
         if let Some(recall) = &self.recall {
-            complaints.extend(recall.complaints());
+            recall.validate(errors);
         }
-        complaints
     }
 }
 
@@ -222,7 +208,7 @@ impl Check for Vector {
             ));
         }
         session.close().await;
-        // What could not be looked at must not hide what is wrong; alone it is no verdict.
+        // What could not run must not hide what is wrong; alone it is no verdict.
         if resolved.missing.is_empty()
             && entries.iter().all(|entry| entry.findings.is_empty())
             && let Some((_, first)) = not_run.first()
@@ -231,7 +217,7 @@ impl Check for Vector {
         }
         let actual = match entries.as_slice() {
             [one] if self.table.is_some() => one.actual.clone(),
-            several => format!("{} tables checked", several.len()),
+            several => format!("{} checked", show_counted(several.len(), "table")),
         };
         let whole = Observation {
             not_run,
@@ -259,7 +245,7 @@ impl Vector {
     fn expectation(&self) -> String {
         let mut parts = Vec::new();
         if let Some(dimensions) = self.dimensions {
-            parts.push(format!("{dimensions} dimensions"));
+            parts.push(show_counted(dimensions, "dimension"));
         }
         parts.extend(self.nulls.map(|most| most.show("rows without a vector")));
         parts.extend(self.zero.map(|most| most.show("zero vectors")));
@@ -270,7 +256,7 @@ impl Vector {
         parts.join(", ")
     }
 
-    /// Looks at one table.
+    /// Checks one table.
     async fn one(
         &self,
         restored: &Restored<'_>,
@@ -288,8 +274,7 @@ impl Vector {
             return Ok(());
         };
         let counted = column.count(session, table, self).await?;
-        seen.actual
-            .push(format!("{} vectors", show_count(counted.vectors)));
+        seen.actual.push(show_counted(counted.vectors, "vector"));
         seen.findings.extend(counted.compare(table, self));
         if counted.vectors == 0 {
             if seen.findings.is_empty() {
@@ -301,7 +286,7 @@ impl Vector {
             return Ok(());
         }
         match &self.recall {
-            Some(recall) => recall.look(restored, session, table, &column, seen).await,
+            Some(recall) => recall.check(restored, session, table, &column, seen).await,
             None => Ok(()),
         }
     }
@@ -310,6 +295,7 @@ impl Vector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::parameters::errors_of;
     use rstest::rstest;
 
     #[rstest]
@@ -326,14 +312,14 @@ mod tests {
     #[case("recall = { min = '95%', k = 0 }", 1)]
     #[case("recall = { min = '95%', queries = 0 }", 1)]
     #[case("recall = { min = '95%', where = 'true; COMMIT' }", 1)]
-    fn parameters(#[case] toml: &str, #[case] complaints: usize) {
+    fn parameters(#[case] toml: &str, #[case] expected: usize) {
         let check: Vector =
             toml::from_str(&format!("table = 'a.b'\ncolumn = 'v'\n{toml}")).unwrap();
         assert_eq!(
-            check.complaints().len(),
-            complaints,
+            errors_of(|errors| check.validate(errors)).len(),
+            expected,
             "{:?}",
-            check.complaints()
+            errors_of(|errors| check.validate(errors))
         );
     }
 

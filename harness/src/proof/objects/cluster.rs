@@ -1,12 +1,11 @@
 //! Roles, their memberships and their settings, which belong to no database.
 //!
-//! pg_dumpall starts pg_dump through a shell, and where a throwaway server runs there is none. So the
-//! server is asked what pg_dumpall would ask it.
+//! pg_dumpall starts pg_dump through a shell, which a throwaway server does not have, so the same catalogs are queried here.
 
 use std::collections::BTreeMap;
 
-use super::judge::{self, Judged, name};
-use super::{difference, not_compared};
+use super::compare::{ObjectsProof, tolerated_because};
+use super::findings::{additional, missing, name, other_definition};
 use crate::backup::Backup;
 use crate::backup::gather::entries::{CLUSTER, setting};
 use crate::backup::objects::{Definition, Object, Objects};
@@ -18,7 +17,7 @@ use crate::server::ThrowawayServer;
 use crate::sql::quote_ident;
 use pgdump::fault::Place;
 
-/// Every role, as `ALTER ROLE … WITH` says it, the end of its password's life in seconds.
+/// Every role with its attributes as in `ALTER ROLE … WITH`; VALID UNTIL in seconds.
 const ROLES: &str = "
 SELECT rolname, pg_catalog.concat_ws(' ',
          CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
@@ -35,14 +34,13 @@ SELECT rolname, pg_catalog.concat_ws(' ',
               ELSE 'VALID UNTIL ' || rolvaliduntil END)
   FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY 1";
 
-/// Every setting of a role in all databases.
+/// Every setting of a role for all databases.
 const SETTINGS: &str = "
 SELECT r.rolname, pg_catalog.unnest(s.setconfig)
   FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
  WHERE s.setdatabase = 0 ORDER BY 1, 2";
 
-/// Every membership: role, member, whether it may be passed on, its options from version 16 on, and who
-/// granted it.
+/// Every membership: role, member, ADMIN OPTION, the options since PostgreSQL 16, and the grantor.
 const MEMBERSHIPS: &str = "
 SELECT r.rolname, u.rolname, m.admin_option, pg_catalog.to_jsonb(m) ->> 'inherit_option',
        pg_catalog.to_jsonb(m) ->> 'set_option', g.rolname
@@ -52,8 +50,8 @@ SELECT r.rolname, u.rolname, m.admin_option, pg_catalog.to_jsonb(m) ->> 'inherit
   LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
  WHERE NOT (r.rolname ~ '^pg_' AND u.rolname ~ '^pg_') ORDER BY 1, 2, 6";
 
-/// What the server has, in pg_dumpall's words.
-async fn of_server(server: &ThrowawayServer) -> Result<Objects, DatabaseError> {
+/// Lists roles, settings and memberships of the server as pg_dumpall writes them.
+async fn list(server: &ThrowawayServer) -> Result<Objects, DatabaseError> {
     let mut session = server.session("postgres").await?;
     let mut objects = Objects::default();
     let mut add = |kind: &str, name: String, sql: &str| {
@@ -118,13 +116,13 @@ async fn of_server(server: &ThrowawayServer) -> Result<Objects, DatabaseError> {
     Ok(objects)
 }
 
-/// Compares the roles of the backup with those of the server; a backup without any has none to compare.
+/// Compares the roles of the backup with those of the server; without roles in the backup nothing is compared.
 pub(super) async fn compare(
     server: &ThrowawayServer,
     backup: &Backup,
     settings: &Restore,
     log: &RestoreLog,
-) -> Result<Judged, CouldNotRun> {
+) -> Result<ObjectsProof, CouldNotRun> {
     let of_cluster = |object: &&Object| CLUSTER.contains(&object.kind.as_str());
     let parts = backup.parts.iter();
     let expected: Vec<(&str, &Object)> = parts
@@ -138,12 +136,12 @@ pub(super) async fn compare(
         .filter(|(_, object)| of_cluster(object))
         .collect();
     if expected.is_empty() {
-        return Ok(Judged::default());
+        return Ok(ObjectsProof::default());
     }
-    let found = of_server(server).await.map_err(|error| {
+    let found = list(server).await.map_err(|error| {
         CouldNotRun::new(format!("the server does not list its roles: {error}"))
     })?;
-    let made: Vec<&str> = settings
+    let created: Vec<&str> = settings
         .create_roles
         .iter()
         .chain(&settings.login_roles)
@@ -154,49 +152,54 @@ pub(super) async fn compare(
         .iter()
         .any(|part| part.contents.objects.by_pg_dumpall);
     let major = backup.parts.iter().find_map(|part| part.contents.major());
-    let how = Cluster {
+    let cluster = Cluster {
         superuser: &server.endpoint().superuser,
-        made,
+        created,
         by_pg_dumpall,
         one_major: major == Some(server.version() / 10_000),
     };
     let found: Vec<&Object> = found.list.iter().filter(of_cluster).collect();
-    let mut judged = how.judge(&expected, &found, log);
+    let mut proof = cluster.compare(&expected, &found, log);
     if !by_pg_dumpall {
-        judged.not_compared.push(not_compared(
+        proof.not_compared(
             "attributes of roles, and whether there are others",
             "the statements that create roles are not those of pg_dumpall: only the roles that they name were compared",
-        ));
+        );
     } else if expected.iter().any(|(_, object)| object.kind == "ROLE") {
-        judged.not_compared.push(not_compared(
+        proof.not_compared(
             "passwords of roles",
             "the server does not show them; a check can log in",
-        ));
+        );
     }
-    Ok(judged)
+    Ok(proof)
 }
 
-/// How roles are compared.
+/// The roles that need not be in the backup, and how far others can be compared.
 struct Cluster<'a> {
-    /// The role that every cluster has from the beginning.
+    /// The bootstrap superuser.
     superuser: &'a str,
-    /// Roles that redrill made.
-    made: Vec<&'a str>,
+    /// Roles that redrill created.
+    created: Vec<&'a str>,
     by_pg_dumpall: bool,
     one_major: bool,
 }
 
 impl Cluster<'_> {
-    fn judge(&self, expected: &[(&str, &Object)], found: &[&Object], log: &RestoreLog) -> Judged {
-        let mut judged = Judged::default();
+    fn compare(
+        &self,
+        expected: &[(&str, &Object)],
+        found: &[&Object],
+        log: &RestoreLog,
+    ) -> ObjectsProof {
+        let mut proof = ObjectsProof::default();
         let key = |object: &Object| (object.kind.clone(), object.name.clone());
-        let mut there: BTreeMap<_, Vec<&Object>> = BTreeMap::new();
+        let mut by_key: BTreeMap<_, Vec<&Object>> = BTreeMap::new();
         for object in found {
-            there.entry(key(object)).or_default().push(object);
+            by_key.entry(key(object)).or_default().push(object);
         }
         for (at, (part, object)) in expected.iter().enumerate() {
-            judged.compared += 1;
-            let others = there.get_mut(&key(object));
+            proof.objects += 1;
+            let others = by_key.get_mut(&key(object));
             let other = others.and_then(|others| {
                 let same = others
                     .iter()
@@ -207,45 +210,41 @@ impl Cluster<'_> {
                 .get(at + 1)
                 .filter(|(other, _)| other == part)
                 .map(|(_, next)| *next);
-            let tolerated: Vec<_> = log
-                .tolerated
-                .iter()
-                .filter(|one| one.part == *part)
-                .collect();
             match other {
                 Some(other)
-                    if !self.compares(object) || other.definition.is_same(&object.definition) => {}
-                other => match judge::reason(&tolerated, object, next) {
-                    Some(reason) => judged.not_compared.push(not_compared(
+                    if !self.can_compare(object)
+                        || other.definition.is_same(&object.definition) => {}
+                other => match tolerated_because(&log.tolerated_in(part), object, next) {
+                    Some(reason) => proof.not_compared(
                         name(object),
                         format!("an error of its restore is tolerated: {reason}"),
-                    )),
-                    None => judged.findings.push(match other {
-                        Some(other) => difference::finding(object, other),
-                        None => judge::missing(object),
+                    ),
+                    None => proof.findings.push(match other {
+                        Some(other) => other_definition(object, other),
+                        None => missing(object),
                     }),
                 },
             }
         }
         if self.by_pg_dumpall {
-            let more = there
+            let more = by_key
                 .into_values()
                 .flatten()
-                .filter(|object| !self.is_ours(object));
-            judged.findings.extend(more.map(judge::extra));
+                .filter(|object| !self.is_expected(object));
+            proof.findings.extend(more.map(additional));
         }
-        judged
+        proof
     }
 
-    /// Whether the text of what makes it can be compared.
-    fn compares(&self, object: &Object) -> bool {
-        // From version 16 on memberships have options.
+    /// Whether definitions can be compared.
+    fn can_compare(&self, object: &Object) -> bool {
+        // Since PostgreSQL 16 memberships have options.
         self.by_pg_dumpall && (self.one_major || object.kind != "MEMBERSHIP")
     }
 
-    /// Whether it is on every server, or redrill made it.
-    fn is_ours(&self, object: &Object) -> bool {
+    /// Whether every server has it, or redrill created it.
+    fn is_expected(&self, object: &Object) -> bool {
         object.kind == "ROLE"
-            && (object.name == self.superuser || self.made.contains(&object.name.as_str()))
+            && (object.name == self.superuser || self.created.contains(&object.name.as_str()))
     }
 }

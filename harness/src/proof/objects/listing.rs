@@ -1,4 +1,4 @@
-//! What is in a database, in the words of the server's own pg_dump.
+//! Lists the objects of a database with the pg_dump of the server.
 
 use std::io::BufReader;
 use std::time::Duration;
@@ -6,45 +6,44 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::SyncIoBridge;
 
-use super::{is_told, not_compared};
 use crate::backup::Part;
 use crate::backup::format::archive::custom;
 use crate::backup::format::{Format, plain};
-use crate::backup::objects::{Object, Objects};
-use crate::outcome::{CouldNotRun, NotTested};
+use crate::backup::objects::{Object, ObjectSource, Objects};
+use crate::outcome::CouldNotRun;
 use crate::server::{Client, ClientInput, ThrowawayServer};
 use crate::sqlstate;
 
-/// How long a dump without rows may take.
+/// Time limit of a dump without rows.
 const WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// How much is read at once.
+/// Bytes that are read at once.
 const CHUNK: usize = 128 * 1024;
 
-/// Bytes of a program's messages that are kept: its first words say why it failed.
+/// Bytes of the messages of pg_dump that are kept: the first one is the reason of a failure.
 const MESSAGES: u64 = 16 * 1024;
 
-/// How a dump is written, so that another one can be written alike.
+/// The options of pg_dump with which a dump was written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct DumpOptions {
     /// Whether it is an archive.
     archive: bool,
-    /// Whether it makes the database itself.
+    /// Whether it creates the database.
     create: bool,
     encoding: Option<String>,
     /// Whether every name is quoted.
     quoted: bool,
-    /// Whether bodies of functions are quoted as texts.
+    /// Whether bodies of functions are in single quotes.
     without_dollars: bool,
-    /// Whether it holds any comment.
-    comments: bool,
-    /// Whether it holds any security label.
+    /// Whether it may contain comments.
+    pub comments: bool,
+    /// Whether it may contain security labels.
     labels: bool,
 }
 
-impl Shape {
-    /// Tells how a dump was written by what it holds.
-    pub(super) fn like(part: &Part, objects: &[&Object]) -> Self {
+impl DumpOptions {
+    /// Finds the options of a dump from its objects.
+    pub(super) fn of(part: &Part, objects: &[&Object]) -> Self {
         let has = |kind: &str| objects.iter().any(|object| object.kind == kind);
         let of = |kinds: &'static [&str]| {
             let objects = objects
@@ -57,7 +56,7 @@ impl Shape {
                 )
             })
         };
-        // Names that need no quotes, and bodies that stand in dollars unless that was not wanted.
+        // Names that need no quotes are quoted only on request; bodies are in dollar quotes unless disabled.
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase());
         let quoted = of(&["TABLE"])
             .any(|(schema, text)| plain(schema) && text.starts_with("CREATE TABLE \""));
@@ -68,29 +67,17 @@ impl Shape {
                     && !text.contains("LANGUAGE internal")
             })
         };
-        let told = is_told(part);
+        let lists_every_object = lists_every_object(part);
         Self {
             archive: matches!(part.format, Format::Archive(_)),
             create: has("DATABASE"),
             encoding: part.contents.encoding.clone(),
             quoted,
             without_dollars: bodies("    AS '") && !bodies("    AS $"),
-            // An extension that is made anew brings its own.
-            comments: has("COMMENT") || !has("EXTENSION") || !told,
-            labels: has("SECURITY LABEL") || !told,
+            // Extensions have comments, so a dump with one and without comments was written without.
+            comments: has("COMMENT") || !has("EXTENSION") || !lists_every_object,
+            labels: has("SECURITY LABEL") || !lists_every_object,
         }
-    }
-
-    /// What is left out because the dump holds none of it.
-    pub(super) fn not_compared(&self) -> Vec<NotTested> {
-        let mut list = Vec::new();
-        if !self.comments {
-            list.push(not_compared(
-                "comments",
-                "the dump contains none, as with `--no-comments`",
-            ));
-        }
-        list
     }
 
     fn arguments(&self, database: &str) -> Vec<String> {
@@ -124,23 +111,28 @@ impl Shape {
     }
 }
 
-/// Names a database so that nothing in its name is read as a connection string.
+/// A connection string for a database; as a bare name it could be parsed as one.
 fn connection(database: &str) -> String {
     let name = database.replace('\\', "\\\\").replace('\'', "\\'");
     format!("dbname='{name}'")
 }
 
-/// Lists what is in a database: its dump is read while it comes.
-pub(super) async fn of_database(
+/// Whether a dump names each of its objects, as pg_dump does.
+pub(super) fn lists_every_object(part: &Part) -> bool {
+    part.contents.objects.listed_by == ObjectSource::ByEntries
+}
+
+/// Lists the objects of a database; its dump is read while pg_dump writes it.
+pub(super) async fn list(
     server: &ThrowawayServer,
     database: &str,
-    shape: &Shape,
+    options: &DumpOptions,
 ) -> Result<Objects, CouldNotRun> {
-    let archive = shape.archive;
+    let archive = options.archive;
     let mut client = server
         .client(Client {
             program: "pg_dump",
-            arguments: shape.arguments(database),
+            arguments: options.arguments(database),
             input: ClientInput::Nothing,
         })
         .await?;
@@ -159,7 +151,7 @@ pub(super) async fn of_database(
     let work = async {
         let mut bytes = Vec::new();
         let mut stderr = client.stderr;
-        // What cannot be read is not told.
+        // Without messages there is only no reason.
         let _ = (&mut stderr).take(MESSAGES).read_to_end(&mut bytes).await;
         let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
         messages = String::from_utf8_lossy(&bytes).into_owned();
@@ -174,7 +166,10 @@ pub(super) async fn of_database(
         let why = messages
             .lines()
             .find_map(|line| line.split_once("error: ").map(|(_, why)| why));
-        let why = sqlstate::shown("", why.unwrap_or("it says nothing"), false);
+        let why = why.map_or_else(
+            || "it printed no message".to_owned(),
+            |why| sqlstate::shown("", why, false, &server.endpoint().names),
+        );
         return Err(CouldNotRun::new(format!(
             "pg_dump cannot read the restored database: {why}"
         )));
@@ -182,5 +177,5 @@ pub(super) async fn of_database(
     let read = read
         .map_err(|error| error.to_string())
         .and_then(|read| read);
-    read.map_err(|error| CouldNotRun::new(format!("what pg_dump wrote cannot be read: {error}")))
+    read.map_err(|error| CouldNotRun::new(format!("the output of pg_dump cannot be read: {error}")))
 }

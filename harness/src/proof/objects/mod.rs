@@ -1,85 +1,44 @@
-//! Every object that the backup defines is in the database as it is defined, and no other is.
+//! Compares every object that the backup defines with the database, and finds objects that the backup does not define.
 //!
-//! The throwaway server is dumped once more, without rows, by its own pg_dump and in the backup's own
-//! format, and read by the same reader: what both say in the same words is the same.
+//! The pg_dump of the throwaway server dumps the restored database without rows, in the format of the backup, and the same
+//! reader reads it: equal objects have equal text.
 //!
-//! - `listing`: what is in a database, in pg_dump's words
-//! - `judge`: two lists compared, entry by entry
+//! - `listing`: the objects of a database, from pg_dump
+//! - `compare`: two lists of objects, entry by entry
 //! - `cluster`: roles, memberships and settings, which belong to no database
-//! - `difference`: which line of a definition differs, without what it quotes
+//! - `findings`: what can be wrong with an object, without quoted texts
 
 mod cluster;
-mod difference;
-mod judge;
+mod compare;
+mod findings;
 mod listing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tables::own_database;
 use crate::backup::format::Format;
 use crate::backup::gather::entries::CLUSTER;
-use crate::backup::objects::{Object, ObjectSource};
+use crate::backup::objects::Object;
 use crate::backup::{Backup, Part};
 use crate::database::DatabaseError;
-use crate::outcome::{CouldNotRun, Finding, NotTested};
+use crate::outcome::{CouldNotRun, Finding};
 use crate::restore::settings::Restore;
 use crate::restore::{RestoreLog, target};
 use crate::server::ThrowawayServer;
-use crate::units::show_count;
+use crate::units::show_counted;
 
-use judge::{How, Judged};
-use listing::Shape;
+use compare::{Comparability, is_of_database};
+use listing::DumpOptions;
 
-/// Findings that are told; the rest is counted.
-const TOLD: usize = 1000;
+pub use compare::ObjectsProof;
 
-/// What was compared, and what came of it.
-#[derive(Debug, Default)]
-pub struct ObjectsProof {
-    /// Objects of the backup that were looked for.
-    pub objects: u64,
-    /// What is missing, more than there should be, or different.
-    pub findings: Vec<Finding>,
-    /// What could not be compared, and why.
-    pub not_compared: Vec<NotTested>,
-}
-
-impl ObjectsProof {
-    /// Adds a comparison; `within` names its database where there are several.
-    fn add(&mut self, judged: Judged, within: Option<&str>) {
-        self.objects += judged.compared;
-        self.findings
-            .extend(judged.findings.into_iter().map(|finding| Finding {
-                object: match (within, finding.object) {
-                    (Some(database), Some(object)) => Some(format!("{database}: {object}")),
-                    (_, object) => object,
-                },
-                ..finding
-            }));
-        for one in judged.not_compared {
-            self.not_compared(one);
-        }
-    }
-
-    /// Says once what was not compared.
-    fn not_compared(&mut self, one: NotTested) {
-        if !self.not_compared.contains(&one) {
-            self.not_compared.push(one);
-        }
-    }
-}
-
-/// What could not be compared, and why.
-fn not_compared(what: impl Into<String>, why: impl Into<String>) -> NotTested {
-    NotTested {
-        what: what.into(),
-        why: why.into(),
-    }
-}
+/// Maximum number of findings; the rest is counted.
+const LISTED: usize = 1000;
 
 /// Compares the objects of all databases, and the roles.
 ///
 /// # Errors
-/// When the server cannot be asked: this says nothing about the backup.
+/// When a program or a query of the server fails: this says nothing about the backup.
 pub async fn compare(
     server: &ThrowawayServer,
     backup: &Backup,
@@ -98,28 +57,28 @@ pub async fn compare(
     let several = databases.len() > 1;
     for (part, database, objects) in databases {
         let within = several.then_some(database.as_str());
-        let how = How::of(part, server, log);
+        let how = Comparability::of(part, server, log);
         if objects.is_empty() && part.contents.connects.is_empty() {
             let what = match within {
                 Some(database) => format!("objects of {database}"),
                 None => "objects".to_owned(),
             };
             let why = "the dump defines none: it contains only rows, as written with `--data-only`";
-            proof.not_compared(not_compared(what, why));
+            proof.not_compared(what, why);
             continue;
         }
-        let shape = Shape::like(part, &objects);
-        let found = listing::of_database(server, &database, &shape).await?;
-        proof.add(judge::judge(&objects, &found.list, &how), within);
-        for one in shape.not_compared() {
-            proof.not_compared(one);
+        let options = DumpOptions::of(part, &objects);
+        let found = listing::list(server, &database, &options).await?;
+        proof.add(compare::compare(&objects, &found.list, &how), within);
+        if !options.comments {
+            proof.not_compared(
+                "comments",
+                "the dump contains none, as with `--no-comments`",
+            );
         }
         if part.contents.objects.of_large_objects {
             let what = "owners, privileges and comments of large objects";
-            proof.not_compared(not_compared(
-                what,
-                "pg_dump leaves large objects out where it leaves rows out",
-            ));
+            proof.not_compared(what, "pg_dump without rows does not dump large objects");
         }
     }
     proof.add(cluster::compare(server, backup, settings, log).await?, None);
@@ -129,9 +88,9 @@ pub async fn compare(
             CouldNotRun::new(format!("the server does not list its databases: {error}"))
         })?;
     proof.findings.extend(others);
-    if let Some(more @ 1..) = proof.findings.len().checked_sub(TOLD) {
-        proof.findings.truncate(TOLD);
-        let actual = format!("{} more differences", show_count(more as u64));
+    if let Some(more @ 1..) = proof.findings.len().checked_sub(LISTED) {
+        proof.findings.truncate(LISTED);
+        let actual = show_counted(more as u64, "more difference");
         proof
             .findings
             .push(Finding::new("the objects of the backup", actual));
@@ -139,9 +98,9 @@ pub async fn compare(
     Ok(proof)
 }
 
-/// The objects of a dump by the database that each goes into; also of one that it says nothing of.
+/// The objects of a dump by the database that they are restored into; also databases without any.
 fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<&'a Object>> {
-    let own = target::database_of(part, settings).unwrap_or_else(|| "postgres".to_owned());
+    let own = own_database(part, settings);
     let mut databases: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
     if part.contents.connects.is_empty() && !part.is_globals() {
         databases.entry(own.clone()).or_default();
@@ -149,7 +108,7 @@ fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<
     for name in &part.contents.connects {
         databases.entry(name.clone()).or_default();
     }
-    // pg_restore makes neither the database nor what is its own.
+    // pg_restore creates neither the database nor its settings.
     let archive = matches!(part.format, Format::Archive(_));
     for object in &part.contents.objects.list {
         if CLUSTER.contains(&object.kind.as_str()) || (archive && is_of_database(object)) {
@@ -165,13 +124,7 @@ fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<
     databases
 }
 
-/// Whether it is the database itself, or its settings, comment or privileges.
-fn is_of_database(object: &Object) -> bool {
-    object.kind.starts_with("DATABASE")
-        || (object.schema.is_empty() && object.name.starts_with("DATABASE "))
-}
-
-/// Databases that the backup does not make.
+/// Databases that the backup does not create.
 async fn other_databases(
     server: &ThrowawayServer,
     backup: &Backup,
@@ -193,14 +146,25 @@ async fn other_databases(
             Finding::about(
                 format!("DATABASE {name}"),
                 "not on the server: it is not in the backup",
-                "it is there",
+                "it exists",
             )
-            .hint("find out which statement of the backup makes it")
+            .hint("find out which statement of the backup creates it")
         })
         .collect())
 }
 
-/// Whether the dump says what its objects are.
-fn is_told(part: &Part) -> bool {
-    part.contents.objects.listed_by == ObjectSource::ByEntries
+impl ObjectsProof {
+    /// Adds the result of a comparison; `within` is its database where there are several.
+    fn add(&mut self, more: Self, within: Option<&str>) {
+        self.objects += more.objects;
+        for mut finding in more.findings {
+            if let (Some(database), Some(object)) = (within, &finding.object) {
+                finding.object = Some(format!("{database}: {object}"));
+            }
+            self.findings.push(finding);
+        }
+        for one in more.not_compared {
+            self.not_compared(one.what, one.why);
+        }
+    }
 }

@@ -17,13 +17,6 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts)
     if let Some(bytes) = backup.uncompressed_bytes {
         size.push_str(&format!(", {} decompressed", show_bytes(bytes)));
     }
-    let contents = format!(
-        "{} rows in {} tables with rows, {} large objects, {} policies",
-        show_count(backup.rows),
-        show_count(backup.tables),
-        show_count(backup.large_objects),
-        show_count(backup.policies)
-    );
     page.facts(vec![
         ("Location", code(&backup.origin)),
         ("Selected as", words(&backup.chosen)),
@@ -51,7 +44,7 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts)
             known(backup.source_version.as_deref()),
         ),
         ("Written by", known(backup.dump_version.as_deref())),
-        ("Contents", words(&contents)),
+        ("Contents", words(&view::contents(backup))),
         ("Databases", names(&backup.databases)),
         ("Schemas", names(&backup.schemas)),
         ("Graphs", names(&backup.graphs)),

@@ -8,7 +8,7 @@ use super::paper::{Hue, Paper};
 use crate::outcome::{Finding, Inspection, NotTested};
 use crate::report::text::line;
 use crate::report::view;
-use crate::units::{show_bytes, show_count, show_duration};
+use crate::units::{show_bytes, show_count, show_counted, show_duration};
 
 /// Columns before a fact.
 const INDENT: usize = 12;
@@ -74,25 +74,7 @@ fn findings(paper: &mut Paper, title: &str, findings: &[Finding]) {
         return;
     }
     paper.section(title);
-    for finding in findings.iter().take(FINDINGS) {
-        let object = finding
-            .object
-            .as_ref()
-            .map(|object| format!("{object}: "))
-            .unwrap_or_default();
-        paper.wrap(
-            &format!(
-                "- {object}expected {}; found {}",
-                finding.expected, finding.actual
-            ),
-            2,
-            4,
-        );
-        if let Some(hint) = &finding.hint {
-            paper.wrap(&format!("hint: {hint}"), 4, 10);
-        }
-    }
-    more(paper, findings.len().saturating_sub(FINDINGS));
+    paper.findings(findings, FINDINGS, ", see `--json`");
 }
 
 fn facts(paper: &mut Paper, inspection: &Inspection) {
@@ -131,14 +113,7 @@ fn facts(paper: &mut Paper, inspection: &Inspection) {
     for objective in &inspection.objectives {
         fact(paper, "objective", &view::objective_line(objective));
     }
-    let contents = format!(
-        "{} rows in {} tables, {} large objects, {} policies",
-        show_count(backup.rows),
-        show_count(backup.tables),
-        show_count(backup.large_objects),
-        show_count(backup.policies)
-    );
-    fact(paper, "contents", &contents);
+    fact(paper, "contents", &view::contents(backup));
     for (name, list) in [
         ("databases", &backup.databases),
         ("schemas", &backup.schemas),
@@ -153,11 +128,11 @@ fn facts(paper: &mut Paper, inspection: &Inspection) {
     }
     for part in &backup.parts {
         let text = format!(
-            "{}: {}, {}, {} rows",
+            "{}: {}, {}, {}",
             part.name,
             part.format,
             show_bytes(part.bytes),
-            show_count(part.rows)
+            show_counted(part.rows, "row")
         );
         fact(paper, "dump", &text);
     }

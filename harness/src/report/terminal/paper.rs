@@ -2,32 +2,32 @@
 
 use tabled::grid::util::string::get_text_width;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Finding, Outcome};
 use crate::report::{text::line, view};
 
 /// No narrower than this, or nothing would be readable.
 const NARROWEST: usize = 40;
 
 /// Columns before the text of a fact, a stage or a check.
-pub(super) const INDENT: usize = 11;
+pub(crate) const INDENT: usize = 11;
 
 #[derive(Clone, Copy)]
-pub(super) enum Hue {
+pub(crate) enum Hue {
     Red,
     Green,
     Yellow,
 }
 
 /// The text that is being written.
-pub(super) struct Paper {
-    pub(super) text: String,
-    pub(super) width: usize,
+pub(crate) struct Paper {
+    pub(crate) text: String,
+    pub(crate) width: usize,
     colour: bool,
 }
 
 impl Paper {
     /// Starts an empty text for a terminal of `width` columns.
-    pub(super) fn new(width: usize, colour: bool) -> Self {
+    pub(crate) fn new(width: usize, colour: bool) -> Self {
         Self {
             text: String::new(),
             width: width.max(NARROWEST),
@@ -35,7 +35,7 @@ impl Paper {
         }
     }
 
-    pub(super) fn paint(&self, word: &str, hue: Hue) -> String {
+    pub(crate) fn paint(&self, word: &str, hue: Hue) -> String {
         let code = match hue {
             Hue::Red => "1;31",
             Hue::Green => "32",
@@ -48,28 +48,67 @@ impl Paper {
         }
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
-    pub(super) fn section(&mut self, title: &str) {
+    pub(crate) fn section(&mut self, title: &str) {
         self.blank();
         self.wrap(title, 0, 2);
     }
 
-    pub(super) fn fact(&mut self, name: &str, value: &str) {
+    pub(crate) fn fact(&mut self, name: &str, value: &str) {
         self.wrap(&format!("{name:<INDENT$}{}", line(value)), 0, INDENT);
     }
 
-    pub(super) fn more(&mut self, count: usize, indent: usize) {
+    pub(crate) fn more(&mut self, count: usize, indent: usize) {
         if count > 0 {
             let text = format!("… and {} more, see drill.json", view::show(count));
             self.wrap(&text, indent, indent);
         }
     }
 
+    /// Writes the first `most` findings with their hints; `rest` says where the others are.
+    pub(crate) fn findings(&mut self, findings: &[Finding], most: usize, rest: &str) {
+        for finding in findings.iter().take(most) {
+            let object = finding.object.iter();
+            let object: String = object.map(|object| format!("{object}: ")).collect();
+            let (expected, actual) = (&finding.expected, &finding.actual);
+            let text = format!("- {object}expected {expected}; found {actual}");
+            self.wrap(&text, 2, 4);
+            if let Some(hint) = &finding.hint {
+                self.wrap(&format!("hint: {hint}"), 4, 10);
+            }
+        }
+        let more = findings.len().saturating_sub(most);
+        if more > 0 {
+            self.wrap(&format!("… and {} more{rest}", view::show(more)), 2, 2);
+        }
+    }
+
+    /// Writes the first `most` items below a title; `rest` says where the others are.
+    pub(crate) fn list(
+        &mut self,
+        title: &str,
+        items: impl IntoIterator<Item = String>,
+        most: usize,
+        rest: &str,
+    ) {
+        let mut items = items.into_iter().peekable();
+        if items.peek().is_some() {
+            self.section(title);
+        }
+        for item in items.by_ref().take(most) {
+            self.wrap(&format!("- {item}"), 2, 4);
+        }
+        match items.count() {
+            0 => {}
+            more => self.wrap(&format!("… and {} more{rest}", view::show(more)), 2, 2),
+        }
+    }
+
     /// Writes the word of an outcome, then the text next to it.
-    pub(super) fn outcome(&mut self, outcome: &Outcome, required: bool, text: &str) {
+    pub(crate) fn outcome(&mut self, outcome: &Outcome, required: bool, text: &str) {
         let start = self.text.len();
         self.wrap(&line(text), INDENT, INDENT);
         let (word, hue) = match (outcome, required) {
@@ -86,7 +125,7 @@ impl Paper {
     }
 
     /// As [`outcome`](Self::outcome), cut to one line.
-    pub(super) fn outcome_line(&mut self, outcome: &Outcome, text: &str) {
+    pub(crate) fn outcome_line(&mut self, outcome: &Outcome, text: &str) {
         let text = line(text);
         let room = self.width - INDENT;
         let short = if get_text_width(&text) <= room {
@@ -106,7 +145,7 @@ impl Paper {
     }
 
     /// Writes text, wrapped between words: a word that is too long is left whole for copying.
-    pub(super) fn wrap(&mut self, text: &str, first: usize, others: usize) {
+    pub(crate) fn wrap(&mut self, text: &str, first: usize, others: usize) {
         let text = line(text);
         let mut out = " ".repeat(first);
         let mut column = first;

@@ -289,7 +289,7 @@ async fn every_way_of_writing_a_dump_is_read_alike() {
         ] {
             let sql = write("pg_dump", &[&["--dbname", "plur"], options].concat()).await;
             let (contents, ..) = plain::read(sql.as_slice()).unwrap();
-            let said = format!("{:?}", redrill::backup::fault::not_held(&contents));
+            let said = format!("{:?}", redrill::backup::fault::missing(&contents));
             assert!(said.contains(says), "F39 {options:?}: {said}");
         }
         let sql = write(

@@ -1,13 +1,13 @@
-//! Single changes of a database, each with exactly what is told of it.
+//! Single changes of a database, each with the changes that the comparison reports.
 
 use redrill::catalog::compare::{Scope, accept, compare};
 use redrill::catalog::{Catalog, ObjectId};
 use redrill::database::{DatabaseError, Session};
 
-use super::{everything, is_stable, told};
+use super::{everything, is_stable, lines};
 use crate::support::{on_empty, on_own_plur};
 
-/// What is done, and what is told: weight, what, object | property.
+/// A statement, and the changes that it must cause: severity, kind, object | property.
 type Case = (&'static str, &'static [&'static str]);
 
 /// What the catalog becomes by SQL that is taken back again.
@@ -42,9 +42,9 @@ async fn each(session: &mut Session, cases: &[Case], scope: &Scope) -> String {
         if accepted != now {
             wrong += &format!("not all is accepted of: {sql}\n");
         }
-        let told = told(&changes);
-        if told != *expected {
-            wrong += &format!("(\n    {sql:?},\n    &{told:#?},\n),\n");
+        let found = lines(&changes);
+        if found != *expected {
+            wrong += &format!("(\n    {sql:?},\n    &{found:#?},\n),\n");
             for change in &changes {
                 wrong += &format!("    // {:?}\n", change.finding());
             }
@@ -54,12 +54,12 @@ async fn each(session: &mut Session, cases: &[Case], scope: &Scope) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_change_is_told() {
+async fn every_change_is_reported() {
     on_own_plur(async |plur| {
         let mut session = plur.server.session("plur").await.unwrap();
         let wrong = each(&mut session, CASES, &everything()).await
             + &each(&mut session, HARMLESS, &Scope::default()).await;
-        assert!(wrong.is_empty(), "told otherwise:\n{wrong}");
+        assert!(wrong.is_empty(), "other changes:\n{wrong}");
         session.close().await;
     })
     .await;
@@ -69,27 +69,27 @@ async fn every_change_is_told() {
 #[case(15)]
 #[case(17)]
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_of_everything_else_are_told(#[case] major: u32) {
+async fn changes_of_everything_else_are_reported(#[case] major: u32) {
     on_empty(major, async |plur| {
         plur.sql("plur", include_str!("everything.sql")).await;
         let mut session = plur.server.session("plur").await.unwrap();
         let wrong = each(&mut session, MORE, &everything()).await;
         session.close().await;
-        assert!(wrong.is_empty(), "told otherwise:\n{wrong}");
+        assert!(wrong.is_empty(), "other changes:\n{wrong}");
     })
     .await;
 }
 
-/// Of what is named like a part of something else, each change is that of what it names.
+/// Names that contain words of identities.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_are_no_words() {
+async fn words_in_names_are_not_parsed() {
     on_empty(17, async |plur| {
         plur.sql("plur", include_str!("odd.sql")).await;
         is_stable(plur).await;
         let mut session = plur.server.session("plur").await.unwrap();
         let wrong = each(&mut session, ODD, &everything()).await;
-        assert!(wrong.is_empty(), "told otherwise:\n{wrong}");
-        // A constraint is no text that servers of two versions write in two ways, whatever its table is called.
+        assert!(wrong.is_empty(), "other changes:\n{wrong}");
+        // A changed constraint fails even between major versions, whatever the name of its table.
         let mut good = Catalog::read(&mut session).await.unwrap();
         let server = good.objects.get_mut(&ObjectId::server()).unwrap();
         server.insert("version".to_owned(), "16.1".to_owned());
@@ -99,17 +99,17 @@ async fn names_are_no_words() {
                 "ALTER TABLE {table} DROP CONSTRAINT \"{constraint}\", ADD CONSTRAINT \"{constraint}\" CHECK (true)"
             );
             let now = changed(&mut session, &sql).await.unwrap();
-            let told = told(&compare(&good, &now, &everything()));
-            let broken: Vec<_> = told.iter().filter(|line| line.starts_with("broken")).collect();
-            assert_eq!(broken.len(), 1, "{told:?}");
-            assert!(broken[0].starts_with(&format!("broken changed table {table} constraint")), "{told:?}");
+            let found = lines(&compare(&good, &now, &everything()));
+            let broken: Vec<_> = found.iter().filter(|line| line.starts_with("broken")).collect();
+            assert_eq!(broken.len(), 1, "{found:?}");
+            assert!(broken[0].starts_with(&format!("broken changed table {table} constraint")), "{found:?}");
         }
-        // What a role may do as a member is known of owners whose names need quotes.
+        // A membership in an owner whose name needs quotes.
         let good = Catalog::read(&mut session).await.unwrap();
         let now = changed(&mut session, "GRANT \"The \"\"Boss\"\"\" TO app").await.unwrap();
         let changes = compare(&good, &now, &everything());
-        let why = changes[0].why.clone().unwrap();
-        assert!(why.contains("act as owner of table app.\"a index b\""), "{why}");
+        let reason = changes[0].reason.clone().unwrap();
+        assert!(reason.contains("act as owner of table app.\"a index b\""), "{reason}");
         session.close().await;
     })
     .await;
@@ -206,15 +206,15 @@ const CASES: &[Case] = &[
     ),
     (
         "ALTER TABLE plur.users ALTER COLUMN name SET STORAGE external",
-        &["broken added table plur.users column name | storage"],
+        &["tuning added table plur.users column name | storage"],
     ),
     (
         "ALTER TABLE plur.users ALTER COLUMN name SET STATISTICS 500",
-        &["broken added table plur.users column name | statistics target"],
+        &["tuning added table plur.users column name | statistics target"],
     ),
     (
         "ALTER TABLE plur.users ALTER COLUMN name SET (n_distinct = 3)",
-        &["broken added table plur.users column name | option n_distinct"],
+        &["tuning added table plur.users column name | option n_distinct"],
     ),
     (
         r#"ALTER TABLE plur.orgs ALTER COLUMN name TYPE text COLLATE "C""#,
@@ -244,11 +244,11 @@ const CASES: &[Case] = &[
     ),
     (
         "ALTER TABLE plur.users SET (fillfactor = 50)",
-        &["broken added table plur.users | option fillfactor"],
+        &["tuning added table plur.users | option fillfactor"],
     ),
     (
         "ALTER TABLE plur.users REPLICA IDENTITY FULL",
-        &["broken added table plur.users | replica identity"],
+        &["tuning added table plur.users | replica identity"],
     ),
     (
         "ALTER TABLE plur.sessions SET LOGGED",
@@ -969,7 +969,7 @@ const MORE: &[Case] = &[
     ),
     (
         "ALTER STATISTICS app.together SET STATISTICS 70",
-        &["broken changed table app.orders statistics app.together | statistics target"],
+        &["tuning changed table app.orders statistics app.together | statistics target"],
     ),
     (
         "ALTER TABLE app.orders ENABLE TRIGGER fired",
@@ -981,11 +981,11 @@ const MORE: &[Case] = &[
     ),
     (
         "ALTER TABLE app.orders ALTER COLUMN raw SET COMPRESSION default",
-        &["broken removed table app.orders column raw | compression"],
+        &["tuning removed table app.orders column raw | compression"],
     ),
     (
         "ALTER TABLE app.orders RESET (toast.autovacuum_enabled)",
-        &["broken removed table app.orders | option toast.autovacuum_enabled"],
+        &["tuning removed table app.orders | option toast.autovacuum_enabled"],
     ),
     (
         "ALTER TABLE app.orders DROP CONSTRAINT no_overlap",
@@ -1016,7 +1016,7 @@ const MORE: &[Case] = &[
     ),
     (
         "ALTER INDEX app.orders_expression ALTER COLUMN 1 SET STATISTICS 400",
-        &["broken changed table app.orders index orders_expression | statistics targets"],
+        &["tuning changed table app.orders index orders_expression | statistics targets"],
     ),
     (
         "ALTER TABLE app.events_1_a ENABLE TRIGGER fired",

@@ -46,14 +46,15 @@ expect.body-contains = "distance"
     )
 }
 
-/// A check of a shell script, which is no application.
-fn script(text: &str) -> String {
+/// A check of a shell script, which is no application. One that ends by itself gets time enough
+/// to end on a busy machine.
+fn script(text: &str, within: &str) -> String {
     format!(
         r#"
 [[check.api]]
 command = ["/bin/sh", "-c", '''{text}''']
 role = "plur_app"
-ready = {{ within = "1s" }}
+ready = {{ within = "{within}" }}
 
 [[check.api.request]]
 path = "/"
@@ -112,21 +113,23 @@ async fn the_application_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_that_does_not_come_up_fails() {
     on_plur(async |plur| {
-        let cases: &[(&str, &str, &[&str])] = &[
+        let cases: &[(&str, &str, &str, &[&str])] = &[
             (
                 "it ends",
                 "echo no such relation; exit 7",
+                "60s",
                 &["exited with code 7"],
             ),
-            ("it is killed", "kill -9 $$", &["a signal ended it"]),
+            ("it is killed", "kill -9 $$", "60s", &["a signal ended it"]),
             (
                 "it never listens",
                 "sleep 600",
+                "1s",
                 &["within 1.0 s", "no connection"],
             ),
         ];
-        for (name, text, texts) in cases {
-            let check = script(text);
+        for (name, text, within, texts) in cases {
+            let check = script(text, within);
             plur.fails(
                 Case {
                     name,
@@ -138,7 +141,7 @@ async fn an_application_that_does_not_come_up_fails() {
             )
             .await;
         }
-        let check = script("sleep 1").replace("/bin/sh", "/no/such/program");
+        let check = script("sleep 1", "1s").replace("/bin/sh", "/no/such/program");
         plur.cannot_look(
             Case {
                 name: "no program",
@@ -157,7 +160,7 @@ async fn an_application_that_does_not_come_up_fails() {
 async fn nothing_is_left_running() {
     on_plur(async |plur| {
         // The grandchild leaves the process group.
-        let check = script("setsid sleep 98765 & exec sleep 98764");
+        let check = script("setsid sleep 98765 & exec sleep 98764", "1s");
         plur.fails(
             Case {
                 name: "it never listens",

@@ -78,7 +78,7 @@ async fn command() {
         fails(plur, "not that exit code", "", &sh("exit 0", "expect = { exit = 3 }"), &["exit code 3; exit code 0"]).await;
         let path = sh("psql -XAtc 'SHOW search_path'", "role = 'plur_app'\nexpect = { output = '^plur, ag_catalog, public$' }");
         passes(plur, "its output, with the role's own settings", &path).await;
-        fails(plur, "its output is another", "", &sh("echo no", "expect = { output = 'balanced' }"), &["output that matches `balanced`; 1 lines that do not"]).await;
+        fails(plur, "its output is another", "", &sh("echo no", "expect = { output = 'balanced' }"), &["output that matches `balanced`; 1 line, none that matches"]).await;
         fails(plur, "R04 the role has lost its right", "REVOKE SELECT ON plur.users FROM plur_reader", &sh(USERS, "role = 'plur_app'"), &["exit code 0; exit code 1"]).await;
         fails(plur, "R01 the role is not there", "", &sh("exit 0", "role = 'nobody_here'"), &["role nobody_here"]).await;
         cannot(plur, "a role that no program can be", &sh("exit 0", "role = 'plur_owner'"), "may not log in").await;
@@ -115,13 +115,13 @@ async fn command() {
         passes(plur, "tests pass", &sh("echo 1..2; echo ok 1 - a; echo ok 2 - b", "")).await;
         fails(plur, "a test fails, whatever the exit code", "", &sh("echo 1..2; echo ok 1 - a; echo not ok 2 - the column is there", ""),
             &["test 2: the column is there; a test that passes; it failed"]).await;
-        fails(plur, "fewer tests than announced", "", &sh("echo 1..3; echo ok 1", ""), &["3 tests, as announced; 1 tests ran"]).await;
+        fails(plur, "fewer tests than announced", "", &sh("echo 1..3; echo ok 1", ""), &["3 tests, as announced; 1 test ran"]).await;
         fails(plur, "no test at all", "", &sh("echo 1..0", ""), &["there is no test"]).await;
 
         // What is shown.
         let loud = "echo alice@acme.example; exit 1";
         let quiet = said(plur, &sh(loud, "")).await;
-        assert!(quiet.contains("it wrote 1 lines") && !quiet.contains("alice"), "{quiet}");
+        assert!(quiet.contains("wrote 1 line;") && !quiet.contains("alice"), "{quiet}");
         let shown = said(plur, &sh(loud, "show-output = true")).await;
         assert!(shown.contains("alice@acme.example"), "{shown}");
         let secret = sh("echo key $KEY; exit 1", "show-output = true\nenv = { KEY = { file = '../fixtures/databases/plur/api/ada.authorization' } }");

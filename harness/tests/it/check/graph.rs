@@ -168,7 +168,7 @@ const FAILING: &[(&str, &str, &str, &[&str])] = &[
         r#"ALTER TABLE plur_topics."Topic" DROP CONSTRAINT IF EXISTS "Topic_pkey"; INSERT INTO plur_topics."Topic" SELECT * FROM plur_topics."Topic" LIMIT 1"#,
         TOPICS,
         &[
-            "1 vertices with an id that is taken",
+            "1 vertex with an id that is taken",
             "exactly 12 vertices",
             "13 vertices",
         ],
@@ -179,7 +179,7 @@ const FAILING: &[(&str, &str, &str, &[&str])] = &[
         TOPICS,
         &[
             "plur_topics.\"RELATED_TO\"",
-            "vertex that is not there",
+            "without a vertex",
             "11 vertices",
             "as SQL counts",
         ],

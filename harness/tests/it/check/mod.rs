@@ -21,6 +21,7 @@ mod sql;
 mod tenant;
 mod trigger;
 mod vector;
+mod write_paths;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,6 +29,7 @@ use std::path::Path;
 
 use redrill::check::kinds;
 
+use crate::drill::broken::table::SECTIONS;
 use crate::support::{parse, root};
 
 /// Counts the kinds that a file or folder of `src/check` implements.
@@ -103,4 +105,18 @@ fn the_documented_table_of_kinds_is_complete() {
     let documented: BTreeSet<&str> = table.split('`').skip(1).step_by(2).collect();
     let registered: BTreeSet<&str> = kinds().iter().map(|kind| kind.name).collect();
     assert_eq!(documented, registered);
+}
+
+#[test]
+fn every_kind_has_a_fault_in_the_table() {
+    let faults = SECTIONS.iter().flat_map(|section| section.faults);
+    let mut caught: BTreeSet<&str> = faults
+        .flat_map(|fault| fault.must_fail)
+        .filter_map(|name| name.split('/').next())
+        .collect();
+    // `every_change_of_the_table_is_seen_by_the_baseline_alone` has each fault for it.
+    caught.insert("baseline");
+    for kind in kinds() {
+        assert!(caught.contains(kind.name), "no fault for {}", kind.name);
+    }
 }

@@ -194,7 +194,7 @@ DO $$ DECLARE d timestamp; BEGIN
     .await;
     plur.fails(
         case("rows in a catch-all", &with_rows, ROLLING),
-        &["win.later; no rows in the open-ended partition; 1 rows"],
+        &["win.later; no rows in the open-ended partition; 1 row"],
     )
     .await;
 
@@ -226,7 +226,7 @@ CREATE INDEX fact_id ON win.fact (id);";
             "a tenant's partition is lost",
             "DROP TABLE win.fact_b",
             &[
-                "2 partitions; 1 partitions",
+                "2 partitions; 1 partition",
                 "win.fact_b; a partition of win.fact",
             ],
         ),

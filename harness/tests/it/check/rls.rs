@@ -145,7 +145,7 @@ async fn rls() {
                 "a changed WITH CHECK",
                 "ALTER POLICY org_fence ON plur.memberships WITH CHECK (true)",
             ),
-            &["WITH CHECK (true)", "it went through and touched 1 rows"],
+            &["WITH CHECK (true)", "it went through and touched 1 row "],
         )
         .await;
         plur.fails(
@@ -336,7 +336,7 @@ async fn rls() {
         plur.cannot_look(case("an empty table", "DELETE FROM plur.memberships"), "is empty").await;
         plur.cannot_look(
             behaves("one org only", "DELETE FROM plur.memberships WHERE org <> 'acme' OR revoked_at IS NOT NULL"),
-            "nothing is there to be hidden",
+            "nothing shows that others are hidden",
         )
         .await;
         plur.cannot_look(

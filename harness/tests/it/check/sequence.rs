@@ -33,9 +33,9 @@ async fn sequence() {
         ))
         .await;
         let fails: &[(&str, &str, &str, &[&str])] = &[
-            ("D06 behind an identity column", "SELECT setval('plur.users_id_seq', 5)", ALL, &["plur.users_id_seq; a next value beyond every row of plur.users.id; the next value is 6, and 115 rows"]),
-            ("D06 by one", "SELECT setval('plur.users_id_seq', 120, false)", ALL, &["the next value is 120, and 1 rows"]),
-            ("D06 never set, of a partitioned table", "ALTER SEQUENCE plur.audit_events_id_seq RESTART", TABLES, &["plur.audit_events_id_seq; a next value beyond every row of plur.audit_events.id"]),
+            ("D06 behind an identity column", "SELECT setval('plur.users_id_seq', 5)", ALL, &["plur.users_id_seq; a next value after every row of plur.users.id; the next value is 6, with 115 rows"]),
+            ("D06 by one", "SELECT setval('plur.users_id_seq', 120, false)", ALL, &["the next value is 120, with 1 row "]),
+            ("D06 never set, of a partitioned table", "ALTER SEQUENCE plur.audit_events_id_seq RESTART", TABLES, &["plur.audit_events_id_seq; a next value after every row of plur.audit_events.id"]),
             ("D06 in a schema of an org", "ALTER TABLE org_borealis.engrams ALTER COLUMN id RESTART", TABLES, &["org_borealis.engrams_id_seq"]),
             ("D06 for a named column", "SELECT setval('plur.users_id_seq', 5)", COLUMNS, &["plur.users_id_seq"]),
             ("it is owned by nobody", "ALTER SEQUENCE plur.audit_events_id_seq OWNED BY NONE", ALL, &["plur.audit_events_id_seq; owned by plur.audit_events.id", "no column owns it"]),
@@ -49,13 +49,13 @@ async fn sequence() {
             ("the column is narrower than its sequence", "CREATE SEQUENCE plur.wide; CREATE TABLE plur.narrow (id int DEFAULT nextval('plur.wide')); SELECT setval('plur.wide', 2147483647)",
              "[[check.sequence]]\nsequence = \"plur.wide\"\n", &["at most 2147483647"]),
             ("a sequence that is not owned", "CREATE SEQUENCE plur.n; CREATE TABLE plur.a (id int DEFAULT nextval('plur.n')); CREATE TABLE plur.b (id int DEFAULT nextval('plur.n')); INSERT INTO plur.b VALUES (7)",
-             "[[check.sequence]]\nschemas = [\"plur\"]\n", &["plur.n; a next value beyond every row of plur.b.id"]),
+             "[[check.sequence]]\nschemas = [\"plur\"]\n", &["plur.n; a next value after every row of plur.b.id"]),
             ("a quoted one, descending", "CREATE SEQUENCE plur.\"My 'Seq\" INCREMENT -1; CREATE TABLE plur.\"T\" (\"Id\" numeric DEFAULT nextval('plur.\"My ''Seq\"')); INSERT INTO plur.\"T\" VALUES (-9), (5)",
-             ALL, &["plur.\"My 'Seq\"; a next value beyond every row of plur.\"T\".\"Id\"; the next value is -1, and 1 rows"]),
+             ALL, &["plur.\"My 'Seq\"; a next value after every row of plur.\"T\".\"Id\"; the next value is -1, with 1 row "]),
             ("owned, without a default: an object mapper's", "CREATE SEQUENCE plur.m INCREMENT 50; CREATE TABLE plur.mapped (id bigint PRIMARY KEY); ALTER SEQUENCE plur.m OWNED BY plur.mapped.id; INSERT INTO plur.mapped SELECT generate_series(1, 120)",
-             ALL, &["plur.m;", "and 3 rows"]),
-            ("rows of a child by inheritance", "CREATE TABLE plur.base (id serial, a int); CREATE TABLE plur.kid () INHERITS (plur.base); INSERT INTO plur.kid VALUES (40, 1)", ALL, &["plur.base_id_seq; a next value beyond every row of plur.base.id"]),
-            ("fed by the application", "CREATE SEQUENCE plur.app_seq", "[[check.sequence]]\nfed-by-application = { \"plur.users.id\" = \"plur.app_seq\" }\n", &["plur.app_seq; a next value beyond every row of plur.users.id"]),
+             ALL, &["plur.m;", "with 3 rows"]),
+            ("rows of a child by inheritance", "CREATE TABLE plur.base (id serial, a int); CREATE TABLE plur.kid () INHERITS (plur.base); INSERT INTO plur.kid VALUES (40, 1)", ALL, &["plur.base_id_seq; a next value after every row of plur.base.id"]),
+            ("fed by the application", "CREATE SEQUENCE plur.app_seq", "[[check.sequence]]\nfed-by-application = { \"plur.users.id\" = \"plur.app_seq\" }\n", &["plur.app_seq; a next value after every row of plur.users.id"]),
             ("it is gone", "DROP SEQUENCE plur.audit_events_id_seq CASCADE", "[[check.sequence]]\nsequences = [\"plur.audit_events_id_seq\"]\n", &["plur.audit_events_id_seq; a sequence"]),
             ("a pattern that matches nothing", "", "[[check.sequence]]\nsequences = [\"nosuch.*\"]\n", &["nosuch.*"]),
             ("a table without any", "", "[[check.sequence]]\ntables = [\"plur.orgs\"]\n", &["plur.orgs; a table with a sequence"]),
@@ -99,7 +99,7 @@ async fn sequence_on_15_and_18() {
             let behind = format!("{tree} SELECT setval('t_id_seq', 4);");
             plur.fails(
                 case("D06", &behind, ALL),
-                &["public.t_id_seq", "and 5 rows"],
+                &["public.t_id_seq", "with 5 rows"],
             )
             .await;
         })

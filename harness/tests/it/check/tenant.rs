@@ -98,7 +98,7 @@ async fn tenant() {
         let open = format!("{PARTED} GRANT SELECT, DELETE ON plur.parted_b TO plur_app");
         plur.fails(
             Case { name: "S05 a partition is reached past its parent's policies", change: &open, undo: "", check: &parted },
-            &["plur.parted_b; no row of another tenant for plur_app; 1 rows", "plur.parted_b; DELETE touches no row of another tenant; 1 rows"],
+            &["plur.parted_b; no row of another tenant for plur_app; 1 row", "plur.parted_b; DELETE touches no row of another tenant; 1 row "],
         )
         .await;
         let shared = "CREATE VIEW plur.peek AS SELECT * FROM org_borealis.engrams; GRANT SELECT ON plur.peek TO PUBLIC";

@@ -47,8 +47,8 @@ async fn vector() {
         fails("V10 a zero vector", "UPDATE org_acme.engrams SET embedding = array_fill(0, ARRAY[32])::public.vector WHERE id = 7", ENGRAMS,
             &["no zero vectors; 1 of 1 200 vectors"]).await;
         let drift = "CREATE TABLE plur.v (e public.vector); INSERT INTO plur.v SELECT embedding FROM org_acme.engrams; INSERT INTO plur.v VALUES ('[1,2,3]')";
-        fails("V10 rows of another model", drift, &format!("{COPY}dimensions = 32"), &["1 of 1 201 vectors have others; there are 3 to 32"]).await;
-        fails("all rows of another model", "", &format!("{ACME}dimensions = 1536"), &["1 200 of 1 200 vectors have others"]).await;
+        fails("V10 rows of another model", drift, &format!("{COPY}dimensions = 32"), &["1 of 1 201 vectors with others, from 3 to 32"]).await;
+        fails("all rows of another model", "", &format!("{ACME}dimensions = 1536"), &["1 200 of 1 200 vectors with others"]).await;
         let normal = copy("vector(32)", "l2_normalize(embedding)", "hnsw (e vector_ip_ops)", false);
         let norms = format!("{COPY}norm = 1.0\nrecall = {{ min = '90%', operator = '<#>' }}");
         passes("norms of one, by inner product", &normal, &norms).await;

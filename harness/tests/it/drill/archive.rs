@@ -111,7 +111,8 @@ fn without_roles(whole: &[u8]) {
         .run();
     let told = [
         "role \"plur_owner\" does not exist",
-        "`ALTER SCHEMA org_acme OWNER TO plur_owner` succeeds",
+        "`ALTER SCHEMA ag_catalog OWNER TO plur_admin` succeeds, and ",
+        "create-roles = [\"plur_admin\", \"plur_app\", ",
         "pg_dumpall --globals-only",
     ];
     if let Err(why) = ended.fails_in("restore", &told) {

@@ -145,7 +145,7 @@ fn without_their_roles_the_dumps_that_need_them_are_named() {
         "role \"shop_app\" does not exist",
         "permissions.dump: ",
         "role \"shop_reader\" does not exist",
-        "create-roles",
+        "create-roles = [",
     ];
     ended.fails_in("restore", &told).unwrap();
 }

@@ -6,7 +6,7 @@ use super::SCENARIO;
 use super::builder::redrill;
 
 /// A whole plain backup of a few lines.
-const SMALL: &str = "--
+pub const SMALL: &str = "--
 -- PostgreSQL database dump
 --
 
@@ -150,6 +150,44 @@ fn code_3_is_what_could_not_be_looked_at() {
     assert_eq!(ended.checks("error"), ["row-count/orgs"]);
     let findings = ended.findings("row-count/orgs");
     assert!(findings.contains("nosuch.json"), "{findings}");
+}
+
+#[test]
+fn code_3_is_also_a_drill_whose_reports_cannot_be_written() {
+    // Found before anything starts.
+    let ended = redrill()
+        .file("reports", "a file, not a folder")
+        .scenario(SCENARIO)
+        .backup(SMALL, "orgs.sql")
+        .run();
+    assert_eq!(ended.code, i32::from(exit_code::INCONCLUSIVE));
+    assert_eq!(ended.stdout, "");
+    assert!(
+        ended.stderr.contains("the reports cannot be written")
+            && ended.stderr.contains("--reports"),
+        "{}",
+        ended.stderr
+    );
+
+    // Found at the end: a drill without its reports does not claim to be PROVEN.
+    let ended = redrill()
+        .file("reports/drilled", "a file, not a folder")
+        .scenario(SCENARIO)
+        .backup(SMALL, "orgs.sql")
+        .run();
+    assert_eq!(ended.code, i32::from(exit_code::INCONCLUSIVE));
+    assert!(
+        ended.stdout.starts_with("PROVEN, NOT RECORDED  ")
+            && ended.stdout.contains("(exit code 3)"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!ended.stdout.contains("exit code 0"), "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("the reports were not written"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

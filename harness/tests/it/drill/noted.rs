@@ -14,11 +14,11 @@ pub fn said(sql: &str, server: (u32, u32)) -> (usize, String) {
     let format = Format::Plain;
     let findings = fault::findings(found.warnings)
         .chain(fit::fits(&contents, &format, server))
-        .chain(fit::says(&contents, server));
+        .chain(fit::warnings(&contents, server));
     let mut all: String = findings
         .map(|finding| format!("{} {}\n", finding.expected, finding.actual))
         .collect();
-    for missing in fault::not_held(&contents) {
+    for missing in fault::missing(&contents) {
         all.push_str(&format!("{} {}\n", missing.what, missing.why));
     }
     (found.problems.len(), all)

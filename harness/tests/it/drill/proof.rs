@@ -274,7 +274,7 @@ impl Change {
 #[case::a_very_long_value("utc.sql", Change::AtTheEnd("UPDATE public.texts SET t = t || 'x' WHERE id = 16;"), &["public.texts", "at least 1 of", "column t"])]
 #[case::a_partition_loaded_by_its_root("root.sql", Change::AtTheEnd("UPDATE public.part SET v = 'other' WHERE id = 150;"), &["public.part", "at least 1 of", "column v"])]
 #[case::a_sequence_behind("utc.sql", Change::AtTheEnd("SELECT setval('public.used', (SELECT 1));"), &["public.used", "its last value is 2", "its last value is 1"])]
-#[case::a_materialized_view_emptied("utc.sql", Change::AtTheEnd("REFRESH MATERIALIZED VIEW public.filled WITH NO DATA;"), &["public.filled", "not filled"])]
+#[case::a_materialized_view_emptied("utc.sql", Change::AtTheEnd("REFRESH MATERIALIZED VIEW public.filled WITH NO DATA;"), &["public.filled", "not populated"])]
 #[case::f24_a_large_object_changed("utc.sql", Change::AtTheEnd("SELECT lo_put(4000000000, 30000, '\\x99');"), &["large objects", "other content"])]
 #[case::f24_a_large_object_lost("utc.sql", Change::AtTheEnd("SELECT lo_unlink(4712);"), &["3 large objects", "2 large objects"])]
 #[case::rows_of_a_table_without("excluded.sql", Change::AtTheEnd("DO $$ BEGIN INSERT INTO public.secret VALUES (3); END $$;"), &["public.secret", "no row"])]
@@ -319,7 +319,8 @@ fn a_proof_that_is_off_is_skipped_in_every_report() {
     let proof = &drill["stages"][3];
     assert_eq!(proof["outcome"], "skipped");
     assert_eq!(proof["required"], false);
-    let reason = "`proof = \"off\"` in the scenario: nothing was compared with the backup";
+    let reason =
+        "the scenario sets `proof = \"off\"`, so the database is not compared with the backup";
     assert!(
         proof["skipped_because"]
             .as_str()

@@ -133,7 +133,7 @@ table = "a"
     9 | min = 0
       |       ^
       |
-      = hint: give the number below which something must be lost, 1 or more
+      = hint: give the number below which rows must be lost, 1 or more
 
     error: no table is named
       --> scenario.toml:10:1
@@ -267,9 +267,9 @@ fn two_scenarios_of_one_name_are_refused() {
         .call(&["list", "all"]);
     assert_eq!(ended.code, 2);
     insta::assert_snapshot!(ended.stderr, @r"
-    error: the name `drilled` is also that of all/a.toml
+    error: the name `drilled` is also the name of all/a.toml
     --> all/b.toml
-     = hint: reports are filed by name: give each scenario its own
+     = hint: the name is the folder of the reports: give each scenario its own
 
     1 error in all/b.toml
     ");
@@ -361,6 +361,35 @@ fn a_backup_is_given_on_the_command_line_for_one_scenario_only() {
     `--backup` needs exactly one scenario
     hint: name the scenario that the file is a backup for
     ");
+}
+
+#[test]
+fn a_backup_that_is_given_takes_the_place_of_the_source() {
+    let given = |name: &str| {
+        let source = "path = \"${BACKUP}\"\nsha256 = \"of another file\"";
+        let scenario = super::SCENARIO.replace("path = \"named-by-the-command-line\"", source);
+        assert_ne!(scenario, super::SCENARIO);
+        redrill()
+            .scenario(&scenario)
+            .file("x ${a}.sql", super::codes::SMALL)
+            .names(name)
+            .run()
+    };
+    // Mistakes of a source that is not used do not matter.
+    let ended = given("x ${a}.sql");
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    // It is blamed itself, and not the scenario.
+    let ended = given("x ${a}.sgl");
+    assert_eq!(ended.code, 3);
+    let hint = ended
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        hint.contains("did you mean ") && hint.contains("x ${a}.sql?"),
+        "{hint}"
+    );
 }
 
 /// Where each key of a scenario that reads a secret stands; `SECRET` is where the secret is found.

@@ -47,19 +47,19 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
-fn lz4(bytes: &[u8]) -> Vec<u8> {
+pub fn lz4(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn xz(bytes: &[u8]) -> Vec<u8> {
+pub fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn age(bytes: &[u8], key: &x25519::Identity) -> Vec<u8> {
+pub fn age(bytes: &[u8], key: &x25519::Identity) -> Vec<u8> {
     let recipient = key.to_public();
     let recipients = once(&recipient as &dyn age::Recipient);
     let encryptor = Encryptor::with_recipients(recipients).unwrap();

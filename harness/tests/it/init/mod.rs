@@ -101,9 +101,7 @@ fn what_does_not_hold_is_left_out_in_plain_sight() {
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.contains("LEFT OUT"), "{}", ended.stdout);
     assert!(
-        ended
-            .stdout
-            .contains("does not contain the roles app_owner"),
+        ended.stdout.contains("does not contain the role app_owner"),
         "{}",
         ended.stdout
     );
@@ -111,7 +109,7 @@ fn what_does_not_hold_is_left_out_in_plain_sight() {
     for expected in [
         "path = \"orders.sql\"",
         "create-roles = [\"app_owner\"]",
-        "# left out: it does not hold in this backup: ",
+        "# Left out, because it fails on this backup: ",
         "\n# [[check.sequence]]\n",
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
@@ -120,11 +118,7 @@ fn what_does_not_hold_is_left_out_in_plain_sight() {
     // A file that is there is a person's.
     let again = init(&backup.display().to_string(), out.path());
     assert_eq!(again.code, 2);
-    assert!(
-        again.stderr.contains("is there already"),
-        "{}",
-        again.stderr
-    );
+    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
 }
 
 #[test]
@@ -140,7 +134,7 @@ fn of_a_backup_that_is_not_whole_nothing_is_written() {
 
 #[rstest]
 #[case("nowhere.sql", "cannot read nowhere.sql")]
-#[case("postgres://[", "no address of a database")]
+#[case("postgres://[", "not the address of a database")]
 fn what_cannot_be_looked_at_is_said_before_anything_starts(#[case] from: &str, #[case] says: &str) {
     let out = folder();
     let ended = init(from, out.path());
@@ -187,12 +181,52 @@ async fn a_database_is_only_read() {
     .await;
 }
 
-/// The address of the server's database.
+#[tokio::test]
+async fn what_a_role_cannot_read_is_said_first() {
+    on_empty(17, async |plur| {
+        plur.sql("plur", shop::SHOP).await;
+        plur.sql("plur", "CREATE ROLE blind LOGIN").await;
+        let folder = folder();
+        for (user, is_complete) in [("postgres", true), ("blind", false)] {
+            let url = url_of(plur, user);
+            let out = folder.path().join(user);
+            let to = out.display().to_string();
+            let ended = tokio::task::spawn_blocking(move || {
+                redrill()
+                    .with("--from")
+                    .with(&url)
+                    .with("--out")
+                    .with(&to)
+                    .call(&["init", "--quiet", "--work-dir", "/tmp", "--name", "shop"])
+            });
+            let ended = ended.await.unwrap();
+            assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+            let text = std::fs::read_to_string(out.join("shop.toml")).unwrap();
+            assert_eq!(text.starts_with("# NOT COMPLETE: "), !is_complete, "{text}");
+            assert_eq!(text.contains("Not described"), !is_complete, "{text}");
+            assert_eq!(
+                ended.stdout.contains("pg_read_all_data"),
+                !is_complete,
+                "{}",
+                ended.stdout
+            );
+        }
+    })
+    .await;
+}
+
+/// The address of the server's database for its superuser.
 fn url(plur: &Plur) -> String {
+    url_of(plur, &plur.server.endpoint().superuser)
+}
+
+/// The address of the server's database.
+fn url_of(plur: &Plur, user: &str) -> String {
     let endpoint = plur.server.endpoint();
-    let user = &endpoint.superuser;
     match &endpoint.address {
-        Address::Socket(folder) => {
+        Address::Socket {
+            programs: folder, ..
+        } => {
             format!("postgres:///plur?host={}&user={user}", folder.display())
         }
         Address::Loopback(port) => format!("postgres://{user}@127.0.0.1:{port}/plur"),
@@ -229,6 +263,17 @@ async fn a_backup_of_another_moment_keeps_a_baseline() {
         assert!(text.contains("\n[[check.baseline]]"), "{text}");
         let baseline = std::fs::read_to_string(folder.path().join("plur.baseline.toml")).unwrap();
         assert!(!baseline.contains("plur.later") && baseline.contains("plur.users"));
+        // A folder is its scenarios; the baseline next to one is not another, and says so when it is named.
+        let written = folder.path().display().to_string();
+        let (drilled, named) = tokio::task::spawn_blocking(move || {
+            let baseline = format!("{written}/plur.baseline.toml");
+            (redrill().with(&written).run(), redrill().with(&baseline).run())
+        })
+        .await
+        .unwrap();
+        assert_eq!(drilled.code, 0, "{}\n{}", drilled.stdout, drilled.stderr);
+        assert_eq!(named.code, 2, "{}\n{}", named.stdout, named.stderr);
+        assert!(named.stderr.contains("is a baseline, not a scenario"), "{}", named.stderr);
     })
     .await;
 }

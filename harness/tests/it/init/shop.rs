@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
+use redrill::baseline::history::find_watermark;
 use redrill::baseline::observed::Observed;
+use redrill::catalog::Catalog;
 use redrill::check::Restored;
 use redrill::check::counts::Counts;
 use redrill::check::sessions::Sessions;
 use redrill::database::{Session, Terms};
-use redrill::init::place::Place;
+use redrill::init::access::Access;
+use redrill::init::location::BackupLocation;
+use redrill::init::relation::Relations;
 use redrill::init::write::{Head, scenario};
-use redrill::init::{Known, append_only, look};
+use redrill::init::{Origin, append_only, describe};
 use redrill::outcome::{BackupFacts, TimeSource};
 use redrill::redact::Redactor;
 use redrill::run;
@@ -158,7 +162,7 @@ fn backup() -> BackupFacts {
     }
 }
 
-/// Looks at the database and writes its scenario.
+/// Describes the database and writes its scenario.
 async fn written(plur: &Plur) -> String {
     let endpoint = plur.server.endpoint();
     let mut session = Session::superuser(endpoint, "plur", &Terms::default())
@@ -168,23 +172,24 @@ async fn written(plur: &Plur) -> String {
         .run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         .await
         .unwrap();
-    let known = Known {
+    let origin = Origin {
         made: Some(Timestamp::now()),
-        ..Known::default()
+        ..Origin::default()
     };
-    let looked = look(&mut session, &known).await.unwrap();
+    let catalog = Catalog::read(&mut session).await.unwrap();
+    let description = describe(&mut session, &catalog, &origin).await.unwrap();
     session.close().await;
-    assert_eq!(looked.missed, []);
+    assert_eq!(description.omitted, []);
     let head = Head {
         name: "shop".to_owned(),
         from: "shop.sql".to_owned(),
-        of: known.made,
-        place: Place::of(Path::new("shop.sql"), Path::new(".")),
+        made: origin.made,
+        location: BackupLocation::of(Path::new("shop.sql"), Path::new(".")),
         create_roles: Vec::new(),
         database: None,
-        tried: true,
+        run: true,
     };
-    scenario(&head, &[looked])
+    scenario(&head, &[description])
 }
 
 /// Runs every check; gives what each that did not pass says, with its kind.
@@ -275,26 +280,28 @@ async fn the_scenario_holds_and_sees_what_changes(#[case] major: u32) {
 }
 
 #[tokio::test]
-async fn history_is_told_by_what_the_database_says() {
+async fn append_only_tables_are_found_by_their_definitions() {
     on_empty(17, async |plur| {
         plur.sql("plur", SHOP).await;
         let endpoint = plur.server.endpoint();
         let mut session = Session::superuser(endpoint, "plur", &Terms::default())
             .await
             .unwrap();
-        let found = append_only::look(&mut session).await.unwrap();
+        let catalog = Catalog::read(&mut session).await.unwrap();
+        let (relations, access) = (Relations::of(&catalog), Access::of(&catalog));
+        let mut found = Vec::new();
+        for one in append_only::find(&relations, &access) {
+            let column = find_watermark(&mut session, &one.table).await.unwrap();
+            found.push((one.table.to_string(), column, one.guarded));
+        }
         session.close().await;
-        let told: Vec<(String, Option<&str>, bool)> = found
-            .iter()
-            .map(|one| (one.table.to_string(), one.watermark.as_deref(), one.guarded))
-            .collect();
-        let name = |name: &str| name.to_owned();
+        let id = || Some("id".to_owned());
         assert_eq!(
-            told,
+            found,
             [
-                (name("shop.audit"), Some("id"), true),
-                (name("shop.events"), Some("id"), false),
-                (name("shop.payments"), Some("id"), false),
+                ("shop.audit".to_owned(), id(), true),
+                ("shop.events".to_owned(), id(), false),
+                ("shop.payments".to_owned(), id(), false),
             ]
         );
     })

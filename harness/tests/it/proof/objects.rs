@@ -274,9 +274,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
     (
         "R04: a right where there was none",
         "GRANT ALL ON app.serials TO PUBLIC",
-        &[
-            "ACL app.TABLE serials | not in the database: the backup does not define it | it is there",
-        ],
+        &["ACL app.TABLE serials | not in the database: the backup does not define it | it exists"],
     ),
     (
         "R04: default privileges are wider",
@@ -417,7 +415,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
         "F44: a table that was there before",
         "CREATE TABLE public.of_template (a int)",
         &[
-            "TABLE public.of_template | not in the database: the backup does not define it | it is there",
+            "TABLE public.of_template | not in the database: the backup does not define it | it exists",
         ],
     ),
     (
@@ -466,7 +464,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("vacuum", "VACUUM ANALYZE"),
     ("a rebuilt index", "REINDEX TABLE app.customers"),
     (
-        "an index made anew",
+        "an index created again",
         "DROP INDEX app.orders_brin; CREATE INDEX orders_brin ON app.orders_2025 USING brin (at) WITH (pages_per_range = 32)",
     ),
     (
@@ -608,7 +606,7 @@ async fn every_change_of_a_role_is_told_by_name() {
     let all = all.join("\n");
     for text in [
         "ROLE shop_app | its definition in the backup, line 1: `NOSUPERUSER INHERIT",
-        "ROLE stranger | not in the database: the backup does not define it | it is there",
+        "ROLE stranger | not in the database: the backup does not define it | it exists",
         "ROLE SETTING shop_app search_path | its definition in the backup, line 1: `auth, $user, public`",
         "ROLE SETTING late work_mem | not in the database",
         "ROLE late | its definition in the backup",
@@ -631,7 +629,7 @@ async fn a_database_that_nobody_dumped_is_told() {
     let (all, _) = told(&folder, &settings, "CREATE DATABASE more").await;
     assert_eq!(
         all,
-        ["DATABASE more | not on the server: it is not in the backup | it is there"]
+        ["DATABASE more | not on the server: it is not in the backup | it exists"]
     );
 }
 

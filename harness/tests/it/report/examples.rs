@@ -299,7 +299,7 @@ fn checks() -> Vec<CheckResult> {
             "the API answers",
             63,
             "GET /health answers 200 within 30 s",
-            "ready after 1.2 s; 1 of 1 requests answered as expected",
+            "ready after 1.2 s; 1 of 1 request answered as expected",
             1_480,
         ),
     ];

@@ -1,5 +1,7 @@
 //! A small dump of our own and the real binary, in a work folder that no other test shares.
 
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -11,6 +13,9 @@ pub const PROVIDERS: [&str; 2] = ["container", "local"];
 /// A scenario with its backup, its reports and its work folder.
 pub struct Drill {
     folder: tempfile::TempDir,
+    /// The program, with what comes before its own arguments.
+    program: Vec<String>,
+    user: u32,
 }
 
 /// Whether a provider can be used here; a machine need not have both.
@@ -45,18 +50,49 @@ impl Drill {
         let scenario =
             format!("schema = 1\nname = \"small\"\n[backup]\npath = \"dump.sql\"\n{rest}");
         std::fs::write(folder.path().join("small.toml"), scenario).unwrap();
-        Self { folder }
+        Self {
+            folder,
+            program: vec![env!("CARGO_BIN_EXE_redrill").to_owned()],
+            user: nix::unistd::geteuid().as_raw(),
+        }
+    }
+
+    /// Lets another user run it, if the tests run as root.
+    pub fn of_user(mut self, user: u32) -> Self {
+        if nix::unistd::geteuid().is_root() {
+            // That user may not see where the program was built.
+            let program = self.folder.path().join("redrill");
+            std::fs::copy(&self.program[0], &program).unwrap();
+            self.program = vec![program.display().to_string()];
+            chown(self.folder.path(), Some(user), Some(user)).unwrap();
+            self.user = user;
+        }
+        self
+    }
+
+    /// Takes the right to create namespaces from root.
+    pub fn without_namespaces(mut self) -> Self {
+        let words = [
+            "setpriv",
+            "--bounding-set=-sys_admin",
+            "--inh-caps=-sys_admin",
+        ];
+        self.program.splice(..0, words.map(str::to_owned));
+        self
     }
 
     /// The work folder of its runs.
     pub fn work(&self) -> PathBuf {
-        let uid = nix::unistd::geteuid();
-        self.folder.path().join(format!("redrill-{uid}"))
+        self.folder.path().join(format!("redrill-{}", self.user))
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+        let mut command = Command::new(&self.program[0]);
+        if !nix::unistd::Uid::from_raw(self.user).is_root() && nix::unistd::geteuid().is_root() {
+            command.uid(self.user).gid(self.user);
+        }
         command
+            .args(&self.program[1..])
             .args(words)
             .arg("--work-dir")
             .arg(self.folder.path())

@@ -49,3 +49,99 @@ END $$;
         }
     }
 }
+
+/// Rows whose COPY fails, in each way that psql would read them as SQL and as commands of its own.
+const ROWS_OF_NOBODY: &str = "CREATE TABLE public.witness (x integer);
+COPY public.witness (x) FROM stdin;
+1
+\\.
+COPY public.gone (a) FROM stdin;
+DELETE FROM public.witness;
+\\! touch @FILE@
+\\copy public.witness from program 'echo 2'
+\\.
+BEGIN;
+SELECT 1/0;
+COPY public.witness (x) FROM stdin;
+ROLLBACK; DELETE FROM public.witness;
+\\! touch @FILE@
+\\.
+ROLLBACK;
+COPY public.witness (no_such_column) FROM stdin;
+DELETE FROM public.witness;
+\\connect postgres
+\\.
+COPY public.witness (x) FROM stdin;
+DELETE FROM public.witness;
+\\.
+";
+
+const TOLERATED: &str = "
+[[restore.tolerate]]
+sqlstate = \"42P01\"
+reason = \"a test\"
+[[restore.tolerate]]
+sqlstate = \"22012\"
+reason = \"a test\"
+[[restore.tolerate]]
+sqlstate = \"25P02\"
+reason = \"a test\"
+[[restore.tolerate]]
+sqlstate = \"42703\"
+reason = \"a test\"
+[[restore.tolerate]]
+sqlstate = \"22P02\"
+reason = \"a test\"
+[[check.row-count]]
+table = \"public.witness\"
+exact = 1
+";
+
+#[tokio::test]
+async fn rows_that_no_copy_takes_are_not_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("made");
+    let sql = ROWS_OF_NOBODY.replace("@FILE@", file.to_str().unwrap());
+    let drill = Drill::new(&sql, TOLERATED);
+    for provider in PROVIDERS {
+        if !usable(provider).await {
+            continue;
+        }
+        let (_, report) = drill.run(provider);
+        assert_eq!(
+            report["checks"][0]["outcome"], "pass",
+            "{provider}: {report:#}"
+        );
+        // One error for each COPY and one for the division; nothing of the rows was looked at.
+        let tolerated = report["restore"]["tolerated"].as_array().unwrap();
+        let times = |entry: &serde_json::Value| entry["times"].as_u64().unwrap();
+        assert_eq!(
+            tolerated.iter().map(times).sum::<u64>(),
+            5,
+            "{provider}: {report:#}"
+        );
+        assert!(!file.exists());
+    }
+}
+
+#[tokio::test]
+async fn strings_are_read_as_the_server_reads_them() {
+    // The setting is gone with the transaction: the backslash ends nothing, and the row is deleted.
+    let sql = "CREATE TABLE public.witness (x integer);
+COPY public.witness (x) FROM stdin;
+1
+\\.
+BEGIN;
+SET standard_conforming_strings = off;
+ROLLBACK;
+SELECT 'a\\'; DELETE FROM public.witness; SELECT '\\'';
+";
+    let checks = "[[check.row-count]]\ntable = \"public.witness\"\nexact = 1\n";
+    let drill = Drill::new(sql, checks);
+    for provider in PROVIDERS {
+        if usable(provider).await {
+            let (output, report) = drill.run(provider);
+            assert_eq!(output.status.code(), Some(10), "{provider}: {report:#}");
+        }
+    }
+}

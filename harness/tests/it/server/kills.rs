@@ -1,7 +1,7 @@
 //! Whenever a run ends, and however: reports where they can be written, nothing left, nobody else's.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -76,4 +76,64 @@ async fn what_a_killed_run_leaves_is_removed_and_a_living_one_goes_on() {
         assert_eq!(output.status.code(), Some(0), "{provider}");
         assert_eq!(drill.left(), [""; 0], "{provider}");
     }
+}
+
+#[tokio::test]
+async fn what_a_program_of_the_user_leaves_behind_ends_with_the_run() {
+    // It leaves its group, its parent and its environment.
+    let name = format!("987{}", std::process::id());
+    let script = format!("(env -i setsid sleep {name} > /dev/null 2>&1 &); exit 0");
+    let check =
+        format!("{CHECK}[[check.command]]\ncommand = [\"/bin/sh\", \"-c\", \"{script}\"]\n");
+    let sql = SLOW.replace("SELECT pg_catalog.pg_sleep(4);", "");
+    let drill = Drill::new(&sql, &check);
+    for provider in PROVIDERS {
+        if !usable(provider).await {
+            continue;
+        }
+        let (output, report) = drill.run(provider);
+        assert_eq!(output.status.code(), Some(0), "{provider}: {report:#}");
+        let left = std::fs::read_dir("/proc").unwrap().flatten();
+        let left = left.filter(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            line == format!("sleep\0{name}\0").as_bytes()
+        });
+        assert_eq!(left.count(), 0, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_ends_in_the_middle_says_nothing_about_the_backup() {
+    if !usable("container").await {
+        return;
+    }
+    let drill = Drill::new(SLOW, CHECK);
+    let reports = drill.reports("ended");
+    let child = drill.begin("container", &reports);
+    let label = format!("label=redrill.work={}", drill.work().display());
+    let docker = |words: &[&str]| {
+        let output = Command::new("docker").args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let began = Instant::now();
+    let restoring = loop {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(100));
+        let id = docker(&["ps", "--quiet", "--filter", &label]);
+        let processes = docker(&["top", &id]);
+        if !id.is_empty() && processes.contains("SELECT") {
+            break id;
+        }
+    };
+    docker(&["kill", &restoring]);
+    let output = child.wait_with_output().unwrap();
+    let report = report(&reports);
+    assert_eq!(output.status.code(), Some(3), "{report:#}");
+    let reason = report["stages"][2]["could_not_run"]["reason"].as_str();
+    let reason = reason.unwrap_or_default();
+    assert!(
+        reason.contains("stopped during the restore: exit code 137"),
+        "{report:#}"
+    );
+    assert_eq!(drill.left(), [""; 0]);
 }

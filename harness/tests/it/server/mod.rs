@@ -3,4 +3,7 @@
 pub mod drill;
 mod hostile;
 mod kills;
+mod masking;
+mod native;
 mod providers;
+mod versions;

@@ -1,5 +1,6 @@
 //! One way to speak to a restored PLUR database: a clone per case, a change, a check, an expectation.
 
+pub mod json_schema;
 mod shared;
 
 use std::collections::BTreeSet;
@@ -220,7 +221,7 @@ impl Plur {
             .database(database)
             .statement_cache_capacity(0);
         let options = match &endpoint.address {
-            Address::Socket(folder) => options.socket(folder),
+            Address::Socket { sessions, .. } => options.socket(sessions),
             Address::Loopback(port) => options
                 .host("127.0.0.1")
                 .port(*port)

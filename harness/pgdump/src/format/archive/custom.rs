@@ -4,7 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use super::data::Coding;
 use super::head::{Fields, Head};
-use super::{Archive, ArchiveError, Entry, Reading, Source, Stop, Stored, damaged};
+use super::stop::{Stop, damaged};
+use super::{Archive, ArchiveError, Entry, Reading, Source, Stored};
 use crate::compression::{read_from_buffer, up_to};
 use crate::digest::show_count;
 use crate::fault::{Fault, FaultKind};
@@ -50,10 +51,7 @@ fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), S
         .map_err(|error| broken(source.at, &error))?
     {
         let at = source.at;
-        let mut fields = Fields {
-            reader: &mut *source,
-            int_size,
-        };
+        let mut fields = Fields::new(&mut *source, int_size);
         let block = fields.byte()?;
         if !matches!(block, DATA | BLOBS) {
             return behind_the_last(source, reading, &head, int_size);
@@ -73,7 +71,7 @@ fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), S
             let actual = format!("another sort of data at byte {}", show_count(at));
             reading.problem(damaged("its own sort of data", actual).about(entry.name()));
         }
-        // Written afterwards where the output could be rewound; pg_restore goes there.
+        // Written at the end where the output is seekable; pg_restore uses it.
         if let Stored::At(said) = entry.stored
             && said != at
         {
@@ -89,10 +87,7 @@ fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), S
             continue;
         }
         loop {
-            let mut fields = Fields {
-                reader: &mut *source,
-                int_size,
-            };
+            let mut fields = Fields::new(&mut *source, int_size);
             match fields.int().map_err(|_| cut_in(entry, ""))? {
                 0 => break,
                 oid => stream(source, reading, entry, Some(oid), coding, int_size)?,
@@ -126,7 +121,7 @@ fn stream(
         }
         None => reading.data(entry, coding, &mut chunks),
     };
-    // The next block lies behind the last chunk, whatever became of this one.
+    // The next block follows the last chunk, even if this one is damaged.
     let rest = io::copy(&mut chunks, &mut io::sink());
     match (chunks.broken, rest) {
         (Some(what), _) => {
@@ -175,10 +170,7 @@ fn is_contents_again(
     head: &Head,
     int_size: u8,
 ) -> bool {
-    let mut fields = Fields {
-        reader: source,
-        int_size,
-    };
+    let mut fields = Fields::new(source, int_size);
     // The sign of the count was taken for the sort of a block.
     let count = fields.magnitude(int_size).ok();
     count == u64::try_from(head.entries).ok()
@@ -211,16 +203,13 @@ struct Chunks<'a, R> {
     /// Bytes left of this chunk.
     left: u64,
     ended: bool,
-    /// Why no chunk follows, said behind "the file ends within its data".
+    /// Why no chunk follows, as the end of the message.
     broken: Option<&'static str>,
 }
 
 impl<R: BufRead> Chunks<'_, R> {
     fn next_chunk(&mut self) -> io::Result<()> {
-        let mut fields = Fields {
-            reader: &mut *self.source,
-            int_size: self.int_size,
-        };
+        let mut fields = Fields::new(&mut *self.source, self.int_size);
         match fields.int() {
             Ok(0) => self.ended = true,
             Ok(length @ 1..) => self.left = length.unsigned_abs(),
@@ -302,7 +291,7 @@ mod tests {
         assert_eq!(contents.encoding.as_deref(), Some("UTF8"));
         assert_eq!(contents.large_objects, 2);
         assert!(contents.has_privileges && contents.has_owners);
-        // pg_restore makes the database itself only when it is told to.
+        // pg_restore creates the database itself only with `--create`.
         assert_eq!(contents.creates, [""; 0]);
         assert_eq!(archive.data_entries, 4);
         let rows: Vec<_> = contents
@@ -466,14 +455,14 @@ mod tests {
         let appended = [&piped, &seekable[contents..data]].concat();
         let read = read(appended.as_slice()).unwrap().problems;
         assert_eq!((read.problems, read.warnings), (vec![], vec![]));
-        // Cut there nothing is lost, and it is told all the same.
+        // Nothing is lost by truncating here; it is reported all the same.
         let cut = super::read(&appended[..appended.len() - 1])
             .unwrap()
             .problems;
         assert_eq!((cut.problems.len(), cut.warnings.len()), (0, 1));
     }
 
-    /// Where the number of entries stands.
+    /// The offset of the number of entries.
     fn begin_of_contents(bytes: &[u8]) -> usize {
         let mut reader = bytes;
         let (_, fields) = super::super::head::read(&mut reader).unwrap();

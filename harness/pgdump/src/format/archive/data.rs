@@ -1,7 +1,7 @@
 //! One data stream of an archive: what is inside its compression, counted to its end.
 //!
-//! No format says how many rows a stream must hold. But pg_dump ends each in a way that is its own,
-//! so that one cut at the end of a row is told from a whole one.
+//! No format contains the number of rows of a stream. But pg_dump ends each stream in a characteristic way, so
+//! that one that is truncated at the end of a row is distinguished from a complete one.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -37,7 +37,7 @@ pub(super) enum Inside {
     Bytes,
 }
 
-/// A stream that is not whole: what it should be, and what it is.
+/// The fault of an incomplete stream: expected and actual.
 #[derive(Debug)]
 pub(super) struct Damage {
     pub expected: String,
@@ -66,13 +66,13 @@ impl Damage {
 pub(super) struct Data {
     /// Bytes after decompression.
     pub bytes: u64,
-    /// Bytes behind the compressed data that pg_restore ignores.
+    /// Bytes after the compressed data, which pg_restore ignores.
     pub ignored: u64,
-    /// Why it is not whole.
+    /// Why it is not complete.
     pub damage: Option<Damage>,
 }
 
-/// Reads a stream to its end, and tells what is in it.
+/// Reads a stream to its end and passes its contents to `gather`.
 pub(super) fn read(
     coding: Coding,
     inside: Inside,
@@ -117,7 +117,7 @@ pub(super) fn read(
     data
 }
 
-/// Reads rows until `\.`, which pg_dump puts behind the last of them with two empty lines.
+/// Reads rows until `\.`, which pg_dump writes after the last one, with two empty lines.
 fn rows<R: Read>(
     reader: &mut BufReader<Counted<'_, R>>,
     gather: &mut Gather,
@@ -159,13 +159,14 @@ fn bytes(reader: &mut impl BufRead, gather: &mut Gather) -> io::Result<()> {
     }
 }
 
-/// Reads INSERT statements, behind which pg_dump puts two empty lines.
+/// Reads INSERT statements, after which pg_dump writes two empty lines.
 fn inserts<R: Read>(
     reader: &mut BufReader<Counted<'_, R>>,
     gather: &mut Gather,
     place: Place,
 ) -> Result<(), Damage> {
     let mut lexer = Lexer::new(&mut *reader).keeping(gather.keeps());
+    lexer.set_encoding(gather.encoding());
     let end = statements(&mut lexer, gather, place).map_err(|error| Damage::from_io(&error))?;
     let expected = "INSERT statements, then two empty lines";
     match end {
@@ -178,7 +179,7 @@ fn inserts<R: Read>(
     }
 }
 
-/// Tells the statements of a text, all of which stand at the same place.
+/// Passes the statements of a text, all with the same place.
 pub(super) fn statements(
     lexer: &mut Lexer<impl BufRead>,
     gather: &mut Gather,
@@ -188,7 +189,8 @@ pub(super) fn statements(
         match piece {
             Piece::Inserts(inserts) => gather.inserts(&inserts, place),
             Piece::Statement(statement) => {
-                let words = Words::of(statement.text);
+                let text = statement.encoding.decode(statement.text);
+                let words = Words::of(text.as_bytes());
                 if words.copy().is_some() {
                     gather.foreign(place, "a COPY within a definition");
                     continue;
@@ -197,6 +199,7 @@ pub(super) fn statements(
                     place,
                     words: &words,
                     text: statement.text,
+                    encoding: statement.encoding,
                     bytes: statement.bytes,
                     value_groups: statement.value_groups,
                     on_conflict: statement.on_conflict,
@@ -233,7 +236,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// Decompresses, and takes a stream that ends too early for an error.
+/// Decompresses; a stream that ends too early is an error.
 pub(super) enum Decoder<R: BufRead> {
     Plain(R),
     Zlib(Zlib<R>),
@@ -253,7 +256,7 @@ impl<R: BufRead> Decoder<R> {
         }
     }
 
-    /// Bytes behind the last frame, once everything was read.
+    /// Bytes after the last frame, once everything was read.
     pub fn behind(&self) -> u64 {
         let Behind { zeros, others } = match self {
             Self::Plain(_) | Self::Zlib(_) => Behind::default(),

@@ -1,6 +1,6 @@
 //! Directory archives: `toc.dat`, and a file with the data of every entry.
 //!
-//! pg_restore takes an empty file for a table without rows, and an empty list of large objects for
+//! pg_restore treats an empty file as a table without rows, and an empty list of large objects as
 //! none. Here every file must be there, end as pg_dump ends it, and belong to something.
 
 use std::ffi::OsString;
@@ -10,12 +10,13 @@ use std::path::Path;
 use super::data::{Coding, Decoder};
 use super::files::{LargeObjects, is_large_object, is_own_file, strange, unnamed};
 use super::folder::Files;
-use super::{Archive, ArchiveError, Entry, Reading, Source, Stop, Stored, damaged};
+use super::stop::{Stop, damaged};
+use super::{Archive, ArchiveError, Entry, Reading, Source, Stored};
 use crate::fault::Fault;
 use crate::gather::Gather;
 use crate::layout::Kind;
 
-/// A directory archive, and what tells it from every other one.
+/// A directory archive, with its digest.
 #[derive(Debug, Clone)]
 pub struct Directory {
     /// What is in it.
@@ -54,7 +55,7 @@ pub fn read_into(folder: &Path, gather: Gather) -> Result<Directory, ArchiveErro
     })
 }
 
-/// Reads everything that the table of contents names, then looks at what is left.
+/// Reads everything in the table of contents, then the other files.
 fn all(files: &mut Files<'_>, reading: &mut Reading) -> Result<(), Stop> {
     let Some((name, coding)) = files.find("toc.dat") else {
         let actual = "no `toc.dat`: the table of contents is not there";
@@ -236,7 +237,7 @@ mod tests {
     #[case(Compression::Zstd)]
     fn any_file_cut_after_any_byte_is_found(#[case] compression: Compression) {
         let tables = vec![vec!["1\tone".to_owned(), "2\ttwo".to_owned()], Vec::new()];
-        // Nothing tells a large object without compression from a longer one.
+        // Without compression a truncated large object cannot be detected.
         let large_objects = match compression {
             Compression::None => Vec::new(),
             _ => vec![b"hello".to_vec(), b"world".to_vec()],

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read};
 
-use super::{Reading, damaged as archive_damaged};
+use super::Reading;
+use super::stop::damaged as archive_damaged;
 use crate::digest::show_count;
 use crate::fault::{Fault, FaultKind};
 
@@ -35,7 +36,7 @@ pub(super) struct LargeObjects {
 }
 
 impl LargeObjects {
-    /// Reads a list, and gives what is wrong with it.
+    /// Reads a list; returns its faults.
     pub fn read(&mut self, name: &str, mut reader: impl BufRead) -> Option<Fault> {
         let damaged = |actual: String| {
             let fault = archive_damaged("lines of an oid and the name of a file", actual);
@@ -67,7 +68,7 @@ impl LargeObjects {
     }
 }
 
-/// Tells of files that belong to nothing.
+/// Warns about files that belong to no entry.
 pub(super) fn strange(reading: &mut Reading, names: &[String]) {
     if let Some(first) = names.first() {
         let more = match names.len() - 1 {
@@ -80,7 +81,7 @@ pub(super) fn strange(reading: &mut Reading, names: &[String]) {
     }
 }
 
-/// Tells of data of large objects that no list names, and so is not restored.
+/// Reports data of large objects that no list contains and that is not restored.
 pub(super) fn unnamed<'a>(reading: &mut Reading, files: impl Iterator<Item = &'a String>) {
     let mut files = files.peekable();
     if let Some(first) = files.peek().map(|name| (*name).clone()) {

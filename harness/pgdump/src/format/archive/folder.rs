@@ -8,8 +8,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::Source;
 use super::data::Coding;
-use super::{Source, Stop};
+use super::stop::Stop;
 use crate::digest::hex;
 
 /// The files of a folder, and the digests of those that were read.
@@ -54,7 +55,7 @@ impl<'a> Files<'a> {
         .find(|(name, _)| self.all.get(name).is_some_and(|file| file.regular))
     }
 
-    /// Reads a file to its end, whatever `read` makes of it, and takes its digest.
+    /// Reads a file with `read`, then to its end, and digests it.
     pub fn read<T>(
         &mut self,
         name: &OsString,
@@ -79,7 +80,7 @@ impl<'a> Files<'a> {
         Ok(given)
     }
 
-    /// Reads what was not read, and gives the digest of the folder and its bytes.
+    /// Reads the other files; returns digest and bytes of the folder.
     pub fn digest(mut self) -> io::Result<(String, u64)> {
         let unread: Vec<OsString> = self
             .all
@@ -107,7 +108,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// Takes the digest of a file that is read through it.
+/// Digests a file while it is read.
 #[derive(Debug)]
 pub(super) struct Digesting {
     file: File,

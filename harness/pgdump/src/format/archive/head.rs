@@ -1,7 +1,7 @@
-//! The head of an archive, and the numbers and texts that its table of contents is made of.
+//! The header of an archive, and the numbers and texts of its table of contents.
 //!
 //! The layout is that of `ReadHead` in `pg_backup_archiver.c`, versions 1.12 (PostgreSQL 9.x and
-//! 10) to 1.16 (17 and 18). Every length is bounded by what is there.
+//! 10) to 1.16 (17 and 18). Every length is limited by the file.
 
 use std::io::{self, BufRead, Read};
 
@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::Stop;
+use super::stop::Stop;
+use crate::encoding::Encoding;
 use crate::layout::{Compression, Version};
 
-/// A text longer than this is damage, not a definition.
+/// Maximum length of a text; a longer one is damage.
 const LONGEST: u64 = 256 * 1024 * 1024;
 
 /// The oldest and the newest version that is read.
@@ -27,7 +28,7 @@ pub(super) const VERSIONS: (Version, Version) = (
     },
 );
 
-/// What stands before the table of contents.
+/// The header.
 #[derive(Debug)]
 pub(super) struct Head {
     pub version: Version,
@@ -35,9 +36,10 @@ pub(super) struct Head {
     /// 1 for custom, 3 for tar and directory.
     pub format: u8,
     pub offset_size: u8,
-    /// When it was begun, by the clock of the machine that wrote it.
+    /// When the dump began, by the clock of the machine that wrote it.
     pub made: Option<Timestamp>,
-    pub database: String,
+    /// In the encoding of the archive, which its table of contents says.
+    pub database: Vec<u8>,
     pub server: Option<String>,
     pub program: Option<String>,
     /// Entries of the table of contents.
@@ -49,9 +51,11 @@ pub(super) struct Head {
 pub(super) struct Fields<R> {
     pub reader: R,
     pub int_size: u8,
+    /// The encoding of texts.
+    pub encoding: Encoding,
 }
 
-/// Whatever was read of the table of contents was not all of it.
+/// The error of an incomplete table of contents.
 fn cut(error: &io::Error) -> Stop {
     Stop::damaged(
         "a complete table of contents",
@@ -71,6 +75,14 @@ pub(super) fn damaged(what: &str) -> Stop {
 }
 
 impl<R: BufRead> Fields<R> {
+    pub fn new(reader: R, int_size: u8) -> Self {
+        Self {
+            reader,
+            int_size,
+            encoding: Encoding::default(),
+        }
+    }
+
     pub fn byte(&mut self) -> Result<u8, Stop> {
         let mut byte = [0];
         self.reader.read_exact(&mut byte).map_err(|e| cut(&e))?;
@@ -96,6 +108,12 @@ impl<R: BufRead> Fields<R> {
 
     /// A length and the text; none where the length is negative.
     pub fn text(&mut self) -> Result<Option<String>, Stop> {
+        let text = self.bytes()?;
+        Ok(text.map(|text| self.encoding.decode(&text).into_owned()))
+    }
+
+    /// The same, as it is.
+    pub fn bytes(&mut self) -> Result<Option<Vec<u8>>, Stop> {
         let Ok(length) = u64::try_from(self.int()?) else {
             return Ok(None);
         };
@@ -108,19 +126,13 @@ impl<R: BufRead> Fields<R> {
         if read.map_err(|e| cut(&e))? as u64 != length {
             return Err(cut(&io::ErrorKind::UnexpectedEof.into()));
         }
-        Ok(Some(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        }))
+        Ok(Some(bytes))
     }
 }
 
 /// Reads the head; what follows in `reader` is the table of contents.
 pub(super) fn read<R: BufRead>(reader: R) -> Result<(Head, Fields<R>), Stop> {
-    let mut fields = Fields {
-        reader,
-        int_size: 4,
-    };
+    let mut fields = Fields::new(reader, 4);
     let mut magic = [0_u8; 5];
     fields.reader.read_exact(&mut magic).map_err(|e| cut(&e))?;
     if &magic != b"PGDMP" {
@@ -167,7 +179,7 @@ pub(super) fn read<R: BufRead>(reader: R) -> Result<(Head, Fields<R>), Stop> {
         format,
         offset_size,
         made: timestamp(date),
-        database: fields.text()?.unwrap_or_default(),
+        database: fields.bytes()?.unwrap_or_default(),
         server: fields.text()?,
         program: fields.text()?,
         entries: fields.int()?,

@@ -1,9 +1,9 @@
 //! Archives of pg_dump, read to their last byte before any server: custom, directory and tar.
 //!
-//! - `head`, `toc`: what stands before the data, the same in all three
+//! - `head`, `toc`: header and table of contents, the same in all three
 //! - `data`: one data stream, the same in all three
-//! - `custom`, `directory`, `tar`: where the data lies; `folder`: the files of a
-//!   directory; `files`: which file or member belongs to what
+//! - `custom`, `directory`, `tar`: the location of the data; `folder`: the files of a directory; `files`: which
+//!   file or member belongs to which entry; `stop`: why reading stops early
 //!
 //! `pg_restore --list` accepts an archive that is cut off, and a directory whose files are cut
 //! restores without an error. So every stream is decompressed, its rows are counted, and its end is
@@ -15,6 +15,7 @@ pub mod directory;
 mod files;
 mod folder;
 mod head;
+mod stop;
 pub mod tar;
 mod toc;
 
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 
 use self::data::{Coding, Data, Inside};
 use self::head::Head;
+use self::stop::{Stop, damaged};
 pub use self::toc::{Entry, Stored};
 use crate::compression::read_from_buffer;
 use crate::contents::Contents;
@@ -39,21 +41,21 @@ use crate::script::lexer::{End, Lexer};
 use crate::script::statement::{CopyStatement, Words};
 use crate::sql::QualifiedName;
 
-/// Faults that are told in full; the rest is counted.
-const TOLD: usize = 20;
+/// Maximum number of listed faults; the rest is counted.
+const LISTED: usize = 20;
 
 /// An archive that was read to its last byte, or as far as that is possible.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    /// Which of the three.
+    /// Custom, directory or tar.
     pub kind: Kind,
-    /// What it is; unknown where even the head is cut off. Also in [`Contents::archive`].
+    /// Its layout; unknown if even the header is truncated. Also in [`Contents::archive`].
     pub layout: Option<Layout>,
-    /// When it was begun, by the clock of the machine that wrote it.
+    /// When the dump began, by the clock of the machine that wrote it.
     pub made: Option<Timestamp>,
     /// What it holds.
     pub contents: Contents,
-    /// What is wrong with it, and what is odd.
+    /// Faults and warnings.
     pub problems: Problems,
     /// Bytes of definitions and data, after decompression.
     pub uncompressed_bytes: u64,
@@ -61,13 +63,13 @@ pub struct Archive {
     pub data_entries: u64,
 }
 
-/// Why an archive could not be looked at. It says nothing about the backup.
+/// Why an archive could not be read. It says nothing about the backup.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The disk, or whatever it is read from, failed.
+    /// The reader failed.
     #[error("cannot read the archive: {0}")]
     Io(#[from] io::Error),
-    /// It is of a version that is not known.
+    /// Its version is not known.
     #[error(
         "an archive of version {0}; this version reads {oldest} to {newest}",
         oldest = head::VERSIONS.0,
@@ -76,27 +78,7 @@ pub enum ArchiveError {
     Unsupported(Version),
 }
 
-/// Why reading ends before the end.
-#[derive(Debug)]
-enum Stop {
-    Io(io::Error),
-    Unsupported(Version),
-    /// What follows cannot be found.
-    Damaged(Box<Fault>),
-}
-
-impl Stop {
-    fn damaged(expected: impl Into<String>, actual: impl Into<String>) -> Self {
-        Self::Damaged(Box::new(damaged(expected, actual)))
-    }
-}
-
-/// A fault of an archive that is cut off or damaged.
-fn damaged(expected: impl Into<String>, actual: impl Into<String>) -> Fault {
-    Fault::new(FaultKind::ArchiveDamaged, expected, actual)
-}
-
-/// Counts what is read, and keeps the errors of the disk apart from those of the file.
+/// Counts the bytes that are read, and distinguishes errors of the reader from those of the archive.
 #[derive(Debug)]
 struct Source<R> {
     reader: R,
@@ -118,12 +100,12 @@ impl<R: BufRead> Source<R> {
         Ok(self.fill_buf()?.is_empty())
     }
 
-    /// Reads what is left.
+    /// Reads the rest.
     fn drain(&mut self) -> io::Result<u64> {
         io::copy(self, &mut io::sink())
     }
 
-    /// How reading ended, unless the disk failed.
+    /// The result, or the error of the reader.
     fn ended<T>(&mut self, ended: Result<T, Stop>) -> Result<T, Stop> {
         match self.failed.take() {
             Some(error) => Err(Stop::Io(error)),
@@ -147,9 +129,9 @@ impl<R: BufRead> BufRead for Source<R> {
                 // What is read through a decompressor may end too early as well.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
                 Err(error) => {
-                    let told = io::Error::new(error.kind(), error.to_string());
+                    let copy = io::Error::new(error.kind(), error.to_string());
                     self.failed = Some(error);
-                    return Err(told);
+                    return Err(copy);
                 }
             }
         }
@@ -163,7 +145,7 @@ impl<R: BufRead> BufRead for Source<R> {
     }
 }
 
-/// What the readers of the three kinds gather.
+/// What the readers of all three kinds collect.
 #[derive(Debug)]
 struct Reading {
     kind: Kind,
@@ -198,7 +180,7 @@ impl Reading {
         }
     }
 
-    /// Reads the head and the table of contents, and gives the width of numbers.
+    /// Reads the header and the table of contents; also returns the size of numbers.
     fn table_of_contents(&mut self, reader: impl BufRead) -> Result<(Head, u8), Stop> {
         let (head, mut fields) = head::read(reader)?;
         let (format, name) = match self.kind {
@@ -221,7 +203,6 @@ impl Reading {
         self.made = head.made;
         let contents = &mut self.gather.contents;
         contents.archive = Some(layout);
-        contents.origin = Some(head.database.clone()).filter(|name| !name.is_empty());
         contents.source_version.clone_from(&head.server);
         contents.dump_version = head
             .program
@@ -229,13 +210,17 @@ impl Reading {
             .map(|version| format!("pg_dump {version}"));
         for _ in 0..head.entries {
             let entry = Entry::read(&mut fields, &head, self.kind)?;
-            self.learn(entry)?;
+            self.add_entry(entry)?;
+            fields.encoding = self.gather.encoding();
+            self.gather.check_size().map_err(Stop::Io)?;
         }
+        let database = self.gather.encoding().decode(&head.database);
+        self.gather.contents.origin = Some(database.into_owned()).filter(|name| !name.is_empty());
         Ok((head, fields.int_size))
     }
 
-    /// Learns what an entry says without its data.
-    fn learn(&mut self, mut entry: Entry) -> Result<(), Stop> {
+    /// Adds an entry of the table of contents.
+    fn add_entry(&mut self, mut entry: Entry) -> Result<(), Stop> {
         let place = Place::Entry(entry.id);
         if !self.ids.insert(entry.id) {
             return Err(head::damaged(&format!(
@@ -270,8 +255,13 @@ impl Reading {
                     .begin_rows(table(&entry), CopyStatement::NONE, place);
                 self.gather.end_rows();
             }
+            "DATABASE" => {
+                let words = Words::of(entry.definition.as_bytes());
+                let encoding = words.database_encoding();
+                contents.database_encoding = encoding.map(|encoding| encoding.name().to_owned());
+            }
             "BLOBS" => self.large_object_entries += 1,
-            // From version 17 on one entry stands for many, and names each in a line.
+            // From version 17 on one entry is for many, each on a line.
             "BLOB METADATA" => {
                 contents.large_objects += entry.definition.lines().count() as u64;
                 // pg_restore writes each of them into a statement as it is.
@@ -297,7 +287,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Tells the statements that make an object.
+    /// Adds the statements that create an object.
     fn definition(&mut self, entry: &Entry) {
         let place = Place::Entry(entry.id);
         let mut lexer = Lexer::new(entry.definition.as_bytes());
@@ -318,7 +308,7 @@ impl Reading {
         self.gather.found.warnings.push(fault);
     }
 
-    /// Tells of bytes that pg_restore ignores.
+    /// Warns about bytes that pg_restore ignores.
     fn ignored(&mut self, object: &str, expected: &str, bytes: u64) {
         if bytes > 0 {
             let actual = format!("{} more bytes, which pg_restore ignores", show_count(bytes));
@@ -326,7 +316,7 @@ impl Reading {
         }
     }
 
-    /// Reads the data of an entry, and gives what is wrong with it.
+    /// Reads the data of an entry; returns its fault.
     fn data(&mut self, entry: &Entry, coding: Coding, reader: impl BufRead) -> Option<Fault> {
         let place = Place::Entry(entry.id);
         let inside = match (entry.kind.as_str(), entry.copy.is_empty()) {
@@ -358,7 +348,7 @@ impl Reading {
         Some(damaged(damage.expected, actual).about(entry.name()))
     }
 
-    /// How far the rows of an entry were read, to be said behind what is wrong with them.
+    /// The number of rows before a fault, as the end of its message.
     fn after_rows(&self, entry: &Entry) -> String {
         let rows = &self.gather.contents.rows;
         table(entry)
@@ -368,7 +358,7 @@ impl Reading {
             })
     }
 
-    /// Reads the data of one large object, and gives what is wrong with it.
+    /// Reads the data of a large object; returns its fault.
     fn large_object(
         &mut self,
         entry: &Entry,
@@ -384,10 +374,10 @@ impl Reading {
         Some(fault?.about(format!("large object {name}")))
     }
 
-    /// Ends with what was read.
+    /// Returns what was read.
     fn finish(mut self, ended: Result<(), Stop>) -> Result<Archive, ArchiveError> {
         match ended {
-            Ok(()) => self.whole(),
+            Ok(()) => self.check_complete(),
             Err(Stop::Io(error)) => return Err(ArchiveError::Io(error)),
             Err(Stop::Unsupported(version)) => return Err(ArchiveError::Unsupported(version)),
             Err(Stop::Damaged(fault)) => self.gather.found.problems.push(*fault),
@@ -395,8 +385,8 @@ impl Reading {
         let contents = &mut self.gather.contents;
         contents.large_objects = contents.large_objects.max(self.large_objects);
         let (contents, mut problems) = self.gather.finish();
-        if let Some(more @ 1..) = problems.problems.len().checked_sub(TOLD) {
-            problems.problems.truncate(TOLD);
+        if let Some(more @ 1..) = problems.problems.len().checked_sub(LISTED) {
+            problems.problems.truncate(LISTED);
             let actual = format!("{} more problems", show_count(more as u64));
             problems
                 .problems
@@ -413,8 +403,8 @@ impl Reading {
         })
     }
 
-    /// Judges an archive that was read to its end.
-    fn whole(&mut self) {
+    /// Checks an archive that was read to its end.
+    fn check_complete(&mut self) {
         let missing = std::mem::take(&mut self.missing);
         let mut names = missing.values().map(Entry::name);
         if let Some(first) = names.next() {
@@ -437,7 +427,7 @@ impl Reading {
     }
 }
 
-/// The table that the data of an entry goes into.
+/// The table that the data of an entry is restored into.
 fn table(entry: &Entry) -> Option<QualifiedName> {
     // With `--load-via-partition-root` it is not the table that the entry is named after.
     if !entry.copy.is_empty() {

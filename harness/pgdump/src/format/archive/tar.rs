@@ -7,7 +7,8 @@ use std::io::BufRead;
 
 use super::data::Coding;
 use super::files::{self, LargeObjects, is_large_object};
-use super::{Archive, ArchiveError, Reading, Source, Stop, Stored, damaged};
+use super::stop::{Stop, damaged};
+use super::{Archive, ArchiveError, Reading, Source, Stored};
 use crate::digest::show_count;
 use crate::fault::{Fault, FaultKind};
 use crate::format::tar::{Member, Members, Sort, TarError};
@@ -56,7 +57,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
     }
     let contents = reading.table_of_contents(&mut *members);
     if let Err(stop) = contents {
-        // Where the tar file itself is cut off, that says more.
+        // If the tar file itself is truncated, that is the better message.
         return match (stop, members.next_member()) {
             (Stop::Damaged(_), Err(TarError::Damaged(cut))) => Err(Stop::Damaged(cut)),
             (stop, _) => Err(stop),
@@ -68,7 +69,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
     {
         return Err(Stop::damaged(
             "a tar archive without compression inside",
-            "its head says that its data is compressed, which pg_restore does not read",
+            "its header states that its data is compressed, which pg_restore does not read",
         ));
     }
     let mut entries = BTreeMap::new();
@@ -113,7 +114,7 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
                 None
             }
         };
-        // Where the member itself is cut off, that says more.
+        // If the member itself is truncated, that is the better message.
         members.skip()?;
         if let Some(finding) = found {
             reading.problem(finding);

@@ -1,22 +1,23 @@
 //! The table of contents: one entry for every object, and one for the data of each table.
 //!
-//! The layout is that of `ReadToc` in `pg_backup_archiver.c`; where the data of an entry lies is
+//! The layout is that of `ReadToc` in `pg_backup_archiver.c`; the location of the data of an entry is
 //! what the custom, directory and tar formats add to it.
 
 use std::io::BufRead;
 
 use super::head::{Fields, Head, damaged};
-use super::{Kind, Stop};
+use super::stop::Stop;
 use crate::fault::Place;
+use crate::layout::Kind;
 use crate::objects::{Definition, Object};
 use crate::sql::QualifiedName;
 
-/// Where the data of an entry lies.
+/// The location of the data of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// It has none.
     Nothing,
-    /// Somewhere behind the table of contents: the archive was written into a pipe.
+    /// Unknown: the archive was written into a pipe.
     Somewhere,
     /// At this byte of a custom archive.
     At(u64),
@@ -59,7 +60,7 @@ pub struct Entry {
     pub owner: String,
     /// Ids of the entries that it needs.
     pub dependencies: Vec<i64>,
-    /// Where its data lies.
+    /// The location of its data.
     pub stored: Stored,
 }
 

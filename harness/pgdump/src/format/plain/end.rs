@@ -1,4 +1,4 @@
-//! Whether a plain file is whole: the marks by which its writer says so.
+//! Whether a plain file is complete: the marks at its end.
 
 use crate::contents::Contents;
 use crate::digest::show_count;
@@ -39,7 +39,7 @@ impl Marks {
         self.restricted = Some((line, key.to_owned()));
     }
 
-    /// Tells whether it answers a `\restrict`.
+    /// Whether it belongs to a `\restrict`.
     pub(super) fn unrestrict(&mut self, key: &str) -> bool {
         self.restricted.take().is_some_and(|(_, open)| open == key)
     }
@@ -72,7 +72,7 @@ impl Marks {
         self.transactions == 1 && self.committed_last && !self.loose_data
     }
 
-    /// Judges whether the file is whole.
+    /// Checks whether the file is complete.
     pub(super) fn judge(
         self,
         mut contents: Contents,
@@ -109,13 +109,13 @@ impl Marks {
                 Fault::new(
                     FaultKind::FileCut,
                     format!("a COMMIT for the BEGIN in line {line}"),
-                    "the file ends within its transaction: psql says no error and the server keeps none of it",
+                    "the file ends within its transaction: psql prints no error and the server keeps nothing of it",
                 )
             );
         }
         let by_pg_dump = self.completed > 0 || !self.open_dumps.is_empty();
         if !by_pg_dump {
-            // Another writer says nothing about tables without rows.
+            // Other writers write nothing for tables without rows.
             contents.without_data.clear();
         }
         if !by_pg_dump && problems.is_empty() && !self.all_in_one() {

@@ -1,11 +1,13 @@
-//! Plain SQL: what it holds, whether it is whole, and whether anything in it is no dump's business.
+//! Plain SQL: its contents, whether it is complete, and whether it contains what no dump contains.
 //!
 //! A dump that was cut between two statements restores without an error, so the end is proven by
 //! what its writer puts there: the trailer, the `\unrestrict` that answers `\restrict`, and the
 //! `\.` of every COPY.
 //!
 //! - `end`: what proves the end, and the judgement
+//! - `clean`: the statements of `--clean`
 
+mod clean;
 mod end;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use crate::script::lexer::{Inserts, Lexer, Piece, Statement};
 use crate::script::statement::{Words, inserts_into};
 use crate::sql::{QualifiedName, unquote};
 
+use clean::Clean;
 use end::Marks;
 
 /// Reads a plain file to its end.
@@ -28,6 +31,7 @@ use end::Marks;
 struct Reading {
     gather: Gather,
     marks: Marks,
+    clean: Clean,
 }
 
 /// What a statement means for how the file is read on.
@@ -41,10 +45,10 @@ struct Follows {
     data: bool,
 }
 
-/// Reads a plain file to its end, and gives what it holds, what is wrong with it and its bytes.
+/// Reads a plain file to its end; returns contents, faults and bytes.
 ///
 /// # Errors
-/// What the reader gives: damaged compression, a disk that fails.
+/// Errors of the reader: damaged compression, a disk that fails.
 pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
     read_into(Lexer::new(reader), Gather::default())
 }
@@ -52,7 +56,7 @@ pub fn read(reader: impl BufRead) -> io::Result<(Contents, Problems, u64)> {
 /// The same, with a gatherer that does more with rows than to count them.
 ///
 /// # Errors
-/// What the reader gives: damaged compression, a disk that fails.
+/// Errors of the reader: damaged compression, a disk that fails.
 pub fn read_into(
     mut lexer: Lexer<impl BufRead>,
     gather: Gather,
@@ -72,14 +76,24 @@ pub fn read_into(
                 reading.gather.end_rows();
                 reading.gather.contents.data_ends = Some(lexer.offset());
             }
-            Some(Piece::Comment { line, text }) => reading.comment(line, text),
+            Some(Piece::Comment { line, text }) => {
+                reading.comment(line, text);
+                reading.gather.check_size()?;
+            }
             Some(Piece::Meta { line, text, alone }) => reading.meta(line, text, alone),
-            Some(Piece::Inserts(inserts)) => follows = reading.inserts(&inserts),
-            Some(Piece::Statement(statement)) => follows = reading.statement(&statement),
+            Some(Piece::Inserts(inserts)) => {
+                follows = reading.inserts(&inserts);
+                reading.gather.check_size()?;
+            }
+            Some(Piece::Statement(statement)) => {
+                follows = reading.statement(&statement);
+                reading.gather.check_size()?;
+            }
         }
         if follows.data {
             reading.gather.contents.data_ends = Some(lexer.offset());
         }
+        lexer.set_encoding(reading.gather.encoding());
         if let Some(on) = follows.standard_strings {
             lexer.set_standard_strings(on);
             reading.gather.set_standard_strings(on);
@@ -92,7 +106,7 @@ pub fn read_into(
         }
     }
     let bytes = lexer.offset();
-    let Reading { gather, marks } = reading;
+    let Reading { gather, marks, .. } = reading;
     let (contents, found) = gather.finish();
     let (contents, found) = marks.judge(contents, found, lexer.end());
     Ok((contents, found, bytes))
@@ -102,6 +116,7 @@ impl Reading {
     /// INSERTs into one table; they cost no more than they must.
     fn inserts(&mut self, inserts: &Inserts<'_>) -> Follows {
         self.gather.contents.statements += inserts.count;
+        self.clean.data();
         self.gather.inserts(inserts, Place::Line(inserts.line));
         self.data(inserts.begins);
         Follows {
@@ -113,21 +128,24 @@ impl Reading {
     /// Any statement.
     fn statement(&mut self, statement: &Statement<'_>) -> Follows {
         let table = inserts_into(statement.text);
-        if table.is_some_and(|table| !table.starts_with("ag_catalog.")) {
+        if table.is_some_and(|table| !table.starts_with(b"ag_catalog.")) {
             return self.inserts(&Inserts::from(statement));
         }
         self.gather.contents.statements += 1;
         let place = Place::Line(statement.line);
-        let words = Words::of(statement.text);
+        let text = statement.encoding.decode(statement.text);
+        let words = Words::of(text.as_bytes());
         let rows = words.copy().map(|_| statement.line);
         let data = words.is_insert();
-        self.gather
-            .entries
-            .statement(statement.line, &words, statement.text);
+        let drops = &mut self.gather.contents.drops;
+        self.clean
+            .statement(&words, (statement.line, statement.last_line), drops);
+        self.gather.entries.statement(statement.line, &words, &text);
         self.gather.statement(ReadStatement {
             place,
             words: &words,
             text: statement.text,
+            encoding: statement.encoding,
             bytes: statement.bytes,
             value_groups: statement.value_groups,
             on_conflict: statement.on_conflict,
@@ -157,10 +175,10 @@ impl Reading {
         let dashes = text.iter().take_while(|byte| **byte == b'-').count();
         let text = text[dashes..].trim_ascii();
         if line > 1 && !matches!(text, [b'P' | b'D' | b'N' | b'S', ..]) {
-            // Some writers put one behind every statement.
+            // Some writers write one after every statement.
             return;
         }
-        let text = String::from_utf8_lossy(text);
+        let text = self.gather.encoding().decode(text);
         if let Some(entry) = text.strip_prefix("Name: ") {
             self.gather.entries.begin(line, entry);
         } else if let Some(rest) = text.strip_prefix("PostgreSQL database ") {
@@ -209,7 +227,7 @@ impl Reading {
 
     /// Only the commands that pg_dump and pg_dumpall write are let through.
     fn meta(&mut self, line: u64, text: &[u8], alone: bool) {
-        let shown = String::from_utf8_lossy(text).into_owned();
+        let shown = self.gather.encoding().decode(text).into_owned();
         let (command, argument) = match shown.split_once(char::is_whitespace) {
             Some((command, argument)) => (command, argument.trim()),
             None => (shown.as_str(), ""),
@@ -230,22 +248,69 @@ impl Reading {
                 }
             }
             "\\connect" | "\\c" if alone => match connected_database(argument) {
-                Some(database) => self.gather.connect(database),
+                Some(database) => {
+                    self.clean = Clean::default();
+                    self.gather.connect(database);
+                }
                 None => self
                     .gather
                     .foreign(Place::Line(line), "a `\\connect` to another server or user"),
             },
             _ => {
-                let name: String = command.chars().take(20).collect();
-                self.gather
-                    .foreign(Place::Line(line), &format!("the psql command `{name}`"));
+                // Of a row without its COPY it is a part of a value.
+                let what = match command {
+                    shell if shell.starts_with("\\!") => "the psql command `\\!`".to_owned(),
+                    known if PSQL.contains(&known) => format!("the psql command `{known}`"),
+                    _ => "another psql command".to_owned(),
+                };
+                self.gather.foreign(Place::Line(line), &what);
             }
         }
     }
 }
 
-/// The database that a `\connect` goes to, unless it names another server or user.
-fn connected_database(argument: &str) -> Option<String> {
+/// Commands of psql that a report names, in addition to `\!`.
+const PSQL: &[&str] = &[
+    "\\c",
+    "\\cd",
+    "\\connect",
+    "\\copy",
+    "\\crosstabview",
+    "\\d",
+    "\\e",
+    "\\echo",
+    "\\edit",
+    "\\encoding",
+    "\\g",
+    "\\gexec",
+    "\\gset",
+    "\\i",
+    "\\if",
+    "\\include",
+    "\\include_relative",
+    "\\ir",
+    "\\lo_export",
+    "\\lo_import",
+    "\\o",
+    "\\out",
+    "\\password",
+    "\\prompt",
+    "\\pset",
+    "\\q",
+    "\\restrict",
+    "\\s",
+    "\\set",
+    "\\setenv",
+    "\\unrestrict",
+    "\\unset",
+    "\\w",
+    "\\warn",
+    "\\watch",
+    "\\write",
+];
+
+/// The database of a `\connect`, unless it names another server or user.
+pub fn connected_database(argument: &str) -> Option<String> {
     let argument = argument
         .strip_prefix("-reuse-previous=on")
         .map_or(argument, str::trim_start);

@@ -369,3 +369,88 @@ fn a_dump_without_its_last_section_is_warned_of() {
     assert_eq!(found.problems, []);
     assert_eq!(found.warnings[0].kind, FaultKind::OnlyTables, "F41");
 }
+
+#[rstest]
+#[case("SET client_encoding = 'LATIN1';")]
+#[case("set client_encoding to latin1;")]
+#[case("SET SESSION client_encoding TO 'iso-8859-1';")]
+#[case("SET NAMES 'LATIN1';")]
+#[case("SELECT pg_catalog.set_config('client_encoding', 'LATIN1', false);")]
+fn names_are_decoded_by_the_encoding_that_is_set(#[case] set: &str) {
+    let rest: &[u8] = b"\nCREATE TABLE public.\"gr\xf6\xdfe\" (\"\xe9\" text);\n\
+        COPY public.\"gr\xf6\xdfe\" (\"\xe9\") FROM stdin;\na\n\\.\n\
+        INSERT INTO public.\"stra\xdfe\" VALUES (1);\nRESET client_encoding;\n\
+        SET client_encoding = UTF8;\nCOPY public.\"\xc3\xa9\" FROM stdin;\n1\n\\.\n";
+    let dump = [set.as_bytes(), rest].concat();
+    let (contents, found, _) = read_into(Lexer::new(&dump[..]), Gather::digesting()).unwrap();
+    let rows = |name: &str| {
+        let rows = contents
+            .rows
+            .get(&(String::new(), QualifiedName::parse(name).unwrap()));
+        rows.map(|rows| (rows.count, rows.values.columns.as_str()))
+    };
+    assert_eq!(rows("\"größe\""), Some((1, "(\"é\")")));
+    assert_eq!(rows("\"straße\""), Some((1, "")));
+    assert_eq!(rows("\"é\""), Some((1, "")));
+    assert_eq!(contents.encoding.as_deref(), Some("LATIN1"));
+    assert_eq!(contents.tables.len(), 1);
+    assert!(found.unread.is_empty(), "{:?}", found.unread);
+}
+
+#[rstest]
+// The second byte of the letter is a backslash.
+#[case("SJIS", b"\x95\\", "表")]
+#[case("BIG5", b"\xa5\\", "功")]
+#[case("GBK", b"\xd5\\", "誠")]
+#[case("GB18030", b"\xd5\\", "誠")]
+fn letters_that_end_like_an_escape_end_no_text(
+    #[case] encoding: &str,
+    #[case] letter: &[u8],
+    #[case] decoded: &str,
+) {
+    let set = format!("SET client_encoding = '{encoding}';\n");
+    // A line longer than what is read at once, which ends anywhere within a letter.
+    for more in 0..4 {
+        let dump = [
+            set.as_bytes(),
+            b"INSERT INTO public.\"",
+            letter,
+            b"\" VALUES (E'",
+            &b"x".repeat(more),
+            &letter.repeat(200_000),
+            b"'), ('",
+            letter,
+            b"');\nSELECT E'",
+            letter,
+            b"';\nCREATE TABLE public.t (a text);\n",
+        ]
+        .concat();
+        let (contents, ..) = read(&dump[..]).unwrap();
+        let table = QualifiedName::parse(decoded).unwrap();
+        assert_eq!(contents.rows[&(String::new(), table)].count, 2);
+        assert_eq!((contents.tables.len(), contents.statements), (1, 4));
+    }
+}
+
+#[rstest]
+#[case("EUC_TW", true)]
+#[case("SQL_ASCII", true)]
+#[case("LATIN1", false)]
+// The server refuses it.
+#[case("UTF8", false)]
+fn names_that_are_not_decoded_are_reported(#[case] encoding: &str, #[case] unread: bool) {
+    let set = format!("SET client_encoding = '{encoding}';\n");
+    let dump = [
+        set.as_bytes(),
+        b"CREATE TABLE public.\"\xc4\xe3\" (a text);\n",
+    ]
+    .concat();
+    let (_, found, _) = read(&dump[..]).unwrap();
+    assert_eq!(!found.unread.is_empty(), unread, "{:?}", found.unread);
+    let rows = [
+        set.as_bytes(),
+        b"COPY t FROM stdin;\n\xc4\xe3\n\\.\nSELECT '\xc4\xe3';\n",
+    ]
+    .concat();
+    assert!(read(&rows[..]).unwrap().1.unread.is_empty());
+}

@@ -1,13 +1,13 @@
 //! Whole INSERTs at the start of a buffer, found in one scan: dumps by `--inserts` hold little else.
 //!
-//! It says only what it is sure of. Comments, backslashes outside quotes, an end that is not the
-//! line's end, or a statement that goes on behind the buffer are left to the lexer's own steps.
+//! It detects only clear cases. Comments, backslashes outside quotes, an end that is not the end of a line, or a
+//! statement that continues after the buffer are left to the steps of the lexer.
 
 use crate::sql::token::{dollar_tag, find_tag, is_word, quoted_length, word_length};
 
 const BEGINNING: &[u8] = b"INSERT INTO ";
 
-/// AGE's own tables are few, and their INSERTs are looked into one by one.
+/// AGE's own tables are few, and their INSERTs are read one by one.
 const LOOKED_INTO: &[u8] = b"INSERT INTO ag_catalog.";
 
 /// INSERTs that begin alike, with the last one's line end.
@@ -20,9 +20,9 @@ pub(super) struct Run {
     pub(super) line_end: usize,
     /// Bytes without the line ends between them.
     pub(super) bytes: u64,
-    /// Rows in groups behind VALUES; none where that does not say how many there are.
+    /// Number of groups after VALUES; `None` if that is not the number of rows.
     pub(super) rows: Option<u64>,
-    /// Whether any of them says what to do ON CONFLICT.
+    /// Whether any of them has ON CONFLICT.
     pub(super) on_conflict: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Head {
     on_conflict: bool,
 }
 
-/// Says nothing outside quotes.
+/// Whether a byte has no meaning outside quotes.
 const DULL: u8 = 0;
 /// A letter: matters outside parentheses only.
 const WORD: u8 = 1;
@@ -63,7 +63,7 @@ const KIND: [u8; 256] = {
     kind
 };
 
-/// Bytes at the start of `text` that say nothing within parentheses: words, numbers, commas.
+/// Bytes at the start of `text` without meaning within parentheses: words, numbers, commas.
 pub(super) fn dull_length(text: &[u8]) -> usize {
     text.iter()
         .position(|byte| KIND[usize::from(*byte)] == SIGN)
@@ -180,7 +180,7 @@ impl Head {
     }
 }
 
-/// Whether the quote behind `before` reads backslashes: `E'…'`.
+/// Whether the quote after `before` has escapes: `E'…'`.
 fn escapes(before: &[u8]) -> bool {
     match before {
         [.., word, b'e' | b'E'] => !is_word(*word) && *word != b'$',
@@ -192,6 +192,6 @@ fn escapes(before: &[u8]) -> bool {
 fn quoted(text: &[u8], escapes: bool) -> Option<usize> {
     let length = quoted_length(text, escapes)?;
     let next = text.get(length)?;
-    // It may go on behind the line's end.
+    // It may continue on the next line.
     (!escapes || !next.is_ascii_whitespace()).then_some(length)
 }

@@ -3,16 +3,19 @@
 //! The rules are psql's own (its manual page, and "Lexical Structure" in the server's manual):
 //! quotes, escapes, dollar quotes, nested comments, parentheses, SQL-standard function bodies. One
 //! pass, flat memory: of a long statement or row only its beginning is kept. It is no tokenizer of text in
-//! memory, which `sql::token` is: a stream may be cut at any byte, and psql has rules beside the server's. What
+//! memory, which `sql::token` is: a stream may be cut at any byte, and psql has rules in addition to the server's. What
 //! both have, the letters of a word and the ends of literals, is there.
 //!
-//! Nearly all of a dump is rows. They are told in blocks, straight from the reader's buffer.
+//! Nearly all of a dump is rows. They are returned in blocks of the reader's buffer.
 //!
-//! - `piece`: what is told
+//! - `piece`: what is returned; `mode`: the state between two tokens
 //! - `rows`: rows of COPY; `insert`: whole INSERTs at the start of a buffer
+//! - `letters`: encodings in which a part of a letter may look like a sign
 //! - `step`: everything else, token by token; `pending`: the statement that is not finished
 
 mod insert;
+mod letters;
+mod mode;
 mod pending;
 mod piece;
 mod rows;
@@ -22,10 +25,12 @@ mod tests;
 
 use std::io::{self, BufRead};
 
+use crate::encoding::Encoding;
 use crate::sql::token::LONGEST_TAG;
 use insert::Head;
+use letters::Letters;
+use mode::{Continued, Mode, Step, without_line_end};
 use pending::Pending;
-use step::{Continued, Mode, Step};
 
 pub use piece::{End, Inserts, Piece, Statement};
 
@@ -36,7 +41,7 @@ pub const KEPT: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Lexer<R> {
     reader: R,
-    /// Bytes at the start of the reader's buffer that the last piece borrowed.
+    /// Bytes at the start of the reader's buffer that the last piece borrows.
     lent: usize,
     /// Lines begun so far.
     line: u64,
@@ -44,16 +49,19 @@ pub struct Lexer<R> {
     offset: u64,
     mode: Mode,
     rows: Option<u64>,
-    /// Bytes of the row whose parts come.
+    /// Bytes of the row whose parts are being returned.
     row_bytes: u64,
     /// Whether the last part of a row was followed by one.
     carriage_return: bool,
     /// How much of a statement is kept.
     kept: usize,
+    /// Whether INSERTs are returned one by one.
+    singly: bool,
     buffer: Vec<u8>,
     input: Vec<u8>,
+    letters: Letters,
     at: usize,
-    /// Whether more of the line that is in `input` may come.
+    /// Whether the line in `input` may be incomplete.
     cut: bool,
     statement: Pending,
     standard_strings: bool,
@@ -75,8 +83,10 @@ impl<R: BufRead> Lexer<R> {
             row_bytes: 0,
             carriage_return: false,
             kept: KEPT,
+            singly: false,
             buffer: Vec::new(),
             input: Vec::new(),
+            letters: Letters::default(),
             at: 0,
             cut: false,
             statement: Pending::default(),
@@ -86,10 +96,17 @@ impl<R: BufRead> Lexer<R> {
         }
     }
 
-    /// Keeps so many bytes of a statement, rather than the usual number.
+    /// Sets the number of bytes that are kept of a statement.
     #[must_use]
     pub fn keeping(mut self, bytes: usize) -> Self {
         self.kept = bytes;
+        self
+    }
+
+    /// Returns INSERTs one by one, as psql sends them.
+    #[must_use]
+    pub fn singly(mut self) -> Self {
+        self.singly = true;
         self
     }
 
@@ -98,28 +115,33 @@ impl<R: BufRead> Lexer<R> {
         self.offset
     }
 
-    /// Gives the reader back.
+    /// Returns the reader.
     pub fn into_inner(mut self) -> R {
         self.give_back();
         self.reader
     }
 
-    /// Says that a COPY statement was seen: what follows are rows until `\.`.
-    /// Tells whether the rest of its line is blank; psql would run anything there after the rows.
+    /// To be called after a COPY statement: what follows are rows until `\.`.
+    /// Returns whether the rest of its line is blank; psql would run anything there after the rows.
     pub fn expect_rows(&mut self) -> bool {
         self.rows = Some(self.statement.line);
         self.input[self.at..].iter().all(u8::is_ascii_whitespace)
     }
 
-    /// Says how backslashes in `'…'` are read from here on: the file sets it itself.
+    /// Sets how backslashes in `'…'` are read from here on: the file changes it.
     pub fn set_standard_strings(&mut self, on: bool) {
         self.standard_strings = on;
     }
 
-    /// Gives the next piece; `None` at the end of the file.
+    /// Sets the encoding of what follows, where it matters from the next line on as in psql.
+    pub fn set_encoding(&mut self, encoding: Encoding) {
+        self.letters.encoding = encoding;
+    }
+
+    /// Returns the next piece; `None` at the end of the file.
     ///
     /// # Errors
-    /// What the reader gives: a damaged compression, a disk that fails.
+    /// Errors of the reader: a damaged compression, a disk that fails.
     pub fn next_piece(&mut self) -> io::Result<Option<Piece<'_>>> {
         self.give_back();
         if self.rows.is_some() {
@@ -156,6 +178,7 @@ impl<R: BufRead> Lexer<R> {
                         last_line: self.line,
                         begins: pending.begins,
                         text: &self.buffer,
+                        encoding: self.letters.encoding,
                         bytes: self.offset - unread - pending.begins,
                         value_groups: pending.groups,
                         on_conflict: pending.on_conflict,
@@ -178,7 +201,7 @@ impl<R: BufRead> Lexer<R> {
         }
     }
 
-    /// Says how the file ended; to be asked after the last piece.
+    /// How the file ended; valid after the last piece.
     pub fn end(&self) -> End {
         if let Some(line) = self.rows {
             return End::InRows { line };
@@ -212,10 +235,12 @@ impl<R: BufRead> Lexer<R> {
         self.offset += length as u64;
     }
 
-    /// Reads the next line, or the next part of a very long one. Tells whether there is anything to take.
+    /// Reads the next line, or the next part of a very long one. Returns whether there is any.
     fn fill(&mut self) -> io::Result<bool> {
         let continues = self.cut;
         self.input.drain(..self.at);
+        self.letters.drain(self.at);
+        let from = self.input.len();
         self.at = 0;
         self.cut = true;
         let most = self.input.len() + KEPT;
@@ -237,6 +262,7 @@ impl<R: BufRead> Lexer<R> {
             self.reader.consume(taken);
             self.offset += taken as u64;
         }
+        self.letters.added(&mut self.input, from);
         if !continues && !self.input.is_empty() {
             self.line += 1;
             if self.line == 1 && self.input.starts_with(b"\xef\xbb\xbf") {
@@ -248,7 +274,7 @@ impl<R: BufRead> Lexer<R> {
         Ok(!self.input.is_empty())
     }
 
-    /// Looks for INSERTs or a comment that lie in the reader's buffer as a whole, with their line's end.
+    /// Finds INSERTs or a comment that are completely in the reader's buffer, with their line end.
     fn whole(&mut self) -> io::Result<Whole> {
         let available = self.reader.fill_buf()?;
         if available.starts_with(b"--") {
@@ -260,7 +286,7 @@ impl<R: BufRead> Lexer<R> {
             self.lend(end + 1);
             return Ok(Whole::Comment { end: text });
         }
-        if !self.standard_strings {
+        if !self.standard_strings || self.singly || self.letters.encoding.is_client_only() {
             return Ok(Whole::None);
         }
         let Some(run) = self.head.scan(available) else {
@@ -274,6 +300,7 @@ impl<R: BufRead> Lexer<R> {
             last_line: self.line,
             begins: self.offset,
             text: &[],
+            encoding: self.letters.encoding,
             bytes: run.bytes,
             rows: run.rows,
             on_conflict: run.on_conflict,
@@ -286,7 +313,7 @@ impl<R: BufRead> Lexer<R> {
     }
 }
 
-/// What lies in the reader's buffer as a whole.
+/// What is completely in the reader's buffer.
 enum Whole {
     None,
     Comment {
@@ -296,12 +323,4 @@ enum Whole {
         end: usize,
         inserts: Inserts<'static>,
     },
-}
-
-/// The line without `\n` or `\r\n`.
-fn without_line_end(line: &[u8]) -> &[u8] {
-    match line.strip_suffix(b"\n") {
-        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
-        None => line,
-    }
 }

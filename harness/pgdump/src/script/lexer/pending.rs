@@ -1,6 +1,6 @@
 //! The statement that is not finished: what psql keeps of it to know its end, and what an INSERT holds.
 
-/// Words that tell what kind of statement it is.
+/// Words that determine the kind of a statement.
 const FIRST_WORDS: usize = 4;
 
 /// A statement that is not finished.
@@ -13,7 +13,7 @@ pub(super) struct Pending {
     pub(super) begins: u64,
     parens: u32,
     bodies: u32,
-    /// First letters of the first words: told apart as psql does it, to know a function's body.
+    /// First letters of the first words: used as in psql, to detect the body of a function.
     words: Vec<u8>,
     in_values: bool,
     by_default: bool,
@@ -59,7 +59,7 @@ impl Pending {
         }
     }
 
-    /// Whether words mean nothing where it stands, as in the rows of an INSERT.
+    /// Whether words have no meaning at this place, as in the rows of an INSERT.
     pub(super) fn in_row(&self) -> bool {
         self.parens > 0 && self.words.len() == FIRST_WORDS
     }

@@ -1,11 +1,13 @@
-//! What the lexer gives: the pieces of a plain file, and how it ended.
+//! The pieces of a plain file, and how it ended.
+
+use crate::encoding::Encoding;
 
 /// One piece of a plain file. Lines count from 1, bytes from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// A statement with its semicolon; the beginning of it where it is long.
     Statement(Statement<'a>),
-    /// INSERTs that begin alike, one behind the other; at least one.
+    /// One or more INSERTs with the same beginning.
     Inserts(Inserts<'a>),
     /// Whole rows of COPY data.
     Rows {
@@ -17,9 +19,9 @@ pub enum Piece<'a> {
     /// A part of a row of COPY data that is longer than what is kept. More of them follow, and then
     /// the row that ends them.
     Part(&'a [u8]),
-    /// A row of COPY data that does not lie in one block, or the file's last and without a line end.
+    /// A row of COPY data that is not in one block, or the last of the file without a line end.
     Row {
-        /// Its text without the line end; what is behind its parts where there were any.
+        /// Its text without the line end; the rest after its parts, if there were any.
         text: &'a [u8],
         /// Bytes of all of it, with the line end.
         bytes: u64,
@@ -32,7 +34,7 @@ pub enum Piece<'a> {
         line: u64,
         /// Its text.
         text: &'a [u8],
-        /// Whether it stands alone, rather than behind an unfinished statement.
+        /// Whether no unfinished statement precedes it.
         alone: bool,
     },
     /// A `--` comment between statements, with its dashes.
@@ -53,13 +55,15 @@ pub struct Statement<'a> {
     pub last_line: u64,
     /// Byte of its first word.
     pub begins: u64,
-    /// Its text, white space as it stands.
+    /// Its text with all white space.
     pub text: &'a [u8],
+    /// The encoding of its text.
+    pub encoding: Encoding,
     /// Bytes of all of it.
     pub bytes: u64,
-    /// Groups in parentheses behind the word VALUES, or one for DEFAULT VALUES: rows of an INSERT.
+    /// Rows of an INSERT: groups in parentheses after VALUES, or 1 for DEFAULT VALUES.
     pub value_groups: u64,
-    /// Whether it is an INSERT that says what to do ON CONFLICT.
+    /// Whether it is an INSERT with ON CONFLICT.
     pub on_conflict: bool,
 }
 
@@ -74,13 +78,15 @@ pub struct Inserts<'a> {
     pub last_line: u64,
     /// Byte of the first one.
     pub begins: u64,
-    /// Their text, white space as it stands; of a long one the beginning.
+    /// Their text with all white space; only the beginning if it is long.
     pub text: &'a [u8],
-    /// Bytes of all of them, without what stands between.
+    /// The encoding of their text.
+    pub encoding: Encoding,
+    /// Total bytes, without white space between them.
     pub bytes: u64,
-    /// Their rows, where each of them says how many it has.
+    /// Their number of rows, if known of all of them.
     pub rows: Option<u64>,
-    /// Whether any of them says what to do ON CONFLICT.
+    /// Whether any of them has ON CONFLICT.
     pub on_conflict: bool,
 }
 
@@ -92,6 +98,7 @@ impl<'a> From<&Statement<'a>> for Inserts<'a> {
             last_line: statement.last_line,
             begins: statement.begins,
             text: statement.text,
+            encoding: statement.encoding,
             bytes: statement.bytes,
             rows: Some(statement.value_groups).filter(|groups| *groups > 0),
             on_conflict: statement.on_conflict,

@@ -1,18 +1,20 @@
-//! Rows of COPY data: nearly all of a dump, so they are told in blocks.
+//! Rows of COPY data: nearly all of a dump, so they are returned in blocks.
 
 use std::io::{self, BufRead};
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::{KEPT, Lexer, Piece, without_line_end};
+use super::mode::without_line_end;
+use super::{KEPT, Lexer, Piece};
 
 /// What the end of COPY rows begins with.
 static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\\."));
 
 impl<R: BufRead> Lexer<R> {
-    /// Gives the whole rows that lie in the reader's buffer, or one that does not fit.
+    /// Returns the complete rows in the reader's buffer, or one that does not fit.
     pub(super) fn rows(&mut self) -> io::Result<Option<Piece<'_>>> {
+        self.letters.drain(self.input.len());
         self.input.clear();
         self.at = 0;
         self.cut = false;

@@ -1,61 +1,15 @@
-//! Token by token, as psql does it: whatever is not told in one piece.
+//! Token by token, as in psql: everything that is not detected as a whole.
 
 use std::io::BufRead;
 
+use super::Lexer;
 use super::insert::dull_length;
+use super::mode::{Continued, Mode, Step, without_line_end};
 use super::pending::Pending;
-use super::{Lexer, without_line_end};
 use crate::sql::token::{dollar_tag, find_tag, is_word};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mode {
-    Plain,
-    Single {
-        escapes: bool,
-    },
-    Double,
-    Dollar {
-        tag: Vec<u8>,
-    },
-    /// A comment, and the line that it begins in.
-    Block {
-        depth: u32,
-        line: u64,
-    },
-    LineComment,
-}
-
-/// Whether a text may go on: `E'a'`, a line end, `'b'` are one text, and read alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Continued {
-    No,
-    Closed,
-    LineEnd,
-}
-
-impl Continued {
-    /// The next byte outside quotes; tells whether it opens such a text again.
-    fn then(&mut self, byte: u8) -> bool {
-        let opens = *self == Self::LineEnd && byte == b'\'';
-        *self = match (*self, byte) {
-            (Self::Closed | Self::LineEnd, b'\n' | b'\r') => Self::LineEnd,
-            (before, b' ' | b'\t' | 0x0b | 0x0c) => before,
-            _ => Self::No,
-        };
-        opens
-    }
-}
-
-/// What the inner step produced, without borrowing from the lexer.
-pub(super) enum Step {
-    More,
-    Statement,
-    Meta { line: u64, alone: bool },
-    Comment { line: u64 },
-}
-
 impl<R: BufRead> Lexer<R> {
-    /// Takes one token of the current line.
+    /// Reads one token of the current line.
     pub(super) fn step(&mut self) -> Step {
         let byte = self.input[self.at];
         let rest = &self.input[self.at..];
@@ -137,7 +91,7 @@ impl<R: BufRead> Lexer<R> {
     }
 
     /// Takes the words, numbers and commas that come next within parentheses, where they say
-    /// nothing; tells whether there are any.
+    /// nothing; returns whether there are any.
     fn dull(&mut self) -> bool {
         let rest = &self.input[self.at..];
         let length = dull_length(rest);
@@ -148,7 +102,7 @@ impl<R: BufRead> Lexer<R> {
             }
             self.continued.then(*byte);
         }
-        // A word at its end may say how the quote behind it is read.
+        // A word at its end may change how the quote after it is read.
         let word = run.iter().rposition(|byte| !is_word(*byte));
         if let Some(at) = word {
             self.statement.end_word();
@@ -160,7 +114,7 @@ impl<R: BufRead> Lexer<R> {
         length > 0
     }
 
-    /// Takes one token outside quotes and comments.
+    /// Reads one token outside quotes and comments.
     fn plain(&mut self, byte: u8) -> Step {
         let next = self.input.get(self.at + 1).copied();
         // A dollar sign inside an identifier belongs to it; a prefix decides how a text is read.
@@ -197,7 +151,7 @@ impl<R: BufRead> Lexer<R> {
                 return Step::Meta { line, alone };
             }
             (b'&', Some(b'\'')) if unicode => {
-                // U&'…' knows no backslash before a quote.
+                // U&'…' has no backslash before a quote.
                 self.mode = Mode::Single { escapes: false };
                 self.take(2);
             }
@@ -277,17 +231,18 @@ impl<R: BufRead> Lexer<R> {
                 .kept
                 .saturating_sub(self.buffer.len())
                 .min(end - self.at);
+            let text = self.letters.text(&self.input);
             self.buffer
-                .extend_from_slice(&self.input[self.at..self.at + room]);
+                .extend_from_slice(&text[self.at..self.at + room]);
         }
         self.at = end;
     }
 
     /// Moves the rest of the line, without its end, to the buffer.
     fn rest_of_line(&mut self) {
+        let text = &self.letters.text(&self.input)[self.at..];
         self.buffer.clear();
-        self.buffer
-            .extend_from_slice(without_line_end(&self.input[self.at..]));
+        self.buffer.extend_from_slice(without_line_end(text));
         self.at = self.input.len();
         if self.cut {
             // It is longer than what is kept; nothing in it matters.

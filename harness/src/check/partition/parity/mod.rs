@@ -22,7 +22,7 @@ pub struct Pair<'a> {
     pub child: &'a Node,
     /// What it is, or was, a partition of.
     pub parent: &'a Node,
-    /// Whether it stands alone now, and so has nothing from its parent by itself.
+    /// Whether it is detached now, and so has nothing from its parent by itself.
     pub detached: bool,
 }
 
@@ -45,7 +45,7 @@ SELECT p.child, x.relname
                     WHERE h.inhparent = i.indexrelid AND own.indrelid = p.child)
  ORDER BY 1, 2";
 
-/// Constraints of parents that a partition lacks or has not validated. Keys are indexes.
+/// Constraints of parents that a partition does not have or has not validated. Keys are indexes.
 const CONSTRAINTS: &str = "
 SELECT p.child, k.conname, own.oid IS NOT NULL
   FROM (VALUES {pairs}) p(child, parent)

@@ -1,4 +1,4 @@
-//! Whether one partition lacks what all its siblings have.
+//! Finds what all siblings of a partition have and it does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::tokens;
 
-/// What each table has beside its columns: kind of thing, and how it reads without names of tables.
+/// What each table has in addition to its columns: kind of thing, and how it reads without names of tables.
 const THINGS: &str = "
 SELECT i.indrelid, 'index',
        CASE WHEN i.indisunique THEN 'unique ' ELSE '' END
@@ -65,7 +65,7 @@ impl Things {
     }
 }
 
-/// Finds the one partition that lacks what every sibling has. A default partition may lack all but
+/// Finds the one partition without what every sibling has. A default partition may be without all but
 /// triggers: it is meant to stay empty.
 pub fn odd_ones(pairs: &[Pair<'_>], things: &Things) -> Vec<Finding> {
     let none = BTreeSet::new();

@@ -1,5 +1,6 @@
 //! What searches through an index found of the exact answer.
 
+use crate::units::show_counted;
 use std::collections::HashSet;
 
 /// A row and its distance.
@@ -57,7 +58,7 @@ impl Measured {
     pub fn show(&self) -> String {
         // Never rounded up: 94.96 % is not 95 %.
         let share = (self.share() * 1000.0).floor() / 10.0;
-        let mut text = format!("{share} % over {} searches", self.queries);
+        let mut text = format!("{share} % over {}", show_counted(self.queries, "search"));
         if self.short > 0 {
             text.push_str(&format!(", {} of which gave too few rows", self.short));
         }

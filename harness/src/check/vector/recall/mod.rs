@@ -16,7 +16,7 @@ use self::measured::{Measured, neighbours};
 use super::TableResult;
 use super::contents::VectorColumn;
 use crate::check::privilege::says_nothing;
-use crate::check::{Complaint, Restored};
+use crate::check::{ParameterErrors, Restored};
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::RoleFacts;
@@ -36,7 +36,7 @@ pub struct Recall {
     /// The index. Default: every HNSW and IVFFlat index of the column.
     pub index: Option<String>,
     /// The operator that the application searches by, as in `<=>`: there must be an index for it, and only
-    /// such are looked at.
+    /// such are searched.
     pub operator: Option<String>,
     /// The role that searches. Default: the superuser.
     pub role: Option<String>,
@@ -53,26 +53,17 @@ const MOST: u32 = 1000;
 
 impl Recall {
     /// Finds what asserts nothing or cannot be asked.
-    pub fn complaints(&self) -> Vec<Complaint> {
+    pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         let key = "recall";
-        let mut complaints = Vec::new();
         if self.min.0 <= 0.0 {
-            complaints.push(Complaint::about(
-                key,
-                "every index finds 0 %: this asserts nothing",
-            ));
+            errors.at(key, "every index finds 0 %: this asserts nothing");
         }
         for (name, number) in [("k", self.k), ("queries", self.queries)] {
             if number.is_some_and(|number| number == 0 || number > MOST) {
-                complaints.push(Complaint::about(key, format!("`{name}` is 1 to {MOST}")));
+                errors.at(key, format!("`{name}` is 1 to {MOST}"));
             }
         }
-        if let Some(condition) = &self.condition
-            && (condition.trim().is_empty() || condition.contains(';'))
-        {
-            complaints.push(Complaint::about(key, "`where` is one condition"));
-        }
-        complaints
+        errors.require_condition(key, self.condition.as_ref());
     }
 
     fn k(&self) -> usize {
@@ -118,7 +109,7 @@ const APPROXIMATE: &[(&str, &str)] = &[("enable_seqscan", "off"), ("jit", "off")
 
 impl Recall {
     /// Looks at every index that is asked for.
-    pub(super) async fn look(
+    pub(super) async fn check(
         &self,
         restored: &Restored<'_>,
         session: &mut Session,

@@ -1,0 +1,194 @@
+//! Runs the program: its environment, its time limit, its output.
+
+use std::collections::BTreeMap;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::CommandCheck;
+use crate::check::{Restored, program};
+use crate::database::{Address, Terms};
+use crate::outcome::{CouldNotRun, Finding};
+use crate::process::{self, Program};
+use crate::server::clone::DatabaseCopy;
+use crate::sql::{quote_ident, quote_literal};
+use crate::units::show_duration;
+
+/// Whether a role may log in.
+const LOGIN: &str = "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role}";
+
+/// What of its time limit is left for killing the program and dropping the copy.
+const TIDYING: Duration = Duration::from_secs(5);
+
+/// How long the pipes of a killed program may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Bytes of output beyond which its beginning may be missing.
+const WHOLE: usize = 60 * 1024;
+
+/// How a program ended.
+pub(super) struct ProgramEnd {
+    pub(super) status: ExitStatus,
+    /// Both streams, free of secrets.
+    pub(super) output: String,
+    pub(super) whole: bool,
+    pub(super) duration: Duration,
+}
+
+pub(super) async fn copy_database(restored: &Restored<'_>) -> Result<DatabaseCopy, CouldNotRun> {
+    let terms = Terms {
+        statement_timeout: restored.timeout,
+    };
+    // PostgreSQL copies only a database without sessions.
+    restored.sessions.end().await;
+    DatabaseCopy::of(restored.server, restored.database, &terms)
+        .await
+        .map_err(|error| {
+            let unable = CouldNotRun::new(format!("the database cannot be copied: {error}"));
+            if error.sqlstate.as_deref() == Some("55006") {
+                unable.hint("another session is connected to it, such as a background worker")
+            } else {
+                unable
+            }
+        })
+}
+
+impl CommandCheck {
+    /// Gives a finding where the role does not exist.
+    ///
+    /// # Errors
+    /// When the role may not log in, so that no program can connect as it.
+    pub(super) async fn find_missing_role(
+        &self,
+        restored: &Restored<'_>,
+    ) -> Result<Option<Finding>, CouldNotRun> {
+        let Some(role) = &self.role else {
+            return Ok(None);
+        };
+        let mut session = restored.session().await?;
+        let login = session
+            .value(&LOGIN.replace("{role}", &quote_literal(role)))
+            .await?;
+        session.close().await;
+        match login.as_deref() {
+            Some("t") => Ok(None),
+            Some(_) => Err(CouldNotRun::new(format!(
+                "{} may not log in, so no program can connect as it",
+                quote_ident(role)
+            ))
+            .hint("name the role that the program logs in as")),
+            None => Ok(Some(
+                Finding::about(
+                    format!("role {}", quote_ident(role)),
+                    "a role",
+                    "there is none in the restored server",
+                )
+                .hint("look for its CREATE ROLE in the backup"),
+            )),
+        }
+    }
+
+    /// Makes the program's whole environment.
+    fn environment(
+        &self,
+        restored: &Restored<'_>,
+        database: &str,
+    ) -> Result<Vec<(String, String)>, CouldNotRun> {
+        let endpoint = restored.server.endpoint();
+        let user = self.role.as_deref().unwrap_or(&endpoint.superuser);
+        let mut variables: BTreeMap<String, String> = program::inherited(restored).collect();
+        variables.extend(endpoint.environment(user, database));
+        if self.role.is_none() && matches!(endpoint.address, Address::Loopback(_)) {
+            restored.redactor.learn(&endpoint.password);
+            variables.insert(
+                "PGPASSWORD".to_owned(),
+                endpoint.password.expose().to_owned(),
+            );
+        }
+        if !self.writes {
+            let read_only = "-c default_transaction_read_only=on";
+            variables.insert("PGOPTIONS".to_owned(), read_only.to_owned());
+            if let Some(url) = variables.get_mut("DATABASE_URL") {
+                // Drivers that are not libpq know nothing of PGOPTIONS.
+                let joint = if url.contains('?') { '&' } else { '?' };
+                url.push(joint);
+                url.push_str("options=-c%20default_transaction_read_only%3Don");
+            }
+        }
+        for (name, text) in &self.env {
+            let value = text
+                .resolve(restored.folder, restored.environment, restored.redactor)
+                .map_err(|error| CouldNotRun::new(format!("env `{name}`: {error}")))?;
+            variables.insert(name.clone(), value.expose().to_owned());
+        }
+        Ok(variables.into_iter().collect())
+    }
+
+    /// Runs the program to its end; kills what it leaves behind.
+    pub(super) async fn run_program(
+        &self,
+        restored: &Restored<'_>,
+        database: &str,
+        began: Instant,
+    ) -> Result<ProgramEnd, CouldNotRun> {
+        let mut words = self.command.iter().cloned();
+        let word = words.next().unwrap_or_default();
+        let mut running = process::spawn(Program {
+            path: program::path(restored, &word)?,
+            arguments: words.collect(),
+            environment: self.environment(restored, database)?,
+            folder: Some(program::folder(
+                restored,
+                self.working_directory.as_deref(),
+            )?),
+            run: restored.run.to_owned(),
+            ..Program::default()
+        })
+        .map_err(|error| {
+            CouldNotRun::new(restored.redactor.clean(&error.to_string()))
+                .hint("`command` is relative to the scenario file, or is found in PATH")
+        })?;
+        let started = Instant::now();
+        let streams = [
+            tokio::spawn(process::keep_end(running.stdout())),
+            tokio::spawn(process::keep_end(running.stderr())),
+        ];
+        let tidying = TIDYING.min(restored.timeout / 10);
+        let limit = restored.timeout.saturating_sub(began.elapsed() + tidying);
+        let status = tokio::time::timeout(limit, running.wait()).await;
+        let duration = started.elapsed();
+        // Its end is the end of all that it started: a pipe that is held open by a child would never close.
+        running.kill();
+        let mut output = String::new();
+        let mut whole = true;
+        for stream in streams {
+            if let Ok(Ok(text)) = tokio::time::timeout(CLOSING, stream).await {
+                whole &= text.len() < WHOLE;
+                output.push_str(&text);
+            }
+        }
+        let output = restored.redactor.clean(&output);
+        let unable = |why: String| {
+            let unable = CouldNotRun::new(format!("{word}: {why}"));
+            unable.hint(self.describe_output(&output))
+        };
+        let status = match status {
+            Ok(Ok(status)) => status,
+            Ok(Err(error)) => return Err(unable(format!("it was lost: {error}"))),
+            Err(_) => {
+                let limit = show_duration(limit);
+                return Err(unable(format!(
+                    "it did not end within {limit} and was killed"
+                )));
+            }
+        };
+        if status.code().is_none() {
+            return Err(unable("a signal ended it".to_owned()));
+        }
+        Ok(ProgramEnd {
+            status,
+            output,
+            whole,
+            duration,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! Examples and exit codes at the end of help texts.
+
+/// The end of `redrill --help`: a first scenario.
+pub(super) const FIRST: &str = "\
+A first scenario, in orders.toml:
+
+    schema = 1
+    name = \"orders\"
+
+    [backup]
+    path = \"orders.sql.gz\"
+
+    [[check.row-count]]
+    table = \"public.orders\"
+    min = 1000
+
+    redrill run orders.toml
+
+`redrill init --from orders.sql.gz` writes a longer one. `redrill explain` lists the kinds of checks,
+`redrill explain row-count` shows one with an example, and `redrill doctor` reports whether a throwaway
+server can be started here.";
+
+/// The examples of `redrill run --help`.
+pub(super) const RUN: &str = "\
+Examples:
+    redrill run                          # all scenarios in scenarios/
+    redrill run orders.toml --backup /backups/orders-2026-05-25.sql.gz
+    redrill run orders.toml --only role --only rls";
+
+/// The end of `redrill list --help`.
+pub(super) const LIST: &str = "\
+Examples:
+    redrill list                         # all scenarios in scenarios/
+    redrill list drills/orders.toml";
+
+/// The end of `redrill explain --help`.
+pub(super) const EXPLAIN: &str = "\
+Examples:
+    redrill explain                      # all kinds of checks
+    redrill explain rls                  # parameters and examples of one
+    redrill explain scenario             # every key of the file";
+
+/// The end of `redrill schema --help`.
+pub(super) const SCHEMA: &str = "\
+Examples:
+    redrill schema > scenario.schema.json
+    redrill schema report                # the schema of drill.json";
+
+/// The end of `redrill doctor --help`.
+pub(super) const DOCTOR: &str = "\
+Example:
+    redrill doctor                       # exit code 0: at least one kind of server can be started";
+
+/// The end of `redrill clean --help`.
+pub(super) const CLEAN: &str = "\
+Example:
+    redrill clean                        # runs that are still alive are left alone";
+
+/// The end of `redrill baseline --help`.
+pub(super) const BASELINE: &str = "\
+Examples:
+    redrill baseline --from postgres://reader@db/orders --out orders.baseline.toml
+    redrill baseline --from postgres://reader@db/orders --with-dump /backups/orders.dump
+    redrill baseline --from drills/orders.toml
+
+Exit codes:
+    0  FILE was written
+    2  bad command line or scenario, or FILE exists
+    3  could not run: the database does not answer, backup not found, no server, FILE not writable
+   10  the backup is incomplete, damaged or unsafe, or does not restore without an error
+  130  Ctrl-C or SIGTERM; cleaned up, no FILE";
+
+/// The end of `redrill accept --help`.
+pub(super) const ACCEPT: &str = "\
+Examples:
+    redrill accept drills/orders.toml
+    redrill accept drills/orders.toml --object 'table app.orders' --object 'index app.*'
+
+Exit codes:
+    0  there is no difference, or every difference was accepted and written
+    2  bad command line or scenario
+    3  could not run: no baseline, or no drill that compared with it
+   10  there are differences that were not accepted";
+
+/// The end of `redrill init --help`.
+pub(super) const INIT: &str = "\
+Examples:
+    redrill init --from /backups/orders-2026-05-25.sql.gz --out scenarios
+    redrill init --from postgres://backup@db.internal/orders --out scenarios
+    redrill init --from postgres://backup@db.internal/orders --backup orders.dump --name orders
+
+Exit codes:
+    0  the scenario was written
+    2  bad command line, or the scenario exists
+    3  could not run: backup not found, no server, the database does not answer, DIR not writable
+   10  the backup is incomplete, damaged or unsafe, or does not restore without an error: nothing was written
+  130  Ctrl-C or SIGTERM; cleaned up, nothing was written";
+
+/// The end of `redrill recover --help`.
+pub(super) const RECOVER: &str = "\
+Examples:
+    redrill recover --table app.orders --from /backups/orders.dump --out orders.sql
+    redrill recover --table app.orders --from drills/orders.toml --out orders.csv
+
+Exit codes:
+    0  FILE contains the table, with the rows of the backup
+    2  bad command line or scenario, or FILE exists
+    3  could not run: backup not found, no server, FILE not writable
+    4  the backup does not contain the table
+   10  the backup is incomplete, damaged or unsafe, does not restore without an error, or with other rows
+  130  Ctrl-C or SIGTERM; cleaned up, no FILE";
+
+/// The end of `redrill inspect --help`.
+pub(super) const INSPECT: &str = "\
+Examples:
+    redrill inspect /backups/orders.sql.gz
+    redrill inspect orders.dump.age --age-identity key.txt --json
+    redrill inspect drills/orders.toml   # the backup of a scenario, with its age and retention
+
+Exit codes:
+    0  the file is complete and undamaged; only `redrill run` proves that it restores
+    2  bad command line or scenario
+    3  could not run: backup not found, not readable, no key
+   10  the backup is incomplete, damaged or unsafe
+   11  the backup is complete, but too old, or required earlier ones are missing
+  130  Ctrl-C or SIGTERM";

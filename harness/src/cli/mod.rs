@@ -1,0 +1,408 @@
+//! The command line: the only reader of arguments and of the environment.
+
+mod help;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit_code;
+use crate::input::Environment;
+
+/// Proves that a PostgreSQL backup restores.
+///
+/// A scenario file names a backup and what must be true of it. redrill starts a throwaway server,
+/// restores the backup, compares every row with it, runs the checks, removes the server, and writes
+/// reports.
+#[derive(Debug, Parser)]
+#[command(name = "redrill", version, after_long_help = format!("{}\n\n{}", help::FIRST, exit_code::TABLE), after_help = exit_code::TABLE)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Drill scenarios: restore, compare, check, report.
+    ///
+    /// Each scenario gets one verdict and a folder of reports; the worst verdict is the exit code.
+    Run(Run),
+    /// Inspect a backup without a server: what it is, whether it is complete, what it contains.
+    Inspect(Inspect),
+    /// Recover one table from a backup, as SQL or CSV.
+    ///
+    /// The backup is inspected and restored into a throwaway server, as in a drill; then the table is
+    /// written, with all its partitions. SQL contains its definition, rows, indexes, constraints,
+    /// triggers, policies, privileges and owned sequences; comments at the beginning of the file list
+    /// what else it requires, and how to load it next to a damaged table. CSV contains the rows, in
+    /// UTF-8, without generated columns.
+    ///
+    /// Nothing is written if the backup is incomplete, does not restore without an error, or the number
+    /// of rows is not that in the backup. Roles that the backup requires and does not contain are
+    /// created on the throwaway server, unless a scenario lists them. redrill never connects to the
+    /// database that the file is for.
+    Recover(Recover),
+    /// Write a first scenario with its baseline, from a backup or a database.
+    ///
+    /// From a backup: it is restored into a throwaway server, as in a drill; redrill writes checks for
+    /// what it finds there, and runs them on the same server. A check that fails is written as a comment
+    /// with the reason, so that the scenario passes from the start.
+    ///
+    /// From a database: it is only read, in one snapshot. With `--backup` the scenario is also run on that
+    /// backup.
+    ///
+    /// Every guess has a comment. redrill never changes the file again: edit it from then on.
+    Init(Init),
+    /// Record the state of a known-good database, to compare later backups with.
+    ///
+    /// Reads the definition of every object, the effective rights of every role, the rows of every table
+    /// (their number and a digest of their values), the history of append-only tables and the values of
+    /// sequences, and writes them to one file. Commit it, and name it in a scenario:
+    /// `[[check.baseline]] file = "FILE"`.
+    ///
+    /// A database that is named by its address is only read, in one snapshot. With `--with-dump`, pg_dump
+    /// runs on the same snapshot; the baseline is the manifest of that dump and describes exactly its rows.
+    Baseline(Baseline),
+    /// List the differences between a baseline and the last drill; accept them one by one.
+    ///
+    /// On a terminal it asks for each difference. Elsewhere nothing is written unless `--object` or `--all`
+    /// selects what is accepted. A right that became wider must be accepted by name.
+    Accept(Accept),
+    /// List scenarios and their checks, without starting anything.
+    #[command(after_help = help::LIST)]
+    List(Scenarios),
+    /// Explain a kind of check; without a kind, list all kinds.
+    #[command(after_help = help::EXPLAIN)]
+    Explain {
+        /// The kind, such as `row-count`, or `scenario` for the keys of the file itself.
+        kind: Option<String>,
+    },
+    /// Print a JSON Schema.
+    #[command(after_help = help::SCHEMA)]
+    Schema {
+        /// Schema to print.
+        #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+        of: SchemaOf,
+    },
+    /// Report whether a throwaway server can be started here, and what is missing.
+    #[command(after_help = help::DOCTOR)]
+    Doctor(Work),
+    /// Remove what killed runs left behind: containers, volumes, servers, folders.
+    ///
+    /// Removes only what redrill started.
+    #[command(after_help = help::CLEAN)]
+    Clean(Work),
+}
+
+/// The scenarios of a command.
+#[derive(Debug, Args)]
+pub struct Scenarios {
+    /// Scenario files, or folders that contain them.
+    #[arg(value_name = "SCENARIO", default_value = "scenarios")]
+    pub scenarios: Vec<PathBuf>,
+}
+
+/// Arguments of `redrill run`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{}\n\n{}", help::RUN, exit_code::TABLE))]
+pub struct Run {
+    #[command(flatten)]
+    pub(crate) scenarios: Scenarios,
+    /// Folder for reports; each scenario gets a folder in it.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) reports: PathBuf,
+    /// Run only these checks, named by kind or id; `*` in an id matches any text. May be repeated.
+    /// The reports go to a separate folder and list what was left out.
+    #[arg(long, value_name = "KIND|ID")]
+    pub(crate) only: Vec<String>,
+    /// Drill this backup file instead of the one in the scenario.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup: Option<PathBuf>,
+    /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    /// Show no progress, only the summary.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = help::INSPECT)]
+pub struct Inspect {
+    /// A backup, file or folder; or a scenario (.toml), for its backup and the requirements in
+    /// `[backup]`.
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: PathBuf,
+    /// Print everything as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) decryption: Decryption,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// How to decrypt a backup.
+#[derive(Debug, Args)]
+pub struct Decryption {
+    /// The identity file of a backup that is encrypted with age.
+    #[arg(long, value_name = "FILE", conflicts_with = "decrypt")]
+    pub(crate) age_identity: Option<PathBuf>,
+    /// The command that decrypts: it reads the file from standard input and writes the content to
+    /// standard output, such as `gpg --batch --decrypt`.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) decrypt: Option<String>,
+}
+
+/// How to restore a backup into a throwaway server.
+#[derive(Debug, Args)]
+pub struct RestoreOptions {
+    /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) decryption: Decryption,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill recover`.
+#[derive(Debug, Args)]
+#[command(after_help = help::RECOVER)]
+pub struct Recover {
+    /// The table, such as `app.orders` or `"My Schema"."Orders"`.
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) table: String,
+    /// A backup, file or folder; or a scenario (.toml), for its backup and the settings of its restore.
+    #[arg(long, value_name = "BACKUP")]
+    pub(crate) from: PathBuf,
+    /// The file to write, readable by its owner only; `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Format. Default: CSV if FILE ends in `.csv`, otherwise SQL.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<TableFormat>,
+    /// The database of the table, if several databases in the backup contain it.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Replace FILE if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) restore: RestoreOptions,
+}
+
+/// Arguments of `redrill baseline`.
+#[derive(Debug, Args)]
+#[command(after_help = help::BASELINE)]
+pub struct Baseline {
+    /// The address of a database, such as `postgres://reader@db/orders`; or a scenario (.toml) or a backup, which
+    /// is restored into a throwaway server.
+    #[arg(
+        long,
+        value_name = "URL|SCENARIO|BACKUP",
+        env = "REDRILL_FROM",
+        hide_env_values = true
+    )]
+    pub(crate) from: String,
+    /// The file to write. Default: `NAME.baseline.toml`, with the name of the database, scenario or backup; with
+    /// `--with-dump`, next to the dump.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also write a dump of the same snapshot: a custom archive if the name ends in `.dump`, otherwise plain SQL,
+    /// compressed if it ends in `.gz`, `.zst` or `.lz4`.
+    #[arg(long, value_name = "DUMP")]
+    pub(crate) with_dump: Option<PathBuf>,
+    /// The pg_dump to run; its version must be that of the server or newer.
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        default_value = "pg_dump",
+        requires = "with_dump"
+    )]
+    pub(crate) pg_dump: PathBuf,
+    /// An append-only table, in addition to those that are recognised. May be repeated.
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) append_only: Vec<String>,
+    /// Replace FILE if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) restore: RestoreOptions,
+}
+
+/// Arguments of `redrill accept`.
+#[derive(Debug, Args)]
+#[command(after_help = help::ACCEPT)]
+pub struct Accept {
+    /// The scenario, or a baseline file.
+    #[arg(value_name = "SCENARIO|BASELINE")]
+    pub(crate) scenario: PathBuf,
+    /// The observed state. Default: `seen.baseline.toml` in the reports of the scenario.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seen: Option<PathBuf>,
+    /// Where the reports of `redrill run` are.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub(crate) reports: PathBuf,
+    /// Accept this object, named as it is listed: `table app.orders`; `*` matches any text. May be repeated.
+    #[arg(long, value_name = "OBJECT")]
+    pub(crate) object: Vec<String>,
+    /// Accept all differences except those that weaken the database: rights that became wider, a constraint, policy,
+    /// trigger or unique index that is gone or differs, edited history. `--object` accepts those by their names.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// The format that `redrill recover` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Definition and rows, to be loaded with `psql -1 -f FILE`.
+    Sql,
+    /// The rows; the first line contains the names of the columns.
+    Csv,
+}
+
+/// Arguments of `redrill init`.
+#[derive(Debug, Args)]
+#[command(after_help = help::INIT)]
+pub struct Init {
+    /// A backup, file or folder; or `postgres://user@host:5432/database`. A password comes from PGPASSWORD
+    /// or ~/.pgpass.
+    #[arg(long, value_name = "URL|BACKUP")]
+    pub(crate) from: String,
+    /// The folder to write to; created if it does not exist.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// The name of the scenario and of its file. Default: the name of the backup without its time, or of the
+    /// database.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// A backup of the database in `--from`, to run the scenario on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Only this database, if the backup contains several; the name of the database for a dump that does not
+    /// create one.
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Replace the scenario if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) restore: RestoreOptions,
+}
+
+/// The folder for whatever a run starts.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Folder for sockets and data of throwaway servers; its path must be short.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "REDRILL_WORK_DIR",
+        default_value = "/tmp"
+    )]
+    pub(crate) work_dir: PathBuf,
+}
+
+/// A provider of throwaway servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Provider {
+    /// A container if a container engine answers and has an image, otherwise a local server.
+    Auto,
+    /// A container without network.
+    Container,
+    /// Processes of this machine.
+    Local,
+}
+
+/// A schema that can be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files.
+    Scenario,
+    /// `drill.json`.
+    Report,
+    /// The output of `redrill inspect --json`.
+    Inspection,
+    /// The message to the webhook of `[incident]`.
+    Incident,
+}
+
+/// Properties of the terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Whether standard output takes colour.
+    pub colour: bool,
+    /// Whether standard error takes colour.
+    pub colour_errors: bool,
+    /// Width in columns.
+    pub width: usize,
+}
+
+/// A command line and its environment.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The command.
+    pub command: Command,
+    /// The environment.
+    pub environment: Environment,
+    /// The terminal.
+    pub terminal: Terminal,
+    /// The arguments of the command line, beginning with the program.
+    pub words: Vec<String>,
+}
+
+/// Reads the environment.
+#[must_use]
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Reads the command line and the environment.
+///
+/// # Errors
+/// The exit code, after the help or the error was printed.
+pub fn read() -> Result<Invocation, u8> {
+    let cli = Cli::try_parse().map_err(|error| {
+        // Printing fails only when the output is closed.
+        let _ = error.print();
+        if error.use_stderr() {
+            exit_code::INVALID
+        } else {
+            exit_code::PROVEN
+        }
+    })?;
+    let environment = environment();
+    let plain = environment
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty())
+        || environment.get("TERM").is_some_and(|term| term == "dumb");
+    let terminal = Terminal {
+        colour: !plain && std::io::stdout().is_terminal(),
+        colour_errors: !plain && std::io::stderr().is_terminal(),
+        width: environment
+            .get("COLUMNS")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(100),
+    };
+    let words = std::env::args().collect();
+    Ok(Invocation {
+        command: cli.command,
+        environment,
+        terminal,
+        words,
+    })
+}

@@ -1,0 +1,144 @@
+//! The result of `redrill init` on a terminal: what was found, guessed and left out.
+
+use crate::init::block::{Block, State};
+use crate::init::generate::{GeneratedScenario, InitRequest};
+use crate::init::location::VARIABLE;
+use crate::init::write::incomplete;
+use crate::report::terminal::paper::{Hue, Paper};
+use crate::units::show_counted;
+
+/// Maximum number of items of a list; the file has all.
+const LIST: usize = 30;
+/// Where the others are.
+const REST: &str = "; the file has them all";
+
+/// Reports what was written, for a terminal of `width` columns.
+pub(super) fn summary(
+    generated: &GeneratedScenario,
+    request: &InitRequest,
+    width: usize,
+    colour: bool,
+) -> String {
+    let file = request.file.display();
+    let mut paper = Paper::new(width, colour);
+    let sections = generated.descriptions.iter().flat_map(|one| &one.sections);
+    let blocks: Vec<&Block> = sections.flat_map(|section| &section.blocks).collect();
+    let checks = || blocks.iter().filter(|block| !block.is_comment());
+    let word = paper.paint("WRITTEN", Hue::Green);
+    let count = show_counted(checks().count(), "check");
+    paper.text.push_str(&format!("{word}  {file}: {count}\n"));
+    paper.wrap(
+        &format!("         {}: its baseline", request.baseline.display()),
+        0,
+        0,
+    );
+    if let Some(why) = incomplete(&generated.descriptions) {
+        paper.blank();
+        paper.wrap(&why, 0, 0);
+    }
+    for one in &generated.descriptions {
+        paper.section(&match &one.database {
+            Some(database) => format!("found in {database}"),
+            None => "found".to_owned(),
+        });
+        let found = one
+            .sections
+            .iter()
+            .filter_map(|section| section.found.as_ref());
+        for found in found {
+            paper.wrap(found, 2, 4);
+        }
+        let omitted = one.omitted.iter();
+        paper.list(
+            "not described, and so not checked",
+            omitted.map(|(what, why)| format!("{what}: {why}")),
+            LIST,
+            REST,
+        );
+    }
+    let guesses = checks().filter_map(|block| {
+        let guess = block.guess.as_ref()?;
+        Some(format!("{}: {guess}", block.name))
+    });
+    let guesses: Vec<String> = guesses.collect();
+    paper.list(
+        "guessed: each has a comment in the file",
+        guesses,
+        LIST,
+        REST,
+    );
+    if !generated.made_roles.is_empty() {
+        let (noun, their) = match generated.made_roles.len() {
+            1 => ("role", "its"),
+            _ => ("roles", "their"),
+        };
+        paper.blank();
+        paper.wrap(
+            &format!(
+                "The backup does not contain the {noun} {}, so {their} attributes cannot be compared with anything. Add \
+                 the output of `pg_dumpall --globals-only` to the backup.",
+                generated.made_roles.join(", ")
+            ),
+            0,
+            0,
+        );
+    }
+    failed(&mut paper, generated, &blocks);
+    paper.section("next");
+    paper.wrap("review the file, edit it, and commit both files", 2, 4);
+    let run = match &generated.run_on {
+        Some(_) => format!("redrill run {file}"),
+        None => format!("{VARIABLE}=your-backup redrill run {file}"),
+    };
+    paper.wrap(&run, 2, 4);
+    paper.text
+}
+
+/// Reports checks that failed on the backup: one may be a fault of the backup.
+fn failed(paper: &mut Paper, generated: &GeneratedScenario, blocks: &[&Block]) {
+    let with = |reason: fn(&State) -> Option<&String>| -> Vec<String> {
+        let all = blocks.iter();
+        all.filter_map(|block| Some(format!("{}: {}", block.name, reason(&block.state)?)))
+            .collect()
+    };
+    let undescribed = with(|state| match state {
+        State::Undescribed(reason) => Some(reason),
+        _ => None,
+    });
+    let left_out = with(|state| match state {
+        State::LeftOut(reason) => Some(reason),
+        _ => None,
+    });
+    let weaker = with(|state| match state {
+        State::Weaker(reason) => Some(reason),
+        _ => None,
+    });
+    let remark = match (&generated.run_on, left_out.is_empty() && weaker.is_empty()) {
+        (None, _) => Some("The checks were not run: give a backup with `--backup` to run them."),
+        (Some(_), true) => Some("Every check was run on the restored backup and passed."),
+        (Some(_), false) => None,
+    };
+    if let Some(remark) = remark {
+        paper.blank();
+        paper.wrap(remark, 0, 0);
+    }
+    paper.list(
+        "left out, because redrill wrote an invalid check, which is a bug in redrill:",
+        undescribed,
+        LIST,
+        REST,
+    );
+    let word = paper.paint("LEFT OUT", Hue::Yellow);
+    paper.list(
+        &format!("{word}  these checks fail on this backup and are comments in the file; one may be a real fault:"),
+        left_out,
+        LIST,
+        REST,
+    );
+    paper.list(
+        "weaker than intended, because the stricter check fails on this backup:",
+        weaker,
+        LIST,
+        REST,
+    );
+}

@@ -1,0 +1,353 @@
+//! From a backup or a database to a scenario and its baseline.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::block::{Block, State};
+use super::location::BackupLocation;
+use super::section::{Section, listed};
+use super::write::{self, Head};
+use super::{Description, Origin, describe, verify};
+use crate::baseline::file::save;
+use crate::baseline::{Baseline, Database, take};
+use crate::catalog::Catalog;
+use crate::cleanup::Run;
+use crate::context::Context;
+use crate::database::{DatabaseError, Session, Terms};
+use crate::input::Environment;
+use crate::outcome::{BackupFacts, CouldNotRun};
+use crate::pipeline::Pipeline;
+use crate::record::Record;
+use crate::restore::target;
+use crate::scenario::Scenario;
+use crate::server::ThrowawayServer;
+use crate::source::Source;
+use crate::stage::Stopped;
+
+/// Databases that are left out if they have no table.
+const MAINTENANCE: &[&str] = &["postgres", "template1", "template0"];
+
+/// Begins a transaction of one snapshot that writes nothing.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Number of sessions that read rows at the same time.
+pub const SESSIONS: usize = 4;
+
+/// Time limit of one query on a throwaway server: large tables are counted.
+const TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub struct InitRequest {
+    /// The file of the scenario.
+    pub file: PathBuf,
+    /// The file of its baseline, in the same folder.
+    pub baseline: PathBuf,
+    /// The name of the scenario.
+    pub name: String,
+    /// Where the backup is.
+    pub location: BackupLocation,
+    /// Only this database, if the backup contains several.
+    pub database: Option<String>,
+}
+
+/// A scenario with its baseline.
+#[derive(Debug)]
+pub struct GeneratedScenario {
+    /// The text of the scenario.
+    pub text: String,
+    /// The state of the databases.
+    pub baseline: Baseline,
+    /// What the scenario was written from.
+    pub descriptions: Vec<Description>,
+    /// The backup that the checks were run on.
+    pub run_on: Option<BackupFacts>,
+    /// Roles that were created for the restore.
+    pub made_roles: Vec<String>,
+}
+
+/// An existing database, with further sessions of the same snapshot.
+pub struct OpenSource<'a> {
+    /// The database, with the first session.
+    pub first: &'a mut Source,
+    /// The other sessions.
+    pub more: &'a mut [Session],
+}
+
+impl OpenSource<'_> {
+    /// Describes the database and takes its baseline.
+    async fn describe(
+        self,
+        request: &InitRequest,
+        origin: &Origin,
+    ) -> Result<(Description, Baseline), CouldNotRun> {
+        let Self {
+            first: source,
+            more,
+        } = self;
+        let taken = Timestamp::now();
+        let read = read(source.session(), more, origin).await;
+        let (mut description, database) = read.map_err(unreadable)?;
+        let section = baseline_section(&description, &request.baseline);
+        description.sections.push(section);
+        let baseline = Baseline {
+            taken,
+            from: format!(
+                "database {} of {}",
+                source.database,
+                source.address().shown()
+            ),
+            server: source.version.clone(),
+            dump: None,
+            against: None,
+            databases: [(source.database.clone(), database)].into(),
+        };
+        Ok((description, baseline))
+    }
+}
+
+/// Describes a database and takes its baseline, with one snapshot and one reading of the catalog.
+async fn read(
+    first: &mut Session,
+    more: &mut [Session],
+    origin: &Origin,
+) -> Result<(Description, Database), DatabaseError> {
+    let catalog = Catalog::read(first).await?;
+    let description = describe(first, &catalog, origin).await?;
+    let options = take::TakeOptions {
+        append_only: description.append_only.clone(),
+        digests: true,
+        ..take::TakeOptions::default()
+    };
+    let mut sessions: Vec<&mut Session> = std::iter::once(first).chain(more).collect();
+    let database = take::with_catalog(&mut sessions, catalog, &options).await?;
+    Ok((description, database))
+}
+
+/// Describes a database of a throwaway server.
+async fn read_restored(
+    server: &ThrowawayServer,
+    database: &str,
+    origin: &Origin,
+) -> Result<(Description, Database), CouldNotRun> {
+    let terms = Terms {
+        statement_timeout: TIMEOUT,
+    };
+    let mut sessions = Vec::new();
+    for _ in 0..SESSIONS {
+        let session = Session::superuser(server.endpoint(), database, &terms).await;
+        let mut session = session.map_err(unreadable)?;
+        session.run(SNAPSHOT).await.map_err(unreadable)?;
+        sessions.push(session);
+    }
+    let Some((first, more)) = sessions.split_first_mut() else {
+        return Ok(Default::default());
+    };
+    let read = read(first, more, origin).await.map_err(unreadable)?;
+    for session in sessions {
+        session.close().await;
+    }
+    Ok(read)
+}
+
+fn unreadable(error: DatabaseError) -> CouldNotRun {
+    CouldNotRun::new(format!("the database cannot be read: {error}"))
+}
+
+/// The check that compares a database with its baseline.
+fn baseline_section(description: &Description, file: &Path) -> Section {
+    let mut section = Section::new(
+        "baseline",
+        "Everything else is as it was: every definition and right, the number of rows of every table, and the earlier rows \
+         of append-only tables. After an intended change, `redrill accept` shows the differences and writes them into the \
+         baseline.",
+    );
+    let name = file
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let mut block =
+        Block::new("baseline", "nothing else has changed").with("file", name.unwrap_or_default());
+    if !description.may_shrink.is_empty() {
+        let tables = description.may_shrink.iter().map(ToString::to_string);
+        block = block
+            .guess(
+                "rows of the tables in `may-shrink` are removed regularly, as their names suggest.",
+            )
+            .with("may-shrink", tables.collect::<Vec<String>>());
+    }
+    if !description.append_only.is_empty() {
+        block = block.comment(format!(
+            "Rows of append-only tables are compared as well: {}. If old rows of one are removed, add it to `may-shrink`.",
+            listed(&description.append_only, 8)
+        ));
+    }
+    section.blocks.push(block);
+    section
+}
+
+/// Why the check of the baseline was left out.
+fn why_baseline_was_left_out(descriptions: &[Description]) -> Option<String> {
+    let sections = descriptions.iter().flat_map(|one| &one.sections);
+    let blocks = sections.flat_map(|section| &section.blocks);
+    let mut baselines = blocks.filter(|block| block.kind == "baseline");
+    baselines.find_map(|block| match &block.state {
+        State::LeftOut(reason) => Some(reason.clone()),
+        State::Kept | State::Weaker(_) | State::Undescribed(_) => None,
+    })
+}
+
+/// Writes a scenario: restores a backup, describes the restored database or else `source`, and runs the checks on the
+/// restored database. The server is left for the teardown.
+///
+/// # Errors
+/// When the backup is not proven, or the checks could not be run.
+pub async fn from_backup(
+    request: &InitRequest,
+    scenario: Scenario,
+    context: &Context,
+    run: &Run,
+    server: &mut Option<ThrowawayServer>,
+    source: Option<OpenSource<'_>>,
+) -> Result<GeneratedScenario, Stopped> {
+    let pipeline = Pipeline {
+        scenario: &scenario,
+        context,
+        run,
+        make_roles: true,
+    };
+    let mut record = Record::begin(&scenario, context);
+    let restored = pipeline.proven(server, &mut record).await?;
+    let (server, facts, log) = (restored.server, &restored.facts, &restored.log);
+    let made_roles = restored.settings.create_roles.clone();
+    let mut origin = Origin {
+        made: facts.made.map(|(made, _)| made),
+        made_roles: made_roles.clone(),
+        made_database: false,
+        chosen_encoding: false,
+    };
+    let of_source = source.is_some();
+    let (mut descriptions, mut baseline, from);
+    if let Some(source) = source {
+        from = source.first.address().shown().to_owned();
+        let (description, taken) = source.describe(request, &origin).await?;
+        (descriptions, baseline) = (vec![description], taken);
+    } else {
+        let file = restored.backup.path.file_name();
+        from = file.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        descriptions = Vec::new();
+        baseline = Baseline {
+            taken: origin.made.unwrap_or_else(Timestamp::now),
+            from: facts.origin.clone(),
+            server: server.facts().version.clone(),
+            dump: None,
+            against: None,
+            databases: BTreeMap::new(),
+        };
+        let databases = match &request.database {
+            Some(one) => vec![one.clone()],
+            None => log.databases.clone(),
+        };
+        let several = databases.len() > 1;
+        for name in databases {
+            let parts = &restored.backup.parts;
+            let made_for = parts
+                .iter()
+                .find(|part| target::database_of(part, &restored.settings).as_ref() == Some(&name));
+            origin.made_database = made_for.is_some();
+            origin.chosen_encoding =
+                made_for.is_some_and(|part| part.contents.database_encoding.is_none());
+            let (mut description, database) = read_restored(server, &name, &origin).await?;
+            if several && MAINTENANCE.contains(&name.as_str()) && !description.has_tables {
+                continue;
+            }
+            let section = baseline_section(&description, &request.baseline);
+            description.sections.push(section);
+            description.database = log.database.is_none().then(|| name.clone());
+            descriptions.push(description);
+            baseline.databases.insert(name, database);
+        }
+    }
+    let head = Head {
+        name: request.name.clone(),
+        from,
+        made: origin.made,
+        location: request.location.clone(),
+        create_roles: made_roles.clone(),
+        database: request.database.clone(),
+        run: true,
+    };
+    let checks = verify::Verification {
+        request,
+        head: &head,
+        restored: &restored,
+    };
+    // The checks read it there.
+    let file = run
+        .folder
+        .join(request.baseline.file_name().unwrap_or_default());
+    save(&file, &baseline).map_err(CouldNotRun::new)?;
+    verify::verify(&checks, &mut descriptions).await?;
+    // The source may have changed since the backup was made; then the baseline is taken of the backup.
+    if of_source
+        && let Some(reason) = why_baseline_was_left_out(&descriptions)
+        && let (Some(name), Some(description)) = (&log.database, descriptions.first_mut())
+    {
+        let (_, database) = read_restored(server, name, &origin).await?;
+        baseline.from.clone_from(&facts.origin);
+        baseline.databases = [(name.clone(), database)].into();
+        save(&file, &baseline).map_err(CouldNotRun::new)?;
+        description.sections.pop();
+        let mut section = baseline_section(description, &request.baseline);
+        for block in &mut section.blocks {
+            block.state = State::Weaker(format!(
+                "it is taken of the backup and not of the database, which differs: {reason}"
+            ));
+        }
+        description.sections.push(section);
+        verify::verify(&checks, &mut descriptions).await?;
+    }
+    Ok(GeneratedScenario {
+        text: write::scenario(&head, &descriptions),
+        baseline,
+        descriptions,
+        run_on: Some(facts.clone()),
+        made_roles,
+    })
+}
+
+/// Writes a scenario of an existing database; its checks are not run.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn from_source(
+    request: &InitRequest,
+    source: OpenSource<'_>,
+    environment: &Environment,
+) -> Result<GeneratedScenario, CouldNotRun> {
+    let origin = Origin {
+        made: Some(Timestamp::now()),
+        ..Origin::default()
+    };
+    let head = Head {
+        name: request.name.clone(),
+        from: source.first.address().shown().to_owned(),
+        made: None,
+        location: request.location.clone(),
+        create_roles: Vec::new(),
+        database: None,
+        run: false,
+    };
+    let (description, baseline) = source.describe(request, &origin).await?;
+    let mut descriptions = vec![description];
+    verify::parse(&request.file, &head, &mut descriptions, environment)?;
+    Ok(GeneratedScenario {
+        text: write::scenario(&head, &descriptions),
+        baseline,
+        descriptions,
+        run_on: None,
+        made_roles: Vec::new(),
+    })
+}

@@ -1,0 +1,191 @@
+//! `[backup]` of a scenario: the newest backup of its name where the name contains a time, else the file.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::block::{Value, commented, quote};
+use crate::backup::source::{Rules, newest, stream_of, time_in_name};
+
+/// Maximum number of `..` in a path; a longer one is written from the root.
+const UP: usize = 4;
+
+/// The variable that names the backup of a scenario that was written without one.
+pub const VARIABLE: &str = "BACKUP";
+
+/// Where the backup is, as the scenario has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupLocation {
+    /// `path` or `newest`.
+    key: &'static str,
+    value: String,
+    /// Written above it.
+    comment: Option<String>,
+    /// The file of an age identity.
+    identity: Option<String>,
+    /// The command that decrypts.
+    command: Vec<String>,
+}
+
+impl BackupLocation {
+    /// A backup that a variable of the environment names.
+    #[must_use]
+    pub fn later() -> Self {
+        Self {
+            key: "path",
+            value: "${BACKUP}".to_owned(),
+            comment: Some(
+                "Set the backup with `BACKUP=FILE redrill run`, or replace `path` with the newest of a folder: \
+                 newest = \"/backups/orders-*.sql.gz\"."
+                    .to_owned(),
+            ),
+            ..Self::default()
+        }
+    }
+
+    /// The backup at `path`, for a scenario in `folder`.
+    #[must_use]
+    pub fn of(path: &Path, folder: &Path) -> Self {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let file = absolute
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let shown = |path: &Path| relative(path, folder).display().to_string();
+        let mut location = Self {
+            key: "path",
+            value: shown(&absolute),
+            ..Self::default()
+        };
+        let (Some(name), Some(parent)) = (file, absolute.parent()) else {
+            return location;
+        };
+        if time_in_name(&name).is_none() || name.contains(['*', '?', '[', '{']) {
+            return location;
+        }
+        let pattern = parent.join(stream_of(&name));
+        let found = newest::find(folder, &pattern.display().to_string(), &Rules::default());
+        if found.is_ok_and(|found| found.path == absolute) {
+            location.key = "newest";
+            location.value = shown(&pattern);
+            location.comment = Some(
+                "The newest file by the time in its name. If a backup is made every night, add `max-age = \"26h\"`: the drill then \
+                 fails if one is missing."
+                    .to_owned(),
+            );
+        } else {
+            location.comment = Some(format!(
+                "The folder contains newer files of this name, or several of the same time. Write `newest = {}` to use the newest.",
+                quote(&shown(&pattern))
+            ));
+        }
+        location
+    }
+
+    /// Sets how it is decrypted.
+    #[must_use]
+    pub fn opened_by(
+        mut self,
+        identity: Option<&Path>,
+        command: Option<&str>,
+        folder: &Path,
+    ) -> Self {
+        self.identity = identity.map(|file| {
+            let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+            relative(&absolute, folder).display().to_string()
+        });
+        self.command = command
+            .map(|text| text.split_whitespace().map(str::to_owned).collect())
+            .unwrap_or_default();
+        self
+    }
+
+    /// Writes `[backup]`.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let mut text = String::from("\n[backup]\n");
+        if let Some(comment) = &self.comment {
+            text.push_str(&commented(comment));
+        }
+        let value = if self.value == "${BACKUP}" {
+            format!("\"{}\"", self.value)
+        } else {
+            quote(&self.value)
+        };
+        let _ = writeln!(text, "{} = {value}", self.key);
+        if let Some(file) = &self.identity {
+            let _ = write!(
+                text,
+                "\n[backup.decrypt]\nage-identity = {{ file = {} }}\n",
+                quote(file)
+            );
+        }
+        if !self.command.is_empty() {
+            let words: Value = self.command.clone().into();
+            let _ = write!(text, "\n[backup.decrypt]\n{}\n", words.write("command"));
+        }
+        text
+    }
+}
+
+/// A path relative to a folder, if that is near.
+fn relative(path: &Path, folder: &Path) -> PathBuf {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let folder = folder.canonicalize().unwrap_or(folder);
+    let (there, here): (Vec<Component<'_>>, Vec<Component<'_>>) =
+        (path.components().collect(), folder.components().collect());
+    let common = there
+        .iter()
+        .zip(&here)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let up = here.len() - common;
+    // Only the root in common is not near.
+    if up > UP || common < 2 {
+        return path.to_owned();
+    }
+    let mut relative: PathBuf = std::iter::repeat_n("..", up).collect();
+    relative.extend(there.iter().skip(common));
+    relative
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("/srv/app/backups/x.sql", "/srv/app/drills", "../backups/x.sql")]
+    #[case("/srv/app/x.sql", "/srv/app", "x.sql")]
+    #[case("/var/backups/x.sql", "/srv/app", "/var/backups/x.sql")]
+    fn paths_are_relative_to_the_scenario(
+        #[case] path: &str,
+        #[case] folder: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(
+            relative(Path::new(path), Path::new(folder)),
+            Path::new(expected)
+        );
+    }
+
+    #[test]
+    fn the_newest_of_a_name_is_written_as_a_pattern() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        for name in ["app-2026-05-24.sql", "app-2026-05-25.sql", "plain.sql"] {
+            std::fs::write(folder.join(name), "-- x\n").unwrap();
+        }
+        let of = |name: &str| BackupLocation::of(&folder.join(name), &folder);
+        assert_eq!(
+            (of("plain.sql").key, of("plain.sql").value.as_str()),
+            ("path", "plain.sql")
+        );
+        let newest = of("app-2026-05-25.sql");
+        assert_eq!((newest.key, newest.value.as_str()), ("newest", "app-*.sql"));
+        let older = of("app-2026-05-24.sql");
+        assert_eq!(
+            (older.key, older.value.as_str()),
+            ("path", "app-2026-05-24.sql")
+        );
+        assert!(older.comment.unwrap().contains("newest = \"app-*.sql\""));
+    }
+}

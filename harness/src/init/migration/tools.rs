@@ -1,0 +1,369 @@
+//! Migration tools: the table that each keeps, its columns, and how its version is read.
+
+/// A tool that keeps a table of applied migrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tool {
+    /// Its usual name.
+    pub(super) name: &'static str,
+    /// Its table, in any schema.
+    pub(super) table: &'static str,
+    /// Columns that identify the table.
+    columns: &'static [&'static str],
+    /// How its version is read.
+    pub(super) keeps: Keeps,
+    /// Parameters of `schema-version` that compare the table with the files of the repository.
+    pub(super) files: &'static str,
+}
+
+/// How a tool keeps its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// One row for each version, or one row with the newest.
+    Versions {
+        column: &'static str,
+        newest_only: bool,
+        dirty: Option<&'static str>,
+        success: Option<&'static str>,
+        lock: Option<(&'static str, &'static str)>,
+    },
+    /// In another way: a query with one row, the version.
+    Query(&'static str),
+}
+
+impl Tool {
+    /// Whether the table has one row, which is changed.
+    pub(super) const fn keeps_newest_only(&self) -> bool {
+        matches!(
+            self.keeps,
+            Keeps::Versions {
+                newest_only: true,
+                ..
+            }
+        )
+    }
+}
+
+const fn versions(column: &'static str) -> Keeps {
+    Keeps::Versions {
+        column,
+        newest_only: false,
+        dirty: None,
+        success: None,
+        lock: None,
+    }
+}
+
+const fn ended(
+    column: &'static str,
+    dirty: Option<&'static str>,
+    success: Option<&'static str>,
+    newest_only: bool,
+) -> Keeps {
+    Keeps::Versions {
+        column,
+        newest_only,
+        dirty,
+        success,
+        lock: None,
+    }
+}
+
+const fn locked(column: &'static str, table: &'static str, flag: &'static str) -> Keeps {
+    Keeps::Versions {
+        column,
+        newest_only: false,
+        dirty: None,
+        success: None,
+        lock: Some((table, flag)),
+    }
+}
+
+/// Where several tools have a table of the same name, its columns identify the tool.
+const TOOLS: &[Tool] = &[
+    tool(
+        "golang-migrate",
+        "schema_migrations",
+        &["version", "dirty"],
+        ended("version", Some("dirty"), None, true),
+        "files = \"../migrations\", pattern = '^([0-9]+)_.*\\.up\\.sql$', keeps = \"newest\"",
+    ),
+    tool(
+        "Supabase",
+        "schema_migrations",
+        &["version", "statements", "name"],
+        versions("version"),
+        "files = \"../supabase/migrations\"",
+    ),
+    tool(
+        "Ecto",
+        "schema_migrations",
+        &["version", "inserted_at"],
+        versions("version"),
+        "files = \"../priv/repo/migrations\", pattern = '^([0-9]+)_.*\\.exs$'",
+    ),
+    tool(
+        "Rails or dbmate",
+        "schema_migrations",
+        &["version"],
+        versions("version"),
+        "files = \"../db/migrate\", naming = \"rails\"; for dbmate files = \"../db/migrations\"",
+    ),
+    tool(
+        "Prisma",
+        "_prisma_migrations",
+        &["migration_name", "finished_at", "rolled_back_at"],
+        ended("migration_name", None, Some("finished_at"), false),
+        "files = \"../prisma/migrations\", pattern = '^([^/]+)/migration\\.sql$'",
+    ),
+    tool(
+        "Flyway",
+        "flyway_schema_history",
+        &["installed_rank", "version", "success"],
+        ended("version", None, Some("success"), false),
+        "files = \"../migrations\", pattern = '^V([0-9._]+)__.*\\.sql$'",
+    ),
+    tool(
+        "Liquibase",
+        "databasechangelog",
+        &["id", "author", "filename", "orderexecuted", "exectype"],
+        locked("orderexecuted", "databasechangeloglock", "locked"),
+        "",
+    ),
+    tool(
+        "sqlx",
+        "_sqlx_migrations",
+        &["version", "success", "checksum", "execution_time"],
+        ended("version", None, Some("success"), false),
+        "files = \"../migrations\", checksum-column = \"checksum\", checksum = \"sha384\"",
+    ),
+    tool(
+        "Diesel",
+        "__diesel_schema_migrations",
+        &["version", "run_on"],
+        versions("version"),
+        "files = \"../migrations\", pattern = '^([0-9-]+)_[^/]*/up\\.sql$'",
+    ),
+    tool(
+        "refinery",
+        "refinery_schema_history",
+        &["version", "applied_on", "checksum"],
+        versions("version"),
+        "files = \"../migrations\", pattern = '^V([0-9]+)__.*$'",
+    ),
+    tool(
+        "SeaORM",
+        "seaql_migrations",
+        &["version", "applied_at"],
+        versions("version"),
+        "files = \"../migration/src\", pattern = '^(m[0-9]+_[0-9]+_.*)\\.rs$'",
+    ),
+    tool(
+        "Alembic",
+        "alembic_version",
+        &["version_num"],
+        ended("version_num", None, None, true),
+        "",
+    ),
+    tool(
+        "goose",
+        "goose_db_version",
+        &["id", "version_id", "is_applied"],
+        Keeps::Query(
+            "SELECT v.version_id FROM (SELECT DISTINCT ON (g.version_id) g.version_id, g.is_applied FROM {table} g ORDER BY g.version_id, g.id DESC) v WHERE v.is_applied ORDER BY 1 DESC LIMIT 1",
+        ),
+        "",
+    ),
+    tool(
+        "Django",
+        "django_migrations",
+        &["id", "app", "name", "applied"],
+        Keeps::Query("SELECT m.app || '.' || m.name FROM {table} m ORDER BY m.id DESC LIMIT 1"),
+        "",
+    ),
+    tool(
+        "Drizzle",
+        "__drizzle_migrations",
+        &["id", "hash", "created_at"],
+        versions("created_at"),
+        "",
+    ),
+    tool(
+        "node-pg-migrate",
+        "pgmigrations",
+        &["id", "name", "run_on"],
+        versions("name"),
+        "files = \"../migrations\", pattern = '^([^/]+)\\.(?:js|ts|sql)$'",
+    ),
+    tool(
+        "Knex",
+        "knex_migrations",
+        &["id", "name", "batch", "migration_time"],
+        locked("name", "knex_migrations_lock", "is_locked"),
+        "files = \"../migrations\", pattern = '^([^/]+)$'",
+    ),
+    tool(
+        "TypeORM",
+        "migrations",
+        &["id", "timestamp", "name"],
+        versions("timestamp"),
+        "files = \"../src/migrations\", pattern = '^([0-9]+)-.*\\.ts$'",
+    ),
+    tool(
+        "Laravel",
+        "migrations",
+        &["id", "migration", "batch"],
+        versions("migration"),
+        "files = \"../database/migrations\", pattern = '^([^/]+)\\.php$'",
+    ),
+    tool(
+        "postgres-migrations",
+        "migrations",
+        &["id", "name", "hash", "executed_at"],
+        versions("id"),
+        "files = \"../migrations\"",
+    ),
+    tool(
+        "graphile-migrate",
+        "migrations",
+        &["hash", "previous_hash", "filename", "date"],
+        versions("filename"),
+        "files = \"../migrations/committed\", pattern = '^([^/]+\\.sql)$'",
+    ),
+    tool(
+        "Sequelize",
+        "SequelizeMeta",
+        &["name"],
+        versions("name"),
+        "files = \"../migrations\", pattern = '^([^/]+)$'",
+    ),
+    tool(
+        "Kysely",
+        "kysely_migration",
+        &["name", "timestamp"],
+        locked("name", "kysely_migration_lock", "is_locked"),
+        "files = \"../migrations\", pattern = '^([^/]+)\\.ts$'",
+    ),
+    tool(
+        "MikroORM",
+        "mikro_orm_migrations",
+        &["id", "name", "executed_at"],
+        versions("name"),
+        "files = \"../migrations\", pattern = '^([^/]+)\\.ts$'",
+    ),
+    tool(
+        "yoyo",
+        "_yoyo_migration",
+        &["migration_hash", "migration_id", "applied_at_utc"],
+        versions("migration_id"),
+        "files = \"../migrations\", pattern = '^([^/]+)\\.(?:py|sql)$'",
+    ),
+    tool(
+        "Entity Framework",
+        "__EFMigrationsHistory",
+        &["MigrationId", "ProductVersion"],
+        versions("MigrationId"),
+        "files = \"../Migrations\", pattern = '^([0-9]+_\\w+)\\.cs$'",
+    ),
+    tool(
+        "Sqitch",
+        "changes",
+        &[
+            "change_id",
+            "script_hash",
+            "change",
+            "project",
+            "committed_at",
+        ],
+        Keeps::Query(
+            "SELECT c.project || ':' || c.change FROM {table} c ORDER BY c.committed_at DESC, c.change_id LIMIT 1",
+        ),
+        "",
+    ),
+    tool(
+        "Atlas",
+        "atlas_schema_revisions",
+        &["version", "applied", "total", "error", "hash"],
+        ended("version", Some("error"), None, false),
+        "files = \"../migrations\"",
+    ),
+    tool(
+        "Phinx",
+        "phinxlog",
+        &["version", "migration_name", "end_time"],
+        ended("version", None, Some("end_time"), false),
+        "files = \"../db/migrations\", pattern = '^([0-9]+)_.*\\.php$'",
+    ),
+    tool(
+        "Doctrine",
+        "doctrine_migration_versions",
+        &["version", "executed_at", "execution_time"],
+        versions("version"),
+        "",
+    ),
+];
+
+/// The migration runner of a single project.
+const OWN: Tool = tool(
+    "a migration runner of the project",
+    "schema_migrations",
+    &["version"],
+    versions("version"),
+    "files = \"../migrations\"",
+);
+
+const fn tool(
+    name: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+    keeps: Keeps,
+    files: &'static str,
+) -> Tool {
+    Tool {
+        name,
+        table,
+        columns,
+        keeps,
+        files,
+    }
+}
+
+/// The tool that keeps a table of this name with these columns; of several the one with the most of them.
+pub(super) fn recognise(table: &str, columns: &[&str]) -> Option<&'static Tool> {
+    let has = |name: &str| columns.contains(&name);
+    TOOLS
+        .iter()
+        .filter(|tool| tool.table == table && tool.columns.iter().all(|name| has(name)))
+        .max_by_key(|tool| tool.columns.len())
+        .map(|tool| match tool.columns {
+            // A column `version` and others are those of a runner of the project.
+            ["version"] if columns.len() > 1 => &OWN,
+            _ => tool,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("schema_migrations", &["version", "dirty"], Some("golang-migrate"))]
+    #[case("schema_migrations", &["version"], Some("Rails or dbmate"))]
+    #[case("schema_migrations", &["version", "checksum"], Some("a migration runner of the project"))]
+    #[case("schema_migrations", &["version", "inserted_at"], Some("Ecto"))]
+    #[case("schema_migrations", &["version", "statements", "name"], Some("Supabase"))]
+    #[case("schema_migrations", &["id", "file"], None)]
+    #[case("migrations", &["id", "timestamp", "name"], Some("TypeORM"))]
+    #[case("migrations", &["id", "migration", "batch"], Some("Laravel"))]
+    #[case("migrations", &["id", "name", "hash", "executed_at"], Some("postgres-migrations"))]
+    #[case("migrations", &["id", "name"], None)]
+    #[case("SequelizeMeta", &["name"], Some("Sequelize"))]
+    #[case("changes", &["id", "what"], None)]
+    fn a_tool_is_recognised_by_table_and_columns(
+        #[case] table: &str,
+        #[case] columns: &[&str],
+        #[case] tool: Option<&str>,
+    ) {
+        assert_eq!(recognise(table, columns).map(|tool| tool.name), tool);
+    }
+}

@@ -1,0 +1,139 @@
+//! Outcomes, findings, and what is not tested.
+
+/// The outcome of a stage or a check. Matched without a wildcard everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is as required.
+    Pass,
+    /// It is not as required.
+    Fail,
+    /// It could not run, which says nothing about the backup.
+    Error(CouldNotRun),
+    /// It was not run.
+    Skipped {
+        /// A lowercase fragment, such as "the restore failed".
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// The lower-case word that every report uses.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Error(_) => "error",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+}
+
+/// Why something could not run: a stage, a check, a command. It says nothing about the backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct CouldNotRun {
+    /// A lowercase fragment, free of row values.
+    pub reason: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl CouldNotRun {
+    /// An error without a hint.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            hint: None,
+        }
+    }
+
+    /// An error with a hint.
+    pub fn with_hint(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(reason).hint(hint)
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A difference between expected and actual.
+///
+/// Texts are already free of row values and secrets: what is in a finding may be printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// The object, as SQL would name it: `app.orders`, `role plur_app`.
+    pub object: Option<String>,
+    /// The expected state.
+    pub expected: String,
+    /// The actual state.
+    pub actual: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding about an object.
+    pub fn about(
+        object: impl Into<String>,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Self {
+        Self {
+            object: Some(object.into()),
+            expected: expected.into(),
+            actual: actual.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds the name of what contains the object, such as a dump of a bundle.
+    #[must_use]
+    pub fn within(self, name: &str) -> Self {
+        let object = self.object.map(|object| format!("{name}: {object}"));
+        Self {
+            object: Some(object.unwrap_or_else(|| name.to_owned())),
+            ..self
+        }
+    }
+
+    /// A finding without a particular object.
+    pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self {
+            object: None,
+            expected: expected.into(),
+            actual: actual.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Something that the drill does not test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTested {
+    /// What is not tested.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+}
+
+impl NotTested {
+    /// Creates an entry.
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            why: why.into(),
+        }
+    }
+}

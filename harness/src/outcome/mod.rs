@@ -1,0 +1,16 @@
+//! Outcomes, findings, and the one value that a drill results in.
+//!
+//! Reports are pure functions of [`DrillResult`] and its [`Verdict`](crate::verdict::Verdict).
+//! Nothing here derives `Serialize`: the wire shape belongs to `report/json.rs`.
+
+mod facts;
+mod finding;
+mod result;
+
+pub use facts::{
+    BackupFacts, Before, CandidateFacts, Inspection, Measure, Objective, PartFacts, Phase,
+    ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts, TableHeld, TableRows, TimeSource,
+    Tolerated, Values,
+};
+pub use finding::{CouldNotRun, Finding, NotTested, Outcome};
+pub use result::{CheckResult, DrillResult, Stage, StageResult};

@@ -1,0 +1,154 @@
+//! Results of stages, of checks, and of the whole drill.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::facts::{BackupFacts, Objective, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts};
+use super::finding::{Finding, NotTested, Outcome};
+
+/// The stages of a drill, in the order of `run.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Find and inspect the backup, before any server.
+    Backup,
+    /// Start the throwaway server and verify that it is compatible with the backup.
+    Server,
+    /// Restore, and read the log.
+    Restore,
+    /// Compare the database with the backup.
+    Proof,
+    /// Remove everything that was started.
+    Teardown,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Backup,
+        Self::Server,
+        Self::Restore,
+        Self::Proof,
+        Self::Teardown,
+    ];
+
+    /// The lower-case word that every report uses.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Server => "server",
+            Self::Restore => "restore",
+            Self::Proof => "proof",
+            Self::Teardown => "teardown",
+        }
+    }
+}
+
+/// The result of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageResult {
+    /// The stage.
+    pub stage: Stage,
+    /// What it shows when it passes; of the proof, as much as was compared.
+    pub title: &'static str,
+    /// Whether the verdict depends on it: not on a proof that the scenario switches off.
+    pub required: bool,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// One line: what was compared, or why it did not pass.
+    pub summary: String,
+    /// All faults; warnings when the outcome is `Pass`.
+    pub findings: Vec<Finding>,
+    /// Wall time.
+    pub duration: Duration,
+}
+
+/// The result of a check, or its entry for one of several objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckResult {
+    /// Stable within a scenario: `row-count/orders-is-not-hollow`.
+    pub id: String,
+    /// The object of this entry, where the check has several: `app.orders`.
+    pub object: Option<String>,
+    /// The kind: `row-count`.
+    pub kind: &'static str,
+    /// The name in the scenario, otherwise a description.
+    pub name: String,
+    /// Line of the scenario file, counted from 1.
+    pub line: usize,
+    /// Whether the verdict depends on it.
+    pub required: bool,
+    /// The database that it checked.
+    pub database: String,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The expected state, one line.
+    pub expected: String,
+    /// The actual state, one line.
+    pub actual: String,
+    /// All differences.
+    pub findings: Vec<Finding>,
+    /// Wall time.
+    pub duration: Duration,
+}
+
+/// Everything that a drill found: the value that every report is made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrillResult {
+    /// Id of the run; also the label of everything that it started.
+    pub run: String,
+    /// Version of redrill.
+    pub redrill: String,
+    /// The scenario.
+    pub scenario: ScenarioFacts,
+    /// Severity when it is not PROVEN, as set in the scenario.
+    pub severity: Option<String>,
+    /// When it began.
+    pub started: Timestamp,
+    /// Wall time of the whole drill.
+    pub duration: Duration,
+    /// The proof, if it was run.
+    pub proof: Option<ProofFacts>,
+    /// One entry per stage, in order, including skipped ones.
+    pub stages: Vec<StageResult>,
+    /// One entry per check, or per object of a check of several, in the order of the scenario, including
+    /// skipped ones.
+    pub checks: Vec<CheckResult>,
+    /// The backup, if it was found.
+    pub backup: Option<BackupFacts>,
+    /// The server, if it was started.
+    pub server: Option<ServerFacts>,
+    /// The restore, if it was run.
+    pub restore: Option<RestoreFacts>,
+    /// Objectives of the scenario.
+    pub objectives: Vec<Objective>,
+    /// What was not tested and why.
+    pub not_tested: Vec<NotTested>,
+    /// The command that repeats this drill.
+    pub repeat: String,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
+}
+
+impl CheckResult {
+    /// The name, with the object where the check has several.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match &self.object {
+            Some(object) => format!("{} [{object}]", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+impl DrillResult {
+    /// Counts the checks with the given outcome word.
+    #[must_use]
+    pub fn checks_with(&self, word: &str) -> usize {
+        self.checks
+            .iter()
+            .filter(|check| check.outcome.word() == word)
+            .count()
+    }
+}

@@ -1,0 +1,276 @@
+//! Facts from which indirect write paths are computed, and how they are read in a session. A catalog does not have them:
+//! it knows neither what a view can update nor which relations it reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::WriteEvent;
+use super::body::Body;
+use crate::database::{DatabaseError, Session, TextRow, is_true};
+use crate::sql::QualifiedName;
+
+/// A table, partition, foreign table or view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationFacts {
+    /// Its OID.
+    pub oid: String,
+    /// Its name.
+    pub name: QualifiedName,
+    /// Its owner.
+    pub owner: String,
+    /// Whether it is a view.
+    pub is_view: bool,
+    /// Whether it is a view with `security_invoker`.
+    pub invoker: bool,
+    /// What the server allows on a view; includes INSTEAD OF triggers and rules.
+    pub updatable: BTreeSet<WriteEvent>,
+}
+
+/// A foreign key with an action on the rows that refer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CascadeFacts {
+    /// Its name.
+    pub name: String,
+    /// The OID of the table that refers.
+    pub child: String,
+    /// The OID of the table that it refers to.
+    pub parent: String,
+    /// The action of ON DELETE and of ON UPDATE: `a` and `r` none, `c` CASCADE, `n` SET NULL, `d` SET DEFAULT.
+    pub actions: (char, char),
+    /// The condition that joins a row `c` of the child to the row `p` that it refers to.
+    pub join: String,
+    /// The columns that it refers to.
+    pub key: Vec<String>,
+}
+
+/// A rule, or a trigger with the OID of its function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReactionFacts {
+    pub relation: String,
+    pub name: String,
+    pub events: BTreeSet<WriteEvent>,
+    pub function: Option<String>,
+    pub body: Body,
+}
+
+/// A function that does not belong to the server or to an extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionFacts {
+    /// Its OID.
+    pub oid: String,
+    /// Its name.
+    pub name: QualifiedName,
+    /// The argument types: `integer, text`.
+    pub arguments: String,
+    /// Its owner.
+    pub owner: String,
+    /// Whether it is SECURITY DEFINER.
+    pub definer: bool,
+    /// Whether it is VOLATILE: the server refuses commands that write in others.
+    pub volatile: bool,
+    /// What it may do; `None` where its language is not read here.
+    pub(super) body: Option<Body>,
+}
+
+impl FunctionFacts {
+    /// `app.purge(interval)`.
+    #[must_use]
+    pub fn show(&self) -> String {
+        format!("{}({})", self.name, self.arguments)
+    }
+}
+
+/// What indirect write paths follow from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteFacts {
+    /// Relations by OID.
+    pub relations: BTreeMap<String, RelationFacts>,
+    /// Views, each with a relation that it reads.
+    pub(super) reads: Vec<(String, String)>,
+    /// Children, each with its parent.
+    pub(super) children: Vec<(String, String)>,
+    /// Foreign keys with an action.
+    pub cascades: Vec<CascadeFacts>,
+    pub(super) rules: Vec<ReactionFacts>,
+    pub(super) triggers: Vec<ReactionFacts>,
+    /// Functions by OID.
+    pub functions: BTreeMap<String, FunctionFacts>,
+}
+
+const RELATIONS: &str = "
+SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), c.relkind = 'v',
+       EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) o
+                WHERE o.option_name = 'security_invoker' AND o.option_value::pg_catalog.bool),
+       CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_relation_is_updatable(c.oid, true) ELSE 0 END
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'f', 'v') AND c.oid >= 16384";
+
+const READS: &str = "
+SELECT DISTINCT w.ev_class, d.refobjid
+  FROM pg_catalog.pg_rewrite w
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
+                             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+ WHERE w.rulename = '_RETURN' AND d.refobjid <> w.ev_class AND w.oid >= 16384";
+
+const CHILDREN: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits";
+
+const CASCADES: &str = "
+SELECT k.conname, k.conrelid, k.confrelid, k.confdeltype, k.confupdtype,
+       pg_catalog.string_agg(pg_catalog.format('c.%I = p.%I', c.attname, p.attname), ' AND '),
+       pg_catalog.array_to_json(pg_catalog.array_agg(p.attname))
+  FROM pg_catalog.pg_constraint k, ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) u(own, other)
+  JOIN pg_catalog.pg_attribute c ON c.attnum = u.own
+  JOIN pg_catalog.pg_attribute p ON p.attnum = u.other
+ WHERE k.contype = 'f' AND c.attrelid = k.conrelid AND p.attrelid = k.confrelid
+   AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+ GROUP BY k.oid, 1, 2, 3, 4, 5 ORDER BY 1, 2";
+
+/// Of `ev_type` 2 is UPDATE, 3 INSERT and 4 DELETE, as in `pg_relation_is_updatable`.
+const RULES: &str = "
+SELECT ev_class, rulename, 1 << ev_type::pg_catalog.text::pg_catalog.int4, NULL, pg_catalog.pg_get_ruledef(oid)
+  FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN' AND ev_enabled <> 'D' AND oid >= 16384";
+
+/// Of `tgtype` 4 is INSERT, 8 DELETE, 16 UPDATE and 32 TRUNCATE.
+const TRIGGERS: &str = "
+SELECT t.tgrelid, t.tgname,
+       (t.tgtype & 4) * 2 + (t.tgtype & 8) * 2 + (t.tgtype & 16) / 4 + (t.tgtype & 32), t.tgfoid, ''
+  FROM pg_catalog.pg_trigger t
+ WHERE t.tgenabled <> 'D'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't')";
+
+const FUNCTIONS: &str = "
+SELECT p.oid, n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes), pg_catalog.pg_get_userbyid(p.proowner),
+       p.prosecdef, p.provolatile = 'v', l.lanname IN ('sql', 'plpgsql'), {body}
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+ WHERE p.oid >= 16384 AND p.prokind <> 'a'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')";
+
+impl WriteFacts {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub async fn read(session: &mut Session) -> Result<Self, DatabaseError> {
+        // The body of a function in SQL-standard form is not in `prosrc`.
+        let body = match session.major_version().await? {
+            14.. => "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)",
+            _ => "p.prosrc",
+        };
+        let relations = session.rows(RELATIONS).await?;
+        let functions = session.rows(&FUNCTIONS.replace("{body}", body)).await?;
+        let pairs = |rows: Vec<TextRow>| -> Vec<(String, String)> {
+            rows.iter()
+                .map(|row| (text(row, 0), text(row, 1)))
+                .collect()
+        };
+        let relations = relations.iter().map(RelationFacts::of_row);
+        let functions = functions.iter().map(FunctionFacts::of_row);
+        Ok(Self {
+            relations: relations.map(|one| (one.oid.clone(), one)).collect(),
+            reads: pairs(session.rows(READS).await?),
+            children: pairs(session.rows(CHILDREN).await?),
+            cascades: session
+                .rows(CASCADES)
+                .await?
+                .iter()
+                .map(CascadeFacts::of_row)
+                .collect(),
+            rules: session
+                .rows(RULES)
+                .await?
+                .iter()
+                .map(ReactionFacts::of_row)
+                .collect(),
+            triggers: session
+                .rows(TRIGGERS)
+                .await?
+                .iter()
+                .map(ReactionFacts::of_row)
+                .collect(),
+            functions: functions.map(|one| (one.oid.clone(), one)).collect(),
+        })
+    }
+
+    /// The roles with whose rights views, rules, foreign keys and functions write.
+    #[must_use]
+    pub fn owners(&self) -> BTreeSet<&str> {
+        let relations = self.relations.values().map(|one| one.owner.as_str());
+        let functions = self.functions.values().filter(|one| one.definer);
+        relations
+            .chain(functions.map(|one| one.owner.as_str()))
+            .collect()
+    }
+}
+
+impl RelationFacts {
+    fn of_row(row: &TextRow) -> Self {
+        Self {
+            oid: text(row, 0),
+            name: name(row),
+            owner: text(row, 3),
+            is_view: is_true(row.get(4)),
+            invoker: is_true(row.get(5)),
+            updatable: events(&text(row, 6)),
+        }
+    }
+}
+
+impl CascadeFacts {
+    fn of_row(row: &TextRow) -> Self {
+        let action = |at| text(row, at).chars().next().unwrap_or('a');
+        Self {
+            name: text(row, 0),
+            child: text(row, 1),
+            parent: text(row, 2),
+            actions: (action(3), action(4)),
+            join: text(row, 5),
+            key: serde_json::from_str(&text(row, 6)).unwrap_or_default(),
+        }
+    }
+}
+
+impl ReactionFacts {
+    fn of_row(row: &TextRow) -> Self {
+        Self {
+            relation: text(row, 0),
+            name: text(row, 1),
+            events: events(&text(row, 2)),
+            function: row.get(3).cloned().flatten(),
+            body: Body::of_rule(&text(row, 4)),
+        }
+    }
+}
+
+impl FunctionFacts {
+    fn of_row(row: &TextRow) -> Self {
+        Self {
+            oid: text(row, 0),
+            name: name(row),
+            arguments: text(row, 3),
+            owner: text(row, 4),
+            definer: is_true(row.get(5)),
+            volatile: is_true(row.get(6)),
+            body: is_true(row.get(7)).then(|| Body::of(&text(row, 8))),
+        }
+    }
+}
+
+fn text(row: &TextRow, at: usize) -> String {
+    row.get(at).cloned().flatten().unwrap_or_default()
+}
+
+fn name(row: &TextRow) -> QualifiedName {
+    QualifiedName {
+        schema: text(row, 1),
+        name: text(row, 2),
+    }
+}
+
+/// The events of a mask as `pg_relation_is_updatable` has it, with TRUNCATE as 32.
+fn events(mask: &str) -> BTreeSet<WriteEvent> {
+    let mask: u32 = mask.parse().unwrap_or(0);
+    let all = WriteEvent::ALL.into_iter();
+    all.filter(|event| mask & event.bit() != 0).collect()
+}

@@ -1,0 +1,158 @@
+//! Reads the checks of a scenario file.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::ScenarioCheck;
+use crate::check::common::{COMMON_KEYS, Common};
+use crate::check::{CheckKind, kinds};
+use crate::input::Problem;
+use crate::input::decode::{Table, decode};
+use crate::input::diagnostic::nearest;
+
+/// Default limit of a check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Reads all checks, in the order of the file.
+pub(super) fn checks(
+    root: &mut Table<'_>,
+    text: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<ScenarioCheck> {
+    let kinds = kinds();
+    let mut checks = Vec::new();
+    let mut looks_at_data = false;
+    let before = problems.len();
+    let Some(value) = root.remove("check") else {
+        problems.push(no_check());
+        return checks;
+    };
+    let span = value.span();
+    let DeValue::Table(table) = value.into_inner() else {
+        problems.push(
+            Problem::at(span, "the kind of a check is in its header")
+                .hint("write `[[check.row-count]]`"),
+        );
+        return checks;
+    };
+    for (key, value) in table {
+        let Some(kind) = kinds
+            .iter()
+            .find(|kind| kind.name == key.get_ref().as_ref())
+        else {
+            let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+            let problem = Problem::at(
+                key.span(),
+                format!("unknown kind of check `{}`", key.get_ref()),
+            );
+            problems.push(match nearest(key.get_ref(), names.iter().copied()) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("the kinds are {}", names.join(", "))),
+            });
+            continue;
+        };
+        let span = value.span();
+        let DeValue::Array(entries) = value.into_inner() else {
+            problems.push(
+                Problem::at(span, "a check has double brackets")
+                    .hint(format!("write `[[check.{}]]`", kind.name)),
+            );
+            continue;
+        };
+        for entry in entries {
+            looks_at_data |= kind.looks_at_data;
+            checks.extend(check(kind, entry, text, problems));
+        }
+    }
+    if problems.len() == before {
+        if checks.is_empty() {
+            problems.push(no_check());
+        } else if !looks_at_data {
+            problems.push(
+                Problem::whole(
+                    "no check of this scenario reads data, so an empty database would pass",
+                )
+                .hint("add a `[[check.row-count]]` with a `min`"),
+            );
+        }
+    }
+    checks.sort_by_key(|check| check.line);
+    number_repeated(&mut checks);
+    checks
+}
+
+/// Reads one check.
+fn check(
+    kind: &CheckKind,
+    entry: Spanned<DeValue<'_>>,
+    text: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<ScenarioCheck> {
+    let span = entry.span();
+    let DeValue::Table(mut table) = entry.into_inner() else {
+        problems.push(
+            Problem::at(span, "a check is a table")
+                .hint(format!("write `[[check.{}]]`", kind.name)),
+        );
+        return None;
+    };
+    let mut common = Table::new();
+    for key in COMMON_KEYS {
+        if let Some((key, value)) = table.remove_entry(*key) {
+            common.insert(key, value);
+        }
+    }
+    let common = decode::<Common>(
+        Spanned::new(span.clone(), DeValue::Table(common)),
+        &[],
+        problems,
+    );
+    let check = kind.read(Spanned::new(span.clone(), DeValue::Table(table)), problems);
+    let (common, check) = (common?, check?);
+    let name = common.name.unwrap_or_else(|| check.describe());
+    Some(ScenarioCheck {
+        id: format!("{}/{}", kind.name, slug(&name)),
+        kind: kind.name,
+        name,
+        line: text[..span.start.min(text.len())].matches('\n').count() + 1,
+        required: common.required.unwrap_or(true),
+        database: common.database,
+        timeout: common.timeout.map_or(CHECK_TIMEOUT, |span| span.0),
+        check,
+    })
+}
+
+/// The error of a scenario without a check.
+fn no_check() -> Problem {
+    Problem::whole("the scenario has no check")
+        .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds")
+}
+
+/// Makes the ids of checks unique.
+fn number_repeated(checks: &mut [ScenarioCheck]) {
+    let mut seen = BTreeSet::new();
+    for check in checks {
+        let base = check.id.clone();
+        let mut number = 2;
+        while !seen.insert(check.id.clone()) {
+            check.id = format!("{base}-{number}");
+            number += 1;
+        }
+    }
+}
+
+/// `Orders is not hollow!` → `orders-is-not-hollow`.
+fn slug(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_alphanumeric() {
+            out.extend(c.to_lowercase());
+        } else if !out.ends_with('-') && !out.is_empty() {
+            out.push('-');
+        }
+    }
+    out.trim_end_matches('-').to_owned()
+}

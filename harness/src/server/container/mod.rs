@@ -1,0 +1,607 @@
+//! The container provider: testcontainers starts it, without a network, capabilities or a shell.
+//!
+//! The container runs `initdb` and `postgres` directly, as the user `postgres` of the image; the
+//! entrypoint of the image is not used, since its temporary server takes half a second.
+
+mod engine;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::container::LogOutput;
+use testcontainers::bollard::exec::StartExecResults;
+use testcontainers::bollard::models::{ExecConfig, HostConfig, Mount, MountType, PortBinding};
+use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::oneshot;
+
+pub(super) use self::engine::{availability, forget, sweep};
+use self::engine::{engine, image, remove_labelled, sockets_cross};
+use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
+use super::settings;
+use super::socket::{HeldSocket, SocketFolder};
+use crate::cleanup::{LABEL_RUN, Run};
+use crate::database::Address;
+use crate::outcome::{CouldNotRun, ServerFacts};
+use crate::redact::Secret;
+use crate::sqlstate;
+use crate::units::show_bytes;
+
+/// Folder of the server's socket inside the container.
+const SOCKET: &str = "/redrill/socket";
+/// Folder of the socket that programs use, which the server cannot change.
+const PROGRAMS: &str = "/redrill/programs";
+/// Folders of the archives of the backup inside the container, by number.
+const BACKUP: &str = "/redrill/backup";
+/// Data directory: owned by `postgres` in every Postgres image, also on a fresh volume.
+const HOME: &str = "/var/lib/postgresql";
+/// Process limit when the scenario sets none.
+const PIDS: u32 = 512;
+
+/// Creates the cluster and executes the server. `$1` is the superuser; the rest are arguments of the server.
+const START: &str = r#"
+set -e
+bin=$(dirname "$(readlink -f "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)")")
+echo "redrill-bin $bin"
+superuser=$1
+shift
+umask 077
+printf '%s' "$REDRILL_PASSWORD" > /tmp/redrill-password
+unset REDRILL_PASSWORD
+"$bin/initdb" -D "$PGDATA" -U "$superuser" --encoding=UTF8 --no-sync \
+    --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/redrill-password > /dev/null
+rm /tmp/redrill-password
+# A published port arrives from the engine's bridge, not from 127.0.0.1.
+echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
+exec "$bin/postgres" -D "$PGDATA" "$@"
+"#;
+
+/// Every shell and interpreter that could serve `COPY … PROGRAM` or `\!`.
+const SHELLS: &[&str] = &[
+    "/bin/sh",
+    "/bin/bash",
+    "/bin/dash",
+    "/bin/ash",
+    "/bin/busybox",
+    "/usr/bin/perl",
+    "/usr/bin/python3",
+    "/usr/bin/env",
+];
+
+struct Container {
+    docker: Docker,
+    run: String,
+    labels: Vec<(&'static str, String)>,
+    image: String,
+    image_id: String,
+    socket: SocketFolder,
+    held: Option<HeldSocket>,
+    /// Folders of the archives of the backup.
+    folders: BTreeSet<PathBuf>,
+    memory: u64,
+    shm: u64,
+    pids: u32,
+    storage: settings::Storage,
+    by_port: bool,
+    arguments: Vec<String>,
+    chosen: String,
+    bin: Option<String>,
+    superuser: String,
+    /// Its id as the engine sees it.
+    first_process: Option<i32>,
+    container: Option<ContainerAsync<GenericImage>>,
+}
+
+/// Returns an empty machine: an engine that answers, and a local image. Never pulls.
+pub(super) async fn provide(
+    server: &settings::Server,
+    container: &settings::Container,
+    wanted: &Wanted,
+    run: &Run,
+    chosen: &str,
+) -> Result<Box<dyn Machine>, CouldNotRun> {
+    let docker = engine().await?;
+    let (image, image_id) = image(&docker, container, wanted).await?;
+    let machine_memory = memory_of_this_machine();
+    let memory = container
+        .memory
+        .map_or(machine_memory / 4 * 3, |size| size.0);
+    let storage = container.storage.unwrap_or({
+        // A restored database takes up to about three times the size of its dump, with indexes.
+        let in_memory = wanted.bytes.saturating_mul(4) < memory / 4;
+        if in_memory {
+            settings::Storage::Memory
+        } else {
+            settings::Storage::Volume
+        }
+    });
+    // `postgres` in the image has another uid; the folder of the run above is closed to others.
+    let socket = SocketFolder::create(run, run.folder.join("socket"), 0o777, None)?;
+    let by_port = match container.reach {
+        Some(reach) => reach == settings::Reach::Port,
+        None => !sockets_cross(&docker).await,
+    };
+    let folders = wanted.files.iter().filter_map(|file| file.parent());
+    let folders: BTreeSet<PathBuf> = folders.map(Path::to_owned).collect();
+    Ok(Box::new(Container {
+        docker,
+        run: run.id.clone(),
+        labels: run.labels().into(),
+        image,
+        image_id,
+        socket,
+        held: None,
+        folders,
+        memory,
+        shm: container.shm.map_or(memory / 4, |size| size.0),
+        pids: container.pids.unwrap_or(PIDS),
+        storage,
+        by_port,
+        arguments: arguments(server),
+        chosen: chosen.to_owned(),
+        bin: None,
+        superuser: String::new(),
+        first_process: None,
+        container: None,
+    }))
+}
+
+/// Memory of this machine in bytes; 4 GiB if unknown.
+fn memory_of_this_machine() -> u64 {
+    std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        })
+        .map_or(4 << 30, |kib| kib * 1024)
+}
+
+impl Container {
+    /// Options that testcontainers has no method for.
+    fn host_config(&self) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
+        let (memory, pids, storage, by_port) = (self.memory, self.pids, self.storage, self.by_port);
+        let mut mounts = vec![
+            bind(&self.socket.path, SOCKET, false),
+            bind(&self.socket.programs, PROGRAMS, true),
+        ];
+        for (number, folder) in self.folders.iter().enumerate() {
+            mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
+        }
+        if storage == settings::Storage::Volume {
+            // Without a source it is anonymous, and is removed with the container.
+            mounts.push(Mount {
+                typ: Some(MountType::VOLUME),
+                target: Some(HOME.to_owned()),
+                ..Mount::default()
+            });
+        }
+        move |config: &mut HostConfig| {
+            config.memory = i64::try_from(memory).ok();
+            // No additional swap: a drill that swaps measures the disk.
+            config.memory_swap = config.memory;
+            config.pids_limit = Some(i64::from(pids));
+            config.mounts = Some(mounts.clone());
+            config.publish_all_ports = Some(false);
+            if storage == settings::Storage::Memory {
+                config.tmpfs = Some(HashMap::from([(
+                    HOME.to_owned(),
+                    "rw,mode=1777,exec".to_owned(),
+                )]));
+            }
+            if by_port {
+                let binding = PortBinding {
+                    host_ip: Some("127.0.0.1".to_owned()),
+                    host_port: Some(String::new()),
+                };
+                config.port_bindings = Some(HashMap::from([(
+                    "5432/tcp".to_owned(),
+                    Some(vec![binding]),
+                )]));
+            } else {
+                config.network_mode = Some("none".to_owned());
+                config.port_bindings = None;
+            }
+        }
+    }
+
+    fn request(&self, superuser: &str, password: &Secret) -> ContainerRequest<GenericImage> {
+        let (name, tag) = match self.image.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
+            _ => (self.image.clone(), "latest".to_owned()),
+        };
+        let mut command: Vec<String> = ["-c", START, "redrill", superuser]
+            .map(str::to_owned)
+            .into();
+        command.extend(self.arguments.iter().cloned());
+        let listen = if self.by_port { "*" } else { "" };
+        for (name, value) in [
+            ("listen_addresses", listen),
+            ("port", "5432"),
+            ("unix_socket_directories", SOCKET),
+        ] {
+            command.extend(["-c".to_owned(), format!("{name}={value}")]);
+        }
+        GenericImage::new(name, tag)
+            .with_entrypoint("/bin/sh")
+            .with_cmd(command)
+            .with_user("postgres")
+            .with_env_var("PGDATA", format!("{HOME}/redrill"))
+            .with_env_var("REDRILL_PASSWORD", password.expose())
+            .with_env_var("TZ", "UTC")
+            .with_cap_drop("ALL")
+            .with_security_opt("no-new-privileges")
+            .with_shm_size(self.shm)
+            .with_labels(
+                self.labels
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            )
+            .with_host_config_modifier(self.host_config())
+    }
+
+    fn id(&self) -> Result<&str, CouldNotRun> {
+        self.container
+            .as_ref()
+            .map(|container| container.id())
+            .ok_or_else(|| CouldNotRun::new("the container was not started"))
+    }
+
+    /// The end of the output of the container, which is the log of the server.
+    async fn log(&self) -> String {
+        let Ok(id) = self.id() else {
+            return String::new();
+        };
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail("200")
+            .build();
+        let lines = self.docker.logs(id, Some(options));
+        lines
+            .filter_map(|line| async { line.ok().map(|line| line.to_string()) })
+            .collect::<Vec<String>>()
+            .await
+            .concat()
+    }
+
+    /// Starts a program inside and attaches to it.
+    async fn exec(
+        &self,
+        command: Vec<String>,
+        user: &str,
+        environment: Vec<String>,
+        with_input: bool,
+    ) -> Result<ClientProcess, CouldNotRun> {
+        let failed = |error: testcontainers::bollard::errors::Error| {
+            CouldNotRun::new(format!(
+                "the engine cannot start a program in the container: {error}"
+            ))
+        };
+        let config = ExecConfig {
+            cmd: Some(command),
+            user: Some(user.to_owned()),
+            env: Some(environment),
+            attach_stdin: Some(with_input),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let exec = self
+            .docker
+            .create_exec(self.id()?, config)
+            .await
+            .map_err(failed)?
+            .id;
+        let StartExecResults::Attached { output, input } =
+            self.docker.start_exec(&exec, None).await.map_err(failed)?
+        else {
+            return Err(CouldNotRun::new("the engine did not attach to the program"));
+        };
+        // The engine returns both streams as one; they are separated here.
+        let (stdout, mut to_stdout) = tokio::io::duplex(64 * 1024);
+        let (stderr, mut to_stderr) = tokio::io::duplex(64 * 1024);
+        let pump = tokio::spawn(async move {
+            let mut output = output;
+            while let Ok(Some(chunk)) = output.try_next().await {
+                let written = match chunk {
+                    LogOutput::StdErr { message } => to_stderr.write_all(&message).await,
+                    LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                        to_stdout.write_all(&message).await
+                    }
+                    LogOutput::StdIn { .. } => Ok(()),
+                };
+                if written.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(ClientProcess {
+            stdin: with_input.then(|| Box::new(input) as _),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            end: Box::new(ContainerEnd {
+                docker: self.docker.clone(),
+                exec,
+                pump,
+            }),
+        })
+    }
+}
+
+/// A bind mount.
+fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.display().to_string()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
+    }
+}
+
+#[async_trait]
+impl Machine for Container {
+    async fn start(&mut self, superuser: &str, password: &Secret) -> Result<(), CouldNotRun> {
+        superuser.clone_into(&mut self.superuser);
+        // Not dropped with this call: an engine that is interrupted while it creates a container creates it
+        // all the same, and only the end of the request says that it is there to be removed.
+        let (sender, receiver) = oneshot::channel();
+        let request = self.request(superuser, password);
+        let starting = tokio::spawn(async move {
+            // Nobody waits for it any more: `forget` removes it.
+            let _ = sender.send(request.start().await);
+        });
+        engine::starting().insert(self.run.clone(), starting);
+        let started = receiver
+            .await
+            .map_err(|_| CouldNotRun::new("the start of the container was given up"))?;
+        let container = started.map_err(|error| {
+            CouldNotRun::new(format!("the engine cannot start the container: {error}"))
+        })?;
+        self.container = Some(container);
+        Ok(())
+    }
+
+    async fn address(&mut self) -> io::Result<Address> {
+        let container = self.container.as_ref();
+        let container =
+            container.ok_or_else(|| io::Error::other("the container was not started"))?;
+        if self.by_port {
+            let ports = container.ports().await.map_err(io::Error::other)?;
+            let port = ports.map_to_host_port_ipv4(5432);
+            return port
+                .map(Address::Loopback)
+                .ok_or_else(|| io::Error::other("the engine reports no port"));
+        }
+        if self.first_process.is_none() {
+            let inspected = self.docker.inspect_container(container.id(), None).await;
+            let state = inspected.map_err(io::Error::other)?.state;
+            self.first_process = state.and_then(|state| i32::try_from(state.pid?).ok());
+        }
+        let first = self
+            .first_process
+            .ok_or_else(|| io::Error::other("the container has no process"))?;
+        let held = self.held.insert(self.socket.hold(first).await?);
+        Ok(held.address.clone())
+    }
+
+    async fn ended(&self) -> Option<String> {
+        let state = self
+            .docker
+            .inspect_container(self.id().ok()?, None)
+            .await
+            .ok()?
+            .state?;
+        if state.running == Some(true) {
+            return None;
+        }
+        let log = self.log().await;
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .map_or_else(|| "its log is empty".to_owned(), sqlstate::logged);
+        let killed = if state.oom_killed == Some(true) {
+            ", out of memory"
+        } else {
+            ""
+        };
+        Some(format!(
+            "exit code {}{killed}; {last}",
+            state.exit_code.unwrap_or(-1)
+        ))
+    }
+
+    async fn lock(&mut self) -> Result<(), CouldNotRun> {
+        let log = self.log().await;
+        self.bin = log.lines().find_map(|line| {
+            line.strip_prefix("redrill-bin ")
+                .map(|bin| bin.trim().to_owned())
+        });
+        // Root without capabilities still owns these files, and may deny them to all other users.
+        let mut command: Vec<String> = ["chmod", "-f", "0700"].map(str::to_owned).into();
+        command.extend(SHELLS.iter().map(|shell| (*shell).to_owned()));
+        let mut process = self.exec(command, "0", Vec::new(), false).await?;
+        // Missing files make it end with 1; that the shell is denied is tested, not assumed.
+        process.end.wait().await?;
+        let command = ["/bin/sh", "-c", "exit 0"].map(str::to_owned).into();
+        let closed = match self.exec(command, "postgres", Vec::new(), false).await {
+            Err(_) => true,
+            Ok(mut process) => process.end.wait().await?.is_some_and(|code| code != 0),
+        };
+        if closed {
+            Ok(())
+        } else {
+            Err(CouldNotRun::new(
+                "the server can still execute the shell of the image",
+            ))
+        }
+    }
+
+    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
+        let program = match &self.bin {
+            Some(bin) => format!("{bin}/{}", client.program),
+            None => client.program.to_owned(),
+        };
+        let mut command = vec![program];
+        command.extend(client.arguments);
+        // Without a socket that this machine shares with the container there is only the server's own.
+        let socket = if self.by_port { SOCKET } else { PROGRAMS };
+        let environment = [
+            ("PGHOST", socket),
+            ("PGPORT", "5432"),
+            ("PGUSER", &self.superuser),
+            ("PGDATABASE", "postgres"),
+            ("LC_ALL", "C.UTF-8"),
+        ];
+        let environment = environment
+            .map(|(name, value)| format!("{name}={value}"))
+            .into();
+        let (user, with_input) = match &client.input {
+            ClientInput::Nothing => ("postgres".to_owned(), false),
+            ClientInput::Pipe => ("postgres".to_owned(), true),
+            ClientInput::Archive(file) => {
+                let metadata = file.metadata().map_err(|error| {
+                    CouldNotRun::new(format!("cannot read {}: {error}", file.display()))
+                })?;
+                let number = self
+                    .folders
+                    .iter()
+                    .position(|folder| Some(folder.as_path()) == file.parent());
+                let (Some(number), Some(name)) = (number, file.file_name()) else {
+                    return Err(CouldNotRun::new(format!(
+                        "{} is not mounted",
+                        file.display()
+                    )));
+                };
+                command.push(format!("{BACKUP}/{number}/{}", name.to_string_lossy()));
+                // A backup that only its owner may read is read with the uid of the owner.
+                (format!("{}:{}", metadata.uid(), metadata.gid()), false)
+            }
+        };
+        self.exec(command, &user, environment, with_input).await
+    }
+
+    async fn stop(&mut self) -> Result<(), CouldNotRun> {
+        // Dropping the handle would remove it again, in the background.
+        if let Some(container) = self.container.take() {
+            container.rm().await.map_err(|error| {
+                CouldNotRun::new(format!("cannot remove the container: {error}"))
+            })?;
+        }
+        // Including one whose creation was interrupted before its handle was returned.
+        let failed = remove_labelled(&self.docker, &[format!("{LABEL_RUN}={}", self.run)], |_| {
+            true
+        })
+        .await
+        .1;
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(CouldNotRun::new(failed.join("; ")))
+        }
+    }
+
+    fn describe(&self) -> ServerFacts {
+        let mut isolation = vec![
+            "all capabilities dropped, no new privileges, user `postgres`".to_owned(),
+            "no shell or interpreter for the server and its programs".to_owned(),
+            format!(
+                "at most {} of memory, {} of shared memory, {} processes",
+                show_bytes(self.memory),
+                show_bytes(self.shm),
+                self.pids
+            ),
+            match self.storage {
+                settings::Storage::Memory => "data in memory".to_owned(),
+                settings::Storage::Volume => {
+                    "data on a volume that is removed with the container".to_owned()
+                }
+            },
+        ];
+        if !self.folders.is_empty() {
+            isolation.push("the folder of the backup is mounted read-only".to_owned());
+        }
+        let mut weaknesses = Vec::new();
+        if self.by_port {
+            weaknesses.push(
+                "connected by a port on 127.0.0.1: the container has a network, which code of the backup could use too"
+                    .to_owned(),
+            );
+            weaknesses.push(
+                "connected by a port: roles are assumed without a login, so their settings (`ALTER ROLE … SET`) have no effect"
+                    .to_owned(),
+            );
+        } else {
+            isolation.insert(
+                0,
+                "no network; connected by a unix socket in a private folder".to_owned(),
+            );
+            weaknesses.extend(self.held.as_ref().and_then(HeldSocket::weakness));
+        }
+        ServerFacts {
+            provider: "container",
+            origin: format!("{} ({})", self.image, short(&self.image_id)),
+            version: String::new(),
+            extensions: Vec::new(),
+            isolation,
+            weaknesses,
+            chosen: self.chosen.clone(),
+            started_in: Duration::ZERO,
+        }
+    }
+}
+
+/// `sha256:75771c205127…` → its first twelve digits, with the algorithm.
+fn short(id: &str) -> &str {
+    id.get(..19).unwrap_or(id)
+}
+
+struct ContainerEnd {
+    docker: Docker,
+    exec: String,
+    pump: tokio::task::JoinHandle<()>,
+}
+
+#[async_trait]
+impl ClientEnd for ContainerEnd {
+    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun> {
+        // The engine answers before the program runs, and reports until then that it does not run: it
+        // has certainly started only when its streams are closed.
+        if !self.pump.is_finished() {
+            let _ = (&mut self.pump).await;
+        }
+        // The engine may close them shortly before it knows the code; a program may also close them
+        // and run for a long time.
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let exec = self
+                .docker
+                .inspect_exec(&self.exec)
+                .await
+                .map_err(|error| {
+                    CouldNotRun::new(format!("the engine lost the program: {error}"))
+                })?;
+            if exec.running != Some(true) {
+                return Ok(exec.exit_code);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for ContainerEnd {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}

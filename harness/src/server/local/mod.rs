@@ -1,0 +1,487 @@
+//! The local provider: `initdb` and `postgres` of this machine, in a private folder, without TCP.
+
+mod installation;
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nix::sys::signal::Signal;
+
+pub(super) use self::installation::availability;
+use self::installation::{Installation, choose, unprivileged};
+use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
+use super::settings;
+use super::socket::{HeldSocket, SocketFolder};
+use crate::cleanup::{Run, SEGMENTS, SERVER};
+use crate::database::Address;
+use crate::namespace::Entrance;
+use crate::outcome::{CouldNotRun, ServerFacts};
+use crate::process::{self, Input, Program, Running};
+use crate::redact::Secret;
+use crate::sandbox::{Sandbox, Strength};
+use crate::shared_memory;
+use crate::sqlstate;
+
+/// The data folder, in the folder of the server.
+const DATA: &str = "data";
+/// The folder for a copy of an archive.
+const ARCHIVE: &str = "archive";
+
+/// What programs of a server read of the system.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc",
+    "/dev/zero",
+    "/dev/random",
+    "/dev/urandom",
+];
+
+/// Folders of the dynamic loader.
+const LOADERS: &[&str] = &[
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+];
+
+/// Limit for `initdb`.
+const INITDB_WITHIN: Duration = Duration::from_secs(60);
+
+struct Local {
+    run: String,
+    installation: Installation,
+    /// Folders of its libraries.
+    libraries: Vec<PathBuf>,
+    /// Of redrill: the server may not create or rename anything in it.
+    folder: PathBuf,
+    /// Of the server.
+    data: PathBuf,
+    socket: SocketFolder,
+    held: Option<HeldSocket>,
+    user: Option<(u32, u32)>,
+    user_name: String,
+    arguments: Vec<String>,
+    strength: Strength,
+    /// How its programs get namespaces of their own, or why they do not.
+    entrance: Result<Entrance, String>,
+    chosen: String,
+    superuser: String,
+    server: Option<Mutex<Running>>,
+}
+
+/// Returns an empty machine: suitable programs, and a private folder for them.
+pub(super) async fn provide(
+    server: &settings::Server,
+    local: &settings::Local,
+    wanted: &Wanted,
+    run: &Run,
+    path: &str,
+    chosen: &str,
+) -> Result<Box<dyn Machine>, CouldNotRun> {
+    let installation = choose(local, wanted, path, &run.id).await?;
+    let entrance = Entrance::find();
+    if let Err(why) = &entrance
+        && !local.trusted_backup
+    {
+        return Err(CouldNotRun::with_hint(
+            format!(
+                "code of the backup could reach other servers of this machine by their sockets: {why}"
+            ),
+            "drill it in a container, or, if you trust everybody who can write to the backup, set `trusted-backup = true` in `[server.local]`",
+        ));
+    }
+    let (user, user_name) = unprivileged()?;
+    let folder = run.folder.join(SERVER);
+    let data = folder.join(DATA);
+    let prepare = || -> io::Result<()> {
+        if let Some((_, group)) = user {
+            run.let_pass(group)?;
+        }
+        // Empty folders of redrill; what is in them later belongs to the server only where it must.
+        for (path, mode) in [(&folder, 0o711), (&data, 0o700)] {
+            std::fs::DirBuilder::new().mode(0o700).create(path)?;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        }
+        match user {
+            Some((user, group)) => chown(&data, Some(user), Some(group)),
+            None => Ok(()),
+        }
+    };
+    prepare().map_err(|error| {
+        CouldNotRun::new(format!("cannot create {}: {error}", folder.display()))
+    })?;
+    let socket = SocketFolder::create(run, folder.join("socket"), 0o711, user)?;
+    Ok(Box::new(Local {
+        run: run.id.clone(),
+        libraries: installation.libraries(&run.id).await,
+        installation,
+        folder,
+        data,
+        socket,
+        held: None,
+        user,
+        user_name,
+        arguments: arguments(server),
+        strength: Sandbox::strength(),
+        entrance,
+        chosen: chosen.to_owned(),
+        superuser: String::new(),
+        server: None,
+    }))
+}
+
+impl Local {
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = vec![
+            ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
+            ("TZ".to_owned(), "UTC".to_owned()),
+            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+        ];
+        if !self.libraries.is_empty() {
+            // Without /proc the dynamic loader does not know where a program is, and what is beside it.
+            let folders: Vec<_> = self.libraries.iter().map(|f| f.to_string_lossy()).collect();
+            environment.push(("LD_LIBRARY_PATH".to_owned(), folders.join(":")));
+        }
+        environment
+    }
+
+    /// Copies the folder of an archive to where the unprivileged program may read it; returns the copy.
+    ///
+    /// A folder cannot be passed as an open file, and that user may not have access to it.
+    fn folder_within_reach(&self, archive: &Path) -> Result<PathBuf, CouldNotRun> {
+        let copy = self.folder.join(ARCHIVE);
+        let readable = |path: &Path, mode| {
+            if let Some((_, group)) = self.user {
+                chown(path, None, Some(group))?;
+            }
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        };
+        let copied = (|| {
+            if copy.exists() {
+                std::fs::remove_dir_all(&copy)?;
+            }
+            std::fs::DirBuilder::new().mode(0o700).create(&copy)?;
+            readable(&copy, 0o750)?;
+            for entry in std::fs::read_dir(archive)? {
+                let entry = entry?;
+                if entry.metadata()?.is_file() {
+                    let file = copy.join(entry.file_name());
+                    std::fs::copy(entry.path(), &file)?;
+                    readable(&file, 0o640)?;
+                }
+            }
+            Ok(())
+        })();
+        copied.map_err(|error: io::Error| {
+            CouldNotRun::new(format!("cannot copy {}: {error}", archive.display()))
+                .hint("the local provider needs space for a copy of a directory archive: set another `--work-dir`")
+        })?;
+        Ok(copy)
+    }
+
+    /// What a program of the server may access: itself, libraries and data of the system, and `read` and
+    /// `write` of this run.
+    fn sandbox(&self, program: &Path, read: &[&Path], write: &[&Path]) -> Sandbox {
+        let bin = &self.installation.bin;
+        let prefix = bin.parent().unwrap_or(bin);
+        let system = SYSTEM.iter().map(Path::new).chain([prefix]);
+        let mut execute = vec![program.to_owned()];
+        // The dynamic loader is executed on behalf of the program.
+        for folder in LOADERS {
+            if let Ok(entries) = std::fs::read_dir(folder) {
+                execute.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
+                    path.file_name()
+                        .and_then(|name| name.to_str())
+                        .is_some_and(|name| {
+                            (name.starts_with("ld-") || name.starts_with("ld64"))
+                                && name.contains(".so")
+                        })
+                        && path.is_file()
+                }));
+            }
+        }
+        Sandbox {
+            read: system
+                .chain(self.libraries.iter().map(PathBuf::as_path))
+                .chain(read.iter().copied())
+                .map(Path::to_owned)
+                .filter(|path| path.exists())
+                .collect(),
+            write: [Path::new("/dev/null")]
+                .iter()
+                .chain(write)
+                .map(|path| (*path).to_owned())
+                .collect(),
+            execute,
+            entrance: self.entrance.as_ref().ok().copied(),
+        }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+}
+
+#[async_trait]
+impl Machine for Local {
+    async fn start(&mut self, superuser: &str, _: &Secret) -> Result<(), CouldNotRun> {
+        superuser.clone_into(&mut self.superuser);
+        let arguments = [
+            "--pgdata",
+            &self.data.display().to_string(),
+            "--username",
+            superuser,
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            // The socket is in a folder of this run; nothing listens on TCP.
+            "--auth-local=trust",
+            "--auth-host=reject",
+            "--no-sync",
+        ]
+        .map(str::to_owned);
+        let initdb = self.installation.bin.join("initdb");
+        let mut sandbox = self.sandbox(&initdb, &[], &[&self.data]);
+        // It starts `postgres` by a shell.
+        let shells = ["/bin", "/usr/bin"].map(PathBuf::from);
+        sandbox.execute.push(self.installation.bin.clone());
+        sandbox.execute.extend(shells.iter().cloned());
+        sandbox.read.extend(shells);
+        let made = process::run(
+            Program {
+                path: initdb,
+                sandbox: Some(sandbox),
+                arguments: arguments.into(),
+                environment: self.environment(),
+                folder: Some(self.data.clone()),
+                user: self.user,
+                run: self.run.clone(),
+                ..Program::default()
+            },
+            INITDB_WITHIN,
+        )
+        .await?;
+        if !made.status.success() {
+            let last = made
+                .stderr
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty());
+            return Err(CouldNotRun::new(format!(
+                "initdb failed: {}",
+                last.unwrap_or("no message")
+            )));
+        }
+        let socket = &self.socket.path;
+        let mut arguments = vec!["-D".to_owned(), self.data.display().to_string()];
+        arguments.extend(self.arguments.iter().cloned());
+        for (name, value) in [
+            ("listen_addresses", String::new()),
+            ("port", "5432".to_owned()),
+            ("unix_socket_directories", socket.display().to_string()),
+            // In the data folder: files in /dev/shm outlive a server that is killed, and access to
+            // /dev/shm would be a hole in the sandbox.
+            ("dynamic_shared_memory_type", "mmap".to_owned()),
+        ] {
+            arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
+        }
+        let postgres = self.installation.bin.join("postgres");
+        let mut server = process::spawn(Program {
+            sandbox: Some(self.sandbox(&postgres, &[], &[&self.data, socket])),
+            path: postgres,
+            arguments,
+            environment: self.environment(),
+            folder: Some(self.data.clone()),
+            user: self.user,
+            run: self.run.clone(),
+            ..Program::default()
+        })?;
+        // A server whose log is not read stops when the pipe is full.
+        let (stdout, stderr) = (server.stdout(), server.stderr());
+        let log = self.log_path();
+        tokio::spawn(async move {
+            let drain = process::keep_end(stdout);
+            if let (Some(mut stderr), Ok(mut file)) = (stderr, tokio::fs::File::create(log).await) {
+                // The log is for people; a full disk is reported elsewhere.
+                let _ = tokio::io::copy(&mut stderr, &mut file).await;
+            }
+            drain.await
+        });
+        self.server = Some(Mutex::new(server));
+        Ok(())
+    }
+
+    async fn address(&mut self) -> io::Result<Address> {
+        let server = self.server.as_ref().and_then(|server| {
+            let server = server.lock().unwrap_or_else(PoisonError::into_inner);
+            server.id()
+        });
+        let server = server.ok_or_else(|| io::Error::other("the server was not started"))?;
+        let held = self.socket.hold(server).await?;
+        if self.entrance.is_err() {
+            shared_memory::note(server, &self.folder.join(SEGMENTS))?;
+        }
+        Ok(self.held.insert(held).address.clone())
+    }
+
+    async fn ended(&self) -> Option<String> {
+        let status = {
+            let server = self.server.as_ref()?.lock();
+            let mut server = server.unwrap_or_else(PoisonError::into_inner);
+            server.try_wait().ok()??
+        };
+        let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| line.contains("FATAL") || line.contains("PANIC"));
+        let last = last.map_or_else(|| "its log is empty".to_owned(), sqlstate::logged);
+        Some(format!("{status}; {last}"))
+    }
+
+    async fn lock(&mut self) -> Result<(), CouldNotRun> {
+        // The sandbox was closed before the server started.
+        Ok(())
+    }
+
+    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
+        let path = self.installation.bin.join(client.program);
+        let mut arguments = client.arguments;
+        let programs = &self.socket.programs;
+        let mut read = vec![programs.clone()];
+        let input = match client.input {
+            ClientInput::Nothing => Input::Nothing,
+            ClientInput::Pipe => Input::Pipe,
+            ClientInput::Archive(path) if path.is_dir() => {
+                let copy = self.folder_within_reach(&path)?;
+                arguments.push(copy.display().to_string());
+                read.push(copy);
+                Input::Nothing
+            }
+            // Opened by redrill, since the unprivileged program may not be allowed to.
+            ClientInput::Archive(path) => {
+                Input::File(std::fs::File::open(&path).map_err(|error| {
+                    CouldNotRun::new(format!("cannot open {}: {error}", path.display()))
+                })?)
+            }
+        };
+        let mut environment = self.environment();
+        environment.extend([
+            ("PGHOST".to_owned(), programs.display().to_string()),
+            ("PGPORT".to_owned(), "5432".to_owned()),
+            ("PGUSER".to_owned(), self.superuser.clone()),
+            ("PGDATABASE".to_owned(), "postgres".to_owned()),
+        ]);
+        let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+        let mut running = process::spawn(Program {
+            sandbox: Some(self.sandbox(&path, &read, &[])),
+            path,
+            arguments,
+            environment,
+            folder: None,
+            user: self.user,
+            input,
+            run: self.run.clone(),
+        })?;
+        let (Some(stdout), Some(stderr)) = (running.stdout(), running.stderr()) else {
+            return Err(CouldNotRun::new("a client program without output"));
+        };
+        Ok(ClientProcess {
+            stdin: running.stdin().map(|stdin| Box::new(stdin) as _),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            end: Box::new(LocalEnd(running)),
+        })
+    }
+
+    async fn stop(&mut self) -> Result<(), CouldNotRun> {
+        if let Some(server) = self.server.take() {
+            let mut server = server.into_inner().unwrap_or_else(PoisonError::into_inner);
+            // With namespaces of its own the kernel removes everything with it. Without them only the server
+            // itself can remove its System V segment, in an immediate shutdown.
+            if self.entrance.is_err() {
+                server.signal(Signal::SIGQUIT);
+                let _ = tokio::time::timeout(Duration::from_secs(5), server.wait()).await;
+            }
+            server.kill();
+            let _ = tokio::time::timeout(Duration::from_secs(5), server.wait()).await;
+        }
+        process::kill_working_in(&self.folder);
+        std::fs::remove_dir_all(&self.folder).map_err(|error| {
+            CouldNotRun::new(format!("cannot remove {}: {error}", self.folder.display()))
+        })
+    }
+
+    fn describe(&self) -> ServerFacts {
+        let mut isolation = vec![
+            "unix socket in a private folder, nothing listens on TCP".to_owned(),
+            format!("processes of the user `{}`", self.user_name),
+        ];
+        let mut weaknesses = vec![
+            "a local server shares the kernel, memory and processes of this machine: it isolates less than a container"
+                .to_owned(),
+        ];
+        let files = "Landlock: executes only the programs of the server, reads no home directory, writes only to its data";
+        match self.strength {
+            Strength::Full => {
+                isolation.push(files.to_owned());
+                isolation.push("Landlock: no TCP connection, in or out".to_owned());
+            }
+            Strength::NoTcp => {
+                isolation.push(files.to_owned());
+                if self.entrance.is_err() {
+                    weaknesses.push("Landlock of this kernel does not cover TCP: code of the backup could use the network".to_owned());
+                }
+            }
+            Strength::Nothing => weaknesses.push(
+                "this kernel has no Landlock: code of the backup runs with all rights of that user"
+                    .to_owned(),
+            ),
+        }
+        match &self.entrance {
+            Ok(_) => isolation.push(
+                "own namespaces: no network, no processes, sockets and folders of this machine but the programs of the server and its data; the kernel ends its processes with it"
+                    .to_owned(),
+            ),
+            Err(why) => weaknesses.push(format!(
+                "`trusted-backup` is set: code of the backup could connect to other servers of this machine by their unix sockets, and leave processes behind, as that user: {why}"
+            )),
+        }
+        weaknesses.extend(self.held.as_ref().and_then(HeldSocket::weakness));
+        weaknesses.push("no limit on memory or processes".to_owned());
+        ServerFacts {
+            provider: "local",
+            origin: self.installation.bin.display().to_string(),
+            version: self.installation.version.clone(),
+            extensions: Vec::new(),
+            isolation,
+            weaknesses,
+            chosen: self.chosen.clone(),
+            started_in: Duration::ZERO,
+        }
+    }
+}
+
+struct LocalEnd(Running);
+
+#[async_trait]
+impl ClientEnd for LocalEnd {
+    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun> {
+        let status = self
+            .0
+            .wait()
+            .await
+            .map_err(|error| CouldNotRun::new(error.to_string()))?;
+        Ok(status.code().map(i64::from))
+    }
+}

@@ -1,0 +1,153 @@
+//! What a provider implements, and what it is given.
+
+use std::io;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::settings;
+use crate::database::Address;
+use crate::outcome::{CouldNotRun, ServerFacts};
+use crate::redact::Secret;
+
+/// What a backup requires of a server.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Major version of the server that the backup was taken from.
+    pub major: Option<u32>,
+    /// Extensions that it requires.
+    pub extensions: Vec<String>,
+    /// Name of the bootstrap superuser.
+    pub superuser: String,
+    /// Bytes of the backup after decompression: decides whether the data fits in memory.
+    pub bytes: u64,
+    /// Archives that the programs of the server must be able to read: files, or folders.
+    pub files: Vec<PathBuf>,
+}
+
+/// A program of the version of the server, run where the server is.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// `psql`, `pg_restore`.
+    pub program: &'static str,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its standard input.
+    pub input: ClientInput,
+}
+
+/// Standard input of a client program.
+#[derive(Debug, Default)]
+pub enum ClientInput {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A pipe that the caller writes to.
+    Pipe,
+    /// One of the archives that the server was started with ([`Wanted::files`]). A file is read in
+    /// place, a folder where the machine can reach it.
+    Archive(PathBuf),
+}
+
+/// A running client program. Dropping it ends it.
+pub struct ClientProcess {
+    /// Its standard input, when a pipe was requested.
+    pub stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// Its standard output.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its standard error.
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// Waits for its end.
+    pub end: Box<dyn ClientEnd>,
+}
+
+/// The end of a client program.
+#[async_trait]
+pub trait ClientEnd: Send {
+    /// Waits; the exit code, `None` when a signal ended it.
+    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun>;
+}
+
+/// Somewhere a server can run.
+#[async_trait]
+pub trait Machine: Send + Sync {
+    /// Creates a new cluster and starts it; the server may not answer yet.
+    ///
+    /// `password` is that of the superuser, for connections by TCP.
+    async fn start(&mut self, superuser: &str, password: &Secret) -> Result<(), CouldNotRun>;
+
+    /// The address of the server, once it is known that the server that was started listens there.
+    ///
+    /// # Errors
+    /// Nobody listens yet; or not the server does, or it is no socket (`InvalidData`).
+    async fn address(&mut self) -> io::Result<Address>;
+
+    /// Why the server is not running any more, with the end of its log; `None` while it runs.
+    async fn ended(&self) -> Option<String>;
+
+    /// Removes access that only the start needed: afterwards nothing on the server can run a shell.
+    async fn lock(&mut self) -> Result<(), CouldNotRun>;
+
+    /// Starts a program of the version of the server.
+    async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun>;
+
+    /// Removes everything immediately.
+    async fn stop(&mut self) -> Result<(), CouldNotRun>;
+
+    /// Provider, origin and isolation.
+    fn describe(&self) -> ServerFacts;
+}
+
+/// Settings of a throwaway server. Not safe for any other.
+const SETTINGS: &[(&str, &str)] = &[
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("archive_mode", "off"),
+    ("max_wal_size", "8GB"),
+    ("checkpoint_timeout", "1h"),
+    ("autovacuum", "off"),
+    ("shared_buffers", "256MB"),
+    ("maintenance_work_mem", "256MB"),
+    ("max_locks_per_transaction", "512"),
+    ("max_connections", "60"),
+    // A restored subscription must never connect to its publisher (D15).
+    ("max_logical_replication_workers", "0"),
+    ("jit", "off"),
+    ("lc_messages", "C"),
+    ("log_min_messages", "warning"),
+    // The log may be shown, so it must not contain statements and their values.
+    ("log_min_error_statement", "panic"),
+    ("log_error_verbosity", "terse"),
+    ("unix_socket_permissions", "0777"),
+];
+
+/// The settings of a throwaway server; those of the scenario are last.
+pub(super) fn arguments(server: &settings::Server) -> Vec<String> {
+    let ours = SETTINGS
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let theirs = server
+        .settings
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    ours.chain(theirs)
+        .flat_map(|setting| ["-c".to_owned(), setting])
+        .collect()
+}
+
+/// The report of `redrill doctor` on one provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Availability {
+    /// `container` or `local`.
+    pub provider: &'static str,
+    /// Whether a drill could use it.
+    pub usable: bool,
+    /// What was found, one line each.
+    pub found: Vec<String>,
+    /// The command that installs what is missing.
+    pub hint: Option<String>,
+}

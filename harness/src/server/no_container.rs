@@ -1,0 +1,40 @@
+//! In place of the container provider, where redrill was built without it.
+
+use super::machine::{Availability, Machine, Wanted};
+use super::settings;
+use crate::cleanup::{Run, Work};
+use crate::outcome::CouldNotRun;
+
+const HINT: &str = "build it with `--features container`";
+
+pub(super) async fn provide(
+    _: &settings::Server,
+    _: &settings::Container,
+    _: &Wanted,
+    _: &Run,
+    _: &str,
+) -> Result<Box<dyn Machine>, CouldNotRun> {
+    Err(CouldNotRun::with_hint(
+        "this redrill was built without the container provider",
+        HINT,
+    ))
+}
+
+pub(super) async fn forget(_: &str) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) async fn sweep(_: &Work) -> Result<(Vec<String>, Vec<String>), CouldNotRun> {
+    Err(CouldNotRun::new(
+        "this redrill was built without the container provider",
+    ))
+}
+
+pub(super) async fn availability() -> Availability {
+    Availability {
+        provider: "container",
+        usable: false,
+        found: vec!["this redrill was built without it".to_owned()],
+        hint: Some(HINT.to_owned()),
+    }
+}

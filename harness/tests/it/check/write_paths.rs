@@ -1,0 +1,298 @@
+//! Indirect ways to write a table: by views, foreign keys, rules, triggers and functions, as `append-only` finds them.
+
+use crate::support::{Case, Plur, on_plur};
+
+/// A ledger to which plur_app may only add.
+const LEDGER: &str = "
+CREATE ROLE poor; CREATE SCHEMA led AUTHORIZATION plur_owner; SET ROLE plur_owner; SET search_path = led;
+ALTER DEFAULT PRIVILEGES FOR ROLE plur_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
+CREATE TABLE books (id int PRIMARY KEY, title text); INSERT INTO books VALUES (1, 'a'), (2, 'b');
+CREATE TABLE ledger (id int, book int DEFAULT 1, note text); INSERT INTO ledger VALUES (1, 1, 'x'), (2, NULL, 'y');
+CREATE TABLE inbox (id int DEFAULT 1); INSERT INTO inbox VALUES (1);
+GRANT USAGE ON SCHEMA led TO plur_app, poor; GRANT SELECT, INSERT ON ledger TO plur_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON inbox TO plur_app;
+";
+
+const UNDO: &str = "DROP OWNED BY poor; DROP ROLE poor";
+
+const CHECK: &str = "
+[[check.append-only]]
+table = \"led.ledger\"
+roles = [\"plur_app\"]
+";
+
+/// What is found, with a text of the report; then what could not be ruled out; then what is harmless.
+const FOUND: &[(&str, &str, &str)] = &[
+    (
+        "a view of the owner",
+        "CREATE VIEW v AS SELECT * FROM ledger; GRANT UPDATE, SELECT ON v TO plur_app",
+        "UPDATE on led.v, granted to it by view led.v, which has the rights of its owner plur_owner",
+    ),
+    (
+        "a view without the right to read it",
+        "CREATE VIEW v AS SELECT * FROM ledger; GRANT DELETE ON v TO PUBLIC",
+        "DELETE on led.v, granted to PUBLIC",
+    ),
+    (
+        "one column of a view",
+        "CREATE VIEW v AS SELECT id, note FROM ledger; GRANT UPDATE (note) ON v TO plur_app",
+        "UPDATE on led.v",
+    ),
+    (
+        "a chain of views",
+        "CREATE VIEW low AS SELECT * FROM ledger; CREATE VIEW v AS SELECT * FROM low; GRANT SELECT, DELETE ON v TO plur_app",
+        "by view led.v, which has the rights of its owner plur_owner → view led.low",
+    ),
+    (
+        "a view after SET ROLE",
+        "CREATE VIEW v AS SELECT * FROM ledger; GRANT SELECT, DELETE ON v TO plur_org_acme; GRANT USAGE ON SCHEMA led TO plur_org_acme",
+        "after SET ROLE plur_org_acme by view led.v",
+    ),
+    (
+        "ON DELETE CASCADE",
+        "ALTER TABLE ledger ADD CONSTRAINT of_book FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
+         GRANT SELECT, DELETE ON books TO plur_app",
+        "DELETE on led.books, granted to it by foreign key of_book of led.ledger (ON DELETE CASCADE)",
+    ),
+    (
+        "ON DELETE SET NULL, without the right to read the parent",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE SET NULL; GRANT DELETE ON books TO plur_app",
+        "(ON DELETE SET NULL)",
+    ),
+    (
+        "ON UPDATE CASCADE",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON UPDATE CASCADE; GRANT SELECT, UPDATE ON books TO plur_app",
+        "(ON UPDATE CASCADE)",
+    ),
+    (
+        "a chain of foreign keys",
+        "CREATE TABLE shelves (id int PRIMARY KEY); INSERT INTO shelves VALUES (7), (8);
+         ALTER TABLE books ADD shelf int REFERENCES shelves ON DELETE CASCADE; UPDATE books SET shelf = 7 WHERE id = 1;
+         ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
+         GRANT SELECT, DELETE ON shelves TO plur_app",
+        "DELETE on led.shelves",
+    ),
+    (
+        "a view of a parent",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
+         CREATE VIEW v AS SELECT * FROM books; GRANT SELECT, DELETE ON v TO plur_app",
+        "its owner plur_owner → foreign key",
+    ),
+    (
+        "a rule on INSERT",
+        "CREATE RULE r AS ON INSERT TO inbox DO ALSO DELETE FROM ledger",
+        "INSERT on led.inbox, granted to it by rule r on led.inbox",
+    ),
+    (
+        "a trigger with the rights of the owner",
+        "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM led.ledger; RETURN NULL; END';
+         REVOKE EXECUTE ON FUNCTION clear FROM PUBLIC;
+         CREATE TRIGGER t AFTER UPDATE ON inbox FOR EACH STATEMENT EXECUTE FUNCTION clear()",
+        "UPDATE on led.inbox, granted to it by trigger t on led.inbox",
+    ),
+];
+
+/// A trigger refuses the change: a view is a right that nobody should have, and a foreign key is none.
+const REFUSED: &str = "
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'closed'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON ledger FOR EACH ROW EXECUTE FUNCTION refuse();
+";
+
+const OPEN: &[(&str, &str, &str)] = &[
+    (
+        "a function by PUBLIC",
+        "CREATE FUNCTION purge(a interval) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM led.ledger'",
+        "EXECUTE on led.purge(interval), granted to PUBLIC by PostgreSQL's default by function led.purge(interval) (SECURITY DEFINER, owner plur_owner)",
+    ),
+    (
+        "dynamic SQL",
+        "CREATE FUNCTION purge(a text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE a; END'",
+        "led.purge(text)",
+    ),
+    (
+        "a call of another function",
+        "CREATE FUNCTION inner_one() RETURNS void LANGUAGE sql AS 'DELETE FROM led.ledger';
+         CREATE FUNCTION outer_one() RETURNS void LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT led.inner_one()'",
+        "led.outer_one()",
+    ),
+    (
+        "a write to a parent",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
+         CREATE FUNCTION purge() RETURNS void BEGIN ATOMIC DELETE FROM books; END;
+         ALTER FUNCTION purge SECURITY DEFINER",
+        "led.purge()",
+    ),
+    (
+        "a write that fires a trigger",
+        "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM led.ledger; RETURN NULL; END';
+         CREATE TRIGGER t AFTER INSERT ON inbox EXECUTE FUNCTION clear();
+         CREATE FUNCTION fill() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO led.inbox VALUES (1)'",
+        "led.fill()",
+    ),
+    (
+        "a view that shows no row",
+        "CREATE VIEW v AS SELECT * FROM ledger WHERE id > 100; GRANT SELECT, DELETE ON v TO plur_app",
+        "there is no row to try on",
+    ),
+    (
+        "code behind a way that is refused",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'closed'; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON ledger FOR EACH ROW EXECUTE FUNCTION refuse();
+         ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
+         CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN IF current_setting('led.go', true) = 'on' THEN TRUNCATE led.ledger; END IF; RETURN NULL; END $$;
+         CREATE TRIGGER t AFTER DELETE ON books EXECUTE FUNCTION clear();
+         REVOKE EXECUTE ON FUNCTION clear FROM PUBLIC;
+         CREATE VIEW shown AS SELECT * FROM books; GRANT SELECT, DELETE ON shown, books TO plur_app",
+        "what its code does was not seen",
+    ),
+    (
+        "no row refers to the parent",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
+         UPDATE ledger SET book = NULL; GRANT SELECT, DELETE ON books TO plur_app",
+        "no row of it refers to one there",
+    ),
+];
+
+const HARMLESS: &[(&str, &str)] = &[
+    ("nothing more", ""),
+    (
+        "a view with security_invoker",
+        "CREATE VIEW v WITH (security_invoker = on) AS SELECT * FROM ledger; GRANT ALL ON v TO plur_app",
+    ),
+    (
+        "a chain of views, the lower one with security_invoker",
+        "CREATE VIEW low WITH (security_invoker) AS SELECT * FROM ledger; CREATE VIEW v AS SELECT * FROM low;
+         GRANT ALL ON v TO plur_app",
+    ),
+    (
+        "a view without the right, and one to which rows can be added",
+        "CREATE VIEW v AS SELECT * FROM ledger; GRANT SELECT, INSERT ON v TO plur_app",
+    ),
+    (
+        "a view that cannot be updated",
+        "CREATE VIEW v AS SELECT count(*) FROM ledger; GRANT ALL ON v TO plur_app",
+    ),
+    (
+        "a view of another table that reads this one",
+        "CREATE VIEW v AS SELECT * FROM inbox WHERE id IN (SELECT id FROM ledger); GRANT ALL ON v TO plur_app",
+    ),
+    (
+        "a view whose owner has no right",
+        "CREATE VIEW v AS SELECT * FROM ledger; GRANT ALL ON v TO plur_app; GRANT CREATE ON SCHEMA led TO poor;
+         GRANT SELECT ON ledger TO poor; RESET ROLE; ALTER VIEW led.v OWNER TO poor",
+    ),
+    (
+        "a foreign key without an action",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books; GRANT ALL ON books TO plur_app",
+    ),
+    (
+        "a parent that the role can only add to",
+        "ALTER TABLE ledger ADD FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE ON UPDATE CASCADE;
+         GRANT SELECT, INSERT ON books TO plur_app",
+    ),
+    (
+        "functions that read, add, write another table, or only look like it",
+        "CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM led.ledger';
+         CREATE FUNCTION adds() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO led.ledger VALUES (3)';
+         CREATE FUNCTION moves() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN UPDATE led.inbox SET id = 2; PERFORM id FROM led.ledger; RAISE NOTICE 'DELETE FROM led.ledger'; END $$",
+    ),
+    (
+        "a trigger that keeps a trail",
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN IF TG_OP = 'DELETE' THEN INSERT INTO led.ledger VALUES (OLD.id); END IF; RETURN NULL; END $$;
+         CREATE TRIGGER t AFTER UPDATE OR DELETE ON inbox FOR EACH ROW EXECUTE FUNCTION keep()",
+    ),
+    (
+        "a function of a role without rights, one that the role may not execute, and one with the rights of the caller",
+        "CREATE FUNCTION a() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM led.ledger';
+         REVOKE EXECUTE ON FUNCTION a FROM PUBLIC;
+         CREATE FUNCTION b() RETURNS void LANGUAGE sql AS 'DELETE FROM led.ledger';
+         GRANT CREATE ON SCHEMA led TO poor; RESET ROLE; SET ROLE poor;
+         CREATE FUNCTION led.c(a text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE a; END'",
+    ),
+    (
+        "a function that is not VOLATILE",
+        "CREATE FUNCTION a(b text) RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER AS 'BEGIN DELETE FROM led.ledger; END'",
+    ),
+    (
+        "a rule that adds",
+        "CREATE RULE r AS ON INSERT TO inbox DO ALSO INSERT INTO ledger VALUES (4)",
+    ),
+];
+
+/// What a case must come to.
+enum End<'a> {
+    Finding(&'a str),
+    CouldNotRun(&'a str),
+    Pass,
+}
+
+/// Runs a check on the ledger with a change; says what is wrong with the result.
+async fn wrong(plur: &Plur, name: &str, change: &str, check: &str, end: End<'_>) -> Option<String> {
+    let change = &format!("{LEDGER}{change}; RESET ROLE");
+    let case = Case {
+        name,
+        change,
+        undo: UNDO,
+        check,
+    };
+    let came = plur.run(case).await;
+    let is_right = match (&came, &end) {
+        (Ok(found), End::Pass) => found.findings.is_empty(),
+        (Ok(found), End::Finding(text)) => {
+            found.findings.iter().any(|one| one.actual.contains(text))
+        }
+        (Err(error), End::CouldNotRun(text)) => error.reason.contains(text) && error.hint.is_some(),
+        _ => false,
+    };
+    (!is_right).then(|| format!("{name}: {came:#?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indirect_ways_to_change_history() {
+    on_plur(async |plur| {
+        let mut all = Vec::new();
+        for (name, change, text) in FOUND {
+            all.push(wrong(plur, name, change, CHECK, End::Finding(text)).await);
+        }
+        for (name, change, text) in OPEN {
+            all.push(wrong(plur, name, change, CHECK, End::CouldNotRun(text)).await);
+        }
+        for (name, change) in HARMLESS {
+            all.push(wrong(plur, name, change, CHECK, End::Pass).await);
+        }
+        let view = format!("{REFUSED}{}", FOUND[0].1);
+        let text = "and only a trigger refused it";
+        all.push(
+            wrong(
+                plur,
+                "a view and a trigger",
+                &view,
+                CHECK,
+                End::Finding(text),
+            )
+            .await,
+        );
+        let cascade = format!("{REFUSED}{}", FOUND[5].1);
+        all.push(wrong(plur, "a key and a trigger", &cascade, CHECK, End::Pass).await);
+        let trusts = |function: &str| format!("{CHECK}trusted-functions = [\"{function}\"]");
+        let (right, other) = (trusts("led.purge(interval)"), trusts("led.purge(text)"));
+        let change = OPEN[0].1;
+        all.push(wrong(plur, "trusted", change, &right, End::Pass).await);
+        all.push(
+            wrong(
+                plur,
+                "not there",
+                change,
+                &other,
+                End::Finding("there is none"),
+            )
+            .await,
+        );
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        assert!(all.is_empty(), "{}", all.join("\n"));
+    })
+    .await;
+}

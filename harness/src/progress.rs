@@ -1,11 +1,11 @@
-//! Progress on stderr while a drill runs: a line per stage and per check that does not pass, and regular
-//! progress in long steps. Without a terminal there is no bar and no colour.
+//! Progress on stderr while drills run: a line per stage and per check that does not pass, and regular
+//! progress with the time left in long steps. Without a terminal there is no bar and no colour.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::{Event, Listener};
 use crate::outcome::Outcome;
@@ -14,49 +14,101 @@ use crate::units::{show_bytes, show_duration};
 /// Without a terminal, a step that is silent for this long prints its progress.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
-/// Shows events.
-struct Progress {
-    bar: ProgressBar,
-    terminal: bool,
-    quiet: bool,
-    last: Mutex<Instant>,
+/// An estimate of the time left needs this much time behind it.
+const MEASURED_LONG_ENOUGH: Duration = Duration::from_secs(5);
+
+/// Which lines are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// None, and no progress.
+    None,
+    /// Stages, and checks that do not pass.
+    Short,
+    /// Stages and checks.
+    All,
 }
 
-/// Creates a listener that shows events on stderr.
+/// The progress of a command, which may run several drills at once.
+pub struct Progress {
+    bars: MultiProgress,
+    terminal: bool,
+    lines: Lines,
+}
+
+/// Creates a listener for a command that runs one drill.
 #[must_use]
 pub fn listener(quiet: bool) -> Listener {
-    let terminal = std::io::stderr().is_terminal();
-    let bar = if terminal && !quiet {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        bar
-    } else {
-        ProgressBar::hidden()
-    };
-    let progress = Progress {
-        bar,
-        terminal,
-        quiet,
-        last: Mutex::new(Instant::now()),
-    };
-    std::sync::Arc::new(move |event| progress.show(&event))
+    let lines = if quiet { Lines::None } else { Lines::Short };
+    Progress::new(lines).listener("")
 }
 
 impl Progress {
-    /// Prints a line above the bar.
+    /// Creates the progress of a command on stderr.
+    #[must_use]
+    pub fn new(lines: Lines) -> Self {
+        Self {
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            terminal: std::io::stderr().is_terminal(),
+            lines,
+        }
+    }
+
+    /// Creates a listener that shows the events of one drill; each line begins with `prefix`.
+    #[must_use]
+    pub fn listener(&self, prefix: &str) -> Listener {
+        let bar = if self.terminal && self.lines != Lines::None {
+            let bar = self.bars.add(ProgressBar::no_length());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}{msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(prefix.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        let one = One {
+            bars: self.bars.clone(),
+            bar,
+            prefix: prefix.to_owned(),
+            terminal: self.terminal,
+            lines: self.lines,
+            last: Mutex::new(Instant::now()),
+            step: Mutex::new(None),
+        };
+        Arc::new(move |event| one.show(&event))
+    }
+
+    /// Prints a text while no bar is drawn.
+    pub fn pause<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bars.suspend(print)
+    }
+}
+
+/// Shows the events of one drill.
+struct One {
+    bars: MultiProgress,
+    bar: ProgressBar,
+    prefix: String,
+    terminal: bool,
+    lines: Lines,
+    last: Mutex<Instant>,
+    /// When the step began whose bytes are counted, and its number of bytes.
+    step: Mutex<Option<(Instant, u64)>>,
+}
+
+impl One {
+    /// Prints a line above the bars.
     fn line(&self, text: &str) {
-        if self.quiet {
+        if self.lines == Lines::None {
             return;
         }
         if let Ok(mut last) = self.last.lock() {
             *last = Instant::now();
         }
-        self.bar.suspend(|| {
+        self.bars.suspend(|| {
             // A closed stderr does not end a drill.
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}{text}", self.prefix);
         });
     }
 
@@ -70,6 +122,30 @@ impl Progress {
             .is_ok_and(|last| last.elapsed() > SIGN_OF_LIFE)
         {
             self.line(&format!("  … {text}"));
+        }
+    }
+
+    /// Shows how much of a step is done, and about how long the rest will take at the speed so far.
+    fn part(&self, what: &str, done_word: &str, bytes: u64, total: u64) {
+        let percent = bytes.saturating_mul(100).checked_div(total).unwrap_or(0);
+        let size = show_bytes(total);
+        let left = self
+            .begun(total)
+            .and_then(|since| left(since, bytes, total));
+        let left = left.map(|left| format!(", about {} left", show_duration(left)));
+        let left = left.unwrap_or_default();
+        self.alive(format!("{what}: {percent} % of {size} {done_word}{left}"));
+    }
+
+    /// How long the step of `total` bytes has been running.
+    fn begun(&self, total: u64) -> Option<Duration> {
+        let mut step = self.step.lock().ok()?;
+        match *step {
+            Some((began, of)) if of == total => Some(began.elapsed()),
+            _ => {
+                *step = Some((Instant::now(), total));
+                None
+            }
         }
     }
 
@@ -89,18 +165,10 @@ impl Progress {
                 ));
             }
             Event::Restored { bytes, total } => {
-                let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
-                self.alive(format!(
-                    "restore: {percent} % of {} taken",
-                    show_bytes(*total)
-                ));
+                self.part("restore", "sent", *bytes, *total);
             }
             Event::Proven { bytes, total } => {
-                let percent = bytes.saturating_mul(100).checked_div(*total).unwrap_or(0);
-                self.alive(format!(
-                    "proof: {percent} % of {} compared",
-                    show_bytes(*total)
-                ));
+                self.part("proof", "compared", *bytes, *total);
             }
             Event::Written { bytes } => self.alive(format!("{} written", show_bytes(*bytes))),
             Event::StageEnded {
@@ -120,6 +188,9 @@ impl Progress {
                 outcome,
                 duration,
             } => {
+                if *outcome == Outcome::Pass && self.lines != Lines::All {
+                    return;
+                }
                 self.line(&format!(
                     "  {:<7} {id}  [{}]",
                     mark(outcome),
@@ -142,8 +213,41 @@ const fn mark(outcome: &Outcome) -> &'static str {
     }
 }
 
-impl Drop for Progress {
+/// The rest of a step at the speed so far, once that says something.
+fn left(since: Duration, done: u64, total: u64) -> Option<Duration> {
+    if since < MEASURED_LONG_ENOUGH {
+        return None;
+    }
+    let rest = u128::from(total.saturating_sub(done));
+    let seconds = (u128::from(since.as_secs()) * rest).checked_div(u128::from(done))?;
+    let seconds = u64::try_from(seconds).ok()?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+impl Drop for One {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(2, 50, 100, None)]
+    #[case(60, 0, 100, None)]
+    #[case(60, 25, 100, Some(180))]
+    #[case(60, 100, 100, None)]
+    #[case(60, 120, 100, None)]
+    fn the_time_left_follows_from_the_speed(
+        #[case] seconds: u64,
+        #[case] done: u64,
+        #[case] total: u64,
+        #[case] expected: Option<u64>,
+    ) {
+        let left = left(Duration::from_secs(seconds), done, total);
+        assert_eq!(left.map(|left| left.as_secs()), expected);
     }
 }

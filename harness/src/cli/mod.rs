@@ -1,14 +1,15 @@
 //! The command line: the only reader of arguments and of the environment.
 
 mod help;
+mod invocation;
 
-use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
-use crate::input::Environment;
 
 /// Proves that a PostgreSQL backup restores.
 ///
@@ -19,7 +20,7 @@ use crate::input::Environment;
 #[command(name = "redrill", version, after_long_help = format!("{}\n\n{}", help::FIRST, exit_code::TABLE), after_help = exit_code::TABLE)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 /// A command.
@@ -123,6 +124,18 @@ pub struct Run {
     /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,
+    /// Drill up to N scenarios at the same time. Each has its own server: mind memory and disk.
+    #[arg(long, short, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    pub(crate) jobs: NonZeroUsize,
+    /// Begin no other drill after one that is not PROVEN.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Print `drill.json` of each drill as one line, in place of the summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show every stage, every check and the rows of the largest tables, not only what failed.
+    #[arg(long, short, conflicts_with_all = ["quiet", "json"])]
+    pub(crate) verbose: bool,
     /// Show no progress, only the summary.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -337,72 +350,4 @@ pub enum SchemaOf {
     Inspection,
     /// The message to the webhook of `[incident]`.
     Incident,
-}
-
-/// Properties of the terminal.
-#[derive(Debug, Clone, Copy)]
-pub struct Terminal {
-    /// Whether standard output takes colour.
-    pub colour: bool,
-    /// Whether standard error takes colour.
-    pub colour_errors: bool,
-    /// Width in columns.
-    pub width: usize,
-}
-
-/// A command line and its environment.
-#[derive(Debug)]
-pub struct Invocation {
-    /// The command.
-    pub command: Command,
-    /// The environment.
-    pub environment: Environment,
-    /// The terminal.
-    pub terminal: Terminal,
-    /// The arguments of the command line, beginning with the program.
-    pub words: Vec<String>,
-}
-
-/// Reads the environment.
-#[must_use]
-pub fn environment() -> Environment {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
-/// Reads the command line and the environment.
-///
-/// # Errors
-/// The exit code, after the help or the error was printed.
-pub fn read() -> Result<Invocation, u8> {
-    let cli = Cli::try_parse().map_err(|error| {
-        // Printing fails only when the output is closed.
-        let _ = error.print();
-        if error.use_stderr() {
-            exit_code::INVALID
-        } else {
-            exit_code::PROVEN
-        }
-    })?;
-    let environment = environment();
-    let plain = environment
-        .get("NO_COLOR")
-        .is_some_and(|value| !value.is_empty())
-        || environment.get("TERM").is_some_and(|term| term == "dumb");
-    let terminal = Terminal {
-        colour: !plain && std::io::stdout().is_terminal(),
-        colour_errors: !plain && std::io::stderr().is_terminal(),
-        width: environment
-            .get("COLUMNS")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(100),
-    };
-    let words = std::env::args().collect();
-    Ok(Invocation {
-        command: cli.command,
-        environment,
-        terminal,
-        words,
-    })
 }

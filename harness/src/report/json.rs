@@ -25,6 +25,14 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> serde_json::Result<Stri
     Ok(text)
 }
 
+/// Writes the report of one drill without line ends.
+///
+/// # Errors
+/// None in practice: every value of the shape can be written.
+pub fn render_line(result: &DrillResult, verdict: Verdict) -> serde_json::Result<String> {
+    serde_json::to_string(&Report::of(result, verdict))
+}
+
 /// Makes the JSON Schema of the report.
 #[must_use]
 pub fn schema() -> serde_json::Value {

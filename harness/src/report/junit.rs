@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
+use junit_report::{
+    Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite, TestSuiteBuilder,
+};
 
 use super::text::{line, lines};
 use super::view;
@@ -23,17 +25,23 @@ const FINDINGS: usize = 100;
 /// # Errors
 /// When the XML writer fails.
 pub fn render(result: &DrillResult, verdict: Verdict) -> io::Result<String> {
-    merge(&[(result, verdict)])
+    merge(&[(result, verdict)], &[])
 }
 
-/// Writes one report over several drills.
+/// Writes one report over several drills; a scenario that was not drilled has one case, skipped with the reason.
 ///
 /// # Errors
 /// When the XML writer fails.
-pub fn merge(drills: &[(&DrillResult, Verdict)]) -> io::Result<String> {
+pub fn merge(
+    drills: &[(&DrillResult, Verdict)],
+    not_drilled: &[(String, &str)],
+) -> io::Result<String> {
     let mut report = Report::new();
     for (result, verdict) in drills {
         report.add_testsuite(suite(result, *verdict));
+    }
+    for (scenario, why) in not_drilled {
+        report.add_testsuite(suite_of_skipped(&line(scenario), why));
     }
     let mut xml = Vec::new();
     report.write_xml(&mut xml).map_err(io::Error::other)?;
@@ -94,6 +102,17 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
     };
     suite.set_system_out(&cdata(&facts(result, verdict)));
     suite
+}
+
+/// The suite of a scenario that was not drilled.
+fn suite_of_skipped(scenario: &str, why: &str) -> TestSuite {
+    let case = case(
+        format!("{scenario}.verdict"),
+        "verdict",
+        std::time::Duration::ZERO,
+        skipped("not-drilled", &format!("not drilled: {why}"), None),
+    );
+    TestSuiteBuilder::new(scenario).add_testcase(case).build()
 }
 
 /// The facts of the drill, for the output of the suite: JUnit has no better place for them.

@@ -55,7 +55,13 @@ pub fn reports() -> [Report; 4] {
         Report {
             name: "terminal",
             file: None,
-            render: |result, verdict| Ok(terminal::summary(result, verdict, 80, false)),
+            render: |result, verdict| {
+                Ok(terminal::summary(
+                    result,
+                    verdict,
+                    terminal::Look::default(),
+                ))
+            },
         },
     ]
 }
@@ -120,12 +126,16 @@ pub fn write_all(
         .collect()
 }
 
-/// Writes `<folder>/junit.xml` over several drills.
+/// Writes `<folder>/junit.xml` over several drills, and names the scenarios that were not drilled with the reason.
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
-pub fn write_merged(folder: &Path, drills: &[(&DrillResult, Verdict)]) -> io::Result<PathBuf> {
-    let xml = junit::merge(drills)?;
+pub fn write_merged(
+    folder: &Path,
+    drills: &[(&DrillResult, Verdict)],
+    not_drilled: &[(String, &str)],
+) -> io::Result<PathBuf> {
+    let xml = junit::merge(drills, not_drilled)?;
     let path = folder.join("junit.xml");
     atomic_file::write(&path, &xml, true)?;
     Ok(path)

@@ -194,10 +194,17 @@ pub(super) fn contents(backup: &BackupFacts) -> String {
 
 /// `31 checks: 28 passed, 2 failed (1 of them not required), 1 could not run`.
 pub(super) fn check_counts(result: &DrillResult) -> String {
+    match result.checks.len() {
+        0 => check_outcomes(result),
+        some => show_counted(some, "check") + ": " + &check_outcomes(result),
+    }
+}
+
+/// `28 passed, 2 failed (1 of them not required), 1 could not run`.
+pub(super) fn check_outcomes(result: &DrillResult) -> String {
     if result.checks.is_empty() {
         return "no checks".to_owned();
     }
-    let mut text = show_counted(result.checks.len(), "check") + ": ";
     let mut parts = Vec::new();
     for (word, said) in [
         ("pass", "passed"),
@@ -224,8 +231,7 @@ pub(super) fn check_counts(result: &DrillResult) -> String {
             });
         }
     }
-    text.push_str(&parts.join(", "));
-    text
+    parts.join(", ")
 }
 
 /// The severity that the scenario gives to a drill that is not PROVEN.

@@ -9,4 +9,4 @@ mod hostile;
 mod plural;
 mod registered;
 mod strategies;
-mod xml;
+pub mod xml;

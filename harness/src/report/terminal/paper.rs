@@ -4,6 +4,7 @@ use tabled::grid::util::string::get_text_width;
 
 use crate::outcome::{Finding, Outcome};
 use crate::report::{text::line, view};
+use crate::verdict::Verdict;
 
 /// No narrower than this, or nothing would be readable.
 const NARROWEST: usize = 40;
@@ -16,6 +17,20 @@ pub(crate) enum Hue {
     Red,
     Green,
     Yellow,
+}
+
+impl Hue {
+    /// The colour of a verdict.
+    pub(crate) const fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Proven => Self::Green,
+            Verdict::NotProven => Self::Red,
+            Verdict::ObjectiveMissed
+            | Verdict::Inconclusive
+            | Verdict::NothingChecked
+            | Verdict::Interrupted => Self::Yellow,
+        }
+    }
 }
 
 /// The text that is being written.

@@ -29,6 +29,8 @@ pub struct Ended {
     pub drill: Option<Value>,
     /// `drill.md` and `junit.xml`.
     pub pages: [String; 2],
+    /// `junit.xml` of several scenarios, when it was written.
+    pub merged: Option<String>,
 }
 
 /// Begins a run.
@@ -135,6 +137,7 @@ impl Redrill {
 
     fn ended(self, output: Output) -> Ended {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let merged = fs::read(self.path("reports/junit.xml")).ok();
         let report = |name: &str| fs::read(self.path("reports/drilled").join(name)).ok();
         let ended = Ended {
             code: output.status.code().expect("it exits by itself"),
@@ -142,6 +145,7 @@ impl Redrill {
             stderr: text(&output.stderr),
             drill: report("drill.json").map(|bytes| serde_json::from_slice(&bytes).unwrap()),
             pages: ["drill.md", "junit.xml"].map(|name| text(&report(name).unwrap_or_default())),
+            merged: merged.as_deref().map(text),
         };
         if let Some(drill) = &ended.drill {
             assert_eq!(drill["exit_code"], ended.code, "{}", ended.stdout);

@@ -83,7 +83,7 @@ fn it_arrives_though_the_other_side_fails_twice() {
         began.elapsed() > Duration::from_secs(4),
         "a second, then the three that were asked for"
     );
-    let sent = format!("incident: sent to http://127.0.0.1:{}, on try 3", web.port);
+    let sent = format!("incident   sent to http://127.0.0.1:{}, on try 3", web.port);
     assert!(ended.stdout.contains(&sent), "{}", ended.stdout);
 
     let asked = web.asked.lock().unwrap();
@@ -217,7 +217,7 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
         not_proven(&ended);
         assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
         assert!(
-            ended.stdout.contains("incident: NOT sent"),
+            ended.stdout.contains("incident   NOT sent"),
             "{}",
             ended.stdout
         );

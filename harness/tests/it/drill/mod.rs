@@ -27,6 +27,7 @@ mod recover;
 mod registered;
 mod restore;
 mod scenario;
+mod several;
 mod source;
 mod wrapped;
 mod writer;

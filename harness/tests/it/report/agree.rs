@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use redrill::exit_code;
 use redrill::outcome::{DrillResult, Outcome};
+use redrill::report::terminal::Look;
 use redrill::report::{json, junit, markdown, terminal};
 use redrill::verdict::{Verdict, verdict};
 
@@ -104,13 +105,41 @@ fn agree(result: &DrillResult) {
             .count();
     assert_eq!(failures, expected);
 
-    let summary = terminal::summary(result, verdict, 80, false);
-    let first = summary.lines().next().unwrap();
-    assert!(
-        first.starts_with(&format!("{}  ", verdict.word())),
-        "{first}"
-    );
-    assert!(first.ends_with(&format!("(exit code {code})")), "{first}");
+    for verbose in [false, true] {
+        let look = Look {
+            verbose,
+            ..Look::default()
+        };
+        let summary = terminal::summary(result, verdict, look);
+        let first = summary.lines().next().unwrap();
+        assert!(
+            first.starts_with(&format!("{}  ", verdict.word())),
+            "{first}"
+        );
+        assert!(first.ends_with(&format!("(exit code {code})")), "{first}");
+        // Whatever makes the verdict is on the terminal, however short it is.
+        let lines = |word| {
+            summary
+                .lines()
+                .filter(|line| line.starts_with(word))
+                .count()
+        };
+        let stages = result.stages.iter().filter(|stage| failed(&stage.outcome));
+        let checks = result
+            .checks
+            .iter()
+            .filter(|c| c.required && failed(&c.outcome));
+        assert_eq!(
+            lines("  FAIL     "),
+            stages.count() + checks.count(),
+            "{summary}"
+        );
+        assert_eq!(
+            summary.matches("MISSED\n").count() > 0,
+            missed > 0,
+            "{summary}"
+        );
+    }
 }
 
 proptest! {
@@ -137,14 +166,29 @@ fn arbitrary_drills_have_every_verdict() {
 fn one_merged_report_has_a_suite_per_drill() {
     let drills = examples::all().map(|(_, result)| result);
     let judged: Vec<_> = drills.iter().map(|drill| (drill, verdict(drill))).collect();
-    let suites = xml::parse(&junit::merge(&judged).unwrap());
+    let suites = xml::parse(&junit::merge(&judged, &[]).unwrap());
     let red: Vec<bool> = suites.iter().map(xml::Suite::red).collect();
     assert_eq!(red, [false, true, true]);
     assert!(suites.iter().all(|suite| suite.name == "plur-nightly"));
-    assert!(xml::parse(&junit::merge(&[]).unwrap()).is_empty());
+    assert!(xml::parse(&junit::merge(&[], &[]).unwrap()).is_empty());
     let folder = tempfile::tempdir().unwrap();
-    let path = redrill::report::write_merged(folder.path(), &judged).unwrap();
+    let path = redrill::report::write_merged(folder.path(), &judged, &[]).unwrap();
     assert_eq!(path, folder.path().join("junit.xml"));
+}
+
+#[test]
+fn a_scenario_that_was_not_drilled_is_a_skipped_suite() {
+    let drill = examples::proven();
+    let not_drilled = [("orders".to_owned(), "an earlier one is not PROVEN")];
+    let suites = junit::merge(&[(&drill, verdict(&drill))], &not_drilled).unwrap();
+    let suites = xml::parse(&suites);
+    assert_eq!(suites.len(), 2);
+    assert_eq!((&*suites[1].name, suites[1].red()), ("orders", false));
+    let [case] = suites[1].cases.as_slice() else {
+        panic!("{} cases", suites[1].cases.len());
+    };
+    assert_eq!(case.outcome.as_deref(), Some("skipped"));
+    assert_eq!(case.message, "not drilled: an earlier one is not PROVEN");
 }
 
 #[test]

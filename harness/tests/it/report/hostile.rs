@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use redrill::outcome::Finding;
+use redrill::report::terminal::Look;
 use redrill::report::{json, junit, markdown, terminal};
 use redrill::verdict::verdict;
 
@@ -92,8 +93,11 @@ proptest! {
 
     #[test]
     fn no_text_reaches_the_terminal_as_a_command(result in strategies::drill()) {
-        let summary = terminal::summary(&result, verdict(&result), 80, false);
-        prop_assert!(!summary.chars().any(|c| c.is_control() && c != '\n'), "{summary:?}");
+        for verbose in [false, true] {
+            let look = Look { verbose, ..Look::default() };
+            let summary = terminal::summary(&result, verdict(&result), look);
+            prop_assert!(!summary.chars().any(|c| c.is_control() && c != '\n'), "{summary:?}");
+        }
     }
 
     #[test]
@@ -127,7 +131,14 @@ fn text_stays_where_it_was_put() {
             json::render(result, verdict).unwrap(),
             junit::render(result, verdict).unwrap(),
             markdown::render(result, verdict),
-            terminal::summary(result, verdict, 200, false),
+            terminal::summary(
+                result,
+                verdict,
+                Look {
+                    width: 200,
+                    ..Look::default()
+                },
+            ),
         ]
     };
     for (with, without) in reports(&result).iter().zip(&reports(&without)) {
@@ -144,6 +155,10 @@ fn long_lists_are_cut_and_say_so_but_not_in_json() {
     let many = |n: usize| Finding::about(format!("app.t{n:04}"), "a table", "there is none");
     result.checks[0].findings = (0..500).map(many).collect();
     let verdict = verdict(&result);
+    let verbose = Look {
+        verbose: true,
+        ..Look::default()
+    };
     assert!(
         json::render(&result, verdict)
             .unwrap()
@@ -159,7 +174,11 @@ fn long_lists_are_cut_and_say_so_but_not_in_json() {
             "and 475 more, see `drill.json`",
         ),
         (
-            terminal::summary(&result, verdict, 80, false),
+            terminal::summary(&result, verdict, Look::default()),
+            "and 495 more, see drill.json",
+        ),
+        (
+            terminal::summary(&result, verdict, verbose),
             "and 490 more, see drill.json",
         ),
     ] {
@@ -172,10 +191,24 @@ fn long_lists_are_cut_and_say_so_but_not_in_json() {
 
 #[test]
 fn the_terminal_has_colour_only_when_asked_for_and_keeps_to_its_width() {
-    for (_, result) in examples::all() {
+    let looks = [false, true].map(|verbose| Look {
+        verbose,
+        ..Look::default()
+    });
+    let shown = examples::all()
+        .into_iter()
+        .flat_map(|(_, result)| looks.map(|look| (result.clone(), look)));
+    for (result, look) in shown {
         let verdict = verdict(&result);
-        let plain = terminal::summary(&result, verdict, 80, false);
-        let coloured = terminal::summary(&result, verdict, 80, true);
+        let plain = terminal::summary(&result, verdict, look);
+        let coloured = terminal::summary(
+            &result,
+            verdict,
+            Look {
+                colour: true,
+                ..look
+            },
+        );
         assert!(!plain.contains('\x1b') && coloured.contains('\x1b'));
         let stripped = ["1;31", "32", "33", "0"]
             .iter()

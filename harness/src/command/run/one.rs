@@ -1,0 +1,158 @@
+//! One drill of a run: its reports, its record, its summary.
+
+use std::path::{Path, PathBuf};
+
+use super::notify::notify;
+use super::repeat::repeating_command;
+use crate::baseline::observed;
+use crate::cli::Run;
+use crate::command::print::{err, out};
+use crate::context::Context;
+use crate::exit_code::Ending;
+use crate::outcome::DrillResult;
+use crate::progress::Progress;
+use crate::report::terminal::{self, Look};
+use crate::report::{self, json};
+use crate::run::{Drilled, drill};
+use crate::scenario::Scenario;
+use crate::verdict::Verdict;
+
+/// What all drills of a run share.
+pub(super) struct Drills<'a> {
+    /// The context, but for listener and repeating command.
+    pub(super) context: Context,
+    pub(super) arguments: &'a Run,
+    /// The words of the command line.
+    pub(super) command: &'a [String],
+    pub(super) progress: &'a Progress,
+    pub(super) look: Look,
+    /// Whether lines of progress begin with the name of the scenario.
+    pub(super) prefixed: bool,
+}
+
+/// A drill whose files were written, or not.
+pub(super) struct Recorded {
+    pub(super) result: DrillResult,
+    pub(super) verdict: Verdict,
+    /// The reports.
+    pub(super) files: Vec<PathBuf>,
+    /// Whether reports and record were all written.
+    complete: bool,
+}
+
+impl Recorded {
+    /// How it ends the command.
+    pub(super) fn ending(&self) -> Ending {
+        let ending = Ending::Judged(self.verdict);
+        if self.complete {
+            ending
+        } else {
+            ending.unless(Ending::CouldNotRun)
+        }
+    }
+
+    /// The folder of its reports.
+    pub(super) fn folder(&self) -> PathBuf {
+        let folder = self.files.first().and_then(|file| file.parent());
+        folder.map(Path::to_owned).unwrap_or_default()
+    }
+}
+
+impl Drills<'_> {
+    /// Drills a scenario, writes its files, prints its summary, and sends it to its webhook.
+    pub(super) async fn drill(&self, scenario: &Scenario) -> Recorded {
+        let context = self.context_of(scenario);
+        let Drilled {
+            result,
+            verdict,
+            observed,
+        } = drill(scenario, &context).await;
+        let baseline = observed.as_ref().map(|observed| &observed.baseline);
+        let mut missing = Vec::new();
+        let reports = &self.arguments.reports;
+        let files = report::write_all(reports, &result, verdict, baseline);
+        let files = files.unwrap_or_else(|error| {
+            missing.push(format!(
+                "the reports were not written: {error}\nhint: name another folder with `--reports`"
+            ));
+            Vec::new()
+        });
+        let record = observed::save_record(observed.as_ref(), verdict);
+        let record = record.unwrap_or_else(|why| {
+            missing.push(format!(
+                "{why}\nhint: the next drill is compared with the record: make its folder writable"
+            ));
+            None
+        });
+        let recorded = Recorded {
+            result,
+            verdict,
+            files,
+            complete: missing.is_empty(),
+        };
+        let text = if self.arguments.json {
+            json::render_line(&recorded.result, verdict).unwrap_or_else(|error| {
+                missing.push(format!("the result was not printed: {error}"));
+                String::new()
+            })
+        } else {
+            self.summary(&recorded, record.as_deref())
+        };
+        self.progress.pause(|| {
+            out(&text);
+            missing.iter().for_each(|missing| err(missing));
+        });
+        if let Some(incident) = &scenario.incident {
+            let sent = notify(incident, scenario, &context, &recorded).await;
+            self.progress.pause(|| {
+                if let (Some(line), false) = (sent.shown, self.arguments.json) {
+                    out(&line);
+                }
+                sent.error.iter().for_each(|error| err(error));
+            });
+        }
+        if !self.arguments.json {
+            self.progress.pause(|| out(""));
+        }
+        recorded
+    }
+
+    /// The context of one drill.
+    fn context_of(&self, scenario: &Scenario) -> Context {
+        let name = &scenario.facts.name;
+        let prefix = if self.prefixed {
+            format!("{name}: ")
+        } else {
+            String::new()
+        };
+        let shared = &self.context;
+        Context {
+            work: shared.work.clone(),
+            environment: shared.environment.clone(),
+            redactor: shared.redactor.clone(),
+            listener: self.progress.listener(&prefix),
+            interrupted: shared.interrupted.clone(),
+            repeat: repeating_command(self.command, scenario, self.arguments),
+        }
+    }
+
+    /// The summary, and where the files are.
+    fn summary(&self, recorded: &Recorded, record: Option<&Path>) -> String {
+        // After the files: without them the drill is no evidence, and its summary says so.
+        let summary = match recorded.complete {
+            true => terminal::summary,
+            false => terminal::unrecorded,
+        };
+        let mut text = summary(&recorded.result, recorded.verdict, self.look);
+        let names = |file: &PathBuf| Some(file.file_name()?.to_string_lossy().into_owned());
+        let names: Vec<String> = recorded.files.iter().filter_map(names).collect();
+        if !names.is_empty() {
+            let folder = recorded.folder();
+            text += &format!("reports    {}: {}\n", folder.display(), names.join(", "));
+        }
+        if let Some(record) = record {
+            text += &format!("record     {}\n", record.display());
+        }
+        text
+    }
+}

@@ -1,0 +1,51 @@
+//! The command line that repeats a drill.
+
+use crate::backup::source::Location;
+use crate::cli::{Provider, Run};
+use crate::scenario::Scenario;
+
+/// The command that repeats one drill of this run.
+pub(super) fn repeating_command(
+    command: &[String],
+    scenario: &Scenario,
+    arguments: &Run,
+) -> String {
+    let program = command
+        .first()
+        .map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));
+    let mut words = vec![
+        program.to_owned(),
+        "run".to_owned(),
+        scenario.facts.file.display().to_string(),
+    ];
+    if let Location::Path(path) = &scenario.backup.source.location
+        && arguments.backup.is_some()
+    {
+        words.extend(["--backup".to_owned(), path.display().to_string()]);
+    }
+    for only in &scenario.facts.only {
+        words.extend(["--only".to_owned(), only.clone()]);
+    }
+    if let Some(provider) = arguments.server {
+        let word = match provider {
+            Provider::Auto => "auto",
+            Provider::Container => "container",
+            Provider::Local => "local",
+        };
+        words.extend(["--server".to_owned(), word.to_owned()]);
+    }
+    words
+        .iter()
+        .map(|word| {
+            let plain = word
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_./:=,".contains(c));
+            if plain {
+                word.clone()
+            } else {
+                format!("'{}'", word.replace('\'', "'\\''"))
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,96 @@
+//! What a person wants first: what did not pass, with its reasons; then one line each for the backup, its restore, what
+//! was compared, the objectives, and how many checks passed.
+
+use super::paper::Paper;
+use super::{check_lines, stage_lines};
+use crate::outcome::{DrillResult, Outcome, Stage};
+use crate::report::view;
+use crate::units::{show_bytes, show_counted, show_duration};
+use crate::verdict::Verdict;
+
+/// The longest list of findings of one check or stage.
+const FINDINGS: usize = 5;
+/// How many checks that did not pass are shown with their findings; each of the others has a line.
+const CHECKS: usize = 10;
+/// The longest list of these lines.
+const LINES: usize = 50;
+
+/// Writes what follows the headline.
+pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
+    not_passed(paper, result);
+    paper.blank();
+    if let Some(severity) = view::severity(result, verdict) {
+        paper.fact("severity", severity);
+    }
+    if let Some(backup) = &result.backup {
+        let size = show_bytes(backup.bytes);
+        let text = format!("{}, {size}, {}", backup.origin, backup.format);
+        paper.fact("backup", &text);
+        paper.fact("taken", &view::made(backup, result.started));
+    }
+    paper.fact("restored", &restored(result));
+    let mut passed = result.stages.iter().filter(|s| s.outcome == Outcome::Pass);
+    if let Some(proof) = passed.find(|stage| stage.stage == Stage::Proof) {
+        paper.fact("proof", view::stage_why(proof));
+    }
+    for objective in &result.objectives {
+        paper.fact("objective", &view::objective_line(objective));
+    }
+    for weakness in result.server.iter().flat_map(|server| &server.weaknesses) {
+        paper.fact("isolation", weakness);
+    }
+    let tolerated = result.restore.as_ref().map_or(0, |r| r.tolerated.len());
+    if tolerated > 0 {
+        let text = format!(
+            "{} of the restore, see drill.md",
+            show_counted(tolerated, "message")
+        );
+        paper.fact("tolerated", &text);
+    }
+    paper.fact("checks", &view::check_outcomes(result));
+    for (reason, checks) in view::skipped(result, |_| true) {
+        let text = format!("{}: {reason}", show_counted(checks.len(), "check"));
+        paper.fact("skipped", &text);
+    }
+    let not_tested: Vec<&str> = result.not_tested.iter().map(|item| &*item.what).collect();
+    if !not_tested.is_empty() {
+        paper.fact("not tested", &not_tested.join("; "));
+    }
+}
+
+/// Writes the stages and checks that did not pass.
+fn not_passed(paper: &mut Paper, result: &DrillResult) {
+    let bad = |outcome: &Outcome| matches!(outcome, Outcome::Fail | Outcome::Error(_));
+    let mut stages = result.stages.iter().filter(|stage| bad(&stage.outcome));
+    let checks = view::by_severity(result).into_iter();
+    let checks: Vec<_> = checks.filter(|check| bad(&check.outcome)).collect();
+    let first = stages.next();
+    if first.is_some() || !checks.is_empty() {
+        paper.blank();
+    }
+    for stage in first.into_iter().chain(stages) {
+        stage_lines(paper, stage, FINDINGS);
+    }
+    let (in_full, others) = checks.split_at(checks.len().min(CHECKS));
+    for check in in_full {
+        check_lines(paper, result, check, FINDINGS);
+    }
+    for check in others.iter().take(LINES) {
+        let text = format!("{}: {}", check.title(), view::why(check));
+        paper.outcome_line(&check.outcome, &text);
+    }
+    paper.more(others.len().saturating_sub(LINES), 2);
+}
+
+/// How long the restore took, and on which server.
+fn restored(result: &DrillResult) -> String {
+    let drill = format!("the drill took {}", show_duration(result.duration));
+    let server = result.server.as_ref().map_or_else(
+        || "no server was started".to_owned(),
+        |server| format!("PostgreSQL {}, {}", server.version, server.provider),
+    );
+    match &result.restore {
+        Some(restore) => format!("in {}; {server}; {drill}", show_duration(restore.duration)),
+        None => format!("no; {server}; {drill}"),
+    }
+}

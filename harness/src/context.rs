@@ -22,3 +22,12 @@ pub struct Context {
     /// The command line that repeats the drill.
     pub repeat: String,
 }
+
+impl Context {
+    /// Where programs are searched.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.environment.get("PATH");
+        path.map_or("/usr/bin:/bin", String::as_str)
+    }
+}

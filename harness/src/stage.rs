@@ -190,11 +190,8 @@ pub async fn server(
     run: &Run,
     context: &Context,
 ) -> Staged<ThrowawayServer> {
-    let path = context
-        .environment
-        .get("PATH")
-        .map_or("/usr/bin:/bin", String::as_str);
-    match ThrowawayServer::start(&scenario.server, &wanted(backup), run, path).await {
+    let (server, wanted) = (&scenario.server, wanted(backup));
+    match ThrowawayServer::start(server, &wanted, run, context.path()).await {
         Err(error) => unable(error.into()),
         Ok(server) => {
             let facts = server.facts().clone();
@@ -218,6 +215,15 @@ pub async fn server(
     }
 }
 
+/// What of the backup the server refuses because of its version.
+pub fn unfit(backup: &Backup, server: &ThrowawayServer) -> Vec<Finding> {
+    let version = (server.version() / 10_000, server.version() % 10_000);
+    let parts = backup.parts.iter();
+    parts
+        .flat_map(|part| fit::fits(&part.contents, &part.format, version))
+        .collect()
+}
+
 /// Restores the backup and judges the log.
 pub async fn restore(
     settings: &Restore,
@@ -225,12 +231,7 @@ pub async fn restore(
     backup: &Backup,
     context: &Context,
 ) -> Staged<RestoreLog> {
-    let version = (server.version() / 10_000, server.version() % 10_000);
-    let unfit: Vec<Finding> = backup
-        .parts
-        .iter()
-        .flat_map(|part| fit::fits(&part.contents, &part.format, version))
-        .collect();
+    let unfit = unfit(backup, server);
     if let Some(first) = unfit.first() {
         let summary = format!("the server lacks what the backup needs: {}", first.expected);
         return unable(Stopped::could_not_run(summary, unfit));

@@ -50,8 +50,9 @@ Examples:
 
 /// The end of `redrill doctor --help`.
 pub(super) const DOCTOR: &str = "\
-Example:
-    redrill doctor                       # exit code 0: at least one kind of server can be started";
+Examples:
+    redrill doctor                       # exit code 0: a server was started and removed
+    redrill doctor drills/orders.toml    # exit code 0: the backup of the scenario can be drilled here";
 
 /// The end of `redrill clean --help`.
 pub(super) const CLEAN: &str = "\

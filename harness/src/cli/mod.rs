@@ -88,8 +88,11 @@ pub enum Command {
         of: SchemaOf,
     },
     /// Report whether a throwaway server can be started here, and what is missing.
+    ///
+    /// Starts one of each kind and removes it. With a backup or a scenario: whether that one can be drilled here; its
+    /// backup is inspected first, and the server must have its version and extensions.
     #[command(after_help = help::DOCTOR)]
-    Doctor(Work),
+    Doctor(Doctor),
     /// Remove what killed runs left behind: containers, volumes, servers, folders.
     ///
     /// Removes only what redrill started.
@@ -159,6 +162,18 @@ pub struct Inspect {
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// A backup, file or folder; or a scenario (.toml). Default: no particular one.
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) decryption: Decryption,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -337,6 +352,18 @@ pub enum Provider {
     Container,
     /// Processes of this machine.
     Local,
+}
+
+impl Provider {
+    /// As it is written on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Container => "container",
+            Self::Local => "local",
+        }
+    }
 }
 
 /// A schema that can be printed.

@@ -4,9 +4,12 @@ use crate::cli::Terminal;
 use crate::exit_code::Ending;
 use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
-use crate::report::terminal::stopped::nothing_written;
+use crate::report::terminal;
 use crate::stage::Stopped;
 use crate::verdict::Verdict;
+
+/// The title of a command that writes a scenario or a baseline.
+pub(super) const NOT_WRITTEN: [&str; 2] = ["NOT WRITTEN", "nothing was written"];
 
 /// How a command ended, or why it ended early.
 pub type Ended = Result<Ending, Abort>;
@@ -43,9 +46,9 @@ impl Abort {
         }
     }
 
-    /// A stage did not pass, so nothing was written; `title` is such as `NOT RECOVERED`.
+    /// A stage did not pass; `title` is a word such as `NOT RECOVERED` and its meaning.
     pub(super) fn stopped(
-        title: &str,
+        title: [&str; 2],
         stopped: &Stopped,
         redactor: &Redactor,
         terminal: Terminal,
@@ -58,7 +61,7 @@ impl Abort {
                 (error.hint.as_deref(), findings, Ending::CouldNotRun)
             }
         };
-        let message = nothing_written(
+        let message = terminal::stopped::stopped(
             title,
             stopped.summary(),
             hint,

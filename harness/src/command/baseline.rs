@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::abort::{Abort, Ended};
+use super::abort::{Abort, Ended, NOT_WRITTEN};
 use super::print::out;
 use super::scenarios::{is_scenario, to_restore};
 use super::throwaway::with_server;
@@ -268,7 +268,7 @@ async fn of_backup(
         work,
         |ended, redactor| match ended {
             Ok(baseline) => write(&baseline, &path, None),
-            Err(stopped) => Err(Abort::stopped("NOT WRITTEN", &stopped, redactor, terminal)),
+            Err(stopped) => Err(Abort::stopped(NOT_WRITTEN, &stopped, redactor, terminal)),
         },
     )
     .await

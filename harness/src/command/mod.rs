@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
             Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),
-            Command::Doctor(work) => doctor::run(&work.work_dir, &environment).await,
+            Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,
             Command::Clean(work) => clean::run(&work.work_dir).await,
         }
     });

@@ -100,7 +100,7 @@ fn show(
     redactor: &Redactor,
     terminal: Terminal,
 ) -> Ended {
-    const TITLE: &str = "NOT RECOVERED";
+    const TITLE: [&str; 2] = ["NOT RECOVERED", "nothing was written"];
     match result {
         Ok(recovered) => {
             // The table may be on standard output, so nothing else is printed there.

@@ -138,16 +138,3 @@ pub(super) fn arguments(server: &settings::Server) -> Vec<String> {
         .flat_map(|setting| ["-c".to_owned(), setting])
         .collect()
 }
-
-/// The report of `redrill doctor` on one provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Availability {
-    /// `container` or `local`.
-    pub provider: &'static str,
-    /// Whether a drill could use it.
-    pub usable: bool,
-    /// What was found, one line each.
-    pub found: Vec<String>,
-    /// The command that installs what is missing.
-    pub hint: Option<String>,
-}

@@ -25,7 +25,7 @@ use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
-pub use machine::{Availability, Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
+pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
 
 /// Default limit until a server answers.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -407,10 +407,12 @@ pub async fn forget(run: &Run) -> Vec<String> {
     container::forget(&run.id).await
 }
 
-/// Examines both providers without starting anything.
-pub async fn availability(path: &str) -> Vec<Availability> {
-    vec![
-        container::availability().await,
-        local::availability(path).await,
-    ]
+/// The container engine and the images that are tried, one line each; nothing is started.
+pub async fn images() -> Vec<String> {
+    container::found().await
+}
+
+/// The installed servers and what keeps the code of a backup in them, one line each; nothing is started.
+pub async fn installations(path: &str) -> Vec<String> {
+    local::found(path).await
 }

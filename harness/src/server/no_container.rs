@@ -1,6 +1,6 @@
 //! In place of the container provider, where redrill was built without it.
 
-use super::machine::{Availability, Machine, Wanted};
+use super::machine::{Machine, Wanted};
 use super::settings;
 use crate::cleanup::{Run, Work};
 use crate::outcome::CouldNotRun;
@@ -30,11 +30,6 @@ pub(super) async fn sweep(_: &Work) -> Result<(Vec<String>, Vec<String>), CouldN
     ))
 }
 
-pub(super) async fn availability() -> Availability {
-    Availability {
-        provider: "container",
-        usable: false,
-        found: vec!["this redrill was built without it".to_owned()],
-        hint: Some(HINT.to_owned()),
-    }
+pub(super) async fn found() -> Vec<String> {
+    Vec::new()
 }

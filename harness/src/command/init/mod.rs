@@ -10,7 +10,7 @@ use crate::backup::source::{stream_of, time_in_name};
 use crate::baseline::file::save;
 use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
-use crate::command::abort::{Abort, Ended};
+use crate::command::abort::{Abort, Ended, NOT_WRITTEN};
 use crate::command::print::out;
 use crate::command::scenarios::for_backup;
 use crate::command::throwaway::with_server;
@@ -46,7 +46,7 @@ pub async fn run(arguments: cli::Init, environment: Environment, terminal: Termi
         work,
         |ended, redactor| match ended {
             Ok(made) => save_both(&made, &request, arguments.force, redactor, terminal),
-            Err(stopped) => Err(Abort::stopped("NOT WRITTEN", &stopped, redactor, terminal)),
+            Err(stopped) => Err(Abort::stopped(NOT_WRITTEN, &stopped, redactor, terminal)),
         },
     )
     .await

@@ -1,7 +1,7 @@
 //! The command line that repeats a drill.
 
 use crate::backup::source::Location;
-use crate::cli::{Provider, Run};
+use crate::cli::Run;
 use crate::scenario::Scenario;
 
 /// The command that repeats one drill of this run.
@@ -27,12 +27,7 @@ pub(super) fn repeating_command(
         words.extend(["--only".to_owned(), only.clone()]);
     }
     if let Some(provider) = arguments.server {
-        let word = match provider {
-            Provider::Auto => "auto",
-            Provider::Container => "container",
-            Provider::Local => "local",
-        };
-        words.extend(["--server".to_owned(), word.to_owned()]);
+        words.extend(["--server".to_owned(), provider.word().to_owned()]);
     }
     words
         .iter()

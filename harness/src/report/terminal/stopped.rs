@@ -1,4 +1,4 @@
-//! Why a command wrote nothing, on a terminal.
+//! Why a command stopped early, on a terminal.
 
 use super::paper::{Hue, Paper};
 use crate::outcome::Finding;
@@ -6,10 +6,10 @@ use crate::outcome::Finding;
 /// Maximum number of findings that are shown.
 const FINDINGS: usize = 20;
 
-/// Reports why nothing was written, under a word such as `NOT RECOVERED`.
+/// Reports why a command stopped, under a word such as `NOT RECOVERED` and its meaning.
 #[must_use]
-pub fn nothing_written(
-    word: &str,
+pub fn stopped(
+    [word, meaning]: [&str; 2],
     summary: &str,
     hint: Option<&str>,
     findings: &[Finding],
@@ -18,9 +18,7 @@ pub fn nothing_written(
 ) -> String {
     let mut paper = Paper::new(width, colour);
     let word = paper.paint(word, Hue::Red);
-    paper
-        .text
-        .push_str(&format!("{word}  nothing was written\n"));
+    paper.text.push_str(&format!("{word}  {meaning}\n"));
     paper.wrap(summary, 0, 0);
     if let Some(hint) = hint {
         paper.wrap(&format!("hint: {hint}"), 4, 10);

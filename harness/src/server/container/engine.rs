@@ -13,8 +13,9 @@ use testcontainers::core::client::docker_client_instance;
 use tokio::task::JoinHandle;
 
 use crate::cleanup::{LABEL_HOST, LABEL_RUN, LABEL_WORK, Work, host};
+use crate::http;
 use crate::outcome::CouldNotRun;
-use crate::server::machine::{Availability, Wanted};
+use crate::server::machine::Wanted;
 use crate::server::{extension, settings};
 
 /// The newest major version that is tried when there is no image for that of the backup.
@@ -30,7 +31,7 @@ pub(super) async fn engine() -> Result<Docker, CouldNotRun> {
     let unavailable = |reason: String| {
         CouldNotRun::with_hint(
             reason,
-            "start the container engine, or allow redrill to use it: add your user to the group `docker`",
+            "start the container engine, or allow redrill to use it: add your user to the group `docker`; `DOCKER_HOST` is the address of an engine that is elsewhere, such as `unix:///run/user/1000/podman/podman.sock`",
         )
     };
     let docker = docker_client_instance()
@@ -39,7 +40,8 @@ pub(super) async fn engine() -> Result<Docker, CouldNotRun> {
     match tokio::time::timeout(ENGINE_WITHIN, docker.version()).await {
         Ok(Ok(_)) => Ok(docker),
         Ok(Err(error)) => Err(unavailable(format!(
-            "the container engine does not answer: {error}"
+            "the container engine does not answer: {}",
+            http::cause(&error)
         ))),
         Err(_) => Err(unavailable(
             "the container engine does not answer in time".to_owned(),
@@ -223,41 +225,20 @@ pub(in crate::server) async fn sweep(
     Ok(removed.await)
 }
 
-/// Reports whether an engine answers, and which images it has.
-pub(in crate::server) async fn availability() -> Availability {
-    let (mut found, mut hint, mut usable) = (Vec::new(), None, false);
-    match engine().await {
-        Err(error) => {
-            found.push(error.reason);
-            hint = error.hint;
-        }
-        Ok(docker) => {
-            let version = docker
-                .version()
-                .await
-                .ok()
-                .and_then(|version| version.version);
-            found.push(format!("engine {} answers", version.unwrap_or_default()));
-            for major in OLDEST_MAJOR..=NEWEST_MAJOR {
-                for (name, _) in images_of(major) {
-                    if docker.inspect_image(&name).await.is_ok() {
-                        found.push(format!("image {name}"));
-                        usable = true;
-                    }
-                }
-            }
-            if !usable {
-                found.push("no Postgres image is on this machine".to_owned());
-                hint = Some(pull(17, &[]));
-            }
+/// Lists the engine and the images that are tried.
+pub(in crate::server) async fn found() -> Vec<String> {
+    let Ok(docker) = engine().await else {
+        return Vec::new();
+    };
+    let version = docker.version().await.ok();
+    let version = version.and_then(|version| version.version);
+    let mut found = vec![format!("engine {}", version.unwrap_or_default())];
+    for (name, _) in (OLDEST_MAJOR..=NEWEST_MAJOR).flat_map(images_of) {
+        if docker.inspect_image(&name).await.is_ok() {
+            found.push(format!("image {name}"));
         }
     }
-    Availability {
-        provider: "container",
-        usable,
-        found,
-        hint,
-    }
+    found
 }
 
 #[cfg(test)]

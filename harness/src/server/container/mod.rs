@@ -23,8 +23,8 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::oneshot;
 
-pub(super) use self::engine::{availability, forget, sweep};
 use self::engine::{engine, image, remove_labelled, sockets_cross};
+pub(super) use self::engine::{forget, found, sweep};
 use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use nix::unistd::User;
 
-use crate::namespace::Entrance;
 use crate::outcome::CouldNotRun;
 use crate::process::{self, Program};
 use crate::sandbox::{Sandbox, Strength};
-use crate::server::machine::{Availability, Wanted};
+use crate::server::machine::Wanted;
 use crate::server::{extension, settings};
 
 /// Folders in which distributions install the programs of a server.
@@ -204,17 +203,16 @@ pub(super) fn unprivileged() -> Result<(Option<(u32, u32)>, String), CouldNotRun
     .hint("run redrill as an ordinary user"))
 }
 
-/// Reports which servers are installed.
-pub(in crate::server) async fn availability(path: &str) -> Availability {
+/// Lists the servers that are installed, and what keeps their code in.
+pub(in crate::server) async fn found(path: &str) -> Vec<String> {
     let found = installations(path, "doctor").await;
+    if found.is_empty() {
+        return Vec::new();
+    }
     let mut lines: Vec<String> = found
         .iter()
         .map(|one| format!("{} in {}", one.version, one.bin.display()))
         .collect();
-    let user = unprivileged();
-    if let Ok((_, name)) = &user {
-        lines.push(format!("the server would run as `{name}`"));
-    }
     lines.push(match Sandbox::strength() {
         Strength::Full => "Landlock restricts files, programs and TCP".to_owned(),
         Strength::NoTcp => "Landlock restricts files and programs, not TCP".to_owned(),
@@ -222,14 +220,5 @@ pub(in crate::server) async fn availability(path: &str) -> Availability {
             "this kernel has no Landlock: code of the backup is not restricted".to_owned()
         }
     });
-    lines.push(match Entrance::find() {
-        Ok(_) => "namespaces keep its code from other servers of this machine".to_owned(),
-        Err(why) => format!("only with `trusted-backup = true` in `[server.local]`: {why}"),
-    });
-    Availability {
-        provider: "local",
-        usable: !found.is_empty() && user.is_ok(),
-        hint: found.is_empty().then(|| "`apt-get install postgresql-17 postgresql-17-pgvector postgresql-17-age`, or the version of your backups".to_owned()),
-        found: lines,
-    }
+    lines
 }

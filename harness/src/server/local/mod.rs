@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
 
-pub(super) use self::installation::availability;
+pub(super) use self::installation::found;
 use self::installation::{Installation, choose, unprivileged};
 use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
 use super::settings;

@@ -128,7 +128,8 @@ impl Redrill {
             .envs(self.environment.clone());
         // What it takes to find a container engine and a Postgres, and nothing else.
         for name in ["PATH", "DOCKER_HOST"] {
-            if let Some(value) = std::env::var_os(name) {
+            let given = self.environment.iter().any(|(given, _)| given == name);
+            if let Some(value) = std::env::var_os(name).filter(|_| !given) {
                 command.env(name, value);
             }
         }

@@ -9,6 +9,7 @@ mod bundle;
 mod check;
 mod codes;
 mod command;
+mod doctor;
 pub mod dumps;
 mod encodings;
 mod faults;

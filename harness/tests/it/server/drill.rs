@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use redrill::server::availability;
+use redrill::server;
 
 /// Both ways to run a server.
 pub const PROVIDERS: [&str; 2] = ["container", "local"];
@@ -20,11 +20,15 @@ pub struct Drill {
 
 /// Whether a provider can be used here; a machine need not have both.
 pub async fn usable(provider: &str) -> bool {
-    let path = std::env::var("PATH").unwrap();
-    let usable = availability(&path)
-        .await
-        .into_iter()
-        .any(|one| one.provider == provider && one.usable);
+    let usable = match provider {
+        "container" => server::images()
+            .await
+            .iter()
+            .any(|line| line.starts_with("image")),
+        _ => !server::installations(&std::env::var("PATH").unwrap())
+            .await
+            .is_empty(),
+    };
     if !usable {
         eprintln!("not tested: this machine has no {provider} server");
     }

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::database::{DatabaseError, Session};
 use crate::input::Environment;
+use crate::outcome::CouldNotRun;
 use crate::redact::{Redactor, Secret};
 use crate::sql::quote_literal;
 use crate::sqlstate::Names;
@@ -98,6 +99,23 @@ impl Address {
     }
 }
 
+/// What to do about a refused connection.
+fn remedy(error: &DatabaseError) -> &'static str {
+    match error.sqlstate.as_deref() {
+        Some("3D000") => "correct the name of the database, the last part of the address",
+        Some("28000" | "28P01") => {
+            "correct the user in the address; its password comes from PGPASSWORD or ~/.pgpass, and pg_hba.conf of the server must let it in from here"
+        }
+        Some("42501") => {
+            "the role must be able to connect and to read all tables: `GRANT pg_read_all_data TO` it"
+        }
+        Some("53300") => "the server has no free connection: try again, or as a superuser",
+        _ => {
+            "check host and port of the address, `sslmode` and `sslrootcert` in it, and whether the server runs"
+        }
+    }
+}
+
 /// A source with an open snapshot.
 #[derive(Debug)]
 pub struct Source {
@@ -116,7 +134,15 @@ impl Source {
     ///
     /// # Errors
     /// When it does not answer or refuses the connection.
-    pub async fn connect(address: Address) -> Result<Self, DatabaseError> {
+    pub async fn connect(address: Address) -> Result<Self, CouldNotRun> {
+        let shown = address.shown().to_owned();
+        let connected = Self::open(address).await;
+        connected.map_err(|error| {
+            CouldNotRun::with_hint(format!("cannot read {shown}: {error}"), remedy(&error))
+        })
+    }
+
+    async fn open(address: Address) -> Result<Self, DatabaseError> {
         crate::tls::install();
         let mut session = open(&address).await?;
         session

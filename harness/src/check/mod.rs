@@ -5,6 +5,7 @@
 //! tests of the comparison. To add a kind: write its file, name it once in [`kinds`], and give it
 //! cases in `tests/it/check`.
 
+pub mod absent;
 pub mod api;
 pub mod append_only;
 pub mod baseline;

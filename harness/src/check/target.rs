@@ -1,10 +1,12 @@
 //! Which tables a check is about: one name, or a list of names and patterns.
 
+use crate::check::absent;
 use crate::check::columns::Columns as _;
 use crate::check::{Entry, Observation, ParameterErrors};
 use crate::database::Session;
+use crate::input::diagnostic::nearest;
 use crate::outcome::{CouldNotRun, Finding};
-use crate::sql::{NamePattern, QualifiedName, quote_literal};
+use crate::sql::{NamePattern, QualifiedName, quote_ident, quote_literal};
 
 /// The `table` and `tables` keys of a check.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +58,6 @@ impl<'a> Targets<'a> {
             .chain(self.tables.iter().map(String::as_str))
     }
 
-    /// Complains when no table is named, or a name cannot be read.
     /// Reports that no table is named, or that a name cannot be read.
     pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
         if self.entries().next().is_none() {
@@ -105,12 +106,13 @@ impl<'a> Targets<'a> {
                 .replace("{exact}", if is_pattern { "false" } else { "true" });
             let rows = session.rows(&sql).await?;
             if rows.is_empty() {
-                let expected = if is_pattern {
-                    "at least one table that matches"
+                resolved.missing.push(if is_pattern {
+                    let hint = hint_for_pattern(session, &name).await?;
+                    missing(entry, "at least one table that matches", hint)
                 } else {
-                    "a table"
-                };
-                resolved.missing.push(missing(entry, expected, "TABLE"));
+                    let hint = absent::table(session, &name).await?;
+                    missing(entry, "a table", hint)
+                });
             }
             for found in rows.iter().filter_map(|row| row.name(0)) {
                 if !resolved.tables.contains(&found) {
@@ -122,12 +124,31 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Makes a finding about an object that was not restored; `sort` is how its CREATE statement names it.
+/// Makes a finding about an object that the restored database does not have.
 #[must_use]
-pub fn missing(object: &str, expected: &str, sort: &str) -> Finding {
-    Finding::about(object, expected, "there is none in the restored database").hint(format!(
-        "look for its CREATE {sort} in the restore's errors, or correct the name"
-    ))
+pub fn missing(object: &str, expected: &str, hint: impl Into<String>) -> Finding {
+    Finding::about(object, expected, "there is none in the restored database").hint(hint)
+}
+
+/// Which schema a pattern of tables may mean that matches none.
+async fn hint_for_pattern(
+    session: &mut Session,
+    pattern: &QualifiedName,
+) -> Result<String, CouldNotRun> {
+    let sql = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
+    let schemas: Vec<String> = session
+        .rows(sql)
+        .await?
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let there = || schemas.iter().map(String::as_str);
+    let meant = nearest(&pattern.schema, there()).filter(|meant| *meant != pattern.schema);
+    Ok(match meant {
+        Some(meant) => format!("did you mean `{}.{}`?", quote_ident(meant), pattern.name),
+        None => "correct the pattern, or leave out what the backup does not have".to_owned(),
+    })
 }
 
 /// Tells whether a name or pattern of a list matches `name`.

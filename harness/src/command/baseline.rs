@@ -70,16 +70,8 @@ async fn of_source(
     let address = Address::parse(&arguments.from, &redactor)
         .map_err(|why| Abort::invalid(redactor.clean(&why)))?;
     let shown = address.shown().to_owned();
-    let mut source = Source::connect(address).await.map_err(|error| {
-        let hint = match error.lost {
-            true => "check the address, and `sslmode` and `sslrootcert` in it",
-            false => {
-                "the role must be able to log in and to read all tables: `GRANT pg_read_all_data` to it"
-            }
-        };
-        let error = CouldNotRun::with_hint(format!("cannot read {shown}: {error}"), hint);
-        redactor.clean_error(error)
-    })?;
+    let source = Source::connect(address).await;
+    let mut source = source.map_err(|error| redactor.clean_error(error))?;
     let path = match (&arguments.out, &arguments.with_dump) {
         (Some(path), _) => path.clone(),
         (None, Some(dump)) => manifest_of(dump),
@@ -206,10 +198,13 @@ async fn dump(
                 output.status,
                 output.stderr.trim()
             ),
-            format!(
-                "its version must be that of the server, {}, or newer: set one with `--pg-dump`",
-                source.version
-            ),
+            match output.stderr.contains("row-level security") {
+                true => "pg_dump must read every row: use a superuser, or a role with `ALTER ROLE … BYPASSRLS`".to_owned(),
+                false => format!(
+                    "its version must be that of the server, {}, or newer: set one with `--pg-dump`",
+                    source.version
+                ),
+            },
         ));
     }
     std::fs::rename(&unfinished, &file).map_err(|error| {

@@ -44,7 +44,12 @@ pub fn section(catalog: &Catalog, large_objects: u64, origin: &Origin) -> Sectio
     let encoded = Block::new("sql", "the encoding is the same")
         .with("query", query(encoding))
         .with("scalar", property("encoding"));
-    if origin.made_database {
+    if origin.unknown_backup {
+        section.note(
+            "Only `pg_dump --create` and pg_dumpall write the encoding, sort order, privileges and settings of the database: \
+             give a backup with `--backup` to compare what it has of them.",
+        );
+    } else if origin.made_database {
         section.note(
             match origin.chosen_encoding {
                 true => {

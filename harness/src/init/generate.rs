@@ -225,8 +225,7 @@ pub async fn from_backup(
     let mut origin = Origin {
         made: facts.made.map(|(made, _)| made),
         made_roles: made_roles.clone(),
-        made_database: false,
-        chosen_encoding: false,
+        ..Origin::default()
     };
     let of_source = source.is_some();
     let (mut descriptions, mut baseline, from);
@@ -329,6 +328,7 @@ pub async fn from_source(
 ) -> Result<GeneratedScenario, CouldNotRun> {
     let origin = Origin {
         made: Some(Timestamp::now()),
+        unknown_backup: true,
         ..Origin::default()
     };
     let head = Head {

@@ -34,7 +34,7 @@ impl BackupLocation {
             key: "path",
             value: "${BACKUP}".to_owned(),
             comment: Some(
-                "Set the backup with `BACKUP=FILE redrill run`, or replace `path` with the newest of a folder: \
+                "Name the backup with `redrill run --backup FILE`, or replace `path` with the newest of a folder: \
                  newest = \"/backups/orders-*.sql.gz\"."
                     .to_owned(),
             ),

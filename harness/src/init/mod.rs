@@ -74,6 +74,8 @@ pub struct Origin {
     pub made_roles: Vec<String>,
     /// Whether the database was created for the restore: its locale and settings are not those of the source.
     pub made_database: bool,
+    /// Whether nothing is known of the backups that the scenario is for.
+    pub unknown_backup: bool,
     /// Whether its encoding is that of the text of a plain dump, and may not be that of the source.
     pub chosen_encoding: bool,
 }

@@ -54,6 +54,8 @@ struct Policy {
 struct TenantColumn {
     column: String,
     setting: String,
+    /// Whether a session without the setting is no error: `current_setting(…, true)`.
+    optional: bool,
     /// Tenants with rows, the one with the most first.
     tenants: Vec<String>,
     /// How many there are.
@@ -71,7 +73,7 @@ SELECT DISTINCT n.nspname, t.relname
 
 /// `tenant = current_setting('app.tenant'…)`, with casts, NULLIF and a sub-select around it.
 static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"\(?("[^"]+"|[a-z_][a-z0-9_$]*)\)?(?:::[a-z ]+)? = [^=]{0,80}?current_setting\('([^']+)'"#).ok()
+    Regex::new(r#"\(?("[^"]+"|[a-z_][a-z0-9_$]*)\)?(?:::[a-z ]+)? = [^=]{0,80}?current_setting\('([^']+)'(?:::text)?(, true)?"#).ok()
 });
 
 /// `tenant = app.tenant()`.
@@ -81,7 +83,7 @@ static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// The setting that a function reads.
 static READS_SETTING: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"current_setting\('([^']+)'").ok());
+    LazyLock::new(|| Regex::new(r"current_setting\('([^']+)'(?:::text)?(, true)?").ok());
 
 /// Finds the tables with row-level security, and reads their tenants.
 ///
@@ -168,7 +170,7 @@ async fn tenants(
         .iter()
         .filter(|policy| policy.permissive && policy.is_for_select());
     for using in reads.filter_map(|policy| policy.using.as_ref()) {
-        let Some((column, setting)) = column_and_setting(catalog, using) else {
+        let Some((column, setting, optional)) = column_and_setting(catalog, using) else {
             continue;
         };
         let ident = quote_ident(&column);
@@ -180,6 +182,7 @@ async fn tenants(
             return Ok(Some(TenantColumn {
                 column,
                 setting,
+                optional,
                 tenants: rows.iter().take(TENANTS).map(|row| text(row, 0)).collect(),
                 count: rows.len(),
             }));
@@ -188,21 +191,23 @@ async fn tenants(
     Ok(None)
 }
 
-/// Reads the column and the setting out of the expression of a policy.
-fn column_and_setting(catalog: &Catalog, using: &str) -> Option<(String, String)> {
+/// Reads the column and the setting out of the expression of a policy, and whether the setting may be missing.
+fn column_and_setting(catalog: &Catalog, using: &str) -> Option<(String, String, bool)> {
     let parts = |pattern: &LazyLock<Option<Regex>>, text: &str| {
         let found = pattern.as_ref()?.captures(text)?;
         let column = found.get(1)?.as_str().trim_matches('"').to_owned();
-        Some((column, found.get(2)?.as_str().to_owned()))
+        let optional = found.get(3).is_some();
+        Some((column, found.get(2)?.as_str().to_owned(), optional))
     };
     if let Some(found) = parts(&SETTING, using) {
         return Some(found);
     }
-    let (column, function) = parts(&FUNCTION, using)?;
+    let (column, function, _) = parts(&FUNCTION, using)?;
     let function: ObjectId = format!("function {function}").parse().ok()?;
     let body = catalog.get(&function, "body")?;
-    let setting = READS_SETTING.as_ref()?.captures(body)?.get(1)?;
-    Some((column, setting.as_str().to_owned()))
+    let reads = READS_SETTING.as_ref()?.captures(body)?;
+    let setting = reads.get(1)?.as_str().to_owned();
+    Some((column, setting, reads.get(2).is_some()))
 }
 
 /// Writes the checks; tables with the same policies share one.
@@ -320,9 +325,14 @@ fn reads_own_rows(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -
             .collect();
         block
     };
+    let (setting, count) = (&tenant.setting, tenant.count);
+    if !tenant.optional {
+        return Some(block(vec![own]).guess(format!(
+            "`{setting}` holds the tenant of a session; without it every query fails. The tenant here is one of {count}."
+        )));
+    }
     let strict = block(vec![own.clone(), none.clone()]).guess(format!(
-        "`{}` holds the tenant of a session, and a session without it reads no rows. The tenant here is one of {}.",
-        tenant.setting, tenant.count
+        "`{setting}` holds the tenant of a session, and a session without it reads no rows. The tenant here is one of {count}."
     ));
     Some(strict.or(block(vec![own])).or(block(vec![none])))
 }
@@ -429,21 +439,19 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("(org = current_setting('plur.org'::text, true))", Some(("org", "plur.org")))]
-    #[case("(tenant_id = (current_setting('app.tenant'::text))::uuid)", Some(("tenant_id", "app.tenant")))]
-    #[case("(\"orgId\" = (NULLIF(current_setting('app.org'::text, true), ''::text))::integer)", Some(("orgId", "app.org")))]
-    #[case("((org_id)::text = current_setting('app.org'::text))", Some(("org_id", "app.org")))]
-    #[case("(org_id = ( SELECT (current_setting('app.org'::text))::uuid AS current_setting))", Some(("org_id", "app.org")))]
+    #[case("(org = current_setting('plur.org'::text, true))", Some(("org", "plur.org", true)))]
+    #[case("(tenant_id = (current_setting('app.tenant'::text))::uuid)", Some(("tenant_id", "app.tenant", false)))]
+    #[case("(\"orgId\" = (NULLIF(current_setting('app.org'::text, true), ''::text))::integer)", Some(("orgId", "app.org", true)))]
+    #[case("((org_id)::text = current_setting('app.org'::text))", Some(("org_id", "app.org", false)))]
+    #[case("(org_id = ( SELECT (current_setting('app.org'::text))::uuid AS current_setting))", Some(("org_id", "app.org", false)))]
     #[case("(owner = CURRENT_USER)", None)]
     fn policies_show_the_column_of_the_tenant(
         #[case] using: &str,
-        #[case] expected: Option<(&str, &str)>,
+        #[case] expected: Option<(&str, &str, bool)>,
     ) {
-        let found = SETTING.as_ref().unwrap().captures(using).map(|found| {
-            let part = |at: usize| found.get(at).unwrap().as_str().trim_matches('"').to_owned();
-            (part(1), part(2))
-        });
-        let expected = expected.map(|(column, setting)| (column.to_owned(), setting.to_owned()));
+        let found = column_and_setting(&Catalog::default(), using);
+        let found = found.as_ref();
+        let found = found.map(|(column, setting, optional)| (&**column, &**setting, *optional));
         assert_eq!(found, expected);
     }
 }

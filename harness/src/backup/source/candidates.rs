@@ -62,6 +62,9 @@ struct Listing<'a> {
     entries: Vec<(Entry, Option<Timestamp>, Option<String>)>,
 }
 
+/// How many files that do not match are named where none does.
+const NAMED: usize = 4;
+
 /// Selects the newest by the time in its name. `pattern` is the pattern of the scenario, `own` its part
 /// below the folder; `writing` returns a reason for an entry that is still being written.
 ///
@@ -257,7 +260,15 @@ impl<'a> Listing<'a> {
         }
         let dates = "dates are read as 2026-05-25, 20260525 or 20260525_020000, others by `time`; for a backup without one use `path`";
         if reasons.is_empty() {
-            return CouldNotRun::with_hint(format!("no file matches {pattern}"), dates);
+            let all = self.entries.len();
+            let names = self.entries.iter().take(NAMED);
+            let names: Vec<&str> = names.map(|(entry, ..)| entry.name.as_str()).collect();
+            let found = match all.saturating_sub(NAMED) {
+                _ if all == 0 => "there is no other file".to_owned(),
+                0 => format!("found {}", names.join(", ")),
+                more => format!("found {} and {more} more", names.join(", ")),
+            };
+            return CouldNotRun::with_hint(format!("no file matches {pattern}; {found}"), dates);
         }
         let reasons: Vec<String> = reasons
             .into_iter()

@@ -19,7 +19,7 @@ pub fn find(path: &Path, rules: &Rules) -> Result<Found, CouldNotRun> {
         CouldNotRun::with_hint(
             format!("cannot read the backup {}: {error}", path.display()),
             neighbour(path).map_or_else(
-                || "correct `--backup`, or `path` in `[backup]`, which is relative to the scenario file".to_owned(),
+                || "`--backup` is relative to the current folder, `path` in `[backup]` to that of the scenario".to_owned(),
                 |near| format!("did you mean {}?", near.display()),
             ),
         )

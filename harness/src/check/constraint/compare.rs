@@ -2,6 +2,7 @@
 
 use super::Constraint;
 use super::catalog::{FoundConstraint, unusable};
+use crate::check::absent;
 use crate::outcome::Finding;
 use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 use crate::units::show_counted;
@@ -20,10 +21,7 @@ impl Constraint {
                         "a constraint",
                         "there is none",
                     )
-                    .hint(
-                        "look for its ADD CONSTRAINT in the restore's errors: a key is left out \
-                         when rows break it, and when the dump was cut after the data",
-                    ),
+                    .hint(absent::why("ADD CONSTRAINT")),
                 );
             }
             for found in here {
@@ -44,7 +42,7 @@ impl Constraint {
         if self.primary_key && !all.iter().any(|found| found.of_root && found.sort == 'p') {
             findings.push(
                 Finding::about(table.to_string(), "a primary key", "it has none")
-                    .hint("look for ADD CONSTRAINT … PRIMARY KEY in the restore's errors"),
+                    .hint(absent::why("ADD CONSTRAINT … PRIMARY KEY")),
             );
         }
         findings
@@ -91,7 +89,7 @@ impl Constraint {
                         show_counted(wanted, words),
                         show_counted(number, words),
                     )
-                    .hint("look for ADD CONSTRAINT in the restore's errors")
+                    .hint(absent::why("ADD CONSTRAINT"))
                 })
             })
             .collect()

@@ -19,6 +19,7 @@ use self::catalog::{FoundFunction, everything, open_schemas};
 pub(super) use self::catalog::{FunctionName, resolve};
 use self::compare::body;
 use self::property::{FunctionSort, Parallel, Security, Volatility};
+use crate::check::absent;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::digest::parse_sha256;
@@ -246,7 +247,7 @@ impl Check for Function {
                     format!("{count} of them"),
                     format!("{} of them", chosen.len()),
                 )
-                .hint("look for CREATE FUNCTION in the restore's errors"),
+                .hint(absent::why("CREATE FUNCTION")),
             );
         }
         let actual = match chosen.as_slice() {
@@ -312,6 +313,7 @@ fn missing(name: &str, wanted: &FunctionName, all: &[FoundFunction]) -> Finding 
         .filter(|found| found.name == wanted.name)
         .map(ToString::to_string)
         .collect();
+    let there: Vec<String> = all.iter().map(ToString::to_string).collect();
     let actual = match others.as_slice() {
         [] => "there is none in the restored database".to_owned(),
         others => format!("there is only {}", others.join(", ")),
@@ -321,9 +323,10 @@ fn missing(name: &str, wanted: &FunctionName, all: &[FoundFunction]) -> Finding 
     } else {
         "a function"
     };
-    Finding::about(name, expected, actual).hint(
-        "look for its CREATE FUNCTION in the restore's errors; types of other schemas are written with their schema",
-    )
+    Finding::about(name, expected, actual).hint(format!(
+        "{}; types of other schemas are written with their schema",
+        absent::why_or_meant("CREATE FUNCTION", name, there.iter().map(String::as_str))
+    ))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! AGE's catalog and tables, by plain SQL: nothing here can crash a server.
 
+use crate::check::absent;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
@@ -232,7 +233,7 @@ pub async fn read(
                 "an extension",
                 "there is none in the restored database",
             )
-            .hint("look for CREATE EXTENSION in the restore's errors"),
+            .hint(absent::why("CREATE EXTENSION")),
         ]));
     };
     let mut findings = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::check::absent;
 use crate::check::columns::Columns as _;
 use crate::database::{Session, TextRow};
 use crate::outcome::{CouldNotRun, Finding};
@@ -185,7 +186,7 @@ pub async fn partitions(
                 format!("a valid part of it on partition {partition}"),
                 actual,
             )
-            .hint("look for ALTER INDEX … ATTACH PARTITION in the restore's errors"),
+            .hint(absent::why("ALTER INDEX … ATTACH PARTITION")),
         );
     }
     Ok(findings)

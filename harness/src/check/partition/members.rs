@@ -7,6 +7,7 @@ use super::tree::{self, Node};
 use super::window::{BoundedPartition, Period, Window, week_begins};
 use super::{DefaultPartition, Partition};
 use crate::check::Restored;
+use crate::check::absent;
 use crate::check::target::Targets;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
@@ -39,7 +40,7 @@ impl Partition {
                     format!("a partition of {table}"),
                     "it is not one",
                 )
-                .hint("look for its CREATE TABLE and ATTACH PARTITION in the restore's errors"),
+                .hint(absent::why("CREATE TABLE with ATTACH PARTITION")),
             );
         }
         if !wanted.is_empty() {
@@ -246,7 +247,8 @@ pub fn stray(node: &Node, root: &Node) -> Finding {
         "it has the columns and the name of one, and is not attached: its rows are not seen through the parent",
     )
     .hint(format!(
-        "look for ALTER TABLE … ATTACH PARTITION in the restore's errors; if it was detached on purpose, write `detached = [\"{name}\"]`"
+        "{}; if it was detached on purpose, write `detached = [\"{name}\"]`",
+        absent::why("ALTER TABLE … ATTACH PARTITION")
     ))
 }
 

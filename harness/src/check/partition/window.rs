@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use super::bound::{Bound, Edge, bound};
+use crate::check::absent;
 use crate::outcome::Finding;
 use crate::sql::QualifiedName;
 
@@ -194,10 +195,10 @@ impl Window {
                     format!("a partition for {}", self.span(from, to)),
                     "there is none: such rows are refused, or fall into a default or open-ended partition",
                 )
-                .hint(
-                    "look for its CREATE TABLE and ATTACH PARTITION in the restore's errors; \
-                     if nothing makes partitions ahead, the job that should has stopped",
-                )
+                .hint(format!(
+                    "{}; if nothing makes partitions ahead, the job that should has stopped",
+                    absent::why("CREATE TABLE with ATTACH PARTITION")
+                ))
             })
             .collect()
     }

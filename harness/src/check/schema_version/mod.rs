@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use self::compare::{Applied, list};
 use self::files::{Checksum, MigrationFile, Naming, Version, read};
+use crate::check::absent;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
@@ -328,7 +329,7 @@ async fn missing(
     if !places.contains(&table.schema) {
         let finding = Finding::about(table.to_string(), "a table", "there is none");
         return Ok(vec![match places.as_slice() {
-            [] => finding.hint("look for its CREATE TABLE in the restore's errors"),
+            [] => finding.hint(absent::table(session, table).await?),
             _ => finding.hint(format!(
                 "a table of this name is in another schema: {}",
                 list(&places)
@@ -338,19 +339,13 @@ async fn missing(
     let there = session
         .rows(&COLUMNS.replace("{table}", &table.literal()))
         .await?;
-    Ok(columns
-        .iter()
-        .flatten()
-        .filter(|column| !there.iter().flatten().flatten().any(|name| name == *column))
-        .map(|column| {
-            Finding::about(
-                table.to_string(),
-                format!("a column {}", quote_ident(column)),
-                "there is none",
-            )
-            .hint("this may be another tool's table, or the scenario names the wrong column")
-        })
-        .collect())
+    let mut findings = Vec::new();
+    for column in columns.iter().flatten() {
+        if !there.iter().flatten().flatten().any(|name| name == column) {
+            findings.push(absent::column(session, table, column).await?);
+        }
+    }
+    Ok(findings)
 }
 
 /// Finds out whether the backup was taken while a migration ran.

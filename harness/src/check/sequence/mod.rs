@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use self::catalog::{ColumnUse, SequenceState, read};
 use self::compare::behind;
+use crate::check::absent;
 use crate::check::target::{Targets, is_listed, missing};
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
@@ -214,6 +215,7 @@ impl Sequence {
     ) -> Result<(Vec<SequenceState>, Vec<Finding>), CouldNotRun> {
         let mut findings = Vec::new();
         let mut picked: BTreeSet<&str> = BTreeSet::new();
+        let meant = |entry: &str| hint(entry, everything);
         let mut pick = |entry: &str, expected: &str, is: &dyn Fn(&SequenceState) -> bool| {
             let before: Vec<&str> = everything
                 .iter()
@@ -221,7 +223,7 @@ impl Sequence {
                 .map(|found| found.oid.as_str())
                 .collect();
             if before.is_empty() {
-                findings.push(missing(entry, expected, "SEQUENCE"));
+                findings.push(missing(entry, expected, meant(entry)));
             }
             picked.extend(before);
         };
@@ -267,6 +269,7 @@ impl Sequence {
         everything: &[SequenceState],
     ) -> Result<Vec<Finding>, CouldNotRun> {
         let mut findings = Vec::new();
+        let meant = |entry: &str| hint(entry, everything);
         let taken = self.columns.iter().map(|entry| (entry, true));
         let fed = self.fed_by_application.iter().map(|entry| (entry, false));
         for ((column, sequence), takes) in taken.chain(fed) {
@@ -275,7 +278,7 @@ impl Sequence {
                 continue;
             };
             let Some(found) = everything.iter().find(|found| found.name == name) else {
-                findings.push(missing(sequence, "a sequence", "SEQUENCE"));
+                findings.push(missing(sequence, "a sequence", meant(sequence)));
                 continue;
             };
             if takes {
@@ -293,7 +296,7 @@ impl Sequence {
                             format!("it takes its value from {name}"),
                             taken_from(everything, &table, &attribute),
                         )
-                        .hint("look for ALTER COLUMN … SET DEFAULT or ADD GENERATED in the restore's errors"),
+                        .hint(absent::why("ALTER COLUMN … SET DEFAULT or ADD GENERATED")),
                     ),
                 }
             } else {
@@ -328,6 +331,12 @@ fn taken_from(everything: &[SequenceState], table: &QualifiedName, column: &str)
         Some(found) => format!("it takes it from {}", found.name),
         None => "it takes it from no sequence, or is not there".to_owned(),
     }
+}
+
+/// Why a sequence is not there, or which is meant.
+fn hint(entry: &str, everything: &[SequenceState]) -> String {
+    let there: Vec<String> = everything.iter().map(|one| one.name.to_string()).collect();
+    absent::why_or_meant("CREATE SEQUENCE", entry, there.iter().map(String::as_str))
 }
 
 #[cfg(test)]

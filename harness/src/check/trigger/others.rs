@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::wanted::TriggerState;
 use crate::check::ParameterErrors;
+use crate::check::absent;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{set_state, state};
 use crate::database::Session;
@@ -112,8 +113,7 @@ pub async fn rules(
             .find(|row| row.first() == Some(&Some(wish.name.clone())));
         let Some([_, Some(enabled), Some(definition)]) = here.map(Vec::as_slice) else {
             findings.push(
-                Finding::about(object, "a rule", "there is none")
-                    .hint("look for its CREATE RULE in the restore's errors"),
+                Finding::about(object, "a rule", "there is none").hint(absent::why("CREATE RULE")),
             );
             continue;
         };
@@ -158,7 +158,7 @@ pub async fn event_triggers(
                     "an event trigger",
                     "there is none",
                 )
-                .hint("only a superuser can restore it: look for CREATE EVENT TRIGGER in the restore's errors"),
+                .hint(absent::why("CREATE EVENT TRIGGER")),
             ),
         }
     }

@@ -12,11 +12,12 @@ use serde::Deserialize;
 
 use self::contents::VectorColumn;
 use self::recall::Recall;
+use crate::check::absent;
 use crate::check::target::Targets;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding, NotTested};
-use crate::sql::{QualifiedName, quote_ident};
+use crate::sql::QualifiedName;
 use crate::units::{Percent, show_counted};
 
 /// Embeddings have their dimensions and norms, none is missing, and searches through their indexes
@@ -266,11 +267,8 @@ impl Vector {
     ) -> Result<(), CouldNotRun> {
         let Some(column) = VectorColumn::find(session, table, &self.column).await? else {
             seen.actual.push("no such column".to_owned());
-            seen.findings.push(Finding::about(
-                table.to_string(),
-                format!("a column {}", quote_ident(&self.column)),
-                "there is none",
-            ));
+            let missing = absent::column(session, table, &self.column).await?;
+            seen.findings.push(missing);
             return Ok(());
         };
         let counted = column.count(session, table, self).await?;

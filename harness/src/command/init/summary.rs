@@ -2,7 +2,6 @@
 
 use crate::init::block::{Block, State};
 use crate::init::generate::{GeneratedScenario, InitRequest};
-use crate::init::location::VARIABLE;
 use crate::init::write::incomplete;
 use crate::report::terminal::paper::{Hue, Paper};
 use crate::units::show_counted;
@@ -26,7 +25,14 @@ pub(super) fn summary(
     let checks = || blocks.iter().filter(|block| !block.is_comment());
     let word = paper.paint("WRITTEN", Hue::Green);
     let count = show_counted(checks().count(), "check");
-    paper.text.push_str(&format!("{word}  {file}: {count}\n"));
+    let lists = |block: &&&Block| block.body.iter().any(|(key, _)| key == "tables");
+    let each = match checks().find(lists) {
+        Some(_) => "; each table of a list has a result of its own in a drill",
+        None => "",
+    };
+    paper
+        .text
+        .push_str(&format!("{word}  {file}: {count}{each}\n"));
     paper.wrap(
         &format!("         {}: its baseline", request.baseline.display()),
         0,
@@ -88,7 +94,7 @@ pub(super) fn summary(
     paper.wrap("review the file, edit it, and commit both files", 2, 4);
     let run = match &generated.run_on {
         Some(_) => format!("redrill run {file}"),
-        None => format!("{VARIABLE}=your-backup redrill run {file}"),
+        None => format!("redrill run {file} --backup your-backup"),
     };
     paper.wrap(&run, 2, 4);
     paper.text

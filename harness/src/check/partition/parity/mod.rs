@@ -9,6 +9,7 @@ use self::siblings::{Things, odd_ones};
 use self::trigger::compare_triggers;
 use super::MayDiffer;
 use super::tree::Node;
+use crate::check::absent;
 use crate::check::columns::Columns as _;
 use crate::check::triggers::{self, Trigger};
 use crate::database::Session;
@@ -240,7 +241,9 @@ async fn indexes(session: &mut Session, pairs: &[Pair<'_>]) -> Result<Vec<Findin
                     format!("a part of its parent's index {}", quote_ident(&index)),
                     "none is attached",
                 )
-                .hint("look for CREATE INDEX and ALTER INDEX … ATTACH PARTITION in the restore's errors"),
+                .hint(absent::why(
+                    "CREATE INDEX with ALTER INDEX … ATTACH PARTITION",
+                )),
             );
         }
     }

@@ -15,6 +15,7 @@ use self::index::{VectorIndex, indexes, names, uses};
 use self::measured::{Measured, neighbours};
 use super::TableResult;
 use super::contents::VectorColumn;
+use crate::check::absent;
 use crate::check::privilege::says_nothing;
 use crate::check::{ParameterErrors, Restored};
 use crate::database::{DatabaseError, Session};
@@ -209,8 +210,10 @@ impl Recall {
         } else {
             format!("there is only {}", there.join(", "))
         };
-        Finding::about(table.to_string(), expected, actual)
-            .hint("searches read the whole table without it; look for its CREATE INDEX in the restore's errors")
+        Finding::about(table.to_string(), expected, actual).hint(format!(
+            "searches read the whole table without it; {}",
+            absent::why("CREATE INDEX")
+        ))
     }
 
     /// Opens a session that searches as the application does, but for these settings.

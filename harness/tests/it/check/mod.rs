@@ -1,5 +1,6 @@
 //! Checks on real databases, one file per kind; and that no kind is forgotten anywhere.
 
+mod absent;
 mod api;
 mod append_only;
 mod baseline;

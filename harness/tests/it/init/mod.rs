@@ -215,6 +215,34 @@ async fn what_a_role_cannot_read_is_said_first() {
     .await;
 }
 
+#[tokio::test]
+async fn a_connection_that_is_refused_says_what_to_correct() {
+    on_empty(17, async |plur| {
+        let good = url(plur);
+        let other_database = good.replacen("/plur?", "/plurr?", 1);
+        for (from, says) in [
+            (other_database, "correct the name of the database"),
+            (url_of(plur, "nosuch"), "correct the user in the address"),
+            (
+                "postgres://127.0.0.1:1/plur".to_owned(),
+                "check host and port",
+            ),
+        ] {
+            for command in ["init", "baseline"] {
+                let from = from.clone();
+                let ended = tokio::task::spawn_blocking(move || {
+                    redrill().with("--from").with(&from).call(&[command])
+                });
+                let ended = ended.await.unwrap();
+                assert_eq!(ended.code, 3, "{}", ended.stderr);
+                let said = ended.stderr.replace("\n          ", " ");
+                assert!(said.contains(says), "{command}: {said}");
+            }
+        }
+    })
+    .await;
+}
+
 /// The address of the server's database for its superuser.
 fn url(plur: &Plur) -> String {
     url_of(plur, &plur.server.endpoint().superuser)

@@ -127,7 +127,8 @@ async fn highest_sealed(
 ) -> Result<Option<String>, DatabaseError> {
     session
         .value(&format!(
-            "SELECT {column}::pg_catalog.text FROM ONLY {name} ORDER BY {column} DESC OFFSET {newest} LIMIT 1"
+            // Without `t.` it is the order of the text.
+            "SELECT t.{column}::pg_catalog.text FROM ONLY {name} t ORDER BY t.{column} DESC OFFSET {newest} LIMIT 1"
         ))
         .await
 }

@@ -146,6 +146,13 @@ async fn what_is_taken_of_a_source_holds_its_dumps() {
 
         // A baseline speaks of an earlier moment: life goes on.
         proven(&take("shop.baseline.toml", &[]));
+        // In the order of numbers, in which 99 is not among the newest of 700.
+        let text = std::fs::read_to_string(desk.path("shop.baseline.toml")).unwrap();
+        let taken: toml::Value = toml::from_str(&text).unwrap();
+        let history = &taken["database"]["plur"]["history"]["shop.audit_log"];
+        let newest = history["newest"].as_str().unwrap().split_whitespace();
+        assert_eq!((history["watermark"].as_str(), history["up-to"].as_str()), (Some("id"), Some("650")));
+        assert_eq!(newest.count(), 50);
         let held = "file = \"shop.baseline.toml\"";
         plur.sql("plur", "INSERT INTO shop.orders (customer) SELECT 'new' FROM generate_series(1, 9); UPDATE shop.orders SET total = 5 WHERE id < 100;
             INSERT INTO shop.audit_log (what) SELECT 'later' FROM generate_series(1, 300)").await;

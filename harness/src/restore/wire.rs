@@ -1,7 +1,7 @@
 //! A session of the restore: statements and rows as the bytes that the dump has, whatever their encoding, and
 //! errors with their fields.
 //!
-//! The sessions of `database.rs` take text in UTF-8 only. See "Frontend/Backend Protocol" in the manual.
+//! The sessions of `database` take text in UTF-8 only. See "Frontend/Backend Protocol" in the manual.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};

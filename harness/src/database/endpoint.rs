@@ -1,0 +1,108 @@
+//! The address of a throwaway server.
+
+use std::path::PathBuf;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use crate::redact::Secret;
+use crate::sqlstate::Names;
+
+/// The address of a throwaway server.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Socket or port.
+    pub address: Address,
+    /// The bootstrap superuser, created by redrill.
+    pub superuser: String,
+    /// Its password, for TCP only.
+    pub password: Secret,
+    /// The system identifier of its cluster, once it is known: another server has another.
+    pub cluster: Option<String>,
+    /// Names that errors of its sessions may show.
+    pub names: Names,
+}
+
+/// Folders of a unix socket, or a port on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Folders of `.s.PGSQL.5432`, both of redrill: see `server/socket.rs`.
+    Socket {
+        /// For sessions of this process only.
+        sessions: PathBuf,
+        /// For programs.
+        programs: PathBuf,
+    },
+    /// A port on 127.0.0.1.
+    Loopback(u16),
+}
+
+/// The name of a socket in its folder, as libpq makes it of port 5432.
+pub const SOCKET: &str = ".s.PGSQL.5432";
+
+impl Endpoint {
+    /// Options for `user`, without anything taken from the environment.
+    pub(super) fn options(&self, user: &str, database: &str) -> PgConnectOptions {
+        let options = PgConnectOptions::new_without_pgpass()
+            .username(user)
+            .database(database)
+            .application_name("redrill")
+            .ssl_mode(PgSslMode::Disable)
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        match &self.address {
+            Address::Socket { sessions, .. } => options.socket(sessions).port(5432),
+            Address::Loopback(port) => options
+                .host("127.0.0.1")
+                .port(*port)
+                .password(self.password.expose()),
+        }
+    }
+
+    /// The `PG…` variables of a libpq client for `user`, and `DATABASE_URL`.
+    #[must_use]
+    pub fn environment(&self, user: &str, database: &str) -> Vec<(String, String)> {
+        let (host, port) = match &self.address {
+            Address::Socket { programs, .. } => (programs.display().to_string(), 5432),
+            Address::Loopback(port) => ("127.0.0.1".to_owned(), *port),
+        };
+        let url = match &self.address {
+            Address::Socket { .. } => format!(
+                "postgres://{}@/{}?host={}",
+                encode(user),
+                encode(database),
+                encode(&host)
+            ),
+            Address::Loopback(_) => {
+                format!(
+                    "postgres://{}@{host}:{port}/{}",
+                    encode(user),
+                    encode(database)
+                )
+            }
+        };
+        [
+            ("DATABASE_URL", url),
+            ("PGHOST", host),
+            ("PGPORT", port.to_string()),
+            ("PGUSER", user.to_owned()),
+            ("PGDATABASE", database.to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+}
+
+/// Characters that a part of a URL may not contain.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+fn encode(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
+}

@@ -4,12 +4,14 @@
 //! of the key: `_s` is seconds, `_bytes` is bytes. Times are RFC 3339 in UTC.
 
 mod convert;
+mod inspection;
 
+pub use self::inspection::{inspection_schema, render_inspection};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{self, DrillResult};
+use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
 /// Version of the shape.
@@ -41,67 +43,6 @@ pub fn schema() -> serde_json::Value {
         .into_generator()
         .into_root_schema_for::<Report>()
         .into()
-}
-
-/// Writes the result of an inspection, with a line end at its end.
-///
-/// # Errors
-/// None in practice: every value of the shape can be written.
-pub fn render_inspection(inspection: &outcome::Inspection) -> serde_json::Result<String> {
-    let mut text = serde_json::to_string_pretty(&Inspection::of(inspection))?;
-    text.push('\n');
-    Ok(text)
-}
-
-/// Makes the JSON Schema of an inspection.
-#[must_use]
-pub fn inspection_schema() -> serde_json::Value {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<Inspection>()
-        .into()
-}
-
-/// The result of reading a backup without any server.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "redrill inspection")]
-struct Inspection {
-    /// Version of this shape.
-    #[schemars(extend("const" = SCHEMA))]
-    schema: u32,
-    /// Whether the file is complete and undamaged. Only a drill proves that it restores.
-    whole: bool,
-    /// Version of redrill.
-    redrill: String,
-    /// When the inspection began.
-    #[schemars(extend("format" = "date-time"))]
-    started: String,
-    /// Wall time.
-    duration_s: f64,
-    /// Why it is incomplete, damaged or unsafe; empty for a good backup.
-    problems: Vec<Finding>,
-    /// Warnings; they do not affect `whole`.
-    warnings: Vec<Finding>,
-    /// Maximum age and retention, where a scenario sets them.
-    objectives: Vec<Objective>,
-    /// The backup and its contents.
-    backup: Backup,
-    /// Every table with an entry for rows, the one with the most bytes first.
-    tables: Vec<TableHeld>,
-}
-
-/// Rows of one table in a backup.
-#[derive(Debug, Serialize, JsonSchema)]
-struct TableHeld {
-    /// Database; empty where the backup names none.
-    database: String,
-    /// `schema.table`.
-    table: String,
-    /// Number of rows; null where the backup does not say.
-    rows: Option<u64>,
-    /// Bytes of the rows in text form.
-    text_bytes: u64,
 }
 
 /// Everything that one drill of one scenario found.

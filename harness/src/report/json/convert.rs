@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, Inspection, Made,
-    NotTested, Objective, OutcomeWord, Phase, Proof, Report, Restore, SCHEMA, Scenario, Server,
-    Stage, TableHeld, TableRows, TimeSource, Tolerated, Values, VerdictWord,
+    Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, Made, NotTested,
+    Objective, OutcomeWord, Phase, Proof, Report, Restore, SCHEMA, Scenario, Server, Stage,
+    TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -74,30 +74,8 @@ impl Report {
     }
 }
 
-impl Inspection {
-    pub(super) fn of(inspection: &outcome::Inspection) -> Self {
-        Self {
-            schema: SCHEMA,
-            whole: inspection.problems.is_empty(),
-            redrill: inspection.redrill.clone(),
-            started: inspection.started.to_string(),
-            duration_s: inspection.duration.as_secs_f64(),
-            problems: each(&inspection.problems, Finding::of),
-            warnings: each(&inspection.warnings, Finding::of),
-            objectives: each(&inspection.objectives, Objective::of),
-            backup: Backup::of(&inspection.backup, inspection.started),
-            tables: each(&inspection.tables, |table| TableHeld {
-                database: table.database.clone(),
-                table: table.table.clone(),
-                rows: table.rows,
-                text_bytes: table.bytes,
-            }),
-        }
-    }
-}
-
 impl Objective {
-    fn of(objective: &outcome::Objective) -> Self {
+    pub(super) fn of(objective: &outcome::Objective) -> Self {
         let mut wire = Self {
             name: objective.name.to_owned(),
             limit_s: None,
@@ -127,7 +105,7 @@ impl Objective {
 }
 
 impl Backup {
-    fn of(backup: &outcome::BackupFacts, started: Timestamp) -> Self {
+    pub(super) fn of(backup: &outcome::BackupFacts, started: Timestamp) -> Self {
         Self {
             origin: backup.origin.clone(),
             chosen: backup.chosen.clone(),
@@ -251,7 +229,7 @@ impl Check {
 }
 
 impl Finding {
-    fn of(finding: &outcome::Finding) -> Self {
+    pub(super) fn of(finding: &outcome::Finding) -> Self {
         Self {
             object: finding.object.clone(),
             expected: finding.expected.clone(),
@@ -325,6 +303,6 @@ fn show(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn each<T, U>(items: &[T], convert: impl Fn(&T) -> U) -> Vec<U> {
+pub(super) fn each<T, U>(items: &[T], convert: impl Fn(&T) -> U) -> Vec<U> {
     items.iter().map(convert).collect()
 }

@@ -3,29 +3,26 @@
 //! The container runs `initdb` and `postgres` directly, as the user `postgres` of the image; the
 //! entrypoint of the image is not used, since its temporary server takes half a second.
 
+mod client;
 mod engine;
+mod request;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::container::LogOutput;
-use testcontainers::bollard::exec::StartExecResults;
-use testcontainers::bollard::models::{ExecConfig, HostConfig, Mount, MountType, PortBinding};
 use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
 use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
-use tokio::io::AsyncWriteExt as _;
+use testcontainers::{ContainerAsync, GenericImage};
 use tokio::sync::oneshot;
 
 use self::engine::{engine, image, remove_labelled, sockets_cross};
 pub(super) use self::engine::{forget, found, sweep};
-use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
+use super::machine::{Client, ClientProcess, Machine, Wanted, arguments};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
 use crate::cleanup::{LABEL_RUN, Run};
@@ -166,88 +163,6 @@ fn memory_of_this_machine() -> u64 {
 }
 
 impl Container {
-    /// Options that testcontainers has no method for.
-    fn host_config(&self) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
-        let (memory, pids, storage, by_port) = (self.memory, self.pids, self.storage, self.by_port);
-        let mut mounts = vec![
-            bind(&self.socket.path, SOCKET, false),
-            bind(&self.socket.programs, PROGRAMS, true),
-        ];
-        for (number, folder) in self.folders.iter().enumerate() {
-            mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
-        }
-        if storage == settings::Storage::Volume {
-            // Without a source it is anonymous, and is removed with the container.
-            mounts.push(Mount {
-                typ: Some(MountType::VOLUME),
-                target: Some(HOME.to_owned()),
-                ..Mount::default()
-            });
-        }
-        move |config: &mut HostConfig| {
-            config.memory = i64::try_from(memory).ok();
-            // No additional swap: a drill that swaps measures the disk.
-            config.memory_swap = config.memory;
-            config.pids_limit = Some(i64::from(pids));
-            config.mounts = Some(mounts.clone());
-            config.publish_all_ports = Some(false);
-            if storage == settings::Storage::Memory {
-                config.tmpfs = Some(HashMap::from([(
-                    HOME.to_owned(),
-                    "rw,mode=1777,exec".to_owned(),
-                )]));
-            }
-            if by_port {
-                let binding = PortBinding {
-                    host_ip: Some("127.0.0.1".to_owned()),
-                    host_port: Some(String::new()),
-                };
-                config.port_bindings = Some(HashMap::from([(
-                    "5432/tcp".to_owned(),
-                    Some(vec![binding]),
-                )]));
-            } else {
-                config.network_mode = Some("none".to_owned());
-                config.port_bindings = None;
-            }
-        }
-    }
-
-    fn request(&self, superuser: &str, password: &Secret) -> ContainerRequest<GenericImage> {
-        let (name, tag) = match self.image.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
-            _ => (self.image.clone(), "latest".to_owned()),
-        };
-        let mut command: Vec<String> = ["-c", START, "redrill", superuser]
-            .map(str::to_owned)
-            .into();
-        command.extend(self.arguments.iter().cloned());
-        let listen = if self.by_port { "*" } else { "" };
-        for (name, value) in [
-            ("listen_addresses", listen),
-            ("port", "5432"),
-            ("unix_socket_directories", SOCKET),
-        ] {
-            command.extend(["-c".to_owned(), format!("{name}={value}")]);
-        }
-        GenericImage::new(name, tag)
-            .with_entrypoint("/bin/sh")
-            .with_cmd(command)
-            .with_user("postgres")
-            .with_env_var("PGDATA", format!("{HOME}/redrill"))
-            .with_env_var("REDRILL_PASSWORD", password.expose())
-            .with_env_var("TZ", "UTC")
-            .with_cap_drop("ALL")
-            .with_security_opt("no-new-privileges")
-            .with_shm_size(self.shm)
-            .with_labels(
-                self.labels
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str())),
-            )
-            .with_host_config_modifier(self.host_config())
-    }
-
     fn id(&self) -> Result<&str, CouldNotRun> {
         self.container
             .as_ref()
@@ -271,80 +186,6 @@ impl Container {
             .collect::<Vec<String>>()
             .await
             .concat()
-    }
-
-    /// Starts a program inside and attaches to it.
-    async fn exec(
-        &self,
-        command: Vec<String>,
-        user: &str,
-        environment: Vec<String>,
-        with_input: bool,
-    ) -> Result<ClientProcess, CouldNotRun> {
-        let failed = |error: testcontainers::bollard::errors::Error| {
-            CouldNotRun::new(format!(
-                "the engine cannot start a program in the container: {error}"
-            ))
-        };
-        let config = ExecConfig {
-            cmd: Some(command),
-            user: Some(user.to_owned()),
-            env: Some(environment),
-            attach_stdin: Some(with_input),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..ExecConfig::default()
-        };
-        let exec = self
-            .docker
-            .create_exec(self.id()?, config)
-            .await
-            .map_err(failed)?
-            .id;
-        let StartExecResults::Attached { output, input } =
-            self.docker.start_exec(&exec, None).await.map_err(failed)?
-        else {
-            return Err(CouldNotRun::new("the engine did not attach to the program"));
-        };
-        // The engine returns both streams as one; they are separated here.
-        let (stdout, mut to_stdout) = tokio::io::duplex(64 * 1024);
-        let (stderr, mut to_stderr) = tokio::io::duplex(64 * 1024);
-        let pump = tokio::spawn(async move {
-            let mut output = output;
-            while let Ok(Some(chunk)) = output.try_next().await {
-                let written = match chunk {
-                    LogOutput::StdErr { message } => to_stderr.write_all(&message).await,
-                    LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                        to_stdout.write_all(&message).await
-                    }
-                    LogOutput::StdIn { .. } => Ok(()),
-                };
-                if written.is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(ClientProcess {
-            stdin: with_input.then(|| Box::new(input) as _),
-            stdout: Box::new(stdout),
-            stderr: Box::new(stderr),
-            end: Box::new(ContainerEnd {
-                docker: self.docker.clone(),
-                exec,
-                pump,
-            }),
-        })
-    }
-}
-
-/// A bind mount.
-fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
-    Mount {
-        typ: Some(MountType::BIND),
-        source: Some(source.display().to_string()),
-        target: Some(target.to_owned()),
-        read_only: Some(read_only),
-        ..Mount::default()
     }
 }
 
@@ -448,47 +289,7 @@ impl Machine for Container {
     }
 
     async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
-        let program = match &self.bin {
-            Some(bin) => format!("{bin}/{}", client.program),
-            None => client.program.to_owned(),
-        };
-        let mut command = vec![program];
-        command.extend(client.arguments);
-        // Without a socket that this machine shares with the container there is only the server's own.
-        let socket = if self.by_port { SOCKET } else { PROGRAMS };
-        let environment = [
-            ("PGHOST", socket),
-            ("PGPORT", "5432"),
-            ("PGUSER", &self.superuser),
-            ("PGDATABASE", "postgres"),
-            ("LC_ALL", "C.UTF-8"),
-        ];
-        let environment = environment
-            .map(|(name, value)| format!("{name}={value}"))
-            .into();
-        let (user, with_input) = match &client.input {
-            ClientInput::Nothing => ("postgres".to_owned(), false),
-            ClientInput::Pipe => ("postgres".to_owned(), true),
-            ClientInput::Archive(file) => {
-                let metadata = file.metadata().map_err(|error| {
-                    CouldNotRun::new(format!("cannot read {}: {error}", file.display()))
-                })?;
-                let number = self
-                    .folders
-                    .iter()
-                    .position(|folder| Some(folder.as_path()) == file.parent());
-                let (Some(number), Some(name)) = (number, file.file_name()) else {
-                    return Err(CouldNotRun::new(format!(
-                        "{} is not mounted",
-                        file.display()
-                    )));
-                };
-                command.push(format!("{BACKUP}/{number}/{}", name.to_string_lossy()));
-                // A backup that only its owner may read is read with the uid of the owner.
-                (format!("{}:{}", metadata.uid(), metadata.gid()), false)
-            }
-        };
-        self.exec(command, &user, environment, with_input).await
+        self.run_client(client).await
     }
 
     async fn stop(&mut self) -> Result<(), CouldNotRun> {
@@ -564,44 +365,4 @@ impl Machine for Container {
 /// `sha256:75771c205127…` → its first twelve digits, with the algorithm.
 fn short(id: &str) -> &str {
     id.get(..19).unwrap_or(id)
-}
-
-struct ContainerEnd {
-    docker: Docker,
-    exec: String,
-    pump: tokio::task::JoinHandle<()>,
-}
-
-#[async_trait]
-impl ClientEnd for ContainerEnd {
-    async fn wait(&mut self) -> Result<Option<i64>, CouldNotRun> {
-        // The engine answers before the program runs, and reports until then that it does not run: it
-        // has certainly started only when its streams are closed.
-        if !self.pump.is_finished() {
-            let _ = (&mut self.pump).await;
-        }
-        // The engine may close them shortly before it knows the code; a program may also close them
-        // and run for a long time.
-        let mut pause = Duration::from_millis(2);
-        loop {
-            let exec = self
-                .docker
-                .inspect_exec(&self.exec)
-                .await
-                .map_err(|error| {
-                    CouldNotRun::new(format!("the engine lost the program: {error}"))
-                })?;
-            if exec.running != Some(true) {
-                return Ok(exec.exit_code);
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(100));
-        }
-    }
-}
-
-impl Drop for ContainerEnd {
-    fn drop(&mut self) {
-        self.pump.abort();
-    }
 }

@@ -1,27 +1,30 @@
 //! The record of a running drill: results of stages and checks as they end, and what follows from
 //! them. Secrets are removed from everything that is recorded.
 
+mod limit;
+mod objective;
+mod untested;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use self::limit::{limited, shortened};
+pub use self::objective::age;
+use self::objective::objectives;
+use self::untested::untested;
 use crate::check::{Entry, Observation};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
-    CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Objective, Outcome, ProofFacts,
-    Stage, StageResult, TimeSource,
+    CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Outcome, ProofFacts, Stage,
+    StageResult,
 };
-use crate::proof::settings::Level;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, PROOF_OFF, Passed, Staged, Stopped, is_required, title};
-use crate::units::show_counted;
 use crate::verdict::{Verdict, verdict};
-
-/// If the time of a backup is further in the future, its clock was wrong and its age is unknown.
-const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// The record of a running drill.
 pub struct Record<'a> {
@@ -375,175 +378,5 @@ fn empty(check: &ScenarioCheck, database: &str, outcome: Outcome) -> CheckResult
         actual: String::new(),
         findings: Vec::new(),
         duration: Duration::ZERO,
-    }
-}
-
-/// Measures the objectives that the scenario sets.
-fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
-    let passed = result
-        .stages
-        .iter()
-        .any(|stage| stage.stage == Stage::Restore && stage.outcome == Outcome::Pass);
-    let restore = scenario.restore_within.map(|limit| {
-        let restore = result.restore.as_ref().filter(|_| passed);
-        let actual = restore.map(|restore| restore.duration);
-        Objective::time("restore-within", limit, actual)
-    });
-    let made = result.backup.as_ref().and_then(|backup| backup.made);
-    let age = scenario.max_age.map(|limit| {
-        let actual = made.and_then(|(made, _)| age(made, result.started));
-        Objective::time("max-age", limit, actual)
-    });
-    let tiers = result.backup.iter().flat_map(|backup| &backup.tiers);
-    restore
-        .into_iter()
-        .chain(age)
-        .chain(tiers.cloned())
-        .collect()
-}
-
-/// Age of a backup; the time in a name with only a date may be up to a day in the future.
-#[must_use]
-pub fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
-    match Duration::try_from(now.duration_since(made)) {
-        Ok(age) => Some(age),
-        Err(_) => {
-            let ahead = Duration::try_from(made.duration_since(now)).ok()?;
-            (ahead <= AHEAD).then_some(Duration::ZERO)
-        }
-    }
-}
-
-/// What no check and no stage tests.
-fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
-    let entry = |what: &str, why: &str| NotTested {
-        what: what.to_owned(),
-        why: why.to_owned(),
-    };
-    let mut untested = Vec::new();
-    let made = &scenario.restore.create_roles;
-    // Without a restore none was created.
-    if !made.is_empty() && result.restore.is_some() {
-        untested.push(entry(
-            &format!("the roles {}", made.join(", ")),
-            "they are not in the backup; `create-roles` created them without login and rights",
-        ));
-    }
-    let made = &scenario.restore.login_roles;
-    if !made.is_empty() {
-        untested.push(entry(
-            &format!("the roles {}", made.join(", ")),
-            "they are not in the backup; `login-roles` created them with login and no other right",
-        ));
-    }
-    if result.restore.is_some() {
-        untested.extend(unproven(scenario, result));
-        untested.push(entry(
-            "objects that no check names",
-            "a restore cannot show that the backup lacks an object",
-        ));
-    }
-    let weak = |source| source == TimeSource::ModificationTime;
-    if result
-        .backup
-        .as_ref()
-        .and_then(|backup| backup.made)
-        .is_some_and(|(_, source)| weak(source))
-    {
-        untested.push(entry(
-            "the age of the backup as recorded in it",
-            "neither its name nor its header has the time of the backup; the time of the file was used",
-        ));
-    }
-    untested
-}
-
-/// What the proof did not compare.
-fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
-    let (what, why) = match scenario.proof {
-        Level::Off => ("the rows", "`proof = \"off\"`: only checks read them"),
-        Level::Objects => ("the rows", "`proof = \"objects\"`: only checks read them"),
-        Level::Counts => (
-            "the values of rows",
-            "`proof = \"counts\"`: rows are counted; only checks read values",
-        ),
-        Level::Full => {
-            let proof = result.proof.iter();
-            return proof.flat_map(|proof| proof.not_compared.clone()).collect();
-        }
-    };
-    vec![NotTested {
-        what: what.to_owned(),
-        why: why.to_owned(),
-    }]
-}
-
-/// Findings of one stage or check that are kept, and characters of each of their texts.
-const MOST: usize = 1000;
-const LONGEST: usize = 10_000;
-
-/// The first findings, and the number of the others.
-fn limited(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let more = findings.len().saturating_sub(MOST);
-    if more > 0 {
-        findings.truncate(MOST);
-        findings.push(Finding::new(
-            "no more findings",
-            show_counted(more, "more finding"),
-        ));
-    }
-    findings
-}
-
-/// A finding whose texts have a limited length: names come from the backup.
-fn shortened(finding: Finding) -> Finding {
-    let cut = |text: String| match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => {
-            let more = text[end..].chars().count();
-            format!(
-                "{}… ({})",
-                &text[..end],
-                show_counted(more, "more character")
-            )
-        }
-        None => text,
-    };
-    Finding {
-        object: finding.object.map(cut),
-        expected: cut(finding.expected),
-        actual: cut(finding.actual),
-        hint: finding.hint.map(cut),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn findings_are_limited_and_say_what_was_cut() {
-        let long = Finding::new("a", "é".repeat(LONGEST + 7));
-        let shown = shortened(long).actual;
-        assert!(shown.ends_with("é… (7 more characters)"));
-        let many = limited(vec![Finding::new("a", "b"); MOST + 5]);
-        assert_eq!(many.len(), MOST + 1);
-        assert_eq!(many[MOST].actual, "5 more findings");
-        assert_eq!(limited(vec![Finding::new("a", "b"); MOST]).len(), MOST);
-    }
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("2026-05-25T00:00:00Z", Some(3600))]
-    #[case("2026-05-25T05:00:00Z", Some(0))]
-    #[case("2026-05-27T00:00:00Z", None)]
-    fn an_age_is_measured_unless_the_clock_is_wrong(
-        #[case] made: &str,
-        #[case] seconds: Option<u64>,
-    ) {
-        let now: Timestamp = "2026-05-25T01:00:00Z".parse().unwrap();
-        assert_eq!(
-            age(made.parse().unwrap(), now),
-            seconds.map(Duration::from_secs)
-        );
     }
 }

@@ -1,0 +1,67 @@
+//! The objectives of a scenario, measured.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::outcome::{DrillResult, Objective, Outcome, Stage};
+use crate::scenario::Scenario;
+
+/// If the time of a backup is further in the future, its clock was wrong and its age is unknown.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// Measures the objectives that the scenario sets.
+pub(super) fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
+    let passed = result
+        .stages
+        .iter()
+        .any(|stage| stage.stage == Stage::Restore && stage.outcome == Outcome::Pass);
+    let restore = scenario.restore_within.map(|limit| {
+        let restore = result.restore.as_ref().filter(|_| passed);
+        let actual = restore.map(|restore| restore.duration);
+        Objective::time("restore-within", limit, actual)
+    });
+    let made = result.backup.as_ref().and_then(|backup| backup.made);
+    let age = scenario.max_age.map(|limit| {
+        let actual = made.and_then(|(made, _)| age(made, result.started));
+        Objective::time("max-age", limit, actual)
+    });
+    let tiers = result.backup.iter().flat_map(|backup| &backup.tiers);
+    restore
+        .into_iter()
+        .chain(age)
+        .chain(tiers.cloned())
+        .collect()
+}
+
+/// Age of a backup; the time in a name with only a date may be up to a day in the future.
+#[must_use]
+pub fn age(made: Timestamp, now: Timestamp) -> Option<Duration> {
+    match Duration::try_from(now.duration_since(made)) {
+        Ok(age) => Some(age),
+        Err(_) => {
+            let ahead = Duration::try_from(made.duration_since(now)).ok()?;
+            (ahead <= AHEAD).then_some(Duration::ZERO)
+        }
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("2026-05-25T00:00:00Z", Some(3600))]
+    #[case("2026-05-25T05:00:00Z", Some(0))]
+    #[case("2026-05-27T00:00:00Z", None)]
+    fn an_age_is_measured_unless_the_clock_is_wrong(
+        #[case] made: &str,
+        #[case] seconds: Option<u64>,
+    ) {
+        let now: Timestamp = "2026-05-25T01:00:00Z".parse().unwrap();
+        assert_eq!(
+            age(made.parse().unwrap(), now),
+            seconds.map(Duration::from_secs)
+        );
+    }
+}

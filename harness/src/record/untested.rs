@@ -1,0 +1,69 @@
+//! What no check and no stage of a drill tests.
+
+use crate::outcome::{DrillResult, NotTested, TimeSource};
+use crate::proof::settings::Level;
+use crate::scenario::Scenario;
+
+/// What no check and no stage tests.
+pub(super) fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    let entry = |what: &str, why: &str| NotTested {
+        what: what.to_owned(),
+        why: why.to_owned(),
+    };
+    let mut untested = Vec::new();
+    let made = &scenario.restore.create_roles;
+    // Without a restore none was created.
+    if !made.is_empty() && result.restore.is_some() {
+        untested.push(entry(
+            &format!("the roles {}", made.join(", ")),
+            "they are not in the backup; `create-roles` created them without login and rights",
+        ));
+    }
+    let made = &scenario.restore.login_roles;
+    if !made.is_empty() {
+        untested.push(entry(
+            &format!("the roles {}", made.join(", ")),
+            "they are not in the backup; `login-roles` created them with login and no other right",
+        ));
+    }
+    if result.restore.is_some() {
+        untested.extend(unproven(scenario, result));
+        untested.push(entry(
+            "objects that no check names",
+            "a restore cannot show that the backup lacks an object",
+        ));
+    }
+    let weak = |source| source == TimeSource::ModificationTime;
+    if result
+        .backup
+        .as_ref()
+        .and_then(|backup| backup.made)
+        .is_some_and(|(_, source)| weak(source))
+    {
+        untested.push(entry(
+            "the age of the backup as recorded in it",
+            "neither its name nor its header has the time of the backup; the time of the file was used",
+        ));
+    }
+    untested
+}
+
+/// What the proof did not compare.
+fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    let (what, why) = match scenario.proof {
+        Level::Off => ("the rows", "`proof = \"off\"`: only checks read them"),
+        Level::Objects => ("the rows", "`proof = \"objects\"`: only checks read them"),
+        Level::Counts => (
+            "the values of rows",
+            "`proof = \"counts\"`: rows are counted; only checks read values",
+        ),
+        Level::Full => {
+            let proof = result.proof.iter();
+            return proof.flat_map(|proof| proof.not_compared.clone()).collect();
+        }
+    };
+    vec![NotTested {
+        what: what.to_owned(),
+        why: why.to_owned(),
+    }]
+}

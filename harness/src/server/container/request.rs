@@ -1,0 +1,110 @@
+//! What the engine is asked for: an isolated container, without a network where the socket can be shared.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use testcontainers::bollard::models::{HostConfig, Mount, MountType, PortBinding};
+use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
+
+use super::{BACKUP, Container, HOME, PROGRAMS, SOCKET, START};
+use crate::redact::Secret;
+use crate::server::settings;
+
+impl Container {
+    /// Options that testcontainers has no method for.
+    fn host_config(&self) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
+        let (memory, pids, storage, by_port) = (self.memory, self.pids, self.storage, self.by_port);
+        let mut mounts = vec![
+            bind(&self.socket.path, SOCKET, false),
+            bind(&self.socket.programs, PROGRAMS, true),
+        ];
+        for (number, folder) in self.folders.iter().enumerate() {
+            mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
+        }
+        if storage == settings::Storage::Volume {
+            // Without a source it is anonymous, and is removed with the container.
+            mounts.push(Mount {
+                typ: Some(MountType::VOLUME),
+                target: Some(HOME.to_owned()),
+                ..Mount::default()
+            });
+        }
+        move |config: &mut HostConfig| {
+            config.memory = i64::try_from(memory).ok();
+            // No additional swap: a drill that swaps measures the disk.
+            config.memory_swap = config.memory;
+            config.pids_limit = Some(i64::from(pids));
+            config.mounts = Some(mounts.clone());
+            config.publish_all_ports = Some(false);
+            if storage == settings::Storage::Memory {
+                config.tmpfs = Some(HashMap::from([(
+                    HOME.to_owned(),
+                    "rw,mode=1777,exec".to_owned(),
+                )]));
+            }
+            if by_port {
+                let binding = PortBinding {
+                    host_ip: Some("127.0.0.1".to_owned()),
+                    host_port: Some(String::new()),
+                };
+                config.port_bindings = Some(HashMap::from([(
+                    "5432/tcp".to_owned(),
+                    Some(vec![binding]),
+                )]));
+            } else {
+                config.network_mode = Some("none".to_owned());
+                config.port_bindings = None;
+            }
+        }
+    }
+
+    pub(super) fn request(
+        &self,
+        superuser: &str,
+        password: &Secret,
+    ) -> ContainerRequest<GenericImage> {
+        let (name, tag) = match self.image.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
+            _ => (self.image.clone(), "latest".to_owned()),
+        };
+        let mut command: Vec<String> = ["-c", START, "redrill", superuser]
+            .map(str::to_owned)
+            .into();
+        command.extend(self.arguments.iter().cloned());
+        let listen = if self.by_port { "*" } else { "" };
+        for (name, value) in [
+            ("listen_addresses", listen),
+            ("port", "5432"),
+            ("unix_socket_directories", SOCKET),
+        ] {
+            command.extend(["-c".to_owned(), format!("{name}={value}")]);
+        }
+        GenericImage::new(name, tag)
+            .with_entrypoint("/bin/sh")
+            .with_cmd(command)
+            .with_user("postgres")
+            .with_env_var("PGDATA", format!("{HOME}/redrill"))
+            .with_env_var("REDRILL_PASSWORD", password.expose())
+            .with_env_var("TZ", "UTC")
+            .with_cap_drop("ALL")
+            .with_security_opt("no-new-privileges")
+            .with_shm_size(self.shm)
+            .with_labels(
+                self.labels
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            )
+            .with_host_config_modifier(self.host_config())
+    }
+}
+
+/// A bind mount.
+fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.display().to_string()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
+    }
+}

@@ -81,6 +81,41 @@ pub fn says_nothing(error: &DatabaseError) -> bool {
     }
 }
 
+/// Why a statement was refused that had all rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A trigger refused it.
+    OnPurpose,
+    /// A constraint got in the way of this value, and would not of another.
+    ByConstraint,
+    /// It might be either, or a mistake in the statement.
+    Unclear,
+}
+
+/// Distinguishes a refusal by a trigger from other errors. A trigger may raise any SQLSTATE, but the
+/// server's own errors about constraints have texts of their own.
+#[must_use]
+pub fn judge_refusal(error: &DatabaseError) -> Refusal {
+    let state = error.sqlstate.as_deref().unwrap_or("");
+    let own = [
+        "violates foreign key constraint",
+        "violates unique constraint",
+        "violates check constraint",
+        "violates not-null constraint",
+        "violates partition constraint",
+        "violates exclusion constraint",
+        "cannot truncate a table referenced",
+    ];
+    if own.iter().any(|text| error.mentions(text)) {
+        return Refusal::ByConstraint;
+    }
+    match state.get(..2) {
+        Some("22") => Refusal::ByConstraint,
+        Some("42") if !error.denied() => Refusal::Unclear,
+        _ => Refusal::OnPurpose,
+    }
+}
+
 /// Refuses a statement of the scenario that could end the transaction it is tried in.
 ///
 /// # Errors
@@ -152,6 +187,7 @@ pub fn could_not_try(what: &str, error: &DatabaseError) -> CouldNotRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlstate::Names;
     use rstest::rstest;
 
     #[rstest]
@@ -189,5 +225,30 @@ mod tests {
             ..DatabaseError::new("")
         };
         assert_eq!(says_nothing(&error), moment);
+    }
+
+    #[rstest]
+    #[case("P0001", "withheld", Refusal::OnPurpose)]
+    #[case("42501", "append-only", Refusal::OnPurpose)]
+    #[case("23001", "history is closed", Refusal::OnPurpose)]
+    #[case("55000", "history is closed", Refusal::OnPurpose)]
+    #[case(
+        "23503",
+        "update on table \"a\" violates foreign key constraint \"b\"",
+        Refusal::ByConstraint
+    )]
+    #[case(
+        "22001",
+        "value too long for type character varying(3)",
+        Refusal::ByConstraint
+    )]
+    #[case("42883", "function f() does not exist", Refusal::Unclear)]
+    fn a_trigger_is_distinguished_from_an_accident(
+        #[case] state: &str,
+        #[case] message: &str,
+        #[case] expected: Refusal,
+    ) {
+        let error = DatabaseError::answered(state, message, false, &Names::default());
+        assert_eq!(judge_refusal(&error), expected);
     }
 }

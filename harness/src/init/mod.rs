@@ -3,6 +3,7 @@
 //!
 //! - one file for each feature; most read the catalog, and those with SQL of their own say what the catalog lacks
 //! - `relation` and `access`: the tables, and who may do what with them, which the features share
+//! - `ways`: the indirect ways to write tables, which the features list for review
 //! - `block` is a check as text, `section` the checks of one feature, `cover` replaces names with patterns
 //! - `generate` does all of it, `write` formats the scenario, `location` its `[backup]`, `verify` runs the checks and
 //!   replaces those that fail with weaker ones or with a comment
@@ -35,6 +36,7 @@ mod tenant;
 mod trigger;
 mod vector;
 pub mod verify;
+pub mod ways;
 pub mod write;
 
 use jiff::Timestamp;
@@ -47,6 +49,7 @@ use access::Access;
 use append_only::AppendOnlyTable;
 use relation::Relations;
 use section::Section;
+use ways::IndirectWays;
 
 /// A database as sections of a scenario.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -170,8 +173,15 @@ pub async fn describe(
             rls::read(s, relations, access).await
         })
         .await?;
+    let ways = readers
+        .read("indirect ways to write tables", async |s| {
+            IndirectWays::read(s).await
+        })
+        .await?;
     let roles = readers
-        .read("roles", async |s| role::read(s, catalog, access).await)
+        .read("roles", async |s| {
+            role::read(s, catalog, access, &ways).await
+        })
         .await?;
     let mut graphs = Vec::new();
     for (id, _) in catalog.of_kind(ObjectKind::Graph) {
@@ -183,7 +193,8 @@ pub async fn describe(
             .await?;
         graphs.extend(graph);
     }
-    let append_only = append_only::find(relations, access);
+    let mut append_only = append_only::find(relations, access);
+    append_only::add_functions(&mut append_only, &ways);
     let day = origin.made.map(|made| made.to_zoned(TimeZone::UTC).date());
     let may_shrink = relations
         .tables()

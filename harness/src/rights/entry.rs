@@ -334,6 +334,27 @@ impl Right {
         names.any(|name| name.exact(self.class.in_schema()).is_some() && name.matches(object))
     }
 
+    /// Whether it names a table without a pattern, also to except it.
+    #[must_use]
+    pub fn names_table(&self) -> bool {
+        let is_exact = |name: &ObjectPattern| name.exact(true).is_some();
+        self.class == ObjectClass::Table && self.all_names().any(is_exact)
+    }
+
+    /// Whether it names this table without a pattern, also to except it.
+    #[must_use]
+    pub fn mentions(&self, table: &ObjectFacts) -> bool {
+        let is_it = |name: &ObjectPattern| name.exact(true).is_some() && name.matches(table);
+        self.class == table.class && self.all_names().any(is_it)
+    }
+
+    /// Whether it allows a command, at least on some columns, on a table that it covers.
+    #[must_use]
+    pub fn allows_command(&self, command: &str) -> bool {
+        let mut names = self.privileges.iter().map(|one| one.name.as_str());
+        self.owner || names.any(|name| name == "ALL" || name == command)
+    }
+
     /// Whether it allows this right on an object that it covers.
     #[must_use]
     pub fn allows(&self, right: &HeldRight<'_>) -> bool {

@@ -53,6 +53,8 @@ pub enum Step {
         trigger: String,
         /// Its table or view.
         relation: QualifiedName,
+        /// The function with its argument types.
+        function: String,
     },
     /// A SECURITY DEFINER function runs with the rights of its owner.
     Function {
@@ -99,9 +101,14 @@ impl Step {
                 quote_ident(constraint)
             ),
             Self::Rule { rule, relation } => format!("rule {} on {relation}", quote_ident(rule)),
-            Self::Trigger { trigger, relation } => {
-                format!("trigger {} on {relation}", quote_ident(trigger))
-            }
+            Self::Trigger {
+                trigger,
+                relation,
+                function,
+            } => format!(
+                "trigger {} on {relation}, which calls {function}",
+                quote_ident(trigger)
+            ),
             Self::Function { function, owner } => {
                 format!("function {function} (SECURITY DEFINER, owner {owner})")
             }

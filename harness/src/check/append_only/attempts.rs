@@ -1,8 +1,9 @@
 //! Tries to change history, each time in a transaction that is rolled back.
 
-use super::statement::{AttemptTarget, HistoryChange, write_changes, write_statement};
-use crate::check::privilege::{could_not_try, says_nothing};
-use crate::database::{Attempt, DatabaseError, Session};
+use super::statement::{AttemptTarget, HistoryChange, write_statement};
+use crate::check::privilege::{Refusal, could_not_try, judge_refusal, says_nothing};
+use crate::check::row::write_changes;
+use crate::database::{Attempt, Session};
 use crate::outcome::CouldNotRun;
 use crate::sql::quote_ident;
 use crate::units::show_counted;
@@ -107,40 +108,6 @@ pub async fn try_as_owner(
     }
 }
 
-/// Why a statement was refused that had all rights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// A trigger refused it.
-    OnPurpose,
-    /// A constraint got in the way of this value, and would not of another.
-    ByConstraint,
-    /// It might be either, or a mistake in the statement.
-    Unclear,
-}
-
-/// Distinguishes a refusal by a trigger from other errors. A trigger may raise any SQLSTATE, but the
-/// server's own errors about constraints have texts of their own.
-pub(super) fn judge_refusal(error: &DatabaseError) -> Refusal {
-    let state = error.sqlstate.as_deref().unwrap_or("");
-    let own = [
-        "violates foreign key constraint",
-        "violates unique constraint",
-        "violates check constraint",
-        "violates not-null constraint",
-        "violates partition constraint",
-        "violates exclusion constraint",
-        "cannot truncate a table referenced",
-    ];
-    if own.iter().any(|text| error.mentions(text)) {
-        return Refusal::ByConstraint;
-    }
-    match state.get(..2) {
-        Some("22") => Refusal::ByConstraint,
-        Some("42") if !error.denied() => Refusal::Unclear,
-        _ => Refusal::OnPurpose,
-    }
-}
-
 /// Tries to change one row, first to what it is. Where that is let through, a trigger may still
 /// stop a real change (`WHEN (OLD.* IS DISTINCT FROM NEW.*)`), so each column is really changed.
 async fn update_as_owner(
@@ -222,7 +189,6 @@ pub fn describe_rows(held: usize, all: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlstate::Names;
     use rstest::rstest;
 
     #[rstest]
@@ -237,30 +203,5 @@ mod tests {
         #[case] end: AttemptEnd,
     ) {
         assert_eq!(judge_success(change, rows, select), end);
-    }
-
-    #[rstest]
-    #[case("P0001", "withheld", Refusal::OnPurpose)]
-    #[case("42501", "append-only", Refusal::OnPurpose)]
-    #[case("23001", "history is closed", Refusal::OnPurpose)]
-    #[case("55000", "history is closed", Refusal::OnPurpose)]
-    #[case(
-        "23503",
-        "update on table \"a\" violates foreign key constraint \"b\"",
-        Refusal::ByConstraint
-    )]
-    #[case(
-        "22001",
-        "value too long for type character varying(3)",
-        Refusal::ByConstraint
-    )]
-    #[case("42883", "function f() does not exist", Refusal::Unclear)]
-    fn a_trigger_is_distinguished_from_an_accident(
-        #[case] state: &str,
-        #[case] message: &str,
-        #[case] expected: Refusal,
-    ) {
-        let error = DatabaseError::answered(state, message, false, &Names::default());
-        assert_eq!(judge_refusal(&error), expected);
     }
 }

@@ -2,12 +2,10 @@
 //!
 //! - `rights` is which rights a role has, and why
 //! - `roles` puts together what a role may and what it tried
-//! - `paths` tries or lists the ways by views, foreign keys, rules, triggers and functions
 //! - `triggers` is which triggers each table has
 //! - `attempts` tries to change a row, with the statements of `statement`
 
 mod attempts;
-mod paths;
 mod rights;
 mod roles;
 mod statement;
@@ -23,12 +21,13 @@ use serde::Deserialize;
 use self::attempts::AttemptEnd;
 use self::statement::{AttemptTarget, HistoryChange};
 pub use self::triggers::{Enabled, Event, WantedTrigger};
+use crate::check::indirect::{self, Indirect};
 use crate::check::privilege::{Relation, conclude, tree};
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding, NotTested};
-use crate::rights::{Actor, Facts, Roles, WriteFacts};
+use crate::outcome::{CouldNotRun, Finding};
+use crate::rights::Roles;
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
 
@@ -107,8 +106,8 @@ pub struct AppendOnly {
     /// An INSERT that must go through as each role of `insert-by`. Without it only the right is
     /// checked.
     pub insert: Option<String>,
-    /// SECURITY DEFINER functions, as `schema.name(types)`, that change no row of the tables. They are not tested, and the
-    /// reports say so.
+    /// SECURITY DEFINER functions, as `schema.name(types)`, that a review found to change no row of the tables. They are not
+    /// tested, and the reports say so.
     #[serde(default)]
     pub trusted_functions: Vec<String>,
     /// Settings of the sessions in which roles try.
@@ -146,9 +145,7 @@ impl Parameters for AppendOnly {
         if !self.trusted_functions.is_empty() && self.roles.is_empty() {
             errors.at("trusted-functions", "`trusted-functions` needs `roles`");
         }
-        for function in &self.trusted_functions {
-            errors.require("trusted-functions", paths::parse_function(function));
-        }
+        indirect::validate(&self.trusted_functions, errors);
         for trigger in &self.triggers {
             trigger.validate(errors);
         }
@@ -207,14 +204,11 @@ impl Check for AppendOnly {
             );
         }
         let roles = Roles::read(&mut session).await?;
-        let writes = WriteFacts::read(&mut session).await?;
+        let (indirect, missing) = Indirect::read(&mut session, &self.trusted_functions).await?;
+        findings.extend(missing);
         let names = self.roles.iter().chain(&self.insert_by).map(String::as_str);
-        let mut names: BTreeSet<&str> = names.collect();
-        names.extend(writes.owners());
-        let actors = names.into_iter().filter_map(|name| roles.all.get(name));
-        let actors: Vec<Actor<'_>> = actors.map(|role| Actor::new(&roles, role)).collect();
         let named = rights::named(&relations);
-        let facts = Facts::read(&mut session, &roles, &actors, &named).await?;
+        let facts = indirect.rights(&mut session, &roles, names, &named).await?;
         let known = (&roles, &facts);
         for role in &self.roles {
             match self
@@ -225,11 +219,8 @@ impl Check for AppendOnly {
                 Err(error) => unclear.push(error),
             }
         }
-        let (trusted, missing) = self.trusted(&mut session).await?;
-        findings.extend(missing);
-        let ways = (&writes, &trusted);
         match self
-            .paths(restored, &mut session, known, ways, &relations)
+            .ways(restored, &mut session, known, &indirect, &relations)
             .await
         {
             Ok((found, open)) => {
@@ -284,17 +275,10 @@ impl Check for AppendOnly {
             )
         };
         let mut observation = Observation::new(self.expectation(), actual, findings);
-        let trusted = self.trusted_functions.iter();
-        observation.not_tested = trusted
-            .map(|name| NotTested::new(format!("function {name}"), TRUSTED))
-            .collect();
+        observation.not_tested = indirect::not_tested(&self.trusted_functions);
         Ok(observation)
     }
 }
-
-/// Why a function of `trusted-functions` is not tested.
-const TRUSTED: &str =
-    "`trusted-functions` declares that it changes no row of the append-only table";
 
 impl AppendOnly {
     /// Says what is expected, in one line.

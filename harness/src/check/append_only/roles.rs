@@ -5,10 +5,11 @@ use super::attempts::{self, AttemptEnd};
 use super::rights::{self, HistoryRights};
 use super::statement::{AttemptTarget, HistoryChange};
 use crate::check::Restored;
+use crate::check::indirect::{Indirect, Limit, Ways};
 use crate::check::privilege::{Relation, could_not_try, says_nothing};
 use crate::database::{Attempt, Session};
 use crate::outcome::{CouldNotRun, Finding};
-use crate::rights::{Actor, Facts, ObjectClass, Roles};
+use crate::rights::{Actor, Facts, KnownRights, ObjectClass, Roles, WriteEvent, WriteTarget};
 use crate::sql::{QualifiedName, quote_ident};
 
 impl AppendOnly {
@@ -75,6 +76,38 @@ impl AppendOnly {
             own.close().await;
         }
         Ok(findings)
+    }
+
+    /// Tries or lists the indirect ways of all roles to change history.
+    pub(super) async fn ways(
+        &self,
+        restored: &Restored<'_>,
+        session: &mut Session,
+        (roles, facts): (&Roles, &Facts),
+        indirect: &Indirect,
+        relations: &[Relation],
+    ) -> Result<(Vec<Finding>, Option<CouldNotRun>), CouldNotRun> {
+        let known = KnownRights::new(&indirect.writes, roles, facts);
+        let history = [WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate];
+        let of_table = |table: &Relation| history.map(|event| (table.oid.clone(), event));
+        let targets: Vec<WriteTarget> = relations.iter().flat_map(of_table).collect();
+        let mut ways = Ways::default();
+        for role in &self.roles {
+            let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
+                continue;
+            };
+            let limit = Limit {
+                object: format!("{}, role {role}", self.table),
+                expected: "no way to change history".to_owned(),
+                purpose: format!("change {}", self.table),
+                indirect: None,
+                targets: &targets,
+            };
+            let of = (&actor, &limit);
+            ways.find(restored, session, &self.settings(), (indirect, &known), of)
+                .await?;
+        }
+        Ok(ways.finish())
     }
 
     /// Checks that a role can add rows.

@@ -1,8 +1,9 @@
 //! Compares one role with everything that the check says of it.
 
+use super::ways::Limits;
 use super::{Ceiling, Role, attempt, attribute, ceiling, floor, membership};
+use crate::check::Restored;
 use crate::check::privilege::conclude;
-use crate::check::{Check as _, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::rights::{Actor, Facts, Right, RoleFacts, Roles, role_pattern};
@@ -16,6 +17,7 @@ pub(super) struct Scene<'a> {
     pub(super) facts: Option<&'a Facts>,
     pub(super) floor: &'a [Right],
     pub(super) allowed: &'a [&'a Right],
+    pub(super) limits: Option<&'a Limits>,
 }
 
 impl Role {
@@ -106,9 +108,14 @@ impl Role {
                     "the ceiling on {}",
                     show_counted(objects.len(), "object")
                 ));
+                if let Some(limits) = scene.limits {
+                    let (found, open) = self.ways(scene, session, &actor, limits).await?;
+                    findings.extend(found);
+                    unclear.extend(open);
+                }
             }
         }
-        if self.alone() {
+        if self.tries() {
             let given = (self.may.as_slice(), self.refused.as_slice(), self.attempts);
             let known = scene.facts.map(|facts| (facts, &actor, scene.floor));
             let tried = attempt::run(scene.restored, session, &role.name, given, known).await?;

@@ -2,6 +2,7 @@
 //!
 //! - `compare` compares one role with everything that the check says of it
 //! - `floor` and `ceiling` compare its rights, by [`rights`]
+//! - `ways` tries or lists what it has beyond them by way of other objects
 //! - `attribute` and `membership` compare its attributes, settings and roles
 //! - `attempt` executes statements as the role itself
 
@@ -11,6 +12,7 @@ pub mod ceiling;
 mod compare;
 mod floor;
 pub mod membership;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -23,6 +25,9 @@ pub use self::attribute::Attributes;
 pub use self::ceiling::Ceiling;
 use self::compare::Scene;
 pub use self::membership::Membership;
+use self::ways::Limits;
+use crate::check::indirect;
+use crate::check::privilege::add_unclear;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::CouldNotRun;
 use crate::rights::{self, Actor, Facts, Named, Right, Roles, role_pattern};
@@ -46,6 +51,13 @@ use crate::units::show_counted;
 ///   roles, by owning or by membership in the owner, by predefined roles, on columns, with grant option,
 ///   and by default privileges. What can only be had after SET ROLE, or after granting itself a role by
 ///   ADMIN OPTION, counts for the ceiling and not for the floor.
+/// - For tables that an entry names without a pattern (`app.audit`, or `app.* except app.audit`): nor can it INSERT, UPDATE,
+///   DELETE or TRUNCATE beyond that with the rights of another: by an updatable view, by a foreign key with ON DELETE or ON
+///   UPDATE CASCADE, SET NULL or SET DEFAULT, by a rule, by a trigger or function that is SECURITY DEFINER. Each such way is
+///   tried where it can be. A function cannot be called to find out what it does: unless its owner has no right to write
+///   the table, or its body (SQL, PL/pgSQL) does not write it and has no dynamic SQL, the check could not run.
+///   `trusted-functions` lists functions that were reviewed, `indirect` what the role may do in this way. A right on some
+///   columns counts as the right.
 /// - With `settings` and `database-settings`: exactly these settings are kept for the role (for all
 ///   databases or this one), and for the database.
 /// - With `may` and `refused`: these statements go through or are refused because a right is missing, tried as
@@ -69,8 +81,8 @@ use crate::units::show_counted;
 /// without a pattern.
 ///
 /// ## What it does not prove
-/// What row security shows (`rls`), and what SECURITY DEFINER functions and views of other owners do for
-/// their callers. That a role which `roles` does not name has no rights. Rights in other databases of the
+/// What row security shows (`rls`), what SECURITY DEFINER functions and views of other owners let their callers read, and what
+/// they write in tables that no entry names without a pattern. That a role which `roles` does not name has no rights. Rights in other databases of the
 /// server. Before PostgreSQL 16 CREATEROLE can hand out any role: do not allow it. Rights that code does
 /// not ask for: Cypher's SET and DELETE in Apache AGE 1.5.0 need only SELECT on a label's table.
 ///
@@ -90,6 +102,8 @@ use crate::units::show_counted;
 ///     "select on default tables in app by role app_owner",
 /// ]
 /// ceiling = ["temporary on database", "usage on types app.*", "select on tenant_*.*"]
+/// indirect = ["delete on app.audit"]
+/// trusted-functions = ["app.record(text)"]
 /// settings = { search_path = "app, public", statement_timeout = "5s" }
 /// refused = ["DELETE FROM app.audit"]
 ///
@@ -120,6 +134,13 @@ pub struct Role {
     pub floor: Option<Vec<Right>>,
     /// Rights that it may have in addition to the floor, or `"any"`. Default: none.
     pub ceiling: Option<Ceiling>,
+    /// Rights on tables that it may have by views, foreign keys, rules, triggers and functions only.
+    #[serde(default)]
+    pub indirect: Vec<Right>,
+    /// SECURITY DEFINER functions, as `schema.name(types)`, that a review found to give it nothing beyond its rights. They are
+    /// not tested, and the reports say so.
+    #[serde(default)]
+    pub trusted_functions: Vec<String>,
     /// Settings kept for the role, exactly.
     pub settings: Option<BTreeMap<String, String>>,
     /// Settings kept for the database, exactly.
@@ -172,6 +193,18 @@ impl Parameters for Role {
         );
         errors.require_statements("may", &self.may);
         errors.require_statements("refused", &self.refused);
+        indirect::validate(&self.trusted_functions, errors);
+        let of_ceiling = [
+            ("indirect", !self.indirect.is_empty()),
+            ("trusted-functions", !self.trusted_functions.is_empty()),
+        ];
+        if !self.has_ceiling() {
+            errors.each(
+                of_ceiling,
+                "needs `floor` or `ceiling`",
+                "without an upper bound nothing is beyond it",
+            );
+        }
         if self.attempts && !self.compares_rights() {
             errors
                 .at("attempts", "`attempts` needs `floor` or `ceiling`")
@@ -191,7 +224,7 @@ impl Check for Role {
     }
 
     fn alone(&self) -> bool {
-        self.attempts || !self.may.is_empty() || !self.refused.is_empty()
+        self.tries() || self.names_tables()
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
@@ -216,18 +249,32 @@ impl Check for Role {
         } else {
             None
         };
+        let ways = match self.names_tables() {
+            true => Some(Limits::read(&mut session, self, &roles, &actors).await?),
+            false => None,
+        };
+        let (limits, missing) = ways.unzip();
+        findings.extend(missing.into_iter().flatten());
         let scene = Scene {
             restored,
             roles: &roles,
             facts: facts.as_ref(),
             floor: &floor,
             allowed: &allowed,
+            limits: limits.as_ref(),
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut unclear) = (Vec::<Entry>::new(), Vec::new());
         for actor in actors {
             let began = Instant::now();
             let object = format!("role {}", actor.role.name);
-            let (found, actual) = self.compare_role(&scene, &mut session, actor).await?;
+            let compared = self.compare_role(&scene, &mut session, actor).await;
+            let (found, actual) = match compared {
+                Ok(compared) => compared,
+                Err(error) => {
+                    unclear.push(error);
+                    continue;
+                }
+            };
             entries.push(Entry::new(
                 &object,
                 self.expectation(),
@@ -237,12 +284,15 @@ impl Check for Role {
             ));
         }
         session.close().await;
+        let wrong = !findings.is_empty() || entries.iter().any(|entry| !entry.findings.is_empty());
+        add_unclear(&mut findings, wrong, unclear)?;
         let actual = match entries.as_slice() {
             [one] => one.actual.clone(),
             [] => "no such role".to_owned(),
             many => show_counted(many.len(), "role"),
         };
-        let whole = Observation::new(self.expectation(), actual, findings);
+        let mut whole = Observation::new(self.expectation(), actual, findings);
+        whole.not_tested = indirect::not_tested(&self.trusted_functions);
         Ok(whole.with_entries_if(!self.roles.is_empty(), entries))
     }
 }
@@ -254,6 +304,26 @@ impl Role {
 
     fn compares_rights(&self) -> bool {
         self.floor.is_some() || self.ceiling.is_some()
+    }
+
+    /// Whether there is an upper bound.
+    fn has_ceiling(&self) -> bool {
+        self.compares_rights() && self.ceiling != Some(Ceiling::Any)
+    }
+
+    /// Whether statements are tried.
+    fn tries(&self) -> bool {
+        self.attempts || !self.may.is_empty() || !self.refused.is_empty()
+    }
+
+    /// Whether an upper bound names a table without a pattern.
+    fn names_tables(&self) -> bool {
+        let ceiling = match &self.ceiling {
+            Some(Ceiling::Rights(rights)) => rights.as_slice(),
+            _ => &[],
+        };
+        let mut entries = self.floor.iter().flatten().chain(ceiling);
+        self.has_ceiling() && entries.any(Right::names_table)
     }
 
     /// Says what is expected, in one line.
@@ -279,7 +349,7 @@ impl Role {
             ("members", self.members.is_some()),
             ("settings", self.settings.is_some()),
             ("settings of the database", self.database_settings.is_some()),
-            ("attempts", self.alone()),
+            ("attempts", self.tries()),
         ];
         parts.extend(
             more.into_iter()
@@ -314,6 +384,15 @@ mod tests {
     #[case("role = ''\nfloor = []", 1)]
     #[case("role = 'app'\nmay = ['COMMIT']", 1)]
     #[case("role = 'app'\nmember-of = []\nattempts = true", 1)]
+    #[case(
+        "role = 'app'\nfloor = []\nceiling = 'any'\ntrusted-functions = ['a.b()']",
+        1
+    )]
+    #[case(
+        "role = 'app'\nfloor = []\nindirect = ['delete on a.b']\ntrusted-functions = ['a.b()']",
+        0
+    )]
+    #[case("role = 'app'\nfloor = []\ntrusted-functions = ['a.b']", 1)]
     fn what_asserts_nothing_is_refused(#[case] text: &str, #[case] expected: usize) {
         assert_eq!(
             errors_of(|errors| check(text).unwrap().validate(errors)).len(),

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::others::{WantedEventTrigger, WantedRule};
-pub use self::wanted::{Timing, TriggerEvent, TriggerState, WantedTrigger};
+pub use self::wanted::{Timing, TriggerState, WantedTrigger};
 use crate::check::privilege::{Relation, tree};
 use crate::check::target::Targets;
 use crate::check::triggers::{self, Trigger, set_state, state};

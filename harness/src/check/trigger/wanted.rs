@@ -7,6 +7,7 @@ use crate::check::ParameterErrors;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{Trigger, TriggerLevel, set_state, state};
 use crate::outcome::Finding;
+use crate::rights::WriteEvent;
 use crate::sql::{QualifiedName, is_same_definition, quote_ident};
 
 /// A trigger that a table must have.
@@ -21,7 +22,7 @@ pub struct WantedTrigger {
     pub timing: Option<Timing>,
     /// What it fires on: these and no others.
     #[serde(default)]
-    pub events: Vec<TriggerEvent>,
+    pub events: Vec<WriteEvent>,
     /// Whether it fires for each row or for each statement.
     pub level: Option<TriggerLevel>,
     /// The function that it calls, as `schema.name`.
@@ -101,56 +102,10 @@ impl Timing {
     }
 }
 
-/// What a trigger fires on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TriggerEvent {
-    /// INSERT.
-    Insert,
-    /// UPDATE of any column.
-    Update,
-    /// DELETE.
-    Delete,
-    /// TRUNCATE.
-    Truncate,
-}
-
-impl TriggerEvent {
-    const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::Delete, Self::Truncate];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Truncate => "TRUNCATE",
-        }
-    }
-
-    /// Its bit in `tgtype`.
-    const fn bit(self) -> u32 {
-        match self {
-            Self::Insert => 1 << 2,
-            Self::Delete => 1 << 3,
-            Self::Update => 1 << 4,
-            Self::Truncate => 1 << 5,
-        }
-    }
-
-    fn list(kind: u32) -> String {
-        let words: Vec<&str> = Self::ALL
-            .iter()
-            .filter(|event| kind & event.bit() != 0)
-            .map(|event| event.word())
-            .collect();
-        words.join(", ")
-    }
-}
-
 impl WantedTrigger {
     /// Finds wishes that no trigger can fulfil.
     pub fn validate(&self, several: bool, errors: &mut ParameterErrors<'_>) {
-        if self.level == Some(TriggerLevel::Row) && self.events.contains(&TriggerEvent::Truncate) {
+        if self.level == Some(TriggerLevel::Row) && self.events.contains(&WriteEvent::Truncate) {
             errors.at("triggers", "there is no TRUNCATE trigger for each row");
         }
         errors.require_names("triggers", &self.function, "schema.name");
@@ -223,16 +178,21 @@ impl WantedTrigger {
             let actual = Timing::of(trigger.kind).word();
             findings.push(Finding::about(&object, timing.word(), actual));
         }
-        let bits =
-            |events: &[TriggerEvent]| events.iter().fold(0, |bits, event| bits | event.bit());
-        let has = trigger.kind & bits(&TriggerEvent::ALL);
+        let bits = |events: &[WriteEvent]| events.iter().fold(0, |bits, event| bits | event.bit());
+        let fires = |kind| {
+            format!(
+                "it fires on {}",
+                WriteEvent::list(WriteEvent::of_bits(kind))
+            )
+        };
+        let has = trigger.kind & bits(&WriteEvent::ALL);
         if !self.events.is_empty() && bits(&self.events) != has {
             findings.push(Finding::about(
                 &object,
-                format!("it fires on {}", TriggerEvent::list(bits(&self.events))),
-                format!("it fires on {}", TriggerEvent::list(has)),
+                fires(bits(&self.events)),
+                fires(has),
             ));
-        } else if self.events.contains(&TriggerEvent::Update)
+        } else if self.events.contains(&WriteEvent::Update)
             && trigger.some_columns
             && self.definition.is_none()
         {

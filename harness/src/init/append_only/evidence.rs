@@ -1,5 +1,6 @@
 //! What indicates that a table is append-only.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -216,6 +217,7 @@ impl<'a> Evidence<'a> {
                 .filter(|rights| rights.insert)
                 .map(|rights| rights.role.clone())
                 .collect(),
+            functions: BTreeSet::new(),
             triggers: self.guards.clone(),
             guarded,
         })

@@ -13,10 +13,14 @@
 
 mod evidence;
 
+use std::collections::BTreeSet;
+
 use super::access::Access;
 use super::block::{Block, Keys, keys};
 use super::relation::Relations;
 use super::section::{Section, listed};
+use super::ways::{IndirectWays, REVIEW};
+use crate::rights::WriteEvent;
 use crate::sql::QualifiedName;
 use evidence::Evidence;
 
@@ -33,6 +37,8 @@ pub struct AppendOnlyTable {
     roles: Vec<String>,
     /// Those of them that may add rows.
     insert_by: Vec<String>,
+    /// SECURITY DEFINER functions by which the roles may change rows.
+    functions: BTreeSet<String>,
     /// Triggers that stop changes.
     triggers: Vec<GuardTrigger>,
     /// Whether triggers or rules stop UPDATE and DELETE by any role.
@@ -81,6 +87,17 @@ pub fn find(relations: &Relations<'_>, access: &Access<'_>) -> Vec<AppendOnlyTab
         .collect()
 }
 
+/// Adds the functions by which roles may change rows, for review.
+pub fn add_functions(all: &mut [AppendOnlyTable], ways: &IndirectWays) {
+    let history = [WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate];
+    for one in all {
+        let targets = ways.writes.targets(&one.table, &history);
+        for role in &one.roles {
+            one.functions.extend(ways.of_role(role, &targets).functions);
+        }
+    }
+}
+
 /// Writes the checks.
 #[must_use]
 pub fn section(all: &[AppendOnlyTable]) -> Section {
@@ -95,12 +112,12 @@ pub fn section(all: &[AppendOnlyTable]) -> Section {
         if all.iter().any(|of| table.was_part_of(of)) {
             continue;
         }
-        let also: Vec<String> = all
-            .iter()
-            .filter(|other| other.was_part_of(table))
-            .map(|other| other.table.to_string())
-            .collect();
-        match table.block(&also) {
+        let detached = || all.iter().filter(|other| other.was_part_of(table));
+        let also: Vec<String> = detached().map(|other| other.table.to_string()).collect();
+        let functions = detached().flat_map(|other| &other.functions);
+        let functions: BTreeSet<&String> = functions.chain(&table.functions).collect();
+        let functions: Vec<String> = functions.into_iter().cloned().collect();
+        match table.block(&also, &functions) {
             Some(block) => section.blocks.push(block),
             None => unprotected.push(table.table.clone()),
         }
@@ -128,7 +145,7 @@ impl AppendOnlyTable {
             && self.columns == other.columns
     }
 
-    fn block(&self, also: &[String]) -> Option<Block> {
+    fn block(&self, also: &[String], functions: &[String]) -> Option<Block> {
         if self.roles.is_empty() && !self.guarded {
             return None;
         }
@@ -140,7 +157,12 @@ impl AppendOnlyTable {
         .with("table", self.table.to_string())
         .list("also", also)
         .list("roles", &self.roles)
-        .list("insert-by", &self.insert_by);
+        .list("insert-by", &self.insert_by)
+        .list("trusted-functions", functions);
+        let plain = match functions {
+            [] => plain,
+            _ => plain.comment(REVIEW),
+        };
         if !self.guarded {
             return Some(plain);
         }
@@ -160,12 +182,12 @@ impl AppendOnlyTable {
         let mut strict = weaker.fold(with(true, true), Block::or);
         if !self.roles.is_empty() {
             strict = strict.or(plain.clone());
-            // Where a role may execute a function that could change rows, the triggers can still be checked.
-            let without = with(true, true).without(&["roles", "insert-by"]);
-            strict = strict.or(without.comment(
-                "Without roles: see above what one of them may do. If that is a function that changes no row of the table, \
-                 add `roles` and list it in `trusted-functions = [\"schema.name(types)\"]`.",
-            ));
+            // Where a role may change rows in an indirect way, the triggers can still be checked.
+            let mut without =
+                with(true, true).without(&["roles", "insert-by", "trusted-functions"]);
+            without.comments.clear();
+            strict =
+                strict.or(without.comment("Without roles: see below what one of them may do."));
         }
         Some(strict)
     }

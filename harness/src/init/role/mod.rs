@@ -10,6 +10,7 @@ use super::Origin;
 use super::access::Access;
 use super::block::{Block, Keys, Value, keys};
 use super::section::{Section, listed};
+use super::ways::{IndirectWays, REVIEW};
 use crate::catalog::{Catalog, ObjectId, unreadable};
 use crate::database::{DatabaseError, Session};
 use crate::rights::{Actor, DATABASE_OWNER, Facts, MembershipOptions, Roles, read_settings};
@@ -26,6 +27,10 @@ struct RoleWithRights {
     reaches: Vec<String>,
     floor: Vec<String>,
     ceiling: Vec<String>,
+    /// SECURITY DEFINER functions by which it may write beyond these.
+    functions: Vec<String>,
+    /// What it may write beyond them by other objects.
+    indirect: Vec<String>,
     settings: Option<Keys>,
     superuser: bool,
     login: bool,
@@ -50,6 +55,7 @@ pub async fn read(
     session: &mut Session,
     catalog: &Catalog,
     access: &Access<'_>,
+    ways: &IndirectWays,
 ) -> Result<RolesWithRights, DatabaseError> {
     let roles = &Roles::read(session).await?;
     let bootstrap = session.value(BOOTSTRAP).await?.unwrap_or_default();
@@ -93,6 +99,11 @@ pub async fn read(
             found.unused.push(role.name.clone());
             continue;
         }
+        let entries = [floor.as_slice(), &ceiling].concat();
+        let (functions, indirect) = match reaches.iter().any(|name| roles.is_superuser(name)) {
+            true => Default::default(),
+            false => ways.beyond(&role.name, &entries),
+        };
         found.roles.push(RoleWithRights {
             name: role.name.clone(),
             attributes: attributes(catalog, &role.name),
@@ -101,6 +112,8 @@ pub async fn read(
             reaches,
             floor,
             ceiling,
+            functions: functions.into_iter().collect(),
+            indirect,
             settings: settings(session, Some(&role.name)).await?,
             superuser: role.superuser,
             login,
@@ -283,11 +296,26 @@ impl RoleWithRights {
             let entries = entries.iter().map(|entry| entry.as_str().into());
             Value::Rows(entries.collect())
         };
-        let strict = settings(identity.clone().with("floor", lines(&self.floor)).maybe(
+        let rights = identity.clone().with("floor", lines(&self.floor)).maybe(
             "ceiling",
             (!self.ceiling.is_empty()).then(|| lines(&self.ceiling)),
-        ));
-        let no_settings = strict.clone().without(&["settings", "database-settings"]);
+        );
+        let reviewed = |block: Block| match self.functions.as_slice() {
+            [] => settings(block),
+            functions => {
+                settings(block.with("trusted-functions", functions.to_vec())).comment(REVIEW)
+            }
+        };
+        let strict = reviewed(rights.clone());
+        let mut weaker = strict.clone();
+        let mut strict = strict;
+        if !self.indirect.is_empty() {
+            weaker = reviewed(rights.with("indirect", lines(&self.indirect))).comment(
+                "Review `indirect`: what the role may do with these tables by way of views, foreign keys, rules or triggers.",
+            );
+            strict = strict.or(weaker.clone());
+        }
+        let no_settings = weaker.without(&["settings", "database-settings"]);
         let floor = identity
             .clone()
             .with("floor", lines(&self.floor))

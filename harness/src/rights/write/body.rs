@@ -13,7 +13,7 @@ pub(super) struct Body {
     pub opaque: bool,
     /// Relations that it updates, empties, alters or drops; the schema is empty where the body does not name it.
     pub changes: BTreeSet<QualifiedName>,
-    /// Relations that it adds rows to.
+    /// Relations that it may add rows to.
     pub inserts: BTreeSet<QualifiedName>,
     /// Functions that it may call.
     pub calls: BTreeSet<QualifiedName>,
@@ -73,6 +73,9 @@ impl Body {
                 }
             } else if one_of(&["DELETE", "TRUNCATE", "MERGE"], token) {
                 body.change(&all[at + 1..]);
+                if token.is_word("MERGE") {
+                    body.inserts.extend(names(&all[at + 1..]));
+                }
             } else if token.is_word("INSERT") {
                 match names(&all[at + 1..]) {
                     found if found.is_empty() => body.merges(before),

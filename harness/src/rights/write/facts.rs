@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::WriteEvent;
 use super::body::Body;
+use super::{WriteEvent, WriteTarget};
 use crate::database::{DatabaseError, Session, TextRow, is_true};
 use crate::sql::QualifiedName;
 
@@ -67,6 +67,8 @@ pub struct FunctionFacts {
     pub definer: bool,
     /// Whether it is VOLATILE: the server refuses commands that write in others.
     pub volatile: bool,
+    /// Whether it returns `trigger`, and so can only be called by a trigger.
+    pub of_triggers: bool,
     /// What it may do; `None` where its language is not read here.
     pub(super) body: Option<Body>,
 }
@@ -96,12 +98,15 @@ pub struct WriteFacts {
     pub functions: BTreeMap<String, FunctionFacts>,
 }
 
+/// The commands that a view allows have in `pg_relation_is_updatable` the bits 4 (UPDATE), 8 (INSERT) and 16 (DELETE); in
+/// the result, as in all below, those of `tgtype`.
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), c.relkind = 'v',
        EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) o
                 WHERE o.option_name = 'security_invoker' AND o.option_value::pg_catalog.bool),
-       CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_relation_is_updatable(c.oid, true) ELSE 0 END
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       (u.mask & 4) * 4 + (u.mask & 24) / 2
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
+       LATERAL (SELECT CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_relation_is_updatable(c.oid, true) ELSE 0 END) u(mask)
  WHERE c.relkind IN ('r', 'p', 'f', 'v') AND c.oid >= 16384";
 
 const READS: &str = "
@@ -124,22 +129,21 @@ SELECT k.conname, k.conrelid, k.confrelid, k.confdeltype, k.confupdtype,
    AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
  GROUP BY k.oid, 1, 2, 3, 4, 5 ORDER BY 1, 2";
 
-/// Of `ev_type` 2 is UPDATE, 3 INSERT and 4 DELETE, as in `pg_relation_is_updatable`.
 const RULES: &str = "
-SELECT ev_class, rulename, 1 << ev_type::pg_catalog.text::pg_catalog.int4, NULL, pg_catalog.pg_get_ruledef(oid)
+SELECT ev_class, rulename, CASE ev_type WHEN '2' THEN 16 WHEN '3' THEN 4 WHEN '4' THEN 8 ELSE 0 END, NULL,
+       pg_catalog.pg_get_ruledef(oid)
   FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN' AND ev_enabled <> 'D' AND oid >= 16384";
 
-/// Of `tgtype` 4 is INSERT, 8 DELETE, 16 UPDATE and 32 TRUNCATE.
 const TRIGGERS: &str = "
-SELECT t.tgrelid, t.tgname,
-       (t.tgtype & 4) * 2 + (t.tgtype & 8) * 2 + (t.tgtype & 16) / 4 + (t.tgtype & 32), t.tgfoid, ''
+SELECT t.tgrelid, t.tgname, t.tgtype, t.tgfoid, ''
   FROM pg_catalog.pg_trigger t
  WHERE t.tgenabled <> 'D'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't')";
 
 const FUNCTIONS: &str = "
 SELECT p.oid, n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes), pg_catalog.pg_get_userbyid(p.proowner),
-       p.prosecdef, p.provolatile = 'v', l.lanname IN ('sql', 'plpgsql'), {body}
+       p.prosecdef, p.provolatile = 'v', p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype,
+       l.lanname IN ('sql', 'plpgsql'), {body}
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -202,6 +206,32 @@ impl WriteFacts {
             .chain(functions.map(|one| one.owner.as_str()))
             .collect()
     }
+
+    /// These commands on a table and on its partitions and children.
+    #[must_use]
+    pub fn targets(&self, table: &QualifiedName, events: &[WriteEvent]) -> Vec<WriteTarget> {
+        let mut all = self.relations.values();
+        let root = all.find(|one| one.name == *table);
+        let tree = root.map(|root| self.tree(&root.oid)).unwrap_or_default();
+        let tree = tree.into_iter();
+        tree.flat_map(|oid| events.iter().map(|event| (oid.to_owned(), *event)))
+            .collect()
+    }
+
+    /// A relation with its partitions and children, by OID.
+    pub(super) fn tree<'a>(&'a self, root: &'a str) -> BTreeSet<&'a str> {
+        let mut tree = BTreeSet::from([root]);
+        let mut queue = vec![root];
+        while let Some(parent) = queue.pop() {
+            let below = self.children.iter().filter(|(_, of)| of == parent);
+            queue.extend(
+                below
+                    .map(|(child, _)| child.as_str())
+                    .filter(|child| tree.insert(child)),
+            );
+        }
+        tree
+    }
 }
 
 impl RelationFacts {
@@ -252,7 +282,8 @@ impl FunctionFacts {
             owner: text(row, 4),
             definer: is_true(row.get(5)),
             volatile: is_true(row.get(6)),
-            body: is_true(row.get(7)).then(|| Body::of(&text(row, 8))),
+            of_triggers: is_true(row.get(7)),
+            body: is_true(row.get(8)).then(|| Body::of(&text(row, 9))),
         }
     }
 }
@@ -268,9 +299,6 @@ fn name(row: &TextRow) -> QualifiedName {
     }
 }
 
-/// The events of a mask as `pg_relation_is_updatable` has it, with TRUNCATE as 32.
 fn events(mask: &str) -> BTreeSet<WriteEvent> {
-    let mask: u32 = mask.parse().unwrap_or(0);
-    let all = WriteEvent::ALL.into_iter();
-    all.filter(|event| mask & event.bit() != 0).collect()
+    WriteEvent::of_bits(mask.parse().unwrap_or(0)).collect()
 }

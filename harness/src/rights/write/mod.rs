@@ -2,24 +2,34 @@
 //!
 //! - `facts` is what they follow from, read in a session
 //! - `body` is what the text of a function or rule may write
-//! - `reach` finds what leads to a table, and by which steps a role has it
+//! - `known` is the rights that they depend on
+//! - `reach` finds what leads to a table, `held` which of it a role has
+//! - `bound` finds the commands that the upper bound of a role does not allow
 
 mod body;
+mod bound;
 mod facts;
+mod held;
+mod known;
 mod reach;
 
+pub use bound::{Bound, find_bounds};
 pub use facts::{CascadeFacts, FunctionFacts, RelationFacts, WriteFacts};
+pub use known::KnownRights;
 pub use reach::WriteReach;
 
-use super::{AccessPath, Actor, OWNER, ObjectFacts};
+use super::{AccessPath, Step};
 use crate::sql::QualifiedName;
 
-/// A command that writes a relation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A command that writes a relation, as triggers, rules and rights know it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum WriteEvent {
     /// INSERT.
     Insert,
-    /// UPDATE.
+    /// UPDATE of any column.
     Update,
     /// DELETE.
     Delete,
@@ -42,16 +52,33 @@ impl WriteEvent {
         }
     }
 
-    /// Its bit in `pg_relation_is_updatable`; that of TRUNCATE in `pg_trigger.tgtype`.
-    const fn bit(self) -> u32 {
+    /// Its bit in `pg_trigger.tgtype`.
+    #[must_use]
+    pub const fn bit(self) -> u32 {
         match self {
-            Self::Update => 4,
-            Self::Insert => 8,
-            Self::Delete => 16,
-            Self::Truncate => 32,
+            Self::Insert => 1 << 2,
+            Self::Delete => 1 << 3,
+            Self::Update => 1 << 4,
+            Self::Truncate => 1 << 5,
         }
     }
+
+    /// Those of a mask such as `pg_trigger.tgtype`.
+    pub fn of_bits(mask: u32) -> impl Iterator<Item = Self> {
+        let all = Self::ALL.into_iter();
+        all.filter(move |event| mask & event.bit() != 0)
+    }
+
+    /// `INSERT, UPDATE`.
+    #[must_use]
+    pub fn list(events: impl IntoIterator<Item = Self>) -> String {
+        let words: Vec<&str> = events.into_iter().map(Self::word).collect();
+        words.join(", ")
+    }
 }
+
+/// A command on the relation with this OID.
+pub type WriteTarget = (String, WriteEvent);
 
 /// Where a write path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +96,8 @@ pub struct WritePath<'a> {
     pub entry: WriteEntry<'a>,
     /// How the role has the right there, and what it leads through.
     pub path: AccessPath,
+    /// The command that it leads to; `None` where code may run any.
+    pub target: Option<WriteTarget>,
     /// The foreign keys on the path, by their place in [`WriteFacts::cascades`].
     pub cascades: Vec<usize>,
     /// Whether it leads through code, which may or may not write the tables.
@@ -77,12 +106,17 @@ pub struct WritePath<'a> {
     pub by_views: bool,
 }
 
-/// How a role has a right on an object, or owns it; without SET ROLE where that is possible.
-fn right(actor: &Actor<'_>, object: &ObjectFacts, privilege: &str) -> Option<AccessPath> {
-    let held = actor.rights_on(object).into_iter();
-    let held = held.filter(|held| held.privilege == privilege || held.privilege == OWNER);
-    held.map(|held| held.path)
-        .min_by_key(|path| (!path.is_at_once(), path.steps.len()))
+impl WritePath<'_> {
+    /// The SECURITY DEFINER functions that it leads through, with their argument types.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        let steps = self.path.steps.iter();
+        steps.filter_map(|step| match step {
+            Step::Function { function, .. } | Step::Trigger { function, .. } => {
+                Some(function.as_str())
+            }
+            _ => None,
+        })
+    }
 }
 
 /// Whether a name in a body may be this one.

@@ -1,69 +1,63 @@
-//! What leads to a change of some tables, and by which steps a role has it.
+//! What leads to a write of some tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Body;
-use super::facts::{FunctionFacts, WriteFacts};
-use super::{WriteEntry, WriteEvent, WritePath, is_named, right};
-use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, Step};
+use super::facts::{FunctionFacts, ReactionFacts, WriteFacts};
+use super::known::KnownRights;
+use super::{WriteEvent, WriteTarget, is_named};
+use crate::rights::{Actor, Step};
 use crate::sql::QualifiedName;
 
 /// How a command on a relation leads to the tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Lead {
-    steps: Vec<Step>,
+pub(super) struct Lead {
+    /// None for one of the targets itself.
+    pub steps: Vec<Step>,
     /// Relations on which whoever runs the command must have the right too: those below views with `security_invoker`.
-    needs: Vec<String>,
+    pub needs: Vec<String>,
+    /// The target that it leads to; `None` where code may write any.
+    pub target: Option<WriteTarget>,
+    pub cascades: Vec<usize>,
+    pub by_code: bool,
+    pub by_views: bool,
     /// Commands on other relations that it causes, and with them what reacts to them.
-    through: Vec<(String, WriteEvent)>,
-    cascades: Vec<usize>,
-    by_code: bool,
-    by_views: bool,
+    through: Vec<WriteTarget>,
 }
 
-/// What leads to a change or removal of rows of some tables.
+/// What leads to a write of some tables.
 #[derive(Debug)]
 pub struct WriteReach<'a> {
-    facts: &'a WriteFacts,
-    rights: &'a Facts,
-    roles: &'a Roles,
-    owners: BTreeMap<&'a str, Actor<'a>>,
-    leads: BTreeMap<(String, WriteEvent), Lead>,
+    pub(super) facts: &'a WriteFacts,
+    pub(super) known: &'a KnownRights<'a>,
+    pub(super) leads: BTreeMap<WriteTarget, Lead>,
     /// Functions that may write one of the tables.
     functions: BTreeSet<String>,
 }
 
 impl<'a> WriteReach<'a> {
-    /// Finds what leads to the tables with these OIDs. `rights` must be read for [`WriteFacts::owners`] too. Functions whose
-    /// OID is in `trusted` are taken to write none of them.
+    /// Finds what leads to these commands on tables. Functions whose OID is in `trusted` are taken to run none of them.
     #[must_use]
     pub fn new(
         facts: &'a WriteFacts,
-        (roles, rights): (&'a Roles, &'a Facts),
-        tables: &[&str],
+        known: &'a KnownRights<'a>,
+        targets: &[WriteTarget],
         trusted: &BTreeSet<String>,
     ) -> Self {
-        let owners = facts.owners().into_iter();
-        let owners =
-            owners.filter_map(|name| Some((name, Actor::new(roles, roles.all.get(name)?))));
+        let leads = targets.iter().map(|target| {
+            let lead = Lead {
+                target: Some(target.clone()),
+                by_views: true,
+                ..Lead::default()
+            };
+            (target.clone(), lead)
+        });
         let mut reach = Self {
             facts,
-            rights,
-            roles,
-            owners: owners.collect(),
-            leads: BTreeMap::new(),
+            known,
+            leads: leads.collect(),
             functions: BTreeSet::new(),
         };
-        for table in tables {
-            for event in [WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate] {
-                let key = ((*table).to_owned(), event);
-                let lead = Lead {
-                    by_views: true,
-                    ..Lead::default()
-                };
-                reach.leads.insert(key, lead);
-            }
-        }
         // Each round can only add; what a function may write depends on the relations, and they on functions.
         loop {
             let before = (reach.leads.len(), reach.functions.len());
@@ -78,7 +72,7 @@ impl<'a> WriteReach<'a> {
 
     /// Adds views, parents and referenced tables.
     fn add_relations(&mut self) {
-        let mut queue: Vec<(String, WriteEvent)> = self.leads.keys().cloned().collect();
+        let mut queue: Vec<WriteTarget> = self.leads.keys().cloned().collect();
         while let Some((oid, event)) = queue.pop() {
             let Some(mut lead) = self.leads.get(&(oid.clone(), event)).cloned() else {
                 continue;
@@ -159,8 +153,8 @@ impl<'a> WriteReach<'a> {
             // The server checks whoever runs the command, also where a view without it is above.
             None => longer.needs.push(below.to_owned()),
             Some(owner) => {
-                let owner = self.owners.get(owner.as_str())?;
-                if !self.may(owner, below, event) {
+                let owner = self.known.owner(&owner)?;
+                if !self.known.may(owner, below, event) {
                     return None;
                 }
             }
@@ -193,7 +187,8 @@ impl<'a> WriteReach<'a> {
         }
     }
 
-    fn written(&self) -> impl Iterator<Item = &'a FunctionFacts> {
+    /// The functions that may write one of the tables.
+    pub(super) fn written(&self) -> impl Iterator<Item = &'a FunctionFacts> {
         let facts = self.facts;
         self.functions
             .iter()
@@ -209,11 +204,11 @@ impl<'a> WriteReach<'a> {
     /// Whether a body writes a relation that leads to the tables, or calls a function that may.
     fn body_writes(&self, body: &Body) -> bool {
         let leads = |name: &QualifiedName, inserts: bool| {
-            let on = |(oid, event): &(String, WriteEvent)| {
+            let on = |(oid, event): &WriteTarget| {
                 (*event == WriteEvent::Insert) == inserts
                     && self.name(oid).is_some_and(|of| is_named(name, of))
             };
-            let fires = |trigger: &super::facts::ReactionFacts| {
+            let fires = |trigger: &ReactionFacts| {
                 trigger
                     .function
                     .as_ref()
@@ -251,12 +246,13 @@ impl<'a> WriteReach<'a> {
                 .as_ref()
                 .and_then(|oid| self.facts.functions.get(oid));
             let relation = self.facts.relations.get(&trigger.relation);
-            if function.is_some_and(|one| self.is_dangerous(one))
+            if let Some(function) = function.filter(|one| self.is_dangerous(one))
                 && let Some(relation) = relation
             {
                 let step = Step::Trigger {
                     trigger: trigger.name.clone(),
                     relation: relation.name.clone(),
+                    function: function.show(),
                 };
                 found.push((trigger, step));
             }
@@ -283,7 +279,7 @@ impl<'a> WriteReach<'a> {
     }
 
     /// Whether a function has rights of its own, may write the tables, and its owner may.
-    fn is_dangerous(&self, function: &FunctionFacts) -> bool {
+    pub(super) fn is_dangerous(&self, function: &FunctionFacts) -> bool {
         function.definer
             && self.functions.contains(&function.oid)
             && self.owner_may_any(&function.owner)
@@ -291,116 +287,27 @@ impl<'a> WriteReach<'a> {
 
     /// Whether a role may run a command that leads to the tables.
     fn owner_may_any(&self, owner: &str) -> bool {
-        let Some(actor) = self.owners.get(owner) else {
+        let Some(actor) = self.known.owner(owner) else {
             return true;
         };
         self.leads.iter().any(|((oid, event), lead)| {
-            self.may(actor, oid, *event) && self.may_all(actor, &lead.needs, *event)
+            self.known.may(actor, oid, *event) && self.may_all(actor, &lead.needs, *event)
         })
     }
 
-    fn may_all(&self, actor: &Actor<'_>, relations: &[String], event: WriteEvent) -> bool {
-        relations.iter().all(|oid| self.may(actor, oid, event))
-    }
-
-    fn may(&self, actor: &Actor<'_>, relation: &str, event: WriteEvent) -> bool {
-        actor.paths.keys().any(|name| self.roles.is_superuser(name))
-            || self
-                .object(ObjectClass::Table, relation)
-                .is_some_and(|object| right(actor, object, event.word()).is_some())
-    }
-
-    fn object(&self, class: ObjectClass, oid: &str) -> Option<&'a ObjectFacts> {
-        let mut all = self.rights.objects.iter();
-        all.find(|object| object.class == class && object.id == oid)
+    /// Whether a role may run a command on each of these relations.
+    pub(super) fn may_all(
+        &self,
+        actor: &Actor<'_>,
+        relations: &[String],
+        event: WriteEvent,
+    ) -> bool {
+        let mut all = relations.iter();
+        all.all(|oid| self.known.may(actor, oid, event))
     }
 
     fn name(&self, oid: &str) -> Option<&'a QualifiedName> {
         self.facts.relations.get(oid).map(|one| &one.name)
-    }
-
-    /// The ways of a role to the tables, without those that it has by a right on one of them. A superuser needs none.
-    #[must_use]
-    pub fn paths(&self, actor: &Actor<'_>) -> Vec<WritePath<'a>> {
-        let mut found = Vec::new();
-        if actor.role.superuser {
-            return found;
-        }
-        for ((oid, event), lead) in self.leads.iter().filter(|(_, lead)| !lead.steps.is_empty()) {
-            let (Some(relation), Some(object)) = (
-                self.facts.relations.get(oid),
-                self.object(ObjectClass::Table, oid),
-            ) else {
-                continue;
-            };
-            let Some(access) = right(actor, object, event.word()) else {
-                continue;
-            };
-            if !self.may_all(actor, &lead.needs, *event) || !self.may_use(actor, &object.schema) {
-                continue;
-            }
-            found.push(WritePath {
-                entry: WriteEntry::Relation(relation, *event),
-                path: lead
-                    .steps
-                    .iter()
-                    .fold(access, |path, step| path.then(step.clone())),
-                cascades: lead.cascades.clone(),
-                by_code: lead.by_code,
-                by_views: lead.by_views,
-            });
-        }
-        for function in self.written().filter(|one| self.is_dangerous(one)) {
-            let object = self.object(ObjectClass::Function, &function.oid);
-            let Some(access) = object.and_then(|object| right(actor, object, "EXECUTE")) else {
-                continue;
-            };
-            if self.may_use(actor, &function.name.schema) {
-                found.push(WritePath {
-                    entry: WriteEntry::Function(function),
-                    path: access.then(Step::Function {
-                        function: function.show(),
-                        owner: function.owner.clone(),
-                    }),
-                    cascades: Vec::new(),
-                    by_code: true,
-                    by_views: false,
-                });
-            }
-        }
-        // Whoever acts as a role with a right on a table itself needs no other way.
-        let direct: BTreeSet<&str> = self.roles_with_right(actor);
-        found.retain(|one| {
-            !one.path
-                .roles()
-                .last()
-                .is_some_and(|role| direct.contains(role))
-        });
-        found
-    }
-
-    /// The roles that an actor acts as and that have a right on one of the tables.
-    fn roles_with_right<'r>(&self, actor: &Actor<'r>) -> BTreeSet<&'r str> {
-        let tables = || self.leads.iter().filter(|(_, lead)| lead.steps.is_empty());
-        let all = actor.paths.keys().filter(|role| {
-            let Some(other) = self
-                .roles
-                .all
-                .get(**role)
-                .filter(|_| **role != actor.role.name)
-            else {
-                return false;
-            };
-            let other = Actor::new(self.roles, other);
-            tables().any(|((oid, event), _)| self.may(&other, oid, *event))
-        });
-        all.copied().collect()
-    }
-
-    /// Whether a role may name objects of a schema. Of one that is as the server or an extension made it nothing was read.
-    fn may_use(&self, actor: &Actor<'_>, schema: &str) -> bool {
-        let schema = self.rights.find(ObjectClass::Schema, "", schema);
-        schema.is_none_or(|object| right(actor, object, "USAGE").is_some())
     }
 }
 

@@ -1,6 +1,9 @@
-//! Indirect ways to write a table: by views, foreign keys, rules, triggers and functions, as `append-only` finds them.
+//! Indirect ways to write a table: by views, foreign keys, rules, triggers and functions, as `append-only` and `role` find
+//! them.
 
-use crate::support::{Case, Plur, on_plur};
+use rstest::rstest;
+
+use crate::support::{Case, Plur, on_own_plur, on_plur, on_plur_of};
 
 /// A ledger to which plur_app may only add.
 const LEDGER: &str = "
@@ -19,6 +22,22 @@ const CHECK: &str = "
 [[check.append-only]]
 table = \"led.ledger\"
 roles = [\"plur_app\"]
+";
+
+/// The same as the upper bound of the role.
+const ROLE: &str = "
+[[check.role]]
+role = \"plur_app\"
+floor = [\"select, insert on led.ledger\"]
+";
+
+/// Everything else that the role has, by patterns, so that only the ledger has an upper bound.
+const OTHERS: &str = "
+ceiling = [
+    \"all on *.* except led.ledger\", \"execute on functions *.*\", \"usage on schema *\", \"usage on types *.*\",
+    \"usage on sequences *.*\", \"connect on database\", \"select on large objects\", \"all on default tables\",
+    \"execute on default functions\", \"usage on default types\",
+]
 ";
 
 /// What is found, with a text of the report; then what could not be ruled out; then what is harmless.
@@ -217,8 +236,45 @@ const HARMLESS: &[(&str, &str)] = &[
         "CREATE FUNCTION a(b text) RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER AS 'BEGIN DELETE FROM led.ledger; END'",
     ),
     (
+        "a trigger function that no trigger calls, which PUBLIC may execute",
+        "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM led.ledger; RETURN NULL; END'",
+    ),
+    (
         "a rule that adds",
         "CREATE RULE r AS ON INSERT TO inbox DO ALSO INSERT INTO ledger VALUES (4)",
+    ),
+];
+
+/// Rows are added to a ledger that the role may only read.
+const FOUND_INSERT: &[(&str, &str, &str)] = &[
+    (
+        "INSERT by a view",
+        "CREATE VIEW v AS SELECT * FROM ledger; GRANT INSERT ON v TO plur_app",
+        "INSERT on led.v",
+    ),
+    (
+        "INSERT by a view, stopped by a constraint",
+        "ALTER TABLE ledger ALTER id SET NOT NULL; CREATE VIEW v AS SELECT * FROM ledger; GRANT INSERT ON v TO plur_app",
+        "only a trigger or constraint refused it",
+    ),
+    (
+        "INSERT by a rule",
+        "CREATE RULE r AS ON INSERT TO inbox DO ALSO INSERT INTO ledger VALUES (4)",
+        "rule r on led.inbox",
+    ),
+];
+
+const OPEN_INSERT: &[(&str, &str, &str)] = &[
+    (
+        "INSERT by a function",
+        "CREATE FUNCTION adds() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO led.ledger VALUES (3)'",
+        "led.adds()",
+    ),
+    (
+        "INSERT by MERGE",
+        "CREATE FUNCTION adds() RETURNS void LANGUAGE sql SECURITY DEFINER AS
+             'MERGE INTO led.ledger l USING led.inbox i ON l.id = i.id WHEN NOT MATCHED THEN INSERT VALUES (i.id)'",
+        "led.adds()",
     ),
 ];
 
@@ -250,48 +306,81 @@ async fn wrong(plur: &Plur, name: &str, change: &str, check: &str, end: End<'_>)
     (!is_right).then(|| format!("{name}: {came:#?}"))
 }
 
+/// All cases, for a check that excludes every change of the ledger.
+async fn cases(plur: &Plur, check: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, change, text) in FOUND {
+        all.push(wrong(plur, name, change, check, End::Finding(text)).await);
+    }
+    for (name, change, text) in OPEN {
+        all.push(wrong(plur, name, change, check, End::CouldNotRun(text)).await);
+    }
+    for (name, change) in HARMLESS {
+        all.push(wrong(plur, name, change, check, End::Pass).await);
+    }
+    let view = format!("{REFUSED}{}", FOUND[0].1);
+    let found = End::Finding("and only a trigger refused it");
+    all.push(wrong(plur, "a view and a trigger", &view, check, found).await);
+    let cascade = format!("{REFUSED}{}", FOUND[5].1);
+    all.push(wrong(plur, "a key and a trigger", &cascade, check, End::Pass).await);
+    let trusts = |function: &str| format!("{check}trusted-functions = [\"{function}\"]");
+    let (right, other) = (trusts("led.purge(interval)"), trusts("led.purge(text)"));
+    let change = OPEN[0].1;
+    all.push(wrong(plur, "trusted", change, &right, End::Pass).await);
+    let found = End::Finding("there is none");
+    all.push(wrong(plur, "not there", change, &other, found).await);
+    all.into_iter().flatten().collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn indirect_ways_to_change_history() {
     on_plur(async |plur| {
-        let mut all = Vec::new();
-        for (name, change, text) in FOUND {
-            all.push(wrong(plur, name, change, CHECK, End::Finding(text)).await);
+        let all = cases(plur, CHECK).await;
+        assert!(all.is_empty(), "{}", all.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indirect_ways_beyond_the_upper_bound_of_a_role() {
+    // The other test makes the same roles.
+    on_own_plur(async |plur| {
+        let mut all = cases(plur, &format!("{ROLE}{OTHERS}")).await;
+        let reads = format!("{}{OTHERS}", ROLE.replace("select, insert", "select"));
+        let no_insert = "REVOKE INSERT ON ledger FROM plur_app;";
+        for (name, change, text) in FOUND_INSERT {
+            let change = format!("{no_insert}{change}");
+            all.extend(wrong(plur, name, &change, &reads, End::Finding(text)).await);
         }
-        for (name, change, text) in OPEN {
-            all.push(wrong(plur, name, change, CHECK, End::CouldNotRun(text)).await);
+        for (name, change, text) in OPEN_INSERT {
+            let change = format!("{no_insert}{change}");
+            all.extend(wrong(plur, name, &change, &reads, End::CouldNotRun(text)).await);
         }
-        for (name, change) in HARMLESS {
-            all.push(wrong(plur, name, change, CHECK, End::Pass).await);
-        }
-        let view = format!("{REFUSED}{}", FOUND[0].1);
-        let text = "and only a trigger refused it";
-        all.push(
-            wrong(
-                plur,
-                "a view and a trigger",
-                &view,
-                CHECK,
-                End::Finding(text),
-            )
-            .await,
-        );
-        let cascade = format!("{REFUSED}{}", FOUND[5].1);
-        all.push(wrong(plur, "a key and a trigger", &cascade, CHECK, End::Pass).await);
-        let trusts = |function: &str| format!("{CHECK}trusted-functions = [\"{function}\"]");
-        let (right, other) = (trusts("led.purge(interval)"), trusts("led.purge(text)"));
-        let change = OPEN[0].1;
-        all.push(wrong(plur, "trusted", change, &right, End::Pass).await);
-        all.push(
-            wrong(
-                plur,
-                "not there",
-                change,
-                &other,
-                End::Finding("there is none"),
-            )
-            .await,
-        );
-        let all: Vec<String> = all.into_iter().flatten().collect();
+        // What the ceiling names by a pattern only has no upper bound; `indirect` allows a way and no right.
+        let (view, key) = (FOUND[0].1, FOUND[5].1);
+        let pattern = OTHERS.replace(" except led.ledger", "");
+        let pattern = format!("[[check.role]]\nrole = \"plur_app\"\n{pattern}");
+        all.extend(wrong(plur, "by a pattern", view, &pattern, End::Pass).await);
+        let allowed = format!("{ROLE}{OTHERS}indirect = [\"delete on led.*\"]");
+        all.extend(wrong(plur, "allowed", key, &allowed, End::Pass).await);
+        let found = End::Finding("UPDATE on led.v");
+        all.extend(wrong(plur, "another is allowed", view, &allowed, found).await);
+        let direct = "GRANT DELETE ON ledger TO plur_app";
+        let found = End::Finding("DELETE, granted to it");
+        all.extend(wrong(plur, "a right is not", direct, &allowed, found).await);
+        assert!(all.is_empty(), "{}", all.join("\n"));
+    })
+    .await;
+}
+
+#[rstest]
+#[case(15)]
+#[case(18)]
+#[tokio::test(flavor = "multi_thread")]
+async fn indirect_ways_on_other_versions(#[case] major: u32) {
+    on_plur_of(Some(major), async |plur| {
+        let mut all = cases(plur, CHECK).await;
+        all.extend(cases(plur, &format!("{ROLE}{OTHERS}")).await);
         assert!(all.is_empty(), "{}", all.join("\n"));
     })
     .await;

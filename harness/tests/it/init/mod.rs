@@ -92,6 +92,34 @@ fn plur_is_proven_by_what_was_written_of_it() {
     assert_eq!(drilled.code, 0, "{}", drilled.stdout);
 }
 
+/// A plain dump of a database with SECURITY DEFINER functions, a view of the owner, a cascading key and policies.
+const WAYS: &str = include_str!("ways.sql");
+
+#[test]
+fn functions_with_the_rights_of_their_owner_are_listed_for_review() {
+    let out = folder();
+    let backup = out.path().join("ways.sql");
+    std::fs::write(&backup, WAYS).unwrap();
+    let ended = init(&backup.display().to_string(), out.path());
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let text = std::fs::read_to_string(out.path().join("drilled.toml")).unwrap();
+    assert!(
+        !ended.stdout.contains("LEFT OUT"),
+        "{}\n{text}",
+        ended.stdout
+    );
+    for expected in [
+        "# Review the functions of `trusted-functions`",
+        "roles = [\"reader\", \"web\"]\ninsert-by = [\"web\"]\ntrusted-functions = [\"app.purge(interval)\"]",
+        "trusted-functions = [\"app.purge(interval)\", \"app.record()\"]",
+        "indirect = [\"delete on app.items\"]",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    let drilled = drill(out.path());
+    assert_eq!(drilled.code, 0, "{}\n{text}", drilled.stdout);
+}
+
 #[test]
 fn what_does_not_hold_is_left_out_in_plain_sight() {
     let out = folder();

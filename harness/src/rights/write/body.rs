@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::WriteEvent;
 use crate::sql::{QualifiedName, Token, TokenKind, tokens};
 
 /// What a body in SQL or PL/pgSQL may do.
@@ -11,10 +12,9 @@ use crate::sql::{QualifiedName, Token, TokenKind, tokens};
 pub(super) struct Body {
     /// Whether it has dynamic SQL or a command whose object is not read here, and so may do anything.
     pub opaque: bool,
-    /// Relations that it updates, empties, alters or drops; the schema is empty where the body does not name it.
-    pub changes: BTreeSet<QualifiedName>,
-    /// Relations that it may add rows to.
-    pub inserts: BTreeSet<QualifiedName>,
+    /// Commands that it may run on relations; the schema is empty where the body does not name it. ALTER and DROP count as
+    /// all that change or remove rows.
+    pub writes: BTreeSet<(WriteEvent, QualifiedName)>,
     /// Functions that it may call.
     pub calls: BTreeSet<QualifiedName>,
 }
@@ -23,6 +23,12 @@ pub(super) struct Body {
 const ANYTHING: &[&str] = &[
     "EXECUTE", "GRANT", "PREPARE", "REASSIGN", "IMPORT", "SECURITY",
 ];
+
+/// What changes or removes rows.
+const CHANGES: &[WriteEvent] = &[WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate];
+
+/// What a MERGE may do.
+const OF_MERGE: &[WriteEvent] = &[WriteEvent::Insert, WriteEvent::Update, WriteEvent::Delete];
 
 /// What may come between a command and the name of its table.
 const BETWEEN: &[&str] = &["FROM", "INTO", "TABLE", "ONLY", "IF", "EXISTS"];
@@ -63,43 +69,55 @@ impl Body {
                 body.opaque |= !next.is_some_and(|next| one_of(CREATED, next));
             } else if token.is_word("ALTER") || token.is_word("DROP") {
                 match names_table {
-                    true => body.change(&all[at + 1..]),
+                    true => body.change(CHANGES, &all[at + 1..]),
                     false => body.opaque = true,
                 }
             } else if token.is_word("UPDATE") {
                 // `FOR UPDATE` and `FOR NO KEY UPDATE` lock, `DO UPDATE` is of an INSERT.
                 if !after("FOR") && !after("KEY") && !after("DO") {
-                    body.change(&all[at + 1..]);
+                    body.change(&[WriteEvent::Update], &all[at + 1..]);
                 }
-            } else if one_of(&["DELETE", "TRUNCATE", "MERGE"], token) {
-                body.change(&all[at + 1..]);
-                if token.is_word("MERGE") {
-                    body.inserts.extend(names(&all[at + 1..]));
-                }
+            } else if token.is_word("DELETE") {
+                body.change(&[WriteEvent::Delete], &all[at + 1..]);
+            } else if token.is_word("TRUNCATE") {
+                body.change(&[WriteEvent::Truncate], &all[at + 1..]);
+            } else if token.is_word("MERGE") {
+                body.change(OF_MERGE, &all[at + 1..]);
             } else if token.is_word("INSERT") {
                 match names(&all[at + 1..]) {
                     found if found.is_empty() => body.merges(before),
-                    found => body.inserts.extend(found.into_iter().take(1)),
+                    found => {
+                        let table = found.into_iter().take(1);
+                        body.writes
+                            .extend(table.map(|one| (WriteEvent::Insert, one)));
+                    }
                 }
             } else if next.is_some_and(|next| next.text == "(") {
                 body.calls.extend(name(token));
             }
         }
         if upserts {
-            body.changes.extend(body.inserts.iter().cloned());
+            let inserts = body.writes.iter();
+            let inserts = inserts.filter(|(event, _)| *event == WriteEvent::Insert);
+            let updates = inserts.map(|(_, name)| (WriteEvent::Update, name.clone()));
+            let updates: Vec<(WriteEvent, QualifiedName)> = updates.collect();
+            body.writes.extend(updates);
         }
         body
     }
 
-    /// Adds the tables that a command names; without any it may change anything.
-    fn change(&mut self, rest: &[Token<'_>]) {
+    /// Adds these commands on the tables that one names; without any it may change anything.
+    fn change(&mut self, events: &[WriteEvent], rest: &[Token<'_>]) {
         let found = names(rest);
         // `THEN UPDATE SET` and `THEN DELETE` are of a MERGE, which has named its table.
         let of_merge = rest
             .first()
             .is_none_or(|next| next.is_word("SET") || next.text == ";" || next.is_word("WHEN"));
         self.opaque |= found.is_empty() && !of_merge;
-        self.changes.extend(found);
+        for name in found {
+            let of_table = events.iter().map(|event| (*event, name.clone()));
+            self.writes.extend(of_table);
+        }
     }
 
     /// An INSERT without a table is of a MERGE, which has named it.
@@ -152,26 +170,30 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn shown(names: &BTreeSet<QualifiedName>) -> Vec<String> {
-        names
-            .iter()
-            .map(|one| format!("{}.{}", one.schema, one.name))
+    fn show(one: &QualifiedName) -> String {
+        format!("{}.{}", one.schema, one.name)
+    }
+
+    fn written(body: &Body) -> Vec<String> {
+        let writes = body.writes.iter();
+        writes
+            .map(|(event, name)| format!("{} {}", event.word(), show(name)))
             .collect()
     }
 
     #[rstest]
-    #[case("BEGIN DELETE FROM ONLY app.audit WHERE true; END", &["app.audit"])]
-    #[case("BEGIN UPDATE Audit SET a = 1; END", &[".audit"])]
-    #[case("TRUNCATE TABLE app.a, app.\"B c\"", &["app.B c", "app.a"])]
-    #[case("MERGE INTO app.a USING b ON true WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (1)", &["app.a"])]
-    #[case("MERGE INTO app.a USING b ON true WHEN MATCHED THEN UPDATE SET x = 1", &["app.a"])]
-    #[case("INSERT INTO app.a VALUES (1) ON CONFLICT (x) DO UPDATE SET x = 2", &["app.a"])]
-    #[case("DROP TABLE IF EXISTS app.a", &["app.a"])]
-    #[case("ALTER TABLE ONLY app.a DISABLE TRIGGER USER", &["app.a"])]
-    #[case("WITH gone AS (DELETE FROM app.a RETURNING *) SELECT 1", &["app.a"])]
-    fn tables_that_are_changed(#[case] body: &str, #[case] changes: &[&str]) {
+    #[case("BEGIN DELETE FROM ONLY app.audit WHERE true; END", &["DELETE app.audit"])]
+    #[case("BEGIN UPDATE Audit SET a = 1; END", &["UPDATE .audit"])]
+    #[case("TRUNCATE TABLE app.a, app.\"B c\"", &["TRUNCATE app.B c", "TRUNCATE app.a"])]
+    #[case("MERGE INTO app.a USING b ON true WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (1)", &["INSERT app.a", "UPDATE app.a", "DELETE app.a"])]
+    #[case("MERGE INTO app.a USING b ON true WHEN MATCHED THEN UPDATE SET x = 1", &["INSERT app.a", "UPDATE app.a", "DELETE app.a"])]
+    #[case("INSERT INTO app.a VALUES (1) ON CONFLICT (x) DO UPDATE SET x = 2", &["INSERT app.a", "UPDATE app.a"])]
+    #[case("DROP TABLE IF EXISTS app.a", &["UPDATE app.a", "DELETE app.a", "TRUNCATE app.a"])]
+    #[case("ALTER TABLE ONLY app.a DISABLE TRIGGER USER", &["UPDATE app.a", "DELETE app.a", "TRUNCATE app.a"])]
+    #[case("WITH gone AS (DELETE FROM app.a RETURNING *) SELECT 1", &["DELETE app.a"])]
+    fn commands_on_tables(#[case] body: &str, #[case] writes: &[&str]) {
         let body = Body::of(body);
-        assert_eq!(shown(&body.changes), changes);
+        assert_eq!(written(&body), writes);
         assert!(!body.opaque, "{body:?}");
     }
 
@@ -184,7 +206,8 @@ mod tests {
     #[case("CREATE TEMP TABLE t AS SELECT * FROM app.audit")]
     fn what_changes_nothing(#[case] body: &str) {
         let body = Body::of(body);
-        assert!(body.changes.is_empty() && !body.opaque, "{body:?}");
+        let inserts = |(event, _): &(WriteEvent, QualifiedName)| *event == WriteEvent::Insert;
+        assert!(body.writes.iter().all(inserts) && !body.opaque, "{body:?}");
     }
 
     #[rstest]
@@ -199,13 +222,12 @@ mod tests {
 
     #[test]
     fn calls_and_rules() {
-        assert_eq!(
-            shown(&Body::of("SELECT app.purge(1), now()").calls),
-            [".now", "app.purge"]
-        );
+        let calls = Body::of("SELECT app.purge(1), now()").calls;
+        let calls: Vec<String> = calls.iter().map(show).collect();
+        assert_eq!(calls, [".now", "app.purge"]);
         let rule =
             Body::of_rule("CREATE RULE r AS ON INSERT TO app.t DO ALSO (DELETE FROM app.audit;)");
-        assert_eq!(shown(&rule.changes), ["app.audit"]);
+        assert_eq!(written(&rule), ["DELETE app.audit"]);
         assert!(!rule.opaque);
     }
 }

@@ -40,14 +40,19 @@ pub fn find_bounds<'a>(
             .get(&object.id)
             .filter(|one| !one.is_view)?;
         let tree = writes.tree(&object.id);
-        let mut targets = Vec::new();
-        for part in tables().filter(|part| tree.contains(part.id.as_str())) {
-            let closed = WriteEvent::ALL.into_iter().filter(|event| {
-                // A right beyond the bound is reported as such.
-                !allows(part, event) && right(actor, part, event.word()).is_none()
-            });
-            targets.extend(closed.map(|event| (part.id.clone(), event)));
-        }
+        let tree = || tables().filter(|part| tree.contains(part.id.as_str()));
+        // A right on a table is one on its partitions too; one beyond the bound is reported as such.
+        let has = |part: &ObjectFacts, event: &WriteEvent| {
+            allows(part, event) || right(actor, part, event.word()).is_some()
+        };
+        let closed = WriteEvent::ALL
+            .into_iter()
+            .filter(|event| !has(object, event));
+        let closed = closed.flat_map(|event| {
+            let parts = tree().filter(move |part| !has(part, &event));
+            parts.map(move |part| (part.id.clone(), event))
+        });
+        let targets: Vec<WriteTarget> = closed.collect();
         let allowed = WriteEvent::ALL.into_iter();
         Some(Bound {
             table,

@@ -201,28 +201,26 @@ impl<'a> WriteReach<'a> {
             .any(|call| self.written().any(|one| is_named(call, &one.name)))
     }
 
-    /// Whether a body writes a relation that leads to the tables, or calls a function that may.
+    /// Whether a body runs a command that leads to the tables, or calls a function that may.
     fn body_writes(&self, body: &Body) -> bool {
-        let leads = |name: &QualifiedName, inserts: bool| {
-            let on = |(oid, event): &WriteTarget| {
-                (*event == WriteEvent::Insert) == inserts
-                    && self.name(oid).is_some_and(|of| is_named(name, of))
-            };
-            let fires = |trigger: &ReactionFacts| {
-                trigger
-                    .function
-                    .as_ref()
-                    .is_some_and(|oid| self.functions.contains(oid))
-                    && (trigger.events.contains(&WriteEvent::Insert) || !inserts)
-                    && self
-                        .name(&trigger.relation)
-                        .is_some_and(|of| is_named(name, of))
-            };
-            self.leads.keys().any(on) || self.facts.triggers.iter().any(fires)
+        let fires = |trigger: &ReactionFacts, event: &WriteEvent, name: &QualifiedName| {
+            let may_write = |oid| self.functions.contains(oid);
+            trigger.function.as_ref().is_some_and(may_write)
+                && trigger.events.contains(event)
+                && self.is_relation(&trigger.relation, name)
         };
-        self.body_calls(body)
-            || body.changes.iter().any(|name| leads(name, false))
-            || body.inserts.iter().any(|name| leads(name, true))
+        let writes = |(event, name): &(WriteEvent, QualifiedName)| {
+            let mut leads = self.leads.keys();
+            let mut triggers = self.facts.triggers.iter();
+            leads.any(|(oid, on)| on == event && self.is_relation(oid, name))
+                || triggers.any(|trigger| fires(trigger, event, name))
+        };
+        self.body_calls(body) || body.writes.iter().any(writes)
+    }
+
+    /// Whether a name in a body may be that of a relation.
+    fn is_relation(&self, oid: &str, name: &QualifiedName) -> bool {
+        self.name(oid).is_some_and(|of| is_named(name, of))
     }
 
     /// Adds relations with a rule, or with a trigger whose function has the rights of another.

@@ -3,7 +3,7 @@
 
 use rstest::rstest;
 
-use crate::support::{Case, Plur, on_own_plur, on_plur, on_plur_of};
+use crate::support::{Case, Plur, on_empty, on_own_plur, on_plur};
 
 /// A ledger to which plur_app may only add.
 const LEDGER: &str = "
@@ -35,7 +35,7 @@ floor = [\"select, insert on led.ledger\"]
 const OTHERS: &str = "
 ceiling = [
     \"all on *.* except led.ledger\", \"execute on functions *.*\", \"usage on schema *\", \"usage on types *.*\",
-    \"usage on sequences *.*\", \"connect on database\", \"select on large objects\", \"all on default tables\",
+    \"usage on sequences *.*\", \"connect, temporary on database\", \"select on large objects\", \"all on default tables\",
     \"execute on default functions\", \"usage on default types\",
 ]
 ";
@@ -373,12 +373,19 @@ async fn indirect_ways_beyond_the_upper_bound_of_a_role() {
     .await;
 }
 
+/// The roles of PLUR, and what a clone keeps of the rights on a database.
+const ROLES: &str = "
+CREATE ROLE plur_owner; CREATE ROLE plur_org_acme; CREATE ROLE plur_app LOGIN NOINHERIT; GRANT plur_org_acme TO plur_app;
+GRANT CONNECT, TEMPORARY ON DATABASE plur TO PUBLIC;
+";
+
 #[rstest]
 #[case(15)]
 #[case(18)]
 #[tokio::test(flavor = "multi_thread")]
 async fn indirect_ways_on_other_versions(#[case] major: u32) {
-    on_plur_of(Some(major), async |plur| {
+    on_empty(major, async |plur| {
+        plur.sql("plur", ROLES).await;
         let mut all = cases(plur, CHECK).await;
         all.extend(cases(plur, &format!("{ROLE}{OTHERS}")).await);
         assert!(all.is_empty(), "{}", all.join("\n"));

@@ -110,7 +110,7 @@ fn functions_with_the_rights_of_their_owner_are_listed_for_review() {
     );
     for expected in [
         "# Review the functions of `trusted-functions`",
-        "roles = [\"reader\", \"web\"]\ninsert-by = [\"web\"]\ntrusted-functions = [\"app.purge(interval)\"]",
+        "roles = [\"clerk\", \"web\"]\ninsert-by = [\"web\"]\ntrusted-functions = [\"app.purge(interval)\"]",
         "trusted-functions = [\"app.purge(interval)\", \"app.record()\"]",
         "indirect = [\"delete on app.items\"]",
     ] {

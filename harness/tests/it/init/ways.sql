@@ -63,11 +63,12 @@ CREATE POLICY by_org ON app.members USING ((org = current_setting('app.org'::tex
 ALTER TABLE app.members ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA app TO web;
-GRANT USAGE ON SCHEMA app TO reader;
+GRANT USAGE ON SCHEMA app TO clerk;
 GRANT SELECT,INSERT,UPDATE,DELETE ON TABLE app.orders TO web;
 GRANT SELECT ON TABLE app.items TO web;
 GRANT SELECT,INSERT ON TABLE app.audit TO web;
-GRANT SELECT ON TABLE app.audit TO reader;
+GRANT SELECT ON TABLE app.audit TO clerk;
+GRANT SELECT,UPDATE ON TABLE app.orders TO clerk;
 GRANT SELECT ON TABLE app.members TO web;
 GRANT SELECT ON TABLE app.member_names TO web;
 

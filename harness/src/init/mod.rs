@@ -168,7 +168,7 @@ pub async fn describe(
             database::count_large_objects(s).await
         })
         .await?;
-    let secured = readers
+    let mut secured = readers
         .read("row-level security", async |s| {
             rls::read(s, relations, access).await
         })
@@ -178,6 +178,7 @@ pub async fn describe(
             IndirectWays::read(s).await
         })
         .await?;
+    rls::add_ways(&mut secured, &ways);
     let roles = readers
         .read("roles", async |s| {
             role::read(s, catalog, access, &ways).await

@@ -3,6 +3,7 @@
 //!
 //! By its own SQL: the tenants of a table, and which tables a view reads; the catalog has a view as one text.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -11,6 +12,7 @@ use super::access::{Access, acts_as};
 use super::block::{Block, Keys, Value, keys};
 use super::relation::{Relation, Relations, name, text};
 use super::section::{Section, grouped, listed};
+use super::ways::{IndirectWays, REVIEW};
 use crate::catalog::{Catalog, ObjectId, PartKind, Properties};
 use crate::database::{DatabaseError, Session};
 use crate::sql::{
@@ -37,6 +39,9 @@ pub struct SecuredTable {
     roles: Vec<String>,
     /// Which column holds the tenant.
     tenant: Option<TenantColumn>,
+    /// Views, and SECURITY DEFINER functions, by which the roles may read it as an owner to whom its policies do not apply.
+    views: BTreeSet<String>,
+    functions: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,9 +121,50 @@ pub async fn read(
             roles: readers(access, table, forced, &policies),
             policies,
             tenant,
+            views: BTreeSet::new(),
+            functions: BTreeSet::new(),
         });
     }
     Ok(found)
+}
+
+/// Adds the views and functions by which roles may read past the policies, for review.
+pub fn add_ways(all: &mut [SecuredTable], ways: &IndirectWays) {
+    for one in all {
+        for role in &one.roles {
+            let (views, functions) = ways.past_policies(role, &one.table, one.forced);
+            one.views.extend(views);
+            one.functions.extend(functions);
+        }
+    }
+}
+
+/// Adds the functions by which roles may read past the policies of these tables, and a weaker check that allows the views.
+fn reviewed(block: Block, tables: &[&SecuredTable]) -> Block {
+    let all = |of: fn(&SecuredTable) -> &BTreeSet<String>| {
+        let all: BTreeSet<&String> = tables.iter().flat_map(|one| of(one)).collect();
+        all.into_iter().cloned().collect::<Vec<String>>()
+    };
+    let (views, functions) = (all(|one| &one.views), all(|one| &one.functions));
+    let block = match functions.as_slice() {
+        [] => block,
+        functions => block.comment(REVIEW).list("trusted-functions", functions),
+    };
+    if views.is_empty() {
+        return block;
+    }
+    let with_views = |block: &Block| Block {
+        otherwise: Vec::new(),
+        ..block.clone().list("shared-views", &views)
+    };
+    let shared = with_views(&block).comment(
+        "Review the views of `shared-views`: what they show of the rows that the policies hide was not tested.",
+    );
+    let weaker: Vec<Block> = block.otherwise.iter().map(with_views).collect();
+    Block {
+        otherwise: std::iter::once(shared).chain(weaker).collect(),
+        ..block
+    }
 }
 
 /// The roles that may read a table and that its policies apply to: those with LOGIN, or all if none has it. First those
@@ -334,7 +380,10 @@ fn reads_own_rows(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -
     let strict = block(vec![own.clone(), none.clone()]).guess(format!(
         "`{setting}` holds the tenant of a session, and a session without it reads no rows. The tenant here is one of {count}."
     ));
-    Some(strict.or(block(vec![own])).or(block(vec![none])))
+    Some(reviewed(
+        strict.or(block(vec![own])).or(block(vec![none])),
+        &tables,
+    ))
 }
 
 /// No session of a tenant reads or writes the rows of another, for pairs of tenants.
@@ -355,12 +404,13 @@ fn pairs(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -> Block {
     .with("column", tenant.column.as_str())
     .with("role", role)
     .with("setting", tenant.setting.as_str());
-    if few {
-        return block;
-    }
-    block
-        .comment("Checked for pairs of these tenants. Remove `tenants` to check all pairs, which takes longer.")
-        .with("tenants", tenant.tenants.clone())
+    let block = match few {
+        true => block,
+        false => block
+            .comment("Checked for pairs of these tenants. Remove `tenants` to check all pairs, which takes longer.")
+            .with("tenants", tenant.tenants.clone()),
+    };
+    reviewed(block, tables)
 }
 
 impl Policy {

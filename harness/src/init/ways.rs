@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::database::{DatabaseError, Session};
 use crate::rights::{
-    Actor, Facts, KnownRights, Right, Roles, WriteEvent, WriteFacts, WriteReach, WriteTarget,
-    find_bounds,
+    Actor, Facts, KnownRights, ObjectClass, ReadReach, Right, Roles, WriteEvent, WriteFacts,
+    WriteReach, WriteTarget, find_bounds,
 };
+use crate::sql::QualifiedName;
 
 /// The comment of a check with `trusted-functions`.
 pub const REVIEW: &str = "Review the functions of `trusted-functions`: they run with the rights of their owners, a role here may \
@@ -90,6 +91,31 @@ impl IndirectWays {
         let indirect =
             indirect.map(|(commands, tables)| format!("{commands} on {}", tables.join(", ")));
         (functions, indirect.collect())
+    }
+
+    /// The views and functions by which a role may read a table with the rights of an owner to whom its policies do not apply.
+    #[must_use]
+    pub fn past_policies(
+        &self,
+        role: &str,
+        table: &QualifiedName,
+        forced: bool,
+    ) -> (Vec<String>, Vec<String>) {
+        let object = self
+            .rights
+            .find(ObjectClass::Table, &table.schema, &table.name);
+        let (Some(object), Some(role)) = (object, self.roles.all.get(role)) else {
+            return Default::default();
+        };
+        let exempt = |name: &str| self.roles.is_exempt(name, &object.owner, forced);
+        let known = KnownRights::new(&self.writes, &self.roles, &self.rights);
+        let reach = ReadReach::new(&self.writes, &known, table, exempt, &BTreeSet::new());
+        let (views, functions) = reach.of_role(&Actor::new(&self.roles, role));
+        let views = views.iter().map(|one| one.name.to_string());
+        (
+            views.collect(),
+            functions.iter().map(|one| one.show()).collect(),
+        )
     }
 
     fn of_actor(

@@ -152,6 +152,22 @@ impl<'a> Actor<'a> {
     }
 }
 
+impl Roles {
+    /// Whether the policies of a table with this owner do not apply to a role.
+    #[must_use]
+    pub fn is_exempt(&self, name: &str, owner: &str, forced: bool) -> bool {
+        let acts_as_owner = |role| {
+            let actor = Actor::new(self, role);
+            let path = actor.paths.get(owner);
+            path.is_some_and(AccessPath::is_at_once)
+        };
+        let role = self.all.get(name);
+        role.is_some_and(|role| {
+            role.superuser || role.bypass_rls || (!forced && acts_as_owner(role))
+        })
+    }
+}
+
 impl Facts {
     /// Finds an object by its name; the schema is empty for a class without schemas.
     #[must_use]

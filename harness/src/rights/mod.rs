@@ -35,6 +35,6 @@ pub(crate) use session::Answers;
 pub use session::{Named, resolve_functions};
 pub use settings::read_settings;
 pub use write::{
-    Bound, CascadeFacts, FunctionFacts, KnownRights, RelationFacts, WriteEntry, WriteEvent,
-    WriteFacts, WritePath, WriteReach, WriteTarget, find_bounds,
+    Bound, CascadeFacts, FunctionFacts, KnownRights, ReadReach, RelationFacts, WriteEntry,
+    WriteEvent, WriteFacts, WritePath, WriteReach, WriteTarget, find_bounds,
 };

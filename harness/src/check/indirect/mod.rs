@@ -2,6 +2,9 @@
 //! listed. What can be neither tried nor ruled out makes a check INCONCLUSIVE.
 
 mod attempt;
+mod policies;
+
+pub use self::policies::{PastPolicies, Under};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,6 +20,7 @@ use serde::Deserialize;
 pub use self::behaviour::{Behaviour, Sees};
 pub use self::policy::{PolicyCommand, WantedPolicy};
 use crate::check::columns::Columns as _;
+use crate::check::indirect::{self, PastPolicies, Under};
 use crate::check::privilege::conclude;
 use crate::check::target::Targets;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
@@ -48,12 +49,18 @@ use crate::units::show_counted;
 ///   An UPDATE or DELETE of `refuses` counts as refused when it reaches no row, as policies do; it is
 ///   tried as superuser too, and there it must reach one. What is written is rolled back; sequences move on.
 ///
+///   Nor does it read past the policies with the rights of another: each view that it may read, and that reads the table as an
+///   owner to whom they do not apply, is read with and without the rows that the role does not see, and must show the same
+///   (`shared-views` lists views that need not). Where it may call a SECURITY DEFINER function of such an owner that may
+///   read the table (its body names it, or is not read: another language than SQL and PL/pgSQL, dynamic SQL), the check could
+///   not run: `trusted-functions` lists functions that were reviewed.
+///
 /// A table without rows shows nothing, and is an error: give `skip-empty = true` where `tables` names
 /// many and some are empty by nature.
 ///
 /// ## What it does not prove
-/// That the policies are right for roles and settings that no behaviour names. What SECURITY DEFINER
-/// functions show, unless a behaviour reads a view over them by `through`.
+/// That the policies are right for roles and settings that no behaviour names. That a role which may write a view and not
+/// read it, or delete what a foreign key refers to, does not write what the policies hide. What a materialised view shows.
 ///
 /// ## Example
 /// ```toml
@@ -100,6 +107,13 @@ pub struct Rls {
     pub other_policies: OtherPolicies,
     /// `fenced`: views over the table must not lead past its policies.
     pub views: Option<Views>,
+    /// Views that may show the roles of `behaviour` what the policies hide from them; `*` and `?` match.
+    #[serde(default)]
+    pub shared_views: Vec<String>,
+    /// SECURITY DEFINER functions, as `schema.name(types)`, that a review found to give these roles nothing that the policies
+    /// hide from them. They are not tested, and the reports say so.
+    #[serde(default)]
+    pub trusted_functions: Vec<String>,
     /// What roles see and may write.
     #[serde(default)]
     pub behaviour: Vec<Behaviour>,
@@ -161,6 +175,19 @@ impl Parameters for Rls {
             }
             None => {}
         }
+        errors.require_names("shared-views", &self.shared_views, "schema.view");
+        indirect::validate(&self.trusted_functions, errors);
+        if self.behaviour.is_empty() {
+            let of_roles = [
+                ("shared-views", !self.shared_views.is_empty()),
+                ("trusted-functions", !self.trusted_functions.is_empty()),
+            ];
+            errors.each(
+                of_roles,
+                "needs `behaviour`",
+                "no role is named without one",
+            );
+        }
         for behaviour in &self.behaviour {
             behaviour.validate(errors);
             if many && behaviour.is_of_one_table() {
@@ -190,6 +217,18 @@ impl Check for Rls {
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let resolved = self.targets().resolve(&mut session).await?;
+        let roles: Vec<&str> = self.behaviour.iter().map(|one| one.role.as_str()).collect();
+        let lists = (
+            self.trusted_functions.as_slice(),
+            self.shared_views.as_slice(),
+        );
+        let mut past = None;
+        let mut missing = resolved.missing;
+        if !roles.is_empty() {
+            let (read, not_there) = PastPolicies::read(&mut session, &roles, lists).await?;
+            missing.extend(not_there);
+            past = Some(read);
+        }
         let mut unclear = Vec::new();
         let mut skipped = Vec::new();
         let mut entries = Vec::new();
@@ -200,7 +239,8 @@ impl Check for Rls {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }
-            let tried = self.tried(restored, &mut session, table, &mut unclear);
+            let past = past.as_ref();
+            let tried = self.tried(restored, &mut session, (table, past), &mut unclear);
             let (seen, empty) = match tried.await? {
                 Some(seen) => (seen, Vec::new()),
                 None => (Vec::new(), vec![table.to_string()]),
@@ -223,12 +263,13 @@ impl Check for Rls {
             .iter()
             .flat_map(|entry| entry.findings.clone())
             .collect();
-        let all = conclude([resolved.missing.clone(), wrong].concat(), unclear.clone())?;
+        let all = conclude([missing.clone(), wrong].concat(), unclear.clone())?;
         let actual = self.actual(&all, resolved.tables.len(), &skipped);
         if !unclear.is_empty() {
             return Ok(Observation::new(self.expectation(), actual, all));
         }
-        let whole = Observation::new(self.expectation(), actual, resolved.missing);
+        let mut whole = Observation::new(self.expectation(), actual, missing);
+        whole.not_tested = indirect::not_tested(&self.trusted_functions);
         Ok(self.targets().in_entries(whole, entries))
     }
 }
@@ -243,7 +284,7 @@ impl Rls {
         &self,
         restored: &Restored<'_>,
         session: &mut Session,
-        table: &QualifiedName,
+        (table, past): (&QualifiedName, Option<&PastPolicies>),
         unclear: &mut Vec<CouldNotRun>,
     ) -> Result<Option<Vec<Finding>>, CouldNotRun> {
         let mut findings = Vec::new();
@@ -272,7 +313,19 @@ impl Rls {
                 Ok(found) => findings.extend(found),
                 Err(error) => unclear.push(error),
             }
+            let settings: Vec<(String, String)> = behaviour.settings.clone().into_iter().collect();
+            let under = Under {
+                role: &behaviour.role,
+                settings: &settings,
+                table,
+            };
+            if let Some(past) = past {
+                let (found, open) = past.find(restored, session, under).await?;
+                findings.extend(found);
+                unclear.extend(open);
+            }
         }
+        unclear.dedup();
         Ok(Some(findings))
     }
 

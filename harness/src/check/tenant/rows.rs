@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Tenant;
+use crate::check::indirect::{self, PastPolicies, Under};
 use crate::check::privilege::{Relation, add_unclear, conclude, could_not_try, says_nothing, tree};
 use crate::check::target::Targets;
 use crate::check::{Entry, Observation, Restored};
@@ -50,7 +51,12 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
     for name in resolved.tables {
         tables.push(read(&mut session, name, &quote_ident(column)).await?);
     }
-    session.close().await;
+    let lists = (
+        check.trusted_functions.as_slice(),
+        check.shared_views.as_slice(),
+    );
+    let (past, missing) = PastPolicies::read(&mut session, &[role], lists).await?;
+    findings.extend(missing);
     let mut tenants: Vec<String> = check.tenants.clone();
     if tenants.is_empty() {
         tenants = tables
@@ -108,6 +114,17 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             }
             Err(error) => return Err(error.into()),
         }
+        let settings = [(setting.clone(), tenant.clone())];
+        for table in &tables {
+            let under = Under {
+                role,
+                settings: &settings,
+                table: &table.name,
+            };
+            let (past, open) = past.find(restored, &mut session, under).await?;
+            found.extend(past);
+            unclear.extend(open);
+        }
         if found.is_empty() {
             unclear_all.extend(unclear.iter().cloned());
         }
@@ -129,13 +146,15 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             duration: began.elapsed(),
         });
     }
+    session.close().await;
+    unclear_all.dedup();
     let wrong = !findings.is_empty() || entries.iter().any(|entry| !entry.findings.is_empty());
     add_unclear(&mut findings, wrong, unclear_all)?;
     let expected = format!(
         "{}, each with its own rows only",
         show_counted(tenants.len(), "tenant")
     );
-    Ok(Observation::new(
+    let mut whole = Observation::new(
         expected,
         format!(
             "{} tried in {}",
@@ -143,8 +162,9 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             show_counted(tables.len(), "table")
         ),
         findings,
-    )
-    .with_entries(entries))
+    );
+    whole.not_tested = indirect::not_tested(&check.trusted_functions);
+    Ok(whole.with_entries(entries))
 }
 
 /// Reads what a superuser knows of a table.

@@ -17,6 +17,8 @@ pub(super) struct Body {
     pub writes: BTreeSet<(WriteEvent, QualifiedName)>,
     /// Functions that it may call.
     pub calls: BTreeSet<QualifiedName>,
+    /// Every word of it that may be the name of a relation.
+    pub mentions: BTreeSet<QualifiedName>,
 }
 
 /// Commands that may change anything.
@@ -60,6 +62,7 @@ impl Body {
             if token.kind != TokenKind::Word {
                 continue;
             }
+            body.mentions.extend(name(token));
             if one_of(ANYTHING, token) {
                 body.opaque = true;
             } else if token.is_word("DO") {

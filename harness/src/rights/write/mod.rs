@@ -4,6 +4,7 @@
 //! - `body` is what the text of a function or rule may write
 //! - `known` is the rights that they depend on
 //! - `reach` finds what leads to a table, `held` which of it a role has
+//! - `reads` finds what reads a table with the rights of another
 //! - `bound` finds the commands that the upper bound of a role does not allow
 
 mod body;
@@ -12,11 +13,13 @@ mod facts;
 mod held;
 mod known;
 mod reach;
+mod reads;
 
 pub use bound::{Bound, find_bounds};
 pub use facts::{CascadeFacts, FunctionFacts, RelationFacts, WriteFacts};
 pub use known::KnownRights;
 pub use reach::WriteReach;
+pub use reads::ReadReach;
 
 use super::{AccessPath, Step};
 use crate::sql::QualifiedName;

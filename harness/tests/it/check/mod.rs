@@ -12,6 +12,7 @@ mod function;
 mod graph;
 mod index;
 mod partition;
+mod read_paths;
 mod rls;
 mod role;
 mod row_count;

@@ -113,6 +113,8 @@ fn functions_with_the_rights_of_their_owner_are_listed_for_review() {
         "roles = [\"clerk\", \"web\"]\ninsert-by = [\"web\"]\ntrusted-functions = [\"app.purge(interval)\"]",
         "trusted-functions = [\"app.purge(interval)\", \"app.record()\"]",
         "indirect = [\"delete on app.items\"]",
+        "trusted-functions = [\"app.is_member(text)\"]",
+        "shared-views = [\"app.member_names\"]",
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }

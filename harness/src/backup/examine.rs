@@ -57,9 +57,10 @@ pub async fn examine(
         inspect_previous(before, &subject.previous, keys, place)
     );
     let mut backup = now?;
+    backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.manifest.clone_from(&found.manifest);
-    digests(&mut backup, &found);
+    compare_digests(&mut backup, &found);
     if let Some((previous, warning)) = before {
         backup.warnings.extend(warning);
         let may_shrink = &subject.previous.may_shrink;
@@ -143,32 +144,46 @@ async fn inspect_previous(
     Some((previous, warning))
 }
 
-/// Compares the digest with the expected one.
-fn digests(backup: &mut Backup, found: &Found) {
+/// Compares the digests of the backup and of the file of its roles with the expected ones.
+fn compare_digests(backup: &mut Backup, found: &Found) {
+    let (agrees, faults) = compare_digest(&backup.sha256, found);
+    backup.digest = agrees;
+    // A file that was changed has other faults because it was changed.
+    backup.problems.splice(0..0, faults);
+    let Some((name, globals)) = &found.globals else {
+        return;
+    };
+    if let Some(part) = backup.parts.iter().find(|part| part.name == *name) {
+        let (_, faults) = compare_digest(&part.sha256, globals);
+        let faults = faults.into_iter().map(|fault| fault.within(name));
+        backup.problems.splice(0..0, faults);
+    }
+    let warnings = globals.warnings.iter().cloned();
+    backup.warnings.extend(warnings);
+}
+
+/// Compares a digest with the expected one; returns where the same is stated, and the faults.
+fn compare_digest(sha256: &str, found: &Found) -> (Option<String>, Vec<Finding>) {
+    let (mut agrees, mut faults) = (None, Vec::new());
     if let Some((expected, who)) = &found.expected_sha256 {
-        if *expected == backup.sha256 {
-            backup.digest = Some(format!("the same as in {who}"));
+        if expected == sha256 {
+            agrees = Some(format!("the same as in {who}"));
         } else {
-            backup.problems.insert(
-                0,
-                Finding::new(
-                    format!("SHA-256 {expected}, by {who}"),
-                    backup.sha256.clone(),
-                )
-                .hint("the file was changed or is truncated: fetch the original again"),
+            faults.push(
+                Finding::new(format!("SHA-256 {expected}, by {who}"), sha256)
+                    .hint("the file was changed or is truncated: fetch the original again"),
             );
         }
     }
     if let Some(received) = &found.received_sha256
-        && *received != backup.sha256
+        && received != sha256
         && found.path.is_file()
     {
-        backup.problems.push(
-            Finding::new(
-                format!("SHA-256 {received}, as received"),
-                backup.sha256.clone(),
-            )
-            .hint("the copy on the disk of this machine differs from the received bytes: check the disk"),
+        faults.push(
+            Finding::new(format!("SHA-256 {received}, as received"), sha256).hint(
+                "the copy on the disk of this machine differs from the received bytes: check the disk",
+            ),
         );
     }
+    (agrees, faults)
 }

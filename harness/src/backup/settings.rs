@@ -11,12 +11,12 @@ use toml::de::DeValue;
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
 use super::source::settings::{Command, Http, S3};
-use super::source::{self, Location, Rules, Source, TimePattern};
+use super::source::{self, Location, Pattern, Rules, Source, TimePattern};
 use crate::digest::parse_sha256;
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
-use crate::input::table::{key_span, table_at};
+use crate::input::table::{key_span, table_at, text_at};
 use crate::input::tables::TablePattern;
 use crate::units::Span;
 
@@ -37,6 +37,11 @@ pub struct Backup {
     pub http: Option<Http>,
     /// A backup that a command writes.
     pub command: Option<Command>,
+    /// The file of roles that belongs to the backup, as `pg_dumpall --globals-only` writes it: a path or a
+    /// pattern relative to the folder of the backup, such as `globals-*.sql.gz`. Of several files the one of
+    /// the same day with the nearest time in its name is restored before the backup; without one the drill
+    /// fails. For `path`, `newest` and `[backup.s3]`.
+    pub globals: Option<String>,
     /// Maximum age of the backup (the recovery point objective).
     pub max_age: Option<Span>,
     /// The expected SHA-256 of the file, in hex.
@@ -125,6 +130,7 @@ const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command"];
 
 /// The other keys of the table, to suggest a name for a misspelt one.
 const OTHERS: &[&str] = &[
+    "globals",
     "max-age",
     "sha256",
     "settled",
@@ -149,6 +155,7 @@ pub fn read(
         require_one_source(table, &header, problems);
         source::settings::validate(table, problems);
         validate_retention(table, problems);
+        validate_globals(table, problems);
     }
     let decrypt = match value.get_ref() {
         DeValue::Table(table) => key_span(table, "decrypt").unwrap_or_default(),
@@ -175,7 +182,11 @@ pub fn read(
         sha256: backup.sha256.clone().map(|digest| digest.0),
     };
     let subject = Subject {
-        source: Source { location, rules },
+        source: Source {
+            location,
+            rules,
+            globals: backup.globals,
+        },
         decrypt: backup.decrypt,
         previous: backup.previous,
         retention: backup.retention,
@@ -262,6 +273,33 @@ fn validate_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Requires a pattern or a path in `globals`, and a source with a folder.
+fn validate_globals(table: &Table<'_>, problems: &mut Vec<Problem>) {
+    let Some((globals, span)) = text_at(table, "globals") else {
+        return;
+    };
+    if globals.is_empty() {
+        problems.push(
+            Problem::at(span.clone(), "`globals` names no file")
+                .hint("write `globals = \"globals-*.sql.gz\"`, or remove it"),
+        );
+    }
+    if let Err(why) = Pattern::parse(globals) {
+        problems.push(Problem::at(span.clone(), why));
+    }
+    for source in ["http", "command"] {
+        if table.contains_key(source) {
+            problems.push(
+                Problem::at(
+                    span.clone(),
+                    format!("`[backup.{source}]` is a single file, without a folder for `globals`"),
+                )
+                .hint("fetch a tar file with both, which is one backup; or use `path`, `newest` or `[backup.s3]`"),
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +328,7 @@ mod tests {
     #[case::s3_version(
         "[backup]\nmax-age = \"26h\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nversion = \"v\"\nendpoint = \"http://[::1]:9000\""
     )]
+    #[case::globals("[backup]\nnewest = \"shop-*.sql\"\nglobals = \"../roles/globals-*.sql\"")]
     #[case::http(
         "[backup.http]\nurl = \"https://h.test/a.sql\"\nuser = \"ada\"\npassword = { file = \"p\" }"
     )]
@@ -324,6 +363,17 @@ mod tests {
     #[case::no_day(
         "[backup]\nnewest = \"a\"\ntime = \"%H\"",
         "does not contain a year, a month and a day",
+        1
+    )]
+    #[case::globals_without_a_folder(
+        "[backup]\nglobals = \"g-*.sql\"\n[backup.command]\nrun = [\"x\"]",
+        "fetch a tar file with both",
+        1
+    )]
+    #[case::no_globals("[backup]\npath = \"a\"\nglobals = \"\"", "names no file", 1)]
+    #[case::globals_no_pattern(
+        "[backup]\npath = \"a\"\nglobals = \"g-[b\"",
+        "`g-[b` is not a pattern",
         1
     )]
     #[case::no_pattern("[backup]\nnewest = \"a/[b\"", "`[b` is not a pattern", 1)]

@@ -78,6 +78,9 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
     } else {
         inspection.file(&name, &found.path, Bundles::Allowed)?
     };
+    if let Some((name, globals)) = &found.globals {
+        inspection.add_globals(name, &globals.path, &mut inspected)?;
+    }
     inspected.judge();
     if let (Some(unread), []) = (inspected.unread.first(), inspected.problems.as_slice()) {
         return Err(CouldNotRun {

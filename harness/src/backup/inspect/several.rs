@@ -11,7 +11,7 @@ use super::{Bundles, CHUNK, Inspected, Inspection};
 use crate::backup::bundle::{self, Member, UnpackError};
 use crate::backup::files::{base_name, read_at_most};
 use crate::backup::packing::{Layer, Unpacked};
-use crate::backup::{describe, digest_list};
+use crate::backup::{Part, describe, digest_list};
 use crate::digest::sha256;
 use crate::outcome::{CouldNotRun, Finding};
 
@@ -84,6 +84,50 @@ impl Inspection {
             );
         }
         Ok(inspected)
+    }
+
+    /// Adds the file of roles that belongs to a backup: it is restored first. Size, digest and time of the backup
+    /// remain its own.
+    pub(super) fn add_globals(
+        &self,
+        name: &str,
+        path: &Path,
+        inspected: &mut Inspected,
+    ) -> Result<(), CouldNotRun> {
+        let globals = self.file(name, path, Bundles::Within)?;
+        let within = |finding: Finding| finding.within(name);
+        let is_globals = globals.parts.iter().all(Part::is_globals);
+        if globals.problems.is_empty() && globals.unread.is_empty() && !is_globals {
+            inspected.problems.push(
+                Finding::about(
+                    name,
+                    "roles, and no table with rows",
+                    match globals.parts.iter().any(|part| part.contents.holds_data()) {
+                        true => "a dump with data",
+                        false => "no CREATE ROLE",
+                    },
+                )
+                .hint("`globals` in `[backup]` names the output of `pg_dumpall --globals-only`"),
+            );
+        }
+        inspected
+            .problems
+            .extend(globals.problems.into_iter().map(within));
+        inspected
+            .warnings
+            .extend(globals.warnings.into_iter().map(within));
+        inspected
+            .unread
+            .extend(globals.unread.into_iter().map(within));
+        inspected.parts.splice(
+            0..0,
+            globals.parts.into_iter().map(|part| Part {
+                name: name.to_owned(),
+                ..part
+            }),
+        );
+        inspected.format.push_str(", with globals");
+        Ok(())
     }
 
     /// A tar file of dumps: they are unpacked, since pg_restore reads files.

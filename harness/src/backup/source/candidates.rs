@@ -28,6 +28,17 @@ pub(super) struct Entry {
     pub matches: bool,
 }
 
+impl Entry {
+    /// An entry that is named explicitly.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            matches: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// The selected backup.
 #[derive(Debug)]
 pub(super) struct Choice {
@@ -358,7 +369,7 @@ const BESIDE: &[&str] = &[
 ];
 
 /// Whether a name is that of a file about backups, not of a backup.
-fn is_beside(name: &str) -> bool {
+pub(super) fn is_beside(name: &str) -> bool {
     let name = base_name(name).to_ascii_lowercase();
     BESIDE.iter().any(|ending| name.ends_with(ending))
         || ["manifest", "sha256sum", "md5sum"]
@@ -379,7 +390,7 @@ const UNFINISHED: &[&str] = &[
 ];
 
 /// Whether a name is that of an incomplete file.
-fn is_unfinished(name: &str) -> bool {
+pub(super) fn is_unfinished(name: &str) -> bool {
     let name = base_name(name).to_ascii_lowercase();
     name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
 }

@@ -19,6 +19,8 @@ pub struct Source {
     pub location: Location,
     /// Settings for all locations.
     pub rules: Rules,
+    /// The file of roles that belongs to the backup, a path or a pattern below the folder of the backup.
+    pub globals: Option<String>,
 }
 
 /// A location of backups.
@@ -53,6 +55,7 @@ impl Source {
         Self {
             location: Location::Path(path.into()),
             rules: Rules::default(),
+            globals: None,
         }
     }
 }
@@ -76,6 +79,16 @@ impl Rules {
                 None => pattern.stream(),
             },
             None => stream_of(name),
+        }
+    }
+
+    /// The rules for the file of roles that `globals` names: its time has the format of that of the backup.
+    #[must_use]
+    pub(super) fn of_globals(&self, globals: &str) -> Self {
+        Self {
+            time: self.time.as_ref().and_then(|time| time.for_names(globals)),
+            settled: self.settled,
+            sha256: None,
         }
     }
 }
@@ -121,6 +134,10 @@ pub struct Found {
     pub received_sha256: Option<String>,
     /// The manifest next to it, name and text.
     pub manifest: Option<(String, String)>,
+    /// The file of roles that belongs to it, with its name below the folder of the backup.
+    pub globals: Option<(String, Box<Found>)>,
+    /// Faults of the selection, such as a missing file of roles.
+    pub problems: Vec<Finding>,
     /// Warnings, which do not prevent a drill.
     pub warnings: Vec<Finding>,
 }
@@ -143,8 +160,16 @@ impl Found {
                 .map(|digest| (digest, "`sha256` in the scenario".to_owned())),
             received_sha256: None,
             manifest: None,
+            globals: None,
+            problems: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Adds the file of roles that belongs to it.
+    pub(super) fn set_globals(&mut self, name: &str, globals: Self) {
+        self.chosen.push_str(&format!("; its roles are in {name}"));
+        self.globals = Some((name.to_owned(), Box::new(globals)));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sources of backups. One source, one file.
 //!
 //! - `path`, `newest`: on this machine; `s3`, `http`, `command`: fetched into the folder of the run
+//! - `globals`: the file of roles that belongs to a backup
 //! - `found`: what is searched for and found; `settings`: the settings of the sources
 //! - `candidates`: selects one of several; `name`: time and stream in a name
 //! - `download`, `transfer`: downloads; `digest`: the expected digest
@@ -10,6 +11,7 @@ mod command;
 mod digest;
 mod download;
 mod found;
+pub mod globals;
 mod http;
 mod manifest;
 pub mod name;
@@ -26,6 +28,7 @@ use crate::outcome::CouldNotRun;
 
 pub use found::{Earlier, Found, Location, Place, Rules, Source, made};
 pub use manifest::ENDING as MANIFEST;
+pub(crate) use pattern::Pattern;
 pub use name::{TimePattern, stream_of, time_in_name};
 
 /// Finds the backup, and fetches it when it is not on this machine.
@@ -33,18 +36,27 @@ pub use name::{TimePattern, stream_of, time_in_name};
 /// # Errors
 /// When there is none, it cannot be read, or the selection is ambiguous.
 pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, CouldNotRun> {
+    let (rules, globals) = (source.rules.clone(), source.globals.clone());
+    let with_globals = move |mut found: Found| {
+        if let Some(globals) = &globals {
+            globals::add(&mut found, globals, &rules)?;
+        }
+        Ok(found)
+    };
     let rules = source.rules.clone();
     match &source.location {
         Location::Path(path) => {
             let path = place.folder.join(path);
-            blocking(move || path::find(&path, &rules)).await
+            blocking(move || path::find(&path, &rules).and_then(with_globals)).await
         }
         Location::Newest(pattern) => {
             let (folder, pattern) = (place.folder.to_owned(), pattern.clone());
-            blocking(move || newest::find(&folder, &pattern, &rules)).await
+            blocking(move || newest::find(&folder, &pattern, &rules).and_then(with_globals)).await
         }
         #[cfg(feature = "s3")]
-        Location::S3(settings) => s3::find(settings, &rules, place).await,
+        Location::S3(settings) => {
+            s3::find(settings, &rules, source.globals.as_deref(), place).await
+        }
         #[cfg(not(feature = "s3"))]
         Location::S3(_) => Err(CouldNotRun::with_hint(
             "this redrill was built without S3",

@@ -11,6 +11,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use super::pattern::WILDCARDS;
 use crate::backup::files::base_name;
 
 /// Years that are accepted; other numbers are not dates.
@@ -304,6 +305,19 @@ impl TimePattern {
         stream
     }
 
+    /// The same time in names that match `glob`, whose only wildcard is a `*` in its place.
+    pub(super) fn for_names(&self, glob: &str) -> Option<Self> {
+        let (before, after) = base_name(glob).split_once('*')?;
+        let mut directives = self.0.match_indices('%');
+        let first = directives.next()?.0;
+        let last = directives.next_back().map_or(first, |(at, _)| at);
+        let letter = self.0[last + 1..].find(|c: char| c.is_ascii_alphabetic())?;
+        let time = &self.0[first..last + letter + 2];
+        let literal = |text: &str| text.replace('%', "%%");
+        let derived = format!("{}{time}{}", literal(before), literal(after));
+        (!time.contains("%%") && !after.contains(WILDCARDS)).then(|| Self::parse(&derived).ok())?
+    }
+
     /// The text before and after `%s`, where it is the only directive.
     fn around_seconds(&self) -> Option<(&str, &str)> {
         let (before, after) = self.0.split_once("%s")?;
@@ -486,6 +500,21 @@ mod tests {
         let read = pattern.time(name).map(|time| time.to_string());
         assert_eq!(read.as_deref(), time);
         assert_eq!(pattern.stream(), stream);
+    }
+
+    #[rstest]
+    #[case("shop-%s.dump", "globals-*.sql", Some("globals-%s.sql"))]
+    #[case("shop-%d%m%y-%H%M.sql", "../roles/g%_*.sql.gz", Some("g%%_%d%m%y-%H%M.sql.gz"))]
+    #[case("shop-%Y-%m-%d.sql", "globals.sql", None)]
+    #[case("shop-%Y-%m-%d.sql", "globals-*-*.sql", None)]
+    fn the_time_is_the_same_in_names_of_roles(
+        #[case] pattern: &str,
+        #[case] globals: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let pattern = TimePattern::parse(pattern).unwrap();
+        let derived = pattern.for_names(globals);
+        assert_eq!(derived.map(|derived| derived.0).as_deref(), expected);
     }
 
     #[rstest]

@@ -56,7 +56,7 @@ pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, CouldN
 }
 
 /// Lists the folders of the pattern. A folder is a backup only with a time in its name.
-fn list(
+pub(super) fn list(
     folder: &Path,
     prefix: &str,
     depth: usize,

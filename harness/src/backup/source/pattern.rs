@@ -3,7 +3,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 /// Characters that make a part of a path a pattern.
-const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
+pub(crate) const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 /// A path with wildcards, split where they begin.
 #[derive(Debug, Clone)]

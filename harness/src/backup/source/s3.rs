@@ -18,7 +18,7 @@ use super::found::{Found, Place, Rules};
 use super::pattern::{Match, Pattern};
 use super::settings::S3;
 use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, only};
-use super::{digest, manifest};
+use super::{digest, globals, manifest};
 use crate::backup::files::base_name;
 use crate::http;
 use crate::input::secret::SecretText;
@@ -41,10 +41,11 @@ struct Object<'a> {
     version: Option<String>,
 }
 
-/// Finds the object and fetches it.
+/// Finds the object and fetches it, with the one of its roles.
 pub(super) async fn find(
     settings: &S3,
     rules: &Rules,
+    globals: Option<&str>,
     place: &Place<'_>,
 ) -> Result<Found, CouldNotRun> {
     let bucket = Bucket::open(settings, place)?;
@@ -56,37 +57,10 @@ pub(super) async fn find(
             (key, Some(choice))
         }
     };
-    let object = Object {
-        bucket: &bucket,
-        key: path_of(&key)?,
-        version: settings.version.clone(),
-    };
-    let (received, identity) = transfer::fetch(&object, place, &key)
-        .await
-        .map_err(|error| CouldNotRun {
-            reason: format!("{}: {}", object.shown(), error.reason),
-            ..error
-        })?;
-    let mut found = match choice {
-        Some(choice) => choice.into_found(received.path, object.shown(), rules),
-        None => Found::named(received.path, object.shown(), &key, rules),
-    };
-    found.modified = identity.modified;
-    found.received_sha256 = Some(received.sha256);
-    // The digest file next to an older version is that of the current one.
-    if found.expected_sha256.is_none()
-        && settings.version.is_none()
-        && let Some((side, text)) = bucket.side_file(&key, digest::ENDINGS, digest::READ).await
-    {
-        let name = base_name(&key);
-        digest::stated(&mut found, name, side, text);
-    }
-    if settings.version.is_none()
-        && let Some((side, text)) = bucket
-            .side_file(&key, &[manifest::ENDING], manifest::READ)
-            .await
-    {
-        manifest::stated(&mut found, side, text);
+    let version = settings.version.clone();
+    let mut found = bucket.fetch(&key, version, choice, rules, place).await?;
+    if let Some(globals) = globals {
+        bucket.add_globals(&mut found, &key, globals, rules, place).await?;
     }
     Ok(found)
 }
@@ -197,18 +171,133 @@ impl Bucket {
         None
     }
 
+    /// Fetches an object, with the digest and the manifest next to it.
+    async fn fetch(
+        &self,
+        key: &str,
+        version: Option<String>,
+        choice: Option<Choice>,
+        rules: &Rules,
+        place: &Place<'_>,
+    ) -> Result<Found, CouldNotRun> {
+        let is_current = version.is_none();
+        let object = Object {
+            bucket: self,
+            key: path_of(key)?,
+            version,
+        };
+        let (received, identity) =
+            transfer::fetch(&object, place, key)
+                .await
+                .map_err(|error| CouldNotRun {
+                    reason: format!("{}: {}", object.shown(), error.reason),
+                    ..error
+                })?;
+        let mut found = match choice {
+            Some(choice) => choice.into_found(received.path, object.shown(), rules),
+            None => Found::named(received.path, object.shown(), key, rules),
+        };
+        found.modified = identity.modified;
+        found.received_sha256 = Some(received.sha256);
+        // The digest file next to an older version is that of the current one.
+        if found.expected_sha256.is_none()
+            && is_current
+            && let Some((side, text)) = self.side_file(key, digest::ENDINGS, digest::READ).await
+        {
+            digest::stated(&mut found, base_name(key), side, text);
+        }
+        if is_current
+            && let Some((side, text)) = self
+                .side_file(key, &[manifest::ENDING], manifest::READ)
+                .await
+        {
+            manifest::stated(&mut found, side, text);
+        }
+        Ok(found)
+    }
+
+    /// Selects the object of the roles of the backup `key`, and fetches it.
+    async fn add_globals(
+        &self,
+        found: &mut Found,
+        key: &str,
+        globals: &str,
+        rules: &Rules,
+        place: &Place<'_>,
+    ) -> Result<(), CouldNotRun> {
+        let mut folder = key.rfind('/').map_or("", |at| &key[..=at]);
+        let mut below = globals;
+        while let Some(rest) = below.strip_prefix("../") {
+            let parent = folder.trim_end_matches('/');
+            folder = parent.rfind('/').map_or("", |at| &parent[..=at]);
+            below = rest;
+        }
+        let rules = &rules.of_globals(globals);
+        let entries = match globals::parse(below)? {
+            None => vec![Entry::named(below)],
+            Some(pattern) => {
+                let base = format!("{folder}{}", pattern.base);
+                let mut entries = self.list(&base, Some(&pattern)).await?;
+                for entry in &mut entries {
+                    entry.name.insert_str(0, &pattern.base);
+                }
+                entries
+            }
+        };
+        let wanted = globals::Wanted {
+            globals,
+            backup: base_name(key),
+            time: found.named_time,
+        };
+        match wanted.select(entries, rules)? {
+            Err(missing) => found.problems.push(missing),
+            Ok(entry) => {
+                let key = format!("{folder}{}", entry.name);
+                // The two may have one name in different folders.
+                let spool = place.spool.join("globals");
+                let place = &Place {
+                    spool: &spool,
+                    ..*place
+                };
+                let globals = self.fetch(&key, None, None, rules, place).await?;
+                found.set_globals(&entry.name, globals);
+            }
+        }
+        Ok(())
+    }
+
     /// Selects the newest of the objects that match.
     async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), CouldNotRun> {
         let read = Pattern::parse(pattern)
             .map_err(|why| CouldNotRun::with_hint(why, "correct `newest` in `[backup.s3]`"))?;
-        let (base, own, depth) = match &read {
-            Some(pattern) => (pattern.base.clone(), pattern.text.as_str(), pattern.depth()),
-            None if pattern.is_empty() || pattern.ends_with('/') => (pattern.to_owned(), "", 1),
-            None => (format!("{pattern}/"), "", 1),
+        let (base, own) = match &read {
+            Some(pattern) => (pattern.base.clone(), pattern.text.as_str()),
+            None if pattern.is_empty() || pattern.ends_with('/') => (pattern.to_owned(), ""),
+            None => (format!("{pattern}/"), ""),
         };
+        let entries = self.list(&base, read.as_ref()).await?;
+        // An upload is visible only when it is complete.
+        let shown = format!("s3://{}/{base}{own}", self.name);
+        let choice =
+            choose(entries, rules, &shown, own, |_| None).map_err(|error| CouldNotRun {
+                // A pattern in the scenario has no scheme and no bucket.
+                hint: error
+                    .hint
+                    .map(|hint| hint.replace(&format!("s3://{}/", self.name), "")),
+                ..error
+            })?;
+        Ok((format!("{base}{}", choice.taken.name), choice))
+    }
+
+    /// Lists the objects below `base` in the folders of a pattern; without a pattern, those in `base`.
+    async fn list(
+        &self,
+        base: &str,
+        pattern: Option<&Pattern>,
+    ) -> Result<Vec<Entry>, CouldNotRun> {
         let prefix = path_of(base.trim_end_matches('/'))?;
         let listing = async {
-            if depth == 1 {
+            if pattern.map_or(1, Pattern::depth) == 1 {
                 let listed = self.store.list_with_delimiter(Some(&prefix)).await;
                 listed.map(|listed| listed.objects)
             } else {
@@ -226,39 +315,26 @@ impl Bucket {
             Err(_) => {
                 return Err(CouldNotRun::with_hint(
                     format!("listing s3://{}/{base} did not end", self.name),
-                    "use a longer prefix in `newest`",
+                    "use a longer prefix in the pattern",
                 ));
             }
         };
-        let entries = objects
-            .into_iter()
-            .filter_map(|object| {
-                let name = object.location.as_ref().strip_prefix(base.as_str())?;
-                let judged = match &read {
-                    Some(pattern) => pattern.judge(name),
-                    None if name.contains('/') => Match::Elsewhere,
-                    None => Match::Whole,
-                };
-                (judged != Match::Elsewhere && !name.is_empty()).then(|| Entry {
-                    name: name.to_owned(),
-                    bytes: object.size,
-                    modified: changed(&object),
-                    path: None,
-                    matches: judged == Match::Whole,
-                })
+        let entries = objects.into_iter().filter_map(|object| {
+            let name = object.location.as_ref().strip_prefix(base)?;
+            let judged = match pattern {
+                Some(pattern) => pattern.judge(name),
+                None if name.contains('/') => Match::Elsewhere,
+                None => Match::Whole,
+            };
+            (judged != Match::Elsewhere && !name.is_empty()).then(|| Entry {
+                name: name.to_owned(),
+                bytes: object.size,
+                modified: changed(&object),
+                path: None,
+                matches: judged == Match::Whole,
             })
-            .collect();
-        // An upload is visible only when it is complete.
-        let shown = format!("s3://{}/{base}{own}", self.name);
-        let choice =
-            choose(entries, rules, &shown, own, |_| None).map_err(|error| CouldNotRun {
-                // A pattern in the scenario has no scheme and no bucket.
-                hint: error
-                    .hint
-                    .map(|hint| hint.replace(&format!("s3://{}/", self.name), "")),
-                ..error
-            })?;
-        Ok((format!("{base}{}", choice.taken.name), choice))
+        });
+        Ok(entries.collect())
     }
 
     /// The error of the storage, without what it repeats of the request.

@@ -15,6 +15,7 @@ mod encodings;
 mod faults;
 mod file;
 mod formats;
+mod globals;
 mod harmless;
 mod incident;
 mod noted;

@@ -52,7 +52,7 @@ impl<'a> Pipeline<'a> {
     /// # Errors
     /// When it is incomplete, or could not be read.
     pub async fn inspect(&self, record: &mut Record<'_>) -> Result<Backup, Stopped> {
-        let work = stage::backup(self.scenario, self.run, self.context);
+        let work = stage::backup(self.scenario, self.make_roles, self.run, self.context);
         record.stage(Stage::Backup, work).await
     }
 

@@ -155,7 +155,13 @@ pub fn is_required(stage: Stage, proof: Level) -> bool {
 }
 
 /// Finds and inspects the backup. Its facts are reported even if it is damaged.
-pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged<Backup> {
+/// `creates_roles` is whether the caller creates the roles that the backup lacks.
+pub async fn backup(
+    scenario: &Scenario,
+    creates_roles: bool,
+    run: &Run,
+    context: &Context,
+) -> Staged<Backup> {
     let spool = run.folder.join("backup");
     let place = Place {
         folder: &scenario.folder,
@@ -169,11 +175,10 @@ pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged
         Level::Full => Purpose::Proof,
         Level::Off | Level::Objects | Level::Counts => Purpose::Restore,
     };
-    match examine(&scenario.backup, &place, purpose).await {
+    match judged(scenario, &place, purpose).await {
         Err(error) => unable(error.into()),
         Ok(mut backup) => {
-            let misplaced = restore::target::problems(&backup, &scenario.restore);
-            backup.problems.extend(misplaced);
+            backup.missing_roles.take_if(|_| creates_roles);
             let facts = Facts {
                 backup: Some(backup.facts()),
                 ..Facts::default()
@@ -181,6 +186,23 @@ pub async fn backup(scenario: &Scenario, run: &Run, context: &Context) -> Staged
             (facts, judge_backup(backup))
         }
     }
+}
+
+/// Finds and inspects the backup of a scenario, and compares it with the settings of its restore: what `inspect` and a
+/// drill report is the same.
+///
+/// # Errors
+/// When there is none, or it cannot be inspected.
+pub async fn judged(
+    scenario: &Scenario,
+    place: &Place<'_>,
+    purpose: Purpose,
+) -> Result<Backup, CouldNotRun> {
+    let mut backup = examine(&scenario.backup, place, purpose).await?;
+    let misplaced = restore::target::problems(&backup, &scenario.restore);
+    backup.problems.extend(misplaced);
+    backup.missing_roles = restore::roles::missing(&backup, &scenario.restore);
+    Ok(backup)
 }
 
 /// Starts the throwaway server.
@@ -360,6 +382,11 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
             summary,
             [backup.problems, backup.warnings].concat(),
         ));
+    }
+    if let Some(missing) = backup.missing_roles {
+        let summary = format!("{name} cannot be restored as it is: {}", missing.actual);
+        let findings = [vec![missing], backup.warnings].concat();
+        return Err(Stopped::failed(summary, findings));
     }
     let facts = backup.facts();
     let summary = format!(

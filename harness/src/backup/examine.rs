@@ -9,7 +9,8 @@ use super::packing::Keys;
 use super::previous::{self, Previous, PreviousContents};
 use super::retention::tiers;
 use super::settings::{self, Compare, Subject};
-use super::source::{self, Earlier, Found, Place};
+use super::source::globals::Suggestion;
+use super::source::{self, Earlier, Found, Location, Place, Source};
 use super::spool::Spool;
 use crate::outcome::{CouldNotRun, Finding};
 
@@ -57,6 +58,7 @@ pub async fn examine(
         inspect_previous(before, &subject.previous, keys, place)
     );
     let mut backup = now?;
+    backup.globals_beside = suggest_globals(&backup, &subject.source).await;
     backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.manifest.clone_from(&found.manifest);
@@ -84,6 +86,17 @@ pub async fn examine(
         backup.tiers = tiers(retention, &times);
     }
     Ok(backup)
+}
+
+/// Searches for the roles of a local backup that requires some and does not contain them.
+async fn suggest_globals(backup: &Backup, source: &Source) -> Option<Suggestion> {
+    let is_local = matches!(source.location, Location::Path(_) | Location::Newest(_));
+    if !is_local || source.globals.is_some() || backup.contents().roles_needed().is_empty() {
+        return None;
+    }
+    let (path, rules) = (backup.path.clone(), source.rules.clone());
+    let search = blocking(move || Ok(source::globals::suggest(&path, &rules)));
+    search.await.ok().flatten()
 }
 
 /// The backup to compare with.

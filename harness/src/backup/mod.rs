@@ -35,6 +35,7 @@ use packing::{Keys, Layer, LayerError, Unpacked};
 pub use pgdump::contents::Contents;
 use pgdump::format::Format;
 pub use pgdump::{contents, format, gather, objects, script, values};
+use source::globals::Suggestion;
 
 use crate::outcome::{
     BackupFacts, Before, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
@@ -84,6 +85,10 @@ pub struct Backup {
     pub before: Option<Before>,
     /// Name and text of the manifest next to it.
     pub manifest: Option<(String, String)>,
+    /// A file next to it that looks like its roles, where it requires roles that it does not contain.
+    pub globals_beside: Option<Suggestion>,
+    /// Required roles that neither it nor the scenario creates, where a restore fails without them.
+    pub missing_roles: Option<Finding>,
     /// Faults: it is incomplete, damaged or unsafe.
     pub problems: Vec<Finding>,
     /// Warnings, which do not make it incomplete.

@@ -266,6 +266,8 @@ mod tests {
             tiers: Vec::new(),
             previous: None,
             before: None,
+            globals_beside: None,
+            missing_roles: None,
             problems: Vec::new(),
             warnings: Vec::new(),
         }

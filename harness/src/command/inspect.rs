@@ -9,14 +9,15 @@ use super::print::{err, out};
 use super::scenarios::load_or_make;
 use super::start::{no_work_folder, watch_signals, work_folder};
 use crate::backup::Backup;
-use crate::backup::examine::{Purpose, examine};
+use crate::backup::examine::Purpose;
 use crate::backup::source::Place;
 use crate::cli::{Inspect, Terminal};
 use crate::exit_code::Ending;
 use crate::input::Environment;
-use crate::outcome::{Inspection, Objective};
+use crate::outcome::{Finding, Inspection, Objective};
 use crate::record;
 use crate::redact::Redactor;
+use crate::stage::judged;
 use crate::verdict::{Verdict, judge_inspection};
 use crate::{progress, report};
 
@@ -44,7 +45,7 @@ pub async fn run(arguments: Inspect, environment: Environment, terminal: Termina
     let examined = tokio::select! {
         biased;
         _ = interrupted.wait_for(|interrupted| *interrupted) => None,
-        examined = examine(&scenario.backup, &place, Purpose::Look) => Some(examined),
+        examined = judged(&scenario, &place, Purpose::Look) => Some(examined),
     };
     let ended = match examined {
         None => Ok(Ending::Judged(Verdict::Interrupted)),
@@ -74,20 +75,19 @@ fn inspection(
         let age = made.and_then(|made| record::age(made, started));
         Objective::time("max-age", limit, age)
     });
-    let clean = |findings: &[crate::outcome::Finding]| {
-        findings
-            .iter()
-            .map(|finding| redactor.clean_finding(finding.clone()))
-            .collect()
-    };
+    let clean = |finding: &Finding| redactor.clean_finding(finding.clone());
     Inspection {
         redrill: env!("CARGO_PKG_VERSION").to_owned(),
         started,
         duration: began.elapsed(),
         backup: backup.facts(),
         tables: backup.tables(),
-        problems: clean(&backup.problems),
-        warnings: clean(&backup.warnings),
+        problems: backup.problems.iter().map(clean).collect(),
+        not_restorable: (backup.missing_roles.as_ref()).map(|missing| clean(missing).actual),
+        warnings: (backup.missing_roles.iter())
+            .chain(&backup.warnings)
+            .map(clean)
+            .collect(),
         objectives: age
             .into_iter()
             .chain(backup.tiers.iter().cloned())

@@ -190,6 +190,8 @@ pub struct Inspection {
     pub tables: Vec<TableHeld>,
     /// Faults: it is incomplete, damaged or unsafe.
     pub problems: Vec<Finding>,
+    /// Why it cannot be restored as it is, although it is complete; one of the warnings.
+    pub not_restorable: Option<String>,
     /// Warnings, which do not make it incomplete.
     pub warnings: Vec<Finding>,
     /// Its age and the required earlier backups, where a scenario sets them.

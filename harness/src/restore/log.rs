@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::roles;
 use super::tolerance::Tolerance;
+use crate::backup::source::globals::Suggestion;
 use crate::outcome::{Finding, Tolerated};
 use crate::redact::Redactor;
 use crate::sqlstate::{self, Names};
@@ -165,12 +167,13 @@ impl Log {
     pub fn findings(
         &self,
         mask: Mask<'_>,
+        globals_beside: Option<&Suggestion>,
         statement: impl Fn(&Message) -> Option<String>,
     ) -> (Vec<Finding>, Vec<Finding>) {
         let (mut errors, mut unable) = (Vec::new(), Vec::new());
         let (roles, others): (Vec<_>, Vec<_>) = self.errors.iter().partition(|m| lacks_role(m));
         let first = roles.first().and_then(|message| statement(message));
-        errors.extend(missing_roles(&roles, first, mask));
+        errors.extend(missing_roles(&roles, first, mask, globals_beside));
         for message in others {
             let place = match (message.line, message.entry.as_str()) {
                 (0, "") => "the restore".to_owned(),
@@ -209,26 +212,24 @@ fn lacks_role(message: &Message) -> bool {
 
 /// One finding for all roles that are missing, since each makes many statements fail.
 /// `first` is the first of them.
-fn missing_roles(errors: &[&Message], first: Option<String>, mask: Mask<'_>) -> Option<Finding> {
+fn missing_roles(
+    errors: &[&Message],
+    first: Option<String>,
+    mask: Mask<'_>,
+    globals_beside: Option<&Suggestion>,
+) -> Option<Finding> {
     let shown: BTreeSet<String> = errors.iter().map(|message| message.shown(mask)).collect();
     let named = shown.iter().filter_map(|text| text.split('"').nth(1));
-    let named = named.filter(|role| *role != "…");
-    let list: Vec<String> = named.map(|role| format!("{role:?}")).collect();
+    let named = named.filter(|role| *role != "…").map(str::to_owned);
+    let named: BTreeSet<String> = named.collect();
     (!errors.is_empty()).then(|| {
         let first = first.unwrap_or_else(|| "a statement succeeds".to_owned());
         let others = match errors.len() - 1 {
             0 => String::new(),
             others => format!(", and {}", show_counted(others, "other statement")),
         };
-        Finding::about(
-            "roles",
-            mask.redactor.clean(&format!("{first}{others}")),
-            Vec::from_iter(shown.iter().map(String::as_str)).join(", "),
-        )
-        .hint(format!(
-            "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, or write in `[restore]`: create-roles = [{}]",
-            list.join(", ")
-        ))
+        let expected = mask.redactor.clean(&format!("{first}{others}"));
+        roles::finding(&Vec::from_iter(named), expected, globals_beside)
     })
 }
 

@@ -6,6 +6,7 @@ use super::log::{Log, Mask, ToleratedAt};
 use super::settings::Restore;
 use super::tolerance::Tolerance;
 use crate::backup::Part;
+use crate::backup::source::globals::Suggestion;
 use crate::event::Listener;
 use crate::outcome::{Finding, Phase, RestoreFacts};
 use crate::redact::Redactor;
@@ -17,6 +18,8 @@ pub(super) struct Work<'a> {
     pub(super) settings: &'a Restore,
     pub(super) redactor: &'a Redactor,
     pub(super) listener: &'a Listener,
+    /// A file next to the backup that looks like its roles.
+    pub(super) globals_beside: Option<&'a Suggestion>,
 }
 
 impl Work<'_> {

@@ -6,6 +6,7 @@ mod log;
 mod messages;
 mod method;
 mod pg_restore;
+pub mod roles;
 mod script;
 pub mod settings;
 mod statement;
@@ -109,6 +110,7 @@ pub async fn restore(
         ..RestoreLog::default()
     };
     let work = Work {
+        globals_beside: backup.globals_beside.as_ref(),
         server,
         settings,
         redactor,

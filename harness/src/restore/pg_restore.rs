@@ -70,7 +70,7 @@ pub(super) async fn restore(
     }
     let code = client.end.wait().await?;
     let duration = began.elapsed();
-    let (mut errors, unable) = messages.findings(mask, |message| {
+    let (mut errors, unable) = messages.findings(mask, work.globals_beside, |message| {
         (!message.command.is_empty()).then(|| summarise(&message.command, mask.names))
     });
     let printed = messages.count

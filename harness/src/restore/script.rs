@@ -81,9 +81,11 @@ pub(super) async fn restore(
             ));
         }
     };
-    let (mut errors, mut unable) = sent.log.findings(work.mask(), |message| {
-        (!message.command.is_empty()).then(|| message.command.clone())
-    });
+    let (mut errors, mut unable) = sent
+        .log
+        .findings(work.mask(), work.globals_beside, |message| {
+            (!message.command.is_empty()).then(|| message.command.clone())
+        });
     if sent.digest != part.sha256 {
         unable.push(
             Finding::about(

@@ -1,6 +1,9 @@
 //! Which database each dump of a backup is restored into.
 
+use std::collections::BTreeMap;
+
 use super::settings::Restore;
+use crate::backup::source::stream_of;
 use crate::backup::{Backup, Part};
 use crate::outcome::Finding;
 
@@ -39,29 +42,42 @@ pub fn databases(backup: &Backup, settings: &Restore) -> Vec<String> {
     all
 }
 
-/// Errors in the databases that the scenario assigns: two dumps for one database, a database for a
-/// dump that does not exist.
+/// Errors in the databases that the dumps are restored into: several dumps for one, a database for a dump that
+/// does not exist.
 #[must_use]
 pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut nights: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (at, part) in backup.parts.iter().enumerate() {
-        let Some(database) = database_of(part, settings) else {
+        let clashes = backup.parts[..at]
+            .iter()
+            .find_map(|other| Some((other, clash(part, other, settings)?)));
+        let Some((other, what)) = clashes else {
             continue;
         };
-        let other = backup.parts[..at]
-            .iter()
-            .find(|other| database_of(other, settings).as_ref() == Some(&database));
-        if let Some(other) = other {
-            findings.push(
-                Finding::about(
-                    &part.name,
-                    "a separate database",
-                    format!("it is restored into `{database}`, like {}", other.name),
-                )
-                .hint("assign a database to each: `[restore] databases = { \"FILE\" = \"DATABASE\" }`"),
-            );
+        let stream = stream_of(&part.name);
+        if stream != part.name && stream == stream_of(&other.name) {
+            let names = nights.entry(stream).or_default();
+            if names.is_empty() {
+                names.push(&other.name);
+            }
+            names.push(&part.name);
+            continue;
         }
+        findings.push(
+            Finding::about(
+                &part.name,
+                "a separate database",
+                format!("{what}, like {}", other.name),
+            )
+            .hint("assign a database to each: `[restore] databases = { \"FILE\" = \"DATABASE\" }`"),
+        );
     }
+    findings.extend(
+        nights
+            .iter()
+            .map(|(stream, names)| several_nights(backup, stream, names)),
+    );
     for name in settings.databases.keys() {
         if !backup.parts.iter().any(|part| part.name == *name) {
             let names: Vec<&str> = backup.parts.iter().map(|part| part.name.as_str()).collect();
@@ -76,4 +92,135 @@ pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What two dumps of one backup cannot both create.
+fn clash(part: &Part, other: &Part, settings: &Restore) -> Option<String> {
+    let own = database_of(part, settings);
+    if let Some(database) = own.filter(|own| database_of(other, settings).as_ref() == Some(own)) {
+        return Some(format!("it is restored into `{database}`"));
+    }
+    let twice = |name: &&String| other.contents.creates.contains(name);
+    if let Some(database) = part.contents.creates.iter().find(twice) {
+        return Some(format!("it creates the database `{database}`"));
+    }
+    let same_job = stream_of(&part.name) == stream_of(&other.name);
+    (same_job && part.is_globals() && other.is_globals()).then(|| "it creates roles".to_owned())
+}
+
+/// The finding that dumps of one job at several times are one backup.
+fn several_nights(backup: &Backup, stream: &str, names: &[&str]) -> Finding {
+    let (first, last) = (names.iter().min(), names.iter().max());
+    let finding = Finding::about(
+        stream,
+        "one dump, since all dumps of a folder are one backup",
+        format!(
+            "{} dumps of several times, from {} to {}",
+            names.len(),
+            first.unwrap_or(&""),
+            last.unwrap_or(&""),
+        ),
+    );
+    let is_globals = |name: &&&str| {
+        let mut parts = backup.parts.iter();
+        parts.any(|part| part.name == **name && part.is_globals())
+    };
+    let hint = match names.iter().find(is_globals) {
+        Some(_) => {
+            format!("name them next to the newest dump: `globals = \"{stream}\"` in `[backup]`")
+        }
+        None if backup.path.is_dir() => {
+            let folder = std::path::absolute(&backup.path);
+            let folder = folder.unwrap_or_else(|_| backup.path.clone());
+            format!(
+                "drill the newest: `newest = \"{}\"` in `[backup]`, or name one file",
+                folder.join(stream).display()
+            )
+        }
+        None => "pack each of them separately".to_owned(),
+    };
+    finding.hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::inspect::{Inspection, inspect};
+    use crate::backup::source::{Rules, path};
+    use crate::backup::spool::Spool;
+    use rstest::rstest;
+
+    const ROWS: &str = "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n";
+    const CREATES: &str = "CREATE DATABASE shop;\n\\connect shop\n";
+
+    fn problems_of(files: &[(&str, &str)], settings: &Restore) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, sql) in files {
+            let path = folder.path().join("b").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, sql).unwrap();
+        }
+        let found = path::find(&folder.path().join("b"), &Rules::default()).unwrap();
+        let spool = Spool::in_folder(folder.path().join("spool"));
+        let backup = inspect(&found, &Inspection::quiet(spool)).unwrap();
+        let findings = problems(&backup, settings);
+        let about = findings.into_iter().map(|finding| {
+            assert!(finding.hint.is_some());
+            format!("{}: {}", finding.object.unwrap_or_default(), finding.actual)
+        });
+        about.collect()
+    }
+
+    #[rstest]
+    #[case::two(&["shop.sql", "users-2026-05-25.sql"], &[])]
+    #[case::nights(
+        &["shop-2026-05-23.sql", "shop-2026-05-24.sql", "shop-2026-05-25.sql", "users-2026-05-25.sql"],
+        &["shop-*.sql: 3 dumps of several times, from shop-2026-05-23.sql to shop-2026-05-25.sql"]
+    )]
+    #[case::folders(
+        &["2026-05-24/shop.sql", "2026-05-25/shop.sql"],
+        &["*/shop.sql: 2 dumps of several times, from 2026-05-24/shop.sql to 2026-05-25/shop.sql"]
+    )]
+    #[case::no_dates(&["a/shop.sql", "b/shop.sql"], &["b/shop.sql: it is restored into `shop`, like a/shop.sql"])]
+    fn one_database_has_one_dump(#[case] names: &[&str], #[case] expected: &[&str]) {
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (*name, ROWS)).collect();
+        assert_eq!(problems_of(&files, &Restore::default()), expected);
+    }
+
+    #[test]
+    fn dumps_that_create_their_database_are_compared_too() {
+        let sql = format!("{CREATES}{ROWS}");
+        let nights = [
+            ("s-2026-05-24.sql", sql.as_str()),
+            ("s-2026-05-25.sql", &sql),
+        ];
+        let found = problems_of(&nights, &Restore::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        let two = [("a.sql", sql.as_str()), ("b.sql", &sql)];
+        let found = problems_of(&two, &Restore::default());
+        assert_eq!(found, ["b.sql: it creates the database `shop`, like a.sql"]);
+        let roles = "CREATE ROLE a;\n";
+        let nights = [
+            ("g-2026-05-24.sql", roles),
+            ("g-2026-05-25.sql", roles),
+            ("s.sql", ROWS),
+        ];
+        let found = problems_of(&nights, &Restore::default());
+        assert_eq!(
+            found,
+            ["g-*.sql: 2 dumps of several times, from g-2026-05-24.sql to g-2026-05-25.sql"]
+        );
+    }
+
+    #[test]
+    fn the_scenario_may_assign_a_database_to_each() {
+        let files = [("s-2026-05-24.sql", ROWS), ("s-2026-05-25.sql", ROWS)];
+        let databases = [("s-2026-05-24.sql", "before"), ("s-2026-05-25.sql", "now")];
+        let own = |(file, database): (&str, &str)| (file.to_owned(), database.to_owned());
+        let settings = Restore {
+            databases: databases.into_iter().map(own).collect(),
+            ..Restore::default()
+        };
+        assert_eq!(problems_of(&files, &settings), [""; 0]);
+    }
 }

@@ -10,7 +10,7 @@ mod container;
 #[cfg(not(feature = "container"))]
 #[path = "no_container.rs"]
 mod container;
-mod extension;
+pub mod extension;
 mod local;
 mod machine;
 pub mod settings;

@@ -65,7 +65,9 @@ pub(super) fn named(contents: &mut Contents, words: &Words<'_>) {
             }
         }
         ["alter", ..] => {
-            if let Some(at) = words.position(&["owner", "to"]) {
+            // A column may be called `owner`.
+            let renames = words.says(&["rename"]);
+            if let Some(at) = words.position(&["owner", "to"]).filter(|_| !renames) {
                 name(at + 2);
                 contents.has_owners = true;
                 add(&mut contents.owners, words.identifier(at + 2));
@@ -110,6 +112,7 @@ mod tests {
     #[case("SET SESSION AUTHORIZATION 'a';", &["a"])]
     #[case("SET SESSION AUTHORIZATION DEFAULT;", &[])]
     #[case("ALTER ROLE a IN DATABASE d SET search_path TO 'x';", &["a"])]
+    #[case("ALTER TABLE t RENAME COLUMN owner TO b;", &[])]
     #[case("ALTER TABLE t ALTER COLUMN a SET DEFAULT 'owner to b';", &[])]
     fn roles_are_named_where_a_statement_names_them(
         #[case] sql: &str,

@@ -104,6 +104,8 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         tiers: Vec::new(),
         previous: None,
         before: None,
+        globals_beside: None,
+        missing_roles: None,
         problems: inspected.problems,
         warnings: inspected.warnings,
     })

@@ -115,7 +115,9 @@ impl Wanted<'_> {
         let mut timed: Vec<(Option<SignedDuration>, Entry)> = entries
             .into_iter()
             .map(|entry| {
-                let apart = rules.time(&entry.name).map(|of| of.duration_since(time).abs());
+                let apart = rules
+                    .time(&entry.name)
+                    .map(|of| of.duration_since(time).abs());
                 (apart, entry)
             })
             // A file that is named explicitly needs no time in its name.

@@ -28,8 +28,8 @@ use crate::outcome::CouldNotRun;
 
 pub use found::{Earlier, Found, Location, Place, Rules, Source, made};
 pub use manifest::ENDING as MANIFEST;
-pub(crate) use pattern::Pattern;
 pub use name::{TimePattern, stream_of, time_in_name};
+pub(crate) use pattern::Pattern;
 
 /// Finds the backup, and fetches it when it is not on this machine.
 ///

@@ -504,7 +504,11 @@ mod tests {
 
     #[rstest]
     #[case("shop-%s.dump", "globals-*.sql", Some("globals-%s.sql"))]
-    #[case("shop-%d%m%y-%H%M.sql", "../roles/g%_*.sql.gz", Some("g%%_%d%m%y-%H%M.sql.gz"))]
+    #[case(
+        "shop-%d%m%y-%H%M.sql",
+        "../roles/g%_*.sql.gz",
+        Some("g%%_%d%m%y-%H%M.sql.gz")
+    )]
     #[case("shop-%Y-%m-%d.sql", "globals.sql", None)]
     #[case("shop-%Y-%m-%d.sql", "globals-*-*.sql", None)]
     fn the_time_is_the_same_in_names_of_roles(

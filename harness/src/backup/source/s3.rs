@@ -60,7 +60,9 @@ pub(super) async fn find(
     let version = settings.version.clone();
     let mut found = bucket.fetch(&key, version, choice, rules, place).await?;
     if let Some(globals) = globals {
-        bucket.add_globals(&mut found, &key, globals, rules, place).await?;
+        bucket
+            .add_globals(&mut found, &key, globals, rules, place)
+            .await?;
     }
     Ok(found)
 }
@@ -186,13 +188,12 @@ impl Bucket {
             key: path_of(key)?,
             version,
         };
-        let (received, identity) =
-            transfer::fetch(&object, place, key)
-                .await
-                .map_err(|error| CouldNotRun {
-                    reason: format!("{}: {}", object.shown(), error.reason),
-                    ..error
-                })?;
+        let (received, identity) = transfer::fetch(&object, place, key)
+            .await
+            .map_err(|error| CouldNotRun {
+                reason: format!("{}: {}", object.shown(), error.reason),
+                ..error
+            })?;
         let mut found = match choice {
             Some(choice) => choice.into_found(received.path, object.shown(), rules),
             None => Found::named(received.path, object.shown(), key, rules),
@@ -290,11 +291,7 @@ impl Bucket {
     }
 
     /// Lists the objects below `base` in the folders of a pattern; without a pattern, those in `base`.
-    async fn list(
-        &self,
-        base: &str,
-        pattern: Option<&Pattern>,
-    ) -> Result<Vec<Entry>, CouldNotRun> {
+    async fn list(&self, base: &str, pattern: Option<&Pattern>) -> Result<Vec<Entry>, CouldNotRun> {
         let prefix = path_of(base.trim_end_matches('/'))?;
         let listing = async {
             if pattern.map_or(1, Pattern::depth) == 1 {

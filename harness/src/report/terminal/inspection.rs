@@ -45,25 +45,31 @@ fn head(paper: &mut Paper, inspection: &Inspection) {
         (
             "BROKEN",
             Hue::Red,
-            "The backup is incomplete, damaged or unsafe.",
+            "The backup is incomplete, damaged or unsafe.".to_owned(),
         )
     } else if !missed.is_empty() {
         (
             "WHOLE",
             Hue::Yellow,
-            "The file is complete, but an objective was missed.",
+            "The file is complete, but an objective was missed.".to_owned(),
+        )
+    } else if let Some(why) = &inspection.not_restorable {
+        (
+            "WHOLE",
+            Hue::Yellow,
+            format!("The file is complete, but cannot be restored as it is: {why}."),
         )
     } else {
         (
             "WHOLE",
             Hue::Green,
-            "The file is complete and undamaged. Only a drill proves that it restores.",
+            "The file is complete and undamaged. Only a drill proves that it restores.".to_owned(),
         )
     };
     let word = paper.paint(word, hue);
     let title = format!("{word}  {}\n", line(&inspection.backup.origin));
     paper.text.push_str(&title);
-    paper.wrap(sentence, 0, 0);
+    paper.wrap(&sentence, 0, 0);
     for objective in missed {
         paper.wrap(&format!("- {objective}"), 0, 2);
     }

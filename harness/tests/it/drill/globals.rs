@@ -75,7 +75,7 @@ fn the_newest_dump_is_restored_with_the_roles_of_its_night() {
     // Size, digest and comparison remain those of the dump.
     let dump = gzip(&dumps(17).read("permissions.sql"));
     assert_eq!(backup["sha256"], hex(&Sha256::digest(&dump)));
-    assert_eq!(backup["bytes"], dump.len());
+    assert_eq!(backup["size_bytes"], dump.len());
     assert!(ended.findings("backup").contains("identical bytes"));
     let chosen = backup["chosen"].as_str().unwrap();
     assert!(chosen.ends_with("; its roles are in globals-2026-05-25.sql.gz"));

@@ -18,6 +18,8 @@ mod formats;
 mod globals;
 mod harmless;
 mod incident;
+mod judgement;
+mod missing_roles;
 mod noted;
 mod odd;
 mod options;

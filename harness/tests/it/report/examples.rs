@@ -484,6 +484,7 @@ pub fn inspection() -> Inspection {
             )
             .hint("the file is truncated: check the disk and the transfer of the backup job"),
         ],
+        not_restorable: None,
         warnings: vec![Finding::new(
             "about 19.1 MB as in plur-2025-11-20.sql.gz",
             "18.4 MB, 89 % of it",

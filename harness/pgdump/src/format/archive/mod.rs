@@ -244,7 +244,7 @@ impl Reading {
         let contents = &mut self.gather.contents;
         if !entry.owner.is_empty() {
             contents.has_owners = true;
-            if !contents.owners.contains(&entry.owner) {
+            if entry.sets_owner() && !contents.owners.contains(&entry.owner) {
                 contents.owners.push(entry.owner.clone());
             }
         }

@@ -149,6 +149,27 @@ impl Entry {
         }
     }
 
+    /// Whether pg_restore gives the object its owner: not where the owner is that of its table, nor for rows, rights
+    /// and comments, which have nothing to drop.
+    pub(super) fn sets_owner(&self) -> bool {
+        const OF_A_TABLE: &[&str] = &[
+            "CAST",
+            "CHECK CONSTRAINT",
+            "CONSTRAINT",
+            "DEFAULT",
+            "FK CONSTRAINT",
+            "INDEX",
+            "POLICY",
+            "ROW SECURITY",
+            "RULE",
+            "TRIGGER",
+            "USER MAPPING",
+        ];
+        self.is_within_database()
+            && !self.drop.is_empty()
+            && !OF_A_TABLE.contains(&self.kind.as_str())
+    }
+
     /// Whether restoring it makes something within the database, rather than the database itself,
     /// which `pg_restore` does only with `--create`.
     pub(super) fn is_within_database(&self) -> bool {

@@ -294,7 +294,10 @@ impl Sample {
             }
             int(&mut out, 3);
             text(&mut out, entry.definition.as_deref());
-            text(&mut out, None);
+            text(
+                &mut out,
+                (entry.kind == "TABLE").then_some("DROP TABLE app.t;"),
+            );
             text(&mut out, entry.copy.as_deref());
             text(&mut out, entry.namespace);
             text(&mut out, None);

@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::block::{Value, commented, quote};
+use crate::backup::bundle::is_directory_archive;
+use crate::backup::packing::{Keys, Unpacked};
+use crate::backup::source::globals::{Suggestion, suggest};
 use crate::backup::source::{Rules, newest, stream_of, time_in_name};
+use pgdump::format::{Sniffed, sniff};
 
 /// Maximum number of `..` in a path; a longer one is written from the root.
 const UP: usize = 4;
@@ -18,6 +22,8 @@ pub struct BackupLocation {
     /// `path` or `newest`.
     key: &'static str,
     value: String,
+    /// The file of its roles: `globals`.
+    pub globals: Option<String>,
     /// Written above it.
     comment: Option<String>,
     /// The file of an age identity.
@@ -58,6 +64,7 @@ impl BackupLocation {
         let (Some(name), Some(parent)) = (file, absolute.parent()) else {
             return location;
         };
+        location.globals = globals_of(&absolute);
         if time_in_name(&name).is_none() || name.contains(['*', '?', '[', '{']) {
             return location;
         }
@@ -111,6 +118,12 @@ impl BackupLocation {
             quote(&self.value)
         };
         let _ = writeln!(text, "{} = {value}", self.key);
+        if let Some(globals) = &self.globals {
+            let comment =
+                "The roles of the same day, restored before the backup. A day without them fails.";
+            text.push_str(&commented(comment));
+            let _ = writeln!(text, "globals = {}", quote(globals));
+        }
         if let Some(file) = &self.identity {
             let _ = write!(
                 text,
@@ -124,6 +137,24 @@ impl BackupLocation {
         }
         text
     }
+}
+
+/// The file of roles next to a dump that contains none, as `globals` names it.
+fn globals_of(backup: &Path) -> Option<String> {
+    let is_folder_of_dumps = backup.is_dir() && !is_directory_archive(backup);
+    if is_folder_of_dumps || (backup.is_file() && is_of_cluster(backup)?) {
+        return None;
+    }
+    let Suggestion { file, globals } = suggest(backup, &Rules::default())?;
+    is_of_cluster(&backup.with_file_name(file))?.then_some(globals)
+}
+
+/// Whether a file is written by pg_dumpall or is a bundle, so that it may contain roles; `None` if it cannot be read.
+fn is_of_cluster(file: &Path) -> Option<bool> {
+    let content = Unpacked::open(file, &Keys::default()).ok()?;
+    let head = content.head();
+    let is_bundle = matches!(sniff(head), Sniffed::Tar) && !head.starts_with(b"toc.dat\0");
+    Some(is_bundle || head.starts_with(b"--\n-- PostgreSQL database cluster dump\n"))
 }
 
 /// A path relative to a folder, if that is near.
@@ -165,6 +196,65 @@ mod tests {
             relative(Path::new(path), Path::new(folder)),
             Path::new(expected)
         );
+    }
+
+    #[rstest]
+    #[case(
+        "shop-2026-05-25.sql",
+        "database",
+        "globals-2026-05-25.sql",
+        "database cluster",
+        Some("globals-*.sql")
+    )]
+    #[case(
+        "shop.sql",
+        "database",
+        "globals.sql",
+        "database cluster",
+        Some("globals.sql")
+    )]
+    #[case(
+        "shop-2026-05-25.sql",
+        "database",
+        "globals-2026-05-24.sql",
+        "database cluster",
+        None
+    )]
+    #[case(
+        "shop-2026-05-25.sql",
+        "database",
+        "roles-2026-05-25.sql",
+        "database",
+        None
+    )]
+    #[case(
+        "all-2026-05-25.sql",
+        "database cluster",
+        "globals-2026-05-25.sql",
+        "database cluster",
+        None
+    )]
+    fn a_file_of_roles_next_to_the_backup_is_written(
+        #[case] backup: &str,
+        #[case] writes: &str,
+        #[case] other: &str,
+        #[case] contains: &str,
+        #[case] globals: Option<&str>,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        for (name, what) in [(backup, writes), (other, contains)] {
+            std::fs::write(
+                folder.join(name),
+                format!("--\n-- PostgreSQL {what} dump\n--\n"),
+            )
+            .unwrap();
+        }
+        let location = BackupLocation::of(&folder.join(backup), &folder);
+        assert_eq!(location.globals.as_deref(), globals);
+        let written =
+            globals.map_or_else(String::new, |globals| format!("globals = \"{globals}\"\n"));
+        assert!(location.write().ends_with(&written), "{}", location.write());
     }
 
     #[test]

@@ -65,6 +65,8 @@ async fn make(
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut scenario = for_backup(&path, &arguments.restore);
         scenario.restore.database.clone_from(&request.database);
+        let globals = &request.location.globals;
+        scenario.backup.source.globals.clone_from(globals);
         scenario
     };
     match from {

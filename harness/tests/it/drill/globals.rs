@@ -141,3 +141,40 @@ fn inspect_shows_the_pair() {
     assert_ne!(ended.code, 0);
     assert!(ended.stdout.contains("BROKEN"), "{}", ended.stdout);
 }
+
+#[test]
+fn init_writes_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = dumps(17);
+    for (name, dump) in [
+        ("permissions", "permissions.sql"),
+        ("globals", "globals.sql"),
+    ] {
+        let path = folder.path().join(format!("{name}-2026-05-25.sql.gz"));
+        std::fs::write(path, gzip(&of.read(dump))).unwrap();
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let ended = redrill().call(&[
+        "init",
+        "--quiet",
+        "--work-dir=/tmp",
+        "--from",
+        &path("permissions-2026-05-25.sql.gz"),
+        "--out",
+        &path(""),
+        "--name=drilled",
+    ]);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let text = std::fs::read_to_string(path("drilled.toml")).unwrap();
+    assert!(text.contains("globals = \"globals-*.sql.gz\"\n"), "{text}");
+    assert!(!text.contains("create-roles"), "{text}");
+    let ended = redrill().with(&path("drilled.toml")).run();
+    ended.is_proven_with(ROWS[1]).unwrap();
+    // What init found of the roles is what the file of roles says.
+    assert!(text.contains("role = \"shop_reader\""), "{text}");
+    std::fs::remove_file(path("globals-2026-05-25.sql.gz")).unwrap();
+    let ended = redrill().with(&path("drilled.toml")).run();
+    ended
+        .fails_in("backup", &["a file of its roles of 2026-05-25"])
+        .unwrap();
+}

@@ -82,6 +82,51 @@ async fn the_digest_beside_an_object_is_read() {
 }
 
 #[tokio::test]
+async fn the_object_of_the_roles_of_the_same_day_is_fetched() {
+    let content = bytes(1000, 2);
+    let digest = hex(&Sha256::digest(b"roles of the 25th"));
+    let (_root, server) = storage(&[
+        ("nightly/shop-2026-05-24.sql", b"old"),
+        ("nightly/shop-2026-05-25.sql", &content),
+        ("nightly/globals-2026-05-24.sql", b"roles of the 24th"),
+        ("nightly/globals-2026-05-25.sql", b"roles of the 25th"),
+        ("nightly/globals-2026-05-25.sql.sha256", digest.as_bytes()),
+        ("roles/shop-2026-05-25.sql", b"roles of the 25th"),
+        ("shop-2026-05-25.sql", b"at the root"),
+    ]);
+    let bench = Bench::new(KEYS);
+    for (source, globals) in [
+        ("newest = \"nightly/shop-*.sql\"", "globals-*.sql"),
+        ("newest = \"nightly/shop-*.sql\"", "globals-2026-05-25.sql"),
+        (
+            "key = \"nightly/shop-2026-05-25.sql\"",
+            "../roles/shop-*.sql",
+        ),
+        ("key = \"shop-2026-05-25.sql\"", "nightly/globals-*"),
+    ] {
+        let backup = format!(
+            "[backup]\nglobals = \"{globals}\"\n{}",
+            s3(server.port, source)
+        );
+        let found = bench.find(&backup).await.unwrap();
+        let (name, roles) = found.globals.expect(globals);
+        assert!(name.ends_with("-2026-05-25.sql"), "{name}");
+        assert_eq!(std::fs::read(&roles.path).unwrap(), b"roles of the 25th");
+        assert_eq!(roles.received_sha256.as_ref(), Some(&digest));
+        let stated = roles.expected_sha256.is_some();
+        assert_eq!(stated, !globals.starts_with("../"), "{globals}");
+        assert_ne!(std::fs::read(&found.path).unwrap(), b"roles of the 25th");
+    }
+    let old = "newest = \"nightly/shop-*.sql\"";
+    let backup = format!(
+        "[backup]\nglobals = \"roles-*.sql\"\n{}",
+        s3(server.port, old)
+    );
+    let found = bench.find(&backup).await.unwrap();
+    assert_eq!((found.globals, found.problems.len()), (None, 1));
+}
+
+#[tokio::test]
 async fn f46_the_newest_of_more_than_a_page_is_taken() {
     let names: Vec<String> = (0..1203)
         .map(|hour| {

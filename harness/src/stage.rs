@@ -417,7 +417,10 @@ fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
     }
     let took = show_duration(facts.duration);
     if !log.errors.is_empty() {
-        let summary = format!("{} in {took}", show_counted(facts.errors, "error"));
+        let mut summary = format!("{} in {took}", show_counted(facts.errors, "error"));
+        if let Some(first) = log.errors.first() {
+            summary.push_str(&format!("; the first: {}", first.in_one_line()));
+        }
         return Err(Stopped::failed(summary, log.errors));
     }
     let phases: Vec<String> = facts

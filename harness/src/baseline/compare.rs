@@ -220,10 +220,13 @@ impl Comparison {
 
     /// The findings of the failures of one area.
     pub fn failing(&self, area: Area) -> impl Iterator<Item = &Finding> {
-        self.differences
-            .iter()
-            .filter(move |difference| difference.fails && difference.area == area)
-            .map(|difference| &difference.finding)
+        let differences = self.differences.iter();
+        let mut failing: Vec<&Difference> = differences
+            .filter(|difference| difference.fails && difference.area == area)
+            .collect();
+        // Among many, what exposes or weakens the data comes first.
+        failing.sort_by_key(|one| (!one.widened, !one.weakened));
+        failing.into_iter().map(|difference| &difference.finding)
     }
 
     /// The differences that are no failures, by area.

@@ -131,7 +131,7 @@ async fn inspect(
         _ = interrupted.wait_for(|interrupted| *interrupted) => {
             return Err(CouldNotRun::new("interrupted").into());
         }
-        inspected = stage::backup(scenario, run, context) => inspected,
+        inspected = stage::backup(scenario, true, run, context) => inspected,
     };
     let inspected = inspected
         .map_err(|stopped| Abort::stopped(NOT_READY, &stopped, &context.redactor, terminal))?;

@@ -1,5 +1,7 @@
 //! Outcomes, findings, and what is not tested.
 
+use crate::units::show_counted;
+
 /// The outcome of a stage or a check. Matched without a wildcard everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -111,11 +113,38 @@ impl Finding {
         }
     }
 
+    /// `app.orders: 5 rows (expected at least 10 rows)`, with the first line of each text.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let first_line = |text: &str| {
+            let text = text.trim();
+            match text.split_once('\n') {
+                Some((first, _)) => format!("{} …", first.trim_end()),
+                None => text.to_owned(),
+            }
+        };
+        let object = self.object.iter();
+        let object: String = object.map(|object| format!("{object}: ")).collect();
+        let (actual, expected) = (first_line(&self.actual), first_line(&self.expected));
+        format!("{object}{actual} (expected {expected})")
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// One line about findings: how many there are, and the first of them.
+#[must_use]
+pub fn summarize(findings: &[Finding], noun: &str) -> String {
+    let count = show_counted(findings.len(), noun);
+    match findings {
+        [] => count,
+        [only] => format!("{count}: {}", only.in_one_line()),
+        [first, ..] => format!("{count}, the first: {}", first.in_one_line()),
     }
 }
 
@@ -135,5 +164,20 @@ impl NotTested {
             what: what.into(),
             why: why.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_names_the_first_finding() {
+        let first = Finding::about("app.orders", "5 rows\nof any value", "none");
+        let all = [first, Finding::new("a", "b")];
+        assert_eq!(summarize(&all[..0], "finding"), "0 findings");
+        assert_eq!(summarize(&all[1..], "finding"), "1 finding: b (expected a)");
+        let both = "2 findings, the first: app.orders: none (expected 5 rows …)";
+        assert_eq!(summarize(&all, "finding"), both);
     }
 }

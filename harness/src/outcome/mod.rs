@@ -12,5 +12,5 @@ pub use facts::{
     ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts, TableHeld, TableRows, TimeSource,
     Tolerated, Values,
 };
-pub use finding::{CouldNotRun, Finding, NotTested, Outcome};
+pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use result::{CheckResult, DrillResult, Stage, StageResult};

@@ -168,6 +168,10 @@ impl Proof {
             let others = show_counted(others as u64, noun);
             differences.push(format!("{others} {verb} not as in the backup"));
         }
+        if let Some(first) = self.findings.first() {
+            let first = first.in_one_line();
+            return format!("{}; the first: {first}", differences.join(", "));
+        }
         differences.join(", ")
     }
 

@@ -3,6 +3,7 @@
 //! They never query, never measure and never change the verdict. `drill.json` is complete; the
 //! others are for people and for CI, and say when they leave something out.
 
+mod cause;
 pub mod incident;
 pub mod json;
 pub mod junit;

@@ -1,5 +1,6 @@
 //! Texts and orders that all reports share, so that all of them say the same in the same words.
 
+use super::cause::failures;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ use crate::verdict::Verdict;
 
 /// Periods without a backup that a line names.
 const GAPS: usize = 4;
+/// Checks of the same cause that a line names.
+const OTHERS: usize = 5;
 
 /// Shows a time as ISO 8601 in UTC, to the second.
 pub(super) fn utc(time: Timestamp) -> String {
@@ -266,14 +269,20 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     if result.stages.is_empty() {
         lines.push("no stage ran".to_owned());
     }
-    for check in by_severity(result).into_iter().filter(|c| c.required) {
-        match check.outcome {
-            Outcome::Fail => {
-                lines.push(format!("check `{}` failed: {}", check.title(), why(check)))
-            }
-            Outcome::Error(_) => lines.push(format!("check `{}` {}", check.title(), why(check))),
-            Outcome::Pass | Outcome::Skipped { .. } => {}
+    let required = failures(result)
+        .into_iter()
+        .filter(|one| one.check.required);
+    for failure in required {
+        let check = failure.check;
+        let failed = match check.outcome {
+            Outcome::Error(_) => "",
+            Outcome::Fail | Outcome::Pass | Outcome::Skipped { .. } => "failed: ",
+        };
+        let mut line = format!("check `{}` {failed}{}", check.title(), why(check));
+        if let Some(others) = failure.others_line(OTHERS) {
+            line.push_str(&format!("; {others}"));
         }
+        lines.push(line);
     }
     for (reason, checks) in skipped(result, |check| check.required) {
         lines.push(match checks.as_slice() {

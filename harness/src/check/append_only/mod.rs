@@ -26,7 +26,7 @@ use crate::check::privilege::{Relation, conclude, tree};
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::rights::Roles;
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
@@ -269,9 +269,9 @@ impl Check for AppendOnly {
             attempts::describe_rows(with_rows, storage)
         } else {
             format!(
-                "{} in {}",
-                show_counted(findings.len(), "finding"),
-                show_counted(storage, "table")
+                "{}; {}",
+                show_counted(storage, "table"),
+                summarize(&findings, "finding")
             )
         };
         let mut observation = Observation::new(self.expectation(), actual, findings);

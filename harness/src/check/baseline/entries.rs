@@ -8,6 +8,7 @@ use crate::baseline::difference::{Area, Difference};
 use crate::baseline::{Baseline, Database};
 use crate::catalog::ObjectId;
 use crate::check::{Entry, Observation};
+use crate::outcome::summarize;
 use crate::units::show_counted;
 
 /// Expected changes of one area that are listed by name.
@@ -64,7 +65,7 @@ pub(super) fn observe(
         };
         let mut actual = match findings.len() {
             0 => seen,
-            wrong => format!("{seen}; {}", show_counted(wrong, "difference")),
+            _ => format!("{seen}; {}", summarize(&findings, "difference")),
         };
         if let Some(notes) = notes.get(&area) {
             actual.push_str(&list_notes(notes));

@@ -22,7 +22,7 @@ use crate::check::known::KnownState;
 use crate::check::target::Targets;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
 
@@ -219,7 +219,7 @@ impl Check for Index {
                 let (checked, findings) = against_baseline(&baseline, &there)?;
                 Observation::new(
                     self.expectation(),
-                    describe_result(checked, findings.len()),
+                    describe_result(checked, &findings),
                     findings,
                 )
             }
@@ -231,11 +231,11 @@ impl Check for Index {
 }
 
 /// Says what was found, in one line.
-fn describe_result(checked: usize, wrong: usize) -> String {
+fn describe_result(checked: usize, findings: &[Finding]) -> String {
     let indexes = show_counted(checked, "index");
-    match wrong {
+    match findings.len() {
         0 => format!("{indexes}, nothing wrong"),
-        wrong => format!("{indexes}, {}", show_counted(wrong, "finding")),
+        _ => format!("{indexes}; {}", summarize(findings, "finding")),
     }
 }
 
@@ -279,7 +279,7 @@ impl Index {
     ) -> Result<Observation, CouldNotRun> {
         let resolved = self.targets().resolve(session).await?;
         let mut entries = Vec::new();
-        let (mut checked, mut wrong) = (0, resolved.missing.len());
+        let (mut checked, mut wrong) = (0, resolved.missing.clone());
         for table in &resolved.tables {
             let began = Instant::now();
             let (indexes, findings) = self.table(restored, session, table).await?;
@@ -288,16 +288,16 @@ impl Index {
                 continue;
             }
             checked += indexes;
-            wrong += findings.len();
+            wrong.extend(findings.iter().cloned());
             entries.push(Entry::new(
                 table,
                 self.expectation(),
-                describe_result(indexes, findings.len()),
+                describe_result(indexes, &findings),
                 findings,
                 began,
             ));
         }
-        if checked == 0 && wrong == 0 {
+        if checked == 0 && wrong.is_empty() {
             return Err(CouldNotRun::new(format!(
                 "{} has no index, so none was checked",
                 self.targets().describe()
@@ -306,7 +306,7 @@ impl Index {
         }
         let whole = Observation::new(
             self.expectation(),
-            describe_result(checked, wrong),
+            describe_result(checked, &wrong),
             resolved.missing,
         );
         Ok(self.targets().in_entries(whole, entries))

@@ -25,7 +25,7 @@ use crate::check::privilege::conclude;
 use crate::check::target::Targets;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
 
@@ -361,7 +361,7 @@ impl Rls {
         let mut text = if findings.is_empty() {
             format!("as expected in {}", show_counted(tables, "table"))
         } else {
-            show_counted(findings.len(), "finding")
+            summarize(findings, "finding")
         };
         if !skipped.is_empty() {
             text.push_str(&format!(

@@ -5,7 +5,7 @@ use super::{Ceiling, Role, attempt, attribute, ceiling, floor, membership};
 use crate::check::Restored;
 use crate::check::privilege::conclude;
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::rights::{Actor, Facts, Right, RoleFacts, Roles, role_pattern};
 use crate::sql::Glob;
 use crate::units::show_counted;
@@ -130,7 +130,7 @@ impl Role {
         let actual = match findings.is_empty() {
             true if actual.is_empty() => "as expected".to_owned(),
             true => format!("as expected: {}", actual.join(", ")),
-            false => show_counted(findings.len(), "finding"),
+            false => summarize(&findings, "finding"),
         };
         Ok((findings, actual))
     }

@@ -8,7 +8,7 @@ use crate::check::privilege::{Relation, add_unclear, conclude, could_not_try, sa
 use crate::check::target::Targets;
 use crate::check::{Entry, Observation, Restored};
 use crate::database::{Attempt, DatabaseError, Session};
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 use crate::units::show_counted;
 
@@ -140,7 +140,7 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             actual: if found.is_empty() {
                 "as expected".to_owned()
             } else {
-                show_counted(found.len(), "finding")
+                summarize(&found, "finding")
             },
             findings: found,
             duration: began.elapsed(),

@@ -9,7 +9,7 @@ use crate::check::privilege::{add_unclear, conclude, could_not_try};
 use crate::check::role::{ceiling, membership};
 use crate::check::{Entry, Observation, Restored};
 use crate::database::{Attempt, Session, TextRow};
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::rights::{Actor, Facts, ObjectClass, ObjectFacts, Roles, identifier_pattern};
 use crate::sql::{Glob, QualifiedName, quote_ident};
 use crate::units::show_counted;
@@ -131,7 +131,7 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
                     show_counted(statements, "statement")
                 )
             } else {
-                show_counted(found.len(), "finding")
+                summarize(&found, "finding")
             },
             findings: found,
             duration: began.elapsed(),

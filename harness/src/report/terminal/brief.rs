@@ -1,9 +1,10 @@
 //! What a person wants first: what did not pass, with its reasons; then one line each for the backup, its restore, what
 //! was compared, the objectives, and how many checks passed.
 
-use super::paper::Paper;
+use super::paper::{INDENT, Paper};
 use super::{check_lines, stage_lines};
 use crate::outcome::{DrillResult, Outcome, Stage};
+use crate::report::cause::failures;
 use crate::report::view;
 use crate::units::{show_bytes, show_counted, show_duration};
 use crate::verdict::Verdict;
@@ -62,8 +63,7 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
 fn not_passed(paper: &mut Paper, result: &DrillResult) {
     let bad = |outcome: &Outcome| matches!(outcome, Outcome::Fail | Outcome::Error(_));
     let mut stages = result.stages.iter().filter(|stage| bad(&stage.outcome));
-    let checks = view::by_severity(result).into_iter();
-    let checks: Vec<_> = checks.filter(|check| bad(&check.outcome)).collect();
+    let checks = failures(result);
     let first = stages.next();
     if first.is_some() || !checks.is_empty() {
         paper.blank();
@@ -72,10 +72,14 @@ fn not_passed(paper: &mut Paper, result: &DrillResult) {
         stage_lines(paper, stage, FINDINGS);
     }
     let (in_full, others) = checks.split_at(checks.len().min(CHECKS));
-    for check in in_full {
-        check_lines(paper, result, check, FINDINGS);
+    for failure in in_full {
+        check_lines(paper, result, failure.check, FINDINGS);
+        if let Some(others) = failure.others_line(LINES) {
+            paper.wrap(&others, INDENT, INDENT + 2);
+        }
     }
-    for check in others.iter().take(LINES) {
+    for failure in others.iter().take(LINES) {
+        let check = failure.check;
         let text = format!("{}: {}", check.title(), view::why(check));
         paper.outcome_line(&check.outcome, &text);
     }

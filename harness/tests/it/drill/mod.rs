@@ -16,6 +16,7 @@ mod faults;
 mod file;
 mod formats;
 mod globals;
+mod grouped;
 mod harmless;
 mod incident;
 mod judgement;

@@ -577,10 +577,6 @@ const USEFUL: &[(&str, &str)] = &[
         "relation \"app.missing\" does not exist",
     ),
     (
-        "ALTER TABLE app.orders OWNER TO app_owner;",
-        "role \"app_owner\" does not exist",
-    ),
-    (
         "ALTER TABLE app.orders ADD CONSTRAINT small CHECK (id < 0);",
         "check constraint \"small\" of relation \"orders\" is violated by some row",
     ),

@@ -181,7 +181,7 @@ pub async fn describe(
     rls::add_ways(&mut secured, &ways);
     let roles = readers
         .read("roles", async |s| {
-            role::read(s, catalog, access, &ways).await
+            role::read(s, catalog, access, &ways, origin.unknown_backup).await
         })
         .await?;
     let mut graphs = Vec::new();

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::cover::cover;
 use crate::catalog::{Catalog, ObjectId};
-use crate::rights::{AccessPath, Actor, Facts, HeldRight, OWNER, ObjectClass, ObjectFacts};
+use crate::rights::{
+    AccessPath, Actor, DATABASE_OWNER, Facts, HeldRight, OWNER, ObjectClass, ObjectFacts,
+};
 use crate::sql::{QualifiedName, quote_ident};
 
 /// Maximum number of columns of the names of one entry.
@@ -13,11 +15,17 @@ const WIDTH: usize = 96;
 /// Objects by class, the rights on them as an entry writes them, and what else tells their entries apart.
 type Groups<'a> = BTreeMap<(ObjectClass, String, String), Vec<&'a ObjectFacts>>;
 
-/// Writes all rights of a role: the floor has those without SET ROLE, the ceiling those that require it.
+/// What a role may do with a database that the restore creates, by Postgres's default.
+const OF_NEW_DATABASE: &str = "connect, temporary on database";
+
+/// Writes all rights of a role: the floor has those without SET ROLE, the ceiling those that require it. Where it is not
+/// known whether a backup will create the database, what follows from its owner and its rights is only in the ceiling:
+/// allowed, and not required.
 pub(super) fn write(
     catalog: &Catalog,
     facts: &Facts,
     actor: &Actor<'_>,
+    unknown_backup: bool,
 ) -> (Vec<String>, Vec<String>) {
     if actor.role.superuser {
         return (Vec::new(), Vec::new());
@@ -36,7 +44,12 @@ pub(super) fn write(
             class if class.is_default() => object.name.clone(),
             _ => String::new(),
         };
-        for (groups, at_once) in [(&mut now, true), (&mut later, false)] {
+        let of_database = object.class == ObjectClass::Database || object.owner == DATABASE_OWNER;
+        for at_once in [true, false] {
+            let groups = match at_once && !(unknown_backup && of_database) {
+                true => &mut now,
+                false => &mut later,
+            };
             for grantable in [false, true] {
                 for entry in privileges(&held, at_once, grantable) {
                     let key = (object.class, entry, detail.clone());
@@ -46,6 +59,9 @@ pub(super) fn write(
         }
     }
     let mut ceiling = entries(facts, &later);
+    if unknown_backup && !ceiling.iter().any(|entry| entry == OF_NEW_DATABASE) {
+        ceiling.push(OF_NEW_DATABASE.to_owned());
+    }
     let makers: BTreeSet<(&str, ObjectClass)> = now
         .keys()
         .chain(later.keys())

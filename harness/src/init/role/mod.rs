@@ -14,6 +14,7 @@ use super::ways::{IndirectWays, REVIEW};
 use crate::catalog::{Catalog, ObjectId, unreadable};
 use crate::database::{DatabaseError, Session};
 use crate::rights::{Actor, DATABASE_OWNER, Facts, MembershipOptions, Roles, read_settings};
+use crate::sql::quote_literal;
 use crate::units::show_counted;
 
 /// A role with its rights.
@@ -56,6 +57,7 @@ pub async fn read(
     catalog: &Catalog,
     access: &Access<'_>,
     ways: &IndirectWays,
+    unknown_backup: bool,
 ) -> Result<RolesWithRights, DatabaseError> {
     let roles = &Roles::read(session).await?;
     let bootstrap = session.value(BOOTSTRAP).await?.unwrap_or_default();
@@ -66,14 +68,17 @@ pub async fn read(
         .collect();
     let facts = Facts::read(session, roles, &actors, &[]).await?;
     let mut found = RolesWithRights {
-        database_settings: settings(session, None).await?,
+        database_settings: match unknown_backup {
+            true => None,
+            false => settings(session, None).await?,
+        },
         ..RolesWithRights::default()
     };
     for mut actor in actors {
         let role = actor.role;
         let reaches = reaches(roles, &actor);
         actor.without(|name| roles.is_superuser(name));
-        let (floor, ceiling) = entries::write(catalog, &facts, &actor);
+        let (floor, ceiling) = entries::write(catalog, &facts, &actor, unknown_backup);
         let member_of: Vec<Value> = roles
             .granted_memberships(&role.name)
             .map(|(other, options)| membership(other, options))
@@ -114,7 +119,10 @@ pub async fn read(
             ceiling,
             functions: functions.into_iter().collect(),
             indirect,
-            settings: settings(session, Some(&role.name)).await?,
+            settings: match unknown_backup && of_this_database(session, &role.name).await? {
+                true => None,
+                false => settings(session, Some(&role.name)).await?,
+            },
             superuser: role.superuser,
             login,
         });
@@ -190,6 +198,17 @@ fn attributes(catalog: &Catalog, role: &str) -> Keys {
         add("password", property("password").is_some().into());
     }
     entries
+}
+
+/// Whether settings of a role are kept for this database alone, which not every backup writes.
+async fn of_this_database(session: &mut Session, role: &str) -> Result<bool, DatabaseError> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_db_role_setting s
+           JOIN pg_catalog.pg_roles r ON r.oid = s.setrole JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+          WHERE r.rolname = {} AND d.datname = pg_catalog.current_database()",
+        quote_literal(role)
+    );
+    Ok(session.count(&sql).await? > 0)
 }
 
 /// Settings of a role or, without one, of the database; `None` if one of them may be a secret: applications keep keys in

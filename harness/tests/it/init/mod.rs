@@ -245,6 +245,65 @@ async fn what_a_role_cannot_read_is_said_first() {
     .await;
 }
 
+/// `init` does not know how the backups will be made: what only some of them contain is required of none.
+#[tokio::test]
+async fn what_is_written_from_a_database_holds_for_its_dumps_with_and_without_create() {
+    // The version of the programs that are installed for the tests.
+    on_empty(15, async |plur| {
+        plur.sql("plur", shop::SHOP).await;
+        plur.sql("plur", OWNED).await;
+        let folder = folder();
+        let from = url(plur);
+        tokio::task::spawn_blocking(move || {
+            let path = |name: &str| folder.path().join(name).display().to_string();
+            let ended = redrill()
+                .with("--from")
+                .with(&from)
+                .with("--out")
+                .with(&path("drills"))
+                .call(&["init", "--quiet", "--name", "shop"]);
+            assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+            for (name, create) in [("plain", None), ("created", Some("--create"))] {
+                let night = folder.path().join(name);
+                std::fs::create_dir(&night).unwrap();
+                let dump = |program: &str, file: &str, options: &[&str]| {
+                    let dumped = std::process::Command::new(program)
+                        .args(options)
+                        .arg("--dbname")
+                        .arg(&from)
+                        .arg("--file")
+                        .arg(night.join(file))
+                        .output()
+                        .unwrap();
+                    let error = String::from_utf8_lossy(&dumped.stderr);
+                    assert!(dumped.status.success(), "{error}");
+                };
+                dump("pg_dumpall", "globals.sql", &["--globals-only"]);
+                dump("pg_dump", "shop.sql", create.as_slice());
+                let ended = redrill()
+                    .with(&path("drills/shop.toml"))
+                    .with("--backup")
+                    .with(&path(name))
+                    .run();
+                assert_eq!(ended.code, 0, "{name}: {}", ended.stdout);
+            }
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+}
+
+/// What only `pg_dump --create` and pg_dumpall write: owner, rights and settings of the database; and a policy that fails
+/// without its setting.
+const OWNED: &str = "
+CREATE ROLE landlord LOGIN; ALTER DATABASE plur OWNER TO landlord;
+REVOKE CONNECT ON DATABASE plur FROM PUBLIC; ALTER DATABASE plur SET work_mem = '5MB';
+CREATE ROLE lodger LOGIN; GRANT CONNECT ON DATABASE plur TO lodger, shop_app; ALTER ROLE lodger IN DATABASE plur SET work_mem = '6MB'; ALTER ROLE lodger SET statement_timeout = '7s';
+CREATE TABLE public.rooms (id integer PRIMARY KEY, house integer); INSERT INTO public.rooms SELECT i, i % 2 FROM generate_series(1, 9) i;
+ALTER TABLE public.rooms OWNER TO landlord; ALTER TABLE public.rooms ENABLE ROW LEVEL SECURITY; GRANT SELECT ON public.rooms TO lodger;
+CREATE POLICY own ON public.rooms USING (house = current_setting('inn.house')::integer)";
+
 #[tokio::test]
 async fn a_connection_that_is_refused_says_what_to_correct() {
     on_empty(17, async |plur| {

@@ -7,6 +7,7 @@ use crate::check::columns::Columns as _;
 use crate::database::{DatabaseError, Session};
 use crate::input::diagnostic::nearest;
 use crate::outcome::Finding;
+use crate::rights::Roles;
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
 /// Why something is not there that `statement`, such as `CREATE INDEX`, would have made.
@@ -84,6 +85,21 @@ pub async fn column(
     };
     let expected = format!("a column {}", quote_ident(column));
     Ok(Finding::about(table.to_string(), expected, "there is none").hint(hint))
+}
+
+/// A finding about a role that the server does not have.
+#[must_use]
+pub fn role(name: &str, roles: &Roles) -> Finding {
+    let hint = match nearest(name, roles.all.keys().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "a dump of one database has no roles: keep the output of `pg_dumpall --globals-only` with it".to_owned(),
+    };
+    Finding::about(
+        format!("role {name}"),
+        "a role",
+        "there is none on the restored server",
+    )
+    .hint(hint)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use self::attempts::AttemptEnd;
 use self::statement::{AttemptTarget, HistoryChange};
 pub use self::triggers::{Enabled, Event, WantedTrigger};
+use crate::check::absent;
 use crate::check::indirect::{self, Indirect};
 use crate::check::privilege::{Relation, conclude, tree};
 use crate::check::target::Targets;
@@ -320,7 +321,7 @@ impl AppendOnly {
                         "a table",
                         "there is none in the restored database",
                     )
-                    .hint("look for its CREATE TABLE in the restore's errors"),
+                    .hint(absent::table(session, table).await?),
                 ],
             ));
         }

@@ -5,6 +5,7 @@ use super::attempts::{self, AttemptEnd};
 use super::rights::{self, HistoryRights};
 use super::statement::{AttemptTarget, HistoryChange};
 use crate::check::Restored;
+use crate::check::absent;
 use crate::check::indirect::{Indirect, Limit, Ways};
 use crate::check::privilege::{Relation, could_not_try, says_nothing};
 use crate::database::{Attempt, Session};
@@ -24,7 +25,7 @@ impl AppendOnly {
         targets: &[AttemptTarget],
     ) -> Result<Vec<Finding>, CouldNotRun> {
         let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
-            return Ok(vec![no_such_role(role)]);
+            return Ok(vec![absent::role(role, roles)]);
         };
         let mut findings = rights::find_bypasses(roles, facts, &actor);
         if actor.role.superuser {
@@ -119,7 +120,7 @@ impl AppendOnly {
         table: &QualifiedName,
     ) -> Result<Vec<Finding>, CouldNotRun> {
         let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {
-            return Ok(vec![no_such_role(role)]);
+            return Ok(vec![absent::role(role, roles)]);
         };
         let object = format!("{table}, role {role}");
         let facts = facts.find(ObjectClass::Table, &table.schema, &table.name);
@@ -162,15 +163,6 @@ impl AppendOnly {
             ),
         ])
     }
-}
-
-fn no_such_role(role: &str) -> Finding {
-    Finding::about(
-        format!("role {role}"),
-        "a role",
-        "there is none on the restored server",
-    )
-    .hint("a dump of one database holds no roles: back up `pg_dumpall --globals-only` in addition")
 }
 
 /// Puts together what the catalog says of a role and a table, and what was tried.

@@ -3,6 +3,7 @@
 use super::Index;
 use super::catalog::FoundIndex;
 use super::definition::{operator_class_is, option_is, table as table_of};
+use crate::check::absent::why;
 use crate::check::known::KnownState;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, is_same_definition};
@@ -87,7 +88,7 @@ pub fn against_baseline(
             let table = table_of(definition).unwrap_or("an unknown table".to_owned());
             findings.push(
                 Finding::about(format!("{parsed} on {table}"), "an index", "there is none")
-                    .hint(LOST),
+                    .hint(why("CREATE INDEX")),
             );
             continue;
         };
@@ -100,16 +101,14 @@ pub fn against_baseline(
     Ok((looked_at, findings))
 }
 
-const LOST: &str = "look for its CREATE INDEX in the restore's errors; a dump that is cut off after the data, \
-    or restored without its post-data section, has no index at all";
-
 /// Says that a table does not have an index.
 pub fn absent(table: &QualifiedName, name: &str) -> Finding {
     let index = QualifiedName {
         schema: table.schema.clone(),
         name: name.to_owned(),
     };
-    Finding::about(format!("{index} on {table}"), "an index", "there is none").hint(LOST)
+    Finding::about(format!("{index} on {table}"), "an index", "there is none")
+        .hint(why("CREATE INDEX"))
 }
 
 fn changed(found: &FoundIndex, definition: &str) -> Finding {

@@ -3,6 +3,7 @@
 use super::ways::Limits;
 use super::{Ceiling, Role, attempt, attribute, ceiling, floor, membership};
 use crate::check::Restored;
+use crate::check::absent;
 use crate::check::privilege::conclude;
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding, summarize};
@@ -34,10 +35,7 @@ impl Role {
             };
             let matching: Vec<&RoleFacts> = roles.all.values().filter(meant).collect();
             if matching.is_empty() {
-                findings.push(
-                    Finding::about(format!("role {name}"), "a role", "there is none")
-                        .hint("pg_dump holds no roles: check whether the backup has those of pg_dumpall --globals-only"),
-                );
+                findings.push(absent::role(name, roles));
             }
             for role in matching {
                 if !found.contains(&role) {

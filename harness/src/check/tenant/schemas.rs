@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::Tenant;
+use crate::check::absent;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::{add_unclear, conclude, could_not_try};
 use crate::check::role::{ceiling, membership};
@@ -81,11 +82,14 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
             continue;
         };
         match roles.all.get(&name) {
-            Some(role) => owns.push(Own { schema: schema.clone(), actor: Actor::new(&roles, role) }),
-            None => findings.push(
-                Finding::about(format!("role {name}"), format!("the role of schema {schema}"), "there is none")
-                    .hint("pg_dump holds no roles: check whether the backup has those of pg_dumpall --globals-only"),
-            ),
+            Some(role) => owns.push(Own {
+                schema: schema.clone(),
+                actor: Actor::new(&roles, role),
+            }),
+            None => findings.push(Finding {
+                expected: format!("the role of schema {schema}"),
+                ..absent::role(&name, &roles)
+            }),
         }
     }
     if names.len() < 2 && findings.is_empty() {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::ParameterErrors;
+use crate::check::absent;
 use crate::check::privilege::Relation;
 use crate::check::triggers::{Trigger, TriggerLevel, set_state, state};
 use crate::outcome::Finding;
@@ -133,7 +134,7 @@ impl WantedTrigger {
                 "a trigger",
                 format!("there is none{why}"),
             )
-            .hint("look for its CREATE TRIGGER in the restore's errors")
+            .hint(absent::why("CREATE TRIGGER"))
         };
         let Some(top) = on(root) else {
             return vec![missing(root, "")];

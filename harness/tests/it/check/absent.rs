@@ -3,7 +3,7 @@
 use crate::support::{Case, on_plur};
 
 /// A check with a slip of the pen, and the hint.
-const SLIPS: [(&str, &str); 8] = [
+const SLIPS: [(&str, &str); 10] = [
     (
         "[[check.row-count]]\ntable = 'plur.audit_event'\nmin = 1",
         "did you mean `plur.audit_events`?",
@@ -35,6 +35,14 @@ const SLIPS: [(&str, &str); 8] = [
     (
         "[[check.constraint]]\ntable = 'plur.orgs'\nconstraints = ['nosuch']",
         "the backup has no ADD CONSTRAINT for it",
+    ),
+    (
+        "[[check.role]]\nrole = 'plur_ap'\nfloor = []",
+        "did you mean `plur_app`?",
+    ),
+    (
+        "[[check.role]]\nrole = 'zzzzzzzzzzz'\nfloor = []",
+        "pg_dumpall --globals-only",
     ),
 ];
 

@@ -1,5 +1,8 @@
 //! `[backup.s3]`: an object in S3-compatible storage.
 
+mod failure;
+mod keys;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +16,8 @@ use object_store::{
 };
 use std::time::Duration;
 
+use self::failure::chain;
+use self::keys::Keys;
 use super::candidates::{Choice, Entry, choose};
 use super::found::{Found, Place, Rules};
 use super::pattern::{Match, Pattern};
@@ -21,7 +26,6 @@ use super::transfer::{self, CONNECT, Failure, Identity, Opened, Remote, STALL, o
 use super::{digest, globals, manifest};
 use crate::backup::files::base_name;
 use crate::http;
-use crate::input::secret::SecretText;
 use crate::outcome::CouldNotRun;
 
 /// Limit of a listing.
@@ -333,163 +337,11 @@ impl Bucket {
         });
         Ok(entries.collect())
     }
-
-    /// The error of the storage, without what it repeats of the request.
-    fn failure(&self, error: &object_store::Error, from: u64) -> Failure {
-        let text = chain(error);
-        let status =
-            after(&text, "status code: ").and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
-        let code = after(&text, "<Code>").and_then(|rest| Some(rest.split_once("</Code>")?.0));
-        let code = code.unwrap_or_default();
-        let last =
-            |reason: String, hint: &str| Failure::Final(CouldNotRun::with_hint(reason, hint));
-        let no_version = || {
-            last(
-                "this version of it does not exist".to_owned(),
-                "correct `version`, or remove it",
-            )
-        };
-        let keys = "check `access-key-id` and `secret-access-key`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-        match (code, status) {
-            ("InvalidObjectState", _) => last(
-                "it is in an archive tier".to_owned(),
-                "restore the object first (`aws s3api restore-object`), or drill a backup that was not archived",
-            ),
-            ("NoSuchBucket", _) => last(
-                format!("the bucket `{}` does not exist", self.name),
-                "correct `bucket` or `endpoint`",
-            ),
-            ("NoSuchVersion", _) => no_version(),
-            ("InvalidArgument", Some(400)) if text.to_ascii_lowercase().contains("version") => {
-                no_version()
-            }
-            ("InvalidAccessKeyId", _) => last(
-                "the storage does not know the access key (InvalidAccessKeyId)".to_owned(),
-                keys,
-            ),
-            ("SignatureDoesNotMatch", _) => last(
-                "the secret of the access key is wrong (SignatureDoesNotMatch)".to_owned(),
-                keys,
-            ),
-            ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => last(
-                format!("the session token is expired or invalid ({code})"),
-                "get new temporary keys",
-            ),
-            ("RequestTimeTooSkewed", _) => last(
-                "the clock of this machine is wrong (RequestTimeTooSkewed)".to_owned(),
-                "set the clock",
-            ),
-            (
-                "AuthorizationHeaderMalformed"
-                | "PermanentRedirect"
-                | "IllegalLocationConstraintException",
-                _,
-            )
-            | (_, Some(301)) => last(
-                "the bucket is in another region".to_owned(),
-                "correct `region`",
-            ),
-            ("PreconditionFailed", _) | (_, Some(412)) => transfer::replaced(),
-            (_, Some(416)) if from > 0 => transfer::replaced(),
-            ("AccessDenied", _) | (_, Some(401 | 403)) => last(
-                "the storage refuses access (AccessDenied)".to_owned(),
-                "the key requires s3:GetObject, for `newest` also s3:ListBucket, for `version` s3:GetObjectVersion; without s3:ListBucket a missing object gives the same error",
-            ),
-            ("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout", _)
-            | (_, Some(429 | 500..=599)) => Failure::Passing(CouldNotRun::with_hint(
-                format!("the storage is unavailable ({})", named(code, status)),
-                "try again later",
-            )),
-            ("NoSuchKey", _) | (_, Some(404)) => last(
-                format!("the object does not exist in the bucket `{}`", self.name),
-                "correct `key`; it is case-sensitive and does not begin with `/`",
-            ),
-            ("", None) => match error {
-                object_store::Error::NotFound { .. } => {
-                    last("the object does not exist".to_owned(), "correct `key`")
-                }
-                _ => transfer::unreachable(&self.endpoint, error),
-            },
-            _ => last(
-                format!("the storage answered {}", named(code, status)),
-                "see the log of the storage",
-            ),
-        }
-    }
-}
-
-/// The code and the status of an answer.
-fn named(code: &str, status: Option<u16>) -> String {
-    let status = status.map(|status| status.to_string());
-    let code = Some(code.to_owned()).filter(|code| {
-        // It is text of the server: only something in the form of a code is repeated.
-        !code.is_empty() && code.len() < 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
-    let parts: Vec<String> = [status, code].into_iter().flatten().collect();
-    parts.join(" ")
-}
-
-/// An error with all its causes, for matching; never shown.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push('\n');
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
-fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
-    text.split_once(word).map(|(_, rest)| rest)
 }
 
 /// When an object was uploaded.
 fn changed(object: &ObjectMeta) -> Option<Timestamp> {
     Timestamp::from_second(object.last_modified.timestamp()).ok()
-}
-
-/// Credentials that sign requests.
-struct Keys {
-    id: String,
-    secret: String,
-    token: Option<String>,
-}
-
-impl Keys {
-    /// Reads the credentials of the scenario, otherwise those of the environment; never mixes them.
-    fn of(settings: &S3, place: &Place<'_>) -> Result<Self, CouldNotRun> {
-        let variable = |name: &str| SecretText::Env(name.to_owned());
-        let (id, secret, token) = match (&settings.access_key_id, &settings.secret_access_key) {
-            (Some(id), Some(secret)) => {
-                (id.clone(), secret.clone(), settings.session_token.clone())
-            }
-            _ => {
-                let token = place.environment.get("AWS_SESSION_TOKEN");
-                let token = token.filter(|token| !token.is_empty());
-                (
-                    variable("AWS_ACCESS_KEY_ID"),
-                    variable("AWS_SECRET_ACCESS_KEY"),
-                    token.map(|_| variable("AWS_SESSION_TOKEN")),
-                )
-            }
-        };
-        let resolve = |text: &SecretText| {
-            let secret = text
-                .resolve(place.folder, place.environment, place.redactor)
-                .map_err(|why| CouldNotRun::with_hint(
-                    format!("no key for the storage: {why}"),
-                    "set it, or set `access-key-id` and `secret-access-key` in `[backup.s3]`; profiles and roles of the machine are not used, `aws configure export-credentials --format env` prints them as variables",
-                ))?;
-            Ok::<_, CouldNotRun>(secret.expose().trim().to_owned())
-        };
-        Ok(Self {
-            id: resolve(&id)?,
-            secret: resolve(&secret)?,
-            token: token.as_ref().map(resolve).transpose()?,
-        })
-    }
 }
 
 impl Object<'_> {

@@ -36,18 +36,18 @@ SELECT pg_catalog.pg_get_userbyid(relowner), relforcerowsecurity
 
 /// Removes every row of `{table}`, for a role that may not read it.
 const REMOVE_ALL: &str = "
-RESET ROLE;
+RESET SESSION AUTHORIZATION;
 SET LOCAL session_replication_role = replica;
 DELETE FROM {table}";
 
 /// Removes every row of `{table}` that `{role}` does not see.
 const REMOVE: &str = "
-RESET ROLE;
+RESET SESSION AUTHORIZATION;
 CREATE TEMPORARY TABLE redrill_visible (holder pg_catalog.oid, place pg_catalog.tid) ON COMMIT DROP;
 GRANT INSERT ON redrill_visible TO PUBLIC;
-SET LOCAL ROLE {role};
+SET LOCAL SESSION AUTHORIZATION {role};
 INSERT INTO pg_temp.redrill_visible SELECT tableoid, ctid FROM {table};
-RESET ROLE;
+RESET SESSION AUTHORIZATION;
 SET LOCAL session_replication_role = replica;
 DELETE FROM {table} t
  WHERE NOT EXISTS (SELECT FROM pg_temp.redrill_visible v WHERE v.holder = t.tableoid AND v.place = t.ctid)";
@@ -158,7 +158,7 @@ async fn shows_hidden(
         view.name
     );
     // Before the measurement the session is the role, and after the removal it is again.
-    let before = format!("SET LOCAL ROLE {role}; {digest}");
+    let before = format!("SET LOCAL SESSION AUTHORIZATION {role}; {digest}");
     let stable = session.attempt_measured("SELECT 1", &before).await;
     let reads = format!(
         "SELECT pg_catalog.has_any_column_privilege({}, {}, 'SELECT')",

@@ -137,7 +137,7 @@ pub struct Run {
     #[arg(long)]
     pub(crate) json: bool,
     /// Show every stage, every check and the rows of the largest tables, not only what failed.
-    #[arg(long, short, conflicts_with_all = ["quiet", "json"])]
+    #[arg(long, short, conflicts_with = "json")]
     pub(crate) verbose: bool,
     /// Show no progress, only the summary.
     #[arg(long, short)]

@@ -82,6 +82,7 @@ fn drill(newest: &[u8], with_earlier: bool) -> Ended {
     )
     .environment("POWERNODE_BACKUPS", &folder)
     .environment("POWERNODE_API", program())
+    .with("--verbose")
     .run()
 }
 

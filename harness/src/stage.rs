@@ -352,8 +352,12 @@ pub fn wanted(backup: &Backup) -> Wanted {
         .parts
         .iter()
         .filter(|part| matches!(part.format, Format::Archive { .. }));
+    // An archive may be newer than the server that it was made of.
+    let parts = backup.parts.iter();
+    let oldest = parts.filter_map(|part| fit::oldest(&part.contents, &part.format));
+    let oldest = oldest.max().unwrap_or_default();
     Wanted {
-        major: contents.major(),
+        major: contents.major().map(|major| major.max(oldest)),
         extensions: contents.extensions.clone(),
         superuser: contents.bootstrap_superuser(),
         bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),

@@ -3,6 +3,7 @@
 //! The reader of each format passes its statements and rows to [`Gather`], so that a plain dump, an archive
 //! and the parts of a bundle are treated alike.
 
+mod attributes;
 mod encoding;
 pub mod entries;
 mod graphs;

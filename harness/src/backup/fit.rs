@@ -75,6 +75,22 @@ fn unmet(
         })
 }
 
+/// The oldest major version that it can be restored on, as far as archive and statements require one.
+#[must_use]
+pub fn oldest(contents: &Contents, format: &Format) -> Option<u32> {
+    let archive = match format {
+        Format::Archive(layout) => Some(reads_archive(layout.version)),
+        Format::Plain => None,
+    };
+    let needs = contents.needs.iter();
+    let needs = needs.filter(|need| need.effect == Effect::Fails);
+    let from = needs.filter_map(|need| match need.versions {
+        Versions::From(major) => Some(major),
+        Versions::Until(_) | Versions::Minors(_) => None,
+    });
+    archive.into_iter().chain(from).max()
+}
+
 /// Lists the suitable servers, and why others are not: `PostgreSQL 17 or newer (an archive 1.16)`.
 /// Empty where every supported server is suitable.
 #[must_use]
@@ -150,6 +166,8 @@ mod tests {
     ) {
         let contents = of(sql);
         assert_eq!(fits(&contents, &PLAIN, good), [], "{id} {sql}");
+        let oldest = oldest(&contents, &PLAIN);
+        assert_eq!(oldest.is_some(), breaks && good.0 > bad.0, "{id} {sql}");
         assert_eq!(warnings(&contents, good), [], "{id} {sql}");
         assert_eq!(
             fits(&contents, &PLAIN, bad).len(),
@@ -194,6 +212,7 @@ mod tests {
         let contents = Contents::default();
         assert_eq!(fits(&contents, &archive, (good, 0)), [], "F25");
         assert_eq!(fits(&contents, &archive, (bad, 9)).len(), 1, "F25");
+        assert_eq!(oldest(&contents, &archive), Some(good));
         let servers = servers(&contents, &archive);
         assert!(servers[0].starts_with(&format!("PostgreSQL {good} or newer")));
     }

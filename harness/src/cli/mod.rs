@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
 
+/// The folder for reports.
+pub(crate) const REPORTS: &str = "reports/out";
+
 /// Proves that a PostgreSQL backup restores.
 ///
 /// A scenario file names a backup and what must be true of it. redrill starts a throwaway server,
@@ -115,7 +118,7 @@ pub struct Run {
     #[command(flatten)]
     pub(crate) scenarios: Scenarios,
     /// Folder for reports; each scenario gets a folder in it.
-    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    #[arg(long, value_name = "DIR", default_value = REPORTS)]
     pub(crate) reports: PathBuf,
     /// Run only these checks, named by kind or id; `*` in an id matches any text. May be repeated.
     /// The reports go to a separate folder and list what was left out.
@@ -281,13 +284,14 @@ pub struct Accept {
     #[arg(long, value_name = "FILE")]
     pub(crate) seen: Option<PathBuf>,
     /// Where the reports of `redrill run` are.
-    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    #[arg(long, value_name = "DIR", default_value = REPORTS)]
     pub(crate) reports: PathBuf,
     /// Accept this object, named as it is listed: `table app.orders`; `*` matches any text. May be repeated.
     #[arg(long, value_name = "OBJECT")]
     pub(crate) object: Vec<String>,
-    /// Accept all differences except those that weaken the database: rights that became wider, a constraint, policy,
-    /// trigger or unique index that is gone or differs, edited history. `--object` accepts those by their names.
+    /// Accept all differences except those that may weaken the database: rights that became wider, a constraint, policy,
+    /// trigger or unique index that is gone or differs, another view or function, edited history. `--object` accepts those
+    /// by their names; `*` matches any text.
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -4,8 +4,7 @@
 //! stands before the first and behind the last is told by its statements: roles by `pg_dumpall`, everything
 //! by other writers.
 
-use jiff::Timestamp;
-
+use super::attributes;
 use crate::fault::Place;
 use crate::objects::{Definition, Object, ObjectSource, Objects};
 use crate::script::statement::Words;
@@ -90,7 +89,7 @@ impl Entries {
 
     /// A statement outside of entries.
     fn loose(&mut self, line: u64, words: &Words<'_>) {
-        let Some((kind, name, definition)) = role(words).or_else(|| made(words)) else {
+        let Some((kind, name, mut definition)) = role(words).or_else(|| made(words)) else {
             return;
         };
         let object = Object {
@@ -103,15 +102,18 @@ impl Entries {
             definition: Definition::default(),
         };
         if kind == "ROLE" {
-            // `CREATE ROLE a;`, then `ALTER ROLE a WITH …`: one of them says what it may.
+            // `CREATE ROLE a;`, then `ALTER ROLE a WITH …`: all of them together say what it may.
             let known = self
                 .loose
                 .iter_mut()
                 .rfind(|(other, _)| other.kind == "ROLE" && other.name == object.name);
+            let options = words.tokens().get(3..).unwrap_or_default();
             if let Some((_, text)) = known {
-                text.push_str(&definition);
+                *text = attributes::apply(text, options);
                 return;
             }
+            let of_user = matches!(words.start(), ["create", "user", ..]);
+            definition = attributes::apply(if of_user { "LOGIN" } else { "" }, options);
         }
         self.loose.push((object, definition));
     }
@@ -184,17 +186,16 @@ fn role(words: &Words<'_>) -> Option<(&'static str, QualifiedName, String)> {
         ["create", "role" | "user", next, ..] if *next != "mapping" => {
             of("ROLE", words.identifier(2)?, String::new())
         }
-        ["alter", "role" | "user", _, "with", ..] => {
-            let text = without_password(words.text);
-            let rights = text.split_once(" WITH ").map_or("", |(_, rights)| rights);
-            let rights = rights.trim_end().trim_end_matches(';');
-            of("ROLE", words.identifier(2)?, in_seconds(rights))
-        }
         ["alter", "role" | "user", _, "set", _, "to", ..] => {
             let name = format!("{} {}", words.identifier(2)?, words.identifier(4)?);
             let (_, value) = words.text.split_once(" TO ")?;
             let value = value.trim_end().trim_end_matches(';');
             of("ROLE SETTING", name, setting(value))
+        }
+        ["alter", "role" | "user", _, next, ..]
+            if !matches!(*next, "set" | "reset" | "rename" | "in") =>
+        {
+            of("ROLE", words.identifier(2)?, String::new())
         }
         ["grant", ..] if words.next("on", 0).is_none() => {
             let (granted, to) = (words.identifiers(1), words.next("to", 1)?);
@@ -217,32 +218,6 @@ pub fn setting(value: &str) -> String {
         .map(str::trim)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// The rights of a role, with the end of its password's life in seconds: pg_dumpall writes it in the time
-/// zone of the server.
-fn in_seconds(rights: &str) -> String {
-    if let Some((before, until)) = rights.split_once(" VALID UNTIL '")
-        && let Some((until, behind)) = until.split_once('\'')
-    {
-        let until = match until.parse::<Timestamp>() {
-            Ok(time) => time.as_second().to_string(),
-            Err(_) => until.to_owned(),
-        };
-        return format!("{before} VALID UNTIL {until}{behind}");
-    }
-    rights.to_owned()
-}
-
-/// The statement without the text after the word PASSWORD.
-fn without_password(text: &str) -> String {
-    let Some(at) = text.find(" PASSWORD '") else {
-        return text.to_owned();
-    };
-    let (before, behind) = text.split_at(at);
-    // No quote is in what pg_dumpall writes there.
-    let rest = behind[" PASSWORD '".len()..].split_once('\'');
-    format!("{before}{}", rest.map_or(";", |(_, rest)| rest))
 }
 
 /// What a statement of another writer makes, as pg_dump would call it.
@@ -404,6 +379,7 @@ mod tests {
         "CONSTRAINT app.\"t c\""
     )]
     #[case("CREATE ROLE a;", "ROLE \"\".a")]
+    #[case("ALTER ROLE a NOLOGIN;", "ROLE \"\".a")]
     #[case(
         "GRANT a TO b WITH INHERIT TRUE GRANTED BY postgres;",
         "MEMBERSHIP \"\".\"a TO b\""
@@ -433,34 +409,9 @@ mod tests {
     }
 
     #[rstest]
-    #[case(
-        "LOGIN VALID UNTIL '1970-01-02 01:00:00+01'",
-        "LOGIN VALID UNTIL 86400"
-    )]
-    #[case(
-        "LOGIN VALID UNTIL '1970-01-02 05:30:00+05:30'",
-        "LOGIN VALID UNTIL 86400"
-    )]
-    #[case("LOGIN VALID UNTIL 'infinity'", "LOGIN VALID UNTIL infinity")]
-    #[case("LOGIN", "LOGIN")]
-    fn a_time_is_the_same_in_every_zone(#[case] rights: &str, #[case] expected: &str) {
-        assert_eq!(in_seconds(rights), expected);
-    }
-
-    #[rstest]
     #[case("'$user', 'public'", "\"$user\", public")]
     #[case("'it''s'", "it's")]
     fn a_setting_is_the_same_in_all_quotes(#[case] dumped: &str, #[case] stored: &str) {
         assert_eq!(setting(dumped), setting(stored));
-    }
-
-    #[test]
-    fn a_password_is_not_kept() {
-        let text =
-            "ALTER ROLE a WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:x$y:z' VALID UNTIL 'infinity';";
-        assert_eq!(
-            without_password(text),
-            "ALTER ROLE a WITH LOGIN VALID UNTIL 'infinity';"
-        );
     }
 }

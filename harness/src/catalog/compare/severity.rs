@@ -23,8 +23,9 @@ const POWERS: &[&str] = &[
 
 const TABLESPACE: &str = "tablespaces belong to the server, not to the database";
 
-/// Whether a change takes something from the protection of the data: a constraint, policy, trigger or rule that
-/// is gone or differs, an index that was unique, a column that may now be NULL.
+/// Whether a change may take something from the protection of the data: a constraint, policy, trigger or rule that
+/// is gone or differs, an index that was unique, a column that may now be NULL or that a client may now fill, another
+/// definition of a view, other code of a function.
 #[must_use]
 pub fn weakens(change: &Change) -> bool {
     if change.kind == ChangeKind::Added && change.property.is_none() {
@@ -36,10 +37,29 @@ pub fn weakens(change: &Change) -> bool {
             change.property.as_deref() != Some("comment")
         }
         Some(PartKind::Index) => was.contains("CREATE UNIQUE INDEX"),
-        _ if change.object.kind == ObjectKind::EventTrigger => true,
-        _ => change.property.as_deref() == Some("not null"),
+        _ => match (change.object.kind, change.property.as_deref()) {
+            (ObjectKind::EventTrigger, _) | (_, Some("not null" | "identity" | "generated")) => {
+                true
+            }
+            (ObjectKind::View | ObjectKind::MaterializedView, Some(property)) => {
+                property == "definition" || property.starts_with("option ")
+            }
+            (ObjectKind::Function | ObjectKind::Procedure, Some(property)) => {
+                DECIDE.contains(&property) || property.starts_with("set ")
+            }
+            _ => false,
+        },
     }
 }
+
+/// Properties of a function that decide what it does and with whose rights: a policy or a view may depend on it.
+const DECIDE: &[&str] = &[
+    "body",
+    "language",
+    "security definer",
+    "leakproof",
+    "volatility",
+];
 
 /// A severity, and the reason where it needs one.
 pub type Rating = (Severity, Option<String>);

@@ -82,6 +82,24 @@ fn severities(#[case] from: &str, #[case] to: &str, #[case] expected: &[&str]) {
 
 /// Texts that a server of another major version may print differently are only noted, except those that protect data.
 #[rstest]
+#[case("(t.a > 1)", "(t.a > 0)", true)]
+#[case("two", "2", true)]
+#[case(
+    "\"column b\" = { ",
+    "\"column b\" = { identity = \"by default\", ",
+    true
+)]
+#[case("CHECK ((a > 0))", "CHECK ((a >= 0))", true)]
+#[case("type = \"text\"", "type = \"varchar\"", false)]
+#[case("comment = \"v\"", "comment = \"w\"", false)]
+fn what_may_weaken_is_accepted_by_name(#[case] from: &str, #[case] to: &str, #[case] weaker: bool) {
+    let (old, new) = (parse(OLD).unwrap(), parse(&OLD.replace(from, to)).unwrap());
+    let changes = compare(&old, &new, &Scope::default());
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!(weakens(&changes[0]), weaker, "{changes:?}");
+}
+
+#[rstest]
 #[case("(1 + 2)", "1 + 2", &[])]
 #[case("(1 + 2)", "3", &["Note Changed table app.t column b | default"])]
 #[case("SELECT t.a FROM app.t WHERE (t.a > 1);", "SELECT a FROM app.t WHERE (a > 1);", &[])]

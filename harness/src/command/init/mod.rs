@@ -113,8 +113,8 @@ fn parse(arguments: &cli::Init) -> Result<(From, InitRequest), String> {
             Some(path) => existing(path).map(|path| BackupLocation::of(&path, folder))?,
             None => BackupLocation::later(),
         };
-        let name = address.shown().rsplit('/').next().unwrap_or_default();
-        let name = name.split('?').next().unwrap_or_default().to_owned();
+        let path = address.shown().split('?').next().unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         (
             From::Source(arguments.from.clone(), arguments.backup.clone()),
             location,

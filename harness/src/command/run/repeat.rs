@@ -1,7 +1,9 @@
 //! The command line that repeats a drill.
 
+use std::path::Path;
+
 use crate::backup::source::Location;
-use crate::cli::Run;
+use crate::cli::{REPORTS, Run};
 use crate::scenario::Scenario;
 
 /// The command that repeats one drill of this run.
@@ -25,6 +27,12 @@ pub(super) fn repeating_command(
     }
     for only in &scenario.facts.only {
         words.extend(["--only".to_owned(), only.clone()]);
+    }
+    if arguments.reports != Path::new(REPORTS) {
+        words.extend([
+            "--reports".to_owned(),
+            arguments.reports.display().to_string(),
+        ]);
     }
     if let Some(provider) = arguments.server {
         words.extend(["--server".to_owned(), provider.word().to_owned()]);

@@ -28,7 +28,7 @@ pub(super) struct TenantColumn {
 
 /// `tenant = current_setting('app.tenant'…)`, with casts, NULLIF and a sub-select around it.
 static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"\(?("[^"]+"|[a-z_][a-z0-9_$]*)\)?(?:::[a-z ]+)? = [^=]{0,80}?current_setting\('([^']+)'(?:::text)?(, true)?"#).ok()
+    Regex::new(r#"\(?("[^"]+"|[a-z_][a-z0-9_$]*)\)?(?:::[a-z ]+)? = [^=]{0,80}?current_setting\('([^']+)'(?:::text)?(\s*,\s*(?i:true))?"#).ok()
 });
 
 /// `tenant = app.tenant()`.
@@ -38,7 +38,7 @@ static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// The setting that a function reads.
 static READS_SETTING: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"current_setting\('([^']+)'(?:::text)?(, true)?").ok());
+    LazyLock::new(|| Regex::new(r"current_setting\('([^']+)'(?:::text)?(\s*,\s*(?i:true))?").ok());
 
 /// Finds the column that holds the tenant of a row, and reads the tenants.
 pub(super) async fn tenants(

@@ -17,7 +17,7 @@ use crate::server::ThrowawayServer;
 use crate::sql::quote_ident;
 use pgdump::fault::Place;
 
-/// Every role with its attributes as in `ALTER ROLE … WITH`; VALID UNTIL in seconds.
+/// Every role with its attributes in the order of pg_dumpall; VALID UNTIL in seconds.
 const ROLES: &str = "
 SELECT rolname, pg_catalog.concat_ws(' ',
          CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,

@@ -563,6 +563,7 @@ fn with_roles(text: String) -> String {
     let (head, rest) = text.split_once("\n\\connect ").unwrap();
     format!(
         "{head}\nCREATE ROLE late;\nALTER ROLE late WITH NOSUPERUSER NOINHERIT NOCREATEROLE CREATEDB LOGIN NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 5 PASSWORD 'SCRAM-SHA-256$planted' VALID UNTIL '2037-01-01 12:00:00+02';\n\
+         CREATE ROLE by_hand LOGIN CONNECTION LIMIT 5;\nCREATE USER \"by hand\";\nALTER ROLE \"by hand\" CREATEDB;\nCREATE ROLE bare;\n\
          ALTER ROLE shop_app SET search_path TO 'auth', '$user', 'public';\n\
          ALTER ROLE shop_app SET application_name TO 'it''s; an app';\n\
          GRANT shop_reader TO shop_app WITH ADMIN OPTION, INHERIT TRUE GRANTED BY postgres;\n\
@@ -594,6 +595,7 @@ async fn every_change_of_a_role_is_told_by_name() {
         ALTER ROLE shop_app SET search_path TO public;
         ALTER ROLE late SET work_mem TO '1GB';
         ALTER ROLE late VALID UNTIL '2038-01-01';
+        ALTER ROLE by_hand CONNECTION LIMIT 6;
         GRANT pg_write_all_data TO shop_reader;
         REVOKE pg_monitor FROM late;
         CREATE DATABASE more";
@@ -610,12 +612,13 @@ async fn every_change_of_a_role_is_told_by_name() {
         "ROLE SETTING shop_app search_path | its definition in the backup, line 1: `auth, $user, public`",
         "ROLE SETTING late work_mem | not in the database",
         "ROLE late | its definition in the backup",
+        "ROLE by_hand | its definition in the backup",
         "MEMBERSHIP pg_write_all_data TO shop_reader | not in the database",
         "MEMBERSHIP pg_monitor TO late | as in the backup | not in the database",
     ] {
         assert!(all.contains(text), "no `{text}` in\n{all}");
     }
-    assert_eq!(all.lines().count(), 7, "{all}");
+    assert_eq!(all.lines().count(), 8, "{all}");
     assert!(!all.contains("planted"), "{all}");
 }
 

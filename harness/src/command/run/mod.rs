@@ -161,7 +161,9 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
     let lines: Vec<total::One> = both()
         .map(|(scenario, recorded)| total::One {
             name: scenario.facts.title(),
-            drilled: recorded.as_ref().map(|one| (one.verdict, one.folder())),
+            state: recorded
+                .as_ref()
+                .map_or(total::State::NotDrilled, Recorded::state),
         })
         .collect();
     let text = total::render(&lines, why_not, ending, drills.look);

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::exit_code::Ending;
 use crate::outcome::DrillResult;
 use crate::progress::Progress;
-use crate::report::terminal::{self, Look};
+use crate::report::terminal::{self, Look, total};
 use crate::report::{self, json};
 use crate::run::{Drilled, drill};
 use crate::scenario::Scenario;
@@ -48,6 +48,15 @@ impl Recorded {
             ending
         } else {
             ending.unless(Ending::CouldNotRun)
+        }
+    }
+
+    /// How it is counted in the total.
+    pub(super) fn state(&self) -> total::State {
+        if self.complete {
+            total::State::Judged(self.verdict, self.folder())
+        } else {
+            total::State::NotRecorded
         }
     }
 
@@ -90,7 +99,10 @@ impl Drills<'_> {
             files,
             complete: missing.is_empty(),
         };
-        let text = if self.arguments.json {
+        let text = if self.arguments.json && !recorded.complete {
+            // Its line would say the verdict of a drill that is no evidence.
+            String::new()
+        } else if self.arguments.json {
             json::render_line(&recorded.result, verdict).unwrap_or_else(|error| {
                 missing.push(format!("the result was not printed: {error}"));
                 String::new()
@@ -99,7 +111,9 @@ impl Drills<'_> {
             self.summary(&recorded, record.as_deref())
         };
         self.progress.pause(|| {
-            out(&text);
+            if !text.is_empty() {
+                out(&text);
+            }
             missing.iter().for_each(|missing| err(missing));
         });
         if let Some(incident) = &scenario.incident {

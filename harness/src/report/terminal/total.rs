@@ -13,21 +13,43 @@ use crate::verdict::Verdict;
 pub struct One {
     /// Its name.
     pub name: String,
-    /// Its verdict, and the folder of its reports; `None` when it was not drilled.
-    pub drilled: Option<(Verdict, PathBuf)>,
+    /// How it ended.
+    pub state: State,
 }
 
-/// Writes how many scenarios have which verdict, then a line for each; `why_not` is why some were not drilled.
+/// How a scenario ended.
+#[derive(Debug)]
+pub enum State {
+    /// With a verdict; its reports are in this folder.
+    Judged(Verdict, PathBuf),
+    /// Not all of its files were written, so it is no evidence, whatever its verdict.
+    NotRecorded,
+    /// It was not begun.
+    NotDrilled,
+}
+
+const NOT_RECORDED: &str = "NOT RECORDED";
+const NOT_DRILLED: &str = "not drilled";
+
+impl State {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Judged(verdict, _) => verdict.word(),
+            Self::NotRecorded => NOT_RECORDED,
+            Self::NotDrilled => NOT_DRILLED,
+        }
+    }
+}
+
+/// Writes how many scenarios ended in which way, then a line for each; `why_not` is why some were not drilled.
 #[must_use]
 pub fn render(all: &[One], why_not: &str, ending: Ending, look: Look) -> String {
     let mut paper = Paper::new(look.width, look.colour);
-    let with = |wanted| {
-        let verdicts = all.iter().map(|one| one.drilled.as_ref().map(|(v, _)| *v));
-        verdicts.filter(|verdict| *verdict == wanted).count()
-    };
-    let words = Verdict::ALL.map(|verdict| (with(Some(verdict)), verdict.word()));
-    let words = words.into_iter().chain([(with(None), NOT_DRILLED)]);
+    let verdicts = Verdict::ALL.map(Verdict::word);
+    let words = verdicts.into_iter().chain([NOT_RECORDED, NOT_DRILLED]);
+    let count = |word| all.iter().filter(|one| one.state.word() == word).count();
     let counts: Vec<String> = words
+        .map(|word| (count(word), word))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
@@ -39,22 +61,19 @@ pub fn render(all: &[One], why_not: &str, ending: Ending, look: Look) -> String 
         2,
     );
     let longest = |length: fn(&One) -> usize| all.iter().map(length).max().unwrap_or(0);
-    let word = |one: &One| one.drilled.as_ref().map_or(NOT_DRILLED, |(v, _)| v.word());
-    let (words, names) = (
-        all.iter().map(|one| word(one).len()).max().unwrap_or(0),
-        longest(|one| one.name.len()),
-    );
+    let words = longest(|one| one.state.word().len());
+    let names = longest(|one| one.name.len());
     for one in all {
-        let (hue, end) = match &one.drilled {
-            Some((verdict, folder)) => (Hue::of(*verdict), folder.display().to_string()),
-            None => (Hue::Yellow, why_not.to_owned()),
+        let (hue, end) = match &one.state {
+            State::Judged(verdict, folder) => (Hue::of(*verdict), folder.display().to_string()),
+            State::NotRecorded => (Hue::Yellow, "not all of its files were written".to_owned()),
+            State::NotDrilled => (Hue::Yellow, why_not.to_owned()),
         };
-        let padding = " ".repeat(words - word(one).len());
-        let word = paper.paint(word(one), hue);
+        let word = one.state.word();
+        let padding = " ".repeat(words - word.len());
+        let word = paper.paint(word, hue);
         let line = format!("  {word}{padding}  {:<names$}  {end}\n", one.name);
         paper.text.push_str(&line);
     }
     paper.text
 }
-
-const NOT_DRILLED: &str = "not drilled";

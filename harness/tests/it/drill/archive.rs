@@ -109,13 +109,13 @@ fn without_roles(whole: &[u8]) {
         .scenario(SCENARIO)
         .backup(whole, "plur.dump")
         .run();
-    let told = [
+    let texts = [
         "roles \"plur_admin\", \"plur_app\", ",
         "\"plur_owner\"",
         "create-roles = [\"plur_admin\", \"plur_app\", ",
         "pg_dumpall --globals-only",
     ];
-    if let Err(why) = ended.fails_in("backup", &told) {
+    if let Err(why) = ended.fails_in("backup", &texts) {
         panic!("R01 {why}");
     }
     let not_held = ended.drill()["backup"]["not_held"].to_string();

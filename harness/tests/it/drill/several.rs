@@ -121,6 +121,34 @@ fn json_is_a_line_for_each_drill_and_nothing_else() {
 }
 
 #[test]
+fn a_drill_whose_files_were_not_written_is_nowhere_proven() {
+    let run = |option: &str| {
+        folder(&[("a", good("a", "")), ("b", good("b", ""))])
+            .file("reports/a", "a file, not a folder")
+            .with(option)
+            .run()
+    };
+    let ended = run("--jobs=1");
+    assert_eq!(ended.code, 3, "{}", ended.stdout);
+    let total = total(&ended.stdout);
+    assert_eq!(
+        total[0],
+        "2 scenarios: 1 PROVEN, 1 NOT RECORDED (exit code 3)"
+    );
+    assert_eq!(
+        total[1],
+        "  NOT RECORDED  a  not all of its files were written"
+    );
+    let ended = run("--json");
+    assert_eq!(ended.code, 3, "{}", ended.stdout);
+    let [line] = ended.stdout.lines().collect::<Vec<_>>()[..] else {
+        panic!("{}", ended.stdout);
+    };
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["scenario"]["name"], "b");
+}
+
+#[test]
 fn what_passed_has_lines_only_with_verbose() {
     let run = |option: &str| {
         let arguments = ["run", "--reports", "reports", option];

@@ -109,7 +109,8 @@ impl IndirectWays {
         };
         let exempt = |name: &str| self.roles.is_exempt(name, &object.owner, forced);
         let known = KnownRights::new(&self.writes, &self.roles, &self.rights);
-        let reach = ReadReach::new(&self.writes, &known, table, exempt, &BTreeSet::new());
+        let tree = self.writes.tree_of(table);
+        let reach = ReadReach::new(&self.writes, &known, &tree, exempt, &BTreeSet::new());
         let (views, functions) = reach.of_role(&Actor::new(&self.roles, role));
         let views = views.iter().map(|one| one.name.to_string());
         (

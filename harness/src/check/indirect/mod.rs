@@ -14,7 +14,7 @@ use crate::check::{ParameterErrors, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding, NotTested};
 use crate::rights::{
-    Actor, Facts, KnownRights, Named, Roles, Step, WriteEntry, WriteEvent, WriteFacts, WritePath,
+    Actor, Facts, FunctionFacts, KnownRights, Named, Roles, Step, WriteEntry, WriteEvent, WriteFacts, WritePath,
     WriteReach, WriteTarget,
 };
 
@@ -46,8 +46,23 @@ fn parse(text: &str) -> Result<FunctionName, String> {
     }
 }
 
+/// SECURITY DEFINER functions that may do what a check excludes; `ways` is whose ways whither, `what` why it is one.
+#[must_use]
+pub fn could_not_rule_out(ways: &str, what: &str, functions: &[&FunctionFacts]) -> CouldNotRun {
+    let names: Vec<String> = functions.iter().map(|one| one.show()).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    CouldNotRun::new(format!(
+        "these ways of {ways} could neither be tried nor ruled out: EXECUTE on {} (SECURITY DEFINER, with an owner {what})",
+        names.join(", ")
+    ))
+    .hint(format!(
+        "REVOKE EXECUTE on the functions; where a review shows that they do not, add `trusted-functions = [{}]` to the check",
+        quoted.join(", ")
+    ))
+}
+
 /// What indirect ways follow from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Indirect {
     /// Views, foreign keys, rules, triggers and functions.
     pub writes: WriteFacts,

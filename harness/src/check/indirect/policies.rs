@@ -1,6 +1,6 @@
 //! Ways past the policies of a table for reading: views are tried, functions listed.
 
-use super::Indirect;
+use super::{Indirect, could_not_rule_out};
 use crate::check::Restored;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::could_not_try;
@@ -100,7 +100,8 @@ impl PastPolicies {
         let exempt = |name: &str| self.roles.is_exempt(name, &owner, forced);
         let (writes, trusted) = (&self.indirect.writes, &self.indirect.trusted);
         let known = KnownRights::new(writes, &self.roles, &self.rights);
-        let reach = ReadReach::new(writes, &known, under.table, exempt, trusted);
+        let tree = writes.tree_of(under.table);
+        let reach = ReadReach::new(writes, &known, &tree, exempt, trusted);
         let (views, functions) = reach.of_role(&Actor::new(&self.roles, role));
         for view in views {
             let QualifiedName { schema, name } = &view.name;
@@ -125,18 +126,9 @@ impl PastPolicies {
             }
         }
         if !functions.is_empty() {
-            let names: Vec<String> = functions.iter().map(|one| one.show()).collect();
-            let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-            open.push(
-                CouldNotRun::new(format!(
-                    "these ways of role {} past the policies of {} could neither be tried nor ruled out: EXECUTE on {} (SECURITY DEFINER, with an owner to whom the policies do not apply)",
-                    under.role, under.table, names.join(", ")
-                ))
-                .hint(format!(
-                    "REVOKE EXECUTE on the functions; where a review shows that they give nobody what the policies hide, add `trusted-functions = [{}]` to the check",
-                    quoted.join(", ")
-                )),
-            );
+            let ways = format!("role {} past the policies of {}", under.role, under.table);
+            let what = "to whom the policies do not apply";
+            open.push(could_not_rule_out(&ways, what, &functions));
         }
         Ok((findings, open))
     }

@@ -28,7 +28,12 @@ use crate::rights::identifier_pattern;
 ///   with functions and types by PostgreSQL's default is left out, since the schema is closed to it;
 /// - it reads no view, outside `shared-views`, that reads the other's schema with its owner's rights;
 /// - in a session of its own, SELECT, INSERT, UPDATE and DELETE of each of the other's tables are refused
-///   because a right is missing (42501), and rows of its own schema can be read.
+///   because a right is missing (42501), and rows of its own schema can be read;
+/// - it does not write another's schema with the rights of another: views, foreign keys, rules and triggers that lead there are
+///   tried, and rolled back. Where it may call a SECURITY DEFINER function that may read or write another's schema (its
+///   owner may; its body names a table there, also without the schema where the function has no `search_path` of its own,
+///   or is not read: another language than SQL and PL/pgSQL, dynamic SQL), the check could not run: `trusted-functions` lists
+///   functions that were reviewed.
 ///
 /// Tenants by row (`tables` with a `column`, and the `setting` that says whose session it is): for every
 /// tenant, as the role with that setting,
@@ -40,8 +45,8 @@ use crate::rights::identifier_pattern;
 ///   functions, as in `rls`: `shared-views` and `trusted-functions` list what may.
 ///
 /// ## What it does not prove
-/// Where tenants are schemas: what SECURITY DEFINER functions show and write, and what views and foreign keys write: name
-/// statements in `refused`, with `{schema}` and `{other}`. That a session without the setting sees nothing (`rls`). Tenants that have
+/// What functions of `trusted-functions` show and write: name statements in `refused`, with `{schema}` and `{other}`. That
+/// a session without the setting sees nothing (`rls`). Tenants that have
 /// no rows. Apache AGE 1.5.0 does not ask for rights on labels' tables in Cypher's SET and DELETE.
 ///
 /// ## Example
@@ -76,8 +81,8 @@ pub struct Tenant {
     /// Views that may show data of several tenants; `*` and `?` match.
     #[serde(default)]
     pub shared_views: Vec<String>,
-    /// SECURITY DEFINER functions, as `schema.name(types)`, that a review found to give no tenant what belongs to another. They
-    /// are not tested, and the reports say so.
+    /// SECURITY DEFINER functions, as `schema.name(types)`, that a review found to give no tenant what belongs to another
+    /// and to write nothing of another. They are not tested, and the reports say so.
     #[serde(default)]
     pub trusted_functions: Vec<String>,
     /// Statements that must be refused, for each pair: `{schema}` is the tenant's own, `{other}` another's.
@@ -158,8 +163,8 @@ impl Tenant {
             ("column", self.column.is_some()),
             ("setting", self.setting.is_some()),
             ("tenants", !self.tenants.is_empty()),
-            ("trusted-functions", !self.trusted_functions.is_empty()),
         ];
+        indirect::validate(&self.trusted_functions, errors);
         errors.each(
             of_rows,
             "needs `tables`",

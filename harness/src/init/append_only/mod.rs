@@ -20,7 +20,7 @@ use super::block::{Block, Keys, keys};
 use super::relation::Relations;
 use super::section::{Section, listed};
 use super::ways::{IndirectWays, REVIEW};
-use crate::rights::WriteEvent;
+use crate::rights::{WriteEvent, write_targets};
 use crate::sql::QualifiedName;
 use evidence::Evidence;
 
@@ -91,7 +91,7 @@ pub fn find(relations: &Relations<'_>, access: &Access<'_>) -> Vec<AppendOnlyTab
 pub fn add_functions(all: &mut [AppendOnlyTable], ways: &IndirectWays) {
     let history = [WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate];
     for one in all {
-        let targets = ways.writes.targets(&one.table, &history);
+        let targets = write_targets(&ways.writes.tree_of(&one.table), &history);
         for role in &one.roles {
             one.functions.extend(ways.of_role(role, &targets).functions);
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::WriteEvent;
-use crate::sql::{QualifiedName, Token, TokenKind, tokens};
+use crate::sql::{QualifiedName, Token, TokenKind, setting_elements, tokens};
 
 /// What a body in SQL or PL/pgSQL may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,6 +107,36 @@ impl Body {
             body.writes.extend(updates);
         }
         body
+    }
+
+    /// The same with `search_path` set on the function: a name without a schema can only be in one of its schemas. A body
+    /// that may set another path is left as it is.
+    pub fn within(self, search_path: &str) -> Self {
+        let mut schemas = setting_elements(search_path);
+        schemas.retain(|one| !one.is_empty());
+        let sets_path = |name: &QualifiedName| matches!(name.name.as_str(), "search_path" | "set_config");
+        if schemas.iter().any(|one| one == "$user") || self.mentions.iter().any(sets_path) {
+            return self;
+        }
+        let in_each = |name: QualifiedName| -> Vec<QualifiedName> {
+            if !name.schema.is_empty() {
+                return vec![name];
+            }
+            let named = schemas.iter().map(|schema| QualifiedName {
+                schema: schema.clone(),
+                name: name.name.clone(),
+            });
+            named.collect()
+        };
+        let writes = self.writes.into_iter();
+        let writes = writes
+            .flat_map(|(event, name)| in_each(name).into_iter().map(move |one| (event, one)));
+        Self {
+            opaque: self.opaque,
+            writes: writes.collect(),
+            calls: self.calls.into_iter().flat_map(in_each).collect(),
+            mentions: self.mentions.into_iter().flat_map(in_each).collect(),
+        }
     }
 
     /// Adds these commands on the tables that one names; without any it may change anything.
@@ -221,6 +251,18 @@ mod tests {
     #[case("CREATE RULE r AS ON INSERT TO app.t DO DELETE FROM app.audit")]
     fn what_may_do_anything(#[case] body: &str) {
         assert!(Body::of(body).opaque);
+    }
+
+    #[rstest]
+    #[case("app", "DELETE FROM a", &["DELETE app.a"])]
+    #[case("app, \"B c\", pg_temp", "DELETE FROM a", &["DELETE B c.a", "DELETE app.a", "DELETE pg_temp.a"])]
+    #[case("app", "DELETE FROM b.a", &["DELETE b.a"])]
+    #[case("\"\"", "DELETE FROM a", &[])]
+    #[case("\"$user\", app", "DELETE FROM a", &["DELETE .a"])]
+    #[case("app", "SET LOCAL search_path = b; DELETE FROM a", &["DELETE .a"])]
+    #[case("app", "BEGIN PERFORM set_config('search_path', b, true); DELETE FROM a; END", &["DELETE .a"])]
+    fn a_name_without_a_schema(#[case] path: &str, #[case] body: &str, #[case] writes: &[&str]) {
+        assert_eq!(written(&Body::of(body).within(path)), writes);
     }
 
     #[test]

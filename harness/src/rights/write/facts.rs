@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Body;
-use super::{WriteEvent, WriteTarget};
+use super::{WriteEvent, is_named};
 use crate::database::{DatabaseError, Session, TextRow, is_true};
 use crate::sql::QualifiedName;
 
@@ -87,15 +87,51 @@ pub struct WriteFacts {
     /// Relations by OID.
     pub relations: BTreeMap<String, RelationFacts>,
     /// Views, each with a relation that it reads.
-    pub(super) reads: Vec<(String, String)>,
+    pub(super) reads: Pairs,
     /// Children, each with its parent.
-    pub(super) children: Vec<(String, String)>,
+    pub(super) children: Pairs,
     /// Foreign keys with an action.
     pub cascades: Vec<CascadeFacts>,
     pub(super) rules: Vec<ReactionFacts>,
     pub(super) triggers: Vec<ReactionFacts>,
     /// Functions by OID.
     pub functions: BTreeMap<String, FunctionFacts>,
+    /// The OIDs of relations, by their name without the schema.
+    named: BTreeMap<String, Vec<String>>,
+    /// The OIDs of functions, by their name without the schema.
+    functions_named: BTreeMap<String, Vec<String>>,
+    /// The places of foreign keys in `cascades`, by the table that refers.
+    referring: BTreeMap<String, Vec<usize>>,
+}
+
+/// Pairs of OIDs, found by either.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pairs {
+    seconds: BTreeMap<String, Vec<String>>,
+    firsts: BTreeMap<String, Vec<String>>,
+}
+
+impl Pairs {
+    fn of(rows: &[TextRow]) -> Self {
+        let mut pairs = Self::default();
+        for row in rows {
+            let (first, second) = (text(row, 0), text(row, 1));
+            let firsts = pairs.firsts.entry(second.clone()).or_default();
+            firsts.push(first.clone());
+            pairs.seconds.entry(first).or_default().push(second);
+        }
+        pairs
+    }
+
+    /// What is paired with a first.
+    pub(super) fn seconds(&self, first: &str) -> &[String] {
+        self.seconds.get(first).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is paired with a second.
+    pub(super) fn firsts(&self, second: &str) -> &[String] {
+        self.firsts.get(second).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// The commands that a view allows have in `pg_relation_is_updatable` the bits 4 (UPDATE), 8 (INSERT) and 16 (DELETE); in
@@ -143,7 +179,9 @@ SELECT t.tgrelid, t.tgname, t.tgtype, t.tgfoid, ''
 const FUNCTIONS: &str = "
 SELECT p.oid, n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes), pg_catalog.pg_get_userbyid(p.proowner),
        p.prosecdef, p.provolatile = 'v', p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype,
-       l.lanname IN ('sql', 'plpgsql'), {body}
+       l.lanname IN ('sql', 'plpgsql'), {body},
+       (SELECT pg_catalog.substr(o.setting, 13) FROM pg_catalog.unnest(p.proconfig) o(setting)
+         WHERE pg_catalog.starts_with(o.setting, 'search_path='))
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -164,37 +202,32 @@ impl WriteFacts {
         };
         let relations = session.rows(RELATIONS).await?;
         let functions = session.rows(&FUNCTIONS.replace("{body}", body)).await?;
-        let pairs = |rows: Vec<TextRow>| -> Vec<(String, String)> {
-            rows.iter()
-                .map(|row| (text(row, 0), text(row, 1)))
-                .collect()
+        let cascades = session.rows(CASCADES).await?;
+        let mut facts = Self {
+            reads: Pairs::of(&session.rows(READS).await?),
+            children: Pairs::of(&session.rows(CHILDREN).await?),
+            cascades: cascades.iter().map(CascadeFacts::of_row).collect(),
+            ..Self::default()
         };
-        let relations = relations.iter().map(RelationFacts::of_row);
-        let functions = functions.iter().map(FunctionFacts::of_row);
-        Ok(Self {
-            relations: relations.map(|one| (one.oid.clone(), one)).collect(),
-            reads: pairs(session.rows(READS).await?),
-            children: pairs(session.rows(CHILDREN).await?),
-            cascades: session
-                .rows(CASCADES)
-                .await?
-                .iter()
-                .map(CascadeFacts::of_row)
-                .collect(),
-            rules: session
-                .rows(RULES)
-                .await?
-                .iter()
-                .map(ReactionFacts::of_row)
-                .collect(),
-            triggers: session
-                .rows(TRIGGERS)
-                .await?
-                .iter()
-                .map(ReactionFacts::of_row)
-                .collect(),
-            functions: functions.map(|one| (one.oid.clone(), one)).collect(),
-        })
+        for one in relations.iter().map(RelationFacts::of_row) {
+            let named = facts.named.entry(one.name.name.clone()).or_default();
+            named.push(one.oid.clone());
+            facts.relations.insert(one.oid.clone(), one);
+        }
+        for (at, key) in facts.cascades.iter().enumerate() {
+            let referring = facts.referring.entry(key.child.clone()).or_default();
+            referring.push(at);
+        }
+        for one in functions.iter().map(FunctionFacts::of_row) {
+            let named = facts.functions_named.entry(one.name.name.clone());
+            named.or_default().push(one.oid.clone());
+            facts.functions.insert(one.oid.clone(), one);
+        }
+        let rules = session.rows(RULES).await?;
+        facts.rules = rules.iter().map(ReactionFacts::of_row).collect();
+        let triggers = session.rows(TRIGGERS).await?;
+        facts.triggers = triggers.iter().map(ReactionFacts::of_row).collect();
+        Ok(facts)
     }
 
     /// The roles with whose rights views, rules, foreign keys and functions write.
@@ -207,14 +240,22 @@ impl WriteFacts {
             .collect()
     }
 
-    /// These commands on a table and on its partitions and children.
+    /// A table with its partitions and children, by OID; none where there is no such table.
     #[must_use]
-    pub fn targets(&self, table: &QualifiedName, events: &[WriteEvent]) -> Vec<WriteTarget> {
-        let mut all = self.relations.values();
-        let root = all.find(|one| one.name == *table);
-        let tree = root.map(|root| self.tree(&root.oid)).unwrap_or_default();
-        let tree = tree.into_iter();
-        tree.flat_map(|oid| events.iter().map(|event| (oid.to_owned(), *event)))
+    pub fn tree_of(&self, table: &QualifiedName) -> BTreeSet<&str> {
+        let mut roots = self.with_name(table);
+        roots
+            .next()
+            .map(|root| self.tree(root))
+            .unwrap_or_default()
+    }
+
+    /// The relations of schemas, with partitions and children elsewhere, by OID.
+    #[must_use]
+    pub fn of_schemas(&self, is_meant: impl Fn(&str) -> bool) -> BTreeSet<&str> {
+        let all = self.relations.values();
+        all.filter(|one| is_meant(&one.name.schema))
+            .flat_map(|one| self.tree(&one.oid))
             .collect()
     }
 
@@ -223,14 +264,34 @@ impl WriteFacts {
         let mut tree = BTreeSet::from([root]);
         let mut queue = vec![root];
         while let Some(parent) = queue.pop() {
-            let below = self.children.iter().filter(|(_, of)| of == parent);
-            queue.extend(
-                below
-                    .map(|(child, _)| child.as_str())
-                    .filter(|child| tree.insert(child)),
-            );
+            let below = self.children.firsts(parent).iter().map(String::as_str);
+            queue.extend(below.filter(|child| tree.insert(child)));
         }
         tree
+    }
+
+    /// The relations that a name in a body may mean, by OID.
+    pub(super) fn with_name(&self, name: &QualifiedName) -> impl Iterator<Item = &str> {
+        let all = self.named.get(&name.name).into_iter().flatten();
+        all.map(String::as_str).filter(move |oid| {
+            let relation = self.relations.get(*oid);
+            relation.is_some_and(|one| is_named(name, &one.name))
+        })
+    }
+
+    /// The functions that a name in a body may mean, by OID.
+    pub(super) fn functions_with_name(&self, name: &QualifiedName) -> impl Iterator<Item = &str> {
+        let all = self.functions_named.get(&name.name).into_iter().flatten();
+        all.map(String::as_str).filter(move |oid| {
+            let function = self.functions.get(*oid);
+            function.is_some_and(|one| is_named(name, &one.name))
+        })
+    }
+
+    /// The foreign keys of a table that refers, with their places in `cascades`.
+    pub(super) fn cascades_of(&self, child: &str) -> impl Iterator<Item = (usize, &CascadeFacts)> {
+        let all = self.referring.get(child).into_iter().flatten();
+        all.filter_map(|at| Some((*at, self.cascades.get(*at)?)))
     }
 }
 
@@ -283,7 +344,13 @@ impl FunctionFacts {
             definer: is_true(row.get(5)),
             volatile: is_true(row.get(6)),
             of_triggers: is_true(row.get(7)),
-            body: is_true(row.get(8)).then(|| Body::of(&text(row, 9))),
+            body: is_true(row.get(8)).then(|| {
+                let body = Body::of(&text(row, 9));
+                match row.get(10).cloned().flatten() {
+                    Some(path) => body.within(&path),
+                    None => body,
+                }
+            }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rights of owners and callers that write paths depend on, by OID.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{WriteEvent, WriteFacts};
 use crate::rights::{AccessPath, Actor, Facts, OWNER, ObjectClass, ObjectFacts, Roles};
@@ -63,6 +63,19 @@ impl<'a> KnownRights<'a> {
             || self
                 .table(relation)
                 .is_some_and(|object| right(actor, object, event.word()).is_some())
+    }
+
+    /// The owners that may read one of these tables.
+    #[must_use]
+    pub fn readers(&self, tables: &BTreeSet<&str>) -> BTreeSet<&'a str> {
+        let reads = |actor: &Actor<'_>| {
+            let mut paths = actor.paths.keys();
+            let mut tables = tables.iter().filter_map(|oid| self.table(oid));
+            paths.any(|name| self.roles.is_superuser(name))
+                || tables.any(|object| right(actor, object, "SELECT").is_some())
+        };
+        let owners = self.owners.iter().filter(|(_, actor)| reads(actor));
+        owners.map(|(name, _)| *name).collect()
     }
 
     /// Whether a role may name objects of a schema. Of one that is as the server or an extension made it nothing was read.

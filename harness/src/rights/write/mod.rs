@@ -21,6 +21,8 @@ pub use known::KnownRights;
 pub use reach::WriteReach;
 pub use reads::ReadReach;
 
+use std::collections::BTreeSet;
+
 use super::{AccessPath, Step};
 use crate::sql::QualifiedName;
 
@@ -82,6 +84,15 @@ impl WriteEvent {
 
 /// A command on the relation with this OID.
 pub type WriteTarget = (String, WriteEvent);
+
+/// These commands on each of these tables.
+#[must_use]
+pub fn write_targets(tables: &BTreeSet<&str>, events: &[WriteEvent]) -> Vec<WriteTarget> {
+    let tables = tables.iter();
+    tables
+        .flat_map(|oid| events.iter().map(|event| ((*oid).to_owned(), *event)))
+        .collect()
+}
 
 /// Where a write path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::body::Body;
 use super::facts::{FunctionFacts, ReactionFacts, WriteFacts};
 use super::known::KnownRights;
-use super::{WriteEvent, WriteTarget, is_named};
+use super::{WriteEvent, WriteTarget};
 use crate::rights::{Actor, Step};
 use crate::sql::QualifiedName;
 
@@ -33,6 +33,8 @@ pub struct WriteReach<'a> {
     pub(super) leads: BTreeMap<WriteTarget, Lead>,
     /// Functions that may write one of the tables.
     functions: BTreeSet<String>,
+    /// Owners that may run a command that leads to the tables.
+    able: BTreeSet<&'a str>,
 }
 
 impl<'a> WriteReach<'a> {
@@ -57,12 +59,15 @@ impl<'a> WriteReach<'a> {
             known,
             leads: leads.collect(),
             functions: BTreeSet::new(),
+            able: BTreeSet::new(),
         };
         // Each round can only add; what a function may write depends on the relations, and they on functions.
         loop {
             let before = (reach.leads.len(), reach.functions.len());
             reach.add_relations();
             reach.add_functions(trusted);
+            let owners = facts.owners().into_iter();
+            reach.able = owners.filter(|owner| reach.may_any(owner)).collect();
             reach.add_reactions();
             if before == (reach.leads.len(), reach.functions.len()) {
                 return reach;
@@ -79,25 +84,14 @@ impl<'a> WriteReach<'a> {
             };
             lead.through.push((oid.clone(), event));
             let mut found = Vec::new();
-            for (view, _) in self.facts.reads.iter().filter(|(_, read)| *read == oid) {
+            for view in self.facts.reads.firsts(&oid) {
                 found.extend(self.by_view(view, &oid, event, &lead));
             }
-            for (_, parent) in self
-                .facts
-                .children
-                .iter()
-                .filter(|(child, _)| *child == oid)
-            {
+            for parent in self.facts.children.seconds(&oid) {
                 let child = self.name(&oid).cloned().map(Step::Child);
                 found.extend(child.map(|step| (parent.clone(), event, lead.after(step))));
             }
-            for (at, key) in self
-                .facts
-                .cascades
-                .iter()
-                .enumerate()
-                .filter(|(_, key)| key.child == oid)
-            {
+            for (at, key) in self.facts.cascades_of(&oid) {
                 for (on, action) in [
                     (WriteEvent::Delete, key.actions.0),
                     (WriteEvent::Update, key.actions.1),
@@ -159,8 +153,7 @@ impl<'a> WriteReach<'a> {
                 }
             }
         }
-        let read = self.facts.reads.iter().filter(|(of, _)| of == view);
-        longer.by_views &= read.count() == 1;
+        longer.by_views &= self.facts.reads.seconds(view).len() == 1;
         Some((view.to_owned(), event, longer))
     }
 
@@ -196,31 +189,26 @@ impl<'a> WriteReach<'a> {
     }
 
     fn body_calls(&self, body: &Body) -> bool {
-        body.calls
-            .iter()
-            .any(|call| self.written().any(|one| is_named(call, &one.name)))
+        body.calls.iter().any(|call| {
+            let mut called = self.facts.functions_with_name(call);
+            called.any(|oid| self.functions.contains(oid))
+        })
     }
 
     /// Whether a body runs a command that leads to the tables, or calls a function that may.
     fn body_writes(&self, body: &Body) -> bool {
-        let fires = |trigger: &ReactionFacts, event: &WriteEvent, name: &QualifiedName| {
+        let fires = |trigger: &&ReactionFacts, event: WriteEvent| {
             let may_write = |oid| self.functions.contains(oid);
-            trigger.function.as_ref().is_some_and(may_write)
-                && trigger.events.contains(event)
-                && self.is_relation(&trigger.relation, name)
+            trigger.function.as_ref().is_some_and(may_write) && trigger.events.contains(&event)
         };
         let writes = |(event, name): &(WriteEvent, QualifiedName)| {
-            let mut leads = self.leads.keys();
-            let mut triggers = self.facts.triggers.iter();
-            leads.any(|(oid, on)| on == event && self.is_relation(oid, name))
-                || triggers.any(|trigger| fires(trigger, event, name))
+            self.facts.with_name(name).any(|oid| {
+                let mut triggers = self.facts.triggers.iter();
+                self.leads.contains_key(&(oid.to_owned(), *event))
+                    || triggers.any(|trigger| trigger.relation == oid && fires(&trigger, *event))
+            })
         };
         self.body_calls(body) || body.writes.iter().any(writes)
-    }
-
-    /// Whether a name in a body may be that of a relation.
-    fn is_relation(&self, oid: &str, name: &QualifiedName) -> bool {
-        self.name(oid).is_some_and(|of| is_named(name, of))
     }
 
     /// Adds relations with a rule, or with a trigger whose function has the rights of another.
@@ -230,7 +218,7 @@ impl<'a> WriteReach<'a> {
             let Some(relation) = self.facts.relations.get(&rule.relation) else {
                 continue;
             };
-            if self.body_writes(&rule.body) && self.owner_may_any(&relation.owner) {
+            if self.body_writes(&rule.body) && self.able.contains(relation.owner.as_str()) {
                 let step = Step::Rule {
                     rule: rule.name.clone(),
                     relation: relation.name.clone(),
@@ -280,11 +268,11 @@ impl<'a> WriteReach<'a> {
     pub(super) fn is_dangerous(&self, function: &FunctionFacts) -> bool {
         function.definer
             && self.functions.contains(&function.oid)
-            && self.owner_may_any(&function.owner)
+            && self.able.contains(function.owner.as_str())
     }
 
     /// Whether a role may run a command that leads to the tables.
-    fn owner_may_any(&self, owner: &str) -> bool {
+    fn may_any(&self, owner: &str) -> bool {
         let Some(actor) = self.known.owner(owner) else {
             return true;
         };

@@ -1,13 +1,13 @@
-//! Indirect ways to read a table: views and functions with the rights of another.
+//! Indirect ways to read tables: views and functions with the rights of another.
 
 use std::collections::BTreeSet;
 
 use super::known::{KnownRights, right};
-use super::{FunctionFacts, RelationFacts, WriteFacts, is_named};
+use super::{FunctionFacts, RelationFacts, WriteFacts};
 use crate::rights::Actor;
 use crate::sql::QualifiedName;
 
-/// What reads a table with the rights of a role for which `exempt` holds.
+/// What reads one of some tables with the rights of a role for which `exempt` holds.
 #[derive(Debug)]
 pub struct ReadReach<'a> {
     known: &'a KnownRights<'a>,
@@ -16,29 +16,25 @@ pub struct ReadReach<'a> {
 }
 
 impl<'a> ReadReach<'a> {
-    /// Finds it. Functions whose OID is in `trusted` are left out, and so is what only reads with the rights of its caller.
+    /// Finds it for tables by OID. Functions whose OID is in `trusted` are left out, and so is what only reads with the
+    /// rights of its caller.
     #[must_use]
     pub fn new(
         facts: &'a WriteFacts,
         known: &'a KnownRights<'a>,
-        table: &QualifiedName,
+        tables: &BTreeSet<&str>,
         exempt: impl Fn(&str) -> bool,
         trusted: &BTreeSet<String>,
     ) -> Self {
-        let tree: BTreeSet<String> = facts
-            .targets(table, &[super::WriteEvent::Update])
-            .into_iter()
-            .map(|(oid, _)| oid)
-            .collect();
-        let above = |from: &BTreeSet<String>, is_meant: &dyn Fn(&RelationFacts) -> bool| {
-            let read = facts.reads.iter().filter(|(_, read)| from.contains(read));
-            let views = read.filter_map(|(view, _)| facts.relations.get(view));
+        let above = |from: &BTreeSet<&'a str>, is_meant: &dyn Fn(&RelationFacts) -> bool| {
+            let views = from.iter().flat_map(|oid| facts.reads.firsts(oid));
+            let views = views.filter_map(|view| facts.relations.get(view));
             let views = views.filter(|view| is_meant(view));
             views
-                .map(|view| view.oid.clone())
-                .collect::<BTreeSet<String>>()
+                .map(|view| view.oid.as_str())
+                .collect::<BTreeSet<&'a str>>()
         };
-        let closure = |mut found: BTreeSet<String>| loop {
+        let closure = |mut found: BTreeSet<&'a str>| loop {
             let next = above(&found, &|_| true);
             let before = found.len();
             found.extend(next);
@@ -46,14 +42,14 @@ impl<'a> ReadReach<'a> {
                 return found;
             }
         };
+        let tree: BTreeSet<&'a str> = tables
+            .iter()
+            .filter_map(|oid| facts.relations.get(*oid))
+            .map(|one| one.oid.as_str())
+            .collect();
         let past = closure(above(&tree, &|view| !view.invoker && exempt(&view.owner)));
         // A function with the rights of an exempt role reads by any view.
         let all = closure(tree);
-        let named: Vec<&QualifiedName> = all
-            .iter()
-            .filter_map(|oid| facts.relations.get(oid))
-            .map(|one| &one.name)
-            .collect();
         let mut reading: BTreeSet<&str> = BTreeSet::new();
         loop {
             let before = reading.len();
@@ -63,15 +59,15 @@ impl<'a> ReadReach<'a> {
                 .filter(|one| !trusted.contains(&one.oid))
             {
                 let calls_one = |call: &QualifiedName| {
-                    let mut reading = reading.iter().filter_map(|oid| facts.functions.get(*oid));
-                    reading.any(|other| is_named(call, &other.name))
+                    let mut called = facts.functions_with_name(call);
+                    called.any(|oid| reading.contains(oid))
                 };
                 let reads = one.body.as_ref().is_none_or(|body| {
                     body.opaque
                         || body
                             .mentions
                             .iter()
-                            .any(|word| named.iter().any(|of| is_named(word, of)))
+                            .any(|word| facts.with_name(word).any(|oid| all.contains(oid)))
                         || body.calls.iter().any(calls_one)
                 });
                 if reads {
@@ -91,7 +87,7 @@ impl<'a> ReadReach<'a> {
         let views = facts
             .relations
             .values()
-            .filter(|one| past.contains(&one.oid));
+            .filter(|one| past.contains(one.oid.as_str()));
         Self {
             known,
             views: views.collect(),

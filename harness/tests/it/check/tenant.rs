@@ -50,6 +50,39 @@ const HARMLESS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// Ways into another tenant's schema, and what the check says of each.
+const WRITTEN: &[(&str, &str, &str)] = &[
+    (
+        "a view that may only be written",
+        "CREATE VIEW plur.box AS SELECT * FROM org_borealis.recall_log; GRANT DELETE ON plur.box TO plur_org_acme",
+        "role plur_org_acme has DELETE on plur.box",
+    ),
+    (
+        "S17 a foreign key with CASCADE",
+        "CREATE TABLE plur.plans (id int PRIMARY KEY); INSERT INTO plur.plans VALUES (1);
+         CREATE TABLE org_borealis.orders (plan int REFERENCES plur.plans ON DELETE CASCADE); INSERT INTO org_borealis.orders VALUES (1);
+         GRANT SELECT, DELETE ON plur.plans TO plur_org_acme",
+        "role plur_org_acme has DELETE on plur.plans",
+    ),
+    (
+        "a rule",
+        "CREATE TABLE plur.inbox (n int); GRANT INSERT ON plur.inbox TO plur_org_acme;
+         CREATE RULE r AS ON INSERT TO plur.inbox DO ALSO DELETE FROM org_borealis.recall_log",
+        "role plur_org_acme has INSERT on plur.inbox",
+    ),
+];
+
+/// Functions that may reach another tenant's schema.
+const FUNCTIONS: &[&str] = &[
+    "CREATE FUNCTION org_acme.f() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM org_borealis.engrams'",
+    "CREATE FUNCTION org_acme.f() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN count(*) FROM engrams; END'",
+    "CREATE FUNCTION org_acme.f() RETURNS void LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC DELETE FROM org_borealis.recall_log; END",
+    "CREATE FUNCTION org_acme.f() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE current_setting($$a.b$$); END'",
+];
+
+const HARMLESS_FUNCTION: &str = "CREATE FUNCTION org_acme.f() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = org_acme
+     AS 'SELECT count(*) FROM engrams'";
+
 const PARTED: &str = "
 CREATE TABLE plur.parted (org text, n int) PARTITION BY LIST (org);
 CREATE TABLE plur.parted_a PARTITION OF plur.parted FOR VALUES IN ('acme');
@@ -93,6 +126,17 @@ async fn tenant() {
         for (name, change, undo, check, texts) in cases {
             plur.fails(Case { name, change, undo, check }, texts).await;
         }
+        for (name, change, text) in WRITTEN {
+            let texts = ["writes no other tenant's schema", text, "went through (rolled back)"];
+            plur.fails(Case { name, change, undo: "", check: SCHEMAS }, &texts).await;
+        }
+        let open = "ways of role plur_org_acme into the schemas of other tenants could neither be tried nor ruled out: EXECUTE on org_acme.f()";
+        let trusted = format!("{SCHEMAS}trusted-functions = [\"org_acme.f()\"]");
+        for change in FUNCTIONS {
+            plur.cannot_look(Case { name: change, change, undo: "", check: SCHEMAS }, open).await;
+            plur.passes(Case { name: change, change, undo: "", check: &trusted }).await;
+        }
+        plur.passes(Case { name: "a function that is limited to its schema", change: HARMLESS_FUNCTION, undo: "", check: SCHEMAS }).await;
         let parted = ROWS.replace("\"plur.memberships\", \"plur.member_directory\"", "\"plur.parted\"");
         plur.passes(Case { name: "partitions without grants", change: PARTED, undo: "", check: &parted }).await;
         let open = format!("{PARTED} GRANT SELECT, DELETE ON plur.parted_b TO plur_app");

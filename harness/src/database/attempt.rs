@@ -18,20 +18,24 @@ impl Session {
     /// # Errors
     /// Only when the connection is lost; a refusal is an [`Attempt`].
     pub async fn attempt(&mut self, sql: &str) -> Result<Attempt, DatabaseError> {
-        Ok(self.attempt_measured(sql, "SELECT 1").await?.0)
+        Ok(self.attempt_measured("", sql, "SELECT 1").await?.0)
     }
 
-    /// The same, and whether the value of the query `measure` was another one afterwards.
+    /// The same after what `prepare` does, and whether the value of the query `measure` was another one afterwards.
     ///
     /// # Errors
-    /// When the connection is lost or `measure` is refused.
+    /// When the connection is lost, or `prepare` or `measure` is refused.
     pub async fn attempt_measured(
         &mut self,
+        prepare: &str,
         sql: &str,
         measure: &str,
     ) -> Result<(Attempt, bool), DatabaseError> {
         self.run("BEGIN READ WRITE").await?;
-        let tried = self.measured(sql, measure).await;
+        let tried = match self.run(prepare).await {
+            Ok(_) => self.measured(sql, measure).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &tried
             && error.lost
         {

@@ -215,7 +215,7 @@ pub async fn describe(
             database::section(catalog, large_objects, origin),
             rls::section(&secured),
             role::section(&roles, origin),
-            tenant::section(&tenant::find(relations, access)),
+            tenant::section(&tenant::find(relations, access, &ways)),
             append_only::section(&append_only),
             trigger::section(relations),
             function::section(catalog),

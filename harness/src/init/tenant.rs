@@ -1,9 +1,12 @@
 //! Tenants that have a schema each: schemas with the same tables, and a role for each.
 
+use std::collections::BTreeSet;
+
 use super::access::Access;
 use super::block::{Block, Value};
 use super::relation::Relations;
 use super::section::{Section, grouped};
+use super::ways::{IndirectWays, reviewed};
 use crate::catalog::ObjectKind;
 use crate::sql::quote_ident;
 use crate::units::show_counted;
@@ -16,11 +19,17 @@ pub struct TenantSchemas {
     roles: Vec<String>,
     /// All schemas, so that a pattern matches no other.
     all: Vec<String>,
+    /// Functions by which a role may read or write another's schema.
+    functions: Vec<String>,
 }
 
 /// Finds schemas with the same tables.
 #[must_use]
-pub fn find(relations: &Relations<'_>, access: &Access<'_>) -> Vec<TenantSchemas> {
+pub fn find(
+    relations: &Relations<'_>,
+    access: &Access<'_>,
+    ways: &IndirectWays,
+) -> Vec<TenantSchemas> {
     let tables = relations.tables();
     let by_schema = grouped(tables.map(|one| (one.name.schema.as_str(), one.name.name.as_str())));
     let shapes = grouped(
@@ -47,10 +56,16 @@ pub fn find(relations: &Relations<'_>, access: &Access<'_>) -> Vec<TenantSchemas
             if roles.len() < alike.len() {
                 roles.clear();
             }
+            let mut functions = BTreeSet::new();
+            for (own, role) in alike.iter().zip(&roles) {
+                let others = alike.iter().copied().filter(|other| other != own);
+                functions.extend(ways.into_schemas(role, &others.collect()));
+            }
             TenantSchemas {
                 schemas: alike.into_iter().map(str::to_owned).collect(),
                 roles,
                 all: all.clone(),
+                functions: functions.into_iter().collect(),
             }
         })
         .collect()
@@ -108,14 +123,15 @@ impl TenantSchemas {
         let block = Block::new("tenant", "no tenant's role reads or writes another's schema")
             .guess("schemas with the same tables belong to tenants, and the role that may use only one of them is its tenant's.")
             .with("schemas", self.pattern());
-        match self.rule() {
+        let block = match self.rule() {
             Some(rule) => block.with("role", rule),
             None => {
                 let pairs = self.schemas.iter().zip(&self.roles);
                 let pairs = pairs.map(|(schema, role)| (schema.clone(), role.as_str().into()));
                 block.with("roles", Value::Inline(pairs.collect()))
             }
-        }
+        };
+        reviewed(block, &self.functions)
     }
 
     /// One pattern if it matches these schemas and no other, else all of them.
@@ -163,6 +179,7 @@ mod tests {
             schemas: own(schemas),
             roles: own(roles),
             all: [own(schemas), own(others)].concat(),
+            functions: Vec::new(),
         }
     }
 

@@ -2,16 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::block::Block;
 use crate::database::{DatabaseError, Session};
 use crate::rights::{
-    Actor, Facts, KnownRights, ObjectClass, ReadReach, Right, Roles, WriteEvent, WriteFacts,
-    WriteReach, WriteTarget, find_bounds,
+    self, Actor, Facts, KnownRights, ObjectClass, ReadReach, Right, Roles, WriteEntry, WriteEvent,
+    WriteFacts, WriteReach, WriteTarget, find_bounds, write_targets,
 };
 use crate::sql::QualifiedName;
 
-/// The comment of a check with `trusted-functions`.
-pub const REVIEW: &str = "Review the functions of `trusted-functions`: they run with the rights of their owners, a role here may \
+const REVIEW: &str = "Review the functions of `trusted-functions`: they run with the rights of their owners, a role here may \
     call them, and what they do was not tested.";
+
+/// Adds functions to `trusted-functions`, to be reviewed.
+#[must_use]
+pub fn reviewed(block: Block, functions: &[String]) -> Block {
+    match functions {
+        [] => block,
+        functions => block.comment(REVIEW).list("trusted-functions", functions),
+    }
+}
 
 /// What indirect ways follow from.
 #[derive(Debug, Default)]
@@ -28,6 +37,17 @@ pub struct WaysOfRole {
     /// Functions that may run the commands.
     pub functions: BTreeSet<String>,
     /// Commands that other objects may run.
+    pub commands: BTreeSet<WriteEvent>,
+}
+
+/// The ways of one role past the policies of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaysPast {
+    /// Views that read or write the table as an owner to whom the policies do not apply.
+    pub views: BTreeSet<String>,
+    /// Functions that do.
+    pub functions: BTreeSet<String>,
+    /// Commands on the table that foreign keys and rules may run.
     pub commands: BTreeSet<WriteEvent>,
 }
 
@@ -93,30 +113,70 @@ impl IndirectWays {
         (functions, indirect.collect())
     }
 
-    /// The views and functions by which a role may read a table with the rights of an owner to whom its policies do not apply.
+    /// The ways of a role past the policies of a table.
     #[must_use]
-    pub fn past_policies(
-        &self,
-        role: &str,
-        table: &QualifiedName,
-        forced: bool,
-    ) -> (Vec<String>, Vec<String>) {
+    pub fn past_policies(&self, role: &str, table: &QualifiedName, forced: bool) -> WaysPast {
         let object = self
             .rights
             .find(ObjectClass::Table, &table.schema, &table.name);
         let (Some(object), Some(role)) = (object, self.roles.all.get(role)) else {
-            return Default::default();
+            return WaysPast::default();
         };
         let exempt = |name: &str| self.roles.is_exempt(name, &object.owner, forced);
         let known = KnownRights::new(&self.writes, &self.roles, &self.rights);
         let tree = self.writes.tree_of(table);
+        let actor = Actor::new(&self.roles, role);
         let reach = ReadReach::new(&self.writes, &known, &tree, exempt, &BTreeSet::new());
-        let (views, functions) = reach.of_role(&Actor::new(&self.roles, role));
-        let views = views.iter().map(|one| one.name.to_string());
-        (
-            views.collect(),
-            functions.iter().map(|one| one.show()).collect(),
-        )
+        let (views, functions) = reach.of_role(&actor);
+        let mut past = WaysPast {
+            views: views.iter().map(|one| one.name.to_string()).collect(),
+            functions: functions.iter().map(|one| one.show()).collect(),
+            commands: BTreeSet::new(),
+        };
+        let paths = |trusted: &BTreeSet<String>| {
+            rights::past_policies(&self.writes, &known, (&tree, exempt), &actor, trusted)
+        };
+        let reading = functions.iter().map(|one| one.oid.clone());
+        let code = paths(&reading.collect());
+        past.functions.extend(
+            code.iter()
+                .flat_map(|path| path.functions().map(str::to_owned)),
+        );
+        let trusted = self.writes.functions.values();
+        let trusted = trusted.filter(|one| past.functions.contains(&one.show()));
+        for path in paths(&trusted.map(|one| one.oid.clone()).collect()) {
+            match (&path.entry, &path.target) {
+                (WriteEntry::Relation(view, _), _) if view.is_view => {
+                    past.views.insert(view.name.to_string());
+                }
+                (_, Some((_, event))) => drop(past.commands.insert(*event)),
+                (_, None) => past.commands.extend([
+                    WriteEvent::Insert,
+                    WriteEvent::Update,
+                    WriteEvent::Delete,
+                ]),
+            }
+        }
+        past
+    }
+
+    /// The functions by which a role may read or write other schemas than its own.
+    #[must_use]
+    pub fn into_schemas(&self, role: &str, schemas: &BTreeSet<&str>) -> BTreeSet<String> {
+        let Some(role) = self.roles.all.get(role) else {
+            return BTreeSet::new();
+        };
+        let actor = Actor::new(&self.roles, role);
+        let known = KnownRights::new(&self.writes, &self.roles, &self.rights);
+        let tables = self.writes.of_schemas(|schema| schemas.contains(schema));
+        let able = known.readers(&tables);
+        let exempt = |owner: &str| able.contains(owner);
+        let reach = ReadReach::new(&self.writes, &known, &tables, exempt, &BTreeSet::new());
+        let (_, reading) = reach.of_role(&actor);
+        let targets = write_targets(&tables, &WriteEvent::ALL);
+        let mut functions = self.of_actor(&known, &actor, &targets).functions;
+        functions.extend(reading.iter().map(|one| one.show()));
+        functions
     }
 
     fn of_actor(

@@ -36,5 +36,6 @@ pub use session::{Named, resolve_functions};
 pub use settings::read_settings;
 pub use write::{
     Bound, CascadeFacts, FunctionFacts, KnownRights, ReadReach, RelationFacts, WriteEntry,
-    WriteEvent, WriteFacts, WritePath, WriteReach, WriteTarget, find_bounds, write_targets,
+    WriteEvent, WriteFacts, WritePath, WriteReach, WriteTarget, find_bounds, past_policies,
+    write_targets,
 };

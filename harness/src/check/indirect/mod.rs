@@ -4,18 +4,18 @@
 mod attempt;
 mod policies;
 
-pub use self::policies::{PastPolicies, Under};
+pub use self::policies::{Allowed, PastPolicies, Under};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::attempt::PathEnd;
+use self::attempt::{PathEnd, Trial};
 use crate::check::function::{FunctionName, resolve};
 use crate::check::{ParameterErrors, Restored};
 use crate::database::Session;
 use crate::outcome::{CouldNotRun, Finding, NotTested};
 use crate::rights::{
-    Actor, Facts, FunctionFacts, KnownRights, Named, Roles, Step, WriteEntry, WriteEvent, WriteFacts, WritePath,
-    WriteReach, WriteTarget,
+    Actor, Facts, FunctionFacts, KnownRights, Named, Roles, Step, WriteEntry, WriteEvent,
+    WriteFacts, WritePath, WriteReach, WriteTarget,
 };
 
 /// Why a function of `trusted-functions` is not tested.
@@ -181,24 +181,30 @@ impl Ways {
                     let on = (*relation, *event);
                     let statements =
                         attempt::statements(session, writes, path, on, targets).await?;
-                    attempt::try_path(own, role, path, *event, &statements, targets).await?
+                    let trial = Trial::of_tables(role, path, targets);
+                    attempt::try_path(own, path, (role, *event), &statements, &trial).await?
                 }
             };
-            match end {
-                PathEnd::Stopped => {}
-                PathEnd::Changed(what) => self.findings.push(finding(role, limit, path, &what)),
-                PathEnd::Unclear(why) => {
-                    self.functions.extend(path.functions().map(str::to_owned));
-                    let way = format!("{} ({why})", describe(role, path));
-                    let purposes = self.open.entry(way).or_default();
-                    purposes.insert(limit.purpose.clone());
-                }
-            }
+            self.add(role, limit, path, end);
         }
         if let Some(own) = own {
             own.close().await;
         }
         Ok(())
+    }
+
+    /// Adds how trying a way ended.
+    fn add(&mut self, role: &str, limit: &Limit<'_>, path: &WritePath<'_>, end: PathEnd) {
+        match end {
+            PathEnd::Stopped => {}
+            PathEnd::Changed(what) => self.findings.push(finding(role, limit, path, &what)),
+            PathEnd::Unclear(why) => {
+                self.functions.extend(path.functions().map(str::to_owned));
+                let way = format!("{} ({why})", describe(role, path));
+                let purposes = self.open.entry(way).or_default();
+                purposes.insert(limit.purpose.clone());
+            }
+        }
     }
 
     /// The findings, and all ways that could neither be tried nor ruled out as one error.

@@ -16,7 +16,7 @@ use crate::check::indirect;
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::CouldNotRun;
-use crate::rights::identifier_pattern;
+use crate::rights::{Right, identifier_pattern};
 
 /// No tenant reads or writes what belongs to another: tried pairwise, as the real roles.
 ///
@@ -41,8 +41,8 @@ use crate::rights::identifier_pattern;
 ///   nor in a partition of it directly;
 /// - UPDATE and DELETE touch no row of another, and neither inserting a row for another nor giving away
 ///   its own goes through. Each is rolled back; sequences move on;
-/// - where such a table has policies, it does not read past them with the rights of another, by views and SECURITY DEFINER
-///   functions, as in `rls`: `shared-views` and `trusted-functions` list what may.
+/// - where such a table has policies, it neither reads nor writes past them with the rights of another, as in `rls`:
+///   `shared-views`, `trusted-functions` and `indirect` list what may.
 ///
 /// ## What it does not prove
 /// What functions of `trusted-functions` show and write: name statements in `refused`, with `{schema}` and `{other}`. That
@@ -78,13 +78,17 @@ pub struct Tenant {
     /// The role of each schema, where the names follow no rule.
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
-    /// Views that may show data of several tenants; `*` and `?` match.
+    /// Views that may show data of several tenants, and write it where tenants are rows; `*` and `?` match.
     #[serde(default)]
     pub shared_views: Vec<String>,
     /// SECURITY DEFINER functions, as `schema.name(types)`, that a review found to give no tenant what belongs to another
     /// and to write nothing of another. They are not tested, and the reports say so.
     #[serde(default)]
     pub trusted_functions: Vec<String>,
+    /// Commands that other objects may run on rows of other tenants, as in `delete on app.sessions`: a foreign key with
+    /// CASCADE that is meant.
+    #[serde(default)]
+    pub indirect: Vec<Right>,
     /// Statements that must be refused, for each pair: `{schema}` is the tenant's own, `{other}` another's.
     #[serde(default)]
     pub refused: Vec<String>,
@@ -163,6 +167,7 @@ impl Tenant {
             ("column", self.column.is_some()),
             ("setting", self.setting.is_some()),
             ("tenants", !self.tenants.is_empty()),
+            ("indirect", !self.indirect.is_empty()),
         ];
         indirect::validate(&self.trusted_functions, errors);
         errors.each(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Tenant;
-use crate::check::indirect::{self, PastPolicies, Under};
+use crate::check::indirect::{self, Allowed, PastPolicies, Under};
 use crate::check::privilege::{Relation, add_unclear, conclude, could_not_try, says_nothing, tree};
 use crate::check::target::Targets;
 use crate::check::{Entry, Observation, Restored};
@@ -51,11 +51,12 @@ pub async fn run(check: &Tenant, restored: &Restored<'_>) -> Result<Observation,
     for name in resolved.tables {
         tables.push(read(&mut session, name, &quote_ident(column)).await?);
     }
-    let lists = (
-        check.trusted_functions.as_slice(),
-        check.shared_views.as_slice(),
-    );
-    let (past, missing) = PastPolicies::read(&mut session, &[role], lists).await?;
+    let allowed = Allowed {
+        trusted_functions: &check.trusted_functions,
+        shared_views: &check.shared_views,
+        indirect: &check.indirect,
+    };
+    let (past, missing) = PastPolicies::read(&mut session, &[role], allowed).await?;
     findings.extend(missing);
     let mut tenants: Vec<String> = check.tenants.clone();
     if tenants.is_empty() {

@@ -19,7 +19,7 @@ use super::access::Access;
 use super::block::{Block, Keys, keys};
 use super::relation::Relations;
 use super::section::{Section, listed};
-use super::ways::{IndirectWays, REVIEW};
+use super::ways::{IndirectWays, reviewed};
 use crate::rights::{WriteEvent, write_targets};
 use crate::sql::QualifiedName;
 use evidence::Evidence;
@@ -157,12 +157,8 @@ impl AppendOnlyTable {
         .with("table", self.table.to_string())
         .list("also", also)
         .list("roles", &self.roles)
-        .list("insert-by", &self.insert_by)
-        .list("trusted-functions", functions);
-        let plain = match functions {
-            [] => plain,
-            _ => plain.comment(REVIEW),
-        };
+        .list("insert-by", &self.insert_by);
+        let plain = reviewed(plain, functions);
         if !self.guarded {
             return Some(plain);
         }

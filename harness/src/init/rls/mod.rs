@@ -18,7 +18,8 @@ use crate::init::access::{Access, acts_as};
 use crate::init::block::{Block, Value};
 use crate::init::relation::{Relation, Relations, name};
 use crate::init::section::{Section, grouped, listed};
-use crate::init::ways::{IndirectWays, REVIEW};
+use crate::init::ways::{IndirectWays, WaysPast, reviewed as with_functions};
+use crate::rights::WriteEvent;
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
 
@@ -35,9 +36,8 @@ pub struct SecuredTable {
     roles: Vec<String>,
     /// Which column holds the tenant.
     tenant: Option<TenantColumn>,
-    /// Views, and SECURITY DEFINER functions, by which the roles may read it as an owner to whom its policies do not apply.
-    views: BTreeSet<String>,
-    functions: BTreeSet<String>,
+    /// The ways of the roles past its policies.
+    past: WaysPast,
 }
 
 const VIEWED: &str = "
@@ -80,46 +80,55 @@ pub async fn read(
             roles: readers(access, table, forced, &policies),
             policies,
             tenant,
-            views: BTreeSet::new(),
-            functions: BTreeSet::new(),
+            past: WaysPast::default(),
         });
     }
     Ok(found)
 }
 
-/// Adds the views and functions by which roles may read past the policies, for review.
+/// Adds the ways of roles past the policies, for review.
 pub fn add_ways(all: &mut [SecuredTable], ways: &IndirectWays) {
     for one in all {
         for role in &one.roles {
-            let (views, functions) = ways.past_policies(role, &one.table, one.forced);
-            one.views.extend(views);
-            one.functions.extend(functions);
+            let past = ways.past_policies(role, &one.table, one.forced);
+            one.past.views.extend(past.views);
+            one.past.functions.extend(past.functions);
+            one.past.commands.extend(past.commands);
         }
     }
 }
 
-/// Adds the functions by which roles may read past the policies of these tables, and a weaker check that allows the views.
+/// Adds the functions by which roles may read and write past the policies of these tables, and a weaker check that allows
+/// the views and commands.
 fn reviewed(block: Block, tables: &[&SecuredTable]) -> Block {
-    let all = |of: fn(&SecuredTable) -> &BTreeSet<String>| {
-        let all: BTreeSet<&String> = tables.iter().flat_map(|one| of(one)).collect();
+    let all = |of: fn(&WaysPast) -> &BTreeSet<String>| {
+        let all: BTreeSet<&String> = tables.iter().flat_map(|one| of(&one.past)).collect();
         all.into_iter().cloned().collect::<Vec<String>>()
     };
     let (views, functions) = (all(|one| &one.views), all(|one| &one.functions));
-    let block = match functions.as_slice() {
-        [] => block,
-        functions => block.comment(REVIEW).list("trusted-functions", functions),
-    };
-    if views.is_empty() {
+    let written = tables.iter().filter(|one| !one.past.commands.is_empty());
+    let indirect: Vec<String> = written
+        .map(|one| {
+            let commands = WriteEvent::list(one.past.commands.iter().copied());
+            format!("{} on {}", commands.to_lowercase(), one.table)
+        })
+        .collect();
+    let block = with_functions(block, &functions);
+    if views.is_empty() && indirect.is_empty() {
         return block;
     }
-    let with_views = |block: &Block| Block {
+    let allowing = |block: &Block| Block {
         otherwise: Vec::new(),
-        ..block.clone().list("shared-views", &views)
+        ..block
+            .clone()
+            .list("shared-views", &views)
+            .list("indirect", &indirect)
     };
-    let shared = with_views(&block).comment(
-        "Review the views of `shared-views`: what they show of the rows that the policies hide was not tested.",
+    let shared = allowing(&block).comment(
+        "Review `shared-views` and `indirect`: what the views and foreign keys show and write of the rows that the policies \
+         hide was not tested.",
     );
-    let weaker: Vec<Block> = block.otherwise.iter().map(with_views).collect();
+    let weaker: Vec<Block> = block.otherwise.iter().map(allowing).collect();
     Block {
         otherwise: std::iter::once(shared).chain(weaker).collect(),
         ..block

@@ -10,7 +10,7 @@ use super::Origin;
 use super::access::Access;
 use super::block::{Block, Keys, Value, keys};
 use super::section::{Section, listed};
-use super::ways::{IndirectWays, REVIEW};
+use super::ways::{IndirectWays, reviewed};
 use crate::catalog::{Catalog, ObjectId, unreadable};
 use crate::database::{DatabaseError, Session};
 use crate::rights::{Actor, DATABASE_OWNER, Facts, MembershipOptions, Roles, read_settings};
@@ -319,12 +319,7 @@ impl RoleWithRights {
             "ceiling",
             (!self.ceiling.is_empty()).then(|| lines(&self.ceiling)),
         );
-        let reviewed = |block: Block| match self.functions.as_slice() {
-            [] => settings(block),
-            functions => {
-                settings(block.with("trusted-functions", functions.to_vec())).comment(REVIEW)
-            }
-        };
+        let reviewed = |block: Block| settings(reviewed(block, &self.functions));
         let strict = reviewed(rights.clone());
         let mut weaker = strict.clone();
         let mut strict = strict;

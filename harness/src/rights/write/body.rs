@@ -114,7 +114,8 @@ impl Body {
     pub fn within(self, search_path: &str) -> Self {
         let mut schemas = setting_elements(search_path);
         schemas.retain(|one| !one.is_empty());
-        let sets_path = |name: &QualifiedName| matches!(name.name.as_str(), "search_path" | "set_config");
+        let sets_path =
+            |name: &QualifiedName| matches!(name.name.as_str(), "search_path" | "set_config");
         if schemas.iter().any(|one| one == "$user") || self.mentions.iter().any(sets_path) {
             return self;
         }
@@ -129,8 +130,8 @@ impl Body {
             named.collect()
         };
         let writes = self.writes.into_iter();
-        let writes = writes
-            .flat_map(|(event, name)| in_each(name).into_iter().map(move |one| (event, one)));
+        let writes =
+            writes.flat_map(|(event, name)| in_each(name).into_iter().map(move |one| (event, one)));
         Self {
             opaque: self.opaque,
             writes: writes.collect(),

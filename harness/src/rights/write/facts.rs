@@ -244,10 +244,7 @@ impl WriteFacts {
     #[must_use]
     pub fn tree_of(&self, table: &QualifiedName) -> BTreeSet<&str> {
         let mut roots = self.with_name(table);
-        roots
-            .next()
-            .map(|root| self.tree(root))
-            .unwrap_or_default()
+        roots.next().map(|root| self.tree(root)).unwrap_or_default()
     }
 
     /// The relations of schemas, with partitions and children elsewhere, by OID.

@@ -4,7 +4,7 @@
 //! - `body` is what the text of a function or rule may write
 //! - `known` is the rights that they depend on
 //! - `reach` finds what leads to a table, `held` which of it a role has
-//! - `reads` finds what reads a table with the rights of another
+//! - `reads` finds what reads a table with the rights of another, `past` what writes rows that its policies hide
 //! - `bound` finds the commands that the upper bound of a role does not allow
 
 mod body;
@@ -12,12 +12,14 @@ mod bound;
 mod facts;
 mod held;
 mod known;
+mod past;
 mod reach;
 mod reads;
 
 pub use bound::{Bound, find_bounds};
 pub use facts::{CascadeFacts, FunctionFacts, RelationFacts, WriteFacts};
 pub use known::KnownRights;
+pub use past::past_policies;
 pub use reach::WriteReach;
 pub use reads::ReadReach;
 

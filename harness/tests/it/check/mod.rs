@@ -12,7 +12,7 @@ mod function;
 mod graph;
 mod index;
 mod partition;
-mod read_paths;
+mod past_policies;
 mod rls;
 mod role;
 mod row_count;

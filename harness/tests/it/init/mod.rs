@@ -114,7 +114,8 @@ fn functions_with_the_rights_of_their_owner_are_listed_for_review() {
         "trusted-functions = [\"app.purge(interval)\", \"app.record()\"]",
         "indirect = [\"delete on app.items\"]",
         "trusted-functions = [\"app.is_member(text)\"]",
-        "shared-views = [\"app.member_names\"]",
+        "shared-views = [\"app.member_names\"]\nindirect = [\"delete on app.members\"]",
+        "role = \"web_{schema}\"\ntrusted-functions = [\"org_a.count_notes()\"]",
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }

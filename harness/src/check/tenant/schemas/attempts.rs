@@ -49,7 +49,12 @@ pub(super) async fn tries(
     own: &Own<'_>,
     (findings, unclear): (&mut Vec<Finding>, &mut Vec<CouldNotRun>),
 ) -> Result<usize, CouldNotRun> {
-    let Tenants { check, restored, tables, .. } = tenants;
+    let Tenants {
+        check,
+        restored,
+        tables,
+        ..
+    } = tenants;
     let role = &own.actor.role.name;
     let mut acting = match restored.session_as(role, &[]).await {
         Ok(acting) => acting,

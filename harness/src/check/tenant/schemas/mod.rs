@@ -11,10 +11,10 @@ mod ways;
 
 use std::time::Instant;
 
-use super::Tenant;
-use crate::check::absent;
 use self::attempts::TenantTable;
 use self::ways::OtherRights;
+use super::Tenant;
+use crate::check::absent;
 use crate::check::indirect::not_tested;
 use crate::check::privilege::{add_unclear, conclude};
 use crate::check::{Entry, Observation, Restored};
@@ -187,4 +187,3 @@ fn role_of(check: &Tenant, schema: &str) -> Option<String> {
         .cloned()
         .or_else(|| Some(check.role.as_ref()?.replace("{schema}", schema)))
 }
-

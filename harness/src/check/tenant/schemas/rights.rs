@@ -82,4 +82,3 @@ fn of_schema(facts: &Facts, schema: &str) -> Vec<ObjectFacts> {
     }
     objects
 }
-

@@ -42,12 +42,22 @@ impl OtherRights {
         let tables = writes.of_schemas(|schema| others.contains(schema));
         let role = &actor.role.name;
         let able = known.readers(&tables);
-        let reading = ReadReach::new(writes, &known, &tables, |owner| able.contains(owner), trusted);
+        let reading = ReadReach::new(
+            writes,
+            &known,
+            &tables,
+            |owner| able.contains(owner),
+            trusted,
+        );
         let (_, functions) = reading.of_role(actor);
         let mut open = Vec::new();
         if !functions.is_empty() {
             let what = format!("role {role} into the schemas of other tenants");
-            open.push(could_not_rule_out(&what, "may read or write them", &functions));
+            open.push(could_not_rule_out(
+                &what,
+                "may read or write them",
+                &functions,
+            ));
         }
         // What is listed for reading needs no second entry.
         let listed = functions.iter().map(|one| one.oid.clone());
@@ -63,8 +73,14 @@ impl OtherRights {
             targets: &write_targets(&tables, &WriteEvent::ALL),
         };
         let mut ways = Ways::default();
-        ways.find(tenants.restored, session, &[], (&indirect, &known), (actor, &limit))
-            .await?;
+        ways.find(
+            tenants.restored,
+            session,
+            &[],
+            (&indirect, &known),
+            (actor, &limit),
+        )
+        .await?;
         let (findings, unclear) = ways.finish();
         open.extend(unclear);
         Ok((findings, open))

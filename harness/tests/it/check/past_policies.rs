@@ -1,4 +1,4 @@
-//! Indirect ways past the policies of a table, by views and functions, as `rls` and `tenant` find them.
+//! Indirect ways past the policies of a table, as `rls` and `tenant` find them.
 
 use rstest::rstest;
 
@@ -81,9 +81,103 @@ const HARMLESS: &[(&str, &str)] = &[
     ),
 ];
 
+const SHELVES: &str = "
+CREATE TABLE shelves (id int PRIMARY KEY, org text); INSERT INTO shelves VALUES (1, 'acme'), (2, 'other');
+ALTER TABLE pages ADD shelf int REFERENCES shelves {action}; UPDATE pages SET shelf = CASE org WHEN 'acme' THEN 1 ELSE 2 END;
+";
+
+/// Ways to write rows that the policies hide. `{action}` is in [`SHELVES`], which comes first where it is named.
+const WRITTEN: &[(&str, &str, &str)] = &[
+    (
+        "a view that may only be written",
+        "",
+        "CREATE VIEW v AS SELECT * FROM pages; GRANT DELETE ON v TO docs_app",
+    ),
+    (
+        "rows for others, by a view without WITH CHECK OPTION",
+        "",
+        "CREATE VIEW v AS SELECT org, id FROM pages WHERE org = current_setting('docs.org', true); GRANT INSERT ON v TO docs_app",
+    ),
+    (
+        "S17 a foreign key with CASCADE",
+        "ON DELETE CASCADE",
+        "GRANT SELECT, DELETE ON shelves TO docs_app; ALTER TABLE pages FORCE ROW LEVEL SECURITY",
+    ),
+    (
+        "a foreign key with CASCADE, of a table that the role may not read",
+        "ON DELETE CASCADE",
+        "GRANT DELETE ON shelves TO docs_app",
+    ),
+    (
+        "a foreign key with SET NULL",
+        "ON UPDATE SET NULL",
+        "GRANT SELECT, UPDATE ON shelves TO docs_app",
+    ),
+    (
+        "a rule",
+        "",
+        "CREATE TABLE inbox (n int); GRANT INSERT ON inbox TO docs_app;
+         CREATE RULE r AS ON INSERT TO inbox DO ALSO DELETE FROM pages WHERE org = 'other'",
+    ),
+    (
+        "a trigger",
+        "",
+        "CREATE TABLE inbox (n int); GRANT INSERT ON inbox TO docs_app;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM docs.pages; RETURN NULL; END';
+         CREATE TRIGGER t AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION f()",
+    ),
+];
+
+/// Ways on which nothing can be seen.
+const NOT_SEEN: &[(&str, &str, &str)] = &[
+    (
+        "a trigger that does nothing with the row that is tried",
+        "",
+        "CREATE TABLE inbox (n int); GRANT INSERT ON inbox TO docs_app;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM docs.pages WHERE id = NEW.n; RETURN NULL; END';
+         CREATE TRIGGER t AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION f()",
+    ),
+    (
+        "a foreign key of which no row has a value",
+        "ON DELETE CASCADE",
+        "GRANT SELECT, DELETE ON shelves TO docs_app; UPDATE pages SET shelf = NULL",
+    ),
+];
+
+const WRITES_NOTHING: &[(&str, &str, &str)] = &[
+    (
+        "views with security_invoker, and with a condition and WITH CHECK OPTION",
+        "",
+        "CREATE VIEW a WITH (security_invoker) AS SELECT * FROM pages;
+         CREATE VIEW b AS SELECT * FROM pages WHERE org = current_setting('docs.org', true) WITH CHECK OPTION;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON a, b TO docs_app; GRANT UPDATE, INSERT, DELETE ON pages TO docs_app",
+    ),
+    (
+        "a foreign key of a table under policies of its own",
+        "ON DELETE CASCADE ON UPDATE CASCADE",
+        "ALTER TABLE shelves ENABLE ROW LEVEL SECURITY; CREATE POLICY by_org ON shelves USING (org = current_setting('docs.org', true));
+         GRANT SELECT, UPDATE, DELETE ON shelves TO docs_app",
+    ),
+    (
+        "a foreign key without an action",
+        "",
+        "ALTER TABLE pages DROP CONSTRAINT IF EXISTS pages_shelf_fkey; CREATE TABLE shelves (id int PRIMARY KEY);
+         ALTER TABLE pages ADD shelf int REFERENCES shelves; GRANT SELECT, DELETE, UPDATE ON shelves TO docs_app",
+    ),
+    (
+        "a trigger that adds a row to a log",
+        "",
+        "CREATE TABLE inbox (n int); GRANT INSERT ON inbox TO docs_app;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN INSERT INTO docs.pages VALUES (NEW.n); RETURN NULL; END';
+         CREATE TRIGGER t AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION f()",
+    ),
+];
+
 #[derive(Clone, Copy)]
 enum End {
     Finding,
+    Written,
+    NotSeen,
     CouldNotRun,
     Pass,
 }
@@ -107,6 +201,13 @@ async fn wrong(
         (Ok(found), End::Finding) => found
             .all_findings()
             .any(|one| one.actual.contains("something else without these rows")),
+        (Ok(found), End::Written) => found.all_findings().any(|one| {
+            let expected = "docs_app writes no row that the policies hide from it";
+            one.expected == expected && one.actual.contains("went through (rolled back)")
+        }),
+        (Err(error), End::NotSeen) => error.reason.contains(
+            "these ways to write rows of docs.pages that its policies hide could neither be tried nor ruled out: role docs_app has",
+        ),
         (Err(error), End::CouldNotRun) => error
             .reason
             .contains("could neither be tried nor ruled out: EXECUTE on docs.f()"),
@@ -135,8 +236,27 @@ async fn ways_past_the_policies(#[case] major: u32) {
             for case in HARMLESS {
                 all.extend(wrong(plur, *case, with(""), End::Pass).await);
             }
+            for (cases, end) in [
+                (WRITTEN, End::Written),
+                (NOT_SEEN, End::NotSeen),
+                (WRITES_NOTHING, End::Pass),
+            ] {
+                for (name, action, change) in cases {
+                    let change = match action {
+                        &"" => (*change).to_owned(),
+                        action => format!("{}{change}", SHELVES.replace("{action}", action)),
+                    };
+                    all.extend(wrong(plur, (name, &change), with(""), end).await);
+                }
+            }
+            let (name, action, change) = WRITTEN[2];
+            let change = format!("{}{change}", SHELVES.replace("{action}", action));
+            let indirect = with("indirect = [\"delete on docs.pages\"]\n");
+            all.extend(wrong(plur, (name, &change), indirect, End::Pass).await);
             let shared = with("shared-views = [\"docs.v\"]\n");
             all.extend(wrong(plur, FOUND[0], shared, End::Pass).await);
+            let (name, _, change) = WRITTEN[0];
+            all.extend(wrong(plur, (name, change), shared, End::Pass).await);
             let trusted = with("trusted-functions = [\"docs.f()\"]\n");
             all.extend(wrong(plur, OPEN[0], trusted, End::Pass).await);
         }

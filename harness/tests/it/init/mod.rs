@@ -112,7 +112,7 @@ fn functions_with_the_rights_of_their_owner_are_listed_for_review() {
         "# Review the functions of `trusted-functions`",
         "roles = [\"clerk\", \"web\"]\ninsert-by = [\"web\"]\ntrusted-functions = [\"app.purge(interval)\"]",
         "trusted-functions = [\"app.purge(interval)\", \"app.record()\"]",
-        "indirect = [\"delete on app.items\"]",
+        "indirect = [\"delete on app.items, app.members\"]",
         "trusted-functions = [\"app.is_member(text)\"]",
         "shared-views = [\"app.member_names\"]\nindirect = [\"delete on app.members\"]",
         "role = \"web_{schema}\"\ntrusted-functions = [\"org_a.count_notes()\"]",

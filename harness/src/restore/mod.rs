@@ -6,8 +6,8 @@ mod log;
 mod messages;
 mod method;
 mod pg_restore;
+mod plain;
 pub mod roles;
-mod script;
 pub mod settings;
 mod statement;
 pub mod target;
@@ -122,7 +122,7 @@ pub async fn restore(
         for part in &backup.parts {
             let database = make_database(server, part, settings).await?;
             let done = match part.format {
-                Format::Plain => script::restore(&work, part, &database).await?,
+                Format::Plain => plain::restore(&work, part, &database).await?,
                 Format::Archive(layout) => {
                     pg_restore::restore(&work, part, layout, &database).await?
                 }

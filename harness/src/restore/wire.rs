@@ -29,8 +29,8 @@ const WAITING: usize = 64;
 pub(super) struct ServerError {
     pub(super) sqlstate: String,
     pub(super) message: String,
-    /// What the server did at that moment, such as `COPY t, line 3`.
-    pub(super) context: String,
+    /// The row of a COPY that it is about, counted from 1; 0 if it is about none.
+    pub(super) row: u64,
     pub(super) file: String,
     pub(super) routine: String,
 }
@@ -42,7 +42,7 @@ enum Answer {
     Setting { name: String, value: String },
     Error(ServerError),
     WantsRows,
-    Ready,
+    Ready { in_transaction: bool },
 }
 
 /// How a statement, or the rows after it, ended.
@@ -69,6 +69,8 @@ pub(super) struct Connection {
     early: Reply,
     /// Whether the server takes no more rows of the current COPY.
     ready: bool,
+    /// Whether a transaction is open that a statement began.
+    pub(super) in_transaction: bool,
 }
 
 enum Stream {
@@ -107,6 +109,7 @@ impl Connection {
             names: endpoint.names.clone(),
             early: Reply::default(),
             ready: false,
+            in_transaction: false,
         };
         let parameters = [
             ("user", endpoint.superuser.as_str()),
@@ -127,7 +130,7 @@ impl Connection {
         let mut scram = None;
         loop {
             match self.answer()? {
-                Answer::Ready => return Ok(None),
+                Answer::Ready { .. } => return Ok(None),
                 Answer::Error(error) => return Ok(Some(error)),
                 Answer::Authenticate { kind: 0, .. } | Answer::WantsRows => {}
                 setting @ Answer::Setting { .. } => self.early(setting),
@@ -225,7 +228,10 @@ impl Connection {
         match answer {
             Answer::Error(error) => self.early.errors.push(error),
             Answer::WantsRows => self.early.wants_rows = true,
-            Answer::Ready => self.ready = true,
+            Answer::Ready { in_transaction } => {
+                self.ready = true;
+                self.in_transaction = in_transaction;
+            }
             Answer::Setting { name, value } if name == "standard_conforming_strings" => {
                 self.standard_strings = value != "off";
             }
@@ -311,7 +317,12 @@ fn message(server: &mut impl BufRead) -> io::Result<Option<Answer>> {
             about_the_session(tag, &body)
         }
         b'G' => Some(Answer::WantsRows),
-        b'Z' => Some(Answer::Ready),
+        b'Z' => {
+            let mut status = [0];
+            content.read_exact(&mut status)?;
+            let in_transaction = status != *b"I";
+            Some(Answer::Ready { in_transaction })
+        }
         // Rows of a query, notices, numbers of rows, output of COPY.
         _ => None,
     };
@@ -365,13 +376,28 @@ fn error(content: &mut impl BufRead) -> io::Result<ServerError> {
         let place = match kind {
             [b'C'] => &mut error.sqlstate,
             [b'M'] => &mut error.message,
-            [b'W'] => &mut error.context,
+            [b'W'] => {
+                error.row = row_of(&value.text());
+                continue;
+            }
             [b'F'] => &mut error.file,
             [b'R'] => &mut error.routine,
             _ => continue,
         };
         *place = value.text();
     }
+}
+
+/// The number of the row that a context names, such as `COPY orders, line 3, column id: "x"`; 0 for none.
+fn row_of(context: &str) -> u64 {
+    let Some(rest) = context.strip_prefix("COPY ") else {
+        return 0;
+    };
+    let number = rest.split_once(", line ").map_or("", |(_, rest)| rest);
+    let end = number
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(number.len());
+    number[..end].parse().unwrap_or(0)
 }
 
 /// Text of the server, in whatever encoding the dump set.
@@ -435,11 +461,13 @@ mod tests {
             (error.sqlstate.as_str(), error.file.as_str()),
             ("22P02", "int8.c")
         );
-        assert_eq!(
-            (error.routine.as_str(), error.context.as_str()),
-            ("int8in", "COPY t, line 3")
-        );
-        assert!(matches!(message(&mut server), Ok(Some(Answer::Ready))));
+        assert_eq!((error.routine.as_str(), error.row), ("int8in", 3));
+        assert!(matches!(
+            message(&mut server),
+            Ok(Some(Answer::Ready {
+                in_transaction: false
+            }))
+        ));
         assert!(message(&mut server).is_err());
         // Cut in the middle, of an error and of rows.
         assert!(message(&mut &sent[..100_000]).is_err());

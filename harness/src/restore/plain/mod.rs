@@ -3,14 +3,34 @@
 //! psql is not used: it reads rows as SQL and as commands of its own where a COPY failed, and it must be
 //! believed how far it came. Here the server says whether it waits for rows; rows that nobody waits for are
 //! passed over. The file is decompressed and split while it is sent, so memory use does not grow with it.
+//!
+//! One session sends the statements in their order. Where `order` and `fresh` know that the result is the same, others work
+//! beside it: they load rows, and build indexes and constraints. What fails there is tried once more, alone and in its
+//! place, so that errors are those of a restore in order.
+//!
+//! - `order`: which statements may run beside others, and the tables that they claim
+//! - `fresh`: which tables other sessions may load
+//! - `schedule`: which of the waiting statements may begin
+//! - `pool`: the sessions; `session`: what each does
+
+mod fresh;
+mod order;
+mod pool;
+mod schedule;
+mod session;
 
 use std::io::{self, BufReader};
+use std::num::NonZero;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgdump::format::plain::connected_database;
 use pgdump::script::lexer::{End, Lexer, Piece, Statement};
 use pgdump::script::statement::{Words, inserts_into};
 
+use self::fresh::{FreshTables, Loading as Order};
+use self::order::{Beside, Indexes, Role};
+use self::pool::{Loading, Outcomes, Pool, Task, Took};
 use super::log::{Log, Mask, Message};
 use super::method::{self, PartLog, Work};
 use super::settings::Restore;
@@ -23,6 +43,7 @@ use crate::database::Endpoint;
 use crate::event::{Event, Listener};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::redact::Redactor;
+use crate::sql::QualifiedName;
 use crate::sqlstate;
 
 /// How much is read at once.
@@ -34,6 +55,12 @@ const ENDED_WITHIN: Duration = Duration::from_secs(3);
 /// Time between two reports of the progress.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
+/// A dump with less than this in it is restored by one session: opening more takes longer than they save.
+const WORTHWHILE: u64 = 1024 * 1024;
+
+/// The same for the number of tables.
+const MANY_TABLES: usize = 500;
+
 /// Restores a plain dump, beginning in `database`.
 pub(super) async fn restore(
     work: &Work<'_>,
@@ -43,12 +70,19 @@ pub(super) async fn restore(
     let began = Instant::now();
     let sending = Sending {
         endpoint: work.server.endpoint().clone(),
-        settings: work.settings.clone(),
+        tolerate: work.settings.clone(),
         redactor: work.redactor.clone(),
         listener: work.listener.clone(),
         part: part.clone(),
         database: database.to_owned(),
         session: None,
+        sessions: sessions(work.settings, part),
+        pool: None,
+        loading: None,
+        indexes: Indexes::default(),
+        fresh: FreshTables::default(),
+        settings_made: Vec::new(),
+        took: Vec::new(),
         skipped: false,
         part_of_row: 0,
         log: Log::default(),
@@ -120,13 +154,24 @@ pub(super) async fn restore(
 /// A dump on its way to the server. Everything in it waits, so it has a thread of its own.
 struct Sending {
     endpoint: Endpoint,
-    settings: Restore,
+    tolerate: Restore,
     redactor: Redactor,
     listener: Listener,
     part: Part,
     database: String,
     /// `None` after a `\connect` that failed.
     session: Option<Connection>,
+    /// How many sessions there may be beside it; 0 where they are not worthwhile.
+    sessions: usize,
+    /// They, once there is something for them to do.
+    pool: Option<Pool>,
+    /// The rows that they are loading.
+    loading: Option<Loading>,
+    indexes: Indexes,
+    fresh: FreshTables,
+    /// The statement that set each setting of this session last, in their order.
+    settings_made: Vec<(String, Arc<[u8]>)>,
+    took: Vec<Took>,
     /// Whether statements after such a `\connect` were passed over.
     skipped: bool,
     /// Bytes of a long row that were sent.
@@ -154,7 +199,20 @@ enum Broken {
     Server(io::Error),
 }
 
+/// How many sessions may work beside the one that reads the dump.
+fn sessions(settings: &Restore, part: &Part) -> usize {
+    let contents = &part.contents;
+    let bytes: u64 = contents.rows.values().map(|rows| rows.bytes).sum();
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let wanted = settings.jobs.map_or_else(cores, usize::from);
+    match bytes >= WORTHWHILE || contents.tables.len() >= MANY_TABLES {
+        true if wanted > 1 => wanted,
+        _ => 0,
+    }
+}
+
 /// Place of a statement, for messages.
+#[derive(Debug, Clone)]
 struct Place {
     line: u64,
     command: String,
@@ -180,8 +238,9 @@ impl Sending {
                     if data_begins.is_some_and(|at| statement.begins >= at) {
                         self.data.get_or_insert_with(|| self.began.elapsed());
                     }
-                    if data_ends.is_some_and(|at| statement.begins >= at) {
-                        self.post.get_or_insert_with(|| self.began.elapsed());
+                    if data_ends.is_some_and(|at| statement.begins >= at) && self.post.is_none() {
+                        self.settle().map_err(Broken::Server)?;
+                        self.post = Some(self.began.elapsed());
                     }
                     begun = self.statement(&statement).map_err(Broken::Server)?;
                 }
@@ -203,9 +262,11 @@ impl Sending {
             }
             self.report(offset);
         }
+        self.settle().map_err(Broken::Server)?;
         if self.data.is_some() {
             self.post.get_or_insert_with(|| self.began.elapsed());
         }
+        self.log.errors.sort_by_key(|error| error.line);
         let end = lexer.end();
         // Whatever comes after the last statement: the digest is that of the whole file.
         let ended = lexer.into_inner().into_inner().end();
@@ -221,6 +282,12 @@ impl Sending {
 
     /// Opens a session, in place of the one before.
     fn connect(&mut self, database: &str, line: u64) -> io::Result<()> {
+        self.settle()?;
+        self.pool = None;
+        self.settings_made.clear();
+        self.fresh = FreshTables::default();
+        self.indexes = Indexes::default();
+        database.clone_into(&mut self.database);
         self.session = None;
         match Connection::open(&self.endpoint, database)? {
             Ok(session) => self.session = Some(session),
@@ -239,7 +306,8 @@ impl Sending {
     /// are passed over.
     fn statement(&mut self, statement: &Statement<'_>) -> io::Result<Option<Place>> {
         let text = statement.encoding.decode(statement.text);
-        let copies = Words::of(text.as_bytes()).copy().is_some();
+        let words = Words::of(text.as_bytes());
+        let copies = words.copy().is_some();
         if inserts_into(statement.text).is_none() {
             // A dump of another writer names its constraints and columns nowhere else.
             self.endpoint
@@ -261,16 +329,191 @@ impl Sending {
             self.own_error("a NUL byte, which no server reads", &place());
             return Ok(copies.then(place));
         }
-        let reply = session.statement(statement.text)?;
-        let rows_follow = copies || reply.wants_rows;
-        if !reply.errors.is_empty() {
-            self.errors(reply, &place());
+        let alone = self.sessions == 0 || session.in_transaction;
+        let role = self.indexes.role(&words);
+        if copies {
+            let load = self.loads(&words);
+            if let Some(load) = load.filter(|_| !alone) {
+                self.load(load, statement.text, place())?;
+                return Ok(Some(place()));
+            }
+        } else {
+            self.fresh.note(&words, &text);
         }
-        Ok(rows_follow.then(place))
+        let rows_follow = match role {
+            Role::Beside(beside) if !alone => {
+                self.beside(beside, statement.text, place())?;
+                false
+            }
+            Role::Setting(name) if !alone => self.set(&name, statement.text, &place())?,
+            _ => {
+                self.settle()?;
+                self.send(statement.text, &place())?
+            }
+        };
+        Ok((copies || rows_follow).then(place))
+    }
+
+    /// Runs a statement in the session that reads the dump; returns whether the server waits for rows.
+    fn send(&mut self, text: &[u8], place: &Place) -> io::Result<bool> {
+        let Some(session) = &mut self.session else {
+            return Ok(false);
+        };
+        let reply = session.statement(text)?;
+        let wants_rows = reply.wants_rows;
+        self.errors(reply, place);
+        Ok(wants_rows)
+    }
+
+    /// Changes a setting, for the other sessions too once what came before it has ended. A dump repeats most of them.
+    fn set(&mut self, name: &str, text: &[u8], place: &Place) -> io::Result<bool> {
+        let made = self.settings_made.iter().position(|(of, _)| of == name);
+        let repeats = |at: usize| {
+            let made = self.settings_made.get(at);
+            made.is_some_and(|(_, made)| **made == *text)
+        };
+        if !made.is_some_and(repeats) {
+            self.settle()?;
+            let text: Arc<[u8]> = text.into();
+            if let Some(pool) = &mut self.pool {
+                pool.set(&text);
+            }
+            made.map(|at| self.settings_made.remove(at));
+            self.settings_made.push((name.to_owned(), text));
+        }
+        self.send(text, place)
+    }
+
+    /// Gives a statement to the other sessions.
+    fn beside(&mut self, beside: Beside, text: &[u8], place: Place) -> io::Result<()> {
+        let bytes = |claim: &order::Claim| self.rows_of(&claim.table);
+        let bytes = beside.claims.iter().map(bytes).max().unwrap_or(0);
+        let cost = bytes * cost_of(&beside.method) + 1;
+        let task = Task {
+            text: text.to_owned(),
+            place,
+            beside,
+        };
+        match self.pool()? {
+            Some(pool) => pool.add(task, cost),
+            None => self.alone(&task),
+        }
+    }
+
+    /// Runs a statement that failed beside others, or has nobody to run it.
+    fn alone(&mut self, task: &Task) -> io::Result<()> {
+        let began = Instant::now();
+        self.send(&task.text, &task.place)?;
+        if !task.beside.builds.is_empty() {
+            self.took.push(Took {
+                what: task.beside.builds.clone(),
+                method: task.beside.method.clone(),
+                took: began.elapsed(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The table whose rows follow a COPY, if other sessions may load them, and how.
+    fn loads(&mut self, words: &Words<'_>) -> Option<(QualifiedName, Order)> {
+        let table = order::qualified(words, 1);
+        let copy = words.copy()?;
+        let columns = match copy.columns {
+            "" => 0,
+            columns => {
+                crate::sql::tokens(columns)
+                    .filter(|token| token.text == ",")
+                    .count()
+                    + 1
+            }
+        };
+        match self.fresh.loading(table.as_ref(), columns) {
+            Order::InOrder => None,
+            loading => Some((table.filter(|_| copy.is_text)?, loading)),
+        }
+    }
+
+    /// Begins to give rows to the other sessions.
+    fn load(
+        &mut self,
+        (table, order): (QualifiedName, Order),
+        text: &[u8],
+        place: Place,
+    ) -> io::Result<()> {
+        let bytes = self.rows_of(&table);
+        if let Some(pool) = self.pool()? {
+            let of = (bytes, order == Order::Fresh);
+            self.loading = Some(pool.load((text, place), &table, of));
+            return Ok(());
+        }
+        self.send(text, &place).map(drop)
+    }
+
+    /// Bytes of the rows of a table in the dump.
+    fn rows_of(&self, table: &QualifiedName) -> u64 {
+        let rows = &self.part.contents.rows;
+        let of = |database: &str| rows.get(&(database.to_owned(), table.clone()));
+        let rows = of(&self.database).or_else(|| of(""));
+        rows.map_or(0, |rows| rows.bytes)
+    }
+
+    /// The other sessions, with the settings of this one.
+    fn pool(&mut self) -> io::Result<Option<&mut Pool>> {
+        if self.pool.is_none() && self.sessions > 0 {
+            let made = self.settings_made.iter().map(|(_, text)| text.clone());
+            let made: Vec<Arc<[u8]>> = made.collect();
+            self.pool = Pool::open(&self.endpoint, &self.database, self.sessions, &made)?;
+            if self.pool.is_none() {
+                self.sessions = 0;
+            }
+        }
+        Ok(self.pool.as_mut())
+    }
+
+    /// Waits for the other sessions. What failed there is tried again, in its order.
+    fn settle(&mut self) -> io::Result<()> {
+        let Some(pool) = &mut self.pool else {
+            return Ok(());
+        };
+        pool.drain()?;
+        let Outcomes {
+            mut failed,
+            errors,
+            took,
+        } = pool.outcomes();
+        self.took.extend(took);
+        for (error, place) in errors {
+            self.error(error, &place);
+        }
+        failed.sort_by_key(|task| task.place.line);
+        for task in failed {
+            self.alone(&task)?;
+        }
+        Ok(())
     }
 
     /// Sends rows where the server waits for them.
     fn rows(&mut self, piece: Piece<'_>, copy: Option<&Place>) -> io::Result<()> {
+        if let Some(loading) = &mut self.loading {
+            match piece {
+                Piece::Rows { lines, count } => loading.rows(lines, count),
+                Piece::Part(text) => {
+                    self.part_of_row += text.len() as u64;
+                    loading.part(text);
+                }
+                Piece::Row { text, bytes } => {
+                    let before = std::mem::take(&mut self.part_of_row);
+                    loading.part(text);
+                    loading.rows(line_end(bytes - before - text.len() as u64), 1);
+                }
+                _ => {
+                    if let (Some(loading), Some(pool)) = (self.loading.take(), &mut self.pool) {
+                        pool.loaded(loading)?;
+                    }
+                }
+            }
+            return Ok(());
+        }
         let (Some(session), Some(place)) = (&mut self.session, copy) else {
             return Ok(());
         };
@@ -283,12 +526,7 @@ impl Sending {
             Piece::Row { text, bytes } => {
                 let before = std::mem::take(&mut self.part_of_row);
                 session.rows(text)?;
-                // The last row of a file may have no line end.
-                session.rows(match bytes - before - text.len() as u64 {
-                    0 => b"",
-                    1 => b"\n",
-                    _ => b"\r\n",
-                })
+                session.rows(line_end(bytes - before - text.len() as u64))
             }
             _ => {
                 let reply = session.end_of_rows()?;
@@ -333,7 +571,7 @@ impl Sending {
     fn error(&mut self, error: ServerError, place: &Place) {
         self.add(Message {
             raised: sqlstate::is_raised(&error.routine, &error.file),
-            line: place.line + row_of(&error.context),
+            line: place.line + error.row,
             sqlstate: error.sqlstate,
             raw: error.message,
             command: place.command.clone(),
@@ -352,7 +590,7 @@ impl Sending {
 
     fn add(&mut self, message: Message) {
         let tolerance = Tolerance {
-            scenario: &self.settings.tolerate,
+            scenario: &self.tolerate.tolerate,
             superuser: &self.endpoint.superuser,
             drops: &self.part.contents.drops,
         };
@@ -375,14 +613,23 @@ impl Sending {
     }
 }
 
-/// The number of the row that a context names, such as `COPY orders, line 3, column id: "x"`; 0 for none.
-fn row_of(context: &str) -> u64 {
-    let Some(rest) = context.strip_prefix("COPY ") else {
-        return 0;
-    };
-    let number = rest.split_once(", line ").map_or("", |(_, rest)| rest);
-    let end = number
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(number.len());
-    number[..end].parse().unwrap_or(0)
+/// A line end of so many bytes; the last row of a file may have none.
+fn line_end(bytes: u64) -> &'static [u8] {
+    match bytes {
+        0 => b"",
+        1 => b"\n",
+        _ => b"\r\n",
+    }
+}
+
+/// How long an index takes for the bytes of its table, in relation to a B-tree: it decides what begins first.
+fn cost_of(method: &str) -> u64 {
+    match method {
+        "hnsw" => 50,
+        "ivfflat" => 20,
+        "gin" | "spgist" => 5,
+        "gist" => 8,
+        "brin" => 1,
+        _ => 2,
+    }
 }

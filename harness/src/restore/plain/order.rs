@@ -1,0 +1,296 @@
+//! What a statement of a plain dump is to the order of its restore.
+//!
+//! Only what pg_dump writes after the rows may run beside other statements: it names the tables that it locks, and whatever
+//! it needs of others comes before it in the dump. Any other statement runs alone.
+
+use std::collections::BTreeMap;
+
+use pgdump::script::statement::Words;
+
+use crate::sql::QualifiedName;
+
+/// A table that a statement locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub table: QualifiedName,
+    /// Whether others may share it: several indexes of a table are built at once.
+    pub shared: bool,
+}
+
+/// A statement that may run beside those that claim other tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Beside {
+    pub claims: Vec<Claim>,
+    /// What it builds, for the report: `index app.orders_at`. Empty for what takes no time.
+    pub builds: String,
+    /// The access method of an index.
+    pub method: String,
+}
+
+/// What a statement is to the order of the restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It changes the session: the name of the setting.
+    Setting(String),
+    /// It may run beside others.
+    Beside(Beside),
+    /// It runs after everything before it and before everything after it.
+    Alone,
+}
+
+/// The tables of indexes, as far as statements named both.
+#[derive(Debug, Default)]
+pub(super) struct Indexes {
+    tables: BTreeMap<QualifiedName, QualifiedName>,
+}
+
+impl Indexes {
+    /// Sorts out a statement, and remembers the index that it creates.
+    pub(super) fn role(&mut self, words: &Words<'_>) -> Role {
+        if let Some(name) = setting(words) {
+            return Role::Setting(name);
+        }
+        match self.beside(words) {
+            Some(beside) => Role::Beside(beside),
+            None => Role::Alone,
+        }
+    }
+
+    fn beside(&mut self, words: &Words<'_>) -> Option<Beside> {
+        let word = |at: usize| words.tokens().get(at);
+        let is = |at: usize, text: &str| word(at).is_some_and(|token| token.is_word(text));
+        if is(0, "create") && (is(1, "index") || (is(1, "unique") && is(2, "index"))) {
+            return self.index(words, if is(1, "index") { 2 } else { 3 });
+        }
+        if is(0, "create") && is(1, "policy") && is(3, "on") {
+            return Some(exclusive(qualified(words, 4)?));
+        }
+        if is(0, "create") && (is(1, "trigger") || is(1, "constraint")) {
+            // A constraint trigger may name a second table.
+            let on = (2..words.tokens().len()).find(|at| is(*at, "on"))?;
+            return (!is(on + 2, "from")).then(|| qualified(words, on + 1).map(exclusive))?;
+        }
+        if is(0, "alter") && is(1, "table") {
+            let at = if is(2, "only") { 3 } else { 2 };
+            return self.table(words, at);
+        }
+        if is(0, "alter") && is(1, "index") {
+            let parent = self.tables.get(&qualified(words, 2)?).cloned()?;
+            let mut beside = exclusive(parent);
+            if is(3, "attach") && is(4, "partition") {
+                let table = self.tables.get(&qualified(words, 5)?).cloned()?;
+                beside.claims.push(Claim {
+                    table,
+                    shared: false,
+                });
+            } else if !is(3, "alter") && !is(3, "set") {
+                return None;
+            }
+            return Some(beside);
+        }
+        if is(0, "comment") && is(1, "on") {
+            return match word(2)? {
+                token if token.is_word("index") => {
+                    let table = self.tables.get(&qualified(words, 3)?).cloned()?;
+                    Some(exclusive(table))
+                }
+                token
+                    if ["constraint", "trigger", "policy", "rule"]
+                        .iter()
+                        .any(|kind| token.is_word(kind)) =>
+                {
+                    (is(4, "on") && !is(5, "domain")).then(|| qualified(words, 5).map(exclusive))?
+                }
+                _ => None,
+            };
+        }
+        None
+    }
+
+    /// `CREATE INDEX name ON [ONLY] table USING method …`, as the server prints it.
+    fn index(&mut self, words: &Words<'_>, at: usize) -> Option<Beside> {
+        let is = |at: usize, text: &str| {
+            words
+                .tokens()
+                .get(at)
+                .is_some_and(|token| token.is_word(text))
+        };
+        if !is(at + 1, "on") {
+            return None;
+        }
+        let on = if is(at + 2, "only") { at + 3 } else { at + 2 };
+        let table = qualified(words, on)?;
+        if !is(on + 1, "using") {
+            return None;
+        }
+        let index = QualifiedName {
+            schema: table.schema.clone(),
+            name: words.identifier(at)?,
+        };
+        self.tables.insert(index.clone(), table.clone());
+        Some(Beside {
+            claims: vec![Claim {
+                table,
+                shared: true,
+            }],
+            builds: format!("index {index}"),
+            method: words.identifier(on + 2)?,
+        })
+    }
+
+    /// `ALTER TABLE [ONLY] table …` where it adds one constraint, or switches something on.
+    fn table(&mut self, words: &Words<'_>, at: usize) -> Option<Beside> {
+        let tokens = words.tokens();
+        let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.is_word(text));
+        let table = qualified(words, at)?;
+        let mut beside = exclusive(table.clone());
+        if is(at + 1, "add") && is(at + 2, "constraint") {
+            let name = words.identifier(at + 3)?;
+            let adds = tokens.iter().filter(|token| token.is_word("add")).count();
+            if adds > 1 {
+                return None;
+            }
+            beside.builds = format!("constraint {name} of {table}");
+            if is(at + 4, "primary") || is(at + 4, "unique") {
+                let schema = table.schema.clone();
+                self.tables.insert(QualifiedName { schema, name }, table);
+                return Some(beside);
+            }
+            if is(at + 4, "foreign") {
+                let mut to = (at + 5..tokens.len()).filter(|at| is(*at, "references"));
+                let (first, second) = (to.next()?, to.next());
+                let table = qualified(words, first + 1)?;
+                if second.is_some() {
+                    return None;
+                }
+                beside.claims.push(Claim {
+                    table,
+                    shared: false,
+                });
+                return Some(beside);
+            }
+            return None;
+        }
+        let switches = [
+            ["enable", "row"],
+            ["force", "row"],
+            ["cluster", "on"],
+            ["replica", "identity"],
+        ];
+        let mut switches = switches.iter();
+        switches
+            .any(|[first, second]| is(at + 1, first) && is(at + 2, second))
+            .then_some(beside)
+    }
+}
+
+/// The name at a place, if it is written with its schema: otherwise `search_path` decides what it means.
+pub(super) fn qualified(words: &Words<'_>, at: usize) -> Option<QualifiedName> {
+    let token = words.tokens().get(at)?;
+    let alone = QualifiedName::parse(&format!("x.{}", token.text)).is_ok();
+    words.qualified(at).filter(|_| !alone)
+}
+
+fn exclusive(table: QualifiedName) -> Beside {
+    Beside {
+        claims: vec![Claim {
+            table,
+            shared: false,
+        }],
+        builds: String::new(),
+        method: String::new(),
+    }
+}
+
+/// The setting of the session that a statement changes.
+fn setting(words: &Words<'_>) -> Option<String> {
+    let token = |at: usize| words.tokens().get(at);
+    let is = |at: usize, text: &str| token(at).is_some_and(|token| token.is_word(text));
+    let at = match token(0)? {
+        first if first.is_word("set") && is(1, "session") && !is(2, "authorization") => 2,
+        first if first.is_word("set") || first.is_word("reset") => 1,
+        first if first.is_word("select") && is(1, "pg_catalog.set_config") => {
+            let local = words.tokens().get(7)?;
+            return local.is_word("false").then(|| words.literal(3))?;
+        }
+        _ => return None,
+    };
+    let of_transaction = ["local", "transaction", "constraints", "characteristics"];
+    if of_transaction.iter().any(|word| is(at, word)) {
+        return None;
+    }
+    words.identifier(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn claims(role: &Role) -> Vec<String> {
+        match role {
+            Role::Setting(name) => vec![format!("set {name}")],
+            Role::Alone => Vec::new(),
+            Role::Beside(beside) => {
+                let of = |claim: &Claim| match claim.shared {
+                    true => format!("{} shared", claim.table),
+                    false => claim.table.to_string(),
+                };
+                beside.claims.iter().map(of).collect()
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("CREATE INDEX i ON app.t USING btree (a);", &["app.t shared"])]
+    #[case("CREATE UNIQUE INDEX \"I\" ON ONLY app.\"T x\" USING btree (a) WHERE b;", &["app.\"T x\" shared"])]
+    #[case("CREATE INDEX CONCURRENTLY i ON app.t USING btree (a);", &[])]
+    #[case("CREATE INDEX IF NOT EXISTS i ON app.t USING btree (a);", &[])]
+    #[case("CREATE INDEX i ON t USING btree (a);", &[])]
+    #[case("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT p PRIMARY KEY (id);", &["app.t"])]
+    #[case("ALTER TABLE app.t ADD CONSTRAINT u UNIQUE (id);", &["app.t"])]
+    #[case("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT f FOREIGN KEY (a, b) REFERENCES app.r(a, b) ON DELETE CASCADE;", &["app.t", "app.r"])]
+    #[case("ALTER TABLE ONLY app.t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES r(a);", &[])]
+    #[case("ALTER TABLE ONLY app.t ADD CONSTRAINT a UNIQUE (a), ADD CONSTRAINT b UNIQUE (b);", &[])]
+    #[case("ALTER TABLE app.t ADD CONSTRAINT c CHECK (app.f(a)) NOT VALID;", &[])]
+    #[case("ALTER TABLE app.t OWNER TO x;", &[])]
+    #[case("ALTER TABLE app.t ENABLE ROW LEVEL SECURITY;", &["app.t"])]
+    #[case("ALTER TABLE ONLY app.t FORCE ROW LEVEL SECURITY;", &["app.t"])]
+    #[case("ALTER TABLE app.t DISABLE TRIGGER ALL;", &[])]
+    #[case("ALTER TABLE ONLY app.t REPLICA IDENTITY FULL;", &["app.t"])]
+    #[case("CREATE POLICY p ON app.t FOR SELECT USING (true);", &["app.t"])]
+    #[case("CREATE TRIGGER g BEFORE UPDATE OF a ON app.t FOR EACH ROW EXECUTE FUNCTION app.f();", &["app.t"])]
+    #[case("CREATE CONSTRAINT TRIGGER g AFTER INSERT ON app.t FROM app.r DEFERRABLE FOR EACH ROW EXECUTE FUNCTION app.f();", &[])]
+    #[case("COMMENT ON CONSTRAINT p ON app.t IS 'x';", &["app.t"])]
+    #[case("COMMENT ON TABLE app.t IS 'x';", &[])]
+    #[case("COMMENT ON INDEX app.i IS 'x';", &[])]
+    #[case("ALTER INDEX app.i ATTACH PARTITION app.j;", &[])]
+    #[case("INSERT INTO app.t VALUES (1);", &[])]
+    #[case("SET client_encoding = 'UTF8';", &["set client_encoding"])]
+    #[case("SET SESSION AUTHORIZATION 'app';", &["set session"])]
+    #[case("SET SESSION search_path = app;", &["set search_path"])]
+    #[case("SET LOCAL search_path = app;", &[])]
+    #[case("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;", &[])]
+    #[case("RESET ROLE;", &["set role"])]
+    #[case("SELECT pg_catalog.set_config('search_path', '', false);", &["set search_path"])]
+    #[case("SELECT pg_catalog.setval('app.s', 3, true);", &[])]
+    fn what_may_run_beside_others(#[case] statement: &str, #[case] expected: &[&str]) {
+        let role = Indexes::default().role(&Words::of(statement.as_bytes()));
+        assert_eq!(claims(&role), expected);
+    }
+
+    #[rstest]
+    #[case("ALTER INDEX app.i ATTACH PARTITION app.p;", &["app.t", "app.u"])]
+    #[case("ALTER INDEX app.i ALTER COLUMN 1 SET STATISTICS 10;", &["app.t"])]
+    #[case("ALTER INDEX app.i RENAME TO k;", &[])]
+    #[case("COMMENT ON INDEX app.i IS 'x';", &["app.t"])]
+    fn the_table_of_an_index_is_remembered(#[case] statement: &str, #[case] expected: &[&str]) {
+        let mut indexes = Indexes::default();
+        let _ = indexes.role(&Words::of(b"CREATE INDEX i ON ONLY app.t USING btree (a);"));
+        let _ = indexes.role(&Words::of(
+            b"ALTER TABLE ONLY app.u ADD CONSTRAINT p PRIMARY KEY (a);",
+        ));
+        let role = indexes.role(&Words::of(statement.as_bytes()));
+        assert_eq!(claims(&role), expected);
+    }
+}

@@ -1,0 +1,416 @@
+//! Sessions that load rows and build indexes beside the session that reads the dump.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Place;
+use super::order::Beside;
+use super::schedule::Schedule;
+use super::session::{Budget, Chunk, Ended, Job, Load, Report, Way, work};
+use crate::database::Endpoint;
+use crate::restore::wire::{Connection, ServerError};
+use crate::sql::QualifiedName;
+
+/// Statements that may wait; more are not read until some have ended.
+const WAITING: usize = 4_000;
+
+/// How many bytes of rows are sent at once.
+const CHUNK: usize = 256 * 1024;
+
+/// From here on a table is loaded by all sessions at once; below, by one of them, so that nothing needs to be joined.
+const SPLIT: u64 = 16 * 1024 * 1024;
+
+/// From here on a table is loaded in a transaction that first empties it. Below, that costs more than the WAL of its rows.
+const EMPTY: u64 = 1024 * 1024;
+
+/// A statement of the dump that may run beside others.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub text: Vec<u8>,
+    pub place: Place,
+    pub beside: Beside,
+}
+
+/// What took how long.
+#[derive(Debug, Clone)]
+pub(super) struct Took {
+    /// `index app.orders_at`, `rows of app.orders`.
+    pub what: String,
+    /// The access method of an index.
+    pub method: String,
+    pub took: Duration,
+}
+
+/// What came of statements and loads since it was last asked.
+#[derive(Default)]
+pub(super) struct Outcomes {
+    /// Statements that failed, which may be due to what ran beside them.
+    pub failed: Vec<Task>,
+    /// Loads that failed.
+    pub errors: Vec<(ServerError, Place)>,
+    pub took: Vec<Took>,
+}
+
+struct Session {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+    /// Jobs that it was given and has not ended.
+    given: usize,
+}
+
+/// A job that a session was given.
+enum Given {
+    Statement {
+        scheduled: usize,
+        task: Task,
+    },
+    /// A load, or a session's part of it.
+    Load {
+        place: Option<Place>,
+        what: String,
+    },
+}
+
+/// The sessions.
+pub(super) struct Pool {
+    sessions: Vec<Session>,
+    reports: Receiver<Report>,
+    schedule: Schedule<Task>,
+    given: BTreeMap<usize, Given>,
+    next: usize,
+    loads: usize,
+    /// Errors of the parts of the load that all sessions take part in.
+    parts: Vec<ServerError>,
+    budget: Arc<Budget>,
+    outcomes: Outcomes,
+}
+
+/// A load that is being sent.
+pub(super) struct Loading {
+    rows: Sender<Chunk>,
+    buffer: Vec<u8>,
+    before: u64,
+    count: u64,
+    /// The place of a load that all sessions take part in.
+    joint: Option<Place>,
+    what: String,
+    budget: Arc<Budget>,
+}
+
+impl Pool {
+    /// Opens so many sessions, with these settings; fewer where the server refuses more, and none where it refuses all.
+    pub(super) fn open(
+        endpoint: &Endpoint,
+        database: &str,
+        size: usize,
+        settings: &[Arc<[u8]>],
+    ) -> io::Result<Option<Self>> {
+        let (reporting, reports) = channel();
+        let mut sessions = Vec::new();
+        for number in 0..size {
+            let Ok(connection) = Connection::open(endpoint, database)? else {
+                break;
+            };
+            let (jobs, own) = channel();
+            let reporting = reporting.clone();
+            let thread = std::thread::spawn(move || {
+                work(number, connection, &own, &reporting);
+                let gone = io::Error::other("a session of the restore ended early");
+                let _ = reporting.send(Report::Lost(gone));
+            });
+            sessions.push(Session {
+                jobs,
+                thread,
+                given: 0,
+            });
+        }
+        let mut pool = Self {
+            sessions,
+            reports,
+            schedule: Schedule::default(),
+            given: BTreeMap::new(),
+            next: 0,
+            loads: 0,
+            parts: Vec::new(),
+            budget: Arc::default(),
+            outcomes: Outcomes::default(),
+        };
+        for setting in settings {
+            pool.set(setting);
+        }
+        Ok((!pool.sessions.is_empty()).then_some(pool))
+    }
+
+    /// Changes a setting of all sessions, for what follows.
+    pub(super) fn set(&mut self, text: &Arc<[u8]>) {
+        for session in &self.sessions {
+            // A session that is gone has said so.
+            let _ = session.jobs.send(Job::Setting(text.clone()));
+        }
+    }
+
+    /// Adds a statement.
+    pub(super) fn add(&mut self, task: Task, cost: u64) -> io::Result<()> {
+        while self.loads > 0 || self.schedule.waiting() >= WAITING {
+            self.wait()?;
+        }
+        let claims = task.beside.claims.clone();
+        self.schedule.add(task, claims, cost);
+        while let Ok(report) = self.reports.try_recv() {
+            self.reported(report)?;
+        }
+        self.dispatch();
+        Ok(())
+    }
+
+    /// Waits until everything has ended.
+    pub(super) fn drain(&mut self) -> io::Result<()> {
+        while self.loads > 0 || !self.schedule.is_empty() {
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    /// What came of everything that has ended.
+    pub(super) fn outcomes(&mut self) -> Outcomes {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// Begins to load a table; `bytes` is how large its rows are.
+    pub(super) fn load(
+        &mut self,
+        (copy, place): (&[u8], Place),
+        table: &QualifiedName,
+        (bytes, is_fresh): (u64, bool),
+    ) -> Loading {
+        let (rows, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        let copy: Arc<[u8]> = copy.into();
+        let what = format!("rows of {table}");
+        let load = |way| Load {
+            copy: copy.clone(),
+            way,
+            rows: waiting.clone(),
+            budget: self.budget.clone(),
+        };
+        let splits = is_fresh && bytes >= SPLIT && self.sessions.len() > 1;
+        let mut joint = None;
+        if splits {
+            let loads: Vec<Load> = self.sessions.iter().map(|_| load(Way::Held)).collect();
+            for (session, load) in loads.into_iter().enumerate() {
+                self.give_load(session, load, None, &what);
+            }
+            joint = Some(place);
+        } else {
+            let frozen = (is_fresh && bytes >= EMPTY)
+                .then(|| frozen(&copy))
+                .flatten();
+            let load = load(match frozen {
+                Some(frozen) => Way::Emptied {
+                    truncate: format!("TRUNCATE ONLY {table}").into_bytes(),
+                    copy: frozen,
+                },
+                None => Way::Plain,
+            });
+            let least = self.sessions.iter().enumerate();
+            let least = least.min_by_key(|(_, session)| session.given);
+            let session = least.map_or(0, |(at, _)| at);
+            self.give_load(session, load, Some(place), &what);
+        }
+        Loading {
+            rows,
+            buffer: Vec::with_capacity(CHUNK + CHUNK / 4),
+            before: 0,
+            count: 0,
+            joint,
+            what,
+            budget: self.budget.clone(),
+        }
+    }
+
+    /// All rows of a load were sent.
+    pub(super) fn loaded(&mut self, mut loading: Loading) -> io::Result<()> {
+        loading.send(false);
+        let Loading {
+            joint, what, rows, ..
+        } = loading;
+        drop(rows);
+        let Some(place) = joint else {
+            return Ok(());
+        };
+        while self.loads > 0 {
+            self.wait()?;
+        }
+        let mut errors = std::mem::take(&mut self.parts);
+        // One session would have met the first of them.
+        errors.sort_by_key(|error| error.row);
+        let commit = errors.is_empty();
+        for at in 0..self.sessions.len() {
+            let number = self.next(Given::Load {
+                place: None,
+                what: what.clone(),
+            });
+            self.loads += 1;
+            self.give(at, Job::Decided { number, commit });
+        }
+        while self.loads > 0 {
+            self.wait()?;
+        }
+        errors.append(&mut self.parts);
+        let first = errors.into_iter().next();
+        self.outcomes
+            .errors
+            .extend(first.map(|error| (error, place)));
+        Ok(())
+    }
+
+    fn give_load(&mut self, session: usize, load: Load, place: Option<Place>, what: &str) {
+        let what = what.to_owned();
+        let number = self.next(Given::Load { place, what });
+        self.loads += 1;
+        self.give(session, Job::Load { number, load });
+    }
+
+    fn next(&mut self, given: Given) -> usize {
+        self.next += 1;
+        self.given.insert(self.next, given);
+        self.next
+    }
+
+    fn give(&mut self, session: usize, job: Job) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.given += 1;
+            // A session that is gone has said so.
+            let _ = session.jobs.send(job);
+        }
+    }
+
+    /// Gives sessions that have nothing to do what may begin.
+    fn dispatch(&mut self) {
+        for at in 0..self.sessions.len() {
+            if self
+                .sessions
+                .get(at)
+                .is_none_or(|session| session.given > 0)
+            {
+                continue;
+            }
+            let Some((scheduled, task)) = self.schedule.begin() else {
+                return;
+            };
+            let text = task.text.clone();
+            let number = self.next(Given::Statement { scheduled, task });
+            self.give(at, Job::Statement { number, text });
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        self.dispatch();
+        let report = self.reports.recv().map_err(io::Error::other)?;
+        self.reported(report)?;
+        self.dispatch();
+        Ok(())
+    }
+
+    fn reported(&mut self, report: Report) -> io::Result<()> {
+        let Ended {
+            session,
+            number,
+            errors,
+            took,
+        } = match report {
+            Report::Ended(ended) => ended,
+            Report::Lost(error) => return Err(error),
+        };
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.given -= 1;
+        }
+        match self.given.remove(&number) {
+            None => {}
+            Some(Given::Statement { scheduled, task }) => {
+                self.schedule.end(scheduled);
+                if !errors.is_empty() {
+                    self.outcomes.failed.push(task);
+                } else if !task.beside.builds.is_empty() {
+                    let Beside {
+                        builds: what,
+                        method,
+                        ..
+                    } = task.beside;
+                    self.outcomes.took.push(Took { what, method, took });
+                }
+            }
+            Some(Given::Load { place, what }) => {
+                self.loads -= 1;
+                match place {
+                    Some(place) => {
+                        let errors = errors.into_iter().map(|error| (error, place.clone()));
+                        self.outcomes.errors.extend(errors);
+                    }
+                    None => self.parts.extend(errors),
+                }
+                let method = String::new();
+                self.outcomes.took.push(Took { what, method, took });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for Session { jobs, thread, .. } in self.sessions.drain(..) {
+            drop(jobs);
+            // Of a session in the middle of a statement nobody waits for the end: the server is stopped.
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Loading {
+    /// Adds whole rows.
+    pub(super) fn rows(&mut self, lines: &[u8], count: u64) {
+        self.buffer.extend_from_slice(lines);
+        self.count += count;
+        if self.buffer.len() >= CHUNK {
+            self.send(false);
+        }
+    }
+
+    /// Adds a part of a row that goes on.
+    pub(super) fn part(&mut self, text: &[u8]) {
+        self.buffer.extend_from_slice(text);
+        if self.buffer.len() >= CHUNK {
+            self.send(true);
+        }
+    }
+
+    fn send(&mut self, goes_on: bool) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let rows = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + CHUNK / 4));
+        self.budget.take(rows.len());
+        let chunk = Chunk {
+            rows,
+            before: self.before,
+            count: self.count,
+            goes_on,
+        };
+        self.before += std::mem::take(&mut self.count);
+        // Where nobody takes rows any more, a session is lost and has said so.
+        let _ = self.rows.send(chunk);
+    }
+}
+
+/// The same COPY with FREEZE, which a COPY of text without options can have.
+fn frozen(copy: &[u8]) -> Option<Vec<u8>> {
+    let end = copy.iter().rposition(|byte| *byte == b';')?;
+    Some([&copy[..end], b" WITH (FREEZE);"].concat())
+}

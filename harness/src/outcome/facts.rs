@@ -271,6 +271,17 @@ pub struct Phase {
     pub duration: Duration,
 }
 
+/// A step of a restore that took long, and its wall time. Steps may run at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreStep {
+    /// `rows of app.orders`, `index app.orders_at`.
+    pub what: String,
+    /// The access method of an index.
+    pub method: Option<String>,
+    /// Wall time.
+    pub duration: Duration,
+}
+
 /// A message of the restore that the scenario tolerates, or that is harmless by nature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tolerated {
@@ -337,6 +348,8 @@ pub struct RestoreFacts {
     pub duration: Duration,
     /// Time per phase.
     pub phases: Vec<Phase>,
+    /// The longest steps, the longest first, and every HNSW and IVFFlat index.
+    pub steps: Vec<RestoreStep>,
     /// Number of statements that failed and are not tolerated.
     pub errors: u64,
     /// Tolerated messages.

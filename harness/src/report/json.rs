@@ -298,6 +298,8 @@ struct Restore {
     duration_s: f64,
     /// Time per phase.
     phases: Vec<Phase>,
+    /// The longest steps, the longest first, and every HNSW and IVFFlat index. Some ran at the same time.
+    steps: Vec<RestoreStep>,
     /// Statements that failed and are not tolerated.
     errors: u64,
     /// Tolerated messages.
@@ -311,6 +313,17 @@ struct Restore {
 struct Phase {
     /// Its name.
     name: String,
+    /// Wall time.
+    duration_s: f64,
+}
+
+/// A step of a restore that took long.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RestoreStep {
+    /// `rows of app.orders`, `index app.orders_at`.
+    what: String,
+    /// The access method of an index.
+    method: Option<String>,
     /// Wall time.
     duration_s: f64,
 }

@@ -8,7 +8,7 @@ use super::tolerance::Tolerance;
 use crate::backup::Part;
 use crate::backup::source::globals::Suggestion;
 use crate::event::Listener;
-use crate::outcome::{Finding, Phase, RestoreFacts};
+use crate::outcome::{Finding, Phase, RestoreFacts, RestoreStep};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 
@@ -55,7 +55,7 @@ impl PartLog {
     /// log.
     pub(super) fn new(
         method: String,
-        (duration, phases): (Duration, Vec<Phase>),
+        (duration, phases, steps): (Duration, Vec<Phase>, Vec<RestoreStep>),
         log: Log,
         errors: Vec<Finding>,
         unable: Vec<Finding>,
@@ -66,6 +66,7 @@ impl PartLog {
                 method,
                 duration,
                 phases,
+                steps,
                 errors: log.count.max(errors.len() as u64),
                 tolerated: log.tolerated,
                 rows: Vec::new(),

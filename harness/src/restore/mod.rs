@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::backup::format::Format;
 use crate::backup::{Backup, Part};
 use crate::event::Listener;
-use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts};
+use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts, RestoreStep};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 pub use log::ToleratedAt;
@@ -28,6 +28,9 @@ use settings::Restore;
 
 /// Limit of a restore when the scenario sets none.
 const WITHIN: Duration = Duration::from_secs(6 * 3600);
+
+/// How many of the longest steps a report has.
+const LONGEST: usize = 10;
 
 /// The result of a restore.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +76,16 @@ impl RestoreLog {
         facts.duration += part.facts.duration;
         facts.errors += part.facts.errors;
         facts.tolerated.extend(part.facts.tolerated);
+        facts
+            .steps
+            .extend(part.facts.steps.into_iter().map(|step| RestoreStep {
+                what: match within {
+                    None => step.what,
+                    Some(name) => format!("{} ({name})", step.what),
+                },
+                ..step
+            }));
+        longest(&mut facts.steps);
         match within {
             None => facts.phases.extend(part.facts.phases),
             Some(name) => facts.phases.push(Phase {
@@ -81,6 +94,16 @@ impl RestoreLog {
             }),
         }
     }
+}
+
+/// Keeps the longest steps, and every index that searches by approximation, which take longest to build.
+fn longest(steps: &mut Vec<RestoreStep>) {
+    steps.sort_by_key(|step| std::cmp::Reverse(step.duration));
+    let mut kept = 0;
+    steps.retain(|step| {
+        kept += 1;
+        kept <= LONGEST || matches!(step.method.as_deref(), Some("hnsw" | "ivfflat"))
+    });
 }
 
 /// Restores the backup, dump by dump, each with the method for its format.

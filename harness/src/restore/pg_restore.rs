@@ -95,7 +95,7 @@ pub(super) async fn restore(
         Some(jobs) => format!("pg_restore with {jobs} jobs"),
         None => "pg_restore".to_owned(),
     };
-    let times = (duration, phases(data, post, duration));
+    let times = (duration, phases(data, post, duration), Vec::new());
     Ok(PartLog::new(method, times, messages, errors, unable))
 }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, Made, NotTested,
-    Objective, OutcomeWord, Phase, Proof, Report, Restore, SCHEMA, Scenario, Server, Stage,
-    TableRows, TimeSource, Tolerated, Values, VerdictWord,
+    Objective, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario, Server,
+    Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -181,6 +181,11 @@ impl Restore {
             phases: each(&restore.phases, |phase| Phase {
                 name: phase.name.clone(),
                 duration_s: phase.duration.as_secs_f64(),
+            }),
+            steps: each(&restore.steps, |step| RestoreStep {
+                what: step.what.clone(),
+                method: step.method.clone(),
+                duration_s: step.duration.as_secs_f64(),
             }),
             errors: restore.errors,
             tolerated: each(&restore.tolerated, |tolerated| Tolerated {

@@ -10,7 +10,10 @@ use crate::units::show_count;
 pub(super) fn write(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("Restore"));
     match &result.restore {
-        Some(restore) => phases(page, restore),
+        Some(restore) => {
+            phases(page, restore);
+            steps(page, restore);
+        }
         None => page.paragraph(fixed("No restore was started.")),
     }
     objectives(page, result);
@@ -34,6 +37,20 @@ fn phases(page: &mut Page, restore: &RestoreFacts) {
         vec![words(&phase.name), span(phase.duration), words(&share)]
     });
     page.table(&["phase", "time", "share of the restore"], rows.collect());
+}
+
+fn steps(page: &mut Page, restore: &RestoreFacts) {
+    if restore.steps.is_empty() {
+        return;
+    }
+    page.paragraph(fixed(
+        "The longest steps, and every HNSW and IVFFlat index. Some ran at the same time.",
+    ));
+    let rows = restore.steps.iter().map(|step| {
+        let method = step.method.as_deref().unwrap_or_default();
+        vec![words(&step.what), words(method), span(step.duration)]
+    });
+    page.table(&["step", "method", "time"], rows.collect());
 }
 
 fn objectives(page: &mut Page, result: &DrillResult) {

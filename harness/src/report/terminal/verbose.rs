@@ -110,6 +110,10 @@ fn restored(paper: &mut Paper, result: &DrillResult) {
             time.push_str(&format!(" ({})", phases.join(", ")));
         }
         paper.fact("restored", &time);
+        for step in &restore.steps {
+            let took = show_duration(step.duration);
+            paper.fact("", &format!("{took} {}", step.what));
+        }
     }
     paper.fact("drill", &format!("took {}", show_duration(result.duration)));
 }

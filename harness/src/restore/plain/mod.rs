@@ -30,7 +30,7 @@ use pgdump::script::statement::{Words, inserts_into};
 
 use self::fresh::{FreshTables, Loading as Order};
 use self::order::{Beside, Indexes, Role};
-use self::pool::{Loading, Outcomes, Pool, Task, Took};
+use self::pool::{Loading, Outcomes, Pool, Task, rows_of};
 use super::log::{Log, Mask, Message};
 use super::method::{self, PartLog, Work};
 use super::settings::Restore;
@@ -41,10 +41,11 @@ use crate::backup::Part;
 use crate::backup::packing::Layer;
 use crate::database::Endpoint;
 use crate::event::{Event, Listener};
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, RestoreStep};
 use crate::redact::Redactor;
 use crate::sql::QualifiedName;
 use crate::sqlstate;
+use crate::units::show_counted;
 
 /// How much is read at once.
 const CHUNK: usize = 128 * 1024;
@@ -78,11 +79,13 @@ pub(super) async fn restore(
         session: None,
         sessions: sessions(work.settings, part),
         pool: None,
+        opened: 0,
         loading: None,
         indexes: Indexes::default(),
         fresh: FreshTables::default(),
         settings_made: Vec::new(),
-        took: Vec::new(),
+        copies: None,
+        steps: Vec::new(),
         skipped: false,
         part_of_row: 0,
         log: Log::default(),
@@ -137,14 +140,20 @@ pub(super) async fn restore(
             "it does not",
         ));
     }
-    let method = format!(
+    let mut method = format!(
         "statement by statement, as `{} FILE | psql` does",
         part.layers.first().map_or("cat", Layer::undone_by)
     );
+    if sent.sessions > 0 {
+        method.push_str(&format!(
+            ", rows and indexes by {}",
+            show_counted(sent.sessions, "session")
+        ));
+    }
     let phases = method::phases(sent.data, sent.post, duration);
     Ok(PartLog::new(
         method,
-        (duration, phases),
+        (duration, phases, sent.steps),
         sent.log,
         errors,
         unable,
@@ -165,13 +174,17 @@ struct Sending {
     sessions: usize,
     /// They, once there is something for them to do.
     pool: Option<Pool>,
+    /// How many were opened.
+    opened: usize,
     /// The rows that they are loading.
     loading: Option<Loading>,
     indexes: Indexes,
     fresh: FreshTables,
     /// The statement that set each setting of this session last, in their order.
     settings_made: Vec<(String, Arc<[u8]>)>,
-    took: Vec<Took>,
+    /// The table whose rows this session loads, and since when.
+    copies: Option<(String, Instant)>,
+    steps: Vec<RestoreStep>,
     /// Whether statements after such a `\connect` were passed over.
     skipped: bool,
     /// Bytes of a long row that were sent.
@@ -189,6 +202,9 @@ struct Sent {
     log: Log,
     digest: String,
     end: End,
+    steps: Vec<RestoreStep>,
+    /// The most sessions that worked at once.
+    sessions: usize,
     data: Option<Duration>,
     post: Option<Duration>,
 }
@@ -275,6 +291,8 @@ impl Sending {
             log: self.log,
             digest: ended.file.sha256,
             end,
+            steps: self.steps,
+            sessions: self.opened,
             data: self.data,
             post: self.post,
         })
@@ -348,7 +366,25 @@ impl Sending {
             Role::Setting(name) if !alone => self.set(&name, statement.text, &place())?,
             _ => {
                 self.settle()?;
-                self.send(statement.text, &place())?
+                let began = Instant::now();
+                let rows_follow = self.send(statement.text, &place())?;
+                if copies {
+                    self.copies =
+                        order::qualified(&words, 1).map(|table| (table.to_string(), began));
+                } else if words
+                    .start()
+                    .starts_with(&["refresh", "materialized", "view"])
+                {
+                    let view = words
+                        .qualified(3)
+                        .map(|view| format!("materialized view {view}"));
+                    self.steps.extend(view.map(|what| RestoreStep {
+                        what,
+                        method: None,
+                        duration: began.elapsed(),
+                    }));
+                }
+                rows_follow
             }
         };
         Ok((copies || rows_follow).then(place))
@@ -396,20 +432,16 @@ impl Sending {
         };
         match self.pool()? {
             Some(pool) => pool.add(task, cost),
-            None => self.alone(&task),
+            None => self.alone(task),
         }
     }
 
     /// Runs a statement that failed beside others, or has nobody to run it.
-    fn alone(&mut self, task: &Task) -> io::Result<()> {
+    fn alone(&mut self, task: Task) -> io::Result<()> {
         let began = Instant::now();
         self.send(&task.text, &task.place)?;
         if !task.beside.builds.is_empty() {
-            self.took.push(Took {
-                what: task.beside.builds.clone(),
-                method: task.beside.method.clone(),
-                took: began.elapsed(),
-            });
+            self.steps.push(task.beside.step(began.elapsed()));
         }
         Ok(())
     }
@@ -463,8 +495,9 @@ impl Sending {
             let made = self.settings_made.iter().map(|(_, text)| text.clone());
             let made: Vec<Arc<[u8]>> = made.collect();
             self.pool = Pool::open(&self.endpoint, &self.database, self.sessions, &made)?;
-            if self.pool.is_none() {
-                self.sessions = 0;
+            match &self.pool {
+                Some(pool) => self.opened = self.opened.max(pool.size()),
+                None => self.sessions = 0,
             }
         }
         Ok(self.pool.as_mut())
@@ -479,15 +512,15 @@ impl Sending {
         let Outcomes {
             mut failed,
             errors,
-            took,
+            steps,
         } = pool.outcomes();
-        self.took.extend(took);
+        self.steps.extend(steps);
         for (error, place) in errors {
             self.error(error, &place);
         }
         failed.sort_by_key(|task| task.place.line);
         for task in failed {
-            self.alone(&task)?;
+            self.alone(task)?;
         }
         Ok(())
     }
@@ -531,6 +564,9 @@ impl Sending {
             _ => {
                 let reply = session.end_of_rows()?;
                 self.errors(reply, place);
+                let copied = self.copies.take();
+                self.steps
+                    .extend(copied.map(|(table, began)| rows_of(&table, began.elapsed())));
                 Ok(())
             }
         }

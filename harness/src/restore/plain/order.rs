@@ -4,9 +4,11 @@
 //! it needs of others comes before it in the dump. Any other statement runs alone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pgdump::script::statement::Words;
 
+use crate::outcome::RestoreStep;
 use crate::sql::QualifiedName;
 
 /// A table that a statement locks.
@@ -25,6 +27,17 @@ pub(super) struct Beside {
     pub builds: String,
     /// The access method of an index.
     pub method: String,
+}
+
+impl Beside {
+    /// The step that it is.
+    pub(super) fn step(self, duration: Duration) -> RestoreStep {
+        RestoreStep {
+            what: self.builds,
+            method: Some(self.method).filter(|method| !method.is_empty()),
+            duration,
+        }
+    }
 }
 
 /// What a statement is to the order of the restore.

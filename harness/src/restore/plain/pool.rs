@@ -5,13 +5,14 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Place;
 use super::order::Beside;
 use super::schedule::Schedule;
 use super::session::{Budget, Chunk, Ended, Job, Load, Report, Way, work};
 use crate::database::Endpoint;
+use crate::outcome::RestoreStep;
 use crate::restore::wire::{Connection, ServerError};
 use crate::sql::QualifiedName;
 
@@ -35,16 +36,6 @@ pub(super) struct Task {
     pub beside: Beside,
 }
 
-/// What took how long.
-#[derive(Debug, Clone)]
-pub(super) struct Took {
-    /// `index app.orders_at`, `rows of app.orders`.
-    pub what: String,
-    /// The access method of an index.
-    pub method: String,
-    pub took: Duration,
-}
-
 /// What came of statements and loads since it was last asked.
 #[derive(Default)]
 pub(super) struct Outcomes {
@@ -52,7 +43,7 @@ pub(super) struct Outcomes {
     pub failed: Vec<Task>,
     /// Loads that failed.
     pub errors: Vec<(ServerError, Place)>,
-    pub took: Vec<Took>,
+    pub steps: Vec<RestoreStep>,
 }
 
 struct Session {
@@ -97,7 +88,9 @@ pub(super) struct Loading {
     count: u64,
     /// The place of a load that all sessions take part in.
     joint: Option<Place>,
+    /// The table.
     what: String,
+    began: Instant,
     budget: Arc<Budget>,
 }
 
@@ -145,6 +138,11 @@ impl Pool {
         Ok((!pool.sessions.is_empty()).then_some(pool))
     }
 
+    /// How many sessions there are.
+    pub(super) fn size(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Changes a setting of all sessions, for what follows.
     pub(super) fn set(&mut self, text: &Arc<[u8]>) {
         for session in &self.sessions {
@@ -190,7 +188,7 @@ impl Pool {
         let (rows, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let copy: Arc<[u8]> = copy.into();
-        let what = format!("rows of {table}");
+        let what = table.to_string();
         let load = |way| Load {
             copy: copy.clone(),
             way,
@@ -228,6 +226,7 @@ impl Pool {
             count: 0,
             joint,
             what,
+            began: Instant::now(),
             budget: self.budget.clone(),
         }
     }
@@ -236,7 +235,11 @@ impl Pool {
     pub(super) fn loaded(&mut self, mut loading: Loading) -> io::Result<()> {
         loading.send(false);
         let Loading {
-            joint, what, rows, ..
+            joint,
+            what,
+            rows,
+            began,
+            ..
         } = loading;
         drop(rows);
         let Some(place) = joint else {
@@ -261,6 +264,7 @@ impl Pool {
             self.wait()?;
         }
         errors.append(&mut self.parts);
+        self.outcomes.steps.push(rows_of(&what, began.elapsed()));
         let first = errors.into_iter().next();
         self.outcomes
             .errors
@@ -336,12 +340,7 @@ impl Pool {
                 if !errors.is_empty() {
                     self.outcomes.failed.push(task);
                 } else if !task.beside.builds.is_empty() {
-                    let Beside {
-                        builds: what,
-                        method,
-                        ..
-                    } = task.beside;
-                    self.outcomes.took.push(Took { what, method, took });
+                    self.outcomes.steps.push(task.beside.step(took));
                 }
             }
             Some(Given::Load { place, what }) => {
@@ -350,11 +349,10 @@ impl Pool {
                     Some(place) => {
                         let errors = errors.into_iter().map(|error| (error, place.clone()));
                         self.outcomes.errors.extend(errors);
+                        self.outcomes.steps.push(rows_of(&what, took));
                     }
                     None => self.parts.extend(errors),
                 }
-                let method = String::new();
-                self.outcomes.took.push(Took { what, method, took });
             }
         }
         Ok(())
@@ -406,6 +404,15 @@ impl Loading {
         self.before += std::mem::take(&mut self.count);
         // Where nobody takes rows any more, a session is lost and has said so.
         let _ = self.rows.send(chunk);
+    }
+}
+
+/// The step of loading a table.
+pub(super) fn rows_of(table: &str, duration: Duration) -> RestoreStep {
+    RestoreStep {
+        what: format!("rows of {table}"),
+        method: None,
+        duration,
     }
 }
 

@@ -24,6 +24,7 @@ mod missing_roles;
 mod noted;
 mod odd;
 mod options;
+mod parallel;
 mod powernode;
 mod previous;
 mod proof;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use redrill::outcome::{
     BackupFacts, CandidateFacts, CheckResult, CouldNotRun, DrillResult, Finding, Inspection,
-    Measure, NotTested, Objective, Outcome, Phase, ProofFacts, RestoreFacts, ScenarioFacts,
-    ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
+    Measure, NotTested, Objective, Outcome, Phase, ProofFacts, RestoreFacts, RestoreStep,
+    ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
+    Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -448,6 +449,17 @@ fn restore() -> RestoreFacts {
                 duration: Duration::from_millis(millis),
             })
             .into(),
+        steps: [
+            ("index org_01.engrams_embedding_idx", Some("hnsw"), 21_400),
+            ("rows of plur.audit_2025_10", None, 9_120),
+            ("constraint audit_pkey of plur.audit", None, 2_030),
+        ]
+        .map(|(what, method, millis)| RestoreStep {
+            what: what.to_owned(),
+            method: method.map(str::to_owned),
+            duration: Duration::from_millis(millis),
+        })
+        .into(),
         errors: 0,
         tolerated: vec![Tolerated {
             message: "ERROR: role \"postgres\" already exists (SQLSTATE 42710)".to_owned(),

@@ -275,6 +275,7 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
         vec(rows, 0..4),
     )
         .prop_map(|(method, duration, phases, tolerated, rows)| RestoreFacts {
+            steps: Vec::new(),
             method,
             duration,
             phases,

@@ -1,5 +1,6 @@
 //! What the methods of a restore share.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use super::log::{Log, Mask, ToleratedAt};
@@ -11,6 +12,12 @@ use crate::event::Listener;
 use crate::outcome::{Finding, Phase, RestoreFacts, RestoreStep};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
+
+/// A dump with less than this in its rows is restored by one session: opening more takes longer than they save.
+const WORTHWHILE: u64 = 1024 * 1024;
+
+/// The same for the number of its tables.
+const MANY_TABLES: usize = 500;
 
 /// What every method requires in addition to the dump.
 pub(super) struct Work<'a> {
@@ -29,6 +36,17 @@ impl Work<'_> {
             redactor: self.redactor,
             names: &self.server.endpoint().names,
         }
+    }
+
+    /// How many sessions restore a dump at once; `None` for one.
+    pub(super) fn jobs(&self, part: &Part) -> Option<usize> {
+        let contents = &part.contents;
+        let bytes: u64 = contents.rows.values().map(|rows| rows.bytes).sum();
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let jobs = self.settings.jobs.map_or_else(cores, usize::from);
+        let many = bytes >= WORTHWHILE || contents.tables.len() >= MANY_TABLES;
+        let worthwhile = many || self.settings.jobs.is_some();
+        (worthwhile && jobs > 1).then_some(jobs)
     }
 
     /// Which errors are tolerated.

@@ -20,9 +20,7 @@ pub(super) async fn restore(
     layout: Layout,
     database: &str,
 ) -> Result<PartLog, CouldNotRun> {
-    let Work {
-        server, settings, ..
-    } = work;
+    let server = work.server;
     let mut arguments: Vec<String> = ["--verbose", "--no-password", "--dbname", database]
         .map(str::to_owned)
         .into();
@@ -32,7 +30,7 @@ pub(super) async fn restore(
         Kind::Directory => true,
         Kind::Tar => false,
     };
-    let jobs = settings.jobs.filter(|jobs| *jobs > 1 && parallel);
+    let jobs = work.jobs(part).filter(|_| parallel);
     if let Some(jobs) = jobs {
         arguments.push(format!("--jobs={jobs}"));
     }

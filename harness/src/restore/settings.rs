@@ -20,7 +20,8 @@ pub struct Restore {
     pub databases: BTreeMap<String, String>,
     /// Limit for the whole restore. Default: `6h`.
     pub timeout: Option<Span>,
-    /// Parallel jobs of `pg_restore`. Default: 1.
+    /// Sessions that load rows and build indexes at once; for an archive, jobs of `pg_restore`. `1` restores in the order of
+    /// the dump. Default: one per processor.
     pub jobs: Option<u16>,
     /// Required roles that are not in the backup, since pg_dump writes none. They are created without
     /// LOGIN and privileges; any rights beyond those granted in the dump are not proven.

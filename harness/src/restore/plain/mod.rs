@@ -20,7 +20,6 @@ mod schedule;
 mod session;
 
 use std::io::{self, BufReader};
-use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,12 +55,6 @@ const ENDED_WITHIN: Duration = Duration::from_secs(3);
 /// Time between two reports of the progress.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
-/// A dump with less than this in it is restored by one session: opening more takes longer than they save.
-const WORTHWHILE: u64 = 1024 * 1024;
-
-/// The same for the number of tables.
-const MANY_TABLES: usize = 500;
-
 /// Restores a plain dump, beginning in `database`.
 pub(super) async fn restore(
     work: &Work<'_>,
@@ -77,7 +70,7 @@ pub(super) async fn restore(
         part: part.clone(),
         database: database.to_owned(),
         session: None,
-        sessions: sessions(work.settings, part),
+        sessions: work.jobs(part).unwrap_or(0),
         pool: None,
         opened: 0,
         loading: None,
@@ -213,18 +206,6 @@ struct Sent {
 enum Broken {
     File(io::Error),
     Server(io::Error),
-}
-
-/// How many sessions may work beside the one that reads the dump.
-fn sessions(settings: &Restore, part: &Part) -> usize {
-    let contents = &part.contents;
-    let bytes: u64 = contents.rows.values().map(|rows| rows.bytes).sum();
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let wanted = settings.jobs.map_or_else(cores, usize::from);
-    match bytes >= WORTHWHILE || contents.tables.len() >= MANY_TABLES {
-        true if wanted > 1 => wanted,
-        _ => 0,
-    }
 }
 
 /// Place of a statement, for messages.

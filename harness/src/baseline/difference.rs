@@ -98,4 +98,14 @@ impl Difference {
             Area::Rights | Area::Definition | Area::Rows | Area::Sequences => None,
         }
     }
+
+    /// The finding for the report of a drill, with the word that [`by_name_only`](Self::by_name_only) gives it.
+    #[must_use]
+    pub fn marked(&self) -> Finding {
+        let mut finding = self.finding.clone();
+        if let Some(word) = self.by_name_only() {
+            finding.actual = format!("{word}: {}", finding.actual);
+        }
+        finding
+    }
 }

@@ -1,6 +1,7 @@
 //! The result of a comparison with a baseline, as an entry for each area. Expected drift is listed next to
 //! what is wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::baseline::compare::Comparison;
@@ -23,7 +24,8 @@ pub(super) fn observe(
 ) -> Observation {
     let notes = compared.notes();
     let entries = Area::ALL.into_iter().filter_map(|area| {
-        let findings: Vec<_> = compared.failing(area).cloned().collect();
+        let failing = compared.failing(area);
+        let findings: Vec<_> = failing.iter().map(|one| one.marked()).collect();
         let (expected, seen) = match area {
             Area::Rights => (
                 "every role with the rights of the baseline, and no more".to_owned(),
@@ -65,7 +67,11 @@ pub(super) fn observe(
         };
         let mut actual = match findings.len() {
             0 => seen,
-            _ => format!("{seen}; {}", summarize(&findings, "difference")),
+            _ => format!(
+                "{seen}; {}{}",
+                summarize(&findings, "difference"),
+                count_marks(&failing)
+            ),
         };
         if let Some(notes) = notes.get(&area) {
             actual.push_str(&list_notes(notes));
@@ -112,6 +118,22 @@ fn describe_rows(compared: &Comparison, now: &Database) -> String {
     add(compared.grown, "with more rows");
     add(compared.changed, "with other values");
     parts.join(", ")
+}
+
+/// Counts the differences that must be accepted by their names, of several: `; 1 WIDER, 2 WEAKER`.
+fn count_marks(failing: &[&Difference]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in failing.iter().filter_map(|one| one.by_name_only()) {
+        *counts.entry(word).or_default() += 1;
+    }
+    if failing.len() < 2 || counts.is_empty() {
+        return String::new();
+    }
+    let counts = counts.iter().rev();
+    let counts: Vec<String> = counts
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    format!("; {}", counts.join(", "))
 }
 
 /// Lists expected drift by name: `; no failure: extension vector, table app.audit_2026_12`.

@@ -26,8 +26,12 @@ pub struct MigrationTable {
 
 /// Finds the tool of a table.
 fn tool(table: &Relation<'_>) -> Option<&'static Tool> {
-    let columns: Vec<&str> = table.columns().iter().map(|column| column.name).collect();
-    recognise(&table.name.name, &columns)
+    let columns = table.columns();
+    let columns = columns
+        .iter()
+        .map(|column| (column.name, column.get("type")));
+    let columns: Vec<(&str, &str)> = columns.collect();
+    recognise(&table.name.name, &columns, table.rows)
 }
 
 /// Tables of migration tools that have a row for each version, which is never changed.

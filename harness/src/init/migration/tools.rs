@@ -7,8 +7,10 @@ pub(super) struct Tool {
     pub(super) name: &'static str,
     /// Its table, in any schema.
     pub(super) table: &'static str,
-    /// Columns that identify the table.
+    /// Columns that identify the table, each with its type where the name of the table is a common one.
     columns: &'static [&'static str],
+    /// Whether the table has no other column.
+    no_others: bool,
     /// How its version is read.
     pub(super) keeps: Keeps,
     /// Parameters of `schema-version` that compare the table with the files of the repository.
@@ -40,6 +42,14 @@ impl Tool {
                 ..
             }
         )
+    }
+
+    /// The tool, whose table has its columns and no other.
+    const fn no_others(self) -> Self {
+        Self {
+            no_others: true,
+            ..self
+        }
     }
 }
 
@@ -83,31 +93,34 @@ const TOOLS: &[Tool] = &[
     tool(
         "golang-migrate",
         "schema_migrations",
-        &["version", "dirty"],
+        &["version bigint", "dirty boolean"],
         ended("version", Some("dirty"), None, true),
         "files = \"../migrations\", pattern = '^([0-9]+)_.*\\.up\\.sql$', keeps = \"newest\"",
-    ),
+    )
+    .no_others(),
     tool(
         "Supabase",
         "schema_migrations",
-        &["version", "statements", "name"],
+        &["version text", "statements text[]", "name text"],
         versions("version"),
         "files = \"../supabase/migrations\"",
     ),
     tool(
         "Ecto",
         "schema_migrations",
-        &["version", "inserted_at"],
+        &["version bigint", "inserted_at"],
         versions("version"),
         "files = \"../priv/repo/migrations\", pattern = '^([0-9]+)_.*\\.exs$'",
-    ),
+    )
+    .no_others(),
     tool(
         "Rails or dbmate",
         "schema_migrations",
-        &["version"],
+        &["version character varying"],
         versions("version"),
         "files = \"../db/migrate\", naming = \"rails\"; for dbmate files = \"../db/migrations\"",
-    ),
+    )
+    .no_others(),
     tool(
         "Prisma",
         "_prisma_migrations",
@@ -204,31 +217,35 @@ const TOOLS: &[Tool] = &[
     tool(
         "TypeORM",
         "migrations",
-        &["id", "timestamp", "name"],
+        &["id integer", "timestamp bigint", "name"],
         versions("timestamp"),
         "files = \"../src/migrations\", pattern = '^([0-9]+)-.*\\.ts$'",
-    ),
+    )
+    .no_others(),
     tool(
         "Laravel",
         "migrations",
-        &["id", "migration", "batch"],
+        &["id", "migration", "batch integer"],
         versions("migration"),
         "files = \"../database/migrations\", pattern = '^([^/]+)\\.php$'",
-    ),
+    )
+    .no_others(),
     tool(
         "postgres-migrations",
         "migrations",
         &["id", "name", "hash", "executed_at"],
         versions("id"),
         "files = \"../migrations\"",
-    ),
+    )
+    .no_others(),
     tool(
         "graphile-migrate",
         "migrations",
         &["hash", "previous_hash", "filename", "date"],
         versions("filename"),
         "files = \"../migrations/committed\", pattern = '^([^/]+\\.sql)$'",
-    ),
+    )
+    .no_others(),
     tool(
         "Sequelize",
         "SequelizeMeta",
@@ -322,23 +339,34 @@ const fn tool(
         name,
         table,
         columns,
+        no_others: false,
         keeps,
         files,
     }
 }
 
-/// The tool that keeps a table of this name with these columns; of several the one with the most of them.
-pub(super) fn recognise(table: &str, columns: &[&str]) -> Option<&'static Tool> {
-    let has = |name: &str| columns.contains(&name);
-    TOOLS
-        .iter()
-        .filter(|tool| tool.table == table && tool.columns.iter().all(|name| has(name)))
-        .max_by_key(|tool| tool.columns.len())
-        .map(|tool| match tool.columns {
-            // A column `version` and others are those of a runner of the project.
-            ["version"] if columns.len() > 1 => &OWN,
-            _ => tool,
-        })
+/// The tool that keeps a table of this name with these columns, as names and types, and this number of rows if it is known;
+/// of several the one with the most columns.
+pub(super) fn recognise(
+    table: &str,
+    columns: &[(&str, &str)],
+    rows: Option<u64>,
+) -> Option<&'static Tool> {
+    let has = |wanted: &&str| {
+        let (name, of_type) = wanted.split_once(' ').unwrap_or((wanted, ""));
+        let mut columns = columns.iter();
+        // `character varying(255)` is one too.
+        columns.any(|(column, own)| *column == name && own.starts_with(of_type))
+    };
+    let keeps = |tool: &&Tool| {
+        tool.table == table
+            && tool.columns.iter().all(has)
+            && (!tool.no_others || tool.columns.len() == columns.len())
+            // Alembic has a row for each branch.
+            && (!tool.keeps_newest_only() || tool.table != OWN.table || rows <= Some(1))
+    };
+    let tools = [&OWN].into_iter().chain(TOOLS);
+    tools.filter(keeps).max_by_key(|tool| tool.columns.len())
 }
 
 #[cfg(test)]
@@ -347,23 +375,35 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("schema_migrations", &["version", "dirty"], Some("golang-migrate"))]
-    #[case("schema_migrations", &["version"], Some("Rails or dbmate"))]
-    #[case("schema_migrations", &["version", "checksum"], Some("a migration runner of the project"))]
-    #[case("schema_migrations", &["version", "inserted_at"], Some("Ecto"))]
-    #[case("schema_migrations", &["version", "statements", "name"], Some("Supabase"))]
-    #[case("schema_migrations", &["id", "file"], None)]
-    #[case("migrations", &["id", "timestamp", "name"], Some("TypeORM"))]
-    #[case("migrations", &["id", "migration", "batch"], Some("Laravel"))]
-    #[case("migrations", &["id", "name", "hash", "executed_at"], Some("postgres-migrations"))]
-    #[case("migrations", &["id", "name"], None)]
-    #[case("SequelizeMeta", &["name"], Some("Sequelize"))]
-    #[case("changes", &["id", "what"], None)]
-    fn a_tool_is_recognised_by_table_and_columns(
+    #[case("schema_migrations", &["version bigint", "dirty boolean"], 1, Some("golang-migrate"))]
+    #[case("schema_migrations", &["version bigint", "dirty boolean"], 31, Some(OWN.name))]
+    #[case("schema_migrations", &["version text", "dirty boolean"], 1, Some(OWN.name))]
+    #[case("schema_migrations", &["version bigint", "name text", "dirty boolean", "applied_at timestamp"], 31, Some(OWN.name))]
+    #[case("schema_migrations", &["version character varying(255)"], 9, Some("Rails or dbmate"))]
+    #[case("schema_migrations", &["version bigint"], 9, Some(OWN.name))]
+    #[case("schema_migrations", &["version text", "checksum text"], 9, Some(OWN.name))]
+    #[case("schema_migrations", &["version bigint", "inserted_at timestamp(0) without time zone"], 9, Some("Ecto"))]
+    #[case("schema_migrations", &["version text", "inserted_at text", "by text"], 9, Some(OWN.name))]
+    #[case("schema_migrations", &["version text", "statements text[]", "name text", "created_by text"], 9, Some("Supabase"))]
+    #[case("schema_migrations", &["id integer", "file text"], 9, None)]
+    #[case("migrations", &["id integer", "timestamp bigint", "name character varying"], 9, Some("TypeORM"))]
+    #[case("migrations", &["id integer", "timestamp timestamp with time zone", "name text"], 9, None)]
+    #[case("migrations", &["id integer", "migration character varying(255)", "batch integer"], 9, Some("Laravel"))]
+    #[case("migrations", &["id integer", "migration text", "batch integer", "by text"], 9, None)]
+    #[case("migrations", &["id integer", "name text", "hash text", "executed_at timestamp"], 9, Some("postgres-migrations"))]
+    #[case("migrations", &["id integer", "name text"], 9, None)]
+    #[case("SequelizeMeta", &["name text"], 9, Some("Sequelize"))]
+    #[case("alembic_version", &["version_num character varying(32)"], 2, Some("Alembic"))]
+    #[case("changes", &["id integer", "what text"], 9, None)]
+    fn a_tool_is_recognised_by_table_columns_and_rows(
         #[case] table: &str,
         #[case] columns: &[&str],
+        #[case] rows: u64,
         #[case] tool: Option<&str>,
     ) {
-        assert_eq!(recognise(table, columns).map(|tool| tool.name), tool);
+        let columns = columns.iter().filter_map(|column| column.split_once(' '));
+        let columns: Vec<(&str, &str)> = columns.collect();
+        let found = recognise(table, &columns, Some(rows));
+        assert_eq!(found.map(|tool| tool.name), tool);
     }
 }

@@ -32,7 +32,7 @@ pub struct SecuredTable {
     /// Whether a view reads it.
     viewed: bool,
     rows: u64,
-    /// Roles that may read it and that its policies apply to: those with LOGIN, or all if none has it.
+    /// Roles that may read it and whose rows its policies restrict: those with LOGIN, or all if none has it.
     roles: Vec<String>,
     /// Which column holds the tenant.
     tenant: Option<TenantColumn>,
@@ -77,7 +77,7 @@ pub async fn read(
             forced,
             viewed: viewed.contains(&table.name),
             rows: table.rows.unwrap_or_default(),
-            roles: readers(access, table, forced, &policies),
+            roles: readers(access, table, forced, &policies, tenant.as_ref()),
             policies,
             tenant,
             past: WaysPast::default(),
@@ -135,13 +135,14 @@ fn reviewed(block: Block, tables: &[&SecuredTable]) -> Block {
     }
 }
 
-/// The roles that may read a table and that its policies apply to: those with LOGIN, or all if none has it. First those
-/// that may also insert.
+/// The roles that may read a table and whose rows its policies restrict, where there is a tenant to its rows: those with
+/// LOGIN, or all if none has it. First those that may also insert.
 fn readers(
     access: &Access<'_>,
     table: &Relation<'_>,
     forced: bool,
     policies: &[Policy],
+    tenant: Option<&TenantColumn>,
 ) -> Vec<String> {
     let Some(object) = access.table(&table.name) else {
         return Vec::new();
@@ -153,11 +154,13 @@ fn readers(
                 && policy.is_for_select()
                 && roles.any(|role| role == "public" || acts_as(actor, role))
         };
+        let applicable: Vec<&Policy> = policies.iter().filter(|one| applies(one)).collect();
         !actor.role.bypass_rls
             && (forced || !acts_as(actor, &object.owner))
             && actor.has(object, "SELECT", None, false)
             && access.uses_schema(actor, &table.name.schema)
-            && policies.iter().any(applies)
+            && !applicable.is_empty()
+            && tenant.is_none_or(|tenant| tenant.restricts(&applicable))
     });
     let ranked = readers.map(|actor| {
         let name = actor.role.name.clone();

@@ -34,6 +34,12 @@ impl Policy {
         matches!(self.command.as_str(), "all" | "select")
     }
 
+    /// Whether it lets every row pass.
+    pub(super) fn is_true(&self) -> bool {
+        let using = self.using.as_deref();
+        using.is_some_and(|using| without_parentheses(using) == "true")
+    }
+
     pub(super) fn value(&self) -> Value {
         let mut entries = keys([("name", self.name.as_str().into())]);
         let mut add = |key: &str, value: Value| entries.push((key.to_owned(), value));

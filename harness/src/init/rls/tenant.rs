@@ -20,10 +20,21 @@ pub(super) struct TenantColumn {
     pub(super) setting: String,
     /// Whether a session without the setting is no error: `current_setting(…, true)`.
     pub(super) optional: bool,
+    /// The permissive policies for SELECT that compare the two.
+    pub(super) policies: Vec<String>,
     /// Tenants with rows, the one with the most first.
     pub(super) tenants: Vec<String>,
     /// How many there are.
     pub(super) count: usize,
+}
+
+impl TenantColumn {
+    /// Whether the permissive policies for SELECT that apply to a role show it the rows of its tenant: one compares the tenant,
+    /// and none lets every row pass.
+    pub(super) fn restricts(&self, applicable: &[&Policy]) -> bool {
+        let compares = |policy: &&Policy| self.policies.contains(&policy.name);
+        applicable.iter().any(compares) && !applicable.iter().any(|policy| policy.is_true())
+    }
 }
 
 /// `tenant = current_setting('app.tenant'…)`, with casts, NULLIF and a sub-select around it.
@@ -50,20 +61,26 @@ pub(super) async fn tenants(
     let reads = policies
         .iter()
         .filter(|policy| policy.permissive && policy.is_for_select());
-    for using in reads.filter_map(|policy| policy.using.as_ref()) {
-        let Some((column, setting, optional)) = column_and_setting(catalog, using) else {
-            continue;
-        };
-        let ident = quote_ident(&column);
+    let shown = reads.filter_map(|policy| {
+        let found = column_and_setting(catalog, policy.using.as_ref()?)?;
+        Some((policy.name.clone(), found))
+    });
+    let shown: Vec<_> = shown.collect();
+    for (_, (column, setting, optional)) in &shown {
+        let ident = quote_ident(column);
         let sql = format!(
             "SELECT t.{ident}::pg_catalog.text, pg_catalog.count(*) FROM {table} t WHERE t.{ident} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
         );
         let rows = session.rows(&sql).await?;
         if rows.len() > 1 {
+            let alike = shown
+                .iter()
+                .filter(|(_, (of, by, _))| of == column && by == setting);
             return Ok(Some(TenantColumn {
-                column,
-                setting,
-                optional,
+                column: column.clone(),
+                setting: setting.clone(),
+                optional: *optional,
+                policies: alike.map(|(name, _)| name.clone()).collect(),
                 tenants: rows.iter().take(TENANTS).map(|row| text(row, 0)).collect(),
                 count: rows.len(),
             }));
@@ -95,6 +112,33 @@ fn column_and_setting(catalog: &Catalog, using: &str) -> Option<(String, String,
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case::of_the_tenant(&[("own", "(org = x)")], true)]
+    #[case::and_another(&[("own", "(org = x)"), ("shared", "(is_public)")], true)]
+    #[case::and_all_rows(&[("own", "(org = x)"), ("all", "true")], false)]
+    #[case::all_rows(&[("all", "(true)")], false)]
+    #[case::only_another(&[("shared", "(is_public)")], false)]
+    fn a_role_that_reads_every_row_has_no_tenant(
+        #[case] policies: &[(&str, &str)],
+        #[case] expected: bool,
+    ) {
+        let policies = policies.iter().map(|(name, using)| {
+            let properties = [("using".to_owned(), (*using).to_owned())];
+            Policy::of(name, &properties.into())
+        });
+        let policies: Vec<Policy> = policies.collect();
+        let tenant = TenantColumn {
+            column: "org".to_owned(),
+            setting: "app.org".to_owned(),
+            optional: true,
+            policies: vec!["own".to_owned()],
+            tenants: Vec::new(),
+            count: 0,
+        };
+        let applicable: Vec<&Policy> = policies.iter().collect();
+        assert_eq!(tenant.restricts(&applicable), expected);
+    }
 
     #[rstest]
     #[case("(org = current_setting('plur.org'::text, true))", Some(("org", "plur.org", true)))]

@@ -24,6 +24,8 @@ pub struct BackupLocation {
     value: String,
     /// The file of its roles: `globals`.
     pub globals: Option<String>,
+    /// Why it was selected of the folder that was named: one sentence.
+    pub chosen: Option<String>,
     /// Written above it.
     comment: Option<String>,
     /// The file of an age identity.

@@ -185,6 +185,12 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether a file is called after roles.
+pub(super) fn is_called_after_roles(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// A file next to a backup that looks like its roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
@@ -204,10 +210,7 @@ pub fn suggest(backup: &Path, rules: &Rules) -> Option<Suggestion> {
         .filter(|entry| entry.path().is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|other| {
-            let lower = other.to_ascii_lowercase();
-            other != name
-                && WORDS.iter().any(|word| lower.contains(word))
-                && !lower.contains(WILDCARDS)
+            other != name && is_called_after_roles(other) && !other.contains(WILDCARDS)
         });
     let (dated, undated): (Vec<String>, Vec<String>) =
         called_after_roles.partition(|name| rules.time(name).is_some());

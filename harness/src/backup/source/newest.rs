@@ -2,16 +2,19 @@
 //!
 //! Never by modification time: a copy or a restore of old files changes it.
 
+use crate::backup::bundle;
 use crate::outcome::CouldNotRun;
+use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::candidates::{Entry, choose};
+use super::candidates::{Entry, choose, is_unfinished};
 use super::found::{Found, Rules};
-use super::name::is_older;
+use super::globals::is_called_after_roles;
+use super::name::{is_older, stream_of, time_in_name, uncompressed};
 use super::path::modified;
 use super::pattern::{Match, Pattern};
 use super::{digest, manifest};
@@ -53,6 +56,38 @@ pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, CouldN
     digest::read_digest_file(&mut found);
     manifest::read_manifest(&mut found);
     Ok(found)
+}
+
+/// Selects the newest of a folder that one job writes into: all its dumps have a time in their names and, without files of
+/// roles, are of one stream. `None` for any other folder, such as a bundle. Blocks.
+#[must_use]
+pub fn of_folder(folder: &Path) -> Option<Found> {
+    let own = std::path::absolute(folder).ok()?;
+    let is_dated = |name: &str| time_in_name(name).is_some();
+    if is_dated(&own.file_name()?.to_string_lossy()) || bundle::is_directory_archive(folder) {
+        return None;
+    }
+    let members = bundle::members(folder).ok()?;
+    let first_part = |name: &'_ str| name.split('/').next().unwrap_or_default().to_owned();
+    let mut names: BTreeSet<String> = members
+        .dumps
+        .iter()
+        .map(|dump| first_part(&dump.name))
+        .filter(|name| !is_unfinished(name))
+        .collect();
+    if !names.iter().all(|name| is_dated(name)) {
+        return None;
+    }
+    names.retain(|name| !is_called_after_roles(name));
+    let newest = names
+        .iter()
+        .max_by_key(|name| (time_in_name(name), name.len()))?;
+    let stream = stream_of(newest);
+    let of_stream = |name: &String| uncompressed(&stream_of(name)) == uncompressed(&stream);
+    if !names.iter().all(of_stream) {
+        return None;
+    }
+    find(&own, &stream, &Rules::default()).ok()
 }
 
 /// Lists the folders of the pattern. A folder is a backup only with a time in its name.
@@ -142,6 +177,7 @@ fn still_written(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
     use std::io::Write as _;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -202,6 +238,25 @@ mod tests {
         assert_eq!(taken(&folder, "flat"), "flat/x-2026-05-25.sql");
         assert_eq!(taken(&folder, "flat/"), "flat/x-2026-05-25.sql");
         assert_eq!(taken(&folder, "dumps/x-*"), "dumps/x-2026-05-25");
+    }
+
+    #[rstest]
+    #[case::days(&["shop-2026-05-24.sql.gz", "shop-2026-05-25.sql.gz", "globals-2026-05-25.sql.gz"], Some("shop-2026-05-25.sql.gz"))]
+    #[case::one_day(&["shop-2026-05-25.sql", "globals-2026-05-25.sql", "shop-2026-05-25.sql.sha256"], Some("shop-2026-05-25.sql"))]
+    #[case::now_compressed(&["shop-2026-05-24.sql", "shop-2026-05-25.sql.gz"], Some("shop-2026-05-25.sql.gz"))]
+    #[case::partial(&["shop-2026-05-24.sql", "shop-2026-05-25.sql.part"], Some("shop-2026-05-24.sql"))]
+    #[case::a_folder_each_day(&["2026-05-24/shop.sql", "2026-05-25/shop.sql", "2026-05-25/globals.sql"], Some("2026-05-25"))]
+    #[case::bundle_of_a_day(&["shop-2026-05-25.sql", "crm-2026-05-25.sql", "globals-2026-05-25.sql"], None)]
+    #[case::bundle(&["shop.sql", "globals.sql"], None)]
+    #[case::one_without_time(&["shop-2026-05-24.sql", "shop-2026-05-25.sql", "crm.sql"], None)]
+    #[case::only_roles(&["globals-2026-05-24.sql", "globals-2026-05-25.sql"], None)]
+    fn a_folder_of_one_job_has_a_newest(#[case] names: &[&str], #[case] expected: Option<&str>) {
+        let folder = folder(names);
+        let found = of_folder(folder.path());
+        let name = found.as_ref().map(|found| found.path.file_name().unwrap());
+        assert_eq!(name, expected.map(AsRef::as_ref));
+        let dated = folder.path().join("2026-05-25");
+        assert!(of_folder(&dated).is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::atomic_file;
 use crate::backup::source::path::neighbour;
-use crate::backup::source::{stream_of, time_in_name};
+use crate::backup::source::{newest, stream_of, time_in_name};
 use crate::baseline::file::save;
 use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
@@ -127,12 +127,14 @@ fn parse(arguments: &cli::Init) -> Result<(From, InitRequest), String> {
                     .to_owned(),
             );
         }
-        let path = existing(Path::new(&arguments.from))?;
-        (
-            From::Backup(path.clone()),
-            BackupLocation::of(&path, folder),
-            stem(&path),
-        )
+        let mut path = existing(Path::new(&arguments.from))?;
+        let newest = newest::of_folder(&path);
+        if let Some(newest) = &newest {
+            path.clone_from(&newest.path);
+        }
+        let mut location = BackupLocation::of(&path, folder);
+        location.chosen = newest.map(|newest| newest.chosen);
+        (From::Backup(path.clone()), location, stem(&path))
     };
     let location = location.opened_by(
         arguments.restore.decryption.age_identity.as_deref(),

@@ -38,6 +38,14 @@ pub(super) fn summary(
         0,
         0,
     );
+    if let (Some(backup), Some(chosen)) = (&generated.run_on, &request.location.chosen) {
+        let roles = request.location.globals.as_ref();
+        let roles = roles.map_or_else(String::new, |globals| {
+            format!("; its roles are those of `{globals}` of its day")
+        });
+        let taken = format!("         backup: {}, {chosen}{roles}", backup.origin);
+        paper.wrap(&taken, 0, 9);
+    }
     if let Some(why) = incomplete(&generated.descriptions) {
         paper.blank();
         paper.wrap(&why, 0, 0);

@@ -196,6 +196,7 @@ pub async fn describe(
     }
     let mut append_only = append_only::find(relations, access);
     append_only::add_functions(&mut append_only, &ways);
+    let by_rights = append_only::by_rights_alone(relations, access, &append_only);
     let day = origin.made.map(|made| made.to_zoned(TimeZone::UTC).date());
     let may_shrink = relations
         .tables()
@@ -216,7 +217,7 @@ pub async fn describe(
             rls::section(&secured),
             role::section(&roles, origin),
             tenant::section(&tenant::find(relations, access, &ways)),
-            append_only::section(&append_only),
+            append_only::section(&append_only, &by_rights),
             trigger::section(relations),
             function::section(catalog),
             graph::section(&graphs),

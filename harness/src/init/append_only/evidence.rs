@@ -164,6 +164,11 @@ impl<'a> Evidence<'a> {
         self.rights.iter().any(|rights| rights.change)
     }
 
+    /// Whether roles other than the owner may add rows, and none of them may change or remove any.
+    pub(super) fn is_by_rights(&self) -> bool {
+        !self.may_be_changed() && self.rights.iter().any(|rights| rights.insert)
+    }
+
     /// Decides whether a table is append-only; `others_change` is whether another table may be changed.
     pub(super) fn judge(
         &self,
@@ -176,8 +181,7 @@ impl<'a> Evidence<'a> {
         };
         let guarded = ["update", "delete"].iter().all(stops);
         let may_change = self.may_be_changed();
-        let by_rights =
-            others_change && !may_change && self.rights.iter().any(|rights| rights.insert);
+        let by_rights = others_change && self.is_by_rights();
         let by_name = keeps_history(&table.name);
         let like_history = self.columns.iter().any(RelationColumn::is_time_of_insert)
             && !self

@@ -16,7 +16,7 @@ mod evidence;
 use std::collections::BTreeSet;
 
 use super::access::Access;
-use super::block::{Block, Keys, keys};
+use super::block::{Block, Keys, keys, quote};
 use super::relation::Relations;
 use super::section::{Section, listed};
 use super::ways::{IndirectWays, reviewed};
@@ -87,6 +87,20 @@ pub fn find(relations: &Relations<'_>, access: &Access<'_>) -> Vec<AppendOnlyTab
         .collect()
 }
 
+/// Other tables to which roles may add rows and whose rows no role but the owner may change.
+#[must_use]
+pub fn by_rights_alone(
+    relations: &Relations<'_>,
+    access: &Access<'_>,
+    found: &[AppendOnlyTable],
+) -> Vec<QualifiedName> {
+    let tables = relations.tables().filter(|table| {
+        let is_known = found.iter().any(|one| one.table == table.name);
+        !is_known && Evidence::of(relations.catalog, table, access).is_by_rights()
+    });
+    tables.map(|table| table.name.clone()).collect()
+}
+
 /// Adds the functions by which roles may change rows, for review.
 pub fn add_functions(all: &mut [AppendOnlyTable], ways: &IndirectWays) {
     let history = [WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate];
@@ -100,7 +114,7 @@ pub fn add_functions(all: &mut [AppendOnlyTable], ways: &IndirectWays) {
 
 /// Writes the checks.
 #[must_use]
-pub fn section(all: &[AppendOnlyTable]) -> Section {
+pub fn section(all: &[AppendOnlyTable], by_rights_alone: &[QualifiedName]) -> Section {
     let mut section = Section::new(
         "append-only tables",
         "Rows of these tables are added and never changed: no role but the owner may UPDATE, DELETE or TRUNCATE, and \
@@ -127,6 +141,15 @@ pub fn section(all: &[AppendOnlyTable]) -> Section {
             "Guessed: these tables are append-only, by their names and columns. Nothing in the database prevents changes, \
              so only the baseline detects them: {}.",
             listed(&unprotected, 12)
+        ));
+    }
+    if let Some(first) = by_rights_alone.first() {
+        section.note(format!(
+            "Roles may INSERT into these tables, and none but the owner may UPDATE, DELETE or TRUNCATE: {}. Nothing else \
+             suggests that they are append-only, so no check requires it. If one is, by these rights, add a check: \
+             `redrill explain append-only`, with `table = {}` and the `roles` that may INSERT.",
+            listed(by_rights_alone, 12),
+            quote(&first.to_string())
         ));
     }
     if !all.is_empty() {

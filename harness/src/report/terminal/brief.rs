@@ -13,6 +13,8 @@ use crate::verdict::Verdict;
 const FINDINGS: usize = 5;
 /// How many checks that did not pass are shown with their findings; each of the others has a line.
 const CHECKS: usize = 10;
+/// Characters of a line of entries.
+const ENTRIES: usize = 700;
 /// The longest list of these lines.
 const LINES: usize = 50;
 
@@ -55,7 +57,23 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     }
     let not_tested: Vec<&str> = result.not_tested.iter().map(|item| &*item.what).collect();
     if !not_tested.is_empty() {
-        paper.fact("not tested", &not_tested.join("; "));
+        paper.fact("not tested", &joined(&not_tested));
+    }
+}
+
+/// Joins as many entries as fit into [`ENTRIES`] characters, at least one, and counts the others.
+fn joined(entries: &[&str]) -> String {
+    let mut length = 0;
+    let fits = |entry: &&&str| {
+        length += entry.chars().count() + 2;
+        length <= ENTRIES
+    };
+    let shown = entries.iter().take_while(fits).count().max(1);
+    let (shown, others) = entries.split_at(shown.min(entries.len()));
+    let text = shown.join("; ");
+    match others.len() {
+        0 => text,
+        more => format!("{text}; and {} more, see drill.md", view::show(more)),
     }
 }
 
@@ -96,5 +114,28 @@ fn restored(result: &DrillResult) -> String {
     match &result.restore {
         Some(restore) => format!("in {}; {server}; {drill}", show_duration(restore.duration)),
         None => format!("no; {server}; {drill}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(2, 10, "aaaaaaaaaa; aaaaaaaaaa")]
+    #[case(200, 190, "; and 197 more, see drill.md")]
+    #[case(3, 800, "; and 2 more, see drill.md")]
+    fn a_line_ends_with_a_whole_entry(
+        #[case] count: usize,
+        #[case] length: usize,
+        #[case] end: &str,
+    ) {
+        let entry = "a".repeat(length);
+        let all = vec![entry.as_str(); count];
+        let text = joined(&all);
+        assert!(text.ends_with(end), "{text}");
+        let mut entries = text.split("; ").filter(|part| !part.starts_with("and "));
+        assert!(entries.all(|part| part == entry), "{text}");
     }
 }

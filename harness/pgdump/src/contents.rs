@@ -150,6 +150,16 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Number of tables with rows.
+    #[must_use]
+    pub fn filled_tables(&self) -> u64 {
+        let filled = self
+            .rows
+            .values()
+            .filter(|rows| rows.count > 0 || rows.unknown);
+        filled.count() as u64
+    }
+
     /// Major version of the server that it was taken from: 17, or 9 for 9.6.
     #[must_use]
     pub fn major(&self) -> Option<u32> {

@@ -218,7 +218,7 @@ impl Backup {
                 .collect(),
             policies: contents.policies.len() as u64,
             servers: self.servers(),
-            tables: contents.rows.len() as u64,
+            tables: contents.filled_tables(),
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
             not_held: fault::missing(&contents),
@@ -241,7 +241,7 @@ impl Backup {
                     format: describe(&part.format, &part.layers),
                     bytes: part.bytes,
                     sha256: part.sha256.clone(),
-                    tables: part.contents.rows.len() as u64,
+                    tables: part.contents.filled_tables(),
                     rows: part.contents.rows.values().map(|rows| rows.count).sum(),
                 })
                 .collect(),

@@ -6,9 +6,8 @@
 use super::block::{Block, Value};
 use super::relation::{Relation, Relations, name, names, text};
 use super::section::{Section, listed};
-use crate::catalog::{ObjectId, PartKind};
+use crate::catalog::PartKind;
 use crate::database::{DatabaseError, Session};
-use crate::sql::tokens;
 use crate::units::show_count;
 
 /// Maximum number of rows of a database whose rows are all compared with the constraints.
@@ -50,12 +49,9 @@ pub async fn read_not_valid(
 
 /// The definitions of a table's constraints, without those that it inherits.
 fn own_constraints<'a>(relations: &Relations<'a>, table: &Relation<'a>) -> Vec<&'a str> {
-    let parents: Vec<ObjectId> = tokens(table.property("inherits").unwrap_or_default())
-        .filter(|token| token.text != ",")
-        .filter_map(|token| format!("table {}", token.text).parse().ok())
-        .collect();
+    let parents = table.inherits();
+    let parents = parents.iter();
     let parents: Vec<&Relation<'_>> = parents
-        .iter()
         .filter_map(|parent| relations.all.iter().find(|one| one.id == parent))
         .collect();
     let is_inherited = |name: &str| {

@@ -22,8 +22,11 @@ pub struct Relation<'a> {
     pub id: &'a ObjectId,
     /// Its name.
     pub name: QualifiedName,
-    /// Rows, including those of partitions and of tables that inherit from it; `None` if they were not counted.
+    /// Rows, including those of partitions and of tables that inherit from it, as a check counts them; `None` if they were
+    /// not counted.
     pub rows: Option<u64>,
+    /// Rows, without those of tables that inherit from it.
+    pub own_rows: Option<u64>,
 }
 
 /// A column of a relation.
@@ -148,6 +151,15 @@ impl<'a> Relation<'a> {
         self.catalog.partition_parent(self.id)
     }
 
+    /// The tables that it inherits from; not those that it is a partition of.
+    #[must_use]
+    pub fn inherits(&self) -> Vec<ObjectId> {
+        tokens(self.property("inherits").unwrap_or_default())
+            .filter(|token| token.text != ",")
+            .filter_map(|token| format!("table {}", token.text).parse().ok())
+            .collect()
+    }
+
     /// Its parts of one kind by name.
     pub fn parts(
         &self,
@@ -205,6 +217,7 @@ impl<'a> Relations<'a> {
                     id,
                     name,
                     rows: None,
+                    own_rows: None,
                 })
             })
             .collect();
@@ -228,15 +241,31 @@ impl<'a> Relations<'a> {
         let mut relations = Self::of(catalog);
         let rows = session.rows(NAMEABLE).await?;
         relations.nameable = rows.iter().map(|row| name(row, 0)).collect();
+        let parents: Vec<ObjectId> = relations.all.iter().flat_map(Relation::inherits).collect();
         let mut unread = Vec::new();
         for relation in &mut relations.all {
             let is_foreign = relation.id.kind == ObjectKind::ForeignTable;
             if is_foreign || relation.property("populated").is_some() {
                 continue;
             }
-            let sql = format!("SELECT pg_catalog.count(*) FROM {}", relation.name);
-            match in_savepoint(session, async |s| s.count(&sql).await).await? {
-                Ok(rows) => relation.rows = Some(rows),
+            let name = &relation.name;
+            let has_heirs = parents.contains(relation.id);
+            let counted = in_savepoint(session, async |s| {
+                let rows = s
+                    .count(&format!("SELECT pg_catalog.count(*) FROM {name}"))
+                    .await?;
+                let own = format!("SELECT pg_catalog.count(*) FROM ONLY {name}");
+                Ok((
+                    rows,
+                    if has_heirs {
+                        s.count(&own).await?
+                    } else {
+                        rows
+                    },
+                ))
+            });
+            match counted.await? {
+                Ok((rows, own)) => (relation.rows, relation.own_rows) = (Some(rows), Some(own)),
                 Err(error) => unread.push((relation.name.clone(), error)),
             }
         }
@@ -270,6 +299,6 @@ impl<'a> Relations<'a> {
     /// The rows of all tables.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.tables().filter_map(|one| one.rows).sum()
+        self.tables().filter_map(|one| one.own_rows).sum()
     }
 }

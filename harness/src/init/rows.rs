@@ -42,7 +42,7 @@ pub fn section(relations: &Relations<'_>) -> Section {
     let filled: Vec<&Relation<'_>> = tables
         .iter()
         .copied()
-        .filter(|one| one.rows.is_some_and(|rows| rows > 0))
+        .filter(|one| one.own_rows.is_some_and(|rows| rows > 0))
         .collect();
     let (passing, lasting): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
         filled.iter().partition(|one| is_passing(&one.name.name));
@@ -75,7 +75,7 @@ pub fn section(relations: &Relations<'_>) -> Section {
     let empty: Vec<&Relation<'_>> = tables
         .iter()
         .copied()
-        .filter(|one| one.rows == Some(0))
+        .filter(|one| one.own_rows == Some(0))
         .collect();
     if !empty.is_empty() {
         section.note(format!(
@@ -84,11 +84,12 @@ pub fn section(relations: &Relations<'_>) -> Section {
         ));
     }
     views(relations, &mut section);
-    section.found(format!(
-        "{} with {}",
-        show_counted(tables.len(), "table"),
-        show_counted(relations.rows(), "row")
-    ));
+    let rows = show_counted(relations.rows(), "row");
+    let all = show_counted(tables.len(), "table");
+    section.found(match empty.len() {
+        0 => format!("{all} with {rows}"),
+        _ => format!("{all}, {} of them with {rows}", filled.len()),
+    });
     section
 }
 

@@ -138,7 +138,7 @@ pub struct BackupFacts {
     pub policies: u64,
     /// The servers that it can be restored on, one sentence.
     pub servers: String,
-    /// Tables with an entry for rows.
+    /// Tables with rows.
     pub tables: u64,
     /// Rows of all tables.
     pub rows: u64,
@@ -235,7 +235,7 @@ pub struct PartFacts {
     pub bytes: u64,
     /// SHA-256 of those bytes, in hex.
     pub sha256: String,
-    /// Tables with an entry for rows.
+    /// Tables with rows.
     pub tables: u64,
     /// Their rows.
     pub rows: u64,

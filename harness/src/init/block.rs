@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::section::listed;
 use crate::toml_text;
 
 /// Keys with their values, in order.
@@ -9,6 +10,12 @@ pub type Keys = Vec<(String, Value)>;
 
 /// Maximum number of columns of a line, where a list can be broken.
 const WIDTH: usize = 110;
+
+/// Keys that list the objects of a check, where an entry of the result is about one of them.
+const LISTS: &[&str] = &["tables", "functions", "sequences"];
+
+/// Names in the name of a check; the number of the others follows.
+pub const NAMED: usize = 3;
 
 /// A value of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +79,14 @@ impl<T: Into<Self>> From<Vec<T>> for Value {
 }
 
 impl Value {
+    /// The text, unless it is a pattern.
+    fn as_name(&self) -> Option<String> {
+        match self {
+            Self::Text(text) if !text.contains(['*', '?']) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// Formats it on one line.
     fn line(&self) -> String {
         match self {
@@ -191,6 +206,8 @@ pub struct Block {
     pub database: Option<String>,
     /// Weaker checks that replace it if it fails, the strictest first.
     pub otherwise: Vec<Self>,
+    /// What it is about where it names no object or names them by patterns, and the key that would list them.
+    pub objects: Option<(&'static str, Vec<String>)>,
     /// The result of running it.
     pub state: State,
     /// Whether it was run and need not be run again.
@@ -271,6 +288,87 @@ impl Block {
     pub fn or(mut self, weaker: Self) -> Self {
         self.otherwise.push(weaker);
         self
+    }
+
+    /// Sets what it is about where no key lists it.
+    #[must_use]
+    pub fn objects<T: ToString>(mut self, key: &'static str, names: &[T]) -> Self {
+        self.objects = Some((key, names.iter().map(ToString::to_string).collect()));
+        self
+    }
+
+    /// Splits a check of several objects into one of the objects that did not fail, and one of those that did. `None` where it
+    /// is not known what it is about, or no other object is left.
+    #[must_use]
+    pub fn split(&self, failed: &[String]) -> Option<(Self, Self)> {
+        let lists = self.body.iter().find_map(|(key, value)| match value {
+            Value::List(list) => {
+                let key = LISTS.iter().find(|list| key == *list)?;
+                Some((
+                    *key,
+                    list.iter().map(Value::as_name).collect::<Option<_>>()?,
+                ))
+            }
+            _ => None,
+        });
+        let (key, all) = self.objects.clone().or(lists)?;
+        let others: Vec<String> = all
+            .iter()
+            .filter(|one| !failed.contains(one))
+            .cloned()
+            .collect();
+        if failed.is_empty() || others.is_empty() || others.len() + failed.len() != all.len() {
+            return None;
+        }
+        Some((
+            self.narrowed(key, &all, &others, Some(failed)),
+            self.narrowed(key, &all, failed, None),
+        ))
+    }
+
+    /// The check of some of its objects: a list of them, or all it names `except` those that failed.
+    fn narrowed(
+        &self,
+        key: &'static str,
+        all: &[String],
+        kept: &[String],
+        except: Option<&[String]>,
+    ) -> Self {
+        let mut block = self.clone();
+        let value = |names: &[String]| Value::from(names.to_vec());
+        let at = |block: &Self, key: &str| block.body.iter().position(|(own, _)| own == key);
+        match (&self.objects, except) {
+            (Some(_), Some(failed)) => {
+                let mut names = failed.to_vec();
+                if let Some(at) = at(&block, "except")
+                    && let (_, Value::List(more)) = block.body.remove(at)
+                {
+                    names.extend(more.iter().filter_map(Value::as_name));
+                }
+                let end = at(&block, key).map_or(0, |at| at + 1);
+                block.body.insert(end, ("except".to_owned(), value(&names)));
+                block.objects = Some((key, kept.to_vec()));
+            }
+            (None, _) | (_, None) => {
+                block = block.without(&["except"]);
+                block.objects = None;
+                match at(&block, key).and_then(|at| block.body.get_mut(at)) {
+                    Some((_, list)) => *list = value(kept),
+                    None => block.body.insert(0, (key.to_owned(), value(kept))),
+                }
+            }
+        }
+        let (before, now) = (listed(all, NAMED), listed(kept, NAMED));
+        if block.name.contains(&before) {
+            block.name = block.name.replace(&before, &now);
+        } else if except.is_none() {
+            block.name = format!("{}: {now}", block.name);
+        }
+        let weaker = self.otherwise.iter();
+        block.otherwise = weaker
+            .map(|weaker| weaker.narrowed(key, all, kept, except))
+            .collect();
+        block
     }
 
     /// Formats it as TOML below its comments; one that is left out as a comment.
@@ -401,6 +499,79 @@ mod tests {
         # table = "app.orders"
         # min = 1
         "#);
+    }
+
+    #[test]
+    fn a_check_of_several_tables_is_split() {
+        let names = ["app.a", "app.b", "app.c"];
+        let of = |kind, name: &str| Block::new(kind, name);
+        let rls = of("rls", "row-level security of app.a, app.b, app.c").of_tables(&names);
+        let rls = rls.clone().with("forced", true).or(rls);
+        let failed = |name: &str| [name.to_owned()];
+        let (others, alone) = rls.split(&failed("app.b")).unwrap();
+        let constraint = of("constraint", "all are validated")
+            .with("tables", vec!["app.*"])
+            .with("all-valid", true)
+            .objects("tables", &names);
+        let (first, _) = constraint.split(&failed("app.b")).unwrap();
+        let (second, last) = first.split(&failed("app.c")).unwrap();
+        let sequence = of("sequence", "none is behind").with("owned", true);
+        let (except, one) = sequence
+            .clone()
+            .objects("sequences", &names)
+            .split(&failed("app.a"))
+            .unwrap();
+        let all = [
+            &others,
+            &others.otherwise[0],
+            &alone,
+            &second,
+            &last,
+            &except,
+            &one,
+        ];
+        insta::assert_snapshot!(all.map(Block::render).join("\n"), @r#"
+        [[check.rls]]
+        name = "row-level security of app.a, app.c"
+        tables = ["app.a", "app.c"]
+        forced = true
+
+        [[check.rls]]
+        name = "row-level security of app.a, app.c"
+        tables = ["app.a", "app.c"]
+
+        [[check.rls]]
+        name = "row-level security of app.b"
+        tables = ["app.b"]
+        forced = true
+
+        [[check.constraint]]
+        name = "all are validated"
+        tables = ["app.*"]
+        except = ["app.c", "app.b"]
+        all-valid = true
+
+        [[check.constraint]]
+        name = "all are validated: app.c"
+        tables = ["app.c"]
+        all-valid = true
+
+        [[check.sequence]]
+        name = "none is behind"
+        except = ["app.a"]
+        owned = true
+
+        [[check.sequence]]
+        name = "none is behind: app.a"
+        sequences = ["app.a"]
+        owned = true
+        "#);
+        // All of them, one that it does not name, or nobody knows what it is about.
+        let all = names.map(str::to_owned);
+        assert_eq!(rls.split(&all), None);
+        assert_eq!(rls.split(&failed("app.d")), None);
+        assert_eq!(constraint.split(&failed("constraint x on app.a")), None);
+        assert_eq!(sequence.split(&failed("app.a")), None);
     }
 
     #[test]

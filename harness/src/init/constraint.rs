@@ -112,6 +112,7 @@ pub fn section(relations: &Relations<'_>, not_valid: &[String]) -> Section {
     };
     let strict = Block::new("constraint", title)
         .with("tables", all.clone())
+        .objects("tables", &names(&tables))
         .with("all-valid", true)
         .list("not-valid", not_valid)
         .maybe("holds", compares_rows.then_some(true))

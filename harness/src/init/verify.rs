@@ -1,5 +1,6 @@
 //! Runs the checks on the backup that they were written from. One that fails is replaced with a weaker one; the last is
-//! left out as a comment that says why, since the backup may have a fault.
+//! left out as a comment that says why, since the backup may have a fault. Of a check of several objects only those that
+//! fail are.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,15 +54,50 @@ pub async fn verify(
             return Ok(());
         }
         let results = judge(checks.restored, &scenario, &quiet).await;
-        let open = active(descriptions).filter(|block| !block.settled);
-        for (block, check) in open.zip(&scenario.checks) {
-            let mut of_check = results.iter().filter(|result| result.id == check.id);
-            match of_check.find_map(reason) {
-                Some(reason) => weaken(block, context.redactor.clean(&reason)),
-                None => block.settled = true,
+        let mut open = scenario.checks.iter();
+        let sections = descriptions.iter_mut().flat_map(|one| &mut one.sections);
+        for section in sections {
+            for mut block in std::mem::take(&mut section.blocks) {
+                let is_open = !block.is_comment() && !block.settled;
+                let Some(check) = is_open.then(|| open.next()).flatten() else {
+                    section.blocks.push(block);
+                    continue;
+                };
+                let of_check = results.iter().filter(|result| result.id == check.id);
+                let of_check: Vec<&CheckResult> = of_check.collect();
+                let Some(why) = of_check.iter().find_map(|result| reason(result)) else {
+                    block.settled = true;
+                    section.blocks.push(block);
+                    continue;
+                };
+                let objects = failed_objects(&of_check);
+                if let Some((others, failed)) = objects.iter().find_map(|all| block.split(all)) {
+                    section.blocks.push(others);
+                    block = failed;
+                }
+                weaken(&mut block, context.redactor.clean(&why));
+                section.blocks.push(block);
             }
         }
     }
+}
+
+/// The objects that failed, by the entries of a check and by its findings, where each has one: those of some checks are not
+/// the objects that it lists, such as tenants.
+fn failed_objects(results: &[&CheckResult]) -> [Vec<String>; 2] {
+    let failed = || results.iter().filter(|one| one.outcome != Outcome::Pass);
+    let entries: Option<Vec<String>> = failed().map(|one| one.object.clone()).collect();
+    let findings = failed().map(|one| match one.findings.as_slice() {
+        [] => None,
+        findings => findings.iter().map(|one| one.object.clone()).collect(),
+    });
+    let findings: Option<Vec<Vec<String>>> = findings.collect();
+    [entries, findings.map(|all| all.concat())].map(|objects| {
+        let mut objects = objects.unwrap_or_default();
+        objects.sort();
+        objects.dedup();
+        objects
+    })
 }
 
 /// Parses the scenario. A check that the parser refuses is left out with a comment, so that one mistake of ours does not
@@ -83,11 +119,7 @@ pub fn parse(
     if let Ok(scenario) = parse(&write::scenario(head, descriptions)) {
         return Ok(scenario);
     }
-    // A scenario must have a check that reads data.
-    let other = Block::new("row-count", "other")
-        .with("table", "t")
-        .with("min", 1_u64);
-    let before = format!("{}\n{}\n", head.write(), other.render());
+    let before = format!("{}\n", head.write());
     for block in active(descriptions) {
         if let Err(mistakes) = parse(&format!("{before}{}", block.render())) {
             let mistakes = mistakes

@@ -15,7 +15,7 @@ use self::tenant::{TenantColumn, tenants};
 use crate::catalog::PartKind;
 use crate::database::{DatabaseError, Session};
 use crate::init::access::{Access, acts_as};
-use crate::init::block::{Block, Value};
+use crate::init::block::{Block, NAMED, Value};
 use crate::init::relation::{Relation, Relations, name};
 use crate::init::section::{Section, grouped, listed};
 use crate::init::ways::{IndirectWays, WaysPast, reviewed as with_functions};
@@ -221,10 +221,13 @@ impl SecuredTable {
     fn policies_of(&self, tables: &[&Self]) -> Block {
         let all: Vec<QualifiedName> = tables.iter().map(|one| one.table.clone()).collect();
         let policies: Vec<Value> = self.policies.iter().map(Policy::value).collect();
-        let plain = Block::new("rls", format!("row-level security of {}", listed(&all, 3)))
-            .of_tables(&names(tables))
-            .with("forced", self.forced)
-            .with("policies", Value::List(policies));
+        let plain = Block::new(
+            "rls",
+            format!("row-level security of {}", listed(&all, NAMED)),
+        )
+        .of_tables(&names(tables))
+        .with("forced", self.forced)
+        .with("policies", Value::List(policies));
         if self.viewed {
             plain.clone().with("views", "fenced").or(plain)
         } else {

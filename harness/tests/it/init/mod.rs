@@ -123,6 +123,97 @@ fn functions_with_the_rights_of_their_owner_are_listed_for_review() {
     assert_eq!(drilled.code, 0, "{}\n{text}", drilled.stdout);
 }
 
+/// A plain dump of a database of no framework: a table of migrations, policies, rights and inheritance of its own, and one
+/// sequence of two that is behind.
+const HOME_MADE: &str = include_str!("home_made.sql");
+
+/// What `pg_dumpall --globals-only` writes next to it.
+const ROLES: &str = "--
+-- PostgreSQL database cluster dump
+--
+
+CREATE ROLE app_owner;
+CREATE ROLE auditor;
+ALTER ROLE auditor WITH LOGIN;
+CREATE ROLE web;
+ALTER ROLE web WITH LOGIN;
+
+--
+-- PostgreSQL database cluster dump complete
+--
+";
+
+#[test]
+fn a_folder_of_one_job_gives_the_newest_with_its_roles() {
+    let out = folder();
+    let nights = out.path().join("nights");
+    std::fs::create_dir(&nights).unwrap();
+    for day in ["23", "24", "25"] {
+        std::fs::write(nights.join(format!("shop-2026-05-{day}.sql")), HOME_MADE).unwrap();
+        std::fs::write(nights.join(format!("globals-2026-05-{day}.sql")), ROLES).unwrap();
+    }
+    let ended = init(&nights.display().to_string(), out.path());
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let said = ended
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for expected in [
+        "/shop-2026-05-25.sql, the newest of 3 of `shop-*.sql`",
+        "its roles are those of `globals-*.sql` of its day",
+        // Three migrations, three orders, three notes, two posts, a receipt and two old events.
+        "7 tables, 6 of them with 14 rows",
+    ] {
+        assert!(said.contains(expected), "no `{expected}` in\n{said}");
+    }
+    let text = std::fs::read_to_string(out.path().join("drilled.toml")).unwrap();
+    let words = text.split_whitespace().filter(|word| *word != "#");
+    let words = words.collect::<Vec<_>>().join(" ");
+    for expected in [
+        "newest = \"nights/shop-*.sql\"",
+        "globals = \"globals-*.sql\"",
+        "`app.schema_migrations` is the table of a migration runner of the project",
+        "name = \"web reads the rows of one org and no other\"",
+        "none but the owner may UPDATE, DELETE or TRUNCATE: app.receipts. Nothing else",
+        "Tables without rows, which are not checked: app.events.",
+        "nearly used up: app.notes_id_seq",
+    ] {
+        assert!(words.contains(expected), "no `{expected}` in\n{text}");
+    }
+    // The posts of other tenants may be public; orders never are.
+    for name in [
+        "web reads the rows of one org and no other",
+        "as web, no org reads or writes rows of another",
+    ] {
+        let strict = format!("name = \"{name}\"\ntables = [\"app.orders\"]\n");
+        assert!(
+            text.contains(&format!("\n{strict}")),
+            "no `{strict}` in\n{text}"
+        );
+        let alone = format!("\n# name = \"{name}: app.posts\"\n");
+        assert!(text.contains(&alone), "no `{alone}` in\n{text}");
+    }
+    // One sequence fails, and the other is still checked.
+    assert!(
+        text.contains("\nexcept = [\"app.notes_id_seq\"]\nowned = true\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n# sequences = [\"app.notes_id_seq\"]\n"),
+        "{text}"
+    );
+    for wrong in [
+        "auditor reads the rows",
+        "as auditor, no org",
+        "dirty-column",
+    ] {
+        assert!(!text.contains(wrong), "`{wrong}` in\n{text}");
+    }
+    let drilled = drill(out.path());
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+}
+
 #[test]
 fn what_does_not_hold_is_left_out_in_plain_sight() {
     let out = folder();

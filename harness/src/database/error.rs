@@ -90,6 +90,12 @@ impl DatabaseError {
         self.raw.expose().contains(text)
     }
 
+    /// Whether it is a query of a materialized view that has no rows yet (`55000`).
+    #[must_use]
+    pub fn is_not_populated(&self) -> bool {
+        self.sqlstate.as_deref() == Some("55000") && self.mentions("has not been populated")
+    }
+
     /// Whether a privilege is missing or a policy refused it (`42501`).
     #[must_use]
     pub fn denied(&self) -> bool {

@@ -73,8 +73,11 @@ impl Change {
             Some(property) => format!("{}: {property}", self.object),
             None => self.object.to_string(),
         };
+        let is_populated = self.property.as_deref() == Some("populated");
         let absent = match self.property {
             None => "no such object",
+            // The catalog has it of a materialized view that is not.
+            Some(_) if is_populated => "populated",
             Some(_) => "not set",
         };
         let (expected, actual) = match (&self.old, &self.new) {
@@ -82,6 +85,7 @@ impl Change {
             (old, new) => {
                 let side = |text: &Option<String>| match text {
                     None => absent.to_owned(),
+                    Some(_) if is_populated => "not populated".to_owned(),
                     Some(text) if text.is_empty() => "it exists".to_owned(),
                     Some(text) => excerpt::of_one(text),
                 };

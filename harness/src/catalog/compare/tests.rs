@@ -404,3 +404,16 @@ fn a_membership_gives_what_its_options_allow() {
         "boss can now DELETE; so can the members of boss: rw"
     );
 }
+
+#[test]
+fn a_view_that_is_not_populated_is_named_so() {
+    let view = "[\"materialized view app.m\"]\nowner = \"boss\"\n";
+    let empty = format!("{view}populated = \"no\"\n");
+    let (old, new) = (parse(view).unwrap(), parse(&empty).unwrap());
+    let changes = compare(&old, &new, &Scope::default());
+    let finding = changes[0].finding();
+    assert_eq!(
+        (finding.expected.as_str(), finding.actual.as_str()),
+        ("populated", "not populated")
+    );
+}

@@ -13,6 +13,12 @@ exact = 6450
 per-partition = { min = 1, empty = ["plur.audit_events_default"] }
 "#;
 
+const VIEW: &str = r#"
+[[check.row-count]]
+table = "plur.audit_monthly"
+min = 1
+"#;
+
 const LOST: &str = r#"
 [[check.row-count]]
 tables = ["org_*.nosuch"]
@@ -56,6 +62,15 @@ async fn row_count() {
                 AUDIT,
             ),
             &["plur.audit_events_default", "exactly 0 rows"],
+        )
+        .await;
+        plur.fails(
+            case(
+                "a materialized view is not populated",
+                "REFRESH MATERIALIZED VIEW plur.audit_monthly WITH NO DATA",
+                VIEW,
+            ),
+            &["plur.audit_monthly", "it is not populated"],
         )
         .await;
         plur.fails(case("a pattern that matches nothing", "", LOST), &["org_*.nosuch"]).await;

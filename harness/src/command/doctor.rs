@@ -13,6 +13,7 @@ use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Redactor;
+use crate::restore::roles;
 use crate::scenario::Scenario;
 use crate::server::{self, ThrowawayServer, Wanted, settings};
 use crate::units::show_duration;
@@ -145,6 +146,16 @@ async fn inspect(
             "    needs the extensions {}",
             extensions.join(", ")
         ));
+    }
+    if let Some(missing) = roles::missing(&backup, &scenario.restore) {
+        let missing = context.redactor.clean_finding(missing);
+        out(&format!(
+            "    cannot be restored as it is: {}",
+            missing.actual
+        ));
+        if let Some(hint) = missing.hint {
+            out(&format!("    hint: {hint}"));
+        }
     }
     Ok(backup)
 }

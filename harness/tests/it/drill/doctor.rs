@@ -88,6 +88,23 @@ fn a_backup_that_needs_what_no_server_has_cannot_be_drilled() {
 }
 
 #[test]
+fn roles_that_nothing_creates_are_named() {
+    let owned = SMALL.replace(
+        "COPY plur",
+        "ALTER TABLE plur.orgs OWNER TO boss;\nCOPY plur",
+    );
+    let says = "cannot be restored as it is: role \"boss\" does not exist\n    hint: ";
+    let created = "small.sql\"\n\n[restore]\ncreate-roles = [\"boss\"]\n#";
+    for (scenario, is_named) in [("small.sql", true), (created, false)] {
+        let ended = redrill()
+            .file("small.sql", &owned)
+            .scenario(&SCENARIO.replace("named-by-the-command-line", scenario))
+            .call(&["doctor"]);
+        assert_eq!(ended.stdout.contains(says), is_named, "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn a_damaged_backup_starts_no_server() {
     let ended = redrill()
         .file("cut.sql", &SMALL[..SMALL.len() / 2])

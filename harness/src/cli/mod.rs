@@ -127,6 +127,9 @@ pub struct Run {
     /// Drill this backup file instead of the one in the scenario.
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,
+    /// The file of the roles of `--backup`. Default: the one that `globals` in the scenario selects.
+    #[arg(long, value_name = "FILE", requires = "backup")]
+    pub(crate) globals: Option<PathBuf>,
     /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,

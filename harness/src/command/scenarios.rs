@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::abort::Abort;
 use crate::backup::packing::settings::Decrypt;
-use crate::backup::settings::Subject;
+use crate::backup::settings::{OtherBackup, Subject};
 use crate::backup::source::Source;
 use crate::cli::{Decryption, Provider, RestoreOptions, Terminal};
 use crate::input::secret::SecretText;
@@ -70,7 +70,7 @@ pub(super) fn for_backup(path: &Path, options: &RestoreOptions) -> Scenario {
 /// the only scenario.
 pub(super) fn load_all(
     paths: &[PathBuf],
-    backup: Option<&Path>,
+    backup: Option<OtherBackup<'_>>,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Vec<Scenario>, Abort> {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::Scenario;
 use super::checks::checks;
 use super::file::{self, TOP_KEYS};
-use crate::backup::settings;
+use crate::backup::settings::{self, OtherBackup};
 use crate::baseline::file::is_baseline;
 use crate::digest::sha256;
 use crate::incident;
@@ -37,7 +37,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Scenario, Diagnost
 pub fn load_for(
     path: &Path,
     environment: &Environment,
-    backup: Option<&Path>,
+    backup: Option<OtherBackup<'_>>,
 ) -> Result<Scenario, Diagnostics> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(path, &error))?;
@@ -62,7 +62,7 @@ fn validate(
     path: &Path,
     text: &str,
     environment: &Environment,
-    backup: Option<&Path>,
+    backup: Option<OtherBackup<'_>>,
 ) -> Result<Scenario, Diagnostics> {
     let mut problems = Vec::new();
     let scenario = scenario(path, text, environment, backup, &mut problems);
@@ -77,7 +77,7 @@ fn scenario(
     path: &Path,
     text: &str,
     environment: &Environment,
-    other_backup: Option<&Path>,
+    other_backup: Option<OtherBackup<'_>>,
     problems: &mut Vec<Problem>,
 ) -> Option<Scenario> {
     let (root, errors) = DeTable::parse_recoverable(text);
@@ -98,8 +98,11 @@ fn scenario(
     if let (Some(other), Some(backup)) = (other_backup, table.get_mut("backup")) {
         settings::replace_source(backup, other);
     }
+    let source = table.get("backup").map(settings::source_places);
     let mut root = Spanned::new(span, DeValue::Table(table));
+    let before = problems.len();
     expand(&mut root, environment, problems);
+    settings::hint_at_option(&source.unwrap_or_default(), &mut problems[before..]);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -108,7 +108,7 @@ impl Wanted<'_> {
                         "{} has no time in its name, so none of the files that match {} is known to belong to it",
                         self.backup, self.globals
                     ),
-                    "name one file in `globals`, without a wildcard",
+                    "with `--backup`, name its file of roles: `--globals FILE`; or name one file in `globals`, without a wildcard",
                 ));
             }
         };
@@ -167,7 +167,7 @@ impl Wanted<'_> {
                 None => "there is no such file".to_owned(),
             },
         )
-        .hint("let the backup job write it with every dump: `pg_dumpall --globals-only`; or correct `globals`, which is relative to the folder of the backup")
+        .hint("let the backup job write it with every dump: `pg_dumpall --globals-only`; or correct `globals`, which is relative to the folder of the backup; with `--backup`, name the file: `--globals FILE`")
     }
 }
 

@@ -6,6 +6,7 @@ mod notify;
 mod one;
 mod repeat;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
@@ -15,6 +16,7 @@ use super::abort::{Abort, Ended};
 use super::print::{err, out};
 use super::scenarios::{load_all, set_provider};
 use super::start::{watch_signals, work_folder};
+use crate::backup::settings::OtherBackup;
 use crate::cli::{Run, Terminal};
 use crate::context::Context;
 use crate::event::Event;
@@ -89,11 +91,16 @@ fn scenarios(
 ) -> Result<Vec<Scenario>, Abort> {
     let paths = &arguments.scenarios.scenarios;
     // A path of the command line is not relative to the scenario.
-    let backup = arguments.backup.as_ref().map(std::path::absolute);
-    let backup = backup
-        .transpose()
-        .map_err(|error| Abort::invalid(error.to_string()))?;
-    let mut scenarios = load_all(paths, backup.as_deref(), environment, terminal)?;
+    let absolute = |path: &Option<PathBuf>| {
+        let path = path.as_ref().map(std::path::absolute).transpose();
+        path.map_err(|error| Abort::invalid(error.to_string()))
+    };
+    let (backup, globals) = (absolute(&arguments.backup)?, absolute(&arguments.globals)?);
+    let other = backup.as_ref().map(|path| OtherBackup {
+        path,
+        globals: globals.as_deref(),
+    });
+    let mut scenarios = load_all(paths, other, environment, terminal)?;
     for scenario in &mut scenarios {
         set_provider(&mut scenario.server, arguments.server);
     }

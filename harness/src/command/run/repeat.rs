@@ -24,6 +24,10 @@ pub(super) fn repeating_command(
         && arguments.backup.is_some()
     {
         words.extend(["--backup".to_owned(), path.display().to_string()]);
+        let globals = scenario.backup.source.globals.clone();
+        if let Some(globals) = globals.filter(|_| arguments.globals.is_some()) {
+            words.extend(["--globals".to_owned(), globals]);
+        }
     }
     for only in &scenario.facts.only {
         words.extend(["--only".to_owned(), only.clone()]);

@@ -115,6 +115,22 @@ fn without_the_roles_of_its_night_a_dump_is_not_drilled() {
 }
 
 #[test]
+fn the_command_line_names_the_roles_of_its_backup() {
+    let of = dumps(17);
+    let drill = || {
+        nights(NEWEST, ALL)
+            .file("copy.sql", of.read("permissions.sql"))
+            .file("roles.sql", of.read("globals.sql"))
+            .names("copy.sql")
+    };
+    let says = ["has no time in its name", "`--globals FILE`"];
+    drill().run().cannot_look_in("backup", &says).unwrap();
+    let ended = drill().with("--globals").with("roles.sql").run();
+    ended.is_proven_with(ROWS[1]).unwrap();
+    assert!(ended.stdout.contains("--globals"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_file_of_roles_is_judged_like_the_dump() {
     let mut wrong = Vec::new();
     let name = "globals-2026-05-25.sql.gz";

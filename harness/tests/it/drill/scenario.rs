@@ -171,7 +171,7 @@ min = 1
     4 | path = "${REDRILL_NOT_SET}/a.sql"
       |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = hint: set it, or give a default: `${REDRILL_NOT_SET:-value}`
+      = hint: set it, or give a default: `${REDRILL_NOT_SET:-value}`; or name a backup: `redrill run SCENARIO --backup FILE`
 
     error: environment variable `REDRILL_NOT_SET_EITHER` is not set
      --> scenario.toml:6:9

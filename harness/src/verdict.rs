@@ -73,6 +73,10 @@ impl Verdict {
 pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
     let mut text = match verdict {
         Verdict::NotProven => explain_failure(result),
+        Verdict::Proven if result.checks.is_empty() => {
+            "The backup restores, and the database is equal to it. The scenario has no check."
+                .to_owned()
+        }
         Verdict::Proven
         | Verdict::ObjectiveMissed
         | Verdict::Inconclusive
@@ -86,6 +90,11 @@ pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
         }
     }
     text
+}
+
+fn has_passed(result: &DrillResult, stage: Stage) -> bool {
+    let mut stages = result.stages.iter();
+    stages.any(|one| one.stage == stage && one.outcome == Outcome::Pass)
 }
 
 /// Says which stages failed, and how many of the required checks.
@@ -143,7 +152,8 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     if stage_missing || outcomes().any(|outcome| matches!(outcome, Outcome::Error(_))) {
         return Verdict::Inconclusive;
     }
-    if !required.clone().any(|check| check.outcome == Outcome::Pass) {
+    let rests_on_proof = result.checks.is_empty() && has_passed(result, Stage::Proof);
+    if !rests_on_proof && !required.clone().any(|check| check.outcome == Outcome::Pass) {
         return Verdict::NothingChecked;
     }
     // A required check that was skipped, for whatever reason, is not a pass.
@@ -281,10 +291,12 @@ mod tests {
     #[case::no_stage_at_all("", "PP", "", Verdict::Inconclusive)]
     #[case::a_required_error("ppppp", "PE", "", Verdict::Inconclusive)]
     #[case::a_required_check_was_left_out("ppppp", "PS", "", Verdict::Inconclusive)]
-    #[case::no_check("ppppp", "", "", Verdict::NothingChecked)]
+    #[case::no_check("ppppp", "", "", Verdict::Proven)]
+    #[case::no_check_and_the_proof_failed("pppfp", "", "", Verdict::NotProven)]
+    #[case::no_check_and_no_proof("pppep", "", "", Verdict::Inconclusive)]
     #[case::only_optional_checks("ppppp", "pp", "", Verdict::NothingChecked)]
     #[case::all_checks_left_out("ppppp", "SS", "", Verdict::NothingChecked)]
-    #[case::no_check_and_too_slow("ppppp", "", "-", Verdict::NothingChecked)]
+    #[case::no_check_and_too_slow("ppppp", "", "-", Verdict::ObjectiveMissed)]
     fn rules(
         #[case] stages: &str,
         #[case] checks: &str,
@@ -337,7 +349,7 @@ mod tests {
             stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
             let proven = !stages.contains(['f', 'e', 's'])
-                && checks.contains('P')
+                && (checks.contains('P') || checks.is_empty() && stages.as_bytes()[3] == b'p')
                 && !checks.contains(['F', 'E', 'S'])
                 && !objectives.contains(['-', '?']);
             let result = drill(&stages, &checks, &objectives);

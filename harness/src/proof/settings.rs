@@ -20,6 +20,12 @@ pub enum Level {
 }
 
 impl Level {
+    /// Whether it reads rows, so that an empty database does not pass.
+    #[must_use]
+    pub fn reads_rows(self) -> bool {
+        self >= Self::Counts
+    }
+
     /// The value of the key.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -28,6 +28,12 @@ pub(super) fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTest
     }
     if result.restore.is_some() {
         untested.extend(unproven(scenario, result));
+        if scenario.checks.is_empty() {
+            untested.push(entry(
+                "how the restored database behaves",
+                "the scenario has no check, so the verdict rests on the comparison with the backup",
+            ));
+        }
         untested.push(entry(
             "objects that no check names",
             "a restore cannot show that the backup lacks an object",

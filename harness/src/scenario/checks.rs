@@ -12,14 +12,16 @@ use crate::check::{CheckKind, kinds};
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
+use crate::proof::settings::Level;
 
 /// Default limit of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Reads all checks, in the order of the file.
+/// Reads all checks, in the order of the file. Without one that reads data the proof must read rows.
 pub(super) fn checks(
     root: &mut Table<'_>,
     text: &str,
+    proof: Level,
     problems: &mut Vec<Problem>,
 ) -> Vec<ScenarioCheck> {
     let kinds = kinds();
@@ -27,7 +29,7 @@ pub(super) fn checks(
     let mut looks_at_data = false;
     let before = problems.len();
     let Some(value) = root.remove("check") else {
-        problems.push(no_check());
+        problems.extend((!proof.reads_rows()).then(|| no_check(proof)));
         return checks;
     };
     let span = value.span();
@@ -67,15 +69,18 @@ pub(super) fn checks(
             checks.extend(check(kind, entry, text, problems));
         }
     }
-    if problems.len() == before {
+    if problems.len() == before && !proof.reads_rows() {
         if checks.is_empty() {
-            problems.push(no_check());
+            problems.push(no_check(proof));
         } else if !looks_at_data {
             problems.push(
                 Problem::whole(
                     "no check of this scenario reads data, so an empty database would pass",
                 )
-                .hint("add a `[[check.row-count]]` with a `min`"),
+                .hint(format!(
+                    "add a `[[check.row-count]]` with a `min`, or replace `proof = \"{}\"` with \"counts\" or \"full\"",
+                    proof.word()
+                )),
             );
         }
     }
@@ -125,10 +130,11 @@ fn check(
     })
 }
 
-/// The error of a scenario without a check.
-fn no_check() -> Problem {
-    Problem::whole("the scenario has no check")
-        .hint("add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds")
+/// The error of a scenario without a check, whose proof reads no rows either.
+fn no_check(proof: Level) -> Problem {
+    let proof = proof.word();
+    Problem::whole(format!("the scenario has no check, and `proof = \"{proof}\"` reads no rows"))
+        .hint("add a check, such as `[[check.row-count]]` (`redrill explain` lists the kinds), or remove `proof`")
 }
 
 /// Makes the ids of checks unique.

@@ -145,7 +145,7 @@ fn scenario(
         .and_then(|value| incident::read(value, problems));
     let not_tested =
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
-    let checks = checks(&mut root, text, problems);
+    let checks = checks(&mut root, text, proof, problems);
 
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));

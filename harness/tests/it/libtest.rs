@@ -277,7 +277,7 @@ fn what_was_not_tried_is_a_failed_test() {
     "row-count"
 )]
 #[case::no_checks(
-    "schema = 1\nname = \"shop\"\n[backup]\npath = \"shop.sql\"\n",
+    "schema = 1\nname = \"shop\"\nproof = \"off\"\n[backup]\npath = \"shop.sql\"\n",
     "no check"
 )]
 fn a_scenario_that_cannot_be_read_is_a_failed_test(#[case] scenario: &str, #[case] said: &str) {

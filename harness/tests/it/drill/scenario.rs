@@ -187,7 +187,7 @@ min = 1
 
 #[test]
 fn what_is_missing_is_named() {
-    insta::assert_snapshot!(mistakes(""), @r#"
+    insta::assert_snapshot!(mistakes("proof = \"objects\""), @r#"
     error: `schema` is missing
     --> scenario.toml
      = hint: begin the file with `schema = 1`
@@ -196,9 +196,9 @@ fn what_is_missing_is_named() {
     --> scenario.toml
      = hint: add `name = "scenario"` at the top
 
-    error: the scenario has no check
+    error: the scenario has no check, and `proof = "objects"` reads no rows
     --> scenario.toml
-     = hint: add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds
+     = hint: add a check, such as `[[check.row-count]]` (`redrill explain` lists the kinds), or remove `proof`
 
     error: `[backup]` is missing
     --> scenario.toml
@@ -206,7 +206,7 @@ fn what_is_missing_is_named() {
 
     4 errors in scenario.toml
     "#);
-    insta::assert_snapshot!(mistakes("schema = 2\nname = \"x\"\n[backup]\n[check]\n"), @r#"
+    insta::assert_snapshot!(mistakes("schema = 2\nname = \"x\"\nproof = \"off\"\n[backup]\n[check]\n"), @r#"
     error: this version of redrill reads `schema = 1`
      --> scenario.toml:1:10
       |
@@ -216,16 +216,16 @@ fn what_is_missing_is_named() {
       = hint: use a newer redrill, or write the scenario in format 1
 
     error: `[backup]` names no backup
-     --> scenario.toml:3:1
+     --> scenario.toml:4:1
       |
-    3 | [backup]
+    4 | [backup]
       | ^^^^^^^^
       |
       = hint: add `path = "backup.sql.gz"`, or `newest = "backups/plur-*.sql.gz"`
 
-    error: the scenario has no check
+    error: the scenario has no check, and `proof = "off"` reads no rows
     --> scenario.toml
-     = hint: add one, such as `[[check.row-count]]`; `redrill explain` lists the kinds
+     = hint: add a check, such as `[[check.row-count]]` (`redrill explain` lists the kinds), or remove `proof`
 
     3 errors in scenario.toml
     "#);
@@ -243,20 +243,42 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_scenario_without_a_check_rests_on_the_proof() {
+    let (plain, _) = super::SCENARIO.split_once("[[check").unwrap();
+    for level in ["full", "counts"] {
+        let scenario = plain.replace("[backup]", &format!("proof = \"{level}\"\n[backup]"));
+        let drill = || redrill().scenario(&scenario);
+        let good = drill().backup(super::codes::SMALL, "small.sql").run();
+        assert_eq!(good.code, 0, "{}", good.stdout);
+        let said = good.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("The scenario has no check"), "{said}");
+        assert!(said.contains("how the restored database behaves"), "{said}");
+        let lost = super::codes::SMALL.replace(
+            "COPY plur",
+            "CREATE FUNCTION plur.lose() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE TRIGGER lose BEFORE INSERT ON plur.orgs FOR EACH ROW EXECUTE FUNCTION plur.lose();\nCOPY plur",
+        );
+        let bad = drill().backup(lost, "small.sql").run();
+        assert_eq!(bad.code, 10, "{}", bad.stdout);
+    }
+}
+
+#[test]
 fn a_scenario_that_looks_at_no_data_is_refused() {
     insta::assert_snapshot!(mistakes(r#"schema = 1
 name = "x"
+proof = "objects"
 [backup]
 path = "a.sql"
 [[check.extension]]
 extension = "vector"
-"#), @r"
+"#), @r#"
     error: no check of this scenario reads data, so an empty database would pass
     --> scenario.toml
-     = hint: add a `[[check.row-count]]` with a `min`
+     = hint: add a `[[check.row-count]]` with a `min`, or replace `proof = "objects"` with "counts" or "full"
 
     1 error in scenario.toml
-    ");
+    "#);
 }
 
 #[test]

@@ -291,6 +291,8 @@ pub struct Tolerated {
     pub times: u64,
     /// Why it is tolerated.
     pub reason: String,
+    /// Whether the scenario tolerates it; otherwise every restore of such a dump has it.
+    pub by_scenario: bool,
 }
 
 /// Rows of one table, in the backup and in the database.

@@ -153,6 +153,7 @@ impl Log {
                     message,
                     times: 1,
                     reason,
+                    by_scenario,
                 }),
             }
             return;

@@ -465,6 +465,7 @@ fn restore() -> RestoreFacts {
             message: "ERROR: role \"postgres\" already exists (SQLSTATE 42710)".to_owned(),
             times: 1,
             reason: "every server has this role".to_owned(),
+            by_scenario: false,
         }],
         rows: all,
     }

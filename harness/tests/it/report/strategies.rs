@@ -247,12 +247,14 @@ fn server() -> impl Strategy<Value = ServerFacts> {
 
 fn restore() -> impl Strategy<Value = RestoreFacts> {
     let phase = (nasty(), duration()).prop_map(|(name, duration)| Phase { name, duration });
-    let tolerated =
-        (nasty(), any::<u64>(), nasty()).prop_map(|(message, times, reason)| Tolerated {
+    let tolerated = (nasty(), any::<u64>(), nasty(), any::<bool>()).prop_map(
+        |(message, times, reason, by_scenario)| Tolerated {
             message,
             times,
             reason,
-        });
+            by_scenario,
+        },
+    );
     let rows = (nasty(), nasty(), any::<u64>(), option::of(0_u64..9)).prop_map(
         |(database, table, backup, restored)| TableRows {
             database,

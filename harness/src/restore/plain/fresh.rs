@@ -85,6 +85,15 @@ impl FreshTables {
         self.created(words, text);
     }
 
+    /// A statement failed: what it would have created may be there already, with rows.
+    pub(super) fn failed(&mut self, words: &Words<'_>) {
+        let tokens = words.tokens().iter();
+        let table = tokens.take(4).position(|token| token.is_word("table"));
+        if let Some(table) = table.and_then(|at| qualified(words, at + 1)) {
+            self.limit(Some(table), Loading::InOrder);
+        }
+    }
+
     fn created(&mut self, words: &Words<'_>, text: &str) {
         let tokens = words.tokens();
         let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.is_word(text));
@@ -334,6 +343,15 @@ mod tests {
         let table = QualifiedName::parse("app.t").unwrap();
         assert_eq!(tables.loading(Some(&table), 2), Loading::Fresh);
         assert_eq!(tables.loading(Some(&table), 2), Loading::Beside);
+    }
+
+    #[test]
+    fn a_table_that_was_there_is_not_fresh() {
+        let mut tables = FreshTables::default();
+        tables.note(&Words::of(TABLE.as_bytes()), TABLE);
+        tables.failed(&Words::of(TABLE.as_bytes()));
+        let table = QualifiedName::parse("app.t").unwrap();
+        assert_eq!(tables.loading(Some(&table), 2), Loading::InOrder);
     }
 
     #[test]

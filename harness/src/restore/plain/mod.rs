@@ -208,6 +208,14 @@ enum Broken {
     Server(io::Error),
 }
 
+/// How a statement of the session that reads the dump ended.
+#[derive(Debug, Default, Clone, Copy)]
+struct Done {
+    /// Whether the server waits for rows.
+    rows_follow: bool,
+    failed: bool,
+}
+
 /// Place of a statement, for messages.
 #[derive(Debug, Clone)]
 struct Place {
@@ -339,16 +347,19 @@ impl Sending {
         } else {
             self.fresh.note(&words, &text);
         }
-        let rows_follow = match role {
+        let done = match role {
             Role::Beside(beside) if !alone => {
                 self.beside(beside, statement.text, place())?;
-                false
+                Done::default()
             }
             Role::Setting(name) if !alone => self.set(&name, statement.text, &place())?,
             _ => {
                 self.settle()?;
                 let began = Instant::now();
-                let rows_follow = self.send(statement.text, &place())?;
+                let done = self.send(statement.text, &place())?;
+                if done.failed {
+                    self.fresh.failed(&words);
+                }
                 if copies {
                     self.copies =
                         order::qualified(&words, 1).map(|table| (table.to_string(), began));
@@ -365,25 +376,28 @@ impl Sending {
                         duration: began.elapsed(),
                     }));
                 }
-                rows_follow
+                done
             }
         };
-        Ok((copies || rows_follow).then(place))
+        Ok((copies || done.rows_follow).then(place))
     }
 
-    /// Runs a statement in the session that reads the dump; returns whether the server waits for rows.
-    fn send(&mut self, text: &[u8], place: &Place) -> io::Result<bool> {
+    /// Runs a statement in the session that reads the dump.
+    fn send(&mut self, text: &[u8], place: &Place) -> io::Result<Done> {
         let Some(session) = &mut self.session else {
-            return Ok(false);
+            return Ok(Done::default());
         };
         let reply = session.statement(text)?;
-        let wants_rows = reply.wants_rows;
+        let done = Done {
+            rows_follow: reply.wants_rows,
+            failed: !reply.errors.is_empty(),
+        };
         self.errors(reply, place);
-        Ok(wants_rows)
+        Ok(done)
     }
 
     /// Changes a setting, for the other sessions too once what came before it has ended. A dump repeats most of them.
-    fn set(&mut self, name: &str, text: &[u8], place: &Place) -> io::Result<bool> {
+    fn set(&mut self, name: &str, text: &[u8], place: &Place) -> io::Result<Done> {
         let made = self.settings_made.iter().position(|(of, _)| of == name);
         let repeats = |at: usize| {
             let made = self.settings_made.get(at);
@@ -510,15 +524,15 @@ impl Sending {
     fn rows(&mut self, piece: Piece<'_>, copy: Option<&Place>) -> io::Result<()> {
         if let Some(loading) = &mut self.loading {
             match piece {
-                Piece::Rows { lines, count } => loading.rows(lines, count),
+                Piece::Rows { lines, count } => loading.rows(lines, count)?,
                 Piece::Part(text) => {
                     self.part_of_row += text.len() as u64;
-                    loading.part(text);
+                    loading.part(text)?;
                 }
                 Piece::Row { text, bytes } => {
                     let before = std::mem::take(&mut self.part_of_row);
-                    loading.part(text);
-                    loading.rows(line_end(bytes - before - text.len() as u64), 1);
+                    loading.part(text)?;
+                    loading.rows(line_end(bytes - before - text.len() as u64), 1)?;
                 }
                 _ => {
                     if let (Some(loading), Some(pool)) = (self.loading.take(), &mut self.pool) {

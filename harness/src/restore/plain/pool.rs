@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Place;
 use super::order::Beside;
 use super::schedule::Schedule;
-use super::session::{Budget, Chunk, Ended, Job, Load, Report, Way, work};
+use super::session::{Budget, Chunk, Ended, Job, Load, Report, Way, lost, work};
 use crate::database::Endpoint;
 use crate::outcome::RestoreStep;
 use crate::restore::wire::{Connection, ServerError};
@@ -18,6 +18,9 @@ use crate::sql::QualifiedName;
 
 /// Statements that may wait; more are not read until some have ended.
 const WAITING: usize = 4_000;
+
+/// Sessions beyond these would leave too few of the server's for the rest of the drill.
+const MOST: usize = 32;
 
 /// How many bytes of rows are sent at once.
 const CHUNK: usize = 256 * 1024;
@@ -51,6 +54,15 @@ struct Session {
     thread: JoinHandle<()>,
     /// Jobs that it was given and has not ended.
     given: usize,
+}
+
+/// Says that a session is gone.
+struct Farewell(Sender<Report>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let _ = self.0.send(Report::Lost(lost()));
+    }
 }
 
 /// A job that a session was given.
@@ -104,16 +116,16 @@ impl Pool {
     ) -> io::Result<Option<Self>> {
         let (reporting, reports) = channel();
         let mut sessions = Vec::new();
-        for number in 0..size {
+        for number in 0..size.min(MOST) {
             let Ok(connection) = Connection::open(endpoint, database)? else {
                 break;
             };
             let (jobs, own) = channel();
             let reporting = reporting.clone();
             let thread = std::thread::spawn(move || {
-                work(number, connection, &own, &reporting);
-                let gone = io::Error::other("a session of the restore ended early");
-                let _ = reporting.send(Report::Lost(gone));
+                // However the thread ends, nobody waits for it in vain.
+                let reporting = Farewell(reporting);
+                work(number, connection, &own, &reporting.0);
             });
             sessions.push(Session {
                 jobs,
@@ -233,7 +245,7 @@ impl Pool {
 
     /// All rows of a load were sent.
     pub(super) fn loaded(&mut self, mut loading: Loading) -> io::Result<()> {
-        loading.send(false);
+        loading.send(false)?;
         let Loading {
             joint,
             what,
@@ -373,28 +385,30 @@ impl Drop for Pool {
 
 impl Loading {
     /// Adds whole rows.
-    pub(super) fn rows(&mut self, lines: &[u8], count: u64) {
+    pub(super) fn rows(&mut self, lines: &[u8], count: u64) -> io::Result<()> {
         self.buffer.extend_from_slice(lines);
         self.count += count;
-        if self.buffer.len() >= CHUNK {
-            self.send(false);
+        match self.buffer.len() >= CHUNK {
+            true => self.send(false),
+            false => Ok(()),
         }
     }
 
     /// Adds a part of a row that goes on.
-    pub(super) fn part(&mut self, text: &[u8]) {
+    pub(super) fn part(&mut self, text: &[u8]) -> io::Result<()> {
         self.buffer.extend_from_slice(text);
-        if self.buffer.len() >= CHUNK {
-            self.send(true);
+        match self.buffer.len() >= CHUNK {
+            true => self.send(true),
+            false => Ok(()),
         }
     }
 
-    fn send(&mut self, goes_on: bool) {
+    fn send(&mut self, goes_on: bool) -> io::Result<()> {
         if self.buffer.is_empty() {
-            return;
+            return Ok(());
         }
         let rows = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + CHUNK / 4));
-        self.budget.take(rows.len());
+        self.budget.take(rows.len())?;
         let chunk = Chunk {
             rows,
             before: self.before,
@@ -402,8 +416,7 @@ impl Loading {
             goes_on,
         };
         self.before += std::mem::take(&mut self.count);
-        // Where nobody takes rows any more, a session is lost and has said so.
-        let _ = self.rows.send(chunk);
+        self.rows.send(chunk).map_err(|_| lost())
     }
 }
 

@@ -1,6 +1,8 @@
 //! A session that works beside the one that reads the dump, on a thread of its own.
 
 use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -70,19 +72,25 @@ pub(super) enum Report {
 pub(super) struct Budget {
     used: Mutex<usize>,
     given_back: Condvar,
-    closed: std::sync::atomic::AtomicBool,
+    closed: AtomicBool,
 }
 
 impl Budget {
     /// Waits until so many bytes are free. The first ones always are.
-    pub(super) fn take(&self, bytes: usize) {
+    ///
+    /// # Errors
+    /// A session is lost.
+    pub(super) fn take(&self, bytes: usize) -> io::Result<()> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let closed = || self.closed.load(std::sync::atomic::Ordering::Relaxed);
-        while *used > 0 && *used + bytes > IN_MEMORY && !closed() {
+        while *used > 0 && *used + bytes > IN_MEMORY && !self.closed.load(Relaxed) {
             let waited = self.given_back.wait(used);
             used = waited.unwrap_or_else(PoisonError::into_inner);
         }
         *used += bytes;
+        match self.closed.load(Relaxed) {
+            true => Err(lost()),
+            false => Ok(()),
+        }
     }
 
     fn give_back(&self, bytes: usize) {
@@ -94,10 +102,17 @@ impl Budget {
 
     /// A session is gone, and nobody gives back what it held.
     fn close(&self) {
-        self.closed
-            .store(true, std::sync::atomic::Ordering::Relaxed);
+        // Under the lock, so that whoever is about to wait sees it.
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Relaxed);
+        drop(used);
         self.given_back.notify_all();
     }
+}
+
+/// A session that ended before its time.
+pub(super) fn lost() -> io::Error {
+    io::Error::other("a session that loads rows ended")
 }
 
 /// Works until there are no more jobs.

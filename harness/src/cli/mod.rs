@@ -98,9 +98,10 @@ pub enum Command {
     Doctor(Doctor),
     /// Remove what killed runs left behind: containers, volumes, servers, folders.
     ///
-    /// Removes only what redrill started.
+    /// Removes only what redrill started. Also removes templates that are no longer used: the empty data folders that
+    /// the servers of later runs begin with, so that `initdb` need not run again.
     #[command(after_help = help::CLEAN)]
-    Clean(Work),
+    Clean(Clean),
 }
 
 /// The scenarios of a command.
@@ -180,6 +181,16 @@ pub struct Doctor {
     pub(crate) backup: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) decryption: Decryption,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Remove all templates; the next run makes its own again.
+    #[arg(long)]
+    pub(crate) templates: bool,
     #[command(flatten)]
     pub(crate) work: Work,
 }

@@ -1,17 +1,19 @@
 //! `redrill clean`: removes what killed runs left.
 
-use std::path::Path;
-
 use super::abort::Ended;
 use super::print::{err, out};
 use super::start::work_folder;
+use crate::cli::Clean;
 use crate::exit_code::Ending;
+use crate::input::Environment;
 use crate::server;
 
 /// Runs the command.
-pub async fn run(work_dir: &Path) -> Ended {
-    let work = work_folder(work_dir)?;
-    let swept = server::sweep(&work).await;
+pub async fn run(arguments: &Clean, environment: &Environment) -> Ended {
+    let work = work_folder(&arguments.work.work_dir, environment)?;
+    let mut swept = server::sweep(&work).await;
+    let (templates, failed) = server::remove_templates(&work, arguments.templates).await;
+    swept.failed.extend(failed);
     for run in &swept.runs {
         out(&format!("removed run {run}"));
     }
@@ -21,10 +23,14 @@ pub async fn run(work_dir: &Path) -> Ended {
             container.get(..12).unwrap_or(container)
         ));
     }
+    for template in &templates {
+        out(&format!("removed template {template}"));
+    }
     for failure in &swept.failed {
         err(&format!("cannot remove {failure}"));
     }
-    if swept.runs.is_empty() && swept.containers.is_empty() && swept.failed.is_empty() {
+    let nothing = swept.runs.is_empty() && swept.containers.is_empty() && templates.is_empty();
+    if nothing && swept.failed.is_empty() {
         out("nothing of earlier runs was found");
     }
     if let Some(why) = &swept.no_engine {

@@ -32,7 +32,7 @@ pub async fn run(arguments: cli::Doctor, environment: Environment, terminal: Ter
         None => None,
     };
     let work_dir = &arguments.work.work_dir;
-    let work = work_folder(work_dir)?;
+    let work = work_folder(work_dir, &environment)?;
     let run = work
         .begin()
         .map_err(|error| no_work_folder(work_dir, &error))?;

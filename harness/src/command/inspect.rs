@@ -26,7 +26,7 @@ pub async fn run(arguments: Inspect, environment: Environment, terminal: Termina
     let (from, decryption) = (&arguments.backup, &arguments.decryption);
     let scenario = load_or_make(from, decryption, &environment, terminal)?;
     let work_dir = &arguments.work.work_dir;
-    let run = work_folder(work_dir)?
+    let run = work_folder(work_dir, &environment)?
         .begin()
         .map_err(|error| no_work_folder(work_dir, &error))?;
     let mut interrupted = watch_signals()?;

@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),
             Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,
-            Command::Clean(work) => clean::run(&work.work_dir).await,
+            Command::Clean(arguments) => clean::run(&arguments, &environment).await,
         }
     });
     // A blocked thread of a reader must not delay the end.

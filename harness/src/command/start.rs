@@ -5,13 +5,15 @@ use std::path::Path;
 use tokio::sync::watch;
 
 use super::abort::Abort;
-use crate::cleanup::Work;
+use crate::cleanup::{Work, cache_folder};
+use crate::input::Environment;
 use crate::interrupt;
 use crate::outcome::CouldNotRun;
 
 /// Creates the folder for whatever a run starts.
-pub(super) fn work_folder(folder: &Path) -> Result<Work, CouldNotRun> {
-    Work::below(folder).map_err(|error| no_work_folder(folder, &error))
+pub(super) fn work_folder(folder: &Path, environment: &Environment) -> Result<Work, CouldNotRun> {
+    let work = Work::below(folder).map_err(|error| no_work_folder(folder, &error))?;
+    Ok(work.caching_in(cache_folder(environment)))
 }
 
 pub(super) fn no_work_folder(folder: &Path, error: &std::io::Error) -> CouldNotRun {

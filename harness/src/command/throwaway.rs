@@ -22,7 +22,7 @@ pub(super) async fn with_server<T>(
     show: impl FnOnce(T, &Redactor) -> Ended,
 ) -> Ended {
     let work_dir = &options.work.work_dir;
-    let folder = work_folder(work_dir)?;
+    let folder = work_folder(work_dir, &environment)?;
     let interrupted = watch_signals()?;
     // Removes what killed runs of any command left.
     server::sweep(&folder).await;

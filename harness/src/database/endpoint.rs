@@ -18,8 +18,8 @@ pub struct Endpoint {
     pub superuser: String,
     /// Its password, for TCP only.
     pub password: Secret,
-    /// The system identifier of its cluster, once it is known: another server has another.
-    pub cluster: Option<String>,
+    /// Its [`Session::identity`](super::Session::identity), once it is known: another server has another.
+    pub identity: Option<String>,
     /// Names that errors of its sessions may show.
     pub names: Names,
 }

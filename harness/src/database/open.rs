@@ -90,19 +90,19 @@ impl Session {
             ("client_min_messages", "warning".to_owned()),
         ]);
         let mut session = Self::connect(endpoint, &options).await?;
-        if let Some(cluster) = &endpoint.cluster {
-            let answers = session.cluster().await;
+        if let Some(identity) = &endpoint.identity {
+            let answers = session.identity().await;
             let answers = answers.map_err(|error| NoSession {
                 may_pass: error.lost,
                 error,
             })?;
-            if answers.as_ref() != Some(cluster) {
+            if answers.as_ref() != Some(identity) {
                 return Err(NoSession {
                     may_pass: false,
                     error: DatabaseError {
                         lost: true,
                         ..DatabaseError::new(
-                            "another server answers at the address of the throwaway server: its system identifier differs",
+                            "another server answers at the address of the throwaway server: its system identifier or the time of its start differs",
                         )
                     },
                 });
@@ -111,13 +111,17 @@ impl Session {
         Ok(session)
     }
 
-    /// The system identifier of the cluster, which `initdb` made.
+    /// What tells this server from others: the system identifier of its data folder, which copies of a template
+    /// share, and the time of its start in microseconds, which remains when it recovers from a crash.
     ///
     /// # Errors
     /// The server's error.
-    pub async fn cluster(&mut self) -> Result<Option<String>, DatabaseError> {
-        self.value("SELECT system_identifier FROM pg_catalog.pg_control_system()")
-            .await
+    pub async fn identity(&mut self) -> Result<Option<String>, DatabaseError> {
+        self.value(
+            "SELECT pg_catalog.concat(system_identifier, ' ', pg_catalog.pg_postmaster_start_time()) \
+             FROM pg_catalog.pg_control_system()",
+        )
+        .await
     }
 
     /// Opens a session of `role`: a login with its settings, so that `ALTER ROLE … SET` and

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::report::DrillReport;
 use crate::atomic_file;
 use crate::baseline::observed;
-use crate::cleanup::Work;
+use crate::cleanup::{Work, cache_folder};
 use crate::context::Context;
 use crate::digest::sha256;
 use crate::input::Environment;
@@ -99,6 +99,7 @@ impl Drills {
             interrupt::watch()
         };
         let interrupted = watching.map_err(|error| format!("cannot handle signals: {error}"))?;
+        let work = work.caching_in(cache_folder(&self.environment));
         Ok(Started {
             runtime,
             interrupted,

@@ -86,8 +86,9 @@ pub trait Machine: Send + Sync {
     /// Why the server is not running any more, with the end of its log; `None` while it runs.
     async fn ended(&self) -> Option<String>;
 
-    /// Removes access that only the start needed: afterwards nothing on the server can run a shell.
-    async fn lock(&mut self) -> Result<(), CouldNotRun>;
+    /// Removes access that only the start needed: afterwards nothing on the server can run a shell. Once the server
+    /// listens.
+    async fn lock(&self) -> Result<(), CouldNotRun>;
 
     /// Starts a program of the version of the server.
     async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun>;

@@ -19,8 +19,10 @@ mod socket;
 use std::io;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
+
 use crate::cleanup::{Run, Swept, Work};
-use crate::database::{DatabaseError, Endpoint, NoSession, Session, Terms};
+use crate::database::{Address, DatabaseError, Endpoint, NoSession, Session, Terms};
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
@@ -60,152 +62,84 @@ impl ThrowawayServer {
     ) -> Result<Self, CouldNotRun> {
         let began = Instant::now();
         let mut machine = provide(server, wanted, run, path).await?;
-        let started = Self::bring_up(&mut machine, server, wanted).await;
-        let (endpoint, identity) = match started {
-            Ok(started) => started,
+        let started = match Self::bring_up(machine.as_mut(), server, wanted).await {
+            Ok(started) => {
+                preflight(machine.describe(), &started, wanted).map(|facts| (started, facts))
+            }
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok((started, mut facts)) => {
+                facts.started_in = began.elapsed();
+                Ok(Self {
+                    machine,
+                    endpoint: started.endpoint,
+                    facts,
+                    version: started.identity.version,
+                })
+            }
             Err(error) => {
                 // The first error is reported; the end of the run removes what stop leaves.
                 let _ = machine.stop().await;
-                return Err(error);
+                Err(error)
             }
-        };
-        let mut facts = machine.describe();
-        facts.version = identity.shown;
-        facts.started_in = began.elapsed();
-        let mut server = Self {
-            machine,
-            endpoint,
-            facts,
-            version: identity.version,
-        };
-        if let Err(error) = server.preflight(wanted).await {
-            let _ = server.machine.stop().await;
-            return Err(error);
         }
-        Ok(server)
     }
 
     /// Starts the machine and waits for the first answer.
     async fn bring_up(
-        machine: &mut Box<dyn Machine>,
+        machine: &mut dyn Machine,
         server: &settings::Server,
         wanted: &Wanted,
-    ) -> Result<(Endpoint, Identity), CouldNotRun> {
+    ) -> Result<Started, CouldNotRun> {
         let within = server.start_within.map_or(START_WITHIN, |span| span.0);
-        let mut last = None;
+        let mut waiting = Waiting::default();
         let begin = async {
             let password = Secret::random()?;
             machine.start(&wanted.superuser, &password).await?;
-            let mut endpoint = None;
-            let mut asked = Instant::now();
-            let mut refused_since: Option<Instant> = None;
-            let identity = loop {
-                let answer = match &endpoint {
-                    Some(endpoint) => identity(endpoint).await,
-                    None => match machine.address().await {
-                        Ok(address) => {
-                            endpoint = Some(Endpoint {
-                                address,
-                                superuser: wanted.superuser.clone(),
-                                password: password.clone(),
-                                cluster: None,
-                                names: Names::default(),
-                            });
-                            continue;
-                        }
-                        Err(error) => Err(NoSession {
+            let address = loop {
+                match machine.address().await {
+                    Ok(address) => break address,
+                    Err(error) => {
+                        let error = NoSession {
                             may_pass: error.kind() != io::ErrorKind::InvalidData,
                             error: DatabaseError::new(error.to_string()),
-                        }),
-                    },
-                };
-                let refused = match answer {
-                    Ok(identity) => break identity,
-                    Err(refused) => refused,
-                };
-                if asked.elapsed() >= ASK_EVERY {
-                    if let Some(why) = machine.ended().await {
-                        return Err(CouldNotRun::new(format!("the server did not start: {why}")));
+                        };
+                        waiting.again(machine, error).await?;
                     }
-                    asked = Instant::now();
                 }
-                if refused.may_pass {
-                    refused_since = None;
-                } else if refused_since.get_or_insert_with(Instant::now).elapsed() >= REFUSED_FOR {
-                    return Err(CouldNotRun::with_hint(
-                        format!(
-                            "the server refuses the session of redrill: {}",
-                            refused.error
-                        ),
-                        "check `settings` in `[server]`, and the image or the programs that it runs",
-                    ));
-                }
-                last = Some(refused.error);
-                tokio::time::sleep(Duration::from_millis(10)).await;
             };
-            machine.lock().await?;
-            let endpoint = endpoint.map(|endpoint| Endpoint {
-                cluster: Some(identity.cluster.clone()),
-                ..endpoint
-            });
-            let endpoint =
-                endpoint.ok_or_else(|| CouldNotRun::new("a server without an address"))?;
-            Ok((endpoint, identity))
+            // Whoever listens on a socket is the server. A port may be open before it.
+            let listens = matches!(address, Address::Socket { .. });
+            let endpoint = Endpoint {
+                address,
+                superuser: wanted.superuser.clone(),
+                password,
+                identity: None,
+                names: Names::default(),
+            };
+            let machine = &*machine;
+            let answer = Started::ask(endpoint, machine, &mut waiting);
+            if listens {
+                let (started, ()) = try_join(answer, machine.lock()).await?;
+                Ok(started)
+            } else {
+                let started = answer.await?;
+                machine.lock().await?;
+                Ok(started)
+            }
         };
         let started = tokio::time::timeout(within, begin).await;
         started.unwrap_or_else(|_| {
-            let why = last.map(|error| format!(": {error}")).unwrap_or_default();
+            let why = waiting
+                .last
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
             Err(CouldNotRun::with_hint(
                 format!("the server did not answer within {within:?}{why}"),
                 "raise `start-within` in `[server]` if the machine is slow",
             ))
         })
-    }
-
-    /// Verifies that every extension that the backup requires is installed on the server.
-    async fn preflight(&mut self, wanted: &Wanted) -> Result<(), CouldNotRun> {
-        let available = self.available_extensions().await.map_err(|error| {
-            CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
-        })?;
-        let mut missing = Vec::new();
-        for name in &wanted.extensions {
-            match available.iter().find(|(available, _)| available == name) {
-                Some(found) => self.facts.extensions.push(found.clone()),
-                None => missing.push(name.as_str()),
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let major = self.version / 10_000;
-        Err(CouldNotRun::new(format!(
-            "the backup requires {} that {} ({}) does not have: {}",
-            if missing.len() == 1 {
-                "an extension"
-            } else {
-                "extensions"
-            },
-            self.facts.origin,
-            self.facts.version,
-            missing.join(", ")
-        ))
-        .hint(extension::remedy(self.facts.provider, major, &missing)))
-    }
-
-    /// Name and default version of every extension that is installed on the server.
-    async fn available_extensions(&self) -> Result<Vec<(String, String)>, DatabaseError> {
-        let mut session = self.session("template1").await?;
-        let rows = session
-            .rows("SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1")
-            .await?;
-        session.close().await;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
-                Ok([Some(name), version]) => Some((name, version.unwrap_or_default())),
-                _ => None,
-            })
-            .collect())
     }
 
     /// Opens a read-only session as superuser.
@@ -260,13 +194,16 @@ impl ThrowawayServer {
     /// Waits until the server answers again after a crash of one of its processes.
     pub async fn recovered(&self, within: Duration) -> bool {
         let answer = async {
-            while identity(&self.endpoint).await.is_err() {
+            loop {
+                if let Ok((session, _)) = first_session(&self.endpoint).await {
+                    session.close().await;
+                    return true;
+                }
                 if self.machine.ended().await.is_some() {
                     return false;
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            true
         };
         tokio::time::timeout(within, answer).await.unwrap_or(false)
     }
@@ -324,18 +261,146 @@ impl ThrowawayServer {
     }
 }
 
+/// The attempts until a server answers.
+#[derive(Default)]
+struct Waiting {
+    /// Why the last one failed.
+    last: Option<DatabaseError>,
+    asked: Option<Instant>,
+    refused_since: Option<Instant>,
+}
+
+impl Waiting {
+    /// Waits a moment after an attempt that failed.
+    ///
+    /// # Errors
+    /// Another attempt would fail too: the server has ended, or refuses the session.
+    async fn again(
+        &mut self,
+        machine: &dyn Machine,
+        refused: NoSession,
+    ) -> Result<(), CouldNotRun> {
+        let now = Instant::now();
+        if *self.asked.get_or_insert(now) + ASK_EVERY <= now {
+            if let Some(why) = machine.ended().await {
+                return Err(CouldNotRun::new(format!("the server did not start: {why}")));
+            }
+            self.asked = Some(Instant::now());
+        }
+        if refused.may_pass {
+            self.refused_since = None;
+        } else if self.refused_since.get_or_insert(now).elapsed() >= REFUSED_FOR {
+            return Err(CouldNotRun::with_hint(
+                format!(
+                    "the server refuses the session of redrill: {}",
+                    refused.error
+                ),
+                "check `settings` in `[server]`, and the image or the programs that it runs",
+            ));
+        }
+        self.last = Some(refused.error);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(())
+    }
+}
+
+/// A server that answered.
+struct Started {
+    endpoint: Endpoint,
+    identity: Identity,
+    /// Name and default version of every extension that is installed.
+    extensions: Vec<(String, String)>,
+}
+
+impl Started {
+    /// Asks the server at `endpoint` what it is, as soon as it answers.
+    async fn ask(
+        endpoint: Endpoint,
+        machine: &dyn Machine,
+        waiting: &mut Waiting,
+    ) -> Result<Self, CouldNotRun> {
+        let (mut session, identity) = loop {
+            match first_session(&endpoint).await {
+                Ok(answer) => break answer,
+                Err(refused) => waiting.again(machine, refused).await?,
+            }
+        };
+        let extensions = available_extensions(&mut session).await.map_err(|error| {
+            CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
+        })?;
+        session.close().await;
+        Ok(Self {
+            endpoint: Endpoint {
+                identity: Some(identity.unique.clone()),
+                ..endpoint
+            },
+            identity,
+            extensions,
+        })
+    }
+}
+
+/// Verifies that every extension that the backup requires is installed on the server; adds them and the version
+/// to the facts.
+fn preflight(
+    mut facts: ServerFacts,
+    started: &Started,
+    wanted: &Wanted,
+) -> Result<ServerFacts, CouldNotRun> {
+    facts.version.clone_from(&started.identity.shown);
+    let mut missing = Vec::new();
+    for name in &wanted.extensions {
+        match started.extensions.iter().find(|(has, _)| has == name) {
+            Some(found) => facts.extensions.push(found.clone()),
+            None => missing.push(name.as_str()),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(facts);
+    }
+    let major = started.identity.version / 10_000;
+    Err(CouldNotRun::new(format!(
+        "the backup requires {} that {} ({}) does not have: {}",
+        if missing.len() == 1 {
+            "an extension"
+        } else {
+            "extensions"
+        },
+        facts.origin,
+        facts.version,
+        missing.join(", ")
+    ))
+    .hint(extension::remedy(facts.provider, major, &missing)))
+}
+
+/// Name and default version of every extension that is installed on the server.
+async fn available_extensions(
+    session: &mut Session,
+) -> Result<Vec<(String, String)>, DatabaseError> {
+    let rows = session
+        .rows("SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1")
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(name), version]) => Some((name, version.unwrap_or_default())),
+            _ => None,
+        })
+        .collect())
+}
+
 /// What a server says of itself.
 struct Identity {
     /// `server_version_num`: 170006 for 17.6.
     version: u32,
     /// `server_version`.
     shown: String,
-    /// The system identifier.
-    cluster: String,
+    /// See [`Session::identity`].
+    unique: String,
 }
 
-/// Asks a server what it is.
-async fn identity(endpoint: &Endpoint) -> Result<Identity, NoSession> {
+/// Opens a session and asks the server what it is.
+async fn first_session(endpoint: &Endpoint) -> Result<(Session, Identity), NoSession> {
     let mut session = Session::open(endpoint, "template1", &Terms::default()).await?;
     let unable = |error: DatabaseError| NoSession {
         may_pass: error.lost,
@@ -344,13 +409,13 @@ async fn identity(endpoint: &Endpoint) -> Result<Identity, NoSession> {
     let number = session.count("SHOW server_version_num").await;
     let number = number.map_err(unable)?;
     let shown = session.value("SHOW server_version").await.map_err(unable)?;
-    let cluster = session.cluster().await.map_err(unable)?;
-    session.close().await;
-    Ok(Identity {
+    let unique = session.identity().await.map_err(unable)?;
+    let identity = Identity {
         version: u32::try_from(number).unwrap_or(0),
         shown: shown.unwrap_or_default(),
-        cluster: cluster.unwrap_or_default(),
-    })
+        unique: unique.unwrap_or_default(),
+    };
+    Ok((session, identity))
 }
 
 /// Selects the provider that the scenario sets, or the best available one.
@@ -400,6 +465,16 @@ pub async fn sweep(work: &Work) -> Swept {
         Err(error) => swept.no_engine = Some(error.reason),
     }
     swept
+}
+
+/// Removes the templates that servers begin with: all, or those that are not used any more. Returns what it removed,
+/// and what it could not.
+pub async fn remove_templates(work: &Work, all: bool) -> (Vec<String>, Vec<String>) {
+    let (mut removed, mut failed) = local::remove_templates(work.cache(), all);
+    let volumes = container::remove_templates(all).await;
+    removed.extend(volumes.0);
+    failed.extend(volumes.1);
+    (removed, failed)
 }
 
 /// Removes the containers of a run whose server did not start.

@@ -30,6 +30,10 @@ pub(super) async fn sweep(_: &Work) -> Result<(Vec<String>, Vec<String>), CouldN
     ))
 }
 
+pub(super) async fn remove_templates(_: bool) -> (Vec<String>, Vec<String>) {
+    (Vec::new(), Vec::new())
+}
+
 pub(super) async fn found() -> Vec<String> {
     Vec::new()
 }

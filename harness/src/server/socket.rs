@@ -169,7 +169,7 @@ async fn connect(mut program: UnixStream, server: &Path) -> io::Result<()> {
 impl HeldSocket {
     /// What could not be verified, for reports.
     pub(super) fn weakness(&self) -> Option<String> {
-        let text = "redrill does not see the process that listens on the socket: that it is the server follows from the folder and from the system identifier";
+        let text = "redrill does not see the process that listens on the socket: that it is the server follows from the folder, the system identifier and the time of its start";
         (!self.peer_is_known).then(|| text.to_owned())
     }
 }

@@ -39,7 +39,7 @@ pub async fn run(
     command: Vec<String>,
 ) -> Ended {
     let scenarios = scenarios(&arguments, &environment, terminal)?;
-    let work = work_folder(&arguments.work.work_dir)?;
+    let work = work_folder(&arguments.work.work_dir, &environment)?;
     let progress = Progress::new(match (arguments.quiet, arguments.verbose) {
         (true, _) => Lines::None,
         (false, false) => Lines::Short,

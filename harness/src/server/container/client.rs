@@ -18,7 +18,7 @@ use crate::server::machine::{Client, ClientEnd, ClientInput, ClientProcess};
 impl Container {
     /// Starts a program of the server.
     pub(super) async fn run_client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
-        let program = match &self.bin {
+        let program = match self.bin.get() {
             Some(bin) => format!("{bin}/{}", client.program),
             None => client.program.to_owned(),
         };

@@ -6,10 +6,13 @@
 mod client;
 mod engine;
 mod request;
+mod template;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +25,8 @@ use tokio::sync::oneshot;
 
 use self::engine::{engine, image, remove_labelled, sockets_cross};
 pub(super) use self::engine::{forget, found, sweep};
+use self::template::Template;
+pub(super) use self::template::remove_templates;
 use super::machine::{Client, ClientProcess, Machine, Wanted, arguments};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
@@ -43,21 +48,42 @@ const HOME: &str = "/var/lib/postgresql";
 /// Process limit when the scenario sets none.
 const PIDS: u32 = 512;
 
-/// Creates the cluster and executes the server. `$1` is the superuser; the rest are arguments of the server.
-const START: &str = r#"
+/// The beginning of every script: where the programs are.
+const FIND: &str = r#"
 set -e
-bin=$(dirname "$(readlink -f "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)")")
+umask 077
+postgres=$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)
+[ ! -L "$postgres" ] || postgres=$(readlink -f "$postgres")
+bin=${postgres%/*}
+"#;
+
+/// Makes a data folder. `$1` is the superuser; the rest are further arguments of `initdb`.
+const INITDB: &str = r#"
+initdb() {
+    superuser=$1
+    shift
+    "$bin/initdb" -D "$PGDATA" -U "$superuser" --encoding=UTF8 --auth-local=trust "$@" > /dev/null
+}
+"#;
+
+/// Makes or copies the data folder and executes the server. `$1` is the superuser; the rest are arguments of the server.
+const START: &str = r#"
 echo "redrill-bin $bin"
 superuser=$1
 shift
-umask 077
-printf '%s' "$REDRILL_PASSWORD" > /tmp/redrill-password
-unset REDRILL_PASSWORD
-"$bin/initdb" -D "$PGDATA" -U "$superuser" --encoding=UTF8 --no-sync \
-    --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/redrill-password > /dev/null
-rm /tmp/redrill-password
-# A published port arrives from the engine's bridge, not from 127.0.0.1.
-echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
+template=/redrill/template/current
+if [ -n "$REDRILL_PASSWORD" ]; then
+    printf '%s' "$REDRILL_PASSWORD" > /tmp/redrill-password
+    unset REDRILL_PASSWORD
+    initdb "$superuser" --no-sync --auth-host=scram-sha-256 --pwfile=/tmp/redrill-password
+    rm /tmp/redrill-password
+    # A published port arrives from the engine's bridge, not from 127.0.0.1.
+    echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
+elif ! { [ -e "$template" ] && mkdir "$PGDATA" && cp -a "$template/." "$PGDATA"; }; then
+    echo "redrill-template unusable"
+    rm -rf "$PGDATA"
+    initdb "$superuser" --no-sync --auth-host=reject
+fi
 exec "$bin/postgres" -D "$PGDATA" "$@"
 "#;
 
@@ -90,8 +116,12 @@ struct Container {
     by_port: bool,
     arguments: Vec<String>,
     chosen: String,
-    bin: Option<String>,
+    bin: OnceLock<String>,
     superuser: String,
+    /// The template that is mounted.
+    template: Option<Template>,
+    /// Whether it is none that can be used.
+    template_is_unusable: AtomicBool,
     /// Its id as the engine sees it.
     first_process: Option<i32>,
     container: Option<ContainerAsync<GenericImage>>,
@@ -144,8 +174,10 @@ pub(super) async fn provide(
         by_port,
         arguments: arguments(server),
         chosen: chosen.to_owned(),
-        bin: None,
+        bin: OnceLock::new(),
         superuser: String::new(),
+        template: None,
+        template_is_unusable: AtomicBool::new(false),
         first_process: None,
         container: None,
     }))
@@ -196,10 +228,36 @@ impl Machine for Container {
         // Not dropped with this call: an engine that is interrupted while it creates a container creates it
         // all the same, and only the end of the request says that it is there to be removed.
         let (sender, receiver) = oneshot::channel();
+        // A password would be in the template, and a server that is reached by a port needs one.
+        let template =
+            (!self.by_port).then(|| Template::of(&self.image, &self.image_id, superuser));
+        let make = match template {
+            Some(template) if template.exists(&self.docker).await => {
+                self.template = Some(template);
+                None
+            }
+            template => template,
+        };
         let request = self.request(superuser, password);
+        let (docker, image, run) = (self.docker.clone(), self.image_id.clone(), self.run.clone());
+        let superuser = superuser.to_owned();
+        let labels = self.labels.iter();
+        let labels = labels
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
         let starting = tokio::spawn(async move {
+            // At the same time, so that the first run is not slower for it, and before anything is measured.
+            let make = async {
+                if let Some(template) = make {
+                    // Without a template the next run is slower.
+                    let _ = template
+                        .make(&docker, &image, &superuser, &run, labels)
+                        .await;
+                }
+            };
+            let (started, ()) = tokio::join!(request.start(), make);
             // Nobody waits for it any more: `forget` removes it.
-            let _ = sender.send(request.start().await);
+            let _ = sender.send(started);
         });
         engine::starting().insert(self.run.clone(), starting);
         let started = receiver
@@ -262,12 +320,14 @@ impl Machine for Container {
         ))
     }
 
-    async fn lock(&mut self) -> Result<(), CouldNotRun> {
-        let log = self.log().await;
-        self.bin = log.lines().find_map(|line| {
-            line.strip_prefix("redrill-bin ")
-                .map(|bin| bin.trim().to_owned())
-        });
+    async fn lock(&self) -> Result<(), CouldNotRun> {
+        for line in self.log().await.lines() {
+            if let Some(bin) = line.strip_prefix("redrill-bin ") {
+                self.bin.get_or_init(|| bin.trim().to_owned());
+            } else if line.starts_with("redrill-template unusable") {
+                self.template_is_unusable.store(true, Ordering::Relaxed);
+            }
+        }
         // Root without capabilities still owns these files, and may deny them to all other users.
         let mut command: Vec<String> = ["chmod", "-f", "0700"].map(str::to_owned).into();
         command.extend(SHELLS.iter().map(|shell| (*shell).to_owned()));
@@ -305,6 +365,11 @@ impl Machine for Container {
         })
         .await
         .1;
+        if let Some(template) = &self.template
+            && self.template_is_unusable.load(Ordering::Relaxed)
+        {
+            template.remove(&self.docker).await;
+        }
         if failed.is_empty() {
             Ok(())
         } else {

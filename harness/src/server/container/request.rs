@@ -6,7 +6,8 @@ use std::path::Path;
 use testcontainers::bollard::models::{HostConfig, Mount, MountType, PortBinding};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 
-use super::{BACKUP, Container, HOME, PROGRAMS, SOCKET, START};
+use super::template::Template;
+use super::{BACKUP, Container, FIND, HOME, INITDB, PROGRAMS, SOCKET, START};
 use crate::redact::Secret;
 use crate::server::settings;
 
@@ -18,6 +19,7 @@ impl Container {
             bind(&self.socket.path, SOCKET, false),
             bind(&self.socket.programs, PROGRAMS, true),
         ];
+        mounts.extend(self.template.as_ref().map(Template::mount));
         for (number, folder) in self.folders.iter().enumerate() {
             mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
         }
@@ -67,7 +69,8 @@ impl Container {
             Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
             _ => (self.image.clone(), "latest".to_owned()),
         };
-        let mut command: Vec<String> = ["-c", START, "redrill", superuser]
+        let script = format!("{FIND}{INITDB}{START}");
+        let mut command: Vec<String> = ["-c", &script, "redrill", superuser]
             .map(str::to_owned)
             .into();
         command.extend(self.arguments.iter().cloned());
@@ -79,12 +82,13 @@ impl Container {
         ] {
             command.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
+        let password = if self.by_port { password.expose() } else { "" };
         GenericImage::new(name, tag)
             .with_entrypoint("/bin/sh")
             .with_cmd(command)
             .with_user("postgres")
             .with_env_var("PGDATA", format!("{HOME}/redrill"))
-            .with_env_var("REDRILL_PASSWORD", password.expose())
+            .with_env_var("REDRILL_PASSWORD", password)
             .with_env_var("TZ", "UTC")
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges")

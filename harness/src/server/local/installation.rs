@@ -1,8 +1,10 @@
 //! Servers that are installed on this machine, and the user that runs them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use nix::unistd::User;
 
 use crate::outcome::CouldNotRun;
@@ -41,7 +43,11 @@ pub(super) async fn choose(
         |major| format!("version {major} or newer"),
     );
     if let Some(bin) = &local.bin {
-        return inspect(bin, run).await.ok_or_else(|| {
+        let inspected = match bin.join("postgres").canonicalize() {
+            Ok(postgres) => inspect(postgres, run).await,
+            Err(_) => None,
+        };
+        return inspected.ok_or_else(|| {
             CouldNotRun::new(format!("{} does not contain a Postgres server", bin.display())).hint(
                 "`bin` is the folder of `initdb` and `postgres`, such as /usr/lib/postgresql/17/bin",
             )
@@ -84,12 +90,16 @@ pub(super) async fn choose(
 /// The programs of a server that redrill runs.
 const PROGRAMS: &[&str] = &["postgres", "pg_dump", "pg_restore", "psql"];
 
+/// Where distributions install what `initdb` reads, by the folder above that of the programs.
+const SHARED: &[&str] = &["share/postgresql", "share", "share/pgsql"];
+
+/// Folders of the locales that `initdb` lists in the catalogs.
+const LOCALES: &str = "/usr/lib/locale";
+
 impl Installation {
-    /// Folders of the libraries that its programs load, in addition to those of the system: an installation
-    /// that was moved here, such as one from a package index, brings its own.
+    /// The libraries that its programs load.
     pub(super) async fn libraries(&self, run: &str) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
-        for name in PROGRAMS {
+        let listed = PROGRAMS.iter().map(|name| {
             let program = Program {
                 path: self.bin.join(name),
                 // The dynamic loader lists what it would load, and does not start the program.
@@ -97,23 +107,58 @@ impl Installation {
                 run: run.to_owned(),
                 ..Program::default()
             };
-            if let Ok(listed) = process::run(program, Duration::from_secs(10)).await {
-                folders.extend(listed.stdout.lines().filter_map(library_folder));
-            }
+            process::run(program, Duration::from_secs(10))
+        });
+        let listed = join_all(listed).await;
+        let lines = listed
+            .iter()
+            .flatten()
+            .flat_map(|listed| listed.stdout.lines());
+        let mut libraries: Vec<PathBuf> = lines.filter_map(library).collect();
+        libraries.sort();
+        libraries.dedup();
+        libraries
+    }
+
+    /// The files that `initdb` reads, but for `libraries`; `None` if its folder is unknown.
+    pub(super) fn read_by_initdb(&self) -> Option<Vec<PathBuf>> {
+        let prefix = self.bin.parent()?;
+        let of_version = Path::new("/usr/share/postgresql").join(self.major.to_string());
+        let mut shared = SHARED
+            .iter()
+            .map(|folder| prefix.join(folder))
+            .chain([of_version]);
+        let shared = shared.find(|folder| folder.join("postgres.bki").exists())?;
+        let mut files = vec![self.bin.join("initdb"), self.bin.join("postgres")];
+        let plpgsql = shared.join("extension");
+        for folder in [shared, plpgsql, LOCALES.into()] {
+            // A machine may have no locales.
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            files.extend(entries.map(|entry| entry.path()));
         }
-        folders.retain(|folder| !folder.starts_with("/usr"));
-        folders.sort();
-        folders.dedup();
-        folders
+        files.sort();
+        Some(files)
     }
 }
 
-/// `libpq.so.5 => /opt/x/lib/libpq.so.5 (0x00007f…)` → `/opt/x/lib`.
-fn library_folder(line: &str) -> Option<PathBuf> {
+/// Folders of libraries in addition to those of the system: an installation that was moved here, such as one from a
+/// package index, brings its own.
+pub(super) fn library_folders(libraries: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = libraries.iter().filter_map(|library| library.parent());
+    let mut folders: Vec<PathBuf> = folders
+        .filter(|folder| !folder.starts_with("/usr"))
+        .map(Path::to_owned)
+        .collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// `libpq.so.5 => /opt/x/lib/libpq.so.5 (0x00007f…)` → `/opt/x/lib/libpq.so.5`.
+fn library(line: &str) -> Option<PathBuf> {
     let (path, _) = line.split_once(" => ")?.1.rsplit_once(" (0x")?;
     // As the loader found it, and where it is: either may be what is opened.
-    let path = Path::new(path).canonicalize().ok()?;
-    path.parent().map(Path::to_owned)
+    Path::new(path).canonicalize().ok()
 }
 
 /// Finds all installed servers, each once.
@@ -125,28 +170,37 @@ async fn installations(path: &str, run: &str) -> Vec<Installation> {
             folders.extend(entries.flatten().map(|entry| entry.path().join("bin")));
         }
     }
-    for folder in std::env::split_paths(path) {
-        let config = folder.join("pg_config");
-        if config.exists()
-            && let Some(bin) = output_of(config, "--bindir", run).await
-        {
-            folders.push(bin.into());
-        }
-        folders.push(folder);
-    }
-    folders.retain(|folder| folder.join("postgres").exists());
-    let mut found = Vec::new();
-    for bin in &folders {
-        found.extend(inspect(bin, run).await);
-    }
+    folders.extend(std::env::split_paths(path));
+    // `/bin` and `/usr/bin` are often one folder.
+    let configs = std::env::split_paths(path).map(|folder| folder.join("pg_config"));
+    let configs: BTreeMap<PathBuf, PathBuf> = configs
+        .filter_map(|config| Some((config.canonicalize().ok()?, config)))
+        .collect();
+    // By its own name: it may be one of several that a wrapper has.
+    let configured = configs
+        .into_values()
+        .map(|config| output_of(config, "--bindir", run));
+    folders.extend(
+        join_all(configured)
+            .await
+            .into_iter()
+            .flatten()
+            .map(PathBuf::from),
+    );
+    let mut servers: Vec<PathBuf> = folders
+        .iter()
+        .filter_map(|folder| folder.join("postgres").canonicalize().ok())
+        .collect();
+    servers.sort();
+    servers.dedup();
+    let found = servers.into_iter().map(|server| inspect(server, run));
+    let mut found: Vec<Installation> = join_all(found).await.into_iter().flatten().collect();
     found.sort();
-    found.dedup();
     found
 }
 
-/// Detects whether a folder contains a server, and which version.
-async fn inspect(bin: &Path, run: &str) -> Option<Installation> {
-    let postgres = bin.join("postgres").canonicalize().ok()?;
+/// Detects whether the folder of `postgres`, a path without symlinks, is that of a server, and which version.
+async fn inspect(postgres: PathBuf, run: &str) -> Option<Installation> {
     let bin = postgres.parent()?.to_owned();
     if !bin.join("initdb").exists() {
         return None;

@@ -1,6 +1,8 @@
 //! The local provider: `initdb` and `postgres` of this machine, in a private folder, without TCP.
 
 mod installation;
+mod template;
+mod tree;
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
@@ -10,9 +12,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
+use tokio::task::{JoinError, spawn_blocking};
 
 pub(super) use self::installation::found;
-use self::installation::{Installation, choose, unprivileged};
+use self::installation::{Installation, choose, library_folders, unprivileged};
+use self::template::{Template, Templates};
 use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
@@ -61,8 +65,12 @@ const INITDB_WITHIN: Duration = Duration::from_secs(60);
 struct Local {
     run: String,
     installation: Installation,
-    /// Folders of its libraries.
+    /// Its libraries.
     libraries: Vec<PathBuf>,
+    /// Folders of those that are none of the system.
+    library_folders: Vec<PathBuf>,
+    /// Where new data folders are copied from, or why `initdb` makes each.
+    templates: Result<Templates, String>,
     /// Of redrill: the server may not create or rename anything in it.
     folder: PathBuf,
     /// Of the server.
@@ -113,18 +121,23 @@ pub(super) async fn provide(
             std::fs::DirBuilder::new().mode(0o700).create(path)?;
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
         }
-        match user {
-            Some((user, group)) => chown(&data, Some(user), Some(group)),
-            None => Ok(()),
-        }
+        Ok(())
     };
     prepare().map_err(|error| {
         CouldNotRun::new(format!("cannot create {}: {error}", folder.display()))
     })?;
     let socket = SocketFolder::create(run, folder.join("socket"), 0o711, user)?;
+    let strength = Sandbox::strength();
+    let libraries = installation.libraries(&run.id).await;
     Ok(Box::new(Local {
         run: run.id.clone(),
-        libraries: installation.libraries(&run.id).await,
+        library_folders: library_folders(&libraries),
+        libraries,
+        templates: if user.is_none() && entrance.is_err() && strength == Strength::Nothing {
+            Err("code of the backup could change them".to_owned())
+        } else {
+            templates(run.cache())
+        },
         installation,
         folder,
         data,
@@ -133,7 +146,7 @@ pub(super) async fn provide(
         user,
         user_name,
         arguments: arguments(server),
-        strength: Sandbox::strength(),
+        strength,
         entrance,
         chosen: chosen.to_owned(),
         superuser: String::new(),
@@ -141,16 +154,128 @@ pub(super) async fn provide(
     }))
 }
 
+/// Removes all templates, or those that are not used any more; returns what it removed, and what it could not.
+pub(super) fn remove_templates(cache: Option<&Path>, all: bool) -> (Vec<String>, Vec<String>) {
+    match cache.filter(|cache| cache.exists()) {
+        Some(_) => templates(cache)
+            .map(|templates| templates.remove(all))
+            .unwrap_or_default(),
+        None => Default::default(),
+    }
+}
+
+/// The templates in the cache of redrill.
+fn templates(cache: Option<&Path>) -> Result<Templates, String> {
+    let cache = cache.ok_or("neither XDG_CACHE_HOME nor HOME is set")?;
+    Templates::open(cache).map_err(|error| error.to_string())
+}
+
 impl Local {
+    /// Makes the data folder of the superuser, from a template or by `initdb`. No server runs yet, so nothing of the
+    /// backup either.
+    async fn make_data(&self) -> Result<(), CouldNotRun> {
+        let arguments = [
+            "--username",
+            &self.superuser,
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            // The socket is in a folder of this run; nothing listens on TCP.
+            "--auth-local=trust",
+            "--auth-host=reject",
+            "--no-sync",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let (data, user, run) = (self.data.clone(), self.user, self.run.clone());
+        let Some(template) = self.template(&arguments) else {
+            self.give_data()?;
+            return self.initdb(arguments).await;
+        };
+        let lost = |error: JoinError| CouldNotRun::new(format!("cannot copy a template: {error}"));
+        let (from, to) = (template.clone(), data.clone());
+        let copied = spawn_blocking(move || from.copy_to(&to, user)).await;
+        let copied = copied.map_err(lost)?;
+        // Last: until then only redrill may enter it.
+        self.give_data()?;
+        if copied {
+            return Ok(());
+        }
+        self.initdb(arguments).await?;
+        // Without a template the next run is slower.
+        let kept = spawn_blocking(move || template.keep(&data, &run)).await;
+        kept.map_err(lost).map(drop)
+    }
+
+    /// The template of a data folder that `initdb` makes with these arguments; `None` where it cannot be kept.
+    fn template(&self, arguments: &[String]) -> Option<Template> {
+        let templates = self.templates.as_ref().ok()?;
+        let mut read = self.installation.read_by_initdb()?;
+        read.extend(self.libraries.iter().cloned());
+        let (version, bin) = (&self.installation.version, &self.installation.bin);
+        let mut words = arguments.to_vec();
+        words.push(format!("{version} {:?} {}", self.user, bin.display()));
+        let title = format!("{version}, {}, superuser {}", bin.display(), self.superuser);
+        templates.of(&read, &words, title).ok()
+    }
+
+    /// Gives the data folder to the user of the server.
+    fn give_data(&self) -> Result<(), CouldNotRun> {
+        let Some((user, group)) = self.user else {
+            return Ok(());
+        };
+        chown(&self.data, Some(user), Some(group)).map_err(|error| {
+            CouldNotRun::new(format!("cannot give {} away: {error}", self.data.display()))
+        })
+    }
+
+    /// Runs `initdb` as the user of the server.
+    async fn initdb(&self, mut arguments: Vec<String>) -> Result<(), CouldNotRun> {
+        arguments.extend(["--pgdata".to_owned(), self.data.display().to_string()]);
+        let initdb = self.installation.bin.join("initdb");
+        let mut sandbox = self.sandbox(&initdb, &[], &[&self.data]);
+        // It starts `postgres` by a shell.
+        let shells = ["/bin", "/usr/bin"].map(PathBuf::from);
+        sandbox.execute.push(self.installation.bin.clone());
+        sandbox.execute.extend(shells.iter().cloned());
+        sandbox.read.extend(shells);
+        let made = process::run(
+            Program {
+                path: initdb,
+                sandbox: Some(sandbox),
+                arguments,
+                environment: self.environment(),
+                folder: Some(self.data.clone()),
+                user: self.user,
+                run: self.run.clone(),
+                ..Program::default()
+            },
+            INITDB_WITHIN,
+        )
+        .await?;
+        if made.status.success() {
+            return Ok(());
+        }
+        let mut lines = made.stderr.lines().rev();
+        let last = lines.find(|line| !line.trim().is_empty());
+        Err(CouldNotRun::new(format!(
+            "initdb failed: {}",
+            last.unwrap_or("no message")
+        )))
+    }
+
     fn environment(&self) -> Vec<(String, String)> {
         let mut environment = vec![
             ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
             ("TZ".to_owned(), "UTC".to_owned()),
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
         ];
-        if !self.libraries.is_empty() {
+        if !self.library_folders.is_empty() {
             // Without /proc the dynamic loader does not know where a program is, and what is beside it.
-            let folders: Vec<_> = self.libraries.iter().map(|f| f.to_string_lossy()).collect();
+            let folders: Vec<_> = self
+                .library_folders
+                .iter()
+                .map(|f| f.to_string_lossy())
+                .collect();
             environment.push(("LD_LIBRARY_PATH".to_owned(), folders.join(":")));
         }
         environment
@@ -213,7 +338,7 @@ impl Local {
         }
         Sandbox {
             read: system
-                .chain(self.libraries.iter().map(PathBuf::as_path))
+                .chain(self.library_folders.iter().map(PathBuf::as_path))
                 .chain(read.iter().copied())
                 .map(Path::to_owned)
                 .filter(|path| path.exists())
@@ -237,51 +362,7 @@ impl Local {
 impl Machine for Local {
     async fn start(&mut self, superuser: &str, _: &Secret) -> Result<(), CouldNotRun> {
         superuser.clone_into(&mut self.superuser);
-        let arguments = [
-            "--pgdata",
-            &self.data.display().to_string(),
-            "--username",
-            superuser,
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            // The socket is in a folder of this run; nothing listens on TCP.
-            "--auth-local=trust",
-            "--auth-host=reject",
-            "--no-sync",
-        ]
-        .map(str::to_owned);
-        let initdb = self.installation.bin.join("initdb");
-        let mut sandbox = self.sandbox(&initdb, &[], &[&self.data]);
-        // It starts `postgres` by a shell.
-        let shells = ["/bin", "/usr/bin"].map(PathBuf::from);
-        sandbox.execute.push(self.installation.bin.clone());
-        sandbox.execute.extend(shells.iter().cloned());
-        sandbox.read.extend(shells);
-        let made = process::run(
-            Program {
-                path: initdb,
-                sandbox: Some(sandbox),
-                arguments: arguments.into(),
-                environment: self.environment(),
-                folder: Some(self.data.clone()),
-                user: self.user,
-                run: self.run.clone(),
-                ..Program::default()
-            },
-            INITDB_WITHIN,
-        )
-        .await?;
-        if !made.status.success() {
-            let last = made
-                .stderr
-                .lines()
-                .rev()
-                .find(|line| !line.trim().is_empty());
-            return Err(CouldNotRun::new(format!(
-                "initdb failed: {}",
-                last.unwrap_or("no message")
-            )));
-        }
+        self.make_data().await?;
         let socket = &self.socket.path;
         let mut arguments = vec!["-D".to_owned(), self.data.display().to_string()];
         arguments.extend(self.arguments.iter().cloned());
@@ -349,7 +430,7 @@ impl Machine for Local {
         Some(format!("{status}; {last}"))
     }
 
-    async fn lock(&mut self) -> Result<(), CouldNotRun> {
+    async fn lock(&self) -> Result<(), CouldNotRun> {
         // The sandbox was closed before the server started.
         Ok(())
     }

@@ -1,0 +1,202 @@
+//! Templates: a volume with the data folder that `initdb` made of an image and a superuser. A server of the same image
+//! begins with a copy of it.
+//!
+//! A container of its own makes it, in which nothing of a backup runs; all others can only read it. The symlink to the
+//! data folder is made last and by one call, so that a template is whole or not there.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt as _;
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::models::{
+    ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions,
+};
+use testcontainers::bollard::query_parameters::{
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+};
+
+use super::engine::engine;
+use super::{FIND, HOME, INITDB};
+use crate::digest::sha256;
+
+/// Where a server reads it.
+const FOLDER: &str = "/redrill/template";
+
+/// Label with a line for people.
+const LABEL_TEMPLATE: &str = "redrill.template";
+/// Label with the id of the image.
+const LABEL_IMAGE: &str = "redrill.image";
+
+/// Number of templates that are kept, of some 40 MB each.
+const KEPT: usize = 8;
+
+/// Makes the data folder and gives it its name. `$1` is the superuser, `$2` the name of the folder until then. Written to
+/// the disk before it has its name, since the volume outlives a crash of the machine.
+const MAKE: &str = r#"
+cd "${PGDATA%/*}"
+[ ! -e current ] || exit 0
+initdb "$1" --auth-host=reject
+ln -sn "$2" current || rm -rf "$PGDATA"
+"#;
+
+/// The volume of a template, which may not be there yet.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    volume: String,
+    labels: HashMap<String, String>,
+}
+
+impl Template {
+    /// The template of an image, `title` by its name and `id`, for this superuser.
+    pub(super) fn of(title: &str, id: &str, superuser: &str) -> Self {
+        let key = sha256([id, superuser, FIND, INITDB, MAKE].join("\0"));
+        let labels = [
+            (LABEL_TEMPLATE, format!("{title}, superuser {superuser}")),
+            (LABEL_IMAGE, id.to_owned()),
+        ];
+        Self {
+            volume: format!("redrill-template-{}", &key[..16]),
+            labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
+    }
+
+    /// Whether its volume is there; true also while it is being made.
+    pub(super) async fn exists(&self, docker: &Docker) -> bool {
+        docker.inspect_volume(&self.volume).await.is_ok()
+    }
+
+    /// The mount of a server, which only reads it.
+    pub(super) fn mount(&self) -> Mount {
+        self.mounted(FOLDER, true)
+    }
+
+    fn mounted(&self, target: &str, read_only: bool) -> Mount {
+        Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(self.volume.clone()),
+            target: Some(target.to_owned()),
+            read_only: Some(read_only),
+            volume_options: Some(MountVolumeOptions {
+                labels: Some(self.labels.clone()),
+                ..MountVolumeOptions::default()
+            }),
+            ..Mount::default()
+        }
+    }
+
+    /// Makes it, in a container of the run `run` with these labels.
+    ///
+    /// # Errors
+    /// Errors of the engine. Whether `initdb` succeeded is seen where the template is used.
+    pub(super) async fn make(
+        &self,
+        docker: &Docker,
+        image: &str,
+        superuser: &str,
+        run: &str,
+        labels: HashMap<String, String>,
+    ) -> Result<(), Error> {
+        let script = format!("{FIND}{INITDB}{MAKE}");
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            entrypoint: Some(vec!["/bin/sh".to_owned()]),
+            cmd: Some(
+                ["-c", &script, "redrill", superuser, run]
+                    .map(str::to_owned)
+                    .into(),
+            ),
+            user: Some("postgres".to_owned()),
+            env: Some(vec![format!("PGDATA={HOME}/{run}"), "TZ=UTC".to_owned()]),
+            labels: Some(labels),
+            host_config: Some(HostConfig {
+                // On a fresh volume this folder belongs to `postgres`, as in the image.
+                mounts: Some(vec![self.mounted(HOME, false)]),
+                network_mode: Some("none".to_owned()),
+                cap_drop: Some(vec!["ALL".to_owned()]),
+                security_opt: Some(vec!["no-new-privileges".to_owned()]),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let maker = docker.create_container(None, body).await?.id;
+        docker.start_container(&maker, None).await?;
+        // An exit code other than 0 is an error here; the volume shows the same.
+        let _ = docker.wait_container(&maker, None).next().await;
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
+        docker
+            .remove_container(&maker, Some(options.build()))
+            .await?;
+        // What cannot be removed now is removed the next time.
+        remove(docker, false).await;
+        Ok(())
+    }
+
+    /// Removes it, unless a container uses it.
+    pub(super) async fn remove(&self, docker: &Docker) {
+        // What remains is removed by the next run that cannot use it.
+        let _ = remove_volume(docker, &self.volume).await;
+    }
+}
+
+/// Removes all templates, or those whose image is gone and those that are too many; returns their titles, and what could
+/// not be removed. What is in use is left alone.
+pub(in crate::server) async fn remove_templates(all: bool) -> (Vec<String>, Vec<String>) {
+    match engine().await {
+        Ok(docker) => remove(&docker, all).await,
+        // Without an engine there are none.
+        Err(_) => (Vec::new(), Vec::new()),
+    }
+}
+
+async fn remove(docker: &Docker, all: bool) -> (Vec<String>, Vec<String>) {
+    let (mut removed, mut failed) = (Vec::new(), Vec::new());
+    let filters = HashMap::from([("label".to_owned(), vec![LABEL_TEMPLATE.to_owned()])]);
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    let listed = docker.list_volumes(Some(options)).await;
+    let mut volumes = listed
+        .ok()
+        .and_then(|list| list.volumes)
+        .unwrap_or_default();
+    volumes.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+    let mut kept = 0;
+    for volume in volumes {
+        let image = volume.labels.get(LABEL_IMAGE).map(String::as_str);
+        let gone = || async {
+            matches!(
+                docker.inspect_image(image.unwrap_or_default()).await,
+                Err(Error::DockerResponseServerError {
+                    status_code: 404,
+                    ..
+                })
+            )
+        };
+        if !all && kept < KEPT && !gone().await {
+            kept += 1;
+            continue;
+        }
+        let title = volume.labels.get(LABEL_TEMPLATE).unwrap_or(&volume.name);
+        match remove_volume(docker, &volume.name).await {
+            Ok(true) => removed.push(title.clone()),
+            Ok(false) => {}
+            Err(error) => failed.push(format!("volume {}: {error}", volume.name)),
+        }
+    }
+    (removed, failed)
+}
+
+/// Removes a volume; returns whether it was there and is not any more.
+async fn remove_volume(docker: &Docker, volume: &str) -> Result<bool, Error> {
+    match docker
+        .remove_volume(volume, None::<RemoveVolumeOptions>)
+        .await
+    {
+        Ok(()) => Ok(true),
+        // 404: it was removed meanwhile; 409: a container uses it.
+        Err(Error::DockerResponseServerError {
+            status_code: 404 | 409,
+            ..
+        }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

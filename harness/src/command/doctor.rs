@@ -99,6 +99,10 @@ async fn examine(
         show(*kind, started, context).await;
     }
     out(&format!("work folder: {}", context.work.root().display()));
+    out(&match server::template_folder(&context.work) {
+        Ok(folder) => format!("templates of local servers: {}", folder.display()),
+        Err(why) => format!("no templates of local servers, which start slower: {why}"),
+    });
     let what = backup.as_ref().map_or("a backup", |_| "this backup");
     match of_drill {
         Ok(facts) => {

@@ -17,6 +17,7 @@ pub mod settings;
 mod socket;
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join;
@@ -475,6 +476,14 @@ pub async fn remove_templates(work: &Work, all: bool) -> (Vec<String>, Vec<Strin
     removed.extend(volumes.0);
     failed.extend(volumes.1);
     (removed, failed)
+}
+
+/// The folder of the templates of local servers.
+///
+/// # Errors
+/// Why there is none, so that `initdb` runs for each local server.
+pub fn template_folder(work: &Work) -> Result<PathBuf, String> {
+    local::template_folder(work.cache())
 }
 
 /// Removes the containers of a run whose server did not start.

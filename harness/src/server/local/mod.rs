@@ -164,6 +164,11 @@ pub(super) fn remove_templates(cache: Option<&Path>, all: bool) -> (Vec<String>,
     }
 }
 
+/// The folder of the templates, or why there is none.
+pub(super) fn template_folder(cache: Option<&Path>) -> Result<PathBuf, String> {
+    templates(cache).map(|templates| templates.folder().to_owned())
+}
+
 /// The templates in the cache of redrill.
 fn templates(cache: Option<&Path>) -> Result<Templates, String> {
     let cache = cache.ok_or("neither XDG_CACHE_HOME nor HOME is set")?;

@@ -105,6 +105,11 @@ impl Templates {
         })
     }
 
+    /// Their folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Removes all templates, or those that are half made, not used for long or too many; returns the titles of those
     /// that it removed, and what could not be removed.
     pub(super) fn remove(&self, all: bool) -> (Vec<String>, Vec<String>) {
@@ -197,6 +202,8 @@ impl Template {
         if made.is_err() {
             let _ = std::fs::remove_dir_all(&new);
         }
+        // What cannot be removed now is removed the next time.
+        self.templates.remove(false);
         made
     }
 }
@@ -229,5 +236,170 @@ fn empty(folder: &Path) {
             Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(path),
             _ => std::fs::remove_file(path),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use rstest::rstest;
+
+    use super::*;
+
+    /// A cache with one template, `data` as `initdb` left it, and an empty folder for a copy.
+    struct Cache {
+        folder: tempfile::TempDir,
+        template: Template,
+    }
+
+    impl Cache {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let data = folder.path().join("data");
+            std::fs::create_dir_all(data.join("base/1")).unwrap();
+            std::fs::create_dir(folder.path().join("copy")).unwrap();
+            std::fs::write(data.join("PG_VERSION"), "15\n").unwrap();
+            std::fs::write(data.join("base/1/1259"), "pages").unwrap();
+            let templates = Templates::open(&folder.path().join("cache")).unwrap();
+            let program = data.join("PG_VERSION");
+            let template = templates.of(&[program], &["postgres".to_owned()], "title".to_owned());
+            let template = template.unwrap();
+            template.keep(&data, "0a0a0a0a").unwrap();
+            Self { folder, template }
+        }
+
+        fn copy(&self) -> bool {
+            self.template
+                .copy_to(&self.folder.path().join("copy"), None)
+        }
+
+        /// Files in the copy and folders of templates.
+        fn left(&self) -> [usize; 2] {
+            [
+                &self.folder.path().join("copy"),
+                self.template.templates.folder(),
+            ]
+            .map(|folder| std::fs::read_dir(folder).unwrap().count())
+        }
+    }
+
+    #[test]
+    fn a_template_is_copied() {
+        let cache = Cache::new();
+        assert!(cache.copy());
+        let page = std::fs::read(cache.folder.path().join("copy/base/1/1259"));
+        assert_eq!(page.unwrap(), b"pages");
+        assert_eq!(cache.left(), [2, 1]);
+    }
+
+    #[rstest]
+    #[case::truncated(|data: &Path| std::fs::write(data.join("data/base/1/1259"), ""))]
+    #[case::rewritten(|data: &Path| std::fs::write(data.join("data/base/1/1259"), "PAGES"))]
+    #[case::missing(|data: &Path| std::fs::remove_file(data.join("data/base/1/1259")))]
+    #[case::folder_missing(|data: &Path| std::fs::remove_dir_all(data.join("data/base")))]
+    #[case::added(|data: &Path| std::fs::write(data.join("data/base/1/1260"), ""))]
+    #[case::symlink(|data: &Path| symlink("/etc", data.join("data/base/2")))]
+    #[case::second_name(|data: &Path| std::fs::hard_link(data.join("data/PG_VERSION"), data.join("name")))]
+    #[case::manifest_missing(|data: &Path| std::fs::remove_file(data.join("manifest")))]
+    #[case::manifest_empty(|data: &Path| std::fs::write(data.join("manifest"), ""))]
+    fn a_damaged_template_is_removed_and_not_used(
+        #[case] damage: impl Fn(&Path) -> io::Result<()>,
+    ) {
+        let cache = Cache::new();
+        damage(&cache.template.folder()).unwrap();
+        assert!(!cache.copy());
+        assert_eq!(cache.left(), [0, 0]);
+        // The next one is whole again.
+        let data = cache.folder.path().join("data");
+        cache.template.keep(&data, "0b0b0b0b").unwrap();
+        assert!(cache.copy());
+    }
+
+    #[test]
+    fn a_folder_of_data_that_holds_something_else_is_not_kept() {
+        let cache = Cache::new();
+        cache.template.templates.remove(true);
+        let data = cache.folder.path().join("data");
+        symlink("/etc/passwd", data.join("base/passwd")).unwrap();
+        cache.template.keep(&data, "0b0b0b0b").unwrap_err();
+        assert_eq!(cache.left(), [0, 0]);
+    }
+
+    #[test]
+    fn what_initdb_reads_decides_which_template_it_is() {
+        let cache = Cache::new();
+        let program = cache.folder.path().join("data/PG_VERSION");
+        let of = |word: &str| {
+            let templates = &cache.template.templates;
+            let words = [word.to_owned()];
+            templates
+                .of(std::slice::from_ref(&program), &words, String::new())
+                .unwrap()
+                .key
+        };
+        assert_eq!(of("postgres"), cache.template.key);
+        assert_ne!(of("admin"), cache.template.key);
+        std::fs::write(&program, "15.1\n").unwrap();
+        assert_ne!(of("postgres"), cache.template.key);
+    }
+
+    #[test]
+    fn the_first_of_two_that_are_made_at_once_stays() {
+        let cache = Cache::new();
+        let kept = std::fs::metadata(cache.template.folder()).unwrap().ino();
+        let data = cache.folder.path().join("data");
+        cache.template.keep(&data, "0b0b0b0b").unwrap();
+        let stays = std::fs::metadata(cache.template.folder()).unwrap().ino();
+        assert_eq!((stays, cache.left()), (kept, [0, 1]));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_a_living_one_makes_stays() {
+        let cache = Cache::new();
+        let templates = &cache.template.templates;
+        let [dead, living] = ["0c0c.0d0d", "0c0c.0e0e"].map(|name| templates.folder().join(name));
+        for folder in [&dead, &living] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        let lock = File::open(&living).unwrap();
+        lock.try_lock().unwrap();
+        assert_eq!(templates.remove(false), (vec![], vec![]));
+        assert_eq!((dead.exists(), living.exists()), (false, true));
+        assert_eq!(cache.left(), [0, 2]);
+    }
+
+    #[test]
+    fn unused_and_superfluous_templates_are_removed() {
+        let cache = Cache::new();
+        let templates = &cache.template.templates;
+        let data = cache.folder.path().join("data");
+        for number in 0..KEPT {
+            let title = format!("number {number}");
+            let template = templates.of(&[], std::slice::from_ref(&title), title.clone());
+            template.unwrap().keep(&data, "0b0b0b0b").unwrap();
+        }
+        // The oldest is gone.
+        assert_eq!(cache.left(), [0, KEPT]);
+        assert!(!cache.template.folder().exists());
+        let last = templates
+            .of(&[], &["number 7".to_owned()], String::new())
+            .unwrap();
+        let manifest = File::open(last.folder().join(MANIFEST)).unwrap();
+        let long_ago = SystemTime::now() - UNUSED_FOR - Duration::from_secs(60);
+        manifest.set_modified(long_ago).unwrap();
+        assert_eq!(templates.remove(false).0, ["number 7"]);
+        assert_eq!(templates.remove(true).0.len(), KEPT - 1);
+    }
+
+    #[rstest]
+    #[case::cache(".", 0o777)]
+    #[case::folder("local", 0o755)]
+    fn a_cache_that_others_can_change_is_refused(#[case] folder: &str, #[case] mode: u32) {
+        let cache = Cache::new();
+        let path = cache.folder.path().join("cache");
+        std::fs::set_permissions(path.join(folder), Permissions::from_mode(mode)).unwrap();
+        Templates::open(&path).unwrap_err();
     }
 }

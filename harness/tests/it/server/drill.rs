@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use redrill::server;
 
+use crate::support::caches;
+
 /// Both ways to run a server.
 pub const PROVIDERS: [&str; 2] = ["container", "local"];
 
@@ -16,6 +18,8 @@ pub struct Drill {
     /// The program, with what comes before its own arguments.
     program: Vec<String>,
     user: u32,
+    /// `XDG_CACHE_HOME` of its runs.
+    caches: PathBuf,
 }
 
 /// Whether a provider can be used here; a machine need not have both.
@@ -58,7 +62,23 @@ impl Drill {
             folder,
             program: vec![env!("CARGO_BIN_EXE_redrill").to_owned()],
             user: nix::unistd::geteuid().as_raw(),
+            caches: caches().to_owned(),
         }
+    }
+
+    /// Gives its runs a cache of their own.
+    pub fn with_own_cache(mut self) -> Self {
+        self.caches = self.folder.path().join("cache");
+        self
+    }
+
+    /// The templates of its local servers: names in their folder.
+    pub fn templates(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.caches.join("redrill/local"));
+        let entries = entries.into_iter().flatten().flatten();
+        entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect()
     }
 
     /// Lets another user run it, if the tests run as root.
@@ -100,6 +120,7 @@ impl Drill {
             .args(words)
             .arg("--work-dir")
             .arg(self.folder.path())
+            .env("XDG_CACHE_HOME", &self.caches)
             .stdin(Stdio::null());
         command
     }
@@ -126,6 +147,11 @@ impl Drill {
     /// `redrill clean`.
     pub fn clean(&self) -> Output {
         self.command(&["clean"]).output().unwrap()
+    }
+
+    /// `redrill clean --templates`.
+    pub fn clean_templates(&self) -> Output {
+        self.command(&["clean", "--templates"]).output().unwrap()
     }
 
     /// A folder for reports.

@@ -6,4 +6,5 @@ mod kills;
 mod masking;
 mod native;
 mod providers;
+mod templates;
 mod versions;

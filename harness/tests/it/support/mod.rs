@@ -106,7 +106,13 @@ pub fn plur_backup() -> PathBuf {
 
 /// A work folder that this process's runs share; short, since sockets lie in it.
 pub fn work() -> Work {
-    Work::below(Path::new("/tmp")).unwrap()
+    let work = Work::below(Path::new("/tmp")).unwrap();
+    work.caching_in(Some(caches().join("redrill")))
+}
+
+/// `XDG_CACHE_HOME` of the tests, in `target/`: templates of servers are made once for all of them.
+pub fn caches() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
 /// Looks at a backup file.

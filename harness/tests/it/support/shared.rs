@@ -44,6 +44,7 @@ fn clean_at_the_end() {
     let waiting = Command::new("sh")
         .args(["-c", "cat; exec \"$0\" clean --work-dir /tmp"])
         .arg(env!("CARGO_BIN_EXE_redrill"))
+        .env("XDG_CACHE_HOME", super::caches())
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

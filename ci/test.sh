@@ -32,6 +32,10 @@ need_postgres_16
 target=${CARGO_TARGET_DIR:-target}
 export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
 export POWERNODE_API="${POWERNODE_API:-$(realpath "$target")/debug/powernode-api}"
+# One set of templates of servers for all tests, outside the home of the user.
+mkdir -p "$target/tmp"
+XDG_CACHE_HOME="$(realpath "$target")/tmp"
+export XDG_CACHE_HOME
 # A test waits for its server about as long as it computes.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
 exec cargo test --workspace --locked "$@"

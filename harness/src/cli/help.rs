@@ -56,8 +56,9 @@ Examples:
 
 /// The end of `redrill clean --help`.
 pub(super) const CLEAN: &str = "\
-Example:
-    redrill clean                        # runs that are still alive are left alone";
+Examples:
+    redrill clean                        # runs that are still alive are left alone
+    redrill clean --templates            # the next run runs initdb again";
 
 /// The end of `redrill baseline --help`.
 pub(super) const BASELINE: &str = "\

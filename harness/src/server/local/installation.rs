@@ -130,8 +130,9 @@ impl Installation {
             .chain([of_version]);
         let shared = shared.find(|folder| folder.join("postgres.bki").exists())?;
         let mut files = vec![self.bin.join("initdb"), self.bin.join("postgres")];
-        let plpgsql = shared.join("extension");
-        for folder in [shared, plpgsql, LOCALES.into()] {
+        // The only extension that it creates.
+        files.push(shared.join("extension/plpgsql.control"));
+        for folder in [shared, LOCALES.into()] {
             // A machine may have no locales.
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             files.extend(entries.map(|entry| entry.path()));

@@ -97,8 +97,15 @@ pub(super) async fn provide(
     path: &str,
     chosen: &str,
 ) -> Result<Box<dyn Machine>, CouldNotRun> {
-    let installation = choose(local, wanted, path, &run.id).await?;
-    let entrance = Entrance::find();
+    let programs = async {
+        let installation = choose(local, wanted, path, &run.id).await?;
+        let libraries = installation.libraries(&run.id).await;
+        Ok((installation, libraries))
+    };
+    // A network namespace takes its time.
+    let (programs, entrance) = tokio::join!(programs, spawn_blocking(Entrance::find));
+    let (installation, libraries) = programs?;
+    let entrance = entrance.unwrap_or_else(|error| Err(error.to_string()));
     if let Err(why) = &entrance
         && !local.trusted_backup
     {
@@ -128,7 +135,6 @@ pub(super) async fn provide(
     })?;
     let socket = SocketFolder::create(run, folder.join("socket"), 0o711, user)?;
     let strength = Sandbox::strength();
-    let libraries = installation.libraries(&run.id).await;
     Ok(Box::new(Local {
         run: run.id.clone(),
         library_folders: library_folders(&libraries),
@@ -220,7 +226,7 @@ impl Local {
         let mut words = arguments.to_vec();
         words.push(format!("{version} {:?} {}", self.user, bin.display()));
         let title = format!("{version}, {}, superuser {}", bin.display(), self.superuser);
-        templates.of(&read, &words, title).ok()
+        Some(templates.of(&read, &words, title))
     }
 
     /// Gives the data folder to the user of the server.

@@ -75,34 +75,27 @@ impl Templates {
     }
 
     /// The template for what `initdb` reads, the files `read`, and what it is given, `words`.
-    ///
-    /// # Errors
-    /// One of the files is missing.
-    pub(super) fn of(
-        &self,
-        read: &[PathBuf],
-        words: &[String],
-        title: String,
-    ) -> io::Result<Template> {
+    pub(super) fn of(&self, read: &[PathBuf], words: &[String], title: String) -> Template {
         let mut key = words.join("\0");
         for path in read {
-            let path = path.canonicalize()?;
-            let file = path.metadata()?;
-            key.push_str(&format!(
-                "\0{}\0{} {} {} {} {}",
-                path.display(),
-                file.dev(),
-                file.ino(),
-                file.size(),
-                file.mtime(),
-                file.mtime_nsec()
-            ));
+            let file = path
+                .canonicalize()
+                .and_then(|path| Ok((path.metadata()?, path)));
+            let file = file.map(|(file, path)| {
+                let (place, size) = ((file.dev(), file.ino()), file.size());
+                format!(
+                    "{} {place:?} {size} {:?}",
+                    path.display(),
+                    file.modified().ok()
+                )
+            });
+            key.push_str(&format!("\0{} {file:?}", path.display()));
         }
-        Ok(Template {
+        Template {
             templates: self.clone(),
             key: sha256(key)[..32].to_owned(),
             title,
-        })
+        }
     }
 
     /// Their folder.
@@ -265,7 +258,6 @@ mod tests {
             let templates = Templates::open(&folder.path().join("cache")).unwrap();
             let program = data.join("PG_VERSION");
             let template = templates.of(&[program], &["postgres".to_owned()], "title".to_owned());
-            let template = template.unwrap();
             template.keep(&data, "0a0a0a0a").unwrap();
             Self { folder, template }
         }
@@ -336,7 +328,6 @@ mod tests {
             let words = [word.to_owned()];
             templates
                 .of(std::slice::from_ref(&program), &words, String::new())
-                .unwrap()
                 .key
         };
         assert_eq!(of("postgres"), cache.template.key);
@@ -373,23 +364,24 @@ mod tests {
     #[test]
     fn unused_and_superfluous_templates_are_removed() {
         let cache = Cache::new();
-        let templates = &cache.template.templates;
         let data = cache.folder.path().join("data");
+        let of = |number: usize| {
+            let templates = &cache.template.templates;
+            templates.of(&[], &[number.to_string()], format!("number {number}"))
+        };
+        let last_used = |template: &Template, ago: Duration| {
+            let manifest = File::open(template.folder().join(MANIFEST)).unwrap();
+            manifest.set_modified(SystemTime::now() - ago).unwrap();
+        };
+        last_used(&cache.template, Duration::from_secs(60));
         for number in 0..KEPT {
-            let title = format!("number {number}");
-            let template = templates.of(&[], std::slice::from_ref(&title), title.clone());
-            template.unwrap().keep(&data, "0b0b0b0b").unwrap();
+            of(number).keep(&data, "0b0b0b0b").unwrap();
         }
-        // The oldest is gone.
         assert_eq!(cache.left(), [0, KEPT]);
         assert!(!cache.template.folder().exists());
-        let last = templates
-            .of(&[], &["number 7".to_owned()], String::new())
-            .unwrap();
-        let manifest = File::open(last.folder().join(MANIFEST)).unwrap();
-        let long_ago = SystemTime::now() - UNUSED_FOR - Duration::from_secs(60);
-        manifest.set_modified(long_ago).unwrap();
-        assert_eq!(templates.remove(false).0, ["number 7"]);
+        last_used(&of(3), UNUSED_FOR + Duration::from_secs(60));
+        let templates = &cache.template.templates;
+        assert_eq!(templates.remove(false).0, ["number 3"]);
         assert_eq!(templates.remove(true).0.len(), KEPT - 1);
     }
 

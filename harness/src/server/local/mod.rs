@@ -100,7 +100,7 @@ pub(super) async fn provide(
     let programs = async {
         let installation = choose(local, wanted, path, &run.id).await?;
         let libraries = installation.libraries(&run.id).await;
-        Ok((installation, libraries))
+        Ok::<_, CouldNotRun>((installation, libraries))
     };
     // A network namespace takes its time.
     let (programs, entrance) = tokio::join!(programs, spawn_blocking(Entrance::find));

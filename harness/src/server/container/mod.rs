@@ -120,7 +120,7 @@ struct Container {
     superuser: String,
     /// The template that is mounted.
     template: Option<Template>,
-    /// Whether it is none that can be used.
+    /// Whether it cannot be used, and is not being made by another run either.
     template_is_unusable: AtomicBool,
     /// Its id as the engine sees it.
     first_process: Option<i32>,
@@ -324,7 +324,10 @@ impl Machine for Container {
         for line in self.log().await.lines() {
             if let Some(bin) = line.strip_prefix("redrill-bin ") {
                 self.bin.get_or_init(|| bin.trim().to_owned());
-            } else if line.starts_with("redrill-template unusable") {
+            } else if line.starts_with("redrill-template unusable")
+                && let Some(template) = &self.template
+                && !template.is_in_use(&self.docker, self.id()?).await
+            {
                 self.template_is_unusable.store(true, Ordering::Relaxed);
             }
         }

@@ -13,7 +13,8 @@ use testcontainers::bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions,
 };
 use testcontainers::bollard::query_parameters::{
-    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions,
 };
 
 use super::engine::engine;
@@ -130,6 +131,16 @@ impl Template {
         // What cannot be removed now is removed the next time.
         remove(docker, false).await;
         Ok(())
+    }
+
+    /// Whether another container than `own` uses it, which may be the one that makes it.
+    pub(super) async fn is_in_use(&self, docker: &Docker, own: &str) -> bool {
+        let filters = HashMap::from([("volume".to_owned(), vec![self.volume.clone()])]);
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters);
+        let listed = docker.list_containers(Some(options.build())).await;
+        listed.is_ok_and(|containers| containers.iter().any(|one| one.id.as_deref() != Some(own)))
     }
 
     /// Removes it, unless a container uses it.

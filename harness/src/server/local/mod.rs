@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 pub(super) use self::installation::found;
 use self::installation::{Installation, choose, library_folders, unprivileged};
@@ -197,24 +197,22 @@ impl Local {
         ]
         .map(str::to_owned)
         .to_vec();
-        let (data, user, run) = (self.data.clone(), self.user, self.run.clone());
-        let Some(template) = self.template(&arguments) else {
-            self.give_data()?;
-            return self.initdb(arguments).await;
-        };
-        let lost = |error: JoinError| CouldNotRun::new(format!("cannot copy a template: {error}"));
-        let (from, to) = (template.clone(), data.clone());
-        let copied = spawn_blocking(move || from.copy_to(&to, user)).await;
-        let copied = copied.map_err(lost)?;
+        let template = self.template(&arguments);
+        // Without an await: an interrupted run removes the folder, and nothing may go on writing to it.
+        let copied = template
+            .as_ref()
+            .is_some_and(|template| template.copy_to(&self.data, self.user));
         // Last: until then only redrill may enter it.
         self.give_data()?;
         if copied {
             return Ok(());
         }
         self.initdb(arguments).await?;
-        // Without a template the next run is slower.
-        let kept = spawn_blocking(move || template.keep(&data, &run)).await;
-        kept.map_err(lost).map(drop)
+        if let Some(template) = template {
+            // Without a template the next run is slower.
+            let _ = template.keep(&self.data, &self.run);
+        }
+        Ok(())
     }
 
     /// The template of a data folder that `initdb` makes with these arguments; `None` where it cannot be kept.

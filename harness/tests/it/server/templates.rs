@@ -65,6 +65,16 @@ impl Empty {
     }
 }
 
+/// Starts two servers at the same time, each in a task of its own.
+async fn two(provider: &'static str, superuser: &str, cache: &Path) -> [Empty; 2] {
+    let start = || {
+        let (superuser, cache) = (superuser.to_owned(), cache.to_owned());
+        tokio::spawn(async move { Empty::start(provider, &superuser, &cache).await })
+    };
+    let (one, other) = tokio::join!(start(), start());
+    [one.unwrap(), other.unwrap()]
+}
+
 /// Expects that a session of one server is refused at the address of the other.
 async fn are_told_apart(one: &Empty, other: &Empty) {
     let (one, other) = (one.server.endpoint(), other.server.endpoint());
@@ -101,10 +111,7 @@ async fn local_servers_begin_with_copies_of_one_template() {
     }
     let cache = tempfile::tempdir().unwrap();
     let first = Empty::template_of("local", "postgres", cache.path()).await;
-    let (one, other) = tokio::join!(
-        Empty::start("local", "postgres", cache.path()),
-        Empty::start("local", "postgres", cache.path())
-    );
+    let [one, other] = two("local", "postgres", cache.path()).await;
     assert_eq!(one.template().await, first);
     assert_eq!(other.template().await, first);
     are_told_apart(&one, &other).await;
@@ -147,10 +154,7 @@ async fn two_runs_at_once_make_one_template() {
         return;
     }
     let cache = tempfile::tempdir().unwrap();
-    let (one, other) = tokio::join!(
-        Empty::start("local", "postgres", cache.path()),
-        Empty::start("local", "postgres", cache.path())
-    );
+    let [one, other] = two("local", "postgres", cache.path()).await;
     let made = [one.template().await, other.template().await];
     one.stop().await;
     other.stop().await;
@@ -206,14 +210,13 @@ async fn containers_begin_with_copies_of_one_volume() {
     // No other test has a template of this superuser.
     let superuser = format!("of{}", std::process::id());
     let cache = tempfile::tempdir().unwrap();
-    let start = || Empty::start("container", &superuser, cache.path());
     // Two at once without a template, then two at once with it.
-    let (one, other) = tokio::join!(start(), start());
+    let [one, other] = two("container", &superuser, cache.path()).await;
     are_told_apart(&one, &other).await;
     one.stop().await;
     other.stop().await;
     let made = volume(&superuser).unwrap();
-    let (one, other) = tokio::join!(start(), start());
+    let [one, other] = two("container", &superuser, cache.path()).await;
     let template = one.template().await;
     assert_eq!(other.template().await, template);
     are_told_apart(&one, &other).await;

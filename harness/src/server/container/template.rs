@@ -169,7 +169,8 @@ async fn remove(docker: &Docker, all: bool) -> (Vec<String>, Vec<String>) {
         .ok()
         .and_then(|list| list.volumes)
         .unwrap_or_default();
-    volumes.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+    // The newest first.
+    volumes.sort_by_key(|volume| std::cmp::Reverse(volume.created_at));
     let mut kept = 0;
     for volume in volumes {
         let image = volume.labels.get(LABEL_IMAGE).map(String::as_str);

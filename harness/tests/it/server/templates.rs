@@ -1,4 +1,4 @@
-//! Templates: `initdb` runs once, later servers begin with a copy of what it made, and are still told apart.
+//! Templates: `initdb` runs once, later servers begin with a copy of what it made, and still have identities of their own.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ async fn two(provider: &'static str, superuser: &str, cache: &Path) -> [Empty; 2
 }
 
 /// Expects that a session of one server is refused at the address of the other.
-async fn are_told_apart(one: &Empty, other: &Empty) {
+async fn are_distinguished(one: &Empty, other: &Empty) {
     let (one, other) = (one.server.endpoint(), other.server.endpoint());
     assert_ne!(one.identity, other.identity);
     let swapped = Endpoint {
@@ -117,7 +117,7 @@ async fn local_servers_begin_with_copies_of_one_template() {
     let [one, other] = two("local", "postgres", cache.path()).await;
     assert_eq!(one.template().await, first);
     assert_eq!(other.template().await, first);
-    are_told_apart(&one, &other).await;
+    are_distinguished(&one, &other).await;
 
     let owner = nix::unistd::geteuid();
     for path in below(cache.path()) {
@@ -215,14 +215,14 @@ async fn containers_begin_with_copies_of_one_volume() {
     let cache = tempfile::tempdir().unwrap();
     // Two at once without a template, then two at once with it.
     let [one, other] = two("container", &superuser, cache.path()).await;
-    are_told_apart(&one, &other).await;
+    are_distinguished(&one, &other).await;
     one.stop().await;
     other.stop().await;
     let made = volume(&superuser).unwrap();
     let [one, other] = two("container", &superuser, cache.path()).await;
     let template = one.template().await;
     assert_eq!(other.template().await, template);
-    are_told_apart(&one, &other).await;
+    are_distinguished(&one, &other).await;
     // The server can read its template, and that is all.
     let mut session = one.server.session("postgres").await.unwrap();
     let sql = "SELECT pg_catalog.pg_read_file('/redrill/template/current/PG_VERSION')";

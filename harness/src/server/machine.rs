@@ -1,6 +1,7 @@
 //! What a provider implements, and what it is given.
 
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -111,8 +112,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("max_wal_size", "8GB"),
     ("checkpoint_timeout", "1h"),
     ("autovacuum", "off"),
-    ("shared_buffers", "256MB"),
-    ("maintenance_work_mem", "256MB"),
     ("max_locks_per_transaction", "512"),
     ("max_connections", "60"),
     // A restored subscription must never connect to its publisher (D15).
@@ -126,8 +125,39 @@ const SETTINGS: &[(&str, &str)] = &[
     ("unix_socket_permissions", "0777"),
 ];
 
-/// The settings of a throwaway server; those of the scenario are last.
-pub(super) fn arguments(server: &settings::Server) -> Vec<String> {
+/// Memory of this machine in bytes; 4 GiB if unknown.
+pub(super) fn memory_of_this_machine() -> u64 {
+    std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        })
+        .map_or(4 << 30, |kib| kib * 1024)
+}
+
+/// Settings for `memory` in bytes and a number of processors. As many indexes as there are processors are built at once, each
+/// with a part of a quarter of the memory; what is restored may be in memory too.
+fn sized(memory: u64, processors: u64) -> [(&'static str, String); 5] {
+    const MB: u64 = 1024 * 1024;
+    let megabytes =
+        |bytes: u64, least: u64, most: u64| format!("{}MB", (bytes / MB).clamp(least, most));
+    [
+        ("shared_buffers", megabytes(memory / 16, 128, 2048)),
+        (
+            "maintenance_work_mem",
+            megabytes(memory / 4 / processors, 64, 2048),
+        ),
+        ("max_parallel_maintenance_workers", processors.to_string()),
+        ("max_parallel_workers", processors.to_string()),
+        ("max_worker_processes", processors.max(8).to_string()),
+    ]
+}
+
+/// The settings of a throwaway server with so many bytes of memory; those of the scenario are last.
+pub(super) fn arguments(server: &settings::Server, memory: u64) -> Vec<String> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let sized = sized(memory, processors as u64).map(|(name, value)| format!("{name}={value}"));
     let ours = SETTINGS
         .iter()
         .map(|(name, value)| format!("{name}={value}"));
@@ -135,7 +165,31 @@ pub(super) fn arguments(server: &settings::Server) -> Vec<String> {
         .settings
         .iter()
         .map(|(name, value)| format!("{name}={value}"));
-    ours.chain(theirs)
+    ours.chain(sized)
+        .chain(theirs)
         .flat_map(|setting| ["-c".to_owned(), setting])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const GB: u64 = 1024 * 1024 * 1024;
+
+    #[rstest]
+    #[case(GB / 4, 2, "128MB", "64MB")]
+    #[case(4 * GB, 2, "256MB", "512MB")]
+    #[case(16 * GB, 16, "1024MB", "256MB")]
+    #[case(512 * GB, 64, "2048MB", "2048MB")]
+    fn memory_is_shared_by_indexes(
+        #[case] memory: u64,
+        #[case] processors: u64,
+        #[case] buffers: &str,
+        #[case] index: &str,
+    ) {
+        let sized = sized(memory, processors);
+        assert_eq!([&sized[0].1, &sized[1].1], [buffers, index]);
+    }
 }

@@ -27,7 +27,7 @@ use self::engine::{engine, image, remove_labelled, sockets_cross};
 pub(super) use self::engine::{forget, found, sweep};
 use self::template::Template;
 pub(super) use self::template::remove_templates;
-use super::machine::{Client, ClientProcess, Machine, Wanted, arguments};
+use super::machine::{Client, ClientProcess, Machine, Wanted, arguments, memory_of_this_machine};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
 use crate::cleanup::{LABEL_RUN, Run};
@@ -172,7 +172,7 @@ pub(super) async fn provide(
         pids: container.pids.unwrap_or(PIDS),
         storage,
         by_port,
-        arguments: arguments(server),
+        arguments: arguments(server, memory),
         chosen: chosen.to_owned(),
         bin: OnceLock::new(),
         superuser: String::new(),
@@ -181,17 +181,6 @@ pub(super) async fn provide(
         first_process: None,
         container: None,
     }))
-}
-
-/// Memory of this machine in bytes; 4 GiB if unknown.
-fn memory_of_this_machine() -> u64 {
-    std::fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-            line.split_whitespace().nth(1)?.parse::<u64>().ok()
-        })
-        .map_or(4 << 30, |kib| kib * 1024)
 }
 
 impl Container {

@@ -17,7 +17,10 @@ use tokio::task::spawn_blocking;
 pub(super) use self::installation::found;
 use self::installation::{Installation, choose, library_folders, unprivileged};
 use self::template::{Template, Templates};
-use super::machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments};
+use super::machine::{
+    Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments,
+    memory_of_this_machine,
+};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
 use crate::cleanup::{Run, SEGMENTS, SERVER};
@@ -151,7 +154,7 @@ pub(super) async fn provide(
         held: None,
         user,
         user_name,
-        arguments: arguments(server),
+        arguments: arguments(server, memory_of_this_machine()),
         strength,
         entrance,
         chosen: chosen.to_owned(),

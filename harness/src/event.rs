@@ -34,6 +34,17 @@ pub enum Event {
         /// Total bytes.
         total: u64,
     },
+    /// Progress of the indexes and constraints that follow the rows.
+    Built {
+        /// How many are built.
+        built: u64,
+        /// How many are known so far.
+        of: u64,
+        /// Estimated work that is done.
+        work: u64,
+        /// Estimated work of all of them, in the same unit.
+        total: u64,
+    },
     /// Progress of the comparison with the database.
     Proven {
         /// Bytes of rows in the backup.

@@ -129,11 +129,8 @@ impl One {
     fn part(&self, what: &str, done_word: &str, bytes: u64, total: u64) {
         let percent = bytes.saturating_mul(100).checked_div(total).unwrap_or(0);
         let size = show_bytes(total);
-        let left = self
-            .begun(total)
-            .and_then(|since| left(since, bytes, total));
-        let left = left.map(|left| format!(", about {} left", show_duration(left)));
-        let left = left.unwrap_or_default();
+        let since = self.begun(total);
+        let left = time_left(since.and_then(|since| left_of(since, bytes, total)));
         self.alive(format!("{what}: {percent} % of {size} {done_word}{left}"));
     }
 
@@ -166,6 +163,18 @@ impl One {
             }
             Event::Restored { bytes, total } => {
                 self.part("restore", "sent", *bytes, *total);
+            }
+            Event::Built {
+                built,
+                of,
+                work,
+                total,
+            } => {
+                let left = self.begun(*total);
+                let left = time_left(left.and_then(|since| left_of(since, *work, *total)));
+                self.alive(format!(
+                    "restore: {built} of {of} indexes and constraints built{left}"
+                ));
             }
             Event::Proven { bytes, total } => {
                 self.part("proof", "compared", *bytes, *total);
@@ -213,8 +222,14 @@ const fn mark(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// The end of a line of progress.
+fn time_left(left: Option<Duration>) -> String {
+    let left = left.map(|left| format!(", about {} left", show_duration(left)));
+    left.unwrap_or_default()
+}
+
 /// The rest of a step at the speed so far, once that says something.
-fn left(since: Duration, done: u64, total: u64) -> Option<Duration> {
+fn left_of(since: Duration, done: u64, total: u64) -> Option<Duration> {
     if since < MEASURED_LONG_ENOUGH {
         return None;
     }
@@ -247,7 +262,7 @@ mod tests {
         #[case] total: u64,
         #[case] expected: Option<u64>,
     ) {
-        let left = left(Duration::from_secs(seconds), done, total);
+        let left = left_of(Duration::from_secs(seconds), done, total);
         assert_eq!(left.map(|left| left.as_secs()), expected);
     }
 }

@@ -503,7 +503,15 @@ impl Sending {
         let Some(pool) = &mut self.pool else {
             return Ok(());
         };
-        pool.drain()?;
+        let listener = &self.listener;
+        pool.drain(|built| {
+            listener(Event::Built {
+                built: built.built,
+                of: built.of,
+                work: built.work,
+                total: built.total,
+            });
+        })?;
         let Outcomes {
             mut failed,
             errors,

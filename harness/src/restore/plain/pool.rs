@@ -70,19 +70,17 @@ enum Given {
     Statement {
         scheduled: usize,
         task: Task,
+        cost: u64,
     },
     /// A load, or a session's part of it.
-    Load {
-        place: Option<Place>,
-        what: String,
-    },
+    Load { place: Option<Place>, what: String },
 }
 
 /// The sessions.
 pub(super) struct Pool {
     sessions: Vec<Session>,
     reports: Receiver<Report>,
-    schedule: Schedule<Task>,
+    schedule: Schedule<(Task, u64)>,
     given: BTreeMap<usize, Given>,
     next: usize,
     loads: usize,
@@ -90,6 +88,17 @@ pub(super) struct Pool {
     parts: Vec<ServerError>,
     budget: Arc<Budget>,
     outcomes: Outcomes,
+    built: Built,
+}
+
+/// How far the indexes and constraints are.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Built {
+    pub built: u64,
+    pub of: u64,
+    /// The costs of both.
+    pub work: u64,
+    pub total: u64,
 }
 
 /// A load that is being sent.
@@ -143,6 +152,7 @@ impl Pool {
             parts: Vec::new(),
             budget: Arc::default(),
             outcomes: Outcomes::default(),
+            built: Built::default(),
         };
         for setting in settings {
             pool.set(setting);
@@ -168,8 +178,12 @@ impl Pool {
         while self.loads > 0 || self.schedule.waiting() >= WAITING {
             self.wait()?;
         }
+        if !task.beside.builds.is_empty() {
+            self.built.of += 1;
+            self.built.total += cost;
+        }
         let claims = task.beside.claims.clone();
-        self.schedule.add(task, claims, cost);
+        self.schedule.add((task, cost), claims, cost);
         while let Ok(report) = self.reports.try_recv() {
             self.reported(report)?;
         }
@@ -177,11 +191,15 @@ impl Pool {
         Ok(())
     }
 
-    /// Waits until everything has ended.
-    pub(super) fn drain(&mut self) -> io::Result<()> {
+    /// Waits until everything has ended, and tells how far it is each time that something has.
+    pub(super) fn drain(&mut self, tell: impl Fn(Built)) -> io::Result<()> {
         while self.loads > 0 || !self.schedule.is_empty() {
+            if self.loads == 0 {
+                tell(self.built);
+            }
             self.wait()?;
         }
+        self.built = Built::default();
         Ok(())
     }
 
@@ -315,11 +333,15 @@ impl Pool {
             {
                 continue;
             }
-            let Some((scheduled, task)) = self.schedule.begin() else {
+            let Some((scheduled, (task, cost))) = self.schedule.begin() else {
                 return;
             };
             let text = task.text.clone();
-            let number = self.next(Given::Statement { scheduled, task });
+            let number = self.next(Given::Statement {
+                scheduled,
+                task,
+                cost,
+            });
             self.give(at, Job::Statement { number, text });
         }
     }
@@ -347,8 +369,16 @@ impl Pool {
         }
         match self.given.remove(&number) {
             None => {}
-            Some(Given::Statement { scheduled, task }) => {
+            Some(Given::Statement {
+                scheduled,
+                task,
+                cost,
+            }) => {
                 self.schedule.end(scheduled);
+                if !task.beside.builds.is_empty() {
+                    self.built.built += 1;
+                    self.built.work += cost;
+                }
                 if !errors.is_empty() {
                     self.outcomes.failed.push(task);
                 } else if !task.beside.builds.is_empty() {

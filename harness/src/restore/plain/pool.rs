@@ -5,12 +5,13 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::Place;
+use super::loading::{Joint, Loading, frozen, rows_of};
 use super::order::Beside;
 use super::schedule::Schedule;
-use super::session::{Budget, Chunk, Ended, Job, Load, Report, Way, lost, work};
+use super::sending::Place;
+use super::session::{Budget, Ended, Job, Load, Report, Way, lost, work};
 use crate::database::Endpoint;
 use crate::outcome::RestoreStep;
 use crate::restore::wire::{Connection, ServerError};
@@ -21,9 +22,6 @@ const WAITING: usize = 4_000;
 
 /// Sessions beyond these would leave too few of the server's for the rest of the drill.
 const MOST: usize = 32;
-
-/// How many bytes of rows are sent at once.
-const CHUNK: usize = 256 * 1024;
 
 /// From here on a table is loaded by all sessions at once; below, by one of them, so that nothing needs to be joined.
 const SPLIT: u64 = 16 * 1024 * 1024;
@@ -99,20 +97,6 @@ pub(super) struct Built {
     /// The costs of both.
     pub work: u64,
     pub total: u64,
-}
-
-/// A load that is being sent.
-pub(super) struct Loading {
-    rows: Sender<Chunk>,
-    buffer: Vec<u8>,
-    before: u64,
-    count: u64,
-    /// The place of a load that all sessions take part in.
-    joint: Option<Place>,
-    /// The table.
-    what: String,
-    began: Instant,
-    budget: Arc<Budget>,
 }
 
 impl Pool {
@@ -249,30 +233,22 @@ impl Pool {
             let session = least.map_or(0, |(at, _)| at);
             self.give_load(session, load, Some(place), &what);
         }
-        Loading {
-            rows,
-            buffer: Vec::with_capacity(CHUNK + CHUNK / 4),
-            before: 0,
-            count: 0,
-            joint,
-            what,
+        let load = Joint {
+            place: joint,
+            table: what,
             began: Instant::now(),
-            budget: self.budget.clone(),
-        }
+        };
+        Loading::new(rows, load, self.budget.clone())
     }
 
     /// All rows of a load were sent.
-    pub(super) fn loaded(&mut self, mut loading: Loading) -> io::Result<()> {
-        loading.send(false)?;
-        let Loading {
-            joint,
-            what,
-            rows,
+    pub(super) fn loaded(&mut self, loading: Loading) -> io::Result<()> {
+        let Joint {
+            place,
+            table: what,
             began,
-            ..
-        } = loading;
-        drop(rows);
-        let Some(place) = joint else {
+        } = loading.end()?;
+        let Some(place) = place else {
             return Ok(());
         };
         while self.loads > 0 {
@@ -411,56 +387,4 @@ impl Drop for Pool {
             }
         }
     }
-}
-
-impl Loading {
-    /// Adds whole rows.
-    pub(super) fn rows(&mut self, lines: &[u8], count: u64) -> io::Result<()> {
-        self.buffer.extend_from_slice(lines);
-        self.count += count;
-        match self.buffer.len() >= CHUNK {
-            true => self.send(false),
-            false => Ok(()),
-        }
-    }
-
-    /// Adds a part of a row that goes on.
-    pub(super) fn part(&mut self, text: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(text);
-        match self.buffer.len() >= CHUNK {
-            true => self.send(true),
-            false => Ok(()),
-        }
-    }
-
-    fn send(&mut self, goes_on: bool) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let rows = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + CHUNK / 4));
-        self.budget.take(rows.len())?;
-        let chunk = Chunk {
-            rows,
-            before: self.before,
-            count: self.count,
-            goes_on,
-        };
-        self.before += std::mem::take(&mut self.count);
-        self.rows.send(chunk).map_err(|_| lost())
-    }
-}
-
-/// The step of loading a table.
-pub(super) fn rows_of(table: &str, duration: Duration) -> RestoreStep {
-    RestoreStep {
-        what: format!("rows of {table}"),
-        method: None,
-        duration,
-    }
-}
-
-/// The same COPY with FREEZE, which a COPY of text without options can have.
-fn frozen(copy: &[u8]) -> Option<Vec<u8>> {
-    let end = copy.iter().rposition(|byte| *byte == b';')?;
-    Some([&copy[..end], b" WITH (FREEZE);"].concat())
 }

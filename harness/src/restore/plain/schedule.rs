@@ -22,7 +22,7 @@ struct Waiting<T> {
     statement: T,
     claims: Vec<Claim>,
     cost: u64,
-    /// How many earlier claims stand in its way.
+    /// How many earlier claims it waits for.
     blocked_by: usize,
 }
 

@@ -1,0 +1,438 @@
+//! The session that reads the dump: every statement in its order, unless other sessions may take it.
+
+use std::io::{self, BufReader};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pgdump::format::plain::connected_database;
+use pgdump::script::lexer::{End, Lexer, Piece, Statement};
+use pgdump::script::statement::{Words, inserts_into};
+
+use super::fresh::FreshTables;
+use super::loading::{Loading, rows_of};
+use super::order::{self, Indexes, Role};
+use super::pool::Pool;
+use crate::backup::Part;
+use crate::database::Endpoint;
+use crate::event::{Event, Listener};
+use crate::outcome::RestoreStep;
+use crate::redact::Redactor;
+use crate::restore::log::{Log, Mask, Message};
+use crate::restore::method::Work;
+use crate::restore::settings::Restore;
+use crate::restore::statement::{beginning, summarise_bytes};
+use crate::restore::tolerance::Tolerance;
+use crate::restore::wire::{Connection, Reply, ServerError};
+use crate::sqlstate;
+
+/// How much is read at once.
+const CHUNK: usize = 128 * 1024;
+
+/// Time between two reports of the progress.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+
+/// A dump on its way to the server. Everything in it waits, so it has a thread of its own.
+pub(super) struct Sending {
+    pub(super) endpoint: Endpoint,
+    tolerate: Restore,
+    redactor: Redactor,
+    pub(super) listener: Listener,
+    pub(super) part: Part,
+    pub(super) database: String,
+    /// `None` after a `\connect` that failed.
+    session: Option<Connection>,
+    /// How many sessions there may be beside it; 0 where they are not worthwhile.
+    pub(super) sessions: usize,
+    /// They, once there is something for them to do.
+    pub(super) pool: Option<Pool>,
+    /// How many were opened.
+    pub(super) opened: usize,
+    /// The rows that they are loading.
+    pub(super) loading: Option<Loading>,
+    indexes: Indexes,
+    pub(super) fresh: FreshTables,
+    /// The statement that set each setting of this session last, in their order.
+    pub(super) settings_made: Vec<(String, Arc<[u8]>)>,
+    /// The table whose rows this session loads, and since when.
+    copies: Option<(String, Instant)>,
+    pub(super) steps: Vec<RestoreStep>,
+    /// Whether statements after such a `\connect` were passed over.
+    skipped: bool,
+    /// Bytes of a long row that were sent.
+    part_of_row: u64,
+    log: Log,
+    began: Instant,
+    reported: Instant,
+    /// When the first row came, and when the last one had gone.
+    data: Option<Duration>,
+    post: Option<Duration>,
+}
+
+/// A dump that was sent to its end.
+pub(super) struct Sent {
+    pub log: Log,
+    pub digest: String,
+    pub end: End,
+    pub steps: Vec<RestoreStep>,
+    /// The most sessions that worked at once.
+    pub sessions: usize,
+    pub data: Option<Duration>,
+    pub post: Option<Duration>,
+}
+
+/// What kept a dump from being sent.
+pub(super) enum Broken {
+    File(io::Error),
+    Server(io::Error),
+}
+
+/// How a statement of the session that reads the dump ended.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Done {
+    /// Whether the server waits for rows.
+    pub rows_follow: bool,
+    pub failed: bool,
+}
+
+/// Place of a statement, for messages.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub line: u64,
+    pub command: String,
+}
+
+impl Sending {
+    /// Everything is still to be sent, into `database` first.
+    pub(super) fn new(work: &Work<'_>, part: &Part, (database, began): (&str, Instant)) -> Self {
+        Self {
+            endpoint: work.server.endpoint().clone(),
+            tolerate: work.settings.clone(),
+            redactor: work.redactor.clone(),
+            listener: work.listener.clone(),
+            part: part.clone(),
+            database: database.to_owned(),
+            session: None,
+            sessions: work.jobs(part).unwrap_or(0),
+            pool: None,
+            opened: 0,
+            loading: None,
+            indexes: Indexes::default(),
+            fresh: FreshTables::default(),
+            settings_made: Vec::new(),
+            copies: None,
+            steps: Vec::new(),
+            skipped: false,
+            part_of_row: 0,
+            log: Log::default(),
+            began,
+            reported: began,
+            data: None,
+            post: None,
+        }
+    }
+
+    /// Sends it. Blocks.
+    pub(super) fn run(mut self) -> Result<Sent, Broken> {
+        let database = self.database.clone();
+        self.connect(&database, 0).map_err(Broken::Server)?;
+        let content = self.part.open().map_err(Broken::File)?;
+        let content = BufReader::with_capacity(CHUNK, content);
+        let mut lexer = Lexer::new(content).keeping(usize::MAX).singly();
+        let (data_begins, data_ends) =
+            (self.part.contents.data_begins, self.part.contents.data_ends);
+        let mut copy = None;
+        loop {
+            let offset = lexer.offset();
+            let piece = lexer.next_piece().map_err(Broken::File)?;
+            let Some(piece) = piece else { break };
+            let mut begun = None;
+            match piece {
+                Piece::Statement(statement) => {
+                    if data_begins.is_some_and(|at| statement.begins >= at) {
+                        self.data.get_or_insert_with(|| self.began.elapsed());
+                    }
+                    if data_ends.is_some_and(|at| statement.begins >= at) && self.post.is_none() {
+                        self.settle().map_err(Broken::Server)?;
+                        self.post = Some(self.began.elapsed());
+                    }
+                    begun = self.statement(&statement).map_err(Broken::Server)?;
+                }
+                Piece::Inserts(_) | Piece::Comment { .. } => {}
+                Piece::Meta { line, text, .. } => {
+                    self.command(line, text).map_err(Broken::Server)?;
+                }
+                Piece::Rows { .. } | Piece::Part(_) | Piece::Row { .. } | Piece::EndOfRows => {
+                    self.rows(piece, copy.as_ref()).map_err(Broken::Server)?;
+                }
+            }
+            if let Some(session) = &self.session {
+                lexer.set_standard_strings(session.standard_strings);
+                lexer.set_encoding(session.encoding);
+            }
+            if begun.is_some() {
+                lexer.expect_rows();
+                copy = begun;
+            }
+            self.report(offset);
+        }
+        self.settle().map_err(Broken::Server)?;
+        if self.data.is_some() {
+            self.post.get_or_insert_with(|| self.began.elapsed());
+        }
+        self.log.errors.sort_by_key(|error| error.line);
+        let end = lexer.end();
+        // Whatever comes after the last statement: the digest is that of the whole file.
+        let ended = lexer.into_inner().into_inner().end();
+        let ended = ended.map_err(|error| Broken::File(io::Error::other(error)))?;
+        Ok(Sent {
+            log: self.log,
+            digest: ended.file.sha256,
+            end,
+            steps: self.steps,
+            sessions: self.opened,
+            data: self.data,
+            post: self.post,
+        })
+    }
+
+    /// Opens a session, in place of the one before.
+    fn connect(&mut self, database: &str, line: u64) -> io::Result<()> {
+        self.settle()?;
+        self.pool = None;
+        self.settings_made.clear();
+        self.fresh = FreshTables::default();
+        self.indexes = Indexes::default();
+        database.clone_into(&mut self.database);
+        self.session = None;
+        match Connection::open(&self.endpoint, database)? {
+            Ok(session) => self.session = Some(session),
+            Err(refused) => {
+                let place = Place {
+                    line,
+                    command: format!("`\\connect` to `{database}` succeeds"),
+                };
+                self.error(refused, &place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a statement; returns its place if rows follow it. Where the server does not wait for them they
+    /// are passed over.
+    fn statement(&mut self, statement: &Statement<'_>) -> io::Result<Option<Place>> {
+        let text = statement.encoding.decode(statement.text);
+        let words = Words::of(text.as_bytes());
+        let copies = words.copy().is_some();
+        if inserts_into(statement.text).is_none() {
+            // A dump of another writer names its constraints and columns nowhere else.
+            self.endpoint
+                .names
+                .learn_definitions(&beginning(text.as_bytes()));
+        }
+        let names = self.endpoint.names.clone();
+        let place = || Place {
+            line: statement.last_line,
+            command: summarise_bytes(text.as_bytes(), &names),
+        };
+        let Some(session) = &mut self.session else {
+            if !std::mem::replace(&mut self.skipped, true) {
+                self.own_error("no session: the `\\connect` before it failed", &place());
+            }
+            return Ok(copies.then(place));
+        };
+        if statement.text.contains(&0) {
+            self.own_error("a NUL byte, which no server reads", &place());
+            return Ok(copies.then(place));
+        }
+        let alone = self.sessions == 0 || session.in_transaction;
+        let role = self.indexes.role(&words);
+        if copies {
+            let load = self.loads(&words);
+            if let Some(load) = load.filter(|_| !alone) {
+                self.load(load, statement.text, place())?;
+                return Ok(Some(place()));
+            }
+        } else {
+            self.fresh.note(&words, &text);
+        }
+        let done = match role {
+            Role::Beside(beside) if !alone => {
+                self.beside(beside, statement.text, place())?;
+                Done::default()
+            }
+            Role::Setting(name) if !alone => self.set(&name, statement.text, &place())?,
+            _ => {
+                self.settle()?;
+                let began = Instant::now();
+                let done = self.send(statement.text, &place())?;
+                if done.failed {
+                    self.fresh.failed(&words);
+                }
+                if copies {
+                    self.copies =
+                        order::qualified(&words, 1).map(|table| (table.to_string(), began));
+                } else if words
+                    .start()
+                    .starts_with(&["refresh", "materialized", "view"])
+                {
+                    let view = words
+                        .qualified(3)
+                        .map(|view| format!("materialized view {view}"));
+                    self.steps.extend(view.map(|what| RestoreStep {
+                        what,
+                        method: None,
+                        duration: began.elapsed(),
+                    }));
+                }
+                done
+            }
+        };
+        Ok((copies || done.rows_follow).then(place))
+    }
+
+    /// Runs a statement in the session that reads the dump.
+    pub(super) fn send(&mut self, text: &[u8], place: &Place) -> io::Result<Done> {
+        let Some(session) = &mut self.session else {
+            return Ok(Done::default());
+        };
+        let reply = session.statement(text)?;
+        let done = Done {
+            rows_follow: reply.wants_rows,
+            failed: !reply.errors.is_empty(),
+        };
+        self.errors(reply, place);
+        Ok(done)
+    }
+
+    /// Sends rows where the server waits for them.
+    fn rows(&mut self, piece: Piece<'_>, copy: Option<&Place>) -> io::Result<()> {
+        if let Some(loading) = &mut self.loading {
+            match piece {
+                Piece::Rows { lines, count } => loading.rows(lines, count)?,
+                Piece::Part(text) => {
+                    self.part_of_row += text.len() as u64;
+                    loading.part(text)?;
+                }
+                Piece::Row { text, bytes } => {
+                    let before = std::mem::take(&mut self.part_of_row);
+                    loading.part(text)?;
+                    loading.rows(line_end(bytes - before - text.len() as u64), 1)?;
+                }
+                _ => {
+                    if let (Some(loading), Some(pool)) = (self.loading.take(), &mut self.pool) {
+                        pool.loaded(loading)?;
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let (Some(session), Some(place)) = (&mut self.session, copy) else {
+            return Ok(());
+        };
+        match piece {
+            Piece::Rows { lines, .. } => session.rows(lines),
+            Piece::Part(text) => {
+                self.part_of_row += text.len() as u64;
+                session.rows(text)
+            }
+            Piece::Row { text, bytes } => {
+                let before = std::mem::take(&mut self.part_of_row);
+                session.rows(text)?;
+                session.rows(line_end(bytes - before - text.len() as u64))
+            }
+            _ => {
+                let reply = session.end_of_rows()?;
+                self.errors(reply, place);
+                let copied = self.copies.take();
+                self.steps
+                    .extend(copied.map(|(table, began)| rows_of(&table, began.elapsed())));
+                Ok(())
+            }
+        }
+    }
+
+    /// Executes a command of psql.
+    fn command(&mut self, line: u64, text: &[u8]) -> io::Result<()> {
+        let session = self.session.as_ref();
+        let encoding = session.map(|session| session.encoding).unwrap_or_default();
+        let text = encoding.decode(text);
+        let (command, argument) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
+        match command {
+            "\\restrict" | "\\unrestrict" => Ok(()),
+            "\\connect" | "\\c" => match connected_database(argument.trim()) {
+                Some(database) => self.connect(&database, line),
+                None => self.unknown_command(line),
+            },
+            _ => self.unknown_command(line),
+        }
+    }
+
+    /// The inspection refuses such a dump before it is restored.
+    fn unknown_command(&mut self, line: u64) -> io::Result<()> {
+        let place = Place {
+            line,
+            command: "a command of psql that pg_dump writes".to_owned(),
+        };
+        self.own_error("another command, which was not executed", &place);
+        Ok(())
+    }
+
+    fn errors(&mut self, reply: Reply, place: &Place) {
+        for error in reply.errors {
+            self.error(error, place);
+        }
+    }
+
+    pub(super) fn error(&mut self, error: ServerError, place: &Place) {
+        self.add(Message {
+            raised: sqlstate::is_raised(&error.routine, &error.file),
+            line: place.line + error.row,
+            sqlstate: error.sqlstate,
+            raw: error.message,
+            command: place.command.clone(),
+            ..Message::default()
+        });
+    }
+
+    fn own_error(&mut self, what: &str, place: &Place) {
+        self.add(Message {
+            raw: what.to_owned(),
+            line: place.line,
+            command: place.command.clone(),
+            ..Message::default()
+        });
+    }
+
+    fn add(&mut self, message: Message) {
+        let tolerance = Tolerance {
+            scenario: &self.tolerate.tolerate,
+            superuser: &self.endpoint.superuser,
+            drops: &self.part.contents.drops,
+        };
+        let mask = Mask {
+            redactor: &self.redactor,
+            names: &self.endpoint.names,
+        };
+        self.log.add(message, &tolerance, mask);
+    }
+
+    fn report(&mut self, bytes: u64) {
+        if self.reported.elapsed() > REPORT_EVERY {
+            let total = self.part.unpacked_bytes;
+            (self.listener)(Event::Restored {
+                bytes: bytes.min(total),
+                total,
+            });
+            self.reported = Instant::now();
+        }
+    }
+}
+
+/// A line end of so many bytes; the last row of a file may have none.
+fn line_end(bytes: u64) -> &'static [u8] {
+    match bytes {
+        0 => b"",
+        1 => b"\n",
+        _ => b"\r\n",
+    }
+}

@@ -25,6 +25,8 @@ struct Created {
     loading: Loading,
     /// Columns whose values COPY can give.
     columns: usize,
+    /// In the order of the dump.
+    number: usize,
 }
 
 /// The tables of a dump, as far as it was read.
@@ -35,8 +37,10 @@ pub(super) struct FreshTables {
     code: BTreeSet<String>,
     /// Whether a trigger on commands, or code without a name, may react to anything.
     reacts: bool,
-    /// Whether a table may be fresh.
-    any_fresh: bool,
+    /// How many tables were created.
+    created: usize,
+    /// Of tables with a lower number any may hold rows.
+    fresh_from: usize,
 }
 
 /// Statements that neither add rows nor change what adding one does.
@@ -79,7 +83,7 @@ impl FreshTables {
         }
         if !is(0, "create") {
             // INSERT, SELECT, DO, CALL, and whatever else may add a row somewhere.
-            self.limit_all(Loading::Beside);
+            self.all_may_hold_rows();
             return;
         }
         self.created(words, text);
@@ -108,7 +112,7 @@ impl FreshTables {
                 if known {
                     created.loading = Loading::InOrder;
                 }
-                self.any_fresh |= created.loading == Loading::Fresh;
+                self.created += 1;
                 self.tables.insert(table, created);
             }
             return;
@@ -131,7 +135,7 @@ impl FreshTables {
                 .iter()
                 .position(|token| token.is_word("on") || token.is_word("to"));
             self.limit(on.and_then(|on| qualified(words, on + 1)), Loading::InOrder);
-            self.limit_all(Loading::Beside);
+            self.all_may_hold_rows();
         } else if is(at, "unique") || is(at, "index") {
             let on = tokens.iter().position(|token| token.is_word("on"));
             let on = on.map(|on| if is(on + 1, "only") { on + 2 } else { on + 1 });
@@ -160,7 +164,11 @@ impl FreshTables {
         } else {
             Loading::Fresh
         };
-        Created { loading, columns }
+        Created {
+            loading,
+            columns,
+            number: self.created,
+        }
     }
 
     /// Whether a statement names code of the dump.
@@ -180,17 +188,14 @@ impl FreshTables {
                     created.loading = less(created.loading, to);
                 }
             }
-            None => self.limit_all(to),
+            // It is not known which.
+            None if to == Loading::InOrder => self.reacts = true,
+            None => self.all_may_hold_rows(),
         }
     }
 
-    fn limit_all(&mut self, to: Loading) {
-        if to == Loading::Beside && !std::mem::take(&mut self.any_fresh) {
-            return;
-        }
-        for created in self.tables.values_mut() {
-            created.loading = less(created.loading, to);
-        }
+    fn all_may_hold_rows(&mut self) {
+        self.fresh_from = self.created;
     }
 
     /// How the rows that follow a COPY may be loaded; `columns` is how many it names, 0 for all.
@@ -198,23 +203,19 @@ impl FreshTables {
         let known = table.and_then(|table| self.tables.get_mut(table));
         let Some(created) = known.filter(|one| !self.reacts && one.loading != Loading::InOrder)
         else {
-            self.limit_all(Loading::Beside);
+            self.all_may_hold_rows();
             return Loading::InOrder;
         };
-        match created.loading {
+        // It holds rows from now on.
+        let loading = std::mem::replace(&mut created.loading, Loading::Beside);
+        match loading {
+            Loading::Fresh if created.number < self.fresh_from => Loading::Beside,
             // Defaults such as those of a sequence are given in the order of the rows.
-            Loading::Fresh if columns == 0 || columns >= created.columns => {
-                // It holds rows from now on.
-                created.loading = Loading::Beside;
-                Loading::Fresh
-            }
-            Loading::Fresh => {
-                created.loading = Loading::Beside;
-                Loading::Beside
-            }
+            Loading::Fresh if columns > 0 && columns < created.columns => Loading::Beside,
+            Loading::Fresh => Loading::Fresh,
             loading => {
                 // Of a partitioned table the rows are in others.
-                self.limit_all(Loading::Beside);
+                self.all_may_hold_rows();
                 loading
             }
         }

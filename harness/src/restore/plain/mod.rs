@@ -8,12 +8,14 @@
 //! beside it: they load rows, and build indexes and constraints. What fails there is tried once more, alone and in its
 //! place, so that errors are those of a restore in order.
 //!
-//! - `sending`: the session that reads the dump; `others`: what it gives to other sessions
+//! - `sending`: the session that reads the dump; `others`: what it gives to other sessions; `errors`:
+//!   what is reported
 //! - `order`: which statements may run beside others, and the tables that they claim
 //! - `fresh`: which tables other sessions may load
 //! - `schedule`: which of the waiting statements may begin
 //! - `pool`: the other sessions; `session`: what each does; `loading`: the rows on their way to them
 
+mod errors;
 mod fresh;
 mod loading;
 mod order;

@@ -16,19 +16,16 @@ use crate::sql::{self, QualifiedName};
 impl Sending {
     /// Changes a setting, for the other sessions too once what came before it has ended. A dump repeats most of them.
     pub(super) fn set(&mut self, name: &str, text: &[u8], place: &Place) -> io::Result<Done> {
-        let made = self.settings_made.iter().position(|(of, _)| of == name);
-        let repeats = |at: usize| {
-            let made = self.settings_made.get(at);
-            made.is_some_and(|(_, made)| **made == *text)
-        };
-        if !made.is_some_and(repeats) {
+        let made = self.settings_made.get(name);
+        if made.is_none_or(|(_, made)| **made != *text) {
             self.settle()?;
             let text: Arc<[u8]> = text.into();
             if let Some(pool) = &mut self.pool {
                 pool.set(&text);
             }
-            made.map(|at| self.settings_made.remove(at));
-            self.settings_made.push((name.to_owned(), text));
+            self.changes += 1;
+            let change = (self.changes, text);
+            self.settings_made.insert(name.to_owned(), change);
         }
         self.send(text, place)
     }
@@ -105,7 +102,9 @@ impl Sending {
     /// The other sessions, with the settings of this one.
     fn pool(&mut self) -> io::Result<Option<&mut Pool>> {
         if self.pool.is_none() && self.sessions > 0 {
-            let made = self.settings_made.iter().map(|(_, text)| text.clone());
+            let mut made: Vec<_> = self.settings_made.values().cloned().collect();
+            made.sort_by_key(|(change, _)| *change);
+            let made = made.into_iter().map(|(_, text)| text);
             let made: Vec<Arc<[u8]>> = made.collect();
             self.pool = Pool::open(&self.endpoint, &self.database, self.sessions, &made)?;
             match &self.pool {

@@ -1,5 +1,6 @@
 //! The session that reads the dump: every statement in its order, unless other sessions may take it.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,13 +18,11 @@ use crate::database::Endpoint;
 use crate::event::{Event, Listener};
 use crate::outcome::RestoreStep;
 use crate::redact::Redactor;
-use crate::restore::log::{Log, Mask, Message};
+use crate::restore::log::Log;
 use crate::restore::method::Work;
 use crate::restore::settings::Restore;
 use crate::restore::statement::{beginning, summarise_bytes};
-use crate::restore::tolerance::Tolerance;
-use crate::restore::wire::{Connection, Reply, ServerError};
-use crate::sqlstate;
+use crate::restore::wire::Connection;
 
 /// How much is read at once.
 const CHUNK: usize = 128 * 1024;
@@ -34,8 +33,8 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// A dump on its way to the server. Everything in it waits, so it has a thread of its own.
 pub(super) struct Sending {
     pub(super) endpoint: Endpoint,
-    tolerate: Restore,
-    redactor: Redactor,
+    pub(super) tolerate: Restore,
+    pub(super) redactor: Redactor,
     pub(super) listener: Listener,
     pub(super) part: Part,
     pub(super) database: String,
@@ -51,8 +50,10 @@ pub(super) struct Sending {
     pub(super) loading: Option<Loading>,
     indexes: Indexes,
     pub(super) fresh: FreshTables,
-    /// The statement that set each setting of this session last, in their order.
-    pub(super) settings_made: Vec<(String, Arc<[u8]>)>,
+    /// The statement that set each setting of this session last, and its number among them.
+    pub(super) settings_made: BTreeMap<String, (usize, Arc<[u8]>)>,
+    /// How many there were.
+    pub(super) changes: usize,
     /// The table whose rows this session loads, and since when.
     copies: Option<(String, Instant)>,
     pub(super) steps: Vec<RestoreStep>,
@@ -60,7 +61,7 @@ pub(super) struct Sending {
     skipped: bool,
     /// Bytes of a long row that were sent.
     part_of_row: u64,
-    log: Log,
+    pub(super) log: Log,
     began: Instant,
     reported: Instant,
     /// When the first row came, and when the last one had gone.
@@ -118,7 +119,8 @@ impl Sending {
             loading: None,
             indexes: Indexes::default(),
             fresh: FreshTables::default(),
-            settings_made: Vec::new(),
+            settings_made: BTreeMap::new(),
+            changes: 0,
             copies: None,
             steps: Vec::new(),
             skipped: false,
@@ -375,45 +377,6 @@ impl Sending {
         };
         self.own_error("another command, which was not executed", &place);
         Ok(())
-    }
-
-    fn errors(&mut self, reply: Reply, place: &Place) {
-        for error in reply.errors {
-            self.error(error, place);
-        }
-    }
-
-    pub(super) fn error(&mut self, error: ServerError, place: &Place) {
-        self.add(Message {
-            raised: sqlstate::is_raised(&error.routine, &error.file),
-            line: place.line + error.row,
-            sqlstate: error.sqlstate,
-            raw: error.message,
-            command: place.command.clone(),
-            ..Message::default()
-        });
-    }
-
-    fn own_error(&mut self, what: &str, place: &Place) {
-        self.add(Message {
-            raw: what.to_owned(),
-            line: place.line,
-            command: place.command.clone(),
-            ..Message::default()
-        });
-    }
-
-    fn add(&mut self, message: Message) {
-        let tolerance = Tolerance {
-            scenario: &self.tolerate.tolerate,
-            superuser: &self.endpoint.superuser,
-            drops: &self.part.contents.drops,
-        };
-        let mask = Mask {
-            redactor: &self.redactor,
-            names: &self.endpoint.names,
-        };
-        self.log.add(message, &tolerance, mask);
     }
 
     fn report(&mut self, bytes: u64) {

@@ -12,7 +12,7 @@ use crate::sql::{QualifiedName, Token, TokenKind, read_identifier, tokens};
 pub(super) enum Loading {
     /// In the order of the dump: something may react to a row, or read other tables for it.
     InOrder,
-    /// By one other session.
+    /// By one other session, after everything before.
     Beside,
     /// By several sessions at once, or in a transaction that first empties the table, which is empty: the server then
     /// writes no WAL, and rows that need no second visit.

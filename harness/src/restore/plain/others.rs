@@ -83,6 +83,10 @@ impl Sending {
         place: Place,
     ) -> io::Result<()> {
         let bytes = self.rows_of(&table);
+        if order == Order::Beside {
+            // Its rows may collide with those before them, in the order of the dump.
+            self.settle()?;
+        }
         if let Some(pool) = self.pool()? {
             let of = (bytes, order == Order::Fresh);
             self.loading = Some(pool.load((text, place), &table, of));

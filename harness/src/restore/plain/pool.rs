@@ -218,9 +218,9 @@ impl Pool {
             }
             joint = Some(place);
         } else {
-            let frozen = (is_fresh && bytes >= EMPTY)
-                .then(|| frozen(&copy))
-                .flatten();
+            // The name is sent as UTF-8, whatever the encoding of the dump.
+            let empties = is_fresh && bytes >= EMPTY && what.is_ascii();
+            let frozen = empties.then(|| frozen(&copy)).flatten();
             let load = load(match frozen {
                 Some(frozen) => Way::Emptied {
                     truncate: format!("TRUNCATE ONLY {table}").into_bytes(),

@@ -1,6 +1,7 @@
 //! Restores archives with `pg_restore` of the version of the server. Whether an archive is complete, and
 //! how many rows it contains, is known before: `pg_restore --list` accepts a truncated one.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::lines::Lines;
@@ -9,6 +10,7 @@ use super::messages::MessageParser;
 use super::method::{PartLog, Work, phases};
 use super::statement::summarise;
 use crate::backup::Part;
+use crate::event::Event;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::server::{Client, ClientInput};
 use pgdump::layout::{Kind, Layout};
@@ -49,7 +51,11 @@ pub(super) async fn restore(
     let (mut data, mut post) = (None, None);
     let mut ignored = None;
     let mut lines = Lines::of(client.stderr);
+    let mut progress = Progress::of(part);
     while let Some(line) = lines.next().await {
+        if let Some(event) = progress.event(&line) {
+            (work.listener)(event);
+        }
         if data.is_none() && line.contains("processing data for table") {
             data = Some(began.elapsed());
         }
@@ -108,23 +114,125 @@ fn is_complete(code: Option<i64>, ignored: Option<u64>, printed: u64) -> bool {
     }
 }
 
-/// Whether a line names an object that comes after all data.
-fn is_post_data(line: &str) -> bool {
+/// How far pg_restore is, by what it says that it begins.
+struct Progress {
+    /// Bytes of the rows of tables, by the names that pg_restore prints.
+    tables: BTreeMap<String, u64>,
+    /// Bytes of the tables that were begun before the last.
+    bytes: u64,
+    /// Of the last.
+    last: u64,
+    total: u64,
+    /// Indexes and constraints that were begun.
+    begun: u64,
+    of: u64,
+}
+
+impl Progress {
+    fn of(part: &Part) -> Self {
+        let rows = part.contents.rows.iter();
+        let tables = rows.map(|((_, table), rows)| {
+            let printed = format!("{}.{}", table.schema, table.name);
+            (printed, rows.bytes)
+        });
+        let tables: BTreeMap<String, u64> = tables.collect();
+        let counts = &part.contents.counts;
+        Self {
+            total: tables.values().sum(),
+            tables,
+            bytes: 0,
+            last: 0,
+            begun: 0,
+            of: counts.indexes + counts.constraints,
+        }
+    }
+
+    /// The event of a line.
+    fn event(&mut self, line: &str) -> Option<Event> {
+        if let Some((_, table)) = line.split_once("processing data for table \"") {
+            self.bytes += self.last;
+            let bytes = self.tables.get(table.trim_end().trim_end_matches('"'));
+            self.last = bytes.copied().unwrap_or_default();
+            return Some(Event::Restored {
+                bytes: self.bytes.min(self.total),
+                total: self.total,
+            });
+        }
+        is_build(line).then(|| {
+            let built = self.begun.min(self.of);
+            self.begun += 1;
+            Event::Built {
+                built,
+                of: self.of,
+                work: built,
+                total: self.of,
+            }
+        })
+    }
+}
+
+/// Whether a line begins an index or a constraint.
+fn is_build(line: &str) -> bool {
     [
         "creating CONSTRAINT",
         "creating INDEX",
         "creating FK CONSTRAINT",
-        "creating TRIGGER",
-        "creating POLICY",
     ]
     .iter()
     .any(|object| line.contains(object))
+}
+
+/// Whether a line names an object that comes after all data.
+fn is_post_data(line: &str) -> bool {
+    let other = ["creating TRIGGER", "creating POLICY"];
+    is_build(line) || other.iter().any(|object| line.contains(object))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn progress_follows_from_what_is_begun() {
+        let mut progress = Progress {
+            tables: [("app.a".to_owned(), 30), ("app.b".to_owned(), 70)].into(),
+            bytes: 0,
+            last: 0,
+            total: 100,
+            begun: 0,
+            of: 2,
+        };
+        let restored = |bytes| Some(Event::Restored { bytes, total: 100 });
+        let built = |built| {
+            Some(Event::Built {
+                built,
+                of: 2,
+                work: built,
+                total: 2,
+            })
+        };
+        let lines = [
+            ("pg_restore: creating TABLE \"app.a\"", None),
+            (
+                "pg_restore: processing data for table \"app.a\"",
+                restored(0),
+            ),
+            (
+                "pg_restore: processing data for table \"app.b\"",
+                restored(30),
+            ),
+            (
+                "pg_restore: processing data for table \"app.c\"",
+                restored(100),
+            ),
+            ("pg_restore: creating INDEX \"app.i\"", built(0)),
+            ("pg_restore: creating CONSTRAINT \"app.a c\"", built(1)),
+        ];
+        for (line, expected) in lines {
+            assert_eq!(progress.event(line), expected, "{line}");
+        }
+    }
 
     #[rstest]
     #[case(Some(0), None, 0, true)]

@@ -1,5 +1,10 @@
 //! The local provider: `initdb` and `postgres` of this machine, in a private folder, without TCP.
+//!
+//! - `installation`: the programs; `confine`: what they may access
+//! - `data`: the data folder; `template`: copies that are kept of it; `tree`: how one is copied
 
+mod confine;
+mod data;
 mod installation;
 mod template;
 mod tree;
@@ -16,7 +21,7 @@ use tokio::task::spawn_blocking;
 
 pub(super) use self::installation::found;
 use self::installation::{Installation, choose, library_folders, unprivileged};
-use self::template::{Template, Templates};
+use self::template::Templates;
 use super::machine::{
     Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments,
     memory_of_this_machine,
@@ -37,33 +42,6 @@ use crate::sqlstate;
 const DATA: &str = "data";
 /// The folder for a copy of an archive.
 const ARCHIVE: &str = "archive";
-
-/// What programs of a server read of the system.
-const SYSTEM: &[&str] = &[
-    "/usr",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc",
-    "/dev/zero",
-    "/dev/random",
-    "/dev/urandom",
-];
-
-/// Folders of the dynamic loader.
-const LOADERS: &[&str] = &[
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib64",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-];
-
-/// Limit for `initdb`.
-const INITDB_WITHIN: Duration = Duration::from_secs(60);
 
 struct Local {
     run: String,
@@ -185,96 +163,6 @@ fn templates(cache: Option<&Path>) -> Result<Templates, String> {
 }
 
 impl Local {
-    /// Makes the data folder of the superuser, from a template or by `initdb`. No server runs yet, so nothing of the
-    /// backup either.
-    async fn make_data(&self) -> Result<(), CouldNotRun> {
-        let arguments = [
-            "--username",
-            &self.superuser,
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            // The socket is in a folder of this run; nothing listens on TCP.
-            "--auth-local=trust",
-            "--auth-host=reject",
-            "--no-sync",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        let template = self.template(&arguments);
-        // Without an await: an interrupted run removes the folder, and nothing may go on writing to it.
-        let copied = template
-            .as_ref()
-            .is_some_and(|template| template.copy_to(&self.data, self.user));
-        // Last: until then only redrill may enter it.
-        self.give_data()?;
-        if copied {
-            return Ok(());
-        }
-        self.initdb(arguments).await?;
-        if let Some(template) = template {
-            // Without a template the next run is slower.
-            let _ = template.keep(&self.data, &self.run);
-        }
-        Ok(())
-    }
-
-    /// The template of a data folder that `initdb` makes with these arguments; `None` where it cannot be kept.
-    fn template(&self, arguments: &[String]) -> Option<Template> {
-        let templates = self.templates.as_ref().ok()?;
-        let mut read = self.installation.read_by_initdb()?;
-        read.extend(self.libraries.iter().cloned());
-        let (version, bin) = (&self.installation.version, &self.installation.bin);
-        let mut words = arguments.to_vec();
-        words.push(format!("{version} {:?} {}", self.user, bin.display()));
-        let title = format!("{version}, {}, superuser {}", bin.display(), self.superuser);
-        Some(templates.of(&read, &words, title))
-    }
-
-    /// Gives the data folder to the user of the server.
-    fn give_data(&self) -> Result<(), CouldNotRun> {
-        let Some((user, group)) = self.user else {
-            return Ok(());
-        };
-        chown(&self.data, Some(user), Some(group)).map_err(|error| {
-            CouldNotRun::new(format!("cannot give {} away: {error}", self.data.display()))
-        })
-    }
-
-    /// Runs `initdb` as the user of the server.
-    async fn initdb(&self, mut arguments: Vec<String>) -> Result<(), CouldNotRun> {
-        arguments.extend(["--pgdata".to_owned(), self.data.display().to_string()]);
-        let initdb = self.installation.bin.join("initdb");
-        let mut sandbox = self.sandbox(&initdb, &[], &[&self.data]);
-        // It starts `postgres` by a shell.
-        let shells = ["/bin", "/usr/bin"].map(PathBuf::from);
-        sandbox.execute.push(self.installation.bin.clone());
-        sandbox.execute.extend(shells.iter().cloned());
-        sandbox.read.extend(shells);
-        let made = process::run(
-            Program {
-                path: initdb,
-                sandbox: Some(sandbox),
-                arguments,
-                environment: self.environment(),
-                folder: Some(self.data.clone()),
-                user: self.user,
-                run: self.run.clone(),
-                ..Program::default()
-            },
-            INITDB_WITHIN,
-        )
-        .await?;
-        if made.status.success() {
-            return Ok(());
-        }
-        let mut lines = made.stderr.lines().rev();
-        let last = lines.find(|line| !line.trim().is_empty());
-        Err(CouldNotRun::new(format!(
-            "initdb failed: {}",
-            last.unwrap_or("no message")
-        )))
-    }
-
     fn environment(&self) -> Vec<(String, String)> {
         let mut environment = vec![
             ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
@@ -325,44 +213,6 @@ impl Local {
                 .hint("the local provider needs space for a copy of a directory archive: set another `--work-dir`")
         })?;
         Ok(copy)
-    }
-
-    /// What a program of the server may access: itself, libraries and data of the system, and `read` and
-    /// `write` of this run.
-    fn sandbox(&self, program: &Path, read: &[&Path], write: &[&Path]) -> Sandbox {
-        let bin = &self.installation.bin;
-        let prefix = bin.parent().unwrap_or(bin);
-        let system = SYSTEM.iter().map(Path::new).chain([prefix]);
-        let mut execute = vec![program.to_owned()];
-        // The dynamic loader is executed on behalf of the program.
-        for folder in LOADERS {
-            if let Ok(entries) = std::fs::read_dir(folder) {
-                execute.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
-                    path.file_name()
-                        .and_then(|name| name.to_str())
-                        .is_some_and(|name| {
-                            (name.starts_with("ld-") || name.starts_with("ld64"))
-                                && name.contains(".so")
-                        })
-                        && path.is_file()
-                }));
-            }
-        }
-        Sandbox {
-            read: system
-                .chain(self.library_folders.iter().map(PathBuf::as_path))
-                .chain(read.iter().copied())
-                .map(Path::to_owned)
-                .filter(|path| path.exists())
-                .collect(),
-            write: [Path::new("/dev/null")]
-                .iter()
-                .chain(write)
-                .map(|path| (*path).to_owned())
-                .collect(),
-            execute,
-            entrance: self.entrance.as_ref().ok().copied(),
-        }
     }
 
     fn log_path(&self) -> PathBuf {

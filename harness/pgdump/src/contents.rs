@@ -68,6 +68,8 @@ pub struct Contents {
     pub origin: Option<String>,
     /// Kind, version and inner compression, for an archive.
     pub archive: Option<Layout>,
+    /// Why `pg_restore` alone can restore an archive, if [`crate::format::archive::script`] cannot write it as SQL.
+    pub only_by_pg_restore: Option<String>,
     /// Databases that it creates itself.
     pub creates: Vec<String>,
     /// Databases that it connects to, in order; empty if it is restored into the connected one.

@@ -130,6 +130,8 @@ impl Entries {
         if self.named {
             self.objects.listed_by = ObjectSource::ByEntries;
         }
+        // It is kept for long, and there may be very many.
+        self.objects.list.shrink_to_fit();
         self.objects
     }
 }

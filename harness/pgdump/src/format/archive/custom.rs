@@ -13,9 +13,9 @@ use crate::gather::Gather;
 use crate::layout::{Compression, Kind};
 
 /// Rows, or INSERT statements.
-const DATA: u8 = 1;
+pub(super) const DATA: u8 = 1;
 /// Large objects: the oid and the data of each, then 0.
-const BLOBS: u8 = 3;
+pub(super) const BLOBS: u8 = 3;
 
 /// Reads a custom archive to its last byte.
 ///
@@ -40,12 +40,7 @@ pub fn read_into(reader: impl BufRead, gather: Gather) -> Result<Archive, Archiv
 
 fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), Stop> {
     let (head, int_size) = reading.table_of_contents(&mut *source)?;
-    let coding = match reading.layout.map(|layout| layout.compression) {
-        None | Some(Compression::None) => Coding::Plain,
-        Some(Compression::Gzip) => Coding::Zlib,
-        Some(Compression::Lz4) => Coding::Lz4,
-        Some(Compression::Zstd) => Coding::Zstd,
-    };
+    let coding = coding(head.compression);
     while !source
         .is_at_end()
         .map_err(|error| broken(source.at, &error))?
@@ -67,6 +62,7 @@ fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), S
                 format!("data of entry {id} at byte {}, {actual}", show_count(at)),
             ));
         };
+        reading.comes(id);
         if (block == BLOBS) != (entry.kind == "BLOBS") {
             let actual = format!("another sort of data at byte {}", show_count(at));
             reading.problem(damaged("its own sort of data", actual).about(entry.name()));
@@ -97,27 +93,39 @@ fn all(source: &mut Source<impl BufRead>, reading: &mut Reading) -> Result<(), S
     Ok(())
 }
 
+/// How the streams of an archive are compressed.
+pub(super) fn coding(compression: Compression) -> Coding {
+    match compression {
+        Compression::None => Coding::Plain,
+        Compression::Gzip => Coding::Zlib,
+        Compression::Lz4 => Coding::Lz4,
+        Compression::Zstd => Coding::Zstd,
+    }
+}
+
+/// The oid of a large object: beyond 2^31 it is written as a negative number.
+pub(super) fn oid(written: i64) -> i64 {
+    if written < 0 {
+        written + (1 << 32)
+    } else {
+        written
+    }
+}
+
 /// Reads one stream: chunks with their lengths, then a length of 0.
 fn stream(
     source: &mut Source<impl BufRead>,
     reading: &mut Reading,
     entry: &Entry,
-    oid: Option<i64>,
+    written: Option<i64>,
     coding: Coding,
     int_size: u8,
 ) -> Result<(), Stop> {
-    let mut chunks = Chunks {
-        source,
-        int_size,
-        left: 0,
-        ended: false,
-        broken: None,
-    };
-    let finding = match oid {
-        Some(oid) => {
-            // Oids beyond 2^31 are written as negative numbers.
-            let oid = if oid < 0 { oid + (1 << 32) } else { oid };
-            reading.large_object(entry, coding, &oid.to_string(), &mut chunks)
+    let mut chunks = Chunks::new(source, int_size);
+    let finding = match written {
+        Some(written) => {
+            let oid = oid(written).to_string();
+            reading.large_object(entry, coding, &oid, &mut chunks)
         }
         None => reading.data(entry, coding, &mut chunks),
     };
@@ -197,7 +205,7 @@ fn cut_in(entry: &Entry, where_: &str) -> Stop {
 }
 
 /// The bytes of one stream, out of its chunks.
-struct Chunks<'a, R> {
+pub(super) struct Chunks<'a, R> {
     source: &'a mut Source<R>,
     int_size: u8,
     /// Bytes left of this chunk.
@@ -207,7 +215,18 @@ struct Chunks<'a, R> {
     broken: Option<&'static str>,
 }
 
-impl<R: BufRead> Chunks<'_, R> {
+impl<'a, R: BufRead> Chunks<'a, R> {
+    /// The next stream.
+    pub fn new(source: &'a mut Source<R>, int_size: u8) -> Self {
+        Self {
+            source,
+            int_size,
+            left: 0,
+            ended: false,
+            broken: None,
+        }
+    }
+
     fn next_chunk(&mut self) -> io::Result<()> {
         let mut fields = Fields::new(&mut *self.source, self.int_size);
         match fields.int() {

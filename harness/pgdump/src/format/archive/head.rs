@@ -16,6 +16,9 @@ use crate::layout::{Compression, Version};
 /// Maximum length of a text; a longer one is damage.
 const LONGEST: u64 = 256 * 1024 * 1024;
 
+/// Bytes that are reserved for a text before it is read.
+const RESERVED: u64 = 64 * 1024;
+
 /// The oldest and the newest version that is read.
 pub(super) const VERSIONS: (Version, Version) = (
     Version {
@@ -108,8 +111,16 @@ impl<R: BufRead> Fields<R> {
 
     /// A length and the text; none where the length is negative.
     pub fn text(&mut self) -> Result<Option<String>, Stop> {
-        let text = self.bytes()?;
-        Ok(text.map(|text| self.encoding.decode(&text).into_owned()))
+        let Some(bytes) = self.bytes()? else {
+            return Ok(None);
+        };
+        if self.encoding != Encoding::default() {
+            return Ok(Some(self.encoding.decode(&bytes).into_owned()));
+        }
+        // Without a copy: a table of contents may have very many.
+        Ok(Some(String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.encoding.decode(error.as_bytes()).into_owned()
+        })))
     }
 
     /// The same, as it is.
@@ -120,8 +131,8 @@ impl<R: BufRead> Fields<R> {
         if length > LONGEST {
             return Err(damaged("a text of impossible length"));
         }
-        let mut bytes = Vec::new();
-        // `take` reads what is there: a wrong length does not reserve memory.
+        // `take` reads what is there: a wrong length does not reserve much.
+        let mut bytes = Vec::with_capacity(length.min(RESERVED) as usize);
         let read = (&mut self.reader).take(length).read_to_end(&mut bytes);
         if read.map_err(|e| cut(&e))? as u64 != length {
             return Err(cut(&io::ErrorKind::UnexpectedEof.into()));

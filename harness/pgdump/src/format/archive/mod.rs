@@ -1,7 +1,7 @@
 //! Archives of pg_dump, read to their last byte before any server: custom, directory and tar.
 //!
 //! - `head`, `toc`: header and table of contents, the same in all three
-//! - `data`: one data stream, the same in all three
+//! - `data`: one data stream, the same in all three; `script`: the archive as SQL
 //! - `custom`, `directory`, `tar`: the location of the data; `folder`: the files of a directory; `files`: which
 //!   file or member belongs to which entry; `stop`: why reading stops early
 //!
@@ -15,6 +15,7 @@ pub mod directory;
 mod files;
 mod folder;
 mod head;
+pub mod script;
 mod stop;
 pub mod tar;
 mod toc;
@@ -22,7 +23,7 @@ mod toc;
 #[cfg(test)]
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
@@ -154,6 +155,8 @@ struct Reading {
     gather: Gather,
     /// Entries whose data was not read yet.
     missing: BTreeMap<i64, Entry>,
+    /// Their numbers, in the order of the table of contents.
+    order: VecDeque<i64>,
     ids: BTreeSet<i64>,
     data_entries: u64,
     bytes: u64,
@@ -171,6 +174,7 @@ impl Reading {
             made: None,
             gather,
             missing: BTreeMap::new(),
+            order: VecDeque::new(),
             ids: BTreeSet::new(),
             data_entries: 0,
             bytes: 0,
@@ -239,7 +243,14 @@ impl Reading {
             let what = "another statement in place of the COPY before an entry's rows";
             self.gather.foreign(place, what);
         }
+        if self.gather.contents.only_by_pg_restore.is_none() {
+            let obstacle = script::obstacle(&entry, self.gather.encoding());
+            self.gather.contents.only_by_pg_restore = obstacle;
+        }
         self.bytes += entry.definition.len() as u64;
+        if let Some(what) = script::foreign(&entry) {
+            self.gather.foreign(place, what);
+        }
         self.gather.entries.entry(entry.object(), &entry.definition);
         let contents = &mut self.gather.contents;
         if !entry.owner.is_empty() {
@@ -282,9 +293,31 @@ impl Reading {
             self.data_entries += 1;
             entry.definition = String::new();
             entry.dependencies = Vec::new();
+            self.order.push_back(entry.id);
             self.missing.insert(entry.id, entry);
         }
         Ok(())
+    }
+
+    /// The data of an entry comes next in a file that is read from its beginning.
+    fn comes(&mut self, id: i64) {
+        if self.order.pop_front() != Some(id) {
+            self.in_another_order();
+        }
+    }
+
+    /// The data of large objects comes next, in a tar file before the list of them.
+    fn large_object_comes(&mut self) {
+        let next = self.order.front().and_then(|id| self.missing.get(id));
+        if next.is_none_or(|entry| entry.kind != "BLOBS") {
+            self.in_another_order();
+        }
+    }
+
+    fn in_another_order(&mut self) {
+        let reason = "its data is in another order than its table of contents";
+        let obstacle = &mut self.gather.contents.only_by_pg_restore;
+        obstacle.get_or_insert_with(|| reason.to_owned());
     }
 
     /// Adds the statements that create an object.

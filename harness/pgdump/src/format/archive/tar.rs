@@ -98,14 +98,17 @@ fn all(members: &mut Members<impl BufRead>, reading: &mut Reading) -> Result<(),
                 continue;
             }
             (Some(entry), _) if entry.kind == "BLOBS" => {
+                reading.comes(entry.id);
                 reading.missing.remove(&entry.id);
                 objects.read(&name, &mut *members)
             }
             (Some(entry), _) => {
+                reading.comes(entry.id);
                 reading.missing.remove(&entry.id);
                 reading.data(entry, Coding::Plain, &mut *members)
             }
             (None, Some(blobs)) if is_large_object(&name) => {
+                reading.large_object_comes();
                 reading.large_object(blobs, Coding::Plain, &name, &mut *members)
             }
             (None, _) if name == "restore.sql" => None,

@@ -173,7 +173,10 @@ impl Entry {
     /// Whether restoring it makes something within the database, rather than the database itself,
     /// which `pg_restore` does only with `--create`.
     pub(super) fn is_within_database(&self) -> bool {
-        !self.kind.starts_with("DATABASE") && !self.tag.starts_with("DATABASE ")
+        // Any other object may be named so.
+        let is_about = matches!(self.kind.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
+        let is_of_database = is_about && self.tag.starts_with("DATABASE ");
+        !self.kind.starts_with("DATABASE") && !is_of_database
     }
 }
 

@@ -134,7 +134,7 @@ async fn round(path: &Path, measured: &mut Measured) {
         .and_then(|work| work.begin())
         .expect("a folder");
     let programs = std::env::var("PATH").expect("PATH");
-    let wanted = redrill::stage::wanted(&backup);
+    let wanted = redrill::stage::wanted(&backup, &settings);
     let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &programs)
         .await
         .expect("a server");

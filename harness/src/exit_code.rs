@@ -2,7 +2,7 @@
 
 use crate::verdict::Verdict;
 
-/// Every stage and every required check passed, all objectives were met.
+/// Every stage and every required check passed, all objectives were met; also for the checks that `--only` selects.
 pub const PROVEN: u8 = 0;
 /// A bug in redrill.
 pub const INTERNAL: u8 = 1;
@@ -23,6 +23,7 @@ pub const INTERRUPTED: u8 = 130;
 pub const TABLE: &str = "\
 Exit codes:
     0  PROVEN            every stage and every required check passed, all objectives were met
+    0  CHECKS PASSED     with --only: the selected checks passed, the backup is not proven
     1  INTERNAL          a bug in redrill
     2  INVALID           bad command line or scenario
     3  INCONCLUSIVE      could not run: no engine, no image, tool missing, connection lost
@@ -53,7 +54,7 @@ impl Ending {
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
-            Self::Done | Self::Judged(Verdict::Proven) => PROVEN,
+            Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => PROVEN,
             Self::Judged(Verdict::NotProven) => NOT_PROVEN,
             Self::Judged(Verdict::ObjectiveMissed) => OBJECTIVE_MISSED,
             Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => INCONCLUSIVE,
@@ -68,7 +69,7 @@ impl Ending {
     #[must_use]
     pub const fn unless(self, other: Self) -> Self {
         match self {
-            Self::Done | Self::Judged(Verdict::Proven) => other,
+            Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => other,
             Self::Judged(_)
             | Self::Invalid
             | Self::CouldNotRun
@@ -87,7 +88,7 @@ impl Ending {
             Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => 4,
             Self::NothingFound | Self::Judged(Verdict::NothingChecked) => 3,
             Self::Judged(Verdict::ObjectiveMissed) => 2,
-            Self::Done | Self::Judged(Verdict::Proven) => 0,
+            Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => 0,
         }
     }
 }
@@ -115,6 +116,7 @@ mod tests {
 
     const DONE: Ending = Ending::Done;
     const OK: Ending = Ending::Judged(Verdict::Proven);
+    const SOME: Ending = Ending::Judged(Verdict::ChecksPassed);
     const LATE: Ending = Ending::Judged(Verdict::ObjectiveMissed);
     const NONE: Ending = Ending::NothingFound;
     const UNABLE: Ending = Ending::CouldNotRun;
@@ -125,6 +127,8 @@ mod tests {
     #[case(&[], NOTHING_CHECKED)]
     #[case(&[OK], PROVEN)]
     #[case(&[OK, OK], PROVEN)]
+    #[case(&[SOME], PROVEN)]
+    #[case(&[SOME, BAD], NOT_PROVEN)]
     #[case(&[OK, LATE], OBJECTIVE_MISSED)]
     #[case(&[LATE, NONE], NOTHING_CHECKED)]
     #[case(&[NONE, UNABLE], INCONCLUSIVE)]
@@ -140,6 +144,7 @@ mod tests {
     #[rstest]
     #[case(DONE, INCONCLUSIVE)]
     #[case(OK, INCONCLUSIVE)]
+    #[case(SOME, INCONCLUSIVE)]
     #[case(LATE, OBJECTIVE_MISSED)]
     #[case(BAD, NOT_PROVEN)]
     #[case(SIGNAL, INTERRUPTED)]
@@ -165,12 +170,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_run_is_proven_only_when_every_drill_is(
+        fn a_run_ends_with_0_only_when_every_drill_passed(
             verdicts in prop::collection::vec(prop::sample::select(Verdict::ALL.to_vec()), 0..8)
         ) {
             let code = worst(verdicts.iter().copied().map(Ending::Judged)).code();
-            let proven = !verdicts.is_empty() && verdicts.iter().all(|v| *v == Verdict::Proven);
-            prop_assert_eq!(code == PROVEN, proven);
+            let passed = !verdicts.is_empty() && verdicts.iter().all(|verdict| verdict.passed());
+            prop_assert_eq!(code == PROVEN, passed);
             if !verdicts.is_empty() {
                 prop_assert!(verdicts.iter().any(|verdict| of(*verdict) == code));
             }

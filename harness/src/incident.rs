@@ -61,9 +61,9 @@ pub struct Webhook {
     /// Additional headers.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,
-    /// Verdicts that are sent. Default: all but `proven`.
+    /// Verdicts that are sent. Default: all but `proven` and `checks-passed`.
     pub on: Option<Vec<Verdict>>,
-    /// Whether every result is sent, including PROVEN. Default: false.
+    /// Whether every result is sent, including PROVEN and CHECKS PASSED. Default: false.
     #[serde(default)]
     pub always: bool,
     /// Number of attempts, 1 to 10. Default: 3.
@@ -81,7 +81,7 @@ impl Webhook {
         match &self.on {
             _ if self.always => true,
             Some(on) => on.contains(&verdict),
-            None => verdict != Verdict::Proven,
+            None => !verdict.passed(),
         }
     }
 }
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn all_but_proven_is_sent_unless_named() {
         for verdict in Verdict::ALL {
-            assert_eq!(webhook("").is_for(verdict), verdict != Verdict::Proven);
+            assert_eq!(webhook("").is_for(verdict), !verdict.passed());
             assert!(webhook("always = true").is_for(verdict));
             let only = webhook("on = ['not-proven']");
             assert_eq!(only.is_for(verdict), verdict == Verdict::NotProven);

@@ -20,6 +20,7 @@ pub mod input;
 pub mod interrupt;
 pub mod libtest;
 pub mod namespace;
+pub mod needed;
 pub mod outcome;
 pub mod pipeline;
 pub mod process;

@@ -6,6 +6,7 @@ use crate::backup::Backup;
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
+use crate::needed::RowsLeftOut;
 use crate::outcome::{BackupFacts, CouldNotRun, Stage};
 use crate::proof::settings::Level;
 use crate::record::Record;
@@ -72,9 +73,13 @@ impl<'a> Pipeline<'a> {
             let needed = contents.roles_needed().into_iter().map(str::to_owned);
             settings.create_roles.extend(needed);
         }
+        let left_out = match self.scenario.facts.only.as_slice() {
+            [] => RowsLeftOut::default(),
+            _ => RowsLeftOut::of(&backup, &settings, &self.scenario.checks),
+        };
         let work = stage::server(self.scenario, &backup, self.run, self.context);
         let server = &*server.insert(record.stage(Stage::Server, work).await?);
-        let work = stage::restore(&settings, server, &backup, self.context);
+        let work = stage::restore(&settings, &left_out, server, &backup, self.context);
         let log = record.stage(Stage::Restore, work).await?;
         Ok(RestoredBackup {
             pipeline: self,

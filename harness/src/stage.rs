@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use crate::backup::examine::{Purpose, examine};
-use crate::backup::format::Format;
+use crate::backup::files::blocking;
 use crate::backup::source::Place;
+use crate::backup::spool::Spool;
 use crate::backup::{Backup, fit};
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
+use crate::needed::RowsLeftOut;
 use crate::outcome::{
     BackupFacts, CouldNotRun, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
 };
@@ -127,9 +129,18 @@ impl From<CouldNotRun> for Stopped {
     }
 }
 
-/// The reason for skipping a proof that the scenario switches off.
-pub const PROOF_OFF: &str =
-    "the scenario sets `proof = \"off\"`, so the database is not compared with the backup";
+/// The reason for skipping a proof that the scenario or `--only` switches off.
+#[must_use]
+pub const fn proof_off(of_selected_checks: bool) -> &'static str {
+    match of_selected_checks {
+        false => {
+            "the scenario sets `proof = \"off\"`, so the database is not compared with the backup"
+        }
+        true => {
+            "`--only` restores the rows that the selected checks need, so the database is not compared with the backup"
+        }
+    }
+}
 
 /// The statement that a stage proves when it passes; that of the proof depends on its level.
 #[must_use]
@@ -199,6 +210,19 @@ pub async fn judged(
     purpose: Purpose,
 ) -> Result<Backup, CouldNotRun> {
     let mut backup = examine(&scenario.backup, place, purpose).await?;
+    restore::method::check(&backup, &scenario.restore)?;
+    if purpose != Purpose::Look {
+        let spool = Spool::in_folder(place.spool.to_owned());
+        let settings = scenario.restore.clone();
+        backup = blocking(move || {
+            let parts = backup.parts.iter_mut().enumerate();
+            let mut read_by_programs =
+                parts.filter(|(_, part)| restore::method::reads_file(part, &settings));
+            read_by_programs.try_for_each(|(number, part)| part.unpack(&spool, number))?;
+            Ok(backup)
+        })
+        .await?;
+    }
     let misplaced = restore::target::problems(&backup, &scenario.restore);
     backup.problems.extend(misplaced);
     backup.missing_roles = restore::roles::missing(&backup, &scenario.restore);
@@ -212,7 +236,7 @@ pub async fn server(
     run: &Run,
     context: &Context,
 ) -> Staged<ThrowawayServer> {
-    let (server, wanted) = (&scenario.server, wanted(backup));
+    let (server, wanted) = (&scenario.server, wanted(backup, &scenario.restore));
     match ThrowawayServer::start(server, &wanted, run, context.path()).await {
         Err(error) => unable(error.into()),
         Ok(server) => {
@@ -249,6 +273,7 @@ pub fn unfit(backup: &Backup, server: &ThrowawayServer) -> Vec<Finding> {
 /// Restores the backup and judges the log.
 pub async fn restore(
     settings: &Restore,
+    left_out: &RowsLeftOut,
     server: &ThrowawayServer,
     backup: &Backup,
     context: &Context,
@@ -259,15 +284,29 @@ pub async fn restore(
         return unable(Stopped::could_not_run(summary, unfit));
     }
     let redactor = &context.redactor;
-    match restore::restore(server, backup, settings, redactor, &context.listener).await {
+    let rows = (&left_out.held, &left_out.none_because);
+    let restored = restore::restore_needed(
+        server,
+        backup,
+        (settings, left_out),
+        redactor,
+        &context.listener,
+    );
+    match restored.await {
         Err(error) => {
             let facts = Facts {
-                restore: Some(RestoreFacts::default()),
+                restore: Some(RestoreFacts {
+                    left_out: rows.0.clone(),
+                    none_left_out_because: rows.1.clone(),
+                    ..RestoreFacts::default()
+                }),
                 ..Facts::default()
             };
             (facts, Err(error.into()))
         }
-        Ok(log) => {
+        Ok(mut log) => {
+            log.facts.left_out.clone_from(rows.0);
+            log.facts.none_left_out_because.clone_from(rows.1);
             let facts = Facts {
                 restore: Some(log.facts.clone()),
                 ..Facts::default()
@@ -346,12 +385,10 @@ fn unable<T>(stopped: Stopped) -> Staged<T> {
 
 /// The requirements of the backup on a server.
 #[must_use]
-pub fn wanted(backup: &Backup) -> Wanted {
+pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
     let contents = backup.contents();
-    let archives = backup
-        .parts
-        .iter()
-        .filter(|part| matches!(part.format, Format::Archive { .. }));
+    let parts = backup.parts.iter();
+    let archives = parts.filter(|part| restore::method::reads_file(part, settings));
     // An archive may be newer than the server that it was made of.
     let parts = backup.parts.iter();
     let oldest = parts.filter_map(|part| fit::oldest(&part.contents, &part.format));
@@ -361,7 +398,7 @@ pub fn wanted(backup: &Backup) -> Wanted {
         extensions: contents.extensions.clone(),
         superuser: contents.bootstrap_superuser(),
         bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),
-        files: archives.map(|part| part.path.clone()).collect(),
+        files: archives.map(|part| part.file().to_owned()).collect(),
     }
 }
 
@@ -432,7 +469,10 @@ fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
         .iter()
         .map(|phase| format!("{} {}", phase.name, show_duration(phase.duration)))
         .collect();
-    let summary = format!("no error in {took} ({})", phases.join(", "));
+    let mut summary = format!("no error in {took}");
+    if !phases.is_empty() {
+        summary.push_str(&format!(" ({})", phases.join(", ")));
+    }
     Ok(Passed::new(log, summary))
 }
 

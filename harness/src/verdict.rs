@@ -1,10 +1,14 @@
-//! `DrillResult` → [`Verdict`]. Pure: no clock, no I/O, and no second place where it is computed.
+//! `DrillResult` → [`Verdict`]. Pure: no clock, no I/O, and no second place where it is computed. `explain` says what it means
+//! for a drill.
+
+mod explain;
+
+pub use explain::explain;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::outcome::{DrillResult, Inspection, Objective, Outcome, Stage};
-use crate::units::show_counted;
 
 /// The result of a drill as a whole; in a scenario in lower case with hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
@@ -22,12 +26,15 @@ pub enum Verdict {
     NothingChecked,
     /// A signal interrupted the drill.
     Interrupted,
+    /// The checks that `--only` selects passed. Proves nothing about the rest of the backup.
+    ChecksPassed,
 }
 
 impl Verdict {
     /// All verdicts, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Proven,
+        Self::ChecksPassed,
         Self::NotProven,
         Self::ObjectiveMissed,
         Self::Inconclusive,
@@ -45,6 +52,7 @@ impl Verdict {
             Self::Inconclusive => "INCONCLUSIVE",
             Self::NothingChecked => "NOTHING CHECKED",
             Self::Interrupted => "INTERRUPTED",
+            Self::ChecksPassed => "CHECKS PASSED",
         }
     }
 
@@ -64,65 +72,20 @@ impl Verdict {
             }
             Self::NothingChecked => "No required check ran, so nothing is proven.",
             Self::Interrupted => "A signal interrupted the drill.",
+            Self::ChecksPassed => "The selected checks passed. The backup is not proven.",
         }
     }
-}
 
-/// Says what the verdict means for this drill: its meaning, or what failed, and which stage the scenario switched off.
-#[must_use]
-pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
-    let mut text = match verdict {
-        Verdict::NotProven => explain_failure(result),
-        Verdict::Proven if result.checks.is_empty() => {
-            "The backup restores, and the database is equal to it. The scenario has no check."
-                .to_owned()
-        }
-        Verdict::Proven
-        | Verdict::ObjectiveMissed
-        | Verdict::Inconclusive
-        | Verdict::NothingChecked
-        | Verdict::Interrupted => verdict.meaning().to_owned(),
-    };
-    for stage in result.stages.iter().filter(|stage| !stage.required) {
-        if let Outcome::Skipped { reason } = &stage.outcome {
-            let word = stage.stage.word();
-            text.push_str(&format!(" The {word} stage was skipped: {reason}."));
-        }
+    /// Whether everything that was to be tested passed, so that there is nothing to do.
+    #[must_use]
+    pub const fn passed(self) -> bool {
+        matches!(self, Self::Proven | Self::ChecksPassed)
     }
-    text
 }
 
 fn has_passed(result: &DrillResult, stage: Stage) -> bool {
     let mut stages = result.stages.iter();
     stages.any(|one| one.stage == stage && one.outcome == Outcome::Pass)
-}
-
-/// Says which stages failed, and how many of the required checks.
-fn explain_failure(result: &DrillResult) -> String {
-    let outcome = |wanted| result.stages.iter().find(|stage| stage.stage == wanted);
-    let failed = |wanted| outcome(wanted).is_some_and(|stage| stage.outcome == Outcome::Fail);
-    let restored = if failed(Stage::Backup) {
-        "The inspection of the backup failed, and it was not restored"
-    } else if failed(Stage::Server) {
-        "The server does not have what the backup needs"
-    } else if failed(Stage::Restore) {
-        "The restore failed"
-    } else if failed(Stage::Proof) {
-        "The backup was restored, but the database differs from it"
-    } else if failed(Stage::Teardown) {
-        "The teardown failed"
-    } else {
-        "The backup was restored without an error"
-    };
-    let required = || result.checks.iter().filter(|check| check.required);
-    let failures = required().filter(|check| check.outcome == Outcome::Fail);
-    match (failures.count(), required().count()) {
-        (0, _) => format!("{restored}."),
-        (failures, all) => format!(
-            "{restored}; {failures} of {} failed.",
-            show_counted(all, "required check")
-        ),
-    }
 }
 
 /// Computes the verdict.
@@ -163,7 +126,10 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     {
         return Verdict::Inconclusive;
     }
-    of_objectives(&result.objectives)
+    match of_objectives(&result.objectives) {
+        Verdict::Proven if !result.scenario.only.is_empty() => Verdict::ChecksPassed,
+        verdict => verdict,
+    }
 }
 
 /// Judges an inspection: only what it inspected, not whether the backup restores.
@@ -305,6 +271,14 @@ mod tests {
     ) {
         let mut result = drill(stages, checks, objectives);
         assert_eq!(verdict(&result), expected);
+        // With selected checks it is the same, but for what only all of them show.
+        result.scenario.only = vec!["role".to_owned()];
+        let selected = match expected {
+            Verdict::Proven => Verdict::ChecksPassed,
+            other => other,
+        };
+        assert_eq!(verdict(&result), selected);
+        assert!(explain(&result, selected).contains("The backup is not proven."));
         // A signal outweighs all of them.
         result.interrupted = true;
         assert_eq!(verdict(&result), Verdict::Interrupted);
@@ -354,6 +328,19 @@ mod tests {
                 && !objectives.contains(['-', '?']);
             let result = drill(&stages, &checks, &objectives);
             prop_assert_eq!(verdict(&result) == Verdict::Proven, proven);
+        }
+
+        #[test]
+        fn selected_checks_never_prove_a_backup(
+            stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+        ) {
+            let mut result = drill(&stages, &checks, &objectives);
+            let all = verdict(&result);
+            result.scenario.only = vec!["role".to_owned()];
+            let selected = verdict(&result);
+            prop_assert_eq!(selected == Verdict::ChecksPassed, all == Verdict::Proven);
+            prop_assert!(selected != Verdict::Proven);
+            prop_assert!(selected == Verdict::ChecksPassed || selected == all);
         }
 
         #[test]

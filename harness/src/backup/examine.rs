@@ -46,7 +46,6 @@ pub async fn examine(
         let inspection = Inspection {
             keys: keys.clone(),
             spool: Spool::in_folder(place.spool.to_owned()),
-            for_restore: purpose != Purpose::Look,
             digests: purpose == Purpose::Proof,
             listener: place.listener.clone(),
         };

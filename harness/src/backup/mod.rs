@@ -14,7 +14,7 @@ mod digest_list;
 mod disk;
 pub mod examine;
 pub mod fault;
-mod files;
+pub(crate) mod files;
 pub mod fit;
 mod foreign;
 pub mod inspect;
@@ -27,7 +27,8 @@ pub mod spool;
 
 use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -36,9 +37,11 @@ pub use pgdump::contents::Contents;
 use pgdump::format::Format;
 pub use pgdump::{contents, format, gather, objects, script, values};
 use source::globals::Suggestion;
+use spool::Spool;
 
 use crate::outcome::{
-    BackupFacts, Before, CandidateFacts, Finding, Objective, PartFacts, TableHeld, TimeSource,
+    BackupFacts, Before, CandidateFacts, CouldNotRun, Finding, Objective, PartFacts, TableHeld,
+    TimeSource,
 };
 
 /// A format with the layers around it, innermost first: `plain SQL, gzip`.
@@ -104,6 +107,8 @@ pub struct Part {
     pub path: PathBuf,
     /// The layers around it there, outermost first.
     pub layers: Vec<Layer>,
+    /// A copy of what is inside them, for a program that cannot read them.
+    pub unpacked: Option<PathBuf>,
     /// The keys for these layers.
     pub keys: Keys,
     /// Its format.
@@ -118,8 +123,8 @@ pub struct Part {
     pub sha256: String,
     /// The database that its name indicates, in a bundle.
     pub named_database: Option<String>,
-    /// Its contents.
-    pub contents: Contents,
+    /// Its contents, which may be large: whoever needs the dump for long has them too.
+    pub contents: Arc<Contents>,
 }
 
 impl Part {
@@ -129,6 +134,39 @@ impl Part {
     /// When it cannot be opened any more; the error contains a [`LayerError`].
     pub fn open(&self) -> io::Result<Unpacked> {
         Ok(Unpacked::open(&self.path, &self.keys).map_err(LayerError::from)?)
+    }
+
+    /// The file or folder without layers, for a program that cannot read them; see [`Self::unpack`].
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        self.unpacked.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Copies what is inside its layers, if it has any, into the folder of a run; `number` tells dumps of one name apart.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is no room.
+    pub fn unpack(&mut self, spool: &Spool, number: usize) -> Result<(), CouldNotRun> {
+        if self.layers.is_empty() {
+            return Ok(());
+        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let copied = self.open().and_then(|mut content| {
+            let (path, mut file) = spool.file(&format!("{number}-{name}.archive"))?;
+            io::copy(&mut content, &mut file)?;
+            Ok(path)
+        });
+        let copied = copied.map_err(|error| {
+            let shown = self.path.display();
+            let reason = format!("cannot copy what is in {shown} for pg_restore: {error}");
+            CouldNotRun::with_hint(
+                reason,
+                "free some space, or set another folder with `--work-dir`",
+            )
+        })?;
+        self.unpacked = Some(copied);
+        Ok(())
     }
 
     /// Whether it creates roles and contains no data: what `pg_dumpall --globals-only` writes.
@@ -143,7 +181,7 @@ impl Backup {
     #[must_use]
     pub fn contents(&self) -> Cow<'_, Contents> {
         match self.parts.as_slice() {
-            [one] => Cow::Borrowed(&one.contents),
+            [one] => Cow::Borrowed(one.contents.as_ref()),
             parts => Cow::Owned(parts.iter().fold(Contents::default(), |mut all, part| {
                 all.merge(&part.contents, part.named_database.as_deref());
                 all

@@ -227,6 +227,7 @@ mod tests {
     use crate::backup::format::Format;
     use crate::backup::packing::Keys;
     use rstest::rstest;
+    use std::sync::Arc;
 
     fn backup(bytes: u64, tables: &[(&str, u64)]) -> Backup {
         let mut contents = Contents::default();
@@ -253,6 +254,7 @@ mod tests {
             parts: vec![Part {
                 name: "x".to_owned(),
                 path: "x".into(),
+                unpacked: None,
                 layers: Vec::new(),
                 keys: Keys::default(),
                 format: Format::Plain,
@@ -261,7 +263,7 @@ mod tests {
                 text_bytes: bytes,
                 sha256: String::new(),
                 named_database: None,
-                contents,
+                contents: Arc::new(contents),
             }],
             tiers: Vec::new(),
             previous: None,

@@ -118,6 +118,7 @@ impl Tier {
                 kept,
                 missing,
             },
+            on: None,
         })
     }
 }

@@ -26,6 +26,7 @@ mod parameters;
 pub mod partition;
 pub mod privilege;
 pub mod program;
+pub mod reads;
 pub mod rls;
 pub mod role;
 pub mod row;
@@ -60,6 +61,7 @@ use crate::sql::QualifiedName;
 use common::COMMON_KEYS;
 use counts::Counts;
 pub use parameters::ParameterErrors;
+use reads::Reads;
 use sessions::{Lent, Sessions};
 
 /// Lists every kind: the one place where a kind is registered.
@@ -279,6 +281,11 @@ pub trait Check: Send + Sync {
     /// Tables that it takes for append-only, by name: their history belongs into a baseline.
     fn append_only(&self) -> Vec<QualifiedName> {
         Vec::new()
+    }
+
+    /// Which rows it reads, for `--only`, which restores no others.
+    fn reads(&self) -> Reads {
+        Reads::Everything
     }
 
     /// Reads the database and compares.

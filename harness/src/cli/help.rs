@@ -25,7 +25,7 @@ pub(super) const RUN: &str = "\
 Examples:
     redrill run                          # all scenarios in scenarios/
     redrill run orders.toml --backup /backups/orders-2026-05-25.sql.gz
-    redrill run orders.toml --only role --only rls
+    redrill run orders.toml --only role,rls,tenant,append-only
     redrill run --jobs 2 --fail-fast     # two at a time, until one is not PROVEN
     redrill run --json | jq -r '[.verdict, .scenario.name] | @tsv'";
 

@@ -65,8 +65,8 @@ async fn examine(
         Some(scenario) => Some(inspect(scenario, run, context, terminal).await?),
         None => None,
     };
-    let wanted = match &backup {
-        Some(backup) => stage::wanted(backup),
+    let wanted = match scenario.zip(backup.as_ref()) {
+        Some((scenario, backup)) => stage::wanted(backup, &scenario.restore),
         None => Wanted {
             superuser: "postgres".to_owned(),
             ..Wanted::default()

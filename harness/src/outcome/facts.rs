@@ -14,6 +14,8 @@ pub struct Objective {
     pub name: &'static str,
     /// Requirement and measurement.
     pub measure: Measure,
+    /// What it was measured on, where that matters: `on a tuned server`.
+    pub on: Option<&'static str>,
 }
 
 /// Requirement and measurement of an objective.
@@ -44,6 +46,16 @@ impl Objective {
         Self {
             name,
             measure: Measure::Time { limit, actual },
+            on: None,
+        }
+    }
+
+    /// Says what it was measured on.
+    #[must_use]
+    pub fn measured_on(self, on: &'static str) -> Self {
+        Self {
+            on: Some(on),
+            ..self
         }
     }
 
@@ -260,6 +272,8 @@ pub struct ServerFacts {
     pub chosen: String,
     /// Time until the first answer.
     pub started_in: Duration,
+    /// Whether its settings make a restore faster than in production.
+    pub tuned: bool,
 }
 
 /// A phase of a restore and its wall time.
@@ -344,10 +358,14 @@ pub struct ProofFacts {
 /// The result of the restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RestoreFacts {
-    /// `psql` or `pg_restore`, with its version.
+    /// What restored it.
     pub method: String,
     /// Time of the whole restore.
     pub duration: Duration,
+    /// Processor time of the server meanwhile, if known.
+    pub processor: Option<Duration>,
+    /// Time of `ANALYZE` afterwards; `None` if it was not run, or failed.
+    pub analyzed: Option<Duration>,
     /// Time per phase.
     pub phases: Vec<Phase>,
     /// The longest steps, the longest first, and every HNSW and IVFFlat index.
@@ -358,4 +376,8 @@ pub struct RestoreFacts {
     pub tolerated: Vec<Tolerated>,
     /// Rows per table, once the contents were compared.
     pub rows: Vec<TableRows>,
+    /// Tables whose rows were left out because no selected check needs them, the one with the most bytes first.
+    pub left_out: Vec<TableHeld>,
+    /// Why no rows were left out although only some checks were selected, a lowercase fragment.
+    pub none_left_out_because: Option<String>,
 }

@@ -20,6 +20,7 @@ use crate::redact::Redactor;
 use crate::sandbox::Sandbox;
 pub use search::{
     adopt_orphans, adopts_orphans, descends_from, kill_marked, kill_orphans, kill_working_in,
+    processor_time_of_all,
 };
 use search::{children, descendants};
 
@@ -316,6 +317,12 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> Option<i32> {
         self.child.id().and_then(|id| i32::try_from(id).ok())
+    }
+
+    /// Processor time of it and of everything that it started, whether that runs or has ended.
+    #[must_use]
+    pub fn processor_time(&self) -> Option<Duration> {
+        processor_time_of_all(self.id()?)
     }
 
     /// Kills it, its group, and the processes that it started and that left the group.

@@ -86,6 +86,26 @@ fn parent(pid: Pid) -> Option<Pid> {
     id.parse().ok().map(Pid::from_raw)
 }
 
+/// Processor time of a process and of everything that it started, whether that runs or has ended; `None` once it is gone.
+#[must_use]
+pub fn processor_time_of_all(pid: i32) -> Option<Duration> {
+    let first = Pid::from_raw(pid);
+    let own = processor_time(first)?;
+    let others = descendants(first).into_iter().filter_map(processor_time);
+    Some(own + others.sum::<Duration>())
+}
+
+/// Processor time of a process and of its children that have ended; `None` once it is gone.
+fn processor_time(pid: Pid) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // In user mode and in the kernel, of itself and of its children.
+    let ticks = fields.skip(11).take(4).map(str::parse::<u64>);
+    let ticks: u64 = ticks.collect::<Result<Vec<_>, _>>().ok()?.into_iter().sum();
+    let millis = ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second();
+    Some(Duration::from_millis(millis))
+}
+
 /// Whether a process is `ancestor`, or was started by it or by one that it started.
 #[must_use]
 pub fn descends_from(pid: Pid, ancestor: Pid) -> bool {

@@ -2,9 +2,8 @@
 //! several at the same time.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -54,12 +53,15 @@ pub async fn compare(
         proof.add_missing(table);
     }
     let mut to_reload = Vec::new();
-    for (table, read) in read_all(server.endpoint(), found, level, listener).await? {
-        match compare_table(&table, &read, level) {
-            Some((values, finding)) => proof.add(&table, read.count, values, finding),
-            None => to_reload.push(table),
+    let (found, read) = read_all(server.endpoint(), found, level, listener).await?;
+    for (at, read) in read {
+        let Some(table) = found.get(at) else { continue };
+        match compare_table(table, &read, level) {
+            Some((values, finding)) => proof.add(table, read.count, values, finding),
+            None => to_reload.push(table.clone()),
         }
     }
+    drop(found);
     for (table, values, finding) in reload::compare(server, backup, to_reload).await? {
         proof.add(&table, table.held.count, values, finding);
     }
@@ -110,23 +112,27 @@ struct RowsRead {
     digest: Option<RowsDigest>,
 }
 
-/// Reads all tables, the largest first.
+/// Tables in the order in which they are read.
+type Queue = Arc<Vec<RestoredTable>>;
+
+/// Reads all tables, the largest first; gives what was read by the place of its table. The tables of a backup may be very many:
+/// they are kept once.
 async fn read_all(
     endpoint: &Endpoint,
     mut tables: Vec<RestoredTable>,
     level: Level,
     listener: &Listener,
-) -> Result<Vec<(RestoredTable, RowsRead)>, DatabaseError> {
+) -> Result<(Queue, Vec<(usize, RowsRead)>), DatabaseError> {
     tables.sort_by_key(|table| Reverse(table.held.bytes));
     let total = tables.iter().map(|table| table.held.bytes).sum();
     let workers = SIDE_BY_SIDE.min(tables.len());
-    let queue = Arc::new(Mutex::new(VecDeque::from(tables)));
+    let (tables, next) = (Arc::new(tables), Arc::new(AtomicUsize::new(0)));
     let done = Arc::new(AtomicU64::new(0));
     let mut working = JoinSet::new();
     for _ in 0..workers {
         working.spawn(read_queue(
             endpoint.clone(),
-            queue.clone(),
+            (tables.clone(), next.clone()),
             level,
             done.clone(),
         ));
@@ -136,7 +142,7 @@ async fn read_all(
     loop {
         tokio::select! {
             ended = working.join_next() => match ended {
-                None => return Ok(all),
+                None => return Ok((tables, all)),
                 Some(Ok(read)) => all.extend(read?),
                 Some(Err(error)) => return Err(DatabaseError::new(format!("reading a table ended: {error}"))),
             },
@@ -145,21 +151,18 @@ async fn read_all(
     }
 }
 
-/// Reads tables of the queue until it is empty.
+/// Reads the next of the tables until there is none.
 async fn read_queue(
     endpoint: Endpoint,
-    queue: Arc<Mutex<VecDeque<RestoredTable>>>,
+    (tables, next): (Queue, Arc<AtomicUsize>),
     level: Level,
     done: Arc<AtomicU64>,
-) -> Result<Vec<(RestoredTable, RowsRead)>, DatabaseError> {
+) -> Result<Vec<(usize, RowsRead)>, DatabaseError> {
     let mut all = Vec::new();
     let mut open: Option<(PrintSettings, Session)> = None;
     loop {
-        let next = queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front();
-        let Some(table) = next else {
+        let at = next.fetch_add(1, Relaxed);
+        let Some(table) = tables.get(at) else {
             break;
         };
         let mut session = match open.take() {
@@ -171,9 +174,9 @@ async fn read_queue(
                 table.print.session(&endpoint).await?
             }
         };
-        let read = read_table(&mut session, &table, level, &done).await?;
+        let read = read_table(&mut session, table, level, &done).await?;
         open = Some((table.print.clone(), session));
-        all.push((table, read));
+        all.push((at, read));
     }
     if let Some((_, session)) = open {
         session.close().await;

@@ -23,7 +23,7 @@ use crate::outcome::{
     StageResult,
 };
 use crate::scenario::{Scenario, ScenarioCheck};
-use crate::stage::{Facts, PROOF_OFF, Passed, Staged, Stopped, is_required, title};
+use crate::stage::{Facts, Passed, Staged, Stopped, is_required, proof_off, title};
 use crate::verdict::{Verdict, verdict};
 
 /// The record of a running drill.
@@ -160,16 +160,17 @@ impl<'a> Record<'a> {
         self.push(stage, outcome, summary, findings, duration);
     }
 
-    /// Records that the scenario switches the proof off.
+    /// Records that the scenario or `--only` switches the proof off.
     pub fn proof_is_off(&mut self) {
         self.result.proof = Some(ProofFacts {
             level: self.scenario.proof.word().to_owned(),
             ..ProofFacts::default()
         });
+        let why = proof_off(!self.scenario.facts.only.is_empty());
         let outcome = Outcome::Skipped {
-            reason: PROOF_OFF.to_owned(),
+            reason: why.to_owned(),
         };
-        self.ended(Stage::Proof, outcome, PROOF_OFF, Vec::new(), Duration::ZERO);
+        self.ended(Stage::Proof, outcome, why, Vec::new(), Duration::ZERO);
     }
 
     fn push(

@@ -56,6 +56,9 @@ pub(super) fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTest
 
 /// What the proof did not compare.
 fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    if !scenario.facts.only.is_empty() {
+        return of_selection(scenario, result);
+    }
     let (what, why) = match scenario.proof {
         Level::Off => ("the rows", "`proof = \"off\"`: only checks read them"),
         Level::Objects => ("the rows", "`proof = \"objects\"`: only checks read them"),
@@ -72,4 +75,35 @@ fn unproven(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
         what: what.to_owned(),
         why: why.to_owned(),
     }]
+}
+
+/// How many of the tables whose rows were left out an entry names.
+const NAMED: usize = 20;
+
+/// What a drill of selected checks did not test.
+fn of_selection(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
+    let mut untested = vec![NotTested::new(
+        "that the database is equal to the backup",
+        "`--only`: only the selected checks read it",
+    )];
+    let left_out = result.restore.iter().flat_map(|restore| &restore.left_out);
+    let names: Vec<&str> = left_out.map(|table| table.table.as_str()).collect();
+    if !names.is_empty() {
+        let (named, others) = names.split_at(names.len().min(NAMED));
+        let more = match others.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        untested.push(NotTested::new(
+            format!("the rows of {}{more}", named.join(", ")),
+            "`--only`: no selected check needs them, so they were not restored",
+        ));
+    }
+    if scenario.restore_within.is_some() {
+        untested.push(NotTested::new(
+            "the objective `restore-within`",
+            "`--only`: only a restore of all rows has a time to compare with it",
+        ));
+    }
+    untested
 }

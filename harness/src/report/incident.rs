@@ -51,13 +51,13 @@ struct Message {
     /// Version of this shape.
     #[schemars(extend("const" = SCHEMA))]
     schema: u32,
-    /// The same for every drill of this scenario, so that one incident is opened and closed.
+    /// The same for every drill of this scenario with the same `--only`, so that one incident is opened and closed.
     dedup_key: String,
-    /// Whether somebody must act: true for every verdict but PROVEN.
+    /// Whether somebody must act: true for every verdict but PROVEN and CHECKS PASSED.
     open: bool,
-    /// Severity from the scenario; null for PROVEN.
+    /// Severity from the scenario; null for PROVEN and CHECKS PASSED.
     severity: Option<String>,
-    /// `PROVEN`, `NOT PROVEN`, `OBJECTIVE MISSED`, `INCONCLUSIVE`, `NOTHING CHECKED`, `INTERRUPTED`.
+    /// `PROVEN`, `CHECKS PASSED`, `NOT PROVEN`, `OBJECTIVE MISSED`, `INCONCLUSIVE`, `NOTHING CHECKED`, `INTERRUPTED`.
     verdict: String,
     /// What the verdict means, one sentence.
     meaning: String,
@@ -135,8 +135,9 @@ impl Message {
         let scenario = &result.scenario;
         Self {
             schema: SCHEMA,
-            dedup_key: format!("redrill:{}", scenario.name),
-            open: verdict != Verdict::Proven,
+            // Selected checks that pass must not close the incident of a drill of all checks.
+            dedup_key: format!("redrill:{}", scenario.title()),
+            open: !verdict.passed(),
             summary: summary(result, verdict, severity.as_deref()),
             severity,
             verdict: verdict.word().to_owned(),
@@ -173,7 +174,7 @@ fn summary(result: &DrillResult, verdict: Verdict, severity: Option<&str>) -> St
     let severity = severity
         .map(|severity| format!("{severity}: "))
         .unwrap_or_default();
-    let name = &result.scenario.name;
+    let name = result.scenario.title();
     let head = format!("{severity}restore drill of {name}: {}", verdict.word());
     let decisive = view::decisive(result);
     line(&match decisive.as_slice() {

@@ -54,11 +54,11 @@ struct Report {
     schema: u32,
     /// The verdict.
     verdict: VerdictWord,
-    /// What the verdict means, and which stage the scenario switched off.
+    /// What the verdict means, which stage did not run on purpose, and which rows `--only` left out.
     meaning: String,
     /// The exit code of the verdict.
     exit_code: u8,
-    /// Severity from the scenario; null for PROVEN, or when the scenario sets none.
+    /// Severity from the scenario; null for PROVEN and CHECKS PASSED, or when the scenario sets none.
     severity: Option<String>,
     /// Whether a signal interrupted the drill.
     interrupted: bool,
@@ -116,6 +116,9 @@ enum VerdictWord {
     /// A signal interrupted the drill. Exit code 130.
     #[serde(rename = "INTERRUPTED")]
     Interrupted,
+    /// The checks that `--only` selected passed; the backup is not proven. Exit code 0.
+    #[serde(rename = "CHECKS PASSED")]
+    ChecksPassed,
 }
 
 /// How a stage or a check ended.
@@ -278,6 +281,8 @@ struct Server {
     chosen: String,
     /// Time from the start to the first answer.
     started_in_s: f64,
+    /// Whether its settings make a restore faster than in production.
+    tuned: bool,
 }
 
 /// An extension of the server.
@@ -292,10 +297,14 @@ struct Extension {
 /// A restore.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Restore {
-    /// The program, with its version.
+    /// What restored it.
     method: String,
     /// Time of the whole restore.
     duration_s: f64,
+    /// Processor time of the server meanwhile; null if unknown.
+    processor_s: Option<f64>,
+    /// Time of `ANALYZE` afterwards, which is no part of the restore; null if it was not run, or failed.
+    analyze_s: Option<f64>,
     /// Time per phase.
     phases: Vec<Phase>,
     /// The longest steps, the longest first, and every HNSW and IVFFlat index. Some ran at the same time.
@@ -306,6 +315,23 @@ struct Restore {
     tolerated: Vec<Tolerated>,
     /// Rows per table; empty until they were compared.
     rows: Vec<TableRows>,
+    /// Tables whose rows `--only` left out, because no selected check needs them, the one with the most bytes first.
+    left_out: Vec<LeftOut>,
+    /// Why `--only` left out no rows; null where it did, and for a drill of all checks.
+    none_left_out_because: Option<String>,
+}
+
+/// A table whose rows were not restored.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LeftOut {
+    /// Database; empty where the backup names none.
+    database: String,
+    /// `schema.table`.
+    table: String,
+    /// Rows in the backup; null if unknown.
+    rows: Option<u64>,
+    /// Size of their text.
+    size_bytes: u64,
 }
 
 /// A phase of a restore.

@@ -240,7 +240,7 @@ fn verdict_case(
     red: bool,
 ) -> Option<TestCase> {
     let shown = match verdict {
-        Verdict::Proven => true,
+        Verdict::Proven | Verdict::ChecksPassed => true,
         Verdict::NotProven | Verdict::ObjectiveMissed | Verdict::Inconclusive => red,
         Verdict::NothingChecked | Verdict::Interrupted => false,
     };

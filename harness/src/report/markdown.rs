@@ -76,7 +76,7 @@ fn terms(page: &mut Page) {
         fixed("**pass**: the stage or check ran and found what is expected. **FAIL**: it ran and found something else."),
         fixed("**ERROR**: it could not run, which says nothing about the backup. **skipped**: it was not run, for the reason given."),
         fixed("**not required**: a check that is reported and does not affect the verdict."),
-        fixed("**exit code**: 0 PROVEN, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 130 INTERRUPTED."),
+        fixed("**exit code**: 0 PROVEN or CHECKS PASSED, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 130 INTERRUPTED."),
     ]);
     page.paragraph(fixed(
         "The file `drill.json` in the same folder is complete; this report shortens long lists.",

@@ -102,7 +102,10 @@ pub(super) fn objective_asked(objective: &Objective) -> String {
 /// What was measured: a time, or backups and the periods that have none.
 pub(super) fn objective_found(objective: &Objective) -> Option<String> {
     match &objective.measure {
-        Measure::Time { actual, .. } => actual.map(show_duration),
+        Measure::Time { actual, .. } => actual.map(|actual| match objective.on {
+            Some(on) => format!("{} {on}", show_duration(actual)),
+            None => show_duration(actual),
+        }),
         Measure::Kept { kept, missing, .. } => {
             let mut found = format!("{} found", show_count(*kept));
             if !missing.is_empty() {
@@ -237,12 +240,9 @@ pub(super) fn check_outcomes(result: &DrillResult) -> String {
     parts.join(", ")
 }
 
-/// The severity that the scenario gives to a drill that is not PROVEN.
+/// The severity that the scenario gives to a drill that did not pass.
 pub(super) fn severity(result: &DrillResult, verdict: Verdict) -> Option<&str> {
-    result
-        .severity
-        .as_deref()
-        .filter(|_| verdict != Verdict::Proven)
+    result.severity.as_deref().filter(|_| !verdict.passed())
 }
 
 /// Everything that keeps the verdict from being PROVEN, one line each.

@@ -20,10 +20,12 @@ pub struct Message {
     pub sqlstate: String,
     /// The primary message as the server sent it: for matching only, never shown.
     pub raw: String,
-    /// Line of the dump where the statement ends; 0 if unknown.
+    /// Line of the dump where the statement ends; 0 if unknown. For archives a line of what is sent: for sorting only.
     pub line: u64,
     /// Entry of the table of contents, for archives.
     pub entry: String,
+    /// The number of the row behind a COPY, from 1 on; 0 for none.
+    pub row: u64,
     /// The first line of the statement, for archives: shortened before it is shown.
     pub command: String,
     /// Whether code of the database raised it: its text may contain anything.
@@ -40,6 +42,21 @@ pub struct Mask<'a> {
 }
 
 impl Message {
+    /// Whether a statement failed because a role is missing.
+    pub fn lacks_role(&self) -> bool {
+        let raw = self.raw.as_str();
+        !self.raised && raw.starts_with("role ") && raw.ends_with("does not exist")
+    }
+
+    /// Whether it is about an archive's database itself: its owner, rights, settings or comment.
+    pub fn is_of_database(&self) -> bool {
+        let kinds = ["", "ACL ", "COMMENT ", "SECURITY LABEL "];
+        let mut kinds = kinds
+            .iter()
+            .filter_map(|kind| self.entry.strip_prefix(kind));
+        kinds.any(|rest| rest.starts_with("DATABASE "))
+    }
+
     /// The text without values and secrets.
     pub fn shown(&self, mask: Mask<'_>) -> String {
         let text = sqlstate::shown(&self.sqlstate, &self.raw, self.raised, mask.names);
@@ -116,7 +133,7 @@ pub struct ToleratedAt {
 /// Errors of a restore, collected while they are printed.
 #[derive(Debug, Default)]
 pub struct Log {
-    /// The first [`KEPT`] errors, with their text.
+    /// The first [`KEPT`] errors in the order of the dump, with their text.
     pub errors: Vec<Message>,
     /// Number of all errors.
     pub count: u64,
@@ -130,10 +147,14 @@ impl Log {
     /// Adds an error, as tolerated where a reason is given.
     pub fn add(&mut self, message: Message, tolerance: &Tolerance<'_>, mask: Mask<'_>) {
         if let Some((reason, by_scenario)) = tolerance.reason(&message) {
-            if by_scenario {
+            // The comparison of objects does not expect what they are about.
+            if by_scenario || message.is_of_database() {
                 self.tolerated_at.push(ToleratedAt {
                     part: String::new(),
-                    line: message.line,
+                    line: match message.entry.as_str() {
+                        "" => message.line,
+                        _ => 0,
+                    },
                     entry: message.entry.clone(),
                     reason: reason.clone(),
                 });
@@ -159,9 +180,11 @@ impl Log {
             return;
         }
         self.count += 1;
-        if self.errors.len() < KEPT {
-            self.errors.push(message);
-        }
+        // Sessions that work at once report in any order; those that are kept are the first of the dump all the same.
+        let before = |kept: &Message| kept.line <= message.line;
+        let at = self.errors.partition_point(before);
+        self.errors.insert(at, message);
+        self.errors.truncate(KEPT);
     }
 
     /// Findings for the kept errors: first those that the backup causes, then the others.
@@ -172,14 +195,15 @@ impl Log {
         statement: impl Fn(&Message) -> Option<String>,
     ) -> (Vec<Finding>, Vec<Finding>) {
         let (mut errors, mut unable) = (Vec::new(), Vec::new());
-        let (roles, others): (Vec<_>, Vec<_>) = self.errors.iter().partition(|m| lacks_role(m));
+        let (roles, others): (Vec<_>, Vec<_>) = self.errors.iter().partition(|m| m.lacks_role());
         let first = roles.first().and_then(|message| statement(message));
         errors.extend(missing_roles(&roles, first, mask, globals_beside));
         for message in others {
-            let place = match (message.line, message.entry.as_str()) {
-                (0, "") => "the restore".to_owned(),
-                (0, entry) => mask.names.known_words(entry),
-                (line, _) => format!("line {line} of the dump"),
+            let place = match (message.entry.as_str(), message.line, message.row) {
+                ("", 0, _) => "the restore".to_owned(),
+                ("", line, _) => format!("line {line} of the dump"),
+                (entry, _, 0) => mask.names.known_words(entry),
+                (entry, _, row) => format!("{}, row {row}", mask.names.known_words(entry)),
             };
             let expected =
                 statement(message).unwrap_or_else(|| "the statement succeeds".to_owned());
@@ -203,12 +227,6 @@ impl Log {
         }
         (errors, unable)
     }
-}
-
-/// Whether a statement failed because a role is missing.
-fn lacks_role(message: &Message) -> bool {
-    let raw = message.raw.as_str();
-    !message.raised && raw.starts_with("role ") && raw.ends_with("does not exist")
 }
 
 /// One finding for all roles that are missing, since each makes many statements fail.

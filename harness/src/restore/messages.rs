@@ -1,6 +1,7 @@
-//! Parses the output of pg_restore into messages: text, entry, statement. Values are dropped here.
+//! Parses the output of pg_restore and psql into messages: text, entry or line, statement. Values are dropped here.
 
 use super::log::Message;
+use crate::sqlstate;
 
 /// Collects messages from lines.
 ///
@@ -33,6 +34,35 @@ impl MessageParser {
                 line.contains("PL/") && (line.ends_with(" at RAISE") || !line.contains("PL/pgSQL"));
             self.in_text = self.in_text && continue_text(message, line);
         }
+        None
+    }
+
+    /// Adds a line of psql, which prints the SQLSTATE and the place in the server's source; returns the previous message
+    /// if complete.
+    pub fn psql(&mut self, line: &str) -> Option<Message> {
+        if let Some(rest) = line.strip_prefix("psql:<stdin>:") {
+            self.in_text = true;
+            let message = psql_line(rest);
+            return std::mem::replace(&mut self.begun, message);
+        }
+        // Before the first line of the dump, and where the connection is lost.
+        if let Some(lost) = line.strip_prefix("psql: error: ") {
+            self.in_text = true;
+            let message = Message {
+                raw: lost.to_owned(),
+                ..Message::default()
+            };
+            return self.begun.replace(message);
+        }
+        let message = self.begun.as_mut()?;
+        if let Some((routine, place)) = line
+            .strip_prefix("LOCATION:  ")
+            .and_then(|location| location.split_once(", "))
+        {
+            let file = place.rsplit_once(':').map_or(place, |(file, _)| file);
+            message.raised |= sqlstate::is_raised(routine, file);
+        }
+        self.in_text = self.in_text && continue_text(message, line);
         None
     }
 
@@ -102,6 +132,25 @@ fn pg_restore_line(line: &str, entry: &mut String) -> Option<Message> {
     })
 }
 
+/// Reads `LINE: ERROR:  SQLSTATE: text`, and `LINE: error: text` of psql itself; nothing of notices.
+fn psql_line(rest: &str) -> Option<Message> {
+    let (line, rest) = rest.split_once(": ")?;
+    let line = line.parse().ok()?;
+    let (severity, text) = rest.split_once(": ")?;
+    let text = text.trim_start();
+    let (sqlstate, raw) = match severity {
+        "ERROR" | "FATAL" | "PANIC" => text.split_once(": ")?,
+        "error" => ("", text),
+        _ => return None,
+    };
+    Some(Message {
+        sqlstate: sqlstate.to_owned(),
+        raw: raw.trim_start().to_owned(),
+        line,
+        ..Message::default()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +207,39 @@ mod tests {
         messages.extend(pg_restore.end());
         let raised: Vec<bool> = messages.iter().map(|message| message.raised).collect();
         assert_eq!(raised, [true, false]);
+    }
+
+    #[test]
+    fn psql_messages_carry_their_line_and_sqlstate() {
+        let mut psql = MessageParser::default();
+        let lines = [
+            "psql:<stdin>:3: NOTICE:  00000: table \"t\" does not exist, skipping",
+            "LOCATION:  DropErrorMsgNonExistent, tablecmds.c:1265",
+            "psql:<stdin>:12: ERROR:  22P02: invalid input syntax for type integer: \"secret\"",
+            "CONTEXT:  COPY t, line 2, column a: \"secret\"",
+            "LOCATION:  pg_strtoint32_safe, numutils.c:606",
+            "psql:<stdin>:15: ERROR:  42P01: card 4111 is taken",
+            "CONTEXT:  PL/pgSQL function app.f() line 3 at RAISE",
+            "LOCATION:  exec_stmt_raise, pl_exec.c:3911",
+            "psql:<stdin>:20: error: invalid command \\N",
+            "psql: error: connection to server was lost",
+        ];
+        let mut messages: Vec<Message> = lines.iter().filter_map(|line| psql.psql(line)).collect();
+        messages.extend(psql.end());
+        let found: Vec<_> = messages
+            .iter()
+            .map(|message| (message.line, message.sqlstate.as_str(), message.raised))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (12, "22P02", false),
+                (15, "42P01", true),
+                (20, "", false),
+                (0, "", false)
+            ]
+        );
+        assert_eq!(messages[2].raw, "invalid command \\N");
     }
 
     #[test]

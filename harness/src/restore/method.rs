@@ -4,12 +4,14 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use super::log::{Log, Mask, ToleratedAt};
-use super::settings::Restore;
+use super::settings::{Method, Restore};
 use super::tolerance::Tolerance;
-use crate::backup::Part;
+use crate::backup::format::Format;
 use crate::backup::source::globals::Suggestion;
+use crate::backup::{Backup, Part};
 use crate::event::Listener;
-use crate::outcome::{Finding, Phase, RestoreFacts, RestoreStep};
+use crate::needed::RowsLeftOut;
+use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts, RestoreStep};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 
@@ -19,10 +21,82 @@ const WORTHWHILE: u64 = 1024 * 1024;
 /// The same for the number of its tables.
 const MANY_TABLES: usize = 500;
 
+/// What restores one dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chosen<'a> {
+    /// Sessions of redrill.
+    Sessions,
+    /// `psql`.
+    Psql,
+    /// `pg_restore`, and why nothing else does.
+    PgRestore(Option<&'a str>),
+}
+
+/// Chooses the method for a dump.
+///
+/// # Errors
+/// It is not one for this dump.
+pub(super) fn choose<'a>(part: &'a Part, settings: &Restore) -> Result<Chosen<'a>, CouldNotRun> {
+    let archive = matches!(part.format, Format::Archive(_));
+    let obstacle = part.contents.only_by_pg_restore.as_deref();
+    let refused = |why: String, hint: &str| Err(CouldNotRun::with_hint(why, hint));
+    match (settings.method, archive) {
+        (Method::Auto, _) if obstacle.is_some() => Ok(Chosen::PgRestore(obstacle)),
+        (Method::Parallel, _) if obstacle.is_some() => refused(
+            format!(
+                "only pg_restore can restore {}: {}",
+                part.name,
+                obstacle.unwrap_or_default()
+            ),
+            "set `method = \"auto\"` or `\"pg_restore\"` in `[restore]`",
+        ),
+        (Method::Auto | Method::Parallel, _) => Ok(Chosen::Sessions),
+        (Method::Psql, false) => Ok(Chosen::Psql),
+        (Method::PgRestore, true) => Ok(Chosen::PgRestore(None)),
+        (Method::Psql, true) => refused(
+            format!("psql cannot restore {}, which is an archive", part.name),
+            "set `method = \"pg_restore\"` in `[restore]`",
+        ),
+        (Method::PgRestore, false) => refused(
+            format!(
+                "pg_restore cannot restore {}, which is plain SQL",
+                part.name
+            ),
+            "set `method = \"psql\"` in `[restore]`",
+        ),
+    }
+}
+
+/// Whether a program of the server has to read the file of a dump.
+pub fn reads_file(part: &Part, settings: &Restore) -> bool {
+    matches!(choose(part, settings), Ok(Chosen::PgRestore(_)))
+}
+
+/// Why all rows of a dump are loaded; `None` where some can be passed over.
+pub fn loads_all(part: &Part, settings: &Restore) -> Option<String> {
+    match choose(part, settings) {
+        Ok(Chosen::Sessions) => None,
+        Ok(Chosen::Psql) => Some("`psql` loads all of them".to_owned()),
+        Ok(Chosen::PgRestore(_)) => Some("`pg_restore` loads all of them".to_owned()),
+        Err(error) => Some(error.reason),
+    }
+}
+
+/// Chooses for every dump, before a server is started.
+///
+/// # Errors
+/// The method of the scenario is not one for this backup.
+pub fn check(backup: &Backup, settings: &Restore) -> Result<(), CouldNotRun> {
+    let mut parts = backup.parts.iter();
+    parts.try_for_each(|part| choose(part, settings).map(drop))
+}
+
 /// What every method requires in addition to the dump.
 pub(super) struct Work<'a> {
     pub(super) server: &'a ThrowawayServer,
     pub(super) settings: &'a Restore,
+    /// Rows that are passed over.
+    pub(super) left_out: &'a RowsLeftOut,
     pub(super) redactor: &'a Redactor,
     pub(super) listener: &'a Listener,
     /// A file next to the backup that looks like its roles.
@@ -83,16 +157,36 @@ impl PartLog {
             facts: RestoreFacts {
                 method,
                 duration,
+                processor: None,
+                analyzed: None,
                 phases,
                 steps,
                 errors: log.count.max(errors.len() as u64),
                 tolerated: log.tolerated,
-                rows: Vec::new(),
+                ..RestoreFacts::default()
             },
             errors,
             unable,
         }
     }
+}
+
+/// That the file of a dump changed while it was restored, by the digest of what was read.
+pub(super) fn changed(part: &Part, sha256: &str) -> Option<Finding> {
+    let finding = Finding::about(
+        part.path.display().to_string(),
+        "the file that was inspected",
+        "it changed while it was restored",
+    );
+    (sha256 != part.sha256).then(|| finding.hint("drill a file that is not being written to"))
+}
+
+/// That the file of a dump cannot be read, though its inspection could.
+pub(super) fn unreadable(part: &Part, error: &std::io::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!("cannot read {}: {error}", part.path.display()),
+        "it could be read when it was inspected: drill a file that nobody writes to or removes",
+    )
 }
 
 /// Times of the phases; `data` and `post` are the beginnings of the second and the third.

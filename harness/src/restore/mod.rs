@@ -4,26 +4,27 @@
 mod lines;
 mod log;
 mod messages;
-mod method;
+pub mod method;
 mod pg_restore;
-mod plain;
+mod psql;
 pub mod roles;
+mod script;
 pub mod settings;
 mod statement;
 pub mod target;
 mod tolerance;
 mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::backup::format::Format;
 use crate::backup::{Backup, Part};
 use crate::event::Listener;
+use crate::needed::RowsLeftOut;
 use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts, RestoreStep};
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 pub use log::ToleratedAt;
-use method::{PartLog, Work};
+use method::{Chosen, PartLog, Work};
 use settings::Restore;
 
 /// Limit of a restore when the scenario sets none.
@@ -117,6 +118,21 @@ pub async fn restore(
     redactor: &Redactor,
     listener: &Listener,
 ) -> Result<RestoreLog, CouldNotRun> {
+    let all = RowsLeftOut::default();
+    restore_needed(server, backup, (settings, &all), redactor, listener).await
+}
+
+/// Restores the backup without some rows; `psql` and `pg_restore` load all of them.
+///
+/// # Errors
+/// When it could not be completed: no client program, timeout, the server is gone.
+pub async fn restore_needed(
+    server: &ThrowawayServer,
+    backup: &Backup,
+    (settings, left_out): (&Restore, &RowsLeftOut),
+    redactor: &Redactor,
+    listener: &Listener,
+) -> Result<RestoreLog, CouldNotRun> {
     let within = settings.timeout.map_or(WITHIN, |span| span.0);
     let databases = target::databases(backup, settings);
     for part in &backup.parts {
@@ -136,19 +152,20 @@ pub async fn restore(
         globals_beside: backup.globals_beside.as_ref(),
         server,
         settings,
+        left_out,
         redactor,
         listener,
     };
     let method = async {
         make_roles(server, settings).await?;
+        let before = server.processor_time().await;
         let several = backup.parts.len() > 1;
         for part in &backup.parts {
             let database = make_database(server, part, settings).await?;
-            let done = match part.format {
-                Format::Plain => plain::restore(&work, part, &database).await?,
-                Format::Archive(layout) => {
-                    pg_restore::restore(&work, part, layout, &database).await?
-                }
+            let done = match method::choose(part, settings)? {
+                Chosen::Sessions => script::restore(&work, part, &database).await?,
+                Chosen::Psql => psql::restore(&work, part, &database).await?,
+                Chosen::PgRestore(why) => pg_restore::restore(&work, part, why, &database).await?,
             };
             let places = done.tolerated_at.iter().cloned();
             log.tolerated.extend(places.map(|place| ToleratedAt {
@@ -156,6 +173,15 @@ pub async fn restore(
                 ..place
             }));
             log.add(done, several.then_some(part.name.as_str()));
+        }
+        let after = server.processor_time().await;
+        log.facts.processor = after
+            .zip(before)
+            .map(|(after, before)| after.saturating_sub(before));
+        if log.errors.is_empty() && log.unable.is_empty() {
+            let began = Instant::now();
+            let analyzed = server.analyze(&log.databases).await;
+            log.facts.analyzed = analyzed.ok().map(|()| began.elapsed());
         }
         Ok(log)
     };

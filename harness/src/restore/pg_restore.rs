@@ -13,13 +13,13 @@ use crate::backup::Part;
 use crate::event::Event;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::server::{Client, ClientInput};
-use pgdump::layout::{Kind, Layout};
+use pgdump::layout::Kind;
 
-/// Restores an archive into `database`.
+/// Restores an archive into `database`; `why` nothing else does.
 pub(super) async fn restore(
     work: &Work<'_>,
     part: &Part,
-    layout: Layout,
+    why: Option<&str>,
     database: &str,
 ) -> Result<PartLog, CouldNotRun> {
     let server = work.server;
@@ -27,17 +27,17 @@ pub(super) async fn restore(
         .map(str::to_owned)
         .into();
     // A local pg_restore reads an open file, which it cannot do with several jobs; a tar file it never can.
-    let parallel = match layout.kind {
-        Kind::Custom => server.facts().provider == "container",
-        Kind::Directory => true,
-        Kind::Tar => false,
+    let parallel = match part.contents.archive.map(|layout| layout.kind) {
+        Some(Kind::Custom) => server.facts().provider == "container",
+        Some(Kind::Directory) => true,
+        Some(Kind::Tar) | None => false,
     };
     let jobs = work.jobs(part).filter(|_| parallel);
     if let Some(jobs) = jobs {
         arguments.push(format!("--jobs={jobs}"));
     }
     let began = Instant::now();
-    let input = ClientInput::Archive(part.path.clone());
+    let input = ClientInput::Archive(part.file().to_owned());
     let mut client = server
         .client(Client {
             program: "pg_restore",
@@ -95,10 +95,13 @@ pub(super) async fn restore(
             "it was killed or gave up: see the other messages and the memory of the machine",
         ));
     }
-    let method = match jobs {
+    let mut method = match jobs {
         Some(jobs) => format!("pg_restore with {jobs} jobs"),
         None => "pg_restore".to_owned(),
     };
+    if let Some(why) = why {
+        method.push_str(&format!(", because {why}"));
+    }
     let times = (duration, phases(data, post, duration), Vec::new());
     Ok(PartLog::new(method, times, messages, errors, unable))
 }

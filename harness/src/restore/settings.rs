@@ -18,10 +18,13 @@ pub struct Restore {
     /// otherwise its name without date and extension.
     #[serde(default)]
     pub databases: BTreeMap<String, String>,
+    /// How it is restored. Default: `auto`.
+    #[serde(default)]
+    pub method: Method,
     /// Limit for the whole restore. Default: `6h`.
     pub timeout: Option<Span>,
     /// Sessions that load rows and build indexes at once; for an archive, jobs of `pg_restore`. `1` restores in the order of
-    /// the dump. Default: one per processor.
+    /// the dump. Default: one per processor. `psql` has one session only.
     pub jobs: Option<u16>,
     /// Required roles that are not in the backup, since pg_dump writes none. They are created without
     /// LOGIN and privileges; any rights beyond those granted in the dump are not proven.
@@ -33,6 +36,42 @@ pub struct Restore {
     /// Known, harmless errors; each requires a reason.
     #[serde(default)]
     pub tolerate: Vec<Tolerate>,
+    /// Not for a scenario to set: it changes how long a restore takes, and never its result.
+    #[serde(skip)]
+    pub sizes: Sizes,
+}
+
+/// From how many bytes of rows on a table of a plain dump is loaded in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// By all sessions at once. Smaller ones are loaded by one of them, so that nothing needs to be joined.
+    pub split: u64,
+    /// In a transaction that first empties the table. For smaller ones that costs more than the WAL of their rows.
+    pub emptied: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            split: 16 * 1024 * 1024,
+            emptied: 1024 * 1024,
+        }
+    }
+}
+
+/// What restores the backup.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Several sessions of redrill; `pg_restore` for an archive that only it can restore, and the report says why.
+    #[default]
+    Auto,
+    /// Several sessions of redrill, or nothing.
+    Parallel,
+    /// `psql`, as a person restores a plain dump. Where a COPY fails it reads rows as commands, in the sandbox of the server.
+    Psql,
+    /// `pg_restore`, as a person restores an archive.
+    PgRestore,
 }
 
 /// A tolerated error of the restore. Give `sqlstate`, `message`, or both.

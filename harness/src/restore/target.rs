@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::method;
 use super::settings::Restore;
 use crate::backup::source::stream_of;
 use crate::backup::{Backup, Part};
@@ -25,6 +26,17 @@ pub fn database_of(part: &Part, settings: &Restore) -> Option<String> {
         .or(part.contents.origin.as_ref())
         .or(in_bundle);
     Some(database.map_or_else(|| UNNAMED.to_owned(), Clone::clone))
+}
+
+/// Whether the owner, rights, settings and comment of the database itself are restored: those of an archive, into a
+/// database of the name that it had.
+#[must_use]
+pub fn restores_database(part: &Part, settings: &Restore) -> bool {
+    let origin = part.contents.origin.as_ref();
+    part.contents.archive.is_some()
+        && !method::reads_file(part, settings)
+        && origin.is_some()
+        && database_of(part, settings).as_ref() == origin
 }
 
 /// All databases that the backup is restored into, in order.

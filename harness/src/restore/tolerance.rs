@@ -48,6 +48,11 @@ impl Tolerance<'_> {
         if message.raw == format!("role \"{}\" already exists", self.superuser) {
             return Some("every cluster already has its bootstrap superuser");
         }
+        if message.is_of_database() && message.lacks_role() {
+            return Some(
+                "the database itself has an owner, a right or a setting for a role that the backup does not need otherwise",
+            );
+        }
         if message.raw == "schema \"public\" already exists" {
             return Some("every database already has the schema public");
         }

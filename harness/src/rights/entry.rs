@@ -10,7 +10,7 @@ use super::effective::HeldRight;
 use super::facts::ObjectFacts;
 use super::name::{ObjectPattern, Piece, identifier_pattern, pieces, role_pattern};
 use super::session::Named;
-use crate::sql::Glob;
+use crate::sql::{Glob, QualifiedName};
 
 /// Rights that can be granted on columns.
 const ON_COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES"];
@@ -337,8 +337,17 @@ impl Right {
     /// Whether it names a table without a pattern, also to except it.
     #[must_use]
     pub fn names_table(&self) -> bool {
-        let is_exact = |name: &ObjectPattern| name.exact(true).is_some();
-        self.class == ObjectClass::Table && self.all_names().any(is_exact)
+        self.tables().next().is_some()
+    }
+
+    /// The tables that it names without a pattern, also to except them.
+    pub fn tables(&self) -> impl Iterator<Item = QualifiedName> {
+        let names = self.all_names().filter_map(|name| name.exact(true));
+        let names = names.filter(|_| self.class == ObjectClass::Table);
+        names.map(|(schema, name)| QualifiedName {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     /// Whether it names this table without a pattern, also to except it.

@@ -34,6 +34,7 @@ pub use path::{AccessPath, Step};
 pub(crate) use session::Answers;
 pub use session::{Named, resolve_functions};
 pub use settings::read_settings;
+pub(crate) use write::Body;
 pub use write::{
     Bound, CascadeFacts, FunctionFacts, KnownRights, ReadReach, RelationFacts, WriteEntry,
     WriteEvent, WriteFacts, WritePath, WriteReach, WriteTarget, find_bounds, past_policies,

@@ -3,7 +3,10 @@
 use globset::{Error, Glob, GlobMatcher};
 
 use super::{Scenario, ScenarioCheck};
+use crate::check::kinds;
+use crate::input::diagnostic::nearest;
 use crate::outcome::NotTested;
+use crate::proof::settings::Level;
 
 /// Selects checks by their kind (`role`) or their id, in which `*` matches any text (`role/plur*`).
 #[derive(Debug, Clone)]
@@ -30,43 +33,60 @@ impl Only {
     }
 }
 
-/// Keeps the selected checks of each scenario, and the scenarios that have any. The others are listed as
-/// not tested.
+/// Keeps the selected checks of each scenario. The others are listed as not tested, and the database is not compared with the
+/// backup, since rows that the selected checks do not need are left out.
 ///
 /// # Errors
-/// The selections that match no check of any scenario, with the existing kinds.
+/// The first selection that is no kind and matches no check, or the first scenario without a selected check; with the kinds
+/// that the scenarios have.
 pub fn only(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, String> {
     let all = || scenarios.iter().flat_map(|scenario| &scenario.checks);
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|only| !all().any(|check| only.names(check)))
-    {
-        let mut known: Vec<&str> = all().map(|check| check.kind).collect();
-        known.sort_unstable();
-        known.dedup();
+    let mut used: Vec<&str> = all().map(|check| check.kind).collect();
+    used.sort_unstable();
+    used.dedup();
+    let give = format!(
+        "give a kind ({}) or an id from `redrill list`, in which `*` matches any text",
+        used.join(", ")
+    );
+    let kinds: Vec<&str> = kinds().iter().map(|kind| kind.name).collect();
+    let is_unknown = |only: &&Only| {
+        !kinds.contains(&only.text.as_str()) && !all().any(|check| only.names(check))
+    };
+    if let Some(unknown) = wanted.iter().find(is_unknown) {
+        let meant = nearest(&unknown.text, kinds.iter().copied());
+        let meant = meant.map(|meant| format!("did you mean `{meant}`? "));
         return Err(format!(
-            "`--only {}` matches no check\nhint: give a kind ({}) or an id from `redrill list`, in which `*` matches any text",
+            "`--only {}` matches no check\nhint: {}{give}",
             unknown.text,
-            known.join(", ")
+            meant.unwrap_or_default()
         ));
     }
     let texts: Vec<String> = wanted.iter().map(|only| only.text.clone()).collect();
-    let some = scenarios.into_iter().filter_map(|mut scenario| {
+    let selection = texts.join(",");
+    let mut some = Vec::new();
+    for mut scenario in scenarios {
         let all = std::mem::take(&mut scenario.checks);
         let (kept, left): (Vec<_>, Vec<_>) = all
             .into_iter()
             .partition(|check| wanted.iter().any(|only| only.names(check)));
+        if kept.is_empty() {
+            return Err(format!(
+                "the scenario `{}` has no check that `--only {selection}` selects\nhint: {give}, or name other scenarios",
+                scenario.facts.name
+            ));
+        }
         scenario.checks = kept;
+        scenario.proof = Level::Off;
         scenario.facts.only.clone_from(&texts);
         scenario
             .not_tested
             .extend(left.iter().map(|check| NotTested {
                 what: format!("check `{}`", check.name),
-                why: format!("left out by `--only {}`", texts.join(" --only ")),
+                why: format!("left out by `--only {selection}`"),
             }));
-        (!scenario.checks.is_empty()).then_some(scenario)
-    });
-    Ok(some.collect())
+        some.push(scenario);
+    }
+    Ok(some)
 }
 
 #[cfg(test)]
@@ -106,8 +126,7 @@ mod tests {
             .iter()
             .map(|text| Only::parse(text).unwrap())
             .collect();
-        let scenarios = vec![scenario("a", &checks), scenario("b", &[("row-count", "c")])];
-        let some = only(scenarios, &wanted).unwrap();
+        let some = only(vec![scenario("a", &checks)], &wanted).unwrap();
         let ids: Vec<&str> = some[0]
             .checks
             .iter()
@@ -116,15 +135,33 @@ mod tests {
         assert_eq!(ids, kept);
         assert_eq!(some[0].not_tested.len(), 3 - kept.len());
         assert!(some[0].facts.title().starts_with("a (only "));
+        assert_eq!(some[0].proof, Level::Off);
+    }
+
+    #[rstest]
+    #[case(&["rowcount"], "`--only rowcount` matches no check\nhint: did you mean `row-count`? give a kind (extension, row-count) or")]
+    #[case(&["row-count", "nothing at all"], "`--only nothing at all` matches no check\nhint: give a kind (extension, row-count) or")]
+    #[case(&["rls/*"], "`--only rls/*` matches no check")]
+    #[case(&["extension", "rls"], "the scenario `b` has no check that `--only extension,rls` selects\nhint: give a kind (extension, row-count) or")]
+    fn a_selection_without_a_check_is_an_error(#[case] wanted: &[&str], #[case] message: &str) {
+        let wanted: Vec<Only> = wanted
+            .iter()
+            .map(|text| Only::parse(text).unwrap())
+            .collect();
+        let scenarios = vec![
+            scenario("a", &[("row-count", "c"), ("extension", "vector")]),
+            scenario("b", &[("row-count", "c")]),
+        ];
+        let Err(error) = only(scenarios, &wanted) else {
+            panic!("nothing has such a check");
+        };
+        assert!(error.starts_with(message), "{error}");
     }
 
     #[test]
-    fn a_name_that_nothing_has_is_an_error() {
-        let wanted = [Only::parse("rowcount").unwrap()];
-        let Err(message) = only(vec![scenario("a", &[("row-count", "c")])], &wanted) else {
-            panic!("nothing is named so");
-        };
-        assert!(message.contains("`--only rowcount`"), "{message}");
-        assert!(message.contains("(row-count)"), "{message}");
+    fn a_kind_that_a_scenario_lacks_may_be_named_with_one_that_it_has() {
+        let wanted = ["role", "row-count"].map(|text| Only::parse(text).unwrap());
+        let some = only(vec![scenario("a", &[("row-count", "c")])], &wanted).unwrap();
+        assert_eq!(some[0].checks.len(), 1);
     }
 }

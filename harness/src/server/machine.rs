@@ -3,11 +3,12 @@
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::settings;
+use super::settings::{self, Durability};
 use crate::database::Address;
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Secret;
@@ -94,6 +95,9 @@ pub trait Machine: Send + Sync {
     /// Starts a program of the version of the server.
     async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun>;
 
+    /// Processor time of the server and all its processes since it was started; `None` where nobody says it.
+    async fn processor_time(&self) -> Option<Duration>;
+
     /// Removes everything immediately.
     async fn stop(&mut self) -> Result<(), CouldNotRun>;
 
@@ -101,22 +105,26 @@ pub trait Machine: Send + Sync {
     fn describe(&self) -> ServerFacts;
 }
 
-/// Settings of a throwaway server. Not safe for any other.
-const SETTINGS: &[(&str, &str)] = &[
+/// Settings for speed. Not safe for any server that is kept.
+const FAST: &[(&str, &str)] = &[
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
     ("wal_level", "minimal"),
-    ("max_wal_senders", "0"),
-    ("archive_mode", "off"),
     ("max_wal_size", "8GB"),
     ("checkpoint_timeout", "1h"),
     ("autovacuum", "off"),
+    ("jit", "off"),
+];
+
+/// Settings that a drill needs, and that change the time of a restore little.
+const SETTINGS: &[(&str, &str)] = &[
+    ("max_wal_senders", "0"),
+    ("archive_mode", "off"),
     ("max_locks_per_transaction", "512"),
     ("max_connections", "60"),
     // A restored subscription must never connect to its publisher (D15).
     ("max_logical_replication_workers", "0"),
-    ("jit", "off"),
     ("lc_messages", "C"),
     ("log_min_messages", "warning"),
     // The log may be shown, so it must not contain statements and their values.
@@ -148,7 +156,11 @@ fn sized(memory: u64, processors: u64) -> [(&'static str, String); 5] {
             "maintenance_work_mem",
             megabytes(memory / 4 / processors, 64, 2048),
         ),
-        ("max_parallel_maintenance_workers", processors.to_string()),
+        // The session that builds an index sorts too.
+        (
+            "max_parallel_maintenance_workers",
+            (processors - 1).to_string(),
+        ),
         ("max_parallel_workers", processors.to_string()),
         ("max_worker_processes", processors.max(8).to_string()),
     ]
@@ -157,10 +169,15 @@ fn sized(memory: u64, processors: u64) -> [(&'static str, String); 5] {
 /// The settings of a throwaway server with so many bytes of memory; those of the scenario are last.
 pub(super) fn arguments(server: &settings::Server, memory: u64) -> Vec<String> {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let sized = sized(memory, processors as u64).map(|(name, value)| format!("{name}={value}"));
-    let ours = SETTINGS
-        .iter()
+    let (fast, sized) = match server.durability {
+        Durability::Off => (FAST, Vec::from(sized(memory, processors as u64))),
+        Durability::Production => (&[][..], Vec::new()),
+    };
+    let sized = sized
+        .into_iter()
         .map(|(name, value)| format!("{name}={value}"));
+    let ours = SETTINGS.iter().chain(fast);
+    let ours = ours.map(|(name, value)| format!("{name}={value}"));
     let theirs = server
         .settings
         .iter()

@@ -15,6 +15,7 @@ mod local;
 mod machine;
 pub mod settings;
 mod socket;
+mod starting;
 
 use std::io;
 use std::path::PathBuf;
@@ -29,17 +30,10 @@ use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
+use starting::{Started, Waiting, first_session, preflight};
 
 /// Default limit until a server answers.
 const START_WITHIN: Duration = Duration::from_secs(60);
-
-/// How often the provider is asked whether a server that does not answer yet has ended. An answer of the
-/// engine takes processor time that the server needs to start.
-const ASK_EVERY: Duration = Duration::from_millis(300);
-
-/// How long a refusal must last before it is believed: a socket has its permissions a moment after it
-/// is made.
-const REFUSED_FOR: Duration = Duration::from_secs(1);
 
 /// A server that redrill started and will destroy.
 pub struct ThrowawayServer {
@@ -72,6 +66,7 @@ impl ThrowawayServer {
         match started {
             Ok((started, mut facts)) => {
                 facts.started_in = began.elapsed();
+                facts.tuned = server.durability == settings::Durability::Off;
                 Ok(Self {
                     machine,
                     endpoint: started.endpoint,
@@ -235,6 +230,26 @@ impl ThrowawayServer {
         self.version
     }
 
+    /// Collects the statistics that the planner needs, in each database. A restore leaves none, and autovacuum is off.
+    ///
+    /// # Errors
+    /// What a server says that cannot, for example where code of the backup in the expression of an index fails.
+    pub async fn analyze(&self, databases: &[String]) -> Result<(), DatabaseError> {
+        for database in databases {
+            let mut session = self.session(database).await?;
+            session.run("SET statement_timeout = 0").await?;
+            // Not in one call with the setting: then it would be one transaction, with a lock on every table.
+            session.write("ANALYZE").await?;
+            session.close().await;
+        }
+        Ok(())
+    }
+
+    /// Processor time of the server and all its processes since it was started; `None` where nobody says it.
+    pub async fn processor_time(&self) -> Option<Duration> {
+        self.machine.processor_time().await
+    }
+
     /// Why the server is not running any more; `None` while it runs.
     pub async fn ended(&self) -> Option<String> {
         self.machine.ended().await
@@ -260,163 +275,6 @@ impl ThrowawayServer {
     pub async fn stop(mut self) -> Result<(), CouldNotRun> {
         self.machine.stop().await
     }
-}
-
-/// The attempts until a server answers.
-#[derive(Default)]
-struct Waiting {
-    /// Why the last one failed.
-    last: Option<DatabaseError>,
-    asked: Option<Instant>,
-    refused_since: Option<Instant>,
-}
-
-impl Waiting {
-    /// Waits a moment after an attempt that failed.
-    ///
-    /// # Errors
-    /// Another attempt would fail too: the server has ended, or refuses the session.
-    async fn again(
-        &mut self,
-        machine: &dyn Machine,
-        refused: NoSession,
-    ) -> Result<(), CouldNotRun> {
-        let now = Instant::now();
-        if *self.asked.get_or_insert(now) + ASK_EVERY <= now {
-            if let Some(why) = machine.ended().await {
-                return Err(CouldNotRun::new(format!("the server did not start: {why}")));
-            }
-            self.asked = Some(Instant::now());
-        }
-        if refused.may_pass {
-            self.refused_since = None;
-        } else if self.refused_since.get_or_insert(now).elapsed() >= REFUSED_FOR {
-            return Err(CouldNotRun::with_hint(
-                format!(
-                    "the server refuses the session of redrill: {}",
-                    refused.error
-                ),
-                "check `settings` in `[server]`, and the image or the programs that it runs",
-            ));
-        }
-        self.last = Some(refused.error);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        Ok(())
-    }
-}
-
-/// A server that answered.
-struct Started {
-    endpoint: Endpoint,
-    identity: Identity,
-    /// Name and default version of every extension that is installed.
-    extensions: Vec<(String, String)>,
-}
-
-impl Started {
-    /// Asks the server at `endpoint` what it is, as soon as it answers.
-    async fn ask(
-        endpoint: Endpoint,
-        machine: &dyn Machine,
-        waiting: &mut Waiting,
-    ) -> Result<Self, CouldNotRun> {
-        let (mut session, identity) = loop {
-            match first_session(&endpoint).await {
-                Ok(answer) => break answer,
-                Err(refused) => waiting.again(machine, refused).await?,
-            }
-        };
-        let extensions = available_extensions(&mut session).await.map_err(|error| {
-            CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
-        })?;
-        session.close().await;
-        Ok(Self {
-            endpoint: Endpoint {
-                identity: Some(identity.unique.clone()),
-                ..endpoint
-            },
-            identity,
-            extensions,
-        })
-    }
-}
-
-/// Verifies that every extension that the backup requires is installed on the server; adds them and the version
-/// to the facts.
-fn preflight(
-    mut facts: ServerFacts,
-    started: &Started,
-    wanted: &Wanted,
-) -> Result<ServerFacts, CouldNotRun> {
-    facts.version.clone_from(&started.identity.shown);
-    let mut missing = Vec::new();
-    for name in &wanted.extensions {
-        match started.extensions.iter().find(|(has, _)| has == name) {
-            Some(found) => facts.extensions.push(found.clone()),
-            None => missing.push(name.as_str()),
-        }
-    }
-    if missing.is_empty() {
-        return Ok(facts);
-    }
-    let major = started.identity.version / 10_000;
-    Err(CouldNotRun::new(format!(
-        "the backup requires {} that {} ({}) does not have: {}",
-        if missing.len() == 1 {
-            "an extension"
-        } else {
-            "extensions"
-        },
-        facts.origin,
-        facts.version,
-        missing.join(", ")
-    ))
-    .hint(extension::remedy(facts.provider, major, &missing)))
-}
-
-/// Name and default version of every extension that is installed on the server.
-async fn available_extensions(
-    session: &mut Session,
-) -> Result<Vec<(String, String)>, DatabaseError> {
-    let rows = session
-        .rows("SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1")
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
-            Ok([Some(name), version]) => Some((name, version.unwrap_or_default())),
-            _ => None,
-        })
-        .collect())
-}
-
-/// What a server says of itself.
-struct Identity {
-    /// `server_version_num`: 170006 for 17.6.
-    version: u32,
-    /// `server_version`.
-    shown: String,
-    /// See [`Session::identity`].
-    unique: String,
-}
-
-/// Opens a session and asks the server what it is.
-async fn first_session(endpoint: &Endpoint) -> Result<(Session, Identity), NoSession> {
-    let mut session = Session::open(endpoint, "template1", &Terms::default()).await?;
-    let unable = |error: DatabaseError| NoSession {
-        may_pass: error.lost,
-        error,
-    };
-    let number = session.count("SHOW server_version_num").await;
-    let number = number.map_err(unable)?;
-    let shown = session.value("SHOW server_version").await.map_err(unable)?;
-    let unique = session.identity().await.map_err(unable)?;
-    let identity = Identity {
-        version: u32::try_from(number).unwrap_or(0),
-        shown: shown.unwrap_or_default(),
-        unique: unique.unwrap_or_default(),
-    };
-    Ok((session, identity))
 }
 
 /// Selects the provider that the scenario sets, or the best available one.

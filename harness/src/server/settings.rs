@@ -19,9 +19,24 @@ pub struct Server {
     pub local: Option<Local>,
     /// Limit for starting the server. Default: `60s`.
     pub start_within: Option<Span>,
+    /// Whether the server keeps what it was given. Default: `off`, the fastest.
+    #[serde(default)]
+    pub durability: Durability,
     /// Additional settings of the server, such as `maintenance_work_mem = "1GB"`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+}
+
+/// What a server does so that a crash of the machine loses nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// Nothing, and its memory is sized to the machine: a restore is faster than in production.
+    #[default]
+    Off,
+    /// What PostgreSQL does by default, with the settings of an unmodified server and its data on a disk: a restore takes as
+    /// long as in production.
+    Production,
 }
 
 /// Postgres in a container without a network.
@@ -36,7 +51,7 @@ pub struct Container {
     pub shm: Option<Size>,
     /// Maximum number of processes. Default: 512.
     pub pids: Option<u32>,
-    /// Storage of the data. Default: in memory if the backup is small, otherwise on a volume.
+    /// Storage of the data. Default: in memory if the backup is small and `durability` is `off`, otherwise on a volume.
     pub storage: Option<Storage>,
     /// How to connect to the server. Default: by a unix socket; by a port if the engine runs in a virtual
     /// machine. With a port the container has a network, and an application that an `api` check starts

@@ -5,6 +5,7 @@
 
 mod production;
 mod score;
+mod selected;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use self::production::Production;
 use self::score::{Score, names};
 use crate::drill::GOOD;
 use crate::drill::broken::table::{Broken, Change, HARMLESS, Harmless, SECTIONS, Severity};
-use crate::drill::builder::redrill;
+use crate::drill::builder::{Ended, redrill};
 use crate::support::{Plur, environment, on_own_plur, plur_api, plur_backup, root};
 
 /// How many drills of changed dumps run beside the looks at clones.
@@ -371,7 +372,12 @@ fn drilled(row: Row, production: &Production, environment: &Environment) -> Seen
 }
 
 /// Drills a dump on a server of this major version; without one, of the dump's.
-fn drill(bytes: &[u8], on: Option<u32>, environment: &Environment) -> Seen {
+fn drilled_with(
+    bytes: &[u8],
+    on: Option<u32>,
+    environment: &Environment,
+    arguments: &[&str],
+) -> Ended {
     let root = root();
     let text = scenario_text()
         .replace("name = \"plur\"", "name = \"drilled\"")
@@ -389,11 +395,20 @@ fn drill(bytes: &[u8], on: Option<u32>, environment: &Environment) -> Seen {
     }
     let name = plur_backup().with_extension("");
     let name = name.file_name().unwrap().to_str().unwrap();
-    let ended = redrill()
-        .environment("PLUR_API", &environment["PLUR_API"])
+    let api = environment.get("PLUR_API").map_or("", String::as_str);
+    let run = redrill()
+        .environment("PLUR_API", api)
         .scenario(&text)
-        .backup(bytes, name)
-        .run();
+        .backup(bytes, name);
+    arguments
+        .iter()
+        .fold(run, |run, argument| run.with(argument))
+        .run()
+}
+
+/// The same, and what it saw.
+fn drill(bytes: &[u8], on: Option<u32>, environment: &Environment) -> Seen {
+    let ended = drilled_with(bytes, on, environment, &[]);
     let mut seen = Seen::default();
     if ended.drill.is_none() {
         seen.undone = Some(format!("{}\n{}", ended.stdout, ended.stderr));

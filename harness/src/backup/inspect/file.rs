@@ -1,7 +1,8 @@
 //! One dump in one file, or in the folder of a directory archive.
 
-use std::io::{self, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use pgdump::format::archive::{Archive, ArchiveError, custom, directory, tar};
@@ -11,7 +12,6 @@ use pgdump::script::lexer::Lexer;
 
 use super::{Bundles, CHUNK, Inspected, Inspection, unreadable};
 use crate::backup::fault::{finding, findings};
-use crate::backup::files::base_name;
 use crate::backup::packing::{Layer, LayerError, OpenError, Unpacked};
 use crate::backup::{Contents, Part, describe, foreign};
 use crate::event::Event;
@@ -36,8 +36,6 @@ struct Dump {
     unread: Vec<Finding>,
     /// Bytes of definitions and rows, without any compression.
     text_bytes: u64,
-    /// The path that it was written to.
-    copy: Option<PathBuf>,
 }
 
 impl Inspection {
@@ -81,14 +79,13 @@ impl Inspection {
                 Some(finding) => Ok(Err(inside(&layers, finding))),
                 None => self.plain(&mut content).map(Ok).map_err(ArchiveError::Io),
             },
-            Sniffed::Custom => self.archive(name, &mut content, |reader, gather| {
+            Sniffed::Custom => self.archive(&mut content, |reader, gather| {
                 custom::read_into(reader, gather)
             }),
-            Sniffed::Tar if is_tar_archive(content.head()) => {
-                self.archive(name, &mut content, |reader, gather| {
+            Sniffed::Tar if is_tar_archive(content.head()) => self
+                .archive(&mut content, |reader, gather| {
                     tar::read_into(reader, gather)
-                })
-            }
+                }),
             Sniffed::Tar if bundles == Bundles::Within => {
                 return Err(CouldNotRun::with_hint(
                     format!("{name} is a bundle in a bundle, which this version does not read"),
@@ -134,7 +131,7 @@ impl Inspection {
             sha256: read.sha256,
             ..Inspected::default()
         };
-        match dump(read.archive, None) {
+        match dump(read.archive) {
             Ok(dump) => self.part(name, path, Vec::new(), dump, &mut inspected),
             Err(finding) => {
                 inspected.format = NO_BACKUP.to_owned();
@@ -158,17 +155,11 @@ impl Inspection {
         inspected.problems.extend(dump.problems);
         inspected.warnings.extend(dump.warnings);
         inspected.unread.extend(dump.unread);
-        let (path, layers) = match dump.copy {
-            Some(copy) => (copy, Vec::new()),
-            None => (
-                path.canonicalize().unwrap_or_else(|_| path.to_owned()),
-                layers,
-            ),
-        };
         inspected.parts.push(Part {
             name: name.to_owned(),
-            path,
+            path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
             layers,
+            unpacked: None,
             keys: self.keys.clone(),
             format: dump.format,
             bytes: inspected.bytes,
@@ -176,7 +167,7 @@ impl Inspection {
             text_bytes: dump.text_bytes,
             sha256: inspected.sha256.clone(),
             named_database: None,
-            contents: dump.contents,
+            contents: Arc::new(dump.contents),
         });
     }
 
@@ -192,33 +183,22 @@ impl Inspection {
             warnings: findings(found.warnings).collect(),
             unread: findings(found.unread).collect(),
             text_bytes,
-            copy: None,
         })
     }
 
-    /// Reads an archive in one file; a compressed or encrypted one is also written to disk, since
-    /// pg_restore reads it from a file.
+    /// Reads an archive in one file.
     fn archive(
         &self,
-        name: &str,
         content: &mut Unpacked,
         read: fn(BoxedReader<'_>, Gather) -> Result<Archive, ArchiveError>,
     ) -> Result<Result<Dump, Finding>, ArchiveError> {
-        let (mut copy, mut sink) = (None, None);
-        if !content.layers().is_empty() && self.for_restore {
-            let (path, file) = self.spool.file(&format!("{}.archive", base_name(name)))?;
-            (copy, sink) = (Some(path), Some(file));
-        }
-        let mut tee = Tee {
-            reader: self.watched(content),
-            copy: sink,
-        };
+        let mut reader = self.watched(content);
         let archive = read(
-            Box::new(BufReader::with_capacity(CHUNK, &mut tee)),
+            Box::new(BufReader::with_capacity(CHUNK, &mut reader)),
             self.gather(),
         )?;
-        io::copy(&mut tee, &mut io::sink())?;
-        Ok(dump(archive, copy))
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok(dump(archive))
     }
 
     /// Reports progress to the listener.
@@ -252,7 +232,7 @@ pub(super) fn whole_file(
 }
 
 /// The dump of an archive, unless even its header is missing.
-fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
+fn dump(archive: Archive) -> Result<Dump, Finding> {
     let Some(layout) = archive.layout else {
         let first = archive.problems.problems.into_iter().next();
         return Err(first
@@ -267,7 +247,6 @@ fn dump(archive: Archive, copy: Option<PathBuf>) -> Result<Dump, Finding> {
         warnings: findings(archive.problems.warnings).collect(),
         unread: findings(archive.problems.unread).collect(),
         text_bytes: archive.uncompressed_bytes,
-        copy,
     })
 }
 
@@ -308,22 +287,6 @@ pub(super) fn finding_of(path: &Path, error: &io::Error) -> Result<Finding, Coul
         Some(LayerError::Damaged(finding)) => Ok(finding.clone()),
         Some(LayerError::CouldNotRun(error)) => Err(error.clone()),
         None => Err(unreadable(path, error)),
-    }
-}
-
-/// Copies what is read to a file.
-struct Tee<R, W> {
-    reader: R,
-    copy: Option<W>,
-}
-
-impl<R: Read, W: Write> Read for Tee<R, W> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        if let Some(copy) = &mut self.copy {
-            copy.write_all(&buffer[..read])?;
-        }
-        Ok(read)
     }
 }
 

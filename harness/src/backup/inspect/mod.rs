@@ -38,10 +38,8 @@ fn unreadable(path: &Path, error: &io::Error) -> CouldNotRun {
 pub struct Inspection {
     /// Keys for encrypted layers.
     pub keys: Keys,
-    /// For files that must be on disk: members of a tar file, archives in a compression or encryption.
+    /// For files that must be on disk: members of a tar file.
     pub spool: Spool,
-    /// Whether a restore follows: then an archive is written to disk without its layers.
-    pub for_restore: bool,
     /// Whether the rows of every table are digested, to be compared with what is restored.
     pub digests: bool,
     /// Receives the progress.
@@ -55,7 +53,6 @@ impl Inspection {
         Self {
             keys: Keys::default(),
             spool,
-            for_restore: false,
             digests: false,
             listener: std::sync::Arc::new(|_| {}),
         }

@@ -24,6 +24,7 @@ pub use self::triggers::{Enabled, Event, WantedTrigger};
 use crate::check::absent;
 use crate::check::indirect::{self, Indirect};
 use crate::check::privilege::{Relation, conclude, tree};
+use crate::check::reads::{Reads, RowsRead};
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
@@ -178,6 +179,17 @@ impl Check for AppendOnly {
 
     fn append_only(&self) -> Vec<QualifiedName> {
         QualifiedName::parse(&self.table).into_iter().collect()
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Some(
+            RowsRead {
+                statements: self.insert.iter().cloned().collect(),
+                trusted_functions: self.trusted_functions.clone(),
+                ..RowsRead::default()
+            }
+            .with(std::iter::once(&self.table).chain(&self.also)),
+        )
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {

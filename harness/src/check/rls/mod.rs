@@ -22,6 +22,7 @@ pub use self::behaviour::{Behaviour, Sees};
 pub use self::policy::{PolicyCommand, WantedPolicy};
 use crate::check::indirect::{self, Allowed, PastPolicies, Under};
 use crate::check::privilege::conclude;
+use crate::check::reads::{Reads, RowsRead};
 use crate::check::target::Targets;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
@@ -219,6 +220,22 @@ impl Check for Rls {
 
     fn alone(&self) -> bool {
         true
+    }
+
+    fn reads(&self) -> Reads {
+        let behaviour = || self.behaviour.iter();
+        let written = behaviour().flat_map(|one| one.refuses.iter().chain(&one.allows));
+        let conditions = behaviour().filter_map(|one| one.sees_where.as_ref());
+        let conditions = conditions.map(|condition| format!("SELECT {condition}"));
+        Reads::Some(
+            RowsRead {
+                statements: written.cloned().chain(conditions).collect(),
+                trusted_functions: self.trusted_functions.clone(),
+                ..RowsRead::default()
+            }
+            .with(self.table.iter().chain(&self.tables))
+            .with(behaviour().filter_map(|one| one.through.as_ref())),
+        )
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {

@@ -28,6 +28,7 @@ pub use self::membership::Membership;
 use self::ways::Limits;
 use crate::check::indirect;
 use crate::check::privilege::add_unclear;
+use crate::check::reads::{Reads, RowsRead};
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::CouldNotRun;
 use crate::rights::{self, Actor, Facts, Named, Right, Roles, role_pattern};
@@ -227,6 +228,24 @@ impl Check for Role {
         self.tries() || self.names_tables()
     }
 
+    fn reads(&self) -> Reads {
+        let mut rows = RowsRead {
+            ways_to_insert: true,
+            statements: self.may.iter().chain(&self.refused).cloned().collect(),
+            // With `attempts` it tries to read each one that is filled.
+            materialized_views: self.attempts,
+            trusted_functions: self.trusted_functions.clone(),
+            ..RowsRead::default()
+        };
+        if self.names_tables() {
+            let bounding = self.bounding().chain(&self.indirect);
+            for table in bounding.flat_map(Right::tables) {
+                rows.add(&table);
+            }
+        }
+        Reads::Some(rows)
+    }
+
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let mut session = restored.session().await?;
         let roles = Roles::read(&mut session).await?;
@@ -318,12 +337,16 @@ impl Role {
 
     /// Whether an upper bound names a table without a pattern.
     fn names_tables(&self) -> bool {
+        self.has_ceiling() && self.bounding().any(Right::names_table)
+    }
+
+    /// The entries of the floor and the ceiling.
+    fn bounding(&self) -> impl Iterator<Item = &Right> {
         let ceiling = match &self.ceiling {
             Some(Ceiling::Rights(rights)) => rights.as_slice(),
             _ => &[],
         };
-        let mut entries = self.floor.iter().flatten().chain(ceiling);
-        self.has_ceiling() && entries.any(Right::names_table)
+        self.floor.iter().flatten().chain(ceiling)
     }
 
     /// Says what is expected, in one line.

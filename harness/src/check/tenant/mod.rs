@@ -13,10 +13,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::indirect;
+use crate::check::reads::{Reads, RowsRead};
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::CouldNotRun;
 use crate::rights::{Right, identifier_pattern};
+use crate::sql::{Glob, NamePattern};
 
 /// No tenant reads or writes what belongs to another: tried pairwise, as the real roles.
 ///
@@ -138,6 +140,28 @@ impl Check for Tenant {
         true
     }
 
+    fn reads(&self) -> Reads {
+        if self.refused.iter().any(|sql| builds_names(sql)) {
+            return Reads::Everything;
+        }
+        let schemas = self.schemas.iter();
+        let schemas = schemas.filter_map(|schema| identifier_pattern(schema).ok());
+        let relations = schemas.map(|schema| NamePattern {
+            schema,
+            name: Glob::any(),
+        });
+        Reads::Some(
+            RowsRead {
+                relations: relations.collect(),
+                ways_to_insert: !self.schemas.is_empty(),
+                statements: self.refused.clone(),
+                trusted_functions: self.trusted_functions.clone(),
+                ..RowsRead::default()
+            }
+            .with(&self.tables),
+        )
+    }
+
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         if self.tables.is_empty() {
             schemas::run(self, restored).await
@@ -204,11 +228,31 @@ impl Tenant {
     }
 }
 
+/// Whether `{schema}` or `{other}` is a part of a name in a statement, as in `data_{other}`.
+fn builds_names(sql: &str) -> bool {
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    ["{schema}", "{other}"].iter().any(|place| {
+        sql.match_indices(place).any(|(at, _)| {
+            let (before, behind) = (&sql[..at], &sql[at + place.len()..]);
+            before.ends_with(is_of_name) || behind.starts_with(is_of_name)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::parameters::errors_of;
     use rstest::rstest;
+
+    #[rstest]
+    #[case("SELECT app.read('{other}')", false)]
+    #[case("SELECT 1 FROM {other}.orders", false)]
+    #[case("SELECT 1 FROM app.data_{other}", true)]
+    #[case("SELECT 1 FROM app.{schema}_data", true)]
+    fn names_that_a_statement_builds(#[case] sql: &str, #[case] expected: bool) {
+        assert_eq!(builds_names(sql), expected);
+    }
 
     #[rstest]
     #[case("schemas = ['org_*']\nrole = 'app_{schema}'", 0)]

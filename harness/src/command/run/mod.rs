@@ -20,7 +20,7 @@ use crate::backup::settings::OtherBackup;
 use crate::cli::{Run, Terminal};
 use crate::context::Context;
 use crate::event::Event;
-use crate::exit_code::{Ending, worst};
+use crate::exit_code::{self, Ending, worst};
 use crate::input::Environment;
 use crate::outcome::CouldNotRun;
 use crate::progress::{Lines, Progress};
@@ -28,7 +28,6 @@ use crate::redact::Redactor;
 use crate::report::terminal::{Look, total};
 use crate::scenario::Scenario;
 use crate::scenario::only::{Only, only};
-use crate::verdict::Verdict;
 use crate::{report, server};
 
 /// Runs the command.
@@ -127,8 +126,7 @@ async fn all(scenarios: &[Scenario], drills: &Drills<'_>) -> Vec<Option<Recorded
             return (at, None);
         }
         let recorded = drills.drill(scenario).await;
-        let fail_fast =
-            drills.arguments.fail_fast && recorded.ending() != Ending::Judged(Verdict::Proven);
+        let fail_fast = drills.arguments.fail_fast && recorded.ending().code() != exit_code::PROVEN;
         if fail_fast || recorded.result.interrupted {
             stop.store(true, Ordering::Relaxed);
         }

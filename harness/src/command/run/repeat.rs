@@ -29,8 +29,8 @@ pub(super) fn repeating_command(
             words.extend(["--globals".to_owned(), globals]);
         }
     }
-    for only in &scenario.facts.only {
-        words.extend(["--only".to_owned(), only.clone()]);
+    if !scenario.facts.only.is_empty() {
+        words.extend(["--only".to_owned(), scenario.facts.only.join(",")]);
     }
     if arguments.reports != Path::new(REPORTS) {
         words.extend([

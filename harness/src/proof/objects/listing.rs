@@ -1,6 +1,7 @@
 //! Lists the objects of a database with the pg_dump of the server.
 
 use std::io::BufReader;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -141,10 +142,10 @@ pub(super) async fn list(
         let reader = BufReader::with_capacity(CHUNK, stdout);
         if archive {
             let read = custom::read(reader).map_err(|error| error.to_string())?;
-            Ok((*read.contents.objects).clone())
+            Ok(Arc::unwrap_or_clone(read.contents.objects))
         } else {
             let (contents, _, _) = plain::read(reader).map_err(|error| error.to_string())?;
-            Ok::<_, String>((*contents.objects).clone())
+            Ok::<_, String>(Arc::unwrap_or_clone(contents.objects))
         }
     });
     let mut messages = String::new();

@@ -109,9 +109,10 @@ fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<
         databases.entry(name.clone()).or_default();
     }
     // pg_restore creates neither the database nor its settings.
-    let archive = matches!(part.format, Format::Archive(_));
+    let without_database =
+        matches!(part.format, Format::Archive(_)) && !target::restores_database(part, settings);
     for object in &part.contents.objects.list {
-        if CLUSTER.contains(&object.kind.as_str()) || (archive && is_of_database(object)) {
+        if CLUSTER.contains(&object.kind.as_str()) || (without_database && is_of_database(object)) {
             continue;
         }
         let database = if object.database.is_empty() {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, Made, NotTested,
-    Objective, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario, Server,
-    Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
+    Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, LeftOut, Made,
+    NotTested, Objective, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep, SCHEMA,
+    Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -169,6 +169,7 @@ impl Server {
             weaknesses: server.weaknesses.clone(),
             chosen: server.chosen.clone(),
             started_in_s: server.started_in.as_secs_f64(),
+            tuned: server.tuned,
         }
     }
 }
@@ -178,6 +179,8 @@ impl Restore {
         Self {
             method: restore.method.clone(),
             duration_s: restore.duration.as_secs_f64(),
+            processor_s: restore.processor.map(|time| time.as_secs_f64()),
+            analyze_s: restore.analyzed.map(|time| time.as_secs_f64()),
             phases: each(&restore.phases, |phase| Phase {
                 name: phase.name.clone(),
                 duration_s: phase.duration.as_secs_f64(),
@@ -205,6 +208,13 @@ impl Restore {
                     outcome::Values::NotCompared(_) => Some(Values::NotCompared),
                 },
             }),
+            left_out: each(&restore.left_out, |table| LeftOut {
+                database: table.database.clone(),
+                table: table.table.clone(),
+                rows: table.rows,
+                size_bytes: table.bytes,
+            }),
+            none_left_out_because: restore.none_left_out_because.clone(),
         }
     }
 }
@@ -262,6 +272,7 @@ impl From<Verdict> for VerdictWord {
             Verdict::Inconclusive => Self::Inconclusive,
             Verdict::NothingChecked => Self::NothingChecked,
             Verdict::Interrupted => Self::Interrupted,
+            Verdict::ChecksPassed => Self::ChecksPassed,
         }
     }
 }

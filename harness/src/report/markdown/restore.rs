@@ -21,9 +21,15 @@ pub(super) fn write(page: &mut Page, result: &DrillResult) {
 }
 
 fn phases(page: &mut Page, restore: &RestoreFacts) {
-    page.paragraph(
-        fixed("Restored by ") + words(&restore.method) + " in **" + span(restore.duration) + "**.",
-    );
+    let mut line =
+        fixed("Restored by ") + words(&restore.method) + " in **" + span(restore.duration) + "**.";
+    if let Some(processor) = restore.processor {
+        line = line + " Processor time of the server: " + span(processor) + ".";
+    }
+    if let Some(analyzed) = restore.analyzed {
+        line = line + " `ANALYZE` afterwards: " + span(analyzed) + ".";
+    }
+    page.paragraph(line);
     if restore.phases.is_empty() {
         return;
     }

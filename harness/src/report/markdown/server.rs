@@ -4,6 +4,16 @@ use super::inline::{code, fixed, names, span, words};
 use super::page::Page;
 use crate::outcome::ServerFacts;
 
+/// What the settings of the server mean for the time of a restore.
+const fn settings(tuned: bool) -> &'static str {
+    match tuned {
+        true => {
+            "tuned for the drill: nothing is kept safe from a crash, and the memory is sized to the machine, so a restore is faster than in production (`durability = \"production\"` measures that)"
+        }
+        false => "those of an unmodified server, as in production",
+    }
+}
+
 pub(super) fn write(page: &mut Page, server: &ServerFacts) {
     page.heading(2, fixed("Server"));
     page.paragraph(fixed(
@@ -21,6 +31,7 @@ pub(super) fn write(page: &mut Page, server: &ServerFacts) {
         ("Source", code(&server.origin)),
         ("Selected because", words(&server.chosen)),
         ("Ready after", span(server.started_in)),
+        ("Settings", fixed(settings(server.tuned))),
     ]);
     page.paragraph(fixed(
         "A restore executes code from the backup. It is isolated from this machine as follows:",

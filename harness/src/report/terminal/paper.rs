@@ -23,7 +23,7 @@ impl Hue {
     /// The colour of a verdict.
     pub(crate) const fn of(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Proven => Self::Green,
+            Verdict::Proven | Verdict::ChecksPassed => Self::Green,
             Verdict::NotProven => Self::Red,
             Verdict::ObjectiveMissed
             | Verdict::Inconclusive

@@ -109,6 +109,13 @@ fn restored(paper: &mut Paper, result: &DrillResult) {
         if !phases.is_empty() {
             time.push_str(&format!(" ({})", phases.join(", ")));
         }
+        if let Some(processor) = restore.processor {
+            let processor = show_duration(processor);
+            time.push_str(&format!("; {processor} of processor time of the server"));
+        }
+        if let Some(analyzed) = restore.analyzed {
+            time.push_str(&format!("; then ANALYZE {}", show_duration(analyzed)));
+        }
         paper.fact("restored", &time);
         for step in &restore.steps {
             let took = show_duration(step.duration);

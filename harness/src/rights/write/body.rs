@@ -9,7 +9,7 @@ use crate::sql::{QualifiedName, Token, TokenKind, setting_elements, tokens};
 
 /// What a body in SQL or PL/pgSQL may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Body {
+pub(crate) struct Body {
     /// Whether it has dynamic SQL or a command whose object is not read here, and so may do anything.
     pub opaque: bool,
     /// Commands that it may run on relations; the schema is empty where the body does not name it. ALTER and DROP count as

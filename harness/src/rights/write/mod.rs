@@ -16,6 +16,7 @@ mod past;
 mod reach;
 mod reads;
 
+pub(crate) use body::Body;
 pub use bound::{Bound, find_bounds};
 pub use facts::{CascadeFacts, FunctionFacts, RelationFacts, WriteFacts};
 pub use known::KnownRights;

@@ -33,6 +33,7 @@ use super::socket::{HeldSocket, SocketFolder};
 use crate::cleanup::{LABEL_RUN, Run};
 use crate::database::Address;
 use crate::outcome::{CouldNotRun, ServerFacts};
+use crate::process;
 use crate::redact::Secret;
 use crate::sqlstate;
 use crate::units::show_bytes;
@@ -144,7 +145,7 @@ pub(super) async fn provide(
     let storage = container.storage.unwrap_or({
         // A restored database takes up to about three times the size of its dump, with indexes.
         let in_memory = wanted.bytes.saturating_mul(4) < memory / 4;
-        if in_memory {
+        if in_memory && server.durability == settings::Durability::Off {
             settings::Storage::Memory
         } else {
             settings::Storage::Volume
@@ -309,6 +310,12 @@ impl Machine for Container {
         ))
     }
 
+    async fn processor_time(&self) -> Option<Duration> {
+        // The engine takes a second to say it. With a held socket its processes are those of this machine.
+        self.held.as_ref()?;
+        process::processor_time_of_all(self.first_process?)
+    }
+
     async fn lock(&self) -> Result<(), CouldNotRun> {
         for line in self.log().await.lines() {
             if let Some(bin) = line.strip_prefix("redrill-bin ") {
@@ -415,6 +422,7 @@ impl Machine for Container {
             weaknesses,
             chosen: self.chosen.clone(),
             started_in: Duration::ZERO,
+            tuned: false,
         }
     }
 }

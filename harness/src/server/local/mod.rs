@@ -292,6 +292,12 @@ impl Machine for Local {
         Some(format!("{status}; {last}"))
     }
 
+    async fn processor_time(&self) -> Option<Duration> {
+        let server = self.server.as_ref()?.lock();
+        let server = server.unwrap_or_else(PoisonError::into_inner);
+        server.processor_time()
+    }
+
     async fn lock(&self) -> Result<(), CouldNotRun> {
         // The sandbox was closed before the server started.
         Ok(())
@@ -411,6 +417,7 @@ impl Machine for Local {
             weaknesses,
             chosen: self.chosen.clone(),
             started_in: Duration::ZERO,
+            tuned: false,
         }
     }
 }

@@ -139,7 +139,15 @@ impl Redrill {
     fn ended(self, output: Output) -> Ended {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let merged = fs::read(self.path("reports/junit.xml")).ok();
-        let report = |name: &str| fs::read(self.path("reports/drilled").join(name)).ok();
+        // Selected checks have a folder of their own.
+        let folders = fs::read_dir(self.path("reports")).into_iter().flatten();
+        let mut folders = folders.map(|folder| folder.unwrap().path());
+        let is_of_drill = |folder: &PathBuf| {
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            name == "drilled" || name.starts_with("drilled.only-")
+        };
+        let folder = folders.find(is_of_drill).unwrap_or_default();
+        let report = |name: &str| fs::read(folder.join(name)).ok();
         let ended = Ended {
             code: output.status.code().expect("it exits by itself"),
             stdout: text(&output.stdout),

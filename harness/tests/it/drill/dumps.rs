@@ -35,6 +35,20 @@ CREATE TABLE public.documents (id integer PRIMARY KEY, body text);
 INSERT INTO public.documents SELECT i, repeat(md5(i::text), 3) FROM generate_series(1, 900) i;
 ";
 
+/// A database that has an owner, rights and settings of its own.
+const SETTLED: &str = r#"
+CREATE DATABASE settled TEMPLATE template0 OWNER shop_app;
+COMMENT ON DATABASE settled IS 'of the shop';
+ALTER DATABASE settled SET work_mem = '9MB';
+ALTER ROLE shop_reader IN DATABASE settled SET search_path = 'shop';
+REVOKE ALL ON DATABASE settled FROM PUBLIC;
+GRANT CONNECT ON DATABASE settled TO shop_reader;
+\connect settled
+CREATE TABLE public.marker (id integer);
+INSERT INTO public.marker VALUES (1);
+CREATE TABLE public."DATABASE odd" (id integer);
+"#;
+
 /// Writes them all. Before version 16 `pg_dump` knows gzip alone, by its level.
 const DUMP: &str = r"
 set -e
@@ -60,6 +74,8 @@ for compress in $compressions; do
     pg_dump --compress=$compress --format=custom users | cat >custom-$compress.dump
     pg_dump --compress=$compress --format=directory --file=directory-$compress users
 done
+psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --file=/tmp/settled.sql >/dev/null
+pg_dump --format=custom settled >settled.dump
 ";
 
 /// The dumps of one version.
@@ -150,12 +166,15 @@ pub fn started(major: u32, label: &str) -> Container {
 
 fn make(major: u32) -> Dumps {
     let folder = tempfile::tempdir().unwrap();
-    let shop = folder.path().join("shop.sql");
-    std::fs::write(&shop, SHOP).unwrap();
     let version = format!("MAJOR={major}");
     let container = started(major, "dumps");
     let inside = |path: &str| format!("{}:{path}", container.0);
-    docker(&["cp", &shop.to_string_lossy(), &inside("/tmp/shop.sql")]).unwrap();
+    for (name, sql) in [("shop.sql", SHOP), ("settled.sql", SETTLED)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, sql).unwrap();
+        let inside = inside(&format!("/tmp/{name}"));
+        docker(&["cp", &path.to_string_lossy(), &inside]).unwrap();
+    }
     let user = ["exec", "--user=postgres", "--env", &version, &container.0];
     docker(&[&user[..], &["bash", "-c", DUMP]].concat()).unwrap();
     docker(&[

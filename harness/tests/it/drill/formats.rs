@@ -63,7 +63,8 @@ async fn every_way_of_every_version_restores(#[case] major: u32, #[case] provide
     // None of these is odd, and `pg_dump > FILE` least of all.
     assert_eq!(ended.findings("backup"), "", "{major}");
     let method = &ended.drill()["restore"]["method"];
-    assert!(method.to_string().contains("4 jobs"), "{method}");
+    assert!(method.to_string().contains("by 4 sessions"), "{method}");
+    assert!(!method.to_string().contains("because"), "{method}");
 }
 
 #[rstest]

@@ -55,9 +55,14 @@ fn names() -> Vec<String> {
     names
 }
 
+/// The newest backup.
+pub fn backup() -> PathBuf {
+    backups().join(&names()[2])
+}
+
 /// The newest backup, decompressed.
 fn newest() -> String {
-    let file = std::fs::File::open(backups().join(&names()[2])).unwrap();
+    let file = std::fs::File::open(backup()).unwrap();
     let mut text = String::new();
     let mut reader = flate2::read::MultiGzDecoder::new(file);
     std::io::Read::read_to_string(&mut reader, &mut text).unwrap();

@@ -541,7 +541,7 @@ async fn told(folder: &TempDir, settings: &Restore, change: &str) -> (Vec<String
     let run = work().begin().unwrap();
     let backup = inspect(&folder.path().join("shop.sql")).await;
     let path = std::env::var("PATH").unwrap();
-    let wanted = redrill::stage::wanted(&backup);
+    let wanted = redrill::stage::wanted(&backup, &Restore::default());
     let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)
         .await
         .unwrap();

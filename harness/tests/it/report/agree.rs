@@ -81,6 +81,16 @@ fn agree(result: &DrillResult) {
         .count();
     assert_eq!(of_json, of_junit);
 
+    // Selected checks prove nothing about the rest, and every report says so.
+    let is_selection = !result.scenario.only.is_empty();
+    assert!(!is_selection || verdict != Verdict::Proven);
+    let not_proven = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.join(" ").contains("The backup is not proven.")
+    };
+    assert!(!is_selection || not_proven(report["meaning"].as_str().unwrap()));
+    assert!(!is_selection || not_proven(&suite.text), "{suite:#?}");
+
     let said = format!("**{}** (exit code {code}).", verdict.word());
     let markdown = markdown::render(result, verdict);
     let mut lines = markdown.lines();
@@ -91,6 +101,7 @@ fn agree(result: &DrillResult) {
             .starts_with(&format!("# {}: ", verdict.word()))
     );
     assert!(lines.nth(1).unwrap().starts_with(&said), "{markdown}");
+    assert!(!is_selection || not_proven(&markdown), "{markdown}");
     let failures = markdown.matches("\n### FAIL: ").count();
     let failed = |outcome: &Outcome| *outcome == Outcome::Fail;
     let expected = result
@@ -117,6 +128,7 @@ fn agree(result: &DrillResult) {
             "{first}"
         );
         assert!(first.ends_with(&format!("(exit code {code})")), "{first}");
+        assert!(!is_selection || not_proven(&summary), "{summary}");
         // Whatever makes the verdict is on the terminal, however short it is.
         let lines = |word| {
             summary
@@ -168,8 +180,10 @@ fn one_merged_report_has_a_suite_per_drill() {
     let judged: Vec<_> = drills.iter().map(|drill| (drill, verdict(drill))).collect();
     let suites = xml::parse(&junit::merge(&judged, &[]).unwrap());
     let red: Vec<bool> = suites.iter().map(xml::Suite::red).collect();
-    assert_eq!(red, [false, true, true]);
-    assert!(suites.iter().all(|suite| suite.name == "plur-nightly"));
+    assert_eq!(red, [false, true, true, false]);
+    let names: Vec<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names[..3], ["plur-nightly"; 3]);
+    assert_eq!(names[3], "plur-nightly (only role, append-only)");
     assert!(xml::parse(&junit::merge(&[], &[]).unwrap()).is_empty());
     let folder = tempfile::tempdir().unwrap();
     let path = redrill::report::write_merged(folder.path(), &judged, &[]).unwrap();

@@ -9,14 +9,15 @@ use redrill::outcome::{
     Values,
 };
 use redrill::proof::settings::Level;
-use redrill::stage::title;
+use redrill::stage::{proof_off, title};
 
 /// All examples, by the name of their files.
-pub fn all() -> [(&'static str, DrillResult); 3] {
+pub fn all() -> [(&'static str, DrillResult); 4] {
     [
         ("proven", proven()),
         ("not-proven", not_proven()),
         ("inconclusive", inconclusive()),
+        ("checks-passed", checks_passed()),
     ]
 }
 
@@ -94,6 +95,49 @@ pub fn proven() -> DrillResult {
             .to_owned(),
         interrupted: false,
     }
+}
+
+/// The checks that `--only` selects pass, on the rows that they need.
+pub fn checks_passed() -> DrillResult {
+    let mut result = proven();
+    result.run = "20251121-061500-77aa01c3".to_owned();
+    result.scenario.only = vec!["role".to_owned(), "append-only".to_owned()];
+    result.duration = Duration::from_millis(7_940);
+    result
+        .checks
+        .retain(|check| result.scenario.only.iter().any(|kind| kind == check.kind));
+    let proof = &mut result.stages[3];
+    proof.title = title(Stage::Proof, Level::Off);
+    proof.required = false;
+    proof.summary = proof_off(true).to_owned();
+    proof.outcome = Outcome::Skipped {
+        reason: proof_off(true).to_owned(),
+    };
+    proof.duration = Duration::ZERO;
+    result.proof = None;
+    result.objectives.remove(0);
+    if let Some(restore) = &mut result.restore {
+        restore.duration = Duration::from_millis(3_310);
+        restore.phases.clear();
+        restore.steps.clear();
+        restore.rows.clear();
+        restore.left_out = vec![
+            held("org_acme.engrams", 12_000, 310_000_000),
+            held("org_globex.engrams", 8_400, 216_500_000),
+        ];
+    }
+    result.not_tested.extend([
+        NotTested::new(
+            "that the database is equal to the backup",
+            "`--only`: only the selected checks read it",
+        ),
+        NotTested::new(
+            "the rows of org_acme.engrams, org_globex.engrams",
+            "`--only`: no selected check needs them, so they were not restored",
+        ),
+    ]);
+    result.repeat += " --only role,append-only";
+    result
 }
 
 /// Two required checks fail, one of them with many findings, one could not run, and one that is not
@@ -410,6 +454,7 @@ fn server() -> ServerFacts {
         weaknesses: vec!["the container shares the kernel of this machine".to_owned()],
         chosen: "the scenario says `[server.container]`".to_owned(),
         started_in: Duration::from_millis(2_871),
+        tuned: true,
     }
 }
 
@@ -443,6 +488,8 @@ fn restore() -> RestoreFacts {
     RestoreFacts {
         method: "psql 17.6".to_owned(),
         duration: Duration::from_millis(71_906),
+        processor: Some(Duration::from_millis(110_330)),
+        analyzed: Some(Duration::from_millis(1_204)),
         phases: [("pre-data", 2_110), ("data", 31_507), ("post-data", 38_289)]
             .map(|(name, millis)| Phase {
                 name: name.to_owned(),
@@ -468,26 +515,31 @@ fn restore() -> RestoreFacts {
             by_scenario: false,
         }],
         rows: all,
+        left_out: Vec::new(),
+        none_left_out_because: None,
+    }
+}
+
+fn held(table: &str, rows: u64, bytes: u64) -> TableHeld {
+    TableHeld {
+        database: "plur".to_owned(),
+        table: table.to_owned(),
+        rows: Some(rows),
+        bytes,
     }
 }
 
 /// The inspection of a truncated backup.
 pub fn inspection() -> Inspection {
-    let table = |table: &str, rows, bytes| TableHeld {
-        database: "plur".to_owned(),
-        table: table.to_owned(),
-        rows: Some(rows),
-        bytes,
-    };
     Inspection {
         redrill: "0.1.0".to_owned(),
         started: "2025-11-21T06:12:03Z".parse().unwrap(),
         duration: Duration::from_millis(412),
         backup: backup(),
         tables: vec![
-            table("plur.engrams", 30_000, 61_204_113),
-            table("plur.audit_events_2025_11", 17_004, 4_203_771),
-            table("plur.\"Odd table\"", 3_000, 91_004),
+            held("plur.engrams", 30_000, 61_204_113),
+            held("plur.audit_events_2025_11", 17_004, 4_203_771),
+            held("plur.\"Odd table\"", 3_000, 91_004),
         ],
         problems: vec![
             Finding::about(
@@ -509,6 +561,7 @@ pub fn inspection() -> Inspection {
                 kept: 12,
                 missing: vec!["2025-11-12 to 2025-11-13".to_owned()],
             },
+            on: None,
         }],
     }
 }

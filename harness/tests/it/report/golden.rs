@@ -110,6 +110,7 @@ fn the_examples_are_what_their_names_say() {
             ("proven", Verdict::Proven),
             ("not-proven", Verdict::NotProven),
             ("inconclusive", Verdict::Inconclusive),
+            ("checks-passed", Verdict::ChecksPassed),
         ]
     );
 }

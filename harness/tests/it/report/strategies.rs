@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use redrill::outcome::{
     BackupFacts, CandidateFacts, CheckResult, CouldNotRun, DrillResult, Finding, Measure,
     NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts,
-    Stage, StageResult, TableRows, TimeSource, Tolerated, Values,
+    Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -133,6 +133,7 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
             kept,
             missing,
         },
+        on: None,
     });
     vec(prop_oneof![4 => time, 1 => kept], 0..3)
 }
@@ -231,18 +232,21 @@ fn server() -> impl Strategy<Value = ServerFacts> {
         (nasty(), nasty(), nasty()),
         vec((nasty(), nasty()), 0..3),
         (vec(nasty(), 0..3), vec(nasty(), 0..3)),
-        duration(),
+        (duration(), any::<bool>()),
     )
-        .prop_map(|(texts, extensions, lists, started_in)| ServerFacts {
-            provider: "container",
-            origin: texts.0,
-            version: texts.1,
-            extensions,
-            isolation: lists.0,
-            weaknesses: lists.1,
-            chosen: texts.2,
-            started_in,
-        })
+        .prop_map(
+            |(texts, extensions, lists, (started_in, tuned))| ServerFacts {
+                tuned,
+                provider: "container",
+                origin: texts.0,
+                version: texts.1,
+                extensions,
+                isolation: lists.0,
+                weaknesses: lists.1,
+                chosen: texts.2,
+                started_in,
+            },
+        )
 }
 
 fn restore() -> impl Strategy<Value = RestoreFacts> {
@@ -269,22 +273,36 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
             },
         },
     );
+    let left_out = (nasty(), nasty(), option::of(any::<u64>()), 0..1_u64 << 50);
+    let left_out = left_out.prop_map(|(database, table, rows, bytes)| TableHeld {
+        database,
+        table,
+        rows,
+        bytes,
+    });
     (
         nasty(),
         duration(),
         vec(phase, 0..3),
         vec(tolerated, 0..3),
         vec(rows, 0..4),
+        (vec(left_out, 0..5), option::weighted(0.1, nasty())),
     )
-        .prop_map(|(method, duration, phases, tolerated, rows)| RestoreFacts {
-            steps: Vec::new(),
-            method,
-            duration,
-            phases,
-            errors: 0,
-            tolerated,
-            rows,
-        })
+        .prop_map(
+            |(method, duration, phases, tolerated, rows, selection)| RestoreFacts {
+                steps: Vec::new(),
+                method,
+                duration,
+                processor: Some(duration),
+                analyzed: None,
+                phases,
+                errors: 0,
+                tolerated,
+                rows,
+                left_out: selection.0,
+                none_left_out_because: selection.1,
+            },
+        )
 }
 
 /// Any drill.

@@ -34,7 +34,8 @@ async fn a_signal_tears_down_and_still_reports() {
         }
         for (moment, signal) in MOMENTS
             .into_iter()
-            .zip([Signal::SIGINT, Signal::SIGTERM].into_iter().cycle())
+            // Where a shell started the tests in the background, SIGINT is ignored until the handler is there.
+            .zip([Signal::SIGTERM, Signal::SIGINT].into_iter().cycle())
         {
             let reports = drill.reports(&format!("{provider}-{moment}"));
             let child = drill.begin(provider, &reports);
@@ -108,8 +109,8 @@ async fn what_a_program_of_the_user_leaves_behind_ends_with_the_run() {
     }
 }
 
-// Only the dump has such statements, so their process is seen in the restore and nowhere else. The second runs in another
-// session than the one that reads the dump.
+// Only the dump has such statements, so their process is seen in the restore and nowhere else. The second and the third run in
+// another session than the one that reads the dump.
 #[rstest]
 #[case("DO 'BEGIN PERFORM pg_catalog.pg_sleep(60); END';", " DO")]
 #[case(
@@ -117,6 +118,11 @@ async fn what_a_program_of_the_user_leaves_behind_ends_with_the_run() {
      'BEGIN PERFORM pg_catalog.pg_sleep(60); RETURN 1; END';
      CREATE INDEX i ON public.t USING btree (public.nap(x));",
     " CREATE INDEX"
+)]
+#[case(
+    "CREATE TABLE public.n (x integer, CONSTRAINT nap CHECK ((pg_catalog.pg_sleep(60) IS NOT NULL)));
+     COPY public.n (x) FROM stdin;\n1\n\\.\n",
+    " COPY"
 )]
 #[tokio::test]
 async fn a_container_that_ends_in_the_middle_says_nothing_about_the_backup(

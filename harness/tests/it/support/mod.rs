@@ -150,7 +150,7 @@ pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
 async fn restored(major: Option<u32>) -> Plur {
     let backup = inspect(&plur_backup()).await;
     let run = work().begin().unwrap();
-    let mut wanted = redrill::stage::wanted(&backup);
+    let mut wanted = redrill::stage::wanted(&backup, &Restore::default());
     wanted.major = major.or(wanted.major);
     let path = std::env::var("PATH").unwrap();
     let server = ThrowawayServer::start(&Server::default(), &wanted, &run, &path)

@@ -1,21 +1,21 @@
 //! The session that reads the dump: every statement in its order, unless other sessions may take it.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufReader};
-use std::sync::Arc;
+use std::io;
 use std::time::{Duration, Instant};
 
-use pgdump::format::plain::connected_database;
 use pgdump::script::lexer::{End, Lexer, Piece, Statement};
 use pgdump::script::statement::{Words, inserts_into};
 
+use super::content::{Content, Mark};
 use super::fresh::FreshTables;
-use super::loading::{Loading, rows_of};
+use super::loading::{Loading, keep, line_end, rows_of};
 use super::order::{self, Indexes, Role};
 use super::pool::Pool;
+use super::session_settings::SessionSettings;
 use crate::backup::Part;
 use crate::database::Endpoint;
 use crate::event::{Event, Listener};
+use crate::needed::RowsLeftOut;
 use crate::outcome::RestoreStep;
 use crate::redact::Redactor;
 use crate::restore::log::Log;
@@ -24,9 +24,6 @@ use crate::restore::settings::Restore;
 use crate::restore::statement::{beginning, summarise_bytes};
 use crate::restore::wire::Connection;
 
-/// How much is read at once.
-const CHUNK: usize = 128 * 1024;
-
 /// Time between two reports of the progress.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
@@ -34,12 +31,14 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Sending {
     pub(super) endpoint: Endpoint,
     pub(super) tolerate: Restore,
+    /// Rows that are passed over.
+    pub(super) left_out: RowsLeftOut,
     pub(super) redactor: Redactor,
     pub(super) listener: Listener,
     pub(super) part: Part,
     pub(super) database: String,
     /// `None` after a `\connect` that failed.
-    session: Option<Connection>,
+    pub(super) session: Option<Connection>,
     /// How many sessions there may be beside it; 0 where they are not worthwhile.
     pub(super) sessions: usize,
     /// They, once there is something for them to do.
@@ -48,19 +47,20 @@ pub(super) struct Sending {
     pub(super) opened: usize,
     /// The rows that they are loading.
     pub(super) loading: Option<Loading>,
-    indexes: Indexes,
+    pub(super) indexes: Indexes,
     pub(super) fresh: FreshTables,
-    /// The statement that set each setting of this session last, and its number among them.
-    pub(super) settings_made: BTreeMap<String, (usize, Arc<[u8]>)>,
-    /// How many there were.
-    pub(super) changes: usize,
+    pub(super) settings: SessionSettings,
     /// The table whose rows this session loads, and since when.
     copies: Option<(String, Instant)>,
     pub(super) steps: Vec<RestoreStep>,
     /// Whether statements after such a `\connect` were passed over.
     skipped: bool,
+    /// Whether the current rows are not sent on purpose.
+    passed_over: bool,
     /// Bytes of a long row that were sent.
     part_of_row: u64,
+    /// The entry of an archive that the statement is of.
+    pub(super) entry: Option<Mark>,
     pub(super) log: Log,
     began: Instant,
     reported: Instant,
@@ -98,7 +98,10 @@ pub(super) struct Done {
 /// Place of a statement, for messages.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
+    /// The last line of the statement.
     pub line: u64,
+    /// Its entry, in an archive.
+    pub entry: Option<Mark>,
     pub command: String,
 }
 
@@ -108,6 +111,8 @@ impl Sending {
         Self {
             endpoint: work.server.endpoint().clone(),
             tolerate: work.settings.clone(),
+            left_out: work.left_out.clone(),
+            passed_over: false,
             redactor: work.redactor.clone(),
             listener: work.listener.clone(),
             part: part.clone(),
@@ -119,12 +124,12 @@ impl Sending {
             loading: None,
             indexes: Indexes::default(),
             fresh: FreshTables::default(),
-            settings_made: BTreeMap::new(),
-            changes: 0,
+            settings: SessionSettings::default(),
             copies: None,
             steps: Vec::new(),
             skipped: false,
             part_of_row: 0,
+            entry: None,
             log: Log::default(),
             began,
             reported: began,
@@ -137,11 +142,8 @@ impl Sending {
     pub(super) fn run(mut self) -> Result<Sent, Broken> {
         let database = self.database.clone();
         self.connect(&database, 0).map_err(Broken::Server)?;
-        let content = self.part.open().map_err(Broken::File)?;
-        let content = BufReader::with_capacity(CHUNK, content);
+        let (content, marks) = Content::open(&self.part, &self.database);
         let mut lexer = Lexer::new(content).keeping(usize::MAX).singly();
-        let (data_begins, data_ends) =
-            (self.part.contents.data_begins, self.part.contents.data_ends);
         let mut copy = None;
         loop {
             let offset = lexer.offset();
@@ -150,13 +152,8 @@ impl Sending {
             let mut begun = None;
             match piece {
                 Piece::Statement(statement) => {
-                    if data_begins.is_some_and(|at| statement.begins >= at) {
-                        self.data.get_or_insert_with(|| self.began.elapsed());
-                    }
-                    if data_ends.is_some_and(|at| statement.begins >= at) && self.post.is_none() {
-                        self.settle().map_err(Broken::Server)?;
-                        self.post = Some(self.began.elapsed());
-                    }
+                    self.entry = marks.at(statement.begins);
+                    self.phase(statement.begins).map_err(Broken::Server)?;
                     begun = self.statement(&statement).map_err(Broken::Server)?;
                 }
                 Piece::Inserts(_) | Piece::Comment { .. } => {}
@@ -177,18 +174,20 @@ impl Sending {
             }
             self.report(offset);
         }
+        if matches!(lexer.end(), End::InRows { .. }) {
+            // psql, too, ends the rows where the file ends; and whoever loads them waits for the end.
+            let rows = self.rows(Piece::EndOfRows, copy.as_ref());
+            rows.map_err(Broken::Server)?;
+        }
         self.settle().map_err(Broken::Server)?;
         if self.data.is_some() {
             self.post.get_or_insert_with(|| self.began.elapsed());
         }
-        self.log.errors.sort_by_key(|error| error.line);
         let end = lexer.end();
-        // Whatever comes after the last statement: the digest is that of the whole file.
-        let ended = lexer.into_inner().into_inner().end();
-        let ended = ended.map_err(|error| Broken::File(io::Error::other(error)))?;
+        let digest = lexer.into_inner().end().map_err(Broken::File)?;
         Ok(Sent {
             log: self.log,
-            digest: ended.file.sha256,
+            digest,
             end,
             steps: self.steps,
             sessions: self.opened,
@@ -197,24 +196,20 @@ impl Sending {
         })
     }
 
-    /// Opens a session, in place of the one before.
-    fn connect(&mut self, database: &str, line: u64) -> io::Result<()> {
-        self.settle()?;
-        self.pool = None;
-        self.settings_made.clear();
-        self.fresh = FreshTables::default();
-        self.indexes = Indexes::default();
-        database.clone_into(&mut self.database);
-        self.session = None;
-        match Connection::open(&self.endpoint, database)? {
-            Ok(session) => self.session = Some(session),
-            Err(refused) => {
-                let place = Place {
-                    line,
-                    command: format!("`\\connect` to `{database}` succeeds"),
-                };
-                self.error(refused, &place);
-            }
+    /// Notes when the first row comes, and when the last one has gone; the statement begins at this byte.
+    fn phase(&mut self, begins: u64) -> io::Result<()> {
+        let contents = &self.part.contents;
+        let behind = |at: Option<u64>| at.is_some_and(|at| begins >= at);
+        let (data, post) = match &self.entry {
+            Some(entry) => (entry.is_data(), entry.is_post_data()),
+            None => (behind(contents.data_begins), behind(contents.data_ends)),
+        };
+        if data {
+            self.data.get_or_insert_with(|| self.began.elapsed());
+        }
+        if post && self.post.is_none() {
+            self.settle()?;
+            self.post = Some(self.began.elapsed());
         }
         Ok(())
     }
@@ -225,6 +220,14 @@ impl Sending {
         let text = statement.encoding.decode(statement.text);
         let words = Words::of(text.as_bytes());
         let copies = words.copy().is_some();
+        if self.is_left_out(&words, &text) {
+            self.passed_over = copies;
+            return Ok(copies.then(|| Place {
+                line: statement.last_line,
+                entry: None,
+                command: String::new(),
+            }));
+        }
         if inserts_into(statement.text).is_none() {
             // A dump of another writer names its constraints and columns nowhere else.
             self.endpoint
@@ -232,8 +235,10 @@ impl Sending {
                 .learn_definitions(&beginning(text.as_bytes()));
         }
         let names = self.endpoint.names.clone();
+        let entry = self.entry.clone();
         let place = || Place {
             line: statement.last_line,
+            entry: entry.clone(),
             command: summarise_bytes(text.as_bytes(), &names),
         };
         let Some(session) = &mut self.session else {
@@ -246,7 +251,8 @@ impl Sending {
             self.own_error("a NUL byte, which no server reads", &place());
             return Ok(copies.then(place));
         }
-        let alone = self.sessions == 0 || session.in_transaction;
+        self.settings.note(&words, session.in_transaction);
+        let alone = self.sessions == 0 || session.in_transaction || self.settings.is_apart();
         let role = self.indexes.role(&words);
         if copies {
             let load = self.loads(&words);
@@ -308,6 +314,10 @@ impl Sending {
 
     /// Sends rows where the server waits for them.
     fn rows(&mut self, piece: Piece<'_>, copy: Option<&Place>) -> io::Result<()> {
+        if self.passed_over {
+            self.passed_over = !matches!(piece, Piece::EndOfRows);
+            return Ok(());
+        }
         if let Some(loading) = &mut self.loading {
             match piece {
                 Piece::Rows { lines, count } => loading.rows(lines, count)?,
@@ -346,56 +356,22 @@ impl Sending {
                 let reply = session.end_of_rows()?;
                 self.errors(reply, place);
                 let copied = self.copies.take();
-                self.steps
-                    .extend(copied.map(|(table, began)| rows_of(&table, began.elapsed())));
+                if let Some((table, began)) = copied {
+                    keep(&mut self.steps, rows_of(&table, began.elapsed()));
+                }
                 Ok(())
             }
         }
     }
 
-    /// Executes a command of psql.
-    fn command(&mut self, line: u64, text: &[u8]) -> io::Result<()> {
-        let session = self.session.as_ref();
-        let encoding = session.map(|session| session.encoding).unwrap_or_default();
-        let text = encoding.decode(text);
-        let (command, argument) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
-        match command {
-            "\\restrict" | "\\unrestrict" => Ok(()),
-            "\\connect" | "\\c" => match connected_database(argument.trim()) {
-                Some(database) => self.connect(&database, line),
-                None => self.unknown_command(line),
-            },
-            _ => self.unknown_command(line),
-        }
-    }
-
-    /// The inspection refuses such a dump before it is restored.
-    fn unknown_command(&mut self, line: u64) -> io::Result<()> {
-        let place = Place {
-            line,
-            command: "a command of psql that pg_dump writes".to_owned(),
-        };
-        self.own_error("another command, which was not executed", &place);
-        Ok(())
-    }
-
     fn report(&mut self, bytes: u64) {
         if self.reported.elapsed() > REPORT_EVERY {
-            let total = self.part.unpacked_bytes;
+            let total = self.part.text_bytes;
             (self.listener)(Event::Restored {
                 bytes: bytes.min(total),
                 total,
             });
             self.reported = Instant::now();
         }
-    }
-}
-
-/// A line end of so many bytes; the last row of a file may have none.
-fn line_end(bytes: u64) -> &'static [u8] {
-    match bytes {
-        0 => b"",
-        1 => b"\n",
-        _ => b"\r\n",
     }
 }

@@ -1,4 +1,5 @@
-//! Restores plain SQL: every statement as psql would send it, every row to the COPY that waits for it.
+//! Restores plain SQL: every statement as psql would send it, every row to the COPY that waits for it. An archive is
+//! restored as the SQL that `pg_restore` makes of it.
 //!
 //! psql is not used: it reads rows as SQL and as commands of its own where a COPY failed, and it must be
 //! believed how far it came. Here the server says whether it waits for rows; rows that nobody waits for are
@@ -8,15 +9,20 @@
 //! beside it: they load rows, and build indexes and constraints. What fails there is tried once more, alone and in its
 //! place, so that errors are those of a restore in order.
 //!
-//! - `sending`: the session that reads the dump; `others`: what it gives to other sessions; `errors`:
-//!   what is reported
+//! - `content`: the text of the dump; `sending`: the session that reads it; `commands`: `\connect`; `others`: what it gives to
+//!   other sessions; `errors`: what is reported
+//! - `left_out`: which statements are passed over where only some rows are restored
 //! - `order`: which statements may run beside others, and the tables that they claim
 //! - `fresh`: which tables other sessions may load
+//! - `session_settings`: what the other sessions must have set, or cannot have
 //! - `schedule`: which of the waiting statements may begin
 //! - `pool`: the other sessions; `session`: what each does; `loading`: the rows on their way to them
 
+mod commands;
+pub(super) mod content;
 mod errors;
 mod fresh;
+mod left_out;
 mod loading;
 mod order;
 mod others;
@@ -24,6 +30,7 @@ mod pool;
 mod schedule;
 mod sending;
 mod session;
+mod session_settings;
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +39,7 @@ use pgdump::script::lexer::End;
 use self::sending::{Broken, Sending};
 use super::method::{self, PartLog, Work};
 use crate::backup::Part;
+use crate::backup::format::Format;
 use crate::backup::packing::Layer;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::units::show_counted;
@@ -39,7 +47,7 @@ use crate::units::show_counted;
 /// How long a server whose session broke off may take to be seen as ended.
 const ENDED_WITHIN: Duration = Duration::from_secs(3);
 
-/// Restores a plain dump, beginning in `database`.
+/// Restores a dump, beginning in `database`.
 pub(super) async fn restore(
     work: &Work<'_>,
     part: &Part,
@@ -53,10 +61,7 @@ pub(super) async fn restore(
     let sent = match sent {
         Ok(sent) => sent,
         Err(Broken::File(error)) => {
-            return Err(CouldNotRun::new(format!(
-                "cannot read {}: {error}",
-                part.path.display()
-            )));
+            return Err(method::unreadable(part, &error));
         }
         Err(Broken::Server(error)) => {
             let why = work.server.ended_within(ENDED_WITHIN).await;
@@ -76,16 +81,7 @@ pub(super) async fn restore(
         .findings(work.mask(), work.globals_beside, |message| {
             (!message.command.is_empty()).then(|| message.command.clone())
         });
-    if sent.digest != part.sha256 {
-        unable.push(
-            Finding::about(
-                part.path.display().to_string(),
-                "the file that was inspected",
-                "it changed while it was restored",
-            )
-            .hint("drill a file that is not being written to"),
-        );
-    }
+    unable.extend(method::changed(part, &sent.digest));
     if let End::InRows { line } | End::InStatement { line, .. } = sent.end {
         errors.push(Finding::about(
             format!("line {line} of the dump"),
@@ -93,10 +89,13 @@ pub(super) async fn restore(
             "it does not",
         ));
     }
-    let mut method = format!(
-        "statement by statement, as `{} FILE | psql` does",
-        part.layers.first().map_or("cat", Layer::undone_by)
-    );
+    let mut method = match part.format {
+        Format::Plain => format!(
+            "statement by statement, as `{} FILE | psql` does",
+            part.layers.first().map_or("cat", Layer::undone_by)
+        ),
+        Format::Archive(_) => "statement by statement, as `pg_restore` does".to_owned(),
+    };
     if sent.sessions > 0 {
         method.push_str(&format!(
             ", rows and indexes by {}",

@@ -6,6 +6,13 @@ use crate::restore::tolerance::Tolerance;
 use crate::restore::wire::{Reply, ServerError};
 use crate::sqlstate;
 
+impl Place {
+    fn entry_name(&self) -> String {
+        let entry = self.entry.as_ref();
+        entry.map(|mark| mark.entry.to_string()).unwrap_or_default()
+    }
+}
+
 impl Sending {
     pub(super) fn errors(&mut self, reply: Reply, place: &Place) {
         for error in reply.errors {
@@ -17,10 +24,11 @@ impl Sending {
         self.add(Message {
             raised: sqlstate::is_raised(&error.routine, &error.file),
             line: place.line + error.row,
+            entry: place.entry_name(),
+            row: error.row,
             sqlstate: error.sqlstate,
             raw: error.message,
             command: place.command.clone(),
-            ..Message::default()
         });
     }
 
@@ -28,6 +36,7 @@ impl Sending {
         self.add(Message {
             raw: what.to_owned(),
             line: place.line,
+            entry: place.entry_name(),
             command: place.command.clone(),
             ..Message::default()
         });

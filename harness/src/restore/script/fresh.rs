@@ -44,7 +44,19 @@ pub(super) struct FreshTables {
 }
 
 /// Statements that neither add rows nor change what adding one does.
-const HARMLESS: &[&str] = &["comment", "grant", "revoke", "set", "reset", "analyze"];
+const HARMLESS: &[&str] = &[
+    "analyze", "begin", "comment", "commit", "grant", "reset", "revoke", "set",
+];
+
+/// Functions that pg_dump calls, of settings, sequences and large objects.
+const CALLED: &[&str] = &[
+    "pg_catalog.set_config",
+    "pg_catalog.setval",
+    "pg_catalog.lo_create",
+    "pg_catalog.lo_open",
+    "pg_catalog.lowrite",
+    "pg_catalog.lo_close",
+];
 
 /// What may be altered of a table that is loaded later.
 const ALTERED: &[[&str; 2]] = &[
@@ -65,7 +77,7 @@ impl FreshTables {
         if HARMLESS.iter().any(|word| is(0, word)) {
             return;
         }
-        if is(0, "select") && (is(1, "pg_catalog.set_config") || is(1, "pg_catalog.setval")) {
+        if is(0, "select") && CALLED.iter().any(|name| is(1, name)) {
             return;
         }
         if is(0, "alter") && is(1, "table") {
@@ -287,6 +299,7 @@ mod tests {
     #[case(&[TABLE, "ALTER TABLE app.t OWNER TO x;", "COMMENT ON TABLE app.t IS 'x';", FUNCTION], Loading::Fresh)]
     #[case(&[TABLE, "ALTER TABLE ONLY app.t ALTER COLUMN id SET DEFAULT nextval('app.s'::regclass);"], Loading::Fresh)]
     #[case(&[TABLE, "ALTER TABLE ONLY app.t ATTACH PARTITION app.u DEFAULT;"], Loading::Fresh)]
+    #[case(&[TABLE, "SELECT pg_catalog.lo_create('7');", "BEGIN;", "SELECT pg_catalog.lo_open('7', 131072);", "SELECT pg_catalog.lowrite(0, '\\x37');", "SELECT pg_catalog.lo_close(0);", "COMMIT;"], Loading::Fresh)]
     #[case(&["CREATE TABLE app.t (id int) PARTITION BY LIST (id);"], Loading::Beside)]
     #[case(&["CREATE TABLE app.t (id int PRIMARY KEY);"], Loading::Beside)]
     #[case(&[TABLE, "CREATE INDEX i ON app.t USING btree (id);"], Loading::Beside)]

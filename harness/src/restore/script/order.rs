@@ -3,7 +3,7 @@
 //! Only what pg_dump writes after the rows may run beside other statements: it names the tables that it locks, and whatever
 //! it needs of others comes before it in the dump. Any other statement runs alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pgdump::script::statement::Words;
@@ -11,7 +11,7 @@ use pgdump::script::statement::Words;
 use crate::outcome::RestoreStep;
 use crate::sql::QualifiedName;
 
-/// A table that a statement locks.
+/// A table that a statement locks, or the name of an index that it creates: of two the first in the dump gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     pub table: QualifiedName,
@@ -55,6 +55,8 @@ pub(super) enum Role {
 #[derive(Debug, Default)]
 pub(super) struct Indexes {
     tables: BTreeMap<QualifiedName, QualifiedName>,
+    /// The partitions of tables: what is done to a table may be done to them.
+    partitions: BTreeMap<QualifiedName, Vec<QualifiedName>>,
 }
 
 impl Indexes {
@@ -81,10 +83,23 @@ impl Indexes {
         if is(0, "create") && (is(1, "trigger") || is(1, "constraint")) {
             // A constraint trigger may name a second table.
             let on = (2..words.tokens().len()).find(|at| is(*at, "on"))?;
-            return (!is(on + 2, "from")).then(|| qualified(words, on + 1).map(exclusive))?;
+            if is(on + 2, "from") {
+                return None;
+            }
+            let mut beside = exclusive(qualified(words, on + 1)?);
+            self.claim_partitions(&mut beside);
+            return Some(beside);
+        }
+        if is(0, "create") && is(1, "table") && is(3, "partition") && is(4, "of") {
+            self.add_partition(qualified(words, 5), qualified(words, 2));
+            return None;
         }
         if is(0, "alter") && is(1, "table") {
             let at = if is(2, "only") { 3 } else { 2 };
+            if is(at + 1, "attach") && is(at + 2, "partition") {
+                self.add_partition(qualified(words, at), qualified(words, at + 3));
+                return None;
+            }
             return self.table(words, at);
         }
         if is(0, "alter") && is(1, "index") {
@@ -120,6 +135,31 @@ impl Indexes {
         None
     }
 
+    fn add_partition(&mut self, of: Option<QualifiedName>, partition: Option<QualifiedName>) {
+        if let (Some(of), Some(partition)) = (of, partition) {
+            self.partitions.entry(of).or_default().push(partition);
+        }
+    }
+
+    /// Adds the partitions of the tables that are claimed, and theirs.
+    fn claim_partitions(&self, beside: &mut Beside) {
+        let claimed = beside.claims.iter().map(|claim| claim.table.clone());
+        let mut claimed: BTreeSet<QualifiedName> = claimed.collect();
+        let mut at = 0;
+        while let Some(claim) = beside.claims.get(at) {
+            let partitions = self.partitions.get(&claim.table);
+            for table in partitions.into_iter().flatten() {
+                if claimed.insert(table.clone()) {
+                    beside.claims.push(Claim {
+                        table: table.clone(),
+                        shared: false,
+                    });
+                }
+            }
+            at += 1;
+        }
+    }
+
     /// `CREATE INDEX name ON [ONLY] table USING method …`, as the server prints it.
     fn index(&mut self, words: &Words<'_>, at: usize) -> Option<Beside> {
         let is = |at: usize, text: &str| {
@@ -141,11 +181,9 @@ impl Indexes {
             name: words.identifier(at)?,
         };
         self.tables.insert(index.clone(), table.clone());
+        let claim = |table, shared| Claim { table, shared };
         Some(Beside {
-            claims: vec![Claim {
-                table,
-                shared: true,
-            }],
+            claims: vec![claim(table, true), claim(index.clone(), false)],
             builds: format!("index {index}"),
             method: words.identifier(on + 2)?,
         })
@@ -166,7 +204,12 @@ impl Indexes {
             beside.builds = format!("constraint {name} of {table}");
             if is(at + 4, "primary") || is(at + 4, "unique") {
                 let schema = table.schema.clone();
-                self.tables.insert(QualifiedName { schema, name }, table);
+                let index = QualifiedName { schema, name };
+                beside.claims.push(Claim {
+                    table: index.clone(),
+                    shared: false,
+                });
+                self.tables.insert(index, table);
                 return Some(beside);
             }
             if is(at + 4, "foreign") {
@@ -180,6 +223,7 @@ impl Indexes {
                     table,
                     shared: false,
                 });
+                self.claim_partitions(&mut beside);
                 return Some(beside);
             }
             return None;
@@ -216,7 +260,7 @@ fn exclusive(table: QualifiedName) -> Beside {
 }
 
 /// The setting of the session that a statement changes.
-fn setting(words: &Words<'_>) -> Option<String> {
+pub(super) fn setting(words: &Words<'_>) -> Option<String> {
     let token = |at: usize| words.tokens().get(at);
     let is = |at: usize, text: &str| token(at).is_some_and(|token| token.is_word(text));
     let at = match token(0)? {
@@ -255,13 +299,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case("CREATE INDEX i ON app.t USING btree (a);", &["app.t shared"])]
-    #[case("CREATE UNIQUE INDEX \"I\" ON ONLY app.\"T x\" USING btree (a) WHERE b;", &["app.\"T x\" shared"])]
+    #[case("CREATE INDEX i ON app.t USING btree (a);", &["app.t shared", "app.i"])]
+    #[case("CREATE UNIQUE INDEX \"I\" ON ONLY app.\"T x\" USING btree (a) WHERE b;", &["app.\"T x\" shared", "app.\"I\""])]
     #[case("CREATE INDEX CONCURRENTLY i ON app.t USING btree (a);", &[])]
     #[case("CREATE INDEX IF NOT EXISTS i ON app.t USING btree (a);", &[])]
     #[case("CREATE INDEX i ON t USING btree (a);", &[])]
-    #[case("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT p PRIMARY KEY (id);", &["app.t"])]
-    #[case("ALTER TABLE app.t ADD CONSTRAINT u UNIQUE (id);", &["app.t"])]
+    #[case("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT p PRIMARY KEY (id);", &["app.t", "app.p"])]
+    #[case("ALTER TABLE app.t ADD CONSTRAINT u UNIQUE (id);", &["app.t", "app.u"])]
     #[case("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT f FOREIGN KEY (a, b) REFERENCES app.r(a, b) ON DELETE CASCADE;", &["app.t", "app.r"])]
     #[case("ALTER TABLE ONLY app.t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES r(a);", &[])]
     #[case("ALTER TABLE ONLY app.t ADD CONSTRAINT a UNIQUE (a), ADD CONSTRAINT b UNIQUE (b);", &[])]
@@ -305,5 +349,25 @@ mod tests {
         ));
         let role = indexes.role(&Words::of(statement.as_bytes()));
         assert_eq!(claims(&role), expected);
+    }
+    #[rstest]
+    #[case("ALTER TABLE app.t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES app.r(a);", &["app.t", "app.r", "app.p", "app.q", "app.s"])]
+    #[case("ALTER TABLE app.o ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES app.p(a);", &["app.o", "app.p", "app.q"])]
+    #[case("CREATE TRIGGER g AFTER INSERT ON app.t FOR EACH ROW EXECUTE FUNCTION app.f();", &["app.t", "app.p", "app.s", "app.q"])]
+    #[case("ALTER TABLE ONLY app.t ADD CONSTRAINT k PRIMARY KEY (a);", &["app.t", "app.k"])]
+    fn partitions_are_claimed_with_their_table(#[case] statement: &str, #[case] expected: &[&str]) {
+        let mut indexes = Indexes::default();
+        for statement in [
+            "ALTER TABLE ONLY app.p ATTACH PARTITION app.q DEFAULT;",
+            "ALTER TABLE ONLY app.t ATTACH PARTITION app.p FOR VALUES IN (1);",
+            "CREATE TABLE app.s PARTITION OF app.t FOR VALUES IN (2);",
+        ] {
+            assert_eq!(indexes.role(&Words::of(statement.as_bytes())), Role::Alone);
+        }
+        let role = indexes.role(&Words::of(statement.as_bytes()));
+        let (mut claims, mut expected) = (claims(&role), expected.to_vec());
+        claims.sort();
+        expected.sort_unstable();
+        assert_eq!(claims, expected);
     }
 }

@@ -7,27 +7,25 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::loading::{Joint, Loading, frozen, rows_of};
+use super::loading::{Joint, Loading, frozen, keep, rows_of};
 use super::order::Beside;
 use super::schedule::Schedule;
 use super::sending::Place;
 use super::session::{Budget, Ended, Job, Load, Report, Way, lost, work};
 use crate::database::Endpoint;
 use crate::outcome::RestoreStep;
+use crate::restore::settings::Sizes;
 use crate::restore::wire::{Connection, ServerError};
 use crate::sql::QualifiedName;
 
 /// Statements that may wait; more are not read until some have ended.
-const WAITING: usize = 4_000;
+const WAITING: usize = 2_000;
+
+/// Loads of small tables that may wait for each session.
+const LOADS: usize = 16;
 
 /// Sessions beyond these would leave too few of the server's for the rest of the drill.
 const MOST: usize = 32;
-
-/// From here on a table is loaded by all sessions at once; below, by one of them, so that nothing needs to be joined.
-const SPLIT: u64 = 16 * 1024 * 1024;
-
-/// From here on a table is loaded in a transaction that first empties it. Below, that costs more than the WAL of its rows.
-const EMPTY: u64 = 1024 * 1024;
 
 /// A statement of the dump that may run beside others.
 #[derive(Debug)]
@@ -77,6 +75,7 @@ enum Given {
 /// The sessions.
 pub(super) struct Pool {
     sessions: Vec<Session>,
+    sizes: Sizes,
     reports: Receiver<Report>,
     schedule: Schedule<(Task, u64)>,
     given: BTreeMap<usize, Given>,
@@ -104,7 +103,7 @@ impl Pool {
     pub(super) fn open(
         endpoint: &Endpoint,
         database: &str,
-        size: usize,
+        (size, sizes): (usize, Sizes),
         settings: &[Arc<[u8]>],
     ) -> io::Result<Option<Self>> {
         let (reporting, reports) = channel();
@@ -128,6 +127,7 @@ impl Pool {
         }
         let mut pool = Self {
             sessions,
+            sizes,
             reports,
             schedule: Schedule::default(),
             given: BTreeMap::new(),
@@ -142,6 +142,11 @@ impl Pool {
             pool.set(setting);
         }
         Ok((!pool.sessions.is_empty()).then_some(pool))
+    }
+
+    /// Whether statements wait or run.
+    pub(super) fn has_statements(&self) -> bool {
+        !self.schedule.is_empty()
     }
 
     /// How many sessions there are.
@@ -198,7 +203,11 @@ impl Pool {
         (copy, place): (&[u8], Place),
         table: &QualifiedName,
         (bytes, is_fresh): (u64, bool),
-    ) -> Loading {
+    ) -> io::Result<Loading> {
+        // What waits takes memory, also where it has no rows.
+        while self.loads >= LOADS * self.sessions.len() {
+            self.wait()?;
+        }
         let (rows, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let copy: Arc<[u8]> = copy.into();
@@ -209,7 +218,7 @@ impl Pool {
             rows: waiting.clone(),
             budget: self.budget.clone(),
         };
-        let splits = is_fresh && bytes >= SPLIT && self.sessions.len() > 1;
+        let splits = is_fresh && bytes >= self.sizes.split && self.sessions.len() > 1;
         let mut joint = None;
         if splits {
             let loads: Vec<Load> = self.sessions.iter().map(|_| load(Way::Held)).collect();
@@ -219,7 +228,7 @@ impl Pool {
             joint = Some(place);
         } else {
             // The name is sent as UTF-8, whatever the encoding of the dump.
-            let empties = is_fresh && bytes >= EMPTY && what.is_ascii();
+            let empties = is_fresh && bytes >= self.sizes.emptied && what.is_ascii();
             let frozen = empties.then(|| frozen(&copy)).flatten();
             let load = load(match frozen {
                 Some(frozen) => Way::Emptied {
@@ -238,7 +247,7 @@ impl Pool {
             table: what,
             began: Instant::now(),
         };
-        Loading::new(rows, load, self.budget.clone())
+        Ok(Loading::new(rows, load, self.budget.clone()))
     }
 
     /// All rows of a load were sent.
@@ -270,7 +279,7 @@ impl Pool {
             self.wait()?;
         }
         errors.append(&mut self.parts);
-        self.outcomes.steps.push(rows_of(&what, began.elapsed()));
+        keep(&mut self.outcomes.steps, rows_of(&what, began.elapsed()));
         let first = errors.into_iter().next();
         self.outcomes
             .errors
@@ -358,7 +367,7 @@ impl Pool {
                 if !errors.is_empty() {
                     self.outcomes.failed.push(task);
                 } else if !task.beside.builds.is_empty() {
-                    self.outcomes.steps.push(task.beside.step(took));
+                    keep(&mut self.outcomes.steps, task.beside.step(took));
                 }
             }
             Some(Given::Load { place, what }) => {
@@ -367,7 +376,7 @@ impl Pool {
                     Some(place) => {
                         let errors = errors.into_iter().map(|error| (error, place.clone()));
                         self.outcomes.errors.extend(errors);
-                        self.outcomes.steps.push(rows_of(&what, took));
+                        keep(&mut self.outcomes.steps, rows_of(&what, took));
                     }
                     None => self.parts.extend(errors),
                 }

@@ -1,12 +1,12 @@
 //! What the session that reads the dump gives to other sessions, and what comes back.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
 use pgdump::script::statement::Words;
 
 use super::fresh::Loading as Order;
+use super::loading::keep;
 use super::order::{self, Beside};
 use super::pool::{Outcomes, Pool, Task};
 use super::sending::{Done, Place, Sending};
@@ -16,18 +16,18 @@ use crate::sql::{self, QualifiedName};
 impl Sending {
     /// Changes a setting, for the other sessions too once what came before it has ended. A dump repeats most of them.
     pub(super) fn set(&mut self, name: &str, text: &[u8], place: &Place) -> io::Result<Done> {
-        let made = self.settings_made.get(name);
-        if made.is_none_or(|(_, made)| **made != *text) {
+        let is_new = self.settings.is_new(name, text);
+        if is_new {
             self.settle()?;
-            let text: Arc<[u8]> = text.into();
             if let Some(pool) = &mut self.pool {
-                pool.set(&text);
+                pool.set(&text.into());
             }
-            self.changes += 1;
-            let change = (self.changes, text);
-            self.settings_made.insert(name.to_owned(), change);
         }
-        self.send(text, place)
+        let done = self.send(text, place)?;
+        if is_new && !done.failed {
+            self.settings.add(name, text.into());
+        }
+        Ok(done)
     }
 
     /// Gives a statement to the other sessions.
@@ -51,7 +51,7 @@ impl Sending {
         let began = Instant::now();
         self.send(&task.text, &task.place)?;
         if !task.beside.builds.is_empty() {
-            self.steps.push(task.beside.step(began.elapsed()));
+            keep(&mut self.steps, task.beside.step(began.elapsed()));
         }
         Ok(())
     }
@@ -83,13 +83,15 @@ impl Sending {
         place: Place,
     ) -> io::Result<()> {
         let bytes = self.rows_of(&table);
-        if order == Order::Beside {
-            // Its rows may collide with those before them, in the order of the dump.
+        let statements = self.pool.as_ref().is_some_and(Pool::has_statements);
+        if order == Order::Beside || statements {
+            // Its rows may collide with those before them, in the order of the dump; and code in the definition of an index
+            // may read them, which are not there yet.
             self.settle()?;
         }
         if let Some(pool) = self.pool()? {
             let of = (bytes, order == Order::Fresh);
-            self.loading = Some(pool.load((text, place), &table, of));
+            self.loading = Some(pool.load((text, place), &table, of)?);
             return Ok(());
         }
         self.send(text, &place).map(drop)
@@ -106,11 +108,12 @@ impl Sending {
     /// The other sessions, with the settings of this one.
     fn pool(&mut self) -> io::Result<Option<&mut Pool>> {
         if self.pool.is_none() && self.sessions > 0 {
-            let mut made: Vec<_> = self.settings_made.values().cloned().collect();
-            made.sort_by_key(|(change, _)| *change);
-            let made = made.into_iter().map(|(_, text)| text);
-            let made: Vec<Arc<[u8]>> = made.collect();
-            self.pool = Pool::open(&self.endpoint, &self.database, self.sessions, &made)?;
+            self.pool = Pool::open(
+                &self.endpoint,
+                &self.database,
+                (self.sessions, self.tolerate.sizes),
+                &self.settings.all(),
+            )?;
             match &self.pool {
                 Some(pool) => self.opened = self.opened.max(pool.size()),
                 None => self.sessions = 0,
@@ -135,10 +138,13 @@ impl Sending {
         })?;
         let Outcomes {
             mut failed,
-            errors,
+            mut errors,
             steps,
         } = pool.outcomes();
-        self.steps.extend(steps);
+        for step in steps {
+            keep(&mut self.steps, step);
+        }
+        errors.sort_by_key(|(error, place)| place.line + error.row);
         for (error, place) in errors {
             self.error(error, &place);
         }

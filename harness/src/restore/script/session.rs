@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::restore::wire::{Connection, ServerError};
 
 /// Rows that may be in memory at once, in bytes.
-const IN_MEMORY: usize = 24 * 1024 * 1024;
+const IN_MEMORY: usize = 16 * 1024 * 1024;
 
 /// What a session is to do.
 pub(super) enum Job {

@@ -1,0 +1,173 @@
+//! A server that is starting: when it answers, and whether it has what the backup needs.
+
+use std::time::{Duration, Instant};
+
+use super::extension;
+use super::machine::{Machine, Wanted};
+use crate::database::{DatabaseError, Endpoint, NoSession, Session, Terms};
+use crate::outcome::{CouldNotRun, ServerFacts};
+
+/// How often the provider is asked whether a server that does not answer yet has ended. An answer of the
+/// engine takes processor time that the server needs to start.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+
+/// How long a refusal must last before it is believed: a socket has its permissions a moment after it
+/// is made.
+const REFUSED_FOR: Duration = Duration::from_secs(1);
+
+/// The attempts until a server answers.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// Why the last one failed.
+    pub last: Option<DatabaseError>,
+    asked: Option<Instant>,
+    refused_since: Option<Instant>,
+}
+
+impl Waiting {
+    /// Waits a moment after an attempt that failed.
+    ///
+    /// # Errors
+    /// Another attempt would fail too: the server has ended, or refuses the session.
+    pub async fn again(
+        &mut self,
+        machine: &dyn Machine,
+        refused: NoSession,
+    ) -> Result<(), CouldNotRun> {
+        let now = Instant::now();
+        if *self.asked.get_or_insert(now) + ASK_EVERY <= now {
+            if let Some(why) = machine.ended().await {
+                return Err(CouldNotRun::new(format!("the server did not start: {why}")));
+            }
+            self.asked = Some(Instant::now());
+        }
+        if refused.may_pass {
+            self.refused_since = None;
+        } else if self.refused_since.get_or_insert(now).elapsed() >= REFUSED_FOR {
+            return Err(CouldNotRun::with_hint(
+                format!(
+                    "the server refuses the session of redrill: {}",
+                    refused.error
+                ),
+                "check `settings` in `[server]`, and the image or the programs that it runs",
+            ));
+        }
+        self.last = Some(refused.error);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(())
+    }
+}
+
+/// A server that answered.
+pub(super) struct Started {
+    pub endpoint: Endpoint,
+    pub identity: Identity,
+    /// Name and default version of every extension that is installed.
+    extensions: Vec<(String, String)>,
+}
+
+impl Started {
+    /// Asks the server at `endpoint` what it is, as soon as it answers.
+    pub async fn ask(
+        endpoint: Endpoint,
+        machine: &dyn Machine,
+        waiting: &mut Waiting,
+    ) -> Result<Self, CouldNotRun> {
+        let (mut session, identity) = loop {
+            match first_session(&endpoint).await {
+                Ok(answer) => break answer,
+                Err(refused) => waiting.again(machine, refused).await?,
+            }
+        };
+        let extensions = available_extensions(&mut session).await.map_err(|error| {
+            CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
+        })?;
+        session.close().await;
+        Ok(Self {
+            endpoint: Endpoint {
+                identity: Some(identity.unique.clone()),
+                ..endpoint
+            },
+            identity,
+            extensions,
+        })
+    }
+}
+
+/// Verifies that every extension that the backup requires is installed on the server; adds them and the version
+/// to the facts.
+pub(super) fn preflight(
+    mut facts: ServerFacts,
+    started: &Started,
+    wanted: &Wanted,
+) -> Result<ServerFacts, CouldNotRun> {
+    facts.version.clone_from(&started.identity.shown);
+    let mut missing = Vec::new();
+    for name in &wanted.extensions {
+        match started.extensions.iter().find(|(has, _)| has == name) {
+            Some(found) => facts.extensions.push(found.clone()),
+            None => missing.push(name.as_str()),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(facts);
+    }
+    let major = started.identity.version / 10_000;
+    Err(CouldNotRun::new(format!(
+        "the backup requires {} that {} ({}) does not have: {}",
+        if missing.len() == 1 {
+            "an extension"
+        } else {
+            "extensions"
+        },
+        facts.origin,
+        facts.version,
+        missing.join(", ")
+    ))
+    .hint(extension::remedy(facts.provider, major, &missing)))
+}
+
+/// Name and default version of every extension that is installed on the server.
+async fn available_extensions(
+    session: &mut Session,
+) -> Result<Vec<(String, String)>, DatabaseError> {
+    let rows = session
+        .rows("SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1")
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(name), version]) => Some((name, version.unwrap_or_default())),
+            _ => None,
+        })
+        .collect())
+}
+
+/// What a server says of itself.
+pub(super) struct Identity {
+    /// `server_version_num`: 170006 for 17.6.
+    pub version: u32,
+    /// `server_version`.
+    shown: String,
+    /// See [`Session::identity`].
+    pub unique: String,
+}
+
+/// Opens a session and asks the server what it is.
+pub(super) async fn first_session(endpoint: &Endpoint) -> Result<(Session, Identity), NoSession> {
+    let mut session = Session::open(endpoint, "template1", &Terms::default()).await?;
+    let unable = |error: DatabaseError| NoSession {
+        may_pass: error.lost,
+        error,
+    };
+    let number = session.count("SHOW server_version_num").await;
+    let number = number.map_err(unable)?;
+    let shown = session.value("SHOW server_version").await.map_err(unable)?;
+    let unique = session.identity().await.map_err(unable)?;
+    let identity = Identity {
+        version: u32::try_from(number).unwrap_or(0),
+        shown: shown.unwrap_or_default(),
+        unique: unique.unwrap_or_default(),
+    };
+    Ok((session, identity))
+}

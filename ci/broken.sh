@@ -25,4 +25,5 @@ export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
 export REDRILL_BROKEN="$*"
 exec cargo test --workspace --test it --locked --quiet -- --ignored --nocapture --exact --test-threads 1 \
     broken::every_fault_is_caught_and_nothing_harmless_alarms \
+    broken::selected::selected_checks_catch_every_fault_that_they_can \
     check::baseline::every_change_of_the_table_is_seen_by_the_baseline_alone

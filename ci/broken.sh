@@ -19,9 +19,7 @@ say "building the tests"
 cargo build --workspace --bins --test it --locked --quiet
 wait "$server" || exit 3
 fixtures/databases/plur/make.sh
-
-target=${CARGO_TARGET_DIR:-target}
-export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
+export_apis
 export REDRILL_BROKEN="$*"
 exec cargo test --workspace --test it --locked --quiet -- --ignored --nocapture --exact --test-threads 1 \
     broken::every_fault_is_caught_and_nothing_harmless_alarms \

@@ -16,12 +16,10 @@ server=$!
 say "building redrill and the APIs of the fixtures"
 cargo build --workspace --locked --quiet
 wait "$server" || exit 3
-fixtures/databases/plur/make.sh
-fixtures/databases/powernode/make.sh
+make_fixtures
 
 target=${CARGO_TARGET_DIR:-target}
-export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
-export POWERNODE_API="${POWERNODE_API:-$(realpath "$target")/debug/powernode-api}"
+export_apis
 if [ $# -eq 0 ]; then
     set -- scenarios
 fi

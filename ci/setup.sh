@@ -114,3 +114,25 @@ need_s3_servers() {
     REDRILL_S3_SERVERS=$(realpath "$tools/bin")
     export REDRILL_S3_SERVERS
 }
+
+# Makes the backups of each scenario that has a fixture database.
+make_fixtures() {
+    local scenario make
+    for scenario in scenarios/*.toml; do
+        make=fixtures/databases/$(basename "$scenario" .toml)/make.sh
+        if [ -x "$make" ]; then
+            "$make" || exit 3
+        fi
+    done
+}
+
+# Names the programs of the fixtures to scenarios and tests: PLUR_API and so on.
+export_apis() {
+    local api name
+    for api in fixtures/databases/*/api; do
+        name=$(basename "$(dirname "$api")")
+        if [ -z "$(printenv "${name^^}_API")" ]; then
+            export "${name^^}_API=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/$name-api"
+        fi
+    done
+}

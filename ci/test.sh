@@ -17,8 +17,7 @@ prepare() {
     need_compressors
     need_s3_servers
     need_postgres_16
-    fixtures/databases/plur/make.sh
-    fixtures/databases/powernode/make.sh
+    make_fixtures
 }
 prepare &
 prepared=$!
@@ -30,8 +29,7 @@ need_s3_servers
 need_postgres_16
 
 target=${CARGO_TARGET_DIR:-target}
-export PLUR_API="${PLUR_API:-$(realpath "$target")/debug/plur-api}"
-export POWERNODE_API="${POWERNODE_API:-$(realpath "$target")/debug/powernode-api}"
+export_apis
 # One set of templates of servers for all tests, outside the home of the user.
 mkdir -p "$target/tmp"
 XDG_CACHE_HOME="$(realpath "$target")/tmp"

@@ -55,16 +55,17 @@ async fn vector() {
         fails("V10 a vector that was not normalised", &format!("{normal} UPDATE plur.v SET e = (SELECT embedding FROM org_acme.engrams WHERE id = 7) WHERE id = 7"), &norms, &["norm 1 in every row; 1 of 1 200 vectors"]).await;
 
         // Recall.
-        // Random centres hurt most where the rows lie in groups, as those of a model do.
-        let groups = "(SELECT n AS id, (SELECT array_agg((get_byte(sha256(convert_to('group ' || n % 20, 'UTF8')), d)
-                + get_byte(sha256(convert_to('point ' || n, 'UTF8')), d) / 4.0) / 255 ORDER BY d) FROM generate_series(0, 7) d)::vector(8) AS v
+        // Random centres hurt most where the rows lie in groups, as those of a model do. Of 100 builds each, one over the rows
+        // found 85 to 94 %, one before them 44 to 63 %.
+        let groups = "(SELECT n AS id, (SELECT array_agg((get_byte(sha256(convert_to('group ' || n % 80, 'UTF8')), d)
+                + get_byte(sha256(convert_to('point ' || n, 'UTF8')), d) / 3.0) / 255 ORDER BY d) FROM generate_series(0, 7) d)::vector(8) AS v
             FROM generate_series(1, 2000) n) x";
-        let ivf = |before| copy("vector(8)", "v", "ivfflat (e vector_l2_ops) WITH (lists = 20)", before).replace("org_acme.engrams", groups);
-        let found = format!("{COPY}recall = {{ min = '86%', k = 40, queries = 50 }}");
+        let ivf = |before| copy("vector(8)", "v", "ivfflat (e vector_l2_ops) WITH (lists = 80)", before).replace("org_acme.engrams", groups);
+        let found = format!("{COPY}recall = {{ min = '75%', k = 20, queries = 50 }}");
         passes("ivfflat built over its rows", &ivf(false), &found).await;
-        fails("V01 ivfflat built before its rows", &ivf(true), &found, &["plur.v_idx on plur.v; recall@40 at least 86 %", "over 50 searches"]).await;
+        fails("V01 ivfflat built before its rows", &ivf(true), &found, &["plur.v_idx on plur.v; recall@20 at least 75 %", "over 50 searches"]).await;
         passes("V01 mended", &format!("{} REINDEX TABLE plur.v", ivf(true)), &found).await;
-        passes("V01 every list is searched", &ivf(true), &found.replace("min =", "settings = { 'ivfflat.probes' = '20' }, min =")).await;
+        passes("V01 every list is searched", &ivf(true), &found.replace("min =", "settings = { 'ivfflat.probes' = '80' }, min =")).await;
         fails("too few probes for the floor", "", &format!("{ACME}recall = {{ min = '90%', operator = '<->' }}"), &["over 20 searches"]).await;
         fails("V02 there is no index", "DROP INDEX org_acme.engrams_embedding_hnsw_idx, org_acme.engrams_embedding_ivfflat_idx", ENGRAMS,
             &["org_acme.engrams; an HNSW or IVFFlat index on embedding; there is none"]).await;
@@ -102,7 +103,7 @@ async fn vector() {
 
         // What cannot be seen.
         cannot("an empty table", &copy("vector(32)", "embedding", "hnsw (e vector_l2_ops)", false).replace("FROM org_acme.engrams", "FROM org_acme.engrams LIMIT 0"), &all("index = 'v_idx'"), "holds no vector").await;
-        cannot("another index is preferred", &format!("{} CREATE INDEX w_idx ON plur.v USING hnsw (e vector_l2_ops)", ivf(false)), &all("settings = {}"), "is not planned through").await;
+        cannot("another index is preferred", &format!("{} CREATE INDEX w_idx ON plur.v USING hnsw (e vector_l2_ops)", ivf(false)), &all("settings = { 'ivfflat.probes' = '80' }"), "is not planned through").await;
         cannot("a text is no vector", "", "table = 'org_acme.engrams'\ncolumn = 'title'\ndimensions = 3", "is no vector but text").await;
         fails("a column that is not there", "", "tables = ['org_*.engrams', 'plur.users']\ncolumn = 'embedding'\ndimensions = 32", &["plur.users; a column embedding; there is none"]).await;
         fails("a pattern that matches nothing", "", "tables = ['nosuch.*']\ncolumn = 'embedding'\ndimensions = 32", &["nosuch.*"]).await;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::backup::examine::{Purpose, examine};
+use crate::backup::compose::examine_all;
+use crate::backup::examine::Purpose;
 use crate::backup::files::blocking;
 use crate::backup::source::Place;
 use crate::backup::spool::Spool;
@@ -209,7 +210,7 @@ pub async fn judged(
     place: &Place<'_>,
     purpose: Purpose,
 ) -> Result<Backup, CouldNotRun> {
-    let mut backup = examine(&scenario.backup, place, purpose).await?;
+    let mut backup = examine_all(&scenario.backup, place, purpose).await?;
     restore::method::check(&backup, &scenario.restore)?;
     if purpose != Purpose::Look {
         let spool = Spool::in_folder(place.spool.to_owned());
@@ -404,11 +405,7 @@ pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
 
 /// Judges the backup by its inspection.
 fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
-    let name = backup
-        .path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = backup.name();
     if let Some(first) = backup.problems.first() {
         let place = first
             .object

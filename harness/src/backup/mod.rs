@@ -8,8 +8,10 @@
 //! - `settings`: the settings of a scenario
 //! - `inspect`: one streaming pass: digest, completeness, contents
 //! - `examine`: all of it, and the comparison with digests, the previous backup and retention
+//! - `compose`: several backups that are restored as one
 
 pub mod bundle;
+pub mod compose;
 mod digest_list;
 mod disk;
 pub mod examine;
@@ -57,7 +59,7 @@ pub fn describe(format: &impl std::fmt::Display, layers: &[Layer]) -> String {
 /// A backup that was inspected from its first byte to its last.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    /// The file or folder on this machine.
+    /// The file or folder on this machine; the folder of the scenario where it consists of several.
     pub path: PathBuf,
     /// Its location, for messages.
     pub origin: String,
@@ -96,6 +98,8 @@ pub struct Backup {
     pub problems: Vec<Finding>,
     /// Warnings, which do not make it incomplete.
     pub warnings: Vec<Finding>,
+    /// The backups that it consists of, by name, where it consists of several.
+    pub consists_of: Vec<(String, BackupFacts)>,
 }
 
 /// One dump: the whole backup, or one of a bundle.
@@ -177,6 +181,19 @@ impl Part {
 }
 
 impl Backup {
+    /// Its name: that of the file or folder, or of all that it consists of.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: Vec<&str> = self.consists_of.iter().map(|(name, _)| name.as_str()).collect();
+        match names.is_empty() {
+            false => names.join(", "),
+            true => {
+                let name = self.path.file_name().unwrap_or_default();
+                name.to_string_lossy().into_owned()
+            }
+        }
+    }
+
     /// The contents of all parts, rows by the database that they belong to.
     #[must_use]
     pub fn contents(&self) -> Cow<'_, Contents> {
@@ -272,6 +289,7 @@ impl Backup {
                 .flat_map(|part| part.contents.creates.iter().cloned())
                 .collect(),
             manifest: self.manifest.clone(),
+            consists_of: self.consists_of.clone(),
             parts: parts
                 .iter()
                 .map(|part| PartFacts {

@@ -272,6 +272,7 @@ mod tests {
             missing_roles: None,
             problems: Vec::new(),
             warnings: Vec::new(),
+            consists_of: Vec::new(),
         }
     }
 

@@ -74,7 +74,8 @@ fn with_definitions(
 /// Lists the keys of a schema with what they mean, nested tables below their key.
 fn keys(root: &serde_json::Value, prefix: &str, leave_out: &[&str]) -> String {
     let mut text = String::new();
-    list(root, root, prefix, leave_out, &mut text, 0);
+    let none = serde_json::Map::new();
+    list(root, root, prefix, leave_out, &mut text, &none);
     text
 }
 
@@ -84,7 +85,7 @@ fn list(
     prefix: &str,
     leave_out: &[&str],
     text: &mut String,
-    depth: usize,
+    outer: &serde_json::Map<String, serde_json::Value>,
 ) {
     let Some(properties) = schema
         .get("properties")
@@ -98,7 +99,8 @@ fn list(
         .map(|names| names.iter().filter_map(serde_json::Value::as_str).collect())
         .unwrap_or_default();
     for (name, property) in properties {
-        if leave_out.contains(&name.as_str()) {
+        // What a key means is said once, for the outer table.
+        if leave_out.contains(&name.as_str()) || outer.get(name) == Some(property) {
             continue;
         }
         let inner = resolve(root, property);
@@ -114,14 +116,14 @@ fn list(
             ""
         };
         text.push_str(&format!("  {prefix}{name}{needed}\n      {meaning}\n"));
-        if depth < 3 {
+        if prefix.matches('.').count() < 3 {
             list(
                 root,
                 inner,
                 &format!("{prefix}{name}."),
                 leave_out,
                 text,
-                depth + 1,
+                properties,
             );
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::abort::Abort;
 use crate::backup::packing::settings::Decrypt;
-use crate::backup::settings::{OtherBackup, Subject};
+use crate::backup::settings::{Composition, OtherBackup, Subject};
 use crate::backup::source::Source;
 use crate::cli::{Decryption, Provider, RestoreOptions, Terminal};
 use crate::input::secret::SecretText;
@@ -151,20 +151,20 @@ pub(super) fn set_provider(server: &mut settings::Server, wanted: Option<Provide
 }
 
 /// Applies the decryption options of the command line.
-fn set_decryption(subject: &mut Subject, decryption: &Decryption) {
+fn set_decryption(backup: &mut Composition, decryption: &Decryption) {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if let Some(file) = &decryption.age_identity {
-        subject.decrypt = Some(Decrypt {
-            age_identity: Some(SecretText::File(absolute(file))),
-            ..Decrypt::default()
-        });
-    }
-    if let Some(command) = &decryption.decrypt {
-        let words = command.split_whitespace().map(str::to_owned).collect();
-        subject.decrypt = Some(Decrypt {
-            command: Some(words),
-            ..Decrypt::default()
-        });
+    let by_identity = decryption.age_identity.as_ref().map(|file| Decrypt {
+        age_identity: Some(SecretText::File(absolute(file))),
+        ..Decrypt::default()
+    });
+    let by_command = decryption.decrypt.as_ref().map(|command| Decrypt {
+        command: Some(command.split_whitespace().map(str::to_owned).collect()),
+        ..Decrypt::default()
+    });
+    if let Some(decrypt) = by_command.or(by_identity) {
+        for subject in backup.subjects_mut() {
+            subject.decrypt = Some(decrypt.clone());
+        }
     }
 }
 
@@ -173,7 +173,7 @@ fn of_backup(path: &Path) -> Scenario {
     Scenario {
         facts: ScenarioFacts::default(),
         folder: PathBuf::new(),
-        backup: Subject::of(Source::path(path)),
+        backup: Composition::One(Box::new(Subject::of(Source::path(path)))),
         max_age: None,
         server: settings::Server::default(),
         restore: restore::settings::Restore::default(),

@@ -1,5 +1,6 @@
 //! Facts of a drill and of an inspection, for reports.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ pub struct Objective {
     pub name: &'static str,
     /// Requirement and measurement.
     pub measure: Measure,
-    /// What it was measured on, where that matters: `on a tuned server`.
-    pub on: Option<&'static str>,
+    /// What it was measured on, where that matters: `on a tuned server`, `of users`.
+    pub on: Option<Cow<'static, str>>,
 }
 
 /// Requirement and measurement of an objective.
@@ -52,9 +53,9 @@ impl Objective {
 
     /// Says what it was measured on.
     #[must_use]
-    pub fn measured_on(self, on: &'static str) -> Self {
+    pub fn measured_on(self, on: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            on: Some(on),
+            on: Some(on.into()),
             ..self
         }
     }
@@ -174,6 +175,8 @@ pub struct BackupFacts {
     pub makes: Vec<String>,
     /// Name and text of the manifest next to it.
     pub manifest: Option<(String, String)>,
+    /// The backups that it consists of, by name; empty for one.
+    pub consists_of: Vec<(String, BackupFacts)>,
 }
 
 /// The sizes of a backup and of the previous one, both inside their layers where that is known of both.

@@ -207,6 +207,17 @@ struct Backup {
     large_objects: u64,
     /// What the backup does not contain.
     not_held: Vec<NotTested>,
+    /// The backups that it consists of; empty for one.
+    consists_of: Vec<OneBackup>,
+}
+
+/// One of several backups that are restored as one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OneBackup {
+    /// Its name in the scenario.
+    name: String,
+    /// The backup.
+    backup: Backup,
 }
 
 /// A file that was considered as the backup.

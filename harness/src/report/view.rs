@@ -101,13 +101,11 @@ pub(super) fn objective_asked(objective: &Objective) -> String {
 
 /// What was measured: a time, or backups and the periods that have none.
 pub(super) fn objective_found(objective: &Objective) -> Option<String> {
+    let on = objective.on.as_ref().map_or_else(String::new, |on| format!(" {on}"));
     match &objective.measure {
-        Measure::Time { actual, .. } => actual.map(|actual| match objective.on {
-            Some(on) => format!("{} {on}", show_duration(actual)),
-            None => show_duration(actual),
-        }),
+        Measure::Time { actual, .. } => actual.map(|actual| show_duration(actual) + &on),
         Measure::Kept { kept, missing, .. } => {
-            let mut found = format!("{} found", show_count(*kept));
+            let mut found = format!("{} found{on}", show_count(*kept));
             if !missing.is_empty() {
                 let named: Vec<&str> = missing.iter().take(GAPS).map(String::as_str).collect();
                 found.push_str(&format!(" (none for {}", named.join(", ")));

@@ -15,7 +15,7 @@ pub use validate::{load, load_for, parse};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::backup::settings::Subject;
+use crate::backup::settings::Composition;
 use crate::baseline::file::is_baseline;
 use crate::check::Check;
 use crate::incident::Incident;
@@ -30,7 +30,7 @@ pub struct Scenario {
     /// Base of relative paths: the folder of the scenario file.
     pub folder: PathBuf,
     /// The source of the backup.
-    pub backup: Subject,
+    pub backup: Composition,
     /// Maximum age of the backup.
     pub max_age: Option<Duration>,
     /// Settings of the server.

@@ -10,6 +10,7 @@ use crate::incident::Incident;
 use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
+use crate::units::Span;
 
 /// Generates the schema.
 #[must_use]
@@ -29,7 +30,7 @@ pub fn schema() -> Value {
         "description",
         json!({ "type": "string", "description": "One or more sentences for the reports." }),
     );
-    add("backup", generator.subschema_for::<Backup>().into());
+    add("backup", backup(&mut generator));
     add("server", generator.subschema_for::<Server>().into());
     add("restore", generator.subschema_for::<Restore>().into());
     add("proof", generator.subschema_for::<Level>().into());
@@ -56,6 +57,37 @@ pub fn schema() -> Value {
         "properties": properties,
         "$defs": definitions,
     })
+}
+
+/// One backup, or a list of parts, each of which is a backup.
+fn backup(generator: &mut SchemaGenerator) -> Value {
+    let mut backup: Value = Backup::json_schema(generator).into();
+    let span: Value = generator.subschema_for::<Span>().into();
+    let mut part = backup.clone();
+    let text = |meaning: &str| json!({ "type": "string", "description": meaning });
+    if let Some(keys) = part.get_mut("properties").and_then(Value::as_object_mut) {
+        keys.remove("max-age");
+        keys.insert(
+            "name".to_owned(),
+            text("The name of this part in reports. Default: `database`."),
+        );
+        keys.insert(
+            "database".to_owned(),
+            text("The database that it is restored into. Default: the one that it was taken of, where it says so, otherwise `name`."),
+        );
+    }
+    if let Some(keys) = backup.get_mut("properties").and_then(Value::as_object_mut) {
+        keys.insert(
+            "part".to_owned(),
+            json!({ "type": "array", "items": part, "description": "Several backups that are restored as one, such as a dump of each database of a cluster: each with the keys of a backup. `settled`, `time`, `decrypt`, `previous` and `retention` in `[backup]` are for each part that does not set them." }),
+        );
+        let mut within = json!({ "description": "How far apart the parts may have been taken, by the times in their names or headers, such as `10m`. Default: `12h`, which tells one night from another." });
+        if let (Some(within), Some(span)) = (within.as_object_mut(), span.as_object()) {
+            within.extend(span.clone());
+        }
+        keys.insert("same-time-within".to_owned(), within);
+    }
+    backup
 }
 
 /// One array of tables per kind; each entry has the parameters of the kind and the common ones.

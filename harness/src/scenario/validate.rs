@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::Scenario;
 use super::checks::checks;
 use super::file::{self, TOP_KEYS};
-use crate::backup::settings::{self, OtherBackup};
+use crate::backup::settings::{self, Composition, OtherBackup};
 use crate::baseline::file::is_baseline;
 use crate::digest::sha256;
 use crate::incident;
@@ -96,7 +96,7 @@ fn scenario(
     }
     let (span, mut table) = (root.span(), root.into_inner());
     if let (Some(other), Some(backup)) = (other_backup, table.get_mut("backup")) {
-        settings::replace_source(backup, other);
+        problems.extend(settings::replace_source(backup, other).err());
     }
     let source = table.get("backup").map(settings::source_places);
     let mut root = Spanned::new(span, DeValue::Table(table));
@@ -136,7 +136,7 @@ fn scenario(
             .hint("keep `[server.container]` or `[server.local]`, or neither"),
         );
     }
-    let restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
+    let mut restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
     tolerations(&restore, text, problems);
     let proof = take::<Level>(&mut root, "proof", problems).unwrap_or_default();
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
@@ -150,18 +150,21 @@ fn scenario(
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
     }
-    let (max_age, backup) = backup.unzip();
+    let (name, backup) = (name?, backup?);
+    if let Composition::Parts(parts) = &backup.composition {
+        restore.databases.extend(parts.databases());
+    }
     Some(Scenario {
         facts: ScenarioFacts {
-            name: name?,
+            name,
             description,
             file: path.to_owned(),
             sha256: sha256(text),
             only: Vec::new(),
         },
         folder: folder.to_owned(),
-        backup: backup?,
-        max_age: max_age.flatten().map(|span| span.0),
+        max_age: backup.max_age.map(|span| span.0),
+        backup: backup.composition,
         server,
         restore,
         proof,

@@ -105,6 +105,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         missing_roles: None,
         problems: inspected.problems,
         warnings: inspected.warnings,
+        consists_of: Vec::new(),
     })
 }
 

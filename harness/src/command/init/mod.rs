@@ -66,7 +66,9 @@ async fn make(
         let mut scenario = for_backup(&path, &arguments.restore);
         scenario.restore.database.clone_from(&request.database);
         let globals = &request.location.globals;
-        scenario.backup.source.globals.clone_from(globals);
+        for subject in scenario.backup.subjects_mut() {
+            subject.source.globals.clone_from(globals);
+        }
         scenario
     };
     match from {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::backup::settings::Composition;
 use crate::backup::source::Location;
 use crate::cli::{REPORTS, Run};
 use crate::scenario::Scenario;
@@ -20,11 +21,12 @@ pub(super) fn repeating_command(
         "run".to_owned(),
         scenario.facts.file.display().to_string(),
     ];
-    if let Location::Path(path) = &scenario.backup.source.location
+    if let Composition::One(subject) = &scenario.backup
+        && let Location::Path(path) = &subject.source.location
         && arguments.backup.is_some()
     {
         words.extend(["--backup".to_owned(), path.display().to_string()]);
-        let globals = scenario.backup.source.globals.clone();
+        let globals = subject.source.globals.clone();
         if let Some(globals) = globals.filter(|_| arguments.globals.is_some()) {
             words.extend(["--globals".to_owned(), globals]);
         }

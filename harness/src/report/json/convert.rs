@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, LeftOut, Made,
-    NotTested, Objective, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep, SCHEMA,
+    NotTested, Objective, OneBackup, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep, SCHEMA,
     Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
@@ -151,6 +151,10 @@ impl Backup {
             rows: backup.rows,
             large_objects: backup.large_objects,
             not_held: each(&backup.not_held, NotTested::of),
+            consists_of: each(&backup.consists_of, |(name, backup)| OneBackup {
+                name: name.clone(),
+                backup: Self::of(backup, started),
+            }),
         }
     }
 }

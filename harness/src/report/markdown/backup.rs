@@ -55,6 +55,7 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts)
             names(&backup.roles_needed),
         ),
     ]);
+    consists_of(page, result, backup);
     dumps(page, backup);
     candidates(page, backup);
     page.heading(3, fixed("What the backup does not contain"));
@@ -66,6 +67,32 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts)
             ));
             page.reasons(all);
         }
+    }
+}
+
+/// Each of the backups that this one consists of, with its own candidates.
+fn consists_of(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
+    if backup.consists_of.is_empty() {
+        return;
+    }
+    page.paragraph(fixed("It consists of these backups:"));
+    let rows = backup.consists_of.iter().take(LIST).map(|(name, one)| {
+        vec![
+            code(name),
+            code(&one.origin),
+            words(&one.chosen),
+            words(&view::made(one, result.started)),
+            words(&show_bytes(one.bytes)),
+            code(&one.sha256),
+        ]
+    });
+    page.table(
+        &["backup", "location", "selected as", "taken", "size", "SHA-256"],
+        rows.collect(),
+    );
+    page.more(backup.consists_of.len().saturating_sub(LIST));
+    for (_, one) in backup.consists_of.iter().take(LIST) {
+        candidates(page, one);
     }
 }
 

@@ -132,6 +132,10 @@ fn facts(paper: &mut Paper, inspection: &Inspection) {
             fact(paper, name, &list.join(", "));
         }
     }
+    for (name, one) in &backup.consists_of {
+        let taken = view::made_ago(one, inspection.started);
+        fact(paper, "part", &format!("{name}: {taken}; {}", one.chosen));
+    }
     for part in &backup.parts {
         let text = format!(
             "{}: {}, {}, {}",

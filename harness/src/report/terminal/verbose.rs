@@ -65,6 +65,9 @@ fn backup(paper: &mut Paper, result: &DrillResult) {
             );
             paper.fact("taken", &view::made(backup, result.started));
             paper.fact("selected", &backup.chosen);
+            for (name, one) in &backup.consists_of {
+                paper.fact("part", &format!("{name}: {}", one.chosen));
+            }
             let others = backup
                 .candidates
                 .iter()

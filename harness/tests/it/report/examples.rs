@@ -420,6 +420,7 @@ fn backup() -> BackupFacts {
         has_privileges: true,
         makes: vec!["plur".to_owned()],
         manifest: None,
+        consists_of: Vec::new(),
         tiers: Vec::new(),
         previous: Some("18.4 MB, 18.3 MB before in plur-2025-11-20.sql.gz".to_owned()),
         before: None,

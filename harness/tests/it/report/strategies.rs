@@ -207,6 +207,7 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 has_privileges: true,
                 makes: Vec::new(),
                 manifest: None,
+                consists_of: Vec::new(),
                 not_held,
                 tiers: Vec::new(),
                 previous: versions.0.clone(),

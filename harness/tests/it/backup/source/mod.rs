@@ -9,6 +9,7 @@ pub mod web;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use redrill::backup::settings::Composition;
 use redrill::backup::source::{self, Found, Place};
 use redrill::event::{Event, Listener};
 use redrill::input::Environment;
@@ -62,7 +63,10 @@ impl Bench {
             redactor: &self.redactor,
             listener: &listener,
         };
-        let found = source::find(&scenario.backup.source, &place).await;
+        let Composition::One(subject) = &scenario.backup else {
+            panic!("one backup")
+        };
+        let found = source::find(&subject.source, &place).await;
         if found.is_err() {
             assert_eq!(
                 names(&spool),

@@ -1,7 +1,16 @@
 //! The settings of a backup: `[backup]` and the table of its source.
+//!
+//! - `parts`: several backups that are one, `[[backup.part]]`
+//! - `other`: the backup that the command line names
+
+mod other;
+pub mod parts;
+
+pub use other::{OtherBackup, hint_at_option, replace_source, source_places};
+use parts::Parts;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -21,7 +30,7 @@ use crate::input::tables::TablePattern;
 use crate::units::Span;
 
 /// The backup of a drill. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and
-/// `[backup.command]`.
+/// `[backup.command]`; or `[[backup.part]]`, several backups that are restored as one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Backup {
@@ -112,6 +121,26 @@ pub struct Subject {
     pub retention: Option<Retention>,
 }
 
+/// The backup of a drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Composition {
+    /// One backup.
+    One(Box<Subject>),
+    /// Several that are restored as one.
+    Parts(Parts),
+}
+
+impl Composition {
+    /// All backups that it consists of.
+    pub fn subjects_mut(&mut self) -> impl Iterator<Item = &mut Subject> {
+        let (one, parts) = match self {
+            Self::One(subject) => (Some(subject.as_mut()), None),
+            Self::Parts(parts) => (None, Some(parts.subjects_mut())),
+        };
+        one.into_iter().chain(parts.into_iter().flatten())
+    }
+}
+
 impl Subject {
     /// A backup without further settings.
     #[must_use]
@@ -143,16 +172,44 @@ const OTHERS: &[&str] = &[
 /// The example where no source is set.
 pub const EXAMPLE: &str = "add `path = \"backup.sql.gz\"`, or `newest = \"backups/plur-*.sql.gz\"`";
 
-/// Reads `[backup]`; returns the maximum age of the backup, and the source. Errors are added to
-/// `problems`; `header` is the place of errors about missing keys.
+/// `[backup]` as it was read.
+#[derive(Debug)]
+pub struct Read {
+    /// Maximum age of the backup.
+    pub max_age: Option<Span>,
+    /// Where it is, and what it is compared with.
+    pub composition: Composition,
+}
+
+/// Reads `[backup]`. Errors are added to `problems`; `header` is the place of errors about missing keys.
 pub fn read(
+    mut value: Spanned<DeValue<'_>>,
+    header: Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<Read> {
+    if let DeValue::Table(table) = value.get_mut()
+        && let Some((key, parts)) = table.remove_entry("part")
+    {
+        return parts::read(table, &key.span(), parts, problems);
+    }
+    let (max_age, subject) = read_one(value, "[backup]", header, problems)?;
+    let composition = Composition::One(Box::new(subject));
+    Some(Read {
+        max_age,
+        composition,
+    })
+}
+
+/// Reads the settings of one backup in a section of this name; returns its maximum age too.
+fn read_one(
     value: Spanned<DeValue<'_>>,
+    section: &str,
     header: Range<usize>,
     problems: &mut Vec<Problem>,
 ) -> Option<(Option<Span>, Subject)> {
     let before = problems.len();
     if let DeValue::Table(table) = value.get_ref() {
-        require_one_source(table, &header, problems);
+        require_one_source(table, section, &header, problems);
         source::settings::validate(table, problems);
         validate_retention(table, problems);
         validate_globals(table, problems);
@@ -161,7 +218,7 @@ pub fn read(
         DeValue::Table(table) => key_span(table, "decrypt").unwrap_or_default(),
         _ => header,
     };
-    let backup: Backup = decode(value, &[], problems)?;
+    let backup: Backup = decode(value, parts::OWN_KEYS, problems)?;
     if let Some(settings) = &backup.decrypt {
         settings.check(&decrypt, problems);
     }
@@ -194,69 +251,13 @@ pub fn read(
     Some((backup.max_age, subject))
 }
 
-/// Keys that are about the file that a source gives.
-const OF_THE_FILE: &[&str] = &["sha256", "settled", "time"];
-
-/// A backup that the command line names in place of that of a scenario.
-#[derive(Debug, Clone, Copy)]
-pub struct OtherBackup<'a> {
-    /// Its path, absolute.
-    pub path: &'a Path,
-    /// Its file of roles, absolute; `None` for the one that `globals` selects.
-    pub globals: Option<&'a Path>,
-}
-
-/// Puts the path of another backup in place of the source in `[backup]`, before anything of it is read.
-pub fn replace_source(backup: &mut Spanned<DeValue<'_>>, other: OtherBackup<'_>) {
-    let span = backup.span();
-    if let DeValue::Table(table) = backup.get_mut() {
-        for key in SOURCES.iter().chain(OF_THE_FILE) {
-            table.remove(*key);
-        }
-        let mut set = |name: &'static str, path: &Path| {
-            // It names no variable.
-            let path = path.display().to_string().replace("${", "$${");
-            let key = Spanned::new(span.clone(), name.into());
-            table.remove(name);
-            table.insert(
-                key,
-                Spanned::new(span.clone(), DeValue::String(path.into())),
-            );
-        };
-        set("path", other.path);
-        if let Some(globals) = other.globals {
-            set("globals", globals);
-        }
-    }
-}
-
-/// The places of the values that name the backup.
-#[must_use]
-pub fn source_places(backup: &Spanned<DeValue<'_>>) -> Vec<Range<usize>> {
-    let DeValue::Table(table) = backup.get_ref() else {
-        return Vec::new();
-    };
-    let is_source = |key: &str| SOURCES.contains(&key);
-    let sources = table.iter().filter(|(key, _)| is_source(key.get_ref()));
-    let values = sources.flat_map(|(_, value)| match value.get_ref() {
-        DeValue::Table(table) => table.values().collect(),
-        _ => vec![value],
-    });
-    values.map(Spanned::span).collect()
-}
-
-/// Adds to errors about variables of the source that the command line can name a backup instead.
-pub fn hint_at_option(source: &[Range<usize>], problems: &mut [Problem]) {
-    for problem in problems {
-        let is_of_source = problem.span.as_ref().is_some_and(|at| source.contains(at));
-        if let Some(hint) = problem.hint.as_mut().filter(|_| is_of_source) {
-            hint.push_str("; or name a backup: `redrill run SCENARIO --backup FILE`");
-        }
-    }
-}
-
 /// Requires exactly one source.
-fn require_one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Problem>) {
+fn require_one_source(
+    table: &Table<'_>,
+    section: &str,
+    header: &Range<usize>,
+    problems: &mut Vec<Problem>,
+) {
     let mut named: Vec<_> = table
         .keys()
         .filter(|key| SOURCES.contains(&key.get_ref().as_ref()))
@@ -266,25 +267,28 @@ fn require_one_source(table: &Table<'_>, header: &Range<usize>, problems: &mut V
         [_] => {}
         [] => {
             // A misspelt source has its own error.
-            let known = || SOURCES.iter().chain(OTHERS).copied();
+            let known = || {
+                let all = [SOURCES, OTHERS, parts::OWN_KEYS];
+                all.into_iter().flatten().copied()
+            };
             let meant = table
                 .keys()
                 .filter_map(|key| nearest(key.get_ref(), known()))
                 .any(|name| SOURCES.contains(&name));
             if !meant {
-                problems
-                    .push(Problem::at(header.clone(), "`[backup]` names no backup").hint(EXAMPLE));
+                let problem = Problem::at(header.clone(), format!("`{section}` names no backup"));
+                problems.push(problem.hint(EXAMPLE));
             }
         }
         [first, more @ ..] => {
             for key in more {
-                problems.push(
-                    Problem::at(key.span(), "`[backup]` has exactly one source").hint(format!(
-                        "keep `{}` or `{}`",
-                        first.get_ref(),
-                        key.get_ref()
-                    )),
-                );
+                let problem =
+                    Problem::at(key.span(), format!("`{section}` has exactly one source"));
+                problems.push(problem.hint(format!(
+                    "keep `{}` or `{}`",
+                    first.get_ref(),
+                    key.get_ref()
+                )));
             }
         }
     }
@@ -356,7 +360,10 @@ mod tests {
             "schema = 1\nname = \"x\"\n{backup}\n[[check.row-count]]\ntable = \"x\"\nmin = 1\n"
         );
         match scenario::parse(Path::new("x.toml"), &text, &[].into()) {
-            Ok(scenario) => Ok(scenario.backup),
+            Ok(scenario) => match scenario.backup {
+                Composition::One(subject) => Ok(*subject),
+                Composition::Parts(_) => panic!("one backup"),
+            },
             Err(mistakes) => Err(mistakes.render(false)),
         }
     }

@@ -1,0 +1,206 @@
+//! Several backups that are restored as one: each is found and inspected by itself, then they become one [`Backup`].
+
+use std::time::Duration;
+
+use super::bundle;
+use super::examine::{Purpose, examine};
+use super::settings::Composition;
+use super::settings::parts::{PartSubject, Parts};
+use super::source::Place;
+use super::{Backup, Part};
+use crate::outcome::{Before, CouldNotRun, Finding, TimeSource};
+use crate::units::{show_counted, show_duration};
+
+/// Finds and inspects the backup of a scenario.
+///
+/// # Errors
+/// When there is none, or it cannot be inspected. Faults of the backup are in [`Backup::problems`].
+pub async fn examine_all(
+    composition: &Composition,
+    place: &Place<'_>,
+    purpose: Purpose,
+) -> Result<Backup, CouldNotRun> {
+    match composition {
+        Composition::One(subject) => examine(subject, place, purpose).await,
+        Composition::Parts(parts) => examine_parts(parts, place, purpose).await,
+    }
+}
+
+/// Inspects one part after the other, as each already reads with all processors.
+async fn examine_parts(
+    parts: &Parts,
+    place: &Place<'_>,
+    purpose: Purpose,
+) -> Result<Backup, CouldNotRun> {
+    let (mut inspected, mut failed) = (Vec::new(), Vec::new());
+    for (number, part) in parts.parts.iter().enumerate() {
+        let spool = place.spool.join(number.to_string());
+        let place = Place {
+            spool: &spool,
+            ..*place
+        };
+        match examine(&part.subject, &place, purpose).await {
+            Ok(backup) => inspected.push((part, backup)),
+            Err(error) => failed.push((part, error)),
+        }
+    }
+    if let Some((_, first)) = failed.first() {
+        let reasons = failed.iter().map(|(part, error)| format!("part `{}`: {}", part.name, error.reason));
+        return Err(CouldNotRun {
+            reason: reasons.collect::<Vec<_>>().join("; "),
+            hint: first.hint.clone(),
+        });
+    }
+    compose(parts, inspected, place)
+}
+
+/// Makes one backup of all parts.
+fn compose(
+    parts: &Parts,
+    inspected: Vec<(&PartSubject, Backup)>,
+    place: &Place<'_>,
+) -> Result<Backup, CouldNotRun> {
+    let each = |of: &dyn Fn(&Backup) -> Option<String>| {
+        let texts = inspected.iter().filter_map(|(part, backup)| Some(format!("{}: {}", part.name, of(backup)?)));
+        texts.collect::<Vec<_>>().join("; ")
+    };
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    let files: Vec<_> = inspected
+        .iter()
+        .map(|(part, backup)| (part.name.clone(), backup.bytes, backup.sha256.clone()))
+        .collect();
+    let formats: Vec<&str> = inspected.iter().map(|(_, backup)| backup.format.as_str()).collect();
+    let count = show_counted(inspected.len() as u64, "backup");
+    let format = match formats.iter().all(|format| *format == formats[0]) {
+        true => format!("{count}, each {}", formats[0]),
+        false => format!("{count}: {}", formats.join("; ")),
+    };
+    let night = one_night(parts, &inspected)?;
+    let mut backup = Backup {
+        path: place.folder.to_owned(),
+        origin: each(&|backup| Some(backup.origin.clone())),
+        chosen: format!("each as the scenario says{}", night.spread),
+        candidates: (Vec::new(), 0),
+        format,
+        bytes: files.iter().map(|(_, bytes, _)| bytes).sum(),
+        unpacked_bytes: None,
+        sha256: bundle::digest(&files),
+        digest: some(each(&|backup| backup.digest.clone())),
+        // What is lost is lost since the oldest.
+        made: inspected
+            .iter()
+            .filter_map(|(_, backup)| backup.made)
+            .min_by_key(|(time, _)| *time),
+        parts: Vec::new(),
+        tiers: Vec::new(),
+        previous: some(each(&|backup| backup.previous.clone())),
+        before: before(&inspected),
+        manifest: None,
+        globals_beside: inspected.iter().find_map(|(_, backup)| backup.globals_beside.clone()),
+        missing_roles: None,
+        problems: night.problems,
+        warnings: night.warnings,
+        consists_of: inspected
+            .iter()
+            .map(|(part, backup)| (part.name.clone(), backup.facts()))
+            .collect(),
+    };
+    for (part, own) in inspected {
+        let name = &part.name;
+        let within = |finding: Finding| finding.within(name);
+        backup.problems.extend(own.problems.into_iter().map(within));
+        backup.warnings.extend(own.warnings.into_iter().map(within));
+        backup.tiers.extend(own.tiers.into_iter().map(|tier| tier.measured_on(format!("of {name}"))));
+        backup.parts.extend(renamed(name, own.parts));
+    }
+    backup.parts.sort_by_key(|part| !part.is_globals());
+    Ok(backup)
+}
+
+/// Names the dumps of a part after it: one dump, apart from a file of roles, has the name of the part.
+fn renamed(name: &str, parts: Vec<Part>) -> Vec<Part> {
+    let is_main = |part: &Part| parts.len() == 1 || !part.is_globals();
+    let mains = parts.iter().filter(|part| is_main(part)).count();
+    let own_name = |part: &Part| match is_main(part) && mains == 1 {
+        true => name.to_owned(),
+        false => format!("{name}/{}", part.name),
+    };
+    let names: Vec<String> = parts.iter().map(own_name).collect();
+    let parts = parts.into_iter().zip(names);
+    parts
+        .map(|(part, own)| Part {
+            named_database: part.named_database.or_else(|| Some(name.to_owned())),
+            name: own,
+            ..part
+        })
+        .collect()
+}
+
+/// The sizes of all parts and of their previous ones, where each has one.
+fn before(inspected: &[(&PartSubject, Backup)]) -> Option<Before> {
+    let all = inspected.iter().map(|(_, backup)| backup.before.as_ref());
+    let all: Vec<&Before> = all.collect::<Option<_>>()?;
+    Some(Before {
+        name: "the previous one of each part".to_owned(),
+        now: all.iter().map(|before| before.now).sum(),
+        before: all.iter().map(|before| before.before).sum(),
+    })
+}
+
+/// Whether the parts were taken at one time.
+#[derive(Debug, Default)]
+struct Night {
+    /// How far apart they are, for the sentence that says how the backup was selected.
+    spread: String,
+    problems: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+/// Compares the times of the parts. A modification time is none: a copy changes it, and makes all of them equal.
+fn one_night(
+    parts: &Parts,
+    inspected: &[(&PartSubject, Backup)],
+) -> Result<Night, CouldNotRun> {
+    let mut night = Night::default();
+    let (mut timed, mut unknown) = (Vec::new(), Vec::new());
+    for (part, backup) in inspected {
+        match backup.made {
+            Some((time, TimeSource::Name | TimeSource::Header)) => timed.push((part.name.as_str(), time)),
+            Some((_, TimeSource::ModificationTime)) | None => unknown.push(part.name.as_str()),
+        }
+    }
+    if !unknown.is_empty() && inspected.len() > 1 {
+        let reason = format!(
+            "neither the name nor the header of {} says when it was taken",
+            unknown.join(", ")
+        );
+        let hint = "`time` in `[[backup.part]]` describes the time in a name; without one nobody knows whether the parts are of one night";
+        if parts.within_is_set {
+            return Err(CouldNotRun::with_hint(reason, hint));
+        }
+        night.warnings.push(Finding::new("parts of one night", reason).hint(hint));
+    }
+    let Some((newest, last)) = timed.iter().max_by_key(|(_, time)| *time) else {
+        return Ok(night);
+    };
+    let older = |time| Duration::try_from(last.duration_since(time)).unwrap_or_default();
+    let most = timed.iter().map(|(_, time)| older(*time)).max().unwrap_or_default();
+    if timed.len() > 1 {
+        night.spread = match most.is_zero() {
+            true => "; all of one time".to_owned(),
+            false => format!("; taken within {} of each other", show_duration(most)),
+        };
+    }
+    for (name, time) in &timed {
+        let behind = older(*time);
+        if behind > parts.within {
+            let expected = format!("at most {} older than {newest} ({last})", show_duration(parts.within));
+            let actual = format!("{time}, {} older", show_duration(behind));
+            let finding = Finding::about(*name, expected, actual);
+            night.problems.push(finding.hint(
+                "parts of several nights are no backup of one state: find out why the newer one is missing, unfinished or was not selected; `same-time-within` in `[backup]` allows more",
+            ));
+        }
+    }
+    Ok(night)
+}

@@ -1,0 +1,206 @@
+//! `[[backup.part]]`: several backups that are restored as one.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{Composition, OTHERS, Read, SOURCES, Subject, read_one};
+use crate::input::Problem;
+use crate::input::decode::{Table, decode};
+use crate::units::Span;
+
+/// Backups further apart than this are of two nights, unless the scenario says otherwise: dumps that a job takes every
+/// night at about the same time differ by some 24 hours, those that it takes one after the other by minutes.
+const ONE_NIGHT: Duration = Duration::from_hours(12);
+
+/// Keys of a part in addition to those of a backup.
+pub const OWN_KEYS: &[&str] = &["name", "database"];
+
+/// Keys of `[backup]` that are about all parts.
+const OF_ALL: &[&str] = &["max-age", "same-time-within"];
+
+/// Keys of `[backup]` for each part that does not set its own.
+const SHARED: &[&str] = &["settled", "time", "decrypt", "previous", "retention"];
+
+/// Several backups that are restored as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The backups, in the order of the scenario.
+    pub parts: Vec<PartSubject>,
+    /// Maximum difference of the times at which they were taken.
+    pub within: Duration,
+    /// Whether the scenario sets `within`.
+    pub within_is_set: bool,
+}
+
+/// One of several backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartSubject {
+    /// Its name in reports.
+    pub name: String,
+    /// Where it is, and what it is compared with.
+    pub subject: Subject,
+    /// The database that it is restored into; `None` for the one that it names.
+    pub database: Option<String>,
+}
+
+impl Parts {
+    pub(super) fn subjects_mut(&mut self) -> impl Iterator<Item = &mut Subject> {
+        self.parts.iter_mut().map(|part| &mut part.subject)
+    }
+
+    /// The databases that the scenario sets, by the name of the part.
+    #[must_use]
+    pub fn databases(&self) -> BTreeMap<String, String> {
+        let parts = self.parts.iter();
+        let set = parts.filter_map(|part| Some((part.name.clone(), part.database.clone()?)));
+        set.collect()
+    }
+}
+
+/// Reads the parts of `[backup]`, of which `shared` is the rest; `key` is the place of the name `part`.
+pub(super) fn read(
+    shared: &mut Table<'_>,
+    key: &Range<usize>,
+    parts: Spanned<DeValue<'_>>,
+    problems: &mut Vec<Problem>,
+) -> Option<Read> {
+    let before = problems.len();
+    refuse_of_one(shared, problems);
+    let span = |name: &str, table: &mut Table<'_>, problems: &mut Vec<Problem>| {
+        let value = table.remove(name)?;
+        decode::<Span>(value, &[], problems)
+    };
+    let max_age = span("max-age", shared, problems);
+    let within = span("same-time-within", shared, problems);
+    let DeValue::Array(tables) = parts.into_inner() else {
+        let problem = Problem::at(key.clone(), "`part` must be a list of tables");
+        problems.push(problem.hint("begin each part with `[[backup.part]]`"));
+        return None;
+    };
+    let mut read: Vec<(PartSubject, Range<usize>)> = Vec::new();
+    for table in tables {
+        let place = table.span();
+        let Some(part) = part(table, shared, problems) else {
+            continue;
+        };
+        let same = |other: &&(PartSubject, _)| {
+            other.0.name == part.name
+                || (part.database.is_some() && other.0.database == part.database)
+        };
+        if let Some((other, _)) = read.iter().find(same) {
+            let what = match other.name == part.name {
+                true => format!("two parts are called `{}`", part.name),
+                false => format!(
+                    "the part `{}` is restored into the same database",
+                    other.name
+                ),
+            };
+            let problem = Problem::at(place.clone(), what);
+            problems.push(problem.hint("give each part a `name` and a `database` of its own"));
+        }
+        read.push((part, place));
+    }
+    if read.is_empty() && problems.len() == before {
+        problems.push(Problem::at(key.clone(), "`part` lists no backup"));
+    }
+    // What is wrong in a key for all parts was found once for each.
+    let mut seen = Vec::new();
+    let mut at = 0;
+    problems.retain(|problem| {
+        let place = (problem.span.clone(), problem.message.clone());
+        let is_new = at < before || !seen.contains(&place);
+        at += 1;
+        seen.push(place);
+        is_new
+    });
+    if problems.len() > before {
+        return None;
+    }
+    Some(Read {
+        max_age,
+        composition: Composition::Parts(Parts {
+            parts: read.into_iter().map(|(part, _)| part).collect(),
+            within: within.map_or(ONE_NIGHT, |span| span.0),
+            within_is_set: within.is_some(),
+        }),
+    })
+}
+
+/// Refuses keys of `[backup]` that are about one backup.
+fn refuse_of_one(shared: &Table<'_>, problems: &mut Vec<Problem>) {
+    let of_all = || OF_ALL.iter().chain(SHARED);
+    for key in shared.keys() {
+        let name: &str = key.get_ref();
+        if of_all().any(|known| *known == name) {
+            continue;
+        }
+        let problem = match SOURCES.iter().chain(OTHERS).any(|known| *known == name) {
+            true => Problem::at(key.span(), format!("`{name}` belongs to one part"))
+                .hint("move it below the `[[backup.part]]` that it is about"),
+            false => {
+                let known: Vec<&str> = of_all().copied().collect();
+                Problem::at(key.span(), format!("unknown key `{name}`")).hint(format!(
+                    "known in `[backup]` with parts: {}",
+                    known.join(", ")
+                ))
+            }
+        };
+        problems.push(problem);
+    }
+}
+
+/// Reads one part, with the keys for all parts that it does not set.
+fn part<'i>(
+    mut value: Spanned<DeValue<'i>>,
+    shared: &Table<'i>,
+    problems: &mut Vec<Problem>,
+) -> Option<PartSubject> {
+    let before = problems.len();
+    let place = value.span();
+    let (mut name, mut database) = (None, None);
+    if let DeValue::Table(table) = value.get_mut() {
+        let text = |key: &str, table: &mut Table<'_>, problems: &mut Vec<Problem>| {
+            let value = table.remove(key)?;
+            let at = value.span();
+            let text = decode::<String>(value, &[], problems)?;
+            if text.trim().is_empty() {
+                problems.push(Problem::at(at, format!("`{key}` is empty")));
+            }
+            Some(text)
+        };
+        name = text("name", table, problems);
+        database = text("database", table, problems);
+        for key in OF_ALL {
+            if let Some((key, _)) = table.remove_entry(*key) {
+                let what = format!("`{}` is about all parts", key.get_ref());
+                problems.push(Problem::at(key.span(), what).hint("move it to `[backup]`"));
+            }
+        }
+        for key in SHARED {
+            if let Some((key, value)) = shared.get_key_value(*key)
+                && !table.contains_key(key.get_ref().as_ref())
+            {
+                table.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    let read = read_one(value, "[[backup.part]]", place.clone(), problems);
+    let Some(name) = name.or_else(|| database.clone()) else {
+        let problem = Problem::at(place, "this part has no name");
+        problems.push(problem.hint("add `database = \"users\"`, or `name = \"globals\"` for a file of roles"));
+        return None;
+    };
+    if problems.len() > before {
+        return None;
+    }
+    let (_, subject) = read?;
+    Some(PartSubject {
+        name,
+        subject,
+        database,
+    })
+}

@@ -45,7 +45,9 @@ async fn examine_parts(
         }
     }
     if let Some((_, first)) = failed.first() {
-        let reasons = failed.iter().map(|(part, error)| format!("part `{}`: {}", part.name, error.reason));
+        let reasons = failed
+            .iter()
+            .map(|(part, error)| format!("part `{}`: {}", part.name, error.reason));
         return Err(CouldNotRun {
             reason: reasons.collect::<Vec<_>>().join("; "),
             hint: first.hint.clone(),
@@ -61,7 +63,9 @@ fn compose(
     place: &Place<'_>,
 ) -> Result<Backup, CouldNotRun> {
     let each = |of: &dyn Fn(&Backup) -> Option<String>| {
-        let texts = inspected.iter().filter_map(|(part, backup)| Some(format!("{}: {}", part.name, of(backup)?)));
+        let texts = inspected
+            .iter()
+            .filter_map(|(part, backup)| Some(format!("{}: {}", part.name, of(backup)?)));
         texts.collect::<Vec<_>>().join("; ")
     };
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -69,7 +73,10 @@ fn compose(
         .iter()
         .map(|(part, backup)| (part.name.clone(), backup.bytes, backup.sha256.clone()))
         .collect();
-    let formats: Vec<&str> = inspected.iter().map(|(_, backup)| backup.format.as_str()).collect();
+    let formats: Vec<&str> = inspected
+        .iter()
+        .map(|(_, backup)| backup.format.as_str())
+        .collect();
     let count = show_counted(inspected.len() as u64, "backup");
     let format = match formats.iter().all(|format| *format == formats[0]) {
         true => format!("{count}, each {}", formats[0]),
@@ -96,7 +103,9 @@ fn compose(
         previous: some(each(&|backup| backup.previous.clone())),
         before: before(&inspected),
         manifest: None,
-        globals_beside: inspected.iter().find_map(|(_, backup)| backup.globals_beside.clone()),
+        globals_beside: inspected
+            .iter()
+            .find_map(|(_, backup)| backup.globals_beside.clone()),
         missing_roles: None,
         problems: night.problems,
         warnings: night.warnings,
@@ -110,7 +119,11 @@ fn compose(
         let within = |finding: Finding| finding.within(name);
         backup.problems.extend(own.problems.into_iter().map(within));
         backup.warnings.extend(own.warnings.into_iter().map(within));
-        backup.tiers.extend(own.tiers.into_iter().map(|tier| tier.measured_on(format!("of {name}"))));
+        backup.tiers.extend(
+            own.tiers
+                .into_iter()
+                .map(|tier| tier.measured_on(format!("of {name}"))),
+        );
         backup.parts.extend(renamed(name, own.parts));
     }
     backup.parts.sort_by_key(|part| !part.is_globals());
@@ -157,15 +170,14 @@ struct Night {
 }
 
 /// Compares the times of the parts. A modification time is none: a copy changes it, and makes all of them equal.
-fn one_night(
-    parts: &Parts,
-    inspected: &[(&PartSubject, Backup)],
-) -> Result<Night, CouldNotRun> {
+fn one_night(parts: &Parts, inspected: &[(&PartSubject, Backup)]) -> Result<Night, CouldNotRun> {
     let mut night = Night::default();
     let (mut timed, mut unknown) = (Vec::new(), Vec::new());
     for (part, backup) in inspected {
         match backup.made {
-            Some((time, TimeSource::Name | TimeSource::Header)) => timed.push((part.name.as_str(), time)),
+            Some((time, TimeSource::Name | TimeSource::Header)) => {
+                timed.push((part.name.as_str(), time))
+            }
             Some((_, TimeSource::ModificationTime)) | None => unknown.push(part.name.as_str()),
         }
     }
@@ -178,13 +190,19 @@ fn one_night(
         if parts.within_is_set {
             return Err(CouldNotRun::with_hint(reason, hint));
         }
-        night.warnings.push(Finding::new("parts of one night", reason).hint(hint));
+        night
+            .warnings
+            .push(Finding::new("parts of one night", reason).hint(hint));
     }
     let Some((newest, last)) = timed.iter().max_by_key(|(_, time)| *time) else {
         return Ok(night);
     };
     let older = |time| Duration::try_from(last.duration_since(time)).unwrap_or_default();
-    let most = timed.iter().map(|(_, time)| older(*time)).max().unwrap_or_default();
+    let most = timed
+        .iter()
+        .map(|(_, time)| older(*time))
+        .max()
+        .unwrap_or_default();
     if timed.len() > 1 {
         night.spread = match most.is_zero() {
             true => "; all of one time".to_owned(),
@@ -194,7 +212,10 @@ fn one_night(
     for (name, time) in &timed {
         let behind = older(*time);
         if behind > parts.within {
-            let expected = format!("at most {} older than {newest} ({last})", show_duration(parts.within));
+            let expected = format!(
+                "at most {} older than {newest} ({last})",
+                show_duration(parts.within)
+            );
             let actual = format!("{time}, {} older", show_duration(behind));
             let finding = Finding::about(*name, expected, actual);
             night.problems.push(finding.hint(

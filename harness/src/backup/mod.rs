@@ -184,7 +184,11 @@ impl Backup {
     /// Its name: that of the file or folder, or of all that it consists of.
     #[must_use]
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.consists_of.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self
+            .consists_of
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         match names.is_empty() {
             false => names.join(", "),
             true => {

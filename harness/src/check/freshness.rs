@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::absent;
+use crate::check::columns::base_type;
 use crate::check::target::Targets;
 use crate::check::{Check, Entry, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::{DatabaseError, Session};
@@ -108,17 +109,6 @@ impl Parameters for Freshness {
         errors.require_condition("where", self.condition.as_ref());
     }
 }
-
-/// The name of the column's type; a domain counts as what it is of.
-const TYPE: &str = "
-WITH RECURSIVE kind(oid, base) AS (
-    SELECT t.oid, t.typbasetype
-      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-     WHERE a.attrelid = {table}::pg_catalog.regclass AND a.attname = {column}
-       AND a.attnum > 0 AND NOT a.attisdropped
-    UNION
-    SELECT t.oid, t.typbasetype FROM kind JOIN pg_catalog.pg_type t ON t.oid = kind.base)
-SELECT pg_catalog.format_type(oid, NULL) FROM kind WHERE base = 0";
 
 /// The newest time, in seconds since 1970. `{moment}` is a timestamptz or a number of seconds.
 const NEWEST: &str = "
@@ -227,10 +217,7 @@ impl Freshness {
         session: &mut Session,
         table: &QualifiedName,
     ) -> Result<Result<NewestRow, Finding>, CouldNotRun> {
-        let sql = TYPE
-            .replace("{table}", &table.literal())
-            .replace("{column}", &quote_literal(&self.column));
-        let Some(kind) = session.value(&sql).await? else {
+        let Some(kind) = base_type(session, table, &self.column).await? else {
             return Ok(Err(absent::column(session, table, &self.column).await?));
         };
         let column = quote_ident(&self.column);

@@ -27,6 +27,7 @@ pub mod partition;
 pub mod privilege;
 pub mod program;
 pub mod reads;
+pub mod reference;
 pub mod rls;
 pub mod role;
 pub mod row;
@@ -79,6 +80,7 @@ pub fn kinds() -> Vec<CheckKind> {
         CheckKind::of::<graph::Graph>(),
         CheckKind::of::<index::Index>(),
         CheckKind::of::<partition::Partition>(),
+        CheckKind::of::<reference::Reference>(),
         CheckKind::of::<rls::Rls>(),
         CheckKind::of::<role::Role>(),
         CheckKind::of::<row_count::RowCount>(),
@@ -135,7 +137,15 @@ impl Restored<'_> {
     /// # Errors
     /// When the database does not let it in.
     pub async fn own_session(&self) -> Result<Session, DatabaseError> {
-        Session::superuser(self.server.endpoint(), self.database, &self.terms()).await
+        self.own_session_in(self.database).await
+    }
+
+    /// The same for another database of the backup.
+    ///
+    /// # Errors
+    /// When the database does not let it in.
+    pub async fn own_session_in(&self, database: &str) -> Result<Session, DatabaseError> {
+        Session::superuser(self.server.endpoint(), database, &self.terms()).await
     }
 
     /// Opens a fresh session as `role` itself, with `settings` set in it.

@@ -1,6 +1,8 @@
 //! Rows in and out, by COPY.
 
+use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use sqlx::postgres::{PgConnection, PgCopyIn};
 
 use super::{DatabaseError, Session};
@@ -27,12 +29,25 @@ impl Session {
         copy: &str,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), DatabaseError> {
-        let wrong = |error| DatabaseError::of(&error, copy, &self.names);
-        let mut rows = self.connection.copy_out_raw(copy).await.map_err(wrong)?;
-        while let Some(row) = rows.try_next().await.map_err(wrong)? {
-            take(row.strip_suffix(b"\n").unwrap_or(&row));
+        let mut rows = self.rows_out(copy).await?;
+        while let Some(row) = rows.next().await? {
+            take(&row);
         }
         Ok(())
+    }
+
+    /// Begins `COPY … TO STDOUT`, to read its rows one by one.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn rows_out(&mut self, copy: &str) -> Result<RowsOut<'_>, DatabaseError> {
+        let wrong = |error| DatabaseError::of(&error, copy, &self.names);
+        let rows = self.connection.copy_out_raw(copy).await.map_err(wrong)?;
+        Ok(RowsOut {
+            rows,
+            names: &self.names,
+            copy: copy.to_owned(),
+        })
     }
 
     /// Digests the rows of `COPY … TO STDOUT`.
@@ -43,6 +58,28 @@ impl Session {
         let mut digest = RowsDigest::default();
         self.copy_out(copy, |row| digest.add(row)).await?;
         Ok(digest)
+    }
+}
+
+/// A running `COPY … TO STDOUT`.
+pub struct RowsOut<'a> {
+    rows: BoxStream<'a, Result<Bytes, sqlx::Error>>,
+    names: &'a Names,
+    copy: String,
+}
+
+impl RowsOut<'_> {
+    /// The next row, without its line end; `None` after the last one.
+    ///
+    /// # Errors
+    /// The server's error, without values.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, DatabaseError> {
+        let row = self.rows.try_next().await;
+        let row = row.map_err(|error| DatabaseError::of(&error, &self.copy, self.names))?;
+        Ok(row.map(|row| match row.ends_with(b"\n") {
+            true => row.slice(..row.len() - 1),
+            false => row,
+        }))
     }
 }
 

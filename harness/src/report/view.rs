@@ -101,7 +101,10 @@ pub(super) fn objective_asked(objective: &Objective) -> String {
 
 /// What was measured: a time, or backups and the periods that have none.
 pub(super) fn objective_found(objective: &Objective) -> Option<String> {
-    let on = objective.on.as_ref().map_or_else(String::new, |on| format!(" {on}"));
+    let on = objective
+        .on
+        .as_ref()
+        .map_or_else(String::new, |on| format!(" {on}"));
     match &objective.measure {
         Measure::Time { actual, .. } => actual.map(|actual| show_duration(actual) + &on),
         Measure::Kept { kept, missing, .. } => {

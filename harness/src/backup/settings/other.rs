@@ -33,7 +33,10 @@ pub fn replace_source(
     let span = backup.span();
     if let DeValue::Table(table) = backup.get_mut() {
         if let Some(key) = key_span(table, "part") {
-            let problem = Problem::at(key, "`--backup` names one backup, and this one has several parts");
+            let problem = Problem::at(
+                key,
+                "`--backup` names one backup, and this one has several parts",
+            );
             return Err(problem.hint(
                 "let a variable name the file of a part: `path = \"${USERS_DUMP}\"`, or its folder: `newest = \"${BACKUPS}/users-*.dump\"`",
             ));
@@ -83,4 +86,3 @@ pub fn hint_at_option(source: &[Range<usize>], problems: &mut [Problem]) {
         }
     }
 }
-

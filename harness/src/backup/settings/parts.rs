@@ -191,7 +191,9 @@ fn part<'i>(
     let read = read_one(value, "[[backup.part]]", place.clone(), problems);
     let Some(name) = name.or_else(|| database.clone()) else {
         let problem = Problem::at(place, "this part has no name");
-        problems.push(problem.hint("add `database = \"users\"`, or `name = \"globals\"` for a file of roles"));
+        problems.push(
+            problem.hint("add `database = \"users\"`, or `name = \"globals\"` for a file of roles"),
+        );
         return None;
     };
     if problems.len() > before {

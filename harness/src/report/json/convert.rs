@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, LeftOut, Made,
-    NotTested, Objective, OneBackup, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep, SCHEMA,
-    Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
+    NotTested, Objective, OneBackup, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep,
+    SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};

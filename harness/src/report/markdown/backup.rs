@@ -87,7 +87,14 @@ fn consists_of(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
         ]
     });
     page.table(
-        &["backup", "location", "selected as", "taken", "size", "SHA-256"],
+        &[
+            "backup",
+            "location",
+            "selected as",
+            "taken",
+            "size",
+            "SHA-256",
+        ],
         rows.collect(),
     );
     page.more(backup.consists_of.len().saturating_sub(LIST));

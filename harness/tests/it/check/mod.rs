@@ -13,6 +13,7 @@ mod graph;
 mod index;
 mod partition;
 mod past_policies;
+mod reference;
 mod rls;
 mod role;
 mod row_count;

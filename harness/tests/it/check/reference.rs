@@ -9,7 +9,9 @@ const OF_A: &str = "table = 'plur.a'\ncolumn = 'b'\nto = { table = 'plur.b', col
 /// Two tables with a column each.
 fn tables(kinds: [&str; 2], from: &str, to: &str) -> String {
     let [a, b] = kinds;
-    format!("CREATE TABLE plur.a (b {a}); INSERT INTO plur.a {from}; CREATE TABLE plur.b (id {b}); INSERT INTO plur.b {to};")
+    format!(
+        "CREATE TABLE plur.a (b {a}); INSERT INTO plur.a {from}; CREATE TABLE plur.b (id {b}); INSERT INTO plur.b {to};"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ pub struct Redrill {
     folder: TempDir,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    drilled: String,
 }
 
 /// What a run of the binary gave.
@@ -25,7 +26,7 @@ pub struct Ended {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
-    /// `drill.json` of the scenario `drilled`, when it was written.
+    /// `drill.json` of the scenario, `drilled` unless another is named, when it was written.
     pub drill: Option<Value>,
     /// `drill.md` and `junit.xml`.
     pub pages: [String; 2],
@@ -39,6 +40,7 @@ pub fn redrill() -> Redrill {
         folder: tempfile::tempdir().unwrap(),
         arguments: Vec::new(),
         environment: Vec::new(),
+        drilled: "drilled".to_owned(),
     }
 }
 
@@ -49,6 +51,14 @@ impl Redrill {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
         self
+    }
+
+    /// Says which scenario's reports are read.
+    pub fn drilled(self, name: &str) -> Self {
+        Self {
+            drilled: name.to_owned(),
+            ..self
+        }
     }
 
     /// Writes the scenario and names it.
@@ -144,7 +154,8 @@ impl Redrill {
         let mut folders = folders.map(|folder| folder.unwrap().path());
         let is_of_drill = |folder: &PathBuf| {
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-            name == "drilled" || name.starts_with("drilled.only-")
+            let rest = name.strip_prefix(&self.drilled);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(".only-"))
         };
         let folder = folders.find(is_of_drill).unwrap_or_default();
         let report = |name: &str| fs::read(folder.join(name)).ok();

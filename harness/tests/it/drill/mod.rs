@@ -28,6 +28,7 @@ mod options;
 mod parallel;
 pub mod powernode;
 mod previous;
+mod prisme;
 mod proof;
 mod read_archive;
 mod recover;

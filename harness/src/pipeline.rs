@@ -12,8 +12,9 @@ use crate::proof::settings::Level;
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
+use crate::restore::target::databases;
 use crate::scenario::Scenario;
-use crate::server::ThrowawayServer;
+use crate::server::{Servers, ThrowawayServer};
 use crate::stage::{self, Stopped};
 
 /// What is restored, and how.
@@ -29,12 +30,26 @@ pub struct Pipeline<'a> {
     pub make_roles: bool,
 }
 
-/// A backup restored on a throwaway server.
+/// A throwaway server and what of the backup belongs on it.
+pub struct Cluster<'a> {
+    /// Its name in the scenario, where there are several.
+    pub name: Option<&'a str>,
+    /// The server.
+    pub server: &'a ThrowawayServer,
+    /// Owner of what is started for it.
+    pub run: &'a Run,
+    /// The parts of the backup that are restored on it.
+    pub backup: Backup,
+    /// Its databases.
+    pub databases: Vec<String>,
+}
+
+/// A backup restored on throwaway servers.
 pub struct RestoredBackup<'a> {
     /// What was restored, and how.
     pub pipeline: &'a Pipeline<'a>,
-    /// The server.
-    pub server: &'a ThrowawayServer,
+    /// The servers that it was restored on: one, unless its parts name several.
+    pub clusters: Vec<Cluster<'a>>,
     /// The backup.
     pub backup: Backup,
     /// Facts of the backup for reports.
@@ -57,14 +72,14 @@ impl<'a> Pipeline<'a> {
         record.stage(Stage::Backup, work).await
     }
 
-    /// Starts a server and restores the backup. `server` keeps it for the teardown.
+    /// Starts a server and restores the backup. `servers` keeps it for the teardown.
     ///
     /// # Errors
     /// When there is no server, or the restore has errors.
     pub async fn restore(
         &'a self,
         backup: Backup,
-        server: &'a mut Option<ThrowawayServer>,
+        servers: &'a mut Servers,
         record: &mut Record<'_>,
     ) -> Result<RestoredBackup<'a>, Stopped> {
         let mut settings = self.scenario.restore.clone();
@@ -77,13 +92,24 @@ impl<'a> Pipeline<'a> {
             [] => RowsLeftOut::default(),
             _ => RowsLeftOut::of(&backup, &settings, &self.scenario.checks),
         };
-        let work = stage::server(self.scenario, &backup, self.run, self.context);
-        let server = &*server.insert(record.stage(Stage::Server, work).await?);
-        let work = stage::restore(&settings, &left_out, server, &backup, self.context);
+        let work = stage::server(self.scenario, &backup, self.run, self.context, servers);
+        record.stage(Stage::Server, work).await?;
+        let groups = backup.by_server().into_iter();
+        let clusters: Vec<Cluster<'_>> = groups
+            .zip(servers.started(self.run))
+            .map(|((_, group), (name, server, run))| Cluster {
+                name,
+                server,
+                run,
+                databases: databases(&group, &settings),
+                backup: group.into_owned(),
+            })
+            .collect();
+        let work = stage::restore(&settings, &left_out, &clusters, self.context);
         let log = record.stage(Stage::Restore, work).await?;
         Ok(RestoredBackup {
             pipeline: self,
-            server,
+            clusters,
             facts: backup.facts(),
             backup,
             settings,
@@ -98,7 +124,7 @@ impl<'a> Pipeline<'a> {
     /// When a stage does not pass, or the scenario asks for less than a full proof.
     pub async fn proven(
         &'a self,
-        server: &'a mut Option<ThrowawayServer>,
+        servers: &'a mut Servers,
         record: &mut Record<'_>,
     ) -> Result<RestoredBackup<'a>, Stopped> {
         if self.scenario.proof != Level::Full {
@@ -106,13 +132,26 @@ impl<'a> Pipeline<'a> {
             return Err(CouldNotRun::with_hint(reason, "report it with the command line").into());
         }
         let backup = self.inspect(record).await?;
-        let mut restored = self.restore(backup, server, record).await?;
+        let mut restored = self.restore(backup, servers, record).await?;
         restored.prove(record).await?;
         Ok(restored)
     }
 }
 
 impl RestoredBackup<'_> {
+    /// The server of a database; of one that is on none, the first.
+    #[must_use]
+    pub fn cluster(&self, database: &str) -> &Cluster<'_> {
+        let has = |one: &&Cluster<'_>| one.databases.iter().any(|name| name == database);
+        self.clusters.iter().find(has).unwrap_or(&self.clusters[0])
+    }
+
+    /// The first server, for what is about no database.
+    #[must_use]
+    pub fn server(&self) -> &ThrowawayServer {
+        self.clusters[0].server
+    }
+
     /// Compares the database with the backup, at the level of the scenario.
     ///
     /// # Errors
@@ -125,8 +164,8 @@ impl RestoredBackup<'_> {
             record.proof_is_off();
             return Ok(());
         }
-        let (server, backup, settings) = (self.server, &self.backup, &self.settings);
-        let work = stage::proof(scenario.proof, settings, server, backup, &self.log, context);
+        let (clusters, settings) = (&self.clusters, &self.settings);
+        let work = stage::proof(scenario.proof, settings, clusters, &self.log, context);
         self.counts = record.stage(Stage::Proof, work).await?;
         Ok(())
     }

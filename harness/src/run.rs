@@ -16,7 +16,7 @@ use crate::pipeline::{Pipeline, RestoredBackup};
 use crate::record::Record;
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
-use crate::server::ThrowawayServer;
+use crate::server::Servers;
 use crate::stage::{self, Stopped};
 use crate::units::show_duration;
 use crate::verdict::Verdict;
@@ -48,12 +48,12 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
         Ok(run) => {
             record.belongs_to(&run);
             // Outside the stages, so that the teardown finds it wherever they end.
-            let mut server = None;
+            let mut servers = Servers::default();
             let mut interrupted = context.interrupted.clone();
             tokio::select! {
                 biased;
                 _ = interrupted.wait_for(|interrupted| *interrupted) => record.interrupt(),
-                ended = stages(scenario, context, &run, &mut record, &mut server) => {
+                ended = stages(scenario, context, &run, &mut record, &mut servers) => {
                     // The record has the reason.
                     observed = ended.ok().flatten();
                 }
@@ -61,7 +61,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
             record.skip_the_rest();
             // The record has its failure too.
             let _ = record
-                .stage(Stage::Teardown, stage::teardown(server, run))
+                .stage(Stage::Teardown, stage::teardown(servers, run))
                 .await;
         }
         Err(error) => {
@@ -94,7 +94,7 @@ async fn stages(
     context: &Context,
     run: &Run,
     record: &mut Record<'_>,
-    server: &mut Option<ThrowawayServer>,
+    servers: &mut Servers,
 ) -> Result<Option<ObservedBaseline>, Stopped> {
     let pipeline = Pipeline {
         scenario,
@@ -103,7 +103,7 @@ async fn stages(
         make_roles: false,
     };
     let backup = pipeline.inspect(record).await?;
-    let mut restored = pipeline.restore(backup, server, record).await?;
+    let mut restored = pipeline.restore(backup, servers, record).await?;
     match restored.prove(record).await {
         // A database that differs from the backup may have other faults that are worth knowing.
         Ok(()) | Err(Stopped::Failed { .. }) => {}
@@ -150,7 +150,7 @@ async fn run_checks(
     };
     checks(&common, record).await;
     common.sessions.end().await;
-    let (facts, server) = (&restored.facts, restored.server.facts());
+    let (facts, server) = (&restored.facts, restored.server().facts());
     common.observed.baseline(facts, server)
 }
 
@@ -199,10 +199,12 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
             ended: Err(which_database(&common.restored.log)),
         };
     };
+    let cluster = common.restored.cluster(database);
     let restored = Restored {
-        server: common.restored.server,
-        run: &common.restored.pipeline.run.id,
+        server: cluster.server,
+        run: &cluster.run.id,
         database,
+        clusters: &common.restored.clusters,
         backup: &common.restored.facts,
         counts: &common.restored.counts,
         sessions: &common.sessions,
@@ -218,7 +220,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
     let began = Instant::now();
     let ended = run_check(check, &restored).await;
     if ended.is_err() {
-        common.restored.server.recovered(RECOVERED_WITHIN).await;
+        cluster.server.recovered(RECOVERED_WITHIN).await;
     }
     CheckRun {
         check,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::backup::compose::examine_all;
 use crate::backup::examine::Purpose;
 use crate::backup::files::blocking;
@@ -16,12 +18,13 @@ use crate::needed::RowsLeftOut;
 use crate::outcome::{
     BackupFacts, CouldNotRun, Finding, Outcome, ProofFacts, RestoreFacts, ServerFacts, Stage,
 };
+use crate::pipeline::Cluster;
 use crate::process;
 use crate::proof::{self, settings::Level};
 use crate::restore::settings::Restore;
 use crate::restore::{self, RestoreLog};
 use crate::scenario::Scenario;
-use crate::server::{self, ThrowawayServer, Wanted};
+use crate::server::{Servers, ThrowawayServer, Wanted};
 use crate::units::{show_bytes, show_counted, show_duration};
 
 /// How long the teardown may take before it is reported as failed.
@@ -64,6 +67,8 @@ pub struct Facts {
     pub backup: Option<BackupFacts>,
     /// The server.
     pub server: Option<ServerFacts>,
+    /// The others, by name, where parts of the backup name several.
+    pub other_servers: Vec<(String, ServerFacts)>,
     /// The restore.
     pub restore: Option<RestoreFacts>,
     /// The proof.
@@ -226,39 +231,97 @@ pub async fn judged(
     }
     let misplaced = restore::target::problems(&backup, &scenario.restore);
     backup.problems.extend(misplaced);
-    backup.missing_roles = restore::roles::missing(&backup, &scenario.restore);
+    let missing = backup
+        .by_server()
+        .iter()
+        .find_map(|(_, group)| restore::roles::missing(group, &scenario.restore));
+    backup.missing_roles = missing;
     Ok(backup)
 }
 
-/// Starts the throwaway server.
+/// Starts the throwaway servers: one, unless parts of the backup name others. `servers` has them then.
 pub async fn server(
     scenario: &Scenario,
     backup: &Backup,
     run: &Run,
     context: &Context,
-) -> Staged<ThrowawayServer> {
-    let (server, wanted) = (&scenario.server, wanted(backup, &scenario.restore));
-    match ThrowawayServer::start(server, &wanted, run, context.path()).await {
-        Err(error) => unable(error.into()),
-        Ok(server) => {
-            let facts = server.facts().clone();
-            let place = if facts.provider == "container" {
-                "in a container"
-            } else {
-                "as a local server"
+    servers: &mut Servers,
+) -> Staged<()> {
+    let groups = backup.by_server();
+    let neighbours = groups.len().saturating_sub(1) as u64;
+    for (number, (name, _)) in groups.iter().enumerate() {
+        let own = match number {
+            0 => None,
+            _ => match context.work.begin() {
+                Ok(run) => Some(run),
+                Err(error) => {
+                    let reason = format!("cannot write to the work folder: {error}");
+                    return unable(CouldNotRun::new(reason).into());
+                }
+            },
+        };
+        servers.add(name.clone(), own);
+    }
+    let starting = servers
+        .slots_mut()
+        .iter_mut()
+        .zip(&groups)
+        .map(|(slot, (_, group))| async {
+            let wanted = Wanted {
+                neighbours,
+                ..wanted(group, &scenario.restore)
             };
-            let summary = format!(
-                "PostgreSQL {} {place}, {}, up in {}",
-                facts.version,
-                facts.origin,
-                show_duration(facts.started_in)
-            );
-            let facts = Facts {
-                server: Some(facts),
-                ..Facts::default()
-            };
-            (facts, Ok(Passed::new(server, summary)))
+            let owner = slot.run.as_ref().unwrap_or(run);
+            let started =
+                ThrowawayServer::start(&scenario.server, &wanted, owner, context.path()).await;
+            let started = started.map_err(|error| of_server(slot.name.as_deref(), error))?;
+            let facts = started.facts().clone();
+            slot.server = Some(started);
+            Ok::<_, CouldNotRun>((slot.name.clone(), facts))
+        });
+    let mut started = Vec::new();
+    for server in join_all(starting).await {
+        match server {
+            Ok(server) => started.push(server),
+            Err(error) => return unable(error.into()),
         }
+    }
+    let summaries = started.iter().map(|(name, facts)| {
+        let place = if facts.provider == "container" {
+            "in a container"
+        } else {
+            "as a local server"
+        };
+        let of = name
+            .as_ref()
+            .map_or_else(String::new, |name| format!("{name}: "));
+        format!(
+            "{of}PostgreSQL {} {place}, {}, up in {}",
+            facts.version,
+            facts.origin,
+            show_duration(facts.started_in)
+        )
+    });
+    let summary = summaries.collect::<Vec<_>>().join("; ");
+    let mut all = started.into_iter();
+    let facts = Facts {
+        server: all.next().map(|(_, facts)| facts),
+        other_servers: all
+            .map(|(name, facts)| (name.unwrap_or_default(), facts))
+            .collect(),
+        ..Facts::default()
+    };
+    (facts, Ok(Passed::new((), summary)))
+}
+
+/// Names the server that an error is about, where there are several.
+fn of_server(name: Option<&str>, error: CouldNotRun) -> CouldNotRun {
+    match name {
+        None => error,
+        Some(name) => CouldNotRun {
+            reason: format!("server `{name}`: {}", error.reason),
+            ..error
+        },
     }
 }
 
@@ -275,24 +338,38 @@ pub fn unfit(backup: &Backup, server: &ThrowawayServer) -> Vec<Finding> {
 pub async fn restore(
     settings: &Restore,
     left_out: &RowsLeftOut,
-    server: &ThrowawayServer,
-    backup: &Backup,
+    clusters: &[Cluster<'_>],
     context: &Context,
 ) -> Staged<RestoreLog> {
-    let unfit = unfit(backup, server);
+    let unfit: Vec<Finding> = clusters
+        .iter()
+        .flat_map(|one| unfit(&one.backup, one.server))
+        .collect();
     if let Some(first) = unfit.first() {
         let summary = format!("the server lacks what the backup needs: {}", first.expected);
         return unable(Stopped::could_not_run(summary, unfit));
     }
     let redactor = &context.redactor;
     let rows = (&left_out.held, &left_out.none_because);
-    let restored = restore::restore_needed(
-        server,
-        backup,
-        (settings, left_out),
-        redactor,
-        &context.listener,
-    );
+    let restored = async {
+        let mut whole: Option<RestoreLog> = None;
+        // One server after the other: each uses all processors.
+        for one in clusters {
+            let log = restore::restore_needed(
+                one.server,
+                &one.backup,
+                (settings, left_out),
+                redactor,
+                &context.listener,
+            );
+            let log = log.await.map_err(|error| of_server(one.name, error))?;
+            match &mut whole {
+                None => whole = Some(log),
+                Some(whole) => whole.join(log, settings),
+            }
+        }
+        Ok::<_, CouldNotRun>(whole.unwrap_or_default())
+    };
     match restored.await {
         Err(error) => {
             let facts = Facts {
@@ -321,12 +398,24 @@ pub async fn restore(
 pub async fn proof(
     level: Level,
     settings: &Restore,
-    server: &ThrowawayServer,
-    backup: &Backup,
+    clusters: &[Cluster<'_>],
     log: &RestoreLog,
     context: &Context,
 ) -> Staged<Counts> {
-    match proof::prove(server, backup, settings, log, level, &context.listener).await {
+    let proven = async {
+        let mut whole: Option<proof::Proof> = None;
+        for one in clusters {
+            let (server, backup, listener) = (one.server, &one.backup, &context.listener);
+            let proof = proof::prove(server, backup, settings, log, level, listener).await;
+            let proof = proof.map_err(|error| of_server(one.name, error))?;
+            match &mut whole {
+                None => whole = Some(proof),
+                Some(whole) => whole.join(proof),
+            }
+        }
+        Ok::<_, CouldNotRun>(whole.unwrap_or_default())
+    };
+    match proven.await {
         Err(error) => unable(error.into()),
         Ok(proof) => {
             let summary = proof.summary(level);
@@ -352,17 +441,8 @@ pub async fn proof(
 }
 
 /// Removes everything that the run started.
-pub async fn teardown(server: Option<ThrowawayServer>, run: Run) -> Staged<()> {
-    let work = async {
-        let mut failed = Vec::new();
-        match server {
-            Some(server) => failed.extend(server.stop().await.err().map(|error| error.reason)),
-            // It may have been starting when the drill ended.
-            None => failed.extend(server::forget(&run).await),
-        }
-        failed.extend(run.end().err().map(|error| error.to_string()));
-        failed
-    };
+pub async fn teardown(servers: Servers, run: Run) -> Staged<()> {
+    let work = servers.remove(run);
     let unable = |reason: String| CouldNotRun::with_hint(reason, "`redrill clean` tries again");
     let judged = match tokio::time::timeout(TEARDOWN_WITHIN, work).await {
         Ok(failed) if failed.is_empty() => Ok(Passed::new(
@@ -400,6 +480,7 @@ pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
         superuser: contents.bootstrap_superuser(),
         bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),
         files: archives.map(|part| part.file().to_owned()).collect(),
+        neighbours: 0,
     }
 }
 

@@ -124,25 +124,27 @@ fn compose(
                 .into_iter()
                 .map(|tier| tier.measured_on(format!("of {name}"))),
         );
-        backup.parts.extend(renamed(name, own.parts));
+        backup.parts.extend(renamed(part, own.parts));
     }
     backup.parts.sort_by_key(|part| !part.is_globals());
     Ok(backup)
 }
 
 /// Names the dumps of a part after it: one dump, apart from a file of roles, has the name of the part.
-fn renamed(name: &str, parts: Vec<Part>) -> Vec<Part> {
+fn renamed(of: &PartSubject, parts: Vec<Part>) -> Vec<Part> {
+    let name = &of.name;
     let is_main = |part: &Part| parts.len() == 1 || !part.is_globals();
     let mains = parts.iter().filter(|part| is_main(part)).count();
     let own_name = |part: &Part| match is_main(part) && mains == 1 {
-        true => name.to_owned(),
+        true => name.clone(),
         false => format!("{name}/{}", part.name),
     };
     let names: Vec<String> = parts.iter().map(own_name).collect();
     let parts = parts.into_iter().zip(names);
     parts
         .map(|(part, own)| Part {
-            named_database: part.named_database.or_else(|| Some(name.to_owned())),
+            named_database: part.named_database.or_else(|| Some(name.clone())),
+            server: of.server.clone(),
             name: own,
             ..part
         })

@@ -127,6 +127,8 @@ pub struct Part {
     pub sha256: String,
     /// The database that its name indicates, in a bundle.
     pub named_database: Option<String>,
+    /// The server that it is restored on, where the scenario names several.
+    pub server: Option<String>,
     /// Its contents, which may be large: whoever needs the dump for long has them too.
     pub contents: Arc<Contents>,
 }
@@ -196,6 +198,31 @@ impl Backup {
                 name.to_string_lossy().into_owned()
             }
         }
+    }
+
+    /// The backup of each server, in the order of the parts; of one server, all of it.
+    #[must_use]
+    pub fn by_server(&self) -> Vec<(Option<String>, Cow<'_, Self>)> {
+        let mut names: Vec<&Option<String>> = Vec::new();
+        for part in &self.parts {
+            if !names.contains(&&part.server) {
+                names.push(&part.server);
+            }
+        }
+        if names.len() <= 1 {
+            let name = names.first().and_then(|name| (*name).clone());
+            return vec![(name, Cow::Borrowed(self))];
+        }
+        let of_server = |name: &Option<String>| {
+            let parts = self.parts.iter().filter(|part| part.server == *name);
+            Self {
+                parts: parts.cloned().collect(),
+                ..self.clone()
+            }
+        };
+        let all = names.into_iter();
+        all.map(|name| (name.clone(), Cow::Owned(of_server(name))))
+            .collect()
     }
 
     /// The contents of all parts, rows by the database that they belong to.

@@ -263,6 +263,7 @@ mod tests {
                 text_bytes: bytes,
                 sha256: String::new(),
                 named_database: None,
+                server: None,
                 contents: Arc::new(contents),
             }],
             tiers: Vec::new(),

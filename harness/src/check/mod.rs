@@ -56,6 +56,7 @@ use crate::baseline::observed::Observed;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::input::{Environment, Problem, decode};
 use crate::outcome::{BackupFacts, CouldNotRun, Finding, NotTested};
+use crate::pipeline::Cluster;
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
@@ -102,6 +103,8 @@ pub struct Restored<'a> {
     pub run: &'a str,
     /// The database that the check is about.
     pub database: &'a str,
+    /// All servers, where the backup is restored on several.
+    pub clusters: &'a [Cluster<'a>],
     /// What the backup says of itself, such as when it was made.
     pub backup: &'a BackupFacts,
     /// Sessions that checks hand on to each other.
@@ -145,7 +148,14 @@ impl Restored<'_> {
     /// # Errors
     /// When the database does not let it in.
     pub async fn own_session_in(&self, database: &str) -> Result<Session, DatabaseError> {
-        Session::superuser(self.server.endpoint(), database, &self.terms()).await
+        let has = |one: &&Cluster<'_>| one.databases.iter().any(|name| name == database);
+        let elsewhere = self
+            .clusters
+            .iter()
+            .find(has)
+            .filter(|_| database != self.database);
+        let server = elsewhere.map_or(self.server, |cluster| cluster.server);
+        Session::superuser(server.endpoint(), database, &self.terms()).await
     }
 
     /// Opens a fresh session as `role` itself, with `settings` set in it.

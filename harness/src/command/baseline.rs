@@ -28,7 +28,7 @@ use crate::proof::settings::Level;
 use crate::record::Record;
 use crate::redact::Redactor;
 use crate::scenario::Scenario;
-use crate::server::ThrowawayServer;
+use crate::server::Servers;
 use crate::source::{Address, Source};
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
@@ -254,8 +254,8 @@ async fn of_backup(
     });
     refuse_existing(&path, arguments.force)?;
     let make_roles = !is_scenario;
-    let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
-        restored(scenario, make_roles, append_only, context, run, server).await
+    let work = async |context: &Context, run: &Run, servers: &mut Servers| {
+        restored(scenario, make_roles, append_only, context, run, servers).await
     };
     with_server(
         &arguments.restore,
@@ -276,7 +276,7 @@ async fn restored(
     append_only: Vec<QualifiedName>,
     context: &Context,
     run: &Run,
-    server: &mut Option<ThrowawayServer>,
+    servers: &mut Servers,
 ) -> Result<Baseline, Stopped> {
     // A baseline is taken only of databases that were compared in full, whatever the scenario sets.
     scenario.proof = Level::Full;
@@ -287,8 +287,8 @@ async fn restored(
         make_roles,
     };
     let mut record = Record::begin(&scenario, context);
-    let restored = pipeline.proven(server, &mut record).await?;
-    let (server, facts) = (restored.server, &restored.facts);
+    let restored = pipeline.proven(servers, &mut record).await?;
+    let (server, facts) = (restored.server(), &restored.facts);
     let terms = Terms {
         statement_timeout: READ_WITHIN,
     };
@@ -296,9 +296,10 @@ async fn restored(
     for name in &restored.log.databases {
         let unable =
             |error: DatabaseError| CouldNotRun::new(format!("cannot read {name}: {error}"));
+        let of_database = restored.cluster(name).server;
         let mut open = Vec::new();
         for _ in 0..SESSIONS {
-            let session = Session::superuser(server.endpoint(), name, &terms).await;
+            let session = Session::superuser(of_database.endpoint(), name, &terms).await;
             open.push(session.map_err(unable)?);
         }
         let mut first = open.remove(0);

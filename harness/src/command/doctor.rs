@@ -15,7 +15,7 @@ use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Redactor;
 use crate::restore::roles;
 use crate::scenario::Scenario;
-use crate::server::{self, ThrowawayServer, Wanted, settings};
+use crate::server::{self, Servers, ThrowawayServer, Wanted, settings};
 use crate::units::show_duration;
 use crate::verdict::Verdict;
 use crate::{progress, stage};
@@ -187,7 +187,7 @@ async fn start(
             }
         }),
     };
-    let (_, removed) = stage::teardown(server, run).await;
+    let (_, removed) = stage::teardown(Servers::only(server), run).await;
     removed.map_err(|stopped| CouldNotRun::new(stopped.summary().to_owned()))?;
     started
 }

@@ -20,7 +20,7 @@ use crate::redact::Redactor;
 use crate::report::terminal::paper::{Hue, Paper};
 use crate::report::text::line;
 use crate::report::view;
-use crate::server::ThrowawayServer;
+use crate::server::Servers;
 use crate::sql::QualifiedName;
 use crate::units::{show_bytes, show_count, show_counted};
 
@@ -33,8 +33,8 @@ const INDENT: usize = 12;
 pub async fn run(arguments: cli::Recover, environment: Environment, terminal: Terminal) -> Ended {
     let request = parse(&arguments).map_err(Abort::invalid)?;
     let scenario = to_restore(&arguments.from, &arguments.restore, &environment, terminal)?;
-    let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
-        recover(&request, scenario, context, run, server).await
+    let work = async |context: &Context, run: &Run, servers: &mut Servers| {
+        recover(&request, scenario, context, run, servers).await
     };
     with_server(&arguments.restore, environment, work, |result, redactor| {
         show(result, &request, redactor, terminal)

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::redact::Redactor;
-use crate::server::ThrowawayServer;
+use crate::server::Servers;
 use crate::verdict::Verdict;
 use crate::{progress, server, stage};
 
@@ -18,7 +18,7 @@ use crate::{progress, server, stage};
 pub(super) async fn with_server<T>(
     options: &RestoreOptions,
     environment: Environment,
-    work: impl AsyncFnOnce(&Context, &Run, &mut Option<ThrowawayServer>) -> T,
+    work: impl AsyncFnOnce(&Context, &Run, &mut Servers) -> T,
     show: impl FnOnce(T, &Redactor) -> Ended,
 ) -> Ended {
     let work_dir = &options.work.work_dir;
@@ -37,14 +37,14 @@ pub(super) async fn with_server<T>(
         interrupted,
         repeat: String::new(),
     };
-    let mut server = None;
+    let mut servers = Servers::default();
     let mut interrupted = context.interrupted.clone();
     let ended = tokio::select! {
         biased;
         _ = interrupted.wait_for(|interrupted| *interrupted) => None,
-        ended = work(&context, &run, &mut server) => Some(ended),
+        ended = work(&context, &run, &mut servers) => Some(ended),
     };
-    let (_, torn_down) = stage::teardown(server, run).await;
+    let (_, torn_down) = stage::teardown(servers, run).await;
     let ended = match ended {
         None => Ok(Ending::Judged(Verdict::Interrupted)),
         Some(ended) => show(ended, &context.redactor),

@@ -23,7 +23,7 @@ use crate::pipeline::Pipeline;
 use crate::record::Record;
 use crate::restore::target;
 use crate::scenario::Scenario;
-use crate::server::ThrowawayServer;
+use crate::server::{Servers, ThrowawayServer};
 use crate::source::Source;
 use crate::stage::Stopped;
 
@@ -209,7 +209,7 @@ pub async fn from_backup(
     scenario: Scenario,
     context: &Context,
     run: &Run,
-    server: &mut Option<ThrowawayServer>,
+    servers: &mut Servers,
     source: Option<OpenSource<'_>>,
 ) -> Result<GeneratedScenario, Stopped> {
     let pipeline = Pipeline {
@@ -219,8 +219,8 @@ pub async fn from_backup(
         make_roles: true,
     };
     let mut record = Record::begin(&scenario, context);
-    let restored = pipeline.proven(server, &mut record).await?;
-    let (server, facts, log) = (restored.server, &restored.facts, &restored.log);
+    let restored = pipeline.proven(servers, &mut record).await?;
+    let (server, facts, log) = (restored.server(), &restored.facts, &restored.log);
     let made_roles = restored.settings.create_roles.clone();
     let mut origin = Origin {
         made: facts.made.map(|(made, _)| made),
@@ -258,7 +258,8 @@ pub async fn from_backup(
             origin.made_database = made_for.is_some();
             origin.chosen_encoding =
                 made_for.is_some_and(|part| part.contents.database_encoding.is_none());
-            let (mut description, database) = read_restored(server, &name, &origin).await?;
+            let (mut description, database) =
+                read_restored(restored.cluster(&name).server, &name, &origin).await?;
             if several && MAINTENANCE.contains(&name.as_str()) && !description.has_tables {
                 continue;
             }
@@ -294,7 +295,7 @@ pub async fn from_backup(
         && let Some(reason) = why_baseline_was_left_out(&descriptions)
         && let (Some(name), Some(description)) = (&log.database, descriptions.first_mut())
     {
-        let (_, database) = read_restored(server, name, &origin).await?;
+        let (_, database) = read_restored(restored.cluster(name).server, name, &origin).await?;
         baseline.from.clone_from(&facts.origin);
         baseline.databases = [(name.clone(), database)].into();
         save(&file, &baseline).map_err(CouldNotRun::new)?;

@@ -119,6 +119,8 @@ pub struct DrillResult {
     pub backup: Option<BackupFacts>,
     /// The server, if it was started.
     pub server: Option<ServerFacts>,
+    /// The others, by name, where parts of the backup name several.
+    pub other_servers: Vec<(String, ServerFacts)>,
     /// The restore, if it was run.
     pub restore: Option<RestoreFacts>,
     /// Objectives of the scenario.

@@ -94,6 +94,23 @@ pub async fn prove(
 }
 
 impl Proof {
+    /// Adds what was compared on another server.
+    pub fn join(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.findings.extend(other.findings);
+        self.tables += other.tables;
+        let (facts, more) = (&mut self.facts, other.facts);
+        facts.objects += more.objects;
+        facts.sequences += more.sequences;
+        facts.views += more.views;
+        facts.large_objects += more.large_objects;
+        for item in more.not_compared {
+            if !facts.not_compared.contains(&item) {
+                facts.not_compared.push(item);
+            }
+        }
+    }
+
     /// Compares sequences, materialized views, large objects and tables that must be empty.
     async fn compare_other_data(
         &mut self,

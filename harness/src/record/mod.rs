@@ -137,6 +137,7 @@ impl<'a> Record<'a> {
         let result = &mut self.result;
         result.backup = facts.backup.or(result.backup.take());
         result.server = facts.server.or(result.server.take());
+        result.other_servers.extend(facts.other_servers);
         result.restore = facts.restore.or(result.restore.take());
         result.proof = facts.proof.or(result.proof.take());
     }

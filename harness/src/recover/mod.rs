@@ -16,7 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::proof::settings::Level;
 use crate::record::Record;
 use crate::scenario::Scenario;
-use crate::server::ThrowawayServer;
+use crate::server::Servers;
 use crate::sql::QualifiedName;
 use crate::stage::Stopped;
 pub use find::Rows;
@@ -81,7 +81,7 @@ pub async fn recover(
     mut scenario: Scenario,
     context: &Context,
     run: &Run,
-    server: &mut Option<ThrowawayServer>,
+    servers: &mut Servers,
 ) -> Result<Recovered, NotRecovered> {
     // The rows of the one table are compared below, and so is the file that is written of them.
     scenario.proof = Level::Off;
@@ -100,8 +100,8 @@ pub async fn recover(
         request.database.as_deref(),
     )
     .map_err(NotRecovered::Absent)?;
-    let restored = pipeline.restore(backup, server, &mut record).await?;
-    let (server, facts) = (restored.server, &restored.facts);
+    let restored = pipeline.restore(backup, servers, &mut record).await?;
+    let (server, facts) = (restored.cluster(&database).server, &restored.facts);
     let table = table::read(server, &database, &request.table).await?;
     let rows = find::rows(
         &restored.backup,

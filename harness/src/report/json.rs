@@ -77,6 +77,8 @@ struct Report {
     backup: Option<Backup>,
     /// The throwaway server; null when none was started.
     server: Option<Server>,
+    /// Further servers, where parts of the backup name several.
+    other_servers: Vec<OtherServer>,
     /// The restore; null when it was not started.
     restore: Option<Restore>,
     /// The comparison of the database with the backup; null when it was not made.
@@ -209,6 +211,15 @@ struct Backup {
     not_held: Vec<NotTested>,
     /// The backups that it consists of; empty for one.
     consists_of: Vec<OneBackup>,
+}
+
+/// A further server of the drill.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OtherServer {
+    /// Its name in the scenario.
+    name: String,
+    /// The server.
+    server: Server,
 }
 
 /// One of several backups that are restored as one.

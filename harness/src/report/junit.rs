@@ -144,6 +144,12 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             server.version, server.provider, server.origin
         ));
     }
+    for (name, server) in &result.other_servers {
+        facts.push(format!(
+            "server {name}: PostgreSQL {}, {} {}",
+            server.version, server.provider, server.origin
+        ));
+    }
     facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
     facts.join("\n")

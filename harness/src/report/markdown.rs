@@ -37,7 +37,12 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
         None => page.section("Backup", "No backup was found, or it could not be read."),
     }
     match &result.server {
-        Some(server) => server::write(&mut page, server),
+        Some(server) => {
+            server::write(&mut page, None, server);
+            for (name, other) in &result.other_servers {
+                server::write(&mut page, Some(name), other);
+            }
+        }
         None => page.section("Server", "No throwaway server was started."),
     }
     drill(&mut page, result);

@@ -82,6 +82,19 @@ pub(super) fn objective_word(objective: &Objective) -> &'static str {
     }
 }
 
+/// What the isolation of the servers lacks, each once.
+pub(super) fn weaknesses(result: &DrillResult) -> Vec<&str> {
+    let others = result.other_servers.iter().map(|(_, server)| server);
+    let all = result.server.iter().chain(others);
+    let mut found: Vec<&str> = Vec::new();
+    for weakness in all.flat_map(|server| &server.weaknesses) {
+        if !found.contains(&weakness.as_str()) {
+            found.push(weakness);
+        }
+    }
+    found
+}
+
 /// One line about an objective: `restore-within: 25 min 00 s, at most 20 min 00 s: MISSED`.
 pub(super) fn objective_line(objective: &Objective) -> String {
     let (name, asked) = (objective.name, objective_asked(objective));

@@ -60,6 +60,36 @@ impl RestoreLog {
             .collect()
     }
 
+    /// Adds the restore of further parts on another server.
+    pub(crate) fn join(&mut self, other: Self, settings: &Restore) {
+        self.errors.extend(other.errors);
+        self.unable.extend(other.unable);
+        self.tolerated.extend(other.tolerated);
+        self.databases.extend(other.databases);
+        self.database = match (&settings.database, self.databases.as_slice()) {
+            (Some(named), _) => Some(named.clone()),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        };
+        let (facts, more) = (&mut self.facts, other.facts);
+        if !facts.method.contains(&more.method) {
+            facts.method = format!("{}; {}", facts.method, more.method);
+        }
+        let sum = |one: Option<Duration>, other| {
+            one.zip(other)
+                .map(|(one, other): (_, Duration)| one + other)
+        };
+        facts.duration += more.duration;
+        facts.processor = sum(facts.processor, more.processor);
+        facts.analyzed = sum(facts.analyzed, more.analyzed);
+        facts.phases.extend(more.phases);
+        facts.steps.extend(more.steps);
+        longest(&mut facts.steps);
+        facts.errors += more.errors;
+        facts.tolerated.extend(more.tolerated);
+        facts.rows.extend(more.rows);
+    }
+
     /// Adds the result of one dump; `within` names the dump where there are several.
     fn add(&mut self, part: PartLog, within: Option<&str>) {
         let name = |finding: Finding| match within {
@@ -157,9 +187,9 @@ pub async fn restore_needed(
         listener,
     };
     let method = async {
-        make_roles(server, settings).await?;
+        make_roles(server, backup, settings).await?;
         let before = server.processor_time().await;
-        let several = backup.parts.len() > 1;
+        let several = backup.parts.len() > 1 || !backup.consists_of.is_empty();
         for part in &backup.parts {
             let database = make_database(server, part, settings).await?;
             let done = match method::choose(part, settings)? {
@@ -196,10 +226,24 @@ pub async fn restore_needed(
 
 /// Creates the roles that the scenario lists as missing: without privileges and memberships, and
 /// with LOGIN only for `login-roles`.
-async fn make_roles(server: &ThrowawayServer, settings: &Restore) -> Result<(), CouldNotRun> {
+async fn make_roles(
+    server: &ThrowawayServer,
+    backup: &Backup,
+    settings: &Restore,
+) -> Result<(), CouldNotRun> {
     let without = settings.create_roles.iter().map(|role| (role, false));
     let with = settings.login_roles.iter().map(|role| (role, true));
+    let of_several = backup.parts.iter().any(|part| part.server.is_some());
     for (role, login) in without.chain(with) {
+        // Of several servers, one may have it from its own file of roles.
+        if of_several
+            && backup
+                .parts
+                .iter()
+                .any(|part| part.contents.roles.contains(role))
+        {
+            continue;
+        }
         server.create_role(role, login).await.map_err(|error| {
             CouldNotRun::new(format!("cannot create the role `{role}`: {error}"))
                 .hint("remove from `create-roles` and `login-roles` the roles that the backup or the server creates")

@@ -75,6 +75,10 @@ fn backup(generator: &mut SchemaGenerator) -> Value {
             "database".to_owned(),
             text("The database that it is restored into. Default: the one that it was taken of, where it says so, otherwise `name`."),
         );
+        keys.insert(
+            "server".to_owned(),
+            text("The name of the throwaway server that it is restored on, for parts of several clusters, each with its own roles. Parts without one share a server."),
+        );
     }
     if let Some(keys) = backup.get_mut("properties").and_then(Value::as_object_mut) {
         keys.insert(

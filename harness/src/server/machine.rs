@@ -26,6 +26,8 @@ pub struct Wanted {
     pub bytes: u64,
     /// Archives that the programs of the server must be able to read: files, or folders.
     pub files: Vec<PathBuf>,
+    /// Number of further servers that the drill runs on this machine, which share its memory.
+    pub neighbours: u64,
 }
 
 /// A program of the version of the server, run where the server is.

@@ -14,6 +14,7 @@ pub mod extension;
 mod local;
 mod machine;
 pub mod settings;
+mod several;
 mod socket;
 mod starting;
 
@@ -30,6 +31,7 @@ use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
+pub use several::Servers;
 use starting::{Started, Waiting, first_session, preflight};
 
 /// Default limit until a server answers.

@@ -167,6 +167,7 @@ impl Inspection {
             text_bytes: dump.text_bytes,
             sha256: inspected.sha256.clone(),
             named_database: None,
+            server: None,
             contents: Arc::new(dump.contents),
         });
     }

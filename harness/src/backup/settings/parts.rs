@@ -17,7 +17,7 @@ use crate::units::Span;
 const ONE_NIGHT: Duration = Duration::from_hours(12);
 
 /// Keys of a part in addition to those of a backup.
-pub const OWN_KEYS: &[&str] = &["name", "database"];
+pub const OWN_KEYS: &[&str] = &["name", "database", "server"];
 
 /// Keys of `[backup]` that are about all parts.
 const OF_ALL: &[&str] = &["max-age", "same-time-within"];
@@ -45,6 +45,8 @@ pub struct PartSubject {
     pub subject: Subject,
     /// The database that it is restored into; `None` for the one that it names.
     pub database: Option<String>,
+    /// The server that it is restored on; parts with the same name share one, and those without.
+    pub server: Option<String>,
 }
 
 impl Parts {
@@ -161,7 +163,7 @@ fn part<'i>(
 ) -> Option<PartSubject> {
     let before = problems.len();
     let place = value.span();
-    let (mut name, mut database) = (None, None);
+    let (mut name, mut database, mut server) = (None, None, None);
     if let DeValue::Table(table) = value.get_mut() {
         let text = |key: &str, table: &mut Table<'_>, problems: &mut Vec<Problem>| {
             let value = table.remove(key)?;
@@ -174,6 +176,7 @@ fn part<'i>(
         };
         name = text("name", table, problems);
         database = text("database", table, problems);
+        server = text("server", table, problems);
         for key in OF_ALL {
             if let Some((key, _)) = table.remove_entry(*key) {
                 let what = format!("`{}` is about all parts", key.get_ref());
@@ -204,5 +207,6 @@ fn part<'i>(
         name,
         subject,
         database,
+        server,
     })
 }

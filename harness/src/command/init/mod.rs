@@ -23,7 +23,7 @@ use crate::init::location::BackupLocation;
 use crate::input::Environment;
 use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
-use crate::server::ThrowawayServer;
+use crate::server::Servers;
 use crate::source::{Address, Source};
 use crate::stage::Stopped;
 
@@ -37,8 +37,8 @@ enum From {
 /// Runs the command.
 pub async fn run(arguments: cli::Init, environment: Environment, terminal: Terminal) -> Ended {
     let (from, request) = parse(&arguments).map_err(Abort::invalid)?;
-    let work = async |context: &Context, run: &Run, server: &mut Option<ThrowawayServer>| {
-        make(&from, &arguments, &request, context, run, server).await
+    let work = async |context: &Context, run: &Run, servers: &mut Servers| {
+        make(&from, &arguments, &request, context, run, servers).await
     };
     with_server(
         &arguments.restore,
@@ -59,7 +59,7 @@ async fn make(
     request: &InitRequest,
     context: &Context,
     run: &Run,
-    server: &mut Option<ThrowawayServer>,
+    servers: &mut Servers,
 ) -> Result<GeneratedScenario, Stopped> {
     let backup = |path: &Path| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -72,7 +72,7 @@ async fn make(
         scenario
     };
     match from {
-        From::Backup(path) => from_backup(request, backup(path), context, run, server, None).await,
+        From::Backup(path) => from_backup(request, backup(path), context, run, servers, None).await,
         From::Source(address, dump) => {
             let address = Address::parse(address, &context.redactor).map_err(CouldNotRun::new)?;
             let mut source = Source::connect(address).await?;
@@ -83,7 +83,7 @@ async fn make(
             };
             let made = match dump {
                 Some(path) => {
-                    from_backup(request, backup(path), context, run, server, Some(open)).await
+                    from_backup(request, backup(path), context, run, servers, Some(open)).await
                 }
                 None => from_source(request, open, &context.environment)
                     .await

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::{
     Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, LeftOut, Made,
-    NotTested, Objective, OneBackup, OutcomeWord, Phase, Proof, Report, Restore, RestoreStep,
-    SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values, VerdictWord,
+    NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Proof, Report, Restore,
+    RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values,
+    VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -40,6 +41,10 @@ impl Report {
                 .as_ref()
                 .map(|backup| Backup::of(backup, result.started)),
             server: result.server.as_ref().map(Server::of),
+            other_servers: each(&result.other_servers, |(name, server)| OtherServer {
+                name: name.clone(),
+                server: Server::of(server),
+            }),
             restore: result.restore.as_ref().map(Restore::of),
             proof: result.proof.as_ref().map(|proof| Proof {
                 level: proof.level.clone(),

@@ -14,8 +14,15 @@ const fn settings(tuned: bool) -> &'static str {
     }
 }
 
-pub(super) fn write(page: &mut Page, server: &ServerFacts) {
-    page.heading(2, fixed("Server"));
+/// Writes what is known of a server; `name` is that of a further one.
+pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
+    page.heading(
+        2,
+        match name {
+            None => fixed("Server"),
+            Some(name) => fixed("Server ") + code(name),
+        },
+    );
     page.paragraph(fixed(
         "A throwaway server: redrill starts it for this drill and destroys it afterwards.",
     ));

@@ -39,7 +39,7 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     for objective in &result.objectives {
         paper.fact("objective", &view::objective_line(objective));
     }
-    for weakness in result.server.iter().flat_map(|server| &server.weaknesses) {
+    for weakness in view::weaknesses(result) {
         paper.fact("isolation", weakness);
     }
     let tolerated = result.restore.iter().flat_map(|restore| &restore.tolerated);
@@ -111,7 +111,16 @@ fn restored(result: &DrillResult) -> String {
     let drill = format!("the drill took {}", show_duration(result.duration));
     let server = result.server.as_ref().map_or_else(
         || "no server was started".to_owned(),
-        |server| format!("PostgreSQL {}, {}", server.version, server.provider),
+        |server| {
+            let several = match result.other_servers.len() {
+                0 => String::new(),
+                others => format!("{} servers, ", 1 + others),
+            };
+            format!(
+                "{several}PostgreSQL {}, {}",
+                server.version, server.provider
+            )
+        },
     );
     match &result.restore {
         Some(restore) => format!("in {}; {server}; {drill}", show_duration(restore.duration)),

@@ -6,7 +6,7 @@ use tabled::settings::{Alignment, Padding, Style, Width};
 
 use super::paper::{INDENT, Paper};
 use super::{check_lines, stage_lines};
-use crate::outcome::{CheckResult, DrillResult, Outcome};
+use crate::outcome::{CheckResult, DrillResult, Outcome, ServerFacts};
 use crate::report::text::line;
 use crate::report::view;
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
@@ -39,7 +39,7 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     for objective in &result.objectives {
         paper.fact("objective", &view::objective_line(objective));
     }
-    for weakness in result.server.iter().flat_map(|server| &server.weaknesses) {
+    for weakness in view::weaknesses(result) {
         paper.fact("isolation", weakness);
     }
     let not_tested = result.not_tested.iter();
@@ -93,13 +93,18 @@ fn backup(paper: &mut Paper, result: &DrillResult) {
 
 fn restored(paper: &mut Paper, result: &DrillResult) {
     match &result.server {
-        Some(server) => paper.fact(
-            "server",
-            &format!(
-                "PostgreSQL {}, {}: {}",
-                server.version, server.provider, server.origin
-            ),
-        ),
+        Some(server) => {
+            let text = |server: &ServerFacts| {
+                format!(
+                    "PostgreSQL {}, {}: {}",
+                    server.version, server.provider, server.origin
+                )
+            };
+            paper.fact("server", &text(server));
+            for (name, other) in &result.other_servers {
+                paper.fact("server", &format!("{name}: {}", text(other)));
+            }
+        }
         None => paper.fact("server", "none was started"),
     }
     if let Some(restore) = &result.restore {

@@ -138,7 +138,7 @@ pub(super) async fn provide(
 ) -> Result<Box<dyn Machine>, CouldNotRun> {
     let docker = engine().await?;
     let (image, image_id) = image(&docker, container, wanted).await?;
-    let machine_memory = memory_of_this_machine();
+    let machine_memory = memory_of_this_machine() / (1 + wanted.neighbours);
     let memory = container
         .memory
         .map_or(machine_memory / 4 * 3, |size| size.0);

@@ -132,7 +132,7 @@ pub(super) async fn provide(
         held: None,
         user,
         user_name,
-        arguments: arguments(server, memory_of_this_machine()),
+        arguments: arguments(server, memory_of_this_machine() / (1 + wanted.neighbours)),
         strength,
         entrance,
         chosen: chosen.to_owned(),

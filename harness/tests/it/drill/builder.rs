@@ -19,6 +19,7 @@ pub struct Redrill {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     drilled: String,
+    work: String,
 }
 
 /// What a run of the binary gave.
@@ -41,6 +42,7 @@ pub fn redrill() -> Redrill {
         arguments: Vec::new(),
         environment: Vec::new(),
         drilled: "drilled".to_owned(),
+        work: WORK.to_owned(),
     }
 }
 
@@ -51,6 +53,14 @@ impl Redrill {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
         self
+    }
+
+    /// Sets another folder for what runs start.
+    pub fn works_in(self, folder: &Path) -> Self {
+        Self {
+            work: folder.display().to_string(),
+            ..self
+        }
     }
 
     /// Says which scenario's reports are read.
@@ -101,13 +111,29 @@ impl Redrill {
 
     /// `redrill run` with what was added.
     pub fn run(self) -> Ended {
-        let arguments = ["run", "--quiet", "--reports", "reports", "--work-dir", WORK];
+        let work = self.work.clone();
+        let arguments = [
+            "run",
+            "--quiet",
+            "--reports",
+            "reports",
+            "--work-dir",
+            &work,
+        ];
         self.call(&arguments)
     }
 
     /// `redrill run` with what was added, and Ctrl-C after a while.
     pub fn interrupted_after(self, while_: Duration) -> Ended {
-        let arguments = ["run", "--quiet", "--reports", "reports", "--work-dir", WORK];
+        let work = self.work.clone();
+        let arguments = [
+            "run",
+            "--quiet",
+            "--reports",
+            "reports",
+            "--work-dir",
+            &work,
+        ];
         let mut command = self.command(&arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = child.spawn().unwrap();

@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
+
+use rstest::rstest;
 
 use super::builder::{Ended, Redrill, none, redrill};
 use crate::support::root;
@@ -47,6 +50,15 @@ fn at(path: &Path) -> String {
 
 /// Drills the committed scenario on all backups of the fixture after a change of their folder.
 fn drill(change: impl FnOnce(&Redrill, &Path)) -> Ended {
+    let scenario = root().join("scenarios/prisme.toml");
+    with_backups(change)
+        .with(&scenario.display().to_string())
+        .with("--verbose")
+        .run()
+}
+
+/// A run that has all backups of the fixture in a folder of its own, after a change of it.
+fn with_backups(change: impl FnOnce(&Redrill, &Path)) -> Redrill {
     let mut run = redrill().drilled("prisme");
     for path in ["users", "permissions", "collections"]
         .into_iter()
@@ -56,10 +68,7 @@ fn drill(change: impl FnOnce(&Redrill, &Path)) -> Ended {
     }
     let folder = run.path("backups");
     change(&run, &folder);
-    run.with(&root().join("scenarios/prisme.toml").display().to_string())
-        .environment("PRISME_BACKUPS", &folder.display().to_string())
-        .with("--verbose")
-        .run()
+    run.environment("PRISME_BACKUPS", &folder.display().to_string())
 }
 
 #[test]
@@ -178,4 +187,94 @@ fn each_fault_of_a_part_is_found() {
         }
     }
     none(wrong);
+}
+
+/// The committed scenario with the collections on a server of their own, as Prisme.ai recommends under load.
+fn on_two_servers() -> Redrill {
+    let text = std::fs::read_to_string(root().join("scenarios/prisme.toml")).unwrap();
+    let part = "database = \"collections\"\n";
+    let text = text.replacen(part, &format!("{part}server = \"documents\"\n"), 1);
+    assert!(text.contains("documents"));
+    with_backups(|_, _| {}).scenario(&text)
+}
+
+#[test]
+fn parts_of_two_clusters_are_restored_on_two_servers() {
+    let ended = on_two_servers().run();
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let drill = ended.drill();
+    assert_eq!(drill["other_servers"][0]["name"], "documents");
+    // Every row was compared, and the references lead from one server to the other.
+    assert_eq!(drill["restore"]["rows"].as_array().unwrap().len(), 12);
+    assert_eq!(
+        ended
+            .checks("pass")
+            .iter()
+            .filter(|id| id.starts_with("reference/"))
+            .count(),
+        4
+    );
+    assert!(
+        ended.pages[0].contains("## Server `documents`"),
+        "{}",
+        ended.pages[0]
+    );
+}
+
+#[test]
+fn nothing_of_the_second_server_is_left_after_ctrl_c() {
+    // A check that does not end, so that both servers are up.
+    let work = tempfile::tempdir_in("/tmp").unwrap();
+    let run = on_two_servers();
+    let text = std::fs::read_to_string(run.path("scenario.toml")).unwrap();
+    let slow = "\n[[check.sql]]\nname = \"slow\"\ndatabase = \"users\"\nquery = \"SELECT pg_sleep(600)\"\nno-rows = true\n";
+    let run = run.file("scenario.toml", text + slow);
+    let folder = work.path().display().to_string();
+    let ended = run
+        .works_in(work.path())
+        .interrupted_after(Duration::from_secs(8));
+    assert_eq!(ended.code, 130, "{}\n{}", ended.stdout, ended.stderr);
+    let left = Command::new("docker")
+        .args(["ps", "--all", "--format", "{{.Labels}}"])
+        .output()
+        .unwrap();
+    let left = String::from_utf8_lossy(&left.stdout).into_owned();
+    assert!(!left.contains(&folder), "{left}");
+    let runs = std::fs::read_dir(work.path()).unwrap().flatten();
+    let runs: Vec<_> = runs
+        .flat_map(|user| std::fs::read_dir(user.path()).unwrap().flatten())
+        .collect();
+    assert!(runs.is_empty(), "{runs:?}");
+}
+
+/// Each cluster has its own roles: what both have would clash on one server.
+const CLUSTER: &str = "CREATE ROLE app;\nCREATE TABLE public.t (a int);\nALTER TABLE public.t OWNER TO app;\nCOPY public.t (a) FROM stdin;\n1\n2\n\\.\n";
+
+#[rstest]
+#[case::container("container")]
+#[case::local("local")]
+fn clusters_have_their_own_roles(#[case] provider: &str) {
+    let part = |name: &str, server: &str| {
+        format!("[[backup.part]]\npath = \"{name}.sql\"\ndatabase = \"{name}\"\n{server}")
+    };
+    let check = "[[check.reference]]\ndatabase = \"a\"\ntable = \"public.t\"\ncolumn = \"a\"\nto = { database = \"b\", table = \"public.t\", column = \"a\" }\n";
+    let run = |of_b: &str| {
+        let parts = [part("a", ""), part("b", of_b)].concat();
+        let scenario = format!("schema = 1\nname = \"drilled\"\n{parts}{check}");
+        let files = redrill().file("a.sql", CLUSTER).file("b.sql", CLUSTER);
+        files
+            .scenario(&scenario)
+            .with("--server")
+            .with(provider)
+            .run()
+    };
+    let ended = run("server = \"other\"\n");
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let ended = run("");
+    assert_eq!(ended.code, 10, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.contains("role \"app\" already exists"),
+        "{}",
+        ended.stdout
+    );
 }

@@ -73,6 +73,7 @@ pub fn proven() -> DrillResult {
         checks: checks(),
         backup: Some(backup()),
         server: Some(server()),
+        other_servers: Vec::new(),
         restore: Some(restore()),
         proof: Some(proof()),
         objectives: vec![

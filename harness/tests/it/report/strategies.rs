@@ -228,6 +228,14 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
         )
 }
 
+/// One backup, or one that consists of several.
+fn backup_of_several() -> impl Strategy<Value = BackupFacts> {
+    (backup(), vec((nasty(), backup()), 0..3)).prop_map(|(whole, consists_of)| BackupFacts {
+        consists_of,
+        ..whole
+    })
+}
+
 fn server() -> impl Strategy<Value = ServerFacts> {
     (
         (nasty(), nasty(), nasty()),
@@ -326,8 +334,8 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
         (scenario, nasty(), nasty(), time(), duration()),
         (stages(), checks(), objectives(), not_tested()),
         (
-            option::of(backup()),
-            option::of(server()),
+            option::of(backup_of_several()),
+            (option::of(server()), vec((nasty(), server()), 0..2)),
             option::of(restore()),
         ),
         (nasty(), prop::bool::weighted(0.05), option::of(nasty())),
@@ -343,7 +351,8 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                 stages: parts.0,
                 checks: parts.1,
                 backup: facts.0,
-                server: facts.1,
+                server: facts.1.0,
+                other_servers: facts.1.1,
                 restore: facts.2,
                 proof: None,
                 objectives: parts.2,

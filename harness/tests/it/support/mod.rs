@@ -293,6 +293,7 @@ impl Plur {
         let folder = root().join("scenarios");
         let restored = Restored {
             server: &self.server,
+            clusters: &[],
             run: &self.run.id,
             database: &database,
             backup: &backup,

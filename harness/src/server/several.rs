@@ -1,0 +1,78 @@
+//! The servers of one drill: one, or one for each cluster that the parts of a backup come from.
+
+use super::{ThrowawayServer, forget};
+use crate::cleanup::Run;
+
+/// The servers of a drill, from before they start until they are removed.
+#[derive(Default)]
+pub struct Servers {
+    slots: Vec<Slot>,
+}
+
+/// Room for one server. It is there before the server is, so that the teardown finds whatever was started.
+pub(crate) struct Slot {
+    /// The name of the server in the scenario; `None` for the only one, or for that of parts which name none.
+    pub name: Option<String>,
+    /// The run that owns it; `None` for that of the drill, which owns the first.
+    pub run: Option<Run>,
+    /// The server, once it was started.
+    pub server: Option<ThrowawayServer>,
+}
+
+impl Servers {
+    /// The only server of a run, if it was started.
+    pub(crate) fn only(server: Option<ThrowawayServer>) -> Self {
+        let slot = Slot {
+            name: None,
+            run: None,
+            server,
+        };
+        Self { slots: vec![slot] }
+    }
+
+    /// Makes room for a server.
+    pub(crate) fn add(&mut self, name: Option<String>, run: Option<Run>) {
+        self.slots.push(Slot {
+            name,
+            run,
+            server: None,
+        });
+    }
+
+    /// All of them, to be started.
+    pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
+    /// All that were started, each with its name and the run that owns it.
+    pub(crate) fn started<'a>(
+        &'a self,
+        run: &'a Run,
+    ) -> impl Iterator<Item = (Option<&'a str>, &'a ThrowawayServer, &'a Run)> {
+        self.slots.iter().filter_map(move |slot| {
+            let owner = slot.run.as_ref().unwrap_or(run);
+            Some((slot.name.as_deref(), slot.server.as_ref()?, owner))
+        })
+    }
+
+    /// Stops and removes all of them with their runs, then the run of the drill. Returns what could not be removed.
+    pub(crate) async fn remove(self, run: Run) -> Vec<String> {
+        let mut failed = Vec::new();
+        if self.slots.is_empty() {
+            // Whatever else began with this run.
+            failed.extend(forget(&run).await);
+        }
+        for slot in self.slots {
+            match slot.server {
+                Some(server) => failed.extend(server.stop().await.err().map(|error| error.reason)),
+                // It may have been starting when the drill ended.
+                None => failed.extend(forget(slot.run.as_ref().unwrap_or(&run)).await),
+            }
+            if let Some(own) = slot.run {
+                failed.extend(own.end().err().map(|error| error.to_string()));
+            }
+        }
+        failed.extend(run.end().err().map(|error| error.to_string()));
+        failed
+    }
+}

@@ -219,6 +219,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
     });
     let began = Instant::now();
     let ended = run_check(check, &restored).await;
+    let ended = ended.map_err(|error| name_databases(error, &common.restored.log));
     if ended.is_err() {
         cluster.server.recovered(RECOVERED_WITHIN).await;
     }
@@ -237,6 +238,17 @@ fn which_database(log: &RestoreLog) -> CouldNotRun {
         format!("the backup contains {databases}, and the check does not name one"),
         "add `database = \"…\"` to the check, or to `[restore]` for all checks that name none",
     )
+}
+
+/// The server's error that there is no such database, with those that there are.
+fn name_databases(error: CouldNotRun, log: &RestoreLog) -> CouldNotRun {
+    if error.hint.is_some() || !error.reason.contains("(3D000)") {
+        return error;
+    }
+    let databases = log.databases.join(", ");
+    error.hint(format!(
+        "nothing is restored into it: the backup is restored into {databases}"
+    ))
 }
 
 /// Runs one check within its limit.

@@ -227,3 +227,81 @@ fn one_night(parts: &Parts, inspected: &[(&PartSubject, Backup)]) -> Result<Nigh
     }
     Ok(night)
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::backup::inspect::{Inspection, inspect};
+    use crate::backup::settings::Subject;
+    use crate::backup::source::{Rules, Source, path};
+    use crate::backup::spool::Spool;
+
+    /// Parts whose files have these names.
+    fn night(names: &[&str], within: Option<Duration>) -> Result<Night, CouldNotRun> {
+        let folder = tempfile::tempdir().unwrap();
+        let inspected = |name: &&str| {
+            let path = folder.path().join(name);
+            std::fs::write(
+                &path,
+                "CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n",
+            )
+            .unwrap();
+            let found = path::find(&path, &Rules::default()).unwrap();
+            let spool = Spool::in_folder(folder.path().join("spool"));
+            let backup = inspect(&found, &Inspection::quiet(spool)).unwrap();
+            let part = PartSubject {
+                name: (*name).to_owned(),
+                subject: Subject::of(Source::path(path)),
+                database: None,
+                server: None,
+            };
+            (part, backup)
+        };
+        let all: Vec<_> = names.iter().map(inspected).collect();
+        let parts = Parts {
+            parts: Vec::new(),
+            within: within.unwrap_or(Duration::from_hours(12)),
+            within_is_set: within.is_some(),
+        };
+        let inspected: Vec<_> = all
+            .iter()
+            .map(|(part, backup)| (part, backup.clone()))
+            .collect();
+        one_night(&parts, &inspected)
+    }
+
+    const MINUTE: Option<Duration> = Some(Duration::from_mins(1));
+
+    #[rstest]
+    #[case::one(&["a-2026-05-25.sql"], None, 0, 0)]
+    #[case::one_night(&["a_20260525_020000.sql", "b_20260525_031500.sql"], None, 0, 0)]
+    #[case::f46_two_nights(&["a-2026-05-25.sql", "b-2026-05-24.sql"], None, 1, 0)]
+    #[case::f46_all_older_ones_are_named(&["a-2026-05-23.sql", "b-2026-05-24.sql", "c-2026-05-25.sql"], None, 2, 0)]
+    #[case::limit(&["a_20260525_020000.sql", "b_20260525_020100.sql"], MINUTE, 0, 0)]
+    #[case::beyond_it(&["a_20260525_020000.sql", "b_20260525_020101.sql"], MINUTE, 1, 0)]
+    #[case::a_time_of_the_file_is_none(&["a-2026-05-25.sql", "b.sql"], None, 0, 1)]
+    fn parts_are_of_one_night(
+        #[case] names: &[&str],
+        #[case] within: Option<Duration>,
+        #[case] problems: usize,
+        #[case] warnings: usize,
+    ) {
+        let night = night(names, within).unwrap();
+        assert_eq!(
+            (night.problems.len(), night.warnings.len()),
+            (problems, warnings),
+            "{night:?}"
+        );
+    }
+
+    #[test]
+    fn without_a_time_nobody_knows() {
+        let error = night(&["a-2026-05-25.sql", "b.sql"], MINUTE).unwrap_err();
+        assert!(
+            error.reason.contains("of b.sql says when it was taken"),
+            "{error:?}"
+        );
+    }
+}

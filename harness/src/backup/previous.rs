@@ -33,6 +33,9 @@ pub struct Previous {
     pub contents: Option<PreviousContents>,
 }
 
+/// Rows by database and table; the database is empty where the dump does not connect to it itself.
+type Counted = BTreeMap<(String, QualifiedName), u64>;
+
 /// The contents of the previous backup.
 #[derive(Debug, Clone)]
 pub struct PreviousContents {
@@ -41,7 +44,7 @@ pub struct PreviousContents {
     /// SHA-256 of the file.
     pub sha256: String,
     /// Rows per database and table.
-    pub rows: BTreeMap<(String, QualifiedName), u64>,
+    pub rows: Counted,
 }
 
 impl PreviousContents {
@@ -120,13 +123,14 @@ pub fn compare(
         return compared;
     }
     let now = counts(&backup.contents());
-    let total = |rows: &BTreeMap<_, u64>| rows.values().sum::<u64>();
+    let (now, before) = alike_named(now, inspected.rows.clone());
+    let total = |rows: &Counted| rows.values().sum::<u64>();
     compared.summary.push_str(&format!(
         "; {}, {} before",
         show_counted(total(&now), "row"),
-        show_count(total(&inspected.rows))
+        show_count(total(&before))
     ));
-    rows(&now, inspected, &previous.name, may_shrink, &mut compared);
+    rows(&now, &before, &previous.name, may_shrink, &mut compared);
     compared
 }
 
@@ -151,16 +155,35 @@ fn size<'a>(
     }
 }
 
+/// A dump with `--create` names its database and one without does not. One of each are of the same database all the same.
+fn alike_named(now: Counted, before: Counted) -> (Counted, Counted) {
+    let unnamed = |rows: &Counted| rows.keys().all(|(database, _)| database.is_empty());
+    let of_one = |rows: &Counted| {
+        let mut databases = rows.keys().map(|(database, _)| database);
+        let first = databases.next();
+        databases.all(|other| Some(other) == first)
+    };
+    let without = |rows: Counted| {
+        let rows = rows.into_iter();
+        rows.map(|((_, table), count)| ((String::new(), table), count))
+            .collect()
+    };
+    match (unnamed(&now) && of_one(&before)) || (unnamed(&before) && of_one(&now)) {
+        true => (without(now), without(before)),
+        false => (now, before),
+    }
+}
+
 /// Compares every table of the previous backup.
 fn rows(
-    now: &BTreeMap<(String, QualifiedName), u64>,
-    before: &PreviousContents,
+    now: &Counted,
+    before: &Counted,
     name: &str,
     may_shrink: impl Fn(&QualifiedName) -> bool,
     compared: &mut Compared,
 ) {
     let (mut lost, mut shrunk) = (Vec::new(), Vec::new());
-    for (key @ (database, table), before) in &before.rows {
+    for (key @ (database, table), before) in before {
         let rows_now = now.get(key);
         let Some(share) = percent(rows_now.copied().unwrap_or(0), *before) else {
             continue;
@@ -211,7 +234,7 @@ fn percent(now: u64, before: u64) -> Option<u64> {
     (before > 0).then(|| u64::try_from(share).unwrap_or(u64::MAX))
 }
 
-fn counts(contents: &Contents) -> BTreeMap<(String, QualifiedName), u64> {
+fn counts(contents: &Contents) -> Counted {
     contents
         .rows
         .iter()
@@ -323,8 +346,30 @@ mod tests {
         assert_eq!(compared(&backup(7, now), &backup(7, before)), expected);
     }
 
+    #[rstest]
+    #[case::with_create_since(&["", ""], &["shop", "shop"], (0, 0))]
+    #[case::without_since(&["shop", "shop"], &["", ""], (0, 0))]
+    #[case::another_database(&["shop", "shop"], &["stage", "stage"], (2, 0))]
+    #[case::one_of_two(&["shop", "crm"], &["", ""], (2, 0))]
+    fn a_dump_with_create_is_of_the_same_database(
+        #[case] before: &[&str],
+        #[case] now: &[&str],
+        #[case] expected: (usize, usize),
+    ) {
+        let of = |databases: &[&str]| -> Counted {
+            let tables =
+                ["app.orders", "app.items"].map(|name| QualifiedName::parse(name).unwrap());
+            let keys = databases.iter().map(|name| (*name).to_owned()).zip(tables);
+            keys.map(|key| (key, 1000)).collect()
+        };
+        let (now, before) = alike_named(of(now), of(before));
+        let mut compared = Compared::default();
+        rows(&now, &before, "before", |_| false, &mut compared);
+        assert_eq!((compared.problems.len(), compared.warnings.len()), expected);
+    }
+
     #[test]
-    fn f46_the_same_file_again_is_told() {
+    fn f46_the_same_file_again_is_a_warning() {
         let one = backup(7, &[("a.b", 5)]);
         assert_eq!(compared(&one, &one.clone()), (0, 1));
     }

@@ -90,6 +90,20 @@ pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
             .iter()
             .map(|(stream, names)| several_nights(backup, stream, names)),
     );
+    for part in &backup.parts {
+        let assigned = settings.databases.get(&part.name);
+        if let Some(assigned) = assigned.filter(|assigned| misses(part, assigned)) {
+            let own = part.contents.databases().join(", ");
+            findings.push(
+                Finding::about(
+                    &part.name,
+                    format!("a dump for the database `{assigned}`, which the scenario assigns to it"),
+                    format!("it connects by itself to {own}"),
+                )
+                .hint("it is another backup, or the scenario names a wrong database: leave `database` out for a dump that creates its own"),
+            );
+        }
+    }
     for name in settings.databases.keys() {
         if !backup.parts.iter().any(|part| part.name == *name) {
             let names: Vec<&str> = backup.parts.iter().map(|part| part.name.as_str()).collect();
@@ -104,6 +118,12 @@ pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether a dump that connects to its databases itself does not connect to this one.
+fn misses(part: &Part, database: &str) -> bool {
+    let own = part.contents.databases();
+    !part.contents.connects.is_empty() && !own.iter().any(|own| own == database)
 }
 
 /// What two dumps of one backup cannot both create.

@@ -210,3 +210,104 @@ fn part<'i>(
         server,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::scenario;
+
+    fn read(backup: &str) -> Result<Parts, String> {
+        let check = "[[check.row-count]]\ntable = \"x.y\"\nmin = 1\n";
+        let text = format!("schema = 1\nname = \"x\"\n{backup}\n{check}");
+        let read = scenario::parse(Path::new("x.toml"), &text, &[].into());
+        match read.map_err(|mistakes| mistakes.render(false))?.backup {
+            Composition::Parts(parts) => Ok(parts),
+            Composition::One(_) => panic!("several parts"),
+        }
+    }
+
+    const TWO: &str = "[[backup.part]]\nnewest = \"u-*.dump\"\ndatabase = \"users\"\n[[backup.part]]\nname = \"globals\"\npath = \"g.sql\"\n";
+
+    #[test]
+    fn parts_have_keys_of_their_own_and_those_for_all() {
+        let parts = read(&format!(
+            "[backup]\nmax-age = \"1d\"\nsame-time-within = \"10m\"\nsettled = \"5m\"\n{TWO}settled = \"1m\"\n"
+        ))
+        .unwrap();
+        let names: Vec<&str> = parts.parts.iter().map(|part| part.name.as_str()).collect();
+        assert_eq!(names, ["users", "globals"]);
+        assert_eq!(parts.within, Duration::from_mins(10));
+        assert_eq!(parts.databases().len(), 1);
+        let settled = |at: usize| parts.parts[at].subject.source.rules.settled;
+        assert_eq!(settled(0), Some(Duration::from_mins(5)));
+        assert_eq!(settled(1), Some(Duration::from_mins(1)));
+        let parts = read(TWO).unwrap();
+        assert!(!parts.within_is_set && parts.within == ONE_NIGHT);
+    }
+
+    #[rstest]
+    #[case::source_beside("[backup]\npath = \"a\"\n", TWO, "`path` belongs to one part", 1)]
+    #[case::misspelt_for_all("[backup]\nsame-time = \"1h\"\n", TWO, "unknown key `same-time`", 1)]
+    #[case::no_time("[backup]\nsame-time-within = \"often\"\n", TWO, "^", 1)]
+    #[case::wrong_for_all_once("[backup]\nsettled = \"often\"\n", TWO, "^", 1)]
+    #[case::no_list("[backup]\npart = 3\n", "", "must be a list of tables", 1)]
+    #[case::empty("[backup]\npart = []\n", "", "`part` lists no backup", 1)]
+    #[case::no_name("", "[[backup.part]]\npath = \"a\"\n", "this part has no name", 1)]
+    #[case::no_source(
+        "",
+        "[[backup.part]]\ndatabase = \"a\"\n",
+        "`[[backup.part]]` names no backup",
+        1
+    )]
+    #[case::two_sources(
+        "",
+        "[[backup.part]]\nname = \"a\"\npath = \"a\"\nnewest = \"b\"\n",
+        "exactly one source",
+        1
+    )]
+    #[case::of_all(
+        "",
+        "[[backup.part]]\nname = \"a\"\npath = \"a\"\nmax-age = \"1d\"\n",
+        "is about all parts",
+        1
+    )]
+    #[case::empty_name(
+        "",
+        "[[backup.part]]\nname = \"\"\npath = \"a\"\n",
+        "`name` is empty",
+        1
+    )]
+    #[case::one_name(
+        "",
+        "[[backup.part]]\nname = \"a\"\npath = \"a\"\n[[backup.part]]\nname = \"a\"\npath = \"b\"\n",
+        "two parts are called `a`",
+        1
+    )]
+    #[case::one_database(
+        "",
+        "[[backup.part]]\nname = \"a\"\npath = \"a\"\ndatabase = \"d\"\n[[backup.part]]\npath = \"b\"\ndatabase = \"d\"\n",
+        "the part `a` is restored into the same database",
+        1
+    )]
+    #[case::misspelt(
+        "",
+        "[[backup.part]]\nname = \"a\"\npath = \"a\"\ndatabse = \"d\"\n",
+        "did you mean `database`?",
+        1
+    )]
+    fn mistakes_have_a_place(
+        #[case] all: &str,
+        #[case] parts: &str,
+        #[case] says: &str,
+        #[case] count: usize,
+    ) {
+        let mistakes = read(&format!("{all}{parts}")).unwrap_err();
+        assert!(mistakes.contains(says), "no `{says}` in\n{mistakes}");
+        assert!(mistakes.contains('^'), "{mistakes}");
+        assert_eq!(mistakes.matches("error:").count(), count, "{mistakes}");
+    }
+}

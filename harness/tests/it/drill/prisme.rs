@@ -1,6 +1,7 @@
 //! The scenario of Prisme.ai as it is committed: three databases with an archive each, against backups that are broken by
 //! code.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -277,4 +278,119 @@ fn clusters_have_their_own_roles(#[case] provider: &str) {
         "{}",
         ended.stdout
     );
+}
+
+/// The newest archive of a database as `pg_restore` writes it, to be changed.
+fn as_text(database: &str) -> String {
+    let newest = archives(database).pop().unwrap();
+    let written = Command::new("docker")
+        .args([
+            "run",
+            "--rm",
+            "--interactive",
+            "--network",
+            "none",
+            "redrill/postgres:17",
+            "pg_restore",
+            "--create",
+            "--file=-",
+        ])
+        .stdin(std::fs::File::open(newest).unwrap())
+        .output()
+        .unwrap();
+    assert!(
+        written.status.success(),
+        "{}",
+        String::from_utf8_lossy(&written.stderr)
+    );
+    String::from_utf8(written.stdout).unwrap()
+}
+
+#[test]
+fn each_statement_of_the_document_fails_when_it_must() {
+    let text = |database: &str| (database.to_owned(), as_text(database));
+    let texts: BTreeMap<String, String> = ["users", "permissions", "collections"].map(text).into();
+    // Harmless: the same as a plain dump, with an index more.
+    let more = "\n--\n-- Name: more; Type: INDEX; Schema: public; Owner: prismeai\n--\n\nCREATE INDEX more ON public.users USING btree (name);\n\n--\n-- PostgreSQL database dump complete";
+    let cases: [(&str, &str, &str, &str, &str); 9] = [
+        (
+            "harmless",
+            "users",
+            "\n--\n-- PostgreSQL database dump complete",
+            more,
+            "",
+        ),
+        (
+            "M01 a migration is not recorded",
+            "collections",
+            "\n002_search\t2025-09-19 06:00:00+00\n",
+            "\n",
+            "collections: every migration of the application is there, and no other (schema-version",
+        ),
+        (
+            "I01 an index is gone",
+            "collections",
+            "CREATE INDEX items_collection_id_idx",
+            "-- CREATE INDEX items_collection_id_idx",
+            "items are found by collection (index",
+        ),
+        (
+            "I01 a unique index is plain",
+            "users",
+            "CREATE UNIQUE INDEX users_email_key",
+            "CREATE INDEX users_email_key",
+            "users are found by e-mail (index",
+        ),
+        (
+            "D04 a constraint is not validated",
+            "permissions",
+            "REFERENCES public.workspaces(id) ON DELETE CASCADE;",
+            "REFERENCES public.workspaces(id) ON DELETE CASCADE NOT VALID;",
+            "permissions: every constraint is validated and holds on every row",
+        ),
+        (
+            "D06 a sequence is behind",
+            "collections",
+            "SELECT pg_catalog.setval('public.items_id_seq', 6000, true);",
+            "SELECT pg_catalog.setval('public.items_id_seq', 60, true);",
+            "collections: no sequence is behind its column [public.items_id_seq]",
+        ),
+        (
+            "R02 a table is owned by the superuser",
+            "permissions",
+            "ALTER TABLE public.api_keys OWNER TO prismeai;",
+            "-- nobody",
+            "permissions: the application's role owns what it uses",
+        ),
+        (
+            "D03 a collection of a workspace that is lost",
+            "collections",
+            "\t5186e2c1-cd5d-fe1b-cafe-c7a0d5850a04\t",
+            "\t5186e2c1-0000-0000-0000-c7a0d5850a04\t",
+            "every collection is in a workspace (reference",
+        ),
+        (
+            "D03 a permission of a user who is lost",
+            "permissions",
+            "\taae2c9ea-2269-0147-179d-e84c7a37eaa8\t",
+            "\taae2c9ea-0000-0000-0000-e84c7a37eaa8\t",
+            "1 of 543 values in 812 rows exist nowhere",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (name, database, from, to, says) in cases {
+        let text = &texts[database];
+        assert!(text.contains(from), "{name}: no {from} in the dump");
+        let changed = text.replacen(from, to, 1);
+        let path = archives(database).pop().unwrap();
+        let ended = drill(|run, _| std::fs::write(run.path(&at(&path)), changed).unwrap());
+        let code = if says.is_empty() { 0 } else { 10 };
+        if ended.code != code || !ended.stdout.contains(says) {
+            wrong.push(format!(
+                "{name}: code {}, no {says}\n{}\n{}",
+                ended.code, ended.stdout, ended.stderr
+            ));
+        }
+    }
+    none(wrong);
 }

@@ -11,7 +11,7 @@ use crate::outcome::{BackupFacts, CouldNotRun, Stage};
 use crate::proof::settings::Level;
 use crate::record::Record;
 use crate::restore::RestoreLog;
-use crate::restore::settings::Restore;
+use crate::restore::settings::{MadeRole, Restore};
 use crate::restore::target::databases;
 use crate::scenario::Scenario;
 use crate::server::{Servers, ThrowawayServer};
@@ -85,8 +85,8 @@ impl<'a> Pipeline<'a> {
         let mut settings = self.scenario.restore.clone();
         if self.make_roles {
             let contents = backup.contents();
-            let needed = contents.roles_needed().into_iter().map(str::to_owned);
-            settings.create_roles.extend(needed);
+            let needed = contents.roles_needed().into_iter().map(MadeRole::named);
+            settings.role.extend(needed);
         }
         let left_out = match self.scenario.facts.only.as_slice() {
             [] => RowsLeftOut::default(),

@@ -298,6 +298,12 @@ pub trait Check: Send + Sync {
         false
     }
 
+    /// The role that it judges by nothing but what whoever created it gave it, such as LOGIN and memberships: without meaning
+    /// for one that redrill created itself.
+    fn judges_only_attributes_of(&self) -> Option<&str> {
+        None
+    }
+
     /// Tables that it takes for append-only, by name: their history belongs into a baseline.
     fn append_only(&self) -> Vec<QualifiedName> {
         Vec::new()

@@ -364,7 +364,7 @@ fn write(baseline: &Baseline, path: &Path, dump: Option<&Path>) -> Ended {
     out(&match dump {
         Some(dump) => format!(
             "dump: {}\nmanifest: {}\nnext: keep them together, and drill with `[[check.baseline]] manifest = true`; the dump contains no roles: keep \
-             `pg_dumpall --globals-only` with it, or list them in `[restore] create-roles`",
+             `pg_dumpall --globals-only` with it, or list them in `[[restore.role]]`",
             dump.display(),
             path.display()
         ),

@@ -221,7 +221,8 @@ pub async fn from_backup(
     let mut record = Record::begin(&scenario, context);
     let restored = pipeline.proven(servers, &mut record).await?;
     let (server, facts, log) = (restored.server(), &restored.facts, &restored.log);
-    let made_roles = restored.settings.create_roles.clone();
+    let made_roles = restored.settings.made_roles().into_iter();
+    let made_roles: Vec<String> = made_roles.map(|role| role.name).collect();
     let mut origin = Origin {
         made: facts.made.map(|(made, _)| made),
         made_roles: made_roles.clone(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::Description;
-use super::block::{Value, commented, quote};
+use super::block::{commented, quote};
 use super::location::BackupLocation;
 use super::section::Section;
 use crate::units::show_counted;
@@ -111,12 +111,14 @@ impl Head {
         }
         if !self.create_roles.is_empty() {
             text.push_str(&commented(
-                "The backup requires these roles and does not contain them: they are created without attributes. List those that \
-                 an application logs in as in `login-roles` as well. Better: add the output of `pg_dumpall --globals-only` to \
-                 the backup.",
+                "The backup requires these roles and does not contain them: they are created without attributes. Add `login = true` \
+                 to those that an application logs in as. Better: add the output of `pg_dumpall --globals-only` to the backup.",
             ));
-            let list: Value = self.create_roles.clone().into();
-            let _ = writeln!(text, "{}", list.write("create-roles"));
+            let roles = self.create_roles.iter();
+            let roles: Vec<String> = roles
+                .map(|role| format!("    {{ name = {} }},\n", quote(role)))
+                .collect();
+            let _ = write!(text, "role = [\n{}]\n", roles.concat());
         }
         text
     }

@@ -11,20 +11,23 @@ pub(super) fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTest
         why: why.to_owned(),
     };
     let mut untested = Vec::new();
-    let made = &scenario.restore.create_roles;
     // Without a restore none was created.
-    if !made.is_empty() && result.restore.is_some() {
-        untested.push(entry(
-            &format!("the roles {}", made.join(", ")),
-            "they are not in the backup; `create-roles` created them without login and rights",
-        ));
-    }
-    let made = &scenario.restore.login_roles;
-    if !made.is_empty() {
-        untested.push(entry(
-            &format!("the roles {}", made.join(", ")),
-            "they are not in the backup; `login-roles` created them with login and no other right",
-        ));
+    if result.restore.is_some() {
+        let made = scenario.restore.made_roles();
+        for (login, why) in [
+            (false, "without login and rights"),
+            (true, "with login and no other right"),
+        ] {
+            let of_sort = made.iter().filter(|role| role.login == login);
+            let names: Vec<&str> = of_sort.map(|role| role.name.as_str()).collect();
+            if !names.is_empty() {
+                let noun = if names.len() == 1 { "role" } else { "roles" };
+                untested.push(entry(
+                    &format!("the {noun} {}", names.join(", ")),
+                    &format!("not in the backup; `[[restore.role]]` created them {why}"),
+                ));
+            }
+        }
     }
     if result.restore.is_some() {
         untested.extend(unproven(scenario, result));

@@ -25,7 +25,7 @@ use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 pub use log::ToleratedAt;
 use method::{Chosen, PartLog, Work};
-use settings::Restore;
+use settings::{MadeRole, Restore};
 
 /// Limit of a restore when the scenario sets none.
 const WITHIN: Duration = Duration::from_secs(6 * 3600);
@@ -209,6 +209,7 @@ pub async fn restore_needed(
             .zip(before)
             .map(|(after, before)| after.saturating_sub(before));
         if log.errors.is_empty() && log.unable.is_empty() {
+            grant_roles(server, backup, settings).await?;
             let began = Instant::now();
             let analyzed = server.analyze(&log.databases).await;
             log.facts.analyzed = analyzed.ok().map(|()| began.elapsed());
@@ -224,32 +225,57 @@ pub async fn restore_needed(
     }
 }
 
-/// Creates the roles that the scenario lists as missing: without privileges and memberships, and
-/// with LOGIN only for `login-roles`.
+/// Creates the roles that the scenario lists as missing, without privileges and memberships.
 async fn make_roles(
     server: &ThrowawayServer,
     backup: &Backup,
     settings: &Restore,
 ) -> Result<(), CouldNotRun> {
-    let without = settings.create_roles.iter().map(|role| (role, false));
-    let with = settings.login_roles.iter().map(|role| (role, true));
-    let of_several = backup.parts.iter().any(|part| part.server.is_some());
-    for (role, login) in without.chain(with) {
-        // Of several servers, one may have it from its own file of roles.
-        if of_several
-            && backup
-                .parts
-                .iter()
-                .any(|part| part.contents.roles.contains(role))
-        {
-            continue;
-        }
-        server.create_role(role, login).await.map_err(|error| {
-            CouldNotRun::new(format!("cannot create the role `{role}`: {error}"))
-                .hint("remove from `create-roles` and `login-roles` the roles that the backup or the server creates")
+    for MadeRole { name, login, .. } in made_roles(backup, settings) {
+        server.create_role(&name, login).await.map_err(|error| {
+            CouldNotRun::new(format!("cannot create the role `{name}`: {error}")).hint(
+                "remove from `[[restore.role]]` the roles that the backup or the server creates",
+            )
         })?;
     }
     Ok(())
+}
+
+/// Makes these roles members of others, which the backup may have created.
+async fn grant_roles(
+    server: &ThrowawayServer,
+    backup: &Backup,
+    settings: &Restore,
+) -> Result<(), CouldNotRun> {
+    for MadeRole {
+        name, member_of, ..
+    } in made_roles(backup, settings)
+    {
+        for of in member_of {
+            server.grant_role(&of, &name).await.map_err(|error| {
+                let reason = format!("cannot make `{name}` a member of `{of}`: {error}");
+                CouldNotRun::with_hint(
+                    reason,
+                    "`member-of` in `[[restore.role]]` names roles that the backup or another `[[restore.role]]` creates",
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The roles to create on the server of a backup.
+fn made_roles(backup: &Backup, settings: &Restore) -> Vec<MadeRole> {
+    let mut roles = settings.made_roles();
+    // Of several servers, one may have it from its own file of roles.
+    if backup.parts.iter().any(|part| part.server.is_some()) {
+        let creates = |role: &MadeRole| {
+            let mut parts = backup.parts.iter();
+            parts.any(|part| part.contents.roles.contains(&role.name))
+        };
+        roles.retain(|role| !creates(role));
+    }
+    roles
 }
 
 /// Creates the database for a dump that connects to none itself; returns the database to begin in.

@@ -47,11 +47,10 @@ pub fn missing(backup: &Backup, settings: &Restore) -> Option<Finding> {
         superuser: &contents.bootstrap_superuser(),
         drops: &Default::default(),
     };
-    let created = || settings.create_roles.iter().chain(&settings.login_roles);
     let missing: Vec<String> = contents
         .roles_needed()
         .into_iter()
-        .filter(|role| !KEYWORDS.contains(role) && !created().any(|one| one == role))
+        .filter(|role| !KEYWORDS.contains(role) && !settings.makes_role(role))
         .filter(|role| !is_tolerated(role, &tolerance))
         .map(str::to_owned)
         .collect();
@@ -87,7 +86,10 @@ pub(super) fn finding(
         [one] => format!("role {one} does not exist"),
         all => format!("roles {} do not exist", all.join(", ")),
     };
-    let list: Vec<String> = roles.iter().map(|role| line(role)).collect();
+    let list: Vec<String> = roles
+        .iter()
+        .map(|role| format!("{{ name = {} }}", line(role)))
+        .collect();
     let with_the_backup = match suggestion {
         Some(Suggestion { file, globals }) => format!(
             "pg_dump writes no roles; {file} is next to the backup: write in `[backup]`: globals = {}",
@@ -96,7 +98,7 @@ pub(super) fn finding(
         None => "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, and name it by `globals` in `[backup]`".to_owned(),
     };
     Finding::about("roles", expected, actual).hint(format!(
-        "{with_the_backup}; or write in `[restore]`: create-roles = [{}]",
+        "{with_the_backup}; or write in `[restore]`: role = [{}]",
         list.join(", ")
     ))
 }

@@ -26,11 +26,14 @@ pub struct Restore {
     /// Sessions that load rows and build indexes at once; for an archive, jobs of `pg_restore`. `1` restores in the order of
     /// the dump. Default: one per processor. `psql` has one session only.
     pub jobs: Option<u16>,
-    /// Required roles that are not in the backup, since pg_dump writes none. They are created without
-    /// LOGIN and privileges; any rights beyond those granted in the dump are not proven.
+    /// Roles that are not in the backup, since pg_dump writes none: each is created before the restore, without a password and
+    /// without any right. Whatever they may do beyond what the dump grants them is not proven.
+    #[serde(default)]
+    pub role: Vec<MadeRole>,
+    /// The older form of `[[restore.role]]` for roles without LOGIN.
     #[serde(default)]
     pub create_roles: Vec<String>,
-    /// As `create-roles`, with LOGIN and without a password: roles that an application logs in as.
+    /// The older form of `[[restore.role]]` with `login = true`.
     #[serde(default)]
     pub login_roles: Vec<String>,
     /// Known, harmless errors; each requires a reason.
@@ -39,6 +42,75 @@ pub struct Restore {
     /// Not for a scenario to set: it changes how long a restore takes, and never its result.
     #[serde(skip)]
     pub sizes: Sizes,
+}
+
+/// A role that redrill creates, because the backup has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MadeRole {
+    /// Its name.
+    pub name: String,
+    /// Whether it may log in, as an application does. Default: false.
+    #[serde(default)]
+    pub login: bool,
+    /// Roles that it is a member of once the backup is restored, which may create them.
+    #[serde(default)]
+    pub member_of: Vec<String>,
+}
+
+impl MadeRole {
+    /// A role without login and memberships.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Restore {
+    /// All roles that are created, in whichever form the scenario lists them.
+    #[must_use]
+    pub fn made_roles(&self) -> Vec<MadeRole> {
+        let without = self.create_roles.iter().map(MadeRole::named);
+        let with = self.login_roles.iter().map(|name| MadeRole {
+            login: true,
+            ..MadeRole::named(name)
+        });
+        self.role
+            .iter()
+            .cloned()
+            .chain(without)
+            .chain(with)
+            .collect()
+    }
+
+    /// What to write instead of an older form that the scenario has.
+    #[must_use]
+    pub fn older_form(&self) -> Option<String> {
+        let (old, login) = match (self.create_roles.as_slice(), self.login_roles.as_slice()) {
+            ([], []) => return None,
+            ([_, ..], []) => ("`create-roles`", ""),
+            ([], [_, ..]) => ("`login-roles`", " with `login = true`"),
+            _ => ("`create-roles` and `login-roles`", ""),
+        };
+        Some(format!(
+            "{old} still works; `[[restore.role]]`{login} is the newer form"
+        ))
+    }
+
+    /// Whether it creates this role.
+    #[must_use]
+    pub fn makes_role(&self, name: &str) -> bool {
+        let mut names = self.role.iter().map(|role| &role.name);
+        names.any(|made| made == name)
+            || self
+                .create_roles
+                .iter()
+                .chain(&self.login_roles)
+                .any(|made| made == name)
+    }
 }
 
 /// From how many bytes of rows on a table of a plain dump is loaded in which way.

@@ -13,6 +13,7 @@ use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
 use crate::proof::settings::Level;
+use crate::restore::settings::Restore;
 
 /// Default limit of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
@@ -135,6 +136,30 @@ fn no_check(proof: Level) -> Problem {
     let proof = proof.word();
     Problem::whole(format!("the scenario has no check, and `proof = \"{proof}\"` reads no rows"))
         .hint("add a check, such as `[[check.row-count]]` (`redrill explain` lists the kinds), or remove `proof`")
+}
+
+/// Refuses checks that only judge what redrill itself made.
+pub(super) fn refuse_vacuous(
+    checks: &[ScenarioCheck],
+    restore: &Restore,
+    text: &str,
+    problems: &mut Vec<Problem>,
+) {
+    for check in checks {
+        let judged = check.check.judges_only_attributes_of();
+        let Some(role) = judged.filter(|role| restore.makes_role(role)) else {
+            continue;
+        };
+        let line = text.split_inclusive('\n').take(check.line - 1);
+        let start: usize = line.map(str::len).sum();
+        let length = text[start..].lines().next().map_or(0, str::len);
+        let what = format!(
+            "this check only judges what redrill itself made: `[[restore.role]]` creates `{role}`"
+        );
+        problems.push(Problem::at(start..start + length, what).hint(
+            "add a `floor`, such as `floor = [\"owner of app.*\"]`, or a `ceiling`: the rights that the backup gives it",
+        ));
+    }
 }
 
 /// Makes the ids of checks unique.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Scenario;
-use super::checks::checks;
+use super::checks::{checks, refuse_vacuous};
 use super::file::{self, TOP_KEYS};
 use crate::backup::settings::{self, Composition, OtherBackup};
 use crate::baseline::file::is_baseline;
@@ -146,6 +146,8 @@ fn scenario(
     let not_tested =
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, proof, problems);
+    refuse_vacuous(&checks, &restore, text, problems);
+    roles(&restore, text, problems);
 
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
@@ -249,6 +251,23 @@ fn name(root: &mut Table<'_>, path: &Path, problems: &mut Vec<Problem>) -> Optio
         return None;
     }
     Some(name)
+}
+
+/// Refuses a role that is created twice, or has no name.
+fn roles(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
+    let made = restore.made_roles();
+    for (at, role) in made.iter().enumerate() {
+        let what = match made[..at].iter().any(|other| other.name == role.name) {
+            true => format!("the role `{}` is created twice", role.name),
+            false if role.name.is_empty() => "a role has no name".to_owned(),
+            false => continue,
+        };
+        let place = match span_of(text, "restore.role") {
+            place if place.is_empty() => span_of(text, "restore"),
+            place => place,
+        };
+        problems.push(Problem::at(place, what).hint("list each role once in `[[restore.role]]`"));
+    }
 }
 
 /// Refuses an entry that would tolerate every error, or has no reason.

@@ -189,6 +189,18 @@ impl ThrowawayServer {
         Ok(())
     }
 
+    /// Makes a role a member of another.
+    ///
+    /// # Errors
+    /// When one of them is not there.
+    pub async fn grant_role(&self, role: &str, member: &str) -> Result<(), DatabaseError> {
+        let mut session = self.session("template1").await?;
+        let (role, member) = (quote_ident(role), quote_ident(member));
+        session.write(&format!("GRANT {role} TO {member}")).await?;
+        session.close().await;
+        Ok(())
+    }
+
     /// Waits until the server answers again after a crash of one of its processes.
     pub async fn recovered(&self, within: Duration) -> bool {
         let answer = async {

@@ -102,6 +102,9 @@ fn scenarios(
     let mut scenarios = load_all(paths, other, environment, terminal)?;
     for scenario in &mut scenarios {
         set_provider(&mut scenario.server, arguments.server);
+        if let Some(hint) = scenario.restore.older_form().filter(|_| !arguments.quiet) {
+            err(&format!("hint: {}: {hint}", scenario.facts.file.display()));
+        }
     }
     if arguments.only.is_empty() {
         Ok(scenarios)

@@ -12,7 +12,7 @@ use crate::backup::objects::{Definition, Object, Objects};
 use crate::database::DatabaseError;
 use crate::outcome::CouldNotRun;
 use crate::restore::RestoreLog;
-use crate::restore::settings::Restore;
+use crate::restore::settings::{MadeRole, Restore};
 use crate::server::ThrowawayServer;
 use crate::sql::quote_ident;
 use pgdump::fault::Place;
@@ -141,12 +141,7 @@ pub(super) async fn compare(
     let found = list(server).await.map_err(|error| {
         CouldNotRun::new(format!("the server does not list its roles: {error}"))
     })?;
-    let created: Vec<&str> = settings
-        .create_roles
-        .iter()
-        .chain(&settings.login_roles)
-        .map(String::as_str)
-        .collect();
+    let created = settings.made_roles();
     let by_pg_dumpall = backup
         .parts
         .iter()
@@ -179,7 +174,7 @@ struct Cluster<'a> {
     /// The bootstrap superuser.
     superuser: &'a str,
     /// Roles that redrill created.
-    created: Vec<&'a str>,
+    created: Vec<MadeRole>,
     by_pg_dumpall: bool,
     one_major: bool,
 }
@@ -244,7 +239,16 @@ impl Cluster<'_> {
 
     /// Whether every server has it, or redrill created it.
     fn is_expected(&self, object: &Object) -> bool {
-        object.kind == "ROLE"
-            && (object.name == self.superuser || self.created.contains(&object.name.as_str()))
+        match object.kind.as_str() {
+            "ROLE" => {
+                object.name == self.superuser
+                    || self.created.iter().any(|role| role.name == object.name)
+            }
+            "MEMBERSHIP" => self.created.iter().any(|role| {
+                let mut all = role.member_of.iter();
+                all.any(|of| object.name == format!("{of} TO {}", role.name))
+            }),
+            _ => false,
+        }
     }
 }

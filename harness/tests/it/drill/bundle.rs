@@ -142,7 +142,7 @@ fn the_roles_that_its_dumps_lack_are_one_finding() {
     let ended = folder(&without).scenario(&scenario).run();
     let says = [
         "roles \"shop_app\", \"shop_reader\" do not exist",
-        "create-roles = [\"shop_app\", \"shop_reader\"]",
+        "role = [{ name = \"shop_app\" }, { name = \"shop_reader\" }]",
     ];
     ended.fails_in("backup", &says).unwrap();
 }

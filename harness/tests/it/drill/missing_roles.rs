@@ -83,7 +83,7 @@ fn drill(name: &str, restore: &str) -> Redrill {
 }
 
 const ALL: &str = "roles \"auditor\", \"boss\", \"later\", \"reader\" do not exist";
-const LINE: &str = "create-roles = [\"auditor\", \"boss\", \"later\", \"reader\"]";
+const LINE: &str = "role = [{ name = \"auditor\" }, { name = \"boss\" }, { name = \"later\" }, { name = \"reader\" }]";
 
 #[test]
 fn missing_roles_are_one_finding_before_a_server_starts() {
@@ -102,7 +102,7 @@ fn missing_roles_are_one_finding_before_a_server_starts() {
         let ended = drill(name, restore).run();
         let says = [
             "role \"reader\" does not exist",
-            "create-roles = [\"reader\"]",
+            "role = [{ name = \"reader\" }]",
         ];
         wrong.extend(ended.fails_in("backup", &says).err());
     }
@@ -169,4 +169,70 @@ fn the_hint_names_the_file_of_roles_next_to_the_backup() {
     ended.fails_in("backup", &says).unwrap();
     let scenario = scenario.replace("newest", &format!("{key}\nnewest"));
     night(&scenario).run().is_proven_with(3).unwrap();
+}
+
+/// The role of an application, which a dump with its file of roles does not have, and what it may do as a member of others.
+#[test]
+fn a_role_that_is_made_is_a_member_of_those_of_the_backup() {
+    let dump = "CREATE ROLE readers;\nCREATE TABLE public.orders (id integer);\nGRANT SELECT ON public.orders TO readers;\nCOPY public.orders (id) FROM stdin;\n1\n2\n3\n\\.\n";
+    let role = |member_of: &str| {
+        format!("[[restore.role]]\nname = \"web\"\nlogin = true\nmember-of = [{member_of}]\n")
+    };
+    let check = "[[check.role]]\nrole = \"web\"\nfloor = [\"select on public.orders\"]\nceiling = [\"connect, temporary on database\", \"usage on schema public\"]\nmay = [\"SELECT id FROM public.orders\"]\n";
+    let run = |role: &str| {
+        let scenario = format!("{SCENARIO}{role}{check}");
+        redrill().scenario(&scenario).backup(dump, "shop.sql").run()
+    };
+    let ended = run(&role("\"readers\""));
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.checks("pass").len(), 2, "{}", ended.stdout);
+    // Without the membership it may read nothing.
+    let ended = run(&role(""));
+    assert_eq!(ended.code, 10, "{}\n{}", ended.stdout, ended.stderr);
+    let ended = run(&role("\"reders\""));
+    assert_eq!(ended.code, 3, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("cannot make `web` a member of `reders`"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn what_only_judges_a_role_that_is_made_is_refused() {
+    let vacuous = "[[check.role]]\nrole = \"web\"\nattributes = { login = true }\nmember-of = []\nceiling = \"any\"\n";
+    for role in [
+        "[[restore.role]]\nname = \"web\"\nlogin = true\n",
+        "[restore]\nlogin-roles = [\"web\"]\n",
+    ] {
+        let ended = redrill()
+            .scenario(&format!("{SCENARIO}{role}{vacuous}"))
+            .run();
+        assert_eq!(ended.code, 2, "{}\n{}", ended.stdout, ended.stderr);
+        let says =
+            "this check only judges what redrill itself made: `[[restore.role]]` creates `web`";
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    let twice = "[restore]\ncreate-roles = [\"web\"]\nrole = [{ name = \"web\" }]\n";
+    let ended = redrill().scenario(&format!("{SCENARIO}{twice}")).run();
+    assert_eq!(ended.code, 2, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stderr.contains("the role `web` is created twice"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn the_older_form_works_and_names_the_newer_one() {
+    let dump = "CREATE TABLE public.orders (id integer);\nCOPY public.orders (id) FROM stdin;\n1\n2\n3\n\\.\n";
+    let scenario = format!("{SCENARIO}[restore]\nlogin-roles = [\"web\"]\n");
+    let run = redrill().scenario(&scenario).backup(dump, "shop.sql");
+    let ended = run.call(&["run", "--reports", "reports", "--work-dir", "/tmp"]);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let says =
+        "`login-roles` still works; `[[restore.role]]` with `login = true` is the newer form";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
 }

@@ -230,7 +230,7 @@ fn what_does_not_hold_is_left_out_in_plain_sight() {
     let text = std::fs::read_to_string(out.path().join("drilled.toml")).unwrap();
     for expected in [
         "path = \"orders.sql\"",
-        "create-roles = [\"app_owner\"]",
+        "role = [\n    { name = \"app_owner\" },\n]",
         "# Left out, because it fails on this backup: ",
         "\n# [[check.sequence]]\n",
     ] {

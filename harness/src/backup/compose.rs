@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::bundle;
 use super::examine::{Purpose, examine};
+use super::inspect::no_rows;
 use super::settings::Composition;
 use super::settings::parts::{PartSubject, Parts};
 use super::source::Place;
@@ -20,10 +21,16 @@ pub async fn examine_all(
     place: &Place<'_>,
     purpose: Purpose,
 ) -> Result<Backup, CouldNotRun> {
-    match composition {
-        Composition::One(subject) => examine(subject, place, purpose).await,
-        Composition::Parts(parts) => examine_parts(parts, place, purpose).await,
+    let mut backup = match composition {
+        Composition::One(subject) => examine(subject, place, purpose).await?,
+        Composition::Parts(parts) => examine_parts(parts, place, purpose).await?,
+    };
+    // Roles alone are a part of a backup, and no backup.
+    let is_globals = !backup.parts.is_empty() && backup.parts.iter().all(Part::is_globals);
+    if is_globals {
+        backup.problems.insert(0, no_rows());
     }
+    Ok(backup)
 }
 
 /// Inspects one part after the other, as each already reads with all processors.

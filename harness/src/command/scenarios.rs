@@ -151,7 +151,7 @@ pub(super) fn set_provider(server: &mut settings::Server, wanted: Option<Provide
 }
 
 /// Applies the decryption options of the command line.
-fn set_decryption(backup: &mut Composition, decryption: &Decryption) {
+pub(super) fn set_decryption(backup: &mut Composition, decryption: &Decryption) {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let by_identity = decryption.age_identity.as_ref().map(|file| Decrypt {
         age_identity: Some(SecretText::File(absolute(file))),

@@ -235,8 +235,7 @@ pub async fn from_backup(
         let (description, taken) = source.describe(request, &origin).await?;
         (descriptions, baseline) = (vec![description], taken);
     } else {
-        let file = restored.backup.path.file_name();
-        from = file.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        from = restored.backup.name();
         descriptions = Vec::new();
         baseline = Baseline {
             taken: origin.made.unwrap_or_else(Timestamp::now),

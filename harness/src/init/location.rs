@@ -26,12 +26,25 @@ pub struct BackupLocation {
     pub globals: Option<String>,
     /// Why it was selected of the folder that was named: one sentence.
     pub chosen: Option<String>,
+    /// The parts, where there are several backups.
+    pub parts: Vec<PartLocation>,
     /// Written above it.
     comment: Option<String>,
     /// The file of an age identity.
     identity: Option<String>,
     /// The command that decrypts.
     command: Vec<String>,
+}
+
+/// Where one of several backups is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartLocation {
+    /// Its name.
+    pub name: String,
+    /// The pattern of its files, from the root.
+    pub pattern: String,
+    /// The same as the scenario has it.
+    shown: String,
 }
 
 impl BackupLocation {
@@ -89,6 +102,31 @@ impl BackupLocation {
         location
     }
 
+    /// The newest of each of these streams in `backups`, for a scenario in `folder`.
+    #[must_use]
+    pub fn several(backups: &Path, streams: &[String], folder: &Path) -> Self {
+        let absolute = std::path::absolute(backups).unwrap_or_else(|_| backups.to_owned());
+        let part = |stream: &String| {
+            let pattern = absolute.join(stream);
+            // The time is gone from the name of a stream.
+            let name = stream.split(['*', '.']).next().unwrap_or_default();
+            PartLocation {
+                name: name.trim_end_matches(['-', '_', ' ']).to_owned(),
+                shown: relative(&pattern, folder).display().to_string(),
+                pattern: pattern.display().to_string(),
+            }
+        };
+        Self {
+            parts: streams.iter().map(part).collect(),
+            comment: Some(
+                "The newest of each by the time in its name. Parts of several nights fail: `same-time-within` says how far apart they may \
+                 be (12 h unless set)."
+                    .to_owned(),
+            ),
+            ..Self::default()
+        }
+    }
+
     /// Sets how it is decrypted.
     #[must_use]
     pub fn opened_by(
@@ -114,17 +152,15 @@ impl BackupLocation {
         if let Some(comment) = &self.comment {
             text.push_str(&commented(comment));
         }
-        let value = if self.value == "${BACKUP}" {
-            format!("\"{}\"", self.value)
-        } else {
-            quote(&self.value)
-        };
-        let _ = writeln!(text, "{} = {value}", self.key);
-        if let Some(globals) = &self.globals {
-            let comment =
-                "The roles of the same day, restored before the backup. A day without them fails.";
-            text.push_str(&commented(comment));
-            let _ = writeln!(text, "globals = {}", quote(globals));
+        for part in &self.parts {
+            let (name, pattern) = (quote(&part.name), quote(&part.shown));
+            let _ = write!(
+                text,
+                "\n[[backup.part]]\nname = {name}\nnewest = {pattern}\n"
+            );
+        }
+        if self.parts.is_empty() {
+            self.write_one(&mut text);
         }
         if let Some(file) = &self.identity {
             let _ = write!(
@@ -138,6 +174,22 @@ impl BackupLocation {
             let _ = write!(text, "\n[backup.decrypt]\n{}\n", words.write("command"));
         }
         text
+    }
+
+    /// Writes the keys of one backup.
+    fn write_one(&self, text: &mut String) {
+        let value = if self.value == "${BACKUP}" {
+            format!("\"{}\"", self.value)
+        } else {
+            quote(&self.value)
+        };
+        let _ = writeln!(text, "{} = {value}", self.key);
+        if let Some(globals) = &self.globals {
+            let comment =
+                "The roles of the same day, restored before the backup. A day without them fails.";
+            text.push_str(&commented(comment));
+            let _ = writeln!(text, "globals = {}", quote(globals));
+        }
     }
 }
 

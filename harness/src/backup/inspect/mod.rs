@@ -109,6 +109,13 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
     })
 }
 
+/// The fault of a backup without data.
+pub(super) fn no_rows() -> Finding {
+    Finding::new("rows of at least one table", "definitions without any data").hint(
+        "it contains only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or it was truncated after the roles",
+    )
+}
+
 /// Whether a file may be a bundle; a member of a bundle may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bundles {
@@ -135,12 +142,10 @@ impl Inspected {
     /// Checks that concern the whole backup.
     fn judge(&mut self) {
         let holds_data = self.parts.iter().any(|part| part.contents.holds_data());
-        if self.problems.is_empty() && !holds_data {
-            self.problems.push(
-                Finding::new("rows of at least one table", "definitions without any data").hint(
-                    "it contains only roles (`--globals-only`) or only a schema (`--schema-only`), its filters match no table, or it was truncated after the roles",
-                ),
-            );
+        // Of several backups that are one, one may be the roles.
+        let is_globals = !self.parts.is_empty() && self.parts.iter().all(Part::is_globals);
+        if self.problems.is_empty() && !holds_data && !is_globals {
+            self.problems.push(no_rows());
         }
     }
 }

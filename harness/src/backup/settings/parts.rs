@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Composition, OTHERS, Read, SOURCES, Subject, read_one};
+use crate::backup::source::{Location, Rules, Source};
 use crate::input::Problem;
 use crate::input::decode::{Table, decode};
 use crate::units::Span;
@@ -50,6 +51,26 @@ pub struct PartSubject {
 }
 
 impl Parts {
+    /// The newest backups that match these patterns, by the names of the parts.
+    #[must_use]
+    pub fn newest(patterns: impl Iterator<Item = (String, String)>) -> Self {
+        let parts = patterns.map(|(name, pattern)| PartSubject {
+            name,
+            subject: Subject::of(Source {
+                location: Location::Newest(pattern),
+                rules: Rules::default(),
+                globals: None,
+            }),
+            database: None,
+            server: None,
+        });
+        Self {
+            parts: parts.collect(),
+            within: ONE_NIGHT,
+            within_is_set: false,
+        }
+    }
+
     pub(super) fn subjects_mut(&mut self) -> impl Iterator<Item = &mut Subject> {
         self.parts.iter_mut().map(|part| &mut part.subject)
     }

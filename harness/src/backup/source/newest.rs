@@ -62,6 +62,68 @@ pub fn find(folder: &Path, pattern: &str, rules: &Rules) -> Result<Found, CouldN
 /// roles, are of one stream. `None` for any other folder, such as a bundle. Blocks.
 #[must_use]
 pub fn of_folder(folder: &Path) -> Option<Found> {
+    let names = dated_dumps(folder)?;
+    let newest = names
+        .iter()
+        .filter(|name| !is_called_after_roles(name))
+        .max_by_key(|name| (time_in_name(name), name.len()))?;
+    let stream = stream_of(newest);
+    if streams(&names).len() > 1 {
+        return None;
+    }
+    find(
+        &std::path::absolute(folder).ok()?,
+        &stream,
+        &Rules::default(),
+    )
+    .ok()
+}
+
+/// The streams of a folder that a job writes several dumps into every time, such as one of each database: all dumps have a
+/// time in their names, and are of several streams. Those of roles come first. Blocks.
+#[must_use]
+pub fn several_of_folder(folder: &Path) -> Option<Vec<String>> {
+    let names = dated_dumps(folder)?;
+    let of_data = streams(&names);
+    let is_flat = || {
+        names
+            .iter()
+            .all(|name| folder.join(name).is_file() || is_archive(folder, name))
+    };
+    if of_data.len() < 2 || !is_flat() {
+        return None;
+    }
+    let roles = names.iter().filter(|name| is_called_after_roles(name));
+    let roles: BTreeSet<String> = roles.map(|name| stream_of(name)).collect();
+    Some(roles.into_iter().chain(of_data).collect())
+}
+
+fn is_archive(folder: &Path, name: &str) -> bool {
+    bundle::is_directory_archive(&folder.join(name))
+}
+
+/// The streams of these names without those of roles; another compression is no other stream.
+fn streams(names: &BTreeSet<String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in names
+        .iter()
+        .rev()
+        .filter(|name| !is_called_after_roles(name))
+    {
+        let stream = stream_of(name);
+        if !all
+            .iter()
+            .any(|other| uncompressed(other) == uncompressed(&stream))
+        {
+            all.push(stream);
+        }
+    }
+    all.sort();
+    all
+}
+
+/// The dumps of a folder, or the folders of them, if all have a time in their names.
+fn dated_dumps(folder: &Path) -> Option<BTreeSet<String>> {
     let own = std::path::absolute(folder).ok()?;
     let is_dated = |name: &str| time_in_name(name).is_some();
     if is_dated(&own.file_name()?.to_string_lossy()) || bundle::is_directory_archive(folder) {
@@ -69,25 +131,13 @@ pub fn of_folder(folder: &Path) -> Option<Found> {
     }
     let members = bundle::members(folder).ok()?;
     let first_part = |name: &'_ str| name.split('/').next().unwrap_or_default().to_owned();
-    let mut names: BTreeSet<String> = members
+    let names: BTreeSet<String> = members
         .dumps
         .iter()
         .map(|dump| first_part(&dump.name))
         .filter(|name| !is_unfinished(name))
         .collect();
-    if !names.iter().all(|name| is_dated(name)) {
-        return None;
-    }
-    names.retain(|name| !is_called_after_roles(name));
-    let newest = names
-        .iter()
-        .max_by_key(|name| (time_in_name(name), name.len()))?;
-    let stream = stream_of(newest);
-    let of_stream = |name: &String| uncompressed(&stream_of(name)) == uncompressed(&stream);
-    if !names.iter().all(of_stream) {
-        return None;
-    }
-    find(&own, &stream, &Rules::default()).ok()
+    names.iter().all(|name| is_dated(name)).then_some(names)
 }
 
 /// Lists the folders of the pattern. A folder is a backup only with a time in its name.
@@ -255,8 +305,29 @@ mod tests {
         let found = of_folder(folder.path());
         let name = found.as_ref().map(|found| found.path.file_name().unwrap());
         assert_eq!(name, expected.map(AsRef::as_ref));
+        assert!(expected.is_none() || several_of_folder(folder.path()).is_none());
         let dated = folder.path().join("2026-05-25");
         assert!(of_folder(&dated).is_none());
+    }
+
+    #[rstest]
+    #[case::two(&["shop-2026-05-25.sql", "crm-2026-05-25.sql"], &["crm-*.sql", "shop-*.sql"])]
+    #[case::nights_and_roles(
+        &["shop-2026-05-24.sql", "shop-2026-05-25.sql", "crm-2026-05-25.sql", "globals-2026-05-25.sql"],
+        &["globals-*.sql", "crm-*.sql", "shop-*.sql"]
+    )]
+    #[case::now_compressed(&["shop-2026-05-24.sql", "shop-2026-05-25.sql.gz", "crm-2026-05-25.sql"], &["crm-*.sql", "shop-*.sql.gz"])]
+    #[case::directories(&["shop-2026-05-25/toc.dat", "crm-2026-05-25/toc.dat"], &["crm-*", "shop-*"])]
+    #[case::one(&["shop-2026-05-25.sql"], &[])]
+    #[case::one_without_time(&["shop-2026-05-25.sql", "crm.sql"], &[])]
+    #[case::a_folder_each_day(&["2026-05-24/shop.sql", "2026-05-25/shop.sql", "2026-05-25/crm.sql"], &[])]
+    fn a_folder_of_several_databases_has_several_streams(
+        #[case] names: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let folder = folder(names);
+        let found = several_of_folder(folder.path()).unwrap_or_default();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use crate::atomic_file;
+use crate::backup::settings::Composition;
+use crate::backup::settings::parts::Parts;
 use crate::backup::source::path::neighbour;
 use crate::backup::source::{newest, stream_of, time_in_name};
 use crate::baseline::file::save;
@@ -12,7 +14,7 @@ use crate::cleanup::Run;
 use crate::cli::{self, Terminal};
 use crate::command::abort::{Abort, Ended, NOT_WRITTEN};
 use crate::command::print::out;
-use crate::command::scenarios::for_backup;
+use crate::command::scenarios::{for_backup, set_decryption};
 use crate::command::throwaway::with_server;
 use crate::context::Context;
 use crate::exit_code::Ending;
@@ -68,6 +70,12 @@ async fn make(
         let globals = &request.location.globals;
         for subject in scenario.backup.subjects_mut() {
             subject.source.globals.clone_from(globals);
+        }
+        if !request.location.parts.is_empty() {
+            let parts = request.location.parts.iter();
+            let patterns = parts.map(|part| (part.name.clone(), part.pattern.clone()));
+            scenario.backup = Composition::Parts(Parts::newest(patterns));
+            set_decryption(&mut scenario.backup, &arguments.restore.decryption);
         }
         scenario
     };
@@ -130,13 +138,18 @@ fn parse(arguments: &cli::Init) -> Result<(From, InitRequest), String> {
             );
         }
         let mut path = existing(Path::new(&arguments.from))?;
-        let newest = newest::of_folder(&path);
-        if let Some(newest) = &newest {
-            path.clone_from(&newest.path);
+        if let Some(streams) = newest::several_of_folder(&path) {
+            let location = BackupLocation::several(&path, &streams, folder);
+            (From::Backup(path.clone()), location, stem(&path))
+        } else {
+            let newest = newest::of_folder(&path);
+            if let Some(newest) = &newest {
+                path.clone_from(&newest.path);
+            }
+            let mut location = BackupLocation::of(&path, folder);
+            location.chosen = newest.map(|newest| newest.chosen);
+            (From::Backup(path.clone()), location, stem(&path))
         }
-        let mut location = BackupLocation::of(&path, folder);
-        location.chosen = newest.map(|newest| newest.chosen);
-        (From::Backup(path.clone()), location, stem(&path))
     };
     let location = location.opened_by(
         arguments.restore.decryption.age_identity.as_deref(),

@@ -143,6 +143,50 @@ ALTER ROLE web WITH LOGIN;
 --
 ";
 
+/// The databases of a cluster, each with a dump of its own every night.
+#[test]
+fn a_folder_of_several_databases_gives_one_backup_of_parts() {
+    let base = folder();
+    let nights = base.path().join("nights");
+    std::fs::create_dir(&nights).unwrap();
+    let night = |day: &str, names: &[&str]| {
+        for name in names {
+            let rows = (1..=120).map(|n| format!("{n}\n")).collect::<String>();
+            let dump = format!(
+                "CREATE TABLE public.{name} (id integer PRIMARY KEY);\nALTER TABLE public.{name} OWNER TO web;\nCOPY public.{name} (id) FROM stdin;\n{rows}\\.\n"
+            );
+            std::fs::write(nights.join(format!("{name}-{day}.sql")), dump).unwrap();
+        }
+        std::fs::write(
+            nights.join(format!("globals-{day}.sql")),
+            "CREATE ROLE web LOGIN;\n",
+        )
+        .unwrap();
+    };
+    for day in ["2026-05-24", "2026-05-25"] {
+        night(day, &["users", "orders"]);
+    }
+    // The folder of the scenario is not there yet.
+    let out = base.path().join("drills");
+    let ended = init(&nights.display().to_string(), &out);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let text = std::fs::read_to_string(out.join("drilled.toml")).unwrap();
+    for name in ["globals", "orders", "users"] {
+        let part =
+            format!("[[backup.part]]\nname = \"{name}\"\nnewest = \"../nights/{name}-*.sql\"\n");
+        assert!(text.contains(&part), "no `{part}` in\n{text}");
+    }
+    assert!(text.contains("database = \"orders\"\n"), "{text}");
+    assert_eq!(drill(&out).code, 0);
+    // The next night is drilled as it is; a part without it fails.
+    night("2026-05-26", &["users", "orders"]);
+    assert_eq!(drill(&out).code, 0);
+    night("2026-05-27", &["users"]);
+    let ended = drill(&out);
+    assert_eq!(ended.code, 10, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("orders"), "{}", ended.stdout);
+}
+
 #[test]
 fn a_folder_of_one_job_gives_the_newest_with_its_roles() {
     let out = folder();

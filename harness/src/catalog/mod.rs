@@ -29,6 +29,20 @@ pub struct Catalog {
     pub unreadable: BTreeSet<String>,
 }
 
+/// Reads the identity of every object and every part of one, without properties: by the key of its row in the system
+/// catalogs, such as `pg_class 16385`. The index of a constraint has the identity of the constraint. Objects of the server and of
+/// extensions, graphs and subscriptions are left out.
+///
+/// Changes settings of the session, as [`Catalog::read`] does.
+///
+/// # Errors
+/// When the query of the system catalogs fails.
+pub async fn identities(
+    session: &mut Session,
+) -> Result<BTreeMap<String, ObjectId>, DatabaseError> {
+    read::identities(session).await
+}
+
 /// The possible entries of [`Catalog::unreadable`].
 pub mod unreadable {
     /// Whether roles have passwords, and of which kind.

@@ -22,6 +22,7 @@ pub mod graph;
 pub mod index;
 pub mod indirect;
 pub mod known;
+pub mod object;
 mod parameters;
 pub mod partition;
 pub mod privilege;
@@ -80,6 +81,7 @@ pub fn kinds() -> Vec<CheckKind> {
         CheckKind::of::<function::Function>(),
         CheckKind::of::<graph::Graph>(),
         CheckKind::of::<index::Index>(),
+        CheckKind::of::<object::ObjectCheck>(),
         CheckKind::of::<partition::Partition>(),
         CheckKind::of::<reference::Reference>(),
         CheckKind::of::<rls::Rls>(),

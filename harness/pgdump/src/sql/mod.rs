@@ -15,7 +15,7 @@ pub use expression::{
 };
 pub use glob::{Glob, NamePattern};
 pub use name::{
-    QualifiedName, quote, quote_ident, quote_literal, read_identifier, setting_elements,
+    QualifiedName, name_parts, quote, quote_ident, quote_literal, read_identifier, setting_elements,
     split_qualified, unquote,
 };
 pub use token::{Token, TokenKind, tokens};

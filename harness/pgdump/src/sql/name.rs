@@ -104,6 +104,50 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
+/// Splits a name at its dots: `app."Orders".id` into its parts, out of their quotes, or folded to lower case.
+///
+/// # Errors
+/// A lowercase fragment with the reason.
+pub fn name_parts(text: &str) -> Result<Vec<String>, String> {
+    let mut parts = Vec::new();
+    let mut chars = text.trim().chars().peekable();
+    loop {
+        let mut part = String::new();
+        if chars.peek() == Some(&'"') {
+            chars.next();
+            loop {
+                match chars.next() {
+                    Some('"') if chars.peek() == Some(&'"') => {
+                        chars.next();
+                        part.push('"');
+                    }
+                    Some('"') => break,
+                    Some(c) => part.push(c),
+                    None => return Err(format!("`{text}` has a quote that is not closed")),
+                }
+            }
+        } else {
+            while let Some(c) = chars.next_if(|c| *c != '.') {
+                part.push(c.to_ascii_lowercase());
+            }
+        }
+        if part.is_empty() {
+            return Err(format!("`{text}` has an empty part"));
+        }
+        parts.push(part);
+        match chars.next() {
+            None => break,
+            Some('.') => {}
+            Some(c) => {
+                return Err(format!(
+                    "`{text}` has `{c}` where a dot or the end was expected"
+                ));
+            }
+        }
+    }
+    Ok(parts)
+}
+
 /// A name as a scenario writes it: `table`, `schema.table`, `"My Schema"."Table"`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QualifiedName {
@@ -119,42 +163,7 @@ impl QualifiedName {
     /// # Errors
     /// A lowercase fragment with the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut chars = text.trim().chars().peekable();
-        loop {
-            let mut part = String::new();
-            if chars.peek() == Some(&'"') {
-                chars.next();
-                loop {
-                    match chars.next() {
-                        Some('"') if chars.peek() == Some(&'"') => {
-                            chars.next();
-                            part.push('"');
-                        }
-                        Some('"') => break,
-                        Some(c) => part.push(c),
-                        None => return Err(format!("`{text}` has a quote that is not closed")),
-                    }
-                }
-            } else {
-                while let Some(c) = chars.next_if(|c| *c != '.') {
-                    part.push(c.to_ascii_lowercase());
-                }
-            }
-            if part.is_empty() {
-                return Err(format!("`{text}` has an empty part"));
-            }
-            parts.push(part);
-            match chars.next() {
-                None => break,
-                Some('.') => {}
-                Some(c) => {
-                    return Err(format!(
-                        "`{text}` has `{c}` where a dot or the end was expected"
-                    ));
-                }
-            }
-        }
+        let parts = name_parts(text)?;
         match <[String; 2]>::try_from(parts) {
             Ok([schema, name]) => Ok(Self { schema, name }),
             Err(mut parts) if parts.len() == 1 => Ok(Self {

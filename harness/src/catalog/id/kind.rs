@@ -137,6 +137,18 @@ kinds! {
 }
 
 impl ObjectKind {
+    /// Whether its objects are in a schema.
+    #[must_use]
+    pub const fn has_schema(self) -> bool {
+        self.form().has_schema()
+    }
+
+    /// Whether the types of its arguments are a part of its name.
+    #[must_use]
+    pub const fn is_routine(self) -> bool {
+        matches!(self.form(), NameForm::Routine)
+    }
+
     /// Whether it has columns and rows.
     #[must_use]
     pub const fn is_relation(self) -> bool {

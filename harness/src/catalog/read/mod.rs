@@ -52,22 +52,31 @@ const SETTINGS: &str = "
 SET search_path = pg_catalog; SET row_security = off; SET quote_all_identifiers = off; SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET jit = off";
 
-pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
+pub async fn identities(
+    session: &mut Session,
+) -> Result<BTreeMap<String, ObjectId>, DatabaseError> {
     session.run(SETTINGS).await?;
+    let mut names = BTreeMap::new();
+    for row in session.rows(name::NAMES).await? {
+        let mut cells = row.into_iter();
+        if let (Some(Some(key)), Some(Some(object))) = (cells.next(), cells.next()) {
+            names.insert(key, parse_identity(&object)?);
+        }
+    }
+    Ok(names)
+}
+
+pub async fn read(session: &mut Session) -> Result<Catalog, DatabaseError> {
+    let names = identities(session).await?;
     let version = session.value("SHOW server_version").await?;
     let major = session.major_version().await?;
     let mut reader = CatalogReader {
         catalog: Catalog::default(),
-        names: BTreeMap::new(),
+        names,
     };
     reader.set(ObjectId::server(), "version", version.unwrap_or_default());
-    for row in session.rows(name::NAMES).await? {
-        let mut cells = row.into_iter();
-        if let (Some(Some(key)), Some(Some(object))) = (cells.next(), cells.next()) {
-            let object = parse_identity(&object)?;
-            reader.catalog.objects.entry(object.clone()).or_default();
-            reader.names.insert(key, object);
-        }
+    for object in reader.names.values() {
+        reader.catalog.objects.entry(object.clone()).or_default();
     }
     let all = [
         relation::QUERIES,

@@ -28,7 +28,7 @@ use crate::check::reads::{Reads, RowsRead};
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding, summarize};
+use crate::outcome::{CouldNotRun, Finding, NotTested, summarize};
 use crate::rights::Roles;
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
@@ -56,6 +56,8 @@ use crate::units::show_counted;
 ///   owner, whom only triggers and rules can stop. Where a right of the owner is missing or it is under row
 ///   security, it is tried as superuser. An UPDATE counts as stopped when no column of a row can
 ///   really be changed.
+/// - With `statements`: only these are judged, by rights, by other ways and by trying, as when a trail is emptied by TRUNCATE on
+///   purpose, or its triggers do not stop it. Each report lists the others as not tested.
 /// - With `insert-by`: these roles can still add rows: they have INSERT on the table, and where
 ///   `insert` is given, it goes through as each of them.
 ///
@@ -121,6 +123,8 @@ pub struct AppendOnly {
     /// Whether triggers must stop even the tables' owner. Default: false.
     #[serde(default)]
     pub attempt_as_owner: bool,
+    /// The statements that must be refused. Default: `["update", "delete", "truncate"]`.
+    pub statements: Option<Vec<Event>>,
 }
 
 impl Parameters for AppendOnly {
@@ -150,6 +154,16 @@ impl Parameters for AppendOnly {
         indirect::validate(&self.trusted_functions, errors);
         for trigger in &self.triggers {
             trigger.validate(errors);
+        }
+        if let Some(statements) = &self.statements {
+            if statements.is_empty() {
+                errors
+                    .at("statements", "no statement is named, so nothing would be refused")
+                    .add_hint("name `update` and `delete`, or leave the key out for all three");
+            }
+            if self.judged().count() < statements.len() {
+                errors.at("statements", "a statement is named twice");
+            }
         }
     }
 }
@@ -257,11 +271,7 @@ impl Check for AppendOnly {
                 let (who, own) = self
                     .owner_session(restored, &mut session, &mut sessions, relation)
                     .await?;
-                for change in [
-                    HistoryChange::Update,
-                    HistoryChange::Delete,
-                    HistoryChange::Truncate,
-                ] {
+                for change in self.judged().map(HistoryChange::from) {
                     match attempts::try_as_owner(own, target, change, each_column).await {
                         Ok(end) => findings.extend(unstopped(relation, &who, change, &end)),
                         Err(error) => unclear.push(error),
@@ -289,11 +299,29 @@ impl Check for AppendOnly {
         };
         let mut observation = Observation::new(self.expectation(), actual, findings);
         observation.not_tested = indirect::not_tested(&self.trusted_functions);
+        observation.not_tested.extend(self.not_judged().map(|event| {
+            let what = format!("whether {} of {table} is refused", event.word());
+            NotTested::new(what, "`statements` does not name it")
+        }));
         Ok(observation)
     }
 }
 
 impl AppendOnly {
+    /// The statements that must be refused, each once.
+    fn judged(&self) -> impl Iterator<Item = Event> {
+        let named = self.statements.as_ref();
+        let is_named =
+            move |event: &Event| named.is_none_or(|statements| statements.contains(event));
+        Event::ALL.into_iter().filter(is_named)
+    }
+
+    /// The statements that are not judged.
+    fn not_judged(&self) -> impl Iterator<Item = Event> {
+        let judged: Vec<Event> = self.judged().collect();
+        Event::ALL.into_iter().filter(move |event| !judged.contains(event))
+    }
+
     /// Says what is expected, in one line.
     fn expectation(&self) -> String {
         let mut parts = Vec::new();
@@ -313,6 +341,10 @@ impl AppendOnly {
                 "have the right to"
             };
             parts.push(format!("{} {how} add rows", self.insert_by.join(", ")));
+        }
+        let not_judged: Vec<&str> = self.not_judged().map(Event::word).collect();
+        if !not_judged.is_empty() {
+            parts.push(format!("{} not judged", not_judged.join(", ")));
         }
         format!("{}: {}", self.table, parts.join("; "))
     }
@@ -454,6 +486,8 @@ mod tests {
     #[case(AppendOnly { table: "a.b.c".to_owned(), ..check() })]
     #[case(AppendOnly { also: vec!["a.b.c".to_owned()], ..check() })]
     #[case(AppendOnly { insert: Some("INSERT INTO t VALUES (1)".to_owned()), ..check() })]
+    #[case(AppendOnly { statements: Some(Vec::new()), ..check() })]
+    #[case(AppendOnly { statements: Some(vec![Event::Update, Event::Update]), ..check() })]
     #[case(AppendOnly { insert: Some("COMMIT".to_owned()), insert_by: vec!["app".to_owned()], ..check() })]
     fn a_check_that_cannot_be_meant_is_refused(#[case] check: AppendOnly) {
         assert_eq!(errors_of(|errors| check.validate(errors)).len(), 1);

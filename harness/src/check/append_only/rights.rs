@@ -22,14 +22,14 @@ pub enum Reason {
 /// The rights on one table that change history, each with its reasons.
 pub type HistoryRights = BTreeMap<String, BTreeSet<Reason>>;
 
-/// Rights that change history; [`OWNER`] gives all of them.
-const CHANGING: [&str; 4] = ["UPDATE", "DELETE", "TRUNCATE", "TRIGGER"];
+/// The right to make triggers, which change history too. [`OWNER`] gives it and all others.
+const TRIGGER: &str = "TRIGGER";
 
 /// The server's own opinion of roles that are not superusers.
 const HELD: &str = "
 SELECT DISTINCT c.oid, v.name
   FROM pg_catalog.pg_class c, pg_catalog.pg_roles r,
-       (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('TRIGGER')) v(name)
+       pg_catalog.unnest(ARRAY[{rights}]) v(name)
  WHERE c.oid IN ({oids}) AND r.rolname IN ({roles}) AND NOT r.rolsuper
    AND (pg_catalog.has_table_privilege(r.oid, c.oid, v.name)
         OR (v.name = 'UPDATE' AND pg_catalog.has_any_column_privilege(r.oid, c.oid, v.name)))";
@@ -120,7 +120,8 @@ pub fn find_bypasses(roles: &Roles, facts: &Facts, actor: &Actor<'_>) -> Vec<Fin
     findings
 }
 
-/// Finds the rights of a role on each of the tables, by OID; a table without any is not in it.
+/// Finds the rights of a role on each of the tables, by OID; a table without any is not in it. `statements` are those that
+/// change history, in capitals.
 ///
 /// # Errors
 /// When the server does not give its own opinion.
@@ -129,7 +130,9 @@ pub async fn find(
     facts: &Facts,
     actor: &Actor<'_>,
     relations: &[Relation],
+    statements: &[&str],
 ) -> Result<BTreeMap<String, HistoryRights>, DatabaseError> {
+    let changing = [statements, &[TRIGGER]].concat();
     let mut all: BTreeMap<String, HistoryRights> = BTreeMap::new();
     let mut add = |table: &str, right: &str, reason| {
         let rights = all.entry(table.to_owned()).or_default();
@@ -146,7 +149,7 @@ pub async fn find(
             continue;
         };
         for mut held in actor.rights_on(table) {
-            let changes = CHANGING.contains(&held.privilege) || held.privilege == OWNER;
+            let changes = changing.contains(&held.privilege) || held.privilege == OWNER;
             if let Some(step) = held.path.steps.pop().filter(|_| changes) {
                 let reason = Reason::Step(held.column.map(str::to_owned), step);
                 add(&relation.oid, held.privilege, reason);
@@ -155,8 +158,10 @@ pub async fn find(
     }
     let oids: Vec<&str> = relations.iter().map(|one| one.oid.as_str()).collect();
     let names: Vec<String> = actor.paths.keys().map(|name| quote_literal(name)).collect();
+    let rights: Vec<String> = changing.iter().map(|right| quote_literal(right)).collect();
     let sql = HELD
         .replace("{oids}", &oids.join(", "))
+        .replace("{rights}", &rights.join(", "))
         .replace("{roles}", &names.join(", "));
     for row in session.rows(&sql).await? {
         if let [Some(oid), Some(right)] = row.as_slice() {

@@ -4,6 +4,7 @@ use super::AppendOnly;
 use super::attempts::{self, AttemptEnd};
 use super::rights::{self, HistoryRights};
 use super::statement::{AttemptTarget, HistoryChange};
+use super::triggers::Event;
 use crate::check::Restored;
 use crate::check::absent;
 use crate::check::indirect::{Indirect, Limit, Ways};
@@ -31,7 +32,8 @@ impl AppendOnly {
         if actor.role.superuser {
             return Ok(findings);
         }
-        let rights = rights::find(session, facts, &actor, relations).await?;
+        let statements: Vec<&str> = self.judged().map(Event::word).collect();
+        let rights = rights::find(session, facts, &actor, relations, &statements).await?;
         let mut own = match restored.session_as(role, &self.settings()).await {
             Ok(own) => Some(own),
             // A role that may not connect can try nothing; the catalog still has its rights.
@@ -47,7 +49,8 @@ impl AppendOnly {
                 let table = facts.find(ObjectClass::Table, schema, name);
                 // Without SELECT there is no `ctid` to name a row by.
                 let can_select = table.is_some_and(|table| actor.has(table, "SELECT", None, false));
-                for change in HistoryChange::ALL {
+                let changes = self.judged().map(HistoryChange::from);
+                for change in changes.chain([HistoryChange::DisableTriggers]) {
                     match attempts::try_as_role(own, target, change, can_select).await? {
                         AttemptEnd::Changed(what) => went.push(what),
                         AttemptEnd::OnlyForeignKey
@@ -89,9 +92,13 @@ impl AppendOnly {
         relations: &[Relation],
     ) -> Result<(Vec<Finding>, Option<CouldNotRun>), CouldNotRun> {
         let known = KnownRights::new(&indirect.writes, roles, facts);
-        let history = [WriteEvent::Update, WriteEvent::Delete, WriteEvent::Truncate];
-        let of_table = |table: &Relation| history.map(|event| (table.oid.clone(), event));
-        let targets: Vec<WriteTarget> = relations.iter().flat_map(of_table).collect();
+        let events = self.judged().map(|event| match event {
+            Event::Update => WriteEvent::Update,
+            Event::Delete => WriteEvent::Delete,
+            Event::Truncate => WriteEvent::Truncate,
+        });
+        let of_event = |event| relations.iter().map(move |table| (table.oid.clone(), event));
+        let targets: Vec<WriteTarget> = events.flat_map(of_event).collect();
         let mut ways = Ways::default();
         for role in &self.roles {
             let Some(actor) = roles.all.get(role).map(|role| Actor::new(roles, role)) else {

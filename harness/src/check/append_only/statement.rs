@@ -1,5 +1,6 @@
 //! Statements that would change history, and the row that they name.
 
+use super::triggers::Event;
 use crate::check::privilege::Relation;
 use crate::check::row::{Row, columns};
 use crate::database::{DatabaseError, Session};
@@ -18,15 +19,17 @@ pub enum HistoryChange {
     DisableTriggers,
 }
 
-impl HistoryChange {
-    /// What a role that must not change history tries.
-    pub const ALL: [Self; 4] = [
-        Self::Update,
-        Self::Delete,
-        Self::Truncate,
-        Self::DisableTriggers,
-    ];
+impl From<Event> for HistoryChange {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Update => Self::Update,
+            Event::Delete => Self::Delete,
+            Event::Truncate => Self::Truncate,
+        }
+    }
+}
 
+impl HistoryChange {
     /// The statement as findings name it.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -27,7 +27,7 @@ pub struct WantedTrigger {
     pub function: Option<String>,
 }
 
-/// What changes history.
+/// A statement that changes history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
@@ -40,7 +40,12 @@ pub enum Event {
 }
 
 impl Event {
-    const fn word(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Update, Self::Delete, Self::Truncate];
+
+    /// The statement, in capitals, which is the name of the right too.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Update => "UPDATE",
             Self::Delete => "DELETE",

@@ -1,6 +1,6 @@
 //! `append-only` on the PLUR database, whole and broken.
 
-use crate::support::{Case, on_own_plur};
+use crate::support::{Case, on_own_plur, on_plur};
 
 const CHECK: &str = r#"
 [[check.append-only]]
@@ -392,6 +392,51 @@ async fn append_only() {
         )
         .await;
         plur.assert_passed_and_failed("append-only");
+    })
+    .await;
+}
+
+/// Caracal's triggers stop UPDATE and DELETE, and not TRUNCATE.
+const STATEMENTS: &str = r#"
+[[check.append-only]]
+table = "plur.audit_events"
+roles = ["plur_app", "plur_auditor"]
+attempt-as-owner = true
+statements = ["update", "delete"]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_must_be_refused() {
+    on_plur(async |plur| {
+        let case = |name, change, check| Case { name, change, undo: "", check };
+        let truncate = "DROP TRIGGER audit_events_refuse_truncate ON plur.audit_events_2025_08;
+                        DROP TRIGGER audit_events_refuse_truncate ON plur.audit_events;
+                        GRANT TRUNCATE ON plur.audit_events, plur.audit_events_2025_09 TO plur_app";
+        for change in ["", truncate] {
+            let seen = plur.run(case("TRUNCATE is not judged", change, STATEMENTS)).await.unwrap();
+            assert_eq!(seen.all_findings().count(), 0, "{seen:?}");
+            assert!(seen.expected.contains("TRUNCATE not judged"), "{}", seen.expected);
+            let listed: Vec<&str> = seen.not_tested.iter().map(|one| one.what.as_str()).collect();
+            assert_eq!(listed, ["whether TRUNCATE of plur.audit_events is refused"]);
+        }
+        let all = STATEMENTS.replace("statements = [\"update\", \"delete\"]", "");
+        let other = STATEMENTS.replace("\"update\", \"delete\"", "\"truncate\"");
+        plur.passes(case("all three", "", &all)).await;
+        let change = "GRANT UPDATE, DELETE ON plur.audit_events TO plur_app; ALTER TABLE plur.audit_events DISABLE TRIGGER audit_events_refuse_change";
+        plur.passes(case("only TRUNCATE is judged", change, &other)).await;
+        plur.fails_each(&[
+            ("A03 all three", truncate, &all, &["TRUNCATE granted to it", "plur.audit_events_2025_08; TRUNCATE is stopped by a trigger"]),
+            ("A03 TRUNCATE alone", truncate, &other, &["TRUNCATE granted to it", "plur.audit_events_2025_08; TRUNCATE is stopped by a trigger"]),
+            ("A01 a right to DELETE", "GRANT DELETE ON plur.audit_events_2025_09 TO plur_auditor", STATEMENTS, &["plur.audit_events_2025_09, role plur_auditor", "DELETE granted to it"]),
+            ("A07 a right to UPDATE one column", "GRANT UPDATE (detail) ON plur.audit_events TO plur_app", STATEMENTS, &["UPDATE on column detail granted to it"]),
+            ("a right to make triggers", "GRANT TRIGGER ON plur.audit_events TO plur_app", STATEMENTS, &["TRIGGER granted to it"]),
+            ("A08 it owns a partition", "ALTER TABLE plur.audit_events_2025_10 OWNER TO plur_app", STATEMENTS, &["it owns the table"]),
+            ("A02 a trigger is off", "ALTER TABLE plur.audit_events_2025_09 DISABLE TRIGGER audit_events_refuse_change", STATEMENTS,
+             &["UPDATE is stopped by a trigger", "DELETE is stopped by a trigger"]),
+            ("a view of the owner", "CREATE VIEW plur.trail AS SELECT * FROM plur.audit_events; ALTER VIEW plur.trail OWNER TO plur_owner; GRANT DELETE ON plur.trail TO plur_app;
+              ALTER TABLE plur.audit_events DISABLE TRIGGER audit_events_refuse_change", STATEMENTS, &["role plur_app has DELETE on plur.trail"]),
+        ])
+        .await;
     })
     .await;
 }

@@ -15,7 +15,7 @@ pub use expression::{
 };
 pub use glob::{Glob, NamePattern};
 pub use name::{
-    QualifiedName, name_parts, quote, quote_ident, quote_literal, read_identifier, setting_elements,
-    split_qualified, unquote,
+    QualifiedName, name_parts, quote, quote_ident, quote_literal, read_identifier,
+    setting_elements, split_qualified, unquote,
 };
 pub use token::{Token, TokenKind, tokens};

@@ -158,7 +158,10 @@ impl Parameters for AppendOnly {
         if let Some(statements) = &self.statements {
             if statements.is_empty() {
                 errors
-                    .at("statements", "no statement is named, so nothing would be refused")
+                    .at(
+                        "statements",
+                        "no statement is named, so nothing would be refused",
+                    )
                     .add_hint("name `update` and `delete`, or leave the key out for all three");
             }
             if self.judged().count() < statements.len() {
@@ -299,10 +302,12 @@ impl Check for AppendOnly {
         };
         let mut observation = Observation::new(self.expectation(), actual, findings);
         observation.not_tested = indirect::not_tested(&self.trusted_functions);
-        observation.not_tested.extend(self.not_judged().map(|event| {
-            let what = format!("whether {} of {table} is refused", event.word());
-            NotTested::new(what, "`statements` does not name it")
-        }));
+        observation
+            .not_tested
+            .extend(self.not_judged().map(|event| {
+                let what = format!("whether {} of {table} is refused", event.word());
+                NotTested::new(what, "`statements` does not name it")
+            }));
         Ok(observation)
     }
 }
@@ -319,7 +324,9 @@ impl AppendOnly {
     /// The statements that are not judged.
     fn not_judged(&self) -> impl Iterator<Item = Event> {
         let judged: Vec<Event> = self.judged().collect();
-        Event::ALL.into_iter().filter(move |event| !judged.contains(event))
+        Event::ALL
+            .into_iter()
+            .filter(move |event| !judged.contains(event))
     }
 
     /// Says what is expected, in one line.

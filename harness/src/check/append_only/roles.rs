@@ -97,7 +97,11 @@ impl AppendOnly {
             Event::Delete => WriteEvent::Delete,
             Event::Truncate => WriteEvent::Truncate,
         });
-        let of_event = |event| relations.iter().map(move |table| (table.oid.clone(), event));
+        let of_event = |event| {
+            relations
+                .iter()
+                .map(move |table| (table.oid.clone(), event))
+        };
         let targets: Vec<WriteTarget> = events.flat_map(of_event).collect();
         let mut ways = Ways::default();
         for role in &self.roles {

@@ -117,13 +117,17 @@ impl<'a> FoundObjects<'a> {
         };
         let finding = |actual: String, hint: String| {
             let object = format!("{word} {}", entry.text);
-            Ok(Some(Finding::about(object, "it is there", actual).hint(hint)))
+            Ok(Some(
+                Finding::about(object, "it is there", actual).hint(hint),
+            ))
         };
         if let Some(why) = self.why_no_container(entry) {
             return finding("there is none in the restored database".to_owned(), why);
         }
         if let [schema, name, ..] = path.as_slice()
-            && let Some(extension) = self.members.get(&((*schema).to_owned(), (*name).to_owned()))
+            && let Some(extension) = self
+                .members
+                .get(&((*schema).to_owned(), (*name).to_owned()))
         {
             return finding(
                 format!("{schema}.{name} belongs to the extension {extension}"),
@@ -136,7 +140,11 @@ impl<'a> FoundObjects<'a> {
                 "correct `kind`, or find out what replaced it".to_owned(),
             );
         }
-        let there: Vec<String> = self.found.iter().map(|object| object.path.join(".")).collect();
+        let there: Vec<String> = self
+            .found
+            .iter()
+            .map(|object| object.path.join("."))
+            .collect();
         let there = there.iter().map(String::as_str);
         let hint = absent::why_or_meant(&self.kind.statement(), &path.join("."), there);
         finding("there is none in the restored database".to_owned(), hint)
@@ -169,7 +177,11 @@ impl<'a> FoundObjects<'a> {
     /// Says that an entry of `absent` or `no-others-in` matches nothing because all that it would be in is missing.
     pub fn not_tested(&self, entry: &NameEntry) -> Option<NotTested> {
         let why = self.why_no_container(entry)?;
-        let what = format!("whether {} {} is gone by itself", self.kind.word(), entry.text);
+        let what = format!(
+            "whether {} {} is gone by itself",
+            self.kind.word(),
+            entry.text
+        );
         Some(NotTested::new(what, why))
     }
 
@@ -182,14 +194,18 @@ impl<'a> FoundObjects<'a> {
         };
         let all = self.containers.iter().filter(|path| path.len() == depth);
         let all: Vec<String> = all.map(|path| path.join(".")).collect();
-        Some(match crate::input::diagnostic::nearest(&container, all.iter().map(String::as_str)) {
-            Some(meant) => {
-                format!("the restored database has no {word} {container}; did you mean `{meant}`?")
-            }
-            None => format!(
-                "the restored database has no {word} {container}; if it is gone on purpose, say so with `kind = \"{word}\"` and `absent = [\"{container}\"]`"
-            ),
-        })
+        Some(
+            match crate::input::diagnostic::nearest(&container, all.iter().map(String::as_str)) {
+                Some(meant) => {
+                    format!(
+                        "the restored database has no {word} {container}; did you mean `{meant}`?"
+                    )
+                }
+                None => format!(
+                    "the restored database has no {word} {container}; if it is gone on purpose, say so with `kind = \"{word}\"` and `absent = [\"{container}\"]`"
+                ),
+            },
+        )
     }
 
     /// An object of another kind with this name.

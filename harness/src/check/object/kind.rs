@@ -166,7 +166,9 @@ impl TryFrom<String> for NamedKind {
     /// Parses a word of a scenario. The error is one as serde writes them, so that the most similar word is suggested.
     fn try_from(text: String) -> Result<Self, String> {
         Self::all().find(|kind| kind.key() == text).ok_or_else(|| {
-            let known: Vec<String> = Self::all().map(|kind| format!("`{}`", kind.key())).collect();
+            let known: Vec<String> = Self::all()
+                .map(|kind| format!("`{}`", kind.key()))
+                .collect();
             format!(
                 "unknown variant `{text}`, expected one of {}",
                 known.join(", ")
@@ -247,12 +249,7 @@ mod tests {
         "function app.f(integer, text)",
         Some("app/f")
     )]
-    #[case(
-        "role",
-        "pg_roles 1",
-        "role \"a@example.com\"",
-        Some("a@example.com")
-    )]
+    #[case("role", "pg_roles 1", "role \"a@example.com\"", Some("a@example.com"))]
     fn objects_of_a_kind(
         #[case] word: &str,
         #[case] key: &str,

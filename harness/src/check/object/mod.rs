@@ -94,7 +94,11 @@ impl Parameters for ObjectCheck {
         errors.require_assertion(asserted, "add `present` or `absent`");
         if self.present.is_empty() {
             let others = [("no-others-in", !self.no_others_in.is_empty())];
-            errors.each(others, "needs `present`", "what must not be there is `absent`");
+            errors.each(
+                others,
+                "needs `present`",
+                "what must not be there is `absent`",
+            );
         }
         let lists = [
             ("present", &self.present),
@@ -121,7 +125,9 @@ impl Parameters for ObjectCheck {
             };
             if let Some(other) = absent.iter().find(excludes) {
                 let message = format!("`{text}` is matched by `{}` of `absent` too", other.text);
-                errors.at_item("present", index, message).add_hint("keep one of them");
+                errors
+                    .at_item("present", index, message)
+                    .add_hint("keep one of them");
             }
         }
     }
@@ -167,9 +173,15 @@ impl Check for ObjectCheck {
             }
         }
         findings.extend(absent.iter().flat_map(|entry| found.unexpected(entry)));
-        findings.extend(others.iter().flat_map(|entry| found.others(entry, &present)));
+        findings.extend(
+            others
+                .iter()
+                .flat_map(|entry| found.others(entry, &present)),
+        );
         let excluding = absent.iter().chain(&others);
-        let not_tested: Vec<_> = excluding.filter_map(|entry| found.not_tested(entry)).collect();
+        let not_tested: Vec<_> = excluding
+            .filter_map(|entry| found.not_tested(entry))
+            .collect();
         if present.is_empty()
             && not_tested.len() == absent.len()
             && let Some(first) = not_tested.first()

@@ -63,7 +63,11 @@ impl NameEntry {
     /// Whether it matches a name in parts, whichever types a function has.
     pub fn matches(&self, path: &[&str]) -> bool {
         self.path.len() == path.len()
-            && self.path.iter().zip(path).all(|(glob, name)| glob.matches(name))
+            && self
+                .path
+                .iter()
+                .zip(path)
+                .all(|(glob, name)| glob.matches(name))
     }
 
     /// Whether `path` is a schema, or a table, that it names something in.

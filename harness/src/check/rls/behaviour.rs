@@ -31,6 +31,8 @@ pub struct Behaviour {
     pub sees_where: Option<String>,
     /// `true`: it may not read at all (SQLSTATE 42501).
     pub denied: Option<bool>,
+    /// `none`: INSERT, UPDATE and DELETE write no row of the table, although it has some.
+    pub writes: Option<Writes>,
     /// A statement that must be refused (SQLSTATE 42501), or be an UPDATE or DELETE that reaches no
     /// row although it does as superuser.
     pub refuses: Option<String>,
@@ -46,6 +48,14 @@ pub enum Sees {
     None,
 }
 
+/// A word for what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Writes {
+    /// No row.
+    None,
+}
+
 impl Behaviour {
     /// Finds what asserts nothing, or two things that exclude each other.
     pub fn validate(&self, errors: &mut ParameterErrors<'_>) {
@@ -57,11 +67,17 @@ impl Behaviour {
             self.denied.is_some(),
         ];
         let reads = views.iter().filter(|given| **given).count();
-        if reads == 0 && self.refuses.is_none() && self.allows.is_none() {
+        let writes = self.writes.is_some() || self.refuses.is_some() || self.allows.is_some();
+        if reads == 0 && !writes {
             let message = format!("a behaviour of `{}` asserts nothing", self.role);
+            errors.at(key, message).add_hint(
+                "add `sees-where`, `sees-rows`, `sees`, `denied`, `writes`, `refuses` or `allows`",
+            );
+        }
+        if self.writes.is_some() && self.allows.is_some() {
             errors
-                .at(key, message)
-                .add_hint("add `sees-where`, `sees-rows`, `sees`, `denied`, `refuses` or `allows`");
+                .at(key, "`writes = \"none\"` and `allows` exclude each other")
+                .add_hint("give each a behaviour with the settings that it needs");
         }
         if reads > 1 {
             let message = "`sees-rows`, `sees`, `sees-where` and `denied` exclude each other";
@@ -144,6 +160,12 @@ impl Behaviour {
             self.compare_rows(superuser, &mut own, table, &looked_at, total)
                 .await?,
         );
+        if self.writes == Some(Writes::None) {
+            findings.extend(
+                self.writes_nothing(restored, superuser, &mut own, table)
+                    .await?,
+            );
+        }
         if let Some(sql) = &self.refuses {
             let tried = own.attempt(sql).await?;
             if tried == Attempt::Allowed(0) && picks_rows(sql) {
@@ -182,6 +204,8 @@ mod tests {
     #[rstest]
     #[case(Behaviour { sees: Some(Sees::None), ..app() }, 0)]
     #[case(Behaviour { sees_rows: Some(3), refuses: Some("DELETE FROM t".to_owned()), ..app() }, 0)]
+    #[case(Behaviour { writes: Some(Writes::None), ..app() }, 0)]
+    #[case(Behaviour { writes: Some(Writes::None), allows: Some("DELETE FROM t".to_owned()), ..app() }, 1)]
     #[case(app(), 1)]
     #[case(Behaviour { denied: Some(false), ..app() }, 1)]
     #[case(Behaviour { denied: Some(true), sees_rows: Some(1), ..app() }, 1)]

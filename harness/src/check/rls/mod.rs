@@ -2,11 +2,12 @@
 //!
 //! - `catalog` is what the catalog says of a table, `bypass` what leads past its policies
 //! - `policy` is which policies a table has
-//! - `behaviour` is what a role sees and may write, tried as that role, with `visible` and `write`
+//! - `behaviour` is what a role sees and may write, tried as that role, with `visible`, `write` and `closed`
 
 mod behaviour;
 mod bypass;
 mod catalog;
+mod closed;
 mod policy;
 mod visible;
 mod write;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::behaviour::{Behaviour, Sees};
+pub use self::behaviour::{Behaviour, Sees, Writes};
 pub use self::policy::{PolicyCommand, WantedPolicy};
 use crate::check::indirect::{self, Allowed, PastPolicies, Under};
 use crate::check::privilege::conclude;
@@ -50,6 +51,9 @@ use crate::units::show_counted;
 ///   that it holds for each of them; it must hold for at least one row, and not for all.
 ///   An UPDATE or DELETE of `refuses` counts as refused when it reaches no row, as policies do; it is
 ///   tried as superuser too, and there it must reach one. What is written is rolled back; sequences move on.
+///   `writes = "none"` means that the role writes no row of any of the tables: DELETE and UPDATE of all rows reach none or are
+///   refused, and so is an INSERT of some rows that the table has. Only a right or a policy counts: what a constraint stopped got past the
+///   policies, and what a trigger stopped is tried again without triggers.
 ///
 ///   Nor does it read past the policies with the rights of another: each view that it may read, and that reads the table as an
 ///   owner to whom they do not apply, is read with and without the rows that the role does not see, and must show the same
@@ -90,6 +94,7 @@ use crate::units::show_counted;
 /// [[check.rls.behaviour]]
 /// role = "web"
 /// sees = "none"
+/// writes = "none"
 ///
 /// [[check.rls.behaviour]]
 /// role = "reporting"

@@ -146,7 +146,11 @@ async fn object() {
 const REFUSED: [(&str, &[&str]); 6] = [
     (
         "kind = \"tabel\"\npresent = [\"app.t\"]",
-        &["unknown value `tabel`", "did you mean `table`?", "kind = \"tabel\""],
+        &[
+            "unknown value `tabel`",
+            "did you mean `table`?",
+            "kind = \"tabel\"",
+        ],
     ),
     (
         "kind = \"table\"\npresent = [\"app.t\", \"app.t.id\"]",
@@ -178,7 +182,10 @@ fn a_name_that_cannot_be_is_refused_in_its_place() {
         );
         let path = root().join("scenarios/test.toml");
         let refused = scenario::parse(&path, &text, &crate::support::environment());
-        let shown = refused.err().map(|refused| refused.to_string()).unwrap_or_default();
+        let shown = refused
+            .err()
+            .map(|refused| refused.to_string())
+            .unwrap_or_default();
         for text in says {
             assert!(shown.contains(text), "no `{text}` for\n{check}\nin {shown}");
         }

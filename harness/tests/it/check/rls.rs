@@ -1,6 +1,6 @@
 //! `rls` on the PLUR database, whole and broken.
 
-use crate::support::{Case, on_own_plur};
+use crate::support::{Case, on_own_plur, on_plur};
 
 const CHECK: &str = r#"
 [[check.rls]]
@@ -366,6 +366,90 @@ async fn rls() {
         let wrong = "[[check.rls]]\ntable = \"plur.memberships\"\npolicies = [{ name = \"org_fence\", using = \"lost = 1\" }, { name = \"revoked_are_gone\", using = \"true\" }]";
         plur.cannot_look(Case { name: "an expression that is none", change: "", undo: "", check: wrong }, "42703").await;
         plur.assert_passed_and_failed("rls");
+    })
+    .await;
+}
+
+/// Five tables under one policy each: with a key, with a trigger that keeps rows as they are, in partitions, with a right to
+/// update one column, without rows.
+const ZONES: &str = "
+    CREATE SCHEMA zone; GRANT USAGE ON SCHEMA zone TO plur_app;
+    CREATE TABLE zone.keyed (id int PRIMARY KEY, org text, note text DEFAULT 'x');
+    CREATE TABLE zone.immutable (id int, org text NOT NULL);
+    CREATE TABLE zone.trail (at date, org text) PARTITION BY RANGE (at);
+    CREATE TABLE zone.trail_1 PARTITION OF zone.trail FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+    CREATE TABLE zone.narrow (id int GENERATED ALWAYS AS IDENTITY, org text, revoked_at timestamptz);
+    CREATE TABLE zone.empty (org text);
+    INSERT INTO zone.keyed VALUES (1, 'acme'), (2, 'borealis'), (3, NULL);
+    INSERT INTO zone.immutable SELECT id, org FROM zone.keyed WHERE org IS NOT NULL;
+    INSERT INTO zone.trail SELECT '2026-01-05', org FROM zone.keyed;
+    INSERT INTO zone.narrow (org) SELECT org FROM zone.keyed;
+    CREATE FUNCTION zone.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'immutable' USING ERRCODE = '42501'; END $$;
+    CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON zone.immutable FOR EACH ROW EXECUTE FUNCTION zone.keep();
+    GRANT SELECT, INSERT, UPDATE, DELETE ON zone.keyed, zone.immutable, zone.empty TO plur_app;
+    GRANT SELECT, INSERT ON zone.trail TO plur_app;
+    GRANT SELECT, INSERT (org), UPDATE (revoked_at) ON zone.narrow TO plur_app;
+    DO $$ DECLARE t text; BEGIN FOREACH t IN ARRAY '{keyed,immutable,trail,narrow,empty}'::text[] LOOP
+      EXECUTE format('ALTER TABLE zone.%I ENABLE ROW LEVEL SECURITY', t);
+      EXECUTE format('CREATE POLICY fence ON zone.%I USING (org = current_setting(''plur.org'', true))', t);
+    END LOOP; END $$;
+";
+
+const CLOSED: &str = r#"
+[[check.rls]]
+tables = ["zone.*"]
+skip-empty = true
+behaviour = [{ role = "plur_app", writes = "none" }]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_writes_without_a_setting() {
+    on_plur(async |plur| {
+        let zones = |change: &str| format!("{ZONES}{change}");
+        let passes = async |name, change: &str| {
+            let change = zones(change);
+            plur.passes(Case { name, change: &change, undo: "", check: CLOSED }).await;
+        };
+        passes("five tables, one of them empty", "").await;
+        passes("a policy for each command",
+            "DROP POLICY fence ON zone.keyed;
+             CREATE POLICY r ON zone.keyed FOR SELECT USING (true);
+             CREATE POLICY i ON zone.keyed FOR INSERT WITH CHECK (org = current_setting('plur.org', true));
+             CREATE POLICY u ON zone.keyed FOR UPDATE USING (org = current_setting('plur.org', true));
+             CREATE POLICY d ON zone.keyed FOR DELETE USING (org = current_setting('plur.org', true))").await;
+        passes("no right at all", "REVOKE ALL ON zone.keyed FROM plur_app").await;
+        passes("a trigger before policies are asked, which refuses every statement",
+            "CREATE TRIGGER no BEFORE INSERT OR UPDATE OR DELETE ON zone.keyed EXECUTE FUNCTION zone.keep()").await;
+        passes("a default that is no value for the column", "ALTER TABLE zone.keyed ALTER COLUMN note SET NOT NULL, ALTER COLUMN note SET DEFAULT NULL").await;
+        let cases = [
+            ("S03 row security of one table is off", "ALTER TABLE zone.keyed DISABLE ROW LEVEL SECURITY",
+             vec!["zone.keyed as plur_app; its INSERT writes no row; the policies let it through, and only a constraint stopped it (23505)",
+                  "zone.keyed as plur_app; its UPDATE writes no row; the policies let it through, and only a constraint stopped it (23502)", "zone.keyed as plur_app; its DELETE writes no row; it writes 3 rows"]),
+            ("the policy of one table takes any new row", "ALTER POLICY fence ON zone.trail WITH CHECK (true)",
+             vec!["zone.trail as plur_app; its INSERT writes no row; it writes 1 row"]),
+            ("… any new row without an org", "ALTER POLICY fence ON zone.trail WITH CHECK (org IS NULL OR org = current_setting('plur.org', true))",
+             vec!["zone.trail as plur_app; its INSERT writes no row; it writes 1 row"]),
+            ("an INSERT policy more", "CREATE POLICY more ON zone.narrow FOR INSERT WITH CHECK (true)",
+             vec!["zone.narrow as plur_app; its INSERT writes no row; it writes 1 row"]),
+            ("an UPDATE policy that SELECT hides, on the one column that it may set", "CREATE POLICY more ON zone.narrow FOR UPDATE USING (true)",
+             vec!["zone.narrow as plur_app; its UPDATE writes no row; it writes 3 rows"]),
+            ("a DELETE policy, where only a trigger is in the way", "CREATE POLICY more ON zone.immutable FOR DELETE USING (true)",
+             vec!["zone.immutable as plur_app; its DELETE writes no row; the policies let it through, and only a trigger stopped it: without triggers it writes 2 rows"]),
+            ("a policy that fails open without a setting", "ALTER POLICY fence ON zone.keyed USING (org = coalesce(current_setting('plur.org', true), org))",
+             vec!["zone.keyed as plur_app; its DELETE writes no row; it writes 2 rows"]),
+            ("it is one for all", "CREATE POLICY admin ON zone.keyed USING (true)", vec!["its DELETE writes no row; it writes 3 rows"]),
+        ];
+        for (name, change, texts) in cases {
+            let change = zones(change);
+            plur.fails(Case { name, change: &change, undo: "", check: CLOSED }, &texts).await;
+        }
+        let always = zones("CREATE TRIGGER no BEFORE INSERT ON zone.keyed EXECUTE FUNCTION zone.keep(); ALTER TABLE zone.keyed ENABLE ALWAYS TRIGGER no");
+        let case = Case { name: "a trigger that always stops it first", change: &always, undo: "", check: CLOSED };
+        plur.cannot_look(case, "INSERT of zone.keyed as plur_app ended in 42501").await;
+        let strict = CLOSED.replace("skip-empty = true", "");
+        plur.cannot_look(Case { name: "never on an empty table", change: ZONES, undo: "", check: &strict }, "zone.empty is empty").await;
+        let lost = zones("ALTER POLICY fence ON zone.keyed USING (org = current_setting('plur.lost'))");
+        plur.cannot_look(Case { name: "S10 a policy that fails", change: &lost, undo: "", check: CLOSED }, "42704").await;
     })
     .await;
 }

@@ -24,4 +24,5 @@ export REDRILL_BROKEN="$*"
 exec cargo test --workspace --test it --locked --quiet -- --ignored --nocapture --exact --test-threads 1 \
     broken::every_fault_is_caught_and_nothing_harmless_alarms \
     broken::selected::selected_checks_catch_every_fault_that_they_can \
-    check::baseline::every_change_of_the_table_is_seen_by_the_baseline_alone
+    check::baseline::every_change_of_the_table_is_seen_by_the_baseline_alone \
+    drill::caracal::every_fault_fails_its_own_checks_and_no_other

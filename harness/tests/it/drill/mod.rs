@@ -6,6 +6,7 @@ pub mod broken;
 mod archive;
 pub mod builder;
 mod bundle;
+mod caracal;
 mod check;
 mod codes;
 mod command;

@@ -22,6 +22,7 @@ pub mod graph;
 pub mod index;
 pub mod indirect;
 pub mod known;
+pub mod migrations;
 pub mod object;
 mod parameters;
 pub mod partition;
@@ -81,6 +82,7 @@ pub fn kinds() -> Vec<CheckKind> {
         CheckKind::of::<function::Function>(),
         CheckKind::of::<graph::Graph>(),
         CheckKind::of::<index::Index>(),
+        CheckKind::of::<migrations::Migrations>(),
         CheckKind::of::<object::ObjectCheck>(),
         CheckKind::of::<partition::Partition>(),
         CheckKind::of::<reference::Reference>(),

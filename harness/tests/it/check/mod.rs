@@ -11,6 +11,7 @@ mod freshness;
 mod function;
 mod graph;
 mod index;
+mod migrations;
 mod object;
 mod partition;
 mod past_policies;

@@ -152,6 +152,8 @@ const FAULTS: &[Fault] = &[
     ("P03 the next month has no partition", partition!(-1, "DROP TABLE public.%I"), "", &["partition"], &["a partition for"]),
     ("M05 a migration is not recorded", "DELETE FROM public.schema_migrations WHERE version = '0004_outbox_claim'", "", &["schema-version", "command", "row-count"],
      &["0004_outbox_claim"]),
+    ("M02 a migration is recorded that no file is", "INSERT INTO public.schema_migrations VALUES ('0006_unknown', now())", "",
+     &["schema-version", "migrations", "row-count"], &["none for 0006_unknown"]),
     ("F39 an expected table is lost", "DROP TABLE public.step_up_challenges", "", &["object", "row-count", "constraint", "rls", "role"],
      &["table public.step_up_challenges; it is there; there is none in the restored database"]),
     ("F46 references of keys are blank", "UPDATE public.signing_keys SET key_ref = 'kms://'", "", &["sql"], &[]),

@@ -195,6 +195,6 @@ fn explain_names_the_nearest_kind() {
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
     insta::assert_snapshot!(ended.stderr, @r"
     unknown kind of check `nosuch`
-    hint: the kinds are api, append-only, baseline, command, constraint, extension, freshness, function, graph, index, partition, rls, role, row-count, schema-version, sequence, size, sql, tenant, trigger, vector
+    hint: the kinds are api, append-only, baseline, command, constraint, extension, freshness, function, graph, index, migrations, object, partition, reference, rls, role, row-count, schema-version, sequence, size, sql, tenant, trigger, vector
     ");
 }

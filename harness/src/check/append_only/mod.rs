@@ -1,11 +1,13 @@
 //! `append-only`: rows of a table can be added, and never be changed or removed.
 //!
+//! - `judged` is which statements must be refused
 //! - `rights` is which rights a role has, and why
 //! - `roles` puts together what a role may and what it tried
 //! - `triggers` is which triggers each table has
 //! - `attempts` tries to change a row, with the statements of `statement`
 
 mod attempts;
+mod judged;
 mod rights;
 mod roles;
 mod statement;
@@ -28,7 +30,7 @@ use crate::check::reads::{Reads, RowsRead};
 use crate::check::target::Targets;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding, NotTested, summarize};
+use crate::outcome::{CouldNotRun, Finding, summarize};
 use crate::rights::Roles;
 use crate::sql::QualifiedName;
 use crate::units::show_counted;
@@ -155,19 +157,7 @@ impl Parameters for AppendOnly {
         for trigger in &self.triggers {
             trigger.validate(errors);
         }
-        if let Some(statements) = &self.statements {
-            if statements.is_empty() {
-                errors
-                    .at(
-                        "statements",
-                        "no statement is named, so nothing would be refused",
-                    )
-                    .add_hint("name `update` and `delete`, or leave the key out for all three");
-            }
-            if self.judged().count() < statements.len() {
-                errors.at("statements", "a statement is named twice");
-            }
-        }
+        self.validate_statements(errors);
     }
 }
 
@@ -302,33 +292,12 @@ impl Check for AppendOnly {
         };
         let mut observation = Observation::new(self.expectation(), actual, findings);
         observation.not_tested = indirect::not_tested(&self.trusted_functions);
-        observation
-            .not_tested
-            .extend(self.not_judged().map(|event| {
-                let what = format!("whether {} of {table} is refused", event.word());
-                NotTested::new(what, "`statements` does not name it")
-            }));
+        observation.not_tested.extend(self.not_tested(&table));
         Ok(observation)
     }
 }
 
 impl AppendOnly {
-    /// The statements that must be refused, each once.
-    fn judged(&self) -> impl Iterator<Item = Event> {
-        let named = self.statements.as_ref();
-        let is_named =
-            move |event: &Event| named.is_none_or(|statements| statements.contains(event));
-        Event::ALL.into_iter().filter(is_named)
-    }
-
-    /// The statements that are not judged.
-    fn not_judged(&self) -> impl Iterator<Item = Event> {
-        let judged: Vec<Event> = self.judged().collect();
-        Event::ALL
-            .into_iter()
-            .filter(move |event| !judged.contains(event))
-    }
-
     /// Says what is expected, in one line.
     fn expectation(&self) -> String {
         let mut parts = Vec::new();

@@ -44,7 +44,7 @@ use crate::units::{listed, show_counted};
 /// - `no-others-in`: of the objects that these patterns match, none but those of `present` is there.
 ///
 /// Objects that belong to an extension are the extension's: they are not found here, neither as missing nor as retired.
-/// A role counts as there when the backup creates it, and not when `create-roles` did.
+/// A role counts as there when the backup creates it, and not when `[[restore.role]]` did.
 ///
 /// ## What it does not prove
 /// How an object is defined, and whether an index is valid or a trigger enabled: `baseline`, `index`, `constraint`, `trigger`,

@@ -2,36 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::SchemaVersion;
 use super::files::{MigrationFile, Version};
-use crate::outcome::Finding;
+use super::history::Applied;
+use super::tool::Tool;
+use super::{SchemaVersion, journal};
+use crate::outcome::{CouldNotRun, Finding};
 
-/// One row of the table of applied migrations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// `None` where the column is NULL, as for Flyway's repeatable migrations.
-    pub version: Option<Version>,
-    /// In lower-case hex.
-    pub checksum: Option<String>,
-    /// It did not end well.
-    pub failed: bool,
-}
 impl SchemaVersion {
-    /// Compares what is applied with what must be.
+    /// Compares what is applied with what must be. `table` is what findings are about.
+    ///
+    /// # Errors
+    /// When the scenario names a version that the files do not have.
     pub(super) fn compare(
         &self,
         table: &str,
         files: Option<&BTreeMap<Version, MigrationFile>>,
         rows: &[Applied],
-    ) -> Vec<Finding> {
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let applied: BTreeSet<&Version> =
             rows.iter().filter_map(|row| row.version.as_ref()).collect();
         let Some(newest) = applied.last() else {
-            return vec![
-                Finding::about(table, "applied migrations", "the table is empty").hint(
+            let finding = match (rows, &self.per) {
+                ([], None) => Finding::about(table, "applied migrations", "the table is empty").hint(
                     "check whether the backup leaves this table's rows out (`--exclude-table-data`, `--schema-only`)",
                 ),
-            ];
+                ([], Some(_)) => Finding::about(table, "applied migrations", "no row")
+                    .hint("its rows are lost, or it was never installed here: then its folder does not belong here"),
+                _ => Finding::about(table, "applied migrations", "no row has a version"),
+            };
+            return Ok(vec![finding]);
         };
         let mut findings = Vec::new();
         let mut add = |expected: &str, actual: &str, names: Vec<String>, hint: &str| {
@@ -69,7 +68,8 @@ impl SchemaVersion {
             "the backup was taken while a migration ran, or after one failed: repair the source, not the backup",
         );
 
-        let head = self.head.as_deref().map(Version::read);
+        let head = self.head.as_deref();
+        let head = head.map(|text| self.version(files, text)).transpose()?;
         if let Some(head) = &head
             && *newest != head
         {
@@ -83,9 +83,21 @@ impl SchemaVersion {
             findings.push(Finding::about(table, expected, actual).hint(hint));
         }
         if let Some(files) = files {
-            findings.extend(self.against_files(table, files, rows, head.as_ref()));
+            findings.extend(self.against_files(table, files, rows, head.as_ref())?);
         }
-        findings
+        Ok(findings)
+    }
+
+    /// The version that the scenario names.
+    fn version(
+        &self,
+        files: Option<&BTreeMap<Version, MigrationFile>>,
+        text: &str,
+    ) -> Result<Version, CouldNotRun> {
+        match files {
+            Some(files) if self.tool == Some(Tool::Drizzle) => journal::find(files, text),
+            _ => Ok(Version::read(text)),
+        }
     }
 
     /// Compares what is applied with the files.
@@ -95,31 +107,43 @@ impl SchemaVersion {
         files: &BTreeMap<Version, MigrationFile>,
         rows: &[Applied],
         head: Option<&Version>,
-    ) -> Vec<Finding> {
-        let listed = |versions: &[String]| -> BTreeSet<Version> {
-            versions.iter().map(|text| Version::read(text)).collect()
+    ) -> Result<Vec<Finding>, CouldNotRun> {
+        let listed = |versions: &[String]| -> Result<BTreeSet<Version>, CouldNotRun> {
+            let versions = versions.iter();
+            versions
+                .map(|text| self.version(Some(files), text))
+                .collect()
         };
-        let allow_pending = listed(&self.allow_pending);
-        let allow_unknown = listed(&self.allow_unknown);
-        let squashed = self.squashed_before.as_deref().map(Version::read);
+        let allow_pending = listed(&self.allow_pending)?;
+        let allow_unknown = listed(&self.allow_unknown)?;
+        let squashed = self.squashed_before.as_deref();
+        let squashed = squashed
+            .map(|text| self.version(Some(files), text))
+            .transpose()?;
+        let baseline = rows.iter().filter(|row| row.baseline);
+        let baseline = baseline.filter_map(|row| row.version.as_ref()).max();
         let applied: BTreeSet<&Version> =
             rows.iter().filter_map(|row| row.version.as_ref()).collect();
         // An unknown version far ahead must not make a gap of everything that is merely pending.
-        let last = applied
-            .iter()
-            .rev()
-            .find(|v| files.contains_key(**v))
-            .copied();
+        let newest = applied.iter().rev();
+        let known = newest.copied().find(|v| files.contains_key(*v)).cloned();
+        let last = match self.tool {
+            Some(Tool::Drizzle) => journal::reached(rows),
+            // Without an order nothing is in the middle.
+            Some(tool) if !tool.facts().ordered => None,
+            _ => known,
+        };
 
         let mut gaps = Vec::new();
         let mut pending = Vec::new();
         for (version, file) in files {
-            let expected =
-                head.is_none_or(|head| version <= head) && !allow_pending.contains(version);
+            let expected = head.is_none_or(|head| version <= head)
+                && baseline.is_none_or(|baseline| version > baseline)
+                && !allow_pending.contains(version);
             if applied.contains(version) || !expected {
                 continue;
             }
-            if last.is_none_or(|last| version > last) {
+            if last.as_ref().is_none_or(|last| version > last) {
                 pending.push(file.name.clone());
             } else if !self.keeps_newest() {
                 gaps.push(file.name.clone());
@@ -128,7 +152,7 @@ impl SchemaVersion {
         let unknown: Vec<String> = applied
             .iter()
             .filter(|version| !files.contains_key(**version))
-            .filter(|version| !allow_unknown.contains(**version))
+            .filter(|version| !allow_unknown.contains(**version) && Some(**version) != baseline)
             .filter(|version| squashed.as_ref().is_none_or(|before| **version >= before))
             .map(ToString::to_string)
             .collect();
@@ -139,7 +163,7 @@ impl SchemaVersion {
                 gaps,
                 "every migration up to the newest is applied",
                 "left out in the middle",
-                "a row of the table is lost, or a migration with an older number was merged later and never ran",
+                self.rules().left_out,
             ),
             (
                 pending,
@@ -166,14 +190,14 @@ impl SchemaVersion {
                 "older rows have one, so the tool wrote it and it is lost",
             ),
         ];
-        classes
+        Ok(classes
             .into_iter()
             .filter(|(names, ..)| !names.is_empty())
             .map(|(names, expected, actual, hint)| {
                 let actual = format!("{actual}: {}", list(&names));
                 Finding::about(table, expected, actual).hint(hint)
             })
-            .collect()
+            .collect())
     }
 
     /// Finds migrations whose checksum is not that of the file, and those that lost theirs.
@@ -183,7 +207,7 @@ impl SchemaVersion {
         rows: &[Applied],
     ) -> (Vec<String>, Vec<String>) {
         let (mut changed, mut bare) = (Vec::new(), Vec::new());
-        if self.checksum.is_none() {
+        if !self.compares_checksums() {
             return (changed, bare);
         }
         let first = rows
@@ -196,8 +220,12 @@ impl SchemaVersion {
             else {
                 continue;
             };
+            // Tools keep none of what is no SQL.
+            if file.digests.is_empty() {
+                continue;
+            }
             match &row.checksum {
-                Some(checksum) if Some(checksum) != file.digest.as_ref() => {
+                Some(checksum) if !file.digests.contains(checksum) => {
                     changed.push(file.name.clone());
                 }
                 None if first.is_none_or(|first| version > first) => bare.push(file.name.clone()),
@@ -237,7 +265,7 @@ mod tests {
             .map(|name| {
                 let file = MigrationFile {
                     name: name.to_owned(),
-                    digest: Some(name[..3].to_owned()),
+                    digests: vec![name[..3].to_owned()],
                 };
                 (Version::read(&name[..3]), file)
             })
@@ -248,7 +276,7 @@ mod tests {
         let row = |version: &&str| Applied {
             version: Some(Version::read(version)),
             checksum: Some(format!("{version:0>3}")),
-            failed: false,
+            ..Applied::default()
         };
         versions.iter().map(row).collect()
     }
@@ -279,7 +307,9 @@ mod tests {
         #[case] versions: &[&str],
         #[case] expected: &[&str],
     ) {
-        let findings = check(toml).compare("public.m", Some(&files()), &applied(versions));
+        let findings = check(toml)
+            .compare("public.m", Some(&files()), &applied(versions))
+            .unwrap();
         assert_eq!(findings.len(), expected.len(), "{findings:#?}");
         for (finding, text) in findings.iter().zip(expected) {
             assert!(finding.actual.contains(text), "{finding:#?}");
@@ -305,7 +335,7 @@ mod tests {
             })
             .collect();
         let check = check("checksum = 'md5'\nchecksum-column = 'c'");
-        let findings = check.compare("public.m", Some(&files()), &rows);
+        let findings = check.compare("public.m", Some(&files()), &rows).unwrap();
         assert_eq!(findings.len(), expected.len(), "{findings:#?}");
         for (finding, text) in findings.iter().zip(expected) {
             assert!(finding.actual.contains(text), "{finding:#?}");
@@ -317,11 +347,12 @@ mod tests {
         let mut rows = applied(&["1", "2", "3", "4"]);
         rows[3].failed = true;
         rows.push(Applied {
-            version: None,
-            checksum: None,
             failed: true,
+            ..Applied::default()
         });
-        let findings = check("").compare("public.m", Some(&files()), &rows);
+        let findings = check("")
+            .compare("public.m", Some(&files()), &rows)
+            .unwrap();
         assert_eq!(findings.len(), 1);
         assert_eq!(
             findings[0].actual,

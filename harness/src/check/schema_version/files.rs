@@ -11,6 +11,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384};
 
+use super::digests::Digests;
+use super::journal;
+use super::tool::{Files, Tool};
 use crate::digest::hex;
 use crate::outcome::CouldNotRun;
 
@@ -48,7 +51,7 @@ pub enum Checksum {
 
 impl Checksum {
     /// Computes it.
-    fn of(self, bytes: &[u8]) -> String {
+    pub fn of(self, bytes: &[u8]) -> String {
         match self {
             Self::Md5 => hex(&Md5::digest(bytes)),
             Self::Sha256 => hex(&Sha256::digest(bytes)),
@@ -62,8 +65,8 @@ impl Checksum {
 pub struct MigrationFile {
     /// Its path below the folder.
     pub name: String,
-    /// The digest of its bytes, where one is asked for.
-    pub digest: Option<String>,
+    /// The checksums that the table may have for it; none where they are not compared.
+    pub digests: Vec<String>,
 }
 
 /// A version. Numbers, with dots or underscores between them or without, are ordered as numbers.
@@ -73,6 +76,39 @@ pub enum Version {
     Numbers(Vec<Digits>),
     /// Anything else.
     Text(String),
+    /// An entry of Drizzle's journal, or a row that none explains: ordered by its time.
+    Entry {
+        /// Milliseconds since 1970.
+        when: i64,
+        /// Which of the journal's entries it is.
+        position: usize,
+        /// What it is shown as.
+        tag: Label,
+    },
+}
+
+/// What a version is shown as, which makes no difference between two of them.
+#[derive(Debug, Clone)]
+pub struct Label(pub String);
+
+impl PartialEq for Label {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Label {}
+
+impl Ord for Label {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// A whole number of any length, without leading zeros.
@@ -117,7 +153,10 @@ impl fmt::Display for Version {
                 let parts: Vec<&str> = parts.iter().map(|digits| digits.0.as_str()).collect();
                 parts.join(".")
             }
-            Self::Text(text) => text.replace(char::is_control, "�"),
+            Self::Text(text)
+            | Self::Entry {
+                tag: Label(text), ..
+            } => text.replace(char::is_control, "�"),
         };
         match text.char_indices().nth(MOST) {
             Some((at, _)) => write!(f, "{}…", &text[..at]),
@@ -144,39 +183,103 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
     }
 }
 
-/// Reads the names, and where asked the digests, of the migration files below `folder`.
+/// Which files of a folder are migrations, and which checksum the table has for them.
+#[derive(Debug, Clone, Copy)]
+pub enum Selection<'a> {
+    /// By the name of the file.
+    Naming(Naming, Option<Checksum>),
+    /// By a pattern with one group, the version, in the folder and in those below it.
+    Pattern(&'a str, Option<Checksum>),
+    /// As the tool selects them.
+    Of(Tool),
+}
+
+impl Selection<'_> {
+    const fn digests(self) -> Option<Digests> {
+        match self {
+            Self::Naming(_, checksum) | Self::Pattern(_, checksum) => match checksum {
+                Some(checksum) => Some(Digests::Exact(checksum)),
+                None => None,
+            },
+            Self::Of(tool) => match tool.facts().checksum {
+                Some((_, digests)) => Some(digests),
+                None => None,
+            },
+        }
+    }
+
+    /// The version in a path, if it is that of a migration.
+    fn version(self, regex: &Regex, path: &str) -> Option<Version> {
+        let found = regex.captures(path)?;
+        let groups: Vec<&str> = found.iter().skip(1).flatten().map(|m| m.as_str()).collect();
+        let down = path.ends_with(".down.sql");
+        match self {
+            Self::Naming(..) if down => None,
+            Self::Of(_) if down => None,
+            // Diesel writes its dates without the dashes that the folders have.
+            Self::Of(Tool::Diesel) => Some(Version::read(&groups.concat().replace('-', ""))),
+            Self::Naming(..) | Self::Pattern(..) | Self::Of(_) => {
+                Some(Version::read(&groups.join(".")))
+            }
+        }
+    }
+}
+
+/// Reads the names, and where they are compared the checksums, of the migration files in `folder`.
 ///
 /// # Errors
 /// When the folder cannot be read, holds no migration, or holds two of the same version: all of
 /// this says something about the repository and nothing about the backup.
 pub fn read(
     folder: &Path,
-    naming: Naming,
-    pattern: Option<&str>,
-    checksum: Option<Checksum>,
+    selection: Selection<'_>,
 ) -> Result<BTreeMap<Version, MigrationFile>, CouldNotRun> {
-    let regex = compile(pattern.unwrap_or(naming.pattern())).map_err(CouldNotRun::new)?;
+    let files = read_any(folder, selection)?;
+    if files.is_empty() {
+        return Err(
+            CouldNotRun::new(format!("no migration file in {}", folder.display()))
+                .hint("correct `files`, or say with `tool`, `naming` or `pattern` how the files are named"),
+        );
+    }
+    Ok(files)
+}
+
+/// The same for a folder that may hold no migration.
+///
+/// # Errors
+/// When the folder cannot be read, or holds two migrations of the same version.
+pub fn read_any(
+    folder: &Path,
+    selection: Selection<'_>,
+) -> Result<BTreeMap<Version, MigrationFile>, CouldNotRun> {
+    let (pattern, deep) = match selection {
+        Selection::Naming(naming, _) => (naming.pattern(), false),
+        Selection::Pattern(pattern, _) => (pattern, true),
+        Selection::Of(tool) => match tool.facts().files {
+            Files::Journal => return journal::read(folder),
+            Files::Pattern(pattern) => (pattern, true),
+            // Refused with the scenario.
+            Files::Unread => return Err(CouldNotRun::new("the files of this tool are not read")),
+        },
+    };
+    let regex = Regex::new(pattern).map_err(|error| CouldNotRun::new(error.to_string()))?;
     let mut names = Vec::new();
-    walk(folder, "", pattern.is_some(), &mut names).map_err(|error| unreadable(folder, &error))?;
+    walk(folder, "", deep, &mut names).map_err(|error| unreadable(folder, &error))?;
     names.sort();
     let mut files = BTreeMap::new();
     for name in names {
-        let Some(group) = regex.captures(&name).and_then(|found| found.get(1)) else {
+        let Some(version) = selection.version(&regex, &name) else {
             continue;
         };
-        if pattern.is_none() && name.ends_with(".down.sql") {
-            continue;
-        }
-        let version = Version::read(group.as_str());
-        let digest = match checksum {
-            Some(checksum) => {
+        let digests = match selection.digests() {
+            Some(digests) => {
                 let path = folder.join(&name);
                 let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-                Some(checksum.of(&bytes))
+                digests.of(&name, &bytes)
             }
-            None => None,
+            None => Vec::new(),
         };
-        let file = MigrationFile { name, digest };
+        let file = MigrationFile { name, digests };
         if let Some(other) = files.insert(version.clone(), file.clone()) {
             return Err(CouldNotRun::new(format!(
                 "{} and {} are both version {version}",
@@ -185,16 +288,11 @@ pub fn read(
             .hint("name the files apart, or leave one of them out with `pattern`"));
         }
     }
-    if files.is_empty() {
-        return Err(
-            CouldNotRun::new(format!("no migration file in {}", folder.display()))
-                .hint("correct `files`, or say with `naming` or `pattern` how the files are named"),
-        );
-    }
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> CouldNotRun {
+/// What to say of a file of the repository that cannot be read.
+pub fn unreadable(path: &Path, error: &std::io::Error) -> CouldNotRun {
     CouldNotRun::new(format!("cannot read {}: {error}", path.display()))
 }
 
@@ -229,7 +327,10 @@ mod tests {
 
     fn versions(names: &[&str], naming: Naming, pattern: Option<&str>) -> Vec<String> {
         let folder = folder(names);
-        let files = read(folder.path(), naming, pattern, None).unwrap();
+        let selection = pattern.map_or(Selection::Naming(naming, None), |pattern| {
+            Selection::Pattern(pattern, None)
+        });
+        let files = read(folder.path(), selection).unwrap();
         files.keys().map(ToString::to_string).collect()
     }
 
@@ -273,14 +374,14 @@ mod tests {
     #[case(&["010-a.sql", "10-b.sql"], "010-a.sql and 10-b.sql are both version 10")]
     fn a_folder_that_says_nothing_is_no_failure(#[case] names: &[&str], #[case] reason: &str) {
         let folder = folder(names);
-        let error = read(folder.path(), Naming::Numbered, None, None).unwrap_err();
+        let error = read(folder.path(), Selection::Naming(Naming::Numbered, None)).unwrap_err();
         assert!(error.reason.contains(reason), "{}", error.reason);
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_no_failure() {
         let path = Path::new("/nowhere/at/all");
-        let error = read(path, Naming::Numbered, None, None).unwrap_err();
+        let error = read(path, Selection::Naming(Naming::Numbered, None)).unwrap_err();
         assert!(error.reason.starts_with("cannot read /nowhere/at/all"));
     }
 
@@ -292,9 +393,9 @@ mod tests {
     )]
     fn digests_are_of_the_bytes(#[case] checksum: Checksum, #[case] expected: &str) {
         let folder = folder(&["1-a.sql"]);
-        let files = read(folder.path(), Naming::Numbered, None, Some(checksum)).unwrap();
-        let digest = files.values().next().unwrap().digest.clone();
-        assert_eq!(digest.as_deref(), Some(expected));
+        let selection = Selection::Naming(Naming::Numbered, Some(checksum));
+        let files = read(folder.path(), selection).unwrap();
+        assert_eq!(files.values().next().unwrap().digests, [expected]);
     }
 
     #[rstest]

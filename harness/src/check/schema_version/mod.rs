@@ -1,7 +1,13 @@
 //! `schema-version`: what is applied is what the repository's migration files say.
 
 mod compare;
+mod digests;
 pub(crate) mod files;
+mod histories;
+mod history;
+mod journal;
+mod schemas;
+pub(crate) mod tool;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,20 +16,22 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::compare::{Applied, list};
-use self::files::{Checksum, MigrationFile, Naming, Version, read};
-use crate::check::absent;
+use self::files::{Checksum, MigrationFile, Naming, Selection, Version, read};
+use self::history::{Applied, locked, missing};
+use self::schemas::Schemas;
+use self::tool::{Facts, Files, PLAIN, Tool};
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
-use crate::database::Session;
-use crate::outcome::{CouldNotRun, Finding};
-use crate::sql::{QualifiedName, quote_ident, quote_literal};
+use crate::outcome::CouldNotRun;
+use crate::sql::QualifiedName;
 use crate::units::show_counted;
 
 /// The restored database is at the schema version that it must be at: its own list of applied
 /// migrations is compared with the repository's migration files.
 ///
-/// Works with every tool that keeps one row per applied migration, and, with `keeps = "newest"`,
-/// with those that keep one row in all (golang-migrate). Versions made of digits are compared as
+/// `tool` names the migration tool, and with it the table, its columns, how its files are named, what marks a failure, its
+/// lock and the checksum that it keeps. `redrill init` recognises most of them. Without `tool` it works with every
+/// tool that keeps one row per applied migration, and, with `keeps = "newest"`,
+/// with those that keep one row in all. Versions made of digits are compared as
 /// numbers: `010` is `10`. Column names are written exactly as the catalog spells them.
 ///
 /// With `head`, files after it are not expected yet, and nothing after it may be applied. Without
@@ -37,12 +45,20 @@ use crate::units::show_counted;
 ///   checksum is let pass where no older row has one: the tool did not keep them yet.
 /// - with `dirty-column`, `success-column`, `lock`: no migration was half done when the backup was taken
 ///
+/// - with `tool = "drizzle"`: also that no entry of the journal was skipped. Drizzle runs what is newer than the newest
+///   `created_at`, so a migration that was merged later with an older time never runs, without an error.
+/// - with `per`: all of this for each history in the table, such as those of plugins; each folder in
+///   `files` is the history of its name, and a history without its folder or rows is listed
+/// - with `schemas`: every registered schema is there and has a table, and no schema of a plugin is unknown
+///
 /// An empty table and a missing one fail.
 ///
 /// ## What it does not prove
 /// That the objects which the migrations made are there: a history can be complete and a table lost.
-/// Tools that write several rows per version (goose) or name versions by a hash (Drizzle) are not
-/// for this check.
+///
+/// Checksums are compared for Drizzle, Flyway, Prisma and sqlx. Rails, Ecto, golang-migrate, goose, Django, Diesel, Knex,
+/// TypeORM and Alembic keep none; those of refinery and Liquibase are not compared.
+/// For Django, rows of apps without a file in `files` are not compared: they are those of installed packages.
 ///
 /// ## Example
 /// ```toml
@@ -55,23 +71,44 @@ use crate::units::show_counted;
 ///
 /// [[check.schema-version]]
 /// name = "Rails migrations"
+/// tool = "rails"
 /// files = "../db/migrate"
-/// naming = "rails"
 /// squashed-before = "20240101000000"
 ///
 /// [[check.schema-version]]
-/// name = "Prisma migrations"
-/// table = "public._prisma_migrations"
-/// column = "migration_name"
-/// files = "../prisma/migrations"
-/// pattern = '^([^/]+)/migration\.sql$'
-/// success-column = "finished_at"
+/// name = "Drizzle's journal"
+/// tool = "drizzle"
+/// files = "../packages/db/src/migrations"
+/// head = "0007_add_documents"
+///
+/// [[check.schema-version]]
+/// name = "each plugin has its migrations and its schema"
+/// table = "public.plugin_migrations"
+/// per = "plugin_key"
+/// column = "migration_key"
+/// files = "../plugins"
+/// pattern = '^migrations/([^/]+\.sql)$'
+/// success-column = "applied_at"
+///
+/// [check.schema-version.schemas]
+/// table = "public.plugin_database_namespaces"
+/// key = "plugin_key"
+/// schema = "namespace_name"
+/// named = "plugin_*"
 /// ```
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SchemaVersion {
-    /// The table of applied migrations. Default: `public.schema_migrations`.
+    /// The migration tool. Only `table`, `files`, `head`, `allow-pending`, `allow-unknown` and
+    /// `squashed-before` are given in addition.
+    pub tool: Option<Tool>,
+    /// The table of applied migrations. Default: that of the tool, or `public.schema_migrations`.
     pub table: Option<String>,
+    /// A column that separates histories in the table, such as that of the plugin. `files` has a folder
+    /// for each, of the same name; `pattern` is matched with paths below it.
+    pub per: Option<String>,
+    /// The table that registers a schema for each history, with `per`.
+    pub schemas: Option<Schemas>,
     /// Its column that holds the version. Default: `version`.
     pub column: Option<String>,
     /// What the table keeps. Default: `all`.
@@ -139,9 +176,8 @@ impl Parameters for SchemaVersion {
         let asserted = [
             self.files.is_some(),
             self.head.is_some(),
-            self.dirty_column.is_some(),
-            self.success_column.is_some(),
-            self.lock.is_some(),
+            self.marks_failure(),
+            self.schemas.is_some(),
         ];
         errors.require_assertion(
             asserted,
@@ -162,6 +198,8 @@ impl Parameters for SchemaVersion {
                 "add `files`, the folder of the migrations",
             );
         }
+        self.validate_tool(errors);
+        self.validate_per(errors);
         if self.naming.is_some() && self.pattern.is_some() {
             errors.at("pattern", "`pattern` replaces `naming`; keep one of them");
         }
@@ -178,19 +216,6 @@ impl Parameters for SchemaVersion {
     }
 }
 
-/// Schemas that hold a table of this name.
-const PLACES: &str = "
-SELECT n.nspname
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relname = {name} AND c.relkind IN ('r', 'p')
- ORDER BY 1";
-
-const COLUMNS: &str = "
-SELECT a.attname
-  FROM pg_catalog.pg_attribute a
- WHERE a.attrelid = {table}::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped";
-
 #[async_trait]
 impl Check for SchemaVersion {
     fn describe(&self) -> String {
@@ -198,35 +223,25 @@ impl Check for SchemaVersion {
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
-        let files = match &self.files {
-            Some(folder) => {
-                let folder = restored.folder.join(folder);
-                let naming = self.naming.unwrap_or(Naming::Numbered);
-                Some(read(
-                    &folder,
-                    naming,
-                    self.pattern.as_deref(),
-                    self.checksum,
-                )?)
-            }
-            None => None,
-        };
+        let folder = self.files.as_ref().map(|files| restored.folder.join(files));
+        if self.per.is_some() {
+            return self.run_per_history(restored, folder.as_deref()).await;
+        }
+        let files = folder.map(|folder| read(&folder, self.selection()));
+        let files = files.transpose()?;
         let table = QualifiedName::parse(self.table_name()).map_err(CouldNotRun::new)?;
         let mut session = restored.session().await?;
-        let columns = [
-            Some(self.column_name()),
-            self.checksum_column.as_deref(),
-            self.dirty_column.as_deref(),
-            self.success_column.as_deref(),
-        ];
-        let mut findings = missing(&mut session, &table, &columns).await?;
+        let mut findings = missing(&mut session, &table, &self.columns()).await?;
         let mut rows = Vec::new();
         if findings.is_empty() {
-            rows = self.rows(&mut session, &table, &columns).await?;
-            findings = self.compare(&table.to_string(), files.as_ref(), &rows);
+            rows = self.rows(&mut session, &table).await?;
+            if let Some(files) = &files {
+                rows = self.of_files(files, rows);
+            }
+            findings = self.compare(&table.to_string(), files.as_ref(), &rows)?;
         }
-        if let Some(lock) = &self.lock {
-            findings.extend(locked(&mut session, lock).await?);
+        if let Some((lock, column)) = self.lock(&table) {
+            findings.extend(locked(&mut session, &lock, &column).await?);
         }
         session.close().await;
         Ok(Observation::new(
@@ -239,15 +254,106 @@ impl Check for SchemaVersion {
 
 impl SchemaVersion {
     fn table_name(&self) -> &str {
-        self.table.as_deref().unwrap_or("public.schema_migrations")
+        self.table.as_deref().unwrap_or(self.rules().table)
     }
 
     fn column_name(&self) -> &str {
         self.column.as_deref().unwrap_or("version")
     }
 
+    /// What is known of the tool, or of tools in general.
+    fn rules(&self) -> &'static Facts {
+        self.tool.map_or(&PLAIN, Tool::facts)
+    }
+
     fn keeps_newest(&self) -> bool {
-        self.keeps == Some(KeptVersions::Newest)
+        self.keeps == Some(KeptVersions::Newest) || self.rules().newest_only
+    }
+
+    /// Whether a row or a lock shows that a migration failed or was running.
+    fn marks_failure(&self) -> bool {
+        self.dirty_column.is_some()
+            || self.success_column.is_some()
+            || self.lock.is_some()
+            || self.rules().marks_failure()
+    }
+
+    fn compares_checksums(&self) -> bool {
+        self.checksum.is_some() || self.rules().checksum.is_some()
+    }
+
+    fn selection(&self) -> Selection<'_> {
+        match (self.tool, &self.pattern) {
+            (Some(tool), _) => Selection::Of(tool),
+            (None, Some(pattern)) => Selection::Pattern(pattern, self.checksum),
+            (None, None) => {
+                Selection::Naming(self.naming.unwrap_or(Naming::Numbered), self.checksum)
+            }
+        }
+    }
+
+    /// Rows that are about these files.
+    fn of_files(
+        &self,
+        files: &BTreeMap<Version, MigrationFile>,
+        rows: Vec<Applied>,
+    ) -> Vec<Applied> {
+        let app = |version: &Version| {
+            let text = version.to_string();
+            text.split_once('.').map(|(app, _)| app.to_owned())
+        };
+        match self.tool {
+            Some(Tool::Drizzle) => journal::matched(files, rows),
+            Some(Tool::Django) => {
+                let apps: Vec<_> = files.keys().map(app).collect();
+                let has_files =
+                    |row: &Applied| row.version.as_ref().is_some_and(|v| apps.contains(&app(v)));
+                rows.into_iter().filter(has_files).collect()
+            }
+            _ => rows,
+        }
+    }
+
+    /// Reports what contradicts the tool.
+    fn validate_tool(&self, errors: &mut ParameterErrors<'_>) {
+        let Some(tool) = self.tool else { return };
+        let of_tool = [
+            ("column", self.column.is_some()),
+            ("per", self.per.is_some()),
+            ("keeps", self.keeps.is_some()),
+            ("naming", self.naming.is_some()),
+            ("pattern", self.pattern.is_some()),
+            ("checksum", self.checksum.is_some()),
+            ("checksum-column", self.checksum_column.is_some()),
+            ("dirty-column", self.dirty_column.is_some()),
+            ("success-column", self.success_column.is_some()),
+            ("lock", self.lock.is_some()),
+        ];
+        errors.each(
+            of_tool,
+            "is known from `tool`",
+            "leave it out; without `tool`, give all of them",
+        );
+        let facts = tool.facts();
+        if self.files.is_some() && facts.files == Files::Unread {
+            errors
+                .at("files", "the files of this tool are not read")
+                .add_hint("leave it out, and give `head`");
+        }
+        if self.head.is_some() && !facts.ordered {
+            errors
+                .at("head", "the versions of this tool have no order")
+                .add_hint("leave it out, and give `files`");
+        }
+        let tag = self
+            .head
+            .as_deref()
+            .is_some_and(|head| head.parse::<i64>().is_err());
+        if tool == Tool::Drizzle && self.files.is_none() && tag {
+            errors
+                .at("head", "a tag needs `files`, which has the journal")
+                .add_hint("add `files`, or give the newest `created_at`");
+        }
     }
 
     /// Says what is expected, in one line.
@@ -261,42 +367,14 @@ impl SchemaVersion {
                 "as the {} say",
                 show_counted(files.len(), "migration file")
             ));
+            if self.compares_checksums() {
+                parts.push("applied from the same bytes".to_owned());
+            }
         }
-        if self.checksum.is_some() {
-            parts.push("applied from the same bytes".to_owned());
-        }
-        if self.dirty_column.is_some() || self.success_column.is_some() || self.lock.is_some() {
+        if self.marks_failure() {
             parts.push("no migration half done".to_owned());
         }
         parts.join(", ")
-    }
-
-    /// Reads the table of applied migrations.
-    async fn rows(
-        &self,
-        session: &mut Session,
-        table: &QualifiedName,
-        columns: &[Option<&str>; 4],
-    ) -> Result<Vec<Applied>, CouldNotRun> {
-        let list = columns.map(|column| match column {
-            Some(column) => format!("m.{}::pg_catalog.text", quote_ident(column)),
-            None => "NULL::pg_catalog.text".to_owned(),
-        });
-        let sql = format!("SELECT {} FROM {table} m", list.join(", "));
-        let rows = session.rows(&sql).await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| <[Option<String>; 4]>::try_from(row).ok())
-            .map(|[version, checksum, dirty, success]| Applied {
-                version: version.as_deref().map(Version::read),
-                checksum: checksum.map(|text| {
-                    let text = text.trim().to_ascii_lowercase();
-                    text.strip_prefix("\\x").map_or(text.clone(), str::to_owned)
-                }),
-                failed: (self.dirty_column.is_some() && holds(dirty.as_deref()))
-                    || (self.success_column.is_some() && !holds(success.as_deref())),
-            })
-            .collect())
     }
 }
 
@@ -314,69 +392,6 @@ fn seen(rows: &[Applied], files: Option<&BTreeMap<Version, MigrationFile>>) -> S
         ),
         None => format!("{newest}, {}", show_counted(rows.len(), "row")),
     }
-}
-
-/// Finds out whether the table or one of its columns is missing.
-async fn missing(
-    session: &mut Session,
-    table: &QualifiedName,
-    columns: &[Option<&str>],
-) -> Result<Vec<Finding>, CouldNotRun> {
-    let places = session
-        .rows(&PLACES.replace("{name}", &quote_literal(&table.name)))
-        .await?;
-    let places: Vec<String> = places.into_iter().flatten().flatten().collect();
-    if !places.contains(&table.schema) {
-        let finding = Finding::about(table.to_string(), "a table", "there is none");
-        return Ok(vec![match places.as_slice() {
-            [] => finding.hint(absent::table(session, table).await?),
-            _ => finding.hint(format!(
-                "a table of this name is in another schema: {}",
-                list(&places)
-            )),
-        }]);
-    }
-    let there = session
-        .rows(&COLUMNS.replace("{table}", &table.literal()))
-        .await?;
-    let mut findings = Vec::new();
-    for column in columns.iter().flatten() {
-        if !there.iter().flatten().flatten().any(|name| name == column) {
-            findings.push(absent::column(session, table, column).await?);
-        }
-    }
-    Ok(findings)
-}
-
-/// Finds out whether the backup was taken while a migration ran.
-async fn locked(session: &mut Session, lock: &Lock) -> Result<Vec<Finding>, CouldNotRun> {
-    let table = QualifiedName::parse(&lock.table).map_err(CouldNotRun::new)?;
-    let findings = missing(session, &table, &[Some(lock.column.as_str())]).await?;
-    if !findings.is_empty() {
-        return Ok(findings);
-    }
-    let column = quote_ident(&lock.column);
-    let held = session
-        .count(&format!(
-            "SELECT pg_catalog.count(*) FROM {table} l WHERE l.{column}::pg_catalog.text IN ('true', '1')"
-        ))
-        .await?;
-    if held == 0 {
-        return Ok(Vec::new());
-    }
-    Ok(vec![
-        Finding::about(
-            table.to_string(),
-            "no migration is running",
-            "the lock is held",
-        )
-        .hint("the backup was taken in the middle of a migration; the next start would wait for the lock"),
-    ])
-}
-
-/// Tells whether a flag is set: true, a number but 0, or any text.
-fn holds(value: Option<&str>) -> bool {
-    value.is_some_and(|text| !["", "0", "f", "false"].contains(&text))
 }
 
 #[cfg(test)]
@@ -402,21 +417,30 @@ mod tests {
     #[case("files = 'm'\npattern = 'no group'", 1)]
     #[case("files = 'm'\nchecksum = 'md5'", 1)]
     #[case("files = 'm'\nchecksum-column = 'c'", 1)]
+    #[case("tool = 'drizzle'\nfiles = 'm'\nhead = '0001_x'", 0)]
+    #[case("tool = 'drizzle'\nhead = '1700000000000'", 0)]
+    #[case("tool = 'golang-migrate'", 0)]
+    #[case("tool = 'liquibase'", 0)]
+    #[case("tool = 'drizzle'", 1)]
+    #[case("tool = 'drizzle'\nhead = '0001_x'", 1)]
+    #[case("tool = 'drizzle'\nfiles = 'm'\npattern = '(.)'", 1)]
+    #[case("tool = 'liquibase'\nfiles = 'm'", 1)]
+    #[case("tool = 'django'\nfiles = 'm'\nhead = 'shop.0001'", 1)]
+    #[case("per = 'p'\nfiles = 'm'\npattern = '(.)'", 0)]
+    #[case("per = 'p'\nfiles = 'm'", 1)]
+    #[case("per = 'p'\nhead = '1'", 1)]
+    #[case(
+        "schemas = { table = 'public.n', key = 'k', schema = 's', named = 'p_*' }\nhead = '1'",
+        1
+    )]
+    #[case(
+        "schemas = { table = 'a.b.c', key = 'k', schema = 's', named = 'p_*' }\nper = 'p'",
+        1
+    )]
     fn parameters_must_make_sense(#[case] toml: &str, #[case] expected: usize) {
         assert_eq!(
             errors_of(|errors| check(toml).validate(errors)).len(),
             expected
         );
-    }
-
-    #[rstest]
-    #[case(Some("true"), true)]
-    #[case(Some("1"), true)]
-    #[case(Some("2025-01-01"), true)]
-    #[case(Some("false"), false)]
-    #[case(Some("0"), false)]
-    #[case(None, false)]
-    fn flags(#[case] value: Option<&str>, #[case] expected: bool) {
-        assert_eq!(holds(value), expected);
     }
 }

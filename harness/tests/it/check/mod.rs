@@ -20,6 +20,7 @@ mod rls;
 mod role;
 mod row_count;
 mod schema_version;
+mod schema_version_tools;
 mod sequence;
 mod size;
 mod sql;

@@ -7,6 +7,7 @@ mod tools;
 use super::block::{Block, Value, keys};
 use super::relation::{Relation, Relations};
 use super::section::{Section, listed};
+use crate::check::schema_version::SchemaVersion;
 use crate::check::schema_version::files::Version;
 use crate::database::{DatabaseError, Session};
 use crate::sql::{QualifiedName, quote_ident};
@@ -91,6 +92,7 @@ async fn head(
                 .value(&query.replace("{table}", &table.to_string()))
                 .await
         }
+        Keeps::Known(known) => SchemaVersion::newest(known, session, table).await,
         Keeps::Versions { column, .. } => {
             let sql = format!(
                 "SELECT m.{}::pg_catalog.text FROM {table} m",
@@ -143,6 +145,23 @@ impl MigrationTable {
             Keeps::Query(query) => Block::new("sql", name)
                 .with("query", query.replace("{table}", &table))
                 .with("scalar", scalar(&self.head)),
+            Keeps::Known(known) => {
+                let facts = known.facts();
+                let strict = Block::new("schema-version", name.clone())
+                    .with("tool", known.name())
+                    .maybe("table", (table != facts.table).then_some(table.as_str()))
+                    .with("head", self.head.as_str());
+                if facts.marks_failure() {
+                    let column = facts.version.trim_start_matches("m.");
+                    strict.or(Block::new("schema-version", name)
+                        .with("table", table.as_str())
+                        .maybe("column", (column != "version").then_some(column))
+                        .maybe("keeps", facts.newest_only.then_some("newest"))
+                        .with("head", self.head.as_str()))
+                } else {
+                    strict
+                }
+            }
             Keeps::Versions {
                 column,
                 newest_only,

@@ -1,5 +1,7 @@
 //! Migration tools: the table that each keeps, its columns, and how its version is read.
 
+use crate::check::schema_version::tool as check;
+
 /// A tool that keeps a table of applied migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tool {
@@ -28,6 +30,8 @@ pub(super) enum Keeps {
         success: Option<&'static str>,
         lock: Option<(&'static str, &'static str)>,
     },
+    /// As `schema-version` knows it from the tool.
+    Known(check::Tool),
     /// In another way: a query with one row, the version.
     Query(&'static str),
 }
@@ -35,13 +39,11 @@ pub(super) enum Keeps {
 impl Tool {
     /// Whether the table has one row, which is changed.
     pub(super) const fn keeps_newest_only(&self) -> bool {
-        matches!(
-            self.keeps,
-            Keeps::Versions {
-                newest_only: true,
-                ..
-            }
-        )
+        match self.keeps {
+            Keeps::Known(tool) => tool.facts().newest_only,
+            Keeps::Versions { newest_only, .. } => newest_only,
+            Keeps::Query(_) => false,
+        }
     }
 
     /// The tool, whose table has its columns and no other.
@@ -94,8 +96,8 @@ const TOOLS: &[Tool] = &[
         "golang-migrate",
         "schema_migrations",
         &["version bigint", "dirty boolean"],
-        ended("version", Some("dirty"), None, true),
-        "files = \"../migrations\", pattern = '^([0-9]+)_.*\\.up\\.sql$', keeps = \"newest\"",
+        Keeps::Known(check::Tool::GolangMigrate),
+        "files = \"../migrations\"",
     )
     .no_others(),
     tool(
@@ -109,8 +111,8 @@ const TOOLS: &[Tool] = &[
         "Ecto",
         "schema_migrations",
         &["version bigint", "inserted_at"],
-        versions("version"),
-        "files = \"../priv/repo/migrations\", pattern = '^([0-9]+)_.*\\.exs$'",
+        Keeps::Known(check::Tool::Ecto),
+        "files = \"../priv/repo/migrations\"",
     )
     .no_others(),
     tool(
@@ -125,43 +127,43 @@ const TOOLS: &[Tool] = &[
         "Prisma",
         "_prisma_migrations",
         &["migration_name", "finished_at", "rolled_back_at"],
-        ended("migration_name", None, Some("finished_at"), false),
-        "files = \"../prisma/migrations\", pattern = '^([^/]+)/migration\\.sql$'",
+        Keeps::Known(check::Tool::Prisma),
+        "files = \"../prisma/migrations\"",
     ),
     tool(
         "Flyway",
         "flyway_schema_history",
         &["installed_rank", "version", "success"],
-        ended("version", None, Some("success"), false),
-        "files = \"../migrations\", pattern = '^V([0-9._]+)__.*\\.sql$'",
+        Keeps::Known(check::Tool::Flyway),
+        "files = \"../migrations\"",
     ),
     tool(
         "Liquibase",
         "databasechangelog",
         &["id", "author", "filename", "orderexecuted", "exectype"],
-        locked("orderexecuted", "databasechangeloglock", "locked"),
+        Keeps::Known(check::Tool::Liquibase),
         "",
     ),
     tool(
         "sqlx",
         "_sqlx_migrations",
         &["version", "success", "checksum", "execution_time"],
-        ended("version", None, Some("success"), false),
-        "files = \"../migrations\", checksum-column = \"checksum\", checksum = \"sha384\"",
+        Keeps::Known(check::Tool::Sqlx),
+        "files = \"../migrations\"",
     ),
     tool(
         "Diesel",
         "__diesel_schema_migrations",
         &["version", "run_on"],
-        versions("version"),
-        "files = \"../migrations\", pattern = '^([0-9-]+)_[^/]*/up\\.sql$'",
+        Keeps::Known(check::Tool::Diesel),
+        "files = \"../migrations\"",
     ),
     tool(
         "refinery",
         "refinery_schema_history",
         &["version", "applied_on", "checksum"],
-        versions("version"),
-        "files = \"../migrations\", pattern = '^V([0-9]+)__.*$'",
+        Keeps::Known(check::Tool::Refinery),
+        "files = \"../migrations\"",
     ),
     tool(
         "SeaORM",
@@ -174,31 +176,29 @@ const TOOLS: &[Tool] = &[
         "Alembic",
         "alembic_version",
         &["version_num"],
-        ended("version_num", None, None, true),
+        Keeps::Known(check::Tool::Alembic),
         "",
     ),
     tool(
         "goose",
         "goose_db_version",
         &["id", "version_id", "is_applied"],
-        Keeps::Query(
-            "SELECT v.version_id FROM (SELECT DISTINCT ON (g.version_id) g.version_id, g.is_applied FROM {table} g ORDER BY g.version_id, g.id DESC) v WHERE v.is_applied ORDER BY 1 DESC LIMIT 1",
-        ),
-        "",
+        Keeps::Known(check::Tool::Goose),
+        "files = \"../migrations\"",
     ),
     tool(
         "Django",
         "django_migrations",
         &["id", "app", "name", "applied"],
         Keeps::Query("SELECT m.app || '.' || m.name FROM {table} m ORDER BY m.id DESC LIMIT 1"),
-        "",
+        "a check `schema-version` with tool = \"django\", files = \"..\"",
     ),
     tool(
         "Drizzle",
         "__drizzle_migrations",
         &["id", "hash", "created_at"],
-        versions("created_at"),
-        "",
+        Keeps::Known(check::Tool::Drizzle),
+        "files = \"../drizzle\" (the folder of `meta/_journal.json`) and the tag of the last entry as head",
     ),
     tool(
         "node-pg-migrate",
@@ -211,15 +211,15 @@ const TOOLS: &[Tool] = &[
         "Knex",
         "knex_migrations",
         &["id", "name", "batch", "migration_time"],
-        locked("name", "knex_migrations_lock", "is_locked"),
-        "files = \"../migrations\", pattern = '^([^/]+)$'",
+        Keeps::Known(check::Tool::Knex),
+        "files = \"../migrations\"",
     ),
     tool(
         "TypeORM",
         "migrations",
         &["id integer", "timestamp bigint", "name"],
-        versions("timestamp"),
-        "files = \"../src/migrations\", pattern = '^([0-9]+)-.*\\.ts$'",
+        Keeps::Known(check::Tool::Typeorm),
+        "files = \"../src/migrations\"",
     )
     .no_others(),
     tool(

@@ -26,6 +26,7 @@ mod missing_roles;
 mod noted;
 mod odd;
 mod options;
+mod paperclip;
 mod parallel;
 pub mod powernode;
 mod previous;

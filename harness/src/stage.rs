@@ -10,7 +10,7 @@ use crate::backup::examine::Purpose;
 use crate::backup::files::blocking;
 use crate::backup::source::Place;
 use crate::backup::spool::Spool;
-use crate::backup::{Backup, fit};
+use crate::backup::{Backup, companion, fit};
 use crate::check::counts::Counts;
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -216,6 +216,7 @@ pub async fn judged(
     purpose: Purpose,
 ) -> Result<Backup, CouldNotRun> {
     let mut backup = examine_all(&scenario.backup, place, purpose).await?;
+    companion::add(&scenario.companions, place, &mut backup).await?;
     restore::method::check(&backup, &scenario.restore)?;
     if purpose != Purpose::Look {
         let spool = Spool::in_folder(place.spool.to_owned());

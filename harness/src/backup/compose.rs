@@ -107,6 +107,7 @@ fn compose(
             .min_by_key(|(time, _)| *time),
         parts: Vec::new(),
         tiers: Vec::new(),
+        companions: Vec::new(),
         previous: some(each(&|backup| backup.previous.clone())),
         before: before(&inspected),
         manifest: None,

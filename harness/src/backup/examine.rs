@@ -175,7 +175,7 @@ fn compare_digests(backup: &mut Backup, found: &Found) {
 }
 
 /// Compares a digest with the expected one; returns where the same is stated, and the faults.
-fn compare_digest(sha256: &str, found: &Found) -> (Option<String>, Vec<Finding>) {
+pub(super) fn compare_digest(sha256: &str, found: &Found) -> (Option<String>, Vec<Finding>) {
     let (mut agrees, mut faults) = (None, Vec::new());
     if let Some((expected, who)) = &found.expected_sha256 {
         if expected == sha256 {

@@ -11,6 +11,7 @@
 //! - `compose`: several backups that are restored as one
 
 pub mod bundle;
+pub mod companion;
 pub mod compose;
 mod digest_list;
 mod disk;
@@ -42,8 +43,8 @@ use source::globals::Suggestion;
 use spool::Spool;
 
 use crate::outcome::{
-    BackupFacts, Before, CandidateFacts, CouldNotRun, Finding, Objective, PartFacts, TableHeld,
-    TimeSource,
+    BackupFacts, Before, CandidateFacts, CompanionFacts, CouldNotRun, Finding, Objective,
+    PartFacts, TableHeld, TimeSource,
 };
 
 /// A format with the layers around it, innermost first: `plain SQL, gzip`.
@@ -100,6 +101,8 @@ pub struct Backup {
     pub warnings: Vec<Finding>,
     /// The backups that it consists of, by name, where it consists of several.
     pub consists_of: Vec<(String, BackupFacts)>,
+    /// What belongs to it and is not in it.
+    pub companions: Vec<CompanionFacts>,
 }
 
 /// One dump: the whole backup, or one of a bundle.
@@ -321,6 +324,7 @@ impl Backup {
                 .collect(),
             manifest: self.manifest.clone(),
             consists_of: self.consists_of.clone(),
+            companions: self.companions.clone(),
             parts: parts
                 .iter()
                 .map(|part| PartFacts {

@@ -290,6 +290,7 @@ mod tests {
                 contents: Arc::new(contents),
             }],
             tiers: Vec::new(),
+            companions: Vec::new(),
             previous: None,
             before: None,
             globals_beside: None,

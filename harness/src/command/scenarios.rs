@@ -174,6 +174,7 @@ fn of_backup(path: &Path) -> Scenario {
         facts: ScenarioFacts::default(),
         folder: PathBuf::new(),
         backup: Composition::One(Box::new(Subject::of(Source::path(path)))),
+        companions: Vec::new(),
         max_age: None,
         server: settings::Server::default(),
         restore: restore::settings::Restore::default(),

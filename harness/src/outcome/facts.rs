@@ -177,6 +177,30 @@ pub struct BackupFacts {
     pub manifest: Option<(String, String)>,
     /// The backups that it consists of, by name; empty for one.
     pub consists_of: Vec<(String, BackupFacts)>,
+    /// What belongs to it and is not in it.
+    pub companions: Vec<CompanionFacts>,
+}
+
+/// What belongs to a backup and is not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CompanionFacts {
+    /// Its name in the scenario.
+    pub name: String,
+    /// The path.
+    pub origin: String,
+    /// Why it was selected, one sentence.
+    pub chosen: String,
+    /// Number of files.
+    pub files: u64,
+    /// Size of all files in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, in hex; of a folder, the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of
+    /// its files. `None` where it was not read.
+    pub sha256: Option<String>,
+    /// Where the same digest is stated.
+    pub digest: Option<String>,
+    /// When it was taken, and how that is known.
+    pub made: Option<(Timestamp, TimeSource)>,
 }
 
 /// The sizes of a backup and of the previous one, both inside their layers where that is known of both.

@@ -8,8 +8,8 @@ mod finding;
 mod result;
 
 pub use facts::{
-    BackupFacts, Before, CandidateFacts, Inspection, Measure, Objective, PartFacts, Phase,
-    ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld, TableRows,
+    BackupFacts, Before, CandidateFacts, CompanionFacts, Inspection, Measure, Objective, PartFacts,
+    Phase, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld, TableRows,
     TimeSource, Tolerated, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};

@@ -211,6 +211,30 @@ struct Backup {
     not_held: Vec<NotTested>,
     /// The backups that it consists of; empty for one.
     consists_of: Vec<OneBackup>,
+    /// What belongs to the backup and is not in it, by `[[backup.companion]]`.
+    companions: Vec<Companion>,
+}
+
+/// What belongs to a backup and is not in it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Companion {
+    /// Its name in the scenario.
+    name: String,
+    /// The path.
+    origin: String,
+    /// Why it was selected.
+    chosen: String,
+    /// Number of files.
+    files: u64,
+    /// Size of all files.
+    size_bytes: u64,
+    /// SHA-256 of the file; of a folder, the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its
+    /// files. Null where it was not read.
+    sha256: Option<String>,
+    /// Where the same digest is stated; null where it is not.
+    digest: Option<String>,
+    /// When it was taken; null where that is not known.
+    made: Option<Made>,
 }
 
 /// A further server of the drill.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{
-    BackupFacts, CheckResult, DrillResult, Measure, NotTested, Objective, Outcome, StageResult,
-    TableRows, TimeSource, Values,
+    BackupFacts, CheckResult, CompanionFacts, DrillResult, Measure, NotTested, Objective, Outcome,
+    StageResult, TableRows, TimeSource, Values,
 };
-use crate::units::{show_count, show_counted, show_duration};
+use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
 
 /// Periods without a backup that a line names.
@@ -40,6 +40,29 @@ pub(crate) fn made_ago(backup: &BackupFacts, now: Timestamp) -> String {
         Err(_) => "in the future, so a clock is wrong".to_owned(),
     };
     format!("{} ({}), {ago}", utc(at), known_by(source))
+}
+
+/// What belongs to a backup and is not in it: its path, size and age.
+pub(super) fn companion(companion: &CompanionFacts, started: Timestamp) -> String {
+    let size = show_bytes(companion.bytes);
+    let content = match companion.files {
+        1 => size,
+        files => format!("{}, {size}", show_counted(files, "file")),
+    };
+    let made = companion
+        .made
+        .map_or("at a time that is not known".to_owned(), |(at, source)| {
+            format!("{} ({}), {}", utc(at), known_by(source), age(at, started))
+        });
+    let digest = match (&companion.digest, &companion.sha256) {
+        (Some(agrees), _) => format!(", its digest is {agrees}"),
+        (None, Some(_)) => String::new(),
+        (None, None) => ", not read".to_owned(),
+    };
+    format!(
+        "{}: {}, {content}{digest}; taken {made}",
+        companion.name, companion.origin
+    )
 }
 
 /// How the time of a backup is known.

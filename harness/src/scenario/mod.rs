@@ -15,6 +15,7 @@ pub use validate::{load, load_for, parse};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::backup::companion::Companion;
 use crate::backup::settings::Composition;
 use crate::baseline::file::is_baseline;
 use crate::check::Check;
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub folder: PathBuf,
     /// The source of the backup.
     pub backup: Composition,
+    /// What belongs to the backup and is not in it.
+    pub companions: Vec<Companion>,
     /// Maximum age of the backup.
     pub max_age: Option<Duration>,
     /// Settings of the server.

@@ -4,6 +4,7 @@ use schemars::{JsonSchema as _, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::file;
+use crate::backup::companion::Companion;
 use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
 use crate::incident::Incident;
@@ -84,6 +85,11 @@ fn backup(generator: &mut SchemaGenerator) -> Value {
         keys.insert(
             "part".to_owned(),
             json!({ "type": "array", "items": part, "description": "Several backups that are restored as one, such as a dump of each database of a cluster: each with the keys of a backup. `settled`, `time`, `decrypt`, `previous` and `retention` in `[backup]` are for each part that does not set them." }),
+        );
+        let companion: Value = generator.subschema_for::<Companion>().into();
+        keys.insert(
+            "companion".to_owned(),
+            json!({ "type": "array", "items": companion, "description": "What belongs to the backup and is not in it, such as a folder of uploads or a key. A missing, empty or old one fails the drill." }),
         );
         let mut within = json!({ "description": "How far apart the parts may have been taken, by the times in their names or headers, such as `10m`. Default: `12h`, which tells one night from another." });
         if let (Some(within), Some(span)) = (within.as_object_mut(), span.as_object()) {

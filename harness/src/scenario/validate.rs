@@ -167,6 +167,7 @@ fn scenario(
         folder: folder.to_owned(),
         max_age: backup.max_age.map(|span| span.0),
         backup: backup.composition,
+        companions: backup.companions,
         server,
         restore,
         proof,

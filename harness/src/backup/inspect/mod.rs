@@ -106,6 +106,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         problems: inspected.problems,
         warnings: inspected.warnings,
         consists_of: Vec::new(),
+        companions: Vec::new(),
     })
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::companion::{self, Companion};
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
 use super::source::settings::{Command, Http, S3};
@@ -179,6 +180,8 @@ pub struct Read {
     pub max_age: Option<Span>,
     /// Where it is, and what it is compared with.
     pub composition: Composition,
+    /// What belongs to it and is not in it.
+    pub companions: Vec<Companion>,
 }
 
 /// Reads `[backup]`. Errors are added to `problems`; `header` is the place of errors about missing keys.
@@ -187,16 +190,22 @@ pub fn read(
     header: Range<usize>,
     problems: &mut Vec<Problem>,
 ) -> Option<Read> {
-    if let DeValue::Table(table) = value.get_mut()
-        && let Some((key, parts)) = table.remove_entry("part")
-    {
-        return parts::read(table, &key.span(), parts, problems);
+    let mut companions = Vec::new();
+    if let DeValue::Table(table) = value.get_mut() {
+        if let Some((key, list)) = table.remove_entry("companion") {
+            companions = companion::read(list, &key.span(), problems);
+        }
+        if let Some((key, parts)) = table.remove_entry("part") {
+            let read = parts::read(table, &key.span(), parts, problems)?;
+            return Some(Read { companions, ..read });
+        }
     }
     let (max_age, subject) = read_one(value, "[backup]", header, problems)?;
     let composition = Composition::One(Box::new(subject));
     Some(Read {
         max_age,
         composition,
+        companions,
     })
 }
 

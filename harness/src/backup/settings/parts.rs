@@ -150,6 +150,7 @@ pub(super) fn read(
             within: within.map_or(ONE_NIGHT, |span| span.0),
             within_is_set: within.is_some(),
         }),
+        companions: Vec::new(),
     })
 }
 

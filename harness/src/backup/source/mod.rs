@@ -23,6 +23,9 @@ mod s3;
 pub mod settings;
 mod transfer;
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
 
@@ -30,6 +33,29 @@ pub use found::{Earlier, Found, Location, Place, Rules, Source, made};
 pub use manifest::ENDING as MANIFEST;
 pub use name::{TimePattern, stream_of, time_in_name};
 pub(crate) use pattern::Pattern;
+
+/// Whether nothing is at a location on this machine: no file or folder, or none that matches the pattern.
+#[must_use]
+pub fn is_absent(source: &Source, folder: &Path) -> bool {
+    let not_there = |path: &Path| {
+        path.symlink_metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    };
+    match &source.location {
+        Location::Path(path) => not_there(&folder.join(path)),
+        Location::Newest(pattern) => match Pattern::parse(pattern) {
+            Ok(Some(pattern)) => {
+                let base = folder.join(&pattern.base);
+                let mut entries = Vec::new();
+                let listed =
+                    newest::list(&base, "", 0, Some(&pattern), &source.rules, &mut entries);
+                not_there(&base) || (listed.is_ok() && !entries.iter().any(|entry| entry.matches))
+            }
+            _ => not_there(&folder.join(pattern)),
+        },
+        Location::S3(_) | Location::Http(_) | Location::Command(_) => false,
+    }
+}
 
 /// Finds the backup, and fetches it when it is not on this machine.
 ///

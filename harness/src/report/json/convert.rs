@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, CouldNotRun, Dump, Extension, Finding, LeftOut, Made,
-    NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Proof, Report, Restore,
-    RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated, Values,
-    VerdictWord,
+    Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, Dump, Extension, Finding,
+    LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Proof, Report,
+    Restore, RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated,
+    Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -126,10 +126,7 @@ impl Backup {
             uncompressed_bytes: backup.uncompressed_bytes,
             sha256: backup.sha256.clone(),
             sha256_agrees_with: backup.digest.clone(),
-            made: backup.made.map(|(at, source)| Made {
-                at: at.to_string(),
-                known_by: source.into(),
-            }),
+            made: backup.made.map(Made::of),
             age_s: backup
                 .made
                 .map(|(at, _)| started.duration_since(at).as_secs_f64()),
@@ -160,6 +157,25 @@ impl Backup {
                 name: name.clone(),
                 backup: Self::of(backup, started),
             }),
+            companions: each(&backup.companions, |companion| Companion {
+                name: companion.name.clone(),
+                origin: companion.origin.clone(),
+                chosen: companion.chosen.clone(),
+                files: companion.files,
+                size_bytes: companion.bytes,
+                sha256: companion.sha256.clone(),
+                digest: companion.digest.clone(),
+                made: companion.made.map(Made::of),
+            }),
+        }
+    }
+}
+
+impl Made {
+    fn of((at, source): (Timestamp, outcome::TimeSource)) -> Self {
+        Self {
+            at: at.to_string(),
+            known_by: source.into(),
         }
     }
 }

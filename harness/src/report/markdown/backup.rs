@@ -56,6 +56,7 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts)
         ),
     ]);
     consists_of(page, result, backup);
+    companions(page, result, backup);
     dumps(page, backup);
     candidates(page, backup);
     page.heading(3, fixed("What the backup does not contain"));
@@ -101,6 +102,22 @@ fn consists_of(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
     for (_, one) in backup.consists_of.iter().take(LIST) {
         candidates(page, one);
     }
+}
+
+/// What belongs to the backup and is not in it.
+fn companions(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
+    if backup.companions.is_empty() {
+        return;
+    }
+    page.paragraph(fixed("What belongs to it and is not in it:"));
+    let rows = backup.companions.iter().take(LIST).map(|one| {
+        vec![
+            words(&view::companion(one, result.started)),
+            one.sha256.as_deref().map_or(fixed("not read"), code),
+        ]
+    });
+    page.table(&["companion", "SHA-256"], rows.collect());
+    page.more(backup.companions.len().saturating_sub(LIST));
 }
 
 fn dumps(page: &mut Page, backup: &BackupFacts) {

@@ -116,6 +116,13 @@ fn facts(paper: &mut Paper, inspection: &Inspection) {
         fact(paper, "previous", previous);
     }
     fact(paper, "selected", &backup.chosen);
+    for companion in &backup.companions {
+        fact(
+            paper,
+            "companion",
+            &view::companion(companion, inspection.started),
+        );
+    }
     for objective in &inspection.objectives {
         fact(paper, "objective", &view::objective_line(objective));
     }

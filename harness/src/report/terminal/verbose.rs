@@ -86,6 +86,9 @@ fn backup(paper: &mut Paper, result: &DrillResult) {
             if let Some(previous) = &backup.previous {
                 paper.fact("previous", previous);
             }
+            for companion in &backup.companions {
+                paper.fact("companion", &view::companion(companion, result.started));
+            }
         }
         None => paper.fact("backup", "none was found, or it could not be read"),
     }

@@ -10,6 +10,7 @@ mod caracal;
 mod check;
 mod codes;
 mod command;
+mod companion;
 mod doctor;
 pub mod dumps;
 mod encodings;

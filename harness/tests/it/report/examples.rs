@@ -422,6 +422,7 @@ fn backup() -> BackupFacts {
         makes: vec!["plur".to_owned()],
         manifest: None,
         consists_of: Vec::new(),
+        companions: Vec::new(),
         tiers: Vec::new(),
         previous: Some("18.4 MB, 18.3 MB before in plur-2025-11-20.sql.gz".to_owned()),
         before: None,

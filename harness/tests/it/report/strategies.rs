@@ -7,9 +7,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, CouldNotRun, DrillResult, Finding, Measure,
-    NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts, ServerFacts,
-    Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
+    BackupFacts, CandidateFacts, CheckResult, CompanionFacts, CouldNotRun, DrillResult, Finding,
+    Measure, NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts,
+    ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -196,9 +196,9 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 servers: texts.3,
                 made,
                 source_version: versions.0.clone(),
-                dump_version: versions.1,
+                dump_version: versions.1.clone(),
                 databases: names.0,
-                extensions: names.1,
+                extensions: names.1.clone(),
                 roles: names.2.clone(),
                 tables: sizes.2,
                 rows: sizes.3,
@@ -208,6 +208,20 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 makes: Vec::new(),
                 manifest: None,
                 consists_of: Vec::new(),
+                companions: names
+                    .1
+                    .iter()
+                    .map(|name| CompanionFacts {
+                        name: name.clone(),
+                        origin: name.clone(),
+                        chosen: name.clone(),
+                        files: sizes.3,
+                        bytes: sizes.0,
+                        sha256: versions.0.clone(),
+                        digest: versions.1.clone(),
+                        made,
+                    })
+                    .collect(),
                 not_held,
                 tiers: Vec::new(),
                 previous: versions.0.clone(),

@@ -1,0 +1,184 @@
+//! `[[backup.companion]]`: files that belong to a backup and are not in it.
+
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
+use super::GOOD;
+use super::builder::{Ended, redrill};
+
+const SCENARIO: &str = r#"schema = 1
+name = "drilled"
+
+[backup]
+path = "shop-2026-05-25.sql.gz"
+
+[[backup.companion]]
+name = "uploads"
+newest = "uploads/uploads-*.tar"
+max-age = "90000h"
+same-time-within = "1h"
+
+[[backup.companion]]
+name = "master key"
+path = "secrets/master.key"
+
+[[backup.companion]]
+name = "workspaces"
+path = "workspaces"
+max-age = "1h"
+read = false
+
+[server.container]
+
+[[check.row-count]]
+name = "orgs"
+table = "plur.orgs"
+exact = 3
+"#;
+
+/// The uploads of the same night, a key and a folder; `change` breaks one of them.
+struct Companions {
+    uploads: Option<&'static str>,
+    key: Option<&'static [u8]>,
+    digest: Option<String>,
+    workspaces_changed: Duration,
+}
+
+impl Companions {
+    fn good() -> Self {
+        Self {
+            uploads: Some("uploads-2026-05-25.tar"),
+            key: Some(b"0123456789abcdef0123456789abcdef"),
+            digest: None,
+            workspaces_changed: Duration::from_secs(60),
+        }
+    }
+
+    fn run(self, command: &[&str]) -> Ended {
+        let mut run = redrill()
+            .file("scenario.toml", SCENARIO)
+            .file("shop-2026-05-25.sql.gz", &GOOD.gzip)
+            .file("uploads/uploads-2026-05-23.tar", "older")
+            .file("workspaces/a/notes.md", "notes")
+            .file("secrets/other", "x");
+        let changed = SystemTime::now() - self.workspaces_changed;
+        let notes = File::options()
+            .write(true)
+            .open(run.path("workspaces/a/notes.md"));
+        notes.unwrap().set_modified(changed).unwrap();
+        if let Some(name) = self.uploads {
+            run = run.file(&format!("uploads/{name}"), "uploads");
+        }
+        if let Some(key) = self.key {
+            run = run.file("secrets/master.key", key);
+        }
+        if let Some(digest) = &self.digest {
+            run = run.file("secrets/master.key.sha256", digest);
+        }
+        let run = run.with("scenario.toml");
+        match command {
+            [] => run.run(),
+            command => run.call(command),
+        }
+    }
+}
+
+#[test]
+fn what_belongs_to_a_backup_is_found_and_named() {
+    let ended = Companions::good().run(&[]);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let drill = ended.drill.unwrap();
+    let companions = drill["backup"]["companions"].as_array().unwrap();
+    let names: Vec<&str> = companions
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["uploads", "master key", "workspaces"]);
+    assert_eq!(companions[0]["made"]["at"], "2026-05-25T00:00:00Z");
+    assert_eq!(companions[1]["size_bytes"], 32);
+    assert!(companions[1]["sha256"].is_string());
+    assert!(companions[2]["sha256"].is_null());
+    assert!(
+        ended.pages[0].contains("master key: "),
+        "{}",
+        ended.pages[0]
+    );
+    assert!(
+        !ended.pages[0].contains("0123456789abcdef0123"),
+        "the key is shown"
+    );
+}
+
+#[test]
+fn one_that_is_missing_empty_old_or_changed_fails_the_drill_and_the_inspection() {
+    let good = Companions::good;
+    // A missed objective has a code of its own.
+    let cases: Vec<(&str, Companions, &str, i32)> = vec![
+        (
+            "the key is missing",
+            Companions {
+                key: None,
+                ..good()
+            },
+            "companion master key",
+            10,
+        ),
+        (
+            "the key is empty",
+            Companions {
+                key: Some(b""),
+                ..good()
+            },
+            "it is empty",
+            10,
+        ),
+        (
+            "the key is another",
+            Companions {
+                digest: Some(format!("{}  master.key\n", "0".repeat(64))),
+                ..good()
+            },
+            "companion master key",
+            10,
+        ),
+        (
+            "the newest uploads are of another night",
+            Companions {
+                uploads: None,
+                ..good()
+            },
+            "taken within 1 h 00 min of the backup",
+            10,
+        ),
+        (
+            "the folder did not change for a day",
+            Companions {
+                workspaces_changed: Duration::from_secs(86_400),
+                ..good()
+            },
+            "of workspaces",
+            11,
+        ),
+    ];
+    for (name, companions, text, code) in cases {
+        let ended = companions.run(&[]);
+        assert_eq!(
+            ended.code, code,
+            "{name}: {}\n{}",
+            ended.stdout, ended.stderr
+        );
+        let shown: Vec<&str> = ended.stdout.split_whitespace().collect();
+        assert!(shown.join(" ").contains(text), "{name}: {}", ended.stdout);
+    }
+    let missing = Companions {
+        key: None,
+        ..good()
+    };
+    let ended = missing.run(&["inspect"]);
+    assert_eq!(ended.code, 10, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.contains("companion master key"),
+        "{}",
+        ended.stdout
+    );
+}

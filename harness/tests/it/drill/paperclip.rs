@@ -168,8 +168,9 @@ fn both_forms_of_a_good_backup_are_proven_and_say_what_they_do_not_hold() {
         let ended = form.drill(&std::fs::read(form.newest()).unwrap());
         assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
         for text in [
-            "uploads on the local disk",
-            "the master key",
+            "what is in uploads on the local disk",
+            "workspace files",
+            "that the master key decrypts the secrets",
             "owners and privileges",
         ] {
             assert!(unwrapped(&ended).contains(text), "no {text}");
@@ -408,5 +409,34 @@ fn each_statement_about_a_backup_of_the_javascript_writer_fails_when_it_must() {
         "entries_minutes_check",
     ] {
         assert!(ended.stdout.contains(name), "no {name}\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn files_of_the_instance_that_are_lost_are_named() {
+    let uploads = std::fs::read_dir(backups().join("instance/uploads")).unwrap();
+    let upload = uploads
+        .map(|entry| entry.unwrap().file_name())
+        .min()
+        .unwrap();
+    let upload = format!("uploads/{}", upload.to_str().unwrap());
+    for (lost, text) in [
+        (
+            upload.as_str(),
+            "every upload that a document names is there",
+        ),
+        ("secrets/master.key", "companion master key"),
+    ] {
+        let run = redrill().copy(&backups().join("instance"), "instance");
+        let instance = run.path("instance");
+        std::fs::remove_file(instance.join(lost)).unwrap();
+        let folder = backups().join(PG_DUMP.folder).display().to_string();
+        let ended = run
+            .with(&root().join(PG_DUMP.scenario).display().to_string())
+            .environment(PG_DUMP.variable, &folder)
+            .environment("PAPERCLIP_INSTANCE", &instance.display().to_string())
+            .run();
+        assert_eq!(ended.code, 10, "{lost}: {}\n{}", ended.stdout, ended.stderr);
+        assert!(unwrapped(&ended).contains(text), "{lost}: {}", ended.stdout);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::{MigrationFile, Version};
 use super::history::Applied;
-use super::tool::Tool;
+use super::tool::{Files, Tool};
 use super::{SchemaVersion, journal};
 use crate::outcome::{CouldNotRun, Finding};
 
@@ -49,7 +49,8 @@ impl SchemaVersion {
             twice.into_iter().map(ToString::to_string).collect(),
             "the table lost its primary key, or it was restored twice into the same database",
         );
-        if self.keeps_newest() && known.len() > 1 {
+        let branches = files.is_some() && self.rules().files == Files::Revisions;
+        if self.keeps_newest() && known.len() > 1 && !branches {
             let all = applied.iter().map(ToString::to_string).collect();
             let hint = "leave out `keeps = \"newest\"` where the tool keeps a row per migration";
             add("one row, the newest version", "several rows", all, hint);
@@ -130,7 +131,7 @@ impl SchemaVersion {
         let last = match self.tool {
             Some(Tool::Drizzle) => journal::reached(rows),
             // Without an order nothing is in the middle.
-            Some(tool) if !tool.facts().ordered => None,
+            Some(tool) if !tool.facts().ordered || tool.facts().files == Files::Revisions => None,
             _ => known,
         };
 
@@ -140,7 +141,7 @@ impl SchemaVersion {
             let expected = head.is_none_or(|head| version <= head)
                 && baseline.is_none_or(|baseline| version > baseline)
                 && !allow_pending.contains(version);
-            if applied.contains(version) || !expected {
+            if applied.contains(version) || !expected || file.superseded {
                 continue;
             }
             if last.as_ref().is_none_or(|last| version > last) {
@@ -156,6 +157,12 @@ impl SchemaVersion {
             .filter(|version| squashed.as_ref().is_none_or(|before| **version >= before))
             .map(ToString::to_string)
             .collect();
+        let mut followed = Vec::new();
+        if pending.is_empty() {
+            let superseded =
+                |version: &&&Version| files.get(**version).is_some_and(|file| file.superseded);
+            followed.extend(applied.iter().filter(superseded).map(ToString::to_string));
+        }
         let (changed, bare) = self.checksums(files, rows);
 
         let classes = [
@@ -176,6 +183,12 @@ impl SchemaVersion {
                 "every applied migration has its file",
                 "applied without a file",
                 "the database is ahead of these files, or they are another system's",
+            ),
+            (
+                followed,
+                "only the last revision of each branch has a row",
+                "rows of earlier ones",
+                "the table was restored twice, or changed by hand: the tool refuses to go on",
             ),
             (
                 changed,
@@ -266,6 +279,7 @@ mod tests {
                 let file = MigrationFile {
                     name: name.to_owned(),
                     digests: vec![name[..3].to_owned()],
+                    superseded: false,
                 };
                 (Version::read(&name[..3]), file)
             })

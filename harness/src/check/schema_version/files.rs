@@ -12,8 +12,8 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384};
 
 use super::digests::Digests;
-use super::journal;
 use super::tool::{Files, Tool};
+use super::{journal, revisions};
 use crate::digest::hex;
 use crate::outcome::CouldNotRun;
 
@@ -61,12 +61,14 @@ impl Checksum {
 }
 
 /// A migration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MigrationFile {
     /// Its path below the folder.
     pub name: String,
     /// The checksums that the table may have for it; none where they are not compared.
     pub digests: Vec<String>,
+    /// Whether the table has no row for it once a later one is applied.
+    pub superseded: bool,
 }
 
 /// A version. Numbers, with dots or underscores between them or without, are ordered as numbers.
@@ -257,6 +259,7 @@ pub fn read_any(
         Selection::Pattern(pattern, _) => (pattern, true),
         Selection::Of(tool) => match tool.facts().files {
             Files::Journal => return journal::read(folder),
+            Files::Revisions => return revisions::read(folder),
             Files::Pattern(pattern) => (pattern, true),
             // Refused with the scenario.
             Files::Unread => return Err(CouldNotRun::new("the files of this tool are not read")),
@@ -279,7 +282,11 @@ pub fn read_any(
             }
             None => Vec::new(),
         };
-        let file = MigrationFile { name, digests };
+        let file = MigrationFile {
+            name,
+            digests,
+            superseded: false,
+        };
         if let Some(other) = files.insert(version.clone(), file.clone()) {
             return Err(CouldNotRun::new(format!(
                 "{} and {} are both version {version}",
@@ -297,7 +304,12 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> CouldNotRun {
 }
 
 /// Collects the paths of files; links to folders are not followed.
-fn walk(folder: &Path, prefix: &str, deep: bool, names: &mut Vec<String>) -> std::io::Result<()> {
+pub(super) fn walk(
+    folder: &Path,
+    prefix: &str,
+    deep: bool,
+    names: &mut Vec<String>,
+) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());

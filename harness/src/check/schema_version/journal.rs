@@ -64,7 +64,12 @@ pub fn read(folder: &Path) -> Result<BTreeMap<Version, MigrationFile>, CouldNotR
             position,
             tag: Label(entry.tag),
         };
-        files.insert(version, MigrationFile { name, digests });
+        let file = MigrationFile {
+            name,
+            digests,
+            superseded: false,
+        };
+        files.insert(version, file);
     }
     if files.is_empty() {
         return Err(CouldNotRun::new(format!("{} has no entry", path.display())));
@@ -169,6 +174,7 @@ mod tests {
         let file = MigrationFile {
             name: format!("{tag}.sql"),
             digests: vec![hash.to_owned()],
+            superseded: false,
         };
         let tag = Label(tag);
         (

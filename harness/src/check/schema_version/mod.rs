@@ -6,6 +6,7 @@ pub(crate) mod files;
 mod histories;
 mod history;
 mod journal;
+mod revisions;
 mod schemas;
 pub(crate) mod tool;
 
@@ -345,6 +346,14 @@ impl SchemaVersion {
                 .at("head", "the versions of this tool have no order")
                 .add_hint("leave it out, and give `files`");
         }
+        if self.files.is_some() && self.head.is_some() && facts.files == Files::Revisions {
+            errors
+                .at(
+                    "head",
+                    "the files of this tool say which revisions are the last",
+                )
+                .add_hint("leave it out, or `files`");
+        }
         let tag = self
             .head
             .as_deref()
@@ -426,6 +435,8 @@ mod tests {
     #[case("tool = 'drizzle'\nfiles = 'm'\npattern = '(.)'", 1)]
     #[case("tool = 'liquibase'\nfiles = 'm'", 1)]
     #[case("tool = 'django'\nfiles = 'm'\nhead = 'shop.0001'", 1)]
+    #[case("tool = 'alembic'\nfiles = 'm'", 0)]
+    #[case("tool = 'alembic'\nfiles = 'm'\nhead = 'a1'", 1)]
     #[case("per = 'p'\nfiles = 'm'\npattern = '(.)'", 0)]
     #[case("per = 'p'\nfiles = 'm'", 1)]
     #[case("per = 'p'\nhead = '1'", 1)]

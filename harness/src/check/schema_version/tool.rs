@@ -10,7 +10,7 @@ use super::files::Checksum;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tool {
-    /// Alembic: one row, the revision. Compared with `head` only.
+    /// Alembic: the last revision of each branch, by `revision` and `down_revision` in its files; or `head` without `files`.
     Alembic,
     /// Diesel: folders `DATE_NAME/up.sql`.
     Diesel,
@@ -81,6 +81,8 @@ pub enum Files {
     Pattern(&'static str),
     /// Drizzle's `meta/_journal.json`.
     Journal,
+    /// Python files of Alembic, which name each other.
+    Revisions,
     /// They are not read.
     Unread,
 }
@@ -109,6 +111,7 @@ const ALEMBIC: Facts = Facts {
     columns: &["version_num"],
     version: "m.version_num",
     newest_only: true,
+    files: Files::Revisions,
     ..PLAIN
 };
 

@@ -46,6 +46,14 @@ impl Tool {
         }
     }
 
+    /// Whether the table has what `schema-version` reads of the tool.
+    fn has_columns(&self, has: &impl Fn(&&str) -> bool) -> bool {
+        match self.keeps {
+            Keeps::Known(tool) => tool.facts().columns.iter().all(has),
+            Keeps::Versions { .. } | Keeps::Query(_) => true,
+        }
+    }
+
     /// The tool, whose table has its columns and no other.
     const fn no_others(self) -> Self {
         Self {
@@ -177,7 +185,7 @@ const TOOLS: &[Tool] = &[
         "alembic_version",
         &["version_num"],
         Keeps::Known(check::Tool::Alembic),
-        "",
+        "files = \"../alembic/versions\" instead of head",
     ),
     tool(
         "goose",
@@ -361,6 +369,7 @@ pub(super) fn recognise(
     let keeps = |tool: &&Tool| {
         tool.table == table
             && tool.columns.iter().all(has)
+            && tool.has_columns(&has)
             && (!tool.no_others || tool.columns.len() == columns.len())
             // Alembic has a row for each branch.
             && (!tool.keeps_newest_only() || tool.table != OWN.table || rows <= Some(1))

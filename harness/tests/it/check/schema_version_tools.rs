@@ -368,6 +368,23 @@ async fn tools_without_checksums() {
             let change = format!("{liquibase} {change}");
             plur.fails(Case { name, change: &change, undo: "", check }, &[text]).await;
         }
+        run(plur, &Tool {
+            name: "alembic",
+            table: "CREATE TABLE public.alembic_version (version_num varchar(32) PRIMARY KEY); INSERT INTO public.alembic_version VALUES ('b2'), ('c3')".to_owned(),
+            files: &[
+                ("a1_first.py", "revision = 'a1'\ndown_revision = None\n"),
+                ("b2_left.py", "revision: str = 'b2'\ndown_revision: str | None = 'a1'\n"),
+                ("c3_right.py", "revision = 'c3'\ndown_revision = 'a1'\n"),
+            ],
+            harmless: &[],
+            faults: &[
+                ("M10 one branch is behind", "UPDATE public.alembic_version SET version_num = 'a1' WHERE version_num = 'c3'", "pending: c3_right.py"),
+                ("M01 one branch is lost", "DELETE FROM public.alembic_version WHERE version_num = 'b2'", "pending: b2_left.py"),
+                ("M02 unknown", "INSERT INTO public.alembic_version VALUES ('d4')", "applied without a file: d4"),
+                ("F42 an earlier revision too", "INSERT INTO public.alembic_version VALUES ('a1')", "rows of earlier ones: a1"),
+            ],
+        })
+        .await;
         let alembic = "CREATE TABLE public.alembic_version (version_num varchar(32) PRIMARY KEY); INSERT INTO public.alembic_version VALUES ('ae1027a6acf');";
         let check = "[[check.schema-version]]\ntool = 'alembic'\nhead = 'ae1027a6acf'";
         plur.passes(Case { name: "alembic", change: alembic, undo: "", check }).await;

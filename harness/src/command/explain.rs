@@ -27,7 +27,8 @@ pub fn run(kind: Option<&str>) -> Ended {
             out("\n`redrill explain scenario` shows the keys of the file itself.");
         }
         Some("scenario") => {
-            out(&keys(&schema::schema(), "", &["check"]));
+            let schema = schema::schema();
+            out(&keys(&schema, "", &explained_elsewhere(&schema)));
         }
         Some(name) => match kinds.iter().find(|kind| kind.name == name) {
             Some(kind) => {
@@ -71,11 +72,28 @@ fn with_definitions(
     schema
 }
 
+/// Keys that are not listed with those of a scenario: checks have a text of their own, and a part of a backup has the keys of a
+/// backup.
+fn explained_elsewhere(schema: &serde_json::Value) -> Vec<String> {
+    let keys = |at: &str| {
+        let table = schema.pointer(at).and_then(serde_json::Value::as_object);
+        table.into_iter().flatten()
+    };
+    let of_backup = keys("/properties/backup/properties");
+    let of_part = keys("/properties/backup/properties/part/items/properties");
+    let both = of_part.filter(|(name, part)| {
+        of_backup
+            .clone()
+            .any(|(own, meaning)| own == *name && meaning == *part)
+    });
+    let both = both.map(|(name, _)| format!("backup.part.{name}"));
+    both.chain(["check".to_owned()]).collect()
+}
+
 /// Lists the keys of a schema with what they mean, nested tables below their key.
-fn keys(root: &serde_json::Value, prefix: &str, leave_out: &[&str]) -> String {
+fn keys(root: &serde_json::Value, prefix: &str, leave_out: &[String]) -> String {
     let mut text = String::new();
-    let none = serde_json::Map::new();
-    list(root, root, prefix, leave_out, &mut text, &none);
+    list(root, root, prefix, leave_out, &mut text);
     text
 }
 
@@ -83,9 +101,8 @@ fn list(
     root: &serde_json::Value,
     schema: &serde_json::Value,
     prefix: &str,
-    leave_out: &[&str],
+    leave_out: &[String],
     text: &mut String,
-    outer: &serde_json::Map<String, serde_json::Value>,
 ) {
     let Some(properties) = schema
         .get("properties")
@@ -99,8 +116,7 @@ fn list(
         .map(|names| names.iter().filter_map(serde_json::Value::as_str).collect())
         .unwrap_or_default();
     for (name, property) in properties {
-        // What a key means is said once, for the outer table.
-        if leave_out.contains(&name.as_str()) || outer.get(name) == Some(property) {
+        if leave_out.contains(&format!("{prefix}{name}")) {
             continue;
         }
         let inner = resolve(root, property);
@@ -117,14 +133,7 @@ fn list(
         };
         text.push_str(&format!("  {prefix}{name}{needed}\n      {meaning}\n"));
         if prefix.matches('.').count() < 3 {
-            list(
-                root,
-                inner,
-                &format!("{prefix}{name}."),
-                leave_out,
-                text,
-                properties,
-            );
+            list(root, inner, &format!("{prefix}{name}."), leave_out, text);
         }
     }
 }

@@ -1,0 +1,126 @@
+//! Restores the backup.
+
+use super::server::unfit;
+use super::{Facts, Passed, Staged, Stopped, of_server, unable};
+use crate::context::Context;
+use crate::needed::RowsLeftOut;
+use crate::outcome::{CouldNotRun, Finding, RestoreFacts};
+use crate::pipeline::Cluster;
+use crate::restore::settings::Restore;
+use crate::restore::{RestoreLog, restore_needed};
+use crate::units::{show_counted, show_duration};
+
+/// Restores the backup and judges the log.
+pub async fn restore(
+    settings: &Restore,
+    left_out: &RowsLeftOut,
+    clusters: &[Cluster<'_>],
+    context: &Context,
+) -> Staged<RestoreLog> {
+    let unfit: Vec<Finding> = clusters
+        .iter()
+        .flat_map(|one| unfit(&one.backup, one.server))
+        .collect();
+    if let Some(first) = unfit.first() {
+        let summary = format!("the server lacks what the backup needs: {}", first.expected);
+        return unable(Stopped::could_not_run(summary, unfit));
+    }
+    let redactor = &context.redactor;
+    let rows = (&left_out.held, &left_out.none_because);
+    let restored = async {
+        let mut whole: Option<RestoreLog> = None;
+        // One server after the other: each uses all processors.
+        for one in clusters {
+            let log = restore_needed(
+                one.server,
+                &one.backup,
+                (settings, left_out),
+                redactor,
+                &context.listener,
+            );
+            let log = log.await.map_err(|error| of_server(one.name, error))?;
+            match &mut whole {
+                None => whole = Some(log),
+                Some(whole) => whole.join(log, settings),
+            }
+        }
+        Ok::<_, CouldNotRun>(whole.unwrap_or_default())
+    };
+    match restored.await {
+        Err(error) => {
+            let facts = Facts {
+                restore: Some(RestoreFacts {
+                    left_out: rows.0.clone(),
+                    none_left_out_because: rows.1.clone(),
+                    ..RestoreFacts::default()
+                }),
+                ..Facts::default()
+            };
+            (facts, Err(error.into()))
+        }
+        Ok(mut log) => {
+            log.facts.left_out.clone_from(rows.0);
+            log.facts.none_left_out_because.clone_from(rows.1);
+            let facts = Facts {
+                restore: Some(log.facts.clone()),
+                ..Facts::default()
+            };
+            (facts, judge_restore(log))
+        }
+    }
+}
+
+/// Judges the restore by its log.
+fn judge_restore(log: RestoreLog) -> Result<Passed<RestoreLog>, Stopped> {
+    let facts = &log.facts;
+    if let Some(first) = log.unable.first() {
+        let reason = format!(
+            "the restore environment failed, so the backup cannot be judged: {}",
+            first.actual
+        );
+        let findings = [log.unable, log.errors].concat();
+        return Err(Stopped::could_not_run(reason, findings));
+    }
+    let took = show_duration(facts.duration);
+    if !log.errors.is_empty() {
+        let mut summary = format!("{} in {took}", show_counted(facts.errors, "error"));
+        if let Some(first) = log.errors.first() {
+            summary.push_str(&format!("; the first: {}", first.in_one_line()));
+        }
+        return Err(Stopped::failed(summary, log.errors));
+    }
+    let phases: Vec<String> = facts
+        .phases
+        .iter()
+        .map(|phase| format!("{} {}", phase.name, show_duration(phase.duration)))
+        .collect();
+    let mut summary = format!("no error in {took}");
+    if !phases.is_empty() {
+        summary.push_str(&format!(" ({})", phases.join(", ")));
+    }
+    Ok(Passed::new(log, summary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+
+    #[test]
+    fn the_log_decides() {
+        let finding = || vec![Finding::new("a", "b")];
+        assert!(judge_restore(RestoreLog::default()).is_ok());
+        let log = RestoreLog {
+            errors: finding(),
+            ..RestoreLog::default()
+        };
+        assert_eq!(judge_restore(log).unwrap_err().outcome(), Outcome::Fail);
+        let log = RestoreLog {
+            errors: finding(),
+            unable: finding(),
+            ..RestoreLog::default()
+        };
+        let outcome = judge_restore(log).unwrap_err().outcome();
+        assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}");
+    }
+}

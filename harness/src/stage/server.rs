@@ -1,0 +1,118 @@
+//! Starts the throwaway servers.
+
+use futures_util::future::join_all;
+
+use super::{Facts, Passed, Staged, of_server, unable};
+use crate::backup::{Backup, fit};
+use crate::cleanup::Run;
+use crate::context::Context;
+use crate::outcome::{CouldNotRun, Finding};
+use crate::restore::method;
+use crate::restore::settings::Restore;
+use crate::scenario::Scenario;
+use crate::server::{Servers, ThrowawayServer, Wanted};
+use crate::units::show_duration;
+
+/// Starts the throwaway servers: one, unless parts of the backup name others. `servers` has them then.
+pub async fn server(
+    scenario: &Scenario,
+    backup: &Backup,
+    run: &Run,
+    context: &Context,
+    servers: &mut Servers,
+) -> Staged<()> {
+    let groups = backup.by_server();
+    let neighbours = groups.len().saturating_sub(1) as u64;
+    for (number, (name, _)) in groups.iter().enumerate() {
+        let own = match number {
+            0 => None,
+            _ => match context.work.begin() {
+                Ok(run) => Some(run),
+                Err(error) => {
+                    let reason = format!("cannot write to the work folder: {error}");
+                    return unable(CouldNotRun::new(reason).into());
+                }
+            },
+        };
+        servers.add(name.clone(), own);
+    }
+    let starting = servers
+        .slots_mut()
+        .iter_mut()
+        .zip(&groups)
+        .map(|(slot, (_, group))| async {
+            let wanted = Wanted {
+                neighbours,
+                ..wanted(group, &scenario.restore)
+            };
+            let owner = slot.run.as_ref().unwrap_or(run);
+            let started =
+                ThrowawayServer::start(&scenario.server, &wanted, owner, context.path()).await;
+            let started = started.map_err(|error| of_server(slot.name.as_deref(), error))?;
+            let facts = started.facts().clone();
+            slot.server = Some(started);
+            Ok::<_, CouldNotRun>((slot.name.clone(), facts))
+        });
+    let mut started = Vec::new();
+    for server in join_all(starting).await {
+        match server {
+            Ok(server) => started.push(server),
+            Err(error) => return unable(error.into()),
+        }
+    }
+    let summaries = started.iter().map(|(name, facts)| {
+        let place = if facts.provider == "container" {
+            "in a container"
+        } else {
+            "as a local server"
+        };
+        let of = name
+            .as_ref()
+            .map_or_else(String::new, |name| format!("{name}: "));
+        format!(
+            "{of}PostgreSQL {} {place}, {}, up in {}",
+            facts.version,
+            facts.origin,
+            show_duration(facts.started_in)
+        )
+    });
+    let summary = summaries.collect::<Vec<_>>().join("; ");
+    let mut all = started.into_iter();
+    let facts = Facts {
+        server: all.next().map(|(_, facts)| facts),
+        other_servers: all
+            .map(|(name, facts)| (name.unwrap_or_default(), facts))
+            .collect(),
+        ..Facts::default()
+    };
+    (facts, Ok(Passed::new((), summary)))
+}
+
+/// What of the backup the server refuses because of its version.
+pub fn unfit(backup: &Backup, server: &ThrowawayServer) -> Vec<Finding> {
+    let version = (server.version() / 10_000, server.version() % 10_000);
+    let parts = backup.parts.iter();
+    parts
+        .flat_map(|part| fit::fits(&part.contents, &part.format, version))
+        .collect()
+}
+
+/// The requirements of the backup on a server.
+#[must_use]
+pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
+    let contents = backup.contents();
+    let parts = backup.parts.iter();
+    let archives = parts.filter(|part| method::reads_file(part, settings));
+    // An archive may be newer than the server that it was made of.
+    let parts = backup.parts.iter();
+    let oldest = parts.filter_map(|part| fit::oldest(&part.contents, &part.format));
+    let oldest = oldest.max().unwrap_or_default();
+    Wanted {
+        major: contents.major().map(|major| major.max(oldest)),
+        extensions: contents.extensions.clone(),
+        superuser: contents.bootstrap_superuser(),
+        bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),
+        files: archives.map(|part| part.file().to_owned()).collect(),
+        neighbours: 0,
+    }
+}

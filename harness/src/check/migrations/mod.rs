@@ -6,7 +6,7 @@
 mod files;
 mod statement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -42,7 +42,8 @@ const NAMES: &str = r"^([0-9]+)[-_][a-z0-9_-]+(?:\.up)?\.sql$";
 /// - With `expand-only`: every statement of every file but the first only adds something, so that the previous version of the
 ///   application goes on working; except in files with the line `-- TAG` for the `contract-tag`. A statement that is not known
 ///   to expand counts as one that does not: what drops, renames, narrows, requires, removes rows or takes rights, and `DO`,
-///   whose code is not read. On a table that the same file creates nearly anything is allowed. The files are read by a
+///   whose code is not read. On a table that the same file creates, and no earlier one,
+///   nearly anything is allowed. The files are read by a
 ///   parser of PostgreSQL; what it cannot read makes the check unable to run.
 ///
 /// ## What it does not prove
@@ -143,11 +144,15 @@ impl Check for Migrations {
                     .hint("correct the name in `reviewed`")
                 })
             }));
-            for file in files.iter().skip(1) {
-                match self.expands(file) {
+            let mut earlier = BTreeSet::new();
+            for (at, file) in files.iter().enumerate() {
+                match self.expands(file, &earlier) {
+                    // The first file may do anything: nothing was there.
+                    _ if at == 0 => {}
                     Ok(found) => findings.extend(found),
                     Err(error) => unclear.push(error),
                 }
+                earlier.extend(statement::tables_made(&file.text));
             }
         }
         let findings = conclude(findings, unclear)?;
@@ -253,12 +258,16 @@ impl Migrations {
     }
 
     /// Finds statements of a file that may contract.
-    fn expands(&self, file: &File) -> Result<Vec<Finding>, CouldNotRun> {
+    fn expands(
+        &self,
+        file: &File,
+        earlier: &BTreeSet<QualifiedName>,
+    ) -> Result<Vec<Finding>, CouldNotRun> {
         let tag = self.contract_tag.as_deref().map(str::trim);
         if self.reviewed.contains(&file.name) || tag.is_some_and(|tag| file.has_tag(tag)) {
             return Ok(Vec::new());
         }
-        let found = statement::contractions(&file.text).map_err(|error| {
+        let found = statement::contractions(&file.text, earlier).map_err(|error| {
             CouldNotRun::new(format!("{}:{}: {}", file.name, error.line, error.message))
                 .hint("the parser cannot read it; when a person has, add the file to `reviewed`")
         })?;

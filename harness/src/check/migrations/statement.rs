@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use squawk_syntax::SourceFile;
 use squawk_syntax::ast::{
     AlterColumnOption, AlterTable, AlterTableAction, AlterTypeAction, AstNode, Constraint, Stmt,
 };
+use squawk_syntax::{SourceFile, SyntaxKind};
 
 use crate::sql::QualifiedName;
 
@@ -36,11 +36,25 @@ const REFUSED: &str = "it may refuse what the previous version writes";
 const HIDDEN: &str = "it may hide rows from the previous version, or refuse what it writes";
 const UNKNOWN: &str = "it is not known to expand only";
 
-/// Finds the statements of a migration that may contract.
+/// The tables that a migration makes.
+pub fn tables_made(text: &str) -> BTreeSet<QualifiedName> {
+    let parsed = SourceFile::parse(text);
+    parsed
+        .tree()
+        .stmts()
+        .filter_map(|statement| made_table(&statement))
+        .collect()
+}
+
+/// Finds the statements of a migration that may contract. `earlier` are the tables that files before it make: with IF NOT EXISTS
+/// it may only seem to make one of them.
 ///
 /// # Errors
 /// The first place that cannot be read.
-pub fn contractions(text: &str) -> Result<Vec<Contraction>, Unreadable> {
+pub fn contractions(
+    text: &str,
+    earlier: &BTreeSet<QualifiedName>,
+) -> Result<Vec<Contraction>, Unreadable> {
     let parsed = SourceFile::parse(text);
     let line_of = |at: usize| {
         1 + text
@@ -59,7 +73,7 @@ pub fn contractions(text: &str) -> Result<Vec<Contraction>, Unreadable> {
     let mut made = BTreeSet::new();
     let mut found = Vec::new();
     for statement in parsed.tree().stmts() {
-        if let Some(name) = made_table(&statement) {
+        if let Some(name) = made_table(&statement).filter(|name| !earlier.contains(name)) {
             made.insert(name);
         }
         if let Some(why) = judge(&statement, &made) {
@@ -96,6 +110,9 @@ fn judge(statement: &Stmt, made: &BTreeSet<QualifiedName>) -> Option<&'static st
         Some(table) if made.contains(&table) => None,
         _ => Some(why),
     };
+    if removes_rows(statement) {
+        return Some("it may remove rows");
+    }
     match statement {
         // They change no definition.
         Stmt::EmptyStmt(_) | Stmt::Begin(_) | Stmt::Commit(_) | Stmt::Rollback(_) | Stmt::Set(_)
@@ -133,11 +150,22 @@ fn judge(statement: &Stmt, made: &BTreeSet<QualifiedName>) -> Option<&'static st
             _ => Some(GONE),
         },
         Stmt::Do(_) | Stmt::Call(_) | Stmt::Execute(_) => Some("what it does is not read"),
-        Stmt::Delete(_) | Stmt::Truncate(_) | Stmt::Merge(_) => Some("it may remove rows"),
         Stmt::Revoke(_) => Some("it may take a right from the previous version"),
         other if is_drop(other) => Some(GONE),
         _ => Some(UNKNOWN),
     }
+}
+
+/// Whether a statement or a part of it, such as `WITH … AS (DELETE …)`, may remove rows.
+fn removes_rows(statement: &Stmt) -> bool {
+    let removes = |kind| {
+        matches!(
+            kind,
+            SyntaxKind::DELETE | SyntaxKind::MERGE | SyntaxKind::TRUNCATE
+        )
+    };
+    let mut parts = statement.syntax().descendants();
+    parts.any(|node| removes(node.kind()))
 }
 
 /// Why an ALTER TABLE may contract: its first action that does.
@@ -232,7 +260,7 @@ mod tests {
         "BEGIN; UPDATE t SET a = 1 WHERE a IS NULL; INSERT INTO t SELECT 1; -- DROP TABLE t\nCOMMIT; ;"
     )]
     fn these_expand(#[case] sql: &str) {
-        assert_eq!(contractions(sql), Ok(Vec::new()), "{sql}");
+        assert_eq!(contractions(sql, &BTreeSet::new()), Ok(Vec::new()), "{sql}");
     }
 
     #[rstest]
@@ -266,17 +294,35 @@ mod tests {
     #[case("DO $$ BEGIN EXECUTE 'DROP TABLE t'; END $$", "DO $$")]
     #[case("TRUNCATE t", "TRUNCATE T")]
     #[case("DELETE FROM t", "DELETE FROM")]
+    #[case(
+        "WITH gone AS (DELETE FROM t RETURNING a) INSERT INTO s SELECT a FROM gone",
+        "WITH GONE"
+    )]
     #[case("REVOKE SELECT ON t FROM r", "REVOKE SELECT")]
     #[case("ALTER SEQUENCE s RENAME TO q", "ALTER SEQUENCE")]
     fn these_may_contract(#[case] sql: &str, #[case] statement: &str) {
-        let found = contractions(&format!("-- a comment\n{sql};\n")).unwrap();
+        let found = contractions(&format!("-- a comment\n{sql};\n"), &BTreeSet::new()).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].line, found[0].statement.as_str()), (2, statement));
     }
 
     #[test]
+    fn a_table_of_an_earlier_file_is_not_new() {
+        let earlier =
+            tables_made("CREATE TABLE app.t (a int); CREATE TABLE IF NOT EXISTS s (a int);");
+        let of = |table: &str| {
+            let sql = format!(
+                "CREATE TABLE IF NOT EXISTS {table} (a int); ALTER TABLE {table} DROP COLUMN a;"
+            );
+            contractions(&sql, &earlier).unwrap().len()
+        };
+        assert_eq!((of("app.t"), of("public.s"), of("app.new")), (1, 1, 0));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named_by_its_line() {
-        let error = contractions("SELECT 1;\nCREATE TABEL t (id int);\n").unwrap_err();
+        let error =
+            contractions("SELECT 1;\nCREATE TABEL t (id int);\n", &BTreeSet::new()).unwrap_err();
         assert_eq!(error.line, 2, "{error:?}");
     }
 }

@@ -63,7 +63,14 @@ struct Arguments {
     only_redrill: bool,
 }
 
+/// The size of what a test run restores.
+const SHORT: f64 = 0.01;
+
 fn main() {
+    // `cargo bench` gives it, and `cargo test` does not.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        short();
+    }
     let arguments = arguments();
     println!(
         "{} processors, {} rounds, scale {}, image {}\n",
@@ -77,17 +84,43 @@ fn main() {
     }
 }
 
+/// Some shapes once, as a test each: whatever is measured restores and is proven. Nothing is asserted of the time.
+fn short() -> ! {
+    let mut given = libtest_mimic::Arguments::from_args();
+    // The servers have names of this process.
+    given.test_threads = Some(1);
+    let shapes = [Shape::Audit, Shape::Vectors, Shape::Many].into_iter();
+    let trials = shapes.map(|shape| {
+        libtest_mimic::Trial::test(format!("bench::restore_{}", shape.name()), move || {
+            let arguments = Arguments {
+                scale: SHORT,
+                rounds: 1,
+                folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-short"),
+                ..Arguments::default()
+            };
+            measure(shape, &arguments);
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&given, trials.collect()).exit()
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self {
+            shapes: Shape::ALL.to_vec(),
+            scale: 1.0,
+            rounds: 3,
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench"),
+            only_redrill: false,
+        }
+    }
+}
+
 fn arguments() -> Arguments {
     let mut given = std::env::args().skip(1);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut arguments = Arguments {
-        shapes: Shape::ALL.to_vec(),
-        scale: 1.0,
-        rounds: 3,
-        jobs: cores,
-        folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench"),
-        only_redrill: false,
-    };
+    let mut arguments = Arguments::default();
     while let Some(argument) = given.next() {
         let mut value = || given.next().expect("a value");
         match argument.as_str() {

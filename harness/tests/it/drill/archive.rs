@@ -112,7 +112,7 @@ fn without_roles(whole: &[u8]) {
     let texts = [
         "roles \"plur_admin\", \"plur_app\", ",
         "\"plur_owner\"",
-        "create-roles = [\"plur_admin\", \"plur_app\", ",
+        "role = [{ name = \"plur_admin\" }, { name = \"plur_app\" }, ",
         "pg_dumpall --globals-only",
     ];
     if let Err(why) = ended.fails_in("backup", &texts) {

@@ -196,7 +196,9 @@ fn on_two_servers() -> Redrill {
     let part = "database = \"collections\"\n";
     let text = text.replacen(part, &format!("{part}server = \"documents\"\n"), 1);
     assert!(text.contains("documents"));
-    with_backups(|_, _| {}).scenario(&text)
+    // The scenario is elsewhere now.
+    let fixtures = root().join("fixtures").display().to_string();
+    with_backups(|_, _| {}).scenario(&text.replace("../fixtures", &fixtures))
 }
 
 #[test]

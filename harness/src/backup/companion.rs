@@ -1,6 +1,6 @@
 //! `[[backup.companion]]`: what belongs to a backup and is not in it, such as a folder of uploads or the key of secrets.
 //!
-//! It is found, aged and read to its end, as a backup is; nothing of its content is shown.
+//! It is found, aged, and its bytes are read to the end, whatever they are; nothing of its content is shown.
 
 use std::io;
 use std::ops::Range;
@@ -216,9 +216,17 @@ impl Companion {
             .named_time
             .map(|time| (time, TimeSource::Name))
             .or_else(|| Some((content.changed?, TimeSource::ModificationTime)));
-        if let (Some(within), Some((own, _)), Some((of_backup, _))) =
-            (self.same_time_within, made, backup)
-        {
+        if let Some(within) = self.same_time_within {
+            let (Some((own, _)), Some((of_backup, _))) = (made, backup) else {
+                let reason = format!(
+                    "nothing says when the backup or its companion `{}` was taken, so they cannot be compared",
+                    self.name
+                );
+                return Err(CouldNotRun::with_hint(
+                    reason,
+                    "put the time into its name, or leave out `same-time-within`",
+                ));
+            };
             let apart = Duration::try_from(own.duration_since(of_backup).abs()).unwrap_or_default();
             if apart > within.0 {
                 findings.push(

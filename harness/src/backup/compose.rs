@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::bundle;
 use super::examine::{Purpose, examine};
 use super::inspect::no_rows;
@@ -11,6 +13,9 @@ use super::source::Place;
 use super::{Backup, Part};
 use crate::outcome::{Before, CouldNotRun, Finding, TimeSource};
 use crate::units::{show_counted, show_duration};
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 
 /// Finds and inspects the backup of a scenario.
 ///
@@ -90,6 +95,7 @@ fn compose(
         false => format!("{count}: {}", formats.join("; ")),
     };
     let night = one_night(parts, &inspected)?;
+    let misfits = misfits(&inspected);
     let mut backup = Backup {
         path: place.folder.to_owned(),
         origin: each(&|backup| Some(backup.origin.clone())),
@@ -100,11 +106,12 @@ fn compose(
         unpacked_bytes: None,
         sha256: bundle::digest(&files),
         digest: some(each(&|backup| backup.digest.clone())),
-        // What is lost is lost since the oldest.
+        // What is lost is lost since the oldest. A part of unknown age may be older.
         made: inspected
             .iter()
-            .filter_map(|(_, backup)| backup.made)
-            .min_by_key(|(time, _)| *time),
+            .map(|(_, backup)| backup.made)
+            .collect::<Option<Vec<_>>>()
+            .and_then(|times| times.into_iter().min_by_key(|(time, _)| *time)),
         parts: Vec::new(),
         tiers: Vec::new(),
         companions: Vec::new(),
@@ -115,8 +122,8 @@ fn compose(
             .iter()
             .find_map(|(_, backup)| backup.globals_beside.clone()),
         missing_roles: None,
-        problems: night.problems,
-        warnings: night.warnings,
+        problems: [misfits.problems, night.problems].concat(),
+        warnings: [misfits.warnings, night.warnings].concat(),
         consists_of: inspected
             .iter()
             .map(|(part, backup)| (part.name.clone(), backup.facts()))
@@ -170,6 +177,43 @@ fn before(inspected: &[(&PartSubject, Backup)]) -> Option<Before> {
     })
 }
 
+/// Parts that are not what the scenario takes them for: a database without one, or one file for two.
+fn misfits(inspected: &[(&PartSubject, Backup)]) -> Night {
+    let mut found = Night::default();
+    for (at, (part, backup)) in inspected.iter().enumerate() {
+        let is_globals = backup.parts.iter().all(Part::is_globals);
+        if part.database.is_some() && is_globals && !backup.parts.is_empty() {
+            found.problems.push(no_rows().within(&part.name));
+        }
+        // Roles of two clusters may be written with the same bytes.
+        let same = |other: &&(&PartSubject, Backup)| {
+            other.1.origin == backup.origin || (other.1.sha256 == backup.sha256 && !is_globals)
+        };
+        if let Some((other, _)) = inspected[..at].iter().find(same) {
+            let actual = format!("the same file as part `{}`: {}", other.name, backup.origin);
+            let finding = Finding::about(&part.name, "a backup of its own", actual);
+            found.problems.push(finding.hint(
+                "its own backup is missing, so that its pattern selects that of another part, or the job wrote one file twice",
+            ));
+        }
+        let origins = backup
+            .parts
+            .iter()
+            .filter_map(|part| part.contents.origin.as_ref());
+        for origin in
+            origins.filter(|origin| part.database.as_ref().is_some_and(|own| own != *origin))
+        {
+            let own = part.database.clone().unwrap_or_default();
+            let expected = format!("a dump of the database `{own}`");
+            let finding = Finding::about(&part.name, expected, format!("one of `{origin}`"));
+            found.warnings.push(finding.hint(
+                "harmless where the part is meant to be restored under another name; otherwise the pattern selects another database",
+            ));
+        }
+    }
+    found
+}
+
 /// Whether the parts were taken at one time.
 #[derive(Debug, Default)]
 struct Night {
@@ -207,7 +251,13 @@ fn one_night(parts: &Parts, inspected: &[(&PartSubject, Backup)]) -> Result<Nigh
     let Some((newest, last)) = timed.iter().max_by_key(|(_, time)| *time) else {
         return Ok(night);
     };
-    let older = |time| Duration::try_from(last.duration_since(time)).unwrap_or_default();
+    // A name with only a date is of any time of that day.
+    let is_day = |time: &Timestamp| time.as_second().rem_euclid(DAY) == 0;
+    let day = |time: &Timestamp| time.as_second().div_euclid(DAY);
+    let older = |time: Timestamp| match (is_day(&time) || is_day(last)) && day(&time) == day(last) {
+        true => Duration::ZERO,
+        false => Duration::try_from(last.duration_since(time)).unwrap_or_default(),
+    };
     let most = timed
         .iter()
         .map(|(_, time)| older(*time))
@@ -287,6 +337,7 @@ mod tests {
     #[case::one_night(&["a_20260525_020000.sql", "b_20260525_031500.sql"], None, 0, 0)]
     #[case::f46_two_nights(&["a-2026-05-25.sql", "b-2026-05-24.sql"], None, 1, 0)]
     #[case::f46_all_older_ones_are_named(&["a-2026-05-23.sql", "b-2026-05-24.sql", "c-2026-05-25.sql"], None, 2, 0)]
+    #[case::date_and_time_of_one_day(&["a-2026-05-25.sql", "b_20260525_230000.sql"], MINUTE, 0, 0)]
     #[case::limit(&["a_20260525_020000.sql", "b_20260525_020100.sql"], MINUTE, 0, 0)]
     #[case::beyond_it(&["a_20260525_020000.sql", "b_20260525_020101.sql"], MINUTE, 1, 0)]
     #[case::a_time_of_the_file_is_none(&["a-2026-05-25.sql", "b.sql"], None, 0, 1)]

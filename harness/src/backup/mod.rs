@@ -178,10 +178,11 @@ impl Part {
         Ok(())
     }
 
-    /// Whether it creates roles and contains no data: what `pg_dumpall --globals-only` writes.
+    /// Whether it creates roles and contains neither data nor tables: what `pg_dumpall --globals-only` writes.
     #[must_use]
     pub fn is_globals(&self) -> bool {
-        !self.contents.roles.is_empty() && !self.contents.holds_data()
+        let contents = &self.contents;
+        !contents.roles.is_empty() && !contents.holds_data() && contents.tables.is_empty()
     }
 }
 

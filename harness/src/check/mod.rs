@@ -147,6 +147,20 @@ impl Restored<'_> {
         self.own_session_in(self.database).await
     }
 
+    /// The roles that the backup itself creates on this server.
+    #[must_use]
+    pub fn roles_of_backup(&self) -> Vec<String> {
+        match self.clusters {
+            [] | [_] => self.backup.roles.clone(),
+            several => {
+                let has =
+                    |one: &&Cluster<'_>| one.databases.iter().any(|name| name == self.database);
+                let own = several.iter().find(has).unwrap_or(&several[0]);
+                own.backup.contents().roles.clone()
+            }
+        }
+    }
+
     /// The same for another database of the backup.
     ///
     /// # Errors
@@ -302,10 +316,10 @@ pub trait Check: Send + Sync {
         false
     }
 
-    /// The role that it judges by nothing but what whoever created it gave it, such as LOGIN and memberships: without meaning
-    /// for one that redrill created itself.
-    fn judges_only_attributes_of(&self) -> Option<&str> {
-        None
+    /// The roles that it judges by nothing but what whoever created them gave them, such as LOGIN and memberships: without
+    /// meaning for those that redrill created itself.
+    fn judges_only_attributes_of(&self) -> &[String] {
+        &[]
     }
 
     /// Tables that it takes for append-only, by name: their history belongs into a baseline.

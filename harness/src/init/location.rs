@@ -120,7 +120,7 @@ impl BackupLocation {
             parts: streams.iter().map(part).collect(),
             comment: Some(
                 "The newest of each by the time in its name. Parts of several nights fail: `same-time-within` says how far apart they may \
-                 be (12 h unless set)."
+                 be (12 h unless set). If backups are made every night, add `max-age = \"26h\"`: the drill then fails if one is missing."
                     .to_owned(),
             ),
             ..Self::default()

@@ -274,6 +274,19 @@ fn made_roles(backup: &Backup, settings: &Restore) -> Vec<MadeRole> {
             parts.any(|part| part.contents.roles.contains(&role.name))
         };
         roles.retain(|role| !creates(role));
+        // A role that only another server has is none to be a member of here.
+        let names: Vec<String> = roles.iter().map(|role| role.name.clone()).collect();
+        let contents = backup.contents();
+        let is_elsewhere = |of: &String| {
+            let all = backup.consists_of.iter();
+            all.flat_map(|(_, facts)| &facts.roles)
+                .any(|role| role == of)
+        };
+        for role in &mut roles {
+            role.member_of.retain(|of| {
+                contents.roles.contains(of) || names.contains(of) || !is_elsewhere(of)
+            });
+        }
     }
     roles
 }

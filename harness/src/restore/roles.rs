@@ -95,7 +95,7 @@ pub(super) fn finding(
             "pg_dump writes no roles; {file} is next to the backup: write in `[backup]`: globals = {}",
             line(globals)
         ),
-        None => "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, and name it by `globals` in `[backup]`".to_owned(),
+        None => "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, and name it by `globals` in `[backup]`, or in its `[[backup.part]]`".to_owned(),
     };
     Finding::about("roles", expected, actual).hint(format!(
         "{with_the_backup}; or write in `[restore]`: role = [{}]",

@@ -1,6 +1,6 @@
 //! Which database each dump of a backup is restored into.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::method;
 use super::settings::Restore;
@@ -120,6 +120,21 @@ pub fn problems(backup: &Backup, settings: &Restore) -> Vec<Finding> {
     findings
 }
 
+/// The databases of a dump with something in them.
+fn all_of(part: &Part, settings: &Restore) -> BTreeSet<String> {
+    let contents = &part.contents;
+    let filled = contents
+        .rows
+        .keys()
+        .chain(&contents.tables)
+        .map(|(name, _)| name);
+    let filled = filled.filter(|name| !name.is_empty()).cloned();
+    let own = database_of(part, settings)
+        .into_iter()
+        .chain(contents.databases());
+    own.chain(filled).collect()
+}
+
 /// Whether a dump that connects to its databases itself does not connect to this one.
 fn misses(part: &Part, database: &str) -> bool {
     let own = part.contents.databases();
@@ -128,6 +143,16 @@ fn misses(part: &Part, database: &str) -> bool {
 
 /// What two dumps of one backup cannot both create.
 fn clash(part: &Part, other: &Part, settings: &Restore) -> Option<String> {
+    if part.server != other.server {
+        // A check names a database and no server.
+        let own = all_of(part, settings);
+        let same = all_of(other, settings)
+            .into_iter()
+            .find(|name| own.contains(name))?;
+        return Some(format!(
+            "it has a database `{same}` on another server, and a check could not say which"
+        ));
+    }
     let own = database_of(part, settings);
     if let Some(database) = own.filter(|own| database_of(other, settings).as_ref() == Some(own)) {
         return Some(format!("it is restored into `{database}`"));

@@ -147,9 +147,10 @@ pub(super) fn refuse_vacuous(
 ) {
     for check in checks {
         let judged = check.check.judges_only_attributes_of();
-        let Some(role) = judged.filter(|role| restore.makes_role(role)) else {
+        if judged.is_empty() || !judged.iter().all(|role| restore.makes_role(role)) {
             continue;
-        };
+        }
+        let role = judged.join("`, `");
         let line = text.split_inclusive('\n').take(check.line - 1);
         let start: usize = line.map(str::len).sum();
         let length = text[start..].lines().next().map_or(0, str::len);

@@ -84,7 +84,7 @@ fn backup(generator: &mut SchemaGenerator) -> Value {
     if let Some(keys) = backup.get_mut("properties").and_then(Value::as_object_mut) {
         keys.insert(
             "part".to_owned(),
-            json!({ "type": "array", "items": part, "description": "Several backups that are restored as one, such as a dump of each database of a cluster: each with the keys of a backup. `settled`, `time`, `decrypt`, `previous` and `retention` in `[backup]` are for each part that does not set them." }),
+            json!({ "type": "array", "items": part, "description": "Several backups that are restored as one, such as a dump of each database of a cluster: each with the keys of a backup. `settled`, `time`, `decrypt`, `previous` and `retention` in `[backup]` are for each part that does not set them; `globals` there is the file of roles of the cluster, next to the first part." }),
         );
         let companion: Value = generator.subschema_for::<Companion>().into();
         keys.insert(

@@ -146,15 +146,20 @@ fn scenario(
     let not_tested =
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, proof, problems);
-    refuse_vacuous(&checks, &restore, text, problems);
     roles(&restore, text, problems);
 
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
     }
     let (name, backup) = (name?, backup?);
+    let mut several_servers = false;
     if let Composition::Parts(parts) = &backup.composition {
         restore.databases.extend(parts.databases());
+        several_servers = parts.parts.iter().any(|part| part.server.is_some());
+    }
+    // Of several servers, one may have from its backup a role that is made for another.
+    if !several_servers {
+        refuse_vacuous(&checks, &restore, text, problems);
     }
     Some(Scenario {
         facts: ScenarioFacts {

@@ -23,6 +23,9 @@ pub const OWN_KEYS: &[&str] = &["name", "database", "server"];
 /// Keys of `[backup]` that are about all parts.
 const OF_ALL: &[&str] = &["max-age", "same-time-within"];
 
+/// Keys of `[backup]` for the first part: the roles of the cluster are restored before all parts.
+const OF_FIRST: &[&str] = &["globals"];
+
 /// Keys of `[backup]` for each part that does not set its own.
 const SHARED: &[&str] = &["settled", "time", "decrypt", "previous", "retention"];
 
@@ -105,8 +108,11 @@ pub(super) fn read(
         return None;
     };
     let mut read: Vec<(PartSubject, Range<usize>)> = Vec::new();
-    for table in tables {
+    for (at, mut table) in tables.into_iter().enumerate() {
         let place = table.span();
+        if at == 0 {
+            fill(&mut table, shared, OF_FIRST);
+        }
         let Some(part) = part(table, shared, problems) else {
             continue;
         };
@@ -154,9 +160,23 @@ pub(super) fn read(
     })
 }
 
+/// Adds keys of `[backup]` to a part that does not set them.
+fn fill<'i>(part: &mut Spanned<DeValue<'i>>, shared: &Table<'i>, keys: &[&str]) {
+    let DeValue::Table(table) = part.get_mut() else {
+        return;
+    };
+    for key in keys {
+        if let Some((key, value)) = shared.get_key_value(*key)
+            && !table.contains_key(key.get_ref().as_ref())
+        {
+            table.insert(key.clone(), value.clone());
+        }
+    }
+}
+
 /// Refuses keys of `[backup]` that are about one backup.
 fn refuse_of_one(shared: &Table<'_>, problems: &mut Vec<Problem>) {
-    let of_all = || OF_ALL.iter().chain(SHARED);
+    let of_all = || OF_ALL.iter().chain(OF_FIRST).chain(SHARED);
     for key in shared.keys() {
         let name: &str = key.get_ref();
         if of_all().any(|known| *known == name) {
@@ -205,14 +225,8 @@ fn part<'i>(
                 problems.push(Problem::at(key.span(), what).hint("move it to `[backup]`"));
             }
         }
-        for key in SHARED {
-            if let Some((key, value)) = shared.get_key_value(*key)
-                && !table.contains_key(key.get_ref().as_ref())
-            {
-                table.insert(key.clone(), value.clone());
-            }
-        }
     }
+    fill(&mut value, shared, SHARED);
     let read = read_one(value, "[[backup.part]]", place.clone(), problems);
     let Some(name) = name.or_else(|| database.clone()) else {
         let problem = Problem::at(place, "this part has no name");
@@ -269,6 +283,19 @@ mod tests {
         assert_eq!(settled(1), Some(Duration::from_mins(1)));
         let parts = read(TWO).unwrap();
         assert!(!parts.within_is_set && parts.within == ONE_NIGHT);
+    }
+
+    #[test]
+    fn roles_of_the_cluster_are_restored_with_the_first_part() {
+        let parts = read(&format!("[backup]\nglobals = \"g-*.sql\"\n{TWO}")).unwrap();
+        let globals = parts
+            .parts
+            .iter()
+            .map(|part| part.subject.source.globals.clone());
+        assert_eq!(
+            globals.collect::<Vec<_>>(),
+            [Some("g-*.sql".to_owned()), None]
+        );
     }
 
     #[rstest]

@@ -90,5 +90,8 @@ pub fn read(folder: &Path, names: &Regex) -> Result<Vec<File>, CouldNotRun> {
             name,
         })
     };
-    all.into_iter().map(read).collect()
+    let mut files = all.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    // `10` comes after `9`, whatever their names are as text.
+    files.sort_by(|one, other| (&one.number, &one.name).cmp(&(&other.number, &other.name)));
+    Ok(files)
 }

@@ -24,6 +24,10 @@ use crate::outcome::{CouldNotRun, Finding, NotTested, summarize};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::{listed, show_counted};
 
+/// Versions and characters of one that are read: a history is no place to fill the memory of a client.
+const MOST: usize = 100_000;
+const LONGEST: usize = 300;
+
 /// How files are named by default: `0001_baseline.up.sql`, `001-init.sql`.
 const NAMES: &str = r"^([0-9]+)[-_][a-z0-9_-]+(?:\.up)?\.sql$";
 
@@ -227,7 +231,7 @@ impl Migrations {
         let column = self.column.as_deref().unwrap_or("version");
         let mut session = restored.session().await?;
         let sql = format!(
-            "SELECT {}::pg_catalog.text FROM {table} ORDER BY 1",
+            "SELECT pg_catalog.left({}::pg_catalog.text, {LONGEST}) FROM {table} ORDER BY 1 LIMIT {MOST}",
             quote_ident(column)
         );
         let history = match session.rows(&sql).await {

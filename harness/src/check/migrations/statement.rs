@@ -73,6 +73,10 @@ pub fn contractions(
     let mut made = BTreeSet::new();
     let mut found = Vec::new();
     for statement in parsed.tree().stmts() {
+        if changes_search_path(&statement) {
+            // A name without a schema may mean another table from here on.
+            made.clear();
+        }
         if let Some(name) = made_table(&statement).filter(|name| !earlier.contains(name)) {
             made.insert(name);
         }
@@ -156,6 +160,13 @@ fn judge(statement: &Stmt, made: &BTreeSet<QualifiedName>) -> Option<&'static st
     }
 }
 
+/// Whether names without a schema may mean something else afterwards.
+fn changes_search_path(statement: &Stmt) -> bool {
+    let sets = matches!(statement, Stmt::Set(_) | Stmt::Reset(_) | Stmt::Select(_));
+    let text = statement.syntax().text().to_string().to_ascii_lowercase();
+    sets && (text.contains("search_path") || text.trim_start().starts_with("reset all"))
+}
+
 /// Whether a statement or a part of it, such as `WITH … AS (DELETE …)`, may remove rows.
 fn removes_rows(statement: &Stmt) -> bool {
     let removes = |kind| {
@@ -177,19 +188,29 @@ fn alter_table(alter: &AlterTable) -> Option<&'static str> {
     }
     actions.find_map(|action| match action {
         AlterTableAction::AddColumn(column) => {
-            let (mut required, mut filled) = (false, false);
+            let (mut required, mut filled, mut defaults) = (false, false, false);
+            let (mut unique, mut checked) = (false, false);
             for constraint in column.constraints() {
                 match constraint {
                     Constraint::NotNullConstraint(_) | Constraint::PrimaryKeyConstraint(_) => {
                         required = true;
                     }
-                    Constraint::DefaultConstraint(_) | Constraint::GeneratedConstraint(_) => {
-                        filled = true;
+                    Constraint::DefaultConstraint(default) => {
+                        let text = default.syntax().text().to_string();
+                        filled |= !text.trim().to_ascii_uppercase().ends_with("NULL");
+                        defaults = true;
                     }
+                    Constraint::GeneratedConstraint(_) => filled = true,
+                    Constraint::UniqueConstraint(_) => unique = true,
+                    // It may be about a column that was there before.
+                    Constraint::CheckConstraint(_) => checked = true,
                     _ => {}
                 }
             }
-            (required && !filled).then_some("the previous version writes rows without the column")
+            if required && !filled {
+                return Some("the previous version writes rows without the column");
+            }
+            (checked || (unique && defaults)).then_some(REFUSED)
         }
         AlterTableAction::AlterColumn(column) => match column.option() {
             Some(
@@ -281,6 +302,13 @@ mod tests {
     #[case("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "ALTER TABLE")]
     #[case(
         "CREATE TABLE s (id int); ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE"
+    )]
+    #[case("ALTER TABLE t ADD a text NOT NULL DEFAULT '' UNIQUE", "ALTER TABLE")]
+    #[case("ALTER TABLE t ADD a int CHECK (id < 0)", "ALTER TABLE")]
+    #[case("ALTER TABLE t ADD a int NOT NULL DEFAULT NULL", "ALTER TABLE")]
+    #[case(
+        "SET search_path = s; CREATE TABLE t (a int); SET search_path = public; ALTER TABLE t DROP COLUMN a",
         "ALTER TABLE"
     )]
     #[case("CREATE UNIQUE INDEX i ON t (a)", "CREATE UNIQUE")]

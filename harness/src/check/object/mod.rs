@@ -239,7 +239,7 @@ impl ObjectCheck {
         }
         found.members = members(session).await?;
         if self.kind == NamedKind::Object(ObjectKind::Role) {
-            let made = &restored.backup.roles;
+            let made = restored.roles_of_backup();
             let superuser = &restored.server.endpoint().superuser;
             found.superuser = Some(superuser.clone()).filter(|name| !made.contains(name));
             let names = found.found.iter().filter_map(|object| object.path.first());

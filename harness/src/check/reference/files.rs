@@ -74,8 +74,10 @@ fn exists(folder: &Path, file: &str, hex: &[u8]) -> Result<bool, CouldNotRun> {
     let name = file.replace(VALUE, &value);
     let mut path = folder.to_owned();
     for component in Path::new(&name).components() {
-        let Component::Normal(part) = component else {
-            return Ok(false);
+        let part = match component {
+            Component::Normal(part) => part,
+            Component::CurDir => continue,
+            _ => return Ok(false),
         };
         path.push(part);
         match path.symlink_metadata() {
@@ -105,6 +107,7 @@ mod tests {
     #[case::there("a.pdf", "{value}", true)]
     #[case::below("sub/b.pdf", "{value}", true)]
     #[case::of_a_pattern("b", "sub/{value}.pdf", true)]
+    #[case::of_this_folder("./a.pdf", "{value}", true)]
     #[case::not_there("c.pdf", "{value}", false)]
     #[case::a_folder("sub", "{value}", false)]
     #[case::nothing("", "{value}", false)]

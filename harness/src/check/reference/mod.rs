@@ -126,6 +126,10 @@ impl Parameters for Reference {
                     errors
                         .at("to", "`file` must have `{value}` once")
                         .add_hint("write such as `file = \"{value}.pdf\"`");
+                } else if file.starts_with('/') || file.split('/').any(|part| part == "..") {
+                    errors
+                        .at("to", "`file` leads out of `folder`")
+                        .add_hint("name the folder above in `folder`");
                 }
             }
             _ => {
@@ -241,7 +245,9 @@ impl Reference {
             _ => format!("{} of {all} exist nowhere", show_count(orphans)),
         };
         let mut findings = Vec::new();
-        if orphans > self.at_most {
+        // `at-most` is for a few: a side without anything in common was lost, or is another one.
+        let none_exists = orphans == keys || targets == Some(0);
+        if orphans > self.at_most || none_exists {
             let object = format!("{}.{}", from.table, self.column);
             let found = format!(
                 "{} of {} do not exist there, in {}",

@@ -32,6 +32,8 @@ SELECT a.attname, pg_catalog.has_column_privilege({role}, a.attrelid, a.attnum, 
 enum WriteEnd {
     /// It wrote no row: a right is missing, or a policy refused it or hid every row.
     Closed,
+    /// WITH CHECK refused the values that were tried; for an UPDATE, others may go through.
+    Checked,
     /// It reached rows, and this says how far.
     Open(String),
     /// It was stopped by something that may come before policies, or behind them.
@@ -60,13 +62,23 @@ impl Behaviour {
             }
             let open = ends.iter().find_map(|end| match end {
                 WriteEnd::Open(what) => Some(what),
-                WriteEnd::Closed | WriteEnd::Unclear(_) => None,
+                WriteEnd::Closed | WriteEnd::Checked | WriteEnd::Unclear(_) => None,
             });
             if let Some(what) = open {
                 findings.push(
                     Finding::about(self.object(table), format!("its {word} writes no row"), what)
                         .hint("a policy is permissive or lacks WITH CHECK, row security is off, or the role bypasses it"),
                 );
+            }
+            if word == "UPDATE" && ends.contains(&WriteEnd::Checked) {
+                let reason = format!(
+                    "the UPDATE of {table} as {} reaches rows, and WITH CHECK refuses the values that were tried: it may let others through",
+                    self.role
+                );
+                unclear.get_or_insert(CouldNotRun::with_hint(
+                    reason,
+                    "a policy whose USING hides every row is closed for certain; otherwise try values of your own in a check of kind `role` with `refused`",
+                ));
             }
             for end in ends {
                 if let WriteEnd::Unclear(error) = end {
@@ -108,7 +120,7 @@ impl Behaviour {
             WriteEnd::Open(what) => WriteEnd::Open(format!(
                 "the policies let it through, and only a trigger stopped it: without triggers {what}"
             )),
-            WriteEnd::Closed => WriteEnd::Closed,
+            end @ (WriteEnd::Closed | WriteEnd::Checked) => end,
             WriteEnd::Unclear(_) => WriteEnd::Unclear(error),
         })
     }
@@ -199,8 +211,10 @@ fn judge(tried: Attempt) -> WriteEnd {
         }
         Attempt::Refused(error) => error,
     };
-    let refused = ["row-level security policy", "permission denied for"];
-    if error.denied() && refused.iter().any(|text| error.mentions(text)) {
+    if error.denied() && error.mentions("row-level security policy") {
+        return WriteEnd::Checked;
+    }
+    if error.denied() && error.mentions("permission denied for") {
         return WriteEnd::Closed;
     }
     match error.sqlstate.as_deref() {
@@ -221,7 +235,7 @@ mod tests {
     #[case(
         "42501",
         "new row violates row-level security policy for table \"t\"",
-        "closed"
+        "checked"
     )]
     #[case("42501", "permission denied for table t", "closed")]
     #[case("42501", "history is closed", "unclear")]
@@ -246,6 +260,7 @@ mod tests {
         let error = DatabaseError::answered(state, text, false, &Names::default());
         let end = match judge(Attempt::Refused(error)) {
             WriteEnd::Closed => "closed",
+            WriteEnd::Checked => "checked",
             WriteEnd::Open(_) => "open",
             WriteEnd::Unclear(_) => "unclear",
         };

@@ -51,8 +51,9 @@ use crate::units::show_counted;
 ///   that it holds for each of them; it must hold for at least one row, and not for all.
 ///   An UPDATE or DELETE of `refuses` counts as refused when it reaches no row, as policies do; it is
 ///   tried as superuser too, and there it must reach one. What is written is rolled back; sequences move on.
-///   `writes = "none"` means that the role writes no row of any of the tables: DELETE and UPDATE of all rows reach none or are
-///   refused, and so is an INSERT of some rows that the table has. Only a right or a policy counts: what a constraint stopped got past the
+///   `writes = "none"` means that the role writes no row of any of the tables: DELETE and UPDATE of all rows reach none or lack the
+///   right, and an INSERT of some rows that the table has is refused. An UPDATE that reaches rows and is refused by WITH CHECK says
+///   nothing of other values: then the check could not run. Only a right or a policy counts: what a constraint stopped got past the
 ///   policies, and what a trigger stopped is tried again without triggers.
 ///
 ///   Nor does it read past the policies with the rights of another: each view that it may read, and that reads the table as an

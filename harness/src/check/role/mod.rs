@@ -216,13 +216,15 @@ impl Parameters for Role {
 
 #[async_trait]
 impl Check for Role {
-    fn judges_only_attributes_of(&self) -> Option<&str> {
+    fn judges_only_attributes_of(&self) -> &[String] {
         let of_rights = self.floor.is_some() || matches!(self.ceiling, Some(Ceiling::Rights(_)));
         let tried = !self.may.is_empty() || !self.refused.is_empty() || self.attempts;
         let set = self.settings.is_some() || self.database_settings.is_some();
-        self.role
-            .as_deref()
-            .filter(|_| !of_rights && !tried && !set)
+        match &self.role {
+            _ if of_rights || tried || set => &[],
+            Some(role) => std::slice::from_ref(role),
+            None => &self.roles,
+        }
     }
 
     fn describe(&self) -> String {

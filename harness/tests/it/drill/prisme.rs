@@ -264,7 +264,9 @@ fn clusters_have_their_own_roles(#[case] provider: &str) {
     let run = |of_b: &str| {
         let parts = [part("a", ""), part("b", of_b)].concat();
         let scenario = format!("schema = 1\nname = \"drilled\"\n{parts}{check}");
-        let files = redrill().file("a.sql", CLUSTER).file("b.sql", CLUSTER);
+        let files = redrill()
+            .file("a.sql", CLUSTER)
+            .file("b.sql", CLUSTER.replace("2\n", "2\n3\n"));
         files
             .scenario(&scenario)
             .with("--server")
@@ -395,4 +397,93 @@ fn each_statement_of_the_document_fails_when_it_must() {
         }
     }
     none(wrong);
+}
+
+/// Parts that are not what the scenario takes them for.
+#[test]
+fn a_part_that_is_another_backup_is_not_proven() {
+    let table = |name: &str| {
+        format!("CREATE TABLE public.{name} (a int);\nCOPY public.{name} (a) FROM stdin;\n1\n\\.\n")
+    };
+    let part =
+        |pattern: &str, more: &str| format!("[[backup.part]]\nnewest = \"{pattern}\"\n{more}");
+    let run = |parts: &[String], files: &[(&str, String)], rest: &str| {
+        let scenario = format!("schema = 1\nname = \"drilled\"\n{}{rest}", parts.concat());
+        let run = files
+            .iter()
+            .fold(redrill(), |run, (name, text)| run.file(name, text));
+        run.scenario(&scenario).run()
+    };
+    let users = part("users_*.sql", "database = \"users\"\n");
+    let others = part("users_eu_*.sql", "database = \"users_eu\"\n");
+    let both = [users.clone(), others.clone()];
+    let eu = ("users_eu_20260525_020000.sql", table("eu"));
+    let mut wrong = Vec::new();
+    for (name, file, says) in [
+        (
+            "F46 its own backup is missing, and the pattern finds another's",
+            None,
+            "the same file as part `users`",
+        ),
+        (
+            "F09 only the roles were written",
+            Some("CREATE ROLE app;\n".to_owned()),
+            "definitions without any data",
+        ),
+        (
+            "F09 roles and definitions",
+            Some("CREATE ROLE app;\nCREATE TABLE public.t (a int);\n".to_owned()),
+            "definitions without any data",
+        ),
+    ] {
+        let own = file.map(|text| ("users_20260525_020000.sql", text));
+        let files: Vec<_> = own.into_iter().chain([eu.clone()]).collect();
+        wrong.extend(run(&both, &files, "").fails_in("backup", &[says]).err());
+        assert!(!name.is_empty());
+    }
+    none(wrong);
+    // A part of unknown age is not younger than the others.
+    let by_command =
+        "[[backup.part]]\ndatabase = \"users\"\ncommand = { run = [\"cat\", \"u.sql\"] }\n"
+            .to_owned();
+    let files = [("u.sql", table("u")), eu.clone()];
+    let ended = run(
+        &[by_command, others],
+        &files,
+        "[backup]\nmax-age = \"9999d\"\n",
+    );
+    assert_ne!(ended.code, 0, "{}", ended.stdout);
+    // Two clusters with a database of one name: a check could not say which.
+    let of = |server: &str| {
+        part(
+            &format!("{server}-*.sql"),
+            &format!("name = \"{server}\"\nserver = \"{server}\"\n"),
+        )
+    };
+    let dump = |rows: &str| {
+        format!(
+            "\\connect postgres\nCREATE TABLE public.t (a int);\nCOPY public.t (a) FROM stdin;\n{rows}\\.\n"
+        )
+    };
+    let files = [
+        ("one-2026-05-25.sql", dump("1\n")),
+        ("two-2026-05-25.sql", dump("1\n2\n")),
+    ];
+    let ended = run(&[of("one"), of("two")], &files, "");
+    ended
+        .fails_in("backup", &["a database `postgres` on another server"])
+        .unwrap();
+    // The roles of the cluster, for all parts.
+    let owned = |name: &str| format!("{}ALTER TABLE public.{name} OWNER TO app;\n", table(name));
+    let files = [
+        ("users_20260525_020000.sql", owned("u")),
+        ("users_eu_20260525_020000.sql", owned("eu")),
+        (
+            "globals_20260525_020000.sql",
+            "CREATE ROLE app;\n".to_owned(),
+        ),
+    ];
+    let globals = ["[backup]\nglobals = \"globals_*.sql\"\n".to_owned()];
+    let ended = run(&[globals.as_slice(), both.as_slice()].concat(), &files, "");
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
 }

@@ -13,6 +13,8 @@ use crate::verdict::Verdict;
 const FINDINGS: usize = 5;
 /// How many checks that did not pass are shown with their findings; each of the others has a line.
 const CHECKS: usize = 10;
+/// How many warnings are shown.
+const WARNINGS: usize = 3;
 /// Characters of a line of entries.
 const ENTRIES: usize = 700;
 /// The longest list of these lines.
@@ -39,6 +41,7 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     for objective in &result.objectives {
         paper.fact("objective", &view::objective_line(objective));
     }
+    warnings(paper, result);
     for weakness in view::weaknesses(result) {
         paper.fact("isolation", weakness);
     }
@@ -60,6 +63,19 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     let not_tested: Vec<&str> = result.not_tested.iter().map(|item| &*item.what).collect();
     if !not_tested.is_empty() {
         paper.fact("not tested", &joined(&not_tested));
+    }
+}
+
+/// What a stage that passed found odd all the same, such as a file with the bytes of the previous one.
+fn warnings(paper: &mut Paper, result: &DrillResult) {
+    let passed = result.stages.iter().filter(|s| s.outcome == Outcome::Pass);
+    let all: Vec<_> = passed.flat_map(|stage| &stage.findings).collect();
+    for finding in all.iter().take(WARNINGS) {
+        paper.fact("warning", &finding.in_one_line());
+    }
+    let more = all.len().saturating_sub(WARNINGS);
+    if more > 0 {
+        paper.fact("warning", &format!("{more} more, see drill.md"));
     }
 }
 

@@ -57,6 +57,10 @@ fn what_shrank_less_is_a_warning() {
     if !warned.contains("public.orders") || warned.contains("outbox") {
         wrong.push(warned);
     }
+    // Whoever only reads the terminal sees it too.
+    if !ended.stdout.contains("\nwarning    public.orders: ") {
+        wrong.push(ended.stdout);
+    }
     let ended = days("<html>no backup</html>", BEFORE, "").run();
     wrong.extend(ended.is_proven_with(12_000).err());
     let warned = ended.findings("backup");

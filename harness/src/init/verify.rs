@@ -119,7 +119,7 @@ pub fn parse(
     if let Ok(scenario) = parse(&write::scenario(head, descriptions)) {
         return Ok(scenario);
     }
-    let before = format!("{}\n", head.write());
+    let before = format!("{}\n", head.write(Vec::new()));
     for block in active(descriptions) {
         if let Err(mistakes) = parse(&format!("{before}{}", block.render())) {
             let mistakes = mistakes

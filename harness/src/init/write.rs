@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::Description;
-use super::block::{commented, quote};
+use super::block::{Value, commented, quote};
 use super::location::BackupLocation;
 use super::section::Section;
 use crate::units::show_counted;
@@ -33,7 +33,14 @@ pub struct Head {
 #[must_use]
 pub fn scenario(head: &Head, descriptions: &[Description]) -> String {
     let mut text = incomplete(descriptions).map_or_else(String::new, |why| commented(&why));
-    text.push_str(&head.write());
+    let mut may_shrink: Vec<String> = Vec::new();
+    for table in descriptions.iter().flat_map(|one| &one.may_shrink) {
+        let table = table.to_string();
+        if !may_shrink.contains(&table) {
+            may_shrink.push(table);
+        }
+    }
+    text.push_str(&head.write(may_shrink));
     for one in descriptions {
         if let Some(database) = &one.database {
             let _ = write!(text, "\n# === database {database}\n");
@@ -80,9 +87,9 @@ fn write_section(text: &mut String, section: &Section, database: Option<&str>) {
 }
 
 impl Head {
-    /// Formats it.
+    /// Formats it; `may_shrink` are tables whose rows are removed regularly.
     #[must_use]
-    pub fn write(&self) -> String {
+    pub fn write(&self, may_shrink: Vec<String>) -> String {
         let made = self.made.map_or_else(String::new, |made| {
             format!(", a backup of {}", made.strftime("%Y-%m-%d %H:%M UTC"))
         });
@@ -103,6 +110,15 @@ impl Head {
         }
         let _ = write!(text, "\nschema = 1\nname = {}\n", quote(&self.name));
         text.push_str(&self.location.write());
+        if !may_shrink.is_empty() {
+            text.push_str("\n[backup.previous]\n");
+            text.push_str(&commented(
+                "Guessed: rows of these tables are removed regularly, as their names suggest; any other that loses nine tenths of its \
+                 rows since the previous backup fails.",
+            ));
+            let list: Value = may_shrink.into();
+            let _ = writeln!(text, "{}", list.write("may-shrink"));
+        }
         if !self.create_roles.is_empty() || self.database.is_some() {
             text.push_str("\n[restore]\n");
         }

@@ -139,11 +139,21 @@ impl<'a> Pipeline<'a> {
 }
 
 impl RestoredBackup<'_> {
-    /// The server of a database; of one that is on none, the first.
+    /// The server of a database; the only one has every database. `None` where there are several and none has it.
     #[must_use]
-    pub fn cluster(&self, database: &str) -> &Cluster<'_> {
+    pub fn cluster(&self, database: &str) -> Option<&Cluster<'_>> {
         let has = |one: &&Cluster<'_>| one.databases.iter().any(|name| name == database);
-        self.clusters.iter().find(has).unwrap_or(&self.clusters[0])
+        match self.clusters.as_slice() {
+            [only] => Some(only),
+            several => several.iter().find(has),
+        }
+    }
+
+    /// The server of a database that the backup is restored into.
+    #[must_use]
+    pub fn server_of(&self, database: &str) -> &ThrowawayServer {
+        self.cluster(database)
+            .map_or_else(|| self.server(), |cluster| cluster.server)
     }
 
     /// The first server, for what is about no database.

@@ -199,7 +199,14 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
             ended: Err(which_database(&common.restored.log)),
         };
     };
-    let cluster = common.restored.cluster(database);
+    let Some(cluster) = common.restored.cluster(database) else {
+        return CheckRun {
+            check,
+            database,
+            duration: Duration::ZERO,
+            ended: Err(on_no_server(database, &common.restored.log)),
+        };
+    };
     let restored = Restored {
         server: cluster.server,
         run: &cluster.run.id,
@@ -237,6 +244,15 @@ fn which_database(log: &RestoreLog) -> CouldNotRun {
     CouldNotRun::with_hint(
         format!("the backup contains {databases}, and the check does not name one"),
         "add `database = \"…\"` to the check, or to `[restore]` for all checks that name none",
+    )
+}
+
+/// With several servers, a database that nothing is restored into may be on each of them.
+fn on_no_server(database: &str, log: &RestoreLog) -> CouldNotRun {
+    let databases = log.databases.join(", ");
+    CouldNotRun::with_hint(
+        format!("nothing is restored into `{database}`, so it is not known which server is meant"),
+        format!("the backup is restored into {databases}"),
     )
 }
 

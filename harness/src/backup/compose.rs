@@ -95,7 +95,7 @@ fn compose(
         false => format!("{count}: {}", formats.join("; ")),
     };
     let night = one_night(parts, &inspected)?;
-    let misfits = misfits(&inspected);
+    let (misfits, odd) = misfits(&inspected);
     let mut backup = Backup {
         path: place.folder.to_owned(),
         origin: each(&|backup| Some(backup.origin.clone())),
@@ -122,8 +122,8 @@ fn compose(
             .iter()
             .find_map(|(_, backup)| backup.globals_beside.clone()),
         missing_roles: None,
-        problems: [misfits.problems, night.problems].concat(),
-        warnings: [misfits.warnings, night.warnings].concat(),
+        problems: [misfits, night.problems].concat(),
+        warnings: [odd, night.warnings].concat(),
         consists_of: inspected
             .iter()
             .map(|(part, backup)| (part.name.clone(), backup.facts()))
@@ -177,13 +177,14 @@ fn before(inspected: &[(&PartSubject, Backup)]) -> Option<Before> {
     })
 }
 
-/// Parts that are not what the scenario takes them for: a database without one, or one file for two.
-fn misfits(inspected: &[(&PartSubject, Backup)]) -> Night {
-    let mut found = Night::default();
+/// Parts that are not what the scenario takes them for: a database without one, or one file for two; and those that may not
+/// be, which is a warning.
+fn misfits(inspected: &[(&PartSubject, Backup)]) -> (Vec<Finding>, Vec<Finding>) {
+    let (mut misfits, mut odd) = (Vec::new(), Vec::new());
     for (at, (part, backup)) in inspected.iter().enumerate() {
         let is_globals = backup.parts.iter().all(Part::is_globals);
         if part.database.is_some() && is_globals && !backup.parts.is_empty() {
-            found.problems.push(no_rows().within(&part.name));
+            misfits.push(no_rows().within(&part.name));
         }
         // Roles of two clusters may be written with the same bytes.
         let same = |other: &&(&PartSubject, Backup)| {
@@ -192,7 +193,7 @@ fn misfits(inspected: &[(&PartSubject, Backup)]) -> Night {
         if let Some((other, _)) = inspected[..at].iter().find(same) {
             let actual = format!("the same file as part `{}`: {}", other.name, backup.origin);
             let finding = Finding::about(&part.name, "a backup of its own", actual);
-            found.problems.push(finding.hint(
+            misfits.push(finding.hint(
                 "its own backup is missing, so that its pattern selects that of another part, or the job wrote one file twice",
             ));
         }
@@ -206,12 +207,12 @@ fn misfits(inspected: &[(&PartSubject, Backup)]) -> Night {
             let own = part.database.clone().unwrap_or_default();
             let expected = format!("a dump of the database `{own}`");
             let finding = Finding::about(&part.name, expected, format!("one of `{origin}`"));
-            found.warnings.push(finding.hint(
+            odd.push(finding.hint(
                 "harmless where the part is meant to be restored under another name; otherwise the pattern selects another database",
             ));
         }
     }
-    found
+    (misfits, odd)
 }
 
 /// Whether the parts were taken at one time.

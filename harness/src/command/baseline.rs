@@ -296,7 +296,7 @@ async fn restored(
     for name in &restored.log.databases {
         let unable =
             |error: DatabaseError| CouldNotRun::new(format!("cannot read {name}: {error}"));
-        let of_database = restored.cluster(name).server;
+        let of_database = restored.server_of(name);
         let mut open = Vec::new();
         for _ in 0..SESSIONS {
             let session = Session::superuser(of_database.endpoint(), name, &terms).await;

@@ -259,7 +259,7 @@ pub async fn from_backup(
             origin.chosen_encoding =
                 made_for.is_some_and(|part| part.contents.database_encoding.is_none());
             let (mut description, database) =
-                read_restored(restored.cluster(&name).server, &name, &origin).await?;
+                read_restored(restored.server_of(&name), &name, &origin).await?;
             if several && MAINTENANCE.contains(&name.as_str()) && !description.has_tables {
                 continue;
             }
@@ -295,7 +295,7 @@ pub async fn from_backup(
         && let Some(reason) = why_baseline_was_left_out(&descriptions)
         && let (Some(name), Some(description)) = (&log.database, descriptions.first_mut())
     {
-        let (_, database) = read_restored(restored.cluster(name).server, name, &origin).await?;
+        let (_, database) = read_restored(restored.server_of(name), name, &origin).await?;
         baseline.from.clone_from(&facts.origin);
         baseline.databases = [(name.clone(), database)].into();
         save(&file, &baseline).map_err(CouldNotRun::new)?;

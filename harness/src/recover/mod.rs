@@ -101,7 +101,7 @@ pub async fn recover(
     )
     .map_err(NotRecovered::Absent)?;
     let restored = pipeline.restore(backup, servers, &mut record).await?;
-    let (server, facts) = (restored.cluster(&database).server, &restored.facts);
+    let (server, facts) = (restored.server_of(&database), &restored.facts);
     let table = table::read(server, &database, &request.table).await?;
     let rows = find::rows(
         &restored.backup,

@@ -103,13 +103,7 @@ impl Restore {
     /// Whether it creates this role.
     #[must_use]
     pub fn makes_role(&self, name: &str) -> bool {
-        let mut names = self.role.iter().map(|role| &role.name);
-        names.any(|made| made == name)
-            || self
-                .create_roles
-                .iter()
-                .chain(&self.login_roles)
-                .any(|made| made == name)
+        self.made_roles().iter().any(|role| role.name == name)
     }
 }
 

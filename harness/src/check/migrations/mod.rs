@@ -18,15 +18,12 @@ use crate::check::absent;
 use crate::check::columns::Columns as _;
 use crate::check::privilege::conclude;
 use crate::check::schema_version::files::compile;
+use crate::check::schema_version::history::{LONGEST, MOST, refuse_too_many};
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::digest::parse_sum;
 use crate::outcome::{CouldNotRun, Finding, NotTested, summarize};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::{listed, show_counted};
-
-/// Versions and characters of one that are read: a history is no place to fill the memory of a client.
-const MOST: usize = 100_000;
-const LONGEST: usize = 300;
 
 /// How files are named by default: `0001_baseline.up.sql`, `001-init.sql`.
 const NAMES: &str = r"^([0-9]+)[-_][a-z0-9_-]+(?:\.up)?\.sql$";
@@ -231,7 +228,7 @@ impl Migrations {
         let column = self.column.as_deref().unwrap_or("version");
         let mut session = restored.session().await?;
         let sql = format!(
-            "SELECT pg_catalog.left({}::pg_catalog.text, {LONGEST}) FROM {table} ORDER BY 1 LIMIT {MOST}",
+            "SELECT pg_catalog.left({}::pg_catalog.text, {LONGEST}) FROM {table} ORDER BY 1 LIMIT {MOST} + 1",
             quote_ident(column)
         );
         let history = match session.rows(&sql).await {
@@ -252,6 +249,7 @@ impl Migrations {
             },
         };
         session.close().await;
+        refuse_too_many(&table, history.as_ref().map_or(0, Vec::len))?;
         Ok(history.and_then(|applied| match applied.is_empty() {
             false => Ok(applied),
             true => Err(

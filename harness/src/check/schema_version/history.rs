@@ -9,6 +9,7 @@ use crate::check::columns::Columns as _;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::{QualifiedName, quote_ident, quote_literal};
+use crate::units::show_count;
 
 /// One row of the table of applied migrations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +67,7 @@ impl SchemaVersion {
         table: &QualifiedName,
     ) -> Result<Vec<Applied>, CouldNotRun> {
         let rows = session.rows(&self.query(table)).await?;
+        refuse_too_many(table, rows.len())?;
         Ok(rows
             .into_iter()
             .map(|row| Applied {
@@ -134,10 +136,10 @@ impl SchemaVersion {
         };
         let list = expressions.map(|expression| {
             let expression = expression.as_deref().unwrap_or("NULL");
-            format!("({expression})::pg_catalog.text")
+            format!("pg_catalog.left(({expression})::pg_catalog.text, {LONGEST})")
         });
         let from = from.replace("{table}", &table.to_string());
-        format!("SELECT {} FROM {from}", list.join(", "))
+        format!("SELECT {} FROM {from} LIMIT {MOST} + 1", list.join(", "))
     }
 
     /// Where the tool marks that a migration is running, if it does.
@@ -159,6 +161,24 @@ impl SchemaVersion {
             (None, None) => None,
         }
     }
+}
+
+/// Rows of a history, and characters of a text in it, that are read: no tool has as many, and a backup could fill the memory.
+pub(crate) const MOST: usize = 100_000;
+pub(crate) const LONGEST: usize = 1_000;
+
+/// Refuses a history with more than [`MOST`] rows, of which one more was asked for.
+///
+/// # Errors
+/// When there are more.
+pub(crate) fn refuse_too_many(table: &QualifiedName, rows: usize) -> Result<(), CouldNotRun> {
+    if rows <= MOST {
+        return Ok(());
+    }
+    Err(CouldNotRun::with_hint(
+        format!("{table} has more than {} rows", show_count(MOST as u64)),
+        "no migration tool has as many: name the table of the history, and its column",
+    ))
 }
 
 /// Finds out whether the table or one of its columns is missing.

@@ -4,7 +4,7 @@ mod compare;
 mod digests;
 pub(crate) mod files;
 mod histories;
-mod history;
+pub mod history;
 mod journal;
 mod revisions;
 mod schemas;

@@ -200,6 +200,8 @@ async fn migrations() {
         plur.cannot_look(case("there is no folder", "", &nowhere), "cannot read /nowhere").await;
         let empty = tempfile::tempdir().unwrap();
         plur.cannot_look(case("an empty folder", "", &check(empty.path())), "no file *.sql in").await;
+        let many = "INSERT INTO public.schema_migrations SELECT n, 'x', 'x', pg_catalog.now() FROM pg_catalog.generate_series(11, 100001) AS n";
+        plur.cannot_look(case("a history that fills the memory", many, &check(good.path())), "more than 100 000 rows").await;
         plur.assert_passed_and_failed("migrations");
     })
     .await;

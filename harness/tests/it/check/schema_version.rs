@@ -164,6 +164,8 @@ async fn schema_version() {
         let rails = check("naming = 'rails'");
         let case = Case { name: "no file of that naming", change: "", undo: "", check: &rails };
         plur.cannot_look(case, "no migration file in").await;
+        let many = "INSERT INTO public.schema_migrations SELECT n, 'x', 'x', pg_catalog.now() FROM pg_catalog.generate_series(11, 100001) AS n";
+        plur.cannot_look(Case { name: "a history that fills the memory", change: many, undo: "", check: &plain }, "more than 100 000 rows").await;
         plur.assert_passed_and_failed("schema-version");
     })
     .await;

@@ -21,6 +21,7 @@ pub mod interrupt;
 pub mod libtest;
 pub mod namespace;
 pub mod needed;
+pub mod network;
 pub mod outcome;
 pub mod pipeline;
 pub mod process;

@@ -8,8 +8,9 @@ use std::io;
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
-    RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, Ruleset,
+    RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    path_beneath_rules,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub struct Sandbox {
     pub write: Vec<PathBuf>,
     /// May be executed.
     pub execute: Vec<PathBuf>,
+    /// The only port that it may listen on; `None`: it has no network at all.
+    pub listens: Option<u16>,
     /// How it gets namespaces of its own; `None` where the kernel permits none.
     pub entrance: Option<Entrance>,
 }
@@ -50,7 +53,11 @@ impl Sandbox {
     pub fn enforce(&self) -> io::Result<()> {
         if self.entrance.is_some() {
             namespace::enter(&self.read, &self.write)?;
+            if self.listens.is_some() {
+                namespace::raise_loopback()?;
+            }
         }
+        let port = |port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::BindTcp));
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
         let enforce = || {
@@ -63,6 +70,7 @@ impl Sandbox {
                 .add_rules(path_beneath_rules(&self.read, read))?
                 .add_rules(path_beneath_rules(&self.write, write))?
                 .add_rules(path_beneath_rules(&self.execute, read | AccessFs::Execute))?
+                .add_rules(self.listens.into_iter().map(port))?
                 .restrict_self()
         };
         enforce().map(drop).map_err(io::Error::other)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::check::Restored;
 use crate::input::program::inherit;
 use crate::outcome::CouldNotRun;
+use crate::process::{self, Place, Program, Running};
 use crate::units::show_counted;
 
 /// What a program gets of redrill's own environment, so that it finds programs and its own folders.
@@ -17,6 +18,39 @@ const LINES: usize = 15;
 /// Characters of a line that a finding shows.
 const LINE: usize = 300;
 
+/// Starts a program of the user, where it reaches the server: in a network of its own if the server requires TLS.
+///
+/// # Errors
+/// When it cannot be started, or the server does not require TLS any more.
+pub async fn start(
+    restored: &Restored<'_>,
+    mut command: impl Iterator<Item = String>,
+    environment: Vec<(String, String)>,
+    working_directory: Option<&Path>,
+) -> Result<Running, CouldNotRun> {
+    let place = match restored.server.tls() {
+        Some(tls) => {
+            // After the restore, so that it holds for the server which the program meets.
+            tls.probe().await?;
+            Place::Network(tls.namespaces().clone())
+        }
+        None => Place::Here,
+    };
+    process::spawn(Program {
+        path: path(restored, &command.next().unwrap_or_default())?,
+        arguments: command.collect(),
+        environment,
+        folder: Some(folder(restored, working_directory)?),
+        place,
+        run: restored.run.to_owned(),
+        ..Program::default()
+    })
+    .map_err(|error| {
+        CouldNotRun::new(restored.redactor.clean(&error.to_string()))
+            .hint("`command` is relative to the scenario file, or is found in PATH")
+    })
+}
+
 /// Gives what a program gets of redrill's own environment.
 pub fn inherited(restored: &Restored<'_>) -> impl Iterator<Item = (String, String)> {
     inherit(restored.environment, INHERITED)
@@ -27,7 +61,7 @@ pub fn inherited(restored: &Restored<'_>) -> impl Iterator<Item = (String, Strin
 ///
 /// # Errors
 /// When this process has no working folder any more.
-pub fn path(restored: &Restored<'_>, program: &str) -> Result<PathBuf, CouldNotRun> {
+fn path(restored: &Restored<'_>, program: &str) -> Result<PathBuf, CouldNotRun> {
     if program.contains('/') {
         absolute(restored.folder.join(program))
     } else {
@@ -39,7 +73,7 @@ pub fn path(restored: &Restored<'_>, program: &str) -> Result<PathBuf, CouldNotR
 ///
 /// # Errors
 /// When this process has no working folder any more.
-pub fn folder(restored: &Restored<'_>, folder: Option<&Path>) -> Result<PathBuf, CouldNotRun> {
+fn folder(restored: &Restored<'_>, folder: Option<&Path>) -> Result<PathBuf, CouldNotRun> {
     absolute(restored.folder.join(folder.unwrap_or(Path::new("."))))
 }
 

@@ -20,8 +20,21 @@ pub struct Endpoint {
     pub password: Secret,
     /// Its [`Session::identity`](super::Session::identity), once it is known: another server has another.
     pub identity: Option<String>,
+    /// How programs connect, where the server requires TLS.
+    pub tls: Option<ProgramsTls>,
     /// Names that errors of its sessions may show.
     pub names: Names,
+}
+
+/// How programs in their own network connect by TLS.
+#[derive(Debug, Clone)]
+pub struct ProgramsTls {
+    /// The name of the server there, which its certificate has.
+    pub host: &'static str,
+    /// Its port there.
+    pub port: u16,
+    /// The certificate of the authority.
+    pub ca: PathBuf,
 }
 
 /// Folders of a unix socket, or a port on this machine.
@@ -37,6 +50,9 @@ pub enum Address {
     /// A port on 127.0.0.1.
     Loopback(u16),
 }
+
+/// A client that verifies the certificate and its name.
+const VERIFIED: &str = "verify-full";
 
 /// The name of a socket in its folder, as libpq makes it of port 5432.
 pub const SOCKET: &str = ".s.PGSQL.5432";
@@ -63,18 +79,31 @@ impl Endpoint {
     /// The `PG…` variables of a libpq client for `user`, and `DATABASE_URL`.
     #[must_use]
     pub fn environment(&self, user: &str, database: &str) -> Vec<(String, String)> {
-        let (host, port) = match &self.address {
-            Address::Socket { programs, .. } => (programs.display().to_string(), 5432),
-            Address::Loopback(port) => ("127.0.0.1".to_owned(), *port),
+        let (host, port) = match (&self.tls, &self.address) {
+            (Some(tls), _) => (tls.host.to_owned(), tls.port),
+            (None, Address::Socket { programs, .. }) => (programs.display().to_string(), 5432),
+            (None, Address::Loopback(port)) => ("127.0.0.1".to_owned(), *port),
         };
-        let url = match &self.address {
-            Address::Socket { .. } => format!(
+        let mut tls = Vec::new();
+        let url = match (&self.tls, &self.address) {
+            (Some(settings), _) => {
+                let ca = settings.ca.display().to_string();
+                let url = format!(
+                    "postgres://{}@{host}:{port}/{}?sslmode={VERIFIED}&sslrootcert={}",
+                    encode(user),
+                    encode(database),
+                    encode(&ca)
+                );
+                tls = vec![("PGSSLMODE", VERIFIED.to_owned()), ("PGSSLROOTCERT", ca)];
+                url
+            }
+            (None, Address::Socket { .. }) => format!(
                 "postgres://{}@/{}?host={}",
                 encode(user),
                 encode(database),
                 encode(&host)
             ),
-            Address::Loopback(_) => {
+            (None, Address::Loopback(_)) => {
                 format!(
                     "postgres://{}@{host}:{port}/{}",
                     encode(user),
@@ -90,6 +119,7 @@ impl Endpoint {
             ("PGDATABASE", database.to_owned()),
         ]
         .into_iter()
+        .chain(tls)
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }

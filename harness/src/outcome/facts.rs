@@ -295,6 +295,8 @@ pub struct ServerFacts {
     pub isolation: Vec<String>,
     /// What is not isolated, one statement each.
     pub weaknesses: Vec<String>,
+    /// The version of TLS by which programs connect, where the server was seen to refuse others.
+    pub tls: Option<String>,
     /// Why this provider was selected.
     pub chosen: String,
     /// Time until the first answer.

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use crate::namespace::{self, Entrance};
+use crate::namespace::{self, Entrance, Namespaces};
 use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
 use crate::sandbox::Sandbox;
@@ -42,6 +42,48 @@ pub enum Input {
     File(std::fs::File),
 }
 
+/// What a child shares with this process.
+#[derive(Debug, Default)]
+pub enum Place {
+    /// Everything.
+    #[default]
+    Here,
+    /// What a sandbox leaves it.
+    Sandbox(Sandbox),
+    /// Everything but the network.
+    Network(Namespaces),
+}
+
+impl Place {
+    /// The command that starts a program there, and what a thread enters before it does.
+    fn command(self, program: PathBuf, arguments: Vec<String>) -> io::Result<(Command, Self)> {
+        let by_program = match &self {
+            Self::Sandbox(sandbox) if sandbox.entrance == Some(Entrance::Program) => {
+                Some(namespace::command(sandbox.clone(), &program, &arguments)?)
+            }
+            Self::Network(namespaces) => namespaces.command(&program, &arguments)?,
+            Self::Here | Self::Sandbox(_) => None,
+        };
+        Ok(match by_program {
+            Some(command) => (Command::from(command), Self::Here),
+            None => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                (command, self)
+            }
+        })
+    }
+
+    /// Moves the calling thread there, with its children; this cannot be undone.
+    fn enter(&self) -> io::Result<()> {
+        match self {
+            Self::Here => Ok(()),
+            Self::Sandbox(sandbox) => sandbox.enforce(),
+            Self::Network(namespaces) => namespaces.enter(),
+        }
+    }
+}
+
 /// A program to run.
 #[derive(Debug, Default)]
 pub struct Program {
@@ -55,8 +97,8 @@ pub struct Program {
     pub folder: Option<PathBuf>,
     /// User and group that it runs as, when redrill is root.
     pub user: Option<(u32, u32)>,
-    /// Its sandbox.
-    pub sandbox: Option<Sandbox>,
+    /// What it shares with this process.
+    pub place: Place,
     /// Its standard input.
     pub input: Input,
     /// Id of the run, for the marker.
@@ -136,17 +178,8 @@ pub fn spawn(program: Program) -> Result<Running, ProcessError> {
     let marker = format!("{}.{}.{number}", program.run, std::process::id());
     // A thread enters namespaces and Landlock with its children, so a separate one starts the child; what a
     // thread cannot enter, this program enters when it is started again.
-    let (mut command, by_thread) = match program.sandbox {
-        Some(sandbox) if sandbox.entrance == Some(Entrance::Program) => {
-            let command = namespace::command(sandbox, program.path, program.arguments);
-            (Command::from(command.map_err(failed)?), None)
-        }
-        sandbox => {
-            let mut command = Command::new(&program.path);
-            command.args(&program.arguments);
-            (command, sandbox)
-        }
-    };
+    let made = program.place.command(program.path, program.arguments);
+    let (mut command, place) = made.map_err(failed)?;
     command
         .env_clear()
         .envs(program.environment)
@@ -166,13 +199,13 @@ pub fn spawn(program: Program) -> Result<Running, ProcessError> {
     }
     // Until it is noted as owned, it would be taken for what an ended child left behind.
     let mut owned = children();
-    let child = match by_thread {
-        None => command.spawn().map_err(failed)?,
-        Some(sandbox) => {
+    let child = match place {
+        Place::Here => command.spawn().map_err(failed)?,
+        place => {
             let runtime = tokio::runtime::Handle::current();
             std::thread::spawn(move || {
                 let _runtime = runtime.enter();
-                sandbox.enforce()?;
+                place.enter()?;
                 command.spawn()
             })
             .join()

@@ -139,16 +139,10 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
         facts.push(format!("made: {}", view::made(backup, result.started)));
     }
     if let Some(server) = &result.server {
-        facts.push(format!(
-            "server: PostgreSQL {}, {} {}",
-            server.version, server.provider, server.origin
-        ));
+        facts.push(format!("server: {}", view::server(server)));
     }
     for (name, server) in &result.other_servers {
-        facts.push(format!(
-            "server {name}: PostgreSQL {}, {} {}",
-            server.version, server.provider, server.origin
-        ));
+        facts.push(format!("server {name}: {}", view::server(server)));
     }
     facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();

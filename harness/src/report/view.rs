@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::outcome::{
     BackupFacts, CheckResult, CompanionFacts, DrillResult, Measure, NotTested, Objective, Outcome,
-    StageResult, TableRows, TimeSource, Values,
+    ServerFacts, StageResult, TableRows, TimeSource, Values,
 };
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
@@ -103,6 +103,18 @@ pub(super) fn objective_word(objective: &Objective) -> &'static str {
         Some(false) => "MISSED",
         None => "not measured",
     }
+}
+
+/// Version, provider and origin of a server, and how programs connect to it where that is by TLS.
+pub(super) fn server(server: &ServerFacts) -> String {
+    let tls = server.tls.as_ref();
+    let tls = tls.map_or_else(String::new, |version| {
+        format!("; programs connect by {version}, and without TLS none was let in")
+    });
+    format!(
+        "PostgreSQL {}, {}: {}{tls}",
+        server.version, server.provider, server.origin
+    )
 }
 
 /// What the isolation of the servers lacks, each once.

@@ -19,7 +19,7 @@ use crate::input::{Diagnostics, Environment, Problem, secret};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
-use crate::server::settings::Server;
+use crate::server::settings::{Reach, Server};
 
 /// Reads and validates a scenario file.
 ///
@@ -126,7 +126,14 @@ fn scenario(
         };
         settings::read(value, header, problems)
     });
-    let server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
+    let of_tls = [
+        &["server", "certificate"][..],
+        &["server", "container", "reach"],
+    ]
+    .map(|path| place_of_key(&root, path).unwrap_or_default());
+    let mut server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
+    server.certificate = server.certificate.map(|own| own.within(folder));
+    tls(&server, of_tls, problems);
     if server.container.is_some() && server.local.is_some() {
         problems.push(
             Problem::at(
@@ -187,6 +194,38 @@ fn scenario(
             .collect(),
         checks,
     })
+}
+
+/// The place of a key.
+fn place_of_key(table: &Table<'_>, path: &[&str]) -> Option<Range<usize>> {
+    let (first, rest) = path.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    match (rest, value.get_ref()) {
+        ([], _) => Some(key.span()),
+        (rest, DeValue::Table(table)) => place_of_key(table, rest),
+        _ => None,
+    }
+}
+
+/// Refuses settings of TLS that contradict each other.
+fn tls(server: &Server, places: [Range<usize>; 2], problems: &mut Vec<Problem>) {
+    let [certificate, reach] = places;
+    if server.tls.is_none() && server.certificate.is_some() {
+        problems.push(
+            Problem::at(certificate, "`certificate` has no effect without `tls`")
+                .hint("add `tls = \"required\"` to `[server]`"),
+        );
+    }
+    let container = server.container.as_ref();
+    if server.tls.is_some() && container.is_some_and(|one| one.reach == Some(Reach::Port)) {
+        problems.push(
+            Problem::at(
+                reach,
+                "a server that requires TLS is reached by its own network, not by a port of this machine",
+            )
+            .hint("remove `reach`, or `tls` in `[server]`"),
+        );
+    }
 }
 
 /// Removes a key from the table and reads it.

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::settings::{self, Durability};
 use crate::database::Address;
+use crate::namespace::Entrance;
+use crate::network::Network;
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Secret;
 
@@ -86,6 +88,13 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// Nobody listens yet; or not the server does, or it is no socket (`InvalidData`).
     async fn address(&mut self) -> io::Result<Address>;
+
+    /// The network that the server listens in, where it requires TLS; `entrance` is how this process enters one. Once the
+    /// server listens.
+    ///
+    /// # Errors
+    /// Why it cannot be entered.
+    fn network(&self, entrance: Entrance) -> Result<Network, String>;
 
     /// Why the server is not running any more, with the end of its log; `None` while it runs.
     async fn ended(&self) -> Option<String>;

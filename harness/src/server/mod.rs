@@ -13,19 +13,24 @@ mod container;
 pub mod extension;
 mod local;
 mod machine;
+mod relay;
 pub mod settings;
 mod several;
 mod socket;
 mod starting;
+mod tls;
 
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join;
+use tokio::task::spawn_blocking;
 
 use crate::cleanup::{Run, Swept, Work};
 use crate::database::{Address, DatabaseError, Endpoint, NoSession, Session, Terms};
+use crate::namespace::Entrance;
+use crate::network::Network;
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
@@ -33,6 +38,11 @@ use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
 pub use several::Servers;
 use starting::{Started, Waiting, first_session, preflight};
+use tls::Certificate;
+pub use tls::{Reached, Tls};
+
+/// The folder of the files of a server that requires TLS, in that of the run.
+const TLS: &str = "tls";
 
 /// Default limit until a server answers.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -43,6 +53,7 @@ pub struct ThrowawayServer {
     endpoint: Endpoint,
     facts: ServerFacts,
     version: u32,
+    tls: Option<Tls>,
 }
 
 impl ThrowawayServer {
@@ -58,15 +69,31 @@ impl ThrowawayServer {
         path: &str,
     ) -> Result<Self, CouldNotRun> {
         let began = Instant::now();
-        let mut machine = provide(server, wanted, run, path).await?;
-        let started = match Self::bring_up(machine.as_mut(), server, wanted).await {
-            Ok(started) => {
-                preflight(machine.describe(), &started, wanted).map(|facts| (started, facts))
+        let certificate = match server.tls {
+            Some(settings::Tls::Required) => {
+                let folder = run.folder.join(TLS);
+                Some(Certificate::write(folder, server.certificate.as_ref())?)
             }
-            Err(error) => Err(error),
+            None => None,
         };
-        match started {
-            Ok((started, mut facts)) => {
+        let certificate = certificate.as_ref();
+        let mut machine = provide(server, wanted, certificate, run, path).await?;
+        let begin = async {
+            let mut started = Self::bring_up(machine.as_mut(), server, wanted).await?;
+            let mut facts = preflight(machine.describe(), &started, wanted)?;
+            let tls = match certificate {
+                Some(certificate) => {
+                    let tls = open_tls(machine.as_ref(), certificate, wanted, run).await?;
+                    facts.tls = Some(tls.probe().await?);
+                    started.endpoint.tls = Some(tls.for_programs());
+                    Some(tls)
+                }
+                None => None,
+            };
+            Ok((started, facts, tls))
+        };
+        match begin.await {
+            Ok((started, mut facts, tls)) => {
                 facts.started_in = began.elapsed();
                 facts.tuned = server.durability == settings::Durability::Off;
                 Ok(Self {
@@ -74,6 +101,7 @@ impl ThrowawayServer {
                     endpoint: started.endpoint,
                     facts,
                     version: started.identity.version,
+                    tls,
                 })
             }
             Err(error) => {
@@ -114,6 +142,7 @@ impl ThrowawayServer {
                 superuser: wanted.superuser.clone(),
                 password,
                 identity: None,
+                tls: None,
                 names: Names::default(),
             };
             let machine = &*machine;
@@ -232,6 +261,12 @@ impl ThrowawayServer {
         &self.endpoint
     }
 
+    /// The way of programs to it by TLS, where it requires TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// Facts for the reports.
     #[must_use]
     pub fn facts(&self) -> &ServerFacts {
@@ -291,29 +326,53 @@ impl ThrowawayServer {
     }
 }
 
+/// Makes the network of programs, and their way from there to the server.
+async fn open_tls(
+    machine: &dyn Machine,
+    certificate: &Certificate,
+    wanted: &Wanted,
+    run: &Run,
+) -> Result<Tls, CouldNotRun> {
+    let unable = |why: String| {
+        CouldNotRun::with_hint(
+            format!("no network of its own for programs that connect by TLS: {why}"),
+            "run redrill as root, or as a user who may create namespaces with `[server.local]`",
+        )
+    };
+    let entrance = spawn_blocking(Entrance::find).await;
+    let entrance = entrance.unwrap_or_else(|error| Err(error.to_string()));
+    let entrance = entrance.map_err(unable)?;
+    let server = machine.network(entrance).map_err(unable)?;
+    let programs = Network::create(entrance, &run.id).await;
+    let programs = programs.map_err(|error| unable(error.to_string()))?;
+    Tls::open(certificate, server, programs, &wanted.superuser).await
+}
+
 /// Selects the provider that the scenario sets, or the best available one.
 async fn provide(
     server: &settings::Server,
     wanted: &Wanted,
+    tls: Option<&Certificate>,
     run: &Run,
     path: &str,
 ) -> Result<Box<dyn Machine>, CouldNotRun> {
     if let Some(settings) = &server.local {
         let chosen = "the scenario sets it";
-        return local::provide(server, settings, wanted, run, path, chosen).await;
+        return local::provide(server, settings, wanted, tls, run, path, chosen).await;
     }
     if let Some(settings) = &server.container {
-        return container::provide(server, settings, wanted, run, "the scenario sets it").await;
+        let chosen = "the scenario sets it";
+        return container::provide(server, settings, wanted, tls, run, chosen).await;
     }
     let chosen = "a container engine answers and has an image";
     let settings = settings::Container::default();
-    let container = match container::provide(server, &settings, wanted, run, chosen).await {
+    let container = match container::provide(server, &settings, wanted, tls, run, chosen).await {
         Ok(machine) => return Ok(machine),
         Err(error) => error,
     };
     let chosen = format!("no container: {container}");
     let settings = settings::Local::default();
-    let local = local::provide(server, &settings, wanted, run, path, &chosen).await;
+    let local = local::provide(server, &settings, wanted, tls, run, path, &chosen).await;
     local.map_err(|local| {
         let hints: Vec<String> = [container.hint, local.hint].into_iter().flatten().collect();
         CouldNotRun::with_hint(

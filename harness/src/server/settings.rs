@@ -1,7 +1,7 @@
 //! The settings of a server: `[server]`, `[server.container]`, `[server.local]`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,9 +22,47 @@ pub struct Server {
     /// Whether the server keeps what it was given. Default: `off`, the fastest.
     #[serde(default)]
     pub durability: Durability,
+    /// `required`: the server has a certificate of an authority that is made for this drill, and programs of checks (`api`,
+    /// `command`) connect by TLS only. They run in a network of their own, in which there is nothing but the server, as
+    /// `localhost`; they are given its URL and the authority (`sslrootcert`). Needs root, or a local server and a user who
+    /// may create namespaces. Default: programs connect by a unix socket.
+    pub tls: Option<Tls>,
+    /// A certificate of yours in place of the one that is made, for programs that trust their own authority only.
+    pub certificate: Option<Certificate>,
     /// Additional settings of the server, such as `maintenance_work_mem = "1GB"`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+}
+
+/// Whether programs connect by TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// The server refuses those that do not, and that is tried.
+    Required,
+}
+
+/// Files in PEM, relative to the scenario file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Certificate {
+    /// The certificate of the server, for the name `localhost`, and those between it and the authority.
+    pub file: PathBuf,
+    /// Its key, without a passphrase.
+    pub key: PathBuf,
+    /// The certificate of the authority, which programs trust.
+    pub ca: PathBuf,
+}
+
+impl Certificate {
+    /// With paths that begin in `folder`.
+    pub(crate) fn within(self, folder: &Path) -> Self {
+        Self {
+            file: folder.join(self.file),
+            key: folder.join(self.key),
+            ca: folder.join(self.ca),
+        }
+    }
 }
 
 /// What a server does so that a crash of the machine loses nothing.

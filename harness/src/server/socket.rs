@@ -11,14 +11,14 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _, chown, symlink,
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinHandle;
 
+use super::relay::{Entry, Exit, Relay};
 use crate::cleanup::Run;
 use crate::database::{Address, SOCKET};
 use crate::outcome::CouldNotRun;
@@ -47,7 +47,7 @@ pub(super) struct HeldSocket {
     pub(super) address: Address,
     peer_is_known: bool,
     _socket: OwnedFd,
-    passing_on: JoinHandle<()>,
+    _relay: Relay,
 }
 
 impl SocketFolder {
@@ -135,7 +135,7 @@ impl SocketFolder {
             },
             peer_is_known: peer.is_some(),
             _socket: socket,
-            passing_on: tokio::spawn(pass_on(bound, held)),
+            _relay: Relay::start(Entry::Socket(bound), Exit::Socket(held)),
         })
     }
 }
@@ -144,38 +144,15 @@ fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// Connects every program to the server.
-async fn pass_on(programs: UnixListener, server: PathBuf) {
-    loop {
-        let Ok((program, _)) = programs.accept().await else {
-            // Too many open files: they become fewer.
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            continue;
-        };
-        let server = server.clone();
-        tokio::spawn(async move { connect(program, &server).await });
-    }
-}
-
-/// Copies between a program and the server until both have closed their side, or one broke off.
-async fn connect(mut program: UnixStream, server: &Path) -> io::Result<()> {
-    /// Large enough that copying costs little.
-    const BUFFER: usize = 64 * 1024;
-    let mut server = UnixStream::connect(server).await?;
-    tokio::io::copy_bidirectional_with_sizes(&mut program, &mut server, BUFFER, BUFFER).await?;
-    Ok(())
-}
-
 impl HeldSocket {
+    /// Whether redrill sees the process that listens.
+    pub(super) fn peer_is_known(&self) -> bool {
+        self.peer_is_known
+    }
+
     /// What could not be verified, for reports.
     pub(super) fn weakness(&self) -> Option<String> {
         let text = "redrill does not see the process that listens on the socket: that it is the server follows from the folder, the system identifier and the time of its start";
         (!self.peer_is_known).then(|| text.to_owned())
-    }
-}
-
-impl Drop for HeldSocket {
-    fn drop(&mut self) {
-        self.passing_on.abort();
     }
 }

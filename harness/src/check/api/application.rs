@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -12,7 +13,8 @@ use super::{Api, Ready};
 use crate::check::{Restored, program};
 use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
-use crate::process::{self, Program, Running};
+use crate::process::{self, Running};
+use crate::server::Reached;
 use crate::units::show_duration;
 
 /// Pause between two requests for whether it is ready.
@@ -22,42 +24,52 @@ const POLL: Duration = Duration::from_millis(50);
 pub struct Application {
     /// Where it listens on 127.0.0.1.
     pub port: u16,
+    /// The way to a program in a network of its own.
+    reached: Option<Reached>,
     running: Running,
     output: [JoinHandle<String>; 2],
 }
 
 impl Application {
     /// Starts the command of the check.
-    pub fn start(check: &Api, restored: &Restored<'_>) -> Result<Self, CouldNotRun> {
-        let port = free_port().map_err(|error| {
-            CouldNotRun::new(format!("this machine gives no free port: {error}"))
-        })?;
-        let environment = environment(check, restored, port)?;
-        let folder = program::folder(restored, check.working_directory.as_deref())?;
-        let mut words = check.command.iter();
-        let program = program::path(restored, words.next().map_or("", String::as_str))?;
+    pub async fn start(check: &Api, restored: &Restored<'_>) -> Result<Self, CouldNotRun> {
+        let tls = restored.server.tls();
+        let port = match tls {
+            Some(tls) => tls.free_port().await,
+            None => free_port(),
+        };
+        let no_port = |error| CouldNotRun::new(format!("this machine gives no free port: {error}"));
+        let port = port.map_err(no_port)?;
+        let reached = tls
+            .map(|tls| tls.reach(port))
+            .transpose()
+            .map_err(no_port)?;
         let places = places(check, restored, port);
-        let mut running = process::spawn(Program {
-            path: program,
-            arguments: words.map(|word| fill(word, &places)).collect(),
-            environment,
-            folder: Some(folder),
-            run: restored.run.to_owned(),
-            ..Program::default()
-        })
-        .map_err(|error| {
-            CouldNotRun::new(restored.redactor.clean(&error.to_string()))
-                .hint("`command` is relative to the scenario file, or is found in PATH")
-        })?;
+        // The program itself is no text with places.
+        let command = check.command.iter().enumerate().map(|(at, word)| match at {
+            0 => word.clone(),
+            _ => fill(word, &places),
+        });
+        let environment = environment(check, restored, port)?;
+        let folder = check.working_directory.as_deref();
+        let mut running = program::start(restored, command, environment, folder).await?;
         let output = [
             tokio::spawn(process::keep_end(running.stdout())),
             tokio::spawn(process::keep_end(running.stderr())),
         ];
         Ok(Self {
             port,
+            reached,
             running,
             output,
         })
+    }
+
+    /// The socket by which it is asked, where it has a network of its own.
+    pub fn socket(&self) -> Option<&Path> {
+        self.reached
+            .as_ref()
+            .map(|reached| reached.socket.as_path())
     }
 
     /// Waits until it answers, and gives the time that took.

@@ -29,7 +29,8 @@ use crate::units::{Span, show_counted, show_duration};
 /// 127.0.0.1. Of the environment it gets `PATH`, `HOME`, `LANG` and `TMPDIR`; everything else stands
 /// in `env`. `{port}`, `{url}`, `{host}`, `{role}` and `{database}` in `command` and in plain values
 /// of `env` are filled in. When the check ends, however it ends, the application and all that it
-/// started are killed.
+/// started are killed. With `tls = "required"` in `[server]` it runs in a network with nothing but the server, which it
+/// reaches by TLS.
 ///
 /// ## What it proves
 /// That the application comes up within the time it has, and that each request gets the status,
@@ -202,10 +203,10 @@ impl Check for Api {
             show_duration(self.ready.within.0),
             show_counted(self.request.len(), "request")
         );
-        let client = HttpClient::new()?;
         let mut session = restored.session().await?;
         let before = session.value(FINGERPRINT).await?;
-        let mut application = Application::start(self, restored)?;
+        let mut application = Application::start(self, restored).await?;
+        let client = HttpClient::new(application.socket())?;
         let ready = match application.ready(&client, &self.ready).await {
             Ok(ready) => ready,
             Err(finding) => {

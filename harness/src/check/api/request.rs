@@ -1,6 +1,7 @@
 //! One request over HTTP to the application, and what it must answer.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::redirect::Policy;
@@ -141,13 +142,18 @@ struct HttpAnswer {
 pub struct HttpClient(reqwest::Client);
 
 impl HttpClient {
-    /// Makes a client.
-    pub fn new() -> Result<Self, CouldNotRun> {
+    /// Makes a client, which connects to the unix socket if there is one.
+    pub fn new(socket: Option<&Path>) -> Result<Self, CouldNotRun> {
         crate::tls::install();
-        reqwest::Client::builder()
+        let building = reqwest::Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .http1_only()
+            .http1_only();
+        let building = match socket {
+            Some(socket) => building.unix_socket(socket),
+            None => building,
+        };
+        building
             .build()
             .map(Self)
             .map_err(|error| CouldNotRun::new(format!("no HTTP client: {error}")))

@@ -23,6 +23,7 @@ use crate::outcome::CouldNotRun;
 /// `command` is a program and its arguments, not a line for a shell. It is started in the scenario file's folder
 /// with the restored database in its environment (`DATABASE_URL`, `PGHOST`, `PGPORT`, `PGUSER`,
 /// `PGDATABASE`, `PGOPTIONS`), and otherwise only `PATH`, `HOME`, `LANG`, `TMPDIR` and what `env` says.
+/// With `tls = "required"` in `[server]` it runs in a network with nothing but the server, which it reaches by TLS.
 /// It runs alone, within the `timeout` of the check; whatever it started and left behind is killed.
 ///
 /// Its sessions are read-only: `default_transaction_read_only` is on, in `PGOPTIONS` and in `DATABASE_URL`. That is a

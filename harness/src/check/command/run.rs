@@ -8,7 +8,7 @@ use super::CommandCheck;
 use crate::check::{Restored, program};
 use crate::database::{Address, Terms};
 use crate::outcome::{CouldNotRun, Finding};
-use crate::process::{self, Program};
+use crate::process;
 use crate::server::clone::DatabaseCopy;
 use crate::sql::{quote_ident, quote_literal};
 use crate::units::show_duration;
@@ -130,23 +130,14 @@ impl CommandCheck {
         database: &str,
         began: Instant,
     ) -> Result<ProgramEnd, CouldNotRun> {
-        let mut words = self.command.iter().cloned();
-        let word = words.next().unwrap_or_default();
-        let mut running = process::spawn(Program {
-            path: program::path(restored, &word)?,
-            arguments: words.collect(),
-            environment: self.environment(restored, database)?,
-            folder: Some(program::folder(
-                restored,
-                self.working_directory.as_deref(),
-            )?),
-            run: restored.run.to_owned(),
-            ..Program::default()
-        })
-        .map_err(|error| {
-            CouldNotRun::new(restored.redactor.clean(&error.to_string()))
-                .hint("`command` is relative to the scenario file, or is found in PATH")
-        })?;
+        let word = self.command.first().map_or("", String::as_str);
+        let mut running = program::start(
+            restored,
+            self.command.iter().cloned(),
+            self.environment(restored, database)?,
+            self.working_directory.as_deref(),
+        )
+        .await?;
         let started = Instant::now();
         let streams = [
             tokio::spawn(process::keep_end(running.stdout())),

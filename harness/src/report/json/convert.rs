@@ -192,6 +192,7 @@ impl Server {
             }),
             isolation: server.isolation.clone(),
             weaknesses: server.weaknesses.clone(),
+            tls: server.tls.clone(),
             chosen: server.chosen.clone(),
             started_in_s: server.started_in.as_secs_f64(),
             tuned: server.tuned,

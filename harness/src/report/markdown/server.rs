@@ -31,7 +31,7 @@ pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
         .iter()
         .map(|(name, version)| format!("{name} {version}"))
         .collect();
-    page.facts(vec![
+    let mut facts = vec![
         ("PostgreSQL", words(&server.version)),
         ("Extensions", names(&extensions)),
         ("Provider", words(server.provider)),
@@ -39,7 +39,12 @@ pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
         ("Selected because", words(&server.chosen)),
         ("Ready after", span(server.started_in)),
         ("Settings", fixed(settings(server.tuned))),
-    ]);
+    ];
+    if let Some(version) = &server.tls {
+        let tried = fixed(": a client without TLS was refused");
+        facts.push(("TLS", fixed("required, ") + words(version) + tried));
+    }
+    page.facts(facts);
     page.paragraph(fixed(
         "A restore executes code from the backup. It is isolated from this machine as follows:",
     ));

@@ -6,7 +6,7 @@ use tabled::settings::{Alignment, Padding, Style, Width};
 
 use super::paper::{INDENT, Paper};
 use super::{check_lines, stage_lines};
-use crate::outcome::{CheckResult, DrillResult, Outcome, ServerFacts};
+use crate::outcome::{CheckResult, DrillResult, Outcome};
 use crate::report::text::line;
 use crate::report::view;
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
@@ -97,15 +97,9 @@ fn backup(paper: &mut Paper, result: &DrillResult) {
 fn restored(paper: &mut Paper, result: &DrillResult) {
     match &result.server {
         Some(server) => {
-            let text = |server: &ServerFacts| {
-                format!(
-                    "PostgreSQL {}, {}: {}",
-                    server.version, server.provider, server.origin
-                )
-            };
-            paper.fact("server", &text(server));
+            paper.fact("server", &view::server(server));
             for (name, other) in &result.other_servers {
-                paper.fact("server", &format!("{name}: {}", text(other)));
+                paper.fact("server", &format!("{name}: {}", view::server(other)));
             }
         }
         None => paper.fact("server", "none was started"),

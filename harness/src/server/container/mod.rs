@@ -30,8 +30,11 @@ pub(super) use self::template::remove_templates;
 use super::machine::{Client, ClientProcess, Machine, Wanted, arguments, memory_of_this_machine};
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
+use super::tls::{Certificate, KEY};
 use crate::cleanup::{LABEL_RUN, Run};
 use crate::database::Address;
+use crate::namespace::Entrance;
+use crate::network::Network;
 use crate::outcome::{CouldNotRun, ServerFacts};
 use crate::process;
 use crate::redact::Secret;
@@ -42,6 +45,8 @@ use crate::units::show_bytes;
 const SOCKET: &str = "/redrill/socket";
 /// Folder of the socket that programs use, which the server cannot change.
 const PROGRAMS: &str = "/redrill/programs";
+/// Folder of the certificate inside the container.
+const TLS: &str = "/redrill/tls";
 /// Folders of the archives of the backup inside the container, by number.
 const BACKUP: &str = "/redrill/backup";
 /// Data directory: owned by `postgres` in every Postgres image, also on a fresh volume.
@@ -72,6 +77,8 @@ const START: &str = r#"
 echo "redrill-bin $bin"
 superuser=$1
 shift
+# The server takes no key that others may read.
+[ ! -e "$REDRILL_KEY" ] || cp "$REDRILL_KEY" "$PGDATA.key"
 template=/redrill/template/current
 if [ -n "$REDRILL_PASSWORD" ]; then
     printf '%s' "$REDRILL_PASSWORD" > /tmp/redrill-password
@@ -116,6 +123,8 @@ struct Container {
     storage: settings::Storage,
     by_port: bool,
     arguments: Vec<String>,
+    /// The folder of its certificate, where it requires TLS.
+    tls: Option<PathBuf>,
     chosen: String,
     bin: OnceLock<String>,
     superuser: String,
@@ -133,6 +142,7 @@ pub(super) async fn provide(
     server: &settings::Server,
     container: &settings::Container,
     wanted: &Wanted,
+    tls: Option<&Certificate>,
     run: &Run,
     chosen: &str,
 ) -> Result<Box<dyn Machine>, CouldNotRun> {
@@ -157,6 +167,16 @@ pub(super) async fn provide(
         Some(reach) => reach == settings::Reach::Port,
         None => !sockets_cross(&docker).await,
     };
+    if let Some(certificate) = tls {
+        if by_port {
+            return Err(CouldNotRun::with_hint(
+                "a server that requires TLS is reached by its network, and this engine shares neither sockets nor networks with this machine",
+                "use an engine of this machine, or `[server.local]`",
+            ));
+        }
+        let read = certificate.let_read(None);
+        read.map_err(|error| CouldNotRun::new(format!("cannot share the certificate: {error}")))?;
+    }
     let folders = wanted.files.iter().filter_map(|file| file.parent());
     let folders: BTreeSet<PathBuf> = folders.map(Path::to_owned).collect();
     Ok(Box::new(Container {
@@ -174,6 +194,7 @@ pub(super) async fn provide(
         storage,
         by_port,
         arguments: arguments(server, memory),
+        tls: tls.map(|certificate| certificate.folder().to_owned()),
         chosen: chosen.to_owned(),
         bin: OnceLock::new(),
         superuser: String::new(),
@@ -281,6 +302,17 @@ impl Machine for Container {
             .ok_or_else(|| io::Error::other("the container has no process"))?;
         let held = self.held.insert(self.socket.hold(first).await?);
         Ok(held.address.clone())
+    }
+
+    fn network(&self, entrance: Entrance) -> Result<Network, String> {
+        // Another process may have this id on this machine.
+        let seen = self.held.as_ref().is_some_and(HeldSocket::peer_is_known);
+        let process = self.first_process.filter(|_| seen);
+        let process = process.ok_or("redrill does not see the processes of the container")?;
+        if entrance == Entrance::Program {
+            return Err("the network of a container can be entered by root only".to_owned());
+        }
+        Network::of(process, entrance, &self.run).map_err(|error| error.to_string())
     }
 
     async fn ended(&self) -> Option<String> {
@@ -409,7 +441,10 @@ impl Machine for Container {
         } else {
             isolation.insert(
                 0,
-                "no network; connected by a unix socket in a private folder".to_owned(),
+                match self.tls {
+                    None => "no network; connected by a unix socket in a private folder".to_owned(),
+                    Some(_) => "a network with nothing else in it; connected by a unix socket in a private folder, and programs by TLS".to_owned(),
+                },
             );
             weaknesses.extend(self.held.as_ref().and_then(HeldSocket::weakness));
         }
@@ -420,6 +455,7 @@ impl Machine for Container {
             extensions: Vec::new(),
             isolation,
             weaknesses,
+            tls: None,
             chosen: self.chosen.clone(),
             started_in: Duration::ZERO,
             tuned: false,

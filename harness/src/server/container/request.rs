@@ -7,9 +7,9 @@ use testcontainers::bollard::models::{HostConfig, Mount, MountType, PortBinding}
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 
 use super::template::Template;
-use super::{BACKUP, Container, FIND, HOME, INITDB, PROGRAMS, SOCKET, START};
+use super::{BACKUP, Container, FIND, HOME, INITDB, KEY, PROGRAMS, SOCKET, START, TLS};
 use crate::redact::Secret;
-use crate::server::settings;
+use crate::server::{settings, tls};
 
 impl Container {
     /// Options that testcontainers has no method for.
@@ -20,6 +20,7 @@ impl Container {
             bind(&self.socket.programs, PROGRAMS, true),
         ];
         mounts.extend(self.template.as_ref().map(Template::mount));
+        mounts.extend(self.tls.as_ref().map(|folder| bind(folder, TLS, true)));
         for (number, folder) in self.folders.iter().enumerate() {
             mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
         }
@@ -74,12 +75,18 @@ impl Container {
             .map(str::to_owned)
             .into();
         command.extend(self.arguments.iter().cloned());
+        let data = format!("{HOME}/redrill");
         let listen = if self.by_port { "*" } else { "" };
-        for (name, value) in [
-            ("listen_addresses", listen),
-            ("port", "5432"),
-            ("unix_socket_directories", SOCKET),
-        ] {
+        let mut settings = vec![
+            ("listen_addresses", listen.to_owned()),
+            ("port", "5432".to_owned()),
+            ("unix_socket_directories", SOCKET.to_owned()),
+        ];
+        if self.tls.is_some() {
+            let key = format!("{data}.key");
+            settings.extend(tls::settings(Path::new(TLS), Path::new(&key)));
+        }
+        for (name, value) in settings {
             command.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         let password = if self.by_port { password.expose() } else { "" };
@@ -87,7 +94,8 @@ impl Container {
             .with_entrypoint("/bin/sh")
             .with_cmd(command)
             .with_user("postgres")
-            .with_env_var("PGDATA", format!("{HOME}/redrill"))
+            .with_env_var("PGDATA", data)
+            .with_env_var("REDRILL_KEY", format!("{TLS}/{KEY}"))
             .with_env_var("REDRILL_PASSWORD", password)
             .with_env_var("TZ", "UTC")
             .with_cap_drop("ALL")

@@ -64,6 +64,7 @@ impl Local {
                 .map(|path| (*path).to_owned())
                 .collect(),
             execute,
+            listens: None,
             entrance: self.entrance.as_ref().ok().copied(),
         }
     }

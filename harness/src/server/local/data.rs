@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Local;
 use super::template::Template;
 use crate::outcome::CouldNotRun;
-use crate::process::{self, Program};
+use crate::process::{self, Place, Program};
 
 /// Limit for `initdb`.
 const INITDB_WITHIN: Duration = Duration::from_secs(60);
@@ -81,7 +81,7 @@ impl Local {
         let made = process::run(
             Program {
                 path: initdb,
-                sandbox: Some(sandbox),
+                place: Place::Sandbox(sandbox),
                 arguments,
                 environment: self.environment(),
                 folder: Some(self.data.clone()),

@@ -28,11 +28,13 @@ use super::machine::{
 };
 use super::settings;
 use super::socket::{HeldSocket, SocketFolder};
+use super::tls::{self, Certificate, KEY};
 use crate::cleanup::{Run, SEGMENTS, SERVER};
 use crate::database::Address;
 use crate::namespace::Entrance;
+use crate::network::Network;
 use crate::outcome::{CouldNotRun, ServerFacts};
-use crate::process::{self, Input, Program, Running};
+use crate::process::{self, Input, Place, Program, Running};
 use crate::redact::Secret;
 use crate::sandbox::{Sandbox, Strength};
 use crate::shared_memory;
@@ -61,6 +63,8 @@ struct Local {
     user: Option<(u32, u32)>,
     user_name: String,
     arguments: Vec<String>,
+    /// The folder of its certificate, where it requires TLS.
+    tls: Option<PathBuf>,
     strength: Strength,
     /// How its programs get namespaces of their own, or why they do not.
     entrance: Result<Entrance, String>,
@@ -74,6 +78,7 @@ pub(super) async fn provide(
     server: &settings::Server,
     local: &settings::Local,
     wanted: &Wanted,
+    tls: Option<&Certificate>,
     run: &Run,
     path: &str,
     chosen: &str,
@@ -98,6 +103,10 @@ pub(super) async fn provide(
         ));
     }
     let (user, user_name) = unprivileged()?;
+    if let (Some(certificate), Some((_, group))) = (tls, user) {
+        let read = certificate.let_read(Some(group));
+        read.map_err(|error| CouldNotRun::new(format!("cannot share the certificate: {error}")))?;
+    }
     let folder = run.folder.join(SERVER);
     let data = folder.join(DATA);
     let prepare = || -> io::Result<()> {
@@ -132,6 +141,7 @@ pub(super) async fn provide(
         held: None,
         user,
         user_name,
+        tls: tls.map(|certificate| certificate.folder().to_owned()),
         arguments: arguments(server, memory_of_this_machine() / (1 + wanted.neighbours)),
         strength,
         entrance,
@@ -228,19 +238,28 @@ impl Machine for Local {
         let socket = &self.socket.path;
         let mut arguments = vec!["-D".to_owned(), self.data.display().to_string()];
         arguments.extend(self.arguments.iter().cloned());
-        for (name, value) in [
+        let mut settings = vec![
             ("listen_addresses", String::new()),
             ("port", "5432".to_owned()),
             ("unix_socket_directories", socket.display().to_string()),
             // In the data folder: files in /dev/shm outlive a server that is killed, and access to
             // /dev/shm would be a hole in the sandbox.
             ("dynamic_shared_memory_type", "mmap".to_owned()),
-        ] {
+        ];
+        let mut read = Vec::new();
+        if let Some(folder) = &self.tls {
+            settings.extend(tls::settings(folder, &folder.join(KEY)));
+            read.push(folder.as_path());
+        }
+        for (name, value) in settings {
             arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         let postgres = self.installation.bin.join("postgres");
         let mut server = process::spawn(Program {
-            sandbox: Some(self.sandbox(&postgres, &[], &[&self.data, socket])),
+            place: Place::Sandbox(Sandbox {
+                listens: self.tls.is_some().then_some(tls::PORT),
+                ..self.sandbox(&postgres, &read, &[&self.data, socket])
+            }),
             path: postgres,
             arguments,
             environment: self.environment(),
@@ -275,6 +294,16 @@ impl Machine for Local {
             shared_memory::note(server, &self.folder.join(SEGMENTS))?;
         }
         Ok(self.held.insert(held).address.clone())
+    }
+
+    fn network(&self, _: Entrance) -> Result<Network, String> {
+        let entrance = self.entrance.as_ref().map_err(Clone::clone)?;
+        let server = self.server.as_ref().and_then(|server| {
+            let server = server.lock().unwrap_or_else(PoisonError::into_inner);
+            server.id()
+        });
+        let server = server.ok_or("the server was not started")?;
+        Network::of(server, *entrance, &self.run).map_err(|error| error.to_string())
     }
 
     async fn ended(&self) -> Option<String> {
@@ -333,7 +362,7 @@ impl Machine for Local {
         ]);
         let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
         let mut running = process::spawn(Program {
-            sandbox: Some(self.sandbox(&path, &read, &[])),
+            place: Place::Sandbox(self.sandbox(&path, &read, &[])),
             path,
             arguments,
             environment,
@@ -373,7 +402,10 @@ impl Machine for Local {
 
     fn describe(&self) -> ServerFacts {
         let mut isolation = vec![
-            "unix socket in a private folder, nothing listens on TCP".to_owned(),
+            match self.tls {
+                None => "unix socket in a private folder, nothing listens on TCP".to_owned(),
+                Some(_) => "unix socket in a private folder; a port in a network with nothing else in it, for programs by TLS".to_owned(),
+            },
             format!("processes of the user `{}`", self.user_name),
         ];
         let mut weaknesses = vec![
@@ -384,7 +416,12 @@ impl Machine for Local {
         match self.strength {
             Strength::Full => {
                 isolation.push(files.to_owned());
-                isolation.push("Landlock: no TCP connection, in or out".to_owned());
+                isolation.push(match self.tls {
+                    None => "Landlock: no TCP connection, in or out".to_owned(),
+                    Some(_) => {
+                        "Landlock: no TCP connection out, and one port to listen on".to_owned()
+                    }
+                });
             }
             Strength::NoTcp => {
                 isolation.push(files.to_owned());
@@ -415,6 +452,7 @@ impl Machine for Local {
             extensions: Vec::new(),
             isolation,
             weaknesses,
+            tls: None,
             chosen: self.chosen.clone(),
             started_in: Duration::ZERO,
             tuned: false,

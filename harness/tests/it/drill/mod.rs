@@ -41,6 +41,7 @@ mod scenario;
 mod selected;
 mod several;
 mod source;
+mod tls;
 mod wrapped;
 mod writer;
 

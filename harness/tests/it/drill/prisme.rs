@@ -191,7 +191,7 @@ fn each_fault_of_a_part_is_found() {
 }
 
 /// The committed scenario with the collections on a server of their own, as Prisme.ai recommends under load.
-fn on_two_servers() -> Redrill {
+pub fn on_two_servers() -> Redrill {
     let text = std::fs::read_to_string(root().join("scenarios/prisme.toml")).unwrap();
     let part = "database = \"collections\"\n";
     let text = text.replacen(part, &format!("{part}server = \"documents\"\n"), 1);

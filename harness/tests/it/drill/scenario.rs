@@ -311,6 +311,52 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn settings_of_tls_that_contradict_each_other_are_refused() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+[server]
+certificate = { file = "a.crt", key = "a.key", ca = "ca.crt" }
+[[check.row-count]]
+table = "a"
+min = 1
+"#), @r#"
+    error: `certificate` has no effect without `tls`
+     --> scenario.toml:6:1
+      |
+    6 | certificate = { file = "a.crt", key = "a.key", ca = "ca.crt" }
+      | ^^^^^^^^^^^
+      |
+      = hint: add `tls = "required"` to `[server]`
+
+    1 error in scenario.toml
+    "#);
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+[server]
+tls = "required"
+[server.container]
+reach = "port"
+[[check.row-count]]
+table = "a"
+min = 1
+"#), @r#"
+    error: a server that requires TLS is reached by its own network, not by a port of this machine
+     --> scenario.toml:8:1
+      |
+    8 | reach = "port"
+      | ^^^^^
+      |
+      = hint: remove `reach`, or `tls` in `[server]`
+
+    1 error in scenario.toml
+    "#);
+}
+
+#[test]
 fn two_of_what_must_be_one_are_refused() {
     insta::assert_snapshot!(mistakes(r#"schema = 1
 name = "x"

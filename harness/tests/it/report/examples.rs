@@ -457,6 +457,7 @@ fn server() -> ServerFacts {
         weaknesses: vec!["the container shares the kernel of this machine".to_owned()],
         chosen: "the scenario says `[server.container]`".to_owned(),
         started_in: Duration::from_millis(2_871),
+        tls: None,
         tuned: true,
     }
 }

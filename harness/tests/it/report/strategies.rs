@@ -255,10 +255,11 @@ fn server() -> impl Strategy<Value = ServerFacts> {
         (nasty(), nasty(), nasty()),
         vec((nasty(), nasty()), 0..3),
         (vec(nasty(), 0..3), vec(nasty(), 0..3)),
-        (duration(), any::<bool>()),
+        (duration(), any::<bool>(), option::of(nasty())),
     )
         .prop_map(
-            |(texts, extensions, lists, (started_in, tuned))| ServerFacts {
+            |(texts, extensions, lists, (started_in, tuned, tls))| ServerFacts {
+                tls,
                 tuned,
                 provider: "container",
                 origin: texts.0,

@@ -114,6 +114,7 @@ impl Drill {
         let mut command = Command::new(&self.program[0]);
         if !nix::unistd::Uid::from_raw(self.user).is_root() && nix::unistd::geteuid().is_root() {
             command.uid(self.user).gid(self.user);
+            command.env("HOME", self.folder.path());
         }
         command
             .args(&self.program[1..])
@@ -152,6 +153,11 @@ impl Drill {
     /// `redrill clean --templates`.
     pub fn clean_templates(&self) -> Output {
         self.command(&["clean", "--templates"]).output().unwrap()
+    }
+
+    /// The folder of its scenario.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A folder for reports.

@@ -7,4 +7,5 @@ mod masking;
 mod native;
 mod providers;
 mod templates;
+mod tls;
 mod versions;

@@ -29,7 +29,7 @@ const REFUSED: [&str; 8] = [
 const ROWS: &str = "[[check.row-count]]\ntable = \"public.t\"\nexact = 2\n";
 
 /// The user that a local server has when root starts it.
-fn nobody() -> u32 {
+pub fn nobody() -> u32 {
     let user = nix::unistd::User::from_name("nobody").unwrap();
     user.unwrap().uid.as_raw()
 }
@@ -151,7 +151,7 @@ rows = [{}]
 }
 
 /// The outcome of a check in the report.
-fn outcome<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+pub fn outcome<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
     let checks = report["checks"].as_array().unwrap();
     let found = checks.iter().find(|check| check["name"] == name);
     &found.unwrap_or_else(|| panic!("{report:#}"))["outcome"]

@@ -1,0 +1,58 @@
+//! Programs of a scenario by TLS: an application of its own, and several databases.
+
+use super::builder::redrill;
+use super::prisme;
+use crate::support::{plur_backup, root};
+
+const TLS: &str = "\n[server]\ntls = \"required\"\n";
+
+/// The API of PLUR knows nothing of it but the URL that it is given.
+#[test]
+fn an_application_starts_and_answers() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not tested: only root enters the network of a container");
+        return;
+    }
+    let backups = plur_backup().parent().unwrap().display().to_string();
+    let text = std::fs::read_to_string(root().join("scenarios/plur.toml")).unwrap();
+    let text = text.replace("../", &format!("{}/", root().display()));
+    let ended = redrill()
+        .scenario(&(text + TLS))
+        .drilled("plur")
+        .environment("PLUR_BACKUPS", &backups)
+        .with("--only")
+        .with("api")
+        .run();
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.drill()["server"]["tls"], "TLSv1.3");
+    assert_eq!(ended.checks("pass").len(), 1);
+    for page in ended.pages {
+        assert!(page.contains("TLSv1.3"), "{page}");
+    }
+}
+
+/// `sslmode=require` of the document, on each of the three databases.
+#[test]
+fn each_database_of_prisme_is_reached() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not tested: only root enters the network of a container");
+        return;
+    }
+    let checks = ["users", "permissions", "collections"].map(|database| {
+        format!(
+            "\n[[check.command]]\nname = \"{database} by TLS\"\ndatabase = \"{database}\"\nrole = \"prismeai\"\n\
+             command = [\"psql\", \"-X\", \"-At\", \"-d\", \"sslmode=require\", \"-c\", \"SELECT pg_catalog.current_database(), ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()\"]\n\
+             expect.output = '^{database}\\|t$'\n"
+        )
+    });
+    let run = prisme::on_two_servers();
+    let text = std::fs::read_to_string(run.path("scenario.toml")).unwrap();
+    let run = run.file("scenario.toml", text + TLS + &checks.concat());
+    let ended = run.run();
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.drill()["server"]["tls"], "TLSv1.3");
+    assert_eq!(
+        ended.drill()["other_servers"][0]["server"]["tls"],
+        "TLSv1.3"
+    );
+}

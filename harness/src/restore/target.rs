@@ -54,6 +54,36 @@ pub fn databases(backup: &Backup, settings: &Restore) -> Vec<String> {
     all
 }
 
+/// Databases that checks name, each once for every check, and that nothing is restored into.
+#[must_use]
+pub fn absent<'a>(
+    backup: &Backup,
+    settings: &Restore,
+    named: impl Iterator<Item = &'a str>,
+) -> Vec<Finding> {
+    let there = databases(backup, settings);
+    let mut absent: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in named {
+        // Every server has these.
+        if !matches!(name, "postgres" | "template1") && !there.iter().any(|one| one == name) {
+            *absent.entry(name).or_default() += 1;
+        }
+    }
+    let findings = absent.into_iter().map(|(name, checks)| {
+        let checks = match checks {
+            1 => "1 check names it".to_owned(),
+            several => format!("{several} checks name it"),
+        };
+        Finding::about(
+            format!("database {name}"),
+            format!("a dump that is restored into it: {checks}"),
+            format!("the backup is restored into {}", there.join(", ")),
+        )
+        .hint("its dump is missing from the backup; or the scenario gives it another name, by `database` or `databases` in `[restore]` or in `[[backup.part]]`")
+    });
+    findings.collect()
+}
+
 /// Errors in the databases that the dumps are restored into: several dumps for one, a database for a dump that
 /// does not exist.
 #[must_use]

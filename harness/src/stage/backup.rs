@@ -76,6 +76,10 @@ pub async fn judged(
     }
     let misplaced = target::problems(&backup, &scenario.restore);
     backup.problems.extend(misplaced);
+    let named = scenario.checks.iter();
+    let named = named.filter_map(|check| check.database.as_deref());
+    let absent = target::absent(&backup, &scenario.restore, named);
+    backup.problems.extend(absent);
     let missing = backup
         .by_server()
         .iter()

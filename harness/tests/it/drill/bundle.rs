@@ -71,6 +71,25 @@ fn rows() -> u64 {
     ROWS.iter().sum::<u64>() + ROWS[2]
 }
 
+/// A bundle without one of its databases, and no list of digests that would say so.
+#[test]
+fn a_database_that_checks_name_is_in_the_bundle() {
+    let mut members = members();
+    members.retain(|(name, _)| !name.starts_with("collections/"));
+    let ended = folder(&members).scenario(ALL).run();
+    assert_eq!(ended.code, 10, "{}\n{}", ended.stdout, ended.stderr);
+    let findings = ended.drill()["stages"][0]["findings"].to_string();
+    for text in [
+        "database collections",
+        "1 check names it",
+        "its dump is missing",
+    ] {
+        assert!(findings.contains(text), "{findings}");
+    }
+    // No server had to be started for it.
+    assert_eq!(ended.drill()["stages"][1]["outcome"], "skipped");
+}
+
 #[test]
 fn a_folder_is_one_backup() {
     let mut members = members();

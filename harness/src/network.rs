@@ -50,7 +50,7 @@ impl Network {
         Ok(Self { namespaces, run })
     }
 
-    /// Its namespaces, for [`Program::network`].
+    /// Its namespaces, for [`Place::Network`](process::Place::Network).
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {
         &self.namespaces

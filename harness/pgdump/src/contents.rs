@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::digest::RowsDigest;
 use crate::encoding::Encoding;
 use crate::layout::Layout;
@@ -45,6 +47,8 @@ impl Rows {
 pub struct Counts {
     /// Constraints that are added after the tables: primary, unique and foreign keys, checks.
     pub constraints: u64,
+    /// Statements of a table with a CHECK in them.
+    pub checks: u64,
     /// Indexes, without those of constraints.
     pub indexes: u64,
     /// Triggers.
@@ -124,6 +128,8 @@ pub struct Contents {
     pub needs: Vec<Need>,
     /// The program that wrote it, if it is another one and states its name.
     pub writer: Option<String>,
+    /// When that program began, if it states the time with its zone.
+    pub made: Option<Timestamp>,
     /// Whether optimizer statistics are in it.
     pub has_statistics: bool,
     /// Extensions that it names.
@@ -237,6 +243,7 @@ impl Contents {
         self.needs.extend(other.needs.iter().cloned());
         self.row_security += other.row_security;
         self.counts.constraints += other.counts.constraints;
+        self.counts.checks += other.counts.checks;
         self.counts.indexes += other.counts.indexes;
         self.counts.triggers += other.counts.triggers;
         self.counts.functions += other.counts.functions;

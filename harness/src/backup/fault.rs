@@ -101,6 +101,17 @@ pub fn missing(contents: &Contents) -> Vec<NotTested> {
             "it contains only rows, as written with `--data-only`",
         );
     }
+    let writer = contents.writer.as_ref();
+    if let Some((writer, without)) = writer.map(|writer| (writer, kinds_without(contents)))
+        && !without.is_empty()
+    {
+        add(
+            format!("any of these: {}", without.join(", ")),
+            &format!(
+                "{writer} wrote it, not pg_dump, and may leave out what it does not know: compare it with its source, by `redrill init --from` or `redrill baseline --from` with the address of the database"
+            ),
+        );
+    }
     if !contents.left_out.is_empty() {
         add(
             format!(
@@ -136,6 +147,20 @@ pub fn missing(contents: &Contents) -> Vec<NotTested> {
     missing
 }
 
+/// Kinds of objects that databases of applications often have, and of which there is none.
+fn kinds_without(contents: &Contents) -> Vec<&'static str> {
+    let counts = &contents.counts;
+    let kinds = [
+        ("CHECK constraints", counts.checks > 0),
+        ("triggers", counts.triggers > 0),
+        ("functions", counts.functions > 0),
+        ("views", counts.views > 0),
+        ("policies", !contents.policies.is_empty()),
+    ];
+    let without = kinds.into_iter().filter(|(_, there)| !there);
+    without.map(|(kind, _)| kind).collect()
+}
+
 /// The first names of a list, and the number of the others.
 fn listed(names: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
     const SHOWN: usize = 8;
@@ -163,6 +188,25 @@ mod tests {
             ("keys".into(), "none".into())
         );
         assert!(finding.hint.unwrap().contains("--section"), "F41");
+    }
+
+    #[test]
+    fn what_another_program_may_have_left_out_is_listed() {
+        let begin = "-- Shop database backup\n\nBEGIN;\nCREATE TABLE public.t (a int, CONSTRAINT k PRIMARY KEY (a));\n\
+            INSERT INTO public.t (a) VALUES (1);\n";
+        let kinds = |more: &str| {
+            let sql = format!("{begin}{more}COMMIT;\n");
+            let (contents, ..) = plain::read(sql.as_bytes()).unwrap();
+            let mut missing = missing(&contents).into_iter();
+            missing.find_map(|one| Some(one.what.strip_prefix("any of these: ")?.to_owned()))
+        };
+        let none = "CHECK constraints, triggers, functions, views, policies";
+        assert_eq!(kinds("").as_deref(), Some(none));
+        let some = "ALTER TABLE public.t ADD CONSTRAINT c CHECK (a > 0);\nCREATE VIEW public.v AS SELECT 1;\n";
+        assert_eq!(
+            kinds(some).as_deref(),
+            Some("triggers, functions, policies")
+        );
     }
 
     #[test]

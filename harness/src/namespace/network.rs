@@ -191,7 +191,7 @@ pub(super) fn send(socket: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Receives what [`send`] sent, if it was sent already.
+/// Receives the socket that a program which was started again made and sent, if it did already.
 ///
 /// # Errors
 /// When nothing was sent.

@@ -69,7 +69,7 @@ pub(super) fn companion(companion: &CompanionFacts, started: Timestamp) -> Strin
 fn known_by(source: TimeSource) -> &'static str {
     match source {
         TimeSource::Name => "from the file name",
-        TimeSource::Header => "from the archive header",
+        TimeSource::Header => "from its header",
         TimeSource::ModificationTime => {
             "from the modification time of the file, which copying the file changes"
         }

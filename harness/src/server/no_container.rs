@@ -2,6 +2,7 @@
 
 use super::machine::{Machine, Wanted};
 use super::settings;
+use super::tls::Certificate;
 use crate::cleanup::{Run, Work};
 use crate::outcome::CouldNotRun;
 
@@ -11,6 +12,7 @@ pub(super) async fn provide(
     _: &settings::Server,
     _: &settings::Container,
     _: &Wanted,
+    _: Option<&Certificate>,
     _: &Run,
     _: &str,
 ) -> Result<Box<dyn Machine>, CouldNotRun> {

@@ -151,6 +151,7 @@ impl Objects {
             return;
         };
         contents.schemas.insert(table.schema.clone());
+        contents.counts.checks += u64::from(words.contains(&["check", "("]));
         let key = (database.to_owned(), table);
         let foreign = start[..at].contains(&"foreign");
         if foreign || words.contains(&["partition", "by"]) {
@@ -177,6 +178,7 @@ impl Objects {
     fn alter_table(&mut self, contents: &mut Contents, database: &str, words: &Words<'_>) {
         let counts = &mut contents.counts;
         counts.constraints += u64::from(words.contains(&["add", "constraint"]));
+        counts.checks += u64::from(words.contains(&["check", "("]));
         counts.sequences += u64::from(words.contains(&["sequence", "name"]));
         contents.row_security += u64::from(words.contains(&["enable", "row", "level", "security"]));
         self.references(database, words);

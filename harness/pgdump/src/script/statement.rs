@@ -20,7 +20,7 @@ pub struct Words<'a> {
 #[rustfmt::skip]
 const KNOWN: &[&str] = &[
     "(", ")", ",", "=", "abort", "access", "add", "admin", "age", "aggregate", "all", "alter", "as",
-    "atomic", "attach", "authorization", "begin", "by", "cascade", "client_encoding", "commit",
+    "atomic", "attach", "authorization", "begin", "by", "cascade", "check", "client_encoding", "commit",
     "conflict", "constraint", "copy", "create", "database", "default",
     "default_table_access_method", "drop", "each", "enable", "end", "execute", "exists", "extension",
     "for", "foreign", "from", "function", "generated", "grant", "granted", "identity", "if", "in",

@@ -4,7 +4,6 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use pgdump::format::archive::{Archive, ArchiveError, custom, directory, tar};
 use pgdump::format::{Format, Sniffed, plain, sniff};
 use pgdump::gather::Gather;
@@ -13,6 +12,7 @@ use pgdump::script::lexer::Lexer;
 use super::{Bundles, CHUNK, Inspected, Inspection, unreadable};
 use crate::backup::fault::{finding, findings};
 use crate::backup::packing::{Layer, LayerError, OpenError, Unpacked};
+use crate::backup::source::HeaderTime;
 use crate::backup::{Contents, Part, describe, foreign};
 use crate::event::Event;
 use crate::outcome::{CouldNotRun, Finding};
@@ -30,7 +30,7 @@ type BoxedReader<'a> = Box<dyn io::BufRead + 'a>;
 struct Dump {
     format: Format,
     contents: Contents,
-    header_time: Option<Timestamp>,
+    header_time: Option<HeaderTime>,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,
     unread: Vec<Finding>,
@@ -178,8 +178,8 @@ impl Inspection {
         let (contents, found, text_bytes) = plain::read_into(Lexer::new(reader), self.gather())?;
         Ok(Dump {
             format: Format::Plain,
+            header_time: contents.made.map(HeaderTime::Exact),
             contents,
-            header_time: None,
             problems: findings(found.problems).collect(),
             warnings: findings(found.warnings).collect(),
             unread: findings(found.unread).collect(),
@@ -243,7 +243,7 @@ fn dump(archive: Archive) -> Result<Dump, Finding> {
     Ok(Dump {
         format: Format::Archive(layout),
         contents: archive.contents,
-        header_time: archive.made,
+        header_time: archive.made.map(HeaderTime::Local),
         problems: findings(archive.problems.problems).collect(),
         warnings: findings(archive.problems.warnings).collect(),
         unread: findings(archive.problems.unread).collect(),

@@ -9,11 +9,9 @@ mod several;
 use std::io;
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::gather::Gather;
 use super::packing::Keys;
-use super::source::{Found, made};
+use super::source::{Found, HeaderTime, made, renamed};
 use super::spool::Spool;
 use super::{Backup, Part};
 use crate::event::Listener;
@@ -78,6 +76,9 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
     if let Some((name, globals)) = &found.globals {
         inspection.add_globals(name, &globals.path, &mut inspected)?;
     }
+    inspected
+        .warnings
+        .extend(renamed(found, inspected.header_time));
     inspected.judge();
     if let (Some(unread), []) = (inspected.unread.first(), inspected.problems.as_slice()) {
         return Err(CouldNotRun {
@@ -131,7 +132,7 @@ struct Inspected {
     bytes: u64,
     unpacked_bytes: Option<u64>,
     sha256: String,
-    header_time: Option<Timestamp>,
+    header_time: Option<HeaderTime>,
     parts: Vec<Part>,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::file::{finding_of, whole_file};
 use super::{Bundles, CHUNK, Inspected, Inspection};
 use crate::backup::bundle::{self, Member, UnpackError};
@@ -30,9 +28,8 @@ impl Inspection {
             };
             files.push((name.clone(), one.bytes, one.sha256.clone()));
             inspected.bytes += one.bytes;
-            let older = |a: Timestamp, b: Timestamp| a.min(b);
             inspected.header_time = match (inspected.header_time, one.header_time) {
-                (Some(a), Some(b)) => Some(older(a, b)),
+                (Some(a), Some(b)) => Some(a.older(b)),
                 (a, b) => a.or(b),
             };
             for part in &mut one.parts {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::name::{TimePattern, stream_of, time_in_name};
 use super::settings;
@@ -186,16 +186,128 @@ pub struct Earlier {
     pub path: Option<PathBuf>,
 }
 
-/// When the backup was taken: from its name, otherwise its header, otherwise its modification time.
+/// The time in a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderTime {
+    /// With its zone.
+    Exact(Timestamp),
+    /// Of an archive, which has no zone: read in that of this machine.
+    Local(Timestamp),
+}
+
+impl HeaderTime {
+    /// The one that was earlier.
+    #[must_use]
+    pub fn older(self, other: Self) -> Self {
+        match self.time() <= other.time() {
+            true => self,
+            false => other,
+        }
+    }
+
+    const fn time(self) -> Timestamp {
+        match self {
+            Self::Exact(time) | Self::Local(time) => time,
+        }
+    }
+}
+
+/// How much older than the time in its name the header of an archive may be: zones, and a dump that takes a day.
+const OLDER: SignedDuration = SignedDuration::from_hours(48);
+
+/// When the backup was taken: from its name, otherwise its header, otherwise its modification time. The header is
+/// believed before the name where it has a zone, or is so much older that the name is that of another backup.
 #[must_use]
-pub fn made(found: &Found, header: Option<Timestamp>) -> Option<(Timestamp, TimeSource)> {
-    found
-        .named_time
-        .map(|time| (time, TimeSource::Name))
-        .or_else(|| header.map(|time| (time, TimeSource::Header)))
-        .or_else(|| {
-            found
-                .modified
-                .map(|time| (time, TimeSource::ModificationTime))
-        })
+pub fn made(found: &Found, header: Option<HeaderTime>) -> Option<(Timestamp, TimeSource)> {
+    let of_header = header.map(|header| (header.time(), TimeSource::Header));
+    let of_name = found.named_time.map(|time| (time, TimeSource::Name));
+    let modified = found.modified;
+    let believed = match (header, found.named_time) {
+        (Some(HeaderTime::Exact(_)), _) => of_header,
+        (Some(HeaderTime::Local(time)), Some(named)) if is_another(time, named) => of_header,
+        _ => of_name.or(of_header),
+    };
+    believed.or_else(|| modified.map(|time| (time, TimeSource::ModificationTime)))
+}
+
+/// Warns of a name that is days younger than what the header says.
+#[must_use]
+pub fn renamed(found: &Found, header: Option<HeaderTime>) -> Option<Finding> {
+    let (header, named) = (header?.time(), found.named_time?);
+    is_another(header, named).then(|| {
+        let name = found.path.file_name().unwrap_or_default();
+        Finding::about(
+            name.display().to_string(),
+            format!("a backup of {named}, as its name says"),
+            format!("one that began at {header}, as its header says"),
+        )
+        .hint("an older backup under a new name? Its age is that of the header")
+    })
+}
+
+fn is_another(header: Timestamp, named: Timestamp) -> bool {
+    named.duration_since(header) > OLDER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const NOON: &str = "2026-11-20T12:00:00Z";
+
+    #[rstest]
+    #[case::name(
+        "s-2026-11-20.dump",
+        None,
+        "2026-11-20T00:00:00Z",
+        TimeSource::Name,
+        false
+    )]
+    #[case::header("s.dump", Some(false), NOON, TimeSource::Header, false)]
+    #[case::name_first(
+        "s-2026-11-22.dump",
+        Some(false),
+        "2026-11-22T00:00:00Z",
+        TimeSource::Name,
+        false
+    )]
+    #[case::earlier_name(
+        "s-2026-10-01.dump",
+        Some(false),
+        "2026-10-01T00:00:00Z",
+        TimeSource::Name,
+        false
+    )]
+    #[case::an_old_one_renamed("s-2026-11-23.dump", Some(false), NOON, TimeSource::Header, true)]
+    #[case::a_name_in_another_zone(
+        "s-20261120-214306.sql",
+        Some(true),
+        NOON,
+        TimeSource::Header,
+        false
+    )]
+    #[case::an_old_one_with_its_zone(
+        "s-2026-11-23.sql",
+        Some(true),
+        NOON,
+        TimeSource::Header,
+        true
+    )]
+    fn the_time_is_that_of_the_backup(
+        #[case] name: &str,
+        #[case] header_has_zone: Option<bool>,
+        #[case] time: &str,
+        #[case] source: TimeSource,
+        #[case] warned: bool,
+    ) {
+        let found = Found::named(name.into(), name.to_owned(), name, &Rules::default());
+        let noon = NOON.parse().unwrap();
+        let header = header_has_zone.map(|zone| match zone {
+            true => HeaderTime::Exact(noon),
+            false => HeaderTime::Local(noon),
+        });
+        assert_eq!(made(&found, header), Some((time.parse().unwrap(), source)));
+        assert_eq!(renamed(&found, header).is_some(), warned);
+    }
 }

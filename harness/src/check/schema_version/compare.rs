@@ -42,7 +42,17 @@ impl SchemaVersion {
 
         let known: Vec<&Version> = rows.iter().filter_map(|row| row.version.as_ref()).collect();
         let mut seen = BTreeSet::new();
-        let twice: BTreeSet<&&Version> = known.iter().filter(|v| !seen.insert(**v)).collect();
+        // Drizzle's version is a time, which two migrations may have that were generated together.
+        let same = |row: &&Applied| match self.tool {
+            Some(Tool::Drizzle) => row.checksum.clone(),
+            _ => None,
+        };
+        let twice: BTreeSet<&Version> = rows
+            .iter()
+            .filter_map(|row| Some((row.version.as_ref()?, same(&row))))
+            .filter(|one| !seen.insert(one.clone()))
+            .map(|(version, _)| version)
+            .collect();
         add(
             "each version once",
             "there more than once",

@@ -159,6 +159,12 @@ async fn drizzle() {
         ] {
             plur.passes(Case { name, change, undo: "", check }).await;
         }
+        // Two migrations that were generated together.
+        let together = format!("{table}; UPDATE drizzle.__drizzle_migrations SET created_at = 1700000200000 WHERE id = 2");
+        let bare = "[[check.schema-version]]\ntool = 'drizzle'\nhead = '1700000200000'\n";
+        plur.passes(Case { name: "two of one time", change: &together, undo: "", check: bare }).await;
+        let twice = format!("{table}; INSERT INTO drizzle.__drizzle_migrations (hash, created_at) SELECT hash, created_at FROM drizzle.__drizzle_migrations WHERE id = 3");
+        plur.fails(Case { name: "F42 restored twice, without files", change: &twice, undo: "", check: bare }, &["there more than once: 1700000200000"]).await;
         let case = Case { name: "M10 an older backup", change: &behind, undo: "", check: &head };
         plur.fails(case, &["version 0002_posts is the newest applied", "version 0001_users is"]).await;
         let case = Case { name: "newer than the head", change: &table, undo: "", check: &older };

@@ -26,6 +26,9 @@ use crate::sql::{QualifiedName, unquote};
 use clean::Clean;
 use end::Marks;
 
+/// Lines in which another program than pg_dump may say what it is.
+const HEADER: u64 = 3;
+
 /// Reads a plain file to its end.
 #[derive(Debug, Default)]
 struct Reading {
@@ -174,7 +177,7 @@ impl Reading {
     fn comment(&mut self, line: u64, text: &[u8]) {
         let dashes = text.iter().take_while(|byte| **byte == b'-').count();
         let text = text[dashes..].trim_ascii();
-        if line > 1 && !matches!(text, [b'P' | b'D' | b'N' | b'S', ..]) {
+        if line > HEADER && !matches!(text, [b'P' | b'D' | b'N' | b'S', ..]) {
             // Some writers write one after every statement.
             return;
         }
@@ -210,6 +213,11 @@ impl Reading {
             && line == 1
         {
             self.gather.contents.writer = Some(name.chars().take(40).collect());
+        } else if let Some(time) = text.strip_prefix("Created: ")
+            && line <= HEADER
+            && self.gather.contents.writer.is_some()
+        {
+            self.gather.contents.made = time.parse().ok();
         }
     }
 

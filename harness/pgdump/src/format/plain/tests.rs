@@ -331,6 +331,7 @@ fn one_transaction_proves_the_end_of_any_writers_file() {
     let (contents, found, _) = read(OTHER.as_bytes()).unwrap();
     assert_eq!((found.problems, found.warnings), (vec![], vec![]));
     assert_eq!(contents.writer.as_deref(), Some("Shop"));
+    assert_eq!(contents.made, "2026-11-21T00:00:00Z".parse().ok());
     assert_eq!(contents.rows.values().next().unwrap().count, 2);
     assert!(contents.without_data.is_empty());
     let committed = OTHER.rfind("COMMIT;").unwrap() + "COMMIT;".len();

@@ -146,6 +146,7 @@ fn refused(why: &str) -> io::Error {
 
 impl HeldSocket {
     /// Whether redrill sees the process that listens.
+    #[cfg(feature = "container")]
     pub(super) fn peer_is_known(&self) -> bool {
         self.peer_is_known
     }

@@ -27,7 +27,7 @@ use self::score::{Score, names};
 use crate::drill::GOOD;
 use crate::drill::broken::table::{Broken, Change, HARMLESS, Harmless, SECTIONS, Severity};
 use crate::drill::builder::{Ended, redrill};
-use crate::support::{Plur, environment, on_own_plur, plur_api, plur_backup, root};
+use crate::support::{Plur, environment, on_restored_plur, plur_api, plur_backup, root};
 
 /// How many drills of changed dumps run beside the looks at clones.
 const DRILLS: usize = 2;
@@ -196,7 +196,7 @@ async fn look_at(rows: Vec<Row>) {
     let clones = async {
         let mut seen = Vec::new();
         if !on_clones.is_empty() {
-            on_own_plur(async |plur| {
+            on_restored_plur(None, async |plur| {
                 let scenario = scenario(&environment);
                 for (at, row) in &on_clones {
                     if let Change::Sql { change, undo } = row.change() {

@@ -11,7 +11,7 @@ use redrill::backup::script::lexer::{End, Lexer, Piece};
 use redrill::server::{Client, ClientInput};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::on_own_plur;
+use crate::support::on_restored_plur;
 
 /// Text that looks like the end of whatever holds it.
 fn tricky() -> impl Strategy<Value = String> {
@@ -156,7 +156,7 @@ async fn psql_sends_what_the_lexer_takes_for_statements() {
     }
     assert_eq!((taken.len(), end), (expected.len(), End::Clean));
 
-    on_own_plur(async |plur| {
+    on_restored_plur(None, async |plur| {
         let arguments = [
             "-X",
             "-d",
@@ -225,7 +225,7 @@ const WAYS: &[&[&str]] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_of_writing_a_dump_is_read_alike() {
-    on_own_plur(async |plur| {
+    on_restored_plur(None, async |plur| {
         let write = async |program: &'static str, options: &[&str]| {
             let mut client = plur
                 .server

@@ -15,7 +15,7 @@ const KINDS: [&str; 4] = ["role", "rls", "tenant", "append-only"];
 const TELEMETRY: &str = "
 CREATE TABLE plur.telemetry (id integer PRIMARY KEY, user_id bigint REFERENCES plur.users, filler text);
 INSERT INTO plur.telemetry SELECT i, 1, repeat('t', 1000) FROM generate_series(1, 2000) i;
-ALTER TABLE plur.telemetry OWNER TO plur_owner;";
+ALTER TABLE plur.telemetry OWNER TO plur_app;";
 
 /// The dump of a job.
 const DUMP: &str = "pg_dumpall --globals-only && pg_dump --create plur";

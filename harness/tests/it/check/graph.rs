@@ -1,6 +1,6 @@
 //! `graph` against broken and changed graphs.
 
-use crate::support::{Case, on_own_plur, on_plur, on_plur_of};
+use crate::support::{Case, on_own_plur, on_plur, on_restored_plur};
 
 const CHECK: &str = r#"
 [[check.graph]]
@@ -361,7 +361,7 @@ async fn g01_a_stale_id_is_told_where_age_needs_it() {
         UPDATE ag_catalog.ag_graph SET graphid = namespace::oid;
         ALTER TABLE ag_catalog.ag_label ADD CONSTRAINT fk_graph_oid
             FOREIGN KEY (graph) REFERENCES ag_catalog.ag_graph (graphid)";
-    on_plur_of(Some(18), async |plur| {
+    on_restored_plur(Some(18), async |plur| {
         for check in [CHECK, TOPICS, SUPERUSER] {
             let case = |name, change| Case {
                 name,

@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::SCENARIO;
 use super::builder::redrill;
-use crate::support::{Plur, on_own_plur};
+use crate::support::{Plur, on_restored_plur};
 
 /// A small database whose only role is the superuser that every cluster has.
 const LEDGER: &str = "
@@ -32,7 +32,7 @@ exact = 5000
 
 #[tokio::test(flavor = "multi_thread")]
 async fn custom_archives_are_read_to_their_end() {
-    on_own_plur(async |plur| {
+    on_restored_plur(None, async |plur| {
         plur.sql("plur", "CREATE ROLE postgres SUPERUSER").await;
         plur.sql(
             "plur",
@@ -111,7 +111,7 @@ fn without_roles(whole: &[u8]) {
         .run();
     let texts = [
         "roles \"plur_admin\", \"plur_app\", ",
-        "\"plur_owner\"",
+        "\"plur_org_acme\"",
         "role = [{ name = \"plur_admin\" }, { name = \"plur_app\" }, ",
         "pg_dumpall --globals-only",
     ];
@@ -119,5 +119,5 @@ fn without_roles(whole: &[u8]) {
         panic!("R01 {why}");
     }
     let not_held = ended.drill()["backup"]["not_held"].to_string();
-    assert!(not_held.contains("plur_owner"), "{not_held}");
+    assert!(not_held.contains("plur_app"), "{not_held}");
 }

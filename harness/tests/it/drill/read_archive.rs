@@ -14,7 +14,7 @@ use rstest::rstest;
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::{Plur, on_empty, on_plur_of};
+use crate::support::{Plur, on_empty, on_restored_plur};
 
 /// Two large objects, one of them empty, beside the rows that every version dumps.
 const ADDED: &str = "
@@ -53,7 +53,7 @@ async fn archives_of_15_are_read_as_the_server_counts() {
 #[case(18)]
 #[tokio::test(flavor = "multi_thread")]
 async fn archives_of_plur_are_read_as_the_server_counts(#[case] major: u32) {
-    on_plur_of(Some(major), async |plur| {
+    on_restored_plur(Some(major), async |plur| {
         as_the_server_counts(plur, major).await
     })
     .await;

@@ -263,7 +263,6 @@ fn a_partitioned_table_comes_back_with_its_partitions() {
     // Into an empty database: with what the summary says that it needs.
     for need in [
         "function plur.refuse_audit_change()",
-        "role plur_owner",
         "role plur_app",
         "table plur.orgs",
         "type plur.audit_action",

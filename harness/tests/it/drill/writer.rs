@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::builder::{none, redrill};
 use super::{GOOD, SCENARIO};
-use crate::support::{Plur, on_own_plur};
+use crate::support::{Plur, on_restored_plur};
 
 /// What a dump's lexer and a restore stumble over, beside what PLUR holds.
 const ODD: &str = r#"
@@ -35,7 +35,7 @@ const WAYS: &[&[&str]] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_of_writing_a_dump_is_taken() {
-    on_own_plur(async |plur| {
+    on_restored_plur(None, async |plur| {
         plur.sql("plur", ODD).await;
         let mut dumps = Vec::new();
         for options in WAYS {

@@ -10,7 +10,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::drill::builder::{Ended, redrill};
-use crate::support::{Plur, environment, on_empty, on_own_plur, plur_backup};
+use crate::support::{Plur, environment, on_empty, on_restored_plur, plur_backup};
 
 /// A plain dump of one table whose sequence is far behind: restored whole, and wrong.
 const BEHIND: &str = "--
@@ -488,7 +488,7 @@ fn url_of(plur: &Plur, user: &str) -> String {
 
 #[tokio::test]
 async fn a_backup_of_another_moment_keeps_a_baseline() {
-    on_own_plur(async |plur| {
+    on_restored_plur(None, async |plur| {
         plur.sql(
             "plur",
             "CREATE TABLE plur.later (id int PRIMARY KEY); GRANT SELECT ON plur.later TO plur_app; GRANT DELETE ON plur.users TO plur_app",

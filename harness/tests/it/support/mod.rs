@@ -126,7 +126,7 @@ pub async fn inspect(file: &Path) -> Backup {
         .unwrap()
 }
 
-/// Lets the test work in clones of PLUR, on a server that all such tests of this process share.
+/// Lets the test work in clones of PLUR with an owner of its own, on a server that all such tests of this process share.
 ///
 /// Such a test changes nothing that clones have in common: roles, settings, the database `plur`, to
 /// which it does not stay connected either. And it brings no process of the server down.
@@ -134,16 +134,28 @@ pub async fn on_plur(test: impl AsyncFnOnce(&Plur)) {
     shared::on(test).await;
 }
 
-/// Starts a server, restores PLUR into it, lets the test work with it, and removes it, also when
-/// the test fails.
+/// Starts a server, restores PLUR into it, gives it an owner of its own, lets the test work with it, and removes it, also
+/// when the test fails.
 pub async fn on_own_plur(test: impl AsyncFnOnce(&Plur)) {
-    on_plur_of(None, test).await;
+    let plur = with_separate_owner().await;
+    given(plur.server, plur.run, plur.backup, test).await;
 }
 
-/// The same on a server of this major version; without one, of the backup's.
-pub async fn on_plur_of(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
+/// The same with PLUR as it is in its backup, where the application owns everything, on a server of this major version;
+/// without one, of the backup's.
+pub async fn on_restored_plur(major: Option<u32>, test: impl AsyncFnOnce(&Plur)) {
     let plur = restored(major).await;
     given(plur.server, plur.run, plur.backup, test).await;
+}
+
+/// Starts a server and restores PLUR into it, with an owner of its own: against an application that owns its tables,
+/// rights cannot be checked.
+async fn with_separate_owner() -> Plur {
+    let plur = restored(None).await;
+    let file = root().join("fixtures/databases/plur/separate_owner.sql");
+    plur.sql("plur", &std::fs::read_to_string(file).unwrap())
+        .await;
+    plur
 }
 
 /// Starts a server and restores PLUR into it.

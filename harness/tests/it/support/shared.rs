@@ -11,7 +11,7 @@ use std::sync::{LazyLock, OnceLock};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-use super::{Plur, restored};
+use super::{Plur, with_separate_owner};
 
 /// Each test has a runtime of its own, which ends with it. Connections to the shared server and to the
 /// engine are kept open by whoever comes next, so they belong to this one.
@@ -31,7 +31,7 @@ pub async fn on(test: impl AsyncFnOnce(&Plur)) {
     let plur = PLUR
         .get_or_init(async || {
             clean_at_the_end();
-            restored(None).await
+            with_separate_owner().await
         })
         .await;
     test(plur).await;

@@ -39,6 +39,7 @@ expect.json = {{ "$.count" = {{ min = 1 }}, "$.scopes[*].users" = {{ min = 1 }} 
 [[check.api.request]]
 name = "vectors answer"
 path = "/api/v1/recall?org=acme&q=backup"
+headers = {{ authorization = "Bearer plur-fixture-key-ada" }}
 expect.json = {{ "$.engrams" = {{ length = 5 }} }}
 expect.body-contains = "distance"
 "#,

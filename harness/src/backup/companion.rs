@@ -163,8 +163,8 @@ impl Companion {
             location,
             rules: Rules {
                 time: self.time.clone(),
-                settled: None,
                 sha256: self.sha256.clone().map(|digest| digest.0),
+                ..Rules::default()
             },
             globals: None,
         }

@@ -101,6 +101,7 @@ fn compose(
         origin: each(&|backup| Some(backup.origin.clone())),
         chosen: format!("each as the scenario says{}", night.spread),
         candidates: (Vec::new(), 0),
+        picked: None,
         format,
         bytes: files.iter().map(|(_, bytes, _)| bytes).sum(),
         unpacked_bytes: None,

@@ -80,6 +80,7 @@ pub async fn examine(
         let times: Vec<Timestamp> = found
             .named_time
             .into_iter()
+            .chain(found.newer.iter().map(|newer| newer.time))
             .chain(found.earlier.iter().map(|earlier| earlier.time))
             .collect();
         backup.tiers = tiers(retention, &times);

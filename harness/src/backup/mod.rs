@@ -44,7 +44,7 @@ use spool::Spool;
 
 use crate::outcome::{
     BackupFacts, Before, CandidateFacts, CompanionFacts, CouldNotRun, Finding, Objective,
-    PartFacts, TableHeld, TimeSource,
+    PartFacts, Picked, TableHeld, TimeSource,
 };
 
 /// A format with the layers around it, innermost first: `plain SQL, gzip`.
@@ -68,6 +68,8 @@ pub struct Backup {
     pub chosen: String,
     /// The candidates that are listed, and the number of further ones.
     pub candidates: (Vec<CandidateFacts>, usize),
+    /// How it was selected, where the newest was not wanted.
+    pub picked: Option<Picked>,
     /// Its format: `plain SQL, gzip`, `bundle of 3 dumps, tar, gzip`.
     pub format: String,
     /// Bytes as stored.
@@ -286,6 +288,7 @@ impl Backup {
         BackupFacts {
             origin: self.origin.clone(),
             chosen: self.chosen.clone(),
+            picked: self.picked.clone(),
             candidates: self.candidates.0.clone(),
             unlisted: self.candidates.1 as u64,
             format: self.format.clone(),

@@ -267,6 +267,7 @@ mod tests {
             origin: "x".to_owned(),
             chosen: String::new(),
             candidates: (Vec::new(), 0),
+            picked: None,
             format: "plain SQL".to_owned(),
             bytes,
             unpacked_bytes: None,

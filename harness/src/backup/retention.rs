@@ -31,25 +31,83 @@ pub fn tiers(retention: &Retention, times: &[Timestamp]) -> Vec<Objective> {
         .iter()
         .map(|time| time.to_zoned(TimeZone::UTC).date())
         .collect();
-    let declared = [
-        (Tier::Daily, retention.daily),
-        (Tier::Weekly, retention.weekly),
-        (Tier::Monthly, retention.monthly),
-    ];
+    let declared = retention.tiers();
     declared
-        .into_iter()
-        .filter_map(|(tier, wanted)| tier.compare(u64::from(wanted?), &days))
+        .filter_map(|(tier, wanted)| tier.compare(wanted, &days))
         .collect()
 }
 
-#[derive(Clone, Copy)]
-enum Tier {
+impl Retention {
+    /// The declared tiers, from the finest, with the number of their periods.
+    pub fn tiers(&self) -> impl Iterator<Item = (Tier, u64)> {
+        let all = [
+            (Tier::Daily, self.daily),
+            (Tier::Weekly, self.weekly),
+            (Tier::Monthly, self.monthly),
+        ];
+        all.into_iter()
+            .filter_map(|(tier, wanted)| Some((tier, u64::from(wanted?))))
+    }
+
+    /// Of these times, newest first, those that a tier keeps, the newest of each period, and no finer tier; where finer ones
+    /// keep all of them, those that the tier keeps.
+    #[must_use]
+    pub fn only_in(&self, tier: Tier, times: &[Timestamp]) -> Vec<Timestamp> {
+        let kept_by = |tier: Tier, wanted: u64| -> Vec<Timestamp> {
+            let mut periods = BTreeSet::new();
+            let newest = times.first().and_then(|time| tier.period_at(*time));
+            let oldest = newest.and_then(|newest| tier.before(newest, wanted.saturating_sub(1)));
+            let is_kept = |time: &&Timestamp| {
+                let period = tier.period_at(**time);
+                period >= oldest && period.is_some_and(|period| periods.insert(period))
+            };
+            times.iter().filter(is_kept).copied().collect()
+        };
+        let (mut finer, mut own) = (BTreeSet::new(), Vec::new());
+        for (declared, wanted) in self.tiers() {
+            let kept = kept_by(declared, wanted);
+            if declared == tier {
+                own = kept;
+                break;
+            }
+            finer.extend(kept);
+        }
+        let only: Vec<Timestamp> = own
+            .iter()
+            .filter(|time| !finer.contains(time))
+            .copied()
+            .collect();
+        if only.is_empty() { own } else { only }
+    }
+}
+
+/// A tier of retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// One backup of each day.
     Daily,
+    /// One of each week.
     Weekly,
+    /// One of each month.
     Monthly,
 }
 
 impl Tier {
+    /// As in a scenario.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::Weekly => "weekly",
+            Self::Monthly => "monthly",
+        }
+    }
+
+    /// The first day of the period of a time.
+    fn period_at(self, time: Timestamp) -> Option<Date> {
+        self.period_of(time.to_zoned(TimeZone::UTC).date())
+    }
+
     /// The first day of the period of a day.
     fn period_of(self, date: Date) -> Option<Date> {
         match self {
@@ -108,11 +166,7 @@ impl Tier {
             }
         }
         Some(Objective {
-            name: match self {
-                Self::Daily => "daily",
-                Self::Weekly => "weekly",
-                Self::Monthly => "monthly",
-            },
+            name: self.word(),
             measure: Measure::Kept {
                 wanted,
                 kept,

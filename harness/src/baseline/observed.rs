@@ -62,7 +62,8 @@ impl Observed {
                 against: all.against.clone(),
                 databases: all.by_name.clone(),
             },
-            record: all.record.clone(),
+            // The next drill is not compared with an older backup that this one was asked for.
+            record: all.record.clone().filter(|_| backup.picked.is_none()),
         })
     }
 }

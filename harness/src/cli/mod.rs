@@ -133,6 +133,10 @@ pub struct Run {
     /// The file of the roles of `--backup`. Default: the one that `globals` in the scenario selects.
     #[arg(long, value_name = "FILE", requires = "backup")]
     pub(crate) globals: Option<PathBuf>,
+    /// Repeat the choice of another run, where `pick` in the scenario selects a backup at random: its reports show
+    /// the seed. Default: a new one.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u32>,
     /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,

@@ -11,7 +11,7 @@ use crate::input::Environment;
 
 /// Runs the command.
 pub fn run(paths: &[PathBuf], environment: &Environment, terminal: Terminal) -> Ended {
-    for scenario in load_all(paths, None, environment, terminal)? {
+    for scenario in load_all(paths, None, 0, environment, terminal)? {
         out(&format!(
             "{}  ({})",
             scenario.facts.name,

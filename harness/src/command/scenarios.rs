@@ -67,10 +67,11 @@ pub(super) fn for_backup(path: &Path, options: &RestoreOptions) -> Scenario {
 }
 
 /// Reads all scenarios; reports the mistakes of all of them at once. `backup` is drilled in place of that of
-/// the only scenario.
+/// the only scenario, and `seed` decides what `pick` leaves to chance.
 pub(super) fn load_all(
     paths: &[PathBuf],
     backup: Option<OtherBackup<'_>>,
+    seed: u32,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Vec<Scenario>, Abort> {
@@ -97,8 +98,8 @@ pub(super) fn load_all(
     }
     let (mut scenarios, mut invalid): (Vec<Scenario>, _) = (Vec::new(), Vec::new());
     for file in &files {
-        match scenario::load_for(file, environment, backup) {
-            Ok(scenario) => scenarios.push(scenario),
+        match scenario::load_drills(file, environment, backup, seed) {
+            Ok(drills) => scenarios.extend(drills),
             Err(diagnostics) => invalid.push(diagnostics),
         }
     }

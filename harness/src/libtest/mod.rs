@@ -46,6 +46,7 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
 
+use crate::backup::source::pick::new_seed;
 use crate::cli;
 use crate::input::Environment;
 use crate::namespace;
@@ -84,8 +85,10 @@ pub fn run(scenarios: &Path, arguments: &Arguments, environment: Environment) ->
         trials.push(failing(scenarios, message));
     }
     for file in files {
-        match scenario::load(&file, drills.environment()) {
-            Ok(scenario) => trials.extend(tests(scenario, &drills)),
+        // Under nextest the process that runs the drill decides; the others read its result.
+        let seed = new_seed().unwrap_or_default();
+        match scenario::load_drills(&file, drills.environment(), None, seed) {
+            Ok(all) => trials.extend(all.into_iter().flat_map(|one| tests(one, &drills))),
             Err(diagnostics) => trials.push(failing(&file, diagnostics.to_string())),
         }
     }

@@ -134,7 +134,8 @@ impl Drills {
         fs::create_dir_all(&folder).map_err(unable)?;
         forget_old(&runs);
         let key = sha256(format!(
-            "{}\n{}",
+            "{}\n{}\n{}",
+            scenario.facts.name,
             std::path::absolute(&scenario.facts.file)
                 .map_err(unable)?
                 .display(),
@@ -165,7 +166,7 @@ impl Drills {
             redactor: Redactor::default(),
             listener: progress::listener(!self.environment.contains_key("NEXTEST_RUN_ID")),
             interrupted: started.interrupted.clone(),
-            repeat: format!("redrill run {}", scenario.facts.file.display()),
+            repeat: repeat(scenario),
         };
         let run::Drilled {
             result,
@@ -185,6 +186,15 @@ impl Drills {
             );
         }
         report::json::render(&result, verdict).map_err(|error| error.to_string())
+    }
+}
+
+/// The command that repeats a drill.
+fn repeat(scenario: &Scenario) -> String {
+    let run = format!("redrill run {}", scenario.facts.file.display());
+    match scenario.backup.choosing().seed() {
+        Some(seed) => format!("{run} --seed {seed}"),
+        None => run,
     }
 }
 

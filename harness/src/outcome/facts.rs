@@ -108,6 +108,19 @@ pub enum TimeSource {
     ModificationTime,
 }
 
+/// How one of several backups was selected, where the newest was not wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picked {
+    /// `pick` in the scenario.
+    pub pick: &'static str,
+    /// The tier of retention that it was selected from.
+    pub tier: Option<&'static str>,
+    /// The seed that decided.
+    pub seed: Option<u32>,
+    /// The newest backup of the stream, and the time in its name.
+    pub newest: (String, Timestamp),
+}
+
 /// The backup of a drill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupFacts {
@@ -115,6 +128,8 @@ pub struct BackupFacts {
     pub origin: String,
     /// Why it was selected, one sentence.
     pub chosen: String,
+    /// How it was selected, where the newest was not wanted.
+    pub picked: Option<Picked>,
     /// The candidates, newest first; empty where there was only one.
     pub candidates: Vec<CandidateFacts>,
     /// Number of further candidates.

@@ -9,8 +9,8 @@ mod result;
 
 pub use facts::{
     BackupFacts, Before, CandidateFacts, CompanionFacts, Inspection, Measure, Objective, PartFacts,
-    Phase, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld, TableRows,
-    TimeSource, Tolerated, Values,
+    Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld,
+    TableRows, TimeSource, Tolerated, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use result::{CheckResult, DrillResult, Stage, StageResult};

@@ -159,6 +159,8 @@ struct Backup {
     origin: String,
     /// Why this backup was selected.
     chosen: String,
+    /// How it was selected; null where it is the newest, or the only one.
+    picked: Option<Picked>,
     /// The candidates, newest first; empty where there was only one.
     candidates: Vec<Candidate>,
     /// Number of further candidates.
@@ -213,6 +215,19 @@ struct Backup {
     consists_of: Vec<OneBackup>,
     /// What belongs to the backup and is not in it, by `[[backup.companion]]`.
     companions: Vec<Companion>,
+}
+
+/// How one of several backups was selected, where the newest was not wanted.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Picked {
+    /// `oldest`, `random` or `each-tier`, as in the scenario.
+    pick: &'static str,
+    /// The tier of retention that it was selected from; null without one.
+    tier: Option<&'static str>,
+    /// The seed that decided; null where none did.
+    seed: Option<u32>,
+    /// The newest backup, whose age is that of `max-age`.
+    newest: String,
 }
 
 /// What belongs to a backup and is not in it.

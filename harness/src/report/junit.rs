@@ -137,6 +137,9 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             backup.origin, backup.sha256
         ));
         facts.push(format!("made: {}", view::made(backup, result.started)));
+        if backup.picked.is_some() {
+            facts.push(format!("selected: {}", backup.chosen));
+        }
     }
     if let Some(server) = &result.server {
         facts.push(format!("server: {}", view::server(server)));

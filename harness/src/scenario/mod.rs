@@ -10,7 +10,7 @@ pub mod only;
 pub mod schema;
 mod validate;
 
-pub use validate::{load, load_for, parse};
+pub use validate::{load, load_drills, load_for, parse};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -50,6 +50,33 @@ pub fn load_for(
     validate(path, &text, environment, backup)
 }
 
+/// The same as the drills of the scenario: one, or one for each tier where `pick` is `each-tier`. `seed` decides what `pick`
+/// leaves to chance.
+///
+/// # Errors
+/// All errors of the file.
+pub fn load_drills(
+    path: &Path,
+    environment: &Environment,
+    backup: Option<OtherBackup<'_>>,
+    seed: u32,
+) -> Result<Vec<Scenario>, Diagnostics> {
+    let first = load_for(path, environment, backup)?;
+    let choices = first.backup.choices(seed);
+    let mut drills = vec![first];
+    // Checks cannot be copied, so each further drill reads the file again.
+    for _ in 1..choices.len() {
+        drills.push(load_for(path, environment, backup)?);
+    }
+    for (drill, choosing) in drills.iter_mut().zip(choices) {
+        if let Some(tier) = choosing.tier() {
+            drill.facts.name = format!("{}-{}", drill.facts.name, tier.word());
+        }
+        drill.backup.set_choosing(&choosing);
+    }
+    Ok(drills)
+}
+
 /// Validates the text of a scenario file at `path`.
 ///
 /// # Errors

@@ -91,6 +91,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         origin: found.origin.clone(),
         chosen: found.chosen.clone(),
         candidates: (found.candidates.clone(), found.unlisted),
+        picked: found.picked.clone(),
         format: inspected.format,
         bytes: inspected.bytes,
         unpacked_bytes: inspected.unpacked_bytes,

@@ -20,6 +20,7 @@ use toml::de::DeValue;
 use super::companion::{self, Companion};
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
+use super::source::pick::{Choosing, Pick};
 use super::source::settings::{Command, Http, S3};
 use super::source::{self, Location, Pattern, Rules, Source, TimePattern};
 use crate::digest::parse_sha256;
@@ -56,6 +57,10 @@ pub struct Backup {
     pub max_age: Option<Span>,
     /// The expected SHA-256 of the file, in hex.
     pub sha256: Option<Sha256Hex>,
+    /// Which of the backups that `newest` matches is drilled. Default: the newest. With another, `max-age` is still that of the
+    /// newest.
+    #[serde(default)]
+    pub pick: Pick,
     /// A file that changed more recently than this is still being written and is not selected.
     pub settled: Option<Span>,
     /// Format of the time in the names, as for strptime: `plur-%Y-%m-%d.sql.gz`, or
@@ -114,6 +119,8 @@ impl<'de> Deserialize<'de> for Sha256Hex {
 pub struct Subject {
     /// Where it is.
     pub source: Source,
+    /// Which of several a drill restores; whatever else reads the backup takes the newest.
+    pub pick: Pick,
     /// How it is decrypted.
     pub decrypt: Option<Decrypt>,
     /// How it is compared with the previous backup.
@@ -132,6 +139,31 @@ pub enum Composition {
 }
 
 impl Composition {
+    /// How each of its drills selects one of several backups.
+    #[must_use]
+    pub fn choices(&self, seed: u32) -> Vec<Choosing> {
+        match self {
+            Self::One(subject) => subject.pick.choices(subject.retention.as_ref(), seed),
+            Self::Parts(_) => vec![Choosing::Newest],
+        }
+    }
+
+    /// How the drill selects one of several backups.
+    #[must_use]
+    pub fn choosing(&self) -> &Choosing {
+        match self {
+            Self::One(subject) => &subject.source.rules.choosing,
+            Self::Parts(_) => &Choosing::Newest,
+        }
+    }
+
+    /// Sets how the drill selects one of several backups.
+    pub fn set_choosing(&mut self, choosing: &Choosing) {
+        if let Self::One(subject) = self {
+            subject.source.rules.choosing = choosing.clone();
+        }
+    }
+
     /// All backups that it consists of.
     pub fn subjects_mut(&mut self) -> impl Iterator<Item = &mut Subject> {
         let (one, parts) = match self {
@@ -148,6 +180,7 @@ impl Subject {
     pub fn of(source: Source) -> Self {
         Self {
             source,
+            pick: Pick::default(),
             decrypt: None,
             previous: Previous::default(),
             retention: None,
@@ -163,6 +196,7 @@ const OTHERS: &[&str] = &[
     "globals",
     "max-age",
     "sha256",
+    "pick",
     "settled",
     "time",
     "decrypt",
@@ -221,6 +255,7 @@ fn read_one(
         require_one_source(table, section, &header, problems);
         source::settings::validate(table, problems);
         validate_retention(table, problems);
+        validate_pick(table, section, problems);
         validate_globals(table, problems);
     }
     let decrypt = match value.get_ref() {
@@ -246,6 +281,7 @@ fn read_one(
         time: backup.time.clone(),
         settled: backup.settled.map(|span| span.0),
         sha256: backup.sha256.clone().map(|digest| digest.0),
+        choosing: Choosing::default(),
     };
     let subject = Subject {
         source: Source {
@@ -253,6 +289,7 @@ fn read_one(
             rules,
             globals: backup.globals,
         },
+        pick: backup.pick,
         decrypt: backup.decrypt,
         previous: backup.previous,
         retention: backup.retention,
@@ -330,6 +367,40 @@ fn validate_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Requires several backups for `pick`, and tiers for one of each.
+fn validate_pick(table: &Table<'_>, section: &str, problems: &mut Vec<Problem>) {
+    let Some((pick, span)) = text_at(table, "pick") else {
+        return;
+    };
+    if section != "[backup]" {
+        let problem = Problem::at(
+            span,
+            "`pick` selects one backup, and a part is one of several",
+        );
+        problems.push(problem.hint("remove it: parts are of one night, the newest"));
+        return;
+    }
+    let in_s3 = || table_at(table, "s3").is_some_and(|(s3, _)| s3.contains_key("newest"));
+    if !table.contains_key("newest") && !in_s3() {
+        let problem = Problem::at(
+            span,
+            "`pick` selects one of several backups, and there is one",
+        );
+        problems.push(problem.hint(
+            "name several: `newest = \"backups/plur-*.sql.gz\"`, or `newest` in `[backup.s3]`",
+        ));
+        return;
+    }
+    if pick == Pick::EachTier.word() && !table.contains_key("retention") {
+        let problem = Problem::at(span, "`pick = \"each-tier\"` without a tier");
+        problems.push(
+            problem.hint(
+                "add `[backup.retention]` with `daily = 14`, `weekly = 13` or `monthly = 12`",
+            ),
+        );
+    }
+}
+
 /// Requires a pattern or a path in `globals`, and a source with a folder.
 fn validate_globals(table: &Table<'_>, problems: &mut Vec<Problem>) {
     let Some((globals, span)) = text_at(table, "globals") else {
@@ -388,6 +459,8 @@ mod tests {
     #[case::s3_version(
         "[backup]\nmax-age = \"26h\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"\nversion = \"v\"\nendpoint = \"http://[::1]:9000\""
     )]
+    #[case::pick("[backup]\nnewest = \"a-*\"\npick = \"each-tier\"\nretention = { daily = 3 }")]
+    #[case::pick_s3("[backup]\npick = \"random\"\n[backup.s3]\nbucket = \"b\"\nnewest = \"n-*\"")]
     #[case::globals("[backup]\nnewest = \"shop-*.sql\"\nglobals = \"../roles/globals-*.sql\"")]
     #[case::http(
         "[backup.http]\nurl = \"https://h.test/a.sql\"\nuser = \"ada\"\npassword = { file = \"p\" }"
@@ -506,6 +579,27 @@ mod tests {
     #[case::nothing_shown(
         "[backup.command]\nrun = [\"x\"]\n[backup.retention]\ndaily = 3",
         "without earlier ones",
+        1
+    )]
+    #[case::pick_of_one("[backup]\npath = \"a\"\npick = \"oldest\"", "and there is one", 1)]
+    #[case::pick_of_one_object(
+        "[backup]\npick = \"random\"\n[backup.s3]\nbucket = \"b\"\nkey = \"k\"",
+        "or `newest` in `[backup.s3]`",
+        1
+    )]
+    #[case::pick_of_no_tier(
+        "[backup]\nnewest = \"a-*\"\npick = \"each-tier\"",
+        "`pick = \"each-tier\"` without a tier",
+        1
+    )]
+    #[case::pick_unknown(
+        "[backup]\nnewest = \"a-*\"\npick = \"weekly\"",
+        "unknown value `weekly`",
+        1
+    )]
+    #[case::pick_in_a_part(
+        "[[backup.part]]\ndatabase = \"a\"\nnewest = \"a-*\"\npick = \"oldest\"",
+        "a part is one of several",
         1
     )]
     #[case::misspelt_tier(

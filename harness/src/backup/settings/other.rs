@@ -11,7 +11,7 @@ use crate::input::Problem;
 use crate::input::table::key_span;
 
 /// Keys that are about the file that a source gives.
-const OF_THE_FILE: &[&str] = &["sha256", "settled", "time"];
+const OF_THE_FILE: &[&str] = &["sha256", "settled", "time", "pick"];
 
 /// A backup that the command line names in place of that of a scenario.
 #[derive(Debug, Clone, Copy)]

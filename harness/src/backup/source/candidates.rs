@@ -1,5 +1,6 @@
 //! Selects one of several backups; every other candidate gets the reason why it was not selected.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use super::found::{Earlier, Found, Rules};
 use super::name::{is_older, uncompressed};
 use crate::backup::files::base_name;
-use crate::outcome::{CandidateFacts, CouldNotRun, Finding};
+use crate::outcome::{CandidateFacts, CouldNotRun, Finding, Picked};
 
 /// How many candidates are listed; the rest is counted.
 pub const LISTED: usize = 50;
@@ -48,6 +49,8 @@ pub(super) struct Choice {
     pub candidates: Vec<CandidateFacts>,
     pub unlisted: usize,
     pub earlier: Vec<Earlier>,
+    pub newer: Vec<Earlier>,
+    pub picked: Option<Picked>,
     pub warnings: Vec<Finding>,
 }
 
@@ -61,6 +64,8 @@ impl Choice {
             named_time: Some(self.time),
             modified: self.taken.modified,
             earlier: self.earlier,
+            newer: self.newer,
+            picked: self.picked,
             warnings: self.warnings,
             ..Found::named(path, origin, &self.taken.name, rules)
         }
@@ -76,7 +81,7 @@ struct Listing<'a> {
 /// How many files that do not match are named where none does.
 const NAMED: usize = 4;
 
-/// Selects the newest by the time in its name. `pattern` is the pattern of the scenario, `own` its part
+/// Selects one by the time in its name: the newest, or the one that `rules` ask for. `pattern` is the pattern of the scenario, `own` its part
 /// below the folder; `writing` returns a reason for an entry that is still being written.
 ///
 /// # Errors
@@ -95,7 +100,7 @@ pub(super) fn choose(
             .then(|| format!("of another stream: {}", rules.stream(&entry.name)))
     });
     let mut warnings = Vec::new();
-    let taken = loop {
+    loop {
         let at = listing.newest(pattern)?;
         let (entry, _, reason) = &mut listing.entries[at];
         let unsettled = rules
@@ -104,7 +109,7 @@ pub(super) fn choose(
             .filter(|(settled, modified)| !is_older(*modified, *settled))
             .map(|_| "changed more recently than `settled`".to_owned());
         match unsettled.or_else(|| writing(entry)) {
-            None => break at,
+            None => break,
             Some(why) => {
                 warnings.push(
                     Finding::about(
@@ -117,8 +122,9 @@ pub(super) fn choose(
                 *reason = Some(why);
             }
         }
-    };
-    Ok(listing.conclude(taken, &stream, warnings))
+    }
+    let (taken, of) = listing.chosen(pattern)?;
+    Ok(listing.conclude(taken, of, &stream, warnings))
 }
 
 impl<'a> Listing<'a> {
@@ -215,19 +221,35 @@ impl<'a> Listing<'a> {
 
     /// Index of the newest entry without a reason.
     fn newest(&mut self, pattern: &str) -> Result<usize, CouldNotRun> {
-        let mut left = self.left();
-        let Some((first, entry, time)) = left.next() else {
-            drop(left);
+        let newest = self.left().next().map(|(_, _, time)| time);
+        let Some(time) = newest else {
             return Err(self.nothing(pattern));
         };
-        let twins: Vec<(usize, &Entry)> = left
-            .take_while(|(_, _, other)| *other == time)
+        self.of_time(time, pattern)
+    }
+
+    /// Index of the entry that is wanted, and among how many it was chosen.
+    fn chosen(&mut self, pattern: &str) -> Result<(usize, usize), CouldNotRun> {
+        let mut times: Vec<Timestamp> = self.left().map(|(_, _, time)| time).collect();
+        times.dedup();
+        let Some((time, of)) = self.rules.choosing.choose(&times) else {
+            return Err(self.nothing(pattern));
+        };
+        Ok((self.of_time(time, pattern)?, of))
+    }
+
+    /// Index of the only entry of this time without a reason.
+    fn of_time(&mut self, time: Timestamp, pattern: &str) -> Result<usize, CouldNotRun> {
+        let twins: Vec<(usize, &Entry)> = self
+            .left()
+            .filter(|(_, _, other)| *other == time)
             .map(|(at, entry, _)| (at, entry))
-            .chain([(first, entry)])
             .collect();
-        if twins.len() == 1 {
-            return Ok(first);
-        }
+        let entry = match twins.as_slice() {
+            [] => return Err(self.nothing(pattern)),
+            [(only, _)] => return Ok(*only),
+            [(_, first), ..] => *first,
+        };
         // A file and its compressed copy: the compressed one is selected.
         let packed: Vec<usize> = twins
             .iter()
@@ -242,7 +264,7 @@ impl<'a> Listing<'a> {
             names.sort_unstable();
             return Err(CouldNotRun::with_hint(
                 format!(
-                    "{} have the same time in their names, so none is the newest",
+                    "{} have the same time in their names, so none of them can be selected",
                     names.join(" and ")
                 ),
                 "use a pattern that matches one of them, or set `time` if their names contain more than a day",
@@ -295,28 +317,39 @@ impl<'a> Listing<'a> {
     }
 
     /// Returns the selected backup with all candidates.
-    fn conclude(mut self, taken: usize, stream: &str, warnings: Vec<Finding>) -> Choice {
+    fn conclude(mut self, taken: usize, of: usize, stream: &str, warnings: Vec<Finding>) -> Choice {
         let left: Vec<usize> = self.left().map(|(at, _, _)| at).collect();
-        let earlier: Vec<Earlier> = self
-            .left()
-            .filter(|(at, _, _)| *at != taken)
-            .map(|(_, entry, time)| Earlier {
+        let others = |is_wanted: &dyn Fn(usize) -> bool| -> Vec<Earlier> {
+            let others = self.left().filter(|(at, _, _)| is_wanted(*at));
+            let others = others.map(|(_, entry, time)| Earlier {
                 name: entry.name.clone(),
                 bytes: entry.bytes,
                 time,
                 path: entry.path.clone(),
-            })
-            .collect();
+            });
+            others.collect()
+        };
+        // They are sorted, newest first.
+        let (newer, earlier) = (others(&|at| at < taken), others(&|at| at > taken));
         let (entry, time, _) = self.entries[taken].clone();
-        let newest = entry.name.clone();
+        let selected = entry.name.clone();
         for at in left {
-            self.entries[at].2 = (at != taken).then(|| format!("older than {newest}"));
+            let reason = match at.cmp(&taken) {
+                Ordering::Less => Some(format!("newer than {selected}")),
+                Ordering::Equal => None,
+                Ordering::Greater => Some(format!("older than {selected}")),
+            };
+            self.entries[at].2 = reason;
         }
-        let left_out = self.entries.len() - earlier.len() - 1;
-        let mut chosen = format!(
-            "the newest of {} of `{stream}`, by the time in its name",
-            earlier.len() + 1
-        );
+        let all = newer.len() + earlier.len() + 1;
+        let left_out = self.entries.len() - all;
+        let mut chosen = self.rules.choosing.describe(of, all, stream);
+        let newest = newer
+            .first()
+            .map_or((&entry.name, time.unwrap_or_default()), |first| {
+                (&first.name, first.time)
+            });
+        let picked = self.rules.choosing.picked(newest);
         if let Some(before) = earlier.first() {
             chosen.push_str(&format!("; the previous one is {}", before.name));
         }
@@ -347,6 +380,8 @@ impl<'a> Listing<'a> {
             candidates,
             unlisted,
             earlier,
+            newer,
+            picked,
             warnings,
         }
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::name::{TimePattern, stream_of, time_in_name};
+use super::pick::Choosing;
 use super::settings;
 use crate::event::Listener;
 use crate::input::Environment;
-use crate::outcome::{CandidateFacts, Finding, TimeSource};
+use crate::outcome::{CandidateFacts, Finding, Picked, TimeSource};
 use crate::redact::Redactor;
 
 /// The source of the backup, and how one of several is selected.
@@ -47,6 +48,8 @@ pub struct Rules {
     pub settled: Option<Duration>,
     /// The SHA-256 that the file must have, in lower-case hex.
     pub sha256: Option<String>,
+    /// Which one of several is selected.
+    pub choosing: Choosing,
 }
 
 impl Source {
@@ -88,7 +91,7 @@ impl Rules {
         Self {
             time: self.time.as_ref().and_then(|time| time.for_names(globals)),
             settled: self.settled,
-            sha256: None,
+            ..Self::default()
         }
     }
 }
@@ -128,6 +131,10 @@ pub struct Found {
     pub modified: Option<Timestamp>,
     /// Older backups of its stream, newest first.
     pub earlier: Vec<Earlier>,
+    /// Newer backups of its stream, newest first; only where another one than the newest was wanted.
+    pub newer: Vec<Earlier>,
+    /// How it was selected, where the newest was not wanted.
+    pub picked: Option<Picked>,
     /// The expected SHA-256, in hex, and its source.
     pub expected_sha256: Option<(String, String)>,
     /// The SHA-256 of the received bytes, where they were fetched.
@@ -154,6 +161,8 @@ impl Found {
             named_time: rules.time(name),
             modified: None,
             earlier: Vec::new(),
+            newer: Vec::new(),
+            picked: None,
             expected_sha256: rules
                 .sha256
                 .clone()
@@ -173,7 +182,7 @@ impl Found {
     }
 }
 
-/// An older backup of the same stream.
+/// Another backup of the same stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
     /// Its name relative to the folder that was listed.

@@ -3,7 +3,7 @@
 //! - `path`, `newest`: on this machine; `s3`, `http`, `command`: fetched into the folder of the run
 //! - `globals`: the file of roles that belongs to a backup
 //! - `found`: what is searched for and found; `settings`: the settings of the sources
-//! - `candidates`: selects one of several; `name`: time and stream in a name
+//! - `candidates`: selects one of several, `pick` which; `name`: time and stream in a name
 //! - `download`, `transfer`: downloads; `digest`: the expected digest
 
 pub mod candidates;
@@ -18,6 +18,7 @@ pub mod name;
 pub mod newest;
 pub mod path;
 mod pattern;
+pub mod pick;
 #[cfg(feature = "s3")]
 mod s3;
 pub mod settings;

@@ -17,6 +17,7 @@ use super::print::{err, out};
 use super::scenarios::{load_all, set_provider};
 use super::start::{watch_signals, work_folder};
 use crate::backup::settings::OtherBackup;
+use crate::backup::source::pick::new_seed;
 use crate::cli::{Run, Terminal};
 use crate::context::Context;
 use crate::event::Event;
@@ -99,7 +100,18 @@ fn scenarios(
         path,
         globals: globals.as_deref(),
     });
-    let mut scenarios = load_all(paths, other, environment, terminal)?;
+    let seed = arguments.seed.map_or_else(new_seed, Ok).map_err(|error| {
+        CouldNotRun::with_hint(
+            format!("the system gives no random numbers: {error}"),
+            "name a seed with `--seed`",
+        )
+    })?;
+    let mut scenarios = load_all(paths, other, seed, environment, terminal)?;
+    let by_seed = |scenario: &Scenario| scenario.backup.choosing().seed().is_some();
+    if arguments.seed.is_some() && !scenarios.iter().any(by_seed) {
+        let why = "`--seed` decides nothing: no scenario selects its backup at random\nhint: add `pick = \"random\"` to `[backup]`, or remove `--seed`";
+        return Err(Abort::invalid(why.to_owned()));
+    }
     for scenario in &mut scenarios {
         set_provider(&mut scenario.server, arguments.server);
         if let Some(hint) = scenario.restore.older_form().filter(|_| !arguments.quiet) {

@@ -31,6 +31,9 @@ pub(super) fn repeating_command(
             words.extend(["--globals".to_owned(), globals]);
         }
     }
+    if let Some(seed) = scenario.backup.choosing().seed() {
+        words.extend(["--seed".to_owned(), seed.to_string()]);
+    }
     if !scenario.facts.only.is_empty() {
         words.extend(["--only".to_owned(), scenario.facts.only.join(",")]);
     }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::{
     Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, Dump, Extension, Finding,
-    LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Proof, Report,
-    Restore, RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource, Tolerated,
-    Values, VerdictWord,
+    LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Picked, Proof,
+    Report, Restore, RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource,
+    Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, DrillResult, Outcome};
@@ -114,6 +114,12 @@ impl Backup {
         Self {
             origin: backup.origin.clone(),
             chosen: backup.chosen.clone(),
+            picked: backup.picked.as_ref().map(|picked| Picked {
+                pick: picked.pick,
+                tier: picked.tier,
+                seed: picked.seed,
+                newest: picked.newest.0.clone(),
+            }),
             candidates: each(&backup.candidates, |candidate| Candidate {
                 name: candidate.name.clone(),
                 size_bytes: candidate.bytes,

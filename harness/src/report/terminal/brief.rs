@@ -32,6 +32,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
         let text = format!("{}, {size}, {}", backup.origin, backup.format);
         paper.fact("backup", &text);
         paper.fact("taken", &view::made(backup, result.started));
+        if backup.picked.is_some() {
+            paper.fact("selected", &backup.chosen);
+        }
     }
     paper.fact("restored", &restored(result));
     let mut passed = result.stages.iter().filter(|s| s.outcome == Outcome::Pass);

@@ -29,6 +29,7 @@ mod odd;
 mod options;
 mod paperclip;
 mod parallel;
+mod pick;
 pub mod powernode;
 mod previous;
 mod prisme;

@@ -175,6 +175,7 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
     )
         .prop_map(
             |(texts, sizes, made, versions, names, not_held)| BackupFacts {
+                picked: None,
                 candidates: vec![CandidateFacts {
                     name: texts.0.clone(),
                     bytes: sizes.0,

@@ -23,4 +23,8 @@ export_apis
 if [ $# -eq 0 ]; then
     set -- scenarios
 fi
-exec "$target/debug/redrill" run "$@"
+case " $*" in
+*" scenarios" | *" scenarios "* | *" scenarios/" | *-s3.toml*) serve_copies ;;
+esac
+# Not `exec`: the server of the copies ends with this script.
+"$target/debug/redrill" run "$@"

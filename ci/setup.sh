@@ -115,6 +115,32 @@ need_s3_servers() {
     export REDRILL_S3_SERVERS
 }
 
+# Serves the copies of backups that scenarios/*-s3.toml drill from a real S3-compatible server, until the script that sources this
+# ends, and names it to the scenarios.
+serve_copies() {
+    local port target
+    need_s3_servers
+    target=$(realpath "${CARGO_TARGET_DIR:-target}")
+    copies=$(mktemp --directory "$target/copies.XXXXXX")
+    copies_server=
+    trap 'kill $copies_server 2>/dev/null; rm -rf "$copies"' EXIT
+    fixtures/databases/bucket.sh "$copies" || exit 3
+    port=$("$REDRILL_S3_SERVERS/python3" -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])')
+    "$REDRILL_S3_SERVERS/rclone" serve s3 --config /dev/null --addr "127.0.0.1:$port" \
+        --auth-key fixture-key,fixture-s3cret "$copies" >/dev/null 2>&1 &
+    copies_server=$!
+    until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        kill -0 "$copies_server" 2>/dev/null || die "the server of scenarios/*-s3.toml did not start: $REDRILL_S3_SERVERS/rclone serve s3"
+        sleep 0.1
+    done
+    export PLUR_BACKUP_S3_ENDPOINT=http://127.0.0.1:$port POWERNODE_S3_ENDPOINT=http://127.0.0.1:$port
+    export PLUR_BACKUP_S3_ACCESS_KEY=fixture-key PLUR_BACKUP_S3_SECRET_KEY=fixture-s3cret
+    export POWERNODE_S3_ACCESS_KEY=fixture-key POWERNODE_S3_SECRET_KEY=fixture-s3cret
+}
+
 # Makes the backups of each scenario that has a fixture database.
 make_fixtures() {
     local scenario make

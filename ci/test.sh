@@ -28,6 +28,8 @@ wait "$prepared" || exit 3
 need_s3_servers
 need_postgres_16
 
+serve_copies
+
 target=${CARGO_TARGET_DIR:-target}
 export_apis
 # One set of templates of servers for all tests, outside the home of the user.
@@ -36,4 +38,5 @@ XDG_CACHE_HOME="$(realpath "$target")/tmp"
 export XDG_CACHE_HOME
 # A test waits for its server about as long as it computes.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
-exec cargo test --workspace --locked "$@"
+# Not `exec`: the server of the copies ends with this script.
+cargo test --workspace --locked "$@"

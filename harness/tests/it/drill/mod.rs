@@ -11,6 +11,7 @@ mod check;
 mod codes;
 mod command;
 mod companion;
+mod copies;
 mod doctor;
 pub mod dumps;
 mod encodings;

@@ -159,6 +159,8 @@ const FAULTS: &[Fault] = &[
     ("F46 references of keys are blank", "UPDATE public.signing_keys SET key_ref = 'kms://'", "", &["sql"], &[]),
     ("F46 what is pending in an outbox is lost", "DELETE FROM public.event_outbox WHERE state = 'pending'", "", &["row-count", "sql"], &["public.event_outbox"]),
     ("A13 the text of a version was edited", "SET session_replication_role = replica; UPDATE public.policy_versions SET body = body || ' ' WHERE version = 2", "", &["sql"], &[]),
+    ("F46 no event of the last two months", "SET session_replication_role = replica; DELETE FROM public.audit_events WHERE occurred_at > now() - interval '62 days'", "",
+     &["freshness", "row-count"], &["public.audit_events"]),
     ("D06 the sequence of events is behind", "SELECT setval('public.audit_events_id_seq', 1)", "", &["sequence"], &["audit_events_id_seq"]),
     ("I02 the index of pending events is lost", "DROP INDEX public.event_outbox_pending_idx", "", &["index"], &["public.event_outbox_pending_idx"]),
 ];

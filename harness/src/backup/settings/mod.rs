@@ -20,7 +20,7 @@ use toml::de::DeValue;
 use super::companion::{self, Companion};
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
-use super::source::pick::{Choosing, Pick};
+use super::source::pick::{self, Choosing, Pick};
 use super::source::settings::{Command, Http, S3};
 use super::source::{self, Location, Pattern, Rules, Source, TimePattern};
 use crate::digest::parse_sha256;
@@ -255,7 +255,7 @@ fn read_one(
         require_one_source(table, section, &header, problems);
         source::settings::validate(table, problems);
         validate_retention(table, problems);
-        validate_pick(table, section, problems);
+        pick::validate(table, section, problems);
         validate_globals(table, problems);
     }
     let decrypt = match value.get_ref() {
@@ -364,40 +364,6 @@ fn validate_retention(table: &Table<'_>, problems: &mut Vec<Problem>) {
                 .hint("retention requires `newest`, `path` or `[backup.s3]`"),
             );
         }
-    }
-}
-
-/// Requires several backups for `pick`, and tiers for one of each.
-fn validate_pick(table: &Table<'_>, section: &str, problems: &mut Vec<Problem>) {
-    let Some((pick, span)) = text_at(table, "pick") else {
-        return;
-    };
-    if section != "[backup]" {
-        let problem = Problem::at(
-            span,
-            "`pick` selects one backup, and a part is one of several",
-        );
-        problems.push(problem.hint("remove it: parts are of one night, the newest"));
-        return;
-    }
-    let in_s3 = || table_at(table, "s3").is_some_and(|(s3, _)| s3.contains_key("newest"));
-    if !table.contains_key("newest") && !in_s3() {
-        let problem = Problem::at(
-            span,
-            "`pick` selects one of several backups, and there is one",
-        );
-        problems.push(problem.hint(
-            "name several: `newest = \"backups/plur-*.sql.gz\"`, or `newest` in `[backup.s3]`",
-        ));
-        return;
-    }
-    if pick == Pick::EachTier.word() && !table.contains_key("retention") {
-        let problem = Problem::at(span, "`pick = \"each-tier\"` without a tier");
-        problems.push(
-            problem.hint(
-                "add `[backup.retention]` with `daily = 14`, `weekly = 13` or `monthly = 12`",
-            ),
-        );
     }
 }
 

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use crate::backup::retention::{Retention, Tier};
 use crate::digest::sha256;
+use crate::input::Problem;
+use crate::input::decode::Table;
+use crate::input::table::{table_at, text_at};
 use crate::outcome::Picked;
 
 /// Which backup of a stream a drill restores.
@@ -156,6 +159,40 @@ impl Choosing {
 fn drawn(times: &[Timestamp], seed: u32) -> Option<(Timestamp, usize)> {
     let number = |time: &&Timestamp| sha256(format!("{seed} {time}"));
     Some((*times.iter().max_by_key(number)?, times.len()))
+}
+
+/// Requires several backups for `pick`, and tiers for one of each.
+pub fn validate(table: &Table<'_>, section: &str, problems: &mut Vec<Problem>) {
+    let Some((pick, span)) = text_at(table, "pick") else {
+        return;
+    };
+    if section != "[backup]" {
+        let problem = Problem::at(
+            span,
+            "`pick` selects one backup, and a part is one of several",
+        );
+        problems.push(problem.hint("remove it: parts are of one night, the newest"));
+        return;
+    }
+    let in_s3 = || table_at(table, "s3").is_some_and(|(s3, _)| s3.contains_key("newest"));
+    if !table.contains_key("newest") && !in_s3() {
+        let problem = Problem::at(
+            span,
+            "`pick` selects one of several backups, and there is one",
+        );
+        problems.push(problem.hint(
+            "name several: `newest = \"backups/plur-*.sql.gz\"`, or `newest` in `[backup.s3]`",
+        ));
+        return;
+    }
+    if pick == Pick::EachTier.word() && !table.contains_key("retention") {
+        let problem = Problem::at(span, "`pick = \"each-tier\"` without a tier");
+        problems.push(
+            problem.hint(
+                "add `[backup.retention]` with `daily = 14`, `weekly = 13` or `monthly = 12`",
+            ),
+        );
+    }
 }
 
 /// A seed that nobody chose.

@@ -291,12 +291,21 @@ pub async fn last_lines(stderr: &mut JoinHandle<String>, redactor: &Redactor) ->
 
 /// Reads to the end and keeps the last `KEPT` bytes.
 pub async fn keep_end(reader: Option<impl AsyncRead + Unpin>) -> String {
+    watch_to_end(reader, |_| {}).await
+}
+
+/// Reads to the end as [`keep_end`] does, and passes every piece to `watch` as it comes.
+pub async fn watch_to_end(
+    reader: Option<impl AsyncRead + Unpin>,
+    mut watch: impl FnMut(&[u8]),
+) -> String {
     let Some(mut reader) = reader else {
         return String::new();
     };
     let mut kept = Vec::new();
     let mut buffer = [0_u8; 8192];
     while let Ok(read @ 1..) = reader.read(&mut buffer).await {
+        watch(&buffer[..read]);
         kept.extend_from_slice(&buffer[..read]);
         if kept.len() > 2 * KEPT {
             kept.drain(..kept.len() - KEPT);

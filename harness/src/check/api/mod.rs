@@ -2,25 +2,29 @@
 
 mod application;
 mod expect;
+mod parameters;
+mod process;
+mod ready;
 mod request;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::application::Application;
-use self::expect::Expectation;
-use self::request::{HttpClient, Request};
-use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored, program};
+use self::process::{ApiProcess, ProcessSettings};
+use self::ready::Ready;
+use self::request::Request;
+use crate::check::{Check, Observation, Restored, program};
 use crate::database::Session;
 use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::quote_literal;
-use crate::units::{Span, show_counted, show_duration};
+use crate::units::show_counted;
 
 /// The application itself starts on the restored database, as its own role, and answers as it must.
 ///
@@ -31,6 +35,13 @@ use crate::units::{Span, show_counted, show_duration};
 /// of `env` are filled in. When the check ends, however it ends, the application and all that it
 /// started are killed. With `tls = "required"` in `[server]` it runs in a network with nothing but the server, which it
 /// reaches by TLS.
+///
+/// An application of several processes has a `[[check.api.process]]` for each in addition to the one of `command`, such
+/// as a worker. All are started at once, each with a port, a role and an environment of its own, and each must be ready
+/// within its own time and run until the last request is answered. A process is ready when a path answers (`path`),
+/// it writes a line (`output`), it listens on its port (`listens`), or it writes a file (`file`). `{worker.port}`
+/// is the port of the process `worker`, `{application.port}` that of `command`. A request is sent to
+/// `command`, or to the `process` that it names.
 ///
 /// ## What it proves
 /// That the application comes up within the time it has, and that each request gets the status,
@@ -61,6 +72,17 @@ use crate::units::{Span, show_counted, show_duration};
 /// headers = { authorization = { env = "DRILL_API_KEY" } }
 /// expect.json = { "$.user.name" = "First User", "$.orders" = { min = 1 } }
 /// expect.within = "500ms"
+///
+/// [[check.api.process]]
+/// name = "worker"
+/// command = ["bin/worker"]
+/// env = { API_URL = "http://127.0.0.1:{application.port}" }
+/// ready = { output = "^ready to take jobs", within = "30s" }
+///
+/// [[check.api.request]]
+/// process = "worker"
+/// path = "/jobs"
+/// expect.json = { "$.failed" = 0 }
 /// ```
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -82,6 +104,9 @@ pub struct Api {
     /// When it is ready. Default: `{ path = "/health", status = 200, within = "30s" }`.
     #[serde(default)]
     pub ready: Ready,
+    /// Its other processes, such as a worker.
+    #[serde(default)]
+    pub process: Vec<ApiProcess>,
     /// What is asked, in this order.
     #[serde(default)]
     pub request: Vec<Request>,
@@ -95,101 +120,14 @@ pub struct Api {
     pub show_output: bool,
 }
 
-/// When the application is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Ready {
-    /// The path that is asked until it answers.
-    pub path: String,
-    /// The status that it answers with then.
-    pub status: u16,
-    /// Limit for coming up.
-    pub within: Span,
-}
-
-impl Default for Ready {
-    fn default() -> Self {
-        Self {
-            path: "/health".to_owned(),
-            status: 200,
-            within: Span(std::time::Duration::from_secs(30)),
-        }
-    }
-}
-
-impl Parameters for Api {
-    const KIND: &'static str = "api";
-    const LOOKS_AT_DATA: bool = true;
-
-    fn validate(&self, errors: &mut ParameterErrors<'_>) {
-        if self.command.first().is_none_or(String::is_empty) {
-            errors
-                .at("command", "`command` names no program")
-                .add_hint("write `command = [\"bin/server\"]`");
-        }
-        errors.refuse_empty("role", &self.role);
-        errors.require_variables("env", self.env.keys());
-        errors.require_variables("port-variable", &self.port_variable);
-        errors.require_variables("url-variable", &self.url_variable);
-        if !self.ready.path.starts_with('/') {
-            errors.at("ready", "a path begins with `/`");
-        }
-        errors.require("ready", check_status(self.ready.status));
-        for request in &self.request {
-            for message in find_errors(request) {
-                errors.at("request", format!("{}: {message}", request.label()));
-            }
-        }
-        if !self.request.iter().any(|r| r.expect.looks_at_content()) {
-            let message = "no request expects anything of the content, so an application that \
-                           does not read the database would pass";
-            errors.whole(message).add_hint(
-                "add a `[[check.api.request]]` with `expect.json` or `expect.body-contains`",
-            );
-        }
-    }
-}
-
-/// Refuses a status that no server answers with.
-fn check_status(status: u16) -> Result<(), String> {
-    if (100..600).contains(&status) {
-        return Ok(());
-    }
-    Err(format!("{status} is not an HTTP status"))
-}
-
-/// Finds what is wrong with the parameters of one request.
-fn find_errors(request: &Request) -> Vec<String> {
-    let mut messages = Vec::new();
-    if !request.path.starts_with('/') {
-        messages.push("a path begins with `/`".to_owned());
-    }
-    messages.extend(request.expect.status.and_then(|s| check_status(s).err()));
-    let headers = request.headers.keys().chain(request.expect.headers.keys());
-    for name in headers {
-        if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            messages.push(format!("`{name}` cannot be the name of a header"));
-        }
-    }
-    if let Some(body) = &request.body
-        && body.json.is_some() == body.text.is_some()
-    {
-        messages.push("a body is either `json` or `text`".to_owned());
-    }
-    if request.expect.body_contains.as_deref() == Some("") {
-        messages.push("everything contains the empty text: this asserts nothing".to_owned());
-    }
-    for (path, expectation) in &request.expect.json {
-        messages.extend(expectation.find_error(path));
-    }
-    messages
-}
-
 #[async_trait]
 impl Check for Api {
     fn describe(&self) -> String {
         let program = self.command.first().map_or("", String::as_str);
-        let name = program.rsplit('/').next().unwrap_or(program);
+        let mut name = program.rsplit('/').next().unwrap_or(program).to_owned();
+        for process in &self.process {
+            name.push_str(&format!(" with {}", process.name));
+        }
         format!("{name} answers as {}", self.role)
     }
 
@@ -198,185 +136,153 @@ impl Check for Api {
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
-        let expected = format!(
-            "ready within {}, and {} answered as expected",
-            show_duration(self.ready.within.0),
-            show_counted(self.request.len(), "request")
-        );
         let mut session = restored.session().await?;
-        let before = session.value(FINGERPRINT).await?;
-        let mut application = Application::start(self, restored).await?;
-        let client = HttpClient::new(application.socket())?;
-        let ready = match application.ready(&client, &self.ready).await {
-            Ok(ready) => ready,
-            Err(finding) => {
-                let finding = self.with_output(finding, application, restored).await;
-                let actual = "it did not get ready";
-                return Ok(Observation::new(expected, actual, vec![finding]));
+        let before = schema::fingerprint(&mut session).await?;
+        let mut processes = application::start(&self.processes(), restored).await?;
+        let waiting = processes.iter_mut().map(Application::ready);
+        let ready = futures_util::future::join_all(waiting).await;
+        if ready.iter().any(Result::is_err) {
+            let mut findings = Vec::new();
+            for (process, ready) in processes.into_iter().zip(ready) {
+                if let Err(finding) = ready {
+                    findings.push(self.with_output(finding, vec![process], restored).await);
+                }
             }
-        };
+            let actual = match findings.len() {
+                1 if self.process.is_empty() => "it did not get ready".to_owned(),
+                unready => {
+                    let all = show_counted(1 + self.process.len(), "process");
+                    format!("{unready} of {all} did not get ready")
+                }
+            };
+            return Ok(Observation::new(self.expectation(), actual, findings));
+        }
         let mut findings = Vec::new();
         let mut answered = 0;
-        let mut seen = false;
-        let sessions = SESSIONS.replace("{role}", &quote_literal(&self.role));
+        let mut sessions = Sessions::of(&processes);
         for request in &self.request {
-            let found = client.ask(request, application.port, restored).await?;
+            let found = application::ask(&processes, request, restored).await?;
             answered += usize::from(found.is_empty());
             findings.extend(found);
-            seen |= session.count(&sessions).await? > 0;
+            sessions.look(&mut session).await?;
         }
-        if findings.is_empty() {
-            application.stop().await;
-        } else {
-            let last = findings.len() - 1;
-            let finding = std::mem::take(&mut findings[last]);
-            findings[last] = self.with_output(finding, application, restored).await;
+        findings.extend(processes.iter_mut().filter_map(Application::find_end));
+        match findings.pop() {
+            None => {
+                for process in processes {
+                    process.stop().await;
+                }
+            }
+            Some(last) => findings.push(self.with_output(last, processes, restored).await),
         }
-        findings.extend(self.schema_change(&mut session, before).await?);
+        if !self.may_change_schema {
+            findings.extend(schema::find_change(&mut session, before).await?);
+        }
         session.close().await;
-        let mut actual = format!(
-            "ready after {}; {answered} of {} answered as expected",
-            show_duration(ready),
-            show_counted(self.request.len(), "request")
+        let times: Vec<String> = self
+            .processes()
+            .iter()
+            .zip(ready.into_iter().flatten())
+            .map(|(process, took)| process.named("ready after", took))
+            .collect();
+        let actual = format!(
+            "{}; {answered} of {} answered as expected{}",
+            times.join(", "),
+            show_counted(self.request.len(), "request"),
+            sessions.describe_missing()
         );
-        if !seen {
-            actual.push_str(&format!(
-                "; no session of {} was seen in the restored database, so see that it was asked",
-                self.role
-            ));
-        }
-        Ok(Observation::new(expected, actual, findings))
+        Ok(Observation::new(self.expectation(), actual, findings))
     }
 }
 
-/// Sessions of the application that are open.
+/// The number of open sessions of a role, without those of redrill.
 const SESSIONS: &str = "
 SELECT count(*) FROM pg_catalog.pg_stat_activity
  WHERE datname = pg_catalog.current_database() AND usename = {role}
    AND application_name <> 'redrill'";
 
-/// Changes whenever a definition is added, changed or dropped. What a VACUUM, an ANALYZE, a TRUNCATE
-/// or a refreshed materialised view writes into the catalogs does not count.
-const FINGERPRINT: &str = "
-WITH schema AS (
-    SELECT n.oid, n.xmin FROM pg_catalog.pg_namespace n
-     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-), relation AS (
-    SELECT c.oid, ROW(c.relname, c.relnamespace, c.relkind, c.relowner, c.relacl, c.reloptions,
-                      c.relrowsecurity, c.relforcerowsecurity)::text AS what
-      FROM pg_catalog.pg_class c JOIN schema ON schema.oid = c.relnamespace
-), fact AS (
-    SELECT 'n' AS kind, oid, 0 AS part, xmin::text AS what FROM schema
-    UNION ALL SELECT 'c', oid, 0, what FROM relation
-    UNION ALL SELECT 'a', a.attrelid, a.attnum, ROW(a.attname, a.atttypid, a.atttypmod,
-              a.attnotnull, a.atthasdef, a.attisdropped, a.attacl)::text
-      FROM pg_catalog.pg_attribute a JOIN relation ON relation.oid = a.attrelid
-    UNION ALL SELECT 'd', d.adrelid, d.adnum, d.xmin::text
-      FROM pg_catalog.pg_attrdef d JOIN relation ON relation.oid = d.adrelid
-    UNION ALL SELECT 'o', k.oid, 0, k.xmin::text
-      FROM pg_catalog.pg_constraint k JOIN schema ON schema.oid = k.connamespace
-    UNION ALL SELECT 't', t.oid, 0, t.xmin::text
-      FROM pg_catalog.pg_trigger t JOIN relation ON relation.oid = t.tgrelid
-    UNION ALL SELECT 'p', p.oid, 0, p.xmin::text
-      FROM pg_catalog.pg_policy p JOIN relation ON relation.oid = p.polrelid
-    UNION ALL SELECT 'f', f.oid, 0, f.xmin::text
-      FROM pg_catalog.pg_proc f JOIN schema ON schema.oid = f.pronamespace
-    UNION ALL SELECT 'e', e.oid, 0, e.xmin::text FROM pg_catalog.pg_enum e
-    UNION ALL SELECT 'x', x.oid, 0, x.xmin::text FROM pg_catalog.pg_extension x
-)
-SELECT pg_catalog.count(*)::text || '.' || coalesce(pg_catalog.sum(
-           pg_catalog.hashtext(ROW(kind, oid, part, what)::text)::pg_catalog.int8), 0)::text
-  FROM fact";
+/// The roles of the application, and whether a session of each was seen.
+struct Sessions(BTreeMap<String, bool>);
 
-impl Api {
-    /// Adds the end of the application's output to a finding, and stops the application.
-    async fn with_output(
-        &self,
-        finding: Finding,
-        application: Application,
-        restored: &Restored<'_>,
-    ) -> Finding {
-        let output = application.stop().await;
-        let output = restored.redactor.clean(&output);
-        let said = program::describe_output("the application", &output, self.show_output);
-        let hint = match &finding.hint {
-            Some(hint) => format!("{hint}\n{said}"),
-            None => said,
-        };
-        finding.hint(hint)
+impl Sessions {
+    fn of(processes: &[Application]) -> Self {
+        let roles = processes
+            .iter()
+            .map(|process| (process.role.clone(), false));
+        Self(roles.collect())
     }
 
-    /// Finds that the schema is not what it was before the application started.
-    async fn schema_change(
-        &self,
-        session: &mut Session,
-        before: Option<String>,
-    ) -> Result<Option<Finding>, CouldNotRun> {
-        if self.may_change_schema || session.value(FINGERPRINT).await? == before {
-            return Ok(None);
+    /// Searches sessions of the roles of which none was seen yet.
+    async fn look(&mut self, session: &mut Session) -> Result<(), CouldNotRun> {
+        for (role, seen) in self.0.iter_mut().filter(|(_, seen)| !**seen) {
+            let sql = SESSIONS.replace("{role}", &quote_literal(role));
+            *seen = session.count(&sql).await? > 0;
         }
-        Ok(Some(
-            Finding::new(
-                "the application leaves the schema as it was restored",
-                "definitions were added, changed or dropped while it ran",
-            )
-            .hint(
-                "missing migrations would not be noticed: start it with migrations off, or allow \
-                 it by `may-change-schema = true`",
-            ),
-        ))
+        Ok(())
+    }
+
+    /// Says of which roles no session was seen; empty where one of each was.
+    fn describe_missing(&self) -> String {
+        let missing: Vec<&str> = self
+            .0
+            .iter()
+            .filter(|(_, seen)| !**seen)
+            .map(|(role, _)| role.as_str())
+            .collect();
+        if missing.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; no session of {} was seen in the restored database, so see that it was asked",
+            missing.join(" and of ")
+        )
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::parameters::errors_of;
-    use rstest::rstest;
-
-    const GOOD: &str = "command = ['bin/server']\nrole = 'app'\n\
-        [[request]]\npath = '/me'\nexpect.json = { '$.name' = 'x' }\n";
-
-    #[rstest]
-    #[case(GOOD, 0)]
-    #[case(&GOOD.replace("['bin/server']", "[]"), 1)]
-    #[case(&GOOD.replace("'app'", "''"), 1)]
-    #[case(&GOOD.replace("'/me'", "'me'"), 1)]
-    #[case(&GOOD.replace("$.name", "$.name["), 1)]
-    #[case(&GOOD.replace("= 'x'", "= {}"), 1)]
-    #[case(&GOOD.replace("expect.json = { '$.name' = 'x' }", "expect.status = 200"), 1)]
-    #[case("command = ['x']\nrole = 'app'", 1)]
-    #[case(&format!("{GOOD}expect.status = 20\n"), 1)]
-    #[case(&format!("{GOOD}expect.body-contains = ''\n"), 1)]
-    #[case(&format!("{GOOD}headers = {{ 'a b' = 'c' }}\n"), 1)]
-    #[case(&format!("{GOOD}body = {{ text = 'a', json = 1 }}\n"), 1)]
-    #[case(&format!("ready = {{ path = 'health' }}\n{GOOD}"), 1)]
-    #[case(&format!("env = {{ 'A=B' = 'c' }}\n{GOOD}"), 1)]
-    fn parameters_that_make_no_sense_are_refused(#[case] text: &str, #[case] expected: usize) {
-        let check: Api = toml::from_str(text).unwrap();
-        assert_eq!(
-            errors_of(|errors| check.validate(errors)).len(),
-            expected,
-            "{:?}",
-            errors_of(|errors| check.validate(errors))
-        );
+impl Api {
+    /// All processes: that of `command` first.
+    fn processes(&self) -> Vec<ProcessSettings<'_>> {
+        let main = ProcessSettings {
+            name: process::MAIN,
+            command: &self.command,
+            working_directory: self.working_directory.as_deref(),
+            role: &self.role,
+            env: vec![&self.env],
+            port_variable: self.port_variable.as_deref(),
+            url_variable: self.url_variable.as_deref(),
+            ready: &self.ready,
+        };
+        let others = self.process.iter().map(|process| process.settings(self));
+        std::iter::once(main).chain(others).collect()
     }
 
-    #[rstest]
-    #[case(&GOOD.replace("path", "pathh"))]
-    #[case(&GOOD.replace("= 'x'", "= { minn = 1 }"))]
-    #[case(&GOOD.replace("role = 'app'\n", ""))]
-    #[case(&format!("{GOOD}method = 'get'\n"))]
-    fn unknown_words_are_refused(#[case] text: &str) {
-        assert!(toml::from_str::<Api>(text).is_err());
+    /// What is expected, in one line.
+    fn expectation(&self) -> String {
+        let times: Vec<String> = self
+            .processes()
+            .iter()
+            .map(|process| process.named("ready within", process.ready.within.0))
+            .collect();
+        format!(
+            "{}, and {} answered as expected",
+            times.join(", "),
+            show_counted(self.request.len(), "request")
+        )
     }
 
-    #[test]
-    fn what_is_not_said_has_a_default() {
-        let check: Api = toml::from_str(&format!("ready = {{ within = '5s' }}\n{GOOD}")).unwrap();
-        assert_eq!(
-            (check.ready.path.as_str(), check.ready.status),
-            ("/health", 200)
-        );
+    /// Stops processes and adds the end of their output to a finding.
+    async fn with_output(
+        &self,
+        finding: Finding,
+        processes: Vec<Application>,
+        restored: &Restored<'_>,
+    ) -> Finding {
+        let mut hint: Vec<String> = finding.hint.clone().into_iter().collect();
+        for process in processes {
+            let name = process.title();
+            let output = restored.redactor.clean(&process.stop().await);
+            hint.push(program::describe_output(&name, &output, self.show_output));
+        }
+        finding.hint(hint.join("\n"))
     }
 }

@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Expectation;
+use super::expect::Expectation;
 use crate::check::Restored;
 use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
@@ -26,6 +26,8 @@ const LARGEST: usize = 8 * 1024 * 1024;
 pub struct Request {
     /// The name that findings show; without it, method and path.
     pub name: Option<String>,
+    /// The process that it is sent to, by its name. Default: that of `command`.
+    pub process: Option<String>,
     /// Default: `GET`.
     #[serde(default)]
     pub method: Method,
@@ -117,14 +119,15 @@ impl Request {
     /// Names the request in findings.
     #[must_use]
     pub fn label(&self) -> String {
-        match &self.name {
-            Some(name) => name.clone(),
-            // A query may hold what a user typed, and is long.
-            None => format!(
-                "{} {}",
-                self.method.http(),
-                self.path.split('?').next().unwrap_or_default()
-            ),
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        // A query may hold what a user typed, and is long.
+        let path = self.path.split('?').next().unwrap_or_default();
+        let asked = format!("{} {path}", self.method.http());
+        match &self.process {
+            Some(process) => format!("{asked} of {process}"),
+            None => asked,
         }
     }
 }

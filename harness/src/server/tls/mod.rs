@@ -54,7 +54,19 @@ pub struct Tls {
 pub struct Reached {
     /// A socket whose connections are passed on to its port.
     pub socket: PathBuf,
+    network: Network,
+    address: SocketAddr,
     _relay: Relay,
+}
+
+impl Reached {
+    /// Connects to the program itself, and closes the connection.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub async fn connect(&self) -> io::Result<()> {
+        self.network.connect(self.address).await.map(drop)
+    }
 }
 
 impl Tls {
@@ -108,13 +120,21 @@ impl Tls {
         self.network.namespaces()
     }
 
-    /// A free port in the network of programs.
+    /// Free ports in the network of programs.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn free_port(&self) -> io::Result<u16> {
+    /// When there are none.
+    pub async fn free_ports(&self, count: usize) -> io::Result<Vec<u16>> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Ok(self.network.listen(any).await?.local_addr()?.port())
+        // All are held until the last one is chosen, so no two are the same.
+        let mut listeners = Vec::new();
+        for _ in 0..count {
+            listeners.push(self.network.listen(any).await?);
+        }
+        listeners
+            .iter()
+            .map(|listener| Ok(listener.local_addr()?.port()))
+            .collect()
     }
 
     /// A way for this process to a program that listens on this port.
@@ -128,6 +148,8 @@ impl Tls {
         let exit = Exit::Port(self.network.clone(), address);
         Ok(Reached {
             socket,
+            network: self.network.clone(),
+            address,
             _relay: Relay::start(Entry::Socket(listener), exit),
         })
     }

@@ -157,11 +157,163 @@ async fn an_application_that_does_not_come_up_fails() {
     .await;
 }
 
+/// The fixture's application with another process, which has these keys.
+fn with_process(keys: &str) -> String {
+    format!(
+        "{}\n[[check.api.process]]\nname = \"worker\"\n{keys}\n",
+        check()
+    )
+}
+
+/// Another process that is a shell script.
+fn with_script(text: &str, ready: &str) -> String {
+    with_process(&format!(
+        "command = [\"/bin/sh\", \"-c\", '''{text}''']\nready = {{ {ready} }}"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_several_processes_must_get_ready_and_go_on() {
+    let second = format!("command = [\"{}\"]", plur_api().display());
+    let asked = "[[check.api.request]]\nprocess = \"worker\"\npath = \"/health\"\nexpect.json = { \"$.status\" = \"ok\" }";
+    let second = format!("{second}\nrole = \"second\"\nready = {{ listens = true }}\n{asked}");
+    // The address of the application is in the other one's environment.
+    let asks = "exec 3<>/dev/tcp/127.0.0.1/$API && echo connected >&2; exec sleep 600";
+    let connects = with_process(&format!(
+        "command = [\"bash\", \"-c\", '''while :; do (: 3<>/dev/tcp/127.0.0.1/$API) 2>/dev/null && break; sleep 0.05; done; {asks}''']\nenv = {{ API = \"{{application.port}}\" }}\nready = {{ output = \"^connected$\" }}"
+    ));
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().display().to_string();
+    on_own_plur(async |plur| {
+        let change = "CREATE ROLE second LOGIN; GRANT plur_app TO second";
+        let undo = "DROP ROLE second";
+        for (name, check) in [
+            (
+                "a second one with a role of its own",
+                &with_process(&second),
+            ),
+            (
+                "it writes a line",
+                &with_script(
+                    "echo booting; sleep 0.3; echo ready; exec sleep 600",
+                    "output = \"^ready$\"",
+                ),
+            ),
+            (
+                "it writes a file",
+                &with_script(
+                    "sleep 0.3; echo ready > FOLDER/ready; exec sleep 600",
+                    "file = \"FOLDER/ready\"",
+                )
+                .replace("FOLDER", &folder),
+            ),
+            ("it connects to the first one", &connects),
+        ] {
+            plur.passes(Case {
+                name,
+                change,
+                undo,
+                check,
+            })
+            .await;
+        }
+        let cases: &[(&str, String, &[&str])] = &[
+            (
+                "the second one ends",
+                with_script(
+                    "echo no such queue; exit 7",
+                    "output = \"^ready$\", within = \"60s\"",
+                ),
+                &[
+                    "worker",
+                    "a line of output that matches `^ready$`",
+                    "exited with code 7",
+                ],
+            ),
+            (
+                "the second one never gets ready",
+                with_script(
+                    "echo not ready; exec sleep 600",
+                    "output = \"^ready$\", within = \"1s\"",
+                ),
+                &["worker", "within 1.0 s", "at the end, no such line"],
+            ),
+            (
+                "it does not listen",
+                with_script("exec sleep 600", "listens = true, within = \"1s\""),
+                &["worker", "a connection to its port", "no connection"],
+            ),
+            (
+                "the file was there before",
+                with_script("exec sleep 600", "file = \"/bin/sh\", within = \"1s\""),
+                &["worker", "the file `/bin/sh`", "as it was before the start"],
+            ),
+            (
+                "there is no file",
+                with_script("exec sleep 600", "file = \"no/such\", within = \"1s\""),
+                &["worker", "no such file"],
+            ),
+            (
+                "it ends once it was ready",
+                with_script("echo ready; exit 3", "output = \"^ready$\""),
+                &[
+                    "worker",
+                    "runs until the last request is answered",
+                    "exited with code 3",
+                ],
+            ),
+            (
+                "O08 the role of the second one may not read",
+                with_process(&second.replace("\"second\"", "\"nobody\"")),
+                &["GET /health of worker", "status 503"],
+            ),
+            (
+                "neither gets ready",
+                with_script("exit 1", "listens = true").replace(
+                    "\"/health\", within = \"30s\"",
+                    "\"/health\", status = 299, within = \"1s\"",
+                ),
+                &["the application; status 299", "worker; a connection"],
+            ),
+        ];
+        let change = "CREATE ROLE nobody LOGIN";
+        let undo = "DROP ROLE nobody";
+        for (name, check, texts) in cases {
+            plur.fails(
+                Case {
+                    name,
+                    change,
+                    undo,
+                    check,
+                },
+                texts,
+            )
+            .await;
+        }
+        let missing = with_script("x", "listens = true").replace("/bin/sh", "/no/such/program");
+        plur.cannot_look(
+            Case {
+                name: "no program",
+                change: "",
+                undo: "",
+                check: &missing,
+            },
+            "cannot start",
+        )
+        .await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_running() {
     on_plur(async |plur| {
         // The grandchild leaves the process group.
-        let check = script("setsid sleep 98765 & exec sleep 98764", "1s");
+        let worker = "setsid sleep 98765 & exec sleep 98764";
+        let check = format!(
+            "{}\n[[check.api.process]]\nname = \"worker\"\ncommand = [\"/bin/sh\", \"-c\", '{worker}']\nready.within = \"1s\"\n",
+            script(worker, "1s")
+        );
         plur.fails(
             Case {
                 name: "it never listens",

@@ -162,13 +162,25 @@ fn each_step_of_the_runbook_fails_when_it_must() {
                 "$2a$04$aaaaaaaaaaaaaaaaaaaaa.0123456789012345678901234567890",
             )),
             true,
-            &["lets a known user in (api", "status 401"],
+            &["lets a known user in, and jobs run (api", "status 401"],
         ),
         (
             "all hashes were blanked",
             sql(text.replace("$2a$04$", "$-a$04$")),
             true,
-            &["lets a known user in (api"],
+            &["lets a known user in, and jobs run (api"],
+        ),
+        (
+            "the worker may not queue an execution again",
+            sql(text.replace("'queued'::character varying, ", "")),
+            true,
+            &["lets a known user in, and jobs run (api", "worker", "exited with code 1"],
+        ),
+        (
+            "the worker cannot write the audit log",
+            sql(text.replace("ADD CONSTRAINT audit_logs_pkey", "ADD CONSTRAINT audit_logs_action_check CHECK (((action)::text <> 'agent.run'::text)) NOT VALID;\n\n\nALTER TABLE ONLY public.audit_logs\n    ADD CONSTRAINT audit_logs_pkey")),
+            true,
+            &["executions that were under way", "$.failed is 0"],
         ),
         (
             "an HNSW index is gone",

@@ -518,6 +518,10 @@ const SECRETS: &[(&str, &str)] = &[
     ),
     ("check.api.env.KEY", "[[check.api]]\nenv = { KEY = SECRET }"),
     (
+        "check.api.process.env.KEY",
+        "[[check.api]]\n[[check.api.process]]\nenv = { KEY = SECRET }",
+    ),
+    (
         "check.api.request.headers.X-Key",
         "[[check.api]]\n[[check.api.request]]\nheaders = { X-Key = SECRET }",
     ),

@@ -1,5 +1,5 @@
-//! Sends the result of a drill to an incident tool, after the reports are written. Affects neither the
-//! verdict nor the exit code.
+//! Sends the result of a drill to an incident tool, after the reports are written, which are then written again with
+//! what became of it. Affects neither the verdict nor the exit code.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use crate::input::decode::{Table, decode};
 use crate::input::secret::SecretText;
 use crate::input::table::{check_http_url, key_span, refuse_plain_secrets, table_at, text_at};
 use crate::input::{Environment, Problem};
+use crate::outcome::{Delivery, DeliveryEnd};
 use crate::redact::{Redactor, Secret};
 use crate::units::{Span, show_duration};
 use crate::verdict::Verdict;
@@ -50,7 +51,7 @@ pub struct Incident {
 }
 
 /// A webhook that receives results: a POST with a JSON body (`redrill schema incident`), after the
-/// reports are written. Whether it arrives affects neither the verdict nor the exit code.
+/// reports are written. Whether it arrives is in every report, and affects neither the verdict nor the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Webhook {
@@ -184,35 +185,27 @@ pub struct Sender<'a> {
     pub interrupted: bool,
 }
 
-/// A successful delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivered {
-    /// Scheme, host and port of the address; the rest may be a secret.
-    pub host: String,
-    /// Number of attempts.
-    pub tries: u8,
-}
-
 /// Why one attempt failed.
-enum Failed {
-    /// Another attempt may succeed, at the earliest after this time.
-    Passing(String, Option<Duration>),
-    /// Another attempt would fail too.
-    Final(String),
+struct Failed {
+    why: String,
+    /// The status of the answer, where there is one.
+    status: Option<u16>,
+    /// Whether another attempt may succeed.
+    passing: bool,
+    /// The earliest time for it, if the server named one.
+    later: Option<Duration>,
 }
 
 /// Sends a body. `id` is that of the run, so that a duplicate can be recognised.
-///
-/// # Errors
-/// A sentence with the reason.
-pub async fn deliver(
-    webhook: &Webhook,
-    sender: &Sender<'_>,
-    id: &str,
-    body: &str,
-) -> Result<Delivered, String> {
-    let (client, url) = prepare(webhook, sender)?;
-    let host = http::origin_of(&url);
+pub async fn deliver(webhook: &Webhook, sender: &Sender<'_>, id: &str, body: &str) -> Delivery {
+    let (client, url) = match prepare(webhook, sender) {
+        Ok(prepared) => prepared,
+        Err(why) => return Delivery::failed(why),
+    };
+    let mut delivery = Delivery {
+        host: Some(http::origin_of(&url)),
+        ..Delivery::default()
+    };
     let (tries, timeout) = match sender.interrupted {
         true => (1, AFTER_A_SIGNAL),
         false => (
@@ -221,41 +214,46 @@ pub async fn deliver(
         ),
     };
     let mut wait = FIRST_WAIT;
-    for attempt in 1..=tries {
-        let why = match tokio::time::timeout(timeout, once(&client, &url, id, body)).await {
-            Ok(Ok(())) => {
-                return Ok(Delivered {
-                    host,
-                    tries: attempt,
-                });
-            }
-            Ok(Err(Failed::Final(why))) => return Err(format!("{host} {why}")),
-            Ok(Err(Failed::Passing(why, later))) => {
-                if let Some(later) = later {
-                    if later > LONGEST_WAIT {
-                        return Err(format!(
-                            "{host} {why} and asks to wait for {}, which is too long",
-                            show_duration(later)
-                        ));
-                    }
-                    wait = wait.max(later);
-                }
-                why
-            }
-            Err(_) => format!("did not answer within {}", show_duration(timeout)),
+    loop {
+        delivery.tries += 1;
+        let late = Failed {
+            why: format!("did not answer within {}", show_duration(timeout)),
+            status: None,
+            passing: true,
+            later: None,
         };
-        if attempt == tries {
-            let times = if tries == 1 {
-                "one attempt"
-            } else {
-                "the last attempt"
-            };
-            return Err(format!("{host} {why} ({times} of {tries})"));
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        let tried = tokio::time::timeout(timeout, once(&client, &url, id, body)).await;
+        let failed = match tried.unwrap_or(Err(late)) {
+            Ok(status) => {
+                delivery.status = Some(status);
+                delivery.end = DeliveryEnd::Sent;
+                return delivery;
+            }
+            Err(failed) => failed,
+        };
+        let why = failed.why;
+        delivery.status = failed.status;
+        let later = failed.later.unwrap_or_default();
+        let last = match tries {
+            1 => "one attempt",
+            _ => "the last attempt",
+        };
+        let why = if !failed.passing {
+            why
+        } else if later > LONGEST_WAIT {
+            let later = show_duration(later);
+            format!("{why} and asks to wait for {later}, which is too long")
+        } else if delivery.tries >= tries {
+            format!("{why} ({last} of {tries})")
+        } else {
+            wait = wait.max(later);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+            continue;
+        };
+        delivery.end = DeliveryEnd::Failed(why);
+        return delivery;
     }
-    Err(format!("no attempt to reach {host} was made"))
 }
 
 /// Creates a client with the secrets, and the address.
@@ -309,34 +307,39 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
     Ok((client, url))
 }
 
-/// One attempt.
-async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<(), Failed> {
+/// One attempt; gives the status of the answer.
+async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<u16, Failed> {
     let request = client
         .post(url.clone())
         .header("Idempotency-Key", id)
         .body(body.to_owned());
-    let response = request.send().await.map_err(|error| {
-        Failed::Passing(format!("cannot be reached: {}", http::cause(&error)), None)
+    let response = request.send().await.map_err(|error| Failed {
+        why: format!("cannot be reached: {}", http::cause(&error)),
+        status: None,
+        passing: true,
+        later: None,
     })?;
     let status = response.status();
     if status.is_success() {
-        return Ok(());
+        return Ok(status.as_u16());
     }
-    let why = format!("answered {status}");
+    let mut why = format!("answered {status}");
     let later = response
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| retry_after(text, Timestamp::now()));
-    Err(match status.as_u16() {
-        300..=399 => Failed::Final(format!(
-            "{why}: redirects are not followed, since the result is for this address only"
-        )),
-        408 | 425 | 429 | 500..=599 => Failed::Passing(why, later),
-        _ if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
-            Failed::Final(format!("{why}: check `token` and `headers`"))
-        }
-        _ => Failed::Final(why),
+    let passing = matches!(status.as_u16(), 408 | 425 | 429 | 500..=599);
+    if status.is_redirection() {
+        why.push_str(": redirects are not followed, since the result is for this address only");
+    } else if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+        why.push_str(": check `token` and `headers`");
+    }
+    Err(Failed {
+        why,
+        status: Some(status.as_u16()),
+        passing,
+        later,
     })
 }
 

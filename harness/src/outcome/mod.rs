@@ -3,10 +3,12 @@
 //! Reports are pure functions of [`DrillResult`] and its [`Verdict`](crate::verdict::Verdict).
 //! Nothing here derives `Serialize`: the wire shape belongs to `report/json.rs`.
 
+mod delivery;
 mod facts;
 mod finding;
 mod result;
 
+pub use delivery::{Delivery, DeliveryEnd};
 pub use facts::{
     BackupFacts, Before, CandidateFacts, CompanionFacts, Inspection, Measure, Objective, PartFacts,
     Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld,

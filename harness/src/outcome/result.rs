@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::delivery::Delivery;
 use super::facts::{BackupFacts, Objective, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts};
 use super::finding::{Finding, NotTested, Outcome};
 
@@ -104,6 +105,8 @@ pub struct DrillResult {
     pub scenario: ScenarioFacts,
     /// Severity when it is not PROVEN, as set in the scenario.
     pub severity: Option<String>,
+    /// The message to the webhook; `None` where the scenario has none, or sends none of this verdict.
+    pub incident: Option<Delivery>,
     /// When it began.
     pub started: Timestamp,
     /// Wall time of the whole drill.

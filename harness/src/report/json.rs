@@ -60,6 +60,9 @@ struct Report {
     exit_code: u8,
     /// Severity from the scenario; null for PROVEN and CHECKS PASSED, or when the scenario sets none.
     severity: Option<String>,
+    /// The message to the webhook of `[incident]`, which never affects the verdict; null where the scenario has none, or
+    /// sends none of this verdict.
+    incident: Option<Incident>,
     /// Whether a signal interrupted the drill.
     interrupted: bool,
     /// Id of the run; also the label of everything that it starts.
@@ -135,6 +138,33 @@ pub(crate) enum OutcomeWord {
     Error,
     /// It was not run; `skipped_because` says why.
     Skipped,
+}
+
+/// The message to the webhook of `[incident]`.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Incident {
+    /// Whether it arrived.
+    delivery: DeliveryWord,
+    /// Scheme, host and port of the address; null where it could not be read. The rest may be a secret.
+    to: Option<String>,
+    /// HTTP status of the last answer; null when there was none.
+    status: Option<u16>,
+    /// Number of attempts.
+    tries: u8,
+    /// Why it did not arrive; null unless it was not sent.
+    why: Option<String>,
+}
+
+/// Whether a message arrived.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum DeliveryWord {
+    /// It arrived.
+    Sent,
+    /// It did not arrive.
+    NotSent,
+    /// This report was written before the delivery ended.
+    NotKnown,
 }
 
 /// The scenario of a drill.

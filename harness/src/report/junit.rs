@@ -1,4 +1,5 @@
-//! JUnit XML, for CI: one suite per scenario, one case per stage, check and objective.
+//! JUnit XML, for CI: one suite per scenario, one case per stage, check and objective, and one for the
+//! webhook of `[incident]`.
 //!
 //! A report is red (at least one failure or error) exactly when the exit code is not 0. A check that is
 //! not required is `skipped` when it fails, and a verdict that no other case shows in red has a
@@ -14,7 +15,9 @@ use junit_report::{
 use super::text::{line, lines};
 use super::view;
 use crate::exit_code;
-use crate::outcome::{CheckResult, DrillResult, Finding, Objective, Outcome, StageResult};
+use crate::outcome::{
+    CheckResult, Delivery, DeliveryEnd, DrillResult, Finding, Objective, Outcome, StageResult,
+};
 use crate::verdict::{Verdict, explain};
 
 /// The longest list of findings that a case shows; the JSON report has all of them.
@@ -86,6 +89,12 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
             .iter()
             .map(|check| check_case(&scenario, result, check)),
     );
+    cases.extend(
+        result
+            .incident
+            .as_ref()
+            .map(|delivery| incident_case(&scenario, delivery)),
+    );
     let red = cases
         .iter()
         .any(|case| case.is_error() || case.is_failure());
@@ -122,6 +131,12 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
         explain(result, verdict),
     ];
     facts.extend(view::severity(result, verdict).map(|severity| format!("severity: {severity}")));
+    facts.extend(
+        result
+            .incident
+            .iter()
+            .map(|one| format!("incident: {}", view::delivery(one))),
+    );
     facts.extend([
         format!("run: {}", result.run),
         format!("redrill: {}", result.redrill),
@@ -226,6 +241,26 @@ fn objective_case(scenario: &str, result: &DrillResult, objective: &Objective) -
         format!("{scenario}.objective"),
         &format!("objective {}", objective.name),
         // What was measured is not what the case took, and CI adds these up.
+        std::time::Duration::ZERO,
+        outcome,
+    );
+    if case.is_success() {
+        case.set_system_out(&cdata(&text));
+    }
+    case
+}
+
+/// The message to the webhook, which does not affect the verdict: never red.
+fn incident_case(scenario: &str, delivery: &Delivery) -> TestCase {
+    let text = view::delivery(delivery);
+    let outcome = match delivery.end {
+        DeliveryEnd::Sent => TestResult::Success,
+        DeliveryEnd::Failed(_) => skipped("not-sent", &text, None),
+        DeliveryEnd::NotKnown => skipped("not-known", &text, None),
+    };
+    let mut case = case(
+        format!("{scenario}.incident"),
+        "the incident webhook receives the result",
         std::time::Duration::ZERO,
         outcome,
     );

@@ -6,14 +6,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{
-    BackupFacts, CheckResult, CompanionFacts, DrillResult, Measure, NotTested, Objective, Outcome,
-    ServerFacts, StageResult, TableRows, TimeSource, Values,
+    BackupFacts, CheckResult, CompanionFacts, Delivery, DeliveryEnd, DrillResult, Measure,
+    NotTested, Objective, Outcome, RestoreStep, ServerFacts, StageResult, TableRows, TimeSource,
+    Values,
 };
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
 
 /// Periods without a backup that a line names.
 const GAPS: usize = 4;
+/// Steps of a restore that are shown.
+const STEPS: usize = 10;
 /// Checks of the same cause that a line names.
 const OTHERS: usize = 5;
 
@@ -292,6 +295,40 @@ pub(super) fn check_outcomes(result: &DrillResult) -> String {
 /// The severity that the scenario gives to a drill that did not pass.
 pub(super) fn severity(result: &DrillResult, verdict: Verdict) -> Option<&str> {
     result.severity.as_deref().filter(|_| !verdict.passed())
+}
+
+/// The longest steps of a restore, every index that searches by approximation, and the number of the other steps.
+pub(super) fn longest_steps(steps: &[RestoreStep]) -> (Vec<&RestoreStep>, usize) {
+    let mut at = 0;
+    let (shown, others): (Vec<_>, Vec<_>) = steps.iter().partition(|step| {
+        at += 1;
+        at <= STEPS || matches!(step.method.as_deref(), Some("hnsw" | "ivfflat"))
+    });
+    (shown, others.len())
+}
+
+/// What became of the message to the webhook: where it was sent to, with which status, or why it was not.
+pub(super) fn delivery(delivery: &Delivery) -> String {
+    let to = delivery
+        .host
+        .as_ref()
+        .map_or_else(String::new, |host| format!(" to {host}"));
+    match &delivery.end {
+        DeliveryEnd::NotKnown => {
+            "not known: this report was written before the delivery ended".to_owned()
+        }
+        DeliveryEnd::Sent => {
+            let tries = match delivery.tries {
+                0 | 1 => String::new(),
+                tries => format!(", on try {tries}"),
+            };
+            let status = delivery
+                .status
+                .map_or_else(String::new, |status| format!(", status {status}"));
+            format!("sent{to}{tries}{status}")
+        }
+        DeliveryEnd::Failed(why) => format!("NOT sent{to}: {why}"),
+    }
 }
 
 /// Everything that keeps the verdict from being PROVEN, one line each.

@@ -1,41 +1,29 @@
 //! The webhook of `[incident]`.
 
-use super::one::Recorded;
+use std::path::PathBuf;
+
 use crate::context::Context;
-use crate::incident::{self, Incident};
+use crate::incident::{self, Webhook};
+use crate::outcome::{Delivery, DeliveryEnd, DrillResult};
 use crate::report;
 use crate::scenario::Scenario;
+use crate::verdict::Verdict;
 
-/// What is printed about a webhook.
-#[derive(Default)]
-pub(super) struct Notified {
-    /// On standard output.
-    pub(super) shown: Option<String>,
-    /// On standard error.
-    pub(super) error: Option<String>,
+/// The webhook of the scenario, if it receives this verdict.
+pub(super) fn webhook(scenario: &Scenario, verdict: Verdict) -> Option<&Webhook> {
+    let webhook = scenario.incident.as_ref()?.webhook.as_ref()?;
+    webhook.is_for(verdict).then_some(webhook)
 }
 
-/// Sends the result to the webhook of the scenario. A failure is only reported: it affects neither the
-/// verdict nor the reports.
+/// Sends the result to a webhook; `files` are its reports. A failure is only reported: it does not affect the
+/// verdict.
 pub(super) async fn notify(
-    incident: &Incident,
+    webhook: &Webhook,
     scenario: &Scenario,
     context: &Context,
-    recorded: &Recorded,
-) -> Notified {
-    let Recorded {
-        result,
-        verdict,
-        files,
-        ..
-    } = recorded;
-    let Some(webhook) = incident
-        .webhook
-        .as_ref()
-        .filter(|webhook| webhook.is_for(*verdict))
-    else {
-        return Notified::default();
-    };
+    (result, verdict): (&DrillResult, Verdict),
+    files: &[PathBuf],
+) -> Delivery {
     let sender = incident::Sender {
         folder: &scenario.folder,
         environment: &context.environment,
@@ -43,43 +31,44 @@ pub(super) async fn notify(
         interrupted: result.interrupted,
     };
     let deliver = async {
-        let body =
-            report::incident::render(result, *verdict, files).map_err(|error| error.to_string())?;
-        let body = context.redactor.clean(&body);
-        incident::deliver(webhook, &sender, &result.run, &body).await
+        match report::incident::render(result, verdict, files) {
+            Ok(body) => {
+                let body = context.redactor.clean(&body);
+                incident::deliver(webhook, &sender, &result.run, &body).await
+            }
+            Err(error) => Delivery::failed(error.to_string()),
+        }
     };
     let mut signal = context.interrupted.clone();
-    let sent = if result.interrupted {
+    let mut delivery = if result.interrupted {
         deliver.await
     } else {
         tokio::select! {
             biased;
             _ = signal.wait_for(|interrupted| *interrupted) => {
-                Err("a signal interrupted it".to_owned())
+                Delivery::failed("a signal interrupted it")
             }
-            sent = deliver => sent,
+            delivery = deliver => delivery,
         }
     };
-    match sent {
-        Ok(delivered) => {
-            let tries = match delivered.tries {
-                1 => String::new(),
-                more => format!(", on try {more}"),
-            };
-            Notified {
-                shown: Some(format!("incident   sent to {}{tries}", delivered.host)),
-                error: None,
-            }
-        }
-        Err(why) => {
-            let why = context.redactor.clean(&why);
-            let name = &scenario.facts.name;
-            Notified {
-                shown: Some("incident   NOT sent, see standard error".to_owned()),
-                error: Some(format!(
-                    "the result of `{name}` was not sent: {why}\nhint: correct `[incident.webhook]`; the verdict and the reports are not affected"
-                )),
-            }
-        }
+    if let DeliveryEnd::Failed(why) = &mut delivery.end {
+        *why = context.redactor.clean(why);
     }
+    delivery
+}
+
+/// What is printed on standard error about a message that did not arrive.
+pub(super) fn describe_failure(scenario: &Scenario, delivery: &Delivery) -> Option<String> {
+    let DeliveryEnd::Failed(why) = &delivery.end else {
+        return None;
+    };
+    let host = delivery
+        .host
+        .as_ref()
+        .map(|host| format!("{host} "))
+        .unwrap_or_default();
+    Some(format!(
+        "the result of `{}` was not sent: {host}{why}\nhint: correct `[incident.webhook]`; the verdict is not affected",
+        scenario.facts.name
+    ))
 }

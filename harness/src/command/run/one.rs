@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::notify::notify;
+use super::notify::{describe_failure, notify, webhook};
 use super::repeat::repeating_command;
-use crate::baseline::observed;
+use crate::baseline::{Baseline, observed};
 use crate::cli::Run;
 use crate::command::print::{err, out};
 use crate::context::Context;
 use crate::exit_code::Ending;
-use crate::outcome::DrillResult;
+use crate::outcome::{Delivery, DrillResult};
 use crate::progress::Progress;
 use crate::report::terminal::{self, Look, total};
 use crate::report::{self, json};
@@ -68,24 +68,20 @@ impl Recorded {
 }
 
 impl Drills<'_> {
-    /// Drills a scenario, writes its files, prints its summary, and sends it to its webhook.
+    /// Drills a scenario, writes its files, sends it to its webhook, and prints its summary.
     pub(super) async fn drill(&self, scenario: &Scenario) -> Recorded {
         let context = self.context_of(scenario);
         let Drilled {
-            result,
+            mut result,
             verdict,
             observed,
         } = drill(scenario, &context).await;
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
         let mut missing = Vec::new();
-        let reports = &self.arguments.reports;
-        let files = report::write_all(reports, &result, verdict, baseline);
-        let files = files.unwrap_or_else(|error| {
-            missing.push(format!(
-                "the reports were not written: {error}\nhint: name another folder with `--reports`"
-            ));
-            Vec::new()
-        });
+        let mut not_sent = None;
+        let webhook = webhook(scenario, verdict);
+        result.incident = webhook.map(|_| Delivery::default());
+        let mut files = self.write_reports(&result, verdict, baseline, &mut missing);
         let record = observed::save_record(observed.as_ref(), verdict);
         let record = record.unwrap_or_else(|why| {
             missing.push(format!(
@@ -93,6 +89,15 @@ impl Drills<'_> {
             ));
             None
         });
+        if let Some(webhook) = webhook {
+            // The reports are there before: a delivery may take minutes, and end with this program.
+            let delivery = notify(webhook, scenario, &context, (&result, verdict), &files).await;
+            not_sent = describe_failure(scenario, &delivery);
+            result.incident = Some(delivery);
+            if !files.is_empty() {
+                files = self.write_reports(&result, verdict, baseline, &mut missing);
+            }
+        }
         let recorded = Recorded {
             result,
             verdict,
@@ -114,21 +119,30 @@ impl Drills<'_> {
             if !text.is_empty() {
                 out(&text);
             }
-            missing.iter().for_each(|missing| err(missing));
+            missing.iter().chain(&not_sent).for_each(|error| err(error));
+            if !self.arguments.json {
+                out("");
+            }
         });
-        if let Some(incident) = &scenario.incident {
-            let sent = notify(incident, scenario, &context, &recorded).await;
-            self.progress.pause(|| {
-                if let (Some(line), false) = (sent.shown, self.arguments.json) {
-                    out(&line);
-                }
-                sent.error.iter().for_each(|error| err(error));
-            });
-        }
-        if !self.arguments.json {
-            self.progress.pause(|| out(""));
-        }
         recorded
+    }
+
+    /// Writes the reports; none where that fails, which is added to `missing`.
+    fn write_reports(
+        &self,
+        result: &DrillResult,
+        verdict: Verdict,
+        baseline: Option<&Baseline>,
+        missing: &mut Vec<String>,
+    ) -> Vec<PathBuf> {
+        report::write_all(&self.arguments.reports, result, verdict, baseline).unwrap_or_else(
+            |error| {
+                missing.push(format!(
+                    "the reports were not written: {error}\nhint: name another folder with `--reports`"
+                ));
+                Vec::new()
+            },
+        )
     }
 
     /// The context of one drill.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, Dump, Extension, Finding,
-    LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord, Phase, Picked, Proof,
-    Report, Restore, RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows, TimeSource,
-    Tolerated, Values, VerdictWord,
+    Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, DeliveryWord, Dump, Extension,
+    Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord,
+    Phase, Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows,
+    TimeSource, Tolerated, Values, VerdictWord,
 };
 use crate::exit_code;
-use crate::outcome::{self, DrillResult, Outcome};
+use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome};
 use crate::report::view;
 use crate::verdict::{Verdict, explain};
 
@@ -24,6 +24,7 @@ impl Report {
             meaning: explain(result, verdict),
             exit_code: exit_code::of(verdict),
             severity: view::severity(result, verdict).map(str::to_owned),
+            incident: result.incident.as_ref().map(Incident::from),
             interrupted: result.interrupted,
             run: result.run.clone(),
             redrill: result.redrill.clone(),
@@ -305,6 +306,23 @@ impl From<Verdict> for VerdictWord {
             Verdict::NothingChecked => Self::NothingChecked,
             Verdict::Interrupted => Self::Interrupted,
             Verdict::ChecksPassed => Self::ChecksPassed,
+        }
+    }
+}
+
+impl From<&Delivery> for Incident {
+    fn from(delivery: &Delivery) -> Self {
+        let (word, why) = match &delivery.end {
+            DeliveryEnd::NotKnown => (DeliveryWord::NotKnown, None),
+            DeliveryEnd::Sent => (DeliveryWord::Sent, None),
+            DeliveryEnd::Failed(why) => (DeliveryWord::NotSent, Some(why.clone())),
+        };
+        Self {
+            delivery: word,
+            to: delivery.host.clone(),
+            status: delivery.status,
+            tries: delivery.tries,
+            why,
         }
     }
 }

@@ -36,6 +36,9 @@ fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Md>> {
     if let Some(severity) = view::severity(result, verdict) {
         row(fixed("Severity"), words(severity));
     }
+    if let Some(delivery) = &result.incident {
+        row(fixed("Incident webhook"), words(&view::delivery(delivery)));
+    }
     row(
         fixed("Backup"),
         match &result.backup {

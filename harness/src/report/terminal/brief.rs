@@ -27,6 +27,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     if let Some(severity) = view::severity(result, verdict) {
         paper.fact("severity", severity);
     }
+    if let Some(delivery) = &result.incident {
+        paper.fact("incident", &view::delivery(delivery));
+    }
     if let Some(backup) = &result.backup {
         let size = show_bytes(backup.bytes);
         let text = format!("{}, {size}, {}", backup.origin, backup.format);

@@ -34,6 +34,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     if let Some(severity) = view::severity(result, verdict) {
         paper.fact("severity", severity);
     }
+    if let Some(delivery) = &result.incident {
+        paper.fact("incident", &view::delivery(delivery));
+    }
     backup(paper, result);
     restored(paper, result);
     for objective in &result.objectives {

@@ -83,8 +83,29 @@ fn it_arrives_though_the_other_side_fails_twice() {
         began.elapsed() > Duration::from_secs(4),
         "a second, then the three that were asked for"
     );
-    let sent = format!("incident   sent to http://127.0.0.1:{}, on try 3", web.port);
-    assert!(ended.stdout.contains(&sent), "{}", ended.stdout);
+    let sent = format!(
+        "sent to http://127.0.0.1:{}, on try 3, status 200",
+        web.port
+    );
+    let line = format!("incident   {sent}");
+    assert!(ended.stdout.contains(&line), "{}", ended.stdout);
+    let line = format!("incident: {sent}");
+    assert!(ended.pages[1].contains(&line), "{}", ended.pages[1]);
+    let cell = ended.pages[0]
+        .lines()
+        .find(|line| line.starts_with("| Incident webhook"));
+    let cell = cell.unwrap_or_default().replace('\\', "");
+    assert!(cell.contains("on try 3, status 200"), "{cell}");
+    assert_eq!(
+        ended.drill()["incident"],
+        serde_json::json!({
+            "delivery": "sent",
+            "to": format!("http://127.0.0.1:{}", web.port),
+            "status": 200,
+            "tries": 3,
+            "why": null,
+        })
+    );
 
     let asked = web.asked.lock().unwrap();
     assert_eq!(asked.len(), 3);
@@ -172,10 +193,11 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
     let later = answers(&[("429 Too Many Requests", "Retry-After: 3600\r\n")]);
     let down = answers(&[("502 Bad Gateway", "")]);
     let closed = Arc::new(free_port());
-    for (url, rest, asked, says) in [
+    for (url, rest, asked, status, says) in [
         (
             slow.url("/"),
             "timeout = \"300ms\"\ntries = 1",
+            None,
             None,
             "did not answer within 300 ms",
         ),
@@ -183,29 +205,34 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
             moved.url("/"),
             "",
             Some((&moved, 1)),
+            Some(302),
             "answered 302 Found: redirects are not followed",
         ),
         (
             refused.url("/"),
             "",
             Some((&refused, 1)),
+            Some(403),
             "answered 403 Forbidden: check `token`",
         ),
         (
             later.url("/"),
             "",
             Some((&later, 1)),
+            Some(429),
             "asks to wait for 1 h 00 min, which is too long",
         ),
         (
             down.url("/"),
             "tries = 2",
             Some((&down, 2)),
+            Some(502),
             "answered 502 Bad Gateway (the last attempt of 2)",
         ),
         (
             format!("http://127.0.0.1:{closed}/"),
             "tries = 1",
+            None,
             None,
             "cannot be reached",
         ),
@@ -224,6 +251,33 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
         if let Some((web, times)) = asked {
             assert_eq!(web.count("POST"), times, "{says}");
         }
+        let incident = &ended.drill()["incident"];
+        assert_eq!(incident["delivery"], "not_sent");
+        assert_eq!(incident["status"], Value::from(status), "{says}");
+        assert_eq!(incident["to"], url.trim_end_matches('/'), "{says}");
+        let why = incident["why"].as_str().unwrap();
+        assert!(why.contains(says), "{why}");
+        assert!(
+            ended.pages[0].contains("| NOT sent to "),
+            "{}",
+            ended.pages[0]
+        );
+        // Shown in a case of its own, which is not red: the only red one is that of the backup.
+        let case = ended.pages[1]
+            .lines()
+            .find(|line| line.contains(".incident\""));
+        assert!(
+            case.is_some_and(|case| case.contains("<skipped")),
+            "{}",
+            ended.pages[1]
+        );
+        let suite = ended.pages[1]
+            .lines()
+            .find(|line| line.starts_with("<testsuite "));
+        assert!(
+            suite.is_some_and(|suite| suite.contains("failures=\"1\"")),
+            "{suite:?}"
+        );
     }
     let ended = redrill()
         .scenario(&scenario("{ env = \"NO_SUCH_HOOK\" }", ""))
@@ -240,17 +294,41 @@ fn what_does_not_arrive_is_told_and_changes_nothing() {
 }
 
 #[test]
+fn reports_are_complete_before_a_delivery_and_say_that_it_has_not_ended() {
+    let run = redrill();
+    let folder = run.path("reports/drilled");
+    let web = Web::start(move |_, _| {
+        let json = std::fs::read_to_string(folder.join("drill.json")).unwrap_or_default();
+        let says = json.contains("\"delivery\": \"not_known\"");
+        let markdown = std::fs::read_to_string(folder.join("drill.md")).unwrap_or_default();
+        match says && markdown.contains("before the delivery ended") {
+            true => answer("200 OK", "", b""),
+            false => answer("400 Bad Request", "", b""),
+        }
+    });
+    let ended = run
+        .scenario(&scenario(&format!("\"{}\"", web.url("/hooks")), ""))
+        .backup(CUT, "orders-2026-05-25.sql")
+        .run();
+    not_proven(&ended);
+    assert_eq!(ended.drill()["incident"]["delivery"], "sent");
+    assert!(!ended.pages[0].contains("before the delivery ended"));
+}
+
+#[test]
 fn a_proven_drill_is_sent_only_where_every_result_is_logged() {
     let web = answers(&[("204 No Content", "")]);
     let ended = drill(&web, "").backup(WHOLE, "orders-2026-05-25.sql").run();
     ended.is_proven().unwrap();
     assert_eq!(web.count("POST"), 0);
     assert!(!ended.stdout.contains("incident"), "{}", ended.stdout);
+    assert_eq!(ended.drill()["incident"], Value::Null);
 
     let ended = drill(&web, "always = true")
         .backup(WHOLE, "orders-2026-05-25.sql")
         .run();
     ended.is_proven().unwrap();
+    assert_eq!(ended.drill()["incident"]["status"], 204);
     let asked = web.asked.lock().unwrap();
     assert_eq!(asked.len(), 1);
     let body: Value = serde_json::from_slice(&asked[0].body).unwrap();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, CouldNotRun, DrillResult, Finding, Inspection,
-    Measure, NotTested, Objective, Outcome, Phase, ProofFacts, RestoreFacts, RestoreStep,
-    ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
-    Values,
+    BackupFacts, CandidateFacts, CheckResult, CouldNotRun, Delivery, DeliveryEnd, DrillResult,
+    Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase, ProofFacts, RestoreFacts,
+    RestoreStep, ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource,
+    Tolerated, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::{proof_off, title};
@@ -36,6 +36,7 @@ pub fn proven() -> DrillResult {
             only: Vec::new(),
         },
         severity: Some("P1".to_owned()),
+        incident: None,
         started: "2025-11-21T06:12:03.218Z".parse().unwrap(),
         duration: Duration::from_millis(96_412),
         stages: vec![
@@ -148,6 +149,12 @@ pub fn not_proven() -> DrillResult {
     result.run = "20251121-070944-b81d22f6".to_owned();
     result.started = "2025-11-21T07:09:44.002Z".parse().unwrap();
     result.duration = Duration::from_millis(1_535_906);
+    result.incident = Some(Delivery {
+        host: Some("https://incidents.example".to_owned()),
+        status: Some(202),
+        tries: 2,
+        end: DeliveryEnd::Sent,
+    });
     result.stages[2].duration = Duration::from_secs(1_511);
     result.objectives[0] = Objective::time(
         "restore-within",
@@ -226,6 +233,12 @@ pub fn inconclusive() -> DrillResult {
     result.run = "20251121-081500-0d3b77c1".to_owned();
     result.started = "2025-11-21T08:15:00Z".parse().unwrap();
     result.duration = Duration::from_millis(4_120);
+    result.incident = Some(Delivery {
+        host: Some("https://incidents.example".to_owned()),
+        status: Some(403),
+        tries: 1,
+        end: DeliveryEnd::Failed("answered 403 Forbidden: check `token` and `headers`".to_owned()),
+    });
     result.stages[1] = StageResult {
         stage: Stage::Server,
         title: title(Stage::Server, Level::Full),

@@ -7,9 +7,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, CompanionFacts, CouldNotRun, DrillResult, Finding,
-    Measure, NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts, ScenarioFacts,
-    ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
+    BackupFacts, CandidateFacts, CheckResult, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd,
+    DrillResult, Finding, Measure, NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts,
+    ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
+    Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -330,6 +331,22 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
         )
 }
 
+fn delivery() -> impl Strategy<Value = Delivery> {
+    let end = prop_oneof![
+        Just(DeliveryEnd::NotKnown),
+        Just(DeliveryEnd::Sent),
+        nasty().prop_map(DeliveryEnd::Failed),
+    ];
+    (option::of(nasty()), option::of(100..600_u16), 0..10_u8, end).prop_map(
+        |(host, status, tries, end)| Delivery {
+            host,
+            status,
+            tries,
+            end,
+        },
+    )
+}
+
 /// Any drill.
 pub fn drill() -> impl Strategy<Value = DrillResult> {
     let scenario = (
@@ -354,14 +371,20 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             (option::of(server()), vec((nasty(), server()), 0..2)),
             option::of(restore()),
         ),
-        (nasty(), prop::bool::weighted(0.05), option::of(nasty())),
+        (
+            nasty(),
+            prop::bool::weighted(0.05),
+            option::of(nasty()),
+            option::of(delivery()),
+        ),
     )
         .prop_map(
-            |(about, parts, facts, (repeat, interrupted, severity))| DrillResult {
+            |(about, parts, facts, (repeat, interrupted, severity, incident))| DrillResult {
                 run: about.1,
                 redrill: about.2,
                 scenario: about.0,
                 severity,
+                incident,
                 started: about.3,
                 duration: about.4,
                 stages: parts.0,

@@ -1,5 +1,7 @@
 //! Finds and inspects a backup, and compares it with the settings, its digest and earlier backups.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use super::Backup;
@@ -41,7 +43,10 @@ pub async fn examine(
         None => Keys::default(),
     };
     let found = source::find(&subject.source, place).await?;
-    let before = before(&found, &subject.previous).cloned();
+    let earlier = match subject.previous.compare {
+        Some(Compare::Off) => &[],
+        _ => found.earlier.as_slice(),
+    };
     let now = {
         let inspection = Inspection {
             keys: keys.clone(),
@@ -52,23 +57,27 @@ pub async fn examine(
         let found = found.clone();
         blocking(move || inspect(&found, &inspection))
     };
-    let (now, before) = tokio::join!(
-        now,
-        inspect_previous(before, &subject.previous, keys, place)
-    );
+    let (now, before) = tokio::join!(now, find_previous(earlier, &subject.previous, keys, place));
     let mut backup = now?;
     backup.globals_beside = suggest_globals(&backup, &subject.source).await;
     backup.problems.extend(found.problems.iter().cloned());
     backup.warnings.extend(found.warnings.iter().cloned());
     backup.manifest.clone_from(&found.manifest);
     compare_digests(&mut backup, &found);
-    if let Some((previous, warning)) = before {
-        backup.warnings.extend(warning);
+    if let Some((previous, warnings)) = before {
+        backup.warnings.extend(warnings);
         let may_shrink = &subject.previous.may_shrink;
         let compared = previous::compare(&backup, &previous, |table| {
             may_shrink.iter().any(|pattern| pattern.matches(table))
         });
-        backup.previous = Some(compared.summary);
+        let mut summary = compared.summary;
+        if !previous.passed_over.is_empty() {
+            let names = previous.passed_over.join(", ");
+            summary.push_str(&format!(
+                "; {names} passed over, as the job did not succeed"
+            ));
+        }
+        backup.previous = Some(summary);
         backup.before = Some(compared.before);
         // A broken backup is smaller than the previous one because it is broken.
         if backup.problems.is_empty() {
@@ -99,31 +108,88 @@ async fn suggest_globals(backup: &Backup, source: &Source) -> Option<Suggestion>
     search.await.ok().flatten()
 }
 
-/// The backup to compare with.
-fn before<'a>(found: &'a Found, settings: &settings::Previous) -> Option<&'a Earlier> {
-    let wanted = settings.compare != Some(Compare::Off);
-    found.earlier.first().filter(|_| wanted)
-}
+/// How many earlier backups are examined until one is complete.
+const EXAMINED: usize = 5;
 
-/// Inspects the previous backup, if requested and on this machine. A warning reports when it could not
-/// be read.
-async fn inspect_previous(
-    before: Option<Earlier>,
+/// Finds the previous successful backup: the newest earlier one without a fault, as far as that can be seen, and its
+/// contents where it is read. A warning names each that is passed over, and one that could not be read. Where none is
+/// complete, it is the newest earlier one, of which only the size is compared.
+async fn find_previous(
+    earlier: &[Earlier],
     settings: &settings::Previous,
     keys: Keys,
     place: &Place<'_>,
-) -> Option<(Previous, Option<Finding>)> {
-    let before = before?;
-    let name = before.name.clone();
-    let mut previous = Previous {
-        name: name.clone(),
-        bytes: before.bytes,
+) -> Option<(Previous, Vec<Finding>)> {
+    let mut warnings = Vec::new();
+    let mut passed_over = Vec::new();
+    for before in earlier.iter().take(EXAMINED) {
+        let name = &before.name;
+        let mut previous = Previous {
+            name: name.clone(),
+            bytes: before.bytes,
+            contents: None,
+            passed_over: Vec::new(),
+        };
+        let why = match (&before.path, settings.compare) {
+            (Some(path), None | Some(Compare::Rows)) => {
+                match inspect_earlier(path.clone(), keys.clone(), place).await {
+                    Ok(Ok(contents)) => {
+                        previous.contents = Some(contents);
+                        None
+                    }
+                    Ok(Err(fault)) => Some(fault),
+                    Err(error) => {
+                        let unread = Finding::about(name, "a backup to compare with", error.reason);
+                        warnings.push(
+                            unread.hint("its size was compared; drill it separately for more"),
+                        );
+                        None
+                    }
+                }
+            }
+            // Nothing else shows in a list whether a job succeeded.
+            (path, _) => {
+                let is_folder = path.as_ref().is_some_and(|path| path.is_dir());
+                (before.bytes == 0 && !is_folder).then(|| "an empty file".to_owned())
+            }
+        };
+        let Some(why) = why else {
+            previous.passed_over = passed_over;
+            return Some((previous, warnings));
+        };
+        warnings.push(
+            Finding::about(name, "a complete backup to compare with", why)
+                .hint("the job of that time did not succeed, so it is no backup to restore either"),
+        );
+        passed_over.push(name.clone());
+    }
+    let newest = earlier.first()?;
+    let previous = Previous {
+        name: newest.name.clone(),
+        bytes: newest.bytes,
         contents: None,
+        passed_over: Vec::new(),
     };
-    let path = match (before.path, settings.compare) {
-        (Some(path), None | Some(Compare::Rows)) => path,
-        _ => return Some((previous, None)),
-    };
+    warnings.push(
+        Finding::about(
+            &newest.name,
+            "a complete backup to compare with",
+            match passed_over.len() {
+                1 => "the only earlier one that was examined is not".to_owned(),
+                count => format!("none of the {count} earlier ones that were examined is"),
+            },
+        )
+        .hint("the size of the newest of them was compared"),
+    );
+    Some((previous, warnings))
+}
+
+/// Inspects an earlier backup; the inner error is its first fault.
+async fn inspect_earlier(
+    path: PathBuf,
+    keys: Keys,
+    place: &Place<'_>,
+) -> Result<Result<PreviousContents, String>, CouldNotRun> {
     let spool = place.spool.join("previous");
     let inspected = {
         let spool = spool.clone();
@@ -134,27 +200,20 @@ async fn inspect_previous(
                 keys,
                 ..Inspection::quiet(Spool::in_folder(spool))
             };
-            inspect(&found, &inspection)
+            let backup = inspect(&found, &inspection)?;
+            let (_, faults) = compare_digest(&backup.sha256, &found);
+            Ok((backup, faults))
         })
         .await
     };
     // Its unpacked files are not needed again; the end of the run removes what remains.
     let _ = tokio::fs::remove_dir_all(&spool).await;
-    let unreadable = |why: String| {
-        Finding::about(name.clone(), "a backup to compare with", why)
-            .hint("its size was compared; drill it separately for more")
-    };
-    let warning = match inspected {
-        Err(error) => Some(unreadable(error.reason)),
-        Ok(backup) => match backup.problems.first() {
-            Some(problem) => Some(unreadable(problem.actual.clone())),
-            None => {
-                previous.contents = Some(PreviousContents::of(&backup));
-                None
-            }
-        },
-    };
-    Some((previous, warning))
+    let (backup, faults) = inspected?;
+    let fault = faults
+        .first()
+        .map(|_| "another SHA-256 than its digest file states".to_owned());
+    let fault = fault.or_else(|| Some(backup.problems.first()?.actual.clone()));
+    Ok(fault.map_or_else(|| Ok(PreviousContents::of(&backup)), Err))
 }
 
 /// Compares the digests of the backup and of the file of its roles with the expected ones.

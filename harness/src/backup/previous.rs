@@ -22,7 +22,7 @@ const FEW: u64 = 100;
 /// Maximum number of tables that are listed; the rest is counted.
 const NAMED: usize = 10;
 
-/// The previous backup.
+/// The previous successful backup: the newest earlier one without a fault.
 #[derive(Debug, Clone)]
 pub struct Previous {
     /// Its name.
@@ -31,6 +31,8 @@ pub struct Previous {
     pub bytes: u64,
     /// Its contents, where it was inspected.
     pub contents: Option<PreviousContents>,
+    /// Names of newer ones that are incomplete or damaged.
+    pub passed_over: Vec<String>,
 }
 
 /// Rows by database and table; the database is empty where the dump does not connect to it itself.
@@ -307,6 +309,7 @@ mod tests {
             name: "before".to_owned(),
             bytes: before.bytes,
             contents: Some(PreviousContents::of(before)),
+            passed_over: Vec::new(),
         };
         let found = compare(now, &previous, |table| table.name == "outbox");
         (found.problems.len(), found.warnings.len())

@@ -76,7 +76,9 @@ pub struct Backup {
     pub retention: Option<Retention>,
 }
 
-/// How a backup is compared with the previous one of the same stream.
+/// How a backup is compared with the previous successful one of the same stream: the newest earlier one that the inspection
+/// finds complete. Up to five earlier ones are examined; a warning names each that is passed over. Where they are not read
+/// (`compare = "size"`, or a source on another machine), only an empty file is passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Previous {

@@ -62,6 +62,12 @@ fn what_shrank_less_is_a_warning() {
         wrong.push(ended.stdout);
     }
     let ended = days("<html>no backup</html>", BEFORE, "").run();
+    if !ended
+        .findings("backup")
+        .contains("the only earlier one that was examined is not")
+    {
+        wrong.push(ended.findings("backup"));
+    }
     wrong.extend(ended.is_proven_with(12_000).err());
     let warned = ended.findings("backup");
     if !warned.contains("shop-2026-05-24.sql") || !warned.contains("an HTML or XML page") {
@@ -98,5 +104,100 @@ fn f45_a_check_of_the_size_asks_for_more() {
             wrong.push(format!("{share}: {}\n{}", ended.code, ended.stdout));
         }
     }
+    none(wrong);
+}
+
+/// A dump that breaks off.
+fn cut(rows: [u32; 3]) -> String {
+    let whole = dump(rows);
+    whole[..whole.len() * 9 / 10].to_owned()
+}
+
+#[test]
+fn a_backup_is_compared_with_the_previous_successful_one() {
+    let few = [10, 20, 900];
+    let mut wrong = Vec::new();
+    let mut expect = |name: &str, ended: super::builder::Ended, code: u8, says: &[&str]| {
+        let found = format!(
+            "{}{}{}",
+            ended.findings("backup"),
+            ended.pages[0],
+            ended.stdout
+        );
+        let missing = says.iter().find(|text| !found.contains(**text));
+        if ended.code != i32::from(code) || missing.is_some() {
+            wrong.push(format!(
+                "{name}: code {}, no {missing:?} in {found}",
+                ended.code
+            ));
+        }
+    };
+    // The job of yesterday broke off, so today's is compared with that of the day before, which had more rows.
+    let ended = days(cut(few), few, "")
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .run();
+    let passed = "shop-2026-05-24.sql passed over";
+    expect(
+        "cut",
+        ended,
+        10,
+        &[
+            "public.orders",
+            "shop-2026-05-23.sql",
+            "shop-2026-05-24.sql",
+        ],
+    );
+    // The same, and nothing is lost: named in every report, and no failure.
+    let ended = days(cut(few), BEFORE, "")
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .run();
+    expect(
+        "cut, and nothing is lost",
+        ended,
+        0,
+        &[
+            "warning    shop-2026-05-24.sql: ",
+            "a complete backup to compare with",
+        ],
+    );
+    let ended = days(cut(few), BEFORE, "")
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .with("--verbose")
+        .run();
+    expect("verbose", ended, 0, &[passed]);
+    // Changed since it was written.
+    let digest = format!("{}  shop-2026-05-24.sql\n", "0".repeat(64));
+    let ended = days(dump(few), few, "")
+        .file("b/shop-2026-05-24.sql.sha256", digest)
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .run();
+    expect(
+        "another digest",
+        ended,
+        10,
+        &["public.orders", "shop-2026-05-23.sql", "another SHA-256"],
+    );
+    // Only sizes: an empty file is the one that shows.
+    let size = "previous = { compare = \"size\" }";
+    let ended = days("", few, size)
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .run();
+    expect("empty", ended, 10, &["at least 10 % of", "an empty file"]);
+    let ended = days(dump(few), few, size)
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .run();
+    expect("not empty", ended, 0, &["shop-2026-05-24.sql"]);
+    // Of six it reads five.
+    let mut all = days(cut(few), few, "");
+    for day in 20..24 {
+        all = all.file(&format!("b/shop-2026-05-{day}.sql"), cut(few));
+    }
+    let ended = all.file("b/shop-2026-05-19.sql", dump(BEFORE)).run();
+    expect(
+        "too many",
+        ended,
+        0,
+        &["none of the 5 earlier ones that were examined is"],
+    );
     none(wrong);
 }

@@ -334,7 +334,7 @@ pub struct Phase {
 pub struct RestoreStep {
     /// `rows of app.orders`, `index app.orders_at`.
     pub what: String,
-    /// The access method of an index.
+    /// The access method, where it builds an index.
     pub method: Option<String>,
     /// Wall time.
     pub duration: Duration,
@@ -412,7 +412,7 @@ pub struct RestoreFacts {
     pub analyzed: Option<Duration>,
     /// Time per phase.
     pub phases: Vec<Phase>,
-    /// The longest steps, the longest first, and every HNSW and IVFFlat index.
+    /// The longest steps, the longest first, and every one that builds an index. Empty where another program restores.
     pub steps: Vec<RestoreStep>,
     /// Number of statements that failed and are not tolerated.
     pub errors: u64,

@@ -402,7 +402,8 @@ struct Restore {
     analyze_s: Option<f64>,
     /// Time per phase.
     phases: Vec<Phase>,
-    /// The longest steps, the longest first, and every HNSW and IVFFlat index. Some ran at the same time.
+    /// The longest steps, the longest first, and every one that builds an index. Some ran at the same time. Empty where
+    /// psql or pg_restore restored it.
     steps: Vec<RestoreStep>,
     /// Statements that failed and are not tolerated.
     errors: u64,
@@ -441,9 +442,9 @@ struct Phase {
 /// A step of a restore that took long.
 #[derive(Debug, Serialize, JsonSchema)]
 struct RestoreStep {
-    /// `rows of app.orders`, `index app.orders_at`.
+    /// `rows of app.orders`, `index app.orders_at`, `constraint orders_pkey of app.orders`.
     what: String,
-    /// The access method of an index.
+    /// The access method, where it builds an index; null for anything else.
     method: Option<String>,
     /// Wall time.
     duration_s: f64,

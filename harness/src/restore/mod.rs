@@ -30,7 +30,7 @@ use settings::{MadeRole, Restore};
 /// Limit of a restore when the scenario sets none.
 const WITHIN: Duration = Duration::from_secs(6 * 3600);
 
-/// How many of the longest steps a report has.
+/// How many of the longest steps are kept in addition to those that build an index.
 const LONGEST: usize = 10;
 
 /// The result of a restore.
@@ -127,13 +127,13 @@ impl RestoreLog {
     }
 }
 
-/// Keeps the longest steps, and every index that searches by approximation, which take longest to build.
+/// Sorts the steps, the longest first, and keeps the longest of them and every one that builds an index.
 fn longest(steps: &mut Vec<RestoreStep>) {
     steps.sort_by_key(|step| std::cmp::Reverse(step.duration));
     let mut kept = 0;
     steps.retain(|step| {
         kept += 1;
-        kept <= LONGEST || matches!(step.method.as_deref(), Some("hnsw" | "ivfflat"))
+        kept <= LONGEST || step.method.is_some()
     });
 }
 

@@ -52,11 +52,13 @@ fn steps(page: &mut Page, restore: &RestoreFacts) {
     page.paragraph(fixed(
         "The longest steps, and every HNSW and IVFFlat index. Some ran at the same time.",
     ));
-    let rows = restore.steps.iter().map(|step| {
+    let (longest, others) = view::longest_steps(&restore.steps);
+    let rows = longest.into_iter().map(|step| {
         let method = step.method.as_deref().unwrap_or_default();
         vec![words(&step.what), words(method), span(step.duration)]
     });
     page.table(&["step", "method", "time"], rows.collect());
+    page.more(others);
 }
 
 fn objectives(page: &mut Page, result: &DrillResult) {

@@ -125,10 +125,12 @@ fn restored(paper: &mut Paper, result: &DrillResult) {
             time.push_str(&format!("; then ANALYZE {}", show_duration(analyzed)));
         }
         paper.fact("restored", &time);
-        for step in &restore.steps {
+        let (longest, others) = view::longest_steps(&restore.steps);
+        for step in longest {
             let took = show_duration(step.duration);
             paper.fact("", &format!("{took} {}", step.what));
         }
+        paper.more(others, INDENT);
     }
     paper.fact("drill", &format!("took {}", show_duration(result.duration)));
 }

@@ -137,7 +137,7 @@ pub(super) fn rows_of(table: &str, duration: Duration) -> RestoreStep {
 /// Adds a step, and forgets those that no report will have: a dump may have very many.
 pub(super) fn keep(steps: &mut Vec<RestoreStep>, step: RestoreStep) {
     steps.push(step);
-    if steps.len() >= STEPS {
+    if steps.len().is_multiple_of(STEPS) {
         longest(steps);
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Beside {
     pub claims: Vec<Claim>,
     /// What it builds, for the report: `index app.orders_at`. Empty for what takes no time.
     pub builds: String,
-    /// The access method of an index.
+    /// The access method of the index that it builds; empty for anything else.
     pub method: String,
 }
 
@@ -210,6 +210,7 @@ impl Indexes {
                     shared: false,
                 });
                 self.tables.insert(index, table);
+                "btree".clone_into(&mut beside.method);
                 return Some(beside);
             }
             if is(at + 4, "foreign") {

@@ -72,7 +72,9 @@ fn newest() -> String {
 /// Drills the committed scenario on the fixture's backups, the newest of them replaced.
 fn drill(newest: &[u8], with_earlier: bool) -> Ended {
     let names = names();
-    let mut run = redrill().file(&format!("backups/{}", names[2]), newest);
+    let mut run = redrill()
+        .drilled("powernode")
+        .file(&format!("backups/{}", names[2]), newest);
     if with_earlier {
         for name in [&names[0], &names[1], &names[3]] {
             run = run.copy(&backups().join(name), &format!("backups/{name}"));
@@ -128,12 +130,45 @@ fn the_runbook_is_proven_on_a_good_backup_and_the_ad_hoc_one_is_left() {
     let good = gzip(newest().as_bytes());
     let ended = drill(&good, true);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
-    let text = ended.stdout;
+    let text = ended.stdout.clone();
     assert!(
         text.contains("not pre_migration_deploy_1779148800.sql.gz:"),
         "{text}"
     );
     assert!(text.contains("previous  "), "{text}");
+    // Each index has its time, the four of vectors first of all.
+    let report = ended.drill();
+    let steps = report["restore"]["steps"].as_array().unwrap();
+    let built: Vec<(&str, &str)> = steps
+        .iter()
+        .filter_map(|step| Some((step["what"].as_str()?, step["method"].as_str()?)))
+        .collect();
+    let dump = newest();
+    let indexes = dump.matches("\nCREATE INDEX ").count()
+        + dump.matches("\nCREATE UNIQUE INDEX ").count()
+        + dump.matches(" PRIMARY KEY (").count();
+    assert_eq!(built.len(), indexes, "{built:?}");
+    for (name, method) in [
+        (
+            "index public.index_ai_knowledge_graph_nodes_on_embedding_hnsw",
+            "hnsw",
+        ),
+        (
+            "index public.index_ai_shared_knowledges_on_embedding_ivfflat",
+            "ivfflat",
+        ),
+        ("index public.index_audit_logs_on_metadata", "gin"),
+        ("constraint users_pkey of public.users", "btree"),
+    ] {
+        assert!(built.contains(&(name, method)), "{name}: {built:?}");
+    }
+    let longest = steps
+        .iter()
+        .map(|step| step["duration_s"].as_f64().unwrap());
+    assert!(longest.is_sorted_by(|one, next| one >= next));
+    let page = ended.pages[0].replace('\\', "");
+    assert!(page.contains("| hnsw"), "{page}");
+    assert!(page.contains("more, see `drill.json`"), "{page}");
     // Harmless: an index more, a comment, another order of what nobody sorts.
     let more = newest().replace(
         "\n--\n-- PostgreSQL database dump complete",

@@ -1,9 +1,9 @@
 //! The list of the files of a bundle with their digests, written by the backup job: a sums file
-//! (`SHA256SUMS`) or a JSON document with the name and the SHA-256 of each file.
+//! (`SHA256SUMS`) or a JSON document with the name and the SHA-256 of each file, and the databases that they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::files::base_name;
 use crate::digest::{parse_sha256, parse_sum};
@@ -22,13 +22,24 @@ pub fn is_digest_list(name: &str) -> bool {
         || name.ends_with(".json")
 }
 
-/// Parses a list; returns the digests by the name of the file.
+/// What a list says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The digests by the name of the file.
+    pub digests: BTreeMap<String, String>,
+    /// The database of a file, by its name.
+    pub databases: BTreeMap<String, String>,
+    /// Databases that it names without a file.
+    pub others: BTreeSet<String>,
+}
+
+/// Parses a list.
 #[must_use]
-pub fn parse(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
+pub fn parse(text: &str) -> Listed {
+    let mut found = Listed::default();
     match serde_json::from_str::<Value>(text) {
         Ok(value) => of_json(&value, &mut found),
-        Err(_) => found.extend(text.lines().filter_map(of_line)),
+        Err(_) => found.digests.extend(text.lines().filter_map(of_line)),
     }
     found
 }
@@ -60,6 +71,111 @@ pub fn compare(
         .collect()
 }
 
+/// Compares the databases that a list names with those of the dumps; `held` has them by the name of the file, and none for a
+/// dump that does not say.
+#[must_use]
+pub fn compare_databases(
+    list: &str,
+    listed: &Listed,
+    held: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<Finding> {
+    let hint =
+        "the job dumped another database than it recorded: correct it, and use another backup";
+    let shown = |names: &BTreeSet<String>| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let mut findings: Vec<Finding> = listed
+        .databases
+        .iter()
+        .filter_map(|(file, database)| {
+            let held = held.get(file).filter(|held| !held.is_empty())?;
+            (!held.contains(database)).then(|| {
+                let expected = format!("a dump of the database `{database}`, as {list} says");
+                Finding::about(file, expected, format!("one of {}", shown(held))).hint(hint)
+            })
+        })
+        .collect();
+    // A dump that does not say what it is of may be the one that is named.
+    if held.values().all(|held| !held.is_empty()) {
+        let all: BTreeSet<String> = held.values().flatten().cloned().collect();
+        let missing = listed
+            .others
+            .iter()
+            .filter(|database| !all.contains(*database));
+        findings.extend(missing.map(|database| {
+            let expected = format!("a dump of the database `{database}`, which {list} names");
+            let actual = match all.is_empty() {
+                true => "there is no dump of a database".to_owned(),
+                false => format!("the bundle has those of {}", shown(&all)),
+            };
+            Finding::new(expected, actual).hint(hint)
+        }));
+    }
+    findings
+}
+
+/// Databases that every server has: a list of databases may name them although a job leaves them out.
+const OF_EVERY_SERVER: &[&str] = &["postgres", "template0", "template1"];
+
+/// Keys for the name of a file.
+const FILE: &[&str] = &["file", "name", "path", "filename", "member"];
+
+/// Keys for the name of a database.
+const DATABASE: &[&str] = &["database", "dbname", "datname", "db"];
+
+/// The first of some keys that is a text.
+fn text_of<'a>(fields: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().find_map(|key| fields.get(*key)?.as_str())
+}
+
+/// What is below the key `databases`: `["users"]`, `{"users": "users.dump"}`, `{"users": {"file": "users.dump"}}`,
+/// `[{"name": "users", "file": "users.dump"}]`.
+fn of_databases(value: &Value, found: &mut Listed) {
+    let other = |found: &mut Listed, database: &str| {
+        if !OF_EVERY_SERVER.contains(&database) {
+            found.others.insert(database.to_owned());
+        }
+    };
+    let file = |found: &mut Listed, database: &str, file: &str| {
+        let file = base_name(file).to_owned();
+        found.databases.insert(file, database.to_owned());
+    };
+    match value {
+        Value::Array(values) => {
+            for value in values {
+                match value {
+                    Value::String(database) => other(found, database),
+                    Value::Object(fields) => {
+                        let name = text_of(fields, DATABASE).or_else(|| text_of(fields, &["name"]));
+                        let own = text_of(fields, &["file", "path", "filename", "member"]);
+                        match (name, own) {
+                            (Some(name), Some(own)) => file(found, name, own),
+                            (Some(name), None) => other(found, name),
+                            (None, _) => {}
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Value::Object(entries) => {
+            for (database, value) in entries {
+                let own = match value {
+                    Value::String(own) => Some(own.as_str()).filter(|own| own.contains('.')),
+                    Value::Object(fields) => text_of(fields, FILE),
+                    _ => None,
+                };
+                match own {
+                    Some(own) => file(found, database, own),
+                    None => other(found, database),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Parses a line of a sums file; returns the name and the digest.
 fn of_line(line: &str) -> Option<(String, String)> {
     let (digest, name) = parse_sum(line)?;
@@ -68,7 +184,7 @@ fn of_line(line: &str) -> Option<(String, String)> {
 
 /// Objects that contain a digest: `{"users.dump": "…"}`, `{"users.dump": {"sha256": "…"}}`,
 /// `[{"file": "users.dump", "sha256": "…"}]`, however deep.
-fn of_json(value: &Value, found: &mut BTreeMap<String, String>) {
+fn of_json(value: &Value, found: &mut Listed) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| of_json(value, found)),
         Value::Object(fields) => {
@@ -82,11 +198,12 @@ fn of_json(value: &Value, found: &mut BTreeMap<String, String>) {
                 (key.contains("sha256") || matches!(key.as_str(), "digest" | "checksum"))
                     .then(|| digest_of(value))?
             });
-            let name = ["file", "name", "path", "filename", "member"]
-                .iter()
-                .find_map(|key| fields.get(*key)?.as_str());
+            let name = text_of(fields, FILE).map(|name| base_name(name).to_owned());
+            if let (Some(name), Some(database)) = (&name, text_of(fields, DATABASE)) {
+                found.databases.insert(name.clone(), database.to_owned());
+            }
             if let (Some(digest), Some(name)) = (own, name) {
-                found.insert(base_name(name).to_owned(), digest);
+                found.digests.insert(name, digest);
             }
             for (key, value) in fields {
                 let inner = value
@@ -96,7 +213,10 @@ fn of_json(value: &Value, found: &mut BTreeMap<String, String>) {
                 if let Some(digest) = digest_of(value).or(inner)
                     && looks_like_a_file
                 {
-                    found.insert(base_name(key).to_owned(), digest);
+                    found.digests.insert(base_name(key).to_owned(), digest);
+                }
+                if key.eq_ignore_ascii_case("databases") {
+                    of_databases(value, found);
                 }
                 of_json(value, found);
             }
@@ -121,7 +241,7 @@ mod tests {
     #[case(format!(r#"{{"files": [{{"path": "db/users.dump", "sha256": "sha256:{A}"}}]}}"#))]
     #[case(format!(r#"[{{"name": "users.dump", "checksum": "{}"}}]"#, A.to_uppercase()))]
     fn lists_are_read(#[case] text: String) {
-        let found = parse(&text);
+        let found = parse(&text).digests;
         assert_eq!(
             found.get("users.dump").map(String::as_str),
             Some(A),
@@ -134,9 +254,40 @@ mod tests {
     #[case("")]
     #[case("{}")]
     #[case("some text about users.dump\n")]
-    #[case(r#"{"created": "2026-05-25", "databases": ["users"]}"#)]
+    #[case(r#"{"created": "2026-05-25", "databases": 3, "name": "nightly"}"#)]
+    #[case(r#"{"databases": ["postgres", "template1"]}"#)]
     fn other_texts_state_nothing(#[case] text: &str) {
-        assert!(parse(text).is_empty());
+        assert_eq!(parse(text), Listed::default());
+    }
+
+    #[rstest]
+    #[case::by_name(r#"{"databases": {"users": {"file": "a/x.dump", "bytes": 3}}}"#, "")]
+    #[case::by_name_alone(r#"{"databases": {"users": "x.dump"}}"#, "")]
+    #[case::a_list(r#"{"databases": [{"name": "users", "file": "x.dump"}]}"#, "")]
+    #[case::of_files(r#"{"files": [{"path": "x.dump", "database": "users"}]}"#, "")]
+    #[case::names(r#"{"databases": ["users", "postgres"]}"#, "users")]
+    #[case::no_file(r#"{"databases": {"users": {"bytes": 3}}}"#, "users")]
+    fn databases_are_read_and_compared(#[case] text: &str, #[case] other: &str) {
+        let listed = parse(text);
+        let others: Vec<&str> = listed.others.iter().map(String::as_str).collect();
+        assert_eq!(others.join(","), other);
+        let held = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            BTreeMap::from([("x.dump".to_owned(), names)])
+        };
+        let compare = |names: &[&str]| compare_databases("manifest.json", &listed, &held(names));
+        assert_eq!(compare(&["users"]), []);
+        assert_eq!(compare(&["orders", "users"]), []);
+        // A plain dump of one database does not say what it is of.
+        assert_eq!(compare(&[]), []);
+        let found = format!("{:?}", compare(&["orders"]));
+        for says in [
+            "a dump of the database `users`",
+            "manifest.json",
+            "`orders`",
+        ] {
+            assert!(found.contains(says), "{found}");
+        }
     }
 
     #[test]

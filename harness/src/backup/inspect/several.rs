@@ -1,6 +1,6 @@
 //! Several dumps that are one backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader};
 use std::path::Path;
 
@@ -12,6 +12,22 @@ use crate::backup::packing::{Layer, Unpacked};
 use crate::backup::{Part, describe, digest_list};
 use crate::digest::sha256;
 use crate::outcome::{CouldNotRun, Finding};
+
+/// The databases that the dumps of a bundle say they are of, by the name of the file.
+fn databases_by_file(parts: &[Part]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut held: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for part in parts.iter().filter(|part| !part.is_globals()) {
+        let contents = &part.contents;
+        let names = contents
+            .origin
+            .iter()
+            .chain(&contents.connects)
+            .chain(&contents.creates);
+        let file = base_name(&part.name).to_owned();
+        held.entry(file).or_default().extend(names.cloned());
+    }
+    held
+}
 
 impl Inspection {
     /// All dumps of a folder are one backup.
@@ -49,14 +65,15 @@ impl Inspection {
             .iter()
             .map(|(name, _, digest)| (base_name(name).to_owned(), digest.clone()))
             .collect();
+        let held = databases_by_file(&inspected.parts);
         for Member { name, path } in &members.lists {
             let bytes = read_at_most(path, digest_list::LONGEST).map_err(unreadable)?;
             inspected.bytes += bytes.len() as u64;
             files.push((name.clone(), bytes.len() as u64, sha256(&bytes)));
             let listed = digest_list::parse(&String::from_utf8_lossy(&bytes));
-            inspected
-                .problems
-                .extend(digest_list::compare(name, &listed, &actual));
+            let problems = &mut inspected.problems;
+            problems.extend(digest_list::compare(name, &listed.digests, &actual));
+            problems.extend(digest_list::compare_databases(name, &listed, &held));
         }
         for other in &members.others {
             inspected.warnings.push(

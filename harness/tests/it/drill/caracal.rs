@@ -226,8 +226,19 @@ fn a_good_bundle_is_proven_and_faults_of_its_files_are_found() {
         let changed = globals.replace("NOBYPASSRLS", "BYPASSRLS");
         std::fs::write(folder.join("globals.sql"), changed).unwrap();
     });
+    let renamed = members(|folder| {
+        let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+        let changed = manifest.replace("\"caracal\": {", "\"caracal_staging\": {");
+        assert_ne!(manifest, changed);
+        std::fs::write(folder.join("manifest.json"), changed).unwrap();
+    });
     let half = bundle[..bundle.len() / 2].to_vec();
-    let cases: [(&str, Vec<u8>, &str); 3] = [
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        (
+            "F46 the manifest names another database",
+            renamed,
+            "caracal.dump | a dump of the database `caracal_staging`, as manifest.json says | one of `caracal`",
+        ),
         (
             "R01 the roles are left out",
             roles,

@@ -21,6 +21,9 @@ mod pattern;
 pub mod pick;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(not(feature = "s3"))]
+#[path = "without_s3.rs"]
+mod s3;
 pub mod settings;
 mod transfer;
 
@@ -34,6 +37,7 @@ pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, made
 pub use manifest::ENDING as MANIFEST;
 pub use name::{TimePattern, stream_of, time_in_name};
 pub(crate) use pattern::Pattern;
+pub use s3::{Listed, Listing};
 
 /// Whether nothing is at a location on this machine: no file or folder, or none that matches the pattern.
 #[must_use]
@@ -80,15 +84,9 @@ pub async fn find(source: &Source, place: &Place<'_>) -> Result<Found, CouldNotR
             let (folder, pattern) = (place.folder.to_owned(), pattern.clone());
             blocking(move || newest::find(&folder, &pattern, &rules).and_then(with_globals)).await
         }
-        #[cfg(feature = "s3")]
         Location::S3(settings) => {
             s3::find(settings, &rules, source.globals.as_deref(), place).await
         }
-        #[cfg(not(feature = "s3"))]
-        Location::S3(_) => Err(CouldNotRun::with_hint(
-            "this redrill was built without S3",
-            "build it with the feature `s3`",
-        )),
         Location::Http(settings) => http::find(settings, &rules, place).await,
         Location::Command(settings) => command::find(settings, &rules, place).await,
     }

@@ -1,13 +1,18 @@
-//! The values of a column as files of a folder.
+//! The values of a column as files of a folder, or as objects of a bucket.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use super::VALUE;
 use super::keys::{Column, next_key};
-use super::merge::Compared;
+use super::merge::{Compared, merge_files};
 use crate::backup::files::blocking;
+use crate::backup::source::settings::S3;
+use crate::backup::source::{Listing, Place};
 use crate::check::Restored;
 use crate::digest::from_hex;
+use crate::event::Listener;
+use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
 
 /// Values whose files are looked up at once.
@@ -50,14 +55,14 @@ pub(super) async fn compare(
             }
             let (folder, file) = (folder.clone(), file.to_owned());
             let looked_up = blocking(move || {
-                let exists = batch
+                let sizes = batch
                     .iter()
-                    .map(|key| exists(&folder, &file, &key.hex))
+                    .map(|key| size(&folder, &file, &key.hex))
                     .collect::<Result<Vec<_>, _>>()?;
-                Ok(batch.into_iter().zip(exists).collect::<Vec<_>>())
+                Ok(batch.into_iter().zip(sizes).collect::<Vec<_>>())
             });
-            for (key, exists) in looked_up.await? {
-                compared.add(&key, exists);
+            for (key, bytes) in looked_up.await? {
+                compared.add_file(&key, bytes);
             }
         }
     }
@@ -65,11 +70,46 @@ pub(super) async fn compare(
     Ok(Ok(compared))
 }
 
-/// Whether the file of a value exists below the folder. A value is data of the backup: one that leads out of the folder names
-/// no file of it, and a link is not followed.
-fn exists(folder: &Path, file: &str, hex: &[u8]) -> Result<bool, CouldNotRun> {
+/// Looks each value up in a bucket, whose objects are listed once.
+///
+/// # Errors
+/// When the column or the bucket cannot be read. The inner one: the column is not there.
+pub(super) async fn compare_objects(
+    restored: &Restored<'_>,
+    from: &Column<'_>,
+    bucket: &S3,
+    file: &str,
+) -> Result<Result<Compared, Finding>, CouldNotRun> {
+    let silent: Listener = Arc::new(|_| {});
+    let place = Place {
+        folder: restored.folder,
+        // Nothing is fetched.
+        spool: Path::new(""),
+        run: restored.run,
+        environment: restored.environment,
+        redactor: restored.redactor,
+        listener: &silent,
+    };
+    let prefix = file.split(VALUE).next().unwrap_or_default();
+    let prefix = prefix.rfind('/').map_or("", |at| &prefix[..at]);
+    let mut objects = Listing::open(bucket, prefix, &place)?;
+    let (mut session, own) = match from.open(restored).await? {
+        Ok(opened) => opened,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let compared = {
+        let mut keys = session.rows_out(&from.sql(own, own)).await?;
+        merge_files(&mut keys, &mut objects).await?
+    };
+    session.close().await;
+    Ok(Ok(compared))
+}
+
+/// The size of the file of a value below the folder; `None` where there is none. A value is data of the backup: one that
+/// leads out of the folder names no file of it, and a link is not followed.
+fn size(folder: &Path, file: &str, hex: &[u8]) -> Result<Option<u64>, CouldNotRun> {
     let Some(value) = from_hex(hex).and_then(|bytes| String::from_utf8(bytes).ok()) else {
-        return Ok(false);
+        return Ok(None);
     };
     let name = file.replace(VALUE, &value);
     let mut path = folder.to_owned();
@@ -77,13 +117,13 @@ fn exists(folder: &Path, file: &str, hex: &[u8]) -> Result<bool, CouldNotRun> {
         let part = match component {
             Component::Normal(part) => part,
             Component::CurDir => continue,
-            _ => return Ok(false),
+            _ => return Ok(None),
         };
         path.push(part);
         match path.symlink_metadata() {
-            Ok(data) if data.is_symlink() => return Ok(false),
+            Ok(data) if data.is_symlink() => return Ok(None),
             Ok(data) if data.is_dir() || data.is_file() => {}
-            Ok(_) => return Ok(false),
+            Ok(_) => return Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 let reason = format!("cannot look into {}: {error}", folder.display());
                 return Err(CouldNotRun::with_hint(
@@ -91,10 +131,60 @@ fn exists(folder: &Path, file: &str, hex: &[u8]) -> Result<bool, CouldNotRun> {
                     "run redrill as a user who may read the files",
                 ));
             }
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(None),
         }
     }
-    Ok(path.is_file() && path != folder)
+    let data = path
+        .metadata()
+        .ok()
+        .filter(|data| data.is_file() && path != folder);
+    Ok(data.map(|data| data.len()))
+}
+
+/// What is wrong with the bucket, each with a hint.
+pub(super) fn find_bucket_errors(bucket: &S3) -> Vec<(&'static str, &'static str)> {
+    let mut errors = Vec::new();
+    if bucket.bucket.is_empty() || bucket.bucket.contains('/') {
+        errors.push((
+            "`bucket` is the name of a bucket",
+            "write `s3 = { bucket = \"uploads\" }`; a folder in it belongs in `file`",
+        ));
+    }
+    if bucket.key.is_some() || bucket.newest.is_some() || bucket.version.is_some() {
+        errors.push((
+            "`s3` here is a bucket, not an object",
+            "write the key as `file = \"uploads/{value}\"`",
+        ));
+    }
+    if bucket.access_key_id.is_some() != bucket.secret_access_key.is_some() {
+        errors.push((
+            "`access-key-id` and `secret-access-key` belong together",
+            "add the other one, or leave both to the environment",
+        ));
+    }
+    let secrets = [&bucket.secret_access_key, &bucket.session_token];
+    if secrets
+        .into_iter()
+        .flatten()
+        .any(|secret| matches!(secret, SecretText::Plain(_)))
+    {
+        errors.push((
+            "a secret is never written in a scenario",
+            "write `{ env = \"NAME\" }` or `{ file = \"path\" }`",
+        ));
+    }
+    let is_address = |text: &String| text.starts_with("http://") || text.starts_with("https://");
+    if bucket
+        .endpoint
+        .as_ref()
+        .is_some_and(|text| !is_address(text))
+    {
+        errors.push((
+            "`endpoint` is an HTTP address",
+            "write such as `endpoint = \"https://storage.example:9000\"`",
+        ));
+    }
+    errors
 }
 
 #[cfg(test)]
@@ -132,6 +222,7 @@ mod tests {
         std::os::unix::fs::symlink(base.path(), folder.join("link")).unwrap();
         std::os::unix::fs::symlink(base.path().join("secret"), folder.join("direct")).unwrap();
         let key = hex(value.as_bytes());
-        assert_eq!(exists(&folder, file, key.as_bytes()).unwrap(), expected);
+        let found = size(&folder, file, key.as_bytes()).unwrap();
+        assert_eq!(found, expected.then_some(1));
     }
 }

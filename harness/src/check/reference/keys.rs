@@ -4,8 +4,9 @@ use crate::check::columns::{Columns as _, base_type};
 use crate::check::{Restored, absent};
 use crate::database::{RowsOut, Session};
 use crate::outcome::{CouldNotRun, Finding};
-use crate::sql::{QualifiedName, quote_ident};
+use crate::sql::{QualifiedName, quote_ident, quote_literal};
 
+use super::VALUE;
 use super::merge::{Compared, merge};
 
 /// A column of a restored database.
@@ -18,6 +19,10 @@ pub(super) struct Column<'a> {
     pub column: &'a str,
     /// Which rows count.
     pub condition: Option<&'a str>,
+    /// What a name is made of a value, with [`VALUE`] for it; the value itself without one.
+    pub name: Option<&'a str>,
+    /// The column with the size of the file.
+    pub size: Option<&'a str>,
 }
 
 /// How values of a type become text.
@@ -79,13 +84,13 @@ impl Family {
     }
 }
 
-/// Each value once, with the number of its rows. A long one as its digest: the memory of a client is not the backup's to fill.
+/// Each value once, with the number of its rows, and the least and the greatest size that they state. A long one as its digest: the memory of a client is not the backup's to fill.
 const KEYS: &str = "
-COPY (SELECT key, pg_catalog.count(*)
-        FROM (SELECT (CASE WHEN pg_catalog.octet_length(bytes) <= 4096 THEN pg_catalog.encode(bytes, 'hex')
+COPY (SELECT key, pg_catalog.count(*), pg_catalog.min(size), pg_catalog.max(size)
+        FROM (SELECT size, (CASE WHEN pg_catalog.octet_length(bytes) <= 4096 THEN pg_catalog.encode(bytes, 'hex')
                            ELSE 'sha256:' OPERATOR(pg_catalog.||) pg_catalog.encode(pg_catalog.sha256(bytes), 'hex')
                       END) COLLATE pg_catalog.\"C\" AS key
-                FROM (SELECT pg_catalog.convert_to({text}, 'UTF8') AS bytes
+                FROM (SELECT pg_catalog.convert_to({text}, 'UTF8') AS bytes, {size}::pg_catalog.int8 AS size
                         FROM {table} WHERE {column} IS NOT NULL AND {condition}) v) k
        GROUP BY key ORDER BY key) TO STDOUT";
 
@@ -125,6 +130,12 @@ impl Column<'_> {
                 "a check of kind `sql` can compare them within one database",
             ));
         };
+        if let Some(size) = self.size
+            && base_type(&mut session, &self.table, size).await?.is_none()
+        {
+            let missing = absent::column(&mut session, &self.table, size).await?;
+            return Ok(Err(missing.within(self.database)));
+        }
         Ok(Ok((session, family)))
     }
 
@@ -135,7 +146,17 @@ impl Column<'_> {
             Some(condition) => format!("({condition}\n)"),
             None => "true".to_owned(),
         };
-        KEYS.replace("{text}", &common.text(own, &column))
+        let mut text = common.text(own, &column);
+        if let Some((before, after)) = self.name.and_then(|name| name.split_once(VALUE)) {
+            let join = |one: &str, other: &str| format!("{one} OPERATOR(pg_catalog.||) {other}");
+            text = join(
+                &join(&quote_literal(before), &format!("({text})")),
+                &quote_literal(after),
+            );
+        }
+        let size = self.size.map_or_else(|| "NULL".to_owned(), quote_ident);
+        KEYS.replace("{text}", &text)
+            .replace("{size}", &size)
             .replace("{table}", &self.table.to_string())
             .replace("{column}", &column)
             .replace("{condition}", &condition)
@@ -148,6 +169,8 @@ pub(super) struct Key {
     pub hex: Vec<u8>,
     /// Rows that have it.
     pub rows: u64,
+    /// The least and the greatest size that they state.
+    pub sizes: Option<(i64, i64)>,
 }
 
 /// Reads the next value.
@@ -158,16 +181,20 @@ pub(super) async fn next_key(rows: &mut RowsOut<'_>) -> Result<Option<Key>, Coul
     let Some(row) = rows.next().await? else {
         return Ok(None);
     };
-    let at = row
-        .iter()
-        .position(|byte| *byte == b'\t')
-        .unwrap_or(row.len());
-    let count = row
-        .get(at + 1..)
-        .and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+    let mut columns = row.split(|byte| *byte == b'\t');
+    let hex = columns.next().unwrap_or_default().to_vec();
+    let mut number = || {
+        std::str::from_utf8(columns.next()?)
+            .ok()?
+            .trim_end()
+            .parse::<i64>()
+            .ok()
+    };
+    let count = number().and_then(|count| u64::try_from(count).ok());
     Ok(Some(Key {
-        hex: row[..at].to_vec(),
+        hex,
         rows: count.ok_or_else(|| CouldNotRun::new("the server sent a row without a number"))?,
+        sizes: number().zip(number()),
     }))
 }
 

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use super::keys::{Key, next_key};
+use crate::backup::source::Listing;
 use crate::database::RowsOut;
+use crate::digest::from_hex;
 use crate::outcome::CouldNotRun;
 
 /// How many values there are, and how many of them exist nowhere.
@@ -17,6 +19,10 @@ pub(super) struct Compared {
     pub orphans: u64,
     /// Rows with such a value.
     pub orphan_rows: u64,
+    /// Values whose file is empty although nothing says that it is.
+    pub empty: u64,
+    /// Values whose file has another size than their rows state.
+    pub other_size: u64,
     /// Different values of the other side, where that is known.
     pub targets: Option<u64>,
 }
@@ -29,6 +35,19 @@ impl Compared {
         if !exists {
             self.orphans += 1;
             self.orphan_rows += key.rows;
+        }
+    }
+
+    /// Counts a value by the size of its file; `None` where there is no file.
+    pub(super) fn add_file(&mut self, key: &Key, bytes: Option<u64>) {
+        self.add(key, bytes.is_some());
+        let Some(bytes) = bytes else { return };
+        match key.sizes {
+            Some((least, greatest)) => {
+                let is = |size: i64| u64::try_from(size) == Ok(bytes);
+                self.other_size += u64::from(!is(least) || !is(greatest));
+            }
+            None => self.empty += u64::from(bytes == 0),
         }
     }
 }
@@ -61,6 +80,36 @@ pub(super) async fn merge(
         target = ordered_targets.next(targets, &mut count).await?;
     }
     compared.targets = Some(count);
+    Ok(compared)
+}
+
+/// Looks values up in a listing of files in the order of the bytes of their names.
+///
+/// # Errors
+/// When the server or the listing cannot go on, or does not keep the order.
+pub(super) async fn merge_files(
+    keys: &mut RowsOut<'_>,
+    files: &mut Listing,
+) -> Result<Compared, CouldNotRun> {
+    let mut compared = Compared::default();
+    let mut ordered = InOrder::default();
+    let mut all = 0;
+    let mut count = 0;
+    let mut file = files.next().await?;
+    while let Some(key) = ordered.next(keys, &mut all).await? {
+        let name = from_hex(&key.hex).unwrap_or_default();
+        while let Some(before) = file.take_if(|file| file.key.as_bytes() < name.as_slice()) {
+            drop(before);
+            count += 1;
+            file = files.next().await?;
+        }
+        let same = file
+            .as_ref()
+            .filter(|file| file.key.as_bytes() == name.as_slice());
+        compared.add_file(&key, same.map(|file| file.bytes));
+    }
+    // What is behind the last value does not matter, except that there is something.
+    compared.targets = Some(count + u64::from(file.is_some()));
     Ok(compared)
 }
 

@@ -1,7 +1,7 @@
-//! `reference`: what a column names exists, in another table, database or folder.
+//! `reference`: what a column names exists, in another table, database, folder or bucket.
 //!
 //! - `keys`: the values of a column in an order that every database has
-//! - `merge`: two such lists side by side; `files`: the values as files of a folder
+//! - `merge`: two such lists side by side; `files`: the values as files of a folder or objects of a bucket
 
 mod files;
 mod keys;
@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::backup::source::settings::S3;
 use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
 use crate::outcome::{CouldNotRun, Finding};
 use crate::sql::QualifiedName;
@@ -28,7 +29,10 @@ use merge::Compared;
 /// counterpart, and the rows that have them. Its reports show numbers, never values.
 ///
 /// `to` names a column of another table, with `database` where it is in another database of the backup; or a `folder`, with
-/// `file` as the name of the file below it: `"{value}"`, which is the default, or such as `"uploads/{value}.pdf"`.
+/// `file` as the name of the file below it: `"{value}"`, which is the default, or such as `"uploads/{value}.pdf"`; or a bucket,
+/// `s3`, with `file` as the key. Its objects are listed once, below the folder that `file` begins with. A file of 0 bytes is a
+/// finding, unless `size-column` says that it has none or `may-be-empty` is set; so is one of another size than `size-column`
+/// says. `at-most` is no limit for these.
 ///
 /// Values are compared by their text: numbers without trailing zeros, `uuid` with text in lower case. Types that have no
 /// single text, such as `jsonb`, cannot be compared. NULL refers to nothing and is not counted. A column without any value
@@ -56,6 +60,11 @@ use merge::Compared;
 /// where = "NOT deleted"
 /// to = { folder = "../backups/uploads", file = "{value}" }
 /// at-most = 10
+///
+/// [[check.reference]]
+/// table = "app.attachments"
+/// column = "id"
+/// to = { s3 = { bucket = "uploads" }, file = "attachments/{value}.pdf", size-column = "bytes" }
 /// ```
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -89,8 +98,15 @@ pub struct Target {
     pub condition: Option<String>,
     /// The folder that has a file for each, relative to the scenario file.
     pub folder: Option<PathBuf>,
-    /// The name of the file below `folder`; `{value}` is the value. Default: `{value}`.
+    /// The bucket that has an object for each, as `[backup.s3]`, without `key`, `newest` and `version`.
+    pub s3: Option<S3>,
+    /// The name of the file below `folder`, or the key of the object; `{value}` is the value. Default: `{value}`.
     pub file: Option<String>,
+    /// The column of `table` of the check that says how many bytes the file has. NULL says nothing.
+    pub size_column: Option<String>,
+    /// Whether a file may be empty. Default: false.
+    #[serde(default)]
+    pub may_be_empty: bool,
 }
 
 /// What stands for the value in the name of a file.
@@ -108,19 +124,29 @@ impl Parameters for Reference {
         let to = &self.to;
         let (of_table, of_folder) = (
             [&to.table, &to.column, &to.database, &to.condition],
-            to.folder.is_some() || to.file.is_some(),
+            to.folder.is_some()
+                || to.s3.is_some()
+                || to.file.is_some()
+                || to.size_column.is_some()
+                || to.may_be_empty,
         );
-        match (&to.table, &to.column, &to.folder) {
+        if let Some(bucket) = &to.s3 {
+            for (message, hint) in files::find_bucket_errors(bucket) {
+                errors.at("to", message).add_hint(hint);
+            }
+        }
+        let is_files = to.folder.is_some() != to.s3.is_some();
+        match (&to.table, &to.column, is_files) {
             _ if of_folder && of_table.iter().any(|key| key.is_some()) => {
                 errors
                     .at("to", "`to` names a table and a folder")
                     .add_hint("keep `table` and `column`, or `folder` and `file`");
             }
-            (Some(table), Some(column), None) => {
+            (Some(table), Some(column), false) => {
                 errors.require("to", QualifiedName::parse(table).map(drop));
                 errors.refuse_empty("to", column);
             }
-            (None, None, Some(_)) => {
+            (None, None, true) => {
                 let file = to.file.as_deref().unwrap_or(VALUE);
                 if file.matches(VALUE).count() != 1 {
                     errors
@@ -135,7 +161,7 @@ impl Parameters for Reference {
             _ => {
                 errors
                     .at("to", "`to` does not say where the values exist")
-                    .add_hint("write `to = { table = \"schema.table\", column = \"id\" }`, or `to = { folder = \"uploads\" }`");
+                    .add_hint("write `to = { table = \"schema.table\", column = \"id\" }`, `to = { folder = \"uploads\" }`, or `to = { s3 = { bucket = \"uploads\" } }`");
             }
         }
     }
@@ -153,27 +179,33 @@ impl Check for Reference {
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
+        let file = self.to.file.as_deref().unwrap_or(VALUE);
         let from = Column {
             database: restored.database,
             table: QualifiedName::parse(&self.table).map_err(CouldNotRun::new)?,
             column: &self.column,
             condition: self.condition.as_deref(),
+            // The keys of objects are compared in their order, so they are made where they are sorted.
+            name: self.to.s3.as_ref().map(|_| file),
+            size: self.to.size_column.as_deref(),
         };
-        let compared = match (&self.to.table, &self.to.column) {
-            (Some(table), Some(column)) => {
+        let compared = match (&self.to.table, &self.to.column, &self.to.s3) {
+            (Some(table), Some(column), _) => {
                 let to = Column {
                     database: self.to.database.as_deref().unwrap_or(restored.database),
                     table: QualifiedName::parse(table).map_err(CouldNotRun::new)?,
                     column,
                     condition: self.to.condition.as_deref(),
+                    name: None,
+                    size: None,
                 };
                 keys::compare(restored, &from, &to).await?
             }
+            (_, _, Some(bucket)) => files::compare_objects(restored, &from, bucket, file).await?,
             _ => {
                 let folder = restored
                     .folder
                     .join(self.to.folder.clone().unwrap_or_default());
-                let file = self.to.file.as_deref().unwrap_or(VALUE);
                 files::compare(restored, &from, folder, file).await?
             }
         };
@@ -195,9 +227,10 @@ impl Target {
             .database
             .as_ref()
             .map_or_else(String::new, |name| format!("{name}: "));
-        match (&self.table, &self.column, &self.folder) {
-            (Some(table), Some(column), _) => format!("{database}{table}.{column}"),
-            (_, _, Some(folder)) => format!("files of {}", folder.display()),
+        match (&self.table, &self.column, &self.folder, &self.s3) {
+            (Some(table), Some(column), ..) => format!("{database}{table}.{column}"),
+            (_, _, Some(folder), _) => format!("files of {}", folder.display()),
+            (_, _, _, Some(bucket)) => format!("objects of s3://{}", bucket.bucket),
             _ => "nothing".to_owned(),
         }
     }
@@ -218,6 +251,8 @@ impl Reference {
             rows,
             orphans,
             orphan_rows,
+            empty,
+            other_size,
             targets,
         } = *compared;
         if keys == 0 {
@@ -261,6 +296,62 @@ impl Reference {
                 _ => "the two sides were backed up at different times, or one of them lost rows; `at-most` allows what the source itself lacks",
             }));
         }
+        let object = || format!("{}.{}", from.table, self.column);
+        if empty > 0 && !self.to.may_be_empty {
+            let found = format!(
+                "{} of {} are empty",
+                show_count(empty),
+                show_counted(keys - orphans, "file")
+            );
+            let hint = "their contents were lost, or never written; where files may be empty, set `size-column` or `may-be-empty`";
+            findings.push(Finding::about(object(), "files with contents", found).hint(hint));
+        }
+        if other_size > 0 {
+            let size = self.to.size_column.as_deref().unwrap_or_default();
+            let found = format!(
+                "{} of {} have another",
+                show_count(other_size),
+                show_counted(keys - orphans, "file")
+            );
+            let hint = "the files were truncated or replaced, or are of another time than the rows";
+            findings.push(
+                Finding::about(object(), format!("the size that `{size}` says"), found).hint(hint),
+            );
+        }
         Ok(Observation::new(self.expectation(), actual, findings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::parameters::errors_of;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("s3 = { bucket = 'b' }", 0)]
+    #[case(
+        "s3 = { bucket = 'b', endpoint = 'http://[::1]:9000', access-key-id = 'a', secret-access-key = { env = 'S' } }, file = 'a/{value}', size-column = 'bytes'",
+        0
+    )]
+    #[case("folder = 'a', may-be-empty = true", 0)]
+    #[case("s3 = { bucket = 'b' }, folder = 'a'", 1)]
+    #[case("s3 = { bucket = 'b' }, file = 'a'", 1)]
+    #[case("s3 = { bucket = 'b/a' }", 1)]
+    #[case("s3 = { bucket = 'b', key = 'a' }", 1)]
+    #[case("s3 = { bucket = 'b', access-key-id = 'a' }", 1)]
+    #[case(
+        "s3 = { bucket = 'b', access-key-id = 'a', secret-access-key = 'abcd' }",
+        1
+    )]
+    #[case("s3 = { bucket = 'b', endpoint = 'storage:9000' }", 1)]
+    #[case("size-column = 'bytes'", 1)]
+    #[case("table = 'a.b', column = 'c', size-column = 'bytes'", 1)]
+    #[case("table = 'a.b', column = 'c', may-be-empty = true", 1)]
+    fn targets_that_make_no_sense_are_refused(#[case] to: &str, #[case] expected: usize) {
+        let text = format!("table = 'a.b'\ncolumn = 'c'\nto = {{ {to} }}");
+        let check: Reference = toml::from_str(&text).unwrap();
+        let errors = errors_of(|errors| check.validate(errors));
+        assert_eq!(errors.len(), expected, "{errors:?}");
     }
 }

@@ -1,3 +1,4 @@
+use crate::backup::source::servers::{Server, free_port};
 use crate::support::{Case, on_plur};
 
 fn check(body: &str) -> String {
@@ -74,6 +75,17 @@ async fn reference() {
         passes("a file for each", &tables(["int", "int"], "VALUES (1), (1)", "VALUES (1)"), &to_files).await;
         fails("a file is lost", &tables(["int", "int"], "VALUES (1), (2)", "VALUES (1)"), &to_files, &["1 of 2 values do not exist there, in 1 row"]).await;
         fails("a name that leads out of the folder", &tables(["text", "int"], "VALUES ('../../../../etc/passwd')", "VALUES (1)"), &to_files.replace("{value}.pdf", "{value}"), &["1 of 1"]).await;
+        std::fs::write(folder.path().join("2.pdf"), "").unwrap();
+        let sized = "CREATE TABLE plur.a (b int, bytes int, kind uuid); INSERT INTO plur.a VALUES (1, 1, NULL), (1, NULL, NULL), (2, 0, NULL);";
+        let with_size = to_files.replace("}.pdf'", "}.pdf', size-column = 'bytes'");
+        fails("H10 an empty file", sized, &to_files, &["plur.a.b; files with contents; 1 of 2 files are empty"]).await;
+        passes("files may be empty", sized, &to_files.replace("}.pdf'", "}.pdf', may-be-empty = true")).await;
+        passes("the size that the row says", sized, &with_size).await;
+        fails("another size than the row says", &sized.replace("(2, 0,", "(2, 7,"), &with_size, &["plur.a.b; the size that `bytes` says; 1 of 2 files have another"]).await;
+        fails("one of two rows says another size", &sized.replace("(1, NULL,", "(1, 2,"), &with_size, &["1 of 2 files have another"]).await;
+        fails("no row says a size", &sized.replace("(2, 0,", "(2, NULL,"), &with_size, &["1 of 2 files are empty"]).await;
+        fails("no such column", sized, &with_size.replace("'bytes'", "'byte'"), &["a column byte; there is none"]).await;
+        cannot("a column that is no number", sized, &with_size.replace("'bytes'", "'kind'"), "(42846)").await;
         cannot("a folder that is not there", &tables(["int", "int"], "VALUES (1)", "VALUES (1)"), &to_files.replace("folder = '", "folder = '/nowhere"), "cannot read the folder").await;
 
         // What cannot be compared.
@@ -84,6 +96,119 @@ async fn reference() {
         let hostile = "CREATE FUNCTION plur.lies(t text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 1 / 0; END $$;";
         cannot("a function of the backup that fails", &format!("{hostile} {}", tables(["text", "text"], "VALUES ('x')", "VALUES ('x')")), &format!("{OF_A}\nwhere = \"plur.lies(b) = ''\""), "22012").await;
         plur.assert_passed_and_failed("reference");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_refers_to_the_objects_of_a_bucket() {
+    let root = tempfile::tempdir().unwrap();
+    let uploads = root.path().join("uploads/files");
+    std::fs::create_dir_all(&uploads).unwrap();
+    // More than one page of a listing, in an order that is not that of the numbers.
+    for number in 1..=1100 {
+        std::fs::write(uploads.join(format!("é {number}.pdf")), "12345").unwrap();
+    }
+    std::fs::write(uploads.join("é 7.pdf"), "").unwrap();
+    let secret = root.path().join("secret");
+    std::fs::write(&secret, "test-s3cret").unwrap();
+    let server = Server::rclone(root.path(), free_port());
+    let moto = Server::moto();
+    moto.send("PUT /uploads", "", "");
+    // `-` is before `/`, and `/` is before letters.
+    for key in ["sub-1", "sub/a/b", "sub/c", "suba"] {
+        moto.send(&format!("PUT /uploads/{key}"), "", "12");
+    }
+    let bucket = |port: u16| {
+        format!(
+            "s3 = {{ bucket = 'uploads', endpoint = 'http://127.0.0.1:{port}', access-key-id = 'test-key', secret-access-key = {{ file = '{}' }} }}",
+            secret.display()
+        )
+    };
+    let of = |port: u16, rest: &str| {
+        check(&format!(
+            "table = 'plur.a'\ncolumn = 'b'\nto = {{ {}{rest} }}",
+            bucket(port)
+        ))
+    };
+    let file = ", file = 'files/é {value}.pdf'";
+    let some = "CREATE TABLE plur.a (b int, bytes bigint); INSERT INTO plur.a SELECT n, 5 FROM generate_series(1, 1100) n WHERE n <> 7;";
+    let undo = "";
+    on_plur(async |plur| {
+        for (name, change, check) in [
+            ("an object for each", some.to_owned(), of(server.port, file)),
+            (
+                "the size that the row says",
+                some.to_owned(),
+                of(server.port, &format!("{file}, size-column = 'bytes'")),
+            ),
+            (
+                "keys below folders",
+                "CREATE TABLE plur.a (b text); INSERT INTO plur.a VALUES ('sub-1'), ('sub/c'), ('suba'), ('sub/a/b')".to_owned(),
+                of(moto.port, ""),
+            ),
+        ] {
+            plur.passes(Case { name, change: &change, undo, check: &check }).await;
+        }
+        for (name, change, check, texts) in [
+            (
+                "an object is lost",
+                format!("{some} INSERT INTO plur.a VALUES (1101, 5), (1101, 5), (0, 5)"),
+                of(server.port, file),
+                &["objects of s3://uploads; 2 of 1 101 values do not exist there, in 3 rows"][..],
+            ),
+            (
+                "an object is empty",
+                format!("{some} INSERT INTO plur.a VALUES (7, 5)"),
+                of(server.port, file),
+                &["files with contents; 1 of 1 100 files are empty"],
+            ),
+            (
+                "an object was truncated",
+                format!("{some} INSERT INTO plur.a VALUES (7, 5); UPDATE plur.a SET bytes = 6 WHERE b = 1099"),
+                of(server.port, &format!("{file}, size-column = 'bytes'")),
+                &["the size that `bytes` says; 2 of 1 100 files have another"],
+            ),
+            (
+                "another folder",
+                some.to_owned(),
+                of(server.port, ", file = 'filed/é {value}.pdf'"),
+                &["1 099 of 1 099 values do not exist there"],
+            ),
+            (
+                "a key below folders is lost",
+                "CREATE TABLE plur.a (b text); INSERT INTO plur.a VALUES ('sub/b'), ('sub/c')".to_owned(),
+                of(moto.port, ""),
+                &["1 of 2 values"],
+            ),
+            (
+                "a name that leads out of the bucket",
+                "CREATE TABLE plur.a (b text); INSERT INTO plur.a VALUES ('../secret'), ('sub/c')".to_owned(),
+                of(moto.port, ""),
+                &["1 of 2 values"],
+            ),
+        ] {
+            plur.fails(Case { name, change: &change, undo, check: &check }, texts).await;
+        }
+        for (name, check, text) in [
+            (
+                "a bucket that is not there",
+                of(server.port, file).replace("'uploads'", "'upload'"),
+                "the bucket `upload` does not exist",
+            ),
+            (
+                "a key that the storage does not know",
+                of(server.port, file).replace("'test-key'", "'another'"),
+                "cannot list s3://uploads",
+            ),
+            (
+                "no storage",
+                of(free_port(), file),
+                "cannot list s3://uploads",
+            ),
+        ] {
+            plur.cannot_look(Case { name, change: some, undo, check: &check }, text).await;
+        }
     })
     .await;
 }

@@ -518,6 +518,10 @@ const SECRETS: &[(&str, &str)] = &[
     ),
     ("check.api.env.KEY", "[[check.api]]\nenv = { KEY = SECRET }"),
     (
+        "check.reference.to.s3.secret-access-key",
+        "[[check.reference]]\nto = { s3 = { bucket = 'b', access-key-id = 'name', secret-access-key = SECRET } }",
+    ),
+    (
         "check.api.process.env.KEY",
         "[[check.api]]\n[[check.api.process]]\nenv = { KEY = SECRET }",
     ),

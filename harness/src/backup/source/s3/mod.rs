@@ -2,6 +2,7 @@
 
 mod failure;
 mod keys;
+mod listing;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use self::failure::chain;
 use self::keys::Keys;
+pub use self::listing::{Listed, Listing};
 use super::candidates::{Choice, Entry, choose};
 use super::found::{Found, Place, Rules};
 use super::pattern::{Match, Pattern};

@@ -240,6 +240,7 @@ impl Companion {
         }
         let facts = CompanionFacts {
             name: self.name.clone(),
+            path: found.path.clone(),
             origin: found.origin.clone(),
             chosen: found.chosen.clone(),
             files: content.files,

@@ -83,6 +83,32 @@ fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotRun> {
         .map_err(|error| CouldNotRun::new(format!("{}: {error}", path.display())))
 }
 
+/// Fills in the places of a text, in one pass: placeholders in values are not replaced.
+#[must_use]
+pub fn fill(text: &str, places: &[(String, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match places
+            .iter()
+            .find(|(place, _)| rest.starts_with(place.as_str()))
+        {
+            Some((place, value)) => {
+                out.push_str(value);
+                rest = &rest[place.len()..];
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Describes the output of a program: its last lines without control characters if `show` is set,
 /// otherwise their number, since any of them may contain a value.
 #[must_use]
@@ -114,6 +140,22 @@ pub fn describe_output(name: &str, output: &str, show: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("--port={port}", "--port=8080")]
+    #[case("{worker.port}{port}", "80818080")]
+    #[case("{url}", "postgres://{port}/x")]
+    #[case("{\"a\": {port}}", "{\"a\": 8080}")]
+    #[case("{unknown}", "{unknown}")]
+    fn places_are_filled_in_once(#[case] text: &str, #[case] filled: &str) {
+        let places = [
+            ("{port}".to_owned(), "8080".to_owned()),
+            ("{worker.port}".to_owned(), "8081".to_owned()),
+            ("{url}".to_owned(), "postgres://{port}/x".to_owned()),
+        ];
+        assert_eq!(fill(text, &places), filled);
+    }
 
     #[test]
     fn output_is_shown_only_where_it_is_wanted_and_is_cut() {

@@ -201,6 +201,8 @@ pub struct BackupFacts {
 pub struct CompanionFacts {
     /// Its name in the scenario.
     pub name: String,
+    /// Its path on this machine.
+    pub path: PathBuf,
     /// The path.
     pub origin: String,
     /// Why it was selected, one sentence.

@@ -95,10 +95,13 @@ impl Application {
         let command = settings.command.iter().enumerate();
         let command = command.map(|(at, word)| match at {
             0 => word.clone(),
-            _ => fill(word, &places),
+            _ => program::fill(word, &places),
         });
         let tls = restored.server.tls();
-        let reached = tls.map(|tls| tls.reach(port)).transpose().map_err(no_port)?;
+        let reached = tls
+            .map(|tls| tls.reach(port))
+            .transpose()
+            .map_err(no_port)?;
         let client = HttpClient::new(reached.as_ref().map(|reached| reached.socket.as_path()))?;
         let folder = settings.working_directory;
         let mut running = program::start(restored, command, environment, folder).await?;
@@ -169,7 +172,9 @@ impl Application {
                 let connecting = async {
                     match &self.reached {
                         Some(reached) => reached.connect().await,
-                        None => TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.map(drop),
+                        None => TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
+                            .await
+                            .map(drop),
                     }
                 };
                 match tokio::time::timeout(limit, connecting).await {
@@ -262,31 +267,6 @@ fn places(
     places
 }
 
-/// Fills in the places of a text, in one pass: placeholders in values are not replaced.
-fn fill(text: &str, places: &[(String, String)]) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match places
-            .iter()
-            .find(|(place, _)| rest.starts_with(place.as_str()))
-        {
-            Some((place, value)) => {
-                out.push_str(value);
-                rest = &rest[place.len()..];
-            }
-            None => {
-                out.push('{');
-                rest = &rest[1..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
 /// Makes the whole environment of a process.
 fn environment(
     settings: &ProcessSettings<'_>,
@@ -309,7 +289,7 @@ fn environment(
             .resolve(restored.folder, restored.environment, restored.redactor)
             .map_err(|error| CouldNotRun::new(format!("env `{name}`: {error}")))?;
         let value = match text {
-            SecretText::Plain(plain) => fill(plain, places),
+            SecretText::Plain(plain) => program::fill(plain, places),
             SecretText::Env(_) | SecretText::File(_) => value.expose().to_owned(),
         };
         variables.insert(name.clone(), value);
@@ -320,22 +300,6 @@ fn environment(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("--port={port}", "--port=8080")]
-    #[case("{worker.port}{port}", "80818080")]
-    #[case("{url}", "postgres://{port}/x")]
-    #[case("{\"a\": {port}}", "{\"a\": 8080}")]
-    #[case("{unknown}", "{unknown}")]
-    fn places_are_filled_in_once(#[case] text: &str, #[case] filled: &str) {
-        let places = [
-            ("{port}".to_owned(), "8080".to_owned()),
-            ("{worker.port}".to_owned(), "8081".to_owned()),
-            ("{url}".to_owned(), "postgres://{port}/x".to_owned()),
-        ];
-        assert_eq!(fill(text, &places), filled);
-    }
 
     #[test]
     fn free_ports_can_be_taken_and_differ() {

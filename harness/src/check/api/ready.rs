@@ -198,9 +198,7 @@ impl Watch {
     pub fn has_written(&self) -> Result<(), String> {
         let Some((path, before)) = &self.file else {
             let found = self.line.load(Ordering::Relaxed);
-            return found
-                .then_some(())
-                .ok_or_else(|| "no such line".to_owned());
+            return found.then_some(()).ok_or_else(|| "no such line".to_owned());
         };
         match (path.metadata(), before) {
             (Err(_), _) => Err("no such file".to_owned()),

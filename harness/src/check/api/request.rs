@@ -117,18 +117,18 @@ impl ExpectedAnswer {
 
 impl Request {
     /// Names the request in findings.
-    #[must_use]
     pub fn label(&self) -> String {
         if let Some(name) = &self.name {
             return name.clone();
         }
         // A query may hold what a user typed, and is long.
         let path = self.path.split('?').next().unwrap_or_default();
-        let asked = format!("{} {path}", self.method.http());
-        match &self.process {
-            Some(process) => format!("{asked} of {process}"),
-            None => asked,
-        }
+        let process = self.process.iter().map(|name| format!(" of {name}"));
+        format!(
+            "{} {path}{}",
+            self.method.http(),
+            process.collect::<String>()
+        )
     }
 }
 
@@ -219,15 +219,10 @@ impl HttpClient {
             text.resolve(restored.folder, restored.environment, restored.redactor)
                 .map_err(|error| CouldNotRun::new(format!("{}: {error}", request.label())))
         };
-        let mut building = self
-            .0
-            .request(request.method.http(), url(port, &request.path))
-            .timeout(
-                request
-                    .expect
-                    .within
-                    .map_or(PATIENCE, |within| within.0.max(PATIENCE)),
-            );
+        let within = request.expect.within.map_or(PATIENCE, |within| within.0);
+        let url = url(port, &request.path);
+        let building = self.0.request(request.method.http(), url);
+        let mut building = building.timeout(within.max(PATIENCE));
         if let Some(body) = &request.body {
             if let Some(json) = &body.json {
                 building = building.json(json);

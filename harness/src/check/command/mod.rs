@@ -24,6 +24,8 @@ use crate::outcome::CouldNotRun;
 /// with the restored database in its environment (`DATABASE_URL`, `PGHOST`, `PGPORT`, `PGUSER`,
 /// `PGDATABASE`, `PGOPTIONS`), and otherwise only `PATH`, `HOME`, `LANG`, `TMPDIR` and what `env` says.
 /// With `tls = "required"` in `[server]` it runs in a network with nothing but the server, which it reaches by TLS.
+/// `{companion.NAME}` in an argument or in a plain value of `env` is the path of the `[[backup.companion]]` of that name,
+/// such as a key with which a row must be decrypted.
 /// It runs alone, within the `timeout` of the check; whatever it started and left behind is killed.
 ///
 /// Its sessions are read-only: `default_transaction_read_only` is on, in `PGOPTIONS` and in `DATABASE_URL`. That is a
@@ -57,6 +59,10 @@ use crate::outcome::CouldNotRun;
 /// env = { LEDGER_KEY = { env = "DRILL_LEDGER_KEY" } }
 /// expect = { exit = 0, output = "balanced to the cent" }
 /// timeout = "10m"
+///
+/// [[check.command]]
+/// name = "the master key decrypts a secret"
+/// command = ["bin/decrypts", "{companion.master key}"]
 /// ```
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::CommandCheck;
 use crate::check::{Restored, program};
 use crate::database::{Address, Terms};
+use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::process;
 use crate::server::clone::DatabaseCopy;
@@ -50,6 +51,46 @@ pub(super) async fn copy_database(restored: &Restored<'_>) -> Result<DatabaseCop
                 unable
             }
         })
+}
+
+/// Begins the place of a companion in a text.
+const COMPANION: &str = "{companion.";
+
+/// Puts the paths of companions into a text.
+fn fill_companions(restored: &Restored<'_>, text: &str) -> Result<String, CouldNotRun> {
+    let companions = &restored.backup.companions;
+    let mut places = Vec::new();
+    for companion in companions {
+        let path = std::path::absolute(&companion.path).map_err(|error| {
+            CouldNotRun::new(format!("companion `{}`: {error}", companion.name))
+        })?;
+        let place = format!("{COMPANION}{}}}", companion.name);
+        places.push((place, path.display().to_string()));
+    }
+    for (at, _) in text.match_indices(COMPANION) {
+        let rest = &text[at..];
+        if !places
+            .iter()
+            .any(|(place, _)| rest.starts_with(place.as_str()))
+        {
+            let name = rest[COMPANION.len()..]
+                .split('}')
+                .next()
+                .unwrap_or_default();
+            let names: Vec<String> = companions
+                .iter()
+                .map(|one| format!("`{}`", one.name))
+                .collect();
+            return Err(CouldNotRun::with_hint(
+                format!("the backup has no companion `{name}`"),
+                match names.is_empty() {
+                    true => "add it as `[[backup.companion]]`".to_owned(),
+                    false => format!("it has {}", names.join(", ")),
+                },
+            ));
+        }
+    }
+    Ok(program::fill(text, &places))
 }
 
 impl CommandCheck {
@@ -118,7 +159,11 @@ impl CommandCheck {
             let value = text
                 .resolve(restored.folder, restored.environment, restored.redactor)
                 .map_err(|error| CouldNotRun::new(format!("env `{name}`: {error}")))?;
-            variables.insert(name.clone(), value.expose().to_owned());
+            let value = match text {
+                SecretText::Plain(plain) => fill_companions(restored, plain)?,
+                SecretText::Env(_) | SecretText::File(_) => value.expose().to_owned(),
+            };
+            variables.insert(name.clone(), value);
         }
         Ok(variables.into_iter().collect())
     }
@@ -131,9 +176,14 @@ impl CommandCheck {
         began: Instant,
     ) -> Result<ProgramEnd, CouldNotRun> {
         let word = self.command.first().map_or("", String::as_str);
+        let command = self
+            .command
+            .iter()
+            .map(|word| fill_companions(restored, word));
+        let command = command.collect::<Result<Vec<_>, _>>()?;
         let mut running = program::start(
             restored,
-            self.command.iter().cloned(),
+            command.into_iter(),
             self.environment(restored, database)?,
             self.working_directory.as_deref(),
         )

@@ -182,3 +182,72 @@ fn one_that_is_missing_empty_old_or_changed_fails_the_drill_and_the_inspection()
         ended.stdout
     );
 }
+
+/// Reads a row and decrypts it with the key in the file.
+const DECRYPTS: &str = r#"set -eu
+material=$(psql -XAtqc 'SELECT material FROM public.secrets ORDER BY id LIMIT 1')
+printf '%s' "$material" | openssl enc -d -aes-256-cbc -a -A -pbkdf2 -pass "file:$1" | grep -q '^made up'
+"#;
+
+#[test]
+fn a_program_finds_out_whether_the_key_decrypts_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "0123456789abcdef\n").unwrap();
+    std::fs::write(folder.path().join("text"), "made up").unwrap();
+    let encrypted = std::process::Command::new("openssl")
+        .args(["enc", "-aes-256-cbc", "-a", "-A", "-pbkdf2", "-in", "text"])
+        .args(["-pass", "file:key"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(encrypted.status.success(), "{encrypted:?}");
+    let material = String::from_utf8(encrypted.stdout).unwrap();
+    let dump = format!(
+        "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\nCREATE TABLE public.secrets (id integer, material text);\nCOPY public.secrets (id, material) FROM stdin;\n1\t{material}\n\\.\n\n--\n-- PostgreSQL database dump complete\n--\n\n"
+    );
+    let scenario = r#"schema = 1
+name = "drilled"
+[backup]
+path = "shop.sql"
+[[backup.companion]]
+name = "master key"
+path = "secrets/master.key"
+[[check.command]]
+name = "the key decrypts a secret"
+command = ["/bin/sh", "decrypts.sh", "{companion.master key}"]
+"#;
+    let drill = |scenario: &str, key: &str| {
+        redrill()
+            .file("scenario.toml", scenario)
+            .file("decrypts.sh", DECRYPTS)
+            .file("shop.sql", &dump)
+            .file("secrets/master.key", key)
+            .with("scenario.toml")
+            .run()
+    };
+    let id = "command/the-key-decrypts-a-secret";
+    let ended = drill(scenario, "0123456789abcdef\n");
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let ended = drill(scenario, "fedcba9876543210\n");
+    assert_eq!(ended.code, 10, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.checks("fail"), [id]);
+    assert!(!ended.stdout.contains(&material), "a row is shown");
+    // In a variable instead of an argument.
+    let in_env = scenario.replace(
+        "\"decrypts.sh\", \"{companion.master key}\"]",
+        "\"-c\", 'sh decrypts.sh \"$KEY\"']\nenv = { KEY = \"{companion.master key}\" }",
+    );
+    let ended = drill(&in_env, "0123456789abcdef\n");
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let ended = drill(
+        &scenario.replace("{companion.master key}", "{companion.masterkey}"),
+        "x",
+    );
+    assert_eq!(ended.code, 3, "{}\n{}", ended.stdout, ended.stderr);
+    let said = ended.findings(id);
+    assert!(
+        said.contains("no companion `masterkey`") && said.contains("`master key`"),
+        "{said}"
+    );
+}

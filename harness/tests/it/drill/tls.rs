@@ -2,7 +2,7 @@
 
 use super::builder::redrill;
 use super::prisme;
-use crate::support::{plur_backup, root};
+use crate::support::{plur_api, plur_backup, root};
 
 const TLS: &str = "\n[server]\ntls = \"required\"\n";
 
@@ -28,6 +28,41 @@ fn an_application_starts_and_answers() {
     assert_eq!(ended.checks("pass").len(), 1);
     for page in ended.pages {
         assert!(page.contains("TLSv1.3"), "{page}");
+    }
+}
+
+/// Each of several processes is reached by a way of its own.
+#[test]
+fn several_processes_start_and_answer() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not tested: only root enters the network of a container");
+        return;
+    }
+    let backups = plur_backup().parent().unwrap().display().to_string();
+    let text = std::fs::read_to_string(root().join("scenarios/plur.toml")).unwrap();
+    let text = text.replace("../", &format!("{}/", root().display()));
+    let request = "[[check.api.request]]\nprocess = \"second\"\npath = \"/health\"\nexpect.json = { \"$.status\" = \"ok\" }\n";
+    for (command, code, says) in [
+        (
+            format!("[\"{}\"]", plur_api().display()),
+            0,
+            "second ready after",
+        ),
+        ("[\"sleep\", \"600\"]".to_owned(), 10, "no connection"),
+    ] {
+        let process = format!(
+            "\n[[check.api.process]]\nname = \"second\"\ncommand = {command}\nready = {{ listens = true, within = \"5s\" }}\n{request}"
+        );
+        let ended = redrill()
+            .scenario(&(text.clone() + &process + TLS))
+            .drilled("plur")
+            .environment("PLUR_BACKUPS", &backups)
+            .with("--only")
+            .with("api")
+            .run();
+        assert_eq!(ended.code, code, "{}\n{}", ended.stdout, ended.stderr);
+        let checks = ended.drill()["checks"].to_string();
+        assert!(checks.contains(says), "{checks}");
     }
 }
 

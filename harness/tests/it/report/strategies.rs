@@ -214,6 +214,7 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                     .1
                     .iter()
                     .map(|name| CompanionFacts {
+                        path: name.clone().into(),
                         name: name.clone(),
                         origin: name.clone(),
                         chosen: name.clone(),

@@ -44,6 +44,7 @@ pub mod stage;
 pub mod tls;
 pub mod toml_text;
 pub mod units;
+pub mod upgrade;
 pub mod verdict;
 
 pub use pgdump::sql;

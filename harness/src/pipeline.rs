@@ -16,6 +16,7 @@ use crate::restore::target::databases;
 use crate::scenario::Scenario;
 use crate::server::{Servers, ThrowawayServer};
 use crate::stage::{self, Stopped};
+use crate::upgrade::Rehearsal;
 
 /// What is restored, and how.
 pub struct Pipeline<'a> {
@@ -133,7 +134,7 @@ impl<'a> Pipeline<'a> {
         }
         let backup = self.inspect(record).await?;
         let mut restored = self.restore(backup, servers, record).await?;
-        restored.prove(record).await?;
+        restored.prove(record, None).await?;
         Ok(restored)
     }
 }
@@ -162,11 +163,16 @@ impl RestoredBackup<'_> {
         self.clusters[0].server
     }
 
-    /// Compares the database with the backup, at the level of the scenario.
+    /// Compares the database with the backup, at the level of the scenario. `servers` keeps those that the rehearsal of an upgrade
+    /// starts; without it there is none.
     ///
     /// # Errors
     /// When they differ, or could not be compared.
-    pub async fn prove(&mut self, record: &mut Record<'_>) -> Result<(), Stopped> {
+    pub async fn prove(
+        &mut self,
+        record: &mut Record<'_>,
+        servers: Option<&mut Servers>,
+    ) -> Result<(), Stopped> {
         let Pipeline {
             scenario, context, ..
         } = self.pipeline;
@@ -174,8 +180,15 @@ impl RestoredBackup<'_> {
             record.proof_is_off();
             return Ok(());
         }
-        let (clusters, settings) = (&self.clusters, &self.settings);
-        let work = stage::proof(scenario.proof, settings, clusters, &self.log, context);
+        let settings = &self.settings;
+        let rehearsal = servers.map(|servers| Rehearsal {
+            scenario,
+            context,
+            settings,
+            servers,
+        });
+        let (clusters, with) = (&self.clusters, (settings, *context));
+        let work = stage::proof(scenario.proof, clusters, &self.log, with, rehearsal);
         self.counts = record.stage(Stage::Proof, work).await?;
         Ok(())
     }

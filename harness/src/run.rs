@@ -49,16 +49,18 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
             record.belongs_to(&run);
             // Outside the stages, so that the teardown finds it wherever they end.
             let mut servers = Servers::default();
+            let mut of_rehearsal = Servers::default();
             let mut interrupted = context.interrupted.clone();
             tokio::select! {
                 biased;
                 _ = interrupted.wait_for(|interrupted| *interrupted) => record.interrupt(),
-                ended = stages(scenario, context, &run, &mut record, &mut servers) => {
+                ended = stages(scenario, context, &run, &mut record, (&mut servers, &mut of_rehearsal)) => {
                     // The record has the reason.
                     observed = ended.ok().flatten();
                 }
             }
             record.skip_the_rest();
+            servers.join(of_rehearsal);
             // The record has its failure too.
             let _ = record
                 .stage(Stage::Teardown, stage::teardown(servers, run))
@@ -94,7 +96,7 @@ async fn stages(
     context: &Context,
     run: &Run,
     record: &mut Record<'_>,
-    servers: &mut Servers,
+    (servers, of_rehearsal): (&mut Servers, &mut Servers),
 ) -> Result<Option<ObservedBaseline>, Stopped> {
     let pipeline = Pipeline {
         scenario,
@@ -104,7 +106,7 @@ async fn stages(
     };
     let backup = pipeline.inspect(record).await?;
     let mut restored = pipeline.restore(backup, servers, record).await?;
-    match restored.prove(record).await {
+    match restored.prove(record, Some(of_rehearsal)).await {
         // A database that differs from the backup may have other faults that are worth knowing.
         Ok(()) | Err(Stopped::Failed { .. }) => {}
         Err(stopped @ Stopped::CouldNotRun { .. }) => return Err(stopped),

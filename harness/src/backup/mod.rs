@@ -231,6 +231,13 @@ impl Backup {
             .collect()
     }
 
+    /// Major version of the server that it was taken from, the newest of several parts; `None` where no part names it.
+    #[must_use]
+    pub fn major(&self) -> Option<u32> {
+        let parts = self.parts.iter();
+        parts.filter_map(|part| part.contents.major()).max()
+    }
+
     /// The contents of all parts, rows by the database that they belong to.
     #[must_use]
     pub fn contents(&self) -> Cow<'_, Contents> {

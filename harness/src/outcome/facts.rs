@@ -399,6 +399,48 @@ pub struct ProofFacts {
     pub large_objects: u64,
     /// What was not compared, and why.
     pub not_compared: Vec<NotTested>,
+    /// The rehearsal of a major upgrade; `None` where the scenario asks for none.
+    pub upgrade: Option<UpgradeFacts>,
+}
+
+/// The rehearsal of a major upgrade.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpgradeFacts {
+    /// Major version of the server that the backup was taken from, the lowest of several parts; `None` if the backup does
+    /// not name it.
+    pub from: Option<u32>,
+    /// Major version that it was restored on.
+    pub to: u32,
+    /// The servers of its own major version that it was restored on too: `PostgreSQL 15.20, container redrill/postgres:15`.
+    pub servers: Vec<String>,
+    /// Number of objects whose definitions were compared.
+    pub objects: u64,
+    /// Differences that are explained.
+    pub explained: Vec<ExplainedChange>,
+    /// What an upgrade needs in addition to a restore.
+    pub steps: Vec<UpgradeStep>,
+}
+
+/// A difference of two major versions that is explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedChange {
+    /// The object and its property: `view app.orders_by_day: definition`.
+    pub object: String,
+    /// The explanation, a lowercase fragment.
+    pub why: String,
+    /// The major version that brought the difference; `None` where the scenario explains it.
+    pub since: Option<u32>,
+}
+
+/// What an upgrade needs in addition to a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeStep {
+    /// What it is about: `extension vector`, `collation "en-x-icu"`.
+    pub about: String,
+    /// What changes, one sentence without a full stop.
+    pub change: String,
+    /// What to do.
+    pub action: String,
 }
 
 /// The result of the restore.

@@ -10,9 +10,9 @@ mod result;
 
 pub use delivery::{Delivery, DeliveryEnd};
 pub use facts::{
-    BackupFacts, Before, CandidateFacts, CompanionFacts, Inspection, Measure, Objective, PartFacts,
-    Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, TableHeld,
-    TableRows, TimeSource, Tolerated, Values,
+    BackupFacts, Before, CandidateFacts, CompanionFacts, ExplainedChange, Inspection, Measure,
+    Objective, PartFacts, Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts,
+    ServerFacts, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use result::{CheckResult, DrillResult, Stage, StageResult};

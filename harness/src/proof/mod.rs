@@ -29,6 +29,7 @@ use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
 use crate::server::ThrowawayServer;
 use crate::units::{listed, show_counted};
+use crate::upgrade::Upgrade;
 use settings::Level;
 
 /// The result of a proof.
@@ -109,6 +110,24 @@ impl Proof {
                 facts.not_compared.push(item);
             }
         }
+    }
+
+    /// Adds the rehearsal of an upgrade.
+    pub fn add_upgrade(&mut self, upgrade: Upgrade) {
+        let (facts, more) = (&mut self.facts, upgrade.not_compared);
+        if upgrade.compared_definitions {
+            // On the server of the backup's own major version they were.
+            facts
+                .not_compared
+                .retain(|entry| entry.what != objects::DEFINITIONS);
+        }
+        for item in more {
+            if !facts.not_compared.contains(&item) {
+                facts.not_compared.push(item);
+            }
+        }
+        facts.upgrade = Some(upgrade.facts);
+        self.findings.extend(upgrade.findings);
     }
 
     /// Compares sequences, materialized views, large objects and tables that must be empty.

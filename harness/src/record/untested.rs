@@ -31,6 +31,14 @@ pub(super) fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTest
     }
     if result.restore.is_some() {
         untested.extend(unproven(scenario, result));
+        if let Some(major) = scenario.server.major
+            && scenario.proof == Level::Off
+        {
+            untested.push(entry(
+                &format!("what an upgrade to PostgreSQL {major} changes"),
+                "it is a part of the proof, which is off",
+            ));
+        }
         if scenario.checks.is_empty() {
             untested.push(entry(
                 "how the restored database behaves",

@@ -501,6 +501,47 @@ struct Proof {
     materialized_views: u64,
     /// Number of large objects whose content was compared.
     large_objects: u64,
+    /// The rehearsal of a major upgrade; null where the scenario asks for none.
+    upgrade: Option<Upgrade>,
+}
+
+/// The rehearsal of a major upgrade: the backup restored on its own major version and on a newer one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Upgrade {
+    /// Major version of the server that the backup was taken from; null if it does not name it.
+    from: Option<u32>,
+    /// Major version that it was restored on.
+    to: u32,
+    /// The servers of its own major version; empty where none was available.
+    servers: Vec<String>,
+    /// Number of objects whose definitions were compared.
+    objects: u64,
+    /// Differences that are explained. Whatever is not is a finding of the stage `proof`.
+    explained: Vec<ExplainedChange>,
+    /// What the upgrade needs in addition to a restore.
+    steps: Vec<UpgradeStep>,
+}
+
+/// A difference of two major versions that is explained.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ExplainedChange {
+    /// The object and its property.
+    object: String,
+    /// The explanation.
+    why: String,
+    /// The major version that brought the difference; null where the scenario explains it.
+    since: Option<u32>,
+}
+
+/// What an upgrade needs in addition to a restore.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UpgradeStep {
+    /// The object, extension or collation.
+    about: String,
+    /// What changes.
+    change: String,
+    /// What to do.
+    action: String,
 }
 
 /// An objective of the scenario and what was measured: a time, or backups that are kept.

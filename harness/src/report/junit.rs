@@ -162,6 +162,12 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
     for (name, server) in &result.other_servers {
         facts.push(format!("server {name}: {}", view::server(server)));
     }
+    if let Some(upgrade) = view::upgrade(result) {
+        facts.push(format!("upgrade: {}", view::upgrade_line(upgrade)));
+        let steps = upgrade.steps.iter().map(view::step_line);
+        facts.extend(steps.map(|step| format!("upgrade step: {step}")));
+        facts.extend(upgrade.explained.iter().map(view::explained_line));
+    }
     facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
     facts.join("\n")

@@ -14,6 +14,7 @@ mod page;
 mod restore;
 mod rows;
 mod server;
+mod upgrade;
 
 use inline::{fixed, words};
 use page::Page;
@@ -31,6 +32,7 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     lead::write(&mut page, result, verdict);
     checks::write(&mut page, result);
     rows::write(&mut page, result);
+    upgrade::write(&mut page, result);
     restore::write(&mut page, result);
     match &result.backup {
         Some(backup) => backup::write(&mut page, result, backup),

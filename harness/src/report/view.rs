@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{
-    BackupFacts, CheckResult, CompanionFacts, Delivery, DeliveryEnd, DrillResult, Measure,
-    NotTested, Objective, Outcome, RestoreStep, ServerFacts, StageResult, TableRows, TimeSource,
-    Values,
+    BackupFacts, CheckResult, CompanionFacts, Delivery, DeliveryEnd, DrillResult, ExplainedChange,
+    Measure, NotTested, Objective, Outcome, RestoreStep, ServerFacts, StageResult, TableRows,
+    TimeSource, UpgradeFacts, UpgradeStep, Values,
 };
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
@@ -118,6 +118,44 @@ pub(super) fn server(server: &ServerFacts) -> String {
         "PostgreSQL {}, {}: {}{tls}",
         server.version, server.provider, server.origin
     )
+}
+
+/// The rehearsal of a major upgrade, if there was one.
+pub(super) fn upgrade(result: &DrillResult) -> Option<&UpgradeFacts> {
+    result.proof.as_ref()?.upgrade.as_ref()
+}
+
+/// What a rehearsal compared: `from PostgreSQL 15 to 18: 223 objects compared with those on PostgreSQL 15.20, container …`.
+pub(super) fn upgrade_line(upgrade: &UpgradeFacts) -> String {
+    let from = upgrade.from.map_or_else(
+        || "an unknown version".to_owned(),
+        |from| format!("PostgreSQL {from}"),
+    );
+    let compared = match upgrade.servers.as_slice() {
+        [] => "restored there, and compared with no server of the version of the backup".to_owned(),
+        servers => format!(
+            "{} compared with those on {}; {} of the definitions explained, {}",
+            show_counted(upgrade.objects, "object"),
+            servers.join(" and "),
+            show_counted(upgrade.explained.len() as u64, "difference"),
+            show_counted(upgrade.steps.len() as u64, "further step")
+        ),
+    };
+    format!("from {from} to {}: {compared}", upgrade.to)
+}
+
+/// An explained difference, one line.
+pub(super) fn explained_line(change: &ExplainedChange) -> String {
+    let by = match change.since {
+        Some(major) => format!("PostgreSQL {major}"),
+        None => "the scenario".to_owned(),
+    };
+    format!("explained by {by}: {}: {}", change.object, change.why)
+}
+
+/// A step of an upgrade, one line.
+pub(super) fn step_line(step: &UpgradeStep) -> String {
+    format!("{}: {}; {}", step.about, step.change, step.action)
 }
 
 /// What the isolation of the servers lacks, each once.

@@ -265,6 +265,11 @@ fn hint(message: &Message) -> Option<&'static str> {
             "the backup creates it twice, or every cluster has it; if it is harmless, add it to `[[restore.tolerate]]` with the reason",
         );
     }
+    if raw.starts_with("unrecognized configuration parameter") {
+        return Some(
+            "this version of PostgreSQL does not have the setting: reset it at the source (`ALTER ROLE … RESET`, `ALTER DATABASE … RESET`) before an upgrade to it",
+        );
+    }
     match message.sqlstate.as_str() {
         "22021" | "22P05" => Some(
             "the bytes are not in the `client_encoding` of the file: it was re-encoded or damaged after the dump",

@@ -37,7 +37,7 @@ use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
 pub use several::Servers;
-use starting::{Started, Waiting, first_session, preflight};
+use starting::{Started, Waiting, first_session, is_of_major, preflight};
 use tls::Certificate;
 pub use tls::{Reached, Tls};
 
@@ -80,7 +80,9 @@ impl ThrowawayServer {
         let mut machine = provide(server, wanted, certificate, run, path).await?;
         let begin = async {
             let mut started = Self::bring_up(machine.as_mut(), server, wanted).await?;
-            let mut facts = preflight(machine.describe(), &started, wanted)?;
+            let facts = machine.describe();
+            is_of_major(server, &started, &facts)?;
+            let mut facts = preflight(facts, &started, wanted)?;
             let tls = match certificate {
                 Some(certificate) => {
                     let tls = open_tls(machine.as_ref(), certificate, wanted, run).await?;

@@ -29,6 +29,15 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// A certificate of yours in place of the one that is made, for programs that trust their own authority only.
     pub certificate: Option<Certificate>,
+    /// The major version to restore on, such as `18`: it selects the image or the installation. Where it is newer than that of the
+    /// backup, the drill rehearses the upgrade: the backup is also restored on a server of its own major version, and every
+    /// difference of the definitions that the version does not explain fails. Default: that of the backup, otherwise the
+    /// nearest newer one.
+    pub major: Option<u32>,
+    /// Differences of the two major versions that a review found harmless: the object as the report names it, and the reason,
+    /// as in `{ "view app.orders_by_day" = "reviewed: only the alias differs" }`. Reports list each.
+    #[serde(default)]
+    pub explained: BTreeMap<String, String>,
     /// Additional settings of the server, such as `maintenance_work_mem = "1GB"`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,

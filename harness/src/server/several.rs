@@ -39,6 +39,18 @@ impl Servers {
         });
     }
 
+    /// Adds those of another list, to be removed with these.
+    pub(crate) fn join(&mut self, others: Self) {
+        self.slots.extend(others.slots);
+    }
+
+    /// Makes room for a server, which is started at once.
+    pub(crate) fn add_slot(&mut self, name: Option<String>, run: Run) -> &mut Slot {
+        self.add(name, Some(run));
+        let last = self.slots.len() - 1;
+        &mut self.slots[last]
+    }
+
     /// All of them, to be started.
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
         &mut self.slots

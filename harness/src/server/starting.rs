@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::extension;
 use super::machine::{Machine, Wanted};
+use super::settings;
 use crate::database::{DatabaseError, Endpoint, NoSession, Session, Terms};
 use crate::outcome::{CouldNotRun, ServerFacts};
 
@@ -91,6 +92,25 @@ impl Started {
             identity,
             extensions,
         })
+    }
+}
+
+/// Verifies that an image or installation that the scenario names is of the major version that it sets.
+pub(super) fn is_of_major(
+    server: &settings::Server,
+    started: &Started,
+    facts: &ServerFacts,
+) -> Result<(), CouldNotRun> {
+    let found = started.identity.version / 10_000;
+    match server.major {
+        Some(major) if major != found => Err(CouldNotRun::with_hint(
+            format!(
+                "`major = {major}` in `[server]`, and {} is PostgreSQL {}",
+                facts.origin, started.identity.shown
+            ),
+            "`image` or `bin` names a server of another version: leave it out, or name one of this version",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::proof::{self, settings::Level};
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
 use crate::server::Servers;
+use crate::upgrade::{Rehearsal, rehearse};
 pub use backup::{backup, judged};
 pub use restore::restore;
 pub use server::{server, unfit, wanted};
@@ -169,13 +170,13 @@ pub fn is_required(stage: Stage, proof: Level) -> bool {
     stage != Stage::Proof || proof != Level::Off
 }
 
-/// Compares the database with the backup; returns the numbers of rows.
+/// Compares the database with the backup, and rehearses an upgrade that the scenario asks for; returns the numbers of rows.
 pub async fn proof(
     level: Level,
-    settings: &Restore,
     clusters: &[Cluster<'_>],
     log: &RestoreLog,
-    context: &Context,
+    (settings, context): (&Restore, &Context),
+    rehearsal: Option<Rehearsal<'_>>,
 ) -> Staged<Counts> {
     let proven = async {
         let mut whole: Option<proof::Proof> = None;
@@ -188,7 +189,13 @@ pub async fn proof(
                 Some(whole) => whole.join(proof),
             }
         }
-        Ok::<_, CouldNotRun>(whole.unwrap_or_default())
+        let mut whole = whole.unwrap_or_default();
+        if let Some(mut rehearsal) = rehearsal
+            && let Some(upgrade) = rehearse(&mut rehearsal, clusters).await?
+        {
+            whole.add_upgrade(upgrade);
+        }
+        Ok::<_, CouldNotRun>(whole)
     };
     match proven.await {
         Err(error) => unable(error.into()),

@@ -21,6 +21,9 @@ pub async fn server(
     context: &Context,
     servers: &mut Servers,
 ) -> Staged<()> {
+    if let Some(error) = older(scenario, backup) {
+        return unable(error.into());
+    }
     let groups = backup.by_server();
     let neighbours = groups.len().saturating_sub(1) as u64;
     for (number, (name, _)) in groups.iter().enumerate() {
@@ -86,6 +89,19 @@ pub async fn server(
         ..Facts::default()
     };
     (facts, Ok(Passed::new((), summary)))
+}
+
+/// Why the backup cannot be restored on the major version that the scenario sets.
+fn older(scenario: &Scenario, backup: &Backup) -> Option<CouldNotRun> {
+    let major = scenario.server.major?;
+    let from = backup.major().filter(|from| *from > major)?;
+    let reason = format!(
+        "`major = {major}` in `[server]`, and the backup is of PostgreSQL {from}: a newer server cannot be rehearsed on an older one"
+    );
+    Some(CouldNotRun::with_hint(
+        reason,
+        format!("set {from} or a later version, or leave `major` out"),
+    ))
 }
 
 /// What of the backup the server refuses because of its version.

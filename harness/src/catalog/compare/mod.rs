@@ -17,7 +17,7 @@ use severity::Rating;
 
 pub use accept::accept;
 pub use scope::{Scope, not_compared};
-pub use severity::{is_right, weakens};
+pub use severity::{is_deparsed, is_right, weakens};
 
 /// Which of two catalogs have an object or a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,7 +198,7 @@ impl Sides<'_> {
             if let (Some(old), Some(new)) = (old, new)
                 && (is_same_expression(old, new)
                     || self.other_major()
-                        && severity::is_deparsed(object, name, Some(new))
+                        && is_deparsed(object, name, Some(new))
                         && is_same_of_two_majors(old, new))
             {
                 continue;

@@ -1,7 +1,7 @@
 //! `extension`: extensions are installed, in the right version, and their libraries answer.
 
 mod library;
-mod version;
+pub(crate) mod version;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;

@@ -15,6 +15,9 @@ use pgdump::fault::Place;
 /// Kinds that some versions of pg_dump write as a part of other objects.
 const FOLDED: &[&str] = &["TABLE ATTACH", "INDEX ATTACH"];
 
+/// What is not compared where another version wrote the dump.
+pub const DEFINITIONS: &str = "definitions of objects";
+
 /// Maximum number of names in the list of what was not compared.
 const NAMED: usize = 5;
 
@@ -236,7 +239,7 @@ pub(super) fn compare(
         .filter(|object| object.definition.is_unreadable());
     let unreadable: Vec<String> = unreadable.map(|object| name(object)).collect();
     match &how.other_writer {
-        Some(why) => proof.not_compared("definitions of objects", why),
+        Some(why) => proof.not_compared(DEFINITIONS, why),
         None if !unreadable.is_empty() => proof.not_compared(
             format!("definitions of {}", listed(&unreadable, NAMED)),
             "they contain characters of an encoding other than UTF-8",

@@ -30,7 +30,7 @@ use crate::units::show_counted;
 use compare::{Comparability, is_of_database};
 use listing::DumpOptions;
 
-pub use compare::ObjectsProof;
+pub use compare::{DEFINITIONS, ObjectsProof};
 
 /// Maximum number of findings; the rest is counted.
 const LISTED: usize = 1000;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, DeliveryWord, Dump, Extension,
-    Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup, OtherServer, OutcomeWord,
-    Phase, Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario, Server, Stage, TableRows,
-    TimeSource, Tolerated, Values, VerdictWord,
+    Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, DeliveryWord, Dump,
+    ExplainedChange, Extension, Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup,
+    OtherServer, OutcomeWord, Phase, Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario,
+    Server, Stage, TableRows, TimeSource, Tolerated, Upgrade, UpgradeStep, Values, VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome};
@@ -53,6 +53,7 @@ impl Report {
                 sequences: proof.sequences,
                 materialized_views: proof.views,
                 large_objects: proof.large_objects,
+                upgrade: proof.upgrade.as_ref().map(Upgrade::of),
             }),
             objectives: each(&result.objectives, Objective::of),
             stages: each(&result.stages, |stage| Stage {
@@ -76,6 +77,27 @@ impl Report {
             checks: each(&result.checks, Check::of),
             not_tested: each(&result.not_tested, NotTested::of),
             repeat: result.repeat.clone(),
+        }
+    }
+}
+
+impl Upgrade {
+    fn of(upgrade: &outcome::UpgradeFacts) -> Self {
+        Self {
+            from: upgrade.from,
+            to: upgrade.to,
+            servers: upgrade.servers.clone(),
+            objects: upgrade.objects,
+            explained: each(&upgrade.explained, |entry| ExplainedChange {
+                object: entry.object.clone(),
+                why: entry.why.clone(),
+                since: entry.since,
+            }),
+            steps: each(&upgrade.steps, |step| UpgradeStep {
+                about: step.about.clone(),
+                change: step.change.clone(),
+                action: step.action.clone(),
+            }),
         }
     }
 }

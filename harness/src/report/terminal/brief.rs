@@ -44,6 +44,16 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     if let Some(proof) = passed.find(|stage| stage.stage == Stage::Proof) {
         paper.fact("proof", view::stage_why(proof));
     }
+    if let Some(upgrade) = view::upgrade(result) {
+        paper.fact("upgrade", &view::upgrade_line(upgrade));
+        for step in upgrade.steps.iter().take(WARNINGS) {
+            paper.fact("step", &view::step_line(step));
+        }
+        let more = upgrade.steps.len().saturating_sub(WARNINGS);
+        if more > 0 {
+            paper.fact("step", &format!("{more} more, see drill.md"));
+        }
+    }
     for objective in &result.objectives {
         paper.fact("objective", &view::objective_line(objective));
     }

@@ -51,6 +51,19 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
         "not tested",
         not_tested.map(|item| format!("{}: {}", item.what, item.why)),
     );
+    if let Some(upgrade) = view::upgrade(result) {
+        paper.fact("upgrade", &view::upgrade_line(upgrade));
+        list(
+            paper,
+            "steps of the upgrade",
+            upgrade.steps.iter().map(view::step_line),
+        );
+        list(
+            paper,
+            "differences of the two majors",
+            upgrade.explained.iter().map(view::explained_line),
+        );
+    }
     checks(paper, result);
     stages(paper, result);
     rows(paper, result);

@@ -60,10 +60,11 @@ pub(super) async fn sockets_cross(docker: &Docker) -> bool {
     }
 }
 
-/// Selects the image that the scenario names, or one for the major version of the backup or the next.
+/// Selects the image that the scenario names, or one of exactly a major version, or for that of the backup or the next.
 pub(super) async fn image(
     docker: &Docker,
     container: &settings::Container,
+    exactly: Option<u32>,
     wanted: &Wanted,
 ) -> Result<(String, String), CouldNotRun> {
     if let Some(name) = &container.image {
@@ -75,9 +76,10 @@ pub(super) async fn image(
             ),
         };
     }
-    let majors: Vec<u32> = match wanted.major {
-        Some(major) => (major..=NEWEST_MAJOR.max(major)).collect(),
-        None => (OLDEST_MAJOR..=NEWEST_MAJOR).rev().collect(),
+    let majors: Vec<u32> = match (exactly, wanted.major) {
+        (Some(major), _) => vec![major],
+        (None, Some(major)) => (major..=NEWEST_MAJOR.max(major)).collect(),
+        (None, None) => (OLDEST_MAJOR..=NEWEST_MAJOR).rev().collect(),
     };
     let needed: Vec<&str> = wanted
         .extensions
@@ -97,9 +99,10 @@ pub(super) async fn image(
         }
     }
     best.map(|(_, image)| image).ok_or_else(|| {
-        let major = wanted.major.unwrap_or(17);
+        let major = exactly.or(wanted.major).unwrap_or(17);
+        let newer = if exactly.is_some() { "" } else { " or newer" };
         CouldNotRun::new(format!(
-            "no Postgres image for version {major} or newer is on this machine"
+            "no Postgres image for version {major}{newer} is on this machine"
         ))
         .hint(pull(major, &needed))
     })

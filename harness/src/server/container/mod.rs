@@ -147,7 +147,7 @@ pub(super) async fn provide(
     chosen: &str,
 ) -> Result<Box<dyn Machine>, CouldNotRun> {
     let docker = engine().await?;
-    let (image, image_id) = image(&docker, container, wanted).await?;
+    let (image, image_id) = image(&docker, container, server.major, wanted).await?;
     let machine_memory = memory_of_this_machine() / (1 + wanted.neighbours);
     let memory = container
         .memory

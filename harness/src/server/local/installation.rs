@@ -31,17 +31,19 @@ pub(super) struct Installation {
     pub(super) version: String,
 }
 
-/// Selects the programs that the scenario names, or the most suitable ones for the backup.
+/// Selects the programs that the scenario names, or those of exactly a major version, or the most suitable ones for the backup.
 pub(super) async fn choose(
     local: &settings::Local,
+    exactly: Option<u32>,
     wanted: &Wanted,
     path: &str,
     run: &str,
 ) -> Result<Installation, CouldNotRun> {
-    let want = wanted.major.map_or_else(
-        || "any version".to_owned(),
-        |major| format!("version {major} or newer"),
-    );
+    let want = match (exactly, wanted.major) {
+        (Some(major), _) => format!("version {major}"),
+        (None, Some(major)) => format!("version {major} or newer"),
+        (None, None) => "any version".to_owned(),
+    };
     if let Some(bin) = &local.bin {
         let inspected = match bin.join("postgres").canonicalize() {
             Ok(postgres) => inspect(postgres, run).await,
@@ -56,10 +58,10 @@ pub(super) async fn choose(
     let found = installations(path, run).await;
     let least = wanted.major.unwrap_or(0);
     // A dump restores on its version or a newer one; the nearest is most similar to production.
-    let fitting = if wanted.major.is_some() {
-        found.iter().filter(|one| one.major >= least).min()
-    } else {
-        found.iter().max()
+    let fitting = match (exactly, wanted.major) {
+        (Some(major), _) => found.iter().find(|one| one.major == major),
+        (None, Some(_)) => found.iter().filter(|one| one.major >= least).min(),
+        (None, None) => found.iter().max(),
     };
     fitting.cloned().ok_or_else(|| {
         let have: Vec<String> = found.iter().map(|one| one.major.to_string()).collect();
@@ -68,7 +70,7 @@ pub(super) async fn choose(
         } else {
             format!("installed: {}", have.join(", "))
         };
-        let major = wanted.major.unwrap_or(17);
+        let major = exactly.or(wanted.major).unwrap_or(17);
         // Extensions in the package of the server need not be listed.
         let extensions: Vec<&str> = wanted
             .extensions

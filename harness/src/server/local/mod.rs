@@ -84,7 +84,7 @@ pub(super) async fn provide(
     chosen: &str,
 ) -> Result<Box<dyn Machine>, CouldNotRun> {
     let programs = async {
-        let installation = choose(local, wanted, path, &run.id).await?;
+        let installation = choose(local, server.major, wanted, path, &run.id).await?;
         let libraries = installation.libraries(&run.id).await;
         Ok::<_, CouldNotRun>((installation, libraries))
     };

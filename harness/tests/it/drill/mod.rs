@@ -44,6 +44,7 @@ mod selected;
 mod several;
 mod source;
 mod tls;
+mod upgrade;
 mod wrapped;
 mod writer;
 

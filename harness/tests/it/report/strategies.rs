@@ -8,9 +8,9 @@ use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
     BackupFacts, CandidateFacts, CheckResult, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd,
-    DrillResult, Finding, Measure, NotTested, Objective, Outcome, PartFacts, Phase, RestoreFacts,
-    ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
-    Values,
+    DrillResult, ExplainedChange, Finding, Measure, NotTested, Objective, Outcome, PartFacts,
+    Phase, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld,
+    TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -348,6 +348,37 @@ fn delivery() -> impl Strategy<Value = Delivery> {
     )
 }
 
+/// A proof with the rehearsal of an upgrade.
+fn upgrade() -> impl Strategy<Value = ProofFacts> {
+    let explained = (nasty(), nasty(), option::of(0_u32..20));
+    let explained =
+        explained.prop_map(|(object, why, since)| ExplainedChange { object, why, since });
+    let step = (nasty(), nasty(), nasty());
+    let step = step.prop_map(|(about, change, action)| UpgradeStep {
+        about,
+        change,
+        action,
+    });
+    let facts = (
+        option::of(0_u32..20),
+        0_u32..20,
+        vec(nasty(), 0..2),
+        vec(explained, 0..3),
+        vec(step, 0..5),
+    );
+    facts.prop_map(|(from, to, servers, explained, steps)| ProofFacts {
+        upgrade: Some(UpgradeFacts {
+            from,
+            to,
+            servers,
+            objects: 5,
+            explained,
+            steps,
+        }),
+        ..ProofFacts::default()
+    })
+}
+
 /// Any drill.
 pub fn drill() -> impl Strategy<Value = DrillResult> {
     let scenario = (
@@ -366,7 +397,13 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
         });
     (
         (scenario, nasty(), nasty(), time(), duration()),
-        (stages(), checks(), objectives(), not_tested()),
+        (
+            stages(),
+            checks(),
+            objectives(),
+            not_tested(),
+            option::of(upgrade()),
+        ),
         (
             option::of(backup_of_several()),
             (option::of(server()), vec((nasty(), server()), 0..2)),
@@ -394,7 +431,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                 server: facts.1.0,
                 other_servers: facts.1.1,
                 restore: facts.2,
-                proof: None,
+                proof: parts.4,
                 objectives: parts.2,
                 not_tested: parts.3,
                 repeat,

@@ -27,10 +27,6 @@ const PARENTHESES: Known = Known {
     since: 18,
     why: "it prints IS DOCUMENT without parentheses",
 };
-const PARALLEL: Known = Known {
-    since: 16,
-    why: "it renamed force_parallel_mode to debug_parallel_query, and still takes the former name",
-};
 const MAINTAIN: Known = Known {
     since: 17,
     why: "all rights on a table include the new right MAINTAIN",
@@ -61,8 +57,6 @@ pub(super) fn explain(change: &Change, majors: (u32, u32)) -> Vec<&'static Known
         _ if property.starts_with(GRANT) || property.starts_with(REVOKED) => {
             rights(property, old, new).into_iter().collect()
         }
-        (Some(_), None) if property == "set force_parallel_mode" => vec![&PARALLEL],
-        (None, Some(_)) if property == "set debug_parallel_query" => vec![&PARALLEL],
         (Some(old), Some(new)) if change.object.kind != ObjectKind::Role => {
             reprinted(old, new, majors).unwrap_or_default()
         }
@@ -146,16 +140,18 @@ pub(super) fn reprinted(old: &str, new: &str, majors: (u32, u32)) -> Option<Vec<
         .then_some(found)
 }
 
-/// Whether a token is a column with the name of its table, and no function or type.
+/// Whether a token is a column with the name or alias of its table, and no function, type or table.
 fn is_column(all: &[Token<'_>], at: usize) -> bool {
+    let Some(table) = split_qualified(all[at].text).0 else {
+        return false;
+    };
+    let is_table =
+        |token: &Token<'_>| token.kind == TokenKind::Word && split_qualified(token.text).1 == table;
     let follows = at.checked_sub(1).map(|before| all[before].text);
     all[at].kind == TokenKind::Word
-        && split_qualified(all[at].text).0.is_some()
         && all.get(at + 1).is_none_or(|next| next.text != "(")
-        && !matches!(
-            follows,
-            Some(":" | "FROM" | "JOIN" | "INTO" | "UPDATE" | "COLLATE")
-        )
+        && !matches!(follows, Some(":" | "COLLATE"))
+        && all.iter().any(is_table)
 }
 
 /// Whether a parenthesis is one of `(x IS DOCUMENT)`.
@@ -186,12 +182,14 @@ mod tests {
 
     #[rstest]
     #[case("SELECT t.a FROM app.t", "SELECT a FROM app.t", &[&COLUMN])]
+    #[case("EXTRACT(year FROM t.a) FROM app.t", "EXTRACT(year FROM a) FROM app.t", &[&COLUMN])]
+    #[case("SELECT x.a FROM app.t x", "SELECT a FROM app.t x", &[&COLUMN])]
     #[case("SELECT t.a FROM app.t", "SELECT a FROM t", &[])]
     #[case("SELECT a.f(x) FROM app.t", "SELECT f(x) FROM app.t", &[])]
     #[case("SELECT a.f(x) FROM app.t", "SELECT b.f(x) FROM app.t", &[])]
     #[case("SELECT t.a FROM app.t", "SELECT b FROM app.t", &[])]
     #[case("SELECT x::a.t FROM app.t", "SELECT x::t FROM app.t", &[])]
-    #[case("XMLSERIALIZE(CONTENT t.x AS text)", "XMLSERIALIZE(CONTENT x AS text NO INDENT)", &[&COLUMN, &INDENT])]
+    #[case("XMLSERIALIZE(CONTENT t.x AS text) FROM t", "XMLSERIALIZE(CONTENT x AS text NO INDENT) FROM t", &[&COLUMN, &INDENT])]
     #[case("((x IS DOCUMENT) OR b)", "(x IS DOCUMENT OR b)", &[&PARENTHESES])]
     #[case("(a OR b) AND c", "a OR b AND c", &[])]
     #[case("SELECT a WHERE b", "SELECT a", &[])]

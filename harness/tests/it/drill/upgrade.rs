@@ -106,7 +106,6 @@ fn what_the_version_changes_is_explained(
     assert_eq!(steps, [""; 0]);
     let all = [
         "16 view app.v1: definition",
-        "16 role r_1: set force_parallel_mode",
         "17 table app.t: grant to r_1",
         "17 table app.u: revoked from its owner",
         "18 view app.v12: definition",
@@ -281,12 +280,24 @@ fn a_definition_that_depends_on_the_version_is_found() {
 
 #[test]
 fn a_removed_setting_is_found() {
-    let sql = format!(
-        "{TABLE}CREATE ROLE r;\nALTER ROLE r SET vacuum_cleanup_index_scale_factor = '0.2';"
+    let set = |name: &str| format!("CREATE ROLE r; ALTER ROLE r SET {name};");
+    let table = "CREATE TABLE public.t (a integer); INSERT INTO public.t VALUES (1);";
+    let of_15 = dump(15, &(set("force_parallel_mode = off") + table));
+    let of_13 = written_by(
+        13,
+        &(set("vacuum_cleanup_index_scale_factor = '0.2'") + TABLE),
     );
-    let ended = drill(written_by(13, &sql), "major = 15");
-    let says = ["vacuum_cleanup_index_scale_factor", "ALTER ROLE … RESET"];
-    ended.fails_in("restore", &says).unwrap();
+    for (dump, major, name) in [
+        (of_15, 17, "force_parallel_mode"),
+        (of_13, 15, "vacuum_cleanup_index_scale_factor"),
+    ] {
+        let ended = drill(dump, &format!("major = {major}"));
+        ended
+            .fails_in("restore", &[name, "ALTER ROLE … RESET"])
+            .unwrap();
+    }
+    let kept = dump(15, &(set("work_mem = '5MB'") + table));
+    drill(kept, "major = 17").is_proven().unwrap();
 }
 
 /// An archive of 15, which has the format of 12 to 14 too, that claims to be of a version.

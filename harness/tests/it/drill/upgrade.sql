@@ -41,5 +41,4 @@ create role r_1; create role r_2; grant r_1 to r_2 with admin option; grant all 
 alter database plur set work_mem = '5MB';
 revoke truncate on app.u from postgres;
 grant select (a), update (v) on app.u to r_2;
-alter role r_1 set force_parallel_mode = off;
 insert into app.nn values (1, 1);

@@ -95,6 +95,11 @@ impl<'a> Pipeline<'a> {
         };
         let work = stage::server(self.scenario, &backup, self.run, self.context, servers);
         record.stage(Stage::Server, work).await?;
+        // What every server has is restored as the backup says.
+        settings.stub.retain(|stub| {
+            let mut started = servers.started(self.run);
+            started.any(|(_, server, _)| !server.facts().has_extension(&stub.extension))
+        });
         let groups = backup.by_server().into_iter();
         let clusters: Vec<Cluster<'_>> = groups
             .zip(servers.started(self.run))

@@ -322,6 +322,14 @@ pub struct ServerFacts {
     pub tuned: bool,
 }
 
+impl ServerFacts {
+    /// Whether it has an extension that the backup names.
+    #[must_use]
+    pub fn has_extension(&self, name: &str) -> bool {
+        self.extensions.iter().any(|(has, _)| has == name)
+    }
+}
+
 /// A phase of a restore and its wall time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phase {

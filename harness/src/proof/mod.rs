@@ -151,7 +151,7 @@ impl Proof {
                 let mut session = server.session(database).await?;
                 let found = &mut self.findings;
                 self.facts.sequences +=
-                    sequences::compare(&mut session, contents, named, found).await?;
+                    sequences::compare(&mut session, contents, (named, settings), found).await?;
                 self.facts.views +=
                     views::check_populated(&mut session, contents, named, found).await?;
                 if single {

@@ -3,6 +3,7 @@
 use crate::backup::Contents;
 use crate::database::{DatabaseError, Session};
 use crate::outcome::Finding;
+use crate::restore::settings::Restore;
 use crate::sql::QualifiedName;
 
 /// Sequences that one query reads.
@@ -12,13 +13,15 @@ const AT_ONCE: usize = 200;
 pub(super) async fn compare(
     session: &mut Session,
     contents: &Contents,
-    named: &str,
+    (named, settings): (&str, &Restore),
     findings: &mut Vec<Finding>,
 ) -> Result<u64, DatabaseError> {
     let all: Vec<_> = contents
         .sequences
         .iter()
-        .filter(|((database, _), _)| database == named)
+        .filter(|((database, name), _)| {
+            database == named && settings.stub_of_schema(&name.schema).is_none()
+        })
         .collect();
     for some in all.chunks(AT_ONCE) {
         let existing = existing(session, some.iter().map(|((_, name), _)| name)).await?;

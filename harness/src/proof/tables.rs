@@ -142,6 +142,10 @@ pub(super) async fn find(
         let existing = existing_tables(&mut session).await?;
         let mut zones: BTreeMap<(usize, &str), String> = BTreeMap::new();
         for (part, named, name, held) in held {
+            // Of an extension that is not there, which is listed as not tested.
+            if settings.stub_of_schema(&name.schema).is_some() && !existing.contains_key(name) {
+                continue;
+            }
             let Some((kind, of_extension, condition)) = existing.get(name) else {
                 missing.push(MissingTable {
                     database: database.clone(),

@@ -11,6 +11,29 @@ pub(super) fn untested(scenario: &Scenario, result: &DrillResult) -> Vec<NotTest
         why: why.to_owned(),
     };
     let mut untested = Vec::new();
+    let servers = || {
+        let others = result.other_servers.iter().map(|(_, server)| server);
+        result.server.iter().chain(others)
+    };
+    let contents = result.backup.iter().flat_map(|backup| &backup.extensions);
+    let contents: Vec<&String> = contents.collect();
+    for stub in &scenario.restore.stub {
+        let is_stubbed = contents.contains(&&stub.extension)
+            && servers().any(|server| !server.has_extension(&stub.extension));
+        if is_stubbed {
+            let schema = stub.schema.iter();
+            let schema: String = schema
+                .map(|schema| {
+                    format!(", with the rows, sequences and rights in its schema {schema}")
+                })
+                .collect();
+            let what = format!("the extension {}{schema}", stub.extension);
+            untested.push(entry(
+                &what,
+                &format!("`[[restore.stub]]`: {}", stub.reason),
+            ));
+        }
+    }
     // Without a restore none was created.
     if result.restore.is_some() {
         let made = scenario.restore.made_roles();

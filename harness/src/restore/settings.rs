@@ -36,6 +36,10 @@ pub struct Restore {
     /// The older form of `[[restore.role]]` with `login = true`.
     #[serde(default)]
     pub login_roles: Vec<String>,
+    /// Extensions of a provider that the throwaway server does not have, and that do not matter to a restore. Nothing is made of
+    /// them, and reports list each as not tested. Not for the methods `psql` and `pg_restore`.
+    #[serde(default)]
+    pub stub: Vec<Stub>,
     /// Known, harmless errors; each requires a reason.
     #[serde(default)]
     pub tolerate: Vec<Tolerate>,
@@ -58,6 +62,19 @@ pub struct MadeRole {
     pub member_of: Vec<String>,
 }
 
+/// An extension that the throwaway server does not have. What the backup says of it is passed over: that it is created, its comment,
+/// and in its schema rows, sequences and rights. Whatever else needs it fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Stub {
+    /// Its name, such as `pg_cron`.
+    pub extension: String,
+    /// The schema that it creates for itself, such as `cron`; it is empty on the throwaway server.
+    pub schema: Option<String>,
+    /// Why a restore does not need it; every report shows it.
+    pub reason: String,
+}
+
 impl MadeRole {
     /// A role without login and memberships.
     #[must_use]
@@ -70,6 +87,13 @@ impl MadeRole {
 }
 
 impl Restore {
+    /// The stub whose schema has this name.
+    #[must_use]
+    pub fn stub_of_schema(&self, schema: &str) -> Option<&Stub> {
+        let mut stubs = self.stub.iter();
+        stubs.find(|stub| stub.schema.as_deref() == Some(schema))
+    }
+
     /// All roles that are created, in whichever form the scenario lists them.
     #[must_use]
     pub fn made_roles(&self) -> Vec<MadeRole> {

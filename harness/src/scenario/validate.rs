@@ -18,7 +18,7 @@ use crate::input::diagnostic::nearest;
 use crate::input::{Diagnostics, Environment, Problem, secret};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
-use crate::restore::settings::Restore;
+use crate::restore::settings::{Method, Restore};
 use crate::server::settings::{Reach, Server};
 
 /// Reads and validates a scenario file.
@@ -172,6 +172,7 @@ fn scenario(
     }
     let mut restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
     tolerations(&restore, text, problems);
+    stubs(&restore, text, problems);
     let proof = take::<Level>(&mut root, "proof", problems).unwrap_or_default();
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
     let incident = root
@@ -339,6 +340,50 @@ fn roles(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
             place => place,
         };
         problems.push(Problem::at(place, what).hint("list each role once in `[[restore.role]]`"));
+    }
+}
+
+/// Refuses a stub without a name or a reason, one of a schema that every database has, and methods that cannot leave it out.
+fn stubs(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
+    let place = span_of(text, "restore.stub");
+    let mut refuse = |what: String, hint: &str| {
+        problems.push(Problem::at(place.clone(), what).hint(hint));
+    };
+    for (at, stub) in restore.stub.iter().enumerate() {
+        let name = &stub.extension;
+        if name.trim().is_empty() {
+            refuse(
+                "`extension` is empty".to_owned(),
+                "name the extension that the server lacks",
+            );
+        }
+        if stub.reason.trim().is_empty() {
+            let hint =
+                "give the reason why a restore does not need the extension; every report shows it";
+            refuse("`reason` is empty".to_owned(), hint);
+        }
+        if restore.stub[..at]
+            .iter()
+            .any(|other| other.extension == *name)
+        {
+            let hint = "list each extension once in `[[restore.stub]]`";
+            refuse(format!("two stubs of the extension `{name}`"), hint);
+        }
+        let schema = stub.schema.as_deref();
+        if schema.is_some_and(|schema| {
+            schema.is_empty() || schema == "public" || schema.starts_with("pg_")
+        }) {
+            let hint = "name the schema that the extension creates for itself, such as `cron`, or leave `schema` out";
+            refuse("it is no schema of an extension".to_owned(), hint);
+        }
+    }
+    if !restore.stub.is_empty() && matches!(restore.method, Method::Psql | Method::PgRestore) {
+        let hint = "leave `method` out, or drill on a server that has the extension";
+        refuse(
+            "a stub needs the sessions of redrill: the command of a runbook sends every statement"
+                .to_owned(),
+            hint,
+        );
     }
 }
 

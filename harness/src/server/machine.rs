@@ -22,6 +22,8 @@ pub struct Wanted {
     pub major: Option<u32>,
     /// Extensions that it requires.
     pub extensions: Vec<String>,
+    /// Those among them that it may lack.
+    pub stubs: Vec<String>,
     /// Name of the bootstrap superuser.
     pub superuser: String,
     /// Bytes of the backup after decompression: decides whether the data fits in memory.

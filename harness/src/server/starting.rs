@@ -126,6 +126,7 @@ pub(super) fn preflight(
     for name in &wanted.extensions {
         match started.extensions.iter().find(|(has, _)| has == name) {
             Some(found) => facts.extensions.push(found.clone()),
+            None if wanted.stubs.contains(name) => {}
             None => missing.push(name.as_str()),
         }
     }
@@ -144,7 +145,11 @@ pub(super) fn preflight(
         facts.version,
         missing.join(", ")
     ))
-    .hint(extension::remedy(facts.provider, major, &missing)))
+    .hint(format!(
+        "{}; one that a restore does not need, such as the scheduler of a provider: `[[restore.stub]]` with `extension = \"{}\"` and the `reason`",
+        extension::remedy(facts.provider, major, &missing),
+        missing[0]
+    )))
 }
 
 /// Name and default version of every extension that is installed on the server.

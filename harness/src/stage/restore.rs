@@ -59,6 +59,9 @@ pub async fn restore(
             (facts, Err(error.into()))
         }
         Ok(mut log) => {
+            for finding in &mut log.errors {
+                needs_stub(settings, finding);
+            }
             log.facts.left_out.clone_from(rows.0);
             log.facts.none_left_out_because.clone_from(rows.1);
             let facts = Facts {
@@ -67,6 +70,19 @@ pub async fn restore(
             };
             (facts, judge_restore(log))
         }
+    }
+}
+
+/// Says of an error about something that is not there that it may be of an extension that is none.
+fn needs_stub(settings: &Restore, finding: &mut Finding) {
+    let names = settings.stub.iter().map(|stub| stub.extension.as_str());
+    let names: Vec<&str> = names.collect();
+    if !names.is_empty() && finding.actual.contains("does not exist") {
+        let hint = format!(
+            "`[[restore.stub]]` makes nothing of {}: where the backup itself needs something of it, remove the entry and drill on a server that has it",
+            names.join(", ")
+        );
+        finding.hint = Some(hint);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Facts, Passed, Staged, of_server, unable};
 use crate::backup::{Backup, fit};
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, ServerFacts};
 use crate::restore::method;
 use crate::restore::settings::Restore;
 use crate::scenario::Scenario;
@@ -80,6 +80,7 @@ pub async fn server(
         )
     });
     let summary = summaries.collect::<Vec<_>>().join("; ");
+    let warnings = needless_stubs(scenario, backup, &started);
     let mut all = started.into_iter();
     let facts = Facts {
         server: all.next().map(|(_, facts)| facts),
@@ -88,7 +89,37 @@ pub async fn server(
             .collect(),
         ..Facts::default()
     };
-    (facts, Ok(Passed::new((), summary)))
+    let passed = Passed {
+        warnings,
+        ..Passed::new((), summary)
+    };
+    (facts, Ok(passed))
+}
+
+/// Stubs of extensions that the backup does not create, or that every server has.
+fn needless_stubs(
+    scenario: &Scenario,
+    backup: &Backup,
+    started: &[(Option<String>, ServerFacts)],
+) -> Vec<Finding> {
+    let contents = backup.contents();
+    let stubs = scenario.restore.stub.iter();
+    let needless = stubs.filter_map(|stub| {
+        let actual = if !contents.extensions.contains(&stub.extension) {
+            "the backup does not create it"
+        } else if started
+            .iter()
+            .all(|(_, facts)| facts.has_extension(&stub.extension))
+        {
+            "the server has it, and it was restored"
+        } else {
+            return None;
+        };
+        let expected = "an extension that the server lacks, as `[[restore.stub]]` says";
+        let object = format!("extension {}", stub.extension);
+        Some(Finding::about(object, expected, actual).hint("remove the entry"))
+    });
+    needless.collect()
 }
 
 /// Why the backup cannot be restored on the major version that the scenario sets.
@@ -126,6 +157,11 @@ pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
     Wanted {
         major: contents.major().map(|major| major.max(oldest)),
         extensions: contents.extensions.clone(),
+        stubs: settings
+            .stub
+            .iter()
+            .map(|stub| stub.extension.clone())
+            .collect(),
         superuser: contents.bootstrap_superuser(),
         bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),
         files: archives.map(|part| part.file().to_owned()).collect(),

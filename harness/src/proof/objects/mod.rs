@@ -68,7 +68,15 @@ pub async fn compare(
             continue;
         }
         let options = DumpOptions::of(part, &objects);
-        let found = listing::list(server, &database, &options).await?;
+        let mut found = listing::list(server, &database, &options).await?;
+        // The empty schema of an extension that is not there, unless the backup has it of its own.
+        found.list.retain(|object| {
+            object.kind != "SCHEMA"
+                || settings.stub_of_schema(&object.name).is_none()
+                || objects
+                    .iter()
+                    .any(|own| own.kind == "SCHEMA" && own.name == object.name)
+        });
         proof.add(compare::compare(&objects, &found.list, &how), within);
         if !options.comments {
             proof.not_compared(
@@ -112,7 +120,10 @@ fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<
     let without_database =
         matches!(part.format, Format::Archive(_)) && !target::restores_database(part, settings);
     for object in &part.contents.objects.list {
-        if CLUSTER.contains(&object.kind.as_str()) || (without_database && is_of_database(object)) {
+        if CLUSTER.contains(&object.kind.as_str())
+            || (without_database && is_of_database(object))
+            || is_of_stub(object, settings)
+        {
             continue;
         }
         let database = if object.database.is_empty() {
@@ -123,6 +134,17 @@ fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<
         databases.entry(database.clone()).or_default().push(object);
     }
     databases
+}
+
+/// Whether an object is an extension that is not there, its comment, or a right on something of it.
+fn is_of_stub(object: &Object, settings: &Restore) -> bool {
+    let mut stubs = settings.stub.iter();
+    match object.kind.as_str() {
+        "EXTENSION" => stubs.any(|stub| stub.extension == object.name),
+        "COMMENT" => stubs.any(|stub| object.name == format!("EXTENSION {}", stub.extension)),
+        "ACL" => settings.stub_of_schema(&object.schema).is_some(),
+        _ => false,
+    }
 }
 
 /// Databases that the backup does not create.

@@ -11,6 +11,7 @@
 //!
 //! - `content`: the text of the dump; `sending`: the session that reads it; `commands`: `\connect`; `others`: what it gives to
 //!   other sessions; `errors`: what is reported
+//! - `stub`: what is passed over of an extension that is not there
 //! - `left_out`: which statements are passed over where only some rows are restored
 //! - `order`: which statements may run beside others, and the tables that they claim
 //! - `fresh`: which tables other sessions may load
@@ -31,6 +32,7 @@ mod schedule;
 mod sending;
 mod session;
 mod session_settings;
+mod stub;
 
 use std::time::{Duration, Instant};
 

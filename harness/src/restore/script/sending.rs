@@ -12,6 +12,7 @@ use super::loading::{Loading, keep, line_end, rows_of};
 use super::order::{self, Indexes, Role};
 use super::pool::Pool;
 use super::session_settings::SessionSettings;
+use super::stub::{Stubbed, stubbed};
 use crate::backup::Part;
 use crate::database::Endpoint;
 use crate::event::{Event, Listener};
@@ -220,7 +221,18 @@ impl Sending {
         let text = statement.encoding.decode(statement.text);
         let words = Words::of(text.as_bytes());
         let copies = words.copy().is_some();
-        if self.is_left_out(&words, &text) {
+        let stubbed = stubbed(&self.tolerate, &words, &text);
+        if let Some(Stubbed::Instead(sql)) = &stubbed {
+            let place = Place {
+                line: statement.last_line,
+                entry: self.entry.clone(),
+                command: sql.clone(),
+            };
+            self.settle()?;
+            self.send(sql.as_bytes(), &place)?;
+            return Ok(None);
+        }
+        if stubbed.is_some() || self.is_left_out(&words, &text) {
             self.passed_over = copies;
             return Ok(copies.then(|| Place {
                 line: statement.last_line,

@@ -86,6 +86,7 @@ pub(super) async fn image(
         .iter()
         .map(String::as_str)
         .filter(|name| !extension::is_part_of_postgres(name))
+        .filter(|name| !wanted.stubs.iter().any(|stub| stub == name))
         .collect();
     let mut best: Option<(usize, (String, String))> = None;
     for (name, has) in majors.into_iter().flat_map(images_of) {

@@ -43,6 +43,7 @@ mod scenario;
 mod selected;
 mod several;
 mod source;
+mod stub;
 mod tls;
 mod upgrade;
 mod wrapped;

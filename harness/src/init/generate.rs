@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::block::{Block, State};
+use super::block::State;
 use super::location::BackupLocation;
-use super::section::{Section, listed};
+use super::section::Section;
 use super::write::{self, Head};
-use super::{Description, Origin, describe, verify};
+use super::{Description, Origin, describe, state, verify};
 use crate::baseline::file::save;
 use crate::baseline::{Baseline, Database, take};
 use crate::catalog::Catalog;
@@ -91,7 +91,7 @@ impl OpenSource<'_> {
         let taken = Timestamp::now();
         let read = read(source.session(), more, origin).await;
         let (mut description, database) = read.map_err(unreadable)?;
-        let section = baseline_section(&description, &request.baseline);
+        let section = state::section(&description, &request.baseline);
         description.sections.push(section);
         let baseline = Baseline {
             taken,
@@ -157,46 +157,35 @@ fn unreadable(error: DatabaseError) -> CouldNotRun {
     CouldNotRun::new(format!("the database cannot be read: {error}"))
 }
 
-/// The check that compares a database with its baseline.
-fn baseline_section(description: &Description, file: &Path) -> Section {
-    let mut section = Section::new(
-        "baseline",
-        "Everything else is as it was: every definition and right, the number of rows of every table, and the earlier rows \
-         of append-only tables. After an intended change, `redrill accept` shows the differences and writes them into the \
-         baseline.",
-    );
-    let name = file
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let mut block =
-        Block::new("baseline", "nothing else has changed").with("file", name.unwrap_or_default());
-    if !description.may_shrink.is_empty() {
-        let tables = description.may_shrink.iter().map(ToString::to_string);
-        block = block
-            .guess(
-                "rows of the tables in `may-shrink` are removed regularly, as their names suggest.",
-            )
-            .with("may-shrink", tables.collect::<Vec<String>>());
-    }
-    if !description.append_only.is_empty() {
-        block = block.comment(format!(
-            "Rows of append-only tables are compared as well: {}. If old rows of one are removed, add it to `may-shrink`.",
-            listed(&description.append_only, 8)
-        ));
-    }
-    section.blocks.push(block);
-    section
+/// That the described database is none of those of the backup.
+fn not_in_backup(database: &str, all: &[String]) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!(
+            "the backup contains {}, and not `{database}`, the database of `--from`",
+            all.join(", ")
+        ),
+        "connect to one of them, or give the backup as `--from` to describe all of its databases",
+    )
 }
 
-/// Why the check of the baseline was left out.
-fn why_baseline_was_left_out(descriptions: &[Description]) -> Option<String> {
-    let sections = descriptions.iter().flat_map(|one| &one.sections);
-    let blocks = sections.flat_map(|section| &section.blocks);
-    let mut baselines = blocks.filter(|block| block.kind == "baseline");
-    baselines.find_map(|block| match &block.state {
-        State::LeftOut(reason) => Some(reason.clone()),
-        State::Kept | State::Weaker(_) | State::Undescribed(_) => None,
-    })
+/// The databases of the backup that are not described.
+fn other_databases(described: &str, all: &[String]) -> Section {
+    let mut section = Section::new(
+        "other databases",
+        "The proof compares every database of the backup, and the checks name the described one only. `redrill init` of the \
+         backup itself describes all of them.",
+    );
+    let others: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|one| *one != described)
+        .collect();
+    section.note(format!("Not described: {}.", others.join(", ")));
+    section.found(format!(
+        "not described, because it is not the database of `--from`: {}",
+        others.join(", ")
+    ));
+    section
 }
 
 /// Writes a scenario: restores a backup, describes the restored database or else `source`, and runs the checks on the
@@ -230,9 +219,23 @@ pub async fn from_backup(
     };
     let of_source = source.is_some();
     let (mut descriptions, mut baseline, from);
+    // The database that `source` is in the backup.
+    let mut counterpart = log.database.clone();
     if let Some(source) = source {
         from = source.first.address().shown().to_owned();
-        let (description, taken) = source.describe(request, &origin).await?;
+        let database = source.first.database.clone();
+        let several = log.database.is_none();
+        if several && !log.databases.contains(&database) {
+            return Err(not_in_backup(&database, &log.databases).into());
+        }
+        let (mut description, taken) = source.describe(request, &origin).await?;
+        if several {
+            counterpart = Some(database.clone());
+            description
+                .sections
+                .insert(0, other_databases(&database, &log.databases));
+            description.database = Some(database);
+        }
         (descriptions, baseline) = (vec![description], taken);
     } else {
         from = restored.backup.name();
@@ -263,7 +266,7 @@ pub async fn from_backup(
             if several && MAINTENANCE.contains(&name.as_str()) && !description.has_tables {
                 continue;
             }
-            let section = baseline_section(&description, &request.baseline);
+            let section = state::section(&description, &request.baseline);
             description.sections.push(section);
             description.database = log.database.is_none().then(|| name.clone());
             descriptions.push(description);
@@ -292,15 +295,15 @@ pub async fn from_backup(
     verify::verify(&checks, &mut descriptions).await?;
     // The source may have changed since the backup was made; then the baseline is taken of the backup.
     if of_source
-        && let Some(reason) = why_baseline_was_left_out(&descriptions)
-        && let (Some(name), Some(description)) = (&log.database, descriptions.first_mut())
+        && let Some(reason) = state::why_left_out(&descriptions)
+        && let (Some(name), Some(description)) = (&counterpart, descriptions.first_mut())
     {
         let (_, database) = read_restored(restored.server_of(name), name, &origin).await?;
         baseline.from.clone_from(&facts.origin);
         baseline.databases = [(name.clone(), database)].into();
         save(&file, &baseline).map_err(CouldNotRun::new)?;
         description.sections.pop();
-        let mut section = baseline_section(description, &request.baseline);
+        let mut section = state::section(description, &request.baseline);
         for block in &mut section.blocks {
             block.state = State::Weaker(format!(
                 "it is taken of the backup and not of the database, which differs: {reason}"

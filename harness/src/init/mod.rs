@@ -32,6 +32,7 @@ mod role;
 mod rows;
 pub mod section;
 mod sequence;
+mod state;
 mod tenant;
 mod trigger;
 mod vector;

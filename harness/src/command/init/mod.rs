@@ -28,6 +28,7 @@ use crate::redact::Redactor;
 use crate::server::Servers;
 use crate::source::{Address, Source};
 use crate::stage::Stopped;
+use crate::verdict::Verdict;
 
 /// What is described.
 enum From {
@@ -245,7 +246,10 @@ fn save_both(
     })?;
     let text = summary::summary(made, request, terminal.width, terminal.colour);
     out(&redactor.clean(&text));
-    Ok(Ending::Done)
+    Ok(match summary::nothing_is_checked(&made.descriptions) {
+        true => Ending::Judged(Verdict::NothingChecked),
+        false => Ending::Done,
+    })
 }
 
 #[cfg(test)]

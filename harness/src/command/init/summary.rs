@@ -1,5 +1,6 @@
 //! The result of `redrill init` on a terminal: what was found, guessed and left out.
 
+use crate::init::Description;
 use crate::init::block::{Block, State};
 use crate::init::generate::{GeneratedScenario, InitRequest};
 use crate::init::write::incomplete;
@@ -23,7 +24,11 @@ pub(super) fn summary(
     let sections = generated.descriptions.iter().flat_map(|one| &one.sections);
     let blocks: Vec<&Block> = sections.flat_map(|section| &section.blocks).collect();
     let checks = || blocks.iter().filter(|block| !block.is_comment());
-    let word = paper.paint("WRITTEN", Hue::Green);
+    let nothing = nothing_is_checked(&generated.descriptions);
+    let word = match nothing {
+        true => paper.paint("NOTHING CHECKED", Hue::Yellow),
+        false => paper.paint("WRITTEN", Hue::Green),
+    };
     let count = show_counted(checks().count(), "check");
     let lists = |block: &&&Block| block.body.iter().any(|(key, _)| key == "tables");
     let each = match checks().find(lists) {
@@ -38,6 +43,14 @@ pub(super) fn summary(
         0,
         0,
     );
+    if nothing {
+        paper.wrap(
+            "         No check remains: each of them is a comment in the file, for the reason below, so a drill compares the \
+             restored database with nothing but its backup.",
+            0,
+            9,
+        );
+    }
     if let (Some(backup), Some(chosen)) = (&generated.run_on, &request.location.chosen) {
         let roles = request.location.globals.as_ref();
         let roles = roles.map_or_else(String::new, |globals| {
@@ -108,6 +121,13 @@ pub(super) fn summary(
     paper.text
 }
 
+/// Whether there were checks, and all of them were left out.
+pub(super) fn nothing_is_checked(descriptions: &[Description]) -> bool {
+    let sections = descriptions.iter().flat_map(|one| &one.sections);
+    let mut blocks = sections.flat_map(|section| &section.blocks).peekable();
+    blocks.peek().is_some() && blocks.all(Block::is_comment)
+}
+
 /// Reports checks that failed on the backup: one may be a fault of the backup.
 fn failed(paper: &mut Paper, generated: &GeneratedScenario, blocks: &[&Block]) {
     let with = |reason: fn(&State) -> Option<&String>| -> Vec<String> {
@@ -155,4 +175,60 @@ fn failed(paper: &mut Paper, generated: &GeneratedScenario, blocks: &[&Block]) {
         LIST,
         REST,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::baseline::Baseline;
+    use crate::init::location::BackupLocation;
+    use crate::init::section::Section;
+    use crate::outcome::BackupFacts;
+
+    #[rstest]
+    #[case::none(&[], false)]
+    #[case::kept(&[State::Kept], false)]
+    #[case::some(&[State::LeftOut("a".to_owned()), State::Weaker("b".to_owned())], false)]
+    #[case::all(&[State::LeftOut("a".to_owned()), State::Undescribed("b".to_owned())], true)]
+    fn a_scenario_without_any_check_is_no_success(#[case] states: &[State], #[case] nothing: bool) {
+        let mut section = Section::new("rows", "");
+        for state in states {
+            let mut block = Block::new("row-count", "orders");
+            block.state = state.clone();
+            section.blocks.push(block);
+        }
+        let generated = GeneratedScenario {
+            text: String::new(),
+            baseline: Baseline {
+                taken: Timestamp::UNIX_EPOCH,
+                from: String::new(),
+                server: String::new(),
+                dump: None,
+                against: None,
+                databases: [].into(),
+            },
+            descriptions: vec![Description {
+                sections: vec![section],
+                ..Description::default()
+            }],
+            run_on: Some(BackupFacts::default()),
+            made_roles: Vec::new(),
+        };
+        let request = InitRequest {
+            file: PathBuf::from("a.toml"),
+            baseline: PathBuf::from("a.baseline.toml"),
+            name: "a".to_owned(),
+            location: BackupLocation::of(Path::new("a.sql"), Path::new(".")),
+            database: None,
+        };
+        assert_eq!(nothing_is_checked(&generated.descriptions), nothing);
+        let text = summary(&generated, &request, 100, false);
+        assert_eq!(text.starts_with("NOTHING CHECKED"), nothing, "{text}");
+        assert_eq!(text.starts_with("WRITTEN"), !nothing, "{text}");
+    }
 }

@@ -1,0 +1,94 @@
+//! What `redrill init` guesses of a database: each guess holds on harmless changes and fails on faults.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use regex::Regex;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use super::{drill, folder, init, redrill, url_of};
+use crate::drill::builder::Ended;
+use crate::support::on_empty;
+
+/// Writes a plain dump of these statements as the backup of a day.
+fn save(folder: &Path, day: &str, statements: &str) -> String {
+    let file = folder.join(format!("app-{day}.sql"));
+    std::fs::write(&file, statements).unwrap();
+    file.display().to_string()
+}
+
+/// The statements as a backup, and the scenario that `init` writes of it, without line breaks in comments.
+fn written(statements: &str) -> (TempDir, String) {
+    let out = folder();
+    let ended = init(&save(out.path(), "2026-05-25", statements), out.path());
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(!ended.stdout.contains("LEFT OUT"), "{}", ended.stdout);
+    let text = std::fs::read_to_string(out.path().join("drilled.toml")).unwrap();
+    let text = text.replace("\n# ", " ");
+    (out, text)
+}
+
+/// The drill of other statements.
+fn drill_of(out: &Path, day: &str, statements: &str) -> Ended {
+    drill_backup(out, &save(out, day, statements))
+}
+
+fn drill_backup(out: &Path, backup: &str) -> Ended {
+    redrill()
+        .with(&out.join("drilled.toml").display().to_string())
+        .with("--backup")
+        .with(backup)
+        .run()
+}
+
+const ORDERS: &str = "
+CREATE TABLE public.orders (id integer PRIMARY KEY, total integer);
+INSERT INTO public.orders VALUES (1, 5), (2, 6), (3, 7);
+";
+
+/// The checks are about the database of the address, which the backup has next to others.
+#[tokio::test]
+async fn the_database_of_the_address_is_the_one_of_a_bundle() {
+    on_empty(17, async |plur| {
+        plur.sql("plur", ORDERS).await;
+        let user = &plur.server.endpoint().superuser;
+        let (own, other) = (url_of(plur, user), url_of(plur, user).replacen("/plur?", "/postgres?", 1));
+        tokio::task::spawn_blocking(move || {
+            let base = folder();
+            let night = base.path().join("night");
+            std::fs::create_dir(&night).unwrap();
+            for name in ["plur.sql", "accounts.sql"] {
+                std::fs::write(night.join(name), ORDERS).unwrap();
+            }
+            let (night, out) = (night.display().to_string(), base.path().join("drills"));
+            let to = out.display().to_string();
+            let init = |from: &str| {
+                let options = ["--from", from, "--backup", &night, "--out", &to];
+                let all = options.iter().fold(redrill(), |call, one| call.with(one));
+                all.call(&["init", "--quiet", "--name", "drilled"])
+            };
+            let ended = init(&other);
+            assert_eq!(ended.code, 3, "{}\n{}", ended.stdout, ended.stderr);
+            let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains("the backup contains accounts, plur, and not `postgres`"), "{said}");
+            let ended = init(&own);
+            assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+            assert!(ended.stdout.contains("not the database of `--from`: accounts"), "{}", ended.stdout);
+            let text = std::fs::read_to_string(out.join("drilled.toml")).unwrap();
+            for kind in ["row-count", "constraint", "baseline"] {
+                let check = Regex::new(&format!("(?m)^\\[\\[check\\.{kind}\\]\\]\nname = .*\ndatabase = \"plur\"$")).unwrap();
+                assert!(check.is_match(&text), "no {kind} in\n{text}");
+            }
+            let drilled = drill_backup(&out, &night);
+            assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+            let orders = ORDERS.replace("(1, 5), (2, 6), ", "");
+            std::fs::write(Path::new(&night).join("plur.sql"), orders).unwrap();
+            let drilled = drill_backup(&out, &night);
+            assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+}

@@ -132,9 +132,28 @@ fn list(
             ""
         };
         text.push_str(&format!("  {prefix}{name}{needed}\n      {meaning}\n"));
+        values(inner, text);
         if prefix.matches('.').count() < 3 {
             list(root, inner, &format!("{prefix}{name}."), leave_out, text);
         }
+    }
+}
+
+/// Lists the values of a key that has a list of them, each with what it means.
+fn values(schema: &serde_json::Value, text: &mut String) {
+    let constants = schema.get("oneOf").and_then(serde_json::Value::as_array);
+    for value in constants.into_iter().flatten() {
+        let of = |key: &str| value.get(key).and_then(serde_json::Value::as_str);
+        if let (Some(name), Some(meaning)) = (of("const"), of("description")) {
+            let meaning = meaning.replace('\n', " ");
+            text.push_str(&format!("      \"{name}\": {meaning}\n"));
+        }
+    }
+    let plain = schema.get("enum").and_then(serde_json::Value::as_array);
+    let names = plain.into_iter().flatten();
+    let names: Vec<String> = names.filter_map(|name| Some(format!("\"{}\"", name.as_str()?))).collect();
+    if !names.is_empty() {
+        text.push_str(&format!("      {}\n", names.join(", ")));
     }
 }
 

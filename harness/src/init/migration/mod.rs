@@ -127,6 +127,16 @@ pub fn section(tables: &[MigrationTable]) -> Section {
 }
 
 impl MigrationTable {
+    /// The parameters that compare the table with the files of the repository.
+    fn files(&self) -> Option<String> {
+        let files = self.tool.files;
+        let is_named = matches!(Version::read(&self.head), Version::Text(_));
+        (!files.is_empty()).then(|| match self.tool.is_own() && is_named {
+            true => format!("{files} and {}", patterns(&self.head)),
+            false => files.to_owned(),
+        })
+    }
+
     fn add(&self, section: &mut Section) {
         let tool = &self.tool;
         let table = self.table.to_string();
@@ -134,10 +144,9 @@ impl MigrationTable {
             "`{table}` is the table of {}, as its name and columns show.",
             tool.name
         );
-        if !tool.files.is_empty() {
+        if let Some(files) = self.files() {
             guess.push_str(&format!(
-                " To compare it with the migration files of the repository as well, add {}.",
-                tool.files
+                " To compare it with the migration files of the repository as well, add {files}."
             ));
         }
         let name = format!("migrations are at {}", self.head);
@@ -202,6 +211,25 @@ impl MigrationTable {
                 .with("table", table)
                 .with("min", self.rows),
             );
+        }
+    }
+}
+
+/// The pattern of files that are named after such versions, which are not numbers. Those that take a migration back are no
+/// files of versions.
+fn patterns(head: &str) -> String {
+    const SQL: [&str; 2] = [".up.sql", ".sql"];
+    let group = |before: &str, after: &str| {
+        let [before, after] = [before, after].map(|text| text.replace('.', "\\."));
+        format!("pattern = '^([^/]+{before}){after}$'")
+    };
+    match SQL.iter().find(|extension| head.ends_with(**extension)) {
+        Some(extension) => group(extension, ""),
+        None => {
+            let each = SQL.map(|extension| {
+                format!("{} for files such as `{head}{extension}`", group("", extension))
+            });
+            each.join(", or ")
         }
     }
 }

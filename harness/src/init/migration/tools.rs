@@ -46,6 +46,11 @@ impl Tool {
         }
     }
 
+    /// Whether it is the migration runner of a single project.
+    pub(super) fn is_own(&self) -> bool {
+        *self == OWN
+    }
+
     /// Whether the table has what `schema-version` reads of the tool.
     fn has_columns(&self, has: &impl Fn(&&str) -> bool) -> bool {
         match self.keeps {

@@ -184,6 +184,19 @@ fn explain_shows_a_kind_with_its_parameters() {
 }
 
 #[test]
+fn explain_lists_the_values_of_a_parameter() {
+    let ended = redrill().call(&["explain", "schema-version"]);
+    for expected in [
+        "  naming\n      How the files are named. Default: `numbered`.\n      \"numbered\": `001-init.sql`",
+        "\n      \"rails\": `20250101120000_create_users.rb`: the digits.\n",
+        "\n      \"drizzle\": Drizzle: `meta/_journal.json` and `TAG.sql`",
+        "\n      \"sha384\": SHA-384, as sqlx keeps it.\n",
+    ] {
+        assert!(ended.stdout.contains(expected), "no `{expected}` in\n{}", ended.stdout);
+    }
+}
+
+#[test]
 fn explain_names_the_nearest_kind() {
     let ended = redrill().call(&["explain", "row-counts"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));

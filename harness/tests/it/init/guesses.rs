@@ -92,3 +92,38 @@ async fn the_database_of_the_address_is_the_one_of_a_bundle() {
     })
     .await;
 }
+
+const NAMED_VERSIONS: &str = "
+CREATE TABLE public.schema_migrations (version text PRIMARY KEY);
+INSERT INTO public.schema_migrations VALUES ('0001_baseline'), ('0002_users'), ('0003_orders');
+";
+
+/// The advice for a runner whose versions are names: its pattern finds the files, with and without `down`.
+#[rstest]
+#[case(&["up.sql", "down.sql"])]
+#[case(&["sql"])]
+fn the_advice_to_compare_migrations_works(#[case] extensions: &[&str]) {
+    let (out, text) = written(NAMED_VERSIONS);
+    let migrations = out.path().join("migrations");
+    std::fs::create_dir(&migrations).unwrap();
+    for version in ["0001_baseline", "0002_users", "0003_orders"] {
+        for extension in extensions {
+            let file = migrations.join(format!("{version}.{extension}"));
+            std::fs::write(file, "SELECT 1;\n").unwrap();
+        }
+    }
+    let first = extensions[0];
+    let advice = Regex::new(&format!("pattern = ('[^']*') for files such as `0003_orders\\.{}`", first.replace('.', "\\."))).unwrap();
+    let found = advice.captures(&text);
+    let pattern = &found.unwrap_or_else(|| panic!("no advice for .{first} in\n{text}"))[1];
+    let file = out.path().join("drilled.toml");
+    let scenario = std::fs::read_to_string(&file).unwrap();
+    let head = "head = \"0003_orders\"\n";
+    let with_files = format!("{head}files = \"migrations\"\npattern = {pattern}\n");
+    std::fs::write(&file, scenario.replacen(head, &with_files, 1)).unwrap();
+    let drilled = drill(out.path());
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+    std::fs::remove_file(migrations.join(format!("0002_users.{first}"))).unwrap();
+    let drilled = drill(out.path());
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+}

@@ -2,11 +2,12 @@
 //!
 //! By its own SQL: the newest row of a table.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::block::Block;
 use super::relation::{RelationColumn, Relations};
-use super::rows::is_passing;
 use super::section::{Section, grouped};
 use crate::database::{DatabaseError, Session};
 use crate::sql::{QualifiedName, quote_ident};
@@ -40,6 +41,7 @@ fn is_time_added(column: &RelationColumn<'_>) -> bool {
 pub async fn read(
     session: &mut Session,
     relations: &Relations<'_>,
+    shrinking: &BTreeSet<QualifiedName>,
 ) -> Result<Vec<NewestRow>, DatabaseError> {
     let mut found = Vec::new();
     for table in relations.tables() {
@@ -47,7 +49,7 @@ pub async fn read(
         let Some(column) = table.columns().into_iter().find(is_time_added) else {
             continue;
         };
-        if !is_busy || is_passing(&table.name.name) {
+        if !is_busy || shrinking.contains(&table.name) {
             continue;
         }
         let sql = format!(

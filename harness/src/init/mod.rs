@@ -32,6 +32,7 @@ mod role;
 mod rows;
 pub mod section;
 mod sequence;
+mod shrinking;
 mod state;
 mod tenant;
 mod trigger;
@@ -65,7 +66,7 @@ pub struct Description {
     pub has_tables: bool,
     /// Tables whose rows are added and never changed.
     pub append_only: Vec<QualifiedName>,
-    /// Tables whose rows are removed regularly, by their names.
+    /// Tables whose rows are removed regularly.
     pub may_shrink: Vec<QualifiedName>,
 }
 
@@ -143,11 +144,12 @@ pub async fn describe(
             .chain(unreadable.map(|what| (what.clone(), not_permitted.clone())))
             .collect(),
     };
+    let shrinking = shrinking::find(relations);
     let migrations = readers
         .read("migrations", async |s| migration::read(s, relations).await)
         .await?;
     let newest = readers
-        .read("freshness", async |s| freshness::read(s, relations).await)
+        .read("freshness", async |s| freshness::read(s, relations, &shrinking).await)
         .await?;
     let not_valid = readers
         .read("constraints that are not validated", async |s| {
@@ -199,15 +201,12 @@ pub async fn describe(
     append_only::add_functions(&mut append_only, &ways);
     let by_rights = append_only::by_rights_alone(relations, access, &append_only);
     let day = origin.made.map(|made| made.to_zoned(TimeZone::UTC).date());
-    let may_shrink = relations
-        .tables()
-        .filter(|one| rows::is_passing(&one.name.name));
     Ok(Description {
         database: None,
         sections: vec![
             migration::section(&migrations),
             extension::section(catalog),
-            rows::section(relations),
+            rows::section(relations, &shrinking),
             freshness::section(&newest, origin.made),
             partition::section(&partition::find(relations), day),
             sequence::section(catalog),
@@ -226,7 +225,7 @@ pub async fn describe(
         omitted: readers.omitted,
         has_tables: !relations.all.is_empty(),
         append_only: with_migrations(&append_only, relations),
-        may_shrink: may_shrink.map(|one| one.name.clone()).collect(),
+        may_shrink: shrinking.into_iter().collect(),
     })
 }
 

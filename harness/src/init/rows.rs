@@ -1,9 +1,12 @@
 //! Rows: the least number of rows of each table.
 
+use std::collections::BTreeSet;
+
 use super::block::Block;
 use super::relation::{Relation, Relations, names};
 use super::section::{Section, grouped, listed};
 use crate::catalog::ObjectKind;
+use crate::sql::QualifiedName;
 use crate::units::show_counted;
 
 /// Minimum number of rows of a table that must have nearly as many.
@@ -15,24 +18,9 @@ const ALONE: usize = 12;
 /// Maximum number of names in one list; more are written as patterns.
 const LISTED: usize = 400;
 
-/// Words in names of tables that are emptied regularly.
-const PASSING: &[&str] = &[
-    "session", "sessions", "job", "jobs", "queue", "queues", "outbox", "inbox", "cache", "caches",
-    "lock", "locks", "token", "tokens", "tmp", "temp", "staging", "scratch", "buffer", "pending",
-    "presence", "nonces", "otp", "otps",
-];
-
-/// Whether a table's name suggests that its rows are removed regularly.
+/// Writes the checks; the rows of tables in `shrinking` are removed regularly.
 #[must_use]
-pub fn is_passing(name: &str) -> bool {
-    name.to_lowercase()
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| PASSING.contains(&word))
-}
-
-/// Writes the checks.
-#[must_use]
-pub fn section(relations: &Relations<'_>) -> Section {
+pub fn section(relations: &Relations<'_>, shrinking: &BTreeSet<QualifiedName>) -> Section {
     let mut section = Section::new(
         "rows",
         "No table lost its rows: one with many rows has at least about nine tenths of them, any other at least one. The \
@@ -45,7 +33,7 @@ pub fn section(relations: &Relations<'_>) -> Section {
         .filter(|one| one.own_rows.is_some_and(|rows| rows > 0))
         .collect();
     let (passing, lasting): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
-        filled.iter().partition(|one| is_passing(&one.name.name));
+        filled.iter().partition(|one| shrinking.contains(&one.name));
     let (big, small): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
         lasting.iter().partition(|one| one.rows >= Some(BIG));
     if !small.is_empty() {
@@ -68,7 +56,8 @@ pub fn section(relations: &Relations<'_>) -> Section {
     }
     if !passing.is_empty() {
         section.note(format!(
-            "Guessed: the rows of these tables are removed regularly, as the names suggest, so they may be empty: {}.",
+            "Guessed: the rows of these tables are removed regularly, as the names suggest, or with such rows by ON DELETE CASCADE, \
+             so they may be empty: {}.",
             listed(&names(&passing), 12)
         ));
     }
@@ -171,16 +160,5 @@ mod tests {
     #[case(987_654, 980_000, 500_000)]
     fn floors_are_round(#[case] rows: u64, #[case] rounded: u64, #[case] stepped: u64) {
         assert_eq!((round(rows), step(rows)), (rounded, stepped));
-    }
-
-    #[rstest]
-    #[case("sessions", true)]
-    #[case("good_job_queue", true)]
-    #[case("UserTokens", false)]
-    #[case("user-tokens", true)]
-    #[case("obsession", false)]
-    #[case("orders", false)]
-    fn names_suggest_that_rows_are_removed(#[case] name: &str, #[case] passing: bool) {
-        assert_eq!(is_passing(name), passing);
     }
 }

@@ -24,7 +24,8 @@ pub fn section(description: &Description, file: &Path) -> Section {
         let tables = description.may_shrink.iter().map(ToString::to_string);
         block = block
             .guess(
-                "rows of the tables in `may-shrink` are removed regularly, as their names suggest.",
+                "rows of the tables in `may-shrink` are removed regularly, as their names suggest, or with such rows by ON \
+                 DELETE CASCADE.",
             )
             .with("may-shrink", tables.collect::<Vec<String>>());
     }

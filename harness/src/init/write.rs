@@ -113,8 +113,8 @@ impl Head {
         if !may_shrink.is_empty() {
             text.push_str("\n[backup.previous]\n");
             text.push_str(&commented(
-                "Guessed: rows of these tables are removed regularly, as their names suggest; any other that loses nine tenths of its \
-                 rows since the previous backup fails.",
+                "Guessed: rows of these tables are removed regularly, as their names suggest, or with such rows by ON DELETE CASCADE; any \
+                 other that loses nine tenths of its rows since the previous backup fails.",
             ));
             let list: Value = may_shrink.into();
             let _ = writeln!(text, "{}", list.write("may-shrink"));

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::super::access::Access;
 use super::super::relation::{Relation, RelationColumn};
-use super::super::rows::is_passing;
+use super::super::shrinking::is_passing;
 use super::super::trigger::TableTrigger;
 use super::{AppendOnlyTable, GuardTrigger};
 use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind};

@@ -127,3 +127,27 @@ fn the_advice_to_compare_migrations_works(#[case] extensions: &[&str]) {
     let drilled = drill(out.path());
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
 }
+
+const CASCADES: &str = "
+CREATE TABLE public.sessions (id integer PRIMARY KEY);
+CREATE TABLE public.edges (id integer PRIMARY KEY, session integer REFERENCES public.sessions ON DELETE CASCADE);
+CREATE TABLE public.hops (id integer PRIMARY KEY, edge integer REFERENCES public.edges ON DELETE CASCADE);
+CREATE TABLE public.visits (id integer PRIMARY KEY, session integer REFERENCES public.sessions ON DELETE SET NULL);
+INSERT INTO public.sessions SELECT i FROM generate_series(1, 1500) i;
+INSERT INTO public.edges SELECT i, i FROM generate_series(1, 1500) i;
+INSERT INTO public.hops SELECT i, i FROM generate_series(1, 1500) i;
+INSERT INTO public.visits SELECT i, i FROM generate_series(1, 1500) i;
+";
+
+#[test]
+fn rows_that_are_removed_with_others_may_be_fewer() {
+    let (out, text) = written(CASCADES);
+    let list = "may-shrink = [\"public.edges\", \"public.hops\", \"public.sessions\"]";
+    assert_eq!(text.matches(list).count(), 2, "{text}");
+    let purged = format!("{CASCADES}DELETE FROM public.sessions WHERE id > 9;\n");
+    let drilled = drill_of(out.path(), "2026-05-26", &purged);
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+    let lost = format!("{CASCADES}DELETE FROM public.visits WHERE id > 9;\n");
+    let drilled = drill_of(out.path(), "2026-05-27", &lost);
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+}

@@ -151,3 +151,38 @@ fn rows_that_are_removed_with_others_may_be_fewer() {
     let drilled = drill_of(out.path(), "2026-05-27", &lost);
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
 }
+
+/// Rows that were added on weekdays from 9 to 17, on one day, and on six days of 70.
+fn added() -> String {
+    let mut text = String::new();
+    for (table, rows) in [
+        ("busy", "timestamp '2026-04-30' + d * interval '1 day' + h * interval '1 hour' FROM generate_series(1, 22) d, generate_series(9, 17) h WHERE extract(isodow FROM timestamp '2026-04-30' + d * interval '1 day') < 6"),
+        ("seeded", "timestamp '2026-05-24 20:00' + n * interval '1 second' FROM generate_series(1, 200) n"),
+        ("rare", "timestamp '2026-03-20' + n / 40 * interval '13 days' FROM generate_series(1, 239) n"),
+    ] {
+        writeln!(
+            text,
+            "CREATE TABLE public.{table} (created_at timestamp NOT NULL DEFAULT now());\nINSERT INTO public.{table} SELECT {rows};"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_table_is_fresh_by_the_longest_gap_of_many_days() {
+    let (out, text) = written(&added());
+    assert_eq!(text.matches("[[check.freshness]]").count(), 1, "{text}");
+    for expected in [
+        "table = \"public.busy\"\ncolumn = \"created_at\"\nwithin = \"8d\"",
+        "no row for at most 64 h",
+        "`within` is three times as long",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    // A long weekend, and the state of weeks ago.
+    let drilled = drill_of(out.path(), "2026-05-28", &added());
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+    let drilled = drill_of(out.path(), "2026-06-12", &added());
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+}

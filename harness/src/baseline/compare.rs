@@ -23,6 +23,8 @@ pub struct CompareOptions {
     pub exact: bool,
     /// Tables that may lose rows or be dropped.
     pub may_shrink: Vec<TablePattern>,
+    /// Tables that may be dropped, and otherwise have all their rows.
+    pub may_be_dropped: Vec<TablePattern>,
     /// Objects whose definition may differ.
     pub ignore: Vec<Glob>,
     /// What the backup contains.
@@ -54,8 +56,11 @@ pub fn compare(
     let mut comparison = Comparison::default();
     comparison.compare_definitions(&was.catalog, &now.catalog, options);
     for (table, finding) in rewritten {
-        let fails = !options.may_shrink(&table);
         let object = ObjectId::qualified(ObjectKind::Table, &table);
+        let fails = match now.catalog.objects.contains_key(&object) {
+            true => !options.may_shrink(&table),
+            false => !options.may_be_dropped(&table),
+        };
         comparison.add(Area::History, object, fails, finding);
     }
     comparison.compare_rows(was, now, options);
@@ -71,6 +76,12 @@ impl CompareOptions {
     /// Whether a table may lose rows.
     fn may_shrink(&self, table: &QualifiedName) -> bool {
         let mut patterns = self.may_shrink.iter();
+        patterns.any(|pattern| pattern.matches(table))
+    }
+
+    /// Whether a table may be dropped.
+    fn may_be_dropped(&self, table: &QualifiedName) -> bool {
+        let mut patterns = self.may_shrink.iter().chain(&self.may_be_dropped);
         patterns.any(|pattern| pattern.matches(table))
     }
 
@@ -114,7 +125,7 @@ impl Comparison {
             let table = change.object.qualified_name().filter(|_| is_table);
             let may_be_dropped = change.kind == ChangeKind::Removed
                 && change.property.is_none()
-                && table.is_some_and(|table| options.may_shrink(&table));
+                && table.is_some_and(|table| options.may_be_dropped(&table));
             self.differences.push(Difference {
                 area: area_of(&change),
                 finding: change.finding(),
@@ -151,8 +162,8 @@ impl Comparison {
                         format!("the {} of the baseline", show_counted(before.count, "row"));
                     let finding =
                         Finding::about(table.to_string(), expected, "the table does not exist")
-                            .hint("if this table may be dropped, list it in `may-shrink`");
-                    self.add(Area::Rows, object, !options.may_shrink(table), finding);
+                            .hint("if this table may be dropped, list it in `may-be-dropped`");
+                    self.add(Area::Rows, object, !options.may_be_dropped(table), finding);
                 }
                 None => {}
             }
@@ -393,6 +404,39 @@ mod tests {
             .map(|(object, fails)| ((*object).to_owned(), *fails))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case::kept(false, 5, 0)]
+    #[case::fewer_rows(false, 4, 2)]
+    #[case::dropped(true, 5, 0)]
+    fn a_table_that_may_be_dropped_keeps_its_rows(
+        #[case] dropped: bool,
+        #[case] rows: u64,
+        #[case] failing: usize,
+    ) {
+        let options = CompareOptions {
+            may_be_dropped: patterns(&["app.*"]),
+            ..CompareOptions::default()
+        };
+        let with_table = |rows: u64| {
+            let mut database = database("app.t", rows, None, "no");
+            let objects = &mut database.catalog.objects;
+            objects.insert("table app.t".parse().unwrap(), Default::default());
+            database
+        };
+        let now = match dropped {
+            true => Database::default(),
+            false => with_table(rows),
+        };
+        let mut rewritten = BTreeMap::new();
+        if dropped || rows < 5 {
+            let table = QualifiedName::parse("app.t").unwrap();
+            rewritten.insert(table, Finding::about("app.t", "rows", "others"));
+        }
+        let comparison = compare(&with_table(5), &now, rewritten, &options);
+        let found = comparison.differences.iter().filter(|one| one.fails);
+        assert_eq!(found.count(), failing);
     }
 
     #[rstest]

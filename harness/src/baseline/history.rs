@@ -214,7 +214,7 @@ impl History {
     #[must_use]
     pub fn table_missing(&self, table: &QualifiedName) -> Finding {
         self.finding(table, "the table does not exist".to_owned())
-            .hint("if old partitions are dropped by design, list them in `may-shrink`")
+            .hint("if old partitions are dropped by design, list them in `may-be-dropped`")
     }
 
     fn finding(&self, table: &QualifiedName, actual: String) -> Finding {

@@ -1,7 +1,7 @@
 //! From a backup or a database to a scenario and its baseline.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;

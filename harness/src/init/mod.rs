@@ -68,6 +68,8 @@ pub struct Description {
     pub append_only: Vec<QualifiedName>,
     /// Tables whose rows are removed regularly.
     pub may_shrink: Vec<QualifiedName>,
+    /// Partitions that may be dropped once they are old, by names and patterns.
+    pub old_partitions: Vec<String>,
 }
 
 /// What is known of a database before it is described.
@@ -201,14 +203,16 @@ pub async fn describe(
     append_only::add_functions(&mut append_only, &ways);
     let by_rights = append_only::by_rights_alone(relations, access, &append_only);
     let day = origin.made.map(|made| made.to_zoned(TimeZone::UTC).date());
+    let partitioned = partition::find(relations);
+    let (rolling, old_partitions) = partition::dropped(&partitioned, relations, day);
     Ok(Description {
         database: None,
         sections: vec![
             migration::section(&migrations),
             extension::section(catalog),
-            rows::section(relations, &shrinking),
+            rows::section(relations, &shrinking, &rolling),
             freshness::section(&newest, origin.made),
-            partition::section(&partition::find(relations), day),
+            partition::section(&partitioned, day),
             sequence::section(catalog),
             constraint::section(relations, &not_valid),
             index::section(relations, &special),
@@ -226,6 +230,7 @@ pub async fn describe(
         has_tables: !relations.all.is_empty(),
         append_only: with_migrations(&append_only, relations),
         may_shrink: shrinking.into_iter().collect(),
+        old_partitions,
     })
 }
 

@@ -1,8 +1,11 @@
 //! Partitioned tables: by which period, from when to when, and their default partition.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::block::{Block, Value};
+use super::cover::cover;
 use super::relation::{Relation, Relations};
 use super::section::{Section, listed};
 use crate::catalog::PartKind;
@@ -49,6 +52,31 @@ pub fn find(relations: &Relations<'_>) -> Vec<Partitioned> {
             }
         })
         .collect()
+}
+
+/// The partitions of tables whose old ones seem to be dropped regularly: the tables, and names and patterns of their partitions.
+#[must_use]
+pub fn dropped(
+    all: &[Partitioned],
+    relations: &Relations<'_>,
+    made: Option<Date>,
+) -> (BTreeSet<QualifiedName>, Vec<String>) {
+    let rolling: Vec<&Partitioned> = all
+        .iter()
+        .filter(|table| {
+            let window = table.window();
+            window.is_some_and(|window| window.present(made).is_some())
+        })
+        .collect();
+    let relations = relations.all.iter().map(|one| one.name.clone());
+    let relations: Vec<QualifiedName> = relations.collect();
+    let patterns = rolling.iter().flat_map(|table| {
+        let partitions = table.partitions.iter().map(|(name, ..)| name.clone());
+        cover(&partitions.collect::<Vec<_>>(), &relations)
+    });
+    let patterns = patterns.collect();
+    let tables = rolling.into_iter().map(|table| table.table.clone());
+    (tables.collect(), patterns)
 }
 
 /// Tables that have the columns of a partitioned table and a name that begins with its name.
@@ -242,11 +270,16 @@ impl Partitioned {
 }
 
 impl Window {
+    /// The period in which the backup was made, if it is within the window.
+    fn present(&self, made: Option<Date>) -> Option<Date> {
+        let present = self.period.floor(made?, self.last.weekday());
+        (self.first <= present && present <= self.last).then_some(present)
+    }
+
     /// Adds from when to when: relative to the time of the backup if that is within the window, else by date.
     fn keys(&self, block: Block, made: Option<Date>) -> Block {
         let block = block.with("period", self.period.word());
-        let present = made.map(|day| self.period.floor(day, self.last.weekday()));
-        match present.filter(|day| self.first <= *day && *day <= self.last) {
+        match self.present(made) {
             Some(present) => {
                 let between = |from: Date, to: Date| {
                     let mut count = 0_u64;
@@ -257,9 +290,12 @@ impl Window {
                     }
                     count
                 };
-                let (behind, ahead) = (between(self.first, present), between(present, self.last));
+                // The oldest may be dropped at any time.
+                let behind = between(self.first, present).saturating_sub(1);
+                let ahead = between(present, self.last);
                 block
-                    .guess("old partitions are dropped and new ones are created regularly. If none is dropped, write `since` instead of `behind`.")
+                    .guess("old partitions are dropped and new ones are created regularly, so `behind` is one less than there were. If none is dropped, \
+                            write `since` instead of `behind`, and remove the partitions from `may-shrink` and `may-be-dropped`.")
                     .maybe("behind", (behind > 0).then_some(behind))
                     .maybe("ahead", (ahead > 0).then_some(ahead))
                     .with("at", "backup")
@@ -309,7 +345,12 @@ mod tests {
         let all = [table(MONTHS)];
         let text = section(&all, "2026-04-15".parse().ok()).blocks[0].render();
         assert!(
-            text.contains("period = \"month\"\nbehind = 1\nahead = 1\nat = \"backup\""),
+            text.contains("period = \"month\"\nahead = 1\nat = \"backup\""),
+            "{text}"
+        );
+        let text = section(&all, "2026-05-15".parse().ok()).blocks[0].render();
+        assert!(
+            text.contains("period = \"month\"\nbehind = 1\nat = \"backup\""),
             "{text}"
         );
         let text = section(&all, "2027-04-15".parse().ok()).blocks[0].render();

@@ -29,6 +29,14 @@ pub fn section(description: &Description, file: &Path) -> Section {
             )
             .with("may-shrink", tables.collect::<Vec<String>>());
     }
+    if !description.old_partitions.is_empty() {
+        block = block
+            .comment(
+                "Guessed: old partitions of the tables in `may-be-dropped` are dropped regularly. Those that are there have all their \
+                 rows.",
+            )
+            .with("may-be-dropped", description.old_partitions.clone());
+    }
     if !description.append_only.is_empty() {
         block = block.comment(format!(
             "Rows of append-only tables are compared as well: {}. If old rows of one are removed, add it to `may-shrink`.",

@@ -34,8 +34,11 @@ pub struct Head {
 pub fn scenario(head: &Head, descriptions: &[Description]) -> String {
     let mut text = incomplete(descriptions).map_or_else(String::new, |why| commented(&why));
     let mut may_shrink: Vec<String> = Vec::new();
-    for table in descriptions.iter().flat_map(|one| &one.may_shrink) {
-        let table = table.to_string();
+    let tables = |one: &Description| {
+        let tables = one.may_shrink.iter().map(ToString::to_string);
+        tables.chain(one.old_partitions.clone()).collect::<Vec<_>>()
+    };
+    for table in descriptions.iter().flat_map(tables) {
         if !may_shrink.contains(&table) {
             may_shrink.push(table);
         }
@@ -113,8 +116,8 @@ impl Head {
         if !may_shrink.is_empty() {
             text.push_str("\n[backup.previous]\n");
             text.push_str(&commented(
-                "Guessed: rows of these tables are removed regularly, as their names suggest, or with such rows by ON DELETE CASCADE; any \
-                 other that loses nine tenths of its rows since the previous backup fails.",
+                "Guessed: rows of these tables are removed regularly, as their names suggest, with such rows by ON DELETE CASCADE, or with old \
+                 partitions; any other that loses nine tenths of its rows since the previous backup fails.",
             ));
             let list: Value = may_shrink.into();
             let _ = writeln!(text, "{}", list.write("may-shrink"));

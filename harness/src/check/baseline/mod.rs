@@ -54,6 +54,7 @@ const SESSIONS: usize = 2;
 /// [[check.baseline]]
 /// file = "orders.baseline.toml"
 /// may-shrink = ["app.sessions", "app.jobs_*"]
+/// may-be-dropped = ["app.events_*"]
 ///
 /// [[check.baseline]]
 /// name = "the rows are those of the dump's snapshot"
@@ -81,6 +82,9 @@ pub struct BaselineCheck {
     /// stands for any letters, `?` for one. `large objects` are named so.
     #[serde(default)]
     pub may_shrink: Vec<TablePattern>,
+    /// Tables that may be dropped, such as old partitions, as in `["app.events_*"]`; while they are there, all their rows must be.
+    #[serde(default)]
+    pub may_be_dropped: Vec<TablePattern>,
     /// Whether another comment on an object is a failure. Default: it is only reported.
     #[serde(default)]
     pub comments: bool,
@@ -106,13 +110,16 @@ impl Parameters for BaselineCheck {
                 .at("append-only", "`append-only` needs `record`")
                 .add_hint("a baseline file and a manifest list the append-only tables themselves");
         }
-        if self.manifest && !self.may_shrink.is_empty() {
-            errors
-                .at(
-                    "may-shrink",
-                    "`may-shrink` and `manifest` exclude each other",
-                )
-                .add_hint("a manifest is of this backup, so no row of it may be missing");
+        let lists = [
+            ("may-shrink", &self.may_shrink),
+            ("may-be-dropped", &self.may_be_dropped),
+        ];
+        for (key, list) in lists {
+            if self.manifest && !list.is_empty() {
+                errors
+                    .at(key, format!("`{key}` and `manifest` exclude each other"))
+                    .add_hint("a manifest is of this backup, so no row of it may be missing");
+            }
         }
         errors.require_names("append-only", &self.append_only, "schema.table");
         for (index, pattern) in self.ignore.iter().enumerate() {
@@ -280,6 +287,7 @@ impl BaselineCheck {
         CompareOptions {
             exact: self.manifest,
             may_shrink: self.may_shrink.clone(),
+            may_be_dropped: self.may_be_dropped.clone(),
             ignore: self.ignore.iter().map(|text| Glob::new(text)).collect(),
             scope: Scope {
                 roles: Some(roles(was, now, backup)),

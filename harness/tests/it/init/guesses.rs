@@ -186,3 +186,46 @@ fn a_table_is_fresh_by_the_longest_gap_of_many_days() {
     let drilled = drill_of(out.path(), "2026-06-12", &added());
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
 }
+
+/// A history by month, with rows in each month, until some months after the backup.
+fn months(names: &[&str]) -> String {
+    let mut text = String::from(
+        "CREATE TABLE public.audit_log (id bigint, at timestamp NOT NULL DEFAULT now(), what text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'never'; END $$;
+CREATE TRIGGER kept BEFORE UPDATE OR DELETE ON public.audit_log FOR EACH ROW EXECUTE FUNCTION public.refuse();\n",
+    );
+    for name in names {
+        let month: u8 = name[5..].parse().unwrap();
+        writeln!(
+            text,
+            "CREATE TABLE public.audit_log_{} PARTITION OF public.audit_log FOR VALUES FROM ('{name}-01') TO ('2026-{:02}-01');
+INSERT INTO public.audit_log SELECT i, '{name}-02', 'x' FROM generate_series(1, 800) i WHERE {month} < 6;",
+            name.replace('-', "_"),
+            month + 1,
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn an_old_partition_may_be_dropped() {
+    let (out, text) = written(&months(&["2026-02", "2026-03", "2026-04", "2026-05", "2026-06"]));
+    for expected in [
+        "may-shrink = [\"public.audit_log_*\"]",
+        "may-be-dropped = [\"public.audit_log_*\"]",
+        "behind = 2\nahead = 1\nat = \"backup\"",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    let kept = ["2026-03", "2026-04", "2026-05", "2026-06", "2026-07"];
+    let drilled = drill_of(out.path(), "2026-05-26", &months(&kept));
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+    // Too many are dropped, and the rows of one that is there are changed.
+    let drilled = drill_of(out.path(), "2026-05-27", &months(&kept[2..]));
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+    let changed = months(&kept).replace("'2026-04-02', 'x'", "'2026-04-02', 'y'");
+    let drilled = drill_of(out.path(), "2026-05-28", &changed);
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+    assert!(drilled.stdout.contains("HISTORY"), "{}", drilled.stdout);
+}

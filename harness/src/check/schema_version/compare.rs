@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::{MigrationFile, Version};
 use super::history::Applied;
 use super::tool::{Files, Tool};
-use super::{SchemaVersion, journal};
+use super::{SchemaVersion, consecutive, journal};
 use crate::outcome::{CouldNotRun, Finding};
 
 impl SchemaVersion {
@@ -92,6 +92,9 @@ impl SchemaVersion {
             let expected = format!("version {head} is the newest applied");
             let actual = format!("version {newest} is");
             findings.push(Finding::about(table, expected, actual).hint(hint));
+        }
+        if self.consecutive {
+            findings.extend(consecutive::missing(table, applied.iter().copied()));
         }
         if let Some(files) = files {
             findings.extend(self.against_files(table, files, rows, head.as_ref())?);

@@ -1,6 +1,7 @@
 //! `schema-version`: what is applied is what the repository's migration files say.
 
 mod compare;
+pub(crate) mod consecutive;
 mod digests;
 pub(crate) mod files;
 mod histories;
@@ -40,6 +41,7 @@ use crate::units::show_counted;
 ///
 /// ## What it proves
 /// - every migration file has its row, with none left out in the middle, and every row has its file
+/// - with `consecutive`: no row is lost between the first and the newest
 /// - with `head`: that version is the newest one applied, so the backup is no older and no newer
 /// - with `checksum-column`: each was applied from the very bytes that the repository holds now.
 ///   Files checked out with other line ends (`core.autocrlf`) have other bytes. A row without a
@@ -123,6 +125,10 @@ pub struct SchemaVersion {
     pub pattern: Option<String>,
     /// The version that must be the newest one applied.
     pub head: Option<String>,
+    /// Whether the versions begin with consecutive numbers, from 0 or 1 on, as `0001_users` does: a row that is lost in the middle
+    /// is then known without `files`.
+    #[serde(default)]
+    pub consecutive: bool,
     /// Versions that may have a file and no row.
     #[serde(default)]
     pub allow_pending: Vec<String>,
@@ -179,6 +185,7 @@ impl Parameters for SchemaVersion {
             self.head.is_some(),
             self.marks_failure(),
             self.schemas.is_some(),
+            self.consecutive,
         ];
         errors.require_assertion(
             asserted,
@@ -199,6 +206,12 @@ impl Parameters for SchemaVersion {
                 "add `files`, the folder of the migrations",
             );
         }
+        let newest = [("consecutive", self.consecutive && self.keeps_newest())];
+        errors.each(
+            newest,
+            "needs a row for each migration",
+            "leave it out for a table that keeps the newest version only",
+        );
         self.validate_tool(errors);
         self.validate_per(errors);
         if self.naming.is_some() && self.pattern.is_some() {
@@ -322,6 +335,7 @@ impl SchemaVersion {
             ("column", self.column.is_some()),
             ("per", self.per.is_some()),
             ("keeps", self.keeps.is_some()),
+            ("consecutive", self.consecutive),
             ("naming", self.naming.is_some()),
             ("pattern", self.pattern.is_some()),
             ("checksum", self.checksum.is_some()),
@@ -371,6 +385,9 @@ impl SchemaVersion {
         if let Some(head) = &self.head {
             parts.push(format!("version {head} is the newest applied"));
         }
+        if self.consecutive {
+            parts.push("numbers without a gap".to_owned());
+        }
         if let Some(files) = files {
             parts.push(format!(
                 "as the {} say",
@@ -416,6 +433,9 @@ mod tests {
     #[rstest]
     #[case("files = 'm'", 0)]
     #[case("head = '10'", 0)]
+    #[case("consecutive = true", 0)]
+    #[case("consecutive = true\nkeeps = 'newest'", 1)]
+    #[case("consecutive = true\ntool = 'sqlx'", 1)]
     #[case("dirty-column = 'dirty'", 0)]
     #[case("lock = { table = 'public.lock', column = 'locked' }", 0)]
     #[case("", 1)]

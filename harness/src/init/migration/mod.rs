@@ -8,6 +8,7 @@ use super::block::{Block, Value, keys};
 use super::relation::{Relation, Relations};
 use super::section::{Section, listed};
 use crate::check::schema_version::SchemaVersion;
+use crate::check::schema_version::consecutive::are_consecutive;
 use crate::check::schema_version::files::Version;
 use crate::database::{DatabaseError, Session};
 use crate::sql::{QualifiedName, quote_ident};
@@ -20,6 +21,8 @@ pub struct MigrationTable {
     table: QualifiedName,
     /// The newest version, or what the tool's query returns.
     head: String,
+    /// Whether the versions begin with consecutive numbers.
+    consecutive: bool,
     rows: u64,
     /// The table of the tool's lock and its flag, if it exists.
     lock: Option<(QualifiedName, &'static str)>,
@@ -56,7 +59,7 @@ pub async fn read(
     for relation in relations.tables().filter(|one| one.rows.is_some()) {
         let Some(tool) = tool(relation) else { continue };
         let table = &relation.name;
-        let Some(head) = head(session, tool, table).await? else {
+        let Some((head, consecutive)) = head(session, tool, table).await? else {
             continue;
         };
         let lock = match tool.keeps {
@@ -74,40 +77,49 @@ pub async fn read(
             rows: relation.rows.unwrap_or_default(),
             table: table.clone(),
             head,
+            consecutive,
             lock,
         });
     }
     Ok(found)
 }
 
-/// Reads the newest version; `None` if no migration was applied.
+/// Reads the newest version, and whether all begin with consecutive numbers; `None` if no migration was applied.
 async fn head(
     session: &mut Session,
     tool: &Tool,
     table: &QualifiedName,
-) -> Result<Option<String>, DatabaseError> {
-    match tool.keeps {
+) -> Result<Option<(String, bool)>, DatabaseError> {
+    let head = match tool.keeps {
         Keeps::Query(query) => {
-            session
-                .value(&query.replace("{table}", &table.to_string()))
-                .await
+            let query = query.replace("{table}", &table.to_string());
+            session.value(&query).await?
         }
-        Keeps::Known(known) => SchemaVersion::newest(known, session, table).await,
-        Keeps::Versions { column, .. } => {
+        Keeps::Known(known) => SchemaVersion::newest(known, session, table).await?,
+        Keeps::Versions {
+            column,
+            newest_only,
+            ..
+        } => {
             let sql = format!(
                 "SELECT m.{}::pg_catalog.text FROM {table} m",
                 quote_ident(column)
             );
             let rows = session.rows(&sql).await?;
-            let versions = rows.into_iter().filter_map(|row| row.into_iter().next()?);
-            Ok(versions.max_by_key(|version| Version::read(version)))
+            let texts = rows.into_iter().filter_map(|row| row.into_iter().next()?);
+            let texts: Vec<String> = texts.collect();
+            let versions: Vec<Version> = texts.iter().map(|text| Version::read(text)).collect();
+            let consecutive = !newest_only && are_consecutive(&versions);
+            let newest = texts.into_iter().max_by_key(|text| Version::read(text));
+            return Ok(newest.map(|head| (head, consecutive)));
         }
-    }
+    };
+    Ok(head.map(|head| (head, false)))
 }
 
 /// Writes the checks.
 #[must_use]
-pub fn section(tables: &[MigrationTable]) -> Section {
+X -> Section {
     let mut section = Section::new(
         "schema version",
         "The backup has the migrations that were applied when it was made. After each deployment, change the version to \
@@ -149,6 +161,9 @@ impl MigrationTable {
                 " To compare it with the migration files of the repository as well, add {files}."
             ));
         }
+        if self.consecutive {
+            guess.push_str(" If a number is left out on purpose, remove `consecutive`.");
+        }
         let name = format!("migrations are at {}", self.head);
         let block = match tool.keeps {
             Keeps::Query(query) => Block::new("sql", name)
@@ -182,7 +197,8 @@ impl MigrationTable {
                     .with("table", table.as_str())
                     .maybe("column", (column != "version").then_some(column))
                     .maybe("keeps", newest_only.then_some("newest"))
-                    .with("head", self.head.as_str());
+                    .with("head", self.head.as_str())
+                    .maybe("consecutive", self.consecutive.then_some(true));
                 let lock = self.lock.as_ref().map(|(table, flag)| {
                     Value::Inline(keys([
                         ("table", table.to_string().into()),

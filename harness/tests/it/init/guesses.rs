@@ -128,6 +128,27 @@ fn the_advice_to_compare_migrations_works(#[case] extensions: &[&str]) {
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
 }
 
+/// A row that is lost in the middle is named without files, where the versions were consecutive.
+#[test]
+fn a_gap_in_consecutive_versions_is_named() {
+    let (out, text) = written(NAMED_VERSIONS);
+    assert!(text.contains("\nconsecutive = true\n"), "{text}");
+    let newer = NAMED_VERSIONS.replace(", ('0003", ", ('0003_b'), ('0003");
+    let drilled = drill_of(out.path(), "2026-05-26", &newer);
+    assert_eq!(drilled.code, 0, "{}", drilled.stdout);
+    let gap = NAMED_VERSIONS.replace("('0002_users'), ", "");
+    let drilled = drill_of(out.path(), "2026-05-27", &gap);
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+    assert!(drilled.stdout.contains("no version with the number 2"), "{}", drilled.stdout);
+    // A number that was never there, and dates.
+    for versions in ["('0001_a'), ('0003_c')", "('20260101_a'), ('20260102_b')", "('7_a'), ('8_b')", "('a'), ('b')"] {
+        let (_, text) = written(&format!(
+            "CREATE TABLE public.schema_migrations (version text PRIMARY KEY);\nINSERT INTO public.schema_migrations VALUES {versions};\n"
+        ));
+        assert!(!text.contains("consecutive"), "{text}");
+    }
+}
+
 const CASCADES: &str = "
 CREATE TABLE public.sessions (id integer PRIMARY KEY);
 CREATE TABLE public.edges (id integer PRIMARY KEY, session integer REFERENCES public.sessions ON DELETE CASCADE);
@@ -228,4 +249,30 @@ fn an_old_partition_may_be_dropped() {
     let drilled = drill_of(out.path(), "2026-05-28", &changed);
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
     assert!(drilled.stdout.contains("HISTORY"), "{}", drilled.stdout);
+}
+
+const PLUGINS: &str = "
+CREATE TABLE public.plugin_database_namespaces (id integer PRIMARY KEY, plugin_id integer NOT NULL, plugin_key text NOT NULL, namespace_name text NOT NULL, status text NOT NULL);
+CREATE TABLE public.plugin_migrations (id integer PRIMARY KEY, plugin_id integer NOT NULL, plugin_key text NOT NULL, namespace_name text NOT NULL, migration_key text NOT NULL, checksum text NOT NULL, status text NOT NULL, applied_at timestamptz);
+CREATE SCHEMA plugin_crm_1f; CREATE TABLE plugin_crm_1f.contacts (id integer PRIMARY KEY); INSERT INTO plugin_crm_1f.contacts VALUES (1);
+CREATE SCHEMA plugin_docs_2e; CREATE TABLE plugin_docs_2e.pages (id integer PRIMARY KEY); INSERT INTO plugin_docs_2e.pages VALUES (1);
+INSERT INTO public.plugin_database_namespaces VALUES (1, 1, 'crm', 'plugin_crm_1f', 'active'), (2, 2, 'docs', 'plugin_docs_2e', 'active');
+INSERT INTO public.plugin_migrations VALUES (1, 1, 'crm', 'plugin_crm_1f', '0001.sql', 'a', 'applied', now()), (2, 2, 'docs', 'plugin_docs_2e', '0001.sql', 'b', 'applied', now());
+";
+
+#[test]
+fn the_histories_of_plugins_are_recognised() {
+    let (out, text) = written(PLUGINS);
+    for expected in [
+        "per = \"plugin_key\"\ncolumn = \"migration_key\"\nsuccess-column = \"applied_at\"",
+        "[check.schema-version.schemas]\ntable = \"public.plugin_database_namespaces\"\nkey = \"plugin_key\"\nschema = \"namespace_name\"\nnamed = \"plugin_*\"",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+    let drilled = drill_of(out.path(), "2026-05-26", &PLUGINS.replace("pages (id", "papers (id").replace("plugin_docs_2e.pages", "plugin_docs_2e.papers"));
+    assert!(!drilled.stdout.contains("schema plugin_"), "{}", drilled.stdout);
+    let lost = PLUGINS.replace(", (2, 2, 'docs', 'plugin_docs_2e', 'active')", "");
+    let drilled = drill_of(out.path(), "2026-05-27", &lost);
+    assert_eq!(drilled.code, 10, "{}", drilled.stdout);
+    assert!(drilled.stdout.contains("none has this schema"), "{}", drilled.stdout);
 }

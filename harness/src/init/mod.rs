@@ -208,7 +208,7 @@ pub async fn describe(
     Ok(Description {
         database: None,
         sections: vec![
-            migration::section(&migrations),
+            migration::section(&migrations, relations),
             extension::section(catalog),
             rows::section(relations, &shrinking, &rolling),
             freshness::section(&newest, origin.made),

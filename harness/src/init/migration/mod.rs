@@ -2,6 +2,7 @@
 //!
 //! By its own SQL: the version.
 
+mod plugins;
 mod tools;
 
 use super::block::{Block, Value, keys};
@@ -119,7 +120,7 @@ async fn head(
 
 /// Writes the checks.
 #[must_use]
-X -> Section {
+pub fn section(tables: &[MigrationTable], relations: &Relations<'_>) -> Section {
     let mut section = Section::new(
         "schema version",
         "The backup has the migrations that were applied when it was made. After each deployment, change the version to \
@@ -128,6 +129,7 @@ X -> Section {
     for table in tables {
         table.add(&mut section);
     }
+    section.blocks.extend(plugins::blocks(relations));
     if !tables.is_empty() {
         let all: Vec<String> = tables
             .iter()

@@ -14,7 +14,8 @@ use crate::sql::{QualifiedName, quote_ident, quote_literal};
 #[must_use]
 pub fn why(statement: &str) -> String {
     format!(
-        "the backup has no {statement} for it, or its error is tolerated: it was gone when the backup was made, or left out of it"
+        "the backup has no {statement} for it, because it did not exist or was left out when the backup was made; or the statement \
+         failed, and the scenario tolerates its error"
     )
 }
 

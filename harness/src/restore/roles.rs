@@ -54,10 +54,20 @@ pub fn missing(backup: &Backup, settings: &Restore) -> Option<Finding> {
         .filter(|role| !is_tolerated(role, &tolerance))
         .map(str::to_owned)
         .collect();
-    let suggestion = backup.globals_beside.as_ref();
-    (!missing.is_empty()).then(|| {
-        let expected = "the roles that own its objects or are named in its rights and policies";
-        finding(&missing, expected.to_owned(), suggestion)
+    let expected = "the roles that own its objects or are named in its rights and policies";
+    let globals = backup.parts.iter().find(|part| part.is_globals());
+    (!missing.is_empty()).then(|| match globals {
+        Some(globals) => with_hint(
+            &missing,
+            expected.to_owned(),
+            &format!(
+                "{} creates other roles and not {}: it is of another server or another time, or was edited; write both with one \
+                 job, `pg_dumpall --globals-only` and the dump",
+                globals.name,
+                if missing.len() == 1 { "this one" } else { "these" }
+            ),
+        ),
+        None => finding(&missing, expected.to_owned(), backup.globals_beside.as_ref()),
     })
 }
 
@@ -80,6 +90,18 @@ pub(super) fn finding(
     expected: String,
     suggestion: Option<&Suggestion>,
 ) -> Finding {
+    let with_the_backup = match suggestion {
+        Some(Suggestion { file, globals }) => format!(
+            "pg_dump writes no roles; {file} is next to the backup: write in `[backup]`: globals = {}",
+            line(globals)
+        ),
+        None => "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, and name it by `globals` in `[backup]`, or in its `[[backup.part]]`".to_owned(),
+    };
+    with_hint(roles, expected, &with_the_backup)
+}
+
+/// The same with what to do about the backup.
+fn with_hint(roles: &[String], expected: String, with_the_backup: &str) -> Finding {
     let quoted: Vec<String> = roles.iter().map(|role| format!("\"{role}\"")).collect();
     let actual = match quoted.as_slice() {
         [] => "a role does not exist".to_owned(),
@@ -90,13 +112,6 @@ pub(super) fn finding(
         .iter()
         .map(|role| format!("{{ name = {} }}", line(role)))
         .collect();
-    let with_the_backup = match suggestion {
-        Some(Suggestion { file, globals }) => format!(
-            "pg_dump writes no roles; {file} is next to the backup: write in `[backup]`: globals = {}",
-            line(globals)
-        ),
-        None => "pg_dump writes no roles: keep the output of `pg_dumpall --globals-only` with the backup, and name it by `globals` in `[backup]`, or in its `[[backup.part]]`".to_owned(),
-    };
     Finding::about("roles", expected, actual).hint(format!(
         "{with_the_backup}; or write in `[restore]`: role = [{}]",
         list.join(", ")
@@ -155,6 +170,22 @@ mod tests {
             says,
             "{sql}"
         );
+    }
+
+    #[test]
+    fn a_file_of_roles_that_lacks_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let dump = format!("{TABLE}ALTER TABLE t OWNER TO boss;\n");
+        for (name, text) in [("globals.sql", "CREATE ROLE app;\n"), ("shop.sql", &dump)] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let spool = Spool::in_folder(folder.path().with_extension("spool"));
+        let found = path::find(folder.path(), &Rules::default()).unwrap();
+        let backup = inspect(&found, &Inspection::quiet(spool)).unwrap();
+        let finding = missing(&backup, &Restore::default()).unwrap();
+        let hint = finding.hint.unwrap();
+        let expected = "globals.sql creates other roles and not this one: ";
+        assert!(hint.starts_with(expected), "{hint}");
     }
 
     #[test]

@@ -181,7 +181,12 @@ impl AccessPath {
             let next = self.steps.get(at + 1);
             let before = at.checked_sub(1).and_then(|at| self.steps.get(at));
             if let Some(through) = step.through() {
-                text.push_str(if passed { " → " } else { " by " });
+                text.push_str(match (passed, text.is_empty()) {
+                    (true, _) => " → ",
+                    (false, true) => " by ",
+                    // The right is one to the first object of the way.
+                    (false, false) => ", and from there by ",
+                });
                 text.push_str(&through);
                 passed = true;
                 continue;

@@ -39,6 +39,34 @@ pub fn of_both(old: &str, new: &str) -> (String, String) {
     (side(old_rest), side(new_rest))
 }
 
+/// Two lists of values, one per line, without the values of both; `None` where only the order differs.
+pub fn of_values(old: &str, new: &str) -> Option<(String, String)> {
+    let without = |all: &str, others: &str| -> Vec<String> {
+        let lines = all.lines();
+        let rest = lines.filter(|line| !others.lines().any(|other| other == *line));
+        rest.map(|line| format!("`{line}`")).collect()
+    };
+    let (gone, added) = (without(old, new), without(new, old));
+    let list = |values: &[String]| cut(vec![&values.join(", ")], 0);
+    let noun = if gone.len() == 1 { "value" } else { "values" };
+    let is = if gone.len() == 1 { "is" } else { "are" };
+    Some(match (gone.as_slice(), added.as_slice()) {
+        ([], []) => return None,
+        (gone, []) => (
+            format!("the {noun} {}", list(gone)),
+            format!("{} {is} missing", list(gone)),
+        ),
+        ([], added) => (
+            "no other value".to_owned(),
+            format!("{} in addition", list(added)),
+        ),
+        (gone, added) => (
+            format!("the {noun} {}, and no other", list(gone)),
+            format!("{} {is} missing, {} in addition", list(gone), list(added)),
+        ),
+    })
+}
+
 /// The first lines; `before` is the number of lines of the text before them.
 fn cut(lines: Vec<&str>, before: usize) -> String {
     let shown = lines.len().min(LINES);
@@ -72,6 +100,21 @@ mod tests {
     #[case("a\nb", "c", "a\nb", "c")]
     fn shown(#[case] old: &str, #[case] new: &str, #[case] expected: &str, #[case] actual: &str) {
         assert_eq!(of_both(old, new), (expected.to_owned(), actual.to_owned()));
+    }
+
+    #[rstest]
+    #[case("idea\nrisk\naction", "idea\nrisk", Some(("the value `action`", "`action` is missing")))]
+    #[case("a\nb\nc", "b", Some(("the values `a`, `c`", "`a`, `c` are missing")))]
+    #[case("a", "a\nb", Some(("no other value", "`b` in addition")))]
+    #[case("a\nb", "a\nc", Some(("the value `b`, and no other", "`b` is missing, `c` in addition")))]
+    #[case("a\nb", "b\na", None)]
+    fn values_are_named(
+        #[case] old: &str,
+        #[case] new: &str,
+        #[case] expected: Option<(&str, &str)>,
+    ) {
+        let expected = expected.map(|(old, new)| (old.to_owned(), new.to_owned()));
+        assert_eq!(of_values(old, new), expected);
     }
 
     #[test]

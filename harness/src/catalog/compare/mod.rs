@@ -81,7 +81,11 @@ impl Change {
             Some(_) => "not set",
         };
         let (expected, actual) = match (&self.old, &self.new) {
-            (Some(old), Some(new)) => excerpt::of_both(old, new),
+            (Some(old), Some(new)) => {
+                let is_enum = self.property.as_deref() == Some("labels");
+                let values = is_enum.then(|| excerpt::of_values(old, new)).flatten();
+                values.unwrap_or_else(|| excerpt::of_both(old, new))
+            }
             (old, new) => {
                 let side = |text: &Option<String>| match text {
                     None => absent.to_owned(),

@@ -2,8 +2,8 @@
 
 use super::tenant::{TENANTS, TenantColumn};
 use super::{SecuredTable, names, reviewed};
-use crate::init::block::{Block, Keys, Value, keys};
-use crate::init::section::{Section, grouped};
+use crate::init::block::{Block, Keys, NAMED, Value, keys};
+use crate::init::section::{Section, grouped, listed};
 use crate::sql::{quote_ident, quote_literal};
 
 /// Maximum number of roles whose sessions are checked.
@@ -81,8 +81,9 @@ fn reads_own_rows(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -
         let mut block = Block::new(
             "rls",
             format!(
-                "{role} reads the rows of one {} and no other",
-                tenant.column
+                "{role} reads the rows of one {} and no other: {}",
+                tenant.column,
+                listed(&names(&tables), NAMED)
             ),
         )
         .of_tables(&names(&tables));
@@ -117,8 +118,9 @@ fn pairs(tenant: &TenantColumn, role: &str, tables: &[&SecuredTable]) -> Block {
     let block = Block::new(
         "tenant",
         format!(
-            "as {role}, no {} reads or writes rows of another",
-            tenant.column
+            "as {role}, no {} reads or writes rows of another: {}",
+            tenant.column,
+            listed(&names(tables), NAMED)
         ),
     )
     .with("tables", names(tables))

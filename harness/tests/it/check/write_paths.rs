@@ -45,7 +45,7 @@ const FOUND: &[(&str, &str, &str)] = &[
     (
         "a view of the owner",
         "CREATE VIEW v AS SELECT * FROM ledger; GRANT UPDATE, SELECT ON v TO plur_app",
-        "UPDATE on led.v, granted to it by view led.v, which has the rights of its owner plur_owner",
+        "UPDATE on led.v, granted to it, and from there by view led.v, which has the rights of its owner plur_owner",
     ),
     (
         "a view without the right to read it",
@@ -65,13 +65,13 @@ const FOUND: &[(&str, &str, &str)] = &[
     (
         "a view after SET ROLE",
         "CREATE VIEW v AS SELECT * FROM ledger; GRANT SELECT, DELETE ON v TO plur_org_acme; GRANT USAGE ON SCHEMA led TO plur_org_acme",
-        "after SET ROLE plur_org_acme by view led.v",
+        "after SET ROLE plur_org_acme, and from there by view led.v",
     ),
     (
         "ON DELETE CASCADE",
         "ALTER TABLE ledger ADD CONSTRAINT of_book FOREIGN KEY (book) REFERENCES books ON DELETE CASCADE;
          GRANT SELECT, DELETE ON books TO plur_app",
-        "DELETE on led.books, granted to it by foreign key of_book of led.ledger (ON DELETE CASCADE)",
+        "DELETE on led.books, granted to it, and from there by foreign key of_book of led.ledger (ON DELETE CASCADE)",
     ),
     (
         "ON DELETE SET NULL, without the right to read the parent",
@@ -107,7 +107,7 @@ const FOUND: &[(&str, &str, &str)] = &[
         "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM led.ledger; RETURN NULL; END';
          REVOKE EXECUTE ON FUNCTION clear FROM PUBLIC;
          CREATE TRIGGER t AFTER UPDATE ON inbox FOR EACH STATEMENT EXECUTE FUNCTION clear()",
-        "UPDATE on led.inbox, granted to it by trigger t on led.inbox",
+        "UPDATE on led.inbox, granted to it, and from there by trigger t on led.inbox",
     ),
 ];
 
@@ -121,7 +121,7 @@ const OPEN: &[(&str, &str, &str)] = &[
     (
         "a function by PUBLIC",
         "CREATE FUNCTION purge(a interval) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM led.ledger'",
-        "EXECUTE on led.purge(interval), granted to PUBLIC by PostgreSQL's default by function led.purge(interval) (SECURITY DEFINER, owner plur_owner)",
+        "EXECUTE on led.purge(interval), granted to PUBLIC by PostgreSQL's default, and from there by function led.purge(interval) (SECURITY DEFINER, owner plur_owner)",
     ),
     (
         "dynamic SQL",

@@ -219,7 +219,7 @@ fn a_folder_of_one_job_gives_the_newest_with_its_roles() {
         "newest = \"nights/shop-*.sql\"",
         "globals = \"globals-*.sql\"",
         "`app.schema_migrations` is the table of a migration runner of the project",
-        "name = \"web reads the rows of one org and no other\"",
+        "name = \"web reads the rows of one org and no other: app.orders\"",
         "none but the owner may UPDATE, DELETE or TRUNCATE: app.receipts. Nothing else",
         "Tables without rows, which are not checked: app.events.",
         "nearly used up: app.notes_id_seq",
@@ -231,7 +231,7 @@ fn a_folder_of_one_job_gives_the_newest_with_its_roles() {
         "web reads the rows of one org and no other",
         "as web, no org reads or writes rows of another",
     ] {
-        let strict = format!("name = \"{name}\"\ntables = [\"app.orders\"]\n");
+        let strict = format!("name = \"{name}: app.orders\"\ntables = [\"app.orders\"]\n");
         assert!(
             text.contains(&format!("\n{strict}")),
             "no `{strict}` in\n{text}"

@@ -4,6 +4,7 @@
 //! - one file for each feature; most read the catalog, and those with SQL of their own say what the catalog lacks
 //! - `relation` and `access`: the tables, and who may do what with them, which the features share
 //! - `ways`: the indirect ways to write tables, which the features list for review
+//! - `shrinking`: the tables whose rows are removed regularly; `state`: the check of the baseline, of all that no feature has
 //! - `block` is a check as text, `section` the checks of one feature, `cover` replaces names with patterns
 //! - `generate` does all of it, `write` formats the scenario, `location` its `[backup]`, `verify` runs the checks and
 //!   replaces those that fail with weaker ones or with a comment

@@ -426,7 +426,11 @@ mod tests {
             database
         };
         let now = match dropped {
-            true => Database::default(),
+            true => {
+                let mut now = database("app.t", 5, None, "no");
+                now.rows.clear();
+                now
+            }
             false => with_table(rows),
         };
         let mut rewritten = BTreeMap::new();

@@ -151,7 +151,9 @@ fn values(schema: &serde_json::Value, text: &mut String) {
     }
     let plain = schema.get("enum").and_then(serde_json::Value::as_array);
     let names = plain.into_iter().flatten();
-    let names: Vec<String> = names.filter_map(|name| Some(format!("\"{}\"", name.as_str()?))).collect();
+    let names: Vec<String> = names
+        .filter_map(|name| Some(format!("\"{}\"", name.as_str()?)))
+        .collect();
     if !names.is_empty() {
         text.push_str(&format!("      {}\n", names.join(", ")));
     }

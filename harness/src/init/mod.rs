@@ -152,7 +152,9 @@ pub async fn describe(
         .read("migrations", async |s| migration::read(s, relations).await)
         .await?;
     let newest = readers
-        .read("freshness", async |s| freshness::read(s, relations, &shrinking).await)
+        .read("freshness", async |s| {
+            freshness::read(s, relations, &shrinking).await
+        })
         .await?;
     let not_valid = readers
         .read("constraints that are not validated", async |s| {

@@ -38,10 +38,9 @@ pub fn section(
         .collect();
     let (passing, lasting): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
         filled.iter().partition(|one| shrinking.contains(&one.name));
-    let (big, small): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) =
-        lasting
-            .iter()
-            .partition(|one| one.rows >= Some(BIG) && !rolling.contains(&one.name));
+    let (big, small): (Vec<&Relation<'_>>, Vec<&Relation<'_>>) = lasting
+        .iter()
+        .partition(|one| one.rows >= Some(BIG) && !rolling.contains(&one.name));
     if !small.is_empty() {
         section.blocks.push(
             Block::new("row-count", "no table that had rows is empty")

@@ -24,9 +24,7 @@ pub fn is_passing(name: &str) -> bool {
 /// Finds the tables whose rows are removed regularly.
 #[must_use]
 pub fn find(relations: &Relations<'_>) -> BTreeSet<QualifiedName> {
-    let named = relations
-        .tables()
-        .filter(|one| is_passing(&one.name.name));
+    let named = relations.tables().filter(|one| is_passing(&one.name.name));
     let mut found: BTreeSet<QualifiedName> = named.map(|one| one.name.clone()).collect();
     loop {
         let before = found.len();
@@ -52,7 +50,9 @@ fn cascade(definition: &str) -> Option<QualifiedName> {
     let words: Vec<&str> = tokens(definition).map(|token| token.text).collect();
     let on_delete = words.windows(3).any(|of| of == ["ON", "DELETE", "CASCADE"]);
     let mut words = words.into_iter();
-    words.find(|word| *word == "REFERENCES").filter(|_| on_delete)?;
+    words
+        .find(|word| *word == "REFERENCES")
+        .filter(|_| on_delete)?;
     QualifiedName::parse(words.next()?).ok()
 }
 
@@ -73,9 +73,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case("FOREIGN KEY (a) REFERENCES app.sessions(id) ON DELETE CASCADE", Some("app.sessions"))]
-    #[case("FOREIGN KEY (a) REFERENCES \"My App\".\"S(1)\"(id) ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE", Some("\"My App\".\"S(1)\""))]
-    #[case("FOREIGN KEY (a) REFERENCES app.sessions(id) ON UPDATE CASCADE ON DELETE SET NULL", None)]
+    #[case(
+        "FOREIGN KEY (a) REFERENCES app.sessions(id) ON DELETE CASCADE",
+        Some("app.sessions")
+    )]
+    #[case(
+        "FOREIGN KEY (a) REFERENCES \"My App\".\"S(1)\"(id) ON UPDATE CASCADE ON DELETE CASCADE DEFERRABLE",
+        Some("\"My App\".\"S(1)\"")
+    )]
+    #[case(
+        "FOREIGN KEY (a) REFERENCES app.sessions(id) ON UPDATE CASCADE ON DELETE SET NULL",
+        None
+    )]
     #[case("CHECK ((a <> 'REFERENCES x ON DELETE CASCADE'::text))", None)]
     fn rows_are_removed_with_others(#[case] definition: &str, #[case] table: Option<&str>) {
         let found = cascade(definition).map(|table| table.to_string());

@@ -9,7 +9,9 @@ use crate::outcome::Finding;
 /// The number that a version begins with, as in `0001` and `0001_users`; nothing for `1.2`.
 fn number(version: &Version) -> Option<u64> {
     let text = version.to_string();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     // Numbers in parts are not counted one by one.
     if matches!(version, Version::Numbers(parts) if parts.len() > 1) || rest.starts_with('.') {

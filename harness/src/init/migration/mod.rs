@@ -245,7 +245,10 @@ fn patterns(head: &str) -> String {
         Some(extension) => group(extension, ""),
         None => {
             let each = SQL.map(|extension| {
-                format!("{} for files such as `{head}{extension}`", group("", extension))
+                format!(
+                    "{} for files such as `{head}{extension}`",
+                    group("", extension)
+                )
             });
             each.join(", or ")
         }

@@ -100,7 +100,7 @@ const FOUND: &[(&str, &str, &str)] = &[
     (
         "a rule on INSERT",
         "CREATE RULE r AS ON INSERT TO inbox DO ALSO DELETE FROM ledger",
-        "INSERT on led.inbox, granted to it by rule r on led.inbox",
+        "INSERT on led.inbox, granted to it, and from there by rule r on led.inbox",
     ),
     (
         "a trigger with the rights of the owner",

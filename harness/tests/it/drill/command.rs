@@ -192,7 +192,11 @@ fn explain_lists_the_values_of_a_parameter() {
         "\n      \"drizzle\": Drizzle: `meta/_journal.json` and `TAG.sql`",
         "\n      \"sha384\": SHA-384, as sqlx keeps it.\n",
     ] {
-        assert!(ended.stdout.contains(expected), "no `{expected}` in\n{}", ended.stdout);
+        assert!(
+            ended.stdout.contains(expected),
+            "no `{expected}` in\n{}",
+            ended.stdout
+        );
     }
 }
 

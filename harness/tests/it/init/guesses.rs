@@ -53,7 +53,10 @@ async fn the_database_of_the_address_is_the_one_of_a_bundle() {
     on_empty(17, async |plur| {
         plur.sql("plur", ORDERS).await;
         let user = &plur.server.endpoint().superuser;
-        let (own, other) = (url_of(plur, user), url_of(plur, user).replacen("/plur?", "/postgres?", 1));
+        let (own, other) = (
+            url_of(plur, user),
+            url_of(plur, user).replacen("/plur?", "/postgres?", 1),
+        );
         tokio::task::spawn_blocking(move || {
             let base = folder();
             let night = base.path().join("night");
@@ -70,14 +73,30 @@ async fn the_database_of_the_address_is_the_one_of_a_bundle() {
             };
             let ended = init(&other);
             assert_eq!(ended.code, 3, "{}\n{}", ended.stdout, ended.stderr);
-            let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(said.contains("the backup contains accounts, plur, and not `postgres`"), "{said}");
+            let said = ended
+                .stderr
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
+            assert!(
+                said.contains("the backup contains accounts, plur, and not `postgres`"),
+                "{said}"
+            );
             let ended = init(&own);
             assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
-            assert!(ended.stdout.contains("not the database of `--from`: accounts"), "{}", ended.stdout);
+            assert!(
+                ended
+                    .stdout
+                    .contains("not the database of `--from`: accounts"),
+                "{}",
+                ended.stdout
+            );
             let text = std::fs::read_to_string(out.join("drilled.toml")).unwrap();
             for kind in ["row-count", "constraint", "baseline"] {
-                let check = Regex::new(&format!("(?m)^\\[\\[check\\.{kind}\\]\\]\nname = .*\ndatabase = \"plur\"$")).unwrap();
+                let check = Regex::new(&format!(
+                    "(?m)^\\[\\[check\\.{kind}\\]\\]\nname = .*\ndatabase = \"plur\"$"
+                ))
+                .unwrap();
                 assert!(check.is_match(&text), "no {kind} in\n{text}");
             }
             let drilled = drill_backup(&out, &night);
@@ -113,7 +132,11 @@ fn the_advice_to_compare_migrations_works(#[case] extensions: &[&str]) {
         }
     }
     let first = extensions[0];
-    let advice = Regex::new(&format!("pattern = ('[^']*') for files such as `0003_orders\\.{}`", first.replace('.', "\\."))).unwrap();
+    let advice = Regex::new(&format!(
+        "pattern = ('[^']*') for files such as `0003_orders\\.{}`",
+        first.replace('.', "\\.")
+    ))
+    .unwrap();
     let found = advice.captures(&text);
     let pattern = &found.unwrap_or_else(|| panic!("no advice for .{first} in\n{text}"))[1];
     let file = out.path().join("drilled.toml");
@@ -139,9 +162,18 @@ fn a_gap_in_consecutive_versions_is_named() {
     let gap = NAMED_VERSIONS.replace("('0002_users'), ", "");
     let drilled = drill_of(out.path(), "2026-05-27", &gap);
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
-    assert!(drilled.stdout.contains("no version with the number 2"), "{}", drilled.stdout);
+    assert!(
+        drilled.stdout.contains("no version with the number 2"),
+        "{}",
+        drilled.stdout
+    );
     // A number that was never there, and dates.
-    for versions in ["('0001_a'), ('0003_c')", "('20260101_a'), ('20260102_b')", "('7_a'), ('8_b')", "('a'), ('b')"] {
+    for versions in [
+        "('0001_a'), ('0003_c')",
+        "('20260101_a'), ('20260102_b')",
+        "('7_a'), ('8_b')",
+        "('a'), ('b')",
+    ] {
         let (_, text) = written(&format!(
             "CREATE TABLE public.schema_migrations (version text PRIMARY KEY);\nINSERT INTO public.schema_migrations VALUES {versions};\n"
         ));
@@ -177,9 +209,18 @@ fn rows_that_are_removed_with_others_may_be_fewer() {
 fn added() -> String {
     let mut text = String::new();
     for (table, rows) in [
-        ("busy", "timestamp '2026-04-30' + d * interval '1 day' + h * interval '1 hour' FROM generate_series(1, 22) d, generate_series(9, 17) h WHERE extract(isodow FROM timestamp '2026-04-30' + d * interval '1 day') < 6"),
-        ("seeded", "timestamp '2026-05-24 20:00' + n * interval '1 second' FROM generate_series(1, 200) n"),
-        ("rare", "timestamp '2026-03-20' + n / 40 * interval '13 days' FROM generate_series(1, 239) n"),
+        (
+            "busy",
+            "timestamp '2026-04-30' + d * interval '1 day' + h * interval '1 hour' FROM generate_series(1, 22) d, generate_series(9, 17) h WHERE extract(isodow FROM timestamp '2026-04-30' + d * interval '1 day') < 6",
+        ),
+        (
+            "seeded",
+            "timestamp '2026-05-24 20:00' + n * interval '1 second' FROM generate_series(1, 200) n",
+        ),
+        (
+            "rare",
+            "timestamp '2026-03-20' + n / 40 * interval '13 days' FROM generate_series(1, 239) n",
+        ),
     ] {
         writeln!(
             text,
@@ -231,7 +272,9 @@ INSERT INTO public.audit_log SELECT i, '{name}-02', 'x' FROM generate_series(1, 
 
 #[test]
 fn an_old_partition_may_be_dropped() {
-    let (out, text) = written(&months(&["2026-02", "2026-03", "2026-04", "2026-05", "2026-06"]));
+    let (out, text) = written(&months(&[
+        "2026-02", "2026-03", "2026-04", "2026-05", "2026-06",
+    ]));
     for expected in [
         "may-shrink = [\"public.audit_log_*\"]",
         "may-be-dropped = [\"public.audit_log_*\"]",
@@ -269,10 +312,24 @@ fn the_histories_of_plugins_are_recognised() {
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }
-    let drilled = drill_of(out.path(), "2026-05-26", &PLUGINS.replace("pages (id", "papers (id").replace("plugin_docs_2e.pages", "plugin_docs_2e.papers"));
-    assert!(!drilled.stdout.contains("schema plugin_"), "{}", drilled.stdout);
+    let drilled = drill_of(
+        out.path(),
+        "2026-05-26",
+        &PLUGINS
+            .replace("pages (id", "papers (id")
+            .replace("plugin_docs_2e.pages", "plugin_docs_2e.papers"),
+    );
+    assert!(
+        !drilled.stdout.contains("schema plugin_"),
+        "{}",
+        drilled.stdout
+    );
     let lost = PLUGINS.replace(", (2, 2, 'docs', 'plugin_docs_2e', 'active')", "");
     let drilled = drill_of(out.path(), "2026-05-27", &lost);
     assert_eq!(drilled.code, 10, "{}", drilled.stdout);
-    assert!(drilled.stdout.contains("none has this schema"), "{}", drilled.stdout);
+    assert!(
+        drilled.stdout.contains("none has this schema"),
+        "{}",
+        drilled.stdout
+    );
 }

@@ -95,10 +95,12 @@ impl<'a> Pipeline<'a> {
         };
         let work = stage::server(self.scenario, &backup, self.run, self.context, servers);
         record.stage(Stage::Server, work).await?;
-        // What every server has is restored as the backup says.
+        // What every server has is restored as the backup says, and of what the backup lacks there is nothing to pass over.
+        let of_backup = &backup.contents().extensions;
         settings.stub.retain(|stub| {
             let mut started = servers.started(self.run);
-            started.any(|(_, server, _)| !server.facts().has_extension(&stub.extension))
+            of_backup.contains(&stub.extension)
+                && started.any(|(_, server, _)| !server.facts().has_extension(&stub.extension))
         });
         let groups = backup.by_server().into_iter();
         let clusters: Vec<Cluster<'_>> = groups

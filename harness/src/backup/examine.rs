@@ -112,8 +112,8 @@ async fn suggest_globals(backup: &Backup, source: &Source) -> Option<Suggestion>
 const EXAMINED: usize = 5;
 
 /// Finds the previous successful backup: the newest earlier one without a fault, as far as that can be seen, and its
-/// contents where it is read. A warning names each that is passed over, and one that could not be read. Where none is
-/// complete, it is the newest earlier one, of which only the size is compared.
+/// contents where it is read. A warning names each that is passed over. Where none is complete, it is the largest of those
+/// that were examined, of which only the size is compared: a small one would let everything pass.
 async fn find_previous(
     earlier: &[Earlier],
     settings: &settings::Previous,
@@ -138,13 +138,7 @@ async fn find_previous(
                         None
                     }
                     Ok(Err(fault)) => Some(fault),
-                    Err(error) => {
-                        let unread = Finding::about(name, "a backup to compare with", error.reason);
-                        warnings.push(
-                            unread.hint("its size was compared; drill it separately for more"),
-                        );
-                        None
-                    }
+                    Err(error) => Some(error.reason),
                 }
             }
             // Nothing else shows in a list whether a job succeeded.
@@ -159,27 +153,28 @@ async fn find_previous(
         };
         warnings.push(
             Finding::about(name, "a complete backup to compare with", why)
-                .hint("the job of that time did not succeed, so it is no backup to restore either"),
+                .hint("the job of that time did not succeed, or it cannot be read here: drill it separately for more"),
         );
         passed_over.push(name.clone());
     }
-    let newest = earlier.first()?;
+    let largest = earlier.iter().take(EXAMINED).rev();
+    let largest = largest.max_by_key(|before| before.bytes)?;
     let previous = Previous {
-        name: newest.name.clone(),
-        bytes: newest.bytes,
+        name: largest.name.clone(),
+        bytes: largest.bytes,
         contents: None,
         passed_over: Vec::new(),
     };
     warnings.push(
         Finding::about(
-            &newest.name,
+            &largest.name,
             "a complete backup to compare with",
             match passed_over.len() {
                 1 => "the only earlier one that was examined is not".to_owned(),
                 count => format!("none of the {count} earlier ones that were examined is"),
             },
         )
-        .hint("the size of the newest of them was compared"),
+        .hint("the size of the largest of them was compared"),
     );
     Some((previous, warnings))
 }

@@ -368,9 +368,8 @@ struct Server {
     isolation: Vec<String>,
     /// Limitations of the isolation.
     weaknesses: Vec<String>,
-    /// The version of TLS by which programs connect, where the server was seen to refuse those without; absent where
+    /// The version of TLS by which programs connect, where the server was seen to refuse those without; null where
     /// they connect by a socket or a port.
-    #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<String>,
     /// Why this provider was selected.
     chosen: String,

@@ -79,9 +79,41 @@ pub fn absent<'a>(
             format!("a dump that is restored into it: {checks}"),
             format!("the backup is restored into {}", there.join(", ")),
         )
-        .hint("its dump is missing from the backup; or the scenario gives it another name, by `database` or `databases` in `[restore]` or in `[[backup.part]]`")
+        .hint(match there.as_slice() {
+            [only] if only == UNNAMED => format!(
+                "the dump does not say of which database it is: write `database = \"{name}\"` in `[restore]`"
+            ),
+            _ => "its dump is missing from the backup; or the scenario gives it another name, by `database` or `databases` in `[restore]` or in `[[backup.part]]`".to_owned(),
+        })
     });
     findings.collect()
+}
+
+/// Stubs of extensions whose schema is also one of the application: what is passed over there would be its own.
+#[must_use]
+pub fn shared_schemas(backup: &Backup, settings: &Restore) -> Vec<Finding> {
+    let contents = backup.contents();
+    let stubs = settings.stub.iter();
+    let stubs = stubs.filter(|stub| contents.extensions.contains(&stub.extension));
+    let shared = stubs.filter_map(|stub| {
+        let schema = stub.schema.as_ref()?;
+        let mut objects = contents.objects.list.iter();
+        let is_own = objects.any(|object| match object.kind.as_str() {
+            "SCHEMA" => object.name == *schema,
+            // About objects of the extension too.
+            "ACL" | "COMMENT" | "DEFAULT ACL" | "SECURITY LABEL" => false,
+            _ => object.schema == *schema,
+        });
+        is_own.then(|| {
+            Finding::about(
+                format!("extension {}", stub.extension),
+                format!("nothing but the extension in {schema}, as `schema` in `[[restore.stub]]` says"),
+                "the backup defines it, or objects in it, itself",
+            )
+            .hint("name the schema that CREATE EXTENSION makes, or leave `schema` out: what the backup defines must be restored")
+        })
+    });
+    shared.collect()
 }
 
 /// Errors in the databases that the dumps are restored into: several dumps for one, a database for a dump that

@@ -158,9 +158,11 @@ fn scenario(
         &["server", "container", "reach"],
     ]
     .map(|path| place_of_key(&root, path).unwrap_or_default());
+    let place_of_explained = place_of_key(&root, &["server", "explained"]).unwrap_or_default();
     let mut server = take::<Server>(&mut root, "server", problems).unwrap_or_default();
     server.certificate = server.certificate.map(|own| own.within(folder));
     tls(&server, of_tls, problems);
+    explained(&server, place_of_explained, problems);
     if server.container.is_some() && server.local.is_some() {
         problems.push(
             Problem::at(
@@ -340,6 +342,27 @@ fn roles(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
             place => place,
         };
         problems.push(Problem::at(place, what).hint("list each role once in `[[restore.role]]`"));
+    }
+}
+
+/// Refuses explanations of an upgrade where there is none, and those without a reason.
+fn explained(server: &Server, place: Range<usize>, problems: &mut Vec<Problem>) {
+    if server.explained.is_empty() {
+        return;
+    }
+    if server.major.is_none() {
+        let problem = Problem::at(place.clone(), "`explained` has no effect without `major`");
+        problems.push(
+            problem.hint("add `major = 18`, the version that the upgrade leads to, or remove it"),
+        );
+    }
+    let empty = server
+        .explained
+        .iter()
+        .filter(|(_, why)| why.trim().is_empty());
+    for (object, _) in empty {
+        let problem = Problem::at(place.clone(), format!("the reason for `{object}` is empty"));
+        problems.push(problem.hint("say why the difference is harmless: every report shows it"));
     }
 }
 

@@ -43,6 +43,8 @@ pub use tls::{Reached, Tls};
 
 /// The folder of the files of a server that requires TLS, in that of the run.
 const TLS: &str = "tls";
+/// The folder of the sockets by which redrill reaches programs in their network, in that of the run.
+const REACHED: &str = "reached";
 
 /// Default limit until a server answers.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -347,7 +349,9 @@ async fn open_tls(
     let server = machine.network(entrance).map_err(unable)?;
     let programs = Network::create(entrance, &run.id).await;
     let programs = programs.map_err(|error| unable(error.to_string()))?;
-    Tls::open(certificate, server, programs, &wanted.superuser).await
+    let folder = run.folder.join(REACHED);
+    let networks = (server, programs);
+    Tls::open(certificate, networks, folder, &wanted.superuser).await
 }
 
 /// Selects the provider that the scenario sets, or the best available one.

@@ -9,7 +9,7 @@ use crate::backup::spool::Spool;
 use crate::backup::{Backup, companion};
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::CouldNotRun;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::proof::settings::Level;
 use crate::restore::{method, roles, target};
 use crate::scenario::Scenario;
@@ -44,7 +44,10 @@ pub async fn backup(
                 backup: Some(backup.facts()),
                 ..Facts::default()
             };
-            (facts, judge_backup(backup))
+            let required = scenario.checks.iter().filter(|check| check.required);
+            let named = required.filter_map(|check| check.database.as_deref());
+            let absent = target::absent(&backup, &scenario.restore, named);
+            (facts, judge_backup(backup, absent))
         }
     }
 }
@@ -76,10 +79,8 @@ pub async fn judged(
     }
     let misplaced = target::problems(&backup, &scenario.restore);
     backup.problems.extend(misplaced);
-    let named = scenario.checks.iter();
-    let named = named.filter_map(|check| check.database.as_deref());
-    let absent = target::absent(&backup, &scenario.restore, named);
-    backup.problems.extend(absent);
+    let shared = target::shared_schemas(&backup, &scenario.restore);
+    backup.problems.extend(shared);
     let missing = backup
         .by_server()
         .iter()
@@ -88,8 +89,8 @@ pub async fn judged(
     Ok(backup)
 }
 
-/// Judges the backup by its inspection.
-fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
+/// Judges the backup by its inspection; `absent` are databases that checks are about.
+fn judge_backup(backup: Backup, absent: Vec<Finding>) -> Result<Passed<Backup>, Stopped> {
     let name = backup.name();
     if let Some(first) = backup.problems.first() {
         let place = first
@@ -103,8 +104,16 @@ fn judge_backup(backup: Backup) -> Result<Passed<Backup>, Stopped> {
         );
         return Err(Stopped::failed(
             summary,
-            [backup.problems, backup.warnings].concat(),
+            [backup.problems, absent, backup.warnings].concat(),
         ));
+    }
+    if let Some(first) = absent.first() {
+        let database = first.object.as_deref().unwrap_or_default();
+        let summary = format!(
+            "{name} does not have what checks are about: {database}: {}",
+            first.actual
+        );
+        return Err(Stopped::failed(summary, [absent, backup.warnings].concat()));
     }
     if let Some(missing) = backup.missing_roles {
         let summary = format!("{name} cannot be restored as it is: {}", missing.actual);
@@ -146,9 +155,9 @@ mod tests {
     #[test]
     fn a_file_with_a_problem_fails_the_first_stage() {
         let good = inspected("CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n\\.\n");
-        assert!(judge_backup(good).is_ok());
+        assert!(judge_backup(good, Vec::new()).is_ok());
         let cut = inspected("CREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n");
-        let Err(stopped) = judge_backup(cut) else {
+        let Err(stopped) = judge_backup(cut, Vec::new()) else {
             panic!("a cut file must not pass")
         };
         let Stopped::Failed { summary, findings } = stopped else {

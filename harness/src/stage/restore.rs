@@ -79,7 +79,7 @@ fn needs_stub(settings: &Restore, finding: &mut Finding) {
     let names: Vec<&str> = names.collect();
     if !names.is_empty() && finding.actual.contains("does not exist") {
         let hint = format!(
-            "`[[restore.stub]]` makes nothing of {}: where the backup itself needs something of it, remove the entry and drill on a server that has it",
+            "`[[restore.stub]]` makes nothing of {}: where this is in the schema that the extension makes for itself, name it with `schema`; where the backup itself needs it, remove the entry and drill on a server that has it",
             names.join(", ")
         );
         finding.hint = Some(hint);

@@ -133,7 +133,7 @@ pub async fn rehearse(
         let needless = reviewed.filter(|object| !upgrade.reviewed.contains(*object));
         let needless = needless.map(|object| UpgradeStep {
             about: object.clone(),
-            change: "`explained` in `[server]` names it, and it does not differ".to_owned(),
+            change: "`explained` in `[server]` names it, and nothing of it needs that: it is equal, or the version explains the difference".to_owned(),
             action: "remove the entry".to_owned(),
         });
         upgrade.facts.steps.extend(needless);

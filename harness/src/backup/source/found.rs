@@ -221,17 +221,19 @@ impl HeaderTime {
     }
 }
 
-/// How much older than the time in its name the header of an archive may be: zones, and a dump that takes a day.
+/// How far apart the times in name and header of one backup may be: zones, and a dump that takes a day.
 const OLDER: SignedDuration = SignedDuration::from_hours(48);
 
-/// When the backup was taken: from its name, otherwise its header, otherwise its modification time. The header is
-/// believed before the name where it has a zone, or is so much older that the name is that of another backup.
+/// When the backup was taken: from its name, otherwise its header, otherwise its modification time. A header with a zone
+/// is believed before the name, which may be in local time. Where both are of other days, one is that of another
+/// backup, and the older one is believed.
 #[must_use]
 pub fn made(found: &Found, header: Option<HeaderTime>) -> Option<(Timestamp, TimeSource)> {
     let of_header = header.map(|header| (header.time(), TimeSource::Header));
     let of_name = found.named_time.map(|time| (time, TimeSource::Name));
     let modified = found.modified;
     let believed = match (header, found.named_time) {
+        (Some(HeaderTime::Exact(time)), Some(named)) if is_another(named, time) => of_name,
         (Some(HeaderTime::Exact(_)), _) => of_header,
         (Some(HeaderTime::Local(time)), Some(named)) if is_another(time, named) => of_header,
         _ => of_name.or(of_header),
@@ -239,23 +241,29 @@ pub fn made(found: &Found, header: Option<HeaderTime>) -> Option<(Timestamp, Tim
     believed.or_else(|| modified.map(|time| (time, TimeSource::ModificationTime)))
 }
 
-/// Warns of a name that is days younger than what the header says.
+/// Warns of a name that is days younger than what the header says, or days older than a header with its zone.
 #[must_use]
 pub fn renamed(found: &Found, header: Option<HeaderTime>) -> Option<Finding> {
-    let (header, named) = (header?.time(), found.named_time?);
-    is_another(header, named).then(|| {
+    let (header, named) = (header?, found.named_time?);
+    let time = header.time();
+    let is_odd = match header {
+        HeaderTime::Exact(_) => is_another(time, named) || is_another(named, time),
+        // A job may name its files by the day that it plans them for.
+        HeaderTime::Local(_) => is_another(time, named),
+    };
+    is_odd.then(|| {
         let name = found.path.file_name().unwrap_or_default();
         Finding::about(
             name.display().to_string(),
             format!("a backup of {named}, as its name says"),
-            format!("one that began at {header}, as its header says"),
+            format!("one that began at {time}, as its header says"),
         )
-        .hint("an older backup under a new name? Its age is that of the header")
+        .hint("another backup under this name? Its age is that of the older time")
     })
 }
 
-fn is_another(header: Timestamp, named: Timestamp) -> bool {
-    named.duration_since(header) > OLDER
+fn is_another(older: Timestamp, newer: Timestamp) -> bool {
+    newer.duration_since(older) > OLDER
 }
 
 #[cfg(test)]
@@ -295,6 +303,13 @@ mod tests {
         NOON,
         TimeSource::Header,
         false
+    )]
+    #[case::an_old_one_made_young(
+        "s-2026-10-01.sql",
+        Some(true),
+        "2026-10-01T00:00:00Z",
+        TimeSource::Name,
+        true
     )]
     #[case::an_old_one_with_its_zone(
         "s-2026-11-23.sql",

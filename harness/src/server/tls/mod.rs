@@ -6,8 +6,10 @@
 mod certificate;
 mod probe;
 
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,7 +45,7 @@ pub struct Tls {
     /// The network of programs.
     network: Network,
     ca: PathBuf,
-    /// Of the run, for sockets.
+    /// For sockets that lead to programs. No server sees it: a socket may be connected to wherever it is seen.
     folder: PathBuf,
     trust: Arc<ClientConfig>,
     superuser: String,
@@ -76,10 +78,16 @@ impl Tls {
     /// When the kernel refuses, or the server does not require TLS.
     pub(super) async fn open(
         certificate: &Certificate,
-        server: Network,
-        programs: Network,
+        (server, programs): (Network, Network),
+        folder: PathBuf,
         superuser: &str,
     ) -> Result<Self, CouldNotRun> {
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| {
+                CouldNotRun::new(format!("cannot create {}: {error}", folder.display()))
+            })?;
         let exit = Exit::Port(server, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
         let unable =
             |error: io::Error| CouldNotRun::new(format!("no network for programs: {error}"));
@@ -98,7 +106,7 @@ impl Tls {
         Ok(Self {
             network: programs,
             ca: certificate.ca(),
-            folder: certificate.folder().to_owned(),
+            folder,
             trust: certificate.trust()?,
             superuser: superuser.to_owned(),
             _relays: relays,

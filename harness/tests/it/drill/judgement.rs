@@ -89,7 +89,7 @@ fn nights(dump: &str) -> Members {
 
 #[test]
 fn inspect_and_a_drill_judge_a_folder_alike() {
-    let scenario = "schema = 1\nname = \"drilled\"\n[backup]\npath = \"bundle\"\n[[check.row-count]]\ntable = \"auth.users\"\ndatabase = \"users\"\nmin = 1\n";
+    let scenario = "schema = 1\nname = \"drilled\"\n[backup]\npath = \"bundle\"\n[[check.row-count]]\ntable = \"auth.users\"\nmin = 1\n";
     let mut wrong = Vec::new();
     for (what, members, says) in FOLDERS {
         let lay = || {

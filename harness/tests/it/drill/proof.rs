@@ -165,7 +165,7 @@ fn what_was_compared_is_told() {
     let proof = &ended.drill()["proof"];
     assert_eq!(
         proof.to_string(),
-        r#"{"large_objects":3,"level":"full","materialized_views":1,"sequences":4,"tables":20}"#
+        r#"{"large_objects":3,"level":"full","materialized_views":1,"sequences":4,"tables":20,"upgrade":null}"#
     );
     let rows = ended.drill()["restore"]["rows"].as_array().unwrap();
     assert!(

@@ -357,6 +357,38 @@ min = 1
 }
 
 #[test]
+fn explanations_need_an_upgrade_and_a_reason() {
+    insta::assert_snapshot!(mistakes(r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+[server]
+explained = { "view app.v" = " " }
+[[check.row-count]]
+table = "a"
+min = 1
+"#), @r#"
+    error: `explained` has no effect without `major`
+     --> scenario.toml:6:1
+      |
+    6 | explained = { "view app.v" = " " }
+      | ^^^^^^^^^
+      |
+      = hint: add `major = 18`, the version that the upgrade leads to, or remove it
+
+    error: the reason for `view app.v` is empty
+     --> scenario.toml:6:1
+      |
+    6 | explained = { "view app.v" = " " }
+      | ^^^^^^^^^
+      |
+      = hint: say why the difference is harmless: every report shows it
+
+    2 errors in scenario.toml
+    "#);
+}
+
+#[test]
 fn two_of_what_must_be_one_are_refused() {
     insta::assert_snapshot!(mistakes(r#"schema = 1
 name = "x"

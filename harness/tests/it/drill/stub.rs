@@ -86,6 +86,24 @@ fn own_objects_in_the_schema_are_restored() {
 }
 
 #[test]
+fn a_stub_passes_over_nothing_of_the_application() {
+    // Of an extension that the backup lacks there is nothing to pass over.
+    let other = STUB
+        .replace("pg_cron", "pg_other")
+        .replace("\"cron\"", "\"app\"");
+    let rows = "[[check.sql]]\nquery = \"SELECT pg_catalog.count(*), pg_catalog.has_table_privilege('app', 'app.events', 'SELECT') FROM app.events\"\nrows = [[20, true]]\n";
+    let ended = drill(PLAIN, &format!("{STUB}{other}{rows}"));
+    ended.is_proven_with(20).unwrap();
+    let shared = STUB.replace("\"cron\"", "\"app\"");
+    let says = [
+        "extension pg_cron",
+        "nothing but the extension in app",
+        "the backup defines it",
+    ];
+    drill(PLAIN, &shared).fails_in("backup", &says).unwrap();
+}
+
+#[test]
 fn rows_of_the_backup_itself_are_still_proven() {
     let text = str::from_utf8(PLAIN).unwrap();
     let lost = text.replace(

@@ -91,9 +91,11 @@ fn a_stub_passes_over_nothing_of_the_application() {
     let other = STUB
         .replace("pg_cron", "pg_other")
         .replace("\"cron\"", "\"app\"");
-    let rows = "[[check.sql]]\nquery = \"SELECT pg_catalog.count(*), pg_catalog.has_table_privilege('app', 'app.events', 'SELECT') FROM app.events\"\nrows = [[20, true]]\n";
+    let rows =
+        "[[check.sql]]\nquery = \"SELECT pg_catalog.count(*) FROM app.events\"\nscalar = 20\n";
     let ended = drill(PLAIN, &format!("{STUB}{other}{rows}"));
     ended.is_proven_with(20).unwrap();
+    assert!(ended.stdout.contains("1 sequence"), "{}", ended.stdout);
     let shared = STUB.replace("\"cron\"", "\"app\"");
     let says = [
         "extension pg_cron",

@@ -66,6 +66,32 @@ fn several_processes_start_and_answer() {
     }
 }
 
+/// A socket can be connected to wherever it is seen, and the server sees the folder of its certificate.
+#[test]
+fn the_server_sees_no_way_to_a_program() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not tested: only root enters the network of a container");
+        return;
+    }
+    let query = "SELECT pg_catalog.string_agg(f, ' ' ORDER BY f) FROM pg_catalog.pg_ls_dir(pg_catalog.regexp_replace(pg_catalog.current_setting('hba_file'), '/[^/]*$', '')) AS f";
+    let look = format!("psql -X -At -c \\\"{query}\\\" && exec sleep 600");
+    let process = format!(
+        "\n[[check.api.process]]\nname = \"look\"\nrole = \"plur_admin\"\ncommand = [\"sh\", \"-c\", \"{look}\"]\n\
+         ready = {{ output = '^ca.crt pg_hba.conf server.crt server.key$', within = \"10s\" }}\n"
+    );
+    let backups = plur_backup().parent().unwrap().display().to_string();
+    let text = std::fs::read_to_string(root().join("scenarios/plur.toml")).unwrap();
+    let text = text.replace("../", &format!("{}/", root().display()));
+    let ended = redrill()
+        .scenario(&(text + &process + TLS))
+        .drilled("plur")
+        .environment("PLUR_BACKUPS", &backups)
+        .with("--only")
+        .with("api")
+        .run();
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+}
+
 /// `sslmode=require` of the document, on each of the three databases.
 #[test]
 fn each_database_of_prisme_is_reached() {

@@ -177,6 +177,16 @@ fn a_backup_is_compared_with_the_previous_successful_one() {
         10,
         &["public.orders", "shop-2026-05-23.sql", "another SHA-256"],
     );
+    // An upload of an encrypted backup that broke off behind its header: its size is no size to compare with.
+    let ended = days("age-encryption.org/v1\n-> X25519 AAAA\n", few, "")
+        .file("b/shop-2026-05-23.sql", dump(BEFORE))
+        .run();
+    expect(
+        "unreadable",
+        ended,
+        10,
+        &["public.orders", "shop-2026-05-23.sql"],
+    );
     // Only sizes: an empty file is the one that shows.
     let size = "previous = { compare = \"size\" }";
     let ended = days("", few, size)

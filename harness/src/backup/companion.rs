@@ -5,7 +5,6 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -17,7 +16,7 @@ use super::Backup;
 use super::examine::compare_digest;
 use super::files::blocking;
 use super::settings::Sha256Hex;
-use super::source::{self, Found, Location, Place, Rules, Source, TimePattern};
+use super::source::{self, Found, Location, Place, Rules, Source, TimePattern, apart};
 use crate::digest::{RowsDigest, sha256_of};
 use crate::input::Problem;
 use crate::input::decode::decode;
@@ -227,7 +226,7 @@ impl Companion {
                     "put the time into its name, or leave out `same-time-within`",
                 ));
             };
-            let apart = Duration::try_from(own.duration_since(of_backup).abs()).unwrap_or_default();
+            let apart = apart(own, of_backup);
             if apart > within.0 {
                 findings.push(
                     self.finding(

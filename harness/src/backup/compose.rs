@@ -1,21 +1,14 @@
 //! Several backups that are restored as one: each is found and inspected by itself, then they become one [`Backup`].
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-
 use super::bundle;
 use super::examine::{Purpose, examine};
 use super::inspect::no_rows;
 use super::settings::Composition;
 use super::settings::parts::{PartSubject, Parts};
-use super::source::Place;
+use super::source::{Place, apart};
 use super::{Backup, Part};
 use crate::outcome::{Before, CouldNotRun, Finding, TimeSource};
 use crate::units::{show_counted, show_duration};
-
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 
 /// Finds and inspects the backup of a scenario.
 ///
@@ -253,13 +246,7 @@ fn one_night(parts: &Parts, inspected: &[(&PartSubject, Backup)]) -> Result<Nigh
     let Some((newest, last)) = timed.iter().max_by_key(|(_, time)| *time) else {
         return Ok(night);
     };
-    // A name with only a date is of any time of that day.
-    let is_day = |time: &Timestamp| time.as_second().rem_euclid(DAY) == 0;
-    let day = |time: &Timestamp| time.as_second().div_euclid(DAY);
-    let older = |time: Timestamp| match (is_day(&time) || is_day(last)) && day(&time) == day(last) {
-        true => Duration::ZERO,
-        false => Duration::try_from(last.duration_since(time)).unwrap_or_default(),
-    };
+    let older = |time| apart(time, *last);
     let most = timed
         .iter()
         .map(|(_, time)| older(*time))
@@ -290,6 +277,8 @@ fn one_night(parts: &Parts, inspected: &[(&PartSubject, Backup)]) -> Result<Nigh
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rstest::rstest;
 
     use super::*;

@@ -11,7 +11,8 @@ use crate::units::Span;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Restore {
-    /// The default database of checks; created for a dump that does not create one.
+    /// The default database of checks; created for a dump that does not create one. Default: the database that the backup says it
+    /// is of, as an archive does, otherwise `restored`.
     pub database: Option<String>,
     /// For a bundle: the database of each dump by its name in the bundle, as in
     /// `{ "users.sql.gz" = "users" }`. Default: the database that the dump connects to,

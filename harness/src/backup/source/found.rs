@@ -224,6 +224,18 @@ impl HeaderTime {
 /// How far apart the times in name and header of one backup may be: zones, and a dump that takes a day.
 const OLDER: SignedDuration = SignedDuration::from_hours(48);
 
+/// How far apart two times are. One of midnight comes from a name with only a date, and is of any time of that day.
+#[must_use]
+pub fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    const DAY: i64 = 86_400;
+    let is_day = |time: Timestamp| time.as_second().rem_euclid(DAY) == 0;
+    let day = |time: Timestamp| time.as_second().div_euclid(DAY);
+    match (is_day(one) || is_day(other)) && day(one) == day(other) {
+        true => Duration::ZERO,
+        false => Duration::try_from(one.duration_since(other).abs()).unwrap_or_default(),
+    }
+}
+
 /// When the backup was taken: from its name, otherwise its header, otherwise its modification time. A header with a zone
 /// is believed before the name, which may be in local time. Where both are of other days, one is that of another
 /// backup, and the older one is believed.
@@ -272,6 +284,16 @@ mod tests {
     use rstest::rstest;
 
     const NOON: &str = "2026-11-20T12:00:00Z";
+
+    #[rstest]
+    #[case("2026-11-20T12:00:00Z", "2026-11-20T12:10:00Z", 600)]
+    #[case("2026-11-20T12:10:00Z", "2026-11-20T12:00:00Z", 600)]
+    #[case("2026-11-20T00:00:00Z", "2026-11-20T12:00:00Z", 0)]
+    #[case("2026-11-20T00:00:00Z", "2026-11-21T02:00:00Z", 26 * 3600)]
+    fn a_date_is_a_whole_day(#[case] one: &str, #[case] other: &str, #[case] seconds: u64) {
+        let apart = apart(one.parse().unwrap(), other.parse().unwrap());
+        assert_eq!(apart.as_secs(), seconds);
+    }
 
     #[rstest]
     #[case::name(

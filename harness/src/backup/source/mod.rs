@@ -33,7 +33,7 @@ use std::path::Path;
 use crate::backup::files::blocking;
 use crate::outcome::CouldNotRun;
 
-pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, made, renamed};
+pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, apart, made, renamed};
 pub use manifest::ENDING as MANIFEST;
 pub use name::{TimePattern, stream_of, time_in_name};
 pub(crate) use pattern::Pattern;

@@ -1,7 +1,7 @@
 //! The rehearsal of a major upgrade: the backup is also restored on a server of its own major version, and both are compared.
 //!
 //! Both servers are new and have the same backup, so whatever differs comes from the versions. What a version is known to
-//! change is explained ([`definitions`]), the rest is a finding. What an upgrade in place needs in addition (`REINDEX`,
+//! change is explained (`definitions`), the rest is a finding. What an upgrade in place needs in addition (`REINDEX`,
 //! `ALTER EXTENSION … UPDATE`) is a list of steps.
 //!
 //! - `definitions`: the catalogs; `known`: what a version changes by itself

@@ -74,7 +74,7 @@ pub async fn examine(
         if !previous.passed_over.is_empty() {
             let names = previous.passed_over.join(", ");
             summary.push_str(&format!(
-                "; {names} passed over, as the job did not succeed"
+                "; {names} passed over: not complete, or not readable here"
             ));
         }
         backup.previous = Some(summary);

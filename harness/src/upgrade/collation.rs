@@ -22,7 +22,8 @@ const NAMED: usize = 50;
 /// Every key that is in the order of a collation: of indexes that are stored, and of tables that are partitioned by ranges.
 ///
 /// Columns: object, collation for people, its version (NULL where it has none), whether it is that of the database, query of
-/// the values in order. Operator classes such as `text_pattern_ops` and hash indexes by equality of bytes use no collation.
+/// the values in order. The keys themselves are in an order that no collation changes, since both lists are compared in
+/// step. Operator classes such as `text_pattern_ops` and hash indexes by equality of bytes use no collation.
 const KEYS: &str = r#"
 WITH database AS (
   SELECT CASE j ->> 'datlocprovider' WHEN 'i' THEN 'ICU' WHEN 'b' THEN 'builtin' ELSE 'libc' END || ' '
@@ -59,7 +60,7 @@ SELECT keys.object, used.shown, used.version, used.of_database,
   JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
    AND keys.class !~ '_pattern_ops$' AND (keys.method <> 'hash' OR NOT used.deterministic)
- ORDER BY keys.object, keys.k"#;
+ ORDER BY keys.object COLLATE pg_catalog."C", keys.k"#;
 
 /// A key in the order of a collation.
 #[derive(Debug, PartialEq, Eq)]

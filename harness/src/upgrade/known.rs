@@ -89,12 +89,17 @@ fn rights(property: &str, old: Option<&str>, new: Option<&str>) -> Option<&'stat
         return None;
     }
     if property.starts_with(REVOKED) {
-        return Some(&NOT_MAINTAIN);
+        // An owner from whom nothing was revoked has all rights, and so the new one.
+        return (!old.is_empty()).then_some(&NOT_MAINTAIN);
     }
     let has_all = ALL_RIGHTS
         .iter()
         .all(|right| old.iter().any(|(word, _)| word == right));
-    has_all.then_some(&MAINTAIN)
+    // It comes with ALL, and so with the grant option of the others.
+    let options = new.iter().map(|(_, option)| option);
+    let is_granted_alike =
+        options.clone().all(|option| *option) || !options.clone().any(|option| *option);
+    (has_all && is_granted_alike).then_some(&MAINTAIN)
 }
 
 /// How a newer version prints the same text; `None` where it is another one. Empty where both are the same expression.
@@ -213,9 +218,18 @@ mod tests {
         Some("DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"),
         Some(&MAINTAIN)
     )]
+    #[case(
+        "grant to a",
+        Some("DELETE, INSERT, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"),
+        Some(
+            "DELETE, INSERT, MAINTAIN (grantable), REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"
+        ),
+        None
+    )]
     #[case("grant to a", None, Some("MAINTAIN"), None)]
     #[case("revoked from its owner", Some("TRUNCATE"), Some("MAINTAIN, TRUNCATE"), Some(&NOT_MAINTAIN))]
     #[case("revoked from its owner", Some("TRUNCATE"), Some("MAINTAIN"), None)]
+    #[case("revoked from its owner", None, Some("MAINTAIN"), None)]
     fn maintain_is_explained_only_where_it_follows(
         #[case] property: &str,
         #[case] old: Option<&str>,

@@ -1,28 +1,40 @@
 //! Programs of a scenario by TLS: an application of its own, and several databases.
 
-use super::builder::redrill;
+use super::builder::{Ended, redrill};
 use super::prisme;
 use crate::support::{plur_api, plur_backup, root};
 
 const TLS: &str = "\n[server]\ntls = \"required\"\n";
 
-/// The API of PLUR knows nothing of it but the URL that it is given.
-#[test]
-fn an_application_starts_and_answers() {
-    if !nix::unistd::geteuid().is_root() {
+fn is_root() -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
         eprintln!("not tested: only root enters the network of a container");
-        return;
     }
+    is_root
+}
+
+/// Runs the check `api` of PLUR's scenario by TLS, with these lines after it.
+fn plur(more: &str) -> Ended {
     let backups = plur_backup().parent().unwrap().display().to_string();
     let text = std::fs::read_to_string(root().join("scenarios/plur.toml")).unwrap();
     let text = text.replace("../", &format!("{}/", root().display()));
-    let ended = redrill()
-        .scenario(&(text + TLS))
+    redrill()
+        .scenario(&(text + more + TLS))
         .drilled("plur")
         .environment("PLUR_BACKUPS", &backups)
         .with("--only")
         .with("api")
-        .run();
+        .run()
+}
+
+/// The API of PLUR knows nothing of it but the URL that it is given.
+#[test]
+fn an_application_starts_and_answers() {
+    if !is_root() {
+        return;
+    }
+    let ended = plur("");
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(ended.drill()["server"]["tls"], "TLSv1.3");
     assert_eq!(ended.checks("pass").len(), 1);
@@ -34,13 +46,9 @@ fn an_application_starts_and_answers() {
 /// Each of several processes is reached by a way of its own.
 #[test]
 fn several_processes_start_and_answer() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not tested: only root enters the network of a container");
+    if !is_root() {
         return;
     }
-    let backups = plur_backup().parent().unwrap().display().to_string();
-    let text = std::fs::read_to_string(root().join("scenarios/plur.toml")).unwrap();
-    let text = text.replace("../", &format!("{}/", root().display()));
     let request = "[[check.api.request]]\nprocess = \"second\"\npath = \"/health\"\nexpect.json = { \"$.status\" = \"ok\" }\n";
     for (command, code, says) in [
         (
@@ -53,13 +61,7 @@ fn several_processes_start_and_answer() {
         let process = format!(
             "\n[[check.api.process]]\nname = \"second\"\ncommand = {command}\nready = {{ listens = true, within = \"5s\" }}\n{request}"
         );
-        let ended = redrill()
-            .scenario(&(text.clone() + &process + TLS))
-            .drilled("plur")
-            .environment("PLUR_BACKUPS", &backups)
-            .with("--only")
-            .with("api")
-            .run();
+        let ended = plur(&process);
         assert_eq!(ended.code, code, "{}\n{}", ended.stdout, ended.stderr);
         let checks = ended.drill()["checks"].to_string();
         assert!(checks.contains(says), "{checks}");
@@ -69,8 +71,7 @@ fn several_processes_start_and_answer() {
 /// A socket can be connected to wherever it is seen, and the server sees the folder of its certificate.
 #[test]
 fn the_server_sees_no_way_to_a_program() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not tested: only root enters the network of a container");
+    if !is_root() {
         return;
     }
     let query = "SELECT pg_catalog.string_agg(f, ' ' ORDER BY f) FROM pg_catalog.pg_ls_dir(pg_catalog.regexp_replace(pg_catalog.current_setting('hba_file'), '/[^/]*$', '')) AS f";
@@ -79,24 +80,14 @@ fn the_server_sees_no_way_to_a_program() {
         "\n[[check.api.process]]\nname = \"look\"\nrole = \"plur_admin\"\ncommand = [\"sh\", \"-c\", \"{look}\"]\n\
          ready = {{ output = '^ca.crt pg_hba.conf server.crt server.key$', within = \"10s\" }}\n"
     );
-    let backups = plur_backup().parent().unwrap().display().to_string();
-    let text = std::fs::read_to_string(root().join("scenarios/plur.toml")).unwrap();
-    let text = text.replace("../", &format!("{}/", root().display()));
-    let ended = redrill()
-        .scenario(&(text + &process + TLS))
-        .drilled("plur")
-        .environment("PLUR_BACKUPS", &backups)
-        .with("--only")
-        .with("api")
-        .run();
+    let ended = plur(&process);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
 }
 
 /// `sslmode=require` of the document, on each of the three databases.
 #[test]
 fn each_database_of_prisme_is_reached() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("not tested: only root enters the network of a container");
+    if !is_root() {
         return;
     }
     let checks = ["users", "permissions", "collections"].map(|database| {

@@ -1,20 +1,28 @@
 //! Texts and orders that all reports share, so that all of them say the same in the same words.
 
-use super::cause::failures;
+mod delivery;
+mod objective;
+mod rows;
+mod upgrade;
+
 use std::time::Duration;
 
+use super::cause::failures;
 use jiff::Timestamp;
 
+pub(super) use self::delivery::delivery;
+pub(super) use self::objective::{
+    objective_asked, objective_found, objective_line, objective_meaning, objective_word,
+};
+pub(super) use self::rows::{restored_rows, rows, same, word};
+pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
 use crate::outcome::{
-    BackupFacts, CheckResult, CompanionFacts, Delivery, DeliveryEnd, DrillResult, ExplainedChange,
-    Measure, NotTested, Objective, Outcome, RestoreStep, ServerFacts, StageResult, TableRows,
-    TimeSource, UpgradeFacts, UpgradeStep, Values,
+    BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, RestoreStep,
+    ServerFacts, StageResult, TimeSource,
 };
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
 
-/// Periods without a backup that a line names.
-const GAPS: usize = 4;
 /// Steps of a restore that are shown.
 const STEPS: usize = 10;
 /// Checks of the same cause that a line names.
@@ -87,27 +95,6 @@ pub(super) fn age(made: Timestamp, started: Timestamp) -> String {
     }
 }
 
-/// What an objective limits.
-pub(super) fn objective_meaning(name: &str) -> &'static str {
-    match name {
-        "restore-within" => "time of the restore (recovery time objective, RTO)",
-        "max-age" => "age of the backup (recovery point objective, RPO)",
-        "daily" => "days with a backup (retention)",
-        "weekly" => "weeks with a backup (retention)",
-        "monthly" => "months with a backup (retention)",
-        _ => "a limit that the scenario sets",
-    }
-}
-
-/// The word for how an objective ended.
-pub(super) fn objective_word(objective: &Objective) -> &'static str {
-    match objective.met() {
-        Some(true) => "met",
-        Some(false) => "MISSED",
-        None => "not measured",
-    }
-}
-
 /// Version, provider and origin of a server, and how programs connect to it where that is by TLS.
 pub(super) fn server(server: &ServerFacts) -> String {
     let tls = server.tls.as_ref();
@@ -118,44 +105,6 @@ pub(super) fn server(server: &ServerFacts) -> String {
         "PostgreSQL {}, {}: {}{tls}",
         server.version, server.provider, server.origin
     )
-}
-
-/// The rehearsal of a major upgrade, if there was one.
-pub(super) fn upgrade(result: &DrillResult) -> Option<&UpgradeFacts> {
-    result.proof.as_ref()?.upgrade.as_ref()
-}
-
-/// What a rehearsal compared: `from PostgreSQL 15 to 18: 223 objects compared with those on PostgreSQL 15.20, container …`.
-pub(super) fn upgrade_line(upgrade: &UpgradeFacts) -> String {
-    let from = upgrade.from.map_or_else(
-        || "an unknown version".to_owned(),
-        |from| format!("PostgreSQL {from}"),
-    );
-    let compared = match upgrade.servers.as_slice() {
-        [] => "restored there, and compared with no server of the version of the backup".to_owned(),
-        servers => format!(
-            "{} compared with those on {}; {} of the definitions explained, {}",
-            show_counted(upgrade.objects, "object"),
-            servers.join(" and "),
-            show_counted(upgrade.explained.len() as u64, "difference"),
-            show_counted(upgrade.steps.len() as u64, "further step")
-        ),
-    };
-    format!("from {from} to {}: {compared}", upgrade.to)
-}
-
-/// An explained difference, one line.
-pub(super) fn explained_line(change: &ExplainedChange) -> String {
-    let by = match change.since {
-        Some(major) => format!("PostgreSQL {major}"),
-        None => "the scenario".to_owned(),
-    };
-    format!("explained by {by}: {}: {}", change.object, change.why)
-}
-
-/// A step of an upgrade, one line.
-pub(super) fn step_line(step: &UpgradeStep) -> String {
-    format!("{}: {}; {}", step.about, step.change, step.action)
 }
 
 /// What the isolation of the servers lacks, each once.
@@ -169,47 +118,6 @@ pub(super) fn weaknesses(result: &DrillResult) -> Vec<&str> {
         }
     }
     found
-}
-
-/// One line about an objective: `restore-within: 25 min 00 s, at most 20 min 00 s: MISSED`.
-pub(super) fn objective_line(objective: &Objective) -> String {
-    let (name, asked) = (objective.name, objective_asked(objective));
-    match objective_found(objective) {
-        Some(found) => format!("{name}: {found}, {asked}: {}", objective_word(objective)),
-        None => format!("{name}: not measured, {asked}"),
-    }
-}
-
-/// What an objective requires: `at most 20 min 00 s`, `30 required`.
-pub(super) fn objective_asked(objective: &Objective) -> String {
-    match &objective.measure {
-        Measure::Time { limit, .. } => format!("at most {}", show_duration(*limit)),
-        Measure::Kept { wanted, .. } => format!("{} required", show_count(*wanted)),
-    }
-}
-
-/// What was measured: a time, or backups and the periods that have none.
-pub(super) fn objective_found(objective: &Objective) -> Option<String> {
-    let on = objective
-        .on
-        .as_ref()
-        .map_or_else(String::new, |on| format!(" {on}"));
-    match &objective.measure {
-        Measure::Time { actual, .. } => actual.map(|actual| show_duration(actual) + &on),
-        Measure::Kept { kept, missing, .. } => {
-            let mut found = format!("{} found{on}", show_count(*kept));
-            if !missing.is_empty() {
-                let named: Vec<&str> = missing.iter().take(GAPS).map(String::as_str).collect();
-                found.push_str(&format!(" (none for {}", named.join(", ")));
-                let more = missing.len().saturating_sub(GAPS);
-                if more > 0 {
-                    found.push_str(&format!(" and {more} more"));
-                }
-                found.push(')');
-            }
-            Some(found)
-        }
-    }
 }
 
 /// The word for how a stage or a check ended, in capitals where the verdict depends on it.
@@ -345,30 +253,6 @@ pub(super) fn longest_steps(steps: &[RestoreStep]) -> (Vec<&RestoreStep>, usize)
     (shown, others.len())
 }
 
-/// What became of the message to the webhook: where it was sent to, with which status, or why it was not.
-pub(super) fn delivery(delivery: &Delivery) -> String {
-    let to = delivery
-        .host
-        .as_ref()
-        .map_or_else(String::new, |host| format!(" to {host}"));
-    match &delivery.end {
-        DeliveryEnd::NotKnown => {
-            "not known: this report was written before the delivery ended".to_owned()
-        }
-        DeliveryEnd::Sent => {
-            let tries = match delivery.tries {
-                0 | 1 => String::new(),
-                tries => format!(", on try {tries}"),
-            };
-            let status = delivery
-                .status
-                .map_or_else(String::new, |status| format!(", status {status}"));
-            format!("sent{to}{tries}{status}")
-        }
-        DeliveryEnd::Failed(why) => format!("NOT sent{to}: {why}"),
-    }
-}
-
 /// Everything that keeps the verdict from being PROVEN, one line each.
 pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     let mut lines = Vec::new();
@@ -492,72 +376,6 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
     list
 }
 
-/// The rows of all tables, in the order of the reports.
-#[derive(Debug)]
-pub(super) struct Rows<'a> {
-    /// Whether the restored database was counted.
-    pub(super) compared: bool,
-    /// Tables whose rows differ, or that are missing.
-    pub(super) differ: Vec<&'a TableRows>,
-    /// The largest of the others.
-    pub(super) largest: Vec<&'a TableRows>,
-    /// How many tables are equal and not among the largest.
-    pub(super) rest: usize,
-    /// How many tables there are in all.
-    pub(super) tables: usize,
-    /// Rows of all tables in the backup.
-    pub(super) backup: u64,
-    /// Rows of all tables in the restored database.
-    pub(super) restored: u64,
-}
-
-/// Sorts the rows: all differences, the `top` largest of the others, and totals.
-pub(super) fn rows(all: &[TableRows], top: usize) -> Rows<'_> {
-    let compared = all.iter().any(|table| table.restored.is_some());
-    let (mut largest, differ): (Vec<_>, Vec<_>) = all.iter().partition(|table| {
-        let counted = table.restored == Some(table.backup);
-        !compared || (counted && table.values != Values::Differ)
-    });
-    largest.sort_by(|a, b| {
-        let name = |rows: &TableRows| (rows.database.clone(), rows.table.clone());
-        b.backup.cmp(&a.backup).then_with(|| name(a).cmp(&name(b)))
-    });
-    let rest = largest.len().saturating_sub(top);
-    largest.truncate(top);
-    let sum = |count: fn(&TableRows) -> u64| all.iter().map(count).fold(0, u64::saturating_add);
-    Rows {
-        compared,
-        differ,
-        largest,
-        rest,
-        tables: all.len(),
-        backup: sum(|table| table.backup),
-        restored: sum(|table| table.restored.unwrap_or(0)),
-    }
-}
-
-/// Tables whose rows have the values of the backup, every one.
-pub(super) fn same(result: &DrillResult) -> usize {
-    let rows = result.restore.iter().flat_map(|restore| &restore.rows);
-    rows.filter(|table| table.values == Values::Same).count()
-}
-
-/// The word for a table that does not differ.
-pub(super) const fn word(table: &TableRows) -> &'static str {
-    match (&table.values, table.restored) {
-        (Values::Same, _) => "equal",
-        (_, Some(_)) => "same count",
-        (_, None) => "",
-    }
-}
-
-/// Shows the rows of one table in the restored database.
-pub(super) fn restored_rows(table: &TableRows) -> String {
-    table
-        .restored
-        .map_or_else(|| "missing or not counted".to_owned(), show_count)
-}
-
 /// Shows a number of things.
 pub(super) fn show(count: usize) -> String {
     show_count(count as u64)
@@ -566,42 +384,6 @@ pub(super) fn show(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn table(name: &str, backup: u64, restored: Option<u64>) -> TableRows {
-        TableRows {
-            database: "app".to_owned(),
-            table: name.to_owned(),
-            backup,
-            restored,
-            values: Values::Same,
-        }
-    }
-
-    #[test]
-    fn every_difference_is_shown_and_the_rest_is_counted() {
-        let all = [
-            table("a.small", 1, Some(1)),
-            table("a.large", 9, Some(9)),
-            table("a.lost", 3, None),
-            table("a.middle", 5, Some(5)),
-            table("a.cut", 7, Some(6)),
-        ];
-        let rows = rows(&all, 2);
-        let names = |list: &[&TableRows]| list.iter().map(|t| t.table.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&rows.differ), ["a.lost", "a.cut"]);
-        assert_eq!(names(&rows.largest), ["a.large", "a.middle"]);
-        assert_eq!(
-            (rows.rest, rows.tables, rows.backup, rows.restored),
-            (1, 5, 25, 21)
-        );
-    }
-
-    #[test]
-    fn nothing_differs_where_nothing_was_compared() {
-        let all = [table("a.b", 1, None)];
-        let rows = rows(&all, 10);
-        assert!(!rows.compared && rows.differ.is_empty() && rows.largest.len() == 1);
-    }
 
     #[test]
     fn a_backup_from_the_future_shows_a_wrong_clock() {

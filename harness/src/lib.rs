@@ -30,6 +30,7 @@ pub mod proof;
 pub mod record;
 pub mod recover;
 pub mod redact;
+pub mod rehearse;
 pub mod report;
 pub mod restore;
 pub mod rights;

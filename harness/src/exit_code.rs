@@ -1,6 +1,6 @@
 //! Exit codes: documented constants and one exhaustive match.
 
-use crate::verdict::Verdict;
+use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// Every stage and every required check passed, all objectives were met; also for the checks that `--only` selects.
 pub const PROVEN: u8 = 0;
@@ -16,6 +16,8 @@ pub const NOTHING_CHECKED: u8 = 4;
 pub const NOT_PROVEN: u8 = 10;
 /// Everything passed, but an objective was missed: too slow, too old or too few backups.
 pub const OBJECTIVE_MISSED: u8 = 11;
+/// Rehearsal: the migrations fail, harm the database, or leave behind what no review accepted.
+pub const UNSAFE: u8 = 12;
 /// Ctrl-C or SIGTERM; cleaned up.
 pub const INTERRUPTED: u8 = 130;
 
@@ -32,6 +34,15 @@ Exit codes:
    11  OBJECTIVE MISSED  everything passed, but too slow, too old, or too few backups
   130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
+/// The table of `redrill rehearse`, in addition.
+pub const REHEARSAL_TABLE: &str = "\
+Exit codes of a rehearsal:
+    0  SAFE              every step passed
+    3  INCONCLUSIVE      a step could not run, or the restored database is not proven
+    4  NOTHING PENDING   the tool ended well and changed nothing
+   12  UNSAFE            a step failed
+  130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
+
 /// How a command ended; determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
@@ -39,6 +50,8 @@ pub enum Ending {
     Done,
     /// It judged a backup, or was interrupted while doing so.
     Judged(Verdict),
+    /// It rehearsed a release, or was interrupted while doing so.
+    Rehearsed(RehearsalVerdict),
     /// The command line or a scenario has mistakes; nothing was started.
     Invalid,
     /// It could not run to its end, or could not remove or write what it had to.
@@ -60,6 +73,7 @@ impl Ending {
             Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => INCONCLUSIVE,
             Self::NothingFound | Self::Judged(Verdict::NothingChecked) => NOTHING_CHECKED,
             Self::Judged(Verdict::Interrupted) => INTERRUPTED,
+            Self::Rehearsed(verdict) => of_rehearsal(verdict),
             Self::Invalid => INVALID,
             Self::Internal => INTERNAL,
         }
@@ -69,8 +83,11 @@ impl Ending {
     #[must_use]
     pub const fn unless(self, other: Self) -> Self {
         match self {
-            Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => other,
+            Self::Done
+            | Self::Judged(Verdict::Proven | Verdict::ChecksPassed)
+            | Self::Rehearsed(RehearsalVerdict::Safe) => other,
             Self::Judged(_)
+            | Self::Rehearsed(_)
             | Self::Invalid
             | Self::CouldNotRun
             | Self::NothingFound
@@ -81,14 +98,22 @@ impl Ending {
     /// Its severity compared with others.
     const fn weight(self) -> u8 {
         match self {
-            Self::Judged(Verdict::Interrupted) => 8,
+            Self::Judged(Verdict::Interrupted) | Self::Rehearsed(RehearsalVerdict::Interrupted) => {
+                8
+            }
             Self::Internal => 7,
             Self::Invalid => 6,
-            Self::Judged(Verdict::NotProven) => 5,
-            Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => 4,
-            Self::NothingFound | Self::Judged(Verdict::NothingChecked) => 3,
+            Self::Judged(Verdict::NotProven) | Self::Rehearsed(RehearsalVerdict::Unsafe) => 5,
+            Self::CouldNotRun
+            | Self::Judged(Verdict::Inconclusive)
+            | Self::Rehearsed(RehearsalVerdict::Inconclusive) => 4,
+            Self::NothingFound
+            | Self::Judged(Verdict::NothingChecked)
+            | Self::Rehearsed(RehearsalVerdict::NothingPending) => 3,
             Self::Judged(Verdict::ObjectiveMissed) => 2,
-            Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => 0,
+            Self::Done
+            | Self::Judged(Verdict::Proven | Verdict::ChecksPassed)
+            | Self::Rehearsed(RehearsalVerdict::Safe) => 0,
         }
     }
 }
@@ -97,6 +122,18 @@ impl Ending {
 #[must_use]
 pub const fn of(verdict: Verdict) -> u8 {
     Ending::Judged(verdict).code()
+}
+
+/// The exit code of the verdict of a rehearsal.
+#[must_use]
+pub const fn of_rehearsal(verdict: RehearsalVerdict) -> u8 {
+    match verdict {
+        RehearsalVerdict::Safe => PROVEN,
+        RehearsalVerdict::Unsafe => UNSAFE,
+        RehearsalVerdict::Inconclusive => INCONCLUSIVE,
+        RehearsalVerdict::NothingPending => NOTHING_CHECKED,
+        RehearsalVerdict::Interrupted => INTERRUPTED,
+    }
 }
 
 /// The worst of several endings; [`Ending::NothingFound`] for none.

@@ -2,8 +2,10 @@
 //! for a drill.
 
 mod explain;
+mod rehearsal;
 
 pub use explain::explain;
+pub use rehearsal::{RehearsalVerdict, rehearsal_verdict};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

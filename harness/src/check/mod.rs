@@ -46,6 +46,7 @@ pub mod triggers;
 pub mod vector;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -352,7 +353,7 @@ pub trait Parameters: Check + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Reads the parameters of one check; mistakes are added to the list.
-type ReadParameters = fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Box<dyn Check>>;
+type ReadParameters = fn(Spanned<DeValue<'_>>, &mut Vec<Problem>) -> Option<Arc<dyn Check>>;
 
 /// A registered kind of check.
 pub struct CheckKind {
@@ -380,7 +381,7 @@ impl CheckKind {
         &self,
         value: Spanned<DeValue<'_>>,
         problems: &mut Vec<Problem>,
-    ) -> Option<Box<dyn Check>> {
+    ) -> Option<Arc<dyn Check>> {
         (self.read)(value, problems)
     }
 
@@ -408,9 +409,9 @@ impl CheckKind {
 fn read<P: Parameters>(
     value: Spanned<DeValue<'_>>,
     problems: &mut Vec<Problem>,
-) -> Option<Box<dyn Check>> {
+) -> Option<Arc<dyn Check>> {
     let parameters = value.clone();
     let check: P = decode::decode(value, COMMON_KEYS, problems)?;
     check.validate(&mut ParameterErrors::new(&parameters, problems));
-    Some(Box::new(check))
+    Some(Arc::new(check))
 }

@@ -12,7 +12,7 @@ use crate::input::{Diagnostics, Environment, Problem};
 use crate::outcome::ScenarioFacts;
 use crate::proof::settings::Level;
 use crate::restore;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, After, Scenario};
 use crate::server::settings;
 
 /// Reads a scenario.
@@ -184,5 +184,7 @@ fn of_backup(path: &Path) -> Scenario {
         incident: None,
         not_tested: Vec::new(),
         checks: Vec::new(),
+        rehearse: None,
+        after: After::default(),
     }
 }

@@ -6,6 +6,7 @@
 mod delivery;
 mod facts;
 mod finding;
+mod rehearsal;
 mod result;
 
 pub use delivery::{Delivery, DeliveryEnd};
@@ -15,4 +16,8 @@ pub use facts::{
     ServerFacts, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
+pub use rehearsal::{
+    ChangeFacts, CheckAfter, MigrationFacts, RehearsalResult, StatementFacts, Step, StepResult,
+    TableFacts,
+};
 pub use result::{CheckResult, DrillResult, Stage, StageResult};

@@ -5,3 +5,4 @@
 
 pub mod changes;
 pub mod observe;
+pub mod settings;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::ScenarioCheck;
+use super::{After, ScenarioCheck};
 use crate::check::common::{COMMON_KEYS, Common};
 use crate::check::{CheckKind, kinds};
 use crate::input::Problem;
@@ -14,6 +14,7 @@ use crate::input::decode::{Table, decode};
 use crate::input::diagnostic::nearest;
 use crate::proof::settings::Level;
 use crate::restore::settings::Restore;
+use crate::sql::Glob;
 
 /// Default limit of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
@@ -25,13 +26,10 @@ pub(super) fn checks(
     proof: Level,
     problems: &mut Vec<Problem>,
 ) -> Vec<ScenarioCheck> {
-    let kinds = kinds();
-    let mut checks = Vec::new();
-    let mut looks_at_data = false;
     let before = problems.len();
     let Some(value) = root.remove("check") else {
         problems.extend((!proof.reads_rows()).then(|| no_check(proof)));
-        return checks;
+        return Vec::new();
     };
     let span = value.span();
     let DeValue::Table(table) = value.into_inner() else {
@@ -39,8 +37,81 @@ pub(super) fn checks(
             Problem::at(span, "the kind of a check is in its header")
                 .hint("write `[[check.row-count]]`"),
         );
-        return checks;
+        return Vec::new();
     };
+    let (checks, looks_at_data) = of_kinds("check", table, text, problems);
+    if problems.len() == before && !proof.reads_rows() {
+        if checks.is_empty() {
+            problems.push(no_check(proof));
+        } else if !looks_at_data {
+            problems.push(
+                Problem::whole(
+                    "no check of this scenario reads data, so an empty database would pass",
+                )
+                .hint(format!(
+                    "add a `[[check.row-count]]` with a `min`, or replace `proof = \"{}\"` with \"counts\" or \"full\"",
+                    proof.word()
+                )),
+            );
+        }
+    }
+    checks
+}
+
+/// Reads `[after]`: checks as above, and `without`, which names some of `before`. Without a rehearsal it has no effect.
+pub(super) fn after(
+    root: &mut Table<'_>,
+    (text, has_rehearsal): (&str, bool),
+    before: &[ScenarioCheck],
+    problems: &mut Vec<Problem>,
+) -> After {
+    let Some((key, value)) = root.remove_entry("after") else {
+        return After::default();
+    };
+    if !has_rehearsal {
+        problems.push(
+            Problem::at(key.span(), "`after` has no effect without `[rehearse]`")
+                .hint("add `[rehearse]` with the `command` of the migrations, or remove it"),
+        );
+    }
+    let DeValue::Table(mut table) = value.into_inner() else {
+        problems.push(
+            Problem::at(key.span(), "`after` is a table of checks")
+                .hint("write `[[after.row-count]]`"),
+        );
+        return After::default();
+    };
+    let without = table.remove("without").and_then(|value| {
+        let names: Vec<Spanned<String>> = decode(value, &[], problems)?;
+        for name in &names {
+            let glob = Glob::new(name.get_ref());
+            if !before.iter().any(|check| glob.matches(&check.id)) {
+                problems.push(
+                    Problem::at(name.span(), "no check of this scenario has this id")
+                        .hint("`redrill list` shows the ids; `*` matches any text"),
+                );
+            }
+        }
+        Some(names.into_iter().map(Spanned::into_inner).collect())
+    });
+    let (checks, _) = of_kinds("after", table, text, problems);
+    After {
+        checks,
+        without: without.unwrap_or_default(),
+    }
+}
+
+/// Reads a table of kinds of checks, each with a list; gives the checks in the order of the file, and whether one of them reads
+/// data.
+fn of_kinds(
+    section: &str,
+    table: Table<'_>,
+    text: &str,
+    problems: &mut Vec<Problem>,
+) -> (Vec<ScenarioCheck>, bool) {
+    let kinds = kinds();
+    let mut checks = Vec::new();
+    let mut looks_at_data = false;
     for (key, value) in table {
         let Some(kind) = kinds
             .iter()
@@ -61,47 +132,32 @@ pub(super) fn checks(
         let DeValue::Array(entries) = value.into_inner() else {
             problems.push(
                 Problem::at(span, "a check has double brackets")
-                    .hint(format!("write `[[check.{}]]`", kind.name)),
+                    .hint(format!("write `[[{section}.{}]]`", kind.name)),
             );
             continue;
         };
         for entry in entries {
             looks_at_data |= kind.looks_at_data;
-            checks.extend(check(kind, entry, text, problems));
-        }
-    }
-    if problems.len() == before && !proof.reads_rows() {
-        if checks.is_empty() {
-            problems.push(no_check(proof));
-        } else if !looks_at_data {
-            problems.push(
-                Problem::whole(
-                    "no check of this scenario reads data, so an empty database would pass",
-                )
-                .hint(format!(
-                    "add a `[[check.row-count]]` with a `min`, or replace `proof = \"{}\"` with \"counts\" or \"full\"",
-                    proof.word()
-                )),
-            );
+            checks.extend(check(kind, entry, (section, text), problems));
         }
     }
     checks.sort_by_key(|check| check.line);
     number_repeated(&mut checks);
-    checks
+    (checks, looks_at_data)
 }
 
 /// Reads one check.
 fn check(
     kind: &CheckKind,
     entry: Spanned<DeValue<'_>>,
-    text: &str,
+    (section, text): (&str, &str),
     problems: &mut Vec<Problem>,
 ) -> Option<ScenarioCheck> {
     let span = entry.span();
     let DeValue::Table(mut table) = entry.into_inner() else {
         problems.push(
             Problem::at(span, "a check is a table")
-                .hint(format!("write `[[check.{}]]`", kind.name)),
+                .hint(format!("write `[[{section}.{}]]`", kind.name)),
         );
         return None;
     };

@@ -37,4 +37,6 @@ pub const TOP_KEYS: &[&str] = &[
     "incident",
     "not-tested",
     "check",
+    "rehearse",
+    "after",
 ];

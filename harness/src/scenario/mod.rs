@@ -13,6 +13,7 @@ mod validate;
 pub use validate::{load, load_drills, load_for, parse};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backup::companion::Companion;
@@ -22,9 +23,12 @@ use crate::check::Check;
 use crate::incident::Incident;
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
+use crate::rehearse::settings::Rehearse;
+use crate::sql::Glob;
 use crate::{restore, server};
 
 /// A validated scenario.
+#[derive(Clone)]
 pub struct Scenario {
     /// Name, description, file and digest.
     pub facts: ScenarioFacts,
@@ -50,9 +54,14 @@ pub struct Scenario {
     pub not_tested: Vec<NotTested>,
     /// The checks.
     pub checks: Vec<ScenarioCheck>,
+    /// The rehearsal of a release, where the scenario has one.
+    pub rehearse: Option<Rehearse>,
+    /// What the release changes of the checks.
+    pub after: After,
 }
 
 /// A check in a scenario.
+#[derive(Clone)]
 pub struct ScenarioCheck {
     /// Stable within the scenario: `row-count/orders-is-not-hollow`.
     pub id: String,
@@ -69,7 +78,44 @@ pub struct ScenarioCheck {
     /// Limit of the whole check.
     pub timeout: Duration,
     /// The check itself.
-    pub check: Box<dyn Check>,
+    pub check: Arc<dyn Check>,
+}
+
+/// What a release changes of the checks of a scenario.
+#[derive(Clone, Default)]
+pub struct After {
+    /// Checks that hold once it is there. One with the id of a check of the scenario replaces it.
+    pub checks: Vec<ScenarioCheck>,
+    /// Checks of the scenario that do not hold any more: their ids, in which `*` matches any text.
+    pub without: Vec<String>,
+}
+
+impl Scenario {
+    /// The scenario that holds once its release is there: its checks with what `[after]` changes. Without `old_application` the
+    /// programs of the old release are listed as not tested.
+    #[must_use]
+    pub fn after_release(&self) -> Self {
+        let mut after = self.clone();
+        let without: Vec<Glob> = self.after.without.iter().map(|id| Glob::new(id)).collect();
+        let replaced = |id: &str| self.after.checks.iter().any(|check| check.id == id);
+        after.checks.retain(|check| {
+            !replaced(&check.id) && !without.iter().any(|glob| glob.matches(&check.id))
+        });
+        let old_stops = self
+            .rehearse
+            .as_ref()
+            .is_some_and(|one| !one.old_application);
+        if old_stops {
+            let of_old = |check: &mut ScenarioCheck| matches!(check.kind, "api" | "command");
+            let programs = after.checks.extract_if(.., of_old);
+            after.not_tested.extend(programs.map(|check| NotTested {
+                what: format!("check `{}` on the new schema", check.name),
+                why: "`old-application = false` in `[rehearse]`".to_owned(),
+            }));
+        }
+        after.checks.extend(self.after.checks.iter().cloned());
+        after
+    }
 }
 
 /// Lists the scenario files of a folder, in the order of their names: every `.toml` but baselines,

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Scenario;
-use super::checks::{checks, refuse_vacuous};
+use super::checks::{after, checks, refuse_vacuous};
 use super::file::{self, TOP_KEYS};
 use crate::backup::settings::{self, Composition, OtherBackup};
 use crate::baseline::file::is_baseline;
@@ -18,6 +18,7 @@ use crate::input::diagnostic::nearest;
 use crate::input::{Diagnostics, Environment, Problem, secret};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
+use crate::rehearse;
 use crate::restore::settings::{Method, Restore};
 use crate::server::settings::{Reach, Server};
 
@@ -183,6 +184,11 @@ fn scenario(
     let not_tested =
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, proof, problems);
+    let has_rehearsal = root.contains_key("rehearse");
+    let rehearse = root
+        .remove("rehearse")
+        .and_then(|value| rehearse::settings::read(value, problems));
+    let after = after(&mut root, (text, has_rehearsal), &checks, problems);
     roles(&restore, text, problems);
 
     if !has_backup {
@@ -223,6 +229,8 @@ fn scenario(
             })
             .collect(),
         checks,
+        rehearse,
+        after,
     })
 }
 

@@ -1,7 +1,7 @@
 //! `command`: a program of the user checks the restored database; its exit code is the verdict.
 
 mod compare;
-mod run;
+pub(crate) mod run;
 mod tap;
 
 use std::collections::BTreeMap;
@@ -149,7 +149,8 @@ impl Check for CommandCheck {
         let database = copy
             .as_ref()
             .map_or(restored.database, |copy| copy.name.as_str());
-        let ended = self.run_program(restored, database, began).await;
+        let endpoint = restored.server.endpoint();
+        let ended = self.run_program(restored, endpoint, database, began).await;
         if let Some(copy) = copy {
             // It goes with the server in any case.
             let _ = copy.remove(restored.server).await;

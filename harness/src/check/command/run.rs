@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::CommandCheck;
 use crate::check::{Restored, program};
-use crate::database::{Address, Terms};
+use crate::database::{Address, Endpoint, Terms};
 use crate::input::secret::SecretText;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::process;
@@ -27,12 +27,12 @@ const CLOSING: Duration = Duration::from_secs(2);
 const WHOLE: usize = 60 * 1024;
 
 /// How a program ended.
-pub(super) struct ProgramEnd {
-    pub(super) status: ExitStatus,
+pub(crate) struct ProgramEnd {
+    pub(crate) status: ExitStatus,
     /// Both streams, free of secrets.
-    pub(super) output: String,
+    pub(crate) output: String,
     pub(super) whole: bool,
-    pub(super) duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 pub(super) async fn copy_database(restored: &Restored<'_>) -> Result<DatabaseCopy, CouldNotRun> {
@@ -98,7 +98,7 @@ impl CommandCheck {
     ///
     /// # Errors
     /// When the role may not log in, so that no program can connect as it.
-    pub(super) async fn find_missing_role(
+    pub(crate) async fn find_missing_role(
         &self,
         restored: &Restored<'_>,
     ) -> Result<Option<Finding>, CouldNotRun> {
@@ -132,9 +132,9 @@ impl CommandCheck {
     fn environment(
         &self,
         restored: &Restored<'_>,
+        endpoint: &Endpoint,
         database: &str,
     ) -> Result<Vec<(String, String)>, CouldNotRun> {
-        let endpoint = restored.server.endpoint();
         let user = self.role.as_deref().unwrap_or(&endpoint.superuser);
         let mut variables: BTreeMap<String, String> = program::inherited(restored).collect();
         variables.extend(endpoint.environment(user, database));
@@ -168,10 +168,12 @@ impl CommandCheck {
         Ok(variables.into_iter().collect())
     }
 
-    /// Runs the program to its end; kills what it leaves behind.
-    pub(super) async fn run_program(
+    /// Runs the program to its end; kills what it leaves behind. It connects to `endpoint`, that of the server or one that leads
+    /// to it.
+    pub(crate) async fn run_program(
         &self,
         restored: &Restored<'_>,
+        endpoint: &Endpoint,
         database: &str,
         began: Instant,
     ) -> Result<ProgramEnd, CouldNotRun> {
@@ -184,7 +186,7 @@ impl CommandCheck {
         let mut running = program::start(
             restored,
             command.into_iter(),
-            self.environment(restored, database)?,
+            self.environment(restored, endpoint, database)?,
             self.working_directory.as_deref(),
         )
         .await?;

@@ -4,5 +4,9 @@
 //! - `changes`: what differs between the cluster before and after
 
 pub mod changes;
+mod locks;
 pub mod observe;
+mod probe;
+pub mod rules;
 pub mod settings;
+mod work;

@@ -221,7 +221,10 @@ async fn of_scenario(
         let mut session = open(endpoint, database, &one.role).await?;
         attempt(&mut session, &one).await.map_err(|error| {
             CouldNotRun::with_hint(
-                format!("the probe `{}` fails before the migrations: {error}", one.object),
+                format!(
+                    "the probe `{}` fails before the migrations: {error}",
+                    one.object
+                ),
                 "it must run on the restored database, as its role, without waiting",
             )
         })?;
@@ -240,18 +243,14 @@ async fn open(endpoint: &Endpoint, database: &str, role: &str) -> Result<Session
         false => Session::role(endpoint, database, role, &[], &terms).await?,
     };
     let limit = ATTEMPT.as_millis();
-    session
-        .run(&format!("SET lock_timeout = {limit}"))
-        .await?;
+    session.run(&format!("SET lock_timeout = {limit}")).await?;
     Ok(session)
 }
 
 /// Tries it once, and undoes it.
 async fn attempt(session: &mut Session, probe: &Probe) -> Result<(), DatabaseError> {
     let Probe { statement, .. } = probe;
-    let tried = session
-        .run(&format!("BEGIN READ WRITE; {statement}"))
-        .await;
+    let tried = session.run(&format!("BEGIN READ WRITE; {statement}")).await;
     let undone = session.run("ROLLBACK").await;
     tried.and(undone).map(drop)
 }
@@ -369,7 +368,11 @@ mod tests {
 
     #[test]
     fn attempts_that_were_given_up_are_one_wait() {
-        let ago = |ms| Instant::now().checked_sub(Duration::from_millis(ms)).unwrap();
+        let ago = |ms| {
+            Instant::now()
+                .checked_sub(Duration::from_millis(ms))
+                .unwrap()
+        };
         let mut one = watched();
         one.ended(ago(900), error("55P03"));
         one.ended(ago(600), error("55P03"));

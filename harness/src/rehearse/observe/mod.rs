@@ -1,6 +1,6 @@
 //! What a migration tool does, as the server sees it: its statements, the locks that they take and how long they are held.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What was observed of one run of a tool. Times are from the beginning of the observation.
 #[derive(Debug, Clone, Default)]
@@ -9,14 +9,16 @@ pub struct Observed {
     pub statements: Vec<Statement>,
     /// Locks on relations that were there when the observation began.
     pub locks: Vec<HeldLock>,
-    /// Number of connections.
-    pub connections: usize,
+    /// Ids of the server's processes, by number of connection.
+    pub processes: Vec<i32>,
+    /// When the observation began, which all times count from.
+    pub began: Option<SystemTime>,
     /// What could not be observed, one sentence each, such as statements of a prepared transaction.
     pub not_observed: Vec<String>,
 }
 
 /// One statement of the tool.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Statement {
     /// Number of its connection, from 0.
     pub connection: usize,
@@ -30,10 +32,15 @@ pub struct Statement {
     pub error: Option<String>,
     /// Whether it ran in a transaction block that the tool had begun.
     pub in_transaction: bool,
+    /// Rows that it inserted, updated or deleted, as its reply says.
+    pub rows: u64,
+    /// Whether its session had set a `lock_timeout` other than 0, as far as its statements and the options of its connection
+    /// show.
+    pub lock_timeout: bool,
 }
 
 /// A lock that a transaction of the tool held on a relation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HeldLock {
     /// Database of the relation.
     pub database: String,
@@ -56,14 +63,23 @@ pub struct HeldLock {
 }
 
 /// Modes of locks on relations, from the weakest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum LockMode {
+    /// Of readers.
+    #[default]
     AccessShare,
+    /// Of those who lock rows.
     RowShare,
+    /// Of writers.
     RowExclusive,
+    /// Of `VACUUM`, `CREATE INDEX CONCURRENTLY`, `VALIDATE CONSTRAINT`: keeps neither readers nor writers waiting.
     ShareUpdateExclusive,
+    /// Of `CREATE INDEX`: keeps writers waiting.
     Share,
+    /// Of `ADD FOREIGN KEY`: keeps writers waiting.
     ShareRowExclusive,
+    /// Keeps writers waiting, and those who lock rows.
     Exclusive,
+    /// Of most kinds of `ALTER TABLE`: keeps readers waiting too.
     AccessExclusive,
 }

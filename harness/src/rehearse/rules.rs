@@ -1,0 +1,138 @@
+//! The rules by which a rehearsal judges what it observed. One rule, one entry: `redrill explain rehearse` lists them.
+
+use crate::outcome::{Finding, Step};
+
+/// A rule.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, which findings end with.
+    pub name: &'static str,
+    /// The step that judges by it.
+    pub step: Step,
+    /// Whether it only advises, so that the verdict does not depend on it.
+    pub advice: bool,
+    /// What is expected, a fragment.
+    pub expected: &'static str,
+    /// Why: what happens in production, one or two sentences.
+    pub why: &'static str,
+    /// What to do instead.
+    pub hint: &'static str,
+}
+
+macro_rules! rules {
+    ($($constant:ident = $name:literal, $step:ident, $advice:literal, $expected:literal, $why:literal, $hint:literal;)*) => {
+        $(
+            #[doc = $expected]
+            pub const $constant: Rule = Rule {
+                name: $name,
+                step: Step::$step,
+                advice: $advice,
+                expected: $expected,
+                why: $why,
+                hint: $hint,
+            };
+        )*
+        /// All rules, in the order of the steps.
+        pub const RULES: &[Rule] = &[$($constant),*];
+    };
+}
+
+rules! {
+    LONG_LOCK = "long-lock", Locks, false,
+        "locks that keep others waiting for no longer than `lock-limit`",
+        "Whoever reads or writes the table waits until the transaction ends, and the pool of the application fills up.",
+        "end the transaction right after the statement that takes the lock, and do long work before it or in transactions of its own";
+    LOCK_TIMEOUT = "lock-timeout", Locks, true,
+        "a `lock_timeout` before a lock that keeps others waiting",
+        "A statement that waits for its lock behind one long query makes all queries after it wait too.",
+        "set a `lock_timeout` in the session of the migrations, such as `SET lock_timeout = '2s'`, and repeat the migration when it fails";
+    SEVERAL_LOCKS = "several-locks", Locks, true,
+        "one table at a time is locked against readers",
+        "A transaction that locks one table after the other holds the first while it waits for the next, and may deadlock with the application.",
+        "put the changes of each table into a transaction of its own";
+    REWRITE = "rewrite", Work, false,
+        "no table is written anew as a whole",
+        "The server writes every row and every index again, and nobody can read the table meanwhile.",
+        "add a new column, fill it in batches, and replace the old one in a later release";
+    INDEX_UNDER_LOCK = "index-under-lock", Work, false,
+        "indexes of existing tables are built without a lock that keeps writers waiting",
+        "Nobody can write to the table while the index is built.",
+        "build it with `CREATE INDEX CONCURRENTLY` outside a transaction; make a constraint of it by `ADD CONSTRAINT … USING INDEX`";
+    SCAN_UNDER_LOCK = "scan-under-lock", Work, false,
+        "no table is read as a whole under a lock that keeps writers waiting",
+        "The server checks every row of the table while others wait.",
+        "add the constraint as `NOT VALID`, then `VALIDATE CONSTRAINT` in another transaction; a valid `CHECK (… IS NOT NULL)` spares the scan of `SET NOT NULL`";
+    BACKFILL = "backfill", Work, false,
+        "no statement changes most rows of a large table",
+        "The rows stay locked until the transaction ends, the table doubles in size, and replicas fall behind.",
+        "change some thousand rows at a time, each batch in a transaction of its own";
+    BLOCKED = "blocked", Blocking, false,
+        "no reader or writer waits for longer than `lock-limit`",
+        "This was measured on the restored data while the migrations ran.",
+        "see the locks of the same table";
+    JSON_COLUMN = "json-column", Changes, true,
+        "new columns of type `jsonb`, not `json`",
+        "The type `json` has no equality, so that `SELECT DISTINCT` and `GROUP BY` on the table fail.",
+        "use `jsonb`";
+    NEW_ENUM = "new-enum", Changes, true,
+        "no new enumerated type",
+        "A value of an enumerated type cannot be removed, and a new one cannot be used in the transaction that adds it.",
+        "a table of values with a foreign key, or a CHECK constraint, can be changed later";
+    KEY_WITHOUT_INDEX = "key-without-index", Changes, true,
+        "an index on the columns of a new foreign key",
+        "Deleting or changing a row of the referenced table reads the whole referencing table.",
+        "create an index on the columns of the key, concurrently";
+}
+
+/// A violation of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How a scenario accepts it: `rewrite table app.orders`.
+    pub name: String,
+    /// The object.
+    pub object: String,
+    /// What was observed.
+    pub actual: String,
+}
+
+impl Violation {
+    /// The finding of it.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let Rule {
+            name,
+            expected,
+            hint,
+            ..
+        } = self.rule;
+        Finding::about(self.object.clone(), *expected, self.actual.clone()).hint(format!(
+            "{hint} (rule `{name}`; to accept it: `{}`)",
+            self.name
+        ))
+    }
+}
+
+/// The rule of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.name == name)
+}
+
+/// The text of `redrill explain rehearse` about them.
+#[must_use]
+pub fn documentation() -> String {
+    let lines = RULES.iter().map(|rule| {
+        let kind = if rule.advice { "advice" } else { "unsafe" };
+        format!(
+            "  {} ({kind}, step `{}`)\n      Expected: {}. {}\n      Instead: {}.",
+            rule.name,
+            rule.step.word(),
+            rule.expected,
+            rule.why,
+            rule.hint
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

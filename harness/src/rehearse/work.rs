@@ -1,0 +1,324 @@
+//! Work on whole tables, as the server's log tells it: tables that are written anew, rows that are all checked, indexes that are
+//! built. At the level `debug1` PostgreSQL names each before it begins.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::locks::statement_of;
+use super::observe::{HeldLock, LockMode, Observed};
+use super::rules::{BACKFILL, INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
+use super::settings::Rewrites;
+use crate::sql::{Glob, QualifiedName, quote_ident};
+use crate::units::show_counted;
+
+/// Settings of the server by which its log names what it does.
+pub(super) const SETTINGS: [(&str, &str); 2] = [
+    ("log_min_messages", "debug1"),
+    // Seconds and milliseconds since 1970, and the process.
+    ("log_line_prefix", "redrill %n %p "),
+];
+
+/// From so many rows on one statement that changes most of them is a fault.
+const MANY_ROWS: u64 = 10_000;
+
+/// Clocks are read to the millisecond.
+const CLOCK: Duration = Duration::from_millis(2);
+
+/// One thing that the server did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The server's process.
+    process: i32,
+    /// When it began, since 1970.
+    at: Duration,
+    kind: Kind,
+    /// The name of the table, without its schema; empty where the log does not name it.
+    table: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Rewritten,
+    Checked,
+    ForeignKey(String),
+    Index(String),
+}
+
+/// Reads the log of a server with [`SETTINGS`].
+#[must_use]
+pub fn parse(log: &str) -> Vec<Work> {
+    log.lines().filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Option<Work> {
+    let rest = &line[line.find("redrill ")? + "redrill ".len()..];
+    let mut words = rest.splitn(3, ' ');
+    let at = words.next()?.parse::<f64>().ok()?;
+    let at = Duration::try_from_secs_f64(at).ok()?;
+    let process = words.next()?.parse().ok()?;
+    let message = words.next()?.trim_start().strip_prefix("DEBUG:")?.trim();
+    let named = |before: &str| message.strip_prefix(before)?.strip_suffix('"');
+    let (kind, table) = if let Some(table) = named("rewriting table \"") {
+        (Kind::Rewritten, table)
+    } else if let Some(table) = named("verifying table \"") {
+        (Kind::Checked, table)
+    } else if let Some(key) = named("validating foreign key constraint \"") {
+        (Kind::ForeignKey(key.to_owned()), "")
+    } else {
+        let rest = message.strip_prefix("building index \"")?;
+        let (index, rest) = rest.split_once("\" on table \"")?;
+        let (table, _) = rest.rsplit_once('"')?;
+        (Kind::Index(index.to_owned()), table)
+    };
+    Some(Work {
+        process,
+        at,
+        kind,
+        table: table.to_owned(),
+    })
+}
+
+/// Judges the work of a run; `rows` gives how many rows a table had before.
+#[must_use]
+pub fn judge(
+    observed: &Observed,
+    work: &[Work],
+    rewrites: &Rewrites,
+    rows: impl Fn(&str) -> Option<u64>,
+) -> Vec<Violation> {
+    let mut found: Vec<Violation> = Vec::new();
+    let mut named = BTreeSet::new();
+    for one in work {
+        let Some(lock) = held(observed, one) else {
+            // A table of the migration's own, or a lock that keeps nobody waiting.
+            continue;
+        };
+        let table = lock.of_table();
+        let statement = statement_of(observed, lock);
+        let (rule, name, actual): (&'static Rule, String, String) = match &one.kind {
+            Kind::Rewritten => (
+                &REWRITE,
+                format!("rewrite table {table}"),
+                format!("`{statement}` writes every row and every index of it anew"),
+            ),
+            Kind::Checked => (
+                &SCAN_UNDER_LOCK,
+                format!("scan table {table}"),
+                format!(
+                    "`{statement}` reads all of its rows while {} is held",
+                    lock.mode.name()
+                ),
+            ),
+            Kind::ForeignKey(key) => (
+                &SCAN_UNDER_LOCK,
+                format!("scan table {table}"),
+                format!(
+                    "`{statement}` compares all rows with the foreign key {} while {} is held",
+                    quote_ident(key),
+                    lock.mode.name()
+                ),
+            ),
+            Kind::Index(index) => (
+                &INDEX_UNDER_LOCK,
+                format!("build index {} on {table}", quote_ident(index)),
+                format!(
+                    "`{statement}` builds the index {} while {} is held",
+                    quote_ident(index),
+                    lock.mode.name()
+                ),
+            ),
+        };
+        let of_rewrite = found
+            .iter()
+            .any(|other| other.rule == &REWRITE && other.object == table);
+        // A table that is written anew has all of its indexes built anew, which is one fault.
+        let follows = of_rewrite && matches!(one.kind, Kind::Index(_));
+        let allowed = match rewrites {
+            Rewrites::Any => rule == &REWRITE || matches!(one.kind, Kind::Index(_)),
+            Rewrites::Listed(names) => names.iter().any(|pattern| {
+                let pattern = Glob::new(pattern);
+                pattern.matches(table)
+                    || matches!(&one.kind, Kind::Index(index) if pattern.matches(index))
+            }),
+            Rewrites::None => false,
+        };
+        if !follows && !allowed && named.insert((rule.name, name.clone())) {
+            found.push(Violation {
+                rule,
+                name,
+                object: table.to_owned(),
+                actual,
+            });
+        }
+    }
+    found.extend(backfills(observed, rows));
+    found
+}
+
+/// The strongest lock of a table that was there before, under which the work was done, where it keeps others waiting.
+fn held<'a>(observed: &'a Observed, work: &Work) -> Option<&'a HeldLock> {
+    let began = observed.began?.duration_since(UNIX_EPOCH).ok()?;
+    let mut processes = observed.processes.iter();
+    let connection = processes.position(|process| *process == work.process)?;
+    let at = work.at.checked_sub(began).unwrap_or_default();
+    let of_connection = |lock: &&HeldLock| {
+        let statement = observed.statements.get(lock.statement);
+        let own = statement.is_some_and(|one| one.connection == connection);
+        own && lock.from <= at + CLOCK && at <= lock.until + CLOCK
+    };
+    // The log names no table for a foreign key, whose both ends are locked.
+    let has_name = |lock: &&HeldLock| work.table.is_empty() || is_of(lock.of_table(), &work.table);
+    let locks = observed.locks.iter().filter(of_connection).filter(has_name);
+    let strongest = locks.max_by_key(|lock| (lock.mode, lock.table.is_none()))?;
+    strongest.mode.blocks_writers().then_some(strongest)
+}
+
+/// Whether a qualified name is that of a table `name`, which has no quotes.
+fn is_of(qualified: &str, name: &str) -> bool {
+    QualifiedName::parse(qualified).is_ok_and(|qualified| qualified.name == name)
+}
+
+/// Statements that change most rows of a large table.
+fn backfills(observed: &Observed, rows: impl Fn(&str) -> Option<u64>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for statement in observed
+        .statements
+        .iter()
+        .filter(|one| one.rows >= MANY_ROWS)
+    {
+        let end = statement.began + statement.took;
+        let mut written = observed.locks.iter().filter(|lock| {
+            let of = observed.statements.get(lock.statement);
+            lock.table.is_none()
+                && lock.mode >= LockMode::RowExclusive
+                && of.is_some_and(|of| of.connection == statement.connection)
+                && lock.from <= end
+                && lock.until >= statement.began
+                && QualifiedName::parse(&lock.relation)
+                    .is_ok_and(|relation| statement.text.contains(&relation.name))
+        });
+        let most = |lock: &&HeldLock| {
+            rows(&lock.relation).is_some_and(|before| statement.rows >= before / 2)
+        };
+        if let Some(lock) = written.find(most) {
+            let name = format!("backfill {}", lock.relation);
+            found.push(Violation {
+                rule: &BACKFILL,
+                name,
+                object: lock.relation.clone(),
+                actual: format!(
+                    "`{}` changes {} at once",
+                    statement.text,
+                    show_counted(statement.rows, "row")
+                ),
+            });
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearse::observe::Statement;
+    use rstest::rstest;
+
+    const LOG: &str = "\
+redrill 1700000000.250 41 LOG:  checkpoint starting: immediate
+redrill 1700000001.500 42 DEBUG:  rewriting table \"orders\"
+redrill 1700000001.600 42 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
+redrill 1700000001.700 42 DEBUG:  verifying table \"odd \" name\"
+redrill 1700000001.800 42 DEBUG:  validating foreign key constraint \"fk\"
+redrill 1700000001.900 42 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
+redrill x 42 DEBUG:  rewriting table \"orders\"
+rewriting table \"orders\"
+";
+
+    #[test]
+    fn the_log_names_what_the_server_does() {
+        let work = parse(LOG);
+        let kinds: Vec<_> = work.iter().map(|one| (&one.kind, &*one.table)).collect();
+        assert_eq!(
+            kinds,
+            [
+                (&Kind::Rewritten, "orders"),
+                (&Kind::Index("orders_pkey".to_owned()), "orders"),
+                (&Kind::Checked, "odd \" name"),
+                (&Kind::ForeignKey("fk".to_owned()), ""),
+                (&Kind::Index("i".to_owned()), "orders"),
+            ]
+        );
+        assert_eq!(work[0].at, Duration::from_millis(1_700_000_001_500));
+        assert_eq!(work[0].process, 42);
+    }
+
+    /// One connection, whose transaction lasts from the first to the fifth second.
+    fn observed(mode: LockMode, relation: &str) -> Observed {
+        Observed {
+            statements: vec![Statement {
+                text: "ALTER TABLE app.orders …".to_owned(),
+                ..Statement::default()
+            }],
+            locks: vec![HeldLock {
+                relation: relation.to_owned(),
+                mode,
+                from: Duration::from_secs(1),
+                until: Duration::from_secs(5),
+                ..HeldLock::default()
+            }],
+            processes: vec![42],
+            began: Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+            ..Observed::default()
+        }
+    }
+
+    #[rstest]
+    #[case::rewrite(LockMode::AccessExclusive, "app.orders", &["rewrite", "scan-under-lock"])]
+    #[case::index(LockMode::Share, "app.orders", &["rewrite", "scan-under-lock"])]
+    #[case::nobody_waits(LockMode::ShareUpdateExclusive, "app.orders", &[])]
+    #[case::another_table(LockMode::AccessExclusive, "app.\"Orders\"", &["scan-under-lock"])]
+    fn work_counts_where_a_lock_keeps_others_waiting(
+        #[case] mode: LockMode,
+        #[case] relation: &str,
+        #[case] rules: &[&str],
+    ) {
+        let found = judge(
+            &observed(mode, relation),
+            &parse(LOG),
+            &Rewrites::None,
+            |_| None,
+        );
+        let names: Vec<&str> = found.iter().map(|one| one.rule.name).collect();
+        assert_eq!(names, rules);
+    }
+
+    #[rstest]
+    #[case(Rewrites::None, &["rewrite table app.orders"])]
+    #[case(Rewrites::Any, &[])]
+    #[case(Rewrites::Listed(vec!["app.orders".to_owned()]), &[])]
+    #[case(Rewrites::Listed(vec!["app.other".to_owned()]), &["rewrite table app.orders"])]
+    fn a_scenario_may_permit_rewrites(#[case] rewrites: Rewrites, #[case] names: &[&str]) {
+        let work = parse(LOG.lines().nth(1).unwrap_or_default());
+        let observed = observed(LockMode::AccessExclusive, "app.orders");
+        let found = judge(&observed, &work, &rewrites, |_| None);
+        let found: Vec<&str> = found.iter().map(|one| &*one.name).collect();
+        assert_eq!(found, names);
+    }
+
+    #[rstest]
+    #[case(9_999, Some(9_999), false)]
+    #[case(10_000, Some(19_000), true)]
+    #[case(10_000, Some(90_000), false)]
+    #[case(10_000, None, false)]
+    fn a_backfill_changes_most_rows(
+        #[case] changed: u64,
+        #[case] before: Option<u64>,
+        #[case] is_one: bool,
+    ) {
+        let mut observed = observed(LockMode::RowExclusive, "app.orders");
+        observed.statements[0].rows = changed;
+        observed.locks[0].from = Duration::ZERO;
+        let found = judge(&observed, &[], &Rewrites::None, |_| before);
+        assert_eq!(!found.is_empty(), is_one);
+    }
+}

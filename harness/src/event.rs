@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::outcome::{Outcome, Stage};
+use crate::outcome::{Outcome, Stage, Step};
 use crate::verdict::Verdict;
 
 /// An event of a drill.
@@ -61,6 +61,19 @@ pub enum Event {
     StageEnded {
         /// The stage.
         stage: Stage,
+        /// Its outcome.
+        outcome: Outcome,
+        /// One line.
+        summary: String,
+        /// Wall time.
+        duration: Duration,
+    },
+    /// A step of a rehearsal began.
+    Step(Step),
+    /// A step of a rehearsal ended.
+    StepEnded {
+        /// The step.
+        step: Step,
         /// Its outcome.
         outcome: Outcome,
         /// One line.

@@ -146,6 +146,15 @@ impl One {
         }
     }
 
+    /// Prints how a stage or a step ended.
+    fn ended(&self, word: &str, outcome: &Outcome, summary: &str, duration: Duration) {
+        self.line(&format!(
+            "  {:<7} {word:<9} {summary}  [{}]",
+            mark(outcome),
+            show_duration(duration)
+        ));
+    }
+
     fn show(&self, event: &Event) {
         match event {
             Event::Begun { scenario } => self.line(&format!("drill {scenario}")),
@@ -185,12 +194,14 @@ impl One {
                 outcome,
                 summary,
                 duration,
-            } => self.line(&format!(
-                "  {:<7} {:<9} {summary}  [{}]",
-                mark(outcome),
-                stage.word(),
-                show_duration(*duration)
-            )),
+            } => self.ended(stage.word(), outcome, summary, *duration),
+            Event::Step(step) => self.alive(format!("rehearsal: {}", step.word())),
+            Event::StepEnded {
+                step,
+                outcome,
+                summary,
+                duration,
+            } => self.ended(step.word(), outcome, summary, *duration),
             Event::Check { id } => self.alive(id.clone()),
             Event::CheckEnded {
                 id,

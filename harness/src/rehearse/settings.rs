@@ -14,7 +14,7 @@ use crate::check::{ParameterErrors, Parameters as _, command::CommandCheck};
 use crate::input::Problem;
 use crate::input::decode::decode;
 use crate::input::secret::SecretText;
-use crate::sql::QualifiedName;
+use crate::sql::{Glob, QualifiedName};
 use crate::units::Span;
 
 /// Default of `timeout`.
@@ -168,6 +168,18 @@ impl JsonSchema for Rewrites {
             { "enum": ["none", "any"] },
             { "type": "array", "items": { "type": "string" }, "minItems": 1 },
         ] })
+    }
+}
+
+impl Rewrites {
+    /// Whether a table or an index of this name may be written anew.
+    #[must_use]
+    pub fn permit(&self, name: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Listed(names) => names.iter().any(|pattern| Glob::new(pattern).matches(name)),
+        }
     }
 }
 

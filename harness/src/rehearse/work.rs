@@ -8,7 +8,7 @@ use super::locks::statement_of;
 use super::observe::{HeldLock, LockMode, Observed};
 use super::rules::{BACKFILL, INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
 use super::settings::Rewrites;
-use crate::sql::{Glob, QualifiedName, quote_ident};
+use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_counted;
 
 /// Settings of the server by which its log names what it does.
@@ -133,14 +133,10 @@ pub fn judge(
             .any(|other| other.rule == &REWRITE && other.object == table);
         // A table that is written anew has all of its indexes built anew, which is one fault.
         let follows = of_rewrite && matches!(one.kind, Kind::Index(_));
-        let allowed = match rewrites {
-            Rewrites::Any => rule == &REWRITE || matches!(one.kind, Kind::Index(_)),
-            Rewrites::Listed(names) => names.iter().any(|pattern| {
-                let pattern = Glob::new(pattern);
-                pattern.matches(table)
-                    || matches!(&one.kind, Kind::Index(index) if pattern.matches(index))
-            }),
-            Rewrites::None => false,
+        let allowed = match &one.kind {
+            Kind::Rewritten => rewrites.permit(table),
+            Kind::Index(index) => rewrites.permit(table) || rewrites.permit(index),
+            Kind::Checked | Kind::ForeignKey(_) => false,
         };
         if !follows && !allowed && named.insert((rule.name, name.clone())) {
             found.push(Violation {

@@ -51,6 +51,21 @@ impl Servers {
         &mut self.slots[last]
     }
 
+    /// Stops and removes the last one with its run; what could not be removed is left to the teardown's successor.
+    pub(crate) async fn remove_last(&mut self) -> Vec<String> {
+        let Some(slot) = self.slots.pop() else {
+            return Vec::new();
+        };
+        let mut failed = Vec::new();
+        if let Some(server) = slot.server {
+            failed.extend(server.stop().await.err().map(|error| error.reason));
+        } else if let Some(run) = &slot.run {
+            failed.extend(forget(run).await);
+        }
+        failed.extend(slot.run.and_then(|run| Some(run.end().err()?.to_string())));
+        failed
+    }
+
     /// All of them, to be started.
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
         &mut self.slots

@@ -36,8 +36,12 @@ impl Renames {
         let kept = before.stored.iter().filter_map(|(key, digest)| {
             let old = before.identities.get(key)?;
             let new = renames.map.get(old).unwrap_or(old);
-            let same =
-                after.stored.get(key) == Some(digest) && after.identities.get(key) == Some(new);
+            // The index of a constraint has its identity, and not its definition.
+            let is_index =
+                old.part_kind() == Some(PartKind::Constraint) && key.starts_with("pg_class ");
+            let same = !is_index
+                && after.stored.get(key) == Some(digest)
+                && after.identities.get(key) == Some(new);
             same.then(|| (old.clone(), new.clone()))
         });
         renames.kept = kept.collect();

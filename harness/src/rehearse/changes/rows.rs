@@ -77,7 +77,7 @@ SELECT n.nspname, c.relname, c.oid,
                 AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]))
          ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'r'";
+ WHERE c.relkind = 'r' AND c.oid >= 16384";
 
 /// Reads the columns and the key of each table.
 pub(super) async fn read_columns(

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::difference::{Area, Difference};
 use super::{Database, RowsState};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, is_right};
-use crate::catalog::{Catalog, ObjectId, ObjectKind};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, Properties};
 use crate::input::tables::{LARGE_OBJECTS, TablePattern};
 use crate::outcome::Finding;
 use crate::sql::{Glob, QualifiedName};
@@ -211,15 +211,13 @@ impl Comparison {
                 continue;
             };
             let cycles = definition.get("cycle").is_some_and(|cycle| cycle == "yes");
-            let increment = definition.get("increment");
-            let descends = increment.is_some_and(|increment| increment.starts_with('-'));
             let after = now.sequences.get(sequence).copied();
-            let went_back = after.is_none_or(|after| match descends {
-                true => after > *before,
-                false => after < *before,
-            });
-            if went_back && (exact || !cycles) {
-                let limit = if descends { "at most" } else { "at least" };
+            if went_back(*before, after, definition) && (exact || !cycles) {
+                let limit = if descends(definition) {
+                    "at most"
+                } else {
+                    "at least"
+                };
                 let actual = after.map_or("never used".to_owned(), |after| after.to_string());
                 let name = format!("sequence {sequence}");
                 let finding = Finding::about(name, format!("{limit} {before}"), actual)
@@ -249,6 +247,20 @@ impl Comparison {
         }
         notes
     }
+}
+
+fn descends(sequence: &Properties) -> bool {
+    let increment = sequence.get("increment");
+    increment.is_some_and(|increment| increment.starts_with('-'))
+}
+
+/// Whether a sequence with these properties returns numbers a second time; `None`: it was never used.
+#[must_use]
+pub fn went_back(before: i64, after: Option<i64>, sequence: &Properties) -> bool {
+    after.is_none_or(|after| match descends(sequence) {
+        true => after > before,
+        false => after < before,
+    })
 }
 
 /// The area of a change of the catalog.

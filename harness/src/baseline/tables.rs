@@ -1,7 +1,10 @@
 //! The tables of a database that have rows of their own.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
 use crate::database::{DatabaseError, Session, is_true};
-use crate::sql::QualifiedName;
+use crate::sql::{QualifiedName, quote_ident};
 
 /// A table with storage of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,38 @@ pub struct StoredTable {
     pub columns: Vec<String>,
     /// The table itself, and the tables of all levels that it is a partition of.
     pub ancestors: Vec<QualifiedName>,
+}
+
+/// Tables that several sessions read at the same time, each the next one.
+#[derive(Debug)]
+pub struct TableQueue(Mutex<VecDeque<StoredTable>>);
+
+impl TableQueue {
+    /// The tables in the order in which they are read.
+    #[must_use]
+    pub fn new(tables: Vec<StoredTable>) -> Self {
+        Self(Mutex::new(tables.into()))
+    }
+
+    /// Takes the next table; `None` when no table is left.
+    pub fn take_next(&self) -> Option<StoredTable> {
+        // A panic in another reader cannot leave half a table in the queue.
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.pop_front()
+    }
+}
+
+impl StoredTable {
+    /// The statement that reads its rows, without generated columns.
+    #[must_use]
+    pub fn copy_statement(&self) -> String {
+        let columns: Vec<String> = self.columns.iter().map(|name| quote_ident(name)).collect();
+        let columns = match columns.as_slice() {
+            [] => String::new(),
+            some => format!(" ({})", some.join(", ")),
+        };
+        format!("COPY {}{columns} TO STDOUT", self.name)
+    }
 }
 
 /// Tables with rows of their own, the largest first, except those of extensions; and whether the role may read all of

@@ -1,18 +1,17 @@
 //! Takes a baseline: reads a database once, several tables at the same time, and writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 
 use super::history::{self, History};
-use super::tables::{StoredTable, list_tables};
+use super::tables::{StoredTable, TableQueue, list_tables};
 use super::{Database, RowsState};
 use crate::catalog::Catalog;
 use crate::database::{DatabaseError, Session};
 use crate::digest;
 use crate::proof::large_objects;
-use crate::sql::{QualifiedName, quote_ident};
+use crate::sql::QualifiedName;
 
 /// What is read.
 #[derive(Debug, Clone, Default)]
@@ -59,15 +58,7 @@ pub async fn with_catalog(
     };
     first.run(digest::CANONICAL).await?;
     let (tables, mut not_read) = list_tables(first).await?;
-    let mut sequences = BTreeMap::new();
-    for row in first.rows(SEQUENCES).await? {
-        if let [Some(schema), Some(name), Some(value)] = row.as_slice()
-            && let Ok(value) = value.parse()
-        {
-            let (schema, name) = (schema.clone(), name.clone());
-            sequences.insert(QualifiedName { schema, name }, value);
-        }
-    }
+    let sequences = read_sequences(first).await?;
     // Only a superuser may read the content of large objects.
     let content = options.digests && is_superuser(first).await?;
     let large_objects = match content {
@@ -83,7 +74,7 @@ pub async fn with_catalog(
         not_read.push("content of large objects: only a superuser may read it".to_owned());
     }
     let append_only: BTreeSet<&QualifiedName> = options.append_only.iter().collect();
-    let queue = Mutex::new(VecDeque::from(tables));
+    let queue = TableQueue::new(tables);
     let readers = sessions
         .iter_mut()
         .map(|session| read_tables(session, &queue, options, &append_only));
@@ -113,6 +104,25 @@ pub async fn with_catalog(
     })
 }
 
+/// Reads the last value of each used sequence.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read_sequences(
+    session: &mut Session,
+) -> Result<BTreeMap<QualifiedName, i64>, DatabaseError> {
+    let mut sequences = BTreeMap::new();
+    for row in session.rows(SEQUENCES).await? {
+        if let [Some(schema), Some(name), Some(value)] = row.as_slice()
+            && let Ok(value) = value.parse()
+        {
+            let (schema, name) = (schema.clone(), name.clone());
+            sequences.insert(QualifiedName { schema, name }, value);
+        }
+    }
+    Ok(sequences)
+}
+
 async fn is_superuser(session: &mut Session) -> Result<bool, DatabaseError> {
     let value = session
         .value("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER")
@@ -129,19 +139,13 @@ type TablesRead = (
 /// Reads tables of the queue until it is empty.
 async fn read_tables(
     session: &mut Session,
-    queue: &Mutex<VecDeque<StoredTable>>,
+    queue: &TableQueue,
     options: &TakeOptions,
     append_only: &BTreeSet<&QualifiedName>,
 ) -> Result<TablesRead, DatabaseError> {
     session.run(digest::CANONICAL).await?;
     let (mut rows, mut histories) = (Vec::new(), Vec::new());
-    loop {
-        // A panic in another reader cannot leave half a table in the queue.
-        let next = queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front();
-        let Some(table) = next else { break };
+    while let Some(table) = queue.take_next() {
         let known = options
             .known
             .get(&table.name.to_string())
@@ -170,8 +174,8 @@ async fn count_rows(
     table: &StoredTable,
     digests: bool,
 ) -> Result<RowsState, DatabaseError> {
-    let name = &table.name;
     if !digests {
+        let name = &table.name;
         let count = session
             .count(&format!("SELECT pg_catalog.count(*) FROM ONLY {name}"))
             .await?;
@@ -180,13 +184,6 @@ async fn count_rows(
             digest: None,
         });
     }
-    let columns: Vec<String> = table.columns.iter().map(|name| quote_ident(name)).collect();
-    let columns = match columns.as_slice() {
-        [] => String::new(),
-        some => format!(" ({})", some.join(", ")),
-    };
-    let digest = session
-        .digest_rows(&format!("COPY {name}{columns} TO STDOUT"))
-        .await?;
+    let digest = session.digest_rows(&table.copy_statement()).await?;
     Ok(RowsState::of(&digest))
 }

@@ -17,7 +17,7 @@ use severity::Rating;
 
 pub use accept::accept;
 pub use scope::{Scope, not_compared};
-pub use severity::{is_deparsed, is_right, weakens};
+pub use severity::{gained, is_deparsed, is_right, weakens};
 
 /// Which of two catalogs have an object or a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

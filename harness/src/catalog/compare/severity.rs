@@ -28,7 +28,7 @@ const TABLESPACE: &str = "tablespaces belong to the server, not to the database"
 /// definition of a view, other code of a function.
 #[must_use]
 pub fn weakens(change: &Change) -> bool {
-    if change.kind == ChangeKind::Added && change.property.is_none() {
+    if change.kind == ChangeKind::Added && change.property.is_none() || strengthens(change) {
         return false;
     }
     let was = change.old.as_deref().unwrap_or_default();
@@ -49,6 +49,26 @@ pub fn weakens(change: &Change) -> bool {
             }
             _ => false,
         },
+    }
+}
+
+/// Whether a property only adds protection: a constraint that was validated or is enforced again, a trigger that fires again,
+/// a column that may no longer be NULL or be filled by a client, a view that asks for the rights of its user.
+fn strengthens(change: &Change) -> bool {
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    match (change.property.as_deref(), change.kind) {
+        (Some("validated" | "enforced" | "enforcement" | "deferrable"), ChangeKind::Removed) => {
+            change.object.part_kind() == Some(PartKind::Constraint)
+        }
+        (Some("enabled"), _) => {
+            matches!(old, Some("no" | "replica")) && matches!(new, Some("yes" | "always"))
+                || (old, new) == (Some("yes"), Some("always"))
+        }
+        (Some("not null"), _) => new == Some("yes"),
+        (Some("identity" | "generated"), ChangeKind::Added) => true,
+        (Some("identity"), _) => new == Some("always"),
+        (Some("option security_invoker" | "option security_barrier"), _) => is_on(new),
+        _ => false,
     }
 }
 
@@ -79,8 +99,8 @@ pub fn parse_rights(text: Option<&str>) -> BTreeMap<&str, bool> {
     text.map(words).into_iter().flatten().collect()
 }
 
-/// Rights of the second list that the first does not have.
-fn gained(old: Option<&str>, new: Option<&str>) -> Vec<String> {
+/// Rights of the second list that the first does not have, with ` WITH GRANT OPTION` where that is new.
+pub fn gained(old: Option<&str>, new: Option<&str>) -> Vec<String> {
     let before = parse_rights(old);
     let gained = parse_rights(new).into_iter();
     gained

@@ -1,0 +1,512 @@
+//! Changes of the catalog, with the names by which a scenario accepts them. [`crate::catalog::compare`] judges them.
+
+use super::name::{self, column, create, phrase};
+use super::{ChangeClass, ClusterChange};
+use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, gained};
+use crate::catalog::rights::{GRANT, MEMBER, REVOKED};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
+use crate::sql::quote_ident;
+
+/// Letters of a value that a text shows, at most.
+const SHOWN: usize = 100;
+
+/// Lists what differs between two catalogs.
+pub(super) fn compare(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
+    let mut changes = Vec::new();
+    for change in catalog::compare(before, after, &Scope::default()) {
+        match &change.property {
+            None => whole(&change, before, after, &mut changes),
+            Some(property) => changes.extend(of_property(&change, property, after)),
+        }
+    }
+    changes.extend(not_valid(before, after));
+    changes
+}
+
+/// An object that was added or removed.
+fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<ClusterChange>) {
+    let object = &change.object;
+    let none = Properties::new();
+    let catalog = if change.kind == ChangeKind::Removed {
+        before
+    } else {
+        after
+    };
+    let properties = catalog.objects.get(object).unwrap_or(&none);
+    let widens = change.severity == Severity::Widened;
+    let only_rights = matches!(
+        object.kind,
+        ObjectKind::DefaultPrivileges | ObjectKind::Parameter
+    );
+    if change.kind == ChangeKind::Removed {
+        let (name, class) = match only_rights {
+            true => (format!("change {object}"), ChangeClass::Changed),
+            false => (
+                format!("drop {}", phrase(object)),
+                class_of(object, ChangeClass::Removed),
+            ),
+        };
+        changes.push(ClusterChange {
+            widens,
+            loses: catalog::weakens(change) || may_be_missed(object),
+            ..name::change(
+                object,
+                class,
+                name,
+                with_reason(format!("{object} is gone"), change),
+            )
+        });
+        if only_rights {
+            changes.extend(rights(object, Some(properties), None));
+        }
+        return;
+    }
+    let rights_of = rights(object, None, Some(properties));
+    if only_rights {
+        changes.push(ClusterChange {
+            widens: widens && rights_of.is_empty(),
+            ..name::change(
+                object,
+                ChangeClass::Changed,
+                format!("change {object}"),
+                with_reason(format!("{object} are set"), change),
+            )
+        });
+        changes.extend(rights_of);
+        return;
+    }
+    let is_role = object.kind == ObjectKind::Role;
+    changes.push(ClusterChange {
+        // What a new role may do is a change of its own.
+        widens: widens && !is_role,
+        ..name::change(
+            object,
+            class_of(object, ChangeClass::Added),
+            create(object),
+            with_reason(format!("{object} is new"), change),
+        )
+    });
+    if is_role {
+        let powers = properties.iter().filter(|(name, _)| *name != "login");
+        changes.extend(powers.flat_map(|(property, value)| {
+            let added = part_of(change, property, None, Some(value));
+            of_role(&added, property)
+                .into_iter()
+                .filter(|change| change.widens)
+        }));
+    }
+    if properties.contains_key("security definer") {
+        changes.push(security_definer(object));
+    }
+    if reads_as_owner(object, properties) {
+        let by_default = default_rights(after, object, properties);
+        changes.extend(
+            rights_of
+                .into_iter()
+                .filter(|right| !by_default.contains(&right.name)),
+        );
+    }
+}
+
+/// The names of the rights that an object has by the default privileges of its owner.
+fn default_rights(catalog: &Catalog, object: &ObjectId, properties: &Properties) -> Vec<String> {
+    let classes = match object.kind {
+        ObjectKind::Function | ObjectKind::Procedure => "functions",
+        _ => "tables",
+    };
+    let owner = properties
+        .get("owner")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let of_owner = catalog
+        .of_kind(ObjectKind::DefaultPrivileges)
+        .filter(|(id, _)| {
+            id.name == owner
+                && id.signature.as_deref() == Some(classes)
+                && (id.schema.is_none() || id.schema == object.schema)
+        });
+    let granted = of_owner.flat_map(|(_, defaults)| rights(object, None, Some(defaults)));
+    granted.map(|right| right.name).collect()
+}
+
+/// Whether an object gives its user what its owner may do: a function with SECURITY DEFINER, or a view.
+fn reads_as_owner(object: &ObjectId, properties: &Properties) -> bool {
+    let is_invoker = properties
+        .get("option security_invoker")
+        .is_some_and(|value| matches!(value.as_str(), "true" | "on" | "yes" | "1"));
+    match object.kind {
+        _ if object.part.is_some() => false,
+        ObjectKind::View => !is_invoker,
+        ObjectKind::MaterializedView => true,
+        _ => properties.contains_key("security definer"),
+    }
+}
+
+/// Whether a client may miss an object that is gone, or rows are gone with it.
+fn may_be_missed(object: &ObjectId) -> bool {
+    match object.part_kind() {
+        Some(part) => matches!(part, PartKind::Column | PartKind::PublishedTable),
+        None => !matches!(
+            object.kind,
+            ObjectKind::Server
+                | ObjectKind::Database
+                | ObjectKind::DefaultPrivileges
+                | ObjectKind::Parameter
+                | ObjectKind::Collation
+                | ObjectKind::Conversion
+        ),
+    }
+}
+
+/// The rights in the properties of an object, in the second ones more or fewer than in the first.
+fn rights(
+    object: &ObjectId,
+    old: Option<&Properties>,
+    new: Option<&Properties>,
+) -> Vec<ClusterChange> {
+    let none = Properties::new();
+    let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let of = names.into_iter().filter_map(|name| {
+        let (old, new) = (old.get(name), new.get(name));
+        let (old, new) = (old.map(String::as_str), new.map(String::as_str));
+        if let Some(grantee) = name.strip_prefix(GRANT) {
+            return Some(granted(object, grantee, old, new));
+        }
+        let grantee = name.strip_prefix(REVOKED)?;
+        Some(granted(object, grantee, new, old))
+    });
+    of.flatten().collect()
+}
+
+/// A change for each right that a role has in the second list only, or in the first only.
+fn granted(
+    object: &ObjectId,
+    grantee: &str,
+    old: Option<&str>,
+    new: Option<&str>,
+) -> Vec<ClusterChange> {
+    let wider = gained(old, new).into_iter().map(|right| ClusterChange {
+        widens: true,
+        ..name::change(
+            object,
+            ChangeClass::RightWider,
+            name::grant(&right, object, grantee),
+            format!("{grantee} can now {right} on {object}"),
+        )
+    });
+    let narrower = gained(new, old).into_iter().map(|right| {
+        name::change(
+            object,
+            ChangeClass::RightNarrower,
+            name::revoke(&right, object, grantee),
+            format!("{grantee} can no longer {right} on {object}"),
+        )
+    });
+    wider.chain(narrower).collect()
+}
+
+/// A property of an object that differs.
+fn of_property(change: &Change, property: &str, after: &Catalog) -> Vec<ClusterChange> {
+    let object = &change.object;
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    let grantee = |prefix| property.strip_prefix(prefix);
+    if let Some(grantee) = grantee(GRANT) {
+        return with_reasons(granted(object, grantee, old, new), change);
+    }
+    if let Some(grantee) = grantee(REVOKED) {
+        return with_reasons(granted(object, grantee, new, old), change);
+    }
+    if object.kind == ObjectKind::Role {
+        return of_role(change, property);
+    }
+    if property == "security definer" && change.kind == ChangeKind::Added {
+        return with_reasons(vec![security_definer(object)], change);
+    }
+    if is_invalid_index(property, new) {
+        return vec![invalid_index(object)];
+    }
+    let (name, class) = name_of_property(change, property);
+    let mut text = format!("{object}: {property}: {} → {}", shown(old), shown(new));
+    // The owner of a view or function decides what it may read.
+    if property == "owner" && after.get(object, "security definer").is_some() {
+        text.push_str(", with whose rights it runs");
+    }
+    vec![ClusterChange {
+        widens: change.severity == Severity::Widened,
+        loses: catalog::weakens(change),
+        ..name::change(object, class, name, with_reason(text, change))
+    }]
+}
+
+fn name_of_property(change: &Change, property: &str) -> (String, ChangeClass) {
+    let object = &change.object;
+    let table = || name::bare(object);
+    let added = change.kind == ChangeKind::Added;
+    let part = object.part_kind();
+    let is_on = |value: &Option<String>| matches!(value.as_deref(), Some("yes" | "always"));
+    match (property, part) {
+        ("comment", _) => (
+            format!("comment on {}", phrase(object)),
+            ChangeClass::Changed,
+        ),
+        ("owner", _) => (
+            format!("change owner of {}", phrase(object)),
+            ChangeClass::Owner,
+        ),
+        ("row security", None) => {
+            let verb = if added { "enable" } else { "disable" };
+            (
+                format!("{verb} row level security on {}", table()),
+                ChangeClass::RowSecurity,
+            )
+        }
+        ("row security forced", None) => {
+            let verb = if added { "force" } else { "no force" };
+            (
+                format!("{verb} row level security on {}", table()),
+                ChangeClass::RowSecurity,
+            )
+        }
+        ("enabled", _) if is_on(&change.old) != is_on(&change.new) => {
+            let verb = if is_on(&change.new) {
+                "enable"
+            } else {
+                "disable"
+            };
+            (
+                format!("{verb} {}", phrase(object)),
+                class_of(object, ChangeClass::Changed),
+            )
+        }
+        ("security definer", _) => {
+            let routine = object.to_string();
+            (format!("security invoker {routine}"), ChangeClass::Function)
+        }
+        ("not null", Some(PartKind::Column)) => {
+            let verb = if change.new.is_some() { "set" } else { "drop" };
+            (
+                format!("{verb} not null on {}", column(object)),
+                ChangeClass::Changed,
+            )
+        }
+        ("default", Some(PartKind::Column)) => (
+            format!("change default of {}", column(object)),
+            ChangeClass::Changed,
+        ),
+        ("type", Some(PartKind::Column)) => (
+            format!("change type of {}", column(object)),
+            ChangeClass::Changed,
+        ),
+        ("validated", Some(PartKind::Constraint)) if !added => {
+            (format!("validate {}", phrase(object)), ChangeClass::Changed)
+        }
+        _ => (
+            format!("change {}", phrase(object)),
+            class_of(object, ChangeClass::Changed),
+        ),
+    }
+}
+
+/// A property of a role: an attribute, a membership or a setting.
+fn of_role(change: &Change, property: &str) -> Vec<ClusterChange> {
+    let object = &change.object;
+    let role = quote_ident(&object.name);
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    let one = |class, name, text, widens| ClusterChange {
+        widens,
+        ..name::change(object, class, name, with_reason(text, change))
+    };
+    if let Some(group) = property.strip_prefix(MEMBER) {
+        let class = ChangeClass::Membership;
+        let mut changes = Vec::new();
+        if old.is_none() {
+            let text = format!("{role} is now a member of {group}");
+            changes.push(one(
+                class,
+                format!("grant role {group} to {role}"),
+                text,
+                true,
+            ));
+        }
+        let options = gained(old, new).into_iter();
+        // A new membership inherits and can be assumed, unless it says otherwise.
+        for option in options.filter(|option| old.is_some() || option == "admin") {
+            let name = format!("grant {option} option of role {group} to {role}");
+            let text = format!("the membership of {role} in {group} now has {option}");
+            changes.push(one(class, name, text, true));
+        }
+        if new.is_none() {
+            let text = format!("{role} is no longer a member of {group}");
+            changes.push(one(
+                class,
+                format!("revoke role {group} from {role}"),
+                text,
+                false,
+            ));
+        } else {
+            for option in gained(new, old).into_iter().filter(|_| old.is_some()) {
+                let name = format!("revoke {option} option of role {group} from {role}");
+                let text = format!("the membership of {role} in {group} no longer has {option}");
+                changes.push(one(class, name, text, false));
+            }
+        }
+        return changes;
+    }
+    const ATTRIBUTES: &[&str] = &[
+        "superuser",
+        "bypassrls",
+        "createrole",
+        "createdb",
+        "replication",
+        "login",
+    ];
+    let is_attribute = ATTRIBUTES.contains(&property);
+    let what = match (property, change.kind) {
+        ("noinherit", ChangeKind::Removed) => "inherit".to_owned(),
+        (_, ChangeKind::Removed) if is_attribute => format!("no{property}"),
+        _ => property.to_owned(),
+    };
+    // A role that was created in the state after has its powers as changes of their own.
+    let widens = change.severity == Severity::Widened || is_attribute && old.is_none();
+    let text = match is_attribute || property == "noinherit" {
+        true => format!("{role} is now {what}"),
+        false => format!("{role}: {property}: {} → {}", shown(old), shown(new)),
+    };
+    let class = match property {
+        "comment" => {
+            return vec![one(
+                ChangeClass::Changed,
+                format!("comment on role {role}"),
+                text,
+                false,
+            )];
+        }
+        _ => ChangeClass::Role,
+    };
+    vec![one(
+        class,
+        format!("alter role {role} {what}"),
+        text,
+        widens,
+    )]
+}
+
+/// A property of an object that was added as a whole.
+fn part_of(whole: &Change, property: &str, old: Option<&String>, new: Option<&String>) -> Change {
+    Change {
+        property: Some(property.to_owned()),
+        old: old.cloned(),
+        new: new.cloned(),
+        severity: Severity::Note,
+        reason: None,
+        ..whole.clone()
+    }
+}
+
+fn security_definer(object: &ObjectId) -> ClusterChange {
+    ClusterChange {
+        widens: true,
+        ..name::change(
+            object,
+            ChangeClass::Function,
+            format!("security definer {object}"),
+            format!("{object} runs with the rights of its owner"),
+        )
+    }
+}
+
+/// Constraints and indexes that are not valid now, and were valid or not there before.
+fn not_valid(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
+    let mut changes = Vec::new();
+    for (object, properties) in &after.objects {
+        let now = |property: &str| {
+            properties.get(property).is_some_and(|value| value == "no")
+                && before.get(object, property).is_none()
+        };
+        if now("index valid") {
+            changes.push(invalid_index(object));
+        }
+        let of_column = properties
+            .get("not null")
+            .is_some_and(|value| value != "yes")
+            && before.get(object, "not null") != properties.get("not null").map(String::as_str);
+        if now("validated") || of_column {
+            changes.push(name::change(
+                object,
+                ChangeClass::NotValid,
+                format!("leave {} not valid", phrase(object)),
+                format!("{object} was not checked for the rows that are there"),
+            ));
+        }
+    }
+    changes
+}
+
+fn is_invalid_index(property: &str, new: Option<&str>) -> bool {
+    matches!(property, "index valid" | "index ready") && new == Some("no")
+}
+
+fn invalid_index(object: &ObjectId) -> ClusterChange {
+    name::change(
+        object,
+        ChangeClass::IndexInvalid,
+        format!("leave {} invalid", phrase(object)),
+        format!("{object} is not valid: no query uses it; drop it or build it again"),
+    )
+}
+
+/// The class of an object that has one of its own.
+fn class_of(object: &ObjectId, other: ChangeClass) -> ChangeClass {
+    match (object.kind, object.part_kind()) {
+        (_, Some(PartKind::Policy)) => ChangeClass::Policy,
+        (_, Some(PartKind::Trigger)) | (ObjectKind::EventTrigger, None)
+            if other != ChangeClass::Added =>
+        {
+            ChangeClass::Trigger
+        }
+        (ObjectKind::Role, None) => ChangeClass::Role,
+        (ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Aggregate, None)
+            if other == ChangeClass::Changed =>
+        {
+            ChangeClass::Function
+        }
+        _ => other,
+    }
+}
+
+/// The first line of a value.
+fn shown(value: Option<&str>) -> String {
+    let Some(value) = value else {
+        return "none".to_owned();
+    };
+    let mut lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let cut: String = first.chars().take(SHOWN).collect();
+    match cut.len() < first.len() || lines.next().is_some() {
+        true => format!("{cut} …"),
+        false => cut,
+    }
+}
+
+fn with_reason(text: String, change: &Change) -> String {
+    match &change.reason {
+        Some(reason) => format!("{text}; {reason}"),
+        None => text,
+    }
+}
+
+/// Adds the reason of a change to those of its rights that became wider.
+fn with_reasons(mut changes: Vec<ClusterChange>, change: &Change) -> Vec<ClusterChange> {
+    // It begins with what the text says already, where it is about a right.
+    let more = change
+        .reason
+        .as_deref()
+        .and_then(|reason| reason.split_once("; "));
+    for one in changes.iter_mut().filter(|one| one.widens) {
+        if let Some((_, more)) = more {
+            one.text = format!("{}; {more}", one.text);
+        }
+    }
+    changes
+}

@@ -1,0 +1,3 @@
+//! Rehearsals of migrations on real servers.
+
+mod changes;

@@ -64,6 +64,8 @@ pub struct Swept {
     pub runs: Vec<String>,
     /// Containers that were removed.
     pub containers: Vec<String>,
+    /// Volumes that were removed.
+    pub volumes: Vec<String>,
     /// Why no container was looked for; `None` if the engine answered.
     pub no_engine: Option<String>,
     /// What could not be removed, with the reason.

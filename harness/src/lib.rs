@@ -11,6 +11,7 @@ pub mod command;
 pub mod context;
 pub mod database;
 pub mod digest;
+mod disk;
 pub mod event;
 pub mod exit_code;
 pub mod http;

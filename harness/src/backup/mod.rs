@@ -14,7 +14,6 @@ pub mod bundle;
 pub mod companion;
 pub mod compose;
 mod digest_list;
-mod disk;
 pub mod examine;
 pub mod fault;
 pub(crate) mod files;

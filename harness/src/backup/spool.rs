@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::disk;
+use crate::disk;
 
 /// The free space is checked again after this many bytes.
 const STEP: u64 = 64 << 20;

@@ -23,14 +23,17 @@ pub async fn run(arguments: &Clean, environment: &Environment) -> Ended {
             container.get(..12).unwrap_or(container)
         ));
     }
+    for volume in &swept.volumes {
+        out(&format!("removed volume {volume}"));
+    }
     for template in &templates {
         out(&format!("removed template {template}"));
     }
     for failure in &swept.failed {
         err(&format!("cannot remove {failure}"));
     }
-    let nothing = swept.runs.is_empty() && swept.containers.is_empty() && templates.is_empty();
-    if nothing && swept.failed.is_empty() {
+    let removed = [&swept.runs, &swept.containers, &swept.volumes, &templates];
+    if removed.iter().all(|removed| removed.is_empty()) && swept.failed.is_empty() {
         out("nothing of earlier runs was found");
     }
     if let Some(why) = &swept.no_engine {

@@ -1,6 +1,7 @@
 //! The address of a throwaway server.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
@@ -19,11 +20,32 @@ pub struct Endpoint {
     /// Its password, for TCP only.
     pub password: Secret,
     /// Its [`Session::identity`](super::Session::identity), once it is known: another server has another.
-    pub identity: Option<String>,
+    pub identity: KnownIdentity,
     /// How programs connect, where the server requires TLS.
     pub tls: Option<ProgramsTls>,
     /// Names that errors of its sessions may show.
     pub names: Names,
+}
+
+/// The identity of the server that an address is known to have. Copies of an address share it: a server that is started again
+/// has another.
+#[derive(Debug, Clone, Default)]
+pub struct KnownIdentity(Arc<Mutex<Option<String>>>);
+
+impl KnownIdentity {
+    /// What is known; `None` before the first session.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Notes that of the server that answers there now.
+    pub(crate) fn set(&self, identity: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
 }
 
 /// How programs in their own network connect by TLS.

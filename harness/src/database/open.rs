@@ -90,13 +90,13 @@ impl Session {
             ("client_min_messages", "warning".to_owned()),
         ]);
         let mut session = Self::connect(endpoint, &options).await?;
-        if let Some(identity) = &endpoint.identity {
+        if let Some(identity) = endpoint.identity.get() {
             let answers = session.identity().await;
             let answers = answers.map_err(|error| NoSession {
                 may_pass: error.lost,
                 error,
             })?;
-            if answers.as_ref() != Some(identity) {
+            if answers != Some(identity) {
                 return Err(NoSession {
                     may_pass: false,
                     error: DatabaseError {

@@ -355,6 +355,16 @@ impl Running {
         }
     }
 
+    /// Sends a signal to `below`, a process that it started, otherwise to itself.
+    pub fn signal_below(&self, below: Option<Pid>, signal: Signal) {
+        let own = self.id().map(Pid::from_raw);
+        let below = below.filter(|below| own.is_some_and(|own| descends_from(*below, own)));
+        if let Some(pid) = below.or(own) {
+            // It may have ended already.
+            let _ = kill(pid, signal);
+        }
+    }
+
     /// Its id, as seen by this process.
     #[must_use]
     pub fn id(&self) -> Option<i32> {

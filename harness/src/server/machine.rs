@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::settings::{self, Durability};
+use super::snapshot::Data;
+use crate::cleanup::Run;
 use crate::database::Address;
 use crate::namespace::Entrance;
 use crate::network::Network;
@@ -32,6 +34,8 @@ pub struct Wanted {
     pub files: Vec<PathBuf>,
     /// Number of further servers that the drill runs on this machine, which share its memory.
     pub neighbours: u64,
+    /// Whether copies of its data will be made, which data in the memory of a container does not permit.
+    pub copies: bool,
 }
 
 /// A program of the version of the server, run where the server is.
@@ -80,10 +84,22 @@ pub trait ClientEnd: Send {
 /// Somewhere a server can run.
 #[async_trait]
 pub trait Machine: Send + Sync {
-    /// Creates a new cluster and starts it; the server may not answer yet.
+    /// Creates a new cluster, unless its data was copied, and starts it; the server may not answer yet.
     ///
     /// `password` is that of the superuser, for connections by TCP.
     async fn start(&mut self, superuser: &str, password: &Secret) -> Result<(), CouldNotRun>;
+
+    /// Makes the data folder, before the start, by copying that of another server of the same programs; returns its bytes.
+    ///
+    /// # Errors
+    /// The disk has no room, or the data contains what no server makes.
+    async fn copy_data(&mut self, data: &Data) -> Result<u64, CouldNotRun>;
+
+    /// Shuts the server down and moves its data to a place of `run`. Afterwards it can only be stopped.
+    ///
+    /// # Errors
+    /// It does not end, or its data cannot be copied.
+    async fn take_data(&mut self, run: &Run) -> Result<Data, CouldNotRun>;
 
     /// The address of the server, once it is known that the server that was started listens there.
     ///

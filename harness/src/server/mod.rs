@@ -16,6 +16,7 @@ mod machine;
 mod relay;
 pub mod settings;
 mod several;
+mod snapshot;
 mod socket;
 mod starting;
 mod tls;
@@ -25,10 +26,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join;
+use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 
 use crate::cleanup::{Run, Swept, Work};
-use crate::database::{Address, DatabaseError, Endpoint, NoSession, Session, Terms};
+use crate::database::{Address, DatabaseError, Endpoint, KnownIdentity, NoSession, Session, Terms};
 use crate::namespace::Entrance;
 use crate::network::Network;
 use crate::outcome::{CouldNotRun, ServerFacts};
@@ -37,6 +39,8 @@ use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
 pub use several::Servers;
+use snapshot::Origin;
+pub use snapshot::{Data, Snapshot};
 use starting::{Started, Waiting, first_session, is_of_major, preflight};
 use tls::Certificate;
 pub use tls::{Reached, Tls};
@@ -51,11 +55,165 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server that redrill started and will destroy.
 pub struct ThrowawayServer {
-    machine: Box<dyn Machine>,
+    machine: RwLock<Box<dyn Machine>>,
     endpoint: Endpoint,
     facts: ServerFacts,
     version: u32,
     tls: Option<Tls>,
+    started_with: StartedWith,
+}
+
+/// What a server was started with, to start it again.
+struct StartedWith {
+    server: settings::Server,
+    wanted: Wanted,
+    path: String,
+}
+
+/// A machine whose server answers.
+struct Begun {
+    machine: Box<dyn Machine>,
+    started: Started,
+    facts: ServerFacts,
+    tls: Option<Tls>,
+    /// Bytes of data that were copied before.
+    copied: u64,
+}
+
+/// Finds a provider and starts a server, with an empty cluster or a copy.
+async fn begin(
+    server: &settings::Server,
+    wanted: &Wanted,
+    run: &Run,
+    path: &str,
+    origin: Option<Origin<'_>>,
+) -> Result<Begun, CouldNotRun> {
+    let began = Instant::now();
+    let certificate = match server.tls {
+        Some(settings::Tls::Required) => {
+            let folder = run.folder.join(TLS);
+            Some(Certificate::write(folder, server.certificate.as_ref())?)
+        }
+        None => None,
+    };
+    let certificate = certificate.as_ref();
+    let mut machine = provide(server, wanted, certificate, run, path).await?;
+    let answers = async {
+        let mut copied = 0;
+        if let Some(origin) = &origin {
+            copied = machine.copy_data(origin.data).await?;
+        }
+        let mut started = bring_up(machine.as_mut(), server, wanted, origin).await?;
+        let facts = machine.describe();
+        is_of_major(server, &started, &facts)?;
+        let mut facts = preflight(facts, &started, wanted)?;
+        let tls = match certificate {
+            Some(certificate) => {
+                let tls = open_tls(machine.as_ref(), certificate, wanted, run).await?;
+                facts.tls = Some(tls.probe().await?);
+                started.endpoint.tls = Some(tls.for_programs());
+                Some(tls)
+            }
+            None => None,
+        };
+        Ok((started, facts, tls, copied))
+    };
+    match answers.await {
+        Ok((started, mut facts, tls, copied)) => {
+            facts.started_in = began.elapsed();
+            facts.tuned = server.durability == settings::Durability::Off;
+            Ok(Begun {
+                machine,
+                started,
+                facts,
+                tls,
+                copied,
+            })
+        }
+        Err(error) => {
+            // The first error is reported; the end of the run removes what stop leaves.
+            let _ = machine.stop().await;
+            Err(error)
+        }
+    }
+}
+
+/// Starts the machine and waits for the first answer.
+async fn bring_up(
+    machine: &mut dyn Machine,
+    server: &settings::Server,
+    wanted: &Wanted,
+    origin: Option<Origin<'_>>,
+) -> Result<Started, CouldNotRun> {
+    let within = server.start_within.map_or(START_WITHIN, |span| span.0);
+    let mut waiting = Waiting::default();
+    let begin = async {
+        let (superuser, password) = match origin {
+            Some(origin) => (origin.superuser, origin.password.clone()),
+            None => (wanted.superuser.as_str(), Secret::random()?),
+        };
+        machine.start(superuser, &password).await?;
+        let address = loop {
+            match machine.address().await {
+                Ok(address) => break address,
+                Err(error) => {
+                    let error = NoSession {
+                        may_pass: error.kind() != io::ErrorKind::InvalidData,
+                        error: DatabaseError::new(error.to_string()),
+                    };
+                    waiting.again(machine, error).await?;
+                }
+            }
+        };
+        // Whoever listens on a socket is the server. A port may be open before it.
+        let listens = matches!(address, Address::Socket { .. });
+        let endpoint = Endpoint {
+            address,
+            superuser: superuser.to_owned(),
+            password,
+            identity: KnownIdentity::default(),
+            tls: None,
+            names: Names::default(),
+        };
+        let machine = &*machine;
+        let answer = Started::ask(endpoint, machine, &mut waiting);
+        if listens {
+            let (started, ()) = try_join(answer, machine.lock()).await?;
+            Ok(started)
+        } else {
+            let started = answer.await?;
+            machine.lock().await?;
+            Ok(started)
+        }
+    };
+    let started = tokio::time::timeout(within, begin).await;
+    started.unwrap_or_else(|_| {
+        let why = waiting
+            .last
+            .map(|error| format!(": {error}"))
+            .unwrap_or_default();
+        Err(CouldNotRun::with_hint(
+            format!("the server did not answer within {within:?}{why}"),
+            "raise `start-within` in `[server]` if the machine is slow",
+        ))
+    })
+}
+
+impl Begun {
+    fn into_server(self, server: &settings::Server, wanted: Wanted, path: &str) -> ThrowawayServer {
+        ThrowawayServer {
+            machine: RwLock::new(self.machine),
+            endpoint: self.started.endpoint,
+            facts: self.facts,
+            version: self.started.identity.version,
+            tls: self.tls,
+            started_with: StartedWith {
+                server: server.clone(),
+                wanted,
+                path: path.to_owned(),
+            },
+        }
+    }
 }
 
 impl ThrowawayServer {
@@ -70,107 +228,8 @@ impl ThrowawayServer {
         run: &Run,
         path: &str,
     ) -> Result<Self, CouldNotRun> {
-        let began = Instant::now();
-        let certificate = match server.tls {
-            Some(settings::Tls::Required) => {
-                let folder = run.folder.join(TLS);
-                Some(Certificate::write(folder, server.certificate.as_ref())?)
-            }
-            None => None,
-        };
-        let certificate = certificate.as_ref();
-        let mut machine = provide(server, wanted, certificate, run, path).await?;
-        let begin = async {
-            let mut started = Self::bring_up(machine.as_mut(), server, wanted).await?;
-            let facts = machine.describe();
-            is_of_major(server, &started, &facts)?;
-            let mut facts = preflight(facts, &started, wanted)?;
-            let tls = match certificate {
-                Some(certificate) => {
-                    let tls = open_tls(machine.as_ref(), certificate, wanted, run).await?;
-                    facts.tls = Some(tls.probe().await?);
-                    started.endpoint.tls = Some(tls.for_programs());
-                    Some(tls)
-                }
-                None => None,
-            };
-            Ok((started, facts, tls))
-        };
-        match begin.await {
-            Ok((started, mut facts, tls)) => {
-                facts.started_in = began.elapsed();
-                facts.tuned = server.durability == settings::Durability::Off;
-                Ok(Self {
-                    machine,
-                    endpoint: started.endpoint,
-                    facts,
-                    version: started.identity.version,
-                    tls,
-                })
-            }
-            Err(error) => {
-                // The first error is reported; the end of the run removes what stop leaves.
-                let _ = machine.stop().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Starts the machine and waits for the first answer.
-    async fn bring_up(
-        machine: &mut dyn Machine,
-        server: &settings::Server,
-        wanted: &Wanted,
-    ) -> Result<Started, CouldNotRun> {
-        let within = server.start_within.map_or(START_WITHIN, |span| span.0);
-        let mut waiting = Waiting::default();
-        let begin = async {
-            let password = Secret::random()?;
-            machine.start(&wanted.superuser, &password).await?;
-            let address = loop {
-                match machine.address().await {
-                    Ok(address) => break address,
-                    Err(error) => {
-                        let error = NoSession {
-                            may_pass: error.kind() != io::ErrorKind::InvalidData,
-                            error: DatabaseError::new(error.to_string()),
-                        };
-                        waiting.again(machine, error).await?;
-                    }
-                }
-            };
-            // Whoever listens on a socket is the server. A port may be open before it.
-            let listens = matches!(address, Address::Socket { .. });
-            let endpoint = Endpoint {
-                address,
-                superuser: wanted.superuser.clone(),
-                password,
-                identity: None,
-                tls: None,
-                names: Names::default(),
-            };
-            let machine = &*machine;
-            let answer = Started::ask(endpoint, machine, &mut waiting);
-            if listens {
-                let (started, ()) = try_join(answer, machine.lock()).await?;
-                Ok(started)
-            } else {
-                let started = answer.await?;
-                machine.lock().await?;
-                Ok(started)
-            }
-        };
-        let started = tokio::time::timeout(within, begin).await;
-        started.unwrap_or_else(|_| {
-            let why = waiting
-                .last
-                .map(|error| format!(": {error}"))
-                .unwrap_or_default();
-            Err(CouldNotRun::with_hint(
-                format!("the server did not answer within {within:?}{why}"),
-                "raise `start-within` in `[server]` if the machine is slow",
-            ))
-        })
+        let begun = begin(server, wanted, run, path, None).await?;
+        Ok(begun.into_server(server, wanted.clone(), path))
     }
 
     /// Opens a read-only session as superuser.
@@ -242,7 +301,7 @@ impl ThrowawayServer {
                     session.close().await;
                     return true;
                 }
-                if self.machine.ended().await.is_some() {
+                if self.machine.read().await.ended().await.is_some() {
                     return false;
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -256,7 +315,7 @@ impl ThrowawayServer {
     /// # Errors
     /// When the program is missing or does not start.
     pub async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
-        self.machine.client(client).await
+        self.machine.read().await.client(client).await
     }
 
     /// The address of the server.
@@ -300,12 +359,12 @@ impl ThrowawayServer {
 
     /// Processor time of the server and all its processes since it was started; `None` where nobody says it.
     pub async fn processor_time(&self) -> Option<Duration> {
-        self.machine.processor_time().await
+        self.machine.read().await.processor_time().await
     }
 
     /// Why the server is not running any more; `None` while it runs.
     pub async fn ended(&self) -> Option<String> {
-        self.machine.ended().await
+        self.machine.read().await.ended().await
     }
 
     /// The same, for a server whose sessions broke off: it may end a moment later, or recover.
@@ -325,8 +384,8 @@ impl ThrowawayServer {
     ///
     /// # Errors
     /// When something of it could not be removed.
-    pub async fn stop(mut self) -> Result<(), CouldNotRun> {
-        self.machine.stop().await
+    pub async fn stop(self) -> Result<(), CouldNotRun> {
+        self.machine.into_inner().stop().await
     }
 }
 
@@ -396,9 +455,10 @@ pub async fn sweep(work: &Work) -> Swept {
     let containers = container::sweep(work).await;
     let mut swept = work.sweep();
     match containers {
-        Ok((removed, failed)) => {
-            swept.containers = removed;
-            swept.failed.extend(failed);
+        Ok(removed) => {
+            swept.containers = removed.containers;
+            swept.volumes = removed.volumes;
+            swept.failed.extend(removed.failed);
         }
         Err(error) => swept.no_engine = Some(error.reason),
     }

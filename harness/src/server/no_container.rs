@@ -26,7 +26,15 @@ pub(super) async fn forget(_: &str) -> Vec<String> {
     Vec::new()
 }
 
-pub(super) async fn sweep(_: &Work) -> Result<(Vec<String>, Vec<String>), CouldNotRun> {
+/// What was removed of the engine.
+#[derive(Default)]
+pub(super) struct Removed {
+    pub containers: Vec<String>,
+    pub volumes: Vec<String>,
+    pub failed: Vec<String>,
+}
+
+pub(super) async fn sweep(_: &Work) -> Result<Removed, CouldNotRun> {
     Err(CouldNotRun::new(
         "this redrill was built without the container provider",
     ))

@@ -45,7 +45,7 @@ pub(super) struct SocketFolder {
 pub(super) struct HeldSocket {
     /// How to connect.
     pub(super) address: Address,
-    peer_is_known: bool,
+    peer: Option<Pid>,
     _socket: OwnedFd,
     _relay: Relay,
 }
@@ -100,6 +100,20 @@ impl SocketFolder {
         })
     }
 
+    /// Removes its folders, once no server uses them.
+    ///
+    /// # Errors
+    /// When they cannot be removed. The folder of the server's own is gone with the server.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        for folder in [&self.path, &self.own, &self.programs] {
+            match std::fs::remove_dir_all(folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Takes hold of the socket, once the process `server` or one that it started listens on it.
     ///
     /// # Errors
@@ -133,7 +147,7 @@ impl SocketFolder {
                 sessions: self.own.clone(),
                 programs: self.programs.clone(),
             },
-            peer_is_known: peer.is_some(),
+            peer,
             _socket: socket,
             _relay: Relay::start(Entry::Socket(bound), Exit::Socket(held)),
         })
@@ -148,12 +162,17 @@ impl HeldSocket {
     /// Whether redrill sees the process that listens.
     #[cfg(feature = "container")]
     pub(super) fn peer_is_known(&self) -> bool {
-        self.peer_is_known
+        self.peer.is_some()
+    }
+
+    /// The process that listens, as this process sees it; `None` where it does not.
+    pub(super) fn peer(&self) -> Option<Pid> {
+        self.peer
     }
 
     /// What could not be verified, for reports.
     pub(super) fn weakness(&self) -> Option<String> {
         let text = "redrill does not see the process that listens on the socket: that it is the server follows from the folder, the system identifier and the time of its start";
-        (!self.peer_is_known).then(|| text.to_owned())
+        self.peer.is_none().then(|| text.to_owned())
     }
 }

@@ -84,11 +84,9 @@ impl Started {
             CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
         })?;
         session.close().await;
+        endpoint.identity.set(Some(identity.unique.clone()));
         Ok(Self {
-            endpoint: Endpoint {
-                identity: Some(identity.unique.clone()),
-                ..endpoint
-            },
+            endpoint,
             identity,
             extensions,
         })

@@ -166,5 +166,6 @@ pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
         bytes: backup.parts.iter().map(|part| part.text_bytes).sum(),
         files: archives.map(|part| part.file().to_owned()).collect(),
         neighbours: 0,
+        copies: false,
     }
 }

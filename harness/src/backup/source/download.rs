@@ -10,8 +10,9 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
 use super::found::Place;
-use crate::backup::disk;
+
 use crate::digest::hex;
+use crate::disk;
 use crate::event::{Event, Listener};
 use crate::outcome::CouldNotRun;
 

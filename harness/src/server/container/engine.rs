@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::models::Volume;
 use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions,
 };
 use testcontainers::core::client::docker_client_instance;
 use tokio::task::JoinHandle;
@@ -185,6 +187,75 @@ pub(super) async fn remove_labelled(
     (removed, failed)
 }
 
+/// Removes volumes with all the given labels for which `is_dead` is true; returns names and errors. What a container uses is left
+/// alone.
+pub(super) async fn remove_labelled_volumes(
+    docker: &Docker,
+    labels: &[String],
+    is_dead: impl Fn(&HashMap<String, String>) -> bool,
+) -> (Vec<String>, Vec<String>) {
+    let (mut removed, mut failed) = (Vec::new(), Vec::new());
+    match volumes(docker, labels).await {
+        Ok(volumes) => {
+            for volume in volumes.iter().filter(|volume| is_dead(&volume.labels)) {
+                match remove_volume(docker, &volume.name).await {
+                    Ok(true) => removed.push(volume.name.clone()),
+                    Ok(false) => {}
+                    Err(error) => failed.push(format!("volume {}: {error}", volume.name)),
+                }
+            }
+        }
+        Err(error) => failed.push(format!("the engine cannot list its volumes: {error}")),
+    }
+    (removed, failed)
+}
+
+/// Lists volumes with all the given labels.
+pub(super) async fn volumes(docker: &Docker, labels: &[String]) -> Result<Vec<Volume>, Error> {
+    let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    let listed = docker.list_volumes(Some(options)).await?;
+    Ok(listed.volumes.unwrap_or_default())
+}
+
+/// Removes a volume; returns whether it was there and is not any more.
+pub(super) async fn remove_volume(docker: &Docker, volume: &str) -> Result<bool, Error> {
+    let removed = docker.remove_volume(volume, None::<RemoveVolumeOptions>);
+    match removed.await {
+        Ok(()) => Ok(true),
+        // 404: it was removed meanwhile; 409: a container uses it.
+        Err(Error::DockerResponseServerError {
+            status_code: 404 | 409,
+            ..
+        }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was removed of the engine: ids of containers, names of volumes, and errors.
+#[derive(Default)]
+pub(in crate::server) struct Removed {
+    pub containers: Vec<String>,
+    pub volumes: Vec<String>,
+    pub failed: Vec<String>,
+}
+
+/// Removes containers and then volumes with all the given labels for which `is_dead` is true.
+async fn remove_all(
+    docker: &Docker,
+    labels: &[String],
+    is_dead: impl Fn(&HashMap<String, String>) -> bool,
+) -> Removed {
+    let (containers, mut failed) = remove_labelled(docker, labels, &is_dead).await;
+    let (volumes, not_removed) = remove_labelled_volumes(docker, labels, is_dead).await;
+    failed.extend(not_removed);
+    Removed {
+        containers,
+        volumes,
+        failed,
+    }
+}
+
 /// Requests to start a container, by run.
 pub(super) fn starting() -> MutexGuard<'static, HashMap<String, JoinHandle<()>>> {
     static STARTING: LazyLock<Mutex<HashMap<String, JoinHandle<()>>>> =
@@ -194,36 +265,33 @@ pub(super) fn starting() -> MutexGuard<'static, HashMap<String, JoinHandle<()>>>
 
 /// Removes the containers of one run, also one that is being created; returns what could not be removed.
 pub(in crate::server) async fn forget(run: &str) -> Vec<String> {
+    let labels = [format!("{LABEL_RUN}={run}")];
     let pending = starting().remove(run);
+    // Without an engine there is no container.
+    let Ok(Ok(docker)) = tokio::time::timeout(ENGINE_WITHIN, engine()).await else {
+        return Vec::new();
+    };
     if let Some(pending) = pending {
+        // One that copies a large database would not end soon by itself.
+        let _ = remove_labelled(&docker, &labels, |_| true).await;
         // Whether it could be created is not of interest any more.
         let _ = pending.await;
     }
-    match tokio::time::timeout(ENGINE_WITHIN, engine()).await {
-        Ok(Ok(docker)) => {
-            remove_labelled(&docker, &[format!("{LABEL_RUN}={run}")], |_| true)
-                .await
-                .1
-        }
-        // Without an engine there is no container.
-        Ok(Err(_)) | Err(_) => Vec::new(),
-    }
+    remove_all(&docker, &labels, |_| true).await.failed
 }
 
-/// Removes the containers, with their volumes, of runs of this user on this machine that are dead.
+/// Removes the containers and volumes of runs of this user on this machine that are dead.
 ///
 /// # Errors
 /// When no engine answers.
-pub(in crate::server) async fn sweep(
-    work: &Work,
-) -> Result<(Vec<String>, Vec<String>), CouldNotRun> {
+pub(in crate::server) async fn sweep(work: &Work) -> Result<Removed, CouldNotRun> {
     let docker = tokio::time::timeout(ENGINE_WITHIN, engine()).await;
     let docker = docker.map_err(|_| CouldNotRun::new("the container engine does not answer"))??;
     let ours = [
         format!("{LABEL_HOST}={}", host()),
         format!("{LABEL_WORK}={}", work.root().display()),
     ];
-    let removed = remove_labelled(&docker, &ours, |labels| {
+    let removed = remove_all(&docker, &ours, |labels| {
         labels.get(LABEL_RUN).is_some_and(|run| !work.is_alive(run))
     });
     Ok(removed.await)

@@ -4,11 +4,13 @@
 //! entrypoint of the image is not used, since its temporary server takes half a second.
 
 mod client;
+mod copy;
 mod engine;
+mod helper;
 mod request;
 mod template;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -23,15 +25,17 @@ use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage};
 use tokio::sync::oneshot;
 
-use self::engine::{engine, image, remove_labelled, sockets_cross};
+use self::copy::Copy;
+use self::engine::{engine, image, sockets_cross};
 pub(super) use self::engine::{forget, found, sweep};
 use self::template::Template;
 pub(super) use self::template::remove_templates;
 use super::machine::{Client, ClientProcess, Machine, Wanted, arguments, memory_of_this_machine};
 use super::settings;
+use super::snapshot::Data;
 use super::socket::{HeldSocket, SocketFolder};
 use super::tls::{Certificate, KEY};
-use crate::cleanup::{LABEL_RUN, Run};
+use crate::cleanup::Run;
 use crate::database::Address;
 use crate::namespace::Entrance;
 use crate::network::Network;
@@ -110,6 +114,8 @@ const SHELLS: &[&str] = &[
 struct Container {
     docker: Docker,
     run: String,
+    /// Of the run.
+    folder: PathBuf,
     labels: Vec<(&'static str, String)>,
     image: String,
     image_id: String,
@@ -121,6 +127,10 @@ struct Container {
     shm: u64,
     pids: u32,
     storage: settings::Storage,
+    /// The volume of its data, where copies are made of it or it is one; otherwise the volume has no name.
+    volume: Option<String>,
+    /// What a copy needs.
+    copy: Option<Copy>,
     by_port: bool,
     arguments: Vec<String>,
     /// The folder of its certificate, where it requires TLS.
@@ -155,7 +165,7 @@ pub(super) async fn provide(
     let storage = container.storage.unwrap_or({
         // A restored database takes up to about three times the size of its dump, with indexes.
         let in_memory = wanted.bytes.saturating_mul(4) < memory / 4;
-        if in_memory && server.durability == settings::Durability::Off {
+        if in_memory && !wanted.copies && server.durability == settings::Durability::Off {
             settings::Storage::Memory
         } else {
             settings::Storage::Volume
@@ -182,6 +192,7 @@ pub(super) async fn provide(
     Ok(Box::new(Container {
         docker,
         run: run.id.clone(),
+        folder: run.folder.clone(),
         labels: run.labels().into(),
         image,
         image_id,
@@ -191,6 +202,8 @@ pub(super) async fn provide(
         memory,
         shm: container.shm.map_or(memory / 4, |size| size.0),
         pids: container.pids.unwrap_or(PIDS),
+        volume: wanted.copies.then(|| copy::new_volume(run)),
+        copy: None,
         storage,
         by_port,
         arguments: arguments(server, memory),
@@ -211,6 +224,30 @@ impl Container {
             .as_ref()
             .map(|container| container.id())
             .ok_or_else(|| CouldNotRun::new("the container was not started"))
+    }
+
+    /// Verifies that the server can execute no shell.
+    async fn is_locked(&self) -> Result<(), CouldNotRun> {
+        let command = ["/bin/sh", "-c", "exit 0"].map(str::to_owned).into();
+        let closed = match self.exec(command, "postgres", Vec::new(), false).await {
+            Err(_) => true,
+            Ok(mut process) => process.end.wait().await?.is_some_and(|code| code != 0),
+        };
+        if closed {
+            Ok(())
+        } else {
+            Err(CouldNotRun::new(
+                "the server can still execute the shell of the image",
+            ))
+        }
+    }
+
+    /// Labels of its run, for what the engine makes.
+    fn owned_labels(&self) -> HashMap<String, String> {
+        let labels = self.labels.iter();
+        labels
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
     }
 
     /// The end of the output of the container, which is the log of the server.
@@ -240,8 +277,8 @@ impl Machine for Container {
         // all the same, and only the end of the request says that it is there to be removed.
         let (sender, receiver) = oneshot::channel();
         // A password would be in the template, and a server that is reached by a port needs one.
-        let template =
-            (!self.by_port).then(|| Template::of(&self.image, &self.image_id, superuser));
+        let template = (!self.by_port && self.copy.is_none())
+            .then(|| Template::of(&self.image, &self.image_id, superuser));
         let make = match template {
             Some(template) if template.exists(&self.docker).await => {
                 self.template = Some(template);
@@ -252,10 +289,7 @@ impl Machine for Container {
         let request = self.request(superuser, password);
         let (docker, image, run) = (self.docker.clone(), self.image_id.clone(), self.run.clone());
         let superuser = superuser.to_owned();
-        let labels = self.labels.iter();
-        let labels = labels
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
+        let labels = self.owned_labels();
         let starting = tokio::spawn(async move {
             // At the same time, so that the first run is not slower for it, and before anything is measured.
             let make = async {
@@ -279,6 +313,20 @@ impl Machine for Container {
         })?;
         self.container = Some(container);
         Ok(())
+    }
+
+    async fn copy_data(&mut self, data: &Data) -> Result<u64, CouldNotRun> {
+        match data {
+            Data::Volume { name, bin, .. } => self.copy_volume(name, bin).await,
+            Data::Folder { path, .. } => Err(CouldNotRun::new(format!(
+                "the data is that of a local server, in {}",
+                path.display()
+            ))),
+        }
+    }
+
+    async fn take_data(&mut self, _: &Run) -> Result<Data, CouldNotRun> {
+        self.give_up_volume().await
     }
 
     async fn address(&mut self) -> io::Result<Address> {
@@ -359,24 +407,16 @@ impl Machine for Container {
                 self.template_is_unusable.store(true, Ordering::Relaxed);
             }
         }
+        if self.copy.is_some() {
+            return self.is_locked().await;
+        }
         // Root without capabilities still owns these files, and may deny them to all other users.
         let mut command: Vec<String> = ["chmod", "-f", "0700"].map(str::to_owned).into();
         command.extend(SHELLS.iter().map(|shell| (*shell).to_owned()));
         let mut process = self.exec(command, "0", Vec::new(), false).await?;
         // Missing files make it end with 1; that the shell is denied is tested, not assumed.
         process.end.wait().await?;
-        let command = ["/bin/sh", "-c", "exit 0"].map(str::to_owned).into();
-        let closed = match self.exec(command, "postgres", Vec::new(), false).await {
-            Err(_) => true,
-            Ok(mut process) => process.end.wait().await?.is_some_and(|code| code != 0),
-        };
-        if closed {
-            Ok(())
-        } else {
-            Err(CouldNotRun::new(
-                "the server can still execute the shell of the image",
-            ))
-        }
+        self.is_locked().await
     }
 
     async fn client(&self, client: Client) -> Result<ClientProcess, CouldNotRun> {
@@ -391,11 +431,7 @@ impl Machine for Container {
             })?;
         }
         // Including one whose creation was interrupted before its handle was returned.
-        let failed = remove_labelled(&self.docker, &[format!("{LABEL_RUN}={}", self.run)], |_| {
-            true
-        })
-        .await
-        .1;
+        let failed = forget(&self.run).await;
         if let Some(template) = &self.template
             && self.template_is_unusable.load(Ordering::Relaxed)
         {

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use testcontainers::bollard::models::{HostConfig, Mount, MountType, PortBinding};
+use testcontainers::bollard::models::{
+    HostConfig, Mount, MountType, MountVolumeOptions, PortBinding,
+};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 
+use super::copy::data_folder;
 use super::template::Template;
-use super::{BACKUP, Container, FIND, HOME, INITDB, KEY, PROGRAMS, SOCKET, START, TLS};
+use super::{BACKUP, Container, FIND, HOME, INITDB, KEY, PROGRAMS, SHELLS, SOCKET, START, TLS};
 use crate::redact::Secret;
 use crate::server::{settings, tls};
 
@@ -25,12 +28,19 @@ impl Container {
             mounts.push(bind(folder, &format!("{BACKUP}/{number}"), true));
         }
         if storage == settings::Storage::Volume {
-            // Without a source it is anonymous, and is removed with the container.
-            mounts.push(Mount {
-                typ: Some(MountType::VOLUME),
-                target: Some(HOME.to_owned()),
-                ..Mount::default()
+            mounts.push(match &self.volume {
+                Some(name) => volume(name, HOME, false, self.owned_labels()),
+                // Without a source it is anonymous, and is removed with the container.
+                None => Mount {
+                    typ: Some(MountType::VOLUME),
+                    target: Some(HOME.to_owned()),
+                    ..Mount::default()
+                },
             });
+        }
+        if let Some(copy) = &self.copy {
+            let denied = SHELLS.iter().map(|shell| bind(&copy.denied, shell, true));
+            mounts.extend(denied);
         }
         move |config: &mut HostConfig| {
             config.memory = i64::try_from(memory).ok();
@@ -70,12 +80,18 @@ impl Container {
             Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
             _ => (self.image.clone(), "latest".to_owned()),
         };
+        let data = data_folder();
         let script = format!("{FIND}{INITDB}{START}");
-        let mut command: Vec<String> = ["-c", &script, "redrill", superuser]
-            .map(str::to_owned)
-            .into();
+        let (entrypoint, first) = match &self.copy {
+            // Settings and libraries of the backup are in effect from the first moment, so there is never a shell.
+            Some(copy) => (format!("{}/postgres", copy.bin), vec!["-D", &data]),
+            None => (
+                "/bin/sh".to_owned(),
+                vec!["-c", &script, "redrill", superuser],
+            ),
+        };
+        let mut command: Vec<String> = first.into_iter().map(str::to_owned).collect();
         command.extend(self.arguments.iter().cloned());
-        let data = format!("{HOME}/redrill");
         let listen = if self.by_port { "*" } else { "" };
         let mut settings = vec![
             ("listen_addresses", listen.to_owned()),
@@ -91,10 +107,10 @@ impl Container {
         }
         let password = if self.by_port { password.expose() } else { "" };
         GenericImage::new(name, tag)
-            .with_entrypoint("/bin/sh")
+            .with_entrypoint(&entrypoint)
             .with_cmd(command)
             .with_user("postgres")
-            .with_env_var("PGDATA", data)
+            .with_env_var("PGDATA", &data)
             .with_env_var("REDRILL_KEY", format!("{TLS}/{KEY}"))
             .with_env_var("REDRILL_PASSWORD", password)
             .with_env_var("TZ", "UTC")
@@ -107,6 +123,26 @@ impl Container {
                     .map(|(name, value)| (*name, value.as_str())),
             )
             .with_host_config_modifier(self.host_config())
+    }
+}
+
+/// A mount of a named volume, which gets these labels where it is made.
+pub(super) fn volume(
+    name: &str,
+    target: &str,
+    read_only: bool,
+    labels: HashMap<String, String>,
+) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(name.to_owned()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(labels),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
     }
 }
 

@@ -6,18 +6,14 @@
 
 use std::collections::HashMap;
 
-use futures_util::StreamExt as _;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::models::{
-    ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions,
-};
-use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveVolumeOptions,
-};
+use testcontainers::bollard::models::Mount;
+use testcontainers::bollard::query_parameters::ListContainersOptionsBuilder;
 
-use super::engine::engine;
+use super::engine::{engine, remove_volume, volumes};
+use super::helper::Helper;
+use super::request::volume;
 use super::{FIND, HOME, INITDB};
 use crate::digest::sha256;
 
@@ -73,17 +69,7 @@ impl Template {
     }
 
     fn mounted(&self, target: &str, read_only: bool) -> Mount {
-        Mount {
-            typ: Some(MountType::VOLUME),
-            source: Some(self.volume.clone()),
-            target: Some(target.to_owned()),
-            read_only: Some(read_only),
-            volume_options: Some(MountVolumeOptions {
-                labels: Some(self.labels.clone()),
-                ..MountVolumeOptions::default()
-            }),
-            ..Mount::default()
-        }
+        volume(&self.volume, target, read_only, self.labels.clone())
     }
 
     /// Makes it, in a container of the run `run` with these labels.
@@ -99,35 +85,17 @@ impl Template {
         labels: HashMap<String, String>,
     ) -> Result<(), Error> {
         let script = format!("{FIND}{INITDB}{MAKE}");
-        let body = ContainerCreateBody {
-            image: Some(image.to_owned()),
-            entrypoint: Some(vec!["/bin/sh".to_owned()]),
-            cmd: Some(
-                ["-c", &script, "redrill", superuser, run]
-                    .map(str::to_owned)
-                    .into(),
-            ),
-            user: Some("postgres".to_owned()),
-            env: Some(vec![format!("PGDATA={HOME}/{run}"), "TZ=UTC".to_owned()]),
-            labels: Some(labels),
-            host_config: Some(HostConfig {
-                // On a fresh volume this folder belongs to `postgres`, as in the image.
-                mounts: Some(vec![self.mounted(HOME, false)]),
-                network_mode: Some("none".to_owned()),
-                cap_drop: Some(vec!["ALL".to_owned()]),
-                security_opt: Some(vec!["no-new-privileges".to_owned()]),
-                ..HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
+        let helper = Helper {
+            image: image.to_owned(),
+            script,
+            arguments: [superuser, run].map(str::to_owned).into(),
+            data: format!("{HOME}/{run}"),
+            labels,
+            // On a fresh volume this folder belongs to `postgres`, as in the image.
+            mounts: vec![self.mounted(HOME, false)],
         };
-        let maker = docker.create_container(None, body).await?.id;
-        docker.start_container(&maker, None).await?;
         // An exit code other than 0 is an error here; the volume shows the same.
-        let _ = docker.wait_container(&maker, None).next().await;
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
-        docker
-            .remove_container(&maker, Some(options.build()))
-            .await?;
+        helper.run(docker).await?;
         // What cannot be removed now is removed the next time.
         remove(docker, false).await;
         Ok(())
@@ -162,13 +130,8 @@ pub(in crate::server) async fn remove_templates(all: bool) -> (Vec<String>, Vec<
 
 async fn remove(docker: &Docker, all: bool) -> (Vec<String>, Vec<String>) {
     let (mut removed, mut failed) = (Vec::new(), Vec::new());
-    let filters = HashMap::from([("label".to_owned(), vec![LABEL_TEMPLATE.to_owned()])]);
-    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
-    let listed = docker.list_volumes(Some(options)).await;
-    let mut volumes = listed
-        .ok()
-        .and_then(|list| list.volumes)
-        .unwrap_or_default();
+    let listed = volumes(docker, &[LABEL_TEMPLATE.to_owned()]).await;
+    let mut volumes = listed.unwrap_or_default();
     // The newest first.
     volumes.sort_by_key(|volume| std::cmp::Reverse(volume.created_at));
     let mut kept = 0;
@@ -195,20 +158,4 @@ async fn remove(docker: &Docker, all: bool) -> (Vec<String>, Vec<String>) {
         }
     }
     (removed, failed)
-}
-
-/// Removes a volume; returns whether it was there and is not any more.
-async fn remove_volume(docker: &Docker, volume: &str) -> Result<bool, Error> {
-    match docker
-        .remove_volume(volume, None::<RemoveVolumeOptions>)
-        .await
-    {
-        Ok(()) => Ok(true),
-        // 404: it was removed meanwhile; 409: a container uses it.
-        Err(Error::DockerResponseServerError {
-            status_code: 404 | 409,
-            ..
-        }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }

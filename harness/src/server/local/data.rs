@@ -59,7 +59,7 @@ impl Local {
     }
 
     /// Gives the data folder to the user of the server.
-    fn give_data(&self) -> Result<(), CouldNotRun> {
+    pub(super) fn give_data(&self) -> Result<(), CouldNotRun> {
         let Some((user, group)) = self.user else {
             return Ok(());
         };

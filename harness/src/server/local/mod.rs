@@ -1,9 +1,11 @@
 //! The local provider: `initdb` and `postgres` of this machine, in a private folder, without TCP.
 //!
 //! - `installation`: the programs; `confine`: what they may access
+//! - `copy`: data folders that are copied from another server
 //! - `data`: the data folder; `template`: copies that are kept of it; `tree`: how one is copied
 
 mod confine;
+mod copy;
 mod data;
 mod installation;
 mod template;
@@ -27,6 +29,7 @@ use super::machine::{
     memory_of_this_machine,
 };
 use super::settings;
+use super::snapshot::Data;
 use super::socket::{HeldSocket, SocketFolder};
 use super::tls::{self, Certificate, KEY};
 use crate::cleanup::{Run, SEGMENTS, SERVER};
@@ -70,6 +73,8 @@ struct Local {
     entrance: Result<Entrance, String>,
     chosen: String,
     superuser: String,
+    /// Whether its data folder was copied from another server.
+    is_copy: bool,
     server: Option<Mutex<Running>>,
 }
 
@@ -147,6 +152,7 @@ pub(super) async fn provide(
         entrance,
         chosen: chosen.to_owned(),
         superuser: String::new(),
+        is_copy: false,
         server: None,
     }))
 }
@@ -234,7 +240,9 @@ impl Local {
 impl Machine for Local {
     async fn start(&mut self, superuser: &str, _: &Secret) -> Result<(), CouldNotRun> {
         superuser.clone_into(&mut self.superuser);
-        self.make_data().await?;
+        if !self.is_copy {
+            self.make_data().await?;
+        }
         let socket = &self.socket.path;
         let mut arguments = vec!["-D".to_owned(), self.data.display().to_string()];
         arguments.extend(self.arguments.iter().cloned());
@@ -281,6 +289,19 @@ impl Machine for Local {
         });
         self.server = Some(Mutex::new(server));
         Ok(())
+    }
+
+    async fn copy_data(&mut self, data: &Data) -> Result<u64, CouldNotRun> {
+        match data {
+            Data::Folder { path, .. } => self.copy_folder(path).await,
+            Data::Volume { name, .. } => Err(CouldNotRun::new(format!(
+                "the data is in the volume {name} of a container engine"
+            ))),
+        }
+    }
+
+    async fn take_data(&mut self, run: &Run) -> Result<Data, CouldNotRun> {
+        self.give_up_data(run).await
     }
 
     async fn address(&mut self) -> io::Result<Address> {
@@ -395,9 +416,13 @@ impl Machine for Local {
             let _ = tokio::time::timeout(Duration::from_secs(5), server.wait()).await;
         }
         process::kill_working_in(&self.folder);
-        std::fs::remove_dir_all(&self.folder).map_err(|error| {
-            CouldNotRun::new(format!("cannot remove {}: {error}", self.folder.display()))
-        })
+        match std::fs::remove_dir_all(&self.folder) {
+            // Its data was taken.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|error| {
+                CouldNotRun::new(format!("cannot remove {}: {error}", self.folder.display()))
+            }),
+        }
     }
 
     fn describe(&self) -> ServerFacts {

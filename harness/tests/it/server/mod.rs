@@ -6,6 +6,7 @@ mod kills;
 mod masking;
 mod native;
 mod providers;
+mod snapshots;
 mod templates;
 mod tls;
 mod versions;

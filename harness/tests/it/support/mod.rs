@@ -208,6 +208,23 @@ pub async fn on_empty(major: u32, test: impl AsyncFnOnce(&Plur)) {
     .await;
 }
 
+/// Opens a read-write session as superuser.
+pub async fn connect(server: &ThrowawayServer, database: &str) -> PgConnection {
+    let endpoint = server.endpoint();
+    let options = PgConnectOptions::new_without_pgpass()
+        .username(&endpoint.superuser)
+        .database(database)
+        .statement_cache_capacity(0);
+    let options = match &endpoint.address {
+        Address::Socket { sessions, .. } => options.socket(sessions),
+        Address::Loopback(port) => options
+            .host("127.0.0.1")
+            .port(*port)
+            .password(endpoint.password.expose()),
+    };
+    PgConnection::connect_with(&options).await.unwrap()
+}
+
 /// Lets the test work with a server, and removes it.
 pub async fn given(
     server: ThrowawayServer,
@@ -233,19 +250,7 @@ pub async fn given(
 impl Plur {
     /// Opens a read-write session as superuser.
     pub async fn connect(&self, database: &str) -> PgConnection {
-        let endpoint = self.server.endpoint();
-        let options = PgConnectOptions::new_without_pgpass()
-            .username(&endpoint.superuser)
-            .database(database)
-            .statement_cache_capacity(0);
-        let options = match &endpoint.address {
-            Address::Socket { sessions, .. } => options.socket(sessions),
-            Address::Loopback(port) => options
-                .host("127.0.0.1")
-                .port(*port)
-                .password(endpoint.password.expose()),
-        };
-        PgConnection::connect_with(&options).await.unwrap()
+        connect(&self.server, database).await
     }
 
     /// Runs SQL as superuser.

@@ -1,0 +1,183 @@
+//! The data of a container as a volume, and copies of it.
+//!
+//! A container of its own copies it, before the server starts. Links in the data lead nowhere but in the container that has the
+//! copy, which is as isolated as the one that made them.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use testcontainers::bollard::query_parameters::KillContainerOptionsBuilder;
+use tokio::sync::oneshot;
+
+use super::engine;
+use super::helper::Helper;
+use super::request::volume;
+use super::{Container, HOME, Machine as _};
+use crate::cleanup::Run;
+use crate::outcome::CouldNotRun;
+use crate::server::snapshot::Data;
+
+/// Where the container that copies reads the data.
+const FROM: &str = "/redrill/snapshot";
+/// The file of the run that takes the place of each shell.
+const DENIED: &str = "denied";
+
+/// Limit of a shutdown, which writes what is in the memory of the server.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(300);
+
+/// Copies the data folder `$1` to `$PGDATA`, sharing blocks where the file system can.
+const COPY: &str = r#"
+set -e
+umask 077
+need=$(du -sk "$1" | cut -f1)
+echo "redrill-kib $need"
+mkdir "$PGDATA"
+if ! cp --reflink=always "$1/PG_VERSION" "$PGDATA" 2> /dev/null; then
+    set -- "$1" $(df -Pk "$PGDATA" | tail -n 1)
+    if [ "$5" -le "$need" ]; then
+        echo "redrill-full $need KiB needed, $5 KiB free"
+        exit 1
+    fi
+fi
+cp -a --reflink=auto "$1/." "$PGDATA" 2> /dev/null || cp -a "$1/." "$PGDATA"
+"#;
+
+/// What the container of a copy needs.
+pub(super) struct Copy {
+    /// The folder of the programs in the image.
+    pub bin: String,
+    /// A file without any right, which is mounted over each shell.
+    pub denied: PathBuf,
+}
+
+/// The data folder, on its volume.
+pub(super) fn data_folder() -> String {
+    format!("{HOME}/redrill")
+}
+
+/// A name for a volume of a run.
+pub(super) fn new_volume(run: &Run) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("redrill-data-{}-{number}", run.id)
+}
+
+impl Container {
+    /// Copies the data of the volume `from`, made with the programs in `bin`, to that of this server; returns its bytes.
+    pub(super) async fn copy_volume(&mut self, from: &str, bin: &str) -> Result<u64, CouldNotRun> {
+        let unable = |why: String| {
+            CouldNotRun::new(format!("the data of the server cannot be copied: {why}"))
+        };
+        let own = self.volume.as_ref();
+        let own = own.ok_or_else(|| unable("the copy has no volume".to_owned()))?;
+        let denied = self.folder.join(DENIED);
+        let made = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .mode(0o000)
+            .open(&denied);
+        made.map_err(|error| unable(format!("{}: {error}", denied.display())))?;
+        let labels = self.owned_labels();
+        let helper = Helper {
+            image: self.image_id.clone(),
+            script: COPY.to_owned(),
+            arguments: vec![data_folder().replace(HOME, FROM)],
+            data: data_folder(),
+            mounts: vec![
+                volume(from, FROM, true, HashMap::new()),
+                volume(own, HOME, false, labels.clone()),
+            ],
+            labels,
+        };
+        // Not dropped with this call, as the request that starts a server.
+        let (sender, receiver) = oneshot::channel();
+        let docker = self.docker.clone();
+        let copying = tokio::spawn(async move {
+            // Nobody waits for it any more: `forget` removes it.
+            let _ = sender.send(helper.run(&docker).await);
+        });
+        engine::starting().insert(self.run.clone(), copying);
+        let helped = receiver
+            .await
+            .map_err(|_| unable("it was given up".to_owned()))?;
+        let helped = helped.map_err(|error| unable(error.to_string()))?;
+        let value = |name| helped.log.lines().find_map(|line| line.strip_prefix(name));
+        if let Some(why) = value("redrill-full ") {
+            return Err(CouldNotRun::with_hint(
+                format!("a copy of the data of the server does not fit on the disk: {why}"),
+                "free some space on the disk of the container engine",
+            ));
+        }
+        if !helped.succeeded {
+            let last = helped.log.lines().next_back().unwrap_or("no message");
+            return Err(unable(last.to_owned()));
+        }
+        self.copy = Some(Copy {
+            bin: bin.to_owned(),
+            denied,
+        });
+        self.bin.get_or_init(|| bin.to_owned());
+        let kib = value("redrill-kib ").and_then(|kib| kib.parse::<u64>().ok());
+        Ok(kib.unwrap_or_default() * 1024)
+    }
+
+    /// Shuts the server down and removes its container, but not the volume.
+    pub(super) async fn give_up_volume(&mut self) -> Result<Data, CouldNotRun> {
+        if self.by_port {
+            return Err(CouldNotRun::with_hint(
+                "a server that is reached by a port cannot be copied",
+                "use an engine of this machine, or `[server.local]`",
+            ));
+        }
+        let name = self.volume.clone().filter(|_| {
+            // A scenario may set it.
+            self.storage == crate::server::settings::Storage::Volume
+        });
+        let name = name.ok_or_else(|| {
+            CouldNotRun::with_hint(
+                "the data of the server is in memory, and cannot be copied from there",
+                "remove `storage = \"memory\"` from `[server.container]`",
+            )
+        })?;
+        if let Some(why) = self.ended().await {
+            return Err(CouldNotRun::new(format!(
+                "the server has already ended: {why}"
+            )));
+        }
+        let cannot =
+            |why: String| CouldNotRun::new(format!("the server cannot be shut down: {why}"));
+        let id = self.id()?.to_owned();
+        let options = KillContainerOptionsBuilder::new().signal("SIGINT").build();
+        let killed = self.docker.kill_container(&id, Some(options)).await;
+        killed.map_err(|error| cannot(error.to_string()))?;
+        let mut waiting = self.docker.wait_container(&id, None);
+        match tokio::time::timeout(SHUTDOWN_WITHIN, waiting.next()).await {
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(error))) => return Err(cannot(error.to_string())),
+            Ok(None) => return Err(cannot("the engine lost it".to_owned())),
+            Err(_) => {
+                return Err(cannot(format!("it did not end within {SHUTDOWN_WITHIN:?}")));
+            }
+        }
+        self.held = None;
+        if let Some(container) = self.container.take() {
+            container.rm().await.map_err(|error| {
+                CouldNotRun::new(format!("cannot remove the container: {error}"))
+            })?;
+        }
+        let removed = self.socket.remove();
+        removed.map_err(|error| {
+            CouldNotRun::new(format!("cannot remove the folders of the socket: {error}"))
+        })?;
+        Ok(Data::Volume {
+            name,
+            image: self.image.clone(),
+            bin: self.bin.get().cloned().unwrap_or_default(),
+        })
+    }
+}

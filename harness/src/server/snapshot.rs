@@ -1,0 +1,136 @@
+//! Copies of a whole server: its roles and settings belong to the cluster, not to a database.
+//!
+//! The server is shut down as an administrator would, because a server that recovers from a crash empties its unlogged tables.
+//! Its data is the snapshot, and whatever runs afterwards runs on a copy of that: the server itself, and any number of others.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::machine::Wanted;
+use super::{Begun, ThrowawayServer, begin, settings};
+use crate::cleanup::Run;
+use crate::outcome::CouldNotRun;
+use crate::redact::Secret;
+
+/// The data of a server that was shut down. It is removed with the run that owns it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    data: Data,
+    superuser: String,
+    password: Secret,
+    /// Bytes of the data.
+    pub bytes: u64,
+    /// How long the server was not available: shutdown, copy and start.
+    pub took: Duration,
+}
+
+/// Where a data folder is, and what programs made it.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// A folder that only redrill's user may enter.
+    Folder {
+        /// The data folder.
+        path: PathBuf,
+        /// The folder of the programs.
+        bin: PathBuf,
+    },
+    /// A volume of the container engine.
+    Volume {
+        /// Its name.
+        name: String,
+        /// The name of the image.
+        image: String,
+        /// The folder of the programs in the image.
+        bin: String,
+    },
+}
+
+/// What a server begins with in place of an empty cluster.
+pub(super) struct Origin<'a> {
+    pub data: &'a Data,
+    pub superuser: &'a str,
+    pub password: &'a Secret,
+}
+
+impl ThrowawayServer {
+    /// Shuts the server down, keeps its data, and starts it again on a copy of that, with the address and the settings that it
+    /// had. All sessions end. Programs cannot connect by TLS afterwards. `run` owns the server, and the snapshot from now on.
+    ///
+    /// # Errors
+    /// When it cannot be shut down or started again, when its data is in memory, or when a copy of it does not fit on the disk.
+    /// Only the last of these, and data that cannot be copied, leave it as it is.
+    pub async fn snapshot(&self, run: &Run) -> Result<Snapshot, CouldNotRun> {
+        let began = Instant::now();
+        let mut machine = self.machine.write().await;
+        let data = machine.take_data(run).await?;
+        let mut snapshot = Snapshot {
+            data,
+            superuser: self.endpoint.superuser.clone(),
+            password: self.endpoint.password.clone(),
+            bytes: 0,
+            took: Duration::ZERO,
+        };
+        let server = snapshot.settings(&self.started_with.server);
+        let wanted = &self.started_with.wanted;
+        let origin = Some(snapshot.origin());
+        let begun = begin(&server, wanted, run, &self.started_with.path, origin).await?;
+        self.endpoint
+            .identity
+            .set(begun.started.endpoint.identity.get());
+        *machine = begun.machine;
+        snapshot.bytes = begun.copied;
+        snapshot.took = began.elapsed();
+        Ok(snapshot)
+    }
+}
+
+impl Snapshot {
+    /// Starts a server on a fresh copy of the snapshot: by the same provider, with the same programs and superuser. It has the
+    /// other settings of `server`, except TLS. `run` owns it.
+    ///
+    /// # Errors
+    /// The disk has no room for the copy, or the server does not start.
+    pub async fn start(
+        &self,
+        server: &settings::Server,
+        wanted: &Wanted,
+        run: &Run,
+        path: &str,
+    ) -> Result<ThrowawayServer, CouldNotRun> {
+        let server = self.settings(server);
+        let wanted = Wanted {
+            superuser: self.superuser.clone(),
+            copies: true,
+            ..wanted.clone()
+        };
+        let begun: Begun = begin(&server, &wanted, run, path, Some(self.origin())).await?;
+        Ok(begun.into_server(&server, wanted, path))
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            data: &self.data,
+            superuser: &self.superuser,
+            password: &self.password,
+        }
+    }
+
+    /// Settings that select the provider and the programs which the data was made with.
+    fn settings(&self, server: &settings::Server) -> settings::Server {
+        let mut server = server.clone();
+        server.tls = None;
+        match &self.data {
+            Data::Folder { bin, .. } => {
+                server.container = None;
+                server.local.get_or_insert_default().bin = Some(bin.clone());
+            }
+            Data::Volume { image, .. } => {
+                server.local = None;
+                let container = server.container.get_or_insert_default();
+                container.image = Some(image.clone());
+                container.storage = Some(settings::Storage::Volume);
+            }
+        }
+        server
+    }
+}

@@ -36,6 +36,7 @@ use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
+pub(crate) use relay::Side;
 pub use several::Servers;
 use starting::{Started, Waiting, first_session, is_of_major, preflight};
 use tls::Certificate;

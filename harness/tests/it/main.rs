@@ -19,6 +19,7 @@ mod init;
 mod libtest;
 mod needed;
 mod proof;
+mod rehearse;
 mod report;
 mod restore;
 mod rights;

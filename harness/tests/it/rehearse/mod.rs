@@ -1,0 +1,3 @@
+//! Rehearsals on real servers.
+
+mod observe;

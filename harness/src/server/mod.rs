@@ -38,6 +38,7 @@ use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
 pub use machine::{Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted};
+pub(crate) use relay::Side;
 pub use several::Servers;
 use snapshot::Origin;
 pub use snapshot::{Data, Snapshot};

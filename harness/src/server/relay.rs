@@ -27,7 +27,7 @@ pub(super) enum Exit {
 pub struct Relay(JoinHandle<()>);
 
 /// One side of a connection.
-trait Side: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Side: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Side for T {}
 
 impl Relay {

@@ -1,6 +1,45 @@
 //! What a migration tool does, as the server sees it: its statements, the locks that they take and how long they are held.
+//!
+//! The tool connects to a socket of redrill, which passes messages on and reads the locks of the tool's process at each
+//! statement, before they can be released. Sampling would miss those that are short.
+//!
+//! - `observer`: the socket, and the tasks; `connection`: the startup of one connection
+//! - `requests`: from the tool to the server; `query`: its queries by the simple protocol; `replies`: the other direction
+//! - `split`: several statements in one string; `text`: what is shown of a statement; `message`: the protocol
+//! - `locks`: reads the server; `record`: what is kept
+
+mod connection;
+mod locks;
+mod message;
+mod observer;
+mod query;
+mod record;
+mod replies;
+mod requests;
+mod split;
+mod text;
 
 use std::time::{Duration, SystemTime};
+
+pub use observer::Observer;
+
+/// A point of a run at which the tool is cut off, as if it were killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StopAt {
+    /// Index of the statement in [`Observed::statements`].
+    pub statement: usize,
+    /// Before it is sent, or after its reply.
+    pub when: When,
+}
+
+/// On which side of a statement a run is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// It is not sent.
+    Before,
+    /// The server has replied to it; outside of a transaction block it is committed.
+    After,
+}
 
 /// What was observed of one run of a tool. Times are from the beginning of the observation.
 #[derive(Debug, Clone, Default)]

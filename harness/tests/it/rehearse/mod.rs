@@ -1,3 +1,4 @@
 //! Rehearsals of migrations on real servers.
 
 mod changes;
+mod observe;

@@ -1,0 +1,445 @@
+//! What the tool sends to the server: passed on statement by statement, so that its locks can be read while they are held.
+//!
+//! By the extended protocol a transaction stays open from Execute to Sync. So nothing that follows an Execute is passed
+//! on before its reply, which a Flush asks for, and before the locks were read. Statements that commit before they end,
+//! such as CREATE INDEX CONCURRENTLY, are watched while they run.
+
+use std::collections::{HashMap, HashSet};
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgdump::encoding::Encoding;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::locks::{Gate, Relations};
+use super::message::{Incoming, Message, Outgoing, message, text};
+use super::observer::Shared;
+use super::replies::{Event, Link, What};
+use super::text::{Described, Kind, describe};
+
+/// Prepared statements and portals whose texts are kept.
+const KEPT: usize = 10_000;
+/// The longest pause between two looks at the locks of a statement that may commit before it ends.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The direction from the tool to the server.
+pub(super) struct Requests<W> {
+    pub(super) shared: Arc<Shared>,
+    pub(super) link: Arc<Link>,
+    /// Number of the connection.
+    pub(super) number: usize,
+    pub(super) relations: Arc<Relations>,
+    pub(super) out: Outgoing<W>,
+    events: UnboundedReceiver<Event>,
+    /// The process of the server.
+    pub(super) pid: Option<i32>,
+    /// How many messages were sent that make the server ready once, the startup among them.
+    pub(super) sent: u64,
+    /// How many times it was.
+    ready: u64,
+    /// The status of the transaction when it was ready last.
+    pub(super) status: u8,
+    /// Whether the server skips messages until a Sync.
+    skips: bool,
+    /// Whether the last Sync is not the last message of the extended protocol.
+    unsynced: bool,
+    /// Whether the server waits for rows.
+    copies: bool,
+    /// Whether a Sync came meanwhile, which it ignores.
+    synced_in_copy: bool,
+    /// Whether everything just passes from here on.
+    blind: bool,
+    /// Whether the tool's string is sent again without marks.
+    pub(super) again: bool,
+    pub(super) standard_strings: bool,
+    pub(super) encoding: Option<Encoding>,
+    statements: HashMap<Vec<u8>, Arc<Described>>,
+    portals: HashMap<Vec<u8>, Arc<Described>>,
+    /// The last prepared statement, until something is executed.
+    prepared: Option<Arc<Described>>,
+    /// When the commit of an executed statement was sent.
+    pub(super) commits: Option<Duration>,
+    /// Statements on rows whose locks were read in this transaction.
+    known: HashSet<String>,
+    /// Whether another one ran since the locks were read.
+    unread: bool,
+    /// Whether the run is stopped after the statement that ended.
+    pub(super) stops: bool,
+    pub(super) gate: Option<Gate>,
+}
+
+impl<W: AsyncWrite + Unpin> Requests<W> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        link: Arc<Link>,
+        (number, relations): (usize, Arc<Relations>),
+        server: W,
+        events: UnboundedReceiver<Event>,
+    ) -> Self {
+        Self {
+            shared,
+            link,
+            number,
+            relations,
+            out: Outgoing::new(server),
+            events,
+            pid: None,
+            sent: 1,
+            ready: 0,
+            status: b'I',
+            skips: false,
+            unsynced: false,
+            copies: false,
+            synced_in_copy: false,
+            blind: false,
+            again: false,
+            standard_strings: true,
+            encoding: None,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            prepared: None,
+            commits: None,
+            known: HashSet::new(),
+            unread: false,
+            stops: false,
+            gate: None,
+        }
+    }
+
+    /// Passes on what the tool sends until one side ends the connection.
+    pub(super) async fn run<R: AsyncRead + Unpin>(mut self, mut client: Incoming<R>) {
+        // Either side may break off at any time.
+        let _ = self.pass_all(&mut client).await;
+        self.out.shutdown().await;
+        if let Some(gate) = self.gate.take() {
+            gate.close().await;
+        }
+        // What the server still does, it does to its end.
+        while let Some(event) = self.events.recv().await {
+            if self.apply(&event).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    async fn pass_all<R: AsyncRead + Unpin>(&mut self, client: &mut Incoming<R>) -> io::Result<()> {
+        loop {
+            // Events come before the message that the tool sends because of them.
+            while let Ok(event) = self.events.try_recv() {
+                self.apply(&event).await?;
+            }
+            if let Some(message) = client.ready()? {
+                self.message(message).await?;
+                continue;
+            }
+            self.out.flush().await?;
+            tokio::select! {
+                biased;
+                event = self.events.recv() => {
+                    let event = event.ok_or(io::ErrorKind::UnexpectedEof)?;
+                    self.apply(&event).await?;
+                }
+                message = client.next() => match message? {
+                    Some(message) => {
+                        while let Ok(event) = self.events.try_recv() {
+                            self.apply(&event).await?;
+                        }
+                        self.message(message).await?;
+                    }
+                    None => return self.out.flush().await,
+                },
+            }
+        }
+    }
+
+    /// Passes on a message of the tool.
+    async fn message(&mut self, message: Message) -> io::Result<()> {
+        if self.blind {
+            return self.out.push(&message.bytes).await;
+        }
+        let body = message.body();
+        match message.tag {
+            b'Q' | b'F' if self.copies || self.skips || self.unsynced => {
+                let note = "a connection that mixes both protocols of queries in one transaction";
+                self.shared.record.note(note);
+                self.blind = true;
+            }
+            b'Q' => return self.query(message).await,
+            b'F' => {
+                self.settle().await?;
+                self.sent += 1;
+            }
+            b'P' => {
+                self.unsynced = true;
+                if let Some((name, rest)) = text(body) {
+                    let statement = text(rest).map_or(rest, |(statement, _)| statement);
+                    let described = Arc::new(describe(statement, self.standard_strings));
+                    keep(&mut self.statements, name, &described);
+                    self.prepared = Some(described);
+                }
+            }
+            b'B' => {
+                self.unsynced = true;
+                if let Some((portal, rest)) = text(body)
+                    && let Some((name, _)) = text(rest)
+                {
+                    match self.statements.get(name) {
+                        Some(statement) => {
+                            let statement = Arc::clone(statement);
+                            keep(&mut self.portals, portal, &statement);
+                        }
+                        None => drop(self.portals.remove(portal)),
+                    }
+                }
+            }
+            b'E' => return self.execute(message).await,
+            b'S' if self.copies => {
+                self.synced_in_copy = true;
+                return Ok(());
+            }
+            b'S' => return self.sync(&message).await,
+            b'C' => {
+                self.unsynced = true;
+                match body.split_first() {
+                    Some((b'S', name)) => drop(text(name).map(|(n, _)| self.statements.remove(n))),
+                    Some((_, name)) => drop(text(name).map(|(n, _)| self.portals.remove(n))),
+                    None => {}
+                }
+            }
+            b'D' => self.unsynced = true,
+            b'c' | b'f' => {
+                self.copies = false;
+                self.synced_in_copy = false;
+            }
+            _ => {}
+        }
+        self.out.push(&message.bytes).await
+    }
+
+    async fn sync(&mut self, message: &Message) -> io::Result<()> {
+        if self.unread && self.status == b'I' && !self.skips {
+            self.read().await;
+        }
+        self.unsynced = false;
+        self.skips = false;
+        self.prepared = None;
+        if self.commits.is_some() {
+            self.commits = Some(self.shared.record.now());
+        }
+        self.sent += 1;
+        self.out.push(&message.bytes).await
+    }
+
+    async fn execute(&mut self, execute: Message) -> io::Result<()> {
+        self.unsynced = true;
+        if self.skips || self.copies {
+            return self.out.push(&execute.bytes).await;
+        }
+        let portal = text(execute.body()).map_or(&[][..], |(portal, _)| portal);
+        let statement = self.portals.get(portal).cloned();
+        let statement = statement.unwrap_or_else(|| Arc::new(describe(b"", true)));
+        self.prepared = None;
+        self.begin(&statement).await;
+        self.commits = Some(self.shared.record.now());
+        self.out.push(&execute.bytes).await?;
+        self.out.push(&message(b'H', &[])).await?;
+        let reply = self.reply(self.sent, statement.kind).await?;
+        if matches!(reply, What::Complete | What::CopyIn) {
+            self.ended(&statement).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was sent has been replied to.
+    pub(super) async fn settle(&mut self) -> io::Result<()> {
+        while self.ready < self.sent {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// The next event, applied.
+    pub(super) async fn next(&mut self) -> io::Result<Event> {
+        self.out.flush().await?;
+        let event = self.events.recv().await;
+        let event = event.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.apply(&event).await?;
+        Ok(event)
+    }
+
+    /// Waits for the reply to a statement that was sent in an epoch.
+    pub(super) async fn reply(&mut self, epoch: u64, kind: Kind) -> io::Result<What> {
+        self.out.flush().await?;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let event = if kind == Kind::Commits {
+                tokio::select! {
+                    biased;
+                    event = self.events.recv() => event,
+                    () = tokio::time::sleep(pause) => {
+                        self.read().await;
+                        pause = PAUSE.min(pause * 2);
+                        continue;
+                    }
+                }
+            } else {
+                self.events.recv().await
+            };
+            let event = event.ok_or(io::ErrorKind::UnexpectedEof)?;
+            self.apply(&event).await?;
+            let ends = !matches!(
+                event.what,
+                What::Setting { .. } | What::Process(_) | What::Mark
+            );
+            if event.epoch == epoch && ends {
+                return Ok(event.what);
+            }
+        }
+    }
+
+    /// Follows what the server said.
+    async fn apply(&mut self, event: &Event) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let record = &shared.record;
+        match &event.what {
+            What::Mark => {}
+            What::Process(pid) => {
+                self.pid = Some(*pid);
+                record.set_pid(self.number, *pid);
+            }
+            What::Setting { name, value } => match name.as_str() {
+                "standard_conforming_strings" => self.standard_strings = value != "off",
+                "client_encoding" => self.encoding = Encoding::named(value),
+                _ => {}
+            },
+            What::CopyIn => self.copies = true,
+            What::Complete => {
+                let ended = record.end(self.number, event.at, None);
+                self.stops |= ended.is_some_and(|number| shared.stop.is_after(number));
+            }
+            What::Error { again: true, .. } => self.again = true,
+            What::Error { sqlstate, .. } => self.failed(event, sqlstate).await?,
+            What::Ready(status) => {
+                self.ready += 1;
+                self.status = *status;
+                if self.again {
+                    return Ok(());
+                }
+                record.end(self.number, event.at, None);
+                if let Some(began) = self.commits.take().filter(|_| *status == b'I') {
+                    record.committed(self.number, event.at.saturating_sub(began), None);
+                }
+                if self.stops {
+                    shared.cut().await;
+                    pending::<()>().await;
+                }
+                match status {
+                    b'I' => self.released(event.at),
+                    // The locks of what is before a savepoint are still held.
+                    b'E' => self.read().await,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn failed(&mut self, event: &Event, sqlstate: &str) -> io::Result<()> {
+        let record = &self.shared.record;
+        let error = Some(sqlstate.to_owned());
+        let ended = record.end(self.number, event.at, error.clone());
+        self.stops |= ended.is_some_and(|number| self.shared.stop.is_after(number));
+        if ended.is_none() {
+            match self.prepared.take() {
+                Some(prepared) if event.epoch == self.sent => {
+                    record.begin(self.number, &prepared, self.status == b'T');
+                    record.end(self.number, event.at, error);
+                }
+                _ if self.commits.is_some() => {
+                    record.committed(self.number, Duration::ZERO, error);
+                }
+                _ => {}
+            }
+        }
+        self.skips = self.unsynced && event.epoch == self.sent;
+        if std::mem::take(&mut self.copies) && std::mem::take(&mut self.synced_in_copy) {
+            self.unsynced = false;
+            self.skips = false;
+            self.sent += 1;
+            self.out.push(&message(b'S', &[])).await?;
+        }
+        Ok(())
+    }
+
+    /// All locks are released.
+    pub(super) fn released(&mut self, at: Duration) {
+        self.shared.record.release(self.number, at);
+        self.known.clear();
+        self.unread = false;
+    }
+
+    /// Records that a statement is sent now, unless the run is stopped before it.
+    pub(super) async fn begin(&mut self, statement: &Described) {
+        if self.unread && statement.kind.ends() {
+            self.read().await;
+        }
+        let shared = Arc::clone(&self.shared);
+        if self.stops || shared.stop.is_before(shared.record.next_statement()) {
+            shared.cut().await;
+        }
+        if shared.stop.muted.is_cancelled() {
+            pending::<()>().await;
+        }
+        if statement.kind == Kind::Prepare {
+            let note = "locks of a prepared transaction after PREPARE TRANSACTION";
+            shared.record.note(note);
+        }
+        // Another session in the database would be in their way.
+        let mut words = statement.text.split(' ');
+        if words
+            .nth(1)
+            .is_some_and(|word| word.eq_ignore_ascii_case("database"))
+            && let Some(gate) = self.gate.take()
+        {
+            gate.close().await;
+        }
+        let in_transaction = self.status == b'T';
+        shared.record.begin(self.number, statement, in_transaction);
+    }
+
+    /// Reads the locks after a statement that has ended, unless its transaction took them before.
+    pub(super) async fn ended(&mut self, statement: &Described) {
+        if !statement.kind.takes_locks() {
+            return;
+        }
+        if statement.kind == Kind::Rows && !self.known.insert(statement.text.clone()) {
+            self.unread = true;
+            return;
+        }
+        self.read().await;
+    }
+
+    /// Reads the locks of this connection.
+    pub(super) async fn read(&mut self) {
+        let Some(pid) = self.pid else {
+            return;
+        };
+        self.unread = false;
+        let record = &self.shared.record;
+        match self.shared.reader.locks(&[pid]).await {
+            Ok(locks) => record.hold(self.number, &locks, record.now()),
+            Err(error) => record.note(&format!("locks of some statements: {error}")),
+        }
+    }
+}
+
+/// Keeps what a name stands for.
+fn keep(all: &mut HashMap<Vec<u8>, Arc<Described>>, name: &[u8], statement: &Arc<Described>) {
+    if all.len() >= KEPT {
+        all.clear();
+    }
+    all.insert(name.to_owned(), Arc::clone(statement));
+}

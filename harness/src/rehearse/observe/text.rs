@@ -1,0 +1,228 @@
+//! What may be shown of a statement of the tool, and what kind of statement it is.
+
+use pgdump::sql::token::tokens_and_comments;
+use pgdump::sql::{Token, TokenKind, tokens};
+
+/// Characters of a statement that are shown.
+const SHOWN: usize = 200;
+/// Bytes of a statement that are read for it.
+const READ: usize = 4096;
+
+/// What the observation has to know of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Begins a transaction block.
+    Begin,
+    /// Ends one.
+    End,
+    /// Ends one as a prepared transaction, whose locks stay.
+    Prepare,
+    /// Must be the first in its transaction.
+    SetTransaction,
+    /// Takes no lock on a relation.
+    Quiet,
+    /// Has a protocol of its own.
+    Copy,
+    /// Reads from a cursor, which may be a binary one.
+    Fetch,
+    /// Rows: the same text takes the same locks again.
+    Rows,
+    /// May commit before it ends, and then its locks are gone.
+    Commits,
+    Other,
+}
+
+impl Kind {
+    /// Whether it may take a lock on a relation that others have to wait for.
+    pub(super) const fn takes_locks(self) -> bool {
+        matches!(self, Self::Copy | Self::Rows | Self::Commits | Self::Other)
+    }
+
+    /// Whether the transaction that it runs in ends with it.
+    pub(super) const fn ends(self) -> bool {
+        matches!(self, Self::End | Self::Prepare)
+    }
+}
+
+/// A statement as it is recorded.
+#[derive(Debug, Clone)]
+pub(super) struct Described {
+    /// Without comments, literals and numbers, white space as single spaces; cut where it is long.
+    pub(super) text: String,
+    pub(super) kind: Kind,
+}
+
+/// Describes a statement; `standard_strings` says whether a backslash in `'…'` is a letter.
+pub(super) fn describe(statement: &[u8], standard_strings: bool) -> Described {
+    let head = &statement[..statement.len().min(READ)];
+    let head = String::from_utf8_lossy(head);
+    let words: Vec<Token<'_>> = tokens(&head).take(400).collect();
+    let mut text = String::new();
+    let mut end = 0;
+    let mut after_dollar = false;
+    for token in tokens_and_comments(&head) {
+        if token.kind == TokenKind::Comment {
+            continue;
+        }
+        if end > 0 && token.start > end {
+            text.push(' ');
+        }
+        end = token.end();
+        let plain = token.kind == TokenKind::Literal && token.prefix() == 0;
+        let escaped = plain && token.text.contains('\\') && token.text.starts_with('\'');
+        match token.kind {
+            // Where it ends depends on what a backslash is, also within a text that goes on in another line.
+            TokenKind::Literal if escaped || (plain && !standard_strings) => {
+                text.push('…');
+                break;
+            }
+            TokenKind::Literal => text.push('…'),
+            TokenKind::Number if !after_dollar => text.push('…'),
+            _ => text.push_str(token.text),
+        }
+        after_dollar = token.text == "$";
+        if text.chars().nth(SHOWN).is_some() {
+            break;
+        }
+    }
+    let text = text.trim_end_matches([';', ' ']);
+    let text = match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    };
+    Described {
+        text,
+        kind: kind(&words),
+    }
+}
+
+/// Whether a statement has a parameter such as `$1`, outside of literals.
+pub(super) fn has_parameters(statement: &[u8]) -> bool {
+    let any = memchr::memchr_iter(b'$', statement)
+        .any(|at| statement.get(at + 1).is_some_and(u8::is_ascii_digit));
+    if !any {
+        return false;
+    }
+    let text = String::from_utf8_lossy(statement);
+    let mut before = None;
+    tokens(&text).any(|token| {
+        let parameter = token.kind == TokenKind::Number && before == Some(token.start);
+        before = (token.text == "$").then(|| token.end());
+        parameter
+    })
+}
+
+fn kind(words: &[Token<'_>]) -> Kind {
+    let begin = words.iter().position(|token| token.text != "(");
+    let words = &words[begin.unwrap_or(words.len())..];
+    let word = |at: usize| {
+        let token: Option<&Token<'_>> = words.get(at);
+        let token = token.filter(|token| token.kind == TokenKind::Word);
+        token.map_or_else(String::new, |token| token.text.to_ascii_lowercase())
+    };
+    let second = word(1);
+    let concurrently = || words.iter().any(|token| token.is_word("concurrently"));
+    match word(0).as_str() {
+        "begin" => Kind::Begin,
+        "start" => Kind::Begin,
+        "commit" | "rollback" if second == "prepared" => Kind::Other,
+        "rollback" | "abort" if second == "to" || word(2) == "to" => Kind::Quiet,
+        "commit" | "end" | "rollback" | "abort" => Kind::End,
+        "prepare" if second == "transaction" => Kind::Prepare,
+        "set" if second == "constraints" => Kind::Other,
+        "set"
+            if [&second, &word(2)]
+                .iter()
+                .any(|word| word.starts_with("transaction")) =>
+        {
+            Kind::SetTransaction
+        }
+        "savepoint" | "release" | "set" | "reset" | "show" | "listen" | "unlisten" | "notify"
+        | "deallocate" | "discard" | "close" | "checkpoint" => Kind::Quiet,
+        "copy" => Kind::Copy,
+        "fetch" | "move" => Kind::Fetch,
+        "insert" | "update" | "delete" | "merge" | "select" | "values" | "with" | "table"
+        | "execute" => Kind::Rows,
+        "vacuum" | "reindex" | "cluster" | "call" | "do" => Kind::Commits,
+        _ if concurrently() => Kind::Commits,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("SELECT 1", "SELECT …")]
+    #[case(
+        "  ALTER  TABLE\n\tapp.a -- secret\n ADD b text /* x */ DEFAULT 'secret';",
+        "ALTER TABLE app.a ADD b text DEFAULT …"
+    )]
+    #[case("ALTER ROLE a PASSWORD 'hunter22'", "ALTER ROLE a PASSWORD …")]
+    #[case("ALTER ROLE a PASSWORD E'a\\'hunter22'", "ALTER ROLE a PASSWORD …")]
+    #[case(
+        "INSERT INTO t VALUES ($1, 4111, $$x$$, 1.5e3)",
+        "INSERT INTO t VALUES ($1, …, …, …)"
+    )]
+    #[case("SELECT 'C:\\' , 'x'", "SELECT …")]
+    #[case("SELECT E'a'\n'b\\'hunter22'", "SELECT … …")]
+    #[case("SELECT 'open hunter22", "SELECT …")]
+    #[case("", "")]
+    #[case("-- nothing", "")]
+    fn the_text_has_no_values(#[case] statement: &str, #[case] expected: &str) {
+        assert_eq!(describe(statement.as_bytes(), true).text, expected);
+    }
+
+    #[rstest]
+    #[case("SELECT 'it\\'s hunter22', 1")]
+    #[case("SELECT 'a''\\' hunter22'")]
+    fn a_literal_whose_end_is_not_certain_ends_the_text(#[case] statement: &str) {
+        assert_eq!(describe(statement.as_bytes(), false).text, "SELECT …");
+    }
+
+    #[test]
+    fn a_long_statement_is_cut() {
+        let statement = format!("SELECT {}", "é, ".repeat(4000));
+        let text = describe(statement.as_bytes(), true).text;
+        assert_eq!(text.chars().count(), SHOWN + 1);
+        let secret = format!("SELECT '{}hunter22'", "x".repeat(READ - 20));
+        assert_eq!(describe(secret.as_bytes(), true).text, "SELECT …");
+    }
+
+    #[rstest]
+    #[case("BEGIN", Kind::Begin)]
+    #[case("start transaction read only", Kind::Begin)]
+    #[case("commit;", Kind::End)]
+    #[case("END WORK", Kind::End)]
+    #[case("ROLLBACK TO SAVEPOINT a", Kind::Quiet)]
+    #[case("ROLLBACK WORK TO a", Kind::Quiet)]
+    #[case("ROLLBACK AND CHAIN", Kind::End)]
+    #[case("PREPARE TRANSACTION 'a'", Kind::Prepare)]
+    #[case("COMMIT PREPARED 'a'", Kind::Other)]
+    #[case("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", Kind::SetTransaction)]
+    #[case(
+        "SET LOCAL transaction_isolation = 'serializable'",
+        Kind::SetTransaction
+    )]
+    #[case("SET lock_timeout = '2s'", Kind::Quiet)]
+    #[case("SET CONSTRAINTS ALL IMMEDIATE", Kind::Other)]
+    #[case("/* x */ (SELECT 1)", Kind::Rows)]
+    #[case("CREATE INDEX CONCURRENTLY i ON t (a)", Kind::Commits)]
+    #[case("CREATE INDEX i ON t (a)", Kind::Other)]
+    #[case("copy t from stdin", Kind::Copy)]
+    #[case("", Kind::Other)]
+    fn statements_are_of_a_kind(#[case] statement: &str, #[case] expected: Kind) {
+        assert_eq!(describe(statement.as_bytes(), true).kind, expected);
+    }
+
+    #[rstest]
+    #[case("SELECT $1", true)]
+    #[case("SELECT a$1 FROM t", false)]
+    #[case("SELECT '$1', $$ $1 $$", false)]
+    #[case("SELECT 1", false)]
+    fn parameters_are_found(#[case] statement: &str, #[case] expected: bool) {
+        assert_eq!(has_parameters(statement.as_bytes()), expected);
+    }
+}

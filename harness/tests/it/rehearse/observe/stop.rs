@@ -1,0 +1,134 @@
+//! A run that is stopped at a statement, as if the tool had been killed.
+
+use redrill::rehearse::observe::{StopAt, When};
+use sqlx::AssertSqlSafe;
+
+use super::{connect, on_schema, psql, stopped};
+use crate::support::Plur;
+
+/// Rows of `app.log`.
+async fn log(plur: &Plur) -> Vec<i32> {
+    let mut connection = plur.connect("plur").await;
+    let rows = sqlx::query_scalar("SELECT n FROM app.log ORDER BY n")
+        .fetch_all(&mut connection)
+        .await;
+    plur.sql("plur", "TRUNCATE app.log").await;
+    rows.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_stops_at_each_statement() {
+    on_schema(async |plur| {
+        plur.sql("plur", "CREATE TABLE app.log (n integer)").await;
+        let insert = |n: i32| format!("INSERT INTO app.log VALUES ({n})");
+        for when in [When::Before, When::After] {
+            for statement in 0..3 {
+                let at = Some(StopAt { statement, when });
+                let done = i32::try_from(statement).unwrap() + i32::from(when == When::After);
+
+                // Each commits.
+                stopped(plur, at, async |endpoint| {
+                    psql(
+                        endpoint,
+                        &format!("{}; {}; {};", insert(0), insert(1), insert(2)),
+                    )
+                    .await;
+                })
+                .await;
+                assert_eq!(log(plur).await, (0..done).collect::<Vec<_>>(), "{at:?}");
+                stopped(plur, at, async |endpoint| {
+                    let mut tool = connect(endpoint).await;
+                    for n in 0..3 {
+                        let insert = AssertSqlSafe(insert(n));
+                        let _ = sqlx::query(insert)
+                            .persistent(false)
+                            .execute(&mut tool)
+                            .await;
+                    }
+                })
+                .await;
+                assert_eq!(log(plur).await, (0..done).collect::<Vec<_>>(), "{at:?}");
+
+                // One transaction.
+                let whole = format!("{}; {}; {}", insert(0), insert(1), insert(2));
+                let committed: Vec<i32> = match at {
+                    Some(StopAt {
+                        statement: 2,
+                        when: When::After,
+                    }) => vec![0, 1, 2],
+                    _ => vec![],
+                };
+                let seen = stopped(plur, at, async |endpoint| {
+                    let mut tool = connect(endpoint).await;
+                    let _ = sqlx::raw_sql(AssertSqlSafe(whole.clone()))
+                        .execute(&mut tool)
+                        .await;
+                })
+                .await;
+                let after_the_last = committed.len() == 3;
+                let rows = log(plur).await;
+                // Behind the last statement the string is not committed yet, and then it is.
+                assert!(
+                    rows == committed || (after_the_last && rows.is_empty()),
+                    "{at:?}: {rows:?}"
+                );
+                assert_eq!(
+                    seen.statements.len(),
+                    usize::try_from(done).unwrap(),
+                    "{at:?}: {seen:#?}"
+                );
+
+                // Transactions of its own.
+                let own = format!(
+                    "BEGIN; {}; COMMIT; BEGIN; {}; COMMIT; {}",
+                    insert(0),
+                    insert(1),
+                    insert(2)
+                );
+                let at = Some(StopAt {
+                    statement: statement * 3,
+                    when,
+                });
+                stopped(plur, at, async |endpoint| {
+                    let mut tool = connect(endpoint).await;
+                    let _ = sqlx::raw_sql(AssertSqlSafe(own)).execute(&mut tool).await;
+                })
+                .await;
+                let rows = log(plur).await;
+                assert_eq!(
+                    rows,
+                    (0..i32::try_from(statement).unwrap()).collect::<Vec<_>>(),
+                    "{at:?}"
+                );
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_connects_after_the_stop() {
+    on_schema(async |plur| {
+        let at = Some(StopAt {
+            statement: 1,
+            when: When::Before,
+        });
+        let seen = stopped(plur, at, async |endpoint| {
+            let output = psql(endpoint, "SELECT 1; SELECT 2; SELECT 3;").await;
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let output = psql(endpoint, "SELECT 4").await;
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+        })
+        .await;
+        assert_eq!((seen.statements.len(), seen.connections), (1, 1));
+        let mut direct = plur.connect("plur").await;
+        let left: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql'",
+        )
+        .fetch_one(&mut direct)
+        .await
+        .unwrap();
+        assert_eq!(left, 0);
+    })
+    .await;
+}

@@ -32,6 +32,7 @@ pub struct Pipeline<'a> {
 }
 
 /// A throwaway server and what of the backup belongs on it.
+#[derive(Clone)]
 pub struct Cluster<'a> {
     /// Its name in the scenario, where there are several.
     pub name: Option<&'a str>,

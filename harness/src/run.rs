@@ -1,5 +1,5 @@
 //! The sequence of a drill:
-//! scenario → backup → server → restore → proof → checks → verdict, and always teardown.
+//! scenario → backup → server → restore → proof → checks → rehearsal → verdict, and always teardown.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::outcome::{CheckResult, CouldNotRun, DrillResult, Stage};
 use crate::pipeline::{Pipeline, RestoredBackup};
 use crate::record::Record;
+use crate::rehearse::{Rehearsal, Rehearsed};
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::Servers;
@@ -36,6 +37,8 @@ pub struct Drilled {
     pub verdict: Verdict,
     /// What the databases looked like, where a check compared all of it.
     pub observed: Option<ObservedBaseline>,
+    /// The rehearsal of a release, where the scenario has one.
+    pub rehearsed: Option<Rehearsed>,
 }
 
 /// Drills one scenario. There is always a result, and always a teardown.
@@ -43,24 +46,28 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     let name = || scenario.facts.name.clone();
     (context.listener)(Event::Begun { scenario: name() });
     let mut record = Record::begin(scenario, context);
+    let mut rehearsal = Rehearsal::begin(scenario, context);
     let mut observed = None;
     match context.work.begin() {
         Ok(run) => {
             record.belongs_to(&run);
             // Outside the stages, so that the teardown finds it wherever they end.
             let mut servers = Servers::default();
-            let mut of_rehearsal = Servers::default();
+            let mut others = Servers::default();
             let mut interrupted = context.interrupted.clone();
             tokio::select! {
                 biased;
-                _ = interrupted.wait_for(|interrupted| *interrupted) => record.interrupt(),
-                ended = stages(scenario, context, &run, &mut record, (&mut servers, &mut of_rehearsal)) => {
+                _ = interrupted.wait_for(|interrupted| *interrupted) => {
+                    record.interrupt();
+                    rehearsal.iter_mut().for_each(Rehearsal::interrupt);
+                }
+                ended = stages(scenario, context, &run, (&mut record, rehearsal.as_mut()), (&mut servers, &mut others)) => {
                     // The record has the reason.
                     observed = ended.ok().flatten();
                 }
             }
             record.skip_the_rest();
-            servers.join(of_rehearsal);
+            servers.join(others);
             // The record has its failure too.
             let _ = record
                 .stage(Stage::Teardown, stage::teardown(servers, run))
@@ -79,6 +86,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
         }
     }
     let (result, verdict) = record.finish();
+    let rehearsed = rehearsal.map(|rehearsal| rehearsal.finish(&result, verdict));
     (context.listener)(Event::Ended {
         scenario: name(),
         verdict,
@@ -87,16 +95,17 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
         result,
         verdict,
         observed,
+        rehearsed,
     }
 }
 
-/// Runs the stages until one does not pass, then the checks.
+/// Runs the stages until one does not pass, then the checks, then the rehearsal of a release.
 async fn stages(
     scenario: &Scenario,
     context: &Context,
     run: &Run,
-    record: &mut Record<'_>,
-    (servers, of_rehearsal): (&mut Servers, &mut Servers),
+    (record, rehearsal): (&mut Record<'_>, Option<&mut Rehearsal<'_>>),
+    (servers, others): (&mut Servers, &mut Servers),
 ) -> Result<Option<ObservedBaseline>, Stopped> {
     let pipeline = Pipeline {
         scenario,
@@ -106,12 +115,16 @@ async fn stages(
     };
     let backup = pipeline.inspect(record).await?;
     let mut restored = pipeline.restore(backup, servers, record).await?;
-    match restored.prove(record, Some(of_rehearsal)).await {
+    match restored.prove(record, Some(&mut *others)).await {
         // A database that differs from the backup may have other faults that are worth knowing.
         Ok(()) | Err(Stopped::Failed { .. }) => {}
         Err(stopped @ Stopped::CouldNotRun { .. }) => return Err(stopped),
     }
-    Ok(run_checks(&restored, scenario, context, record).await)
+    let observed = run_checks(&restored, scenario, context, record).await;
+    if let Some(rehearsal) = rehearsal {
+        rehearsal.run(&restored, record.checks(), others).await;
+    }
+    Ok(observed)
 }
 
 /// Runs the checks of another scenario on a restored backup; returns their results in the order of the

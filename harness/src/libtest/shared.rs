@@ -172,6 +172,7 @@ impl Drills {
             result,
             verdict,
             observed,
+            rehearsed: _,
         } = started.runtime.block_on(async {
             server::sweep(&context.work).await;
             run::drill(scenario, &context).await

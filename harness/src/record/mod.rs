@@ -124,6 +124,12 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The results of the checks so far.
+    #[must_use]
+    pub fn checks(&self) -> &[CheckResult] {
+        &self.result.checks
+    }
+
     /// Records that a signal interrupted the drill.
     pub fn interrupt(&mut self) {
         self.result.interrupted = true;

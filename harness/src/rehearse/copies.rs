@@ -117,7 +117,9 @@ impl<'a> Copies<'a> {
             CouldNotRun::new(format!("cannot write to the work folder: {error}"))
         })?;
         let slot = servers.add_slot(None, run);
-        let run = slot.run.as_ref().unwrap_or(self.cluster.run);
+        let Some(run) = slot.run.as_ref() else {
+            return Err(CouldNotRun::new("the copy has no run; this is a bug in redrill"));
+        };
         let path = self.context.path();
         let server = self.snapshot.start(&self.server, &self.wanted, run, path);
         let server = &*slot.server.insert(server.await?);

@@ -363,6 +363,11 @@ impl ThrowawayServer {
         self.machine.read().await.processor_time().await
     }
 
+    /// Its log so far. It may contain names and texts that code of the backup has chosen, and is never shown.
+    pub async fn log(&self) -> String {
+        self.machine.read().await.log().await
+    }
+
     /// Why the server is not running any more; `None` while it runs.
     pub async fn ended(&self) -> Option<String> {
         self.machine.read().await.ended().await

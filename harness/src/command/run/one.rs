@@ -75,6 +75,7 @@ impl Drills<'_> {
             mut result,
             verdict,
             observed,
+            rehearsed,
         } = drill(scenario, &context).await;
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
         let mut missing = Vec::new();

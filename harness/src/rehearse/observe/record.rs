@@ -67,7 +67,7 @@ impl Record {
     /// Adds a connection to a database with these relations; returns its number.
     pub(super) fn connect(&self, relations: Arc<Relations>) -> usize {
         let mut inner = self.inner();
-        inner.observed.connections += 1;
+        inner.observed.processes.push(0);
         inner.connections.push(Connection {
             relations,
             ..Connection::default()
@@ -77,7 +77,10 @@ impl Record {
 
     /// Sets the process of the server for a connection.
     pub(super) fn set_pid(&self, connection: usize, pid: i32) {
-        self.inner().connections[connection].pid = Some(pid);
+        let mut inner = self.inner();
+        inner.observed.processes[connection] = pid;
+        inner.observed.began.get_or_insert_with(std::time::SystemTime::now);
+        inner.connections[connection].pid = Some(pid);
     }
 
     /// The processes of all connections.
@@ -118,6 +121,8 @@ impl Record {
                 took: Duration::ZERO,
                 error: None,
                 in_transaction,
+                rows: 0,
+                lock_timeout: true,
             });
         }
         let number = statements.len() - 1;

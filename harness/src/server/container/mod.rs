@@ -55,6 +55,8 @@ const TLS: &str = "/redrill/tls";
 const BACKUP: &str = "/redrill/backup";
 /// Data directory: owned by `postgres` in every Postgres image, also on a fresh volume.
 const HOME: &str = "/var/lib/postgresql";
+/// Lines of the log that say why a server ended.
+const LAST_OF_LOG: &str = "200";
 /// Process limit when the scenario sets none.
 const PIDS: u32 = 512;
 
@@ -250,15 +252,15 @@ impl Container {
             .collect()
     }
 
-    /// The end of the output of the container, which is the log of the server.
-    async fn log(&self) -> String {
+    /// The last lines of the output of the container, which is the log of the server.
+    async fn last_of_log(&self, lines: &str) -> String {
         let Ok(id) = self.id() else {
             return String::new();
         };
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
-            .tail("200")
+            .tail(lines)
             .build();
         let lines = self.docker.logs(id, Some(options));
         lines
@@ -373,7 +375,7 @@ impl Machine for Container {
         if state.running == Some(true) {
             return None;
         }
-        let log = self.log().await;
+        let log = self.last_of_log(LAST_OF_LOG).await;
         let last = log
             .lines()
             .rev()
@@ -396,8 +398,12 @@ impl Machine for Container {
         process::processor_time_of_all(self.first_process?)
     }
 
+    async fn log(&self) -> String {
+        self.last_of_log("all").await
+    }
+
     async fn lock(&self) -> Result<(), CouldNotRun> {
-        for line in self.log().await.lines() {
+        for line in self.last_of_log(LAST_OF_LOG).await.lines() {
             if let Some(bin) = line.strip_prefix("redrill-bin ") {
                 self.bin.get_or_init(|| bin.trim().to_owned());
             } else if line.starts_with("redrill-template unusable")

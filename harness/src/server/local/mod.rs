@@ -348,6 +348,11 @@ impl Machine for Local {
         server.processor_time()
     }
 
+    async fn log(&self) -> String {
+        let read = tokio::fs::read(self.log_path()).await;
+        String::from_utf8_lossy(&read.unwrap_or_default()).into_owned()
+    }
+
     async fn lock(&self) -> Result<(), CouldNotRun> {
         // The sandbox was closed before the server started.
         Ok(())

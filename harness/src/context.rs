@@ -21,6 +21,8 @@ pub struct Context {
     pub interrupted: watch::Receiver<bool>,
     /// The command line that repeats the drill.
     pub repeat: String,
+    /// Whether the release of a scenario is rehearsed after its drill.
+    pub rehearse: bool,
 }
 
 impl Context {

@@ -29,6 +29,13 @@ Examples:
     redrill run --jobs 2 --fail-fast     # two at a time, until one is not PROVEN
     redrill run --json | jq -r '[.verdict, .scenario.name] | @tsv'";
 
+/// The examples of `redrill rehearse --help`.
+pub(super) const REHEARSE: &str = "\
+Examples:
+    redrill rehearse orders.toml
+    redrill rehearse orders.toml --only role,rls,tenant,append-only   # a gate on roles and rights
+    redrill run orders.toml --rehearse   # the drill with its own reports, then the rehearsal";
+
 /// The end of `redrill list --help`.
 pub(super) const LIST: &str = "\
 Examples:

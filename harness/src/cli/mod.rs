@@ -33,6 +33,16 @@ pub enum Command {
     ///
     /// Each scenario gets one verdict and a folder of reports; the worst verdict is the exit code.
     Run(Run),
+    /// Rehearse a release: run its pending migrations on copies of the restored database.
+    ///
+    /// The backup of each scenario is restored and checked as in a drill. Then the release's own migration tool runs on a copy of
+    /// the whole cluster, with production durability, and redrill stands between the tool and the server: which locks are held
+    /// for how long, what is written anew, who is kept waiting, which rights become wider, and whether the checks still pass. It
+    /// runs again, twice at the same time, and is cut off in the middle, each on a copy of its own. `[rehearse]` in the scenario
+    /// says how; `redrill explain rehearse` lists its keys and all rules.
+    ///
+    /// The verdict is that of the rehearsal: SAFE, UNSAFE, INCONCLUSIVE or NOTHING PENDING. Reports go to `<scenario>.rehearsal`.
+    Rehearse(Rehearse),
     /// Inspect a backup without a server: what it is, whether it is complete, what it contains.
     Inspect(Inspect),
     /// Recover one table from a backup, as SQL or CSV.
@@ -146,6 +156,12 @@ pub struct Run {
     /// Begin no other drill after one that is neither PROVEN nor CHECKS PASSED.
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Rehearse the release of each scenario after its drill; see `redrill rehearse`. The exit code is the worse of both.
+    #[arg(long, conflicts_with = "only")]
+    pub(crate) rehearse: bool,
+    /// Whether only the rehearsal counts and is reported.
+    #[arg(skip)]
+    pub(crate) rehearsal_only: bool,
     /// Print `drill.json` of each drill as one line, in place of the summary.
     #[arg(long)]
     pub(crate) json: bool,
@@ -157,6 +173,59 @@ pub struct Run {
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) work: Work,
+}
+
+/// Arguments of `redrill rehearse`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{}\n\n{}", help::REHEARSE, exit_code::REHEARSAL_TABLE))]
+pub struct Rehearse {
+    #[command(flatten)]
+    pub(crate) scenarios: Scenarios,
+    /// Folder for reports; each rehearsal gets a folder in it.
+    #[arg(long, value_name = "DIR", default_value = REPORTS)]
+    pub(crate) reports: PathBuf,
+    /// Run only these checks before and after, named by kind or id, with commas between them; `*` in an id matches any text.
+    #[arg(long, value_name = "KIND|ID", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Rehearse on this backup file instead of the one in the scenario.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup: Option<PathBuf>,
+    /// The file of the roles of `--backup`. Default: the one that `globals` in the scenario selects.
+    #[arg(long, value_name = "FILE", requires = "backup")]
+    pub(crate) globals: Option<PathBuf>,
+    /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    /// Show every step, not only what failed.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// Show no progress, only the summary.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+impl From<Rehearse> for Run {
+    fn from(rehearse: Rehearse) -> Self {
+        Self {
+            scenarios: rehearse.scenarios,
+            reports: rehearse.reports,
+            only: rehearse.only,
+            backup: rehearse.backup,
+            globals: rehearse.globals,
+            seed: None,
+            server: rehearse.server,
+            jobs: NonZeroUsize::MIN,
+            fail_fast: false,
+            rehearse: true,
+            rehearsal_only: true,
+            json: false,
+            verbose: rehearse.verbose,
+            quiet: rehearse.quiet,
+            work: rehearse.work,
+        }
+    }
 }
 
 /// Arguments of `redrill inspect`.
@@ -401,4 +470,6 @@ pub enum SchemaOf {
     Inspection,
     /// The message to the webhook of `[incident]`.
     Incident,
+    /// `rehearsal.json`.
+    Rehearsal,
 }

@@ -43,6 +43,7 @@ pub async fn run(arguments: cli::Doctor, environment: Environment, terminal: Ter
         listener: progress::listener(true),
         interrupted: watch_signals()?,
         repeat: String::new(),
+        rehearse: false,
     };
     let ended = examine(scenario.as_ref(), &run, &context, terminal).await;
     if let Err(error) = run.end() {

@@ -47,6 +47,9 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         match command {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
+            Command::Rehearse(arguments) => {
+                run::run(arguments.into(), environment, terminal, words).await
+            }
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,
             Command::Init(arguments) => init::run(arguments, environment, terminal).await,

@@ -12,6 +12,7 @@ pub fn run(of: SchemaOf) -> Ended {
         SchemaOf::Scenario => scenario::schema::schema(),
         SchemaOf::Report => report::json::schema(),
         SchemaOf::Incident => report::incident::schema(),
+        SchemaOf::Rehearsal => report::json::rehearsal_schema(),
         SchemaOf::Inspection => report::json::inspection_schema(),
     };
     let text = serde_json::to_string_pretty(&schema)

@@ -36,6 +36,7 @@ pub(super) async fn with_server<T>(
         listener: progress::listener(options.quiet),
         interrupted,
         repeat: String::new(),
+        rehearse: false,
     };
     let mut servers = Servers::default();
     let mut interrupted = context.interrupted.clone();

@@ -209,5 +209,6 @@ fn only_checks(context: &Context) -> Context {
         listener,
         interrupted: context.interrupted.clone(),
         repeat: String::new(),
+        rehearse: false,
     }
 }

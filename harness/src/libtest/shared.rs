@@ -167,6 +167,7 @@ impl Drills {
             listener: progress::listener(!self.environment.contains_key("NEXTEST_RUN_ID")),
             interrupted: started.interrupted.clone(),
             repeat: repeat(scenario),
+            rehearse: false,
         };
         let run::Drilled {
             result,

@@ -128,10 +128,7 @@ mod tests {
         &[KEY, ("table app.b constraint b_pkey", &[("definition", "PRIMARY KEY (a, c)")])],
         &[]
     )]
-    fn new_objects_are_judged(
-        #[case] new: &[(&str, &[(&str, &str)])],
-        #[case] rules: &[&str],
-    ) {
+    fn new_objects_are_judged(#[case] new: &[(&str, &[(&str, &str)])], #[case] rules: &[&str]) {
         let after = catalog(new);
         let found = compare(&Catalog::default(), &after);
         let names: Vec<&str> = found.iter().map(|one| one.rule.name).collect();

@@ -32,7 +32,10 @@ pub(super) async fn second_run(
                 "a second run changes nothing",
                 "a migration that has run must not run again: the tool must find it in its history, or it must be repeatable",
             ));
-            let line = format!("it took {} and changed nothing", show_duration(ran.duration));
+            let line = format!(
+                "it took {} and changed nothing",
+                show_duration(ran.duration)
+            );
             Ok((findings, line))
         };
         ended(work.await)
@@ -105,7 +108,10 @@ pub(super) async fn two_runners(
                 "take a lock for the whole run, such as pg_advisory_lock, before reading the history",
             ));
             let longer = first.duration.max(second.duration);
-            Ok((findings, format!("both ended within {}", show_duration(longer))))
+            Ok((
+                findings,
+                format!("both ended within {}", show_duration(longer)),
+            ))
         };
         let ended = ended(work.await);
         servers.remove_last().await;

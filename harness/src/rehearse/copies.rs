@@ -67,7 +67,10 @@ impl<'a> Copies<'a> {
         let Some(cluster) = restored.clusters.iter().find(has) else {
             return Err(CouldNotRun::with_hint(
                 format!("nothing is restored into `{database}`"),
-                format!("the backup is restored into {}", restored.log.databases.join(", ")),
+                format!(
+                    "the backup is restored into {}",
+                    restored.log.databases.join(", ")
+                ),
             ));
         };
         let snapshot = cluster.server.snapshot(cluster.run).await?;
@@ -118,7 +121,9 @@ impl<'a> Copies<'a> {
         })?;
         let slot = servers.add_slot(None, run);
         let Some(run) = slot.run.as_ref() else {
-            return Err(CouldNotRun::new("the copy has no run; this is a bug in redrill"));
+            return Err(CouldNotRun::new(
+                "the copy has no run; this is a bug in redrill",
+            ));
         };
         let path = self.context.path();
         let server = self.snapshot.start(&self.server, &self.wanted, run, path);
@@ -216,4 +221,3 @@ fn socket_folder(run: &Run) -> Result<PathBuf, CouldNotRun> {
     }
     Err(CouldNotRun::new("no folder for a socket"))
 }
-

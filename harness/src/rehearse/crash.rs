@@ -93,8 +93,11 @@ fn places(observed: &Observed, most: usize) -> Vec<StopAt> {
     let statements = &observed.statements;
     let changes = |text: &str| {
         let word = text.split_whitespace().next().unwrap_or_default();
-        !["select", "show", "set", "begin", "start", "commit", "end", "rollback", "reset", "discard"]
-            .contains(&word.to_ascii_lowercase().as_str())
+        ![
+            "select", "show", "set", "begin", "start", "commit", "end", "rollback", "reset",
+            "discard",
+        ]
+        .contains(&word.to_ascii_lowercase().as_str())
     };
     let writes: Vec<usize> = (0..statements.len())
         .filter(|at| changes(&statements[*at].text) && statements[*at].error.is_none())

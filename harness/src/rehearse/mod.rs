@@ -66,7 +66,7 @@ impl<'a> Rehearsal<'a> {
     /// Begins the record; `None` where the scenario rehearses nothing.
     #[must_use]
     pub fn begin(scenario: &'a Scenario, context: &'a Context) -> Option<Self> {
-        let settings = scenario.rehearse.as_ref()?;
+        let settings = scenario.rehearse.as_ref().filter(|_| context.rehearse)?;
         let steps = Steps::begin(scenario, settings, context);
         Some(Self { steps })
     }
@@ -89,7 +89,11 @@ impl<'a> Rehearsal<'a> {
 
     /// Completes the result, with what is known of the drill by then.
     #[must_use]
-    pub fn finish(self, drill: &crate::outcome::DrillResult, of_drill: crate::verdict::Verdict) -> Rehearsed {
+    pub fn finish(
+        self,
+        drill: &crate::outcome::DrillResult,
+        of_drill: crate::verdict::Verdict,
+    ) -> Rehearsed {
         let result = self.steps.finish(drill, of_drill);
         Rehearsed {
             verdict: rehearsal_verdict(&result),
@@ -218,7 +222,10 @@ async fn first_run(
             if !changes.is_empty() {
                 findings.push(left_behind(&changes));
             }
-            Ended::Fail(format!("{}, after {statements} in {took}", ran.end()), findings)
+            Ended::Fail(
+                format!("{}, after {statements} in {took}", ran.end()),
+                findings,
+            )
         }
     };
     steps.not_tested(ran.observed.not_observed.iter().map(|what| {
@@ -381,22 +388,18 @@ async fn checks(
         let passed_before = old.as_ref().is_none_or(|one| *one == Outcome::Pass);
         match &result.outcome {
             Outcome::Fail if result.required && passed_before => {
-                findings.extend(result.findings.iter().map(|one| {
-                    Finding {
-                        object: Some(match &one.object {
-                            Some(object) => format!("{}: {object}", result.title()),
-                            None => result.title(),
-                        }),
-                        ..one.clone()
-                    }
+                findings.extend(result.findings.iter().map(|one| Finding {
+                    object: Some(match &one.object {
+                        Some(object) => format!("{}: {object}", result.title()),
+                        None => result.title(),
+                    }),
+                    ..one.clone()
                 }));
             }
             Outcome::Error(error) if result.required && passed_before => {
-                unable.get_or_insert_with(|| {
-                    CouldNotRun {
-                        reason: format!("{}: {}", result.title(), error.reason),
-                        ..error.clone()
-                    }
+                unable.get_or_insert_with(|| CouldNotRun {
+                    reason: format!("{}: {}", result.title(), error.reason),
+                    ..error.clone()
                 });
             }
             _ => {}

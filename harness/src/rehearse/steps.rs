@@ -38,11 +38,7 @@ pub(super) enum Ended {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn begin(
-        scenario: &Scenario,
-        settings: &'a Rehearse,
-        context: &'a Context,
-    ) -> Self {
+    pub(super) fn begin(scenario: &Scenario, settings: &'a Rehearse, context: &'a Context) -> Self {
         Self {
             settings,
             context,
@@ -181,13 +177,17 @@ impl<'a> Steps<'a> {
             }
         }
         self.result.steps.sort_by_key(|one| one.step);
-        let skipped = self.result.steps.iter().filter_map(|one| match &one.outcome {
-            Outcome::Skipped { reason } => Some(NotTested::new(
-                format!("whether {}", one.step.title()),
-                reason.clone(),
-            )),
-            _ => None,
-        });
+        let skipped = self
+            .result
+            .steps
+            .iter()
+            .filter_map(|one| match &one.outcome {
+                Outcome::Skipped { reason } => Some(NotTested::new(
+                    format!("whether {}", one.step.title()),
+                    reason.clone(),
+                )),
+                _ => None,
+            });
         let skipped: Vec<NotTested> = skipped.collect();
         self.not_tested(skipped);
         let checks = drill.not_tested.iter().cloned();

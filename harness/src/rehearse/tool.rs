@@ -50,7 +50,9 @@ impl Ran {
             ),
             None if self.observed.statements.is_empty() => (
                 format!("{}, without a statement to the server", self.end()),
-                Some("it must connect by DATABASE_URL or the PG… variables; `env` in `[rehearse]` gives it others"),
+                Some(
+                    "it must connect by DATABASE_URL or the PG… variables; `env` in `[rehearse]` gives it others",
+                ),
             ),
             None => (
                 format!("{}, though the server refused nothing", self.end()),
@@ -65,16 +67,34 @@ impl Ran {
 /// What a reviewer would say of an error.
 fn hint_for(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
-        "55P04" => "a new value of an enumerated type can be used after the transaction that adds it: put it into a migration of its own before",
-        "23502" => "rows have no value in that column: fill it first, in batches, in a migration before",
+        "55P04" => {
+            "a new value of an enumerated type can be used after the transaction that adds it: put it into a migration of its own before"
+        }
+        "23502" => {
+            "rows have no value in that column: fill it first, in batches, in a migration before"
+        }
         "23505" => "the restored rows have duplicates: find and mend them before the unique index",
-        "23503" | "23514" => "restored rows violate the constraint: mend them first, or add it NOT VALID",
-        "42501" => "the role lacks a right, and would lack it in production: grant it, or name the role of the deployment in `role`",
-        "55P03" => "the lock was not available within `lock_timeout`: repeat the migration when fewer sessions use the table",
-        "25001" => "the statement cannot run in a transaction: switch the tool's transaction off for this migration",
-        "40P01" => "two sessions waited for each other: lock tables in one order, one table per transaction",
-        "42P07" | "42701" | "42710" | "42723" => "it is there already: production is not what the migration expects",
-        "42P01" | "42703" | "42704" | "42883" => "it is not there: production is not what the migration expects",
+        "23503" | "23514" => {
+            "restored rows violate the constraint: mend them first, or add it NOT VALID"
+        }
+        "42501" => {
+            "the role lacks a right, and would lack it in production: grant it, or name the role of the deployment in `role`"
+        }
+        "55P03" => {
+            "the lock was not available within `lock_timeout`: repeat the migration when fewer sessions use the table"
+        }
+        "25001" => {
+            "the statement cannot run in a transaction: switch the tool's transaction off for this migration"
+        }
+        "40P01" => {
+            "two sessions waited for each other: lock tables in one order, one table per transaction"
+        }
+        "42P07" | "42701" | "42710" | "42723" => {
+            "it is there already: production is not what the migration expects"
+        }
+        "42P01" | "42703" | "42704" | "42883" => {
+            "it is not there: production is not what the migration expects"
+        }
         "57014" => "the statement took longer than `statement_timeout`",
         _ => return None,
     })

@@ -5,8 +5,10 @@
 
 mod convert;
 mod inspection;
+mod rehearsal;
 
 pub use self::inspection::{inspection_schema, render_inspection};
+pub use self::rehearsal::{rehearsal_schema, render_rehearsal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};

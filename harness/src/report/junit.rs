@@ -5,13 +5,17 @@
 //! not required is `skipped` when it fails, and a verdict that no other case shows in red has a
 //! case of its own, `verdict`.
 
+mod rehearsal;
+
 use std::collections::BTreeMap;
 use std::io;
 
+use jiff::Timestamp;
 use junit_report::{
     Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite, TestSuiteBuilder,
 };
 
+pub use self::rehearsal::render_rehearsal;
 use super::text::{line, lines};
 use super::view;
 use crate::exit_code;
@@ -46,6 +50,11 @@ pub fn merge(
     for (scenario, why) in not_drilled {
         report.add_testsuite(suite_of_skipped(&line(scenario), why));
     }
+    finish(&report)
+}
+
+/// The text of a report.
+fn finish(report: &Report) -> io::Result<String> {
     let mut xml = Vec::new();
     report.write_xml(&mut xml).map_err(io::Error::other)?;
     xml.push(b'\n');
@@ -103,7 +112,7 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
     let mut suite = TestSuite {
         name: scenario.clone(),
         package: format!("redrill/{scenario}"),
-        timestamp: timestamp(result),
+        timestamp: timestamp(result.started),
         hostname: "localhost".to_owned(),
         testcases: cases,
         system_out: None,
@@ -396,7 +405,7 @@ fn time(duration: std::time::Duration) -> Duration {
 }
 
 /// The start of the drill as the writer needs it, which writes no year after 9999 and none before 0.
-fn timestamp(result: &DrillResult) -> OffsetDateTime {
-    let seconds = result.started.as_second().clamp(0, 253_402_300_799);
+fn timestamp(started: Timestamp) -> OffsetDateTime {
+    let seconds = started.as_second().clamp(0, 253_402_300_799);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

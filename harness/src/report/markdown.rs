@@ -11,6 +11,7 @@ mod checks;
 mod inline;
 mod lead;
 mod page;
+mod rehearsal;
 mod restore;
 mod rows;
 mod server;
@@ -18,6 +19,7 @@ mod upgrade;
 
 use inline::{fixed, words};
 use page::Page;
+pub use rehearsal::{render_comment, render_rehearsal};
 
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;

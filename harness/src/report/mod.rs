@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use crate::atomic_file;
 use crate::baseline::{Baseline, file};
-use crate::outcome::DrillResult;
-use crate::verdict::Verdict;
+use crate::outcome::{DrillResult, RehearsalResult, ScenarioFacts};
+use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// The file with what the drill observed of the databases, next to its reports.
 pub const SEEN: &str = "seen.baseline.toml";
@@ -97,7 +97,7 @@ pub fn write_all(
     verdict: Verdict,
     seen: Option<&Baseline>,
 ) -> io::Result<Vec<PathBuf>> {
-    let folder = folder.join(folder_name(result)?);
+    let folder = folder.join(folder_name(&result.scenario)?);
     let mut texts = Vec::new();
     for report in reports() {
         if let Some(file) = report.file {
@@ -107,7 +107,31 @@ pub fn write_all(
     if let Some(seen) = seen {
         texts.push((SEEN, file::write(seen).map_err(io::Error::other)?));
     }
-    fs::create_dir_all(&folder)?;
+    write_files(&folder, texts)
+}
+
+/// Writes the reports of a rehearsal into `<folder>/<scenario name>.rehearsal/`, so that they never replace those of a drill.
+///
+/// # Errors
+/// As [`write_all`].
+pub fn write_rehearsal(
+    folder: &Path,
+    result: &RehearsalResult,
+    verdict: RehearsalVerdict,
+) -> io::Result<Vec<PathBuf>> {
+    let name = folder_name(&result.scenario)?;
+    let texts = vec![
+        ("rehearsal.json", json::render_rehearsal(result, verdict)?),
+        ("rehearsal.md", markdown::render_rehearsal(result, verdict)),
+        ("comment.md", markdown::render_comment(result, verdict)),
+        ("junit.xml", junit::render_rehearsal(result, verdict)?),
+    ];
+    write_files(&folder.join(format!("{name}.rehearsal")), texts)
+}
+
+/// Writes all of these files, or none.
+fn write_files(folder: &Path, texts: Vec<(&str, String)>) -> io::Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder)?;
     // All are on disk before the first gets its name, so that a full disk never leaves an old report
     // next to a new one.
     let staged = texts
@@ -143,15 +167,15 @@ pub fn write_merged(
 }
 
 /// The scenario's name, where it can be the name of one folder.
-fn folder_name(result: &DrillResult) -> io::Result<String> {
-    let name = result.scenario.name.as_str();
+fn folder_name(scenario: &ScenarioFacts) -> io::Result<String> {
+    let name = scenario.name.as_str();
     let one_folder = !name.starts_with('.')
         && !name.is_empty()
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if one_folder {
-        let only = result.scenario.only.iter().map(|only| slug(only));
+        let only = scenario.only.iter().map(|only| slug(only));
         Ok(std::iter::once(name.to_owned())
             .chain(only)
             .collect::<Vec<_>>()
@@ -187,7 +211,7 @@ mod tests {
     fn a_scenario_names_one_folder(#[case] name: &str, #[case] good: bool) {
         let mut result = DrillResult::default();
         name.clone_into(&mut result.scenario.name);
-        assert_eq!(folder_name(&result).is_ok(), good);
+        assert_eq!(folder_name(&result.scenario).is_ok(), good);
     }
 
     #[test]
@@ -195,6 +219,9 @@ mod tests {
         let mut result = DrillResult::default();
         "plur".clone_into(&mut result.scenario.name);
         result.scenario.only = vec!["role".to_owned(), "rls/../*".to_owned()];
-        assert_eq!(folder_name(&result).unwrap(), "plur.only-role.only-rls");
+        assert_eq!(
+            folder_name(&result.scenario).unwrap(),
+            "plur.only-role.only-rls"
+        );
     }
 }

@@ -6,11 +6,13 @@
 mod brief;
 pub mod inspection;
 pub(crate) mod paper;
+mod rehearsal;
 pub mod stopped;
 pub mod total;
 mod verbose;
 
 use paper::{Hue, INDENT, Paper};
+pub use rehearsal::rehearsal;
 
 use super::text::line;
 use super::view;

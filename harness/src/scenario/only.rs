@@ -37,9 +37,23 @@ impl Only {
 /// backup, since rows that the selected checks do not need are left out.
 ///
 /// # Errors
+/// As [`keep`].
+pub fn only(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, String> {
+    let mut some = keep(scenarios, wanted)?;
+    for scenario in &mut some {
+        scenario.proof = Level::Off;
+        let texts = wanted.iter().map(|only| only.text.clone());
+        scenario.facts.only = texts.collect();
+    }
+    Ok(some)
+}
+
+/// Keeps the selected checks of each scenario and of its release; the others are listed as not tested.
+///
+/// # Errors
 /// The first selection that is no kind and matches no check, or the first scenario without a selected check; with the kinds
 /// that the scenarios have.
-pub fn only(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, String> {
+pub fn keep(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, String> {
     let all = || scenarios.iter().flat_map(|scenario| &scenario.checks);
     let mut used: Vec<&str> = all().map(|check| check.kind).collect();
     used.sort_unstable();
@@ -76,8 +90,8 @@ pub fn only(scenarios: Vec<Scenario>, wanted: &[Only]) -> Result<Vec<Scenario>, 
             ));
         }
         scenario.checks = kept;
-        scenario.proof = Level::Off;
-        scenario.facts.only.clone_from(&texts);
+        let of_release = &mut scenario.after.checks;
+        of_release.retain(|check| wanted.iter().any(|only| only.names(check)));
         scenario
             .not_tested
             .extend(left.iter().map(|check| NotTested {

@@ -46,7 +46,7 @@ pub async fn server(
         .map(|(slot, (_, group))| async {
             let wanted = Wanted {
                 neighbours,
-                copies: scenario.rehearse.is_some(),
+                copies: context.rehearse && scenario.rehearse.is_some(),
                 ..wanted(group, &scenario.restore)
             };
             let owner = slot.run.as_ref().unwrap_or(run);

@@ -28,7 +28,7 @@ use crate::progress::{Lines, Progress};
 use crate::redact::Redactor;
 use crate::report::terminal::{Look, total};
 use crate::scenario::Scenario;
-use crate::scenario::only::{Only, only};
+use crate::scenario::only::{Only, keep, only};
 use crate::{report, server};
 
 /// Runs the command.
@@ -68,6 +68,7 @@ pub async fn run(
             listener: progress.listener(""),
             interrupted,
             repeat: String::new(),
+            rehearse: arguments.rehearse,
         },
         look: Look {
             width: terminal.width,
@@ -118,18 +119,32 @@ fn scenarios(
             err(&format!("hint: {}: {hint}", scenario.facts.file.display()));
         }
     }
-    if arguments.only.is_empty() {
-        Ok(scenarios)
-    } else {
-        select(scenarios, &arguments.only)
+    if arguments.rehearse {
+        let without = |scenario: &&Scenario| scenario.rehearse.is_none();
+        if let Some(scenario) = scenarios.iter().find(without) {
+            let file = scenario.facts.file.display();
+            return Err(Abort::nothing_found(format!(
+                "{file} has no `[rehearse]`\nhint: add it with the `command` of the release's migrations and the `role` that runs them; `redrill explain rehearse` shows how"
+            )));
+        }
+    }
+    match (arguments.only.is_empty(), arguments.rehearsal_only) {
+        (true, _) => Ok(scenarios),
+        (false, false) => select(scenarios, &arguments.only, only),
+        // All rows are needed: only the checks are selected.
+        (false, true) => select(scenarios, &arguments.only, keep),
     }
 }
 
 /// Keeps the checks that `--only` selects.
-fn select(scenarios: Vec<Scenario>, wanted: &[String]) -> Result<Vec<Scenario>, Abort> {
+fn select(
+    scenarios: Vec<Scenario>,
+    wanted: &[String],
+    keep: fn(Vec<Scenario>, &[Only]) -> Result<Vec<Scenario>, String>,
+) -> Result<Vec<Scenario>, Abort> {
     let wanted: Result<Vec<Only>, _> = wanted.iter().map(|text| Only::parse(text)).collect();
     let wanted = wanted.map_err(|error| Abort::invalid(format!("`--only`: {error}")))?;
-    only(scenarios, &wanted).map_err(Abort::nothing_found)
+    keep(scenarios, &wanted).map_err(Abort::nothing_found)
 }
 
 /// Drills the scenarios, some at the same time; the results are in the order of the scenarios, `None` for one that

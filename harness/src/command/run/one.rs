@@ -8,14 +8,15 @@ use crate::baseline::{Baseline, observed};
 use crate::cli::Run;
 use crate::command::print::{err, out};
 use crate::context::Context;
-use crate::exit_code::Ending;
+use crate::exit_code::{Ending, worst};
 use crate::outcome::{Delivery, DrillResult};
 use crate::progress::Progress;
+use crate::rehearse::Rehearsed;
 use crate::report::terminal::{self, Look, total};
 use crate::report::{self, json};
 use crate::run::{Drilled, drill};
 use crate::scenario::Scenario;
-use crate::verdict::Verdict;
+use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// What all drills of a run share.
 pub(super) struct Drills<'a> {
@@ -34,6 +35,9 @@ pub(super) struct Drills<'a> {
 pub(super) struct Recorded {
     pub(super) result: DrillResult,
     pub(super) verdict: Verdict,
+    /// The verdict on the rehearsal of its release, and whether only that counts.
+    pub(super) rehearsed: Option<RehearsalVerdict>,
+    rehearsal_only: bool,
     /// The reports.
     pub(super) files: Vec<PathBuf>,
     /// Whether reports and record were all written.
@@ -43,7 +47,11 @@ pub(super) struct Recorded {
 impl Recorded {
     /// How it ends the command.
     pub(super) fn ending(&self) -> Ending {
-        let ending = Ending::Judged(self.verdict);
+        let ending = match self.rehearsed {
+            Some(verdict) if self.rehearsal_only => Ending::Rehearsed(verdict),
+            Some(verdict) => worst([Ending::Judged(self.verdict), Ending::Rehearsed(verdict)]),
+            None => Ending::Judged(self.verdict),
+        };
         if self.complete {
             ending
         } else {
@@ -77,6 +85,9 @@ impl Drills<'_> {
             observed,
             rehearsed,
         } = drill(scenario, &context).await;
+        if self.arguments.rehearsal_only {
+            return self.rehearsal(result, verdict, rehearsed);
+        }
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
         let mut missing = Vec::new();
         let mut not_sent = None;
@@ -99,9 +110,14 @@ impl Drills<'_> {
                 files = self.write_reports(&result, verdict, baseline, &mut missing);
             }
         }
+        let rehearsal = rehearsed
+            .as_ref()
+            .map(|rehearsed| self.report_rehearsal(rehearsed, &mut missing));
         let recorded = Recorded {
             result,
             verdict,
+            rehearsed: rehearsed.map(|rehearsed| rehearsed.verdict),
+            rehearsal_only: false,
             files,
             complete: missing.is_empty(),
         };
@@ -120,12 +136,63 @@ impl Drills<'_> {
             if !text.is_empty() {
                 out(&text);
             }
+            match rehearsal {
+                // Standard output has only JSON then.
+                Some(text) if self.arguments.json => err(&text),
+                Some(text) => out(&format!("\n{text}")),
+                None => {}
+            }
             missing.iter().chain(&not_sent).for_each(|error| err(error));
             if !self.arguments.json {
                 out("");
             }
         });
         recorded
+    }
+
+    /// Writes the reports of a rehearsal and prints its summary, without those of the drill.
+    fn rehearsal(
+        &self,
+        result: DrillResult,
+        verdict: Verdict,
+        rehearsed: Option<Rehearsed>,
+    ) -> Recorded {
+        let mut missing = Vec::new();
+        let text = rehearsed
+            .as_ref()
+            .map(|rehearsed| self.report_rehearsal(rehearsed, &mut missing));
+        let drill = match verdict.passed() {
+            true => None,
+            false => Some(terminal::summary(&result, verdict, self.look)),
+        };
+        self.progress.pause(|| {
+            // Why the database that the migrations ran on is not proven.
+            drill.iter().for_each(|text| out(text));
+            text.iter().for_each(|text| out(text));
+            missing.iter().for_each(|error| err(error));
+            out("");
+        });
+        Recorded {
+            result,
+            verdict,
+            rehearsed: rehearsed.map(|rehearsed| rehearsed.verdict),
+            rehearsal_only: true,
+            files: Vec::new(),
+            complete: missing.is_empty(),
+        }
+    }
+
+    /// Writes the reports of a rehearsal; gives its summary.
+    fn report_rehearsal(&self, rehearsed: &Rehearsed, missing: &mut Vec<String>) -> String {
+        let Rehearsed { result, verdict } = rehearsed;
+        let mut text = terminal::rehearsal(result, *verdict, self.look);
+        match report::write_rehearsal(&self.arguments.reports, result, *verdict) {
+            Ok(files) => text += &reports_line(&files),
+            Err(error) => missing.push(format!(
+                "the reports of the rehearsal were not written: {error}\nhint: name another folder with `--reports`"
+            )),
+        }
+        text
     }
 
     /// Writes the reports; none where that fails, which is added to `missing`.
@@ -162,6 +229,7 @@ impl Drills<'_> {
             listener: self.progress.listener(&prefix),
             interrupted: shared.interrupted.clone(),
             repeat: repeating_command(self.command, scenario, self.arguments),
+            rehearse: shared.rehearse,
         }
     }
 
@@ -173,15 +241,20 @@ impl Drills<'_> {
             false => terminal::unrecorded,
         };
         let mut text = summary(&recorded.result, recorded.verdict, self.look);
-        let names = |file: &PathBuf| Some(file.file_name()?.to_string_lossy().into_owned());
-        let names: Vec<String> = recorded.files.iter().filter_map(names).collect();
-        if !names.is_empty() {
-            let folder = recorded.folder();
-            text += &format!("reports    {}: {}\n", folder.display(), names.join(", "));
-        }
+        text += &reports_line(&recorded.files);
         if let Some(record) = record {
             text += &format!("record     {}\n", record.display());
         }
         text
     }
+}
+
+/// The line about files of one folder.
+fn reports_line(files: &[PathBuf]) -> String {
+    let names = |file: &PathBuf| Some(file.file_name()?.to_string_lossy().into_owned());
+    let names: Vec<String> = files.iter().filter_map(names).collect();
+    let folder = files.first().and_then(|file| file.parent());
+    folder.map_or_else(String::new, |folder| {
+        format!("reports    {}: {}\n", folder.display(), names.join(", "))
+    })
 }

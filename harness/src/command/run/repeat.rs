@@ -18,7 +18,12 @@ pub(super) fn repeating_command(
         .map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));
     let mut words = vec![
         program.to_owned(),
-        "run".to_owned(),
+        if arguments.rehearsal_only {
+            "rehearse"
+        } else {
+            "run"
+        }
+        .to_owned(),
         scenario.facts.file.display().to_string(),
     ];
     if let Composition::One(subject) = &scenario.backup
@@ -33,6 +38,12 @@ pub(super) fn repeating_command(
     }
     if let Some(seed) = scenario.backup.choosing().seed() {
         words.extend(["--seed".to_owned(), seed.to_string()]);
+    }
+    if arguments.rehearse && !arguments.rehearsal_only {
+        words.push("--rehearse".to_owned());
+    }
+    if arguments.rehearsal_only && !arguments.only.is_empty() {
+        words.extend(["--only".to_owned(), arguments.only.join(",")]);
     }
     if !scenario.facts.only.is_empty() {
         words.extend(["--only".to_owned(), scenario.facts.only.join(",")]);

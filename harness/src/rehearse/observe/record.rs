@@ -79,7 +79,10 @@ impl Record {
     pub(super) fn set_pid(&self, connection: usize, pid: i32) {
         let mut inner = self.inner();
         inner.observed.processes[connection] = pid;
-        inner.observed.began.get_or_insert_with(std::time::SystemTime::now);
+        inner
+            .observed
+            .began
+            .get_or_insert_with(std::time::SystemTime::now);
         inner.connections[connection].pid = Some(pid);
     }
 

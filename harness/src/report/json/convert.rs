@@ -30,13 +30,7 @@ impl Report {
             redrill: result.redrill.clone(),
             started: result.started.to_string(),
             duration_s: result.duration.as_secs_f64(),
-            scenario: Scenario {
-                name: result.scenario.name.clone(),
-                only: result.scenario.only.clone(),
-                description: result.scenario.description.clone(),
-                file: show(&result.scenario.file),
-                sha256: result.scenario.sha256.clone(),
-            },
+            scenario: Scenario::of(&result.scenario),
             backup: result
                 .backup
                 .as_ref()
@@ -132,6 +126,18 @@ impl Objective {
     }
 }
 
+impl Scenario {
+    pub(super) fn of(scenario: &outcome::ScenarioFacts) -> Self {
+        Self {
+            name: scenario.name.clone(),
+            only: scenario.only.clone(),
+            description: scenario.description.clone(),
+            file: show(&scenario.file),
+            sha256: scenario.sha256.clone(),
+        }
+    }
+}
+
 impl Backup {
     pub(super) fn of(backup: &outcome::BackupFacts, started: Timestamp) -> Self {
         Self {
@@ -210,7 +216,7 @@ impl Made {
 }
 
 impl Server {
-    fn of(server: &outcome::ServerFacts) -> Self {
+    pub(super) fn of(server: &outcome::ServerFacts) -> Self {
         Self {
             provider: server.provider.to_owned(),
             origin: server.origin.clone(),
@@ -275,7 +281,7 @@ impl Restore {
 }
 
 impl Check {
-    fn of(check: &outcome::CheckResult) -> Self {
+    pub(super) fn of(check: &outcome::CheckResult) -> Self {
         Self {
             id: check.id.clone(),
             object: check.object.clone(),
@@ -310,7 +316,7 @@ impl Finding {
 }
 
 impl NotTested {
-    fn of(not_tested: &outcome::NotTested) -> Self {
+    pub(super) fn of(not_tested: &outcome::NotTested) -> Self {
         Self {
             what: not_tested.what.clone(),
             why: not_tested.why.clone(),
@@ -370,14 +376,14 @@ impl From<outcome::TimeSource> for TimeSource {
     }
 }
 
-fn reason(outcome: &Outcome) -> Option<String> {
+pub(super) fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Skipped { reason } => Some(reason.clone()),
         Outcome::Pass | Outcome::Fail | Outcome::Error(_) => None,
     }
 }
 
-fn could_not_run(outcome: &Outcome) -> Option<CouldNotRun> {
+pub(super) fn could_not_run(outcome: &Outcome) -> Option<CouldNotRun> {
     match outcome {
         Outcome::Error(error) => Some(CouldNotRun {
             reason: error.reason.clone(),

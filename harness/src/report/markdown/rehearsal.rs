@@ -1,0 +1,266 @@
+//! The report of a rehearsal, and the short form of it that fits into a comment on a pull request.
+
+use std::time::Duration;
+
+use super::inline::{self, Md, fixed, span, strong, words};
+use super::page::Page;
+use crate::exit_code;
+use crate::outcome::{
+    CheckAfter, Finding, MigrationFacts, Outcome, RehearsalResult, StepResult, TableFacts,
+};
+use crate::report::view;
+use crate::units::show_bytes;
+use crate::verdict::RehearsalVerdict;
+
+/// Findings of a step that the comment shows.
+const IN_COMMENT: usize = 5;
+/// Tables that the comment shows.
+const TABLES_IN_COMMENT: usize = 10;
+
+/// Writes the report.
+#[must_use]
+pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
+    let mut page = Page::default();
+    lead(&mut page, result, verdict);
+    steps(&mut page, result);
+    faults(&mut page, result, usize::MAX);
+    advice(&mut page, result);
+    if let Some(migration) = &result.migration {
+        tables(&mut page, migration, usize::MAX);
+        statements(&mut page, migration);
+        changes(&mut page, migration);
+    }
+    checks(&mut page, result);
+    if !result.not_tested.is_empty() {
+        page.heading(2, fixed("Not tested"));
+        page.reasons(&result.not_tested);
+    }
+    facts(&mut page, result);
+    page.text
+}
+
+/// Writes the short form.
+#[must_use]
+pub fn render_comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
+    let mut page = Page::default();
+    lead(&mut page, result, verdict);
+    faults(&mut page, result, IN_COMMENT);
+    if let Some(migration) = &result.migration {
+        tables(&mut page, migration, TABLES_IN_COMMENT);
+    }
+    page.paragraph(fixed(
+        "Everything else is in `rehearsal.md` and `rehearsal.json`.",
+    ));
+    page.text
+}
+
+fn lead(page: &mut Page, result: &RehearsalResult, verdict: RehearsalVerdict) {
+    let code = exit_code::of_rehearsal(verdict).to_string();
+    page.heading(
+        1,
+        fixed(verdict.word()) + ": rehearsal of " + words(&result.scenario.title()),
+    );
+    page.paragraph(fixed(verdict.meaning()) + " Exit code " + words(&code) + ".");
+    if !result.drill_passed {
+        page.paragraph(
+            fixed("The drill that restored the backup ended with **")
+                + words(result.drill)
+                + "**, so nothing that runs on it is SAFE.",
+        );
+    }
+    let command = inline::code(&result.command.join(" "));
+    let role = inline::code(&result.role);
+    let line = command + " ran as " + role;
+    page.paragraph(match &result.migration {
+        Some(migration) => {
+            let wal = show_bytes(migration.wal_bytes);
+            let (before, after) = (migration.size_before, migration.size_after);
+            line + ": "
+                + words(&view::show(migration.statements))
+                + " statements in "
+                + span(migration.duration)
+                + " on this machine, "
+                + words(&wal)
+                + " of WAL; the databases have "
+                + words(&show_bytes(after))
+                + ", before "
+                + words(&show_bytes(before))
+                + "."
+        }
+        None => fixed("The migrations did not run: ") + inline::code(&result.command.join(" ")),
+    });
+}
+
+fn steps(page: &mut Page, result: &RehearsalResult) {
+    page.heading(2, fixed("Steps"));
+    let rows = result.steps.iter().map(|step| {
+        vec![
+            fixed(step.step.word()),
+            strong(view::label(&step.outcome, true)),
+            words(&step.summary),
+            span(step.duration),
+        ]
+    });
+    page.table(&["step", "result", "what", "time"], rows.collect());
+}
+
+fn is_bad(step: &&StepResult) -> bool {
+    matches!(step.outcome, Outcome::Fail | Outcome::Error(_))
+}
+
+fn faults(page: &mut Page, result: &RehearsalResult, most: usize) {
+    let bad: Vec<&StepResult> = result.steps.iter().filter(is_bad).collect();
+    if bad.is_empty() {
+        return;
+    }
+    page.heading(2, fixed("What is wrong"));
+    for step in bad {
+        page.heading(
+            3,
+            fixed(view::label(&step.outcome, true)) + " " + fixed(step.step.word()),
+        );
+        page.paragraph(words(&step.summary));
+        if let Some(hint) = view::hint(&step.outcome) {
+            page.paragraph(fixed("Hint: ") + words(hint));
+        }
+        let shown = step.findings.iter().take(most);
+        page.list(shown.map(finding).collect());
+        page.more(step.findings.len().saturating_sub(most));
+    }
+}
+
+fn finding(finding: &Finding) -> Md {
+    let object = finding
+        .object
+        .as_deref()
+        .map_or_else(Md::default, |object| inline::code(object) + ": ");
+    let text = object + words(&finding.actual) + " (expected: " + words(&finding.expected) + ")";
+    match &finding.hint {
+        Some(hint) => text + ". Instead: " + words(hint),
+        None => text,
+    }
+}
+
+fn advice(page: &mut Page, result: &RehearsalResult) {
+    let passed = result.steps.iter().filter(|step| !is_bad(step));
+    let advice: Vec<Md> = passed
+        .flat_map(|step| &step.findings)
+        .map(finding)
+        .collect();
+    if !advice.is_empty() {
+        page.heading(2, fixed("Advice"));
+        page.paragraph(fixed("The verdict does not depend on it."));
+        page.list(advice);
+    }
+}
+
+fn known(time: Option<Duration>) -> Md {
+    time.map_or_else(|| fixed("–"), span)
+}
+
+fn tables(page: &mut Page, migration: &MigrationFacts, most: usize) {
+    let mut all: Vec<&TableFacts> = migration.tables.iter().collect();
+    all.sort_by_key(|table| std::cmp::Reverse((table.held, table.readers_waited)));
+    page.heading(2, fixed("Locks on existing tables"));
+    if all.is_empty() {
+        page.paragraph(fixed("No table that was there before was locked."));
+        return;
+    }
+    let rows = all.iter().take(most).map(|table| {
+        vec![
+            inline::code(&table.table),
+            fixed(table.lock),
+            known(table.held),
+            known(table.readers_waited),
+            known(table.writers_waited),
+            inline::code(&table.statement),
+        ]
+    });
+    let header = [
+        "table",
+        "strongest lock",
+        "blocking for at most",
+        "readers waited",
+        "writers waited",
+        "by",
+    ];
+    page.table(&header, rows.collect());
+    page.more(all.len().saturating_sub(most));
+}
+
+fn statements(page: &mut Page, migration: &MigrationFacts) {
+    if migration.longest.is_empty() {
+        return;
+    }
+    page.heading(2, fixed("Longest statements"));
+    let rows = migration.longest.iter().map(|one| {
+        vec![
+            span(one.duration),
+            inline::code(&one.text),
+            one.error.as_deref().map_or_else(Md::default, inline::code),
+        ]
+    });
+    page.table(&["time", "statement", "error"], rows.collect());
+}
+
+fn changes(page: &mut Page, migration: &MigrationFacts) {
+    page.heading(2, fixed("What changed"));
+    if migration.changes.is_empty() {
+        page.paragraph(fixed("Nothing."));
+        return;
+    }
+    let rows = migration.changes.iter().map(|change| {
+        let review = match (&change.accepted, change.needs_review) {
+            (Some(reason), _) => fixed("accepted: ") + words(reason),
+            (None, true) => fixed("**not accepted**"),
+            (None, false) => Md::default(),
+        };
+        vec![inline::code(&change.name), words(&change.text), review]
+    });
+    page.table(&["change", "what", "review"], rows.collect());
+}
+
+fn checks(page: &mut Page, result: &RehearsalResult) {
+    if result.checks.is_empty() {
+        return;
+    }
+    page.heading(2, fixed("Checks on the migrated copy"));
+    let rows = result.checks.iter().map(|CheckAfter { result, before }| {
+        vec![
+            words(&result.title()),
+            before
+                .as_ref()
+                .map_or_else(|| fixed("new"), |one| fixed(one.word())),
+            strong(view::label(&result.outcome, result.required)),
+            words(&view::why(result)),
+        ]
+    });
+    page.table(&["check", "before", "after", "what"], rows.collect());
+}
+
+fn facts(page: &mut Page, result: &RehearsalResult) {
+    page.heading(2, fixed("Rehearsal"));
+    let mut facts = vec![
+        ("Run", inline::code(&result.run)),
+        ("redrill version", words(&result.redrill)),
+        ("Drill of the backup", words(result.drill)),
+        (
+            "Scenario file",
+            inline::code(&result.scenario.file.display().to_string()),
+        ),
+        (
+            "SHA-256 of the scenario file",
+            inline::code(&result.scenario.sha256),
+        ),
+    ];
+    if let Some(backup) = &result.backup {
+        facts.push(("Backup", inline::code(&backup.origin)));
+        facts.push(("SHA-256 of the backup", inline::code(&backup.sha256)));
+    }
+    if let Some(server) = &result.server {
+        facts.push(("Server of the copies", words(&view::server(server))));
+    }
+    page.facts(facts);
+    page.paragraph(fixed("To repeat it:"));
+    page.block("sh", &result.repeat);
+}

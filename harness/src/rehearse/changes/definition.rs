@@ -5,7 +5,7 @@ use super::{ChangeClass, ClusterChange};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, gained};
 use crate::catalog::rights::{GRANT, MEMBER, REVOKED};
 use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
-use crate::sql::quote_ident;
+use crate::sql::{quote_ident, read_identifier};
 
 /// Letters of a value that a text shows, at most.
 const SHOWN: usize = 100;
@@ -26,6 +26,10 @@ pub(super) fn compare(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
 /// An object that was added or removed.
 fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<ClusterChange>) {
     let object = &change.object;
+    if object.kind == ObjectKind::LargeObjects {
+        // They are rows.
+        return;
+    }
     let none = Properties::new();
     let catalog = if change.kind == ChangeKind::Removed {
         before
@@ -212,6 +216,11 @@ fn of_property(change: &Change, property: &str, after: &Catalog) -> Vec<ClusterC
     let (old, new) = (change.old.as_deref(), change.new.as_deref());
     let grantee = |prefix| property.strip_prefix(prefix);
     if let Some(grantee) = grantee(GRANT) {
+        // What the new owner was granted is not listed any more: it has every right.
+        let owner = after.get(object, "owner");
+        if new.is_none() && owner.is_some_and(|owner| owner == read_identifier(grantee)) {
+            return Vec::new();
+        }
         return with_reasons(granted(object, grantee, old, new), change);
     }
     if let Some(grantee) = grantee(REVOKED) {

@@ -25,7 +25,7 @@ use crate::baseline::RowsState;
 use crate::catalog::{Catalog, ObjectId};
 use crate::sql::QualifiedName;
 
-pub use accept::{Acceptance, accepted_by, unused};
+pub use accept::{accepted_by, unused};
 pub use read::{ReadRows, read};
 pub use rows::TableRows;
 pub use storage::{SizeChange, StoredRelation, sizes};
@@ -224,7 +224,14 @@ fn differences(
         ));
         found.extend(row_change::compare_sequences(before, after, &renames));
         if one_copy {
-            found.extend(storage::compare(before, after));
+            // An emptied table has no rows to write anew.
+            let empty = |change: &ClusterChange| {
+                let mut all = found.iter();
+                all.any(|one| one.class == ChangeClass::Emptied && one.object == change.object)
+            };
+            let mut stored = storage::compare(before, after);
+            stored.retain(|change| !empty(change));
+            found.extend(stored);
         }
         changes.extend(in_database(name, found));
     }

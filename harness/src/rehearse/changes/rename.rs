@@ -96,13 +96,9 @@ impl Renames {
             if let Some(columns) = properties.get_mut("columns") {
                 *columns = self.rename_columns(&object, columns);
             }
-            // A part that has no key of its own, such as a setting, follows its object.
             let new = match self.map.get(&object) {
                 Some(new) => new.clone(),
-                None => ObjectId {
-                    part: object.part.clone(),
-                    ..self.after(&object.whole()).clone()
-                },
+                None => self.follow(&object),
             };
             if let Some(now) = after.catalog.objects.get(&new) {
                 self.rename_in(&mut properties, now, &texts);
@@ -118,6 +114,20 @@ impl Renames {
         }
         catalog.objects = objects;
         catalog
+    }
+
+    /// The identity of an object without a key of its own: settings and default privileges follow their database and schema.
+    fn follow(&self, object: &ObjectId) -> ObjectId {
+        let mut new = ObjectId {
+            part: object.part.clone(),
+            ..self.after(&object.whole()).clone()
+        };
+        if object.kind == ObjectKind::DefaultPrivileges {
+            let schema = object.schema.as_ref();
+            let schema = schema.map(|name| ObjectId::new(ObjectKind::Schema, name));
+            new.schema = schema.map(|schema| self.after(&schema).name.clone());
+        }
+        new
     }
 
     /// Names as other objects have them in their properties, before → after: `app.orders`.

@@ -5,6 +5,7 @@ use rstest::rstest;
 use super::rows::TableColumns;
 use super::*;
 use crate::catalog::file::parse;
+use crate::rehearse::settings::Allow;
 
 const CATALOG: &str = r#"
 [database]
@@ -86,15 +87,13 @@ fn changes_are_named(#[case] from: &str, #[case] to: &str, #[case] expected: &[&
 #[case("drop *", true)]
 #[case("drop column app.account", false)]
 fn a_change_is_accepted_by_its_name(#[case] pattern: &str, #[case] accepted: bool) {
-    let change = name::change(
-        &"table app.account column legacy".parse().unwrap(),
-        ChangeClass::Removed,
-        "drop column app.account.legacy".to_owned(),
-        String::new(),
-    );
-    let all = [Acceptance::new(pattern, "why")];
-    assert_eq!(accepted_by(&change, &all).is_some(), accepted);
-    assert_eq!(unused(&[change], &all).is_empty(), accepted);
+    let all = [Allow {
+        change: pattern.to_owned(),
+        reason: "why".to_owned(),
+    }];
+    let name = "drop column app.account.legacy";
+    assert_eq!(accepted_by(name, &all).is_some(), accepted);
+    assert_eq!(unused(&[name], &all).is_empty(), accepted);
 }
 
 /// A table with these columns, of which the first `key` are its key.

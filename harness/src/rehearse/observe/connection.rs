@@ -13,6 +13,7 @@ use super::message::{Incoming, number, parameters};
 use super::observer::Shared;
 use super::replies::{Link, Replies};
 use super::requests::Requests;
+use super::text::is_limit;
 use crate::database::{Address, Endpoint, SOCKET};
 use crate::server::Side;
 
@@ -39,7 +40,7 @@ async fn pass(client: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
     let mut server = connect(&shared.endpoint).await?;
     let (client, mut to_client) = client.into_split();
     let mut client = Incoming::new(client, b"d");
-    let (packet, database) = loop {
+    let (packet, body) = loop {
         let Some(length) = client.bytes(4).await? else {
             return Ok(());
         };
@@ -64,26 +65,22 @@ async fn pass(client: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
             }
             Some(CANCEL) => return unobserved(client, to_client, server, &packet).await,
             Some(version) if version >> 16 == MAJOR => {
-                let find = |wanted: &[u8]| {
-                    let mut all = parameters(&body[4..]);
-                    all.find(|(name, _)| *name == wanted)
-                        .map(|(_, value)| value)
-                };
-                let replicates = find(b"replication");
+                let replicates = parameter(&body, b"replication");
                 if replicates
                     .is_some_and(|value| !matches!(value, b"false" | b"off" | b"no" | b"0"))
                 {
                     shared.record.note("replication connections");
                     return unobserved(client, to_client, server, &packet).await;
                 }
-                let database = find(b"database").filter(|name| !name.is_empty());
-                let database = database.or_else(|| find(b"user")).unwrap_or_default();
-                let database = String::from_utf8_lossy(database).into_owned();
-                break (packet, database);
+                break (packet, body);
             }
             _ => return unobserved(client, to_client, server, &packet).await,
         }
     };
+    let user = parameter(&body, b"user").unwrap_or_default();
+    let database = parameter(&body, b"database").filter(|name| !name.is_empty());
+    let [user, database] = [user, database.unwrap_or(user)]
+        .map(|name| String::from_utf8_lossy(name).into_owned());
     let relations = shared
         .databases
         .relations(&shared.endpoint, &database)
@@ -102,10 +99,37 @@ async fn pass(client: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
     let (sender, events) = unbounded_channel();
     let replies = Replies::new(Arc::clone(shared), Arc::clone(&link), sender, to_client);
     let connection = (number, relations);
-    let requests = Requests::new(Arc::clone(shared), link, connection, to_server, events);
+    let mut requests = Requests::new(Arc::clone(shared), link, connection, to_server, events);
+    requests.lock_timeout.first = match limit(&body) {
+        Some(limited) => limited,
+        // Where that cannot be read, the server does not answer the tool either.
+        None => shared
+            .reader
+            .has_lock_timeout(&user, &database)
+            .await
+            .unwrap_or_default(),
+    };
     let _disconnect = Disconnect { shared, number };
     let (replied, ()) = tokio::join!(replies.run(from_server), requests.run(client));
     replied
+}
+
+/// A parameter of a startup message.
+fn parameter<'a>(body: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let mut all = parameters(body.get(4..)?);
+    all.find(|(name, _)| *name == wanted)
+        .map(|(_, value)| value)
+}
+
+/// Whether a startup message sets a `lock_timeout` that is a limit; `None` where it sets none.
+fn limit(body: &[u8]) -> Option<bool> {
+    if let Some(value) = parameter(body, b"lock_timeout") {
+        return Some(is_limit(&String::from_utf8_lossy(value)));
+    }
+    // As in `-c lock_timeout=2s --other=1`.
+    let options = String::from_utf8_lossy(parameter(body, b"options")?).into_owned();
+    let (_, value) = options.rsplit_once("lock_timeout=")?;
+    value.split_whitespace().next().map(is_limit)
 }
 
 /// Ends the record of a connection, however it ends.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::LockMode;
+use super::text::is_limit;
 use crate::database::{DatabaseError, Endpoint, Session, Terms, TextRow};
+use crate::sql::quote_literal;
 
 /// The database of sessions that only read locks: one in the tool's would keep it from being dropped.
 const DATABASE: &str = "postgres";
@@ -185,6 +187,28 @@ impl Reader {
         }
         let rows = self.rows(&query(pids)).await?;
         Ok(rows.iter().filter_map(lock).collect())
+    }
+
+    /// Whether a role has a `lock_timeout` in a database by its own settings or those of the database.
+    ///
+    /// # Errors
+    /// The server's.
+    pub(super) async fn has_lock_timeout(
+        &self,
+        role: &str,
+        database: &str,
+    ) -> Result<bool, DatabaseError> {
+        // Settings of the role in the database come before those of the role, and those before the database's.
+        let (role, database) = (quote_literal(role), quote_literal(database));
+        let sql = format!(
+            "SELECT c FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c \
+              WHERE s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {role})) \
+                AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = {database})) \
+                AND c LIKE 'lock_timeout=%' ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1"
+        );
+        let rows = self.rows(&sql).await?;
+        let setting = rows.first().and_then(|row| row.first()?.as_deref());
+        Ok(setting.is_some_and(is_limit))
     }
 
     /// Ends processes of the tool, and waits until they are gone.

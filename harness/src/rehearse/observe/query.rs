@@ -85,7 +85,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         for message in executed(string) {
             self.out.push(&message).await?;
         }
-        if self.reply(epoch, statement.kind).await? == What::Complete {
+        if matches!(self.reply(epoch, statement.kind).await?, What::Complete(_)) {
             self.ended(statement).await;
         }
         self.commits = Some(self.shared.record.now());
@@ -215,7 +215,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                 continue;
             }
             let goes_on = match event.what {
-                What::Complete => {
+                What::Complete(_) => {
                     if statements[at].kind.ends() {
                         self.status = b'I';
                         self.released(event.at);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::locks::{Lock, Relations};
 use super::text::Described;
@@ -15,6 +15,7 @@ const MOST: usize = 100_000;
 /// The record of one run of a tool.
 pub(super) struct Record {
     began: Instant,
+    time: SystemTime,
     inner: Mutex<Inner>,
 }
 
@@ -51,6 +52,7 @@ impl Record {
     pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
+            time: SystemTime::now(),
             inner: Mutex::default(),
         }
     }
@@ -79,10 +81,6 @@ impl Record {
     pub(super) fn set_pid(&self, connection: usize, pid: i32) {
         let mut inner = self.inner();
         inner.observed.processes[connection] = pid;
-        inner
-            .observed
-            .began
-            .get_or_insert_with(std::time::SystemTime::now);
         inner.connections[connection].pid = Some(pid);
     }
 
@@ -111,6 +109,7 @@ impl Record {
         connection: usize,
         statement: &Described,
         in_transaction: bool,
+        lock_timeout: bool,
     ) -> usize {
         let now = self.now();
         let mut inner = self.inner();
@@ -125,7 +124,7 @@ impl Record {
                 error: None,
                 in_transaction,
                 rows: 0,
-                lock_timeout: true,
+                lock_timeout,
             });
         }
         let number = statements.len() - 1;
@@ -140,12 +139,12 @@ impl Record {
         number
     }
 
-    /// Ends the last statement of a connection, if it runs; returns its number.
+    /// Ends the last statement of a connection, if it runs, with the rows that it wrote or its error; returns its number.
     pub(super) fn end(
         &self,
         connection: usize,
         at: Duration,
-        error: Option<String>,
+        result: Result<u64, String>,
     ) -> Option<usize> {
         let mut inner = self.inner();
         let state = &mut inner.connections[connection];
@@ -154,7 +153,10 @@ impl Record {
         state.generation += 1;
         let statement = &mut inner.observed.statements[number];
         statement.took = at.saturating_sub(statement.began);
-        statement.error = error;
+        match result {
+            Ok(rows) => statement.rows = rows,
+            Err(error) => statement.error = Some(error),
+        }
         Some(number)
     }
 
@@ -183,7 +185,7 @@ impl Record {
     /// Ends a connection.
     pub(super) fn disconnect(&self, connection: usize) {
         let now = self.now();
-        self.end(connection, now, None);
+        self.end(connection, now, Ok(0));
         self.release(connection, now);
         self.inner().connections[connection].pid = None;
     }
@@ -213,7 +215,9 @@ impl Record {
 
     /// Takes what was observed.
     pub(super) fn take(&self) -> Observed {
-        std::mem::take(&mut self.inner().observed)
+        let mut observed = std::mem::take(&mut self.inner().observed);
+        observed.began = Some(self.time);
+        observed
     }
 }
 

@@ -29,8 +29,8 @@ pub(super) enum What {
     Process(i32),
     /// The session waits at a mark.
     Mark,
-    /// A statement ended, or returned as many rows as were asked for.
-    Complete,
+    /// A statement ended, or returned as many rows as were asked for; with the rows that it wrote.
+    Complete(u64),
     /// A statement waits for rows.
     CopyIn,
     /// `again`: it is about a mark, was not passed on, and the string has to be sent as it is.
@@ -175,7 +175,7 @@ impl<W: AsyncWrite + Unpin> Replies<W> {
                 self.mark_ends = false;
                 return;
             }
-            b'C' | b'I' | b's' => self.tell(What::Complete),
+            b'C' | b'I' | b's' => self.tell(What::Complete(written(&message))),
             b'E' => {
                 self.mark_ends = false;
                 self.again = relocated == Relocated::Mark;
@@ -200,7 +200,7 @@ impl<W: AsyncWrite + Unpin> Replies<W> {
             b'1' | b'2' | b'n' => {}
             b'T' => self.held.push(message.bytes),
             b'C' | b'I' | b's' => {
-                self.tell(What::Complete);
+                self.tell(What::Complete(written(&message)));
                 self.held.push(message.bytes);
             }
             b'E' => {
@@ -256,6 +256,21 @@ impl<W: AsyncWrite + Unpin> Replies<W> {
     async fn flush(&mut self) {
         self.gone = self.gone || self.out.flush().await.is_err();
     }
+}
+
+/// The rows that a statement wrote, as in `INSERT 0 5`.
+fn written(complete: &Message) -> u64 {
+    let tag = text(complete.body()).map_or(&[][..], |(tag, _)| tag);
+    let tag = std::str::from_utf8(tag).unwrap_or_default();
+    let mut words = tag.split(' ');
+    match words.next() {
+        Some("INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY") => {}
+        _ => return 0,
+    }
+    words
+        .last()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(0)
 }
 
 fn sqlstate(error: &Message) -> String {

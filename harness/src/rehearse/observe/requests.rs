@@ -18,7 +18,7 @@ use super::locks::{Gate, Relations};
 use super::message::{Incoming, Message, Outgoing, message, text};
 use super::observer::Shared;
 use super::replies::{Event, Link, What};
-use super::text::{Described, Kind, describe};
+use super::text::{Described, Kind, LockTimeout, describe};
 
 /// Prepared statements and portals whose texts are kept.
 const KEPT: usize = 10_000;
@@ -69,6 +69,7 @@ pub(super) struct Requests<W> {
     /// Whether the run is stopped after the statement that ended.
     pub(super) stops: bool,
     pub(super) gate: Option<Gate>,
+    pub(super) lock_timeout: LockTimeout,
 }
 
 impl<W: AsyncWrite + Unpin> Requests<W> {
@@ -106,6 +107,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             unread: false,
             stops: false,
             gate: None,
+            lock_timeout: LockTimeout::default(),
         }
     }
 
@@ -247,7 +249,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         self.out.push(&execute.bytes).await?;
         self.out.push(&message(b'H', &[])).await?;
         let reply = self.reply(self.sent, statement.kind).await?;
-        if matches!(reply, What::Complete | What::CopyIn) {
+        if matches!(reply, What::Complete(_) | What::CopyIn) {
             self.ended(&statement).await;
         }
         Ok(())
@@ -316,8 +318,8 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                 _ => {}
             },
             What::CopyIn => self.copies = true,
-            What::Complete => {
-                let ended = record.end(self.number, event.at, None);
+            What::Complete(rows) => {
+                let ended = record.end(self.number, event.at, Ok(*rows));
                 self.stops |= ended.is_some_and(|number| shared.stop.is_after(number));
             }
             What::Error { again: true, .. } => self.again = true,
@@ -328,7 +330,10 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                 if self.again {
                     return Ok(());
                 }
-                record.end(self.number, event.at, None);
+                record.end(self.number, event.at, Ok(0));
+                if *status == b'I' {
+                    self.lock_timeout.transaction = None;
+                }
                 if let Some(began) = self.commits.take().filter(|_| *status == b'I') {
                     record.committed(self.number, event.at.saturating_sub(began), None);
                 }
@@ -349,17 +354,18 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
 
     async fn failed(&mut self, event: &Event, sqlstate: &str) -> io::Result<()> {
         let record = &self.shared.record;
-        let error = Some(sqlstate.to_owned());
-        let ended = record.end(self.number, event.at, error.clone());
+        let ended = record.end(self.number, event.at, Err(sqlstate.to_owned()));
         self.stops |= ended.is_some_and(|number| self.shared.stop.is_after(number));
         if ended.is_none() {
             match self.prepared.take() {
                 Some(prepared) if event.epoch == self.sent => {
-                    record.begin(self.number, &prepared, self.status == b'T');
-                    record.end(self.number, event.at, error);
+                    let in_transaction = self.status == b'T';
+                    let limited = self.lock_timeout.is_set();
+                    record.begin(self.number, &prepared, in_transaction, limited);
+                    record.end(self.number, event.at, Err(sqlstate.to_owned()));
                 }
                 _ if self.commits.is_some() => {
-                    record.committed(self.number, Duration::ZERO, error);
+                    record.committed(self.number, Duration::ZERO, Some(sqlstate.to_owned()));
                 }
                 _ => {}
             }
@@ -407,7 +413,11 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             gate.close().await;
         }
         let in_transaction = self.status == b'T';
-        shared.record.begin(self.number, statement, in_transaction);
+        self.lock_timeout.follow(statement.lock_timeout);
+        let limited = self.lock_timeout.is_set();
+        shared
+            .record
+            .begin(self.number, statement, in_transaction, limited);
     }
 
     /// Reads the locks after a statement that has ended, unless its transaction took them before.

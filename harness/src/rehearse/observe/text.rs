@@ -50,6 +50,94 @@ pub(super) struct Described {
     /// Without comments, literals and numbers, white space as single spaces; cut where it is long.
     pub(super) text: String,
     pub(super) kind: Kind,
+    /// How it changes `lock_timeout`.
+    pub(super) lock_timeout: Option<Change>,
+}
+
+/// A change of `lock_timeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// For the session; whether to another value than 0.
+    Session(bool),
+    /// For the transaction.
+    Transaction(bool),
+    /// To what the session began with.
+    Reset,
+}
+
+/// Whether a session has a `lock_timeout`, as far as its statements show. A rollback of SET is not followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LockTimeout {
+    /// Of its role, its database, or the options of its connection.
+    pub(super) first: bool,
+    pub(super) session: Option<bool>,
+    pub(super) transaction: Option<bool>,
+}
+
+impl LockTimeout {
+    pub(super) fn is_set(self) -> bool {
+        self.transaction.or(self.session).unwrap_or(self.first)
+    }
+
+    pub(super) const fn follow(&mut self, change: Option<Change>) {
+        match change {
+            Some(Change::Session(on)) => self.session = Some(on),
+            Some(Change::Transaction(on)) => self.transaction = Some(on),
+            Some(Change::Reset) => {
+                *self = Self {
+                    session: None,
+                    transaction: None,
+                    ..*self
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// Whether a value of `lock_timeout` is a limit: `0`, `0ms` and `'0'` are none.
+pub(super) fn is_limit(value: &str) -> bool {
+    value.contains(|digit: char| ('1'..='9').contains(&digit))
+}
+
+fn lock_timeout(words: &[Token<'_>]) -> Option<Change> {
+    let is = |at: usize, word: &str| words.get(at).is_some_and(|token| token.is_word(word));
+    let value = |at: usize| {
+        words
+            .get(at)
+            .map_or_else(String::new, |token| token.content().into_owned())
+    };
+    if is(0, "reset") || is(0, "discard") {
+        return (is(1, "lock_timeout") || is(1, "all")).then_some(Change::Reset);
+    }
+    if is(0, "set") {
+        let at = if is(1, "local") || is(1, "session") {
+            2
+        } else {
+            1
+        };
+        if !is(at, "lock_timeout") {
+            return None;
+        }
+        return Some(match is(1, "local") {
+            true => Change::Transaction(is_limit(&value(at + 2))),
+            _ if is(at + 2, "default") => Change::Reset,
+            false => Change::Session(is_limit(&value(at + 2))),
+        });
+    }
+    // SELECT set_config('lock_timeout', '2s', false)
+    let at = words
+        .iter()
+        .position(|token| token.content().eq_ignore_ascii_case("lock_timeout"))?;
+    let call = words.get(at.checked_sub(2)?)?;
+    if !call.text.to_ascii_lowercase().ends_with("set_config") {
+        return None;
+    }
+    let on = is_limit(&value(at + 2));
+    Some(match is(at + 4, "true") {
+        true => Change::Transaction(on),
+        false => Change::Session(on),
+    })
 }
 
 /// Describes a statement; `standard_strings` says whether a backslash in `'…'` is a letter.
@@ -93,6 +181,7 @@ pub(super) fn describe(statement: &[u8], standard_strings: bool) -> Described {
     Described {
         text,
         kind: kind(&words),
+        lock_timeout: lock_timeout(&words),
     }
 }
 
@@ -215,6 +304,29 @@ mod tests {
     #[case("", Kind::Other)]
     fn statements_are_of_a_kind(#[case] statement: &str, #[case] expected: Kind) {
         assert_eq!(describe(statement.as_bytes(), true).kind, expected);
+    }
+
+    #[rstest]
+    #[case("SET lock_timeout = '2s'", Some(Change::Session(true)))]
+    #[case("SET SESSION lock_timeout TO 0", Some(Change::Session(false)))]
+    #[case("set local lock_timeout = 500", Some(Change::Transaction(true)))]
+    #[case("SET lock_timeout TO DEFAULT", Some(Change::Reset))]
+    #[case("RESET ALL", Some(Change::Reset))]
+    #[case(
+        "SELECT pg_catalog.set_config('lock_timeout', '1min', true)",
+        Some(Change::Transaction(true))
+    )]
+    #[case(
+        "SELECT set_config('lock_timeout', '0ms', false)",
+        Some(Change::Session(false))
+    )]
+    #[case("SET statement_timeout = 5", None)]
+    #[case("SELECT 'lock_timeout', 5", None)]
+    fn changes_of_lock_timeout_are_followed(
+        #[case] statement: &str,
+        #[case] expected: Option<Change>,
+    ) {
+        assert_eq!(describe(statement.as_bytes(), true).lock_timeout, expected);
     }
 
     #[rstest]

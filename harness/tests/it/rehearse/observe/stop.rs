@@ -120,7 +120,7 @@ async fn nothing_connects_after_the_stop() {
             assert_eq!(output.status.code(), Some(2), "{output:?}");
         })
         .await;
-        assert_eq!((seen.statements.len(), seen.connections), (1, 1));
+        assert_eq!((seen.statements.len(), seen.processes.len()), (1, 1));
         let mut direct = plur.connect("plur").await;
         let left: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql'",

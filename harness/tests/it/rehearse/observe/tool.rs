@@ -76,7 +76,7 @@ async fn a_tool_cancels_its_statement() {
                 seen.statements.last().unwrap().error.as_deref(),
                 Some("57014")
             );
-            assert_eq!(seen.connections, 1);
+            assert_eq!(seen.processes.len(), 1);
         }
     })
     .await;
@@ -184,7 +184,7 @@ async fn several_connections_and_databases_are_kept_apart() {
             assert!(refused.to_string().contains("does not exist"));
         })
         .await;
-        assert_eq!(seen.connections, 5);
+        assert_eq!(seen.processes.len(), 5);
         let exclusive: Vec<(&str, &str, usize)> = seen
             .locks
             .iter()

@@ -92,11 +92,12 @@ mod tests {
     use crate::catalog::Properties;
     use rstest::rstest;
 
-    fn catalog(objects: &[(&str, &[(&str, &str)])]) -> Catalog {
-        let objects = objects.iter().map(|(object, properties)| {
-            let properties = properties
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    /// An object, and one of its properties.
+    type Object = (&'static str, (&'static str, &'static str));
+
+    fn catalog(objects: &[Object]) -> Catalog {
+        let objects = objects.iter().map(|(object, (name, value))| {
+            let properties = [((*name).to_owned(), (*value).to_owned())].into_iter();
             let object: ObjectId = object.parse().unwrap_or_else(|_| panic!("{object}"));
             (object, properties.collect::<Properties>())
         });
@@ -106,29 +107,29 @@ mod tests {
         }
     }
 
-    const KEY: (&str, &[(&str, &str)]) = (
+    const KEY: Object = (
         "table app.b constraint b_a_fkey",
-        &[("definition", "FOREIGN KEY (a, c) REFERENCES app.a(id, c)")],
+        ("definition", "FOREIGN KEY (a, c) REFERENCES app.a(id, c)"),
     );
 
     #[rstest]
-    #[case::json(&[("table app.b column note", &[("type", "json")])], &["json-column"])]
-    #[case::jsonb(&[("table app.b column note", &[("type", "jsonb")])], &[])]
-    #[case::enumeration(&[("type app.state", &[("kind", "enum")])], &["new-enum"])]
+    #[case::json(&[("table app.b column note", ("type", "json"))], &["json-column"])]
+    #[case::jsonb(&[("table app.b column note", ("type", "jsonb"))], &[])]
+    #[case::enumeration(&[("type app.state", ("kind", "enum"))], &["new-enum"])]
     #[case::key(&[KEY], &["key-without-index"])]
     #[case::key_with_an_index(
-        &[KEY, ("table app.b index i", &[("definition", "CREATE INDEX i ON app.b USING btree (c, a, d)")])],
+        &[KEY, ("table app.b index i", ("definition", "CREATE INDEX i ON app.b USING btree (c, a, d)"))],
         &[]
     )]
     #[case::key_with_an_index_of_others(
-        &[KEY, ("table app.b index i", &[("definition", "CREATE INDEX i ON app.b USING btree (d, a, c)")])],
+        &[KEY, ("table app.b index i", ("definition", "CREATE INDEX i ON app.b USING btree (d, a, c)"))],
         &["key-without-index"]
     )]
     #[case::key_that_is_the_primary_key(
-        &[KEY, ("table app.b constraint b_pkey", &[("definition", "PRIMARY KEY (a, c)")])],
+        &[KEY, ("table app.b constraint b_pkey", ("definition", "PRIMARY KEY (a, c)"))],
         &[]
     )]
-    fn new_objects_are_judged(#[case] new: &[(&str, &[(&str, &str)])], #[case] rules: &[&str]) {
+    fn new_objects_are_judged(#[case] new: &[Object], #[case] rules: &[&str]) {
         let after = catalog(new);
         let found = compare(&Catalog::default(), &after);
         let names: Vec<&str> = found.iter().map(|one| one.rule.name).collect();

@@ -2,6 +2,7 @@
 
 use super::changes::{self, ChangeClass, ClusterChange, EqualOptions, ReadRows, State};
 use super::copies::{Copied, Copies};
+use super::review::described;
 use super::settings::{Rehearse, history};
 use super::steps::{Ended, Steps};
 use super::tool::Ran;
@@ -163,11 +164,7 @@ pub(super) fn not_well(ran: &Ran, which: &str, settings: &Rehearse) -> Vec<Findi
 /// Differences as findings.
 pub(super) fn differing(changes: &[ClusterChange], expected: &str, hint: &str) -> Vec<Finding> {
     let findings = changes.iter().map(|change| {
-        let actual = match change.text.is_empty() {
-            true => change.name.clone(),
-            false => format!("{}: {}", change.name, change.text),
-        };
-        Finding::about(change.object.to_string(), expected, actual).hint(hint)
+        Finding::about(change.object.to_string(), expected, described(change)).hint(hint)
     });
     findings.collect()
 }

@@ -1,15 +1,14 @@
 //! What a review accepts: `[[rehearse.allow]]` against rules that were violated and changes that must be accepted.
 
-use std::cell::Cell;
-
-use super::changes::{Acceptance, ClusterChange, accepted_by};
+use super::changes::{ClusterChange, accepted_by, unused};
 use super::rules::Violation;
-use super::settings::Rehearse;
+use super::settings::{Allow, Rehearse};
 use crate::outcome::{ChangeFacts, Finding};
 
-/// The entries of a scenario, and which of them were needed.
-pub(super) struct Review {
-    accepted: Vec<(Acceptance, Cell<bool>)>,
+/// The entries of a scenario, and the names that they were compared with.
+pub(super) struct Review<'a> {
+    allow: &'a [Allow],
+    names: Vec<String>,
 }
 
 /// Findings of a step.
@@ -21,32 +20,30 @@ pub(super) struct Judged {
     pub(super) advice: Vec<Finding>,
 }
 
-impl Review {
-    pub(super) fn of(settings: &Rehearse) -> Self {
-        let accepted = settings.allow.iter();
-        let accepted = accepted.map(|one| {
-            let acceptance = Acceptance::new(&one.change, &one.reason);
-            (acceptance, Cell::new(false))
-        });
+impl<'a> Review<'a> {
+    pub(super) const fn of(settings: &'a Rehearse) -> Self {
         Self {
-            accepted: accepted.collect(),
+            allow: settings.allow.as_slice(),
+            names: Vec::new(),
         }
+    }
+
+    /// Whether an entry accepts what has this name.
+    fn accepts(&mut self, name: &str) -> bool {
+        self.names.push(name.to_owned());
+        accepted_by(name, self.allow).is_some()
     }
 
     /// Leaves out what is accepted.
     pub(super) fn split(&mut self, found: Vec<Violation>) -> Judged {
         let mut judged = Judged::default();
         for violation in found {
-            let accepted = self
-                .accepted
-                .iter()
-                .find(|(one, _)| one.change.matches(&violation.name));
-            if let Some((_, needed)) = accepted {
-                needed.set(true);
-            } else if violation.rule.advice {
-                judged.advice.push(violation.finding());
-            } else {
-                judged.faults.push(violation.finding());
+            if self.accepts(&violation.name) {
+                continue;
+            }
+            match violation.rule.advice {
+                true => judged.advice.push(violation.finding()),
+                false => judged.faults.push(violation.finding()),
             }
         }
         judged
@@ -56,15 +53,7 @@ impl Review {
     pub(super) fn unaccepted(&mut self, changes: &[ClusterChange]) -> Vec<Finding> {
         let mut found = Vec::new();
         for change in changes {
-            let accepted = self
-                .accepted
-                .iter()
-                .find(|(one, _)| one.change.matches(&change.name));
-            if let Some((_, needed)) = accepted {
-                needed.set(true);
-                continue;
-            }
-            if !change.needs_acceptance() {
+            if self.accepts(&change.name) || !change.needs_acceptance() {
                 continue;
             }
             let what = match (change.widens, change.loses) {
@@ -76,23 +65,19 @@ impl Review {
                 "if it is intended: `[[rehearse.allow]]` with `change = \"{}\"` and the reason",
                 change.name.replace('"', "\\\"")
             );
-            let actual = match change.text.is_empty() {
-                true => change.name.clone(),
-                false => format!("{}: {}", change.name, change.text),
-            };
+            let actual = described(change);
             found.push(Finding::about(change.object.to_string(), what, actual).hint(hint));
         }
         found
     }
 
-    /// Entries that nothing needed.
+    /// Entries that accept nothing.
     pub(super) fn unused(&self) -> Vec<Finding> {
-        let unused = self.accepted.iter().filter(|(_, needed)| !needed.get());
-        let unused = unused.map(|(one, _)| {
-            let name = one.change.text();
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let unused = unused(&names, self.allow).into_iter().map(|one| {
             Finding::new(
                 "every entry of `[[rehearse.allow]]` accepts something",
-                format!("nothing is named `{name}`"),
+                format!("nothing is named `{}`", one.change),
             )
             .hint("remove it, or correct the name")
         });
@@ -101,13 +86,19 @@ impl Review {
 
     /// What reports say of a change.
     pub(super) fn facts(&self, change: &ClusterChange) -> ChangeFacts {
-        let accepted = self.accepted.iter().map(|(one, _)| one.clone());
-        let accepted: Vec<Acceptance> = accepted.collect();
         ChangeFacts {
             name: change.name.clone(),
             text: change.text.clone(),
             needs_review: change.needs_acceptance(),
-            accepted: accepted_by(change, &accepted).map(|one| one.reason.clone()),
+            accepted: accepted_by(&change.name, self.allow).map(|one| one.reason.clone()),
         }
+    }
+}
+
+/// A change in one line.
+pub(super) fn described(change: &ClusterChange) -> String {
+    match change.text.is_empty() {
+        true => change.name.clone(),
+        false => format!("{}: {}", change.name, change.text),
     }
 }

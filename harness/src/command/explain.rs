@@ -5,7 +5,36 @@ use super::print::out;
 use crate::check::kinds;
 use crate::exit_code::Ending;
 use crate::input::diagnostic::nearest;
+use crate::rehearse::rules;
 use crate::scenario::schema;
+
+/// What a rehearsal is, with an example.
+const REHEARSE: &str = r#"
+`redrill rehearse` runs the pending migrations of a release on copies of the restored cluster, with its own tool,
+and judges what they do. Each copy is one of the whole cluster, so roles and rights are those of the restore, and
+its server has the durability of production; times are those of this machine.
+
+redrill stands between the tool and the server: it reads the locks of each statement before its reply is passed on,
+so it makes no difference in which language the tool is written. `[after]` has the checks that hold once the release
+is there. The old application runs against the new schema: the `api` and `command` checks of the scenario.
+
+## Example
+
+[rehearse]
+command = ["./migrate", "up"]
+role = "app_migrator"
+application = ["app"]
+lock-limit = "2s"
+down = ["./migrate", "down"]
+
+[[rehearse.allow]]
+change = "drop column app.account.legacy"
+reason = "nothing reads it since 4.2"
+
+[[after.row-count]]
+table = "app.account_phone"
+min = 1
+"#;
 
 /// Runs the command.
 pub fn run(kind: Option<&str>) -> Ended {
@@ -24,11 +53,20 @@ pub fn run(kind: Option<&str>) -> Ended {
                     .replace('\n', " ");
                 out(&format!("  {:<16} {first}", kind.name));
             }
-            out("\n`redrill explain scenario` shows the keys of the file itself.");
+            out(
+                "\n`redrill explain scenario` shows the keys of the file itself, `redrill explain rehearse` those of a\nrehearsal and the rules that it judges by.",
+            );
         }
         Some("scenario") => {
             let schema = schema::schema();
             out(&keys(&schema, "", &explained_elsewhere(&schema)));
+        }
+        Some("rehearse") => {
+            let schema = schema::schema();
+            let rehearse = &schema["properties"]["rehearse"];
+            out(&format!("# rehearse\n\n{}\n\n## Keys\n", REHEARSE.trim()));
+            out(&keys_of(&schema, rehearse));
+            out(&format!("\n## Rules\n\n{}", rules::documentation()));
         }
         Some(name) => match kinds.iter().find(|kind| kind.name == name) {
             Some(kind) => {
@@ -72,7 +110,7 @@ fn with_definitions(
     schema
 }
 
-/// Keys that are not listed with those of a scenario: checks have a text of their own, and a part of a backup has the keys of a
+/// Keys that are not listed with those of a scenario: checks and rehearsals have texts of their own, and a part of a backup has the keys of a
 /// backup.
 fn explained_elsewhere(schema: &serde_json::Value) -> Vec<String> {
     let keys = |at: &str| {
@@ -87,7 +125,15 @@ fn explained_elsewhere(schema: &serde_json::Value) -> Vec<String> {
             .any(|(own, meaning)| own == *name && meaning == *part)
     });
     let both = both.map(|(name, _)| format!("backup.part.{name}"));
-    both.chain(["check".to_owned()]).collect()
+    both.chain(["check", "after", "rehearse"].map(str::to_owned))
+        .collect()
+}
+
+/// Lists the keys of one section of a schema.
+fn keys_of(root: &serde_json::Value, section: &serde_json::Value) -> String {
+    let mut text = String::new();
+    list(root, resolve(root, section), "", &[], &mut text);
+    text
 }
 
 /// Lists the keys of a schema with what they mean, nested tables below their key.

@@ -10,6 +10,13 @@ use crate::outcome::{CouldNotRun, Finding, Step};
 use crate::server::Servers;
 use crate::units::show_duration;
 
+/// What to do about a second run that fails or changes something.
+const REPEATABLE: &str = "a migration that has run must not run again: the tool must find it in its history, or it must be repeatable";
+/// What to do about a way back that does not lead there.
+const UNDO: &str = "undo everything that the migrations do, in the opposite order";
+/// What to do about two runs at the same time.
+const ONE_AT_A_TIME: &str = "take a lock for the whole run, such as pg_advisory_lock, before reading the history; or never start two, and say so by `two-runners = false`";
+
 /// Runs the tool again on the migrated copy: nothing may change.
 pub(super) async fn second_run(
     steps: &mut Steps<'_>,
@@ -27,11 +34,11 @@ pub(super) async fn second_run(
                 ignore_rows: &history(settings),
                 same_copy: true,
             };
-            let mut findings = not_well(&ran, "a second run", settings);
+            let mut findings = not_well(&ran, "a second run", REPEATABLE, settings);
             findings.extend(differing(
                 &changes::equal(after, &state, &options),
                 "a second run changes nothing",
-                "a migration that has run must not run again: the tool must find it in its history, or it must be repeatable",
+                REPEATABLE,
             ));
             let line = format!(
                 "it took {} and changed nothing",
@@ -71,11 +78,11 @@ pub(super) async fn down(
                 ChangeClass::Rows { before, after, .. } => after < before,
                 _ => true,
             });
-            let mut findings = not_well(&ran, "`down`", settings);
+            let mut findings = not_well(&ran, "`down`", UNDO, settings);
             findings.extend(differing(
                 &found,
                 "the definitions and rows from before",
-                "undo everything that the migrations do, in the opposite order",
+                UNDO,
             ));
             let line = format!("undone in {}", show_duration(ran.duration));
             Ok((findings, line))
@@ -101,12 +108,17 @@ pub(super) async fn two_runners(
             let (first, second) = tokio::join!(run(), run());
             let (first, second) = (first?, second?);
             let state = read(copies, &copy).await?;
-            let mut findings = not_well(&first, "the first of two runs", settings);
-            findings.extend(not_well(&second, "the second of two runs", settings));
+            let mut findings = not_well(&first, "the first of two runs", ONE_AT_A_TIME, settings);
+            findings.extend(not_well(
+                &second,
+                "the second of two runs",
+                ONE_AT_A_TIME,
+                settings,
+            ));
             findings.extend(differing(
                 &of_other_copy(after, &state, settings),
                 "two runs at the same time leave what one leaves",
-                "take a lock for the whole run, such as pg_advisory_lock, before reading the history",
+                ONE_AT_A_TIME,
             ));
             let longer = first.duration.max(second.duration);
             Ok((
@@ -154,10 +166,15 @@ pub(super) async fn read(copies: &Copies<'_>, copy: &Copied<'_>) -> Result<State
 }
 
 /// A run that did not end well.
-pub(super) fn not_well(ran: &Ran, which: &str, settings: &Rehearse) -> Vec<Finding> {
+pub(super) fn not_well(
+    ran: &Ran,
+    which: &str,
+    hint: &'static str,
+    settings: &Rehearse,
+) -> Vec<Finding> {
     match ran.ended_well() {
         true => Vec::new(),
-        false => vec![ran.finding(settings).within(which)],
+        false => vec![ran.finding(settings, Some(hint)).within(which)],
     }
 }
 

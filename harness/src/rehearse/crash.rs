@@ -11,6 +11,9 @@ use crate::outcome::{CouldNotRun, Finding, Step};
 use crate::server::Servers;
 use crate::units::show_counted;
 
+/// What to do about a run that the next one cannot complete.
+const COMPLETE: &str = "put what belongs together into one transaction; make repeatable what cannot be in one, such as with IF NOT EXISTS";
+
 /// Cuts runs off in several places, each on a copy of its own, and completes them.
 pub(super) async fn crashes(
     steps: &mut Steps<'_>,
@@ -73,18 +76,14 @@ async fn crash(
     let (invalid, others): (Vec<_>, Vec<_>) = of_other_copy(after, &state, settings)
         .into_iter()
         .partition(|change| change.class == ChangeClass::IndexInvalid);
-    let mut findings = not_well(&again, "the run after it", settings);
+    let mut findings = not_well(&again, "the run after it", COMPLETE, settings);
     let completes = "the next run completes it";
     findings.extend(differing(
         &invalid,
         completes,
         "drop the INVALID index before it is built again: `DROP INDEX CONCURRENTLY IF EXISTS …`",
     ));
-    findings.extend(differing(
-        &others,
-        completes,
-        "put what belongs together into one transaction; make repeatable what cannot be in one, such as with IF NOT EXISTS",
-    ));
+    findings.extend(differing(&others, completes, COMPLETE));
     Ok(findings)
 }
 
@@ -94,7 +93,7 @@ fn places(observed: &Observed, most: usize) -> Vec<StopAt> {
     let changes = |text: &str| {
         let word = text.split_whitespace().next().unwrap_or_default();
         ![
-            "select", "show", "set", "begin", "start", "commit", "end", "rollback", "reset",
+            "", "select", "show", "set", "begin", "start", "commit", "end", "rollback", "reset",
             "discard",
         ]
         .contains(&word.to_ascii_lowercase().as_str())

@@ -218,7 +218,7 @@ async fn first_run(
             Vec::new(),
         ),
         (false, _) => {
-            let mut findings = vec![ran.finding(settings)];
+            let mut findings = vec![ran.finding(settings, None)];
             if !changes.is_empty() {
                 findings.push(left_behind(&changes));
             }

@@ -108,7 +108,7 @@ impl Violation {
             ..
         } = self.rule;
         Finding::about(self.object.clone(), *expected, self.actual.clone()).hint(format!(
-            "{hint} (rule `{name}`; to accept it: `{}`)",
+            "{hint}; rule `{name}`; to accept it: `{}`",
             self.name
         ))
     }

@@ -33,8 +33,9 @@ impl Ran {
         }
     }
 
-    /// Why it did not end well: its last statement that failed.
-    pub(super) fn finding(&self, settings: &Rehearse) -> Finding {
+    /// Why it did not end well: its last statement that failed. `hint` is what to do about it, where that does not depend on the
+    /// error.
+    pub(super) fn finding(&self, settings: &Rehearse, hint: Option<&'static str>) -> Finding {
         let program = settings.command.first().map_or("", String::as_str);
         let mut statements = self.observed.statements.iter().rev();
         let failed = statements.find_map(|one| Some((one, one.error.as_deref()?)));
@@ -46,7 +47,7 @@ impl Ran {
                     self.end(),
                     statement.text
                 ),
-                hint_for(code),
+                hint.or_else(|| hint_for(code)),
             ),
             None if self.observed.statements.is_empty() => (
                 format!("{}, without a statement to the server", self.end()),

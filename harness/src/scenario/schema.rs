@@ -9,6 +9,7 @@ use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
 use crate::incident::Incident;
 use crate::proof::settings::Level;
+use crate::rehearse::settings::Rehearse;
 use crate::restore::settings::Restore;
 use crate::server::settings::Server;
 use crate::units::Span;
@@ -48,6 +49,8 @@ pub fn schema() -> Value {
         }),
     );
     add("check", checks(&mut generator));
+    add("rehearse", generator.subschema_for::<Rehearse>().into());
+    add("after", after(&mut generator));
     let definitions = generator.take_definitions(true);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -98,6 +101,20 @@ fn backup(generator: &mut SchemaGenerator) -> Value {
         keys.insert("same-time-within".to_owned(), within);
     }
     backup
+}
+
+/// The checks of a release, as those of a scenario, and those that it does without.
+fn after(generator: &mut SchemaGenerator) -> Value {
+    let mut after = checks(generator);
+    after["description"] = json!(
+        "The checks that hold once the release is there, one array of tables for each kind. One with the id of a check of the scenario (its kind and its name) replaces it on the migrated copy."
+    );
+    after["properties"]["without"] = json!({
+        "type": "array",
+        "items": { "type": "string" },
+        "description": "Checks of the scenario that do not hold any more: their ids, in which `*` matches any text.",
+    });
+    after
 }
 
 /// One array of tables per kind; each entry has the parameters of the kind and the common ones.

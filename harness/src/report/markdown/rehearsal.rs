@@ -136,7 +136,7 @@ fn finding(finding: &Finding) -> Md {
         .map_or_else(Md::default, |object| inline::code(object) + ": ");
     let text = object + words(&finding.actual) + " (expected: " + words(&finding.expected) + ")";
     match &finding.hint {
-        Some(hint) => text + ". Instead: " + words(hint),
+        Some(hint) => text + ". Hint: " + words(hint),
         None => text,
     }
 }

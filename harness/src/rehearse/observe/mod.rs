@@ -37,7 +37,8 @@ pub struct StopAt {
 pub enum When {
     /// It is not sent.
     Before,
-    /// The server has replied to it; outside of a transaction block it is committed.
+    /// The server has replied to it, and its transaction is committed if it ended with it. Not yet the tool's: it does not
+    /// receive the reply.
     After,
 }
 

@@ -58,6 +58,10 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    pub(super) const fn is_set(&self) -> bool {
+        self.at.is_some()
+    }
+
     pub(super) fn is_before(&self, statement: usize) -> bool {
         let at = self.at.filter(|at| at.when == When::Before);
         at.is_some_and(|at| at.statement == statement)

@@ -201,56 +201,81 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         statements: &[Described],
         marks: &[bool],
     ) -> io::Result<()> {
-        let mut rest = statements.iter().enumerate();
-        let Some((mut at, first)) = rest.next() else {
-            return Ok(());
-        };
-        self.begin(first).await;
+        let is_marked = |at: usize| marks.get(at).is_some_and(|marked| *marked);
+        let mut begun = 0;
+        let mut replied = 0;
+        begun = self.begin_to_mark(statements, begun, is_marked).await;
         self.out.push(query).await?;
         let epoch = self.sent;
         self.sent += 1;
         loop {
+            self.takes_locks = statements
+                .get(replied)
+                .is_some_and(|s| s.kind.takes_locks());
             let event = self.next().await?;
             if event.epoch != epoch {
                 continue;
             }
-            let goes_on = match event.what {
+            match event.what {
                 What::Complete(_) => {
-                    if statements[at].kind.ends() {
-                        self.status = b'I';
-                        self.released(event.at);
+                    match statements.get(replied).map(|statement| statement.kind) {
+                        Some(kind) if kind.ends() => {
+                            self.status = b'I';
+                            self.released(event.at);
+                        }
+                        Some(Kind::Begin) => self.status = b'T',
+                        _ => {}
                     }
-                    if statements[at].kind == Kind::Begin {
-                        self.status = b'T';
-                    }
-                    !marks.get(at).is_some_and(|marked| *marked)
+                    replied += 1;
                 }
                 What::Mark => {
-                    self.pass().await;
-                    true
+                    self.pass(replied == statements.len()).await;
+                    begun = self.begin_to_mark(statements, begun, is_marked).await;
                 }
                 What::Ready(_) => break,
                 What::CopyIn => {
                     self.read().await;
-                    return Ok(());
+                    break;
                 }
-                _ => false,
-            };
-            if goes_on && let Some((next, statement)) = rest.next() {
-                at = next;
-                self.begin(statement).await;
+                _ => {}
             }
         }
+        self.takes_locks = true;
         if self.status == b'T' && marks.is_empty() {
             self.read().await;
         }
         Ok(())
     }
 
-    /// Reads the locks at a mark, and lets the server go on.
-    async fn pass(&mut self) {
+    /// Begins the statements from `first` to the next mark: the server replies to them at once. Returns the one after them.
+    async fn begin_to_mark(
+        &mut self,
+        statements: &[Described],
+        first: usize,
+        is_marked: impl Fn(usize) -> bool,
+    ) -> usize {
+        let rest = statements.len().saturating_sub(first);
+        let marked = (first..statements.len()).position(is_marked);
+        let count = marked.map_or(rest, |at| at + 1);
+        let status = self.status;
+        for statement in &statements[first..first + count] {
+            self.begin(statement).await;
+            match statement.kind {
+                Kind::Begin => self.status = b'T',
+                kind if kind.ends() => self.status = b'I',
+                _ => {}
+            }
+        }
+        self.status = status;
+        first + count
+    }
+
+    /// Reads the locks at a mark, and lets the server go on; after the last statement of a string, also where the run is
+    /// stopped after it, so that it commits.
+    async fn pass(&mut self, is_last: bool) {
         let shared = Arc::clone(&self.shared);
-        if self.stops || shared.stop.is_before(shared.record.next_statement()) {
+        let stops = self.stops && !is_last;
+        if stops || shared.stop.is_before(shared.record.next_statement()) {
             shared.cut().await;
             pending::<()>().await;
         }

@@ -1,7 +1,7 @@
 //! What is recorded while a tool runs: its statements in order, and the locks of each connection from the first time
 //! that they are seen until their transaction ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -30,10 +30,12 @@ struct Inner {
 struct Connection {
     pid: Option<i32>,
     relations: Arc<Relations>,
-    /// Index of its last statement.
+    /// Index of its last statement, which a lock is of that is seen now.
     last: Option<usize>,
-    /// Whether the server works on it.
-    runs: bool,
+    /// Statements that the server works on: of a string, those up to the next mark, whose replies come at once.
+    running: VecDeque<usize>,
+    /// Those of them that have ended, and whether they may have taken time.
+    ended: Vec<(usize, bool)>,
     /// Changes with every statement and every end of a transaction.
     generation: u64,
     /// Locks that it holds or waits for: their indexes.
@@ -130,7 +132,9 @@ impl Record {
         let number = statements.len() - 1;
         let state = &mut inner.connections[connection];
         state.last = Some(number);
-        state.runs = true;
+        if !is_full {
+            state.running.push_back(number);
+        }
         state.generation += 1;
         drop(inner);
         if is_full {
@@ -139,23 +143,43 @@ impl Record {
         number
     }
 
-    /// Ends the last statement of a connection, if it runs, with the rows that it wrote or its error; returns its number.
+    /// Ends the first statement of a connection that runs, with the rows that it wrote or its error; returns its number.
+    ///
+    /// Of several whose replies come at once, those on relations share the time. After an error the others do not run.
     pub(super) fn end(
         &self,
         connection: usize,
         at: Duration,
+        takes_locks: bool,
         result: Result<u64, String>,
     ) -> Option<usize> {
-        let mut inner = self.inner();
-        let state = &mut inner.connections[connection];
-        let number = state.last.filter(|_| state.runs)?;
-        state.runs = false;
+        let mut guard = self.inner();
+        let Inner {
+            observed,
+            connections,
+        } = &mut *guard;
+        let state = &mut connections[connection];
+        let number = state.running.pop_front()?;
         state.generation += 1;
-        let statement = &mut inner.observed.statements[number];
-        statement.took = at.saturating_sub(statement.began);
+        state.ended.push((number, takes_locks));
+        let statement = &mut observed.statements[number];
+        let mut skipped = VecDeque::new();
         match result {
             Ok(rows) => statement.rows = rows,
-            Err(error) => statement.error = Some(error),
+            Err(error) => {
+                statement.error = Some(error);
+                skipped = std::mem::take(&mut state.running);
+            }
+        }
+        if state.running.is_empty() {
+            share(
+                &mut observed.statements,
+                &std::mem::take(&mut state.ended),
+                at,
+            );
+        }
+        if !skipped.is_empty() {
+            guard.forget(&skipped, number);
         }
         Some(number)
     }
@@ -185,7 +209,7 @@ impl Record {
     /// Ends a connection.
     pub(super) fn disconnect(&self, connection: usize) {
         let now = self.now();
-        self.end(connection, now, Ok(0));
+        while self.end(connection, now, true, Ok(0)).is_some() {}
         self.release(connection, now);
         self.inner().connections[connection].pid = None;
     }
@@ -193,7 +217,8 @@ impl Record {
     /// Connections with a statement that runs.
     pub(super) fn running(&self) -> Vec<Running> {
         let inner = self.inner();
-        let running = inner.connections.iter().enumerate().filter(|(_, c)| c.runs);
+        let running = inner.connections.iter().enumerate();
+        let running = running.filter(|(_, c)| !c.running.is_empty());
         running
             .filter_map(|(connection, state)| {
                 Some(Running {
@@ -221,7 +246,59 @@ impl Record {
     }
 }
 
+/// Divides the time of statements whose replies came at once.
+fn share(statements: &mut [Statement], ended: &[(usize, bool)], at: Duration) {
+    let any = ended.iter().any(|(_, takes_locks)| *takes_locks);
+    let last = ended.last().map(|(number, _)| *number);
+    let shares = |(number, takes_locks): &(usize, bool)| match any {
+        true => *takes_locks,
+        false => Some(*number) == last,
+    };
+    let count = ended.iter().filter(|one| shares(one)).count();
+    let Some((first, _)) = ended.first() else {
+        return;
+    };
+    let mut began = statements[*first].began;
+    let each = at.saturating_sub(began) / u32::try_from(count).unwrap_or(u32::MAX).max(1);
+    for one in ended {
+        let statement = &mut statements[one.0];
+        statement.began = began;
+        if shares(one) {
+            statement.took = each;
+            began += each;
+        }
+    }
+}
+
 impl Inner {
+    /// Removes statements that were not executed; their locks are those of `instead`, which failed.
+    fn forget(&mut self, skipped: &VecDeque<usize>, instead: usize) {
+        let new = |number: &mut usize| {
+            let kept = if skipped.contains(number) {
+                instead
+            } else {
+                *number
+            };
+            *number = kept - skipped.iter().filter(|skipped| **skipped < kept).count();
+        };
+        for lock in &mut self.observed.locks {
+            new(&mut lock.statement);
+        }
+        for connection in &mut self.connections {
+            connection.last.iter_mut().for_each(new);
+            connection.running.iter_mut().for_each(new);
+            connection
+                .ended
+                .iter_mut()
+                .for_each(|(number, _)| new(number));
+        }
+        let mut number = 0;
+        self.observed.statements.retain(|_| {
+            number += 1;
+            !skipped.contains(&(number - 1))
+        });
+    }
+
     fn hold(&mut self, connection: usize, locks: &[Lock], at: Duration) {
         let Self {
             observed,

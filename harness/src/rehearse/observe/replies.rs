@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use super::message::{Incoming, Message, Outgoing, fields, message, number, text};
 use super::observer::Shared;
@@ -51,13 +52,22 @@ pub(super) enum Plan {
     Marked { epoch: u64, added: Vec<Added> },
 }
 
-/// The current plan of a connection.
+/// What both directions of a connection share.
 #[derive(Default)]
-pub(super) struct Link(Mutex<Plan>);
+pub(super) struct Link {
+    plan: Mutex<Plan>,
+    /// How many times the server was ready, as far as the other direction has followed.
+    handled: watch::Sender<u64>,
+}
 
 impl Link {
     pub(super) fn plan(&self, plan: Plan) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+    }
+
+    /// Says that a number of times that the server was ready has been followed.
+    pub(super) fn handled(&self, ready: u64) {
+        self.handled.send_replace(ready);
     }
 }
 
@@ -148,7 +158,7 @@ impl<W: AsyncWrite + Unpin> Replies<W> {
         }
         let link = Arc::clone(&self.link);
         let relocated = {
-            let plan = link.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let plan = link.plan.lock().unwrap_or_else(PoisonError::into_inner);
             match &*plan {
                 Plan::Single { epoch } if *epoch == self.epoch => None,
                 Plan::Marked { epoch, added } if *epoch == self.epoch => Some(match message.tag {
@@ -220,6 +230,16 @@ impl<W: AsyncWrite + Unpin> Replies<W> {
         let status = message.body().first().copied().unwrap_or(b'I');
         self.tell(What::Ready(status));
         self.epoch += 1;
+        if self.shared.stop.is_set() {
+            // The tool must not go on where it is cut off after this reply.
+            let mut handled = self.link.handled.subscribe();
+            let epoch = self.epoch;
+            let ended = self.events.closed();
+            tokio::select! {
+                _ = handled.wait_for(|handled| *handled >= epoch) => {}
+                () = ended => {}
+            }
+        }
         if std::mem::take(&mut self.again) {
             return;
         }

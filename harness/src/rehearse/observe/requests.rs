@@ -69,6 +69,8 @@ pub(super) struct Requests<W> {
     /// Whether the run is stopped after the statement that ended.
     pub(super) stops: bool,
     pub(super) gate: Option<Gate>,
+    /// Whether the statement that is replied to next may take locks.
+    pub(super) takes_locks: bool,
     pub(super) lock_timeout: LockTimeout,
 }
 
@@ -107,6 +109,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             unread: false,
             stops: false,
             gate: None,
+            takes_locks: true,
             lock_timeout: LockTimeout::default(),
         }
     }
@@ -319,7 +322,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             },
             What::CopyIn => self.copies = true,
             What::Complete(rows) => {
-                let ended = record.end(self.number, event.at, Ok(*rows));
+                let ended = record.end(self.number, event.at, self.takes_locks, Ok(*rows));
                 self.stops |= ended.is_some_and(|number| shared.stop.is_after(number));
             }
             What::Error { again: true, .. } => self.again = true,
@@ -328,9 +331,10 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                 self.ready += 1;
                 self.status = *status;
                 if self.again {
+                    self.link.handled(self.ready);
                     return Ok(());
                 }
-                record.end(self.number, event.at, Ok(0));
+                while record.end(self.number, event.at, true, Ok(0)).is_some() {}
                 if *status == b'I' {
                     self.lock_timeout.transaction = None;
                 }
@@ -341,6 +345,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                     shared.cut().await;
                     pending::<()>().await;
                 }
+                self.link.handled(self.ready);
                 match status {
                     b'I' => self.released(event.at),
                     // The locks of what is before a savepoint are still held.
@@ -354,7 +359,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
 
     async fn failed(&mut self, event: &Event, sqlstate: &str) -> io::Result<()> {
         let record = &self.shared.record;
-        let ended = record.end(self.number, event.at, Err(sqlstate.to_owned()));
+        let ended = record.end(self.number, event.at, true, Err(sqlstate.to_owned()));
         self.stops |= ended.is_some_and(|number| self.shared.stop.is_after(number));
         if ended.is_none() {
             match self.prepared.take() {
@@ -362,7 +367,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                     let in_transaction = self.status == b'T';
                     let limited = self.lock_timeout.is_set();
                     record.begin(self.number, &prepared, in_transaction, limited);
-                    record.end(self.number, event.at, Err(sqlstate.to_owned()));
+                    record.end(self.number, event.at, true, Err(sqlstate.to_owned()));
                 }
                 _ if self.commits.is_some() => {
                     record.committed(self.number, Duration::ZERO, Some(sqlstate.to_owned()));

@@ -66,7 +66,7 @@ const STATEMENTS: &[(&str, &str, LockMode)] = &[
         AccessExclusive,
     ),
     ("ALTER TABLE app.u RENAME TO v", "app.u", AccessExclusive),
-    ("ALTER TABLE app.v RENAME TO u", "app.u", AccessExclusive),
+    ("ALTER TABLE app.v RENAME TO u", "app.v", AccessExclusive),
     ("TRUNCATE app.u", "app.u", AccessExclusive),
     ("REINDEX INDEX app.u_t", "app.u_t", AccessExclusive),
 ];
@@ -274,6 +274,7 @@ async fn locks_before_a_savepoint_stay_and_those_behind_it_go() {
 async fn waiting_is_measured() {
     on_schema(async |plur| {
         let mut other = plur.connect("plur").await;
+        let mut watch = plur.connect("plur").await;
         for string in [
             "ALTER TABLE app.t ADD x integer",
             "SELECT 1; ALTER TABLE app.t ADD y integer; SELECT 2",
@@ -289,7 +290,16 @@ async fn waiting_is_measured() {
                         .unwrap();
                 };
                 let ends = async {
-                    tokio::time::sleep(Duration::from_millis(400)).await;
+                    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+                    while 0
+                        == sqlx::query_scalar::<_, i64>(waits)
+                            .fetch_one(&mut watch)
+                            .await
+                            .unwrap()
+                    {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
                     reads.rollback().await.unwrap();
                 };
                 tokio::join!(waits, ends);

@@ -66,10 +66,7 @@ async fn a_tool_cancels_its_statement() {
                 let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap());
                 kill(pid, Signal::SIGINT).unwrap();
                 let output = child.wait_with_output().await.unwrap();
-                assert!(
-                    String::from_utf8_lossy(&output.stderr).contains("57014"),
-                    "{output:?}"
-                );
+                assert_eq!(output.status.code(), Some(1), "{output:?}");
             })
             .await;
             assert_eq!(
@@ -89,8 +86,8 @@ async fn anything_may_be_sent() {
             let Address::Socket { programs, .. } = &endpoint.address else {
                 panic!("it is a socket");
             };
-            let startup = b"\0\0\0\x22\0\x03\0\0user\0postgres\0database\0plur\0\0".to_vec();
-            assert_eq!(startup.len(), 0x22);
+            let startup = b"\0\0\0\x25\0\x03\0\0user\0postgres\0database\0plur\0\0".to_vec();
+            assert_eq!(startup.len(), 0x25);
             let sent: Vec<Vec<u8>> = vec![
                 vec![],
                 b"\0".to_vec(),

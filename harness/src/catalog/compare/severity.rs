@@ -65,7 +65,6 @@ fn strengthens(change: &Change) -> bool {
                 || (old, new) == (Some("yes"), Some("always"))
         }
         (Some("not null"), _) => new == Some("yes"),
-        (Some("identity" | "generated"), ChangeKind::Added) => true,
         (Some("identity"), _) => new == Some("always"),
         (Some("option security_invoker" | "option security_barrier"), _) => is_on(new),
         _ => false,

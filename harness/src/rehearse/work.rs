@@ -2,10 +2,9 @@
 //! built. At the level `debug1` PostgreSQL names each before it begins.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::locks::statement_of;
-use super::observe::{HeldLock, LockMode, Observed};
+use super::observe::{HeldLock, LockMode, Observed, VirtualTransaction};
 use super::rules::{BACKFILL, INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
 use super::settings::Rewrites;
 use crate::sql::{QualifiedName, quote_ident};
@@ -14,23 +13,17 @@ use crate::units::show_counted;
 /// Settings of the server by which its log names what it does.
 pub(super) const SETTINGS: [(&str, &str); 2] = [
     ("log_min_messages", "debug1"),
-    // Seconds and milliseconds since 1970, and the process.
-    ("log_line_prefix", "redrill %n %p "),
+    // The transaction, as `pg_locks` prints it.
+    ("log_line_prefix", "redrill %v "),
 ];
 
 /// From so many rows on one statement that changes most of them is a fault.
 const MANY_ROWS: u64 = 10_000;
 
-/// Clocks are read to the millisecond.
-const CLOCK: Duration = Duration::from_millis(2);
-
 /// One thing that the server did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    /// The server's process.
-    process: i32,
-    /// When it began, since 1970.
-    at: Duration,
+    transaction: VirtualTransaction,
     kind: Kind,
     /// The name of the table, without its schema; empty where the log does not name it.
     table: String,
@@ -52,11 +45,9 @@ pub fn parse(log: &str) -> Vec<Work> {
 
 fn parse_line(line: &str) -> Option<Work> {
     let rest = &line[line.find("redrill ")? + "redrill ".len()..];
-    let mut words = rest.splitn(3, ' ');
-    let at = words.next()?.parse::<f64>().ok()?;
-    let at = Duration::try_from_secs_f64(at).ok()?;
-    let process = words.next()?.parse().ok()?;
-    let message = words.next()?.trim_start().strip_prefix("DEBUG:")?.trim();
+    let (transaction, message) = rest.split_once(' ')?;
+    let transaction = VirtualTransaction::parse(transaction)?;
+    let message = message.trim_start().strip_prefix("DEBUG:")?.trim();
     let named = |before: &str| message.strip_prefix(before)?.strip_suffix('"');
     let (kind, table) = if let Some(table) = named("rewriting table \"") {
         (Kind::Rewritten, table)
@@ -71,8 +62,7 @@ fn parse_line(line: &str) -> Option<Work> {
         (Kind::Index(index.to_owned()), table)
     };
     Some(Work {
-        process,
-        at,
+        transaction,
         kind,
         table: table.to_owned(),
     })
@@ -153,18 +143,14 @@ pub fn judge(
 
 /// The strongest lock of a table that was there before, under which the work was done, where it keeps others waiting.
 fn held<'a>(observed: &'a Observed, work: &Work) -> Option<&'a HeldLock> {
-    let began = observed.began?.duration_since(UNIX_EPOCH).ok()?;
-    let mut processes = observed.processes.iter();
-    let connection = processes.position(|process| *process == work.process)?;
-    let at = work.at.checked_sub(began).unwrap_or_default();
-    let of_connection = |lock: &&HeldLock| {
-        let statement = observed.statements.get(lock.statement);
-        let own = statement.is_some_and(|one| one.connection == connection);
-        own && lock.from <= at + CLOCK && at <= lock.until + CLOCK
-    };
     // The log names no table for a foreign key, whose both ends are locked.
     let has_name = |lock: &&HeldLock| work.table.is_empty() || is_of(lock.of_table(), &work.table);
-    let locks = observed.locks.iter().filter(of_connection).filter(has_name);
+    let of_transaction = |lock: &&HeldLock| lock.transaction == work.transaction;
+    let locks = observed
+        .locks
+        .iter()
+        .filter(of_transaction)
+        .filter(has_name);
     let strongest = locks.max_by_key(|lock| (lock.mode, lock.table.is_none()))?;
     strongest.mode.blocks_writers().then_some(strongest)
 }
@@ -220,13 +206,13 @@ mod tests {
     use rstest::rstest;
 
     const LOG: &str = "\
-redrill 1700000000.250 41 LOG:  checkpoint starting: immediate
-redrill 1700000001.500 42 DEBUG:  rewriting table \"orders\"
-redrill 1700000001.600 42 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
-redrill 1700000001.700 42 DEBUG:  verifying table \"odd \" name\"
-redrill 1700000001.800 42 DEBUG:  validating foreign key constraint \"fk\"
-redrill 1700000001.900 42 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
-redrill x 42 DEBUG:  rewriting table \"orders\"
+redrill 3/40 LOG:  checkpoint starting: immediate
+redrill 3/41 DEBUG:  rewriting table \"orders\"
+redrill 3/41 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
+redrill 3/41 DEBUG:  verifying table \"odd \" name\"
+redrill 3/41 DEBUG:  validating foreign key constraint \"fk\"
+redrill 3/41 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
+redrill x DEBUG:  rewriting table \"orders\"
 rewriting table \"orders\"
 ";
 
@@ -244,11 +230,10 @@ rewriting table \"orders\"
                 (&Kind::Index("i".to_owned()), "orders"),
             ]
         );
-        assert_eq!(work[0].at, Duration::from_millis(1_700_000_001_500));
-        assert_eq!(work[0].process, 42);
+        assert_eq!(Some(work[0].transaction), VirtualTransaction::parse("3/41"));
     }
 
-    /// One connection, whose transaction lasts from the first to the fifth second.
+    /// One lock of the transaction in the log.
     fn observed(mode: LockMode, relation: &str) -> Observed {
         Observed {
             statements: vec![Statement {
@@ -258,12 +243,9 @@ rewriting table \"orders\"
             locks: vec![HeldLock {
                 relation: relation.to_owned(),
                 mode,
-                from: Duration::from_secs(1),
-                until: Duration::from_secs(5),
+                transaction: VirtualTransaction::parse("3/41").unwrap(),
                 ..HeldLock::default()
             }],
-            processes: vec![42],
-            began: Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
             ..Observed::default()
         }
     }
@@ -313,7 +295,6 @@ rewriting table \"orders\"
     ) {
         let mut observed = observed(LockMode::RowExclusive, "app.orders");
         observed.statements[0].rows = changed;
-        observed.locks[0].from = Duration::ZERO;
         let found = judge(&observed, &[], &Rewrites::None, |_| before);
         assert_eq!(!found.is_empty(), is_one);
     }

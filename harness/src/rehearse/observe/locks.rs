@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell};
 
-use super::LockMode;
 use super::text::is_limit;
+use super::{LockMode, VirtualTransaction};
 use crate::database::{DatabaseError, Endpoint, Session, Terms, TextRow};
 use crate::sql::quote_literal;
 
@@ -21,6 +21,7 @@ pub(super) struct Lock {
     pub(super) pid: i32,
     pub(super) oid: u32,
     pub(super) mode: LockMode,
+    pub(super) transaction: VirtualTransaction,
     /// For how long it has been waiting, if it does.
     pub(super) waits: Option<Duration>,
 }
@@ -115,14 +116,14 @@ fn query(pids: &[i32]) -> String {
         let _ = write!(list, "{comma}{pid}");
     }
     format!(
-        "SELECT pid, relation, mode, CASE WHEN NOT granted THEN COALESCE( \
+        "SELECT pid, relation, mode, virtualtransaction, CASE WHEN NOT granted THEN COALESCE( \
          (EXTRACT(epoch FROM pg_catalog.clock_timestamp() - waitstart) * 1000000)::bigint, 0) END \
          FROM pg_catalog.pg_locks WHERE pid IN ({list}) AND locktype = 'relation' AND relation >= 16384::oid"
     )
 }
 
 fn lock(row: &TextRow) -> Option<Lock> {
-    let [Some(pid), Some(oid), Some(mode), waits] = row.as_slice() else {
+    let [Some(pid), Some(oid), Some(mode), Some(transaction), waits] = row.as_slice() else {
         return None;
     };
     let mode = match mode.as_str() {
@@ -142,6 +143,7 @@ fn lock(row: &TextRow) -> Option<Lock> {
         pid: pid.parse().ok()?,
         oid: oid.parse().ok()?,
         mode,
+        transaction: VirtualTransaction::parse(transaction)?,
         waits: waits.map(Duration::from_micros),
     })
 }

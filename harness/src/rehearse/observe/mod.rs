@@ -19,7 +19,7 @@ mod requests;
 mod split;
 mod text;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use observer::Observer;
 
@@ -51,8 +51,6 @@ pub struct Observed {
     pub locks: Vec<HeldLock>,
     /// Ids of the server's processes, by number of connection.
     pub processes: Vec<i32>,
-    /// When the observation began, which all times count from.
-    pub began: Option<SystemTime>,
     /// What could not be observed, one sentence each, such as statements of a prepared transaction.
     pub not_observed: Vec<String>,
 }
@@ -92,6 +90,8 @@ pub struct HeldLock {
     pub table: Option<String>,
     /// The mode.
     pub mode: LockMode,
+    /// The transaction that held it.
+    pub transaction: VirtualTransaction,
     /// Index of the statement after which it was first seen.
     pub statement: usize,
     /// When it was asked for at the earliest: when its statement was sent.
@@ -100,6 +100,20 @@ pub struct HeldLock {
     pub until: Duration,
     /// How long it was seen waiting for other transactions.
     pub waited: Duration,
+}
+
+/// The virtual transaction id of a transaction, as `pg_locks` and the server's log print it: the number of the server's process,
+/// and that of the transaction in it. No two transactions of a server share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct VirtualTransaction(u32, u32);
+
+impl VirtualTransaction {
+    /// Reads `3/45`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (process, number) = text.split_once('/')?;
+        Some(Self(process.parse().ok()?, number.parse().ok()?))
+    }
 }
 
 /// Modes of locks on relations, from the weakest.

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::locks::{Lock, Relations};
 use super::text::Described;
-use super::{HeldLock, LockMode, Observed, Statement};
+use super::{HeldLock, LockMode, Observed, Statement, VirtualTransaction};
 
 /// Statements that are recorded one by one.
 const MOST: usize = 100_000;
@@ -15,7 +15,6 @@ const MOST: usize = 100_000;
 /// The record of one run of a tool.
 pub(super) struct Record {
     began: Instant,
-    time: SystemTime,
     inner: Mutex<Inner>,
 }
 
@@ -39,7 +38,7 @@ struct Connection {
     /// Changes with every statement and every end of a transaction.
     generation: u64,
     /// Locks that it holds or waits for: their indexes.
-    open: BTreeMap<(u32, LockMode), usize>,
+    open: BTreeMap<(u32, LockMode, VirtualTransaction), usize>,
 }
 
 /// A connection whose locks are sampled.
@@ -54,7 +53,6 @@ impl Record {
     pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
-            time: SystemTime::now(),
             inner: Mutex::default(),
         }
     }
@@ -240,9 +238,7 @@ impl Record {
 
     /// Takes what was observed.
     pub(super) fn take(&self) -> Observed {
-        let mut observed = std::mem::take(&mut self.inner().observed);
-        observed.began = Some(self.time);
-        observed
+        std::mem::take(&mut self.inner().observed)
     }
 }
 
@@ -312,7 +308,7 @@ impl Inner {
             else {
                 continue;
             };
-            let key = (lock.oid, lock.mode);
+            let key = (lock.oid, lock.mode, lock.transaction);
             let index = gone.remove(&key).or_else(|| state.open.get(&key).copied());
             let index = index.unwrap_or_else(|| {
                 observed.locks.push(HeldLock {
@@ -321,6 +317,7 @@ impl Inner {
                     relation: relation.name.clone(),
                     table: relation.table.clone(),
                     mode: lock.mode,
+                    transaction: lock.transaction,
                     statement,
                     from: observed.statements[statement].began,
                     until: at,

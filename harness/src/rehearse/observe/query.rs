@@ -8,6 +8,7 @@ use std::future::pending;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgdump::encoding::Encoding;
 use tokio::io::AsyncWrite;
@@ -202,9 +203,9 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         marks: &[bool],
     ) -> io::Result<()> {
         let is_marked = |at: usize| marks.get(at).is_some_and(|marked| *marked);
-        let mut begun = 0;
         let mut replied = 0;
-        begun = self.begin_to_mark(statements, begun, is_marked).await;
+        let now = self.shared.record.now();
+        let mut begun = self.begin_to_mark(statements, 0, is_marked, now).await;
         self.out.push(query).await?;
         let epoch = self.sent;
         self.sent += 1;
@@ -227,10 +228,16 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                         _ => {}
                     }
                     replied += 1;
+                    // An error that comes next is one of the commit.
+                    self.commits = Some(event.at);
                 }
                 What::Mark => {
+                    // The server may be far ahead when its next statements are recorded.
+                    let passed = self.shared.record.now();
                     self.pass(replied == statements.len()).await;
-                    begun = self.begin_to_mark(statements, begun, is_marked).await;
+                    begun = self
+                        .begin_to_mark(statements, begun, is_marked, passed)
+                        .await;
                 }
                 What::Ready(_) => break,
                 What::CopyIn => {
@@ -253,13 +260,14 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         statements: &[Described],
         first: usize,
         is_marked: impl Fn(usize) -> bool,
+        at: Duration,
     ) -> usize {
         let rest = statements.len().saturating_sub(first);
         let marked = (first..statements.len()).position(is_marked);
         let count = marked.map_or(rest, |at| at + 1);
         let status = self.status;
         for statement in &statements[first..first + count] {
-            self.begin(statement).await;
+            self.begin_at(statement, at).await;
             match statement.kind {
                 Kind::Begin => self.status = b'T',
                 kind if kind.ends() => self.status = b'I',

@@ -103,15 +103,15 @@ impl Record {
         self.inner().observed.statements.len()
     }
 
-    /// Begins a statement; returns its number.
+    /// Begins a statement that was sent at `began`; returns its number.
     pub(super) fn begin(
         &self,
         connection: usize,
         statement: &Described,
+        began: Duration,
         in_transaction: bool,
         lock_timeout: bool,
     ) -> usize {
-        let now = self.now();
         let mut inner = self.inner();
         let statements = &mut inner.observed.statements;
         let is_full = statements.len() >= MOST;
@@ -119,7 +119,7 @@ impl Record {
             statements.push(Statement {
                 connection,
                 text: statement.text.clone(),
-                began: now,
+                began,
                 took: Duration::ZERO,
                 error: None,
                 in_transaction,

@@ -24,6 +24,8 @@ use super::text::{Described, Kind, LockTimeout, describe};
 const KEPT: usize = 10_000;
 /// The longest pause between two looks at the locks of a statement that may commit before it ends.
 const PAUSE: Duration = Duration::from_millis(50);
+/// By how much it grows with every eight looks; the first follow each other at once.
+const FIRST: Duration = Duration::from_millis(2);
 
 /// The direction from the tool to the server.
 pub(super) struct Requests<W> {
@@ -278,15 +280,15 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
     /// Waits for the reply to a statement that was sent in an epoch.
     pub(super) async fn reply(&mut self, epoch: u64, kind: Kind) -> io::Result<What> {
         self.out.flush().await?;
-        let mut pause = Duration::from_millis(1);
+        let mut looks: u32 = 0;
         loop {
             let event = if kind == Kind::Commits {
                 tokio::select! {
                     biased;
                     event = self.events.recv() => event,
-                    () = tokio::time::sleep(pause) => {
+                    () = tokio::time::sleep(PAUSE.min(FIRST * (looks / 8))) => {
                         self.read().await;
-                        pause = PAUSE.min(pause * 2);
+                        looks += 1;
                         continue;
                     }
                 }
@@ -366,7 +368,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                 Some(prepared) if event.epoch == self.sent => {
                     let in_transaction = self.status == b'T';
                     let limited = self.lock_timeout.is_set();
-                    record.begin(self.number, &prepared, in_transaction, limited);
+                    record.begin(self.number, &prepared, event.at, in_transaction, limited);
                     record.end(self.number, event.at, true, Err(sqlstate.to_owned()));
                 }
                 _ if self.commits.is_some() => {
@@ -394,6 +396,12 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
 
     /// Records that a statement is sent now, unless the run is stopped before it.
     pub(super) async fn begin(&mut self, statement: &Described) {
+        let now = self.shared.record.now();
+        self.begin_at(statement, now).await;
+    }
+
+    /// The same for one that the server may have begun already, at this time.
+    pub(super) async fn begin_at(&mut self, statement: &Described, at: Duration) {
         if self.unread && statement.kind.ends() {
             self.read().await;
         }
@@ -422,7 +430,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         let limited = self.lock_timeout.is_set();
         shared
             .record
-            .begin(self.number, statement, in_transaction, limited);
+            .begin(self.number, statement, at, in_transaction, limited);
     }
 
     /// Reads the locks after a statement that has ended, unless its transaction took them before.

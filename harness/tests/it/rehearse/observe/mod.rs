@@ -1,6 +1,7 @@
 //! A real tool, a real server, and the observer between them.
 
 mod alike;
+mod cost;
 mod locks;
 mod stop;
 mod tool;
@@ -31,6 +32,7 @@ const SCHEMA: &str = "
         BEGIN UPDATE app.t SET b = b; PERFORM pg_sleep(0.2); COMMIT; PERFORM 1; END $$;
     CREATE FUNCTION app.noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     INSERT INTO app.t SELECT n, 'a' || n FROM generate_series(1, 10) n;
+    INSERT INTO app.u SELECT n, 1 FROM generate_series(1, 50000) n;
     REFRESH MATERIALIZED VIEW app.m;";
 
 /// Starts a server of version 17 with the schema.

@@ -88,12 +88,15 @@ async fn a_run_stops_at_each_statement() {
                     let _ = sqlx::raw_sql(AssertSqlSafe(own)).execute(&mut tool).await;
                 })
                 .await;
-                let rows = log(plur).await;
-                assert_eq!(
-                    rows,
-                    (0..i32::try_from(statement).unwrap()).collect::<Vec<_>>(),
-                    "{at:?}"
-                );
+                let done = match at {
+                    // The last one is in no block, and commits.
+                    Some(StopAt {
+                        statement: 6,
+                        when: When::After,
+                    }) => 3,
+                    _ => i32::try_from(statement).unwrap(),
+                };
+                assert_eq!(log(plur).await, (0..done).collect::<Vec<_>>(), "{at:?}");
             }
         }
     })

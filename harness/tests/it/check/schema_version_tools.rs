@@ -512,7 +512,7 @@ async fn sqitch() {
                 ),
                 ("M06 the digest of a script is lost", "UPDATE sqitch.changes SET script_hash = NULL WHERE change = 'app/orders'", "none: app/orders"),
                 ("M07 the registry is empty", "TRUNCATE sqitch.changes CASCADE", "the table is empty"),
-                ("M07 only another project is left", "DELETE FROM sqitch.changes WHERE project = 'shop'", "pending: schema, users@v1.0, app/orders, users"),
+                ("M07 only another project is left", "DELETE FROM sqitch.tags; DELETE FROM sqitch.dependencies; DELETE FROM sqitch.changes WHERE project = 'shop'", "pending: schema, users@v1.0, app/orders, users"),
             ],
         })
         .await;

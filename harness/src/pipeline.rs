@@ -114,7 +114,8 @@ impl<'a> Pipeline<'a> {
                 backup: group.into_owned(),
             })
             .collect();
-        let work = stage::restore(&settings, &left_out, &clusters, self.context);
+        let major = self.scenario.server.major;
+        let work = stage::restore(&settings, &left_out, &clusters, major, self.context);
         let log = record.stage(Stage::Restore, work).await?;
         Ok(RestoredBackup {
             pipeline: self,

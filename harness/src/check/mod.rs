@@ -323,6 +323,11 @@ pub trait Check: Send + Sync {
         &[]
     }
 
+    /// The first companion of the backup that it names and that is none of these.
+    fn unknown_companion(&self, _known: &[&str]) -> Option<String> {
+        None
+    }
+
     /// Tables that it takes for append-only, by name: their history belongs into a baseline.
     fn append_only(&self) -> Vec<QualifiedName> {
         Vec::new()

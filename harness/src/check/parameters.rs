@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use crate::check::privilege::one_statement;
 use crate::input::Problem;
+use crate::input::table::span_within;
 use crate::sql::QualifiedName;
 
 /// Collects errors in the parameters of one check, each with the place of its key in the file.
@@ -31,6 +32,12 @@ impl<'a> ParameterErrors<'a> {
             .and_then(|table| table.get(key))
             .unwrap_or(self.parameters)
             .span();
+        self.add(Problem::at(span, message))
+    }
+
+    /// Reports an error in the value at a path of keys and indexes of lists, or in what of it is there.
+    pub fn within(&mut self, path: &[&str], message: impl Into<String>) -> &mut Problem {
+        let span = span_within(self.parameters, path);
         self.add(Problem::at(span, message))
     }
 

@@ -1,11 +1,13 @@
 //! Programs of the user's that a check starts: where they are, what they get, what is shown of their words.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::check::Restored;
 use crate::input::program::inherit;
-use crate::outcome::CouldNotRun;
+use crate::outcome::{CouldNotRun, Finding};
 use crate::process::{self, Place, Program, Running};
+use crate::sql::{quote_ident, quote_literal};
 use crate::units::show_counted;
 
 /// What a program gets of redrill's own environment, so that it finds programs and its own folders.
@@ -81,6 +83,51 @@ fn folder(restored: &Restored<'_>, folder: Option<&Path>) -> Result<PathBuf, Cou
 fn absolute(path: PathBuf) -> Result<PathBuf, CouldNotRun> {
     std::path::absolute(&path)
         .map_err(|error| CouldNotRun::new(format!("{}: {error}", path.display())))
+}
+
+/// Whether a role may log in.
+const LOGIN: &str = "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role}";
+
+/// Gives a finding for the first role that does not exist.
+///
+/// # Errors
+/// When a role may not log in, so that no program can connect as it.
+pub async fn find_missing_role<'r>(
+    restored: &Restored<'_>,
+    roles: impl Iterator<Item = &'r str>,
+) -> Result<Option<Finding>, CouldNotRun> {
+    let roles: BTreeSet<&str> = roles.collect();
+    if roles.is_empty() {
+        return Ok(None);
+    }
+    let mut session = restored.session().await?;
+    let mut missing = None;
+    for role in roles {
+        let sql = LOGIN.replace("{role}", &quote_literal(role));
+        match session.value(&sql).await?.as_deref() {
+            Some("t") => {}
+            Some(_) => {
+                let reason = format!(
+                    "{} may not log in, so no program can connect as it",
+                    quote_ident(role)
+                );
+                return Err(
+                    CouldNotRun::new(reason).hint("name the role that the program logs in as")
+                );
+            }
+            None => {
+                let finding = Finding::about(
+                    format!("role {}", quote_ident(role)),
+                    "a role",
+                    "there is none in the restored server",
+                );
+                missing = Some(finding.hint("look for its CREATE ROLE in the backup"));
+                break;
+            }
+        }
+    }
+    session.close().await;
+    Ok(missing)
 }
 
 /// Fills in the places of a text, in one pass: placeholders in values are not replaced.

@@ -36,8 +36,13 @@ pub fn decode<T: DeserializeOwned>(
             if removed.iter().any(|name| name == field) {
                 return None;
             }
+            // That of the innermost table that lacks it; the place of a table with a header is its header.
+            let place = match span == value.span() {
+                true => header(&value),
+                false => span,
+            };
             problems.push(
-                Problem::at(header(&value), format!("`{field}` is missing"))
+                Problem::at(place, format!("`{field}` is missing"))
                     .hint(format!("add `{field} = …` here")),
             );
             return None;
@@ -65,6 +70,8 @@ fn explain(message: &str, span: Range<usize>, also_known: &[&str]) -> Problem {
         }
     }
     match of_another_type(message) {
+        Some(wanted) if wanted.ends_with("`[…]`, not a table") => Problem::at(span, wanted)
+            .hint("a list of tables has a header with double brackets for each, `[[…]]`"),
         Some(wanted) => Problem::at(span, wanted),
         None => Problem::at(span, message.trim_end().to_owned()),
     }

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
+use toml::de::DeValue;
+
 use super::Problem;
 use super::decode::Table;
 use crate::http;
@@ -17,6 +20,20 @@ pub fn key_span(table: &Table<'_>, name: &str) -> Option<Range<usize>> {
 pub fn text_at<'a>(table: &'a Table<'_>, name: &str) -> Option<(&'a str, Range<usize>)> {
     let value = table.get(name)?;
     Some((value.get_ref().as_str()?, value.span()))
+}
+
+/// The place of the value at a path of keys and indexes of lists; of the last one that is there, where the rest is not.
+#[must_use]
+pub fn span_within(value: &Spanned<DeValue<'_>>, path: &[&str]) -> Range<usize> {
+    let Some((first, rest)) = path.split_first() else {
+        return value.span();
+    };
+    let inner = match value.get_ref() {
+        DeValue::Table(table) => table.get(*first),
+        DeValue::Array(list) => first.parse().ok().and_then(|at: usize| list.get(at)),
+        _ => None,
+    };
+    inner.map_or_else(|| value.span(), |inner| span_within(inner, rest))
 }
 
 /// A table in the table, and the place of its key.

@@ -11,6 +11,7 @@ use super::work;
 use crate::baseline::observed::Observed;
 use crate::check::Restored;
 use crate::check::counts::Counts;
+use crate::check::program::find_missing_role;
 use crate::check::sessions::Sessions;
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -180,7 +181,8 @@ impl<'a> Copies<'a> {
             timeout: self.settings.timeout(),
         };
         let program = self.settings.program(command);
-        if let Some(finding) = program.find_missing_role(&view).await? {
+        let role = [self.settings.role.as_str()].into_iter();
+        if let Some(finding) = find_missing_role(&view, role).await? {
             return Err(CouldNotRun::with_hint(
                 format!("{}: {}", self.settings.role, finding.actual),
                 "name a role of the backup in `role` of `[rehearse]`, or create it with `[[restore.role]]`",

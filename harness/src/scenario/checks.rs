@@ -1,12 +1,14 @@
 //! Reads the checks of a scenario file.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{After, ScenarioCheck};
+use crate::backup::companion::Companion;
 use crate::check::common::{COMMON_KEYS, Common};
 use crate::check::{CheckKind, kinds};
 use crate::input::Problem;
@@ -207,16 +209,47 @@ pub(super) fn refuse_vacuous(
             continue;
         }
         let role = judged.join("`, `");
-        let line = text.split_inclusive('\n').take(check.line - 1);
-        let start: usize = line.map(str::len).sum();
-        let length = text[start..].lines().next().map_or(0, str::len);
         let what = format!(
             "this check only judges what redrill itself made: `[[restore.role]]` creates `{role}`"
         );
-        problems.push(Problem::at(start..start + length, what).hint(
+        problems.push(Problem::at(line_of(check, text), what).hint(
             "add a `floor`, such as `floor = [\"owner of app.*\"]`, or a `ceiling`: the rights that the backup gives it",
         ));
     }
+}
+
+/// Refuses names of companions that the backup does not have.
+pub(super) fn refuse_unknown_companions(
+    checks: &[ScenarioCheck],
+    companions: &[Companion],
+    text: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let known: Vec<&str> = companions.iter().map(|one| one.name.as_str()).collect();
+    for check in checks {
+        let Some(name) = check.check.unknown_companion(&known) else {
+            continue;
+        };
+        let line = line_of(check, text);
+        let written = format!("{{companion.{name}}}");
+        let found = text[line.start..].find(&written);
+        let place = found.map_or(line.clone(), |at| {
+            line.start + at..line.start + at + written.len()
+        });
+        let problem = Problem::at(place, format!("the backup has no companion `{name}`"));
+        problems.push(problem.hint(match nearest(&name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "add it as `[[backup.companion]]`".to_owned(),
+            None => format!("it has `{}`", known.join("`, `")),
+        }));
+    }
+}
+
+/// The line that a check begins in.
+fn line_of(check: &ScenarioCheck, text: &str) -> Range<usize> {
+    let lines = text.split_inclusive('\n').take(check.line - 1);
+    let start: usize = lines.map(str::len).sum();
+    start..start + text[start..].lines().next().map_or(0, str::len)
 }
 
 /// Makes the ids of checks unique.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Scenario;
-use super::checks::{after, checks, refuse_vacuous};
+use super::checks::{after, checks, refuse_unknown_companions, refuse_vacuous};
 use super::file::{self, TOP_KEYS};
 use crate::backup::settings::{self, Composition, OtherBackup};
 use crate::baseline::file::is_baseline;
@@ -195,6 +195,9 @@ fn scenario(
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
     }
     let (name, backup) = (name?, backup?);
+    for checks in [&checks, &after.checks] {
+        refuse_unknown_companions(checks, &backup.companions, text, problems);
+    }
     let mut several_servers = false;
     if let Composition::Parts(parts) = &backup.composition {
         restore.databases.extend(parts.databases());

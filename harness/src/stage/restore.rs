@@ -9,12 +9,14 @@ use crate::pipeline::Cluster;
 use crate::restore::settings::Restore;
 use crate::restore::{RestoreLog, restore_needed};
 use crate::units::{show_counted, show_duration};
+use crate::upgrade::setting;
 
-/// Restores the backup and judges the log.
+/// Restores the backup and judges the log. `major` is that of the rehearsal of an upgrade.
 pub async fn restore(
     settings: &Restore,
     left_out: &RowsLeftOut,
     clusters: &[Cluster<'_>],
+    major: Option<u32>,
     context: &Context,
 ) -> Staged<RestoreLog> {
     let unfit: Vec<Finding> = clusters
@@ -44,7 +46,11 @@ pub async fn restore(
                 Some(whole) => whole.join(log, settings),
             }
         }
-        Ok::<_, CouldNotRun>(whole.unwrap_or_default())
+        let mut whole = whole.unwrap_or_default();
+        if let Some(to) = major.filter(|_| !whole.errors.is_empty()) {
+            name_settings(clusters, to, &mut whole).await?;
+        }
+        Ok::<_, CouldNotRun>(whole)
     };
     match restored.await {
         Err(error) => {
@@ -71,6 +77,27 @@ pub async fn restore(
             (facts, judge_restore(log))
         }
     }
+}
+
+/// Replaces errors about settings by what the backup sets and the newer major version does not take.
+async fn name_settings(
+    clusters: &[Cluster<'_>],
+    to: u32,
+    log: &mut RestoreLog,
+) -> Result<(), CouldNotRun> {
+    let mut refused = Vec::new();
+    for one in clusters {
+        if let Some(from) = one.backup.major().filter(|from| *from < to) {
+            refused.extend(setting::refused(one.server, &one.backup, from).await?);
+        }
+    }
+    // One of which the restore reports nothing is tolerated.
+    refused.retain(|one| log.errors.iter().any(|error| one.explains(error)));
+    let is_other = |error: &Finding| !refused.iter().any(|one| one.explains(error));
+    log.errors.retain(is_other);
+    let findings = refused.iter().map(setting::Refused::finding);
+    log.errors.splice(0..0, findings);
+    Ok(())
 }
 
 /// Says of an error about something that is not there that it may be of an extension that is none.

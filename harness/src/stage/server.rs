@@ -1,8 +1,10 @@
 //! Starts the throwaway servers.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 
-use super::{Facts, Passed, Staged, of_server, unable};
+use super::{Facts, Passed, Staged, Stopped, of_server, unable};
 use crate::backup::{Backup, fit};
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -10,8 +12,9 @@ use crate::outcome::{CouldNotRun, Finding, ServerFacts};
 use crate::restore::method;
 use crate::restore::settings::Restore;
 use crate::scenario::Scenario;
-use crate::server::{Servers, ThrowawayServer, Wanted};
+use crate::server::{Servers, ThrowawayServer, Wanted, settings};
 use crate::units::show_duration;
+use crate::upgrade::setting::{self, Refused};
 
 /// Starts the throwaway servers: one, unless parts of the backup name others. `servers` has them then.
 pub async fn server(
@@ -61,7 +64,10 @@ pub async fn server(
     for server in join_all(starting).await {
         match server {
             Ok(server) => started.push(server),
-            Err(error) => return unable(error.into()),
+            Err(error) => {
+                let refused = refused_settings(scenario, backup, context, servers).await;
+                return unable(refused.unwrap_or_else(|| error.into()));
+            }
         }
     }
     let summaries = started.iter().map(|(name, facts)| {
@@ -95,6 +101,40 @@ pub async fn server(
         ..Passed::new((), summary)
     };
     (facts, Ok(passed))
+}
+
+/// Why a server of the newer major version of a rehearsal did not start, if that is a setting of the scenario: one without them
+/// is asked.
+async fn refused_settings(
+    scenario: &Scenario,
+    backup: &Backup,
+    context: &Context,
+    servers: &mut Servers,
+) -> Option<Stopped> {
+    let of_scenario = &scenario.server.settings;
+    let from = backup.major()?;
+    if of_scenario.is_empty() || scenario.server.major.is_none_or(|to| to <= from) {
+        return None;
+    }
+    let without = settings::Server {
+        settings: BTreeMap::new(),
+        tls: None,
+        certificate: None,
+        ..scenario.server.clone()
+    };
+    let slot = servers.add_slot(None, context.work.begin().ok()?);
+    let owner = slot.run.as_ref()?;
+    let wanted = wanted(backup, &scenario.restore);
+    let started = ThrowawayServer::start(&without, &wanted, owner, context.path()).await;
+    let server = slot.server.insert(started.ok()?);
+    let refused = setting::refused_of_scenario(server, of_scenario, from).await;
+    let findings: Vec<Finding> = refused.ok()?.iter().map(Refused::finding).collect();
+    let first = findings.first()?;
+    let summary = format!(
+        "the server does not start with the settings of the scenario: {}",
+        first.in_one_line()
+    );
+    Some(Stopped::failed(summary, findings))
 }
 
 /// Stubs of extensions that the backup does not create, or that every server has.

@@ -6,12 +6,14 @@
 //!
 //! - `definitions`: the catalogs; `known`: what a version changes by itself
 //! - `collation`: keys whose order may differ; `extension`: versions; `function`: names that the newer server has itself
+//! - `setting`: settings that the newer server lacks or refuses, also for the stages before the rehearsal, which they stop
 
 mod collation;
 mod definitions;
 mod extension;
 mod function;
 mod known;
+pub mod setting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -253,6 +255,10 @@ async fn compare(
         upgrade.compared_definitions = false;
         upgrade.not_compared.push(entry);
     }
+    // The restore had no error, so it passes over these.
+    let refused = setting::refused(both.new, &cluster.backup, both.majors().0).await?;
+    let steps = refused.iter().map(setting::Refused::step);
+    upgrade.facts.steps.extend(steps);
     let several = cluster.databases.len() > 1 || cluster.name.is_some();
     for (number, database) in cluster.databases.iter().enumerate() {
         let mut differences = Differences::default();

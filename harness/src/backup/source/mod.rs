@@ -39,9 +39,10 @@ pub use name::{TimePattern, stream_of, time_in_name};
 pub(crate) use pattern::Pattern;
 pub use s3::{Listed, Listing};
 
-/// Whether nothing is at a location on this machine: no file or folder, or none that matches the pattern.
-#[must_use]
-pub fn is_absent(source: &Source, folder: &Path) -> bool {
+/// Whether nothing is at a location: no file, folder or object, or none that matches the pattern. Whatever prevents an answer
+/// is no absence.
+pub async fn is_absent(source: &Source, place: &Place<'_>) -> bool {
+    let folder = place.folder;
     let not_there = |path: &Path| {
         path.symlink_metadata()
             .is_err_and(|error| error.kind() == ErrorKind::NotFound)
@@ -58,7 +59,8 @@ pub fn is_absent(source: &Source, folder: &Path) -> bool {
             }
             _ => not_there(&folder.join(pattern)),
         },
-        Location::S3(_) | Location::Http(_) | Location::Command(_) => false,
+        Location::S3(settings) => s3::is_absent(settings, place).await,
+        Location::Http(_) | Location::Command(_) => false,
     }
 }
 

@@ -86,7 +86,7 @@ pub struct Command {
 pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
     validate_pattern(backup, problems);
     if let Some((s3, span)) = table_at(backup, "s3") {
-        validate_s3(s3, span, problems);
+        validate_s3(s3, "[backup.s3]", span, problems);
     }
     if let Some((http, _)) = table_at(backup, "http") {
         validate_http(http, problems);
@@ -106,7 +106,7 @@ pub fn validate(backup: &Table<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// Reports a pattern in `newest` that cannot be parsed.
-fn validate_pattern(table: &Table<'_>, problems: &mut Vec<Problem>) {
+pub fn validate_pattern(table: &Table<'_>, problems: &mut Vec<Problem>) {
     if let Some((text, span)) = text_at(table, "newest")
         && let Err(why) = Pattern::parse(text)
     {
@@ -129,18 +129,19 @@ fn validate_http(http: &Table<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Validates `[backup.s3]`; `span` is its key.
-fn validate_s3(s3: &Table<'_>, span: Range<usize>, problems: &mut Vec<Problem>) {
+/// Validates `[backup.s3]`, or the table of an object in another section; `span` is its key.
+pub fn validate_s3(s3: &Table<'_>, section: &str, span: Range<usize>, problems: &mut Vec<Problem>) {
     match (key_span(s3, "key"), key_span(s3, "newest")) {
         (Some(_), None) | (None, Some(_)) => {}
         (Some(_), Some(second)) => problems.push(
-            Problem::at(second, "`[backup.s3]` names exactly one object")
+            Problem::at(second, format!("`{section}` names exactly one object"))
                 .hint("keep `key` or `newest`"),
         ),
         (None, None) => {
-            problems.push(Problem::at(span, "`[backup.s3]` names no object").hint(
+            let problem = Problem::at(span, format!("`{section}` names no object"));
+            problems.push(problem.hint(
                 "add `key = \"nightly/plur.sql.gz\"`, or `newest = \"nightly/plur-*.sql.gz\"`",
-            ))
+            ));
         }
     }
     validate_pattern(s3, problems);

@@ -43,6 +43,10 @@ pub(super) async fn find(
     Err(unable())
 }
 
+pub(super) async fn is_absent(_: &S3, _: &Place<'_>) -> bool {
+    false
+}
+
 fn unable() -> CouldNotRun {
     CouldNotRun::with_hint(
         "this redrill was built without S3",

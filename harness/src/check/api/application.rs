@@ -20,6 +20,9 @@ use crate::process::{self, Running};
 use crate::server::Reached;
 use crate::units::show_duration;
 
+/// The placeholders that are no port of a named process, without their braces.
+pub const PLACES: &[&str] = &["port", "url", "host", "role", "database"];
+
 /// Pause between two attempts to find whether it is ready.
 const POLL: Duration = Duration::from_millis(50);
 

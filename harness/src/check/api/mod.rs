@@ -136,9 +136,15 @@ impl Check for Api {
     }
 
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
+        let processes = self.processes();
+        let roles = processes.iter().map(|process| process.role);
+        if let Some(finding) = program::find_missing_role(restored, roles).await? {
+            let actual = finding.actual.clone();
+            return Ok(Observation::new(self.expectation(), actual, vec![finding]));
+        }
         let mut session = restored.session().await?;
         let before = schema::fingerprint(&mut session).await?;
-        let mut processes = application::start(&self.processes(), restored).await?;
+        let mut processes = application::start(&processes, restored).await?;
         let waiting = processes.iter_mut().map(Application::ready);
         let ready = futures_util::future::join_all(waiting).await;
         if ready.iter().any(Result::is_err) {

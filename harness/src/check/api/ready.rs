@@ -52,8 +52,8 @@ impl Default for Ready {
 }
 
 impl Ready {
-    /// Finds what is wrong with it.
-    pub fn find_errors(&self) -> Vec<String> {
+    /// Finds what is wrong with it, each with its key.
+    pub fn find_errors(&self) -> Vec<(&'static str, String)> {
         let mut messages = Vec::new();
         let ways = [
             self.path.is_some(),
@@ -62,34 +62,37 @@ impl Ready {
             self.file.is_some(),
         ];
         if ways.iter().filter(|set| **set).count() > 1 {
-            messages.push("`ready` is one of `path`, `output`, `listens` and `file`".to_owned());
+            let message = "`ready` is one of `path`, `output`, `listens` and `file`";
+            messages.push(("", message.to_owned()));
         } else if self.status.is_some() && !ways[0] && ways.contains(&true) {
-            messages.push("only a `path` answers with a `status`".to_owned());
+            messages.push(("status", "only a `path` answers with a `status`".to_owned()));
         }
         if self
             .path
             .as_ref()
             .is_some_and(|path| !path.starts_with('/'))
         {
-            messages.push("a path begins with `/`".to_owned());
+            messages.push(("path", "a path begins with `/`".to_owned()));
         }
-        messages.extend(self.status.and_then(|status| check_status(status).err()));
+        let status = self.status.and_then(|status| check_status(status).err());
+        messages.extend(status.map(|message| ("status", message)));
         match self.output.as_deref() {
-            Some("") => messages.push("every line matches ``".to_owned()),
+            Some("") => messages.push(("output", "every line matches ``".to_owned())),
             Some(output) if Regex::new(output).is_err() => {
-                messages.push(format!("`{output}` is not a regular expression"));
+                let message = format!("`{output}` is not a regular expression");
+                messages.push(("output", message));
             }
             _ => {}
         }
         if self.listens == Some(false) {
-            messages.push("`listens` is `true` or is left out".to_owned());
+            messages.push(("listens", "`listens` is `true` or is left out".to_owned()));
         }
         if self
             .file
             .as_ref()
             .is_some_and(|file| file.as_os_str().is_empty())
         {
-            messages.push("`file` is empty".to_owned());
+            messages.push(("file", "`file` is empty".to_owned()));
         }
         messages
     }

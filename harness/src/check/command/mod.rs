@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use self::compare::compile;
 use self::run::copy_database;
-use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored};
+use crate::check::{Check, Observation, ParameterErrors, Parameters, Restored, program};
 use crate::input::secret::SecretText;
 use crate::outcome::CouldNotRun;
 
@@ -116,9 +116,13 @@ impl Parameters for CommandCheck {
         errors.require_variables("env", self.env.keys());
         if let Some(output) = &self.expect.output {
             if output.is_empty() {
-                errors.at("expect", "every output matches ``: this asserts nothing");
+                errors.within(
+                    &["expect", "output"],
+                    "every output matches ``: this asserts nothing",
+                );
             } else if compile(output).is_err() {
-                errors.at("expect", format!("`{output}` is not a regular expression"));
+                let message = format!("`{output}` is not a regular expression");
+                errors.within(&["expect", "output"], message);
             }
         }
     }
@@ -136,9 +140,19 @@ impl Check for CommandCheck {
         true
     }
 
+    fn unknown_companion(&self, known: &[&str]) -> Option<String> {
+        let plain = self.env.values().filter_map(|text| match text {
+            SecretText::Plain(plain) => Some(plain),
+            SecretText::Env(_) | SecretText::File(_) => None,
+        });
+        let mut texts = self.command.iter().chain(plain);
+        texts.find_map(|text| run::unknown_companion(text, known))
+    }
+
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let began = Instant::now();
-        if let Some(finding) = self.find_missing_role(restored).await? {
+        let role = self.role.as_deref().into_iter();
+        if let Some(finding) = program::find_missing_role(restored, role).await? {
             let actual = finding.actual.clone();
             return Ok(Observation::new(self.expectation(), actual, vec![finding]));
         }

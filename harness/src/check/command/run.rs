@@ -8,14 +8,10 @@ use super::CommandCheck;
 use crate::check::{Restored, program};
 use crate::database::{Address, Endpoint, Terms};
 use crate::input::secret::SecretText;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::CouldNotRun;
 use crate::process;
 use crate::server::clone::DatabaseCopy;
-use crate::sql::{quote_ident, quote_literal};
 use crate::units::show_duration;
-
-/// Whether a role may log in.
-const LOGIN: &str = "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role}";
 
 /// What of its time limit is left for killing the program and dropping the copy.
 const TIDYING: Duration = Duration::from_secs(5);
@@ -67,67 +63,30 @@ fn fill_companions(restored: &Restored<'_>, text: &str) -> Result<String, CouldN
         let place = format!("{COMPANION}{}}}", companion.name);
         places.push((place, path.display().to_string()));
     }
-    for (at, _) in text.match_indices(COMPANION) {
-        let rest = &text[at..];
-        if !places
-            .iter()
-            .any(|(place, _)| rest.starts_with(place.as_str()))
-        {
-            let name = rest[COMPANION.len()..]
-                .split('}')
-                .next()
-                .unwrap_or_default();
-            let names: Vec<String> = companions
-                .iter()
-                .map(|one| format!("`{}`", one.name))
-                .collect();
-            return Err(CouldNotRun::with_hint(
-                format!("the backup has no companion `{name}`"),
-                match names.is_empty() {
-                    true => "add it as `[[backup.companion]]`".to_owned(),
-                    false => format!("it has {}", names.join(", ")),
-                },
-            ));
-        }
+    let known: Vec<&str> = companions.iter().map(|one| one.name.as_str()).collect();
+    // Refused with the scenario, unless the command line names another backup.
+    match unknown_companion(text, &known) {
+        Some(name) => Err(CouldNotRun::new(format!(
+            "the backup has no companion `{name}`"
+        ))),
+        None => Ok(program::fill(text, &places)),
     }
-    Ok(program::fill(text, &places))
+}
+
+/// The name in the first placeholder of a companion that is none of these.
+pub(super) fn unknown_companion(text: &str, known: &[&str]) -> Option<String> {
+    let mut names = text
+        .match_indices(COMPANION)
+        .map(|(at, _)| &text[at + COMPANION.len()..]);
+    let is_known = |rest: &str| {
+        let mut ends = known.iter().filter_map(|name| rest.strip_prefix(name));
+        ends.any(|rest| rest.starts_with('}'))
+    };
+    let unknown = names.find(|rest| !is_known(rest))?;
+    Some(unknown.split('}').next().unwrap_or_default().to_owned())
 }
 
 impl CommandCheck {
-    /// Gives a finding where the role does not exist.
-    ///
-    /// # Errors
-    /// When the role may not log in, so that no program can connect as it.
-    pub(crate) async fn find_missing_role(
-        &self,
-        restored: &Restored<'_>,
-    ) -> Result<Option<Finding>, CouldNotRun> {
-        let Some(role) = &self.role else {
-            return Ok(None);
-        };
-        let mut session = restored.session().await?;
-        let login = session
-            .value(&LOGIN.replace("{role}", &quote_literal(role)))
-            .await?;
-        session.close().await;
-        match login.as_deref() {
-            Some("t") => Ok(None),
-            Some(_) => Err(CouldNotRun::new(format!(
-                "{} may not log in, so no program can connect as it",
-                quote_ident(role)
-            ))
-            .hint("name the role that the program logs in as")),
-            None => Ok(Some(
-                Finding::about(
-                    format!("role {}", quote_ident(role)),
-                    "a role",
-                    "there is none in the restored server",
-                )
-                .hint("look for its CREATE ROLE in the backup"),
-            )),
-        }
-    }
-
     /// Makes the program's whole environment.
     fn environment(
         &self,

@@ -28,14 +28,7 @@ pub(super) async fn compare(
     folder: PathBuf,
     file: &str,
 ) -> Result<Result<Compared, Finding>, CouldNotRun> {
-    let there = std::fs::read_dir(&folder);
-    if let Err(error) = there {
-        let reason = format!("cannot read the folder {}: {error}", folder.display());
-        return Err(CouldNotRun::with_hint(
-            reason,
-            "correct `folder` in `to`; it is relative to the scenario file",
-        ));
-    }
+    let base = open_folder(&folder)?;
     let (mut session, own) = match from.open(restored).await? {
         Ok(opened) => opened,
         Err(missing) => return Ok(Err(missing)),
@@ -53,11 +46,11 @@ pub(super) async fn compare(
             if batch.is_empty() {
                 break;
             }
-            let (folder, file) = (folder.clone(), file.to_owned());
+            let (base, file) = (base.clone(), file.to_owned());
             let looked_up = blocking(move || {
                 let sizes = batch
                     .iter()
-                    .map(|key| size(&folder, &file, &key.hex))
+                    .map(|key| size(&base, &file, &key.hex))
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok(batch.into_iter().zip(sizes).collect::<Vec<_>>())
             });
@@ -67,7 +60,21 @@ pub(super) async fn compare(
         }
     }
     session.close().await;
+    // Where it vanished meanwhile, that files are missing says nothing of the backup.
+    open_folder(&folder)?;
     Ok(Ok(compared))
+}
+
+/// The folder without links, which can be read.
+fn open_folder(folder: &Path) -> Result<PathBuf, CouldNotRun> {
+    let opened = std::fs::read_dir(folder).and_then(|_| folder.canonicalize());
+    opened.map_err(|error| {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        CouldNotRun::with_hint(
+            format!("cannot read the folder {}: {error}", folder.display()),
+            "correct `folder` in `to`, which is relative to the scenario file, or mount it",
+        )
+    })
 }
 
 /// Looks each value up in a bucket, whose objects are listed once.
@@ -105,62 +112,57 @@ pub(super) async fn compare_objects(
     Ok(Ok(compared))
 }
 
-/// The size of the file of a value below the folder; `None` where there is none. A value is data of the backup: one that
-/// leads out of the folder names no file of it, and a link is not followed.
-fn size(folder: &Path, file: &str, hex: &[u8]) -> Result<Option<u64>, CouldNotRun> {
+/// The size of the file of a value below `base`, a path without links; `None` where there is none. A value is data of the
+/// backup: one that leads out of the folder names no file of it, by itself or by a link.
+fn size(base: &Path, file: &str, hex: &[u8]) -> Result<Option<u64>, CouldNotRun> {
     let Some(value) = from_hex(hex).and_then(|bytes| String::from_utf8(bytes).ok()) else {
         return Ok(None);
     };
     let name = file.replace(VALUE, &value);
-    let mut path = folder.to_owned();
-    for component in Path::new(&name).components() {
-        let part = match component {
-            Component::Normal(part) => part,
-            Component::CurDir => continue,
-            _ => return Ok(None),
-        };
-        path.push(part);
-        match path.symlink_metadata() {
-            Ok(data) if data.is_symlink() => return Ok(None),
-            Ok(data) if data.is_dir() || data.is_file() => {}
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                let reason = format!("cannot look into {}: {error}", folder.display());
-                return Err(CouldNotRun::with_hint(
-                    reason,
-                    "run redrill as a user who may read the files",
-                ));
-            }
-            Err(_) => return Ok(None),
-        }
+    let is_below = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !Path::new(&name).components().all(is_below) {
+        return Ok(None);
     }
-    let data = path
-        .metadata()
-        .ok()
-        .filter(|data| data.is_file() && path != folder);
-    Ok(data.map(|data| data.len()))
+    let found = base.join(&name).canonicalize();
+    match found.and_then(|path| Ok((path.metadata()?, path))) {
+        Ok((data, path)) => {
+            let is_file = data.is_file() && path.starts_with(base);
+            Ok(is_file.then(|| data.len()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let reason = format!("cannot look into {}: {error}", base.display());
+            Err(CouldNotRun::with_hint(
+                reason,
+                "run redrill as a user who may read the files",
+            ))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
-/// What is wrong with the bucket, each with a hint.
-pub(super) fn find_bucket_errors(bucket: &S3) -> Vec<(&'static str, &'static str)> {
+/// What is wrong with the bucket: the key, the fault and a hint.
+pub(super) fn find_bucket_errors(bucket: &S3) -> Vec<[&'static str; 3]> {
     let mut errors = Vec::new();
     if bucket.bucket.is_empty() || bucket.bucket.contains('/') {
-        errors.push((
+        errors.push([
+            "bucket",
             "`bucket` is the name of a bucket",
             "write `s3 = { bucket = \"uploads\" }`; a folder in it belongs in `file`",
-        ));
+        ]);
     }
     if bucket.key.is_some() || bucket.newest.is_some() || bucket.version.is_some() {
-        errors.push((
+        errors.push([
+            "",
             "`s3` here is a bucket, not an object",
             "write the key as `file = \"uploads/{value}\"`",
-        ));
+        ]);
     }
     if bucket.access_key_id.is_some() != bucket.secret_access_key.is_some() {
-        errors.push((
+        errors.push([
+            "",
             "`access-key-id` and `secret-access-key` belong together",
             "add the other one, or leave both to the environment",
-        ));
+        ]);
     }
     let secrets = [&bucket.secret_access_key, &bucket.session_token];
     if secrets
@@ -168,10 +170,11 @@ pub(super) fn find_bucket_errors(bucket: &S3) -> Vec<(&'static str, &'static str
         .flatten()
         .any(|secret| matches!(secret, SecretText::Plain(_)))
     {
-        errors.push((
+        errors.push([
+            "secret-access-key",
             "a secret is never written in a scenario",
             "write `{ env = \"NAME\" }` or `{ file = \"path\" }`",
-        ));
+        ]);
     }
     let is_address = |text: &String| text.starts_with("http://") || text.starts_with("https://");
     if bucket
@@ -179,10 +182,11 @@ pub(super) fn find_bucket_errors(bucket: &S3) -> Vec<(&'static str, &'static str
         .as_ref()
         .is_some_and(|text| !is_address(text))
     {
-        errors.push((
+        errors.push([
+            "endpoint",
             "`endpoint` is an HTTP address",
             "write such as `endpoint = \"https://storage.example:9000\"`",
-        ));
+        ]);
     }
     errors
 }
@@ -205,7 +209,11 @@ mod tests {
     #[case::out_of_it_and_back("sub/../a.pdf", "{value}", false)]
     #[case::absolute("/etc/passwd", "{value}", false)]
     #[case::through_a_link("link/secret", "{value}", false)]
-    #[case::a_link("direct", "{value}", false)]
+    #[case::a_link_out_of_it("direct", "{value}", false)]
+    #[case::a_link("inner", "{value}", true)]
+    #[case::below_a_link("inner_folder/b.pdf", "{value}", true)]
+    #[case::a_link_to_a_folder("inner_folder", "{value}", false)]
+    #[case::a_link_to_nothing("dangling", "{value}", false)]
     #[case::too_long(&"x".repeat(300), "{value}", false)]
     #[case::nul("a\0.pdf", "{value}", false)]
     fn a_value_names_a_file_of_the_folder_only(
@@ -221,6 +229,10 @@ mod tests {
         }
         std::os::unix::fs::symlink(base.path(), folder.join("link")).unwrap();
         std::os::unix::fs::symlink(base.path().join("secret"), folder.join("direct")).unwrap();
+        std::os::unix::fs::symlink("sub/b.pdf", folder.join("inner")).unwrap();
+        std::os::unix::fs::symlink("sub", folder.join("inner_folder")).unwrap();
+        std::os::unix::fs::symlink("gone.pdf", folder.join("dangling")).unwrap();
+        let folder = open_folder(&folder).unwrap();
         let key = hex(value.as_bytes());
         let found = size(&folder, file, key.as_bytes()).unwrap();
         assert_eq!(found, expected.then_some(1));

@@ -103,7 +103,17 @@ impl Column<'_> {
         &self,
         restored: &Restored<'_>,
     ) -> Result<Result<(Session, Family), Finding>, CouldNotRun> {
-        let mut session = restored.own_session_in(self.database).await?;
+        let mut session = match restored.own_session_in(self.database).await {
+            Ok(session) => session,
+            Err(error) if error.sqlstate.as_deref() == Some("3D000") => {
+                let object = format!("database {}", quote_ident(self.database));
+                let missing = Finding::about(object, "a database of the backup", "there is none");
+                return Ok(Err(missing.hint(
+                    "the backup of this database is missing, or `database` is another one",
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let Some(kind) = base_type(&mut session, &self.table, self.column).await? else {
             let exists = format!("SELECT pg_catalog.to_regclass({})", self.table.literal());
             let exists = session

@@ -131,8 +131,8 @@ impl Parameters for Reference {
                 || to.may_be_empty,
         );
         if let Some(bucket) = &to.s3 {
-            for (message, hint) in files::find_bucket_errors(bucket) {
-                errors.at("to", message).add_hint(hint);
+            for [key, message, hint] in files::find_bucket_errors(bucket) {
+                errors.within(&["to", "s3", key], message).add_hint(hint);
             }
         }
         let is_files = to.folder.is_some() != to.s3.is_some();
@@ -143,18 +143,22 @@ impl Parameters for Reference {
                     .add_hint("keep `table` and `column`, or `folder` and `file`");
             }
             (Some(table), Some(column), false) => {
-                errors.require("to", QualifiedName::parse(table).map(drop));
-                errors.refuse_empty("to", column);
+                if let Err(message) = QualifiedName::parse(table) {
+                    errors.within(&["to", "table"], message);
+                }
+                if column.is_empty() {
+                    errors.within(&["to", "column"], "`column` is empty");
+                }
             }
             (None, None, true) => {
                 let file = to.file.as_deref().unwrap_or(VALUE);
                 if file.matches(VALUE).count() != 1 {
                     errors
-                        .at("to", "`file` must have `{value}` once")
+                        .within(&["to", "file"], "`file` must have `{value}` once")
                         .add_hint("write such as `file = \"{value}.pdf\"`");
                 } else if file.starts_with('/') || file.split('/').any(|part| part == "..") {
                     errors
-                        .at("to", "`file` leads out of `folder`")
+                        .within(&["to", "file"], "`file` leads out of `folder`")
                         .add_hint("name the folder above in `folder`");
                 }
             }

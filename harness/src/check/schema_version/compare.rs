@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::{MigrationFile, Version};
 use super::history::Applied;
 use super::tool::{Files, Tool};
-use super::{SchemaVersion, consecutive, journal};
+use super::{SchemaVersion, consecutive, journal, plan};
 use crate::outcome::{CouldNotRun, Finding};
 
 impl SchemaVersion {
@@ -110,6 +110,7 @@ impl SchemaVersion {
     ) -> Result<Version, CouldNotRun> {
         match files {
             Some(files) if self.tool == Some(Tool::Drizzle) => journal::find(files, text),
+            Some(files) if self.tool == Some(Tool::Sqitch) => plan::find(files, text),
             _ => Ok(Version::read(text)),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use flate2::Crc;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::files::Checksum;
@@ -17,6 +18,8 @@ pub enum Digests {
     Sha256OrUnixLines,
     /// SHA-256 of the text with any line ends. Old versions of Prisma left out zeros of the hex digits.
     Prisma,
+    /// SHA-1 of the bytes.
+    Sha1,
     /// CRC-32 of the lines without line ends and without a byte order mark, as a signed number.
     /// Flyway keeps none of migrations that are no SQL.
     Crc32OfLines,
@@ -45,12 +48,18 @@ impl Digests {
                     .flat_map(|sum| [hex(sum), without_zeros(sum)])
                     .collect()
             }
+            Self::Sha1 => vec![sha1(bytes)],
             Self::Crc32OfLines if name.ends_with(".sql") => {
                 vec![crc32_of_lines(&String::from_utf8_lossy(bytes)).to_string()]
             }
             Self::Crc32OfLines => Vec::new(),
         }
     }
+}
+
+/// SHA-1, in hex.
+pub fn sha1(bytes: &[u8]) -> String {
+    hex(&Sha1::digest(bytes))
 }
 
 fn sha256(text: &str) -> Vec<u8> {

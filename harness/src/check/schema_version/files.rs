@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256, Sha384};
 
 use super::digests::Digests;
 use super::tool::{Files, Tool};
-use super::{journal, revisions};
+use super::{journal, plan, revisions};
 use crate::digest::hex;
 use crate::outcome::CouldNotRun;
 
@@ -78,11 +78,11 @@ pub enum Version {
     Numbers(Vec<Digits>),
     /// Anything else.
     Text(String),
-    /// An entry of Drizzle's journal, or a row that none explains: ordered by its time.
+    /// An entry of Drizzle's journal or a change of Sqitch's plan, or a row that none explains: in this order.
     Entry {
-        /// Milliseconds since 1970.
+        /// Milliseconds since 1970; for Sqitch 0, or the maximum for a row that is not in the plan.
         when: i64,
-        /// Which of the journal's entries it is.
+        /// Which of the entries it is.
         position: usize,
         /// What it is shown as.
         tag: Label,
@@ -259,6 +259,7 @@ pub fn read_any(
         Selection::Pattern(pattern, _) => (pattern, true),
         Selection::Of(tool) => match tool.facts().files {
             Files::Journal => return journal::read(folder),
+            Files::Plan => return plan::read(folder),
             Files::Revisions => return revisions::read(folder),
             Files::Pattern(pattern) => (pattern, true),
             // Refused with the scenario.

@@ -7,6 +7,7 @@ pub(crate) mod files;
 mod histories;
 pub mod history;
 mod journal;
+mod plan;
 mod revisions;
 mod schemas;
 pub(crate) mod tool;
@@ -59,8 +60,10 @@ use crate::units::show_counted;
 /// ## What it does not prove
 /// That the objects which the migrations made are there: a history can be complete and a table lost.
 ///
-/// Checksums are compared for Drizzle, Flyway, Prisma and sqlx. Rails, Ecto, golang-migrate, goose, Django, Diesel, Knex,
+/// Checksums are compared for Drizzle, Flyway, Prisma, Sqitch and sqlx. Rails, Ecto, golang-migrate, goose, Django, Diesel, Knex,
 /// TypeORM and Alembic keep none; those of refinery and Liquibase are not compared.
+/// For Sqitch, changes are compared by their ids, so a change whose line in the plan is not what it was when it was deployed is
+/// another one; its tags, dependencies and events are not compared.
 /// For Django, rows of apps without a file in `files` are not compared: they are those of installed packages.
 ///
 /// ## Example
@@ -318,6 +321,7 @@ impl SchemaVersion {
         };
         match self.tool {
             Some(Tool::Drizzle) => journal::matched(files, rows),
+            Some(Tool::Sqitch) => plan::matched(files, rows),
             Some(Tool::Django) => {
                 let apps: Vec<_> = files.keys().map(app).collect();
                 let has_files =
@@ -376,6 +380,11 @@ impl SchemaVersion {
             errors
                 .at("head", "a tag needs `files`, which has the journal")
                 .add_hint("add `files`, or give the newest `created_at`");
+        }
+        if tool == Tool::Sqitch && self.files.is_none() && self.head.is_some() {
+            errors
+                .at("head", "a change needs `files`, which has the plan")
+                .add_hint("add `files`, the folder of `sqitch.plan`");
         }
     }
 
@@ -453,6 +462,9 @@ mod tests {
     #[case("tool = 'drizzle'", 1)]
     #[case("tool = 'drizzle'\nhead = '0001_x'", 1)]
     #[case("tool = 'drizzle'\nfiles = 'm'\npattern = '(.)'", 1)]
+    #[case("tool = 'sqitch'\nfiles = 'm'\nhead = 'users'", 0)]
+    #[case("tool = 'sqitch'", 1)]
+    #[case("tool = 'sqitch'\nhead = 'users'", 1)]
     #[case("tool = 'liquibase'\nfiles = 'm'", 1)]
     #[case("tool = 'django'\nfiles = 'm'\nhead = 'shop.0001'", 1)]
     #[case("tool = 'alembic'\nfiles = 'm'", 0)]

@@ -37,6 +37,9 @@ pub enum Tool {
     /// refinery: `VVERSION__NAME.sql` or `.rs`. Its checksums are not compared: their algorithm is
     /// that of one version of the Rust library.
     Refinery,
+    /// Sqitch: `sqitch.plan` and `deploy/`, with the id of each change and the SHA-1 of its script. A version is the name of a
+    /// change, `NAME@TAG` where it was reworked.
+    Sqitch,
     /// sqlx: `VERSION_NAME.sql`, with the SHA-384 of each file.
     Sqlx,
     /// TypeORM: `TIMESTAMP-NAME.ts` or `.js`.
@@ -81,6 +84,8 @@ pub enum Files {
     Pattern(&'static str),
     /// Drizzle's `meta/_journal.json`.
     Journal,
+    /// Sqitch's `sqitch.plan`.
+    Plan,
     /// Python files of Alembic, which name each other.
     Revisions,
     /// They are not read.
@@ -230,6 +235,17 @@ const REFINERY: Facts = Facts {
     ..PLAIN
 };
 
+/// One registry may have several projects; the plan says of which one it is.
+const SQITCH: Facts = Facts {
+    table: "sqitch.changes",
+    columns: &["change_id", "script_hash", "change", "project"],
+    version: "m.project || ' ' || m.change_id || ' ' || m.change",
+    checksum: Some(("m.script_hash", Digests::Sha1)),
+    files: Files::Plan,
+    left_out: "a row of the registry is lost: Sqitch deploys only what comes after the newest change",
+    ..PLAIN
+};
+
 const SQLX: Facts = Facts {
     table: "public._sqlx_migrations",
     columns: &["version", "success", "checksum"],
@@ -272,6 +288,7 @@ impl Tool {
             Self::Prisma => "prisma",
             Self::Rails => "rails",
             Self::Refinery => "refinery",
+            Self::Sqitch => "sqitch",
             Self::Sqlx => "sqlx",
             Self::Typeorm => "typeorm",
         }
@@ -294,6 +311,7 @@ impl Tool {
             Self::Prisma => &PRISMA,
             Self::Rails => &RAILS,
             Self::Refinery => &REFINERY,
+            Self::Sqitch => &SQITCH,
             Self::Sqlx => &SQLX,
             Self::Typeorm => &TYPEORM,
         }

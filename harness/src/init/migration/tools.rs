@@ -307,7 +307,7 @@ const TOOLS: &[Tool] = &[
         Keeps::Query(
             "SELECT c.project || ':' || c.change FROM {table} c ORDER BY c.committed_at DESC, c.change_id LIMIT 1",
         ),
-        "",
+        "a check `schema-version` with tool = \"sqitch\" and files = \"..\", the folder of `sqitch.plan`",
     ),
     tool(
         "Atlas",

@@ -102,6 +102,12 @@ async fn the_application_answers() {
             let texts: Vec<&str> = texts.iter().map(|t| if *t == "within 30.0 s" { "within 5.0 s" } else { t }).collect();
             plur.fails(Case { name, change, undo, check: &short }, &texts).await;
         }
+        let began = std::time::Instant::now();
+        let no_role = check.replace("role = \"plur_app\"", "role = \"plur_ap\"");
+        plur.fails(Case { name: "O04 the role is lost", change: "", undo, check: &no_role }, &["role plur_ap; a role; there is none in the restored server"]).await;
+        let no_login = Case { name: "the role may not log in", change: "CREATE ROLE locked NOLOGIN", undo: "DROP ROLE locked", check: &check.replace("role = \"plur_app\"", "role = \"locked\"") };
+        plur.cannot_look(no_login, "locked may not log in").await;
+        assert!(began.elapsed() < std::time::Duration::from_secs(25), "it waited");
         let never = check.replace("expect.within = \"5s\"", "expect.within = \"0.001ms\"");
         plur.fails(Case { name: "too slow, twice", change: "", undo, check: &never }, &["an answer within", "then"]).await;
         let no_head = check.replace("\"$.migrations.head\" = 10", "\"$.migrations.head\" = 11");

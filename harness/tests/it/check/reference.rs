@@ -66,7 +66,7 @@ async fn reference() {
         let to_postgres = "table = 'plur.a'\ncolumn = 'b'\nto = { database = 'postgres', table = 'pg_catalog.pg_database', column = 'datname' }";
         passes("in another database", &names("postgres"), to_postgres).await;
         fails("F46 not in another database", &names("nowhere"), to_postgres, &["every value exists in postgres: pg_catalog.pg_database.datname; 1 of 2 values"]).await;
-        cannot("another database that is not there", &names("postgres"), &to_postgres.replace("'postgres'", "'postgers'"), "\"postgers\" does not exist").await;
+        fails("F46 another database that is not there", &names("postgres"), &to_postgres.replace("'postgres'", "'postgers'"), &["database postgers; a database of the backup; there is none"]).await;
 
         // Files.
         let folder = tempfile::tempdir().unwrap();
@@ -75,6 +75,13 @@ async fn reference() {
         passes("a file for each", &tables(["int", "int"], "VALUES (1), (1)", "VALUES (1)"), &to_files).await;
         fails("a file is lost", &tables(["int", "int"], "VALUES (1), (2)", "VALUES (1)"), &to_files, &["1 of 2 values do not exist there, in 1 row"]).await;
         fails("a name that leads out of the folder", &tables(["text", "int"], "VALUES ('../../../../etc/passwd')", "VALUES (1)"), &to_files.replace("{value}.pdf", "{value}"), &["1 of 1"]).await;
+        let two = tables(["int", "int"], "VALUES (1), (2)", "VALUES (1)");
+        std::os::unix::fs::symlink("1.pdf", folder.path().join("2.pdf")).unwrap();
+        passes("a link to a file of the folder", &two, &to_files).await;
+        std::fs::remove_file(folder.path().join("2.pdf")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("2.pdf")).unwrap();
+        fails("a link out of the folder", &two, &to_files, &["1 of 2 values do not exist there"]).await;
+        std::fs::remove_file(folder.path().join("2.pdf")).unwrap();
         std::fs::write(folder.path().join("2.pdf"), "").unwrap();
         let sized = "CREATE TABLE plur.a (b int, bytes int, kind uuid); INSERT INTO plur.a VALUES (1, 1, NULL), (1, NULL, NULL), (2, 0, NULL);";
         let with_size = to_files.replace("}.pdf'", "}.pdf', size-column = 'bytes'");
@@ -86,7 +93,7 @@ async fn reference() {
         fails("no row says a size", &sized.replace("(2, 0,", "(2, NULL,"), &with_size, &["1 of 2 files are empty"]).await;
         fails("no such column", sized, &with_size.replace("'bytes'", "'byte'"), &["a column byte; there is none"]).await;
         cannot("a column that is no number", sized, &with_size.replace("'bytes'", "'kind'"), "(42846)").await;
-        cannot("a folder that is not there", &tables(["int", "int"], "VALUES (1)", "VALUES (1)"), &to_files.replace("folder = '", "folder = '/nowhere"), "cannot read the folder").await;
+        cannot("a folder that is not there", &tables(["int", "int"], "VALUES (1)", "VALUES (1)"), &to_files.replace("folder = '", "folder = '/nowhere/.."), "cannot read the folder /nowhere/..").await;
 
         // What cannot be compared.
         cannot("no value", &tables(["int", "int"], "VALUES (NULL::int)", "VALUES (1)"), OF_A, "has no value that could refer").await;

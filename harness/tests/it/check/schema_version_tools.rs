@@ -460,3 +460,82 @@ async fn a_history_for_each_plugin() {
     })
     .await;
 }
+
+/// A plan, its scripts, and the registry that Sqitch 1.3.1 made of them, in which another project has a change too.
+const SQITCH: &[(&str, &str)] = &[
+    ("sqitch.plan", include_str!("sqitch/sqitch.plan")),
+    (
+        "deploy/schema.sql",
+        include_str!("sqitch/deploy/schema.sql"),
+    ),
+    ("deploy/users.sql", include_str!("sqitch/deploy/users.sql")),
+    (
+        "deploy/users@v1.1.sql",
+        include_str!("sqitch/deploy/users@v1.1.sql"),
+    ),
+    (
+        "deploy/app/orders.sql",
+        include_str!("sqitch/deploy/app/orders.sql"),
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqitch() {
+    on_plur(async |plur| {
+        run(plur, &Tool {
+            name: "sqitch",
+            table: include_str!("sqitch/registry.sql").to_owned(),
+            files: SQITCH,
+            harmless: &[
+                "DELETE FROM sqitch.changes WHERE project = 'other'",
+                "UPDATE sqitch.changes SET script_hash = change_id",
+                "UPDATE sqitch.changes SET committed_at = pg_catalog.now(), committer_name = 'Other'",
+                "DELETE FROM sqitch.tags",
+            ],
+            faults: &[
+                ("M01 the newest change is lost", "DELETE FROM sqitch.changes WHERE change_id LIKE 'bb3a%'", "pending: users"),
+                ("M05 a change in the middle is lost", "DELETE FROM sqitch.dependencies; DELETE FROM sqitch.tags; DELETE FROM sqitch.changes WHERE change = 'app/orders'", "left out in the middle: app/orders"),
+                (
+                    "M02 a change that the plan does not have",
+                    "INSERT INTO sqitch.changes SELECT repeat('ab', 20), repeat('cd', 20), 'invoices', project, '', now(), '', '', now(), '', '' FROM sqitch.changes WHERE change = 'schema'",
+                    "applied without a file: shop:invoices with id abababababab",
+                ),
+                (
+                    "M06 a change of the plan was another one when it was deployed",
+                    "UPDATE sqitch.changes SET change_id = repeat('ab', 20) WHERE change = 'schema'",
+                    "applied without a file: shop:schema with id abababababab",
+                ),
+                (
+                    "M06 a script was changed after it was deployed",
+                    "UPDATE sqitch.changes SET script_hash = repeat('ab', 20) WHERE change_id LIKE '8250%'",
+                    "other bytes: users@v1.0",
+                ),
+                ("M06 the digest of a script is lost", "UPDATE sqitch.changes SET script_hash = NULL WHERE change = 'app/orders'", "none: app/orders"),
+                ("M07 the registry is empty", "TRUNCATE sqitch.changes CASCADE", "the table is empty"),
+                ("M07 only another project is left", "DELETE FROM sqitch.tags; DELETE FROM sqitch.dependencies; DELETE FROM sqitch.changes WHERE project = 'shop'", "pending: schema, users@v1.0, app/orders, users"),
+            ],
+        })
+        .await;
+        let folder = folder(SQITCH);
+        for (change, head, fails) in [
+            ("", "users", None),
+            ("DELETE FROM sqitch.changes WHERE change_id LIKE 'bb3a%'", "app/orders", None),
+            ("", "app/orders", Some("version users is")),
+            ("DELETE FROM sqitch.changes WHERE change_id LIKE 'bb3a%'", "users", Some("version app/orders is")),
+        ] {
+            let change = format!("{}; {change}", include_str!("sqitch/registry.sql"));
+            let check = check("sqitch", folder.path(), &format!("head = \"{head}\""));
+            let case = Case {
+                name: head,
+                change: &change,
+                undo: "",
+                check: &check,
+            };
+            match fails {
+                None => plur.passes(case).await,
+                Some(text) => plur.fails(case, &[text]).await,
+            }
+        }
+    })
+    .await;
+}

@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use tempfile::TempDir;
+
 use super::GOOD;
 use super::builder::{Ended, redrill};
+use crate::backup::source::servers::{Server, free_port};
 
 const SCENARIO: &str = r#"schema = 1
 name = "drilled"
@@ -244,10 +247,141 @@ command = ["/bin/sh", "decrypts.sh", "{companion.master key}"]
         &scenario.replace("{companion.master key}", "{companion.masterkey}"),
         "x",
     );
-    assert_eq!(ended.code, 3, "{}\n{}", ended.stdout, ended.stderr);
-    let said = ended.findings(id);
+    assert_eq!(ended.code, 2, "{}\n{}", ended.stdout, ended.stderr);
+    let said = &ended.stderr;
     assert!(
         said.contains("no companion `masterkey`") && said.contains("`master key`"),
         "{said}"
     );
+}
+
+/// A bucket with the uploads of two nights and a key.
+struct Bucket {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Bucket {
+    fn begin() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bucket = folder.path().join("instance");
+        for name in ["uploads", "secrets"] {
+            std::fs::create_dir_all(bucket.join(name)).unwrap();
+        }
+        let digest = redrill::digest::sha256_of(&b"uploads"[..]).unwrap();
+        for (name, text) in [
+            ("uploads/uploads-2026-05-24.tar", "older"),
+            ("uploads/uploads-2026-05-25.tar", "uploads"),
+            ("uploads/uploads-2026-05-25.tar.sha256", digest.as_str()),
+            ("secrets/uploads-2026-05-25.tar", "0123456789abcdef"),
+        ] {
+            std::fs::write(bucket.join(name), text).unwrap();
+        }
+        let server = Server::rclone(folder.path(), free_port());
+        Self { folder, server }
+    }
+
+    fn drill(&self, change: impl Fn(String) -> String) -> Ended {
+        let scenario = format!(
+            r#"schema = 1
+name = "drilled"
+[backup]
+path = "shop-2026-05-25.sql.gz"
+[[backup.companion]]
+name = "uploads"
+max-age = "90000h"
+same-time-within = "1h"
+s3 = {{ bucket = "instance", newest = "uploads/uploads-*.tar", endpoint = "http://127.0.0.1:{port}" }}
+[[backup.companion]]
+name = "key"
+[backup.companion.s3]
+bucket = "instance"
+key = "secrets/uploads-2026-05-25.tar"
+endpoint = "http://127.0.0.1:{port}"
+[[check.command]]
+name = "both were fetched"
+command = ["/bin/sh", "-c", 'test "$(cat "$1")" = uploads && test "$(cat "$2")" = 0123456789abcdef', "sh", "{{companion.uploads}}", "{{companion.key}}"]
+"#,
+            port = self.server.port
+        );
+        redrill()
+            .file("scenario.toml", change(scenario))
+            .file("shop-2026-05-25.sql.gz", &GOOD.gzip)
+            .environment("AWS_ACCESS_KEY_ID", "test-key")
+            .environment("AWS_SECRET_ACCESS_KEY", "test-s3cret")
+            .with("scenario.toml")
+            .run()
+    }
+
+    /// Drills with another content of an object, or without it; afterwards it is as before.
+    fn with(&self, name: &str, content: Option<&str>) -> Ended {
+        let path = self.folder.path().join("instance").join(name);
+        let good = std::fs::read(&path).unwrap();
+        match content {
+            Some(content) => std::fs::write(&path, content).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let ended = self.drill(|scenario| scenario);
+        std::fs::write(&path, good).unwrap();
+        ended
+    }
+}
+
+#[test]
+fn companions_of_a_bucket_are_fetched_and_judged_as_those_of_a_folder() {
+    const UPLOADS: &str = "uploads/uploads-2026-05-25.tar";
+    const KEY: &str = "secrets/uploads-2026-05-25.tar";
+    let bucket = Bucket::begin();
+    let ended = bucket.drill(|scenario| scenario);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    let drill = ended.drill.unwrap();
+    let companions = &drill["backup"]["companions"];
+    assert_eq!(companions[0]["origin"], format!("s3://instance/{UPLOADS}"));
+    assert_eq!(companions[0]["made"]["at"], "2026-05-25T00:00:00Z");
+    assert!(
+        companions[0]["digest"]
+            .as_str()
+            .is_some_and(|digest| digest.contains(".sha256")),
+        "{companions}"
+    );
+    assert_eq!(companions[1]["size_bytes"], 16);
+    assert!(
+        !drill.to_string().contains("0123456789abcdef"),
+        "the key is shown"
+    );
+    let fails = |ended: Ended, code: i32, text: &str| {
+        let shown: Vec<&str> = ended.stdout.split_whitespace().collect();
+        let shown = shown.join(" ");
+        assert_eq!(ended.code, code, "{text}: {shown}\n{}", ended.stderr);
+        assert!(shown.contains(text), "no `{text}` in {shown}");
+    };
+    fails(bucket.with(KEY, None), 10, "companion key");
+    fails(bucket.with(KEY, Some("")), 10, "it is empty");
+    fails(
+        bucket.with(KEY, Some("fedcba9876543210")),
+        10,
+        "both were fetched (command",
+    );
+    fails(
+        bucket.with(UPLOADS, Some("others")),
+        10,
+        "companion uploads",
+    );
+    fails(
+        bucket.with(UPLOADS, None),
+        10,
+        "taken within 1 h 00 min of the backup",
+    );
+    let none_match = bucket.drill(|scenario| scenario.replace("uploads-*.tar", "photos-*.tar"));
+    fails(none_match, 10, "companion uploads");
+    let old = bucket.drill(|scenario| scenario.replace("90000h", "1h"));
+    fails(old, 11, "of uploads");
+    // What prevents an answer says nothing of the backup.
+    let no_bucket = bucket.drill(|scenario| scenario.replace("\"instance\"", "\"other\""));
+    fails(no_bucket, 3, "the bucket `other` does not exist");
+    let no_server = bucket.drill(|scenario| {
+        let port = bucket.server.port.to_string();
+        scenario.replace(&port, &free_port().to_string())
+    });
+    fails(no_server, 3, "companion `uploads`: ");
 }

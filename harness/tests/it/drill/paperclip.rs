@@ -170,7 +170,6 @@ fn both_forms_of_a_good_backup_are_proven_and_say_what_they_do_not_hold() {
         for text in [
             "what is in uploads on the local disk",
             "workspace files",
-            "that the master key decrypts the secrets",
             "owners and privileges",
         ] {
             assert!(unwrapped(&ended).contains(text), "no {text}");
@@ -344,6 +343,15 @@ fn each_statement_about_a_dump_by_pg_dump_fails_when_it_must() {
             ],
         ),
         (
+            "F47 a secret is encrypted under another key",
+            sql(changed(
+                &text,
+                "\"ciphertext\": \"4hndx1OGeO0G4G1KuHBKrU4S0FotTm1o+62BYaY=\"",
+                "\"ciphertext\": \"5hndx1OGeO0G4G1KuHBKrU4S0FotTm1o+62BYaY=\"",
+            )),
+            &["the master key decrypts every version of every secret"],
+        ),
+        (
             "F47 a version of a secret is lost",
             sql(without_first_row(&text, "public.company_secret_versions")),
             &["every secret has each of its versions"],
@@ -413,30 +421,41 @@ fn each_statement_about_a_backup_of_the_javascript_writer_fails_when_it_must() {
 }
 
 #[test]
-fn files_of_the_instance_that_are_lost_are_named() {
+fn files_of_the_instance_that_are_lost_or_of_another_are_named() {
     let uploads = std::fs::read_dir(backups().join("instance/uploads")).unwrap();
     let upload = uploads
         .map(|entry| entry.unwrap().file_name())
         .min()
         .unwrap();
     let upload = format!("uploads/{}", upload.to_str().unwrap());
-    for (lost, text) in [
+    // 32 bytes in base64, and not those of the fixture.
+    let other_key = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=\n";
+    for (name, content, text) in [
         (
             upload.as_str(),
+            None,
             "every upload that a document names is there",
         ),
-        ("secrets/master.key", "companion master key"),
+        ("secrets/master.key", None, "companion master key"),
+        (
+            "secrets/master.key",
+            Some(other_key),
+            "the master key decrypts every version of every secret",
+        ),
     ] {
         let run = redrill().copy(&backups().join("instance"), "instance");
         let instance = run.path("instance");
-        std::fs::remove_file(instance.join(lost)).unwrap();
+        match content {
+            None => std::fs::remove_file(instance.join(name)).unwrap(),
+            Some(content) => std::fs::write(instance.join(name), content).unwrap(),
+        }
         let folder = backups().join(PG_DUMP.folder).display().to_string();
         let ended = run
             .with(&root().join(PG_DUMP.scenario).display().to_string())
             .environment(PG_DUMP.variable, &folder)
             .environment("PAPERCLIP_INSTANCE", &instance.display().to_string())
             .run();
-        assert_eq!(ended.code, 10, "{lost}: {}\n{}", ended.stdout, ended.stderr);
-        assert!(unwrapped(&ended).contains(text), "{lost}: {}", ended.stdout);
+        assert_eq!(ended.code, 10, "{name}: {}\n{}", ended.stdout, ended.stderr);
+        assert!(unwrapped(&ended).contains(text), "{name}: {}", ended.stdout);
     }
 }

@@ -8,6 +8,108 @@ use rstest::rstest;
 
 use super::builder::redrill;
 
+/// An application with a worker, and a program that gets a key.
+const PROGRAMS: &str = r#"schema = 1
+name = "x"
+[backup]
+path = "a.sql"
+[[backup.companion]]
+name = "master key"
+path = "key"
+[server]
+tls = "required"
+certificate = { file = "a.crt", key = "a.key", ca = "ca.crt" }
+[[restore.stub]]
+extension = "pg_cron"
+reason = "a provider's"
+[[check.command]]
+command = ["x", "{companion.master key}", "{id}", "{}"]
+expect = { exit = 0, output = "^ok$" }
+[[check.api]]
+command = ["x", "--port={port}", "{worker.port}"]
+role = "app"
+env = { URL = "http://127.0.0.1:{application.port}" }
+ready = { output = "^up$" }
+[[check.api.process]]
+name = "worker"
+command = ["x", "{port}"]
+ready = { path = "/health" }
+[[check.api.request]]
+path = "/me"
+expect = { status = 200, json = { "$.id" = 1 } }
+[[check.reference]]
+table = "a.b"
+column = "c"
+to = { folder = "files", file = "{value}.pdf" }
+"#;
+
+/// Where each mistake is: the place is that of the key or value, and not of the section.
+#[rstest]
+#[case::placeholder_of_a_process(
+    "{worker.port}",
+    "{worker.prt}",
+    "18:34",
+    "did you mean `{worker.port}`?"
+)]
+#[case::placeholder_in_a_process(
+    "[\"x\", \"{port}\"]",
+    "[\"x\", \"{prt}\"]",
+    "24:17",
+    "nothing fills in `{prt}`"
+)]
+#[case::placeholder_in_a_variable(
+    "{application.port}",
+    "{aplication.port}",
+    "20:15",
+    "did you mean `{application.port}`?"
+)]
+#[case::companion(
+    "{companion.master key}",
+    "{companion.masterkey}",
+    "15:18",
+    "did you mean `master key`?"
+)]
+#[case::companion_of_an_api(
+    "{port}\", \"{w",
+    "{companion.master key}{companion.key}\", \"{w",
+    "18:17",
+    "nothing fills in `{companion.key}`"
+)]
+#[case::part_of_a_certificate(", ca = \"ca.crt\"", "", "10:15", "`ca` is missing")]
+#[case::one_stub(
+    "[[restore.stub]]",
+    "[restore.stub]",
+    "11:1",
+    "double brackets for each"
+)]
+#[case::no_reason("reason = \"a provider's\"\n", "", "11:1", "`reason` is missing")]
+#[case::name_of_a_process("\"worker\"", "\"a worker\"", "23:8", "a name has letters")]
+#[case::pattern("\"^ok$\"", "\"^(ok$\"", "16:31", "is not a regular expression")]
+#[case::pattern_of_ready("\"^up$\"", "\"^(up$\"", "21:20", "is not a regular expression")]
+#[case::path_of_ready("\"/health\"", "\"health\"", "25:18", "a path begins with `/`")]
+#[case::path_of_a_request("\"/me\"", "\"me\"", "27:8", "a path begins with `/`")]
+#[case::status("status = 200", "status = 20", "28:21", "is not an HTTP status")]
+#[case::file_of_a_value(
+    "\"{value}.pdf\"",
+    "\"a.pdf\"",
+    "32:33",
+    "`file` must have `{value}` once"
+)]
+fn a_mistake_is_where_its_key_is(
+    #[case] good: &str,
+    #[case] bad: &str,
+    #[case] place: &str,
+    #[case] says: &str,
+) {
+    parse(Path::new("x.toml"), PROGRAMS, &Environment::new()).unwrap();
+    let shown = mistakes(&PROGRAMS.replacen(good, bad, 1));
+    assert!(
+        shown.contains(&format!("scenario.toml:{place}\n")),
+        "{shown}"
+    );
+    assert!(shown.contains(says), "{shown}");
+}
+
 /// Lists the mistakes of a scenario.
 fn mistakes(text: &str) -> String {
     let ended = redrill().scenario(text).call(&["list"]);

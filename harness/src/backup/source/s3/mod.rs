@@ -73,6 +73,29 @@ pub(super) async fn find(
     Ok(found)
 }
 
+/// Whether the bucket has no such object, or none that matches the pattern.
+pub(super) async fn is_absent(settings: &S3, place: &Place<'_>) -> bool {
+    let Ok(bucket) = Bucket::open(settings, place) else {
+        return false;
+    };
+    if let Some(key) = &settings.key {
+        let Ok(key) = path_of(key) else {
+            return false;
+        };
+        let asked = bucket.store.get(&key).await;
+        // A bucket that is not there has the same status.
+        return asked.is_err_and(|error| {
+            matches!(error, object_store::Error::NotFound { .. })
+                && !chain(&error).contains("<Code>NoSuchBucket</Code>")
+        });
+    }
+    let pattern = settings.newest.as_deref().unwrap_or_default();
+    match bucket.matching(pattern).await {
+        Ok((_, _, entries)) => !entries.iter().any(|entry| entry.matches),
+        Err(_) => false,
+    }
+}
+
 /// A key in the form that the client of the storage accepts.
 fn path_of(key: &str) -> Result<Key, CouldNotRun> {
     let parsed = Key::parse(key).ok().filter(|path| path.as_ref() == key);
@@ -273,20 +296,28 @@ impl Bucket {
         Ok(())
     }
 
-    /// Selects the newest of the objects that match.
-    async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), CouldNotRun> {
+    /// Lists the objects of a pattern, with the folder that it begins with and its part below that.
+    async fn matching(&self, pattern: &str) -> Result<(String, String, Vec<Entry>), CouldNotRun> {
         let read = Pattern::parse(pattern)
             .map_err(|why| CouldNotRun::with_hint(why, "correct `newest` in `[backup.s3]`"))?;
         let (base, own) = match &read {
-            Some(pattern) => (pattern.base.clone(), pattern.text.as_str()),
-            None if pattern.is_empty() || pattern.ends_with('/') => (pattern.to_owned(), ""),
-            None => (format!("{pattern}/"), ""),
+            Some(pattern) => (pattern.base.clone(), pattern.text.clone()),
+            None if pattern.is_empty() || pattern.ends_with('/') => {
+                (pattern.to_owned(), String::new())
+            }
+            None => (format!("{pattern}/"), String::new()),
         };
         let entries = self.list(&base, read.as_ref()).await?;
+        Ok((base, own, entries))
+    }
+
+    /// Selects the newest of the objects that match.
+    async fn newest(&self, pattern: &str, rules: &Rules) -> Result<(String, Choice), CouldNotRun> {
+        let (base, own, entries) = self.matching(pattern).await?;
         // An upload is visible only when it is complete.
         let shown = format!("s3://{}/{base}{own}", self.name);
         let choice =
-            choose(entries, rules, &shown, own, |_| None).map_err(|error| CouldNotRun {
+            choose(entries, rules, &shown, &own, |_| None).map_err(|error| CouldNotRun {
                 // A pattern in the scenario has no scheme and no bucket.
                 hint: error
                     .hint

@@ -1,0 +1,2 @@
+-- deploy/app/orders.sql
+SELECT 1;

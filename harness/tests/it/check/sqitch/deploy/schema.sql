@@ -1,0 +1,2 @@
+-- deploy/schema.sql
+SELECT 1;

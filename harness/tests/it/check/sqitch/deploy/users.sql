@@ -1,0 +1,2 @@
+-- deploy/users.sql
+SELECT 1;

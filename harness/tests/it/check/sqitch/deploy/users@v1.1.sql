@@ -1,0 +1,2 @@
+-- deploy/users@v1.1.sql
+SELECT 1;

@@ -79,8 +79,8 @@ async fn pass(client: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
     };
     let user = parameter(&body, b"user").unwrap_or_default();
     let database = parameter(&body, b"database").filter(|name| !name.is_empty());
-    let [user, database] = [user, database.unwrap_or(user)]
-        .map(|name| String::from_utf8_lossy(name).into_owned());
+    let [user, database] =
+        [user, database.unwrap_or(user)].map(|name| String::from_utf8_lossy(name).into_owned());
     let relations = shared
         .databases
         .relations(&shared.endpoint, &database)

@@ -54,7 +54,8 @@ pub struct Run {
     /// The folder for everything that the run writes to the disk.
     pub folder: PathBuf,
     work: Work,
-    _lock: File,
+    /// `None` once another process owns the run.
+    lock: Option<File>,
 }
 
 /// The result of removing dead runs.
@@ -100,6 +101,12 @@ impl Work {
         })
     }
 
+    /// The folder of runs at `root`, which [`Work::below`] made.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root, cache: None }
+    }
+
     /// Lets runs keep in `cache` what later runs use again; see [`cache_folder`].
     #[must_use]
     pub fn caching_in(self, cache: Option<PathBuf>) -> Self {
@@ -142,7 +149,7 @@ impl Work {
                 id,
                 folder,
                 work: self.clone(),
-                _lock: lock,
+                lock: Some(lock),
             });
         }
     }
@@ -211,6 +218,50 @@ impl Run {
         self.work.cache()
     }
 
+    /// The folder of all runs.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// Takes over a run from another process, which passed its `lock` on.
+    ///
+    /// # Errors
+    /// When it is not the lock of that run.
+    pub fn adopt(work: &Work, id: &str, lock: File) -> io::Result<Self> {
+        if lock.try_lock().is_err() || !is_at(&lock, &work.lock_path(id)) {
+            return Err(io::Error::other(format!("no lock of run {id} was passed")));
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            folder: work.root.join(id),
+            work: work.clone(),
+            lock: Some(lock),
+        })
+    }
+
+    /// Gives the run up for another process to adopt: returns its lock. Its processes end, and files that are not in `kept`, names
+    /// in its folder, are removed.
+    ///
+    /// # Errors
+    /// When they cannot be removed.
+    pub fn hand_over(mut self, kept: impl Fn(&str) -> bool) -> io::Result<File> {
+        process::kill_marked(&self.id);
+        process::kill_orphans(&self.id);
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(&kept) {
+                continue;
+            }
+            match entry.file_type()?.is_dir() {
+                true => std::fs::remove_dir_all(entry.path())?,
+                false => std::fs::remove_file(entry.path())?,
+            }
+        }
+        let lock = self.lock.take();
+        lock.ok_or_else(|| io::Error::other("the run was handed over before"))
+    }
+
     /// Gives a group access to the folder of the run, for a server that runs as another user.
     ///
     /// # Errors
@@ -242,7 +293,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         // Nothing is left after `end`; otherwise a drop cannot report an error.
-        if self.folder.exists() {
+        if self.lock.is_some() && self.folder.exists() {
             let _ = self.work.remove(&self.id);
         }
     }
@@ -296,7 +347,7 @@ mod tests {
         let dead_id = dead.id.clone();
         // As after SIGKILL: the lock is free, the folder is there.
         std::fs::write(dead_folder.join("left"), "x").unwrap();
-        let lock = dead._lock.try_clone().unwrap();
+        let lock = dead.lock.as_ref().unwrap().try_clone().unwrap();
         std::mem::forget(dead);
         lock.unlock().unwrap();
 

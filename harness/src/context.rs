@@ -1,5 +1,7 @@
 //! What a drill needs in addition to its scenario.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use crate::cleanup::Work;
@@ -19,6 +21,8 @@ pub struct Context {
     pub listener: Listener,
     /// Becomes true when a signal asks for the end.
     pub interrupted: watch::Receiver<bool>,
+    /// How long the server of the drill is kept; `None`: it is removed.
+    pub keep: Option<Duration>,
     /// The command line that repeats the drill.
     pub repeat: String,
     /// Whether the release of a scenario is rehearsed after its drill.

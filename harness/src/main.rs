@@ -3,5 +3,8 @@
 fn main() -> std::process::ExitCode {
     redrill::namespace::become_child();
     redrill::process::adopt_orphans();
-    redrill::command::main()
+    match redrill::server::kept::become_keeper() {
+        Some(code) => code,
+        None => redrill::command::main(),
+    }
 }

@@ -17,7 +17,8 @@ use crate::record::Record;
 use crate::rehearse::{Rehearsal, Rehearsed};
 use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
-use crate::server::Servers;
+use crate::server::kept::{Kept, KeptDrill};
+use crate::server::{Servers, ThrowawayServer};
 use crate::stage::{self, Stopped};
 use crate::units::show_duration;
 use crate::verdict::Verdict;
@@ -39,6 +40,8 @@ pub struct Drilled {
     pub observed: Option<ObservedBaseline>,
     /// The rehearsal of a release, where the scenario has one.
     pub rehearsed: Option<Rehearsed>,
+    /// The servers that are kept, or why one is not.
+    pub kept: Vec<Result<Kept, CouldNotRun>>,
 }
 
 /// Drills one scenario. There is always a result, and always a teardown.
@@ -48,6 +51,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     let mut record = Record::begin(scenario, context);
     let mut rehearsal = Rehearsal::begin(scenario, context);
     let mut observed = None;
+    let mut kept = Vec::new();
     match context.work.begin() {
         Ok(run) => {
             record.belongs_to(&run);
@@ -67,11 +71,27 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
                 }
             }
             record.skip_the_rest();
-            servers.join(others);
+            let interrupted = record.is_interrupted();
+            let end = async {
+                let (run, ended) = match context.keep.filter(|_| !interrupted) {
+                    Some(keep) => keep_servers(scenario, context, run, &mut servers, keep).await,
+                    None => (Some(run), Vec::new()),
+                };
+                kept = ended;
+                servers.join(others);
+                let mut torn_down = stage::teardown(servers, run).await;
+                let names = kept.iter().flatten().map(|kept| kept.facts.name.as_str());
+                let names: Vec<&str> = names.collect();
+                if !names.is_empty()
+                    && let Ok(passed) = &mut torn_down.1
+                {
+                    passed.summary = format!("kept: {}; {}", names.join(", "), passed.summary)
+                        .replace("everything that", "everything else that");
+                }
+                torn_down
+            };
             // The record has its failure too.
-            let _ = record
-                .stage(Stage::Teardown, stage::teardown(servers, run))
-                .await;
+            let _ = record.stage(Stage::Teardown, end).await;
         }
         Err(error) => {
             let folder = context.work.root().display();
@@ -87,6 +107,10 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     }
     let (result, verdict) = record.finish();
     let rehearsed = rehearsal.map(|rehearsal| rehearsal.finish(&result, verdict));
+    for kept in kept.iter_mut().flatten() {
+        // Without it the list shows no verdict.
+        let _ = kept.note_verdict(verdict);
+    }
     (context.listener)(Event::Ended {
         scenario: name(),
         verdict,
@@ -96,7 +120,35 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
         verdict,
         observed,
         rehearsed,
+        kept,
     }
+}
+
+/// Keeps the servers of a drill; returns its run, unless one of them has it now.
+async fn keep_servers(
+    scenario: &Scenario,
+    context: &Context,
+    run: Run,
+    servers: &mut Servers,
+    keep: Duration,
+) -> (Option<Run>, Vec<Result<Kept, CouldNotRun>>) {
+    let facts = &scenario.facts;
+    let keep_one = async |server: Option<String>, started: ThrowawayServer, run: Run| {
+        let drill = KeptDrill {
+            scenario: &facts.name,
+            file: &facts.file,
+            server: server.as_deref(),
+            keep,
+        };
+        started.keep(run, drill, context.interrupted.clone()).await
+    };
+    let (run, mut ended) = servers.keep(run, keep_one).await;
+    if ended.is_empty() {
+        ended.push(Err(CouldNotRun::new(
+            "the drill ended before a server was started",
+        )));
+    }
+    (run, ended)
 }
 
 /// Runs the stages until one does not pass, then the checks, then the rehearsal of a release.

@@ -27,6 +27,7 @@ Examples:
     redrill run orders.toml --backup /backups/orders-2026-05-25.sql.gz
     redrill run orders.toml --only role,rls,tenant,append-only
     redrill run --jobs 2 --fail-fast     # two at a time, until one is not PROVEN
+    redrill run orders.toml --keep 2h    # the restored server stays for two hours
     redrill run --json | jq -r '[.verdict, .scenario.name] | @tsv'";
 
 /// The examples of `redrill rehearse --help`.
@@ -40,7 +41,26 @@ Examples:
 pub(super) const LIST: &str = "\
 Examples:
     redrill list                         # all scenarios in scenarios/
-    redrill list drills/orders.toml";
+    redrill list drills/orders.toml
+    redrill list --kept                  # servers of `redrill run --keep`";
+
+/// The end of `redrill psql --help`.
+pub(super) const PSQL: &str = "\
+Examples:
+    redrill psql orders-1a2b
+    redrill psql orders-1a2b -- -d orders -c 'SELECT count(*) FROM app.orders'
+
+The exit code is that of psql; 3: there is none, or the server has ended; 4: no server has this name.";
+
+/// The end of `redrill drop --help`.
+pub(super) const DROP: &str = "\
+Examples:
+    redrill drop orders-1a2b
+
+Exit codes:
+    0  it is removed
+    3  it could not be removed
+    4  no server has this name";
 
 /// The end of `redrill explain --help`.
 pub(super) const EXPLAIN: &str = "\

@@ -5,11 +5,13 @@ mod invocation;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
+use crate::units::Span;
 
 /// The folder for reports.
 pub(crate) const REPORTS: &str = "reports/out";
@@ -84,9 +86,9 @@ pub enum Command {
     /// On a terminal it asks for each difference. Elsewhere nothing is written unless `--object` or `--all`
     /// selects what is accepted. A right that became wider must be accepted by name.
     Accept(Accept),
-    /// List scenarios and their checks, without starting anything.
+    /// List scenarios and their checks, without starting anything; or the servers that are kept.
     #[command(after_help = help::LIST)]
-    List(Scenarios),
+    List(List),
     /// Explain a kind of check; without a kind, list all kinds.
     #[command(after_help = help::EXPLAIN)]
     Explain {
@@ -106,6 +108,15 @@ pub enum Command {
     /// backup is inspected first, and the server must have its version and extensions.
     #[command(after_help = help::DOCTOR)]
     Doctor(Doctor),
+    /// Open psql on a server that `redrill run --keep` kept.
+    ///
+    /// It is the psql of the server's version where that is on this machine, otherwise one in PATH. What is done there changes
+    /// neither the backup nor the verdict.
+    #[command(after_help = help::PSQL)]
+    Psql(Psql),
+    /// Remove a server that `redrill run --keep` kept, before its time is over.
+    #[command(after_help = help::DROP)]
+    Drop(Drop),
     /// Remove what killed runs left behind: containers, volumes, servers, folders.
     ///
     /// Removes only what redrill started. Also removes templates that are no longer used: the empty data folders that
@@ -120,6 +131,54 @@ pub struct Scenarios {
     /// Scenario files, or folders that contain them.
     #[arg(value_name = "SCENARIO", default_value = "scenarios")]
     pub scenarios: Vec<PathBuf>,
+}
+
+/// Arguments of `redrill list`.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    pub(crate) scenarios: Scenarios,
+    /// List the servers that `redrill run --keep` kept: name, verdict, databases, until when.
+    #[arg(long, conflicts_with = "scenarios")]
+    pub(crate) kept: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill psql`.
+#[derive(Debug, Args)]
+pub struct Psql {
+    /// The name of the server, as `redrill list --kept` shows it.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Arguments of psql, after `--`. Default: the first database of the server.
+    #[arg(value_name = "ARGUMENT", last = true)]
+    pub(crate) arguments: Vec<String>,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill drop`.
+#[derive(Debug, Args)]
+pub struct Drop {
+    /// The name of the server, as `redrill list --kept` shows it.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Reads how long a server is kept.
+fn keep(text: &str) -> Result<Duration, String> {
+    /// A year.
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+    let span = Span::parse(text)?.0;
+    if span < Duration::from_secs(1) || span > LONGEST {
+        return Err(
+            "it is kept for one second to 366 days; leave `--keep` out to remove it".to_owned(),
+        );
+    }
+    Ok(span)
 }
 
 /// Arguments of `redrill run`.
@@ -153,6 +212,10 @@ pub struct Run {
     /// Drill up to N scenarios at the same time. Each has its own server: mind memory and disk.
     #[arg(long, short, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(crate) jobs: NonZeroUsize,
+    /// Keep the server of each drill for this time, such as `2h`, also of one that failed: `redrill list --kept` shows it,
+    /// `redrill psql NAME` opens it, `redrill drop NAME` removes it before. It needs room for two copies of its data.
+    #[arg(long, value_name = "TIME", value_parser = keep)]
+    pub(crate) keep: Option<Duration>,
     /// Begin no other drill after one that is neither PROVEN nor CHECKS PASSED.
     #[arg(long)]
     pub(crate) fail_fast: bool,
@@ -217,6 +280,7 @@ impl From<Rehearse> for Run {
             seed: None,
             server: rehearse.server,
             jobs: NonZeroUsize::MIN,
+            keep: None,
             fail_fast: false,
             rehearse: true,
             rehearsal_only: true,

@@ -42,6 +42,7 @@ pub async fn run(arguments: cli::Doctor, environment: Environment, terminal: Ter
         redactor: Redactor::default(),
         listener: progress::listener(true),
         interrupted: watch_signals()?,
+        keep: None,
         repeat: String::new(),
         rehearse: false,
     };

@@ -1,16 +1,19 @@
-//! `redrill list`: scenarios and their checks, read from the files.
-
-use std::path::PathBuf;
+//! `redrill list`: scenarios and their checks, read from the files; or kept servers.
 
 use super::abort::Ended;
+use super::kept;
 use super::print::out;
 use super::scenarios::load_all;
-use crate::cli::Terminal;
+use crate::cli::{List, Terminal};
 use crate::exit_code::Ending;
 use crate::input::Environment;
 
 /// Runs the command.
-pub fn run(paths: &[PathBuf], environment: &Environment, terminal: Terminal) -> Ended {
+pub fn run(arguments: &List, environment: &Environment, terminal: Terminal) -> Ended {
+    if arguments.kept {
+        return kept::list(&arguments.work, environment);
+    }
+    let paths = &arguments.scenarios.scenarios;
     for scenario in load_all(paths, None, 0, environment, terminal)? {
         out(&format!(
             "{}  ({})",

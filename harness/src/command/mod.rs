@@ -11,6 +11,7 @@ mod doctor;
 mod explain;
 mod init;
 mod inspect;
+mod kept;
 mod list;
 mod print;
 mod recover;
@@ -55,7 +56,9 @@ pub fn main() -> ExitCode {
             Command::Init(arguments) => init::run(arguments, environment, terminal).await,
             Command::Baseline(arguments) => baseline::run(arguments, environment, terminal).await,
             Command::Accept(arguments) => accept::run(&arguments, &environment, terminal),
-            Command::List(scenarios) => list::run(&scenarios.scenarios, &environment, terminal),
+            Command::List(arguments) => list::run(&arguments, &environment, terminal),
+            Command::Psql(arguments) => kept::psql(&arguments, &environment),
+            Command::Drop(arguments) => kept::drop(&arguments, &environment).await,
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),
             Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,

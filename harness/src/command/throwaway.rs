@@ -35,6 +35,7 @@ pub(super) async fn with_server<T>(
         redactor: Redactor::default(),
         listener: progress::listener(options.quiet),
         interrupted,
+        keep: None,
         repeat: String::new(),
         rehearse: false,
     };

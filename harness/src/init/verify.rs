@@ -208,6 +208,7 @@ fn only_checks(context: &Context) -> Context {
         redactor: context.redactor.clone(),
         listener,
         interrupted: context.interrupted.clone(),
+        keep: None,
         repeat: String::new(),
         rehearse: false,
     }

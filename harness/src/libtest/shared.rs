@@ -166,6 +166,7 @@ impl Drills {
             redactor: Redactor::default(),
             listener: progress::listener(!self.environment.contains_key("NEXTEST_RUN_ID")),
             interrupted: started.interrupted.clone(),
+            keep: None,
             repeat: repeat(scenario),
             rehearse: false,
         };
@@ -173,7 +174,7 @@ impl Drills {
             result,
             verdict,
             observed,
-            rehearsed: _,
+            ..
         } = started.runtime.block_on(async {
             server::sweep(&context.work).await;
             run::drill(scenario, &context).await

@@ -144,6 +144,21 @@ pub fn kill_marked(marker: &str) {
     });
 }
 
+/// Sends a signal to every process whose marker is exactly `marker`.
+pub fn signal_marked(marker: &str, signal: Signal) {
+    let exact = format!("{MARKER}={marker}");
+    for (pid, _) in processes() {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        if environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == exact.as_bytes())
+        {
+            // It may have ended already.
+            let _ = kill(pid, signal);
+        }
+    }
+}
+
 /// Kills every process whose working folder is `folder` or below it: a server stays in its data folder,
 /// but overwrites its environment.
 pub fn kill_working_in(folder: &Path) {

@@ -138,6 +138,12 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whether a signal ended the drill.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.result.interrupted
+    }
+
     /// Keeps the facts of a stage.
     fn learn(&mut self, facts: Facts) {
         let result = &mut self.result;

@@ -36,6 +36,8 @@ pub struct Wanted {
     pub neighbours: u64,
     /// Whether copies of its data will be made, which data in the memory of a container does not permit.
     pub copies: bool,
+    /// When it ends by itself, whatever becomes of this process; only for copies.
+    pub ends_after: Option<Duration>,
 }
 
 /// A program of the version of the server, run where the server is.
@@ -218,6 +220,12 @@ pub(super) fn arguments(server: &settings::Server, memory: u64) -> Vec<String> {
         .chain(theirs)
         .flat_map(|setting| ["-c".to_owned(), setting])
         .collect()
+}
+
+/// Arguments of `timeout` that run a program and shut it down after some time, in the form that every implementation knows.
+pub(super) fn ending(after: Duration, program: &str) -> [String; 6] {
+    let after = after.as_secs().to_string();
+    ["-s", "INT", "-k", "60", &after, program].map(str::to_owned)
 }
 
 #[cfg(test)]

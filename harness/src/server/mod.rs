@@ -11,6 +11,7 @@ mod container;
 #[path = "no_container.rs"]
 mod container;
 pub mod extension;
+pub mod kept;
 mod local;
 mod machine;
 mod relay;
@@ -61,6 +62,7 @@ pub struct ThrowawayServer {
     facts: ServerFacts,
     version: u32,
     tls: Option<Tls>,
+    copied: u64,
     started_with: StartedWith,
 }
 
@@ -208,6 +210,7 @@ impl Begun {
             facts: self.facts,
             version: self.started.identity.version,
             tls: self.tls,
+            copied: self.copied,
             started_with: StartedWith {
                 server: server.clone(),
                 wanted,
@@ -335,6 +338,12 @@ impl ThrowawayServer {
     #[must_use]
     pub fn facts(&self) -> &ServerFacts {
         &self.facts
+    }
+
+    /// Bytes of the data that it began with; 0 for an empty cluster.
+    #[must_use]
+    pub fn copied_bytes(&self) -> u64 {
+        self.copied
     }
 
     /// `server_version_num`: 170006 for 17.6.

@@ -1,7 +1,9 @@
 //! The servers of one drill: one, or one for each cluster that the parts of a backup come from.
 
+use super::kept::{Kept, NotKept};
 use super::{ThrowawayServer, forget};
 use crate::cleanup::Run;
+use crate::outcome::CouldNotRun;
 
 /// The servers of a drill, from before they start until they are removed.
 #[derive(Default)]
@@ -82,24 +84,67 @@ impl Servers {
         })
     }
 
-    /// Stops and removes all of them with their runs, then the run of the drill. Returns what could not be removed.
-    pub(crate) async fn remove(self, run: Run) -> Vec<String> {
+    /// Keeps the servers that were started, as `keep` does; returns the run of the drill, unless one of them has it now. Those that
+    /// could not be kept are left to be removed.
+    pub(crate) async fn keep(
+        &mut self,
+        run: Run,
+        keep: impl AsyncFn(Option<String>, ThrowawayServer, Run) -> Result<Kept, NotKept>,
+    ) -> (Option<Run>, Vec<Result<Kept, CouldNotRun>>) {
+        let (mut of_drill, mut ended) = (Some(run), Vec::new());
+        for mut slot in std::mem::take(&mut self.slots) {
+            let has_own = slot.run.is_some();
+            let (server, run) = match slot.server.take() {
+                Some(server) => (server, slot.run.take().or_else(|| of_drill.take())),
+                None => {
+                    self.slots.push(slot);
+                    continue;
+                }
+            };
+            let Some(run) = run else { continue };
+            ended.push(match keep(slot.name.clone(), server, run).await {
+                Ok(kept) => Ok(kept),
+                Err(NotKept { error, left }) => {
+                    if let Some((server, run)) = left {
+                        slot.server = Some(server);
+                        *if has_own {
+                            &mut slot.run
+                        } else {
+                            &mut of_drill
+                        } = Some(run);
+                        self.slots.push(slot);
+                    }
+                    Err(error)
+                }
+            });
+        }
+        (of_drill, ended)
+    }
+
+    /// Stops and removes all of them with their runs, then the run of the drill, unless that is kept. Returns what could not be
+    /// removed.
+    pub(crate) async fn remove(self, run: Option<Run>) -> Vec<String> {
         let mut failed = Vec::new();
-        if self.slots.is_empty() {
+        if self.slots.is_empty()
+            && let Some(run) = &run
+        {
             // Whatever else began with this run.
-            failed.extend(forget(&run).await);
+            failed.extend(forget(run).await);
         }
         for slot in self.slots {
-            match slot.server {
-                Some(server) => failed.extend(server.stop().await.err().map(|error| error.reason)),
+            match (slot.server, slot.run.as_ref().or(run.as_ref())) {
+                (Some(server), _) => {
+                    failed.extend(server.stop().await.err().map(|error| error.reason));
+                }
                 // It may have been starting when the drill ended.
-                None => failed.extend(forget(slot.run.as_ref().unwrap_or(&run)).await),
+                (None, Some(run)) => failed.extend(forget(run).await),
+                (None, None) => {}
             }
             if let Some(own) = slot.run {
                 failed.extend(own.end().err().map(|error| error.to_string()));
             }
         }
-        failed.extend(run.end().err().map(|error| error.to_string()));
+        failed.extend(run.and_then(|run| Some(run.end().err()?.to_string())));
         failed
     }
 }

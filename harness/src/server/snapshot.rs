@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::machine::Wanted;
 use super::{Begun, ThrowawayServer, begin, settings};
 use crate::cleanup::Run;
@@ -24,8 +26,11 @@ pub struct Snapshot {
     pub took: Duration,
 }
 
+/// The beginning of the names of the folders of data in that of the run.
+pub(super) const SNAPSHOT: &str = "snapshot-";
+
 /// Where a data folder is, and what programs made it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Data {
     /// A folder that only redrill's user may enter.
     Folder {
@@ -45,6 +50,16 @@ pub enum Data {
     },
 }
 
+impl Data {
+    /// The name of its folder in that of the run; `None` for a volume.
+    pub(super) fn folder_name(&self) -> Option<&str> {
+        match self {
+            Self::Folder { path, .. } => path.parent()?.file_name()?.to_str(),
+            Self::Volume { .. } => None,
+        }
+    }
+}
+
 /// What a server begins with in place of an empty cluster.
 pub(super) struct Origin<'a> {
     pub data: &'a Data,
@@ -53,6 +68,11 @@ pub(super) struct Origin<'a> {
 }
 
 impl ThrowawayServer {
+    /// Shuts the server down and gives its data up. Afterwards it can only be stopped.
+    pub(super) async fn give_up(&self, run: &Run) -> Result<Data, CouldNotRun> {
+        self.machine.write().await.take_data(run).await
+    }
+
     /// Shuts the server down, keeps its data, and starts it again on a copy of that, with the address and the settings that it
     /// had. All sessions end. Programs cannot connect by TLS afterwards. `run` owns the server, and the snapshot from now on.
     ///
@@ -85,6 +105,18 @@ impl ThrowawayServer {
 }
 
 impl Snapshot {
+    /// The snapshot of data that a kept run has.
+    pub(super) fn of(data: Data, superuser: &str, bytes: u64) -> Result<Self, CouldNotRun> {
+        Ok(Self {
+            data,
+            superuser: superuser.to_owned(),
+            // Nobody needs it: a server that is reached by a port has no snapshot.
+            password: Secret::random()?,
+            bytes,
+            took: Duration::ZERO,
+        })
+    }
+
     /// Starts a server on a fresh copy of the snapshot: by the same provider, with the same programs and superuser. It has the
     /// other settings of `server`, except TLS. `run` owns it.
     ///

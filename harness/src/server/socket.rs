@@ -27,7 +27,7 @@ use crate::process;
 /// The folder of the run in which sessions of redrill find the socket.
 const OWN: &str = "sessions";
 /// The folder of the run in which programs find it.
-const PROGRAMS: &str = "programs";
+pub(super) const PROGRAMS: &str = "programs";
 /// The limit of `sun_path` on Linux, with its final NUL.
 const LONGEST: usize = 107;
 

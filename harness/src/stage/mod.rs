@@ -222,9 +222,9 @@ pub async fn proof(
     }
 }
 
-/// Removes everything that the run started.
-pub async fn teardown(servers: Servers, run: Run) -> Staged<()> {
-    let work = servers.remove(run);
+/// Removes everything that the run started; without a run, that is kept.
+pub async fn teardown(servers: Servers, run: impl Into<Option<Run>>) -> Staged<()> {
+    let work = servers.remove(run.into());
     let unable = |reason: String| CouldNotRun::with_hint(reason, "`redrill clean` tries again");
     let judged = match tokio::time::timeout(TEARDOWN_WITHIN, work).await {
         Ok(failed) if failed.is_empty() => Ok(Passed::new(

@@ -49,7 +49,7 @@ pub async fn server(
         .map(|(slot, (_, group))| async {
             let wanted = Wanted {
                 neighbours,
-                copies: context.rehearse && scenario.rehearse.is_some(),
+                copies: context.keep.is_some() || (context.rehearse && scenario.rehearse.is_some()),
                 ..wanted(group, &scenario.restore)
             };
             let owner = slot.run.as_ref().unwrap_or(run);
@@ -208,5 +208,6 @@ pub fn wanted(backup: &Backup, settings: &Restore) -> Wanted {
         files: archives.map(|part| part.file().to_owned()).collect(),
         neighbours: 0,
         copies: false,
+        ends_after: None,
     }
 }

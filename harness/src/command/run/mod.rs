@@ -67,6 +67,7 @@ pub async fn run(
             redactor: Redactor::default(),
             listener: progress.listener(""),
             interrupted,
+            keep: arguments.keep,
             repeat: String::new(),
             rehearse: arguments.rehearse,
         },

@@ -6,6 +6,7 @@ use super::notify::{describe_failure, notify, webhook};
 use super::repeat::repeating_command;
 use crate::baseline::{Baseline, observed};
 use crate::cli::Run;
+use crate::command::kept;
 use crate::command::print::{err, out};
 use crate::context::Context;
 use crate::exit_code::{Ending, worst};
@@ -42,6 +43,8 @@ pub(super) struct Recorded {
     pub(super) files: Vec<PathBuf>,
     /// Whether reports and record were all written.
     complete: bool,
+    /// Whether `--keep` asked for a server that is not there.
+    not_kept: bool,
 }
 
 impl Recorded {
@@ -52,7 +55,7 @@ impl Recorded {
             Some(verdict) => worst([Ending::Judged(self.verdict), Ending::Rehearsed(verdict)]),
             None => Ending::Judged(self.verdict),
         };
-        if self.complete {
+        if self.complete && !self.not_kept {
             ending
         } else {
             ending.unless(Ending::CouldNotRun)
@@ -84,6 +87,7 @@ impl Drills<'_> {
             verdict,
             observed,
             rehearsed,
+            kept,
         } = drill(scenario, &context).await;
         if self.arguments.rehearsal_only {
             return self.rehearsal(result, verdict, rehearsed);
@@ -120,6 +124,7 @@ impl Drills<'_> {
             rehearsal_only: false,
             files,
             complete: missing.is_empty(),
+            not_kept: kept.iter().any(Result::is_err),
         };
         let text = if self.arguments.json && !recorded.complete {
             // Its line would say the verdict of a drill that is no evidence.
@@ -143,6 +148,14 @@ impl Drills<'_> {
                 None => {}
             }
             missing.iter().chain(&not_sent).for_each(|error| err(error));
+            // Standard output has only JSON then.
+            let print = if self.arguments.json { err } else { out };
+            for kept in &kept {
+                match kept {
+                    Ok(kept) => print(&kept::usage(kept)),
+                    Err(error) => err(&kept::failure(error)),
+                }
+            }
             if !self.arguments.json {
                 out("");
             }
@@ -179,6 +192,7 @@ impl Drills<'_> {
             rehearsal_only: true,
             files: Vec::new(),
             complete: missing.is_empty(),
+            not_kept: false,
         }
     }
 
@@ -228,6 +242,7 @@ impl Drills<'_> {
             redactor: shared.redactor.clone(),
             listener: self.progress.listener(&prefix),
             interrupted: shared.interrupted.clone(),
+            keep: shared.keep,
             repeat: repeating_command(self.command, scenario, self.arguments),
             rehearse: shared.rehearse,
         }

@@ -36,6 +36,7 @@ set -e
 umask 077
 need=$(du -sk "$1" | cut -f1)
 echo "redrill-kib $need"
+echo "redrill-timeout $(readlink -f "$(command -v timeout)")"
 mkdir "$PGDATA"
 if ! cp --reflink=always "$1/PG_VERSION" "$PGDATA" 2> /dev/null; then
     set -- "$1" $(df -Pk "$PGDATA" | tail -n 1)
@@ -51,6 +52,8 @@ cp -a --reflink=auto "$1/." "$PGDATA" 2> /dev/null || cp -a "$1/." "$PGDATA"
 pub(super) struct Copy {
     /// The folder of the programs in the image.
     pub bin: String,
+    /// The program by which the server ends by itself; `None` where it is one of those that are denied.
+    pub timeout: Option<String>,
     /// A file without any right, which is mounted over each shell.
     pub denied: PathBuf,
 }
@@ -64,7 +67,8 @@ pub(super) fn data_folder() -> String {
 pub(super) fn new_volume(run: &Run) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("redrill-data-{}-{number}", run.id)
+    // A run that was handed over has volumes of two processes.
+    format!("redrill-data-{}-{}-{number}", run.id, std::process::id())
 }
 
 impl Container {
@@ -119,6 +123,9 @@ impl Container {
         }
         self.copy = Some(Copy {
             bin: bin.to_owned(),
+            timeout: value("redrill-timeout ")
+                .filter(|path| path.ends_with("/timeout"))
+                .map(str::to_owned),
             denied,
         });
         self.bin.get_or_init(|| bin.to_owned());

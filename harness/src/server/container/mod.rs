@@ -133,6 +133,8 @@ struct Container {
     volume: Option<String>,
     /// What a copy needs.
     copy: Option<Copy>,
+    /// When it ends by itself.
+    ends_after: Option<Duration>,
     by_port: bool,
     arguments: Vec<String>,
     /// The folder of its certificate, where it requires TLS.
@@ -206,6 +208,7 @@ pub(super) async fn provide(
         pids: container.pids.unwrap_or(PIDS),
         volume: wanted.copies.then(|| copy::new_volume(run)),
         copy: None,
+        ends_after: wanted.ends_after,
         storage,
         by_port,
         arguments: arguments(server, memory),

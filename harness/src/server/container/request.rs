@@ -12,6 +12,7 @@ use super::copy::data_folder;
 use super::template::Template;
 use super::{BACKUP, Container, FIND, HOME, INITDB, KEY, PROGRAMS, SHELLS, SOCKET, START, TLS};
 use crate::redact::Secret;
+use crate::server::machine::ending;
 use crate::server::{settings, tls};
 
 impl Container {
@@ -84,13 +85,23 @@ impl Container {
         let script = format!("{FIND}{INITDB}{START}");
         let (entrypoint, first) = match &self.copy {
             // Settings and libraries of the backup are in effect from the first moment, so there is never a shell.
-            Some(copy) => (format!("{}/postgres", copy.bin), vec!["-D", &data]),
-            None => (
-                "/bin/sh".to_owned(),
-                vec!["-c", &script, "redrill", superuser],
-            ),
+            Some(copy) => {
+                let postgres = format!("{}/postgres", copy.bin);
+                let data = ["-D", &data].map(str::to_owned);
+                match (self.ends_after, &copy.timeout) {
+                    (Some(after), Some(timeout)) => {
+                        let first = ending(after, &postgres).into_iter().chain(data);
+                        (timeout.clone(), first.collect())
+                    }
+                    _ => (postgres, Vec::from(data)),
+                }
+            }
+            None => {
+                let first = ["-c", &script, "redrill", superuser].map(str::to_owned);
+                ("/bin/sh".to_owned(), Vec::from(first))
+            }
         };
-        let mut command: Vec<String> = first.into_iter().map(str::to_owned).collect();
+        let mut command: Vec<String> = first;
         command.extend(self.arguments.iter().cloned());
         let listen = if self.by_port { "*" } else { "" };
         let mut settings = vec![

@@ -16,7 +16,7 @@ use crate::cleanup::Run;
 use crate::disk;
 use crate::outcome::CouldNotRun;
 use crate::process;
-use crate::server::snapshot::Data;
+use crate::server::snapshot::{Data, SNAPSHOT};
 
 /// Limit of a shutdown, which writes what is in the memory of the server.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(300);
@@ -83,7 +83,7 @@ impl Local {
         self.shut_down().await?;
         let moved = || -> io::Result<PathBuf> {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let folder = run.folder.join(format!("snapshot-{number}"));
+            let folder = run.folder.join(format!("{SNAPSHOT}{number}"));
             DirBuilder::new().mode(0o700).create(&folder)?;
             let path = folder.join(DATA);
             std::fs::rename(&self.data, &path)?;

@@ -25,7 +25,7 @@ pub(super) use self::installation::found;
 use self::installation::{Installation, choose, library_folders, unprivileged};
 use self::template::Templates;
 use super::machine::{
-    Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments,
+    Client, ClientEnd, ClientInput, ClientProcess, Machine, Wanted, arguments, ending,
     memory_of_this_machine,
 };
 use super::settings;
@@ -47,6 +47,8 @@ use crate::sqlstate;
 const DATA: &str = "data";
 /// The folder for a copy of an archive.
 const ARCHIVE: &str = "archive";
+/// The program by which a server ends by itself.
+const TIMEOUT: [&str; 2] = ["/usr/bin/timeout", "/bin/timeout"];
 
 struct Local {
     run: String,
@@ -75,6 +77,8 @@ struct Local {
     superuser: String,
     /// Whether its data folder was copied from another server.
     is_copy: bool,
+    /// When it ends by itself.
+    ends_after: Option<Duration>,
     server: Option<Mutex<Running>>,
 }
 
@@ -153,6 +157,7 @@ pub(super) async fn provide(
         chosen: chosen.to_owned(),
         superuser: String::new(),
         is_copy: false,
+        ends_after: wanted.ends_after,
         server: None,
     }))
 }
@@ -263,12 +268,20 @@ impl Machine for Local {
             arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         let postgres = self.installation.bin.join("postgres");
+        let mut sandbox = self.sandbox(&postgres, &read, &[&self.data, socket]);
+        sandbox.listens = self.tls.is_some().then_some(tls::PORT);
+        let timeout = TIMEOUT.iter().map(Path::new).find(|path| path.exists());
+        let path = match (self.ends_after, timeout) {
+            (Some(after), Some(timeout)) => {
+                arguments.splice(0..0, ending(after, &postgres.display().to_string()));
+                sandbox.execute.push(timeout.to_owned());
+                timeout.to_owned()
+            }
+            _ => postgres,
+        };
         let mut server = process::spawn(Program {
-            place: Place::Sandbox(Sandbox {
-                listens: self.tls.is_some().then_some(tls::PORT),
-                ..self.sandbox(&postgres, &read, &[&self.data, socket])
-            }),
-            path: postgres,
+            place: Place::Sandbox(sandbox),
+            path,
             arguments,
             environment: self.environment(),
             folder: Some(self.data.clone()),

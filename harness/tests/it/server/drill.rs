@@ -110,6 +110,11 @@ impl Drill {
         self.folder.path().join(format!("redrill-{}", self.user))
     }
 
+    /// Runs a command to its end.
+    pub fn call(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program[0]);
         if !nix::unistd::Uid::from_raw(self.user).is_root() && nix::unistd::geteuid().is_root() {
@@ -119,8 +124,7 @@ impl Drill {
         command
             .args(&self.program[1..])
             .args(words)
-            .arg("--work-dir")
-            .arg(self.folder.path())
+            .env("REDRILL_WORK_DIR", self.folder.path())
             .env("XDG_CACHE_HOME", &self.caches)
             .stdin(Stdio::null());
         command
@@ -180,6 +184,13 @@ impl Drill {
         {
             let text = String::from_utf8_lossy(&containers.stdout).into_owned();
             left.extend(text.lines().map(|id| format!("container {id}")));
+        }
+        if let Ok(volumes) = Command::new("docker")
+            .args(["volume", "ls", "--quiet", "--filter", &label])
+            .output()
+        {
+            let text = String::from_utf8_lossy(&volumes.stdout).into_owned();
+            left.extend(text.lines().map(|name| format!("volume {name}")));
         }
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             if std::fs::read_link(entry.path().join("cwd"))

@@ -4,7 +4,7 @@ pub mod drill;
 mod hostile;
 mod kills;
 mod masking;
-mod native;
+pub mod native;
 mod providers;
 mod snapshots;
 mod templates;

@@ -127,7 +127,7 @@ fn size(base: &Path, file: &str, hex: &[u8]) -> Result<Option<u64>, CouldNotRun>
     match found.and_then(|path| Ok((path.metadata()?, path))) {
         Ok((data, path)) => {
             let is_file = data.is_file() && path.starts_with(base);
-            Ok(is_file.then(|| data.len()))
+            Ok(is_file.then_some(data.len()))
         }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let reason = format!("cannot look into {}: {error}", base.display());

@@ -121,31 +121,33 @@ fn scenarios(
         }
     }
     if arguments.rehearse {
-        let without = |scenario: &&Scenario| scenario.rehearse.is_none();
-        if let Some(scenario) = scenarios.iter().find(without) {
-            let file = scenario.facts.file.display();
+        let has = |scenario: &Scenario| scenario.rehearse.is_some();
+        if !scenarios.iter().any(has) {
+            let files: Vec<String> = scenarios
+                .iter()
+                .map(|scenario| scenario.facts.file.display().to_string())
+                .collect();
             return Err(Abort::nothing_found(format!(
-                "{file} has no `[rehearse]`\nhint: add it with the `command` of the release's migrations and the `role` that runs them; `redrill explain rehearse` shows how"
+                "{}: no `[rehearse]`\nhint: add it with the `command` of the release's migrations and the `role` that runs them; `redrill explain rehearse` shows how",
+                files.join(", ")
             )));
         }
+        if arguments.rehearsal_only {
+            scenarios.retain(has);
+        }
     }
-    match (arguments.only.is_empty(), arguments.rehearsal_only) {
-        (true, _) => Ok(scenarios),
-        (false, false) => select(scenarios, &arguments.only, only),
-        // All rows are needed: only the checks are selected.
-        (false, true) => select(scenarios, &arguments.only, keep),
+    if arguments.only.is_empty() {
+        return Ok(scenarios);
     }
-}
-
-/// Keeps the checks that `--only` selects.
-fn select(
-    scenarios: Vec<Scenario>,
-    wanted: &[String],
-    keep: fn(Vec<Scenario>, &[Only]) -> Result<Vec<Scenario>, String>,
-) -> Result<Vec<Scenario>, Abort> {
-    let wanted: Result<Vec<Only>, _> = wanted.iter().map(|text| Only::parse(text)).collect();
+    let wanted = arguments.only.iter().map(|text| Only::parse(text));
+    let wanted: Result<Vec<Only>, _> = wanted.collect();
     let wanted = wanted.map_err(|error| Abort::invalid(format!("`--only`: {error}")))?;
-    keep(scenarios, &wanted).map_err(Abort::nothing_found)
+    let kept = match arguments.rehearsal_only {
+        // Migrations need all rows: only the checks are selected.
+        true => keep(scenarios, &wanted),
+        false => only(scenarios, &wanted),
+    };
+    kept.map_err(Abort::nothing_found)
 }
 
 /// Drills the scenarios, some at the same time; the results are in the order of the scenarios, `None` for one that

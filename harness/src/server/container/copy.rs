@@ -83,6 +83,7 @@ impl Container {
         let made = OpenOptions::new()
             .write(true)
             .create(true)
+            .truncate(true)
             .mode(0o000)
             .open(&denied);
         made.map_err(|error| unable(format!("{}: {error}", denied.display())))?;

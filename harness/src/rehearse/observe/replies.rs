@@ -288,7 +288,7 @@ fn written(complete: &Message) -> u64 {
         _ => return 0,
     }
     words
-        .last()
+        .next_back()
         .and_then(|count| count.parse().ok())
         .unwrap_or(0)
 }

@@ -4,11 +4,13 @@
 //! statement, before they can be released. Sampling would miss those that are short.
 //!
 //! - `observer`: the socket, and the tasks; `connection`: the startup of one connection
-//! - `requests`: from the tool to the server; `query`: its queries by the simple protocol; `replies`: the other direction
+//! - `requests`: from the tool to the server; `query`: its queries by the simple protocol; `replies`: the other direction;
+//!   `follow`: what one learns from the other
 //! - `split`: several statements in one string; `text`: what is shown of a statement; `message`: the protocol
 //! - `locks`: reads the server; `record`: what is kept
 
 mod connection;
+mod follow;
 mod locks;
 mod message;
 mod observer;

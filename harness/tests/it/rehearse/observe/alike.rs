@@ -210,7 +210,7 @@ async fn much_data_passes_in_both_directions() {
             let rows = sqlx::raw_sql("SELECT repeat('x', 20000000) AS a; SELECT repeat('y', 1000) FROM generate_series(1, 20000)").fetch_all(&mut tool).await;
             assert_eq!(rows.unwrap().len(), 20_001);
             let mut copy = tool.copy_in_raw("COPY app.u (id) FROM STDIN").await.unwrap();
-            let lines: String = (0..200_000).map(|n| format!("{n}\n")).collect();
+            let lines: String = (1_000_000..1_200_000).map(|n| format!("{n}\n")).collect();
             for part in lines.as_bytes().chunks(100_000) {
                 copy.send(part).await.unwrap();
             }

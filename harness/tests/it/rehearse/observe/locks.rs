@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redrill::database::Endpoint;
 use redrill::rehearse::observe::LockMode::{self, *};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
@@ -103,6 +104,7 @@ async fn locks_of_statements_that_are_sent_alone() {
         // Those that commit before they end are watched, which needs them to take some milliseconds.
         let rows = "INSERT INTO app.t SELECT n, 'a', 0 FROM generate_series(1000, 100000) n";
         plur.sql("plur", rows).await;
+        let mut other = plur.connect("plur").await;
         for (statement, relation, expected) in STATEMENTS.iter().chain(ALONE) {
             if needs_block(statement) {
                 continue;
@@ -119,7 +121,10 @@ async fn locks_of_statements_that_are_sent_alone() {
                 if !again {
                     continue;
                 }
-                let seen = observed(plur, async |endpoint| match way {
+                if statement.starts_with("VACUUM") {
+                    plur.sql("plur", "UPDATE app.t SET b = b").await;
+                }
+                let run = async |endpoint: &Endpoint| match way {
                     "psql" => {
                         let output = psql(endpoint, statement).await;
                         assert!(output.stderr.is_empty(), "{statement}: {output:?}");
@@ -147,6 +152,23 @@ async fn locks_of_statements_that_are_sent_alone() {
                         block.commit().await.unwrap();
                         tool.close().await.unwrap();
                     }
+                };
+                // One that waits for older transactions is seen while it does.
+                let waits = statement.contains("CONCURRENTLY") && !statement.contains("VIEW");
+                let seen = observed(plur, async |endpoint| {
+                    if !waits {
+                        return run(endpoint).await;
+                    }
+                    let mut writes = other.begin().await.unwrap();
+                    writes
+                        .execute("LOCK TABLE app.t, app.u IN ROW EXCLUSIVE MODE")
+                        .await
+                        .unwrap();
+                    let ends = async {
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                        writes.rollback().await.unwrap();
+                    };
+                    tokio::join!(run(endpoint), ends);
                 })
                 .await;
                 assert_eq!(

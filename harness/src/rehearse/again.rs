@@ -15,7 +15,7 @@ const REPEATABLE: &str = "a migration that has run must not run again: the tool 
 /// What to do about a way back that does not lead there.
 const UNDO: &str = "undo everything that the migrations do, in the opposite order";
 /// What to do about two runs at the same time.
-const ONE_AT_A_TIME: &str = "take a lock for the whole run, such as pg_advisory_lock, before reading the history; or never start two, and say so by `two-runners = false`";
+const ONE_AT_A_TIME: &str = "take a lock for the whole run before reading the history, by pg_advisory_lock, or by repeating pg_try_advisory_lock where an index is built concurrently, which would wait for a session that waits for the lock; or never start two, and say so by `two-runners = false`";
 
 /// Runs the tool again on the migrated copy: nothing may change.
 pub(super) async fn second_run(

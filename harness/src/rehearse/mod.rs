@@ -29,10 +29,11 @@ use self::changes::{ChangeClass, ReadRows, State};
 use self::copies::{Copied, Copies};
 use self::probe::{ProbeKind, Probes, Waited};
 use self::review::Review;
-use self::rules::{BLOCKED, REWRITE, Violation};
+use self::rules::{BLOCKED, INDEX_UNDER_LOCK, REWRITE, Violation};
 use self::settings::Rehearse;
 use self::steps::{Ended, Steps};
 use self::tool::{Meter, Ran};
+use crate::catalog::PartKind;
 use crate::context::Context;
 use crate::outcome::{
     CheckAfter, CheckResult, CouldNotRun, Finding, MigrationFacts, Outcome, RehearsalResult, Step,
@@ -42,6 +43,7 @@ use crate::pipeline::RestoredBackup;
 use crate::run::judge;
 use crate::scenario::Scenario;
 use crate::server::Servers;
+use crate::sql::QualifiedName;
 use crate::units::{show_bytes, show_counted, show_duration};
 use crate::verdict::{RehearsalVerdict, rehearsal_verdict};
 
@@ -275,9 +277,20 @@ fn review(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
 
     let rows = |table: &str| rows_before(before, table);
     let work = work::parse(&first.log);
-    let mut found = work::judge(observed, &work, &settings.rewrites, rows);
+    let keys = constraints(&first.after);
+    let mut found = work::judge(observed, &work, &settings.rewrites, &keys, rows);
     let changes = changes::compare(before, &first.after);
-    found.extend(rewritten(&changes, &found, settings));
+    let emptied = changes
+        .iter()
+        .filter(|change| change.class == ChangeClass::Emptied);
+    let emptied: Vec<String> = emptied.map(table_of).collect();
+    let rewritten = rewritten(&changes, &found, settings);
+    // Their indexes are built anew with them: that is no fault of its own, and for an empty table no work.
+    found.retain(|one| {
+        let of_rewrite = rewritten.iter().any(|other| other.object == one.object);
+        one.rule != &INDEX_UNDER_LOCK || !(of_rewrite || emptied.contains(&one.object))
+    });
+    found.extend(rewritten);
     let summary = format!("{} of the server's log", show_counted(work.len(), "entry"));
     let summary = match found.is_empty() {
         true => "no table is written anew or read under a lock".to_owned(),
@@ -302,9 +315,27 @@ fn review(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
 
 /// How many rows a table had before, in any database.
 fn rows_before(before: &State, table: &str) -> Option<u64> {
-    let name = crate::sql::QualifiedName::parse(table).ok()?;
+    let name = QualifiedName::parse(table).ok()?;
     let mut databases = before.databases.values();
     databases.find_map(|database| Some(database.rows.as_ref()?.get(&name)?.count))
+}
+
+/// The name of the table of a change, as locks name it.
+fn table_of(change: &changes::ClusterChange) -> String {
+    let name = change.object.qualified_name();
+    name.map_or_else(|| change.object.to_string(), |name| name.to_string())
+}
+
+/// The constraints of tables.
+fn constraints(state: &State) -> Vec<(String, QualifiedName)> {
+    let catalogs = state.databases.values().map(|database| &database.catalog);
+    let objects = catalogs.flat_map(|catalog| catalog.objects.keys());
+    let parts = objects.filter_map(|object| {
+        let part = object.part.as_ref()?;
+        let of_table = part.kind == PartKind::Constraint;
+        Some((part.name.clone(), object.qualified_name()?)).filter(|_| of_table)
+    });
+    parts.collect()
 }
 
 /// Tables that were written anew, which the log does not name: by `VACUUM FULL` and `CLUSTER`.
@@ -317,13 +348,13 @@ fn rewritten(
         .iter()
         .filter(|change| change.class == ChangeClass::Rewritten);
     let new = rewritten.filter(|change| {
-        let permitted = settings.rewrites.permit(&change.object.to_string());
+        let permitted = settings.rewrites.permit(&table_of(change));
         !permitted && !found.iter().any(|one| one.name == change.name)
     });
     new.map(|change| Violation {
         rule: &REWRITE,
         name: change.name.clone(),
-        object: change.object.to_string(),
+        object: table_of(change),
         actual: "every row and every index of it was written anew".to_owned(),
     })
     .collect()

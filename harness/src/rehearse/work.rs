@@ -68,18 +68,19 @@ fn parse_line(line: &str) -> Option<Work> {
     })
 }
 
-/// Judges the work of a run; `rows` gives how many rows a table had before.
+/// Judges the work of a run; `keys` are constraints after it with their tables, `rows` gives how many rows a table had before.
 #[must_use]
 pub fn judge(
     observed: &Observed,
     work: &[Work],
     rewrites: &Rewrites,
+    keys: &[(String, QualifiedName)],
     rows: impl Fn(&str) -> Option<u64>,
 ) -> Vec<Violation> {
     let mut found: Vec<Violation> = Vec::new();
     let mut named = BTreeSet::new();
     for one in work {
-        let Some(lock) = held(observed, one) else {
+        let Some(lock) = held(observed, one, keys) else {
             // A table of the migration's own, or a lock that keeps nobody waiting.
             continue;
         };
@@ -142,9 +143,19 @@ pub fn judge(
 }
 
 /// The strongest lock of a table that was there before, under which the work was done, where it keeps others waiting.
-fn held<'a>(observed: &'a Observed, work: &Work) -> Option<&'a HeldLock> {
-    // The log names no table for a foreign key, whose both ends are locked.
-    let has_name = |lock: &&HeldLock| work.table.is_empty() || is_of(lock.of_table(), &work.table);
+fn held<'a>(
+    observed: &'a Observed,
+    work: &Work,
+    keys: &[(String, QualifiedName)],
+) -> Option<&'a HeldLock> {
+    let has_name = |lock: &&HeldLock| match &work.kind {
+        // The log names no table for a foreign key, whose both ends are locked, and only one is read.
+        Kind::ForeignKey(key) => {
+            let table = QualifiedName::parse(lock.of_table());
+            table.is_ok_and(|table| keys.iter().any(|(name, of)| name == key && *of == table))
+        }
+        _ => is_of(lock.of_table(), &work.table),
+    };
     let of_transaction = |lock: &&HeldLock| lock.transaction == work.transaction;
     let locks = observed
         .locks
@@ -260,14 +271,28 @@ rewriting table \"orders\"
         #[case] relation: &str,
         #[case] rules: &[&str],
     ) {
+        let keys = [("fk".to_owned(), QualifiedName::parse(relation).unwrap())];
         let found = judge(
             &observed(mode, relation),
             &parse(LOG),
             &Rewrites::None,
+            &keys,
             |_| None,
         );
         let names: Vec<&str> = found.iter().map(|one| one.rule.name).collect();
         assert_eq!(names, rules);
+    }
+
+    #[rstest]
+    #[case::reads_the_locked_table("app.orders", &["scan table app.orders"])]
+    #[case::reads_a_new_table_that_refers_to_it("app.new", &[])]
+    fn a_foreign_key_reads_its_own_table(#[case] of: &str, #[case] names: &[&str]) {
+        let work = parse("redrill 3/41 DEBUG:  validating foreign key constraint \"fk\"");
+        let observed = observed(LockMode::ShareRowExclusive, "app.orders");
+        let keys = [("fk".to_owned(), QualifiedName::parse(of).unwrap())];
+        let found = judge(&observed, &work, &Rewrites::None, &keys, |_| None);
+        let found: Vec<&str> = found.iter().map(|one| &*one.name).collect();
+        assert_eq!(found, names);
     }
 
     #[rstest]
@@ -278,7 +303,7 @@ rewriting table \"orders\"
     fn a_scenario_may_permit_rewrites(#[case] rewrites: Rewrites, #[case] names: &[&str]) {
         let work = parse(LOG.lines().nth(1).unwrap_or_default());
         let observed = observed(LockMode::AccessExclusive, "app.orders");
-        let found = judge(&observed, &work, &rewrites, |_| None);
+        let found = judge(&observed, &work, &rewrites, &[], |_| None);
         let found: Vec<&str> = found.iter().map(|one| &*one.name).collect();
         assert_eq!(found, names);
     }
@@ -295,7 +320,7 @@ rewriting table \"orders\"
     ) {
         let mut observed = observed(LockMode::RowExclusive, "app.orders");
         observed.statements[0].rows = changed;
-        let found = judge(&observed, &[], &Rewrites::None, |_| before);
+        let found = judge(&observed, &[], &Rewrites::None, &[], |_| before);
         assert_eq!(!found.is_empty(), is_one);
     }
 }

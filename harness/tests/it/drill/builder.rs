@@ -33,6 +33,10 @@ pub struct Ended {
     pub pages: [String; 2],
     /// `junit.xml` of several scenarios, when it was written.
     pub merged: Option<String>,
+    /// `rehearsal.json` of the same scenario, when it was written.
+    pub rehearsal: Option<Value>,
+    /// `rehearsal.md`, `junit.xml` and `comment.md` of its rehearsal.
+    pub rehearsal_pages: [String; 3],
 }
 
 /// Begins a run.
@@ -185,6 +189,8 @@ impl Redrill {
         };
         let folder = folders.find(is_of_drill).unwrap_or_default();
         let report = |name: &str| fs::read(folder.join(name)).ok();
+        let rehearsal = self.path(&format!("reports/{}.rehearsal", self.drilled));
+        let of_rehearsal = |name: &str| fs::read(rehearsal.join(name)).ok();
         let ended = Ended {
             code: output.status.code().expect("it exits by itself"),
             stdout: text(&output.stdout),
@@ -192,6 +198,10 @@ impl Redrill {
             drill: report("drill.json").map(|bytes| serde_json::from_slice(&bytes).unwrap()),
             pages: ["drill.md", "junit.xml"].map(|name| text(&report(name).unwrap_or_default())),
             merged: merged.as_deref().map(text),
+            rehearsal: of_rehearsal("rehearsal.json")
+                .map(|bytes| serde_json::from_slice(&bytes).unwrap()),
+            rehearsal_pages: ["rehearsal.md", "junit.xml", "comment.md"]
+                .map(|name| text(&of_rehearsal(name).unwrap_or_default())),
         };
         if let Some(drill) = &ended.drill {
             assert_eq!(drill["exit_code"], ended.code, "{}", ended.stdout);

@@ -46,7 +46,7 @@ mod several;
 mod source;
 mod stub;
 mod tls;
-mod upgrade;
+pub mod upgrade;
 mod wrapped;
 mod writer;
 

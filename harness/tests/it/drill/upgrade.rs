@@ -31,7 +31,7 @@ pg_ctl stop --mode=immediate >&2
 "#;
 
 /// What a program of a version writes after these statements in the database `plur` of a cluster of a locale.
-fn dump_of(major: u32, (locale, program): (&str, &str), sql: &str) -> Vec<u8> {
+pub fn dump_of(major: u32, (locale, program): (&str, &str), sql: &str) -> Vec<u8> {
     let mut child = Command::new("docker")
         .args([
             "run",

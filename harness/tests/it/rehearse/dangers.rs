@@ -1,0 +1,446 @@
+//! Migrations that harm the database or those who use it, each with the findings that it must cause, and its safe twin.
+
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+
+use super::release::{FIRST_RUN_ONLY, Release, dump, release};
+
+/// A dangerous migration of a table of its own, `app.<name>`, which is `{t}` in its statements.
+struct Danger {
+    name: &'static str,
+    sql: &'static str,
+    /// The findings that it causes, as [`super::release::Rehearsed::faults`] names them, and its advice.
+    faults: &'static [&'static str],
+    advice: &'static [&'static str],
+    /// What reaches the same, or as much of it as can be reached, and causes no finding.
+    safe: &'static str,
+}
+
+const fn danger(
+    name: &'static str,
+    sql: &'static str,
+    faults: &'static [&'static str],
+    advice: &'static [&'static str],
+    safe: &'static str,
+) -> Danger {
+    Danger {
+        name,
+        sql,
+        faults,
+        advice,
+        safe,
+    }
+}
+
+/// What is observed of locks and of work.
+const OBSERVED: &[Danger] = &[
+    danger(
+        "check_added",
+        "ALTER TABLE {t} ADD CONSTRAINT positive CHECK (amount >= 0);",
+        &["scan-under-lock: scan table {t}"],
+        &[],
+        "-- no transaction
+ALTER TABLE {t} ADD CONSTRAINT positive CHECK (amount >= 0) NOT VALID;
+ALTER TABLE {t} VALIDATE CONSTRAINT positive;",
+    ),
+    danger(
+        "not_null",
+        "ALTER TABLE {t} ALTER amount SET NOT NULL;",
+        &["scan-under-lock: scan table {t}"],
+        &[],
+        "-- no transaction
+ALTER TABLE {t} ADD CONSTRAINT there CHECK (amount IS NOT NULL) NOT VALID;
+ALTER TABLE {t} VALIDATE CONSTRAINT there;
+ALTER TABLE {t} ALTER amount SET NOT NULL;
+ALTER TABLE {t} DROP CONSTRAINT there;",
+    ),
+    danger(
+        "json",
+        "ALTER TABLE {t} ADD COLUMN data json;",
+        &[],
+        &["json-column: json-column table app.\"json\" column data"],
+        "ALTER TABLE {t} ADD COLUMN data jsonb;",
+    ),
+    danger(
+        "type",
+        "ALTER TABLE {t} ALTER amount TYPE bigint;",
+        &["rewrite: rewrite table {t}"],
+        &[],
+        "ALTER TABLE {t} ALTER note TYPE varchar;",
+    ),
+    danger(
+        "index",
+        "CREATE INDEX index_note ON {t} (note);",
+        &["index-under-lock: build index index_note on {t}"],
+        &[],
+        "-- no transaction
+CREATE INDEX CONCURRENTLY index_note ON {t} (note);",
+    ),
+    danger(
+        "unique",
+        "ALTER TABLE {t} ADD CONSTRAINT one_email UNIQUE (email);",
+        &["index-under-lock: build index one_email on app.\"unique\""],
+        &[],
+        "-- no transaction
+CREATE UNIQUE INDEX CONCURRENTLY one_email ON {t} (email);
+ALTER TABLE {t} ADD CONSTRAINT one_email UNIQUE USING INDEX one_email;",
+    ),
+    danger(
+        "exclusion",
+        "ALTER TABLE {t} ADD CONSTRAINT excluded EXCLUDE USING btree (email WITH =);",
+        &["index-under-lock: build index excluded on {t}"],
+        &[],
+        "CREATE TABLE app.new_exclusion (email text, EXCLUDE USING btree (email WITH =));",
+    ),
+    danger(
+        "foreign_key",
+        "ALTER TABLE {t} ADD COLUMN account bigint;
+ALTER TABLE {t} ADD CONSTRAINT of_account FOREIGN KEY (account) REFERENCES app.account;",
+        &["scan-under-lock: scan table {t}"],
+        &["key-without-index: key-without-index table {t} constraint of_account"],
+        "-- no transaction
+ALTER TABLE {t} ADD COLUMN account bigint;
+CREATE INDEX CONCURRENTLY foreign_key_account ON {t} (account);
+ALTER TABLE {t} ADD CONSTRAINT of_account FOREIGN KEY (account) REFERENCES app.account NOT VALID;
+ALTER TABLE {t} VALIDATE CONSTRAINT of_account;",
+    ),
+    // Its name is before that of the table that it refers to, which is locked as well.
+    danger(
+        "a_key",
+        "ALTER TABLE {t} ADD CONSTRAINT of_note FOREIGN KEY (id) REFERENCES app.account;",
+        &["scan-under-lock: scan table {t}"],
+        &[],
+        "CREATE TABLE app.new_key (account bigint PRIMARY KEY);
+ALTER TABLE app.new_key ADD FOREIGN KEY (account) REFERENCES app.account;",
+    ),
+    // The referenced table is the newer one.
+    danger(
+        "b_key",
+        "ALTER TABLE app.account ADD CONSTRAINT of_b FOREIGN KEY (id) REFERENCES {t};",
+        &["scan-under-lock: scan table app.account"],
+        &[],
+        "ALTER TABLE app.account ADD CONSTRAINT of_b FOREIGN KEY (id) REFERENCES {t} NOT VALID;
+COMMIT;
+BEGIN;
+ALTER TABLE app.account VALIDATE CONSTRAINT of_b;",
+    ),
+    danger(
+        "no_timeout",
+        "SET LOCAL lock_timeout = 0;
+ALTER TABLE {t} ADD COLUMN extra text;",
+        &[],
+        &["lock-timeout: lock table {t} without a timeout"],
+        "ALTER TABLE {t} ADD COLUMN extra text;",
+    ),
+    danger(
+        "serial",
+        "ALTER TABLE {t} ADD COLUMN number serial;",
+        &["rewrite: rewrite table {t}"],
+        &[],
+        "CREATE SEQUENCE app.numbers;
+ALTER TABLE {t} ADD COLUMN number integer;
+ALTER TABLE {t} ALTER number SET DEFAULT nextval('app.numbers');",
+    ),
+    danger(
+        "generated",
+        "ALTER TABLE {t} ADD COLUMN lower_email text GENERATED ALWAYS AS (lower(email)) STORED;",
+        &["rewrite: rewrite table {t}"],
+        &[],
+        "CREATE VIEW app.generated_2 AS SELECT id, lower(email) AS lower_email FROM {t};",
+    ),
+    danger(
+        "volatile_default",
+        "ALTER TABLE {t} ADD COLUMN key uuid DEFAULT gen_random_uuid();",
+        &["rewrite: rewrite table {t}"],
+        &[],
+        "ALTER TABLE {t} ADD COLUMN plan text NOT NULL DEFAULT 'free';",
+    ),
+    danger(
+        "several",
+        "ALTER TABLE {t} ADD COLUMN a text;
+ALTER TABLE {t}_2 ADD COLUMN a text;",
+        &[],
+        &["several-locks: lock tables {t}, {t}_2"],
+        "-- no transaction
+ALTER TABLE {t} ADD COLUMN a text;
+ALTER TABLE {t}_2 ADD COLUMN a text;",
+    ),
+    danger(
+        "enum",
+        "CREATE TYPE {t}_state AS ENUM ('a', 'b');",
+        &[],
+        &["new-enum: new-enum type {t}_state"],
+        "CREATE TABLE {t}_state (name text PRIMARY KEY);",
+    ),
+    danger(
+        "primary_key",
+        "-- no transaction
+ALTER TABLE {t} ADD COLUMN key bigint;
+UPDATE {t} SET key = id;
+CREATE UNIQUE INDEX CONCURRENTLY primary_key_key ON {t} (key);
+ALTER TABLE {t} DROP CONSTRAINT primary_key_pkey;
+ALTER TABLE {t} ADD PRIMARY KEY USING INDEX primary_key_key;",
+        &[
+            "accept: drop constraint primary_key_pkey on {t}",
+            "scan-under-lock: scan table {t}",
+        ],
+        &[],
+        "-- no transaction
+CREATE UNIQUE INDEX CONCURRENTLY primary_key_id ON {t} (id);",
+    ),
+    danger(
+        "backfill",
+        "UPDATE {t} SET note = 'x';",
+        &["backfill: backfill {t}"],
+        &[],
+        "-- no transaction
+UPDATE {t} SET note = 'x' WHERE id <= 4000;
+UPDATE {t} SET note = 'x' WHERE id BETWEEN 4001 AND 8000;
+UPDATE {t} SET note = 'x' WHERE id > 8000;",
+    ),
+    danger(
+        "long_lock",
+        "LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE;
+SELECT pg_sleep(6);",
+        &[
+            "blocked: block readers of {t}",
+            "blocked: block writers of {t}",
+            "long-lock: lock table {t}",
+        ],
+        &[],
+        "LOCK TABLE {t} IN ACCESS EXCLUSIVE MODE;",
+    ),
+    danger(
+        "vacuum_full",
+        "-- no transaction
+VACUUM FULL {t};",
+        &["rewrite: rewrite table {t}"],
+        &[],
+        "-- no transaction
+VACUUM {t};",
+    ),
+];
+
+/// What a review must accept, by the definitions and rows before and after.
+const CHANGED: &[Danger] = &[
+    danger(
+        "widened",
+        "GRANT DELETE ON {t} TO shop_app;",
+        &["accept: grant delete on table {t} to shop_app"],
+        &[],
+        "REVOKE SELECT ON {t} FROM shop_app;",
+    ),
+    danger(
+        "policy",
+        "DROP POLICY of_amount ON {t};
+CREATE POLICY of_amount ON {t} USING (true);",
+        &["accept: change policy of_amount on {t}"],
+        &[],
+        "CREATE POLICY narrow ON {t} AS RESTRICTIVE USING (amount < 40);",
+    ),
+    danger(
+        "trigger",
+        "ALTER TABLE {t} DISABLE TRIGGER touch;",
+        &["accept: disable trigger touch on {t}"],
+        &[],
+        "CREATE TRIGGER touch_2 BEFORE INSERT ON {t} FOR EACH ROW EXECUTE FUNCTION app.touch();",
+    ),
+    danger(
+        "emptied",
+        "TRUNCATE {t};",
+        &["accept: empty table {t}"],
+        &[],
+        "INSERT INTO {t} (email) VALUES ('new@example.com');",
+    ),
+    danger(
+        "dropped_column",
+        "ALTER TABLE {t} DROP COLUMN note;",
+        &["accept: drop column {t}.note"],
+        &[],
+        "COMMENT ON COLUMN {t}.note IS 'nothing reads it';",
+    ),
+    danger(
+        "roles",
+        "GRANT postgres TO shop_app;
+ALTER ROLE shop_owner BYPASSRLS;",
+        &[
+            "accept: alter role shop_owner bypassrls",
+            "accept: grant role postgres to shop_app",
+        ],
+        &[],
+        "CREATE ROLE shop_reader;",
+    ),
+];
+
+/// A release of these migrations, which are rehearsed once.
+fn release_of(dangers: &[Danger], sql: impl Fn(&Danger) -> &'static str) -> Release {
+    let empty = release().settings(FIRST_RUN_ONLY);
+    let numbered = dangers.iter().enumerate();
+    numbered.fold(empty, |release, (number, danger)| {
+        let file = format!("{:03}_{}", number + 1, danger.name);
+        release.up(&file, &filled(danger, sql(danger)))
+    })
+}
+
+/// With the name of the table.
+fn filled(danger: &Danger, text: &str) -> String {
+    text.replace("{t}", &format!("app.{}", danger.name))
+}
+
+fn expected(
+    dangers: &[Danger],
+    lines: impl Fn(&Danger) -> &'static [&'static str],
+) -> BTreeSet<String> {
+    let each = dangers.iter();
+    let lines = each.flat_map(|one| lines(one).iter().map(|line| filled(one, line)));
+    lines.collect()
+}
+
+/// What is missing (`-`) and what is too much (`+`), for the message of an assertion.
+fn difference(found: &[BTreeSet<String>; 2], wanted: &[BTreeSet<String>; 2]) -> Vec<String> {
+    let each = found.iter().zip(wanted);
+    let lines = each.flat_map(|(found, wanted)| {
+        let missing = wanted.difference(found).map(|line| format!("- {line}"));
+        let more = found.difference(wanted).map(|line| format!("+ {line}"));
+        missing.chain(more).collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+/// Long enough for a statement on a busy machine, and shorter than what `long_lock` waits.
+const LIMIT: &str = "lock-limit = \"4s\"\n";
+
+#[test]
+fn each_danger_is_named_and_nothing_else() {
+    let rehearsed = release_of(OBSERVED, |one| one.sql)
+        .settings(LIMIT)
+        .rehearse();
+    let found = [rehearsed.faults(), rehearsed.advice()];
+    let wanted = [
+        expected(OBSERVED, |one| one.faults),
+        expected(OBSERVED, |one| one.advice),
+    ];
+    assert_eq!(found, wanted, "{:#?}", difference(&found, &wanted));
+    let failed = rehearsed.steps("fail");
+    assert_eq!(failed, ["locks", "work", "blocking", "changes"]);
+    assert_eq!(rehearsed.outcome("run"), "pass");
+    assert_eq!(rehearsed.verdict(), "UNSAFE");
+}
+
+#[test]
+fn changes_that_a_review_must_accept_are_named() {
+    let rehearsed = release_of(CHANGED, |one| one.sql)
+        .role("postgres")
+        .rehearse();
+    assert_eq!(rehearsed.faults(), expected(CHANGED, |one| one.faults));
+    rehearsed.fails_in(&["changes"]);
+}
+
+#[test]
+fn what_a_review_accepts_is_no_fault() {
+    let changes = expected(CHANGED, |one| one.faults);
+    let mut allow = String::new();
+    for change in &changes {
+        let change = change.strip_prefix("accept: ").unwrap();
+        allow += &format!(
+            "[[rehearse.allow]]\nchange = \"{change}\"\nreason = \"reviewed in SHOP-12\"\n"
+        );
+    }
+    allow += "[[rehearse.allow]]\nchange = \"drop table app.nosuch\"\nreason = \"of the last release\"\n";
+    let rehearsed = release_of(CHANGED, |one| one.sql)
+        .role("postgres")
+        .settings(&allow)
+        .rehearse();
+    assert_eq!(rehearsed.faults(), BTreeSet::new());
+    assert_eq!(rehearsed.verdict(), "SAFE");
+    let unused: Vec<_> = rehearsed.advice().into_iter().collect();
+    assert_eq!(unused.len(), 1, "{unused:?}");
+    assert!(unused[0].contains("nothing is named `drop table app.nosuch`"));
+    let facts = rehearsed.report()["migration"]["changes"]
+        .as_array()
+        .unwrap();
+    let accepted = facts
+        .iter()
+        .filter(|one| one["accepted"] == "reviewed in SHOP-12");
+    assert_eq!(accepted.count(), changes.len());
+}
+
+#[rstest]
+#[case::observed(OBSERVED, "shop_owner")]
+#[case::changed(CHANGED, "postgres")]
+fn the_safe_twins_cause_no_finding(#[case] dangers: &[Danger], #[case] role: &'static str) {
+    let rehearsed = release_of(dangers, |one| one.safe)
+        .role(role)
+        .settings(LIMIT)
+        .rehearse();
+    assert_eq!(rehearsed.faults(), BTreeSet::new());
+    assert_eq!(rehearsed.advice(), BTreeSet::new());
+    assert_eq!(rehearsed.verdict(), "SAFE");
+}
+
+/// Migrations that the server refuses: the finding names the statement, its SQLSTATE, and what to do.
+#[rstest]
+#[case::new_value_of_an_enumerated_type(
+    "ALTER TYPE app.state ADD VALUE 'old';
+CREATE TABLE app.q (s app.state DEFAULT 'old');",
+    ["CREATE TABLE app.q", "(55P04)", "a migration of its own before"]
+)]
+#[case::nulls(
+    "ALTER TABLE app.orders ALTER amount SET NOT NULL;",
+    ["ALTER TABLE app.orders ALTER amount SET NOT NULL", "(23502)", "fill it first"]
+)]
+#[case::duplicates(
+    "CREATE UNIQUE INDEX one_phone ON app.account (phone);",
+    ["CREATE UNIQUE INDEX one_phone ON app.account (phone)", "(23505)", "duplicates"]
+)]
+#[case::no_right(
+    "CREATE ROLE shop_reader;",
+    ["CREATE ROLE shop_reader", "(42501)", "the role lacks a right"]
+)]
+fn a_migration_that_is_refused_fails(#[case] sql: &str, #[case] says: [&str; 3]) {
+    let rehearsed = release().settings(FIRST_RUN_ONLY).up("001", sql).rehearse();
+    let findings = rehearsed.fails_in(&["run"]);
+    for text in says {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+    // A transaction that is rolled back leaves nothing.
+    assert!(!findings.contains("leaves nothing behind"), "{findings}");
+}
+
+#[test]
+fn a_migration_that_works_on_an_empty_database_fails_on_real_rows() {
+    let number = || {
+        let change = "ALTER TABLE app.orders ALTER note TYPE integer USING note::integer;";
+        release()
+            .settings(FIRST_RUN_ONLY)
+            .settings("rewrites = \"any\"\n")
+            .up("001", change)
+    };
+    let empty = number()
+        .backup(dump("TRUNCATE app.orders, app.account"))
+        .rehearse();
+    assert_eq!(empty.verdict(), "SAFE", "{}", empty.ended.stdout);
+    let findings = number().rehearse().fails_in(&["run"]);
+    assert!(findings.contains("(22P02)"), "{findings}");
+    // No value of a row.
+    let n = regex::Regex::new(r"\bn\d").unwrap();
+    assert!(!n.is_match(&findings), "{findings}");
+}
+
+#[test]
+fn what_a_failed_run_leaves_is_named() {
+    let sql = "-- no transaction
+CREATE TABLE app.left_behind (id bigint);
+CREATE UNIQUE INDEX CONCURRENTLY one_phone ON app.account (phone);";
+    let rehearsed = release().settings(FIRST_RUN_ONLY).up("001", sql).rehearse();
+    let findings = rehearsed.findings("run");
+    for text in [
+        "(23505)",
+        "create table app.left_behind",
+        "leave index app.one_phone invalid",
+    ] {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+    assert_eq!(rehearsed.verdict(), "UNSAFE");
+}

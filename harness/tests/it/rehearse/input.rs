@@ -1,0 +1,254 @@
+//! Settings, tools and releases that cannot be rehearsed, and what is said of them.
+
+use rstest::rstest;
+
+use super::release::{FIRST_RUN_ONLY, Rehearsed, release};
+use crate::drill::builder::redrill;
+
+const UP: &str = "CREATE TABLE app.a (id bigint);";
+
+fn is_inconclusive(rehearsed: &Rehearsed, says: &[&str]) {
+    assert_eq!(rehearsed.verdict(), "INCONCLUSIVE");
+    assert_eq!(rehearsed.steps("error"), ["run"]);
+    let findings = rehearsed.findings("run");
+    for text in says {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+}
+
+#[test]
+fn a_scenario_without_a_rehearsal_is_none() {
+    let scenario = "schema = 1\nname = \"drilled\"\n[backup]\npath = \"shop.sql\"\n";
+    let ended = redrill().scenario(scenario).call(&["rehearse", "--quiet"]);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    insta::assert_snapshot!(ended.stderr, @r#"
+    scenario.toml has no `[rehearse]`
+    hint: add it with the `command` of the release's migrations and the `role` that runs them; `redrill explain rehearse` shows how
+    "#);
+}
+
+#[rstest]
+#[case::role("nosuch", "[\"./migrate.sh\"]", &["nosuch", "[[restore.role]]"])]
+#[case::command("shop_owner", "[\"./nosuch\"]", &["nosuch`: No such file", "relative to the scenario file"])]
+#[case::hangs("shop_owner", "[\"sleep\", \"600\"]", &["sleep", "did not end within", "was killed"])]
+fn what_cannot_run_is_inconclusive(
+    #[case] role: &'static str,
+    #[case] command: &str,
+    #[case] says: &[&str],
+) {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("timeout = \"3s\"\n")
+        .role(role)
+        .command(command)
+        .up("001", UP)
+        .rehearse();
+    is_inconclusive(&rehearsed, says);
+}
+
+#[rstest]
+#[case::without_a_statement("[\"true\"]")]
+#[case::with_an_empty_history("[\"./migrate.sh\"]")]
+fn a_tool_that_changes_nothing_has_nothing_pending(#[case] command: &str) {
+    let rehearsed = release().command(command).rehearse();
+    assert_eq!(rehearsed.verdict(), "NOTHING PENDING");
+    assert_eq!(rehearsed.ended.code, 4);
+    assert_eq!(rehearsed.outcome("run"), "pass");
+    let skipped = rehearsed.steps("skipped");
+    for step in ["second-run", "down", "two-runners", "crashes"] {
+        assert!(skipped.contains(&step), "{step}: {skipped:?}");
+    }
+}
+
+#[test]
+fn a_tool_that_does_not_connect_fails_and_is_helped() {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .command("[\"sh\", \"-c\", \"psql --host=/nowhere --command='SELECT 1'\"]")
+        .rehearse();
+    let findings = rehearsed.fails_in(&["run"]);
+    for text in [
+        "exit code",
+        "without a statement to the server",
+        "DATABASE_URL",
+    ] {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+}
+
+#[rstest]
+#[case::with_output("show-output = true\n", true)]
+#[case::without_output("", false)]
+fn a_secret_is_in_no_report(#[case] settings: &str, #[case] shown: bool) {
+    const SECRET: &str = "s3cret-of-the-release";
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("env = { TOKEN = { env = \"SHOP_TOKEN\" } }\n")
+        .settings(settings)
+        .environment("SHOP_TOKEN", SECRET)
+        .command("[\"sh\", \"-c\", \"echo the token is $TOKEN; ./migrate.sh; psql --command=\\\"SELECT '$TOKEN'::int\\\"\"]")
+        .up("001", UP)
+        .rehearse();
+    let findings = rehearsed.fails_in(&["run"]);
+    assert!(findings.contains("(22P02)"), "{findings}");
+    assert_eq!(findings.contains("the token is"), shown, "{findings}");
+    let ended = &rehearsed.ended;
+    let report = rehearsed.report().to_string();
+    let all = [&report, &ended.stdout, &ended.stderr];
+    for text in all.into_iter().chain(&ended.rehearsal_pages) {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+}
+
+/// Lists the mistakes of a scenario.
+fn mistakes(text: &str) -> String {
+    let head = "schema = 1\nname = \"drilled\"\n[backup]\npath = \"shop.sql\"\n";
+    let ended = redrill().scenario(&format!("{head}{text}")).call(&["list"]);
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    ended.stderr
+}
+
+#[test]
+fn mistakes_of_settings_are_reported_where_they_are() {
+    insta::assert_snapshot!(mistakes(r#"[rehearse]
+comand = ["./migrate"]
+command = ["./migrate"]
+role = ""
+rewrites = "some"
+lock-limit = "0s"
+history = ["a.b.c"]
+
+[[rehearse.probe]]
+name = "orders"
+query = ""
+
+[after]
+without = ["row-count/nosuch"]
+
+[[after.row-count]]
+table = "app.a"
+minimum = 1
+"#), @r#"
+    error: unknown key `comand`
+     --> scenario.toml:6:1
+      |
+    6 | comand = ["./migrate"]
+      | ^^^^^^
+      |
+      = hint: did you mean `command`?
+
+    error: write "none", "any" or a list of names
+     --> scenario.toml:9:12
+      |
+    9 | rewrites = "some"
+      |            ^^^^^^
+
+    error: no check of this scenario has this id
+      --> scenario.toml:18:12
+       |
+    18 | without = ["row-count/nosuch"]
+       |            ^^^^^^^^^^^^^^^^^^
+       |
+       = hint: `redrill list` shows the ids; `*` matches any text
+
+    error: unknown key `minimum`
+      --> scenario.toml:22:1
+       |
+    22 | minimum = 1
+       | ^^^^^^^
+       |
+       = hint: did you mean `min`?
+
+    4 errors in scenario.toml
+    "#);
+}
+
+#[test]
+fn a_command_is_needed() {
+    insta::assert_snapshot!(mistakes("[rehearse]\ncommand = []\nrole = \"shop_owner\"\n"), @r#"
+    error: `command` names no program
+     --> scenario.toml:6:11
+      |
+    6 | command = []
+      |           ^^
+      |
+      = hint: write `command = ["bin/check", "--all"]`
+
+    1 error in scenario.toml
+    "#);
+}
+
+#[test]
+fn entries_of_a_review_that_accept_everything_are_refused() {
+    insta::assert_snapshot!(mistakes(r#"[rehearse]
+command = ["./migrate"]
+role = "shop_owner"
+
+[[rehearse.allow]]
+change = "drop table app.a"
+reason = ""
+
+[[rehearse.allow]]
+change = "*"
+reason = "everything is right"
+"#), @r#"
+    error: `reason` is empty
+     --> scenario.toml:9:1
+      |
+    9 | [[rehearse.allow]]
+      | ^^^^^^^^^^^^^^^^^^
+      |
+      = hint: say why the change is right; every report shows it
+
+    error: this would accept every change
+      --> scenario.toml:13:1
+       |
+    13 | [[rehearse.allow]]
+       | ^^^^^^^^^^^^^^^^^^
+       |
+       = hint: name it as the report of the rehearsal does, such as `drop column app.account.legacy`
+
+    2 errors in scenario.toml
+    "#);
+}
+
+#[test]
+fn checks_after_need_a_rehearsal() {
+    insta::assert_snapshot!(mistakes("[[after.row-count]]\ntable = \"app.a\"\nmin = 1\n"), @r#"
+    error: `after` has no effect without `[rehearse]`
+     --> scenario.toml:5:3
+      |
+    5 | [[after.row-count]]
+      |   ^^^^^
+      |
+      = hint: add `[rehearse]` with the `command` of the migrations, or remove it
+
+    1 error in scenario.toml
+    "#);
+}
+
+#[test]
+fn checks_that_are_left_out_must_be_there() {
+    insta::assert_snapshot!(mistakes(r#"[rehearse]
+command = ["./migrate"]
+role = "shop_owner"
+
+[[check.row-count]]
+name = "accounts"
+table = "app.account"
+min = 1
+
+[after]
+without = ["row-count/accounts", "row-count/nosuch"]
+"#), @r#"
+    error: no check of this scenario has this id
+      --> scenario.toml:15:34
+       |
+    15 | without = ["row-count/accounts", "row-count/nosuch"]
+       |                                  ^^^^^^^^^^^^^^^^^^
+       |
+       = hint: `redrill list` shows the ids; `*` matches any text
+
+    1 error in scenario.toml
+    "#);
+}

@@ -16,7 +16,7 @@ use crate::restore::target::databases;
 use crate::scenario::Scenario;
 use crate::server::{Servers, ThrowawayServer};
 use crate::stage::{self, Stopped};
-use crate::upgrade::Rehearsal;
+use crate::upgrade::UpgradeRehearsal;
 
 /// What is restored, and how.
 pub struct Pipeline<'a> {
@@ -190,7 +190,7 @@ impl RestoredBackup<'_> {
             return Ok(());
         }
         let settings = &self.settings;
-        let rehearsal = servers.map(|servers| Rehearsal {
+        let rehearsal = servers.map(|servers| UpgradeRehearsal {
             scenario,
             context,
             settings,

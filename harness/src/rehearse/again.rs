@@ -150,10 +150,8 @@ pub(super) fn of_other_copy(
     let mut found = changes::equal(after, state, &options);
     found.retain(|change| match change.class {
         ChangeClass::Rows { before, after, .. } => {
-            let logged = tables
-                .iter()
-                .any(|table| change.object.to_string().ends_with(&table.to_string()));
-            before != after && !logged
+            let table = change.object.qualified_name();
+            before != after && !table.is_some_and(|table| tables.contains(&table))
         }
         _ => true,
     });

@@ -1,9 +1,9 @@
 //! A run that is cut off, as if the tool had been killed, and the run after it.
 
-use super::FirstRun;
 use super::again::{differing, ended, not_well, of_other_copy, read};
 use super::changes::{ChangeClass, State};
 use super::copies::Copies;
+use super::first::FirstRun;
 use super::observe::{Observed, StopAt, When};
 use super::settings::Rehearse;
 use super::steps::{Ended, Steps};

@@ -57,13 +57,19 @@ impl<'a> Steps<'a> {
     }
 
     /// A step begins.
-    pub(super) fn begun(&mut self, step: Step) {
+    fn begun(&mut self, step: Step) {
         self.began.get_or_insert_with(Instant::now);
         if self.current.is_none() && self.result.steps.is_empty() {
             self.result.started = Timestamp::now();
         }
         self.current = Some((step, Instant::now()));
         (self.context.listener)(Event::Step(step));
+    }
+
+    /// When a step begins that is recorded by [`Steps::ended`].
+    pub(super) fn begin_step(&mut self, step: Step) -> Instant {
+        self.begun(step);
+        Instant::now()
     }
 
     /// Runs a step that gives something to the next ones, with a line about it.

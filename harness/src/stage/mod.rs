@@ -21,7 +21,7 @@ use crate::proof::{self, settings::Level};
 use crate::restore::RestoreLog;
 use crate::restore::settings::Restore;
 use crate::server::Servers;
-use crate::upgrade::{Rehearsal, rehearse};
+use crate::upgrade::{UpgradeRehearsal, rehearse_upgrade};
 pub use backup::{backup, judged};
 pub use restore::restore;
 pub use server::{server, unfit, wanted};
@@ -176,7 +176,7 @@ pub async fn proof(
     clusters: &[Cluster<'_>],
     log: &RestoreLog,
     (settings, context): (&Restore, &Context),
-    rehearsal: Option<Rehearsal<'_>>,
+    rehearsal: Option<UpgradeRehearsal<'_>>,
 ) -> Staged<Counts> {
     let proven = async {
         let mut whole: Option<proof::Proof> = None;
@@ -191,7 +191,7 @@ pub async fn proof(
         }
         let mut whole = whole.unwrap_or_default();
         if let Some(mut rehearsal) = rehearsal
-            && let Some(upgrade) = rehearse(&mut rehearsal, clusters).await?
+            && let Some(upgrade) = rehearse_upgrade(&mut rehearsal, clusters).await?
         {
             whole.add_upgrade(upgrade);
         }

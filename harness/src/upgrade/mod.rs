@@ -32,7 +32,7 @@ use crate::stage::{unfit, wanted};
 use crate::units::show_counted;
 
 /// What a rehearsal works with.
-pub struct Rehearsal<'a> {
+pub struct UpgradeRehearsal<'a> {
     /// The scenario, whose `[server]` has the major version.
     pub scenario: &'a Scenario,
     /// What a drill needs in addition.
@@ -95,8 +95,8 @@ fn unreadable(error: &DatabaseError) -> CouldNotRun {
 ///
 /// # Errors
 /// When a database cannot be read. A server that cannot be started is in [`Upgrade::not_compared`].
-pub async fn rehearse(
-    rehearsal: &mut Rehearsal<'_>,
+pub async fn rehearse_upgrade(
+    rehearsal: &mut UpgradeRehearsal<'_>,
     clusters: &[Cluster<'_>],
 ) -> Result<Option<Upgrade>, CouldNotRun> {
     let Some(to) = rehearsal.scenario.server.major else {
@@ -162,7 +162,7 @@ impl Upgrade {
     }
 }
 
-impl Rehearsal<'_> {
+impl UpgradeRehearsal<'_> {
     /// Restores the backup of one server on its own major version, and compares; the inner error is why there is no such server.
     async fn one(
         &mut self,

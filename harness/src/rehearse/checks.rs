@@ -1,0 +1,73 @@
+//! The checks that hold after the release, on the migrated copy.
+
+use super::copies::{Copied, Copies};
+use super::steps::{Ended, Steps};
+use crate::outcome::{CheckAfter, CheckResult, CouldNotRun, Finding, Outcome, Step};
+use crate::run::judge;
+use crate::scenario::Scenario;
+
+/// Runs the checks that hold after the release.
+pub(super) async fn run(
+    steps: &mut Steps<'_>,
+    copies: &Copies<'_>,
+    copy: &Copied<'_>,
+    before: &[CheckResult],
+) {
+    let began = steps.begin_step(Step::Checks);
+    let after = copies.scenario().after_release();
+    let restored = copies.restored_on(copy);
+    let results = judge(&restored, &after, steps.context).await;
+    let mut findings = Vec::new();
+    let mut unable = None;
+    for result in results {
+        let old = before
+            .iter()
+            .find(|one| one.id == result.id && one.object == result.object);
+        let replaced = after_replaces(copies.scenario(), &result.id);
+        let old = old.filter(|_| !replaced).map(|one| one.outcome.clone());
+        let passed_before = old.as_ref().is_none_or(|one| *one == Outcome::Pass);
+        match &result.outcome {
+            Outcome::Fail if result.required && passed_before => {
+                findings.extend(result.findings.iter().map(|one| Finding {
+                    object: Some(match &one.object {
+                        Some(object) => format!("{}: {object}", result.title()),
+                        None => result.title(),
+                    }),
+                    ..one.clone()
+                }));
+            }
+            Outcome::Error(error) if result.required && passed_before => {
+                unable.get_or_insert_with(|| CouldNotRun {
+                    reason: format!("{}: {}", result.title(), error.reason),
+                    ..error.clone()
+                });
+            }
+            _ => {}
+        }
+        steps.result.checks.push(CheckAfter {
+            result,
+            before: old,
+        });
+    }
+    let of = |word: &str| {
+        let all = steps.result.checks.iter();
+        all.filter(|one| one.result.outcome.word() == word).count()
+    };
+    let summary = format!(
+        "{} passed, {} failed, {} could not run",
+        of("pass"),
+        of("fail"),
+        of("error")
+    );
+    let ended = match (findings.is_empty(), unable) {
+        (false, _) => Ended::Fail(summary, findings),
+        (true, Some(error)) => Ended::Error(error),
+        (true, None) => Ended::Pass(summary, Vec::new()),
+    };
+    steps.ended(Step::Checks, began, ended);
+}
+
+/// Whether `[after]` replaces a check of the scenario, so that its result before says nothing of it.
+fn after_replaces(scenario: &Scenario, id: &str) -> bool {
+    scenario.after.checks.iter().any(|check| check.id == id)
+}

@@ -1,0 +1,128 @@
+//! The first run of the tool, with observer and probes.
+
+use super::Stopped;
+use super::changes::{self, ClusterChange, ReadRows, State};
+use super::copies::{Copied, Copies};
+use super::locks;
+use super::probe::{ProbeKind, Probes, Waited};
+use super::review::Review;
+use super::steps::{Ended, Steps};
+use super::tool::{self, Meter, Ran};
+use crate::outcome::{CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts};
+use crate::units::{listed, show_bytes, show_counted, show_duration};
+
+/// The longest statements that reports show.
+const LONGEST: usize = 10;
+
+/// The first run, and the cluster after it.
+pub(super) struct FirstRun {
+    pub(super) ran: Ran,
+    pub(super) after: State,
+    pub(super) waited: Vec<Waited>,
+    pub(super) log: String,
+    pub(super) tables: Vec<TableFacts>,
+}
+
+/// Runs the tool, with observer and probes.
+pub(super) async fn first_run(
+    steps: &mut Steps<'_>,
+    copies: &Copies<'_>,
+    copy: &Copied<'_>,
+    before: &State,
+) -> Result<FirstRun, Stopped> {
+    let settings = steps.settings;
+    let began = steps.begin_step(Step::Run);
+    let work = async {
+        let probes = Probes::start(copy.server.endpoint(), &copies.database, settings).await?;
+        let meter = Meter::read(copy.server, &copies.database).await?;
+        let ran = copies.run_tool(copy, &settings.command, None).await;
+        let waited = probes.finish().await;
+        let ran = ran?;
+        let used = meter.since(copy.server, &copies.database).await?;
+        let after = changes::read(copy.server, &copies.cluster.databases, ReadRows::All).await?;
+        let log = copy.server.log().await;
+        Ok::<_, CouldNotRun>((ran, waited, used, after, log))
+    };
+    let (ran, waited, used, after, log) = match work.await {
+        Ok(all) => all,
+        Err(error) => {
+            steps.ended(Step::Run, began, Ended::Error(error));
+            return Err(Stopped);
+        }
+    };
+    let mut tables = locks::tables(&ran.observed);
+    for table in &mut tables {
+        let of = |kind: ProbeKind| {
+            let mut all = waited.iter();
+            let one = all.find(|one| one.object == table.table && one.kind == kind)?;
+            Some(one.longest)
+        };
+        table.readers_waited = of(ProbeKind::Read);
+        table.writers_waited = of(ProbeKind::Write);
+    }
+    let changes = changes::compare(before, &after);
+    let size = |state: &State| state.databases.values().map(|one| one.bytes).sum();
+    let review = Review::of(settings);
+    steps.result.migration = Some(MigrationFacts {
+        duration: ran.duration,
+        connections: ran.observed.processes.len(),
+        statements: ran.observed.statements.len(),
+        longest: tool::longest(&ran.observed, LONGEST),
+        tables: tables.clone(),
+        wal_bytes: used.wal_bytes,
+        temporary_bytes: used.temporary_bytes,
+        size_before: size(before),
+        size_after: size(&after),
+        changes: changes.iter().map(|change| review.facts(change)).collect(),
+    });
+    steps.result.nothing_pending = ran.ended_well() && changes.is_empty();
+    let statements = show_counted(ran.observed.statements.len(), "statement");
+    let took = show_duration(ran.duration);
+    let ended = match (ran.ended_well(), steps.result.nothing_pending) {
+        (true, true) => Ended::Pass(
+            format!("{statements} in {took}; nothing changed, so nothing was pending"),
+            Vec::new(),
+        ),
+        (true, false) => Ended::Pass(
+            format!(
+                "{statements} in {took} on this machine, {} of WAL; {}",
+                show_bytes(used.wal_bytes),
+                show_counted(changes.len(), "change")
+            ),
+            Vec::new(),
+        ),
+        (false, _) => {
+            let mut findings = vec![ran.finding(settings, None)];
+            if !changes.is_empty() {
+                findings.push(left_behind(&changes));
+            }
+            Ended::Fail(
+                format!("{}, after {statements} in {took}", ran.end()),
+                findings,
+            )
+        }
+    };
+    steps.not_tested(ran.observed.not_observed.iter().map(|what| {
+        let why = "it could not be observed between the tool and the server";
+        NotTested::new(what.clone(), why)
+    }));
+    steps.ended(Step::Run, began, ended);
+    Ok(FirstRun {
+        ran,
+        after,
+        waited,
+        log,
+        tables,
+    })
+}
+
+/// What a failed run left in the database.
+fn left_behind(changes: &[ClusterChange]) -> Finding {
+    let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+    let names = listed(&names, 10);
+    Finding::new(
+        "a failed run leaves nothing behind",
+        format!("it leaves {names}"),
+    )
+    .hint("put what belongs together into one transaction; what cannot be in one must be repeatable, such as with IF NOT EXISTS")
+}

@@ -1,0 +1,156 @@
+//! Judges what was observed of the first run: locks, work, blocking, changes.
+
+use super::changes::{self, ChangeClass, ClusterChange, State};
+use super::first::FirstRun;
+use super::probe::{ProbeKind, Waited};
+use super::review::Review;
+use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REWRITE, Violation};
+use super::settings::Rehearse;
+use super::steps::Steps;
+use super::{advice, locks, work};
+use crate::catalog::PartKind;
+use crate::outcome::Step;
+use crate::sql::{QualifiedName, quote_ident};
+use crate::units::{show_counted, show_duration};
+
+/// Judges what was observed of the first run.
+pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
+    let settings = steps.settings;
+    let mut review = Review::of(settings);
+    let observed = &first.ran.observed;
+    let limit = settings.lock_limit();
+    let found = locks::judge(observed, &first.tables, limit);
+    let longest = first.tables.iter().filter_map(|table| table.held).max();
+    let summary = longest.map_or_else(
+        || "no lock kept others waiting".to_owned(),
+        |longest| {
+            format!(
+                "the longest lock that keeps others waiting is held for {} at most (limit {})",
+                show_duration(longest),
+                show_duration(limit)
+            )
+        },
+    );
+    steps.judged(Step::Locks, review.split(found), &summary);
+
+    let rows = |table: &str| rows_before(before, table);
+    let work = work::parse(&first.log);
+    let keys = constraints(&first.after);
+    let mut found = work::judge(observed, &work, &settings.rewrites, &keys, rows);
+    let changes = changes::compare(before, &first.after);
+    let emptied = changes
+        .iter()
+        .filter(|change| change.class == ChangeClass::Emptied);
+    let emptied: Vec<String> = emptied.map(table_of).collect();
+    let rewritten = rewritten(&changes, &found, settings);
+    // Their indexes are built anew with them: that is no fault of its own, and for an empty table no work.
+    found.retain(|one| {
+        let of_rewrite = rewritten.iter().any(|other| other.object == one.object);
+        one.rule != &INDEX_UNDER_LOCK || !(of_rewrite || emptied.contains(&one.object))
+    });
+    found.extend(rewritten);
+    let summary = format!("{} of the server's log", show_counted(work.len(), "entry"));
+    let summary = match found.is_empty() {
+        true => "no table is written anew or read under a lock".to_owned(),
+        false => summary,
+    };
+    steps.judged(Step::Work, review.split(found), &summary);
+
+    let (found, summary) = blocked(&first.waited, settings);
+    steps.judged(Step::Blocking, review.split(found), &summary);
+
+    let mut judged = review.split(advice::judge(before, &first.after));
+    judged.faults.extend(review.unaccepted(&changes));
+    judged.advice.extend(review.unused());
+    let needs = changes.iter().filter(|one| one.needs_acceptance()).count();
+    let accepted = needs - judged.faults.len().min(needs);
+    let summary = format!(
+        "{}; {needs} that a review must accept, {accepted} accepted",
+        show_counted(changes.len(), "change")
+    );
+    steps.judged(Step::Changes, judged, &summary);
+}
+
+/// How many rows a table had before, in any database.
+fn rows_before(before: &State, table: &str) -> Option<u64> {
+    let name = QualifiedName::parse(table).ok()?;
+    let mut databases = before.databases.values();
+    databases.find_map(|database| Some(database.rows.as_ref()?.get(&name)?.count))
+}
+
+/// The name of the table of a change, as locks name it.
+fn table_of(change: &ClusterChange) -> String {
+    let name = change.object.qualified_name();
+    name.map_or_else(|| change.object.to_string(), |name| name.to_string())
+}
+
+/// The constraints of tables.
+fn constraints(state: &State) -> Vec<(String, QualifiedName)> {
+    let catalogs = state.databases.values().map(|database| &database.catalog);
+    let objects = catalogs.flat_map(|catalog| catalog.objects.keys());
+    let parts = objects.filter_map(|object| {
+        let part = object.part.as_ref()?;
+        let of_table = part.kind == PartKind::Constraint;
+        Some((part.name.clone(), object.qualified_name()?)).filter(|_| of_table)
+    });
+    parts.collect()
+}
+
+/// Tables that were written anew, which the log does not name: by `VACUUM FULL` and `CLUSTER`.
+fn rewritten(
+    changes: &[ClusterChange],
+    found: &[Violation],
+    settings: &Rehearse,
+) -> Vec<Violation> {
+    let rewritten = changes
+        .iter()
+        .filter(|change| change.class == ChangeClass::Rewritten);
+    let new = rewritten.filter(|change| {
+        let permitted = settings.rewrites.permit(&table_of(change));
+        !permitted && !found.iter().any(|one| one.name == change.name)
+    });
+    new.map(|change| Violation {
+        rule: &REWRITE,
+        name: change.name.clone(),
+        object: table_of(change),
+        actual: "every row and every index of it was written anew".to_owned(),
+    })
+    .collect()
+}
+
+/// Judges how long the probes waited.
+fn blocked(waited: &[Waited], settings: &Rehearse) -> (Vec<Violation>, String) {
+    let limit = settings.lock_limit();
+    let found = waited.iter().filter(|one| one.longest > limit);
+    let found = found.map(|one| {
+        let (who, name) = match one.kind {
+            ProbeKind::Read => ("a reader", format!("block readers of {}", one.object)),
+            ProbeKind::Write => ("a writer", format!("block writers of {}", one.object)),
+            ProbeKind::Query => ("the query", format!("block {}", one.object)),
+        };
+        Violation {
+            rule: &BLOCKED,
+            name,
+            object: one.object.clone(),
+            actual: format!(
+                "{who} as {} was kept waiting for {} (limit {})",
+                quote_ident(&one.role),
+                show_duration(one.longest),
+                show_duration(limit)
+            ),
+        }
+    });
+    let longest = waited.iter().map(|one| one.longest).max();
+    let attempts: u64 = waited.iter().map(|one| one.attempts).sum();
+    let summary = match longest {
+        Some(longest) => format!(
+            "{} of {}: the longest wait was {} (limit {})",
+            show_counted(attempts, "attempt"),
+            show_counted(waited.len(), "probe"),
+            show_duration(longest),
+            show_duration(limit)
+        ),
+        None => "there is no table to probe".to_owned(),
+    };
+    (found.collect(), summary)
+}

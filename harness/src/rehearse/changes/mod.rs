@@ -10,6 +10,7 @@
 mod accept;
 mod definition;
 mod name;
+mod property;
 mod read;
 mod rename;
 mod row_change;

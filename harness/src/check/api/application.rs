@@ -26,6 +26,9 @@ pub const PLACES: &[&str] = &["port", "url", "host", "role", "database"];
 /// Pause between two attempts to find whether it is ready.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How long the output of a process that has ended is waited for: another process may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A process of the application that runs. Dropping it kills it with all that it started.
 pub struct Application {
     /// The role that it connects as.
@@ -161,6 +164,11 @@ impl Application {
                 Err(why) => Some(why),
             };
             if let Some(how) = self.ended() {
+                self.read_last_words().await;
+                if matches!(self.watch.way(), Way::Writes) && self.watch.has_written().is_ok() {
+                    // It got ready; that it did not go on is another finding.
+                    return Ok(self.started.elapsed());
+                }
                 let after = show_duration(self.started.elapsed());
                 return Err(self.finding(&expected, format!("{how} after {after}")));
             }
@@ -190,6 +198,15 @@ impl Application {
                 found => Err(format!("status {found}")),
             },
             Way::Writes => self.watch.has_written(),
+        }
+    }
+
+    /// Waits a moment until what a process that has ended wrote is read.
+    async fn read_last_words(&self) {
+        let is_read = || self.output.iter().all(JoinHandle::is_finished);
+        let began = Instant::now();
+        while !is_read() && began.elapsed() < LAST_WORDS {
+            tokio::time::sleep(POLL / 10).await;
         }
     }
 

@@ -60,6 +60,10 @@ use crate::outcome::CouldNotRun;
 /// expect = { exit = 0, output = "balanced to the cent" }
 /// timeout = "10m"
 ///
+/// [[backup.companion]]
+/// name = "master key"
+/// path = "/etc/app/master.key"
+///
 /// [[check.command]]
 /// name = "the master key decrypts a secret"
 /// command = ["bin/decrypts", "{companion.master key}"]

@@ -15,7 +15,8 @@ and judges what they do. Each copy is one of the whole cluster, so roles and rig
 its server has the durability of production; times are those of this machine.
 
 redrill stands between the tool and the server: it reads the locks of each statement before its reply is passed on,
-so it makes no difference in which language the tool is written. `[after]` has the checks that hold once the release
+so it makes no difference in which language the tool is written. Of redrill's own environment the tool gets PATH, HOME, LANG
+and TMPDIR; `env` gives it others. `[after]` has the checks that hold once the release
 is there. The old application runs against the new schema: the `api` and `command` checks of the scenario.
 
 ## Example

@@ -153,13 +153,13 @@ pub struct StatementFacts {
 pub struct TableFacts {
     /// Its schema and name, from before.
     pub table: String,
-    /// The strongest lock: `ACCESS EXCLUSIVE`.
+    /// The lock that others wait for longest, otherwise the strongest: `ACCESS EXCLUSIVE`.
     pub lock: &'static str,
     /// Whether that lock keeps readers waiting, too, not just writers.
     pub blocks_readers: bool,
     /// For how long locks were held that keep writers or readers waiting; `None` where there was no such lock.
     pub held: Option<Duration>,
-    /// The statement that took the strongest lock, without values.
+    /// The statement that took it, without values.
     pub statement: String,
     /// How long a reader was kept waiting; `None` where none was tried.
     pub readers_waited: Option<Duration>,

@@ -72,11 +72,15 @@ async fn crash(
         ));
     }
     let again = copies.run_tool(&copy, command, None).await?;
+    if !again.ended_well() {
+        // What is missing then is a consequence.
+        return Ok(not_well(&again, "the run after it", COMPLETE, settings));
+    }
     let state = read(copies, &copy).await?;
     let (invalid, others): (Vec<_>, Vec<_>) = of_other_copy(after, &state, settings)
         .into_iter()
         .partition(|change| change.class == ChangeClass::IndexInvalid);
-    let mut findings = not_well(&again, "the run after it", COMPLETE, settings);
+    let mut findings = Vec::new();
     let completes = "the next run completes it";
     findings.extend(differing(
         &invalid,

@@ -4,7 +4,7 @@ use super::changes::{self, ChangeClass, ClusterChange, State};
 use super::first::FirstRun;
 use super::probe::{ProbeKind, Waited};
 use super::review::Review;
-use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REWRITE, Violation};
+use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation};
 use super::settings::Rehearse;
 use super::steps::Steps;
 use super::{advice, locks, work};
@@ -62,7 +62,7 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
     let mut judged = review.split(advice::judge(before, &first.after));
     judged.faults.extend(review.unaccepted(&changes));
     judged.advice.extend(review.unused());
-    let needs = changes.iter().filter(|one| one.needs_acceptance()).count();
+    let needs = changes.iter().filter(|one| review.needs(one)).count();
     let accepted = needs - judged.faults.len().min(needs);
     let summary = format!(
         "{}; {needs} that a review must accept, {accepted} accepted",
@@ -140,6 +140,17 @@ fn blocked(waited: &[Waited], settings: &Rehearse) -> (Vec<Violation>, String) {
             ),
         }
     });
+    // A table that is gone is among the changes.
+    let refused = waited.iter().filter_map(|one| {
+        let why = one.stopped.as_ref().filter(|why| why.contains("42501"))?;
+        Some(Violation {
+            rule: &REFUSED,
+            name: format!("refuse {} to {}", one.object, quote_ident(&one.role)),
+            object: one.object.clone(),
+            actual: format!("{} was refused: {why}", quote_ident(&one.role)),
+        })
+    });
+    let found = found.chain(refused);
     let longest = waited.iter().map(|one| one.longest).max();
     let attempts: u64 = waited.iter().map(|one| one.attempts).sum();
     let summary = match longest {

@@ -53,13 +53,18 @@ pub fn tables(observed: &Observed) -> Vec<TableFacts> {
         by_table.entry(lock.of_table()).or_default().push(lock);
     }
     let facts = by_table.into_iter().filter_map(|(table, locks)| {
-        let strongest = locks.iter().max_by_key(|lock| lock.mode)?;
-        let statement = observed.statements.get(strongest.statement);
+        // The lock that others wait for longest; where none keeps them waiting, the strongest.
+        let worst = locks.iter().max_by_key(|lock| {
+            let blocks = lock.mode.blocks_writers();
+            let held = lock.until.saturating_sub(lock.from);
+            (blocks, blocks.then_some(held), lock.mode)
+        })?;
+        let statement = observed.statements.get(worst.statement);
         let blocking = locks.iter().filter(|lock| lock.mode.blocks_writers());
         Some(TableFacts {
             table: table.to_owned(),
-            lock: strongest.mode.name(),
-            blocks_readers: strongest.mode.blocks_readers(),
+            lock: worst.mode.name(),
+            blocks_readers: worst.mode.blocks_readers(),
             held: longest(blocking.map(|lock| (lock.from, lock.until))),
             statement: statement.map_or_else(String::new, |one| one.text.clone()),
             readers_waited: None,

@@ -1,12 +1,14 @@
 //! What a review accepts: `[[rehearse.allow]]` against rules that were violated and changes that must be accepted.
 
-use super::changes::{ClusterChange, accepted_by, unused};
+use super::changes::{ChangeClass, ClusterChange, accepted_by, unused};
 use super::rules::Violation;
-use super::settings::{Allow, Rehearse};
+use super::settings::{Allow, Rehearse, history};
 use crate::outcome::{ChangeFacts, Finding};
+use crate::sql::quote_ident;
 
 /// The entries of a scenario, and the names that they were compared with.
 pub(super) struct Review<'a> {
+    settings: &'a Rehearse,
     allow: &'a [Allow],
     names: Vec<String>,
 }
@@ -23,6 +25,7 @@ pub(super) struct Judged {
 impl<'a> Review<'a> {
     pub(super) const fn of(settings: &'a Rehearse) -> Self {
         Self {
+            settings,
             allow: settings.allow.as_slice(),
             names: Vec::new(),
         }
@@ -49,17 +52,44 @@ impl<'a> Review<'a> {
         judged
     }
 
+    /// Whether a change must be accepted: it widens rights, loses something, or takes from the old application what it uses. Rows of
+    /// the tool's own history are its own affair.
+    pub(super) fn needs(&self, change: &ClusterChange) -> bool {
+        let of_history = || {
+            let table = change.object.qualified_name();
+            table.is_some_and(|table| history(self.settings).contains(&table))
+        };
+        match change.class {
+            ChangeClass::Rows { .. } | ChangeClass::Emptied if of_history() => false,
+            ChangeClass::Renamed => self.settings.old_application,
+            ChangeClass::RightNarrower => {
+                let mut roles = self.settings.application.iter();
+                roles.any(|role| {
+                    change
+                        .name
+                        .ends_with(&format!(" from {}", quote_ident(role)))
+                })
+            }
+            _ => change.needs_acceptance(),
+        }
+    }
+
     /// The changes that must be accepted and are not.
     pub(super) fn unaccepted(&mut self, changes: &[ClusterChange]) -> Vec<Finding> {
         let mut found = Vec::new();
         for change in changes {
-            if self.accepts(&change.name) || !change.needs_acceptance() {
+            if self.accepts(&change.name) || !self.needs(change) {
                 continue;
             }
             let what = match (change.widens, change.loses) {
                 (true, _) => "no role may do more than before, unless a review accepts it",
                 (false, true) => "nothing is lost, unless a review accepts it",
-                (false, false) => "every index can be used",
+                (false, false) if change.class == ChangeClass::IndexInvalid => {
+                    "every index can be used"
+                }
+                (false, false) => {
+                    "the old application finds what it uses, unless a review accepts it"
+                }
             };
             let hint = format!(
                 "if it is intended: `[[rehearse.allow]]` with `change = \"{}\"` and the reason",
@@ -89,7 +119,7 @@ impl<'a> Review<'a> {
         ChangeFacts {
             name: change.name.clone(),
             text: change.text.clone(),
-            needs_review: change.needs_acceptance(),
+            needs_review: self.needs(change),
             accepted: accepted_by(&change.name, self.allow).map(|one| one.reason.clone()),
         }
     }

@@ -70,6 +70,10 @@ rules! {
         "no reader or writer waits for longer than `lock-limit`",
         "This was measured on the restored data while the migrations ran.",
         "see the locks of the same table";
+    REFUSED = "refused", Blocking, false,
+        "the application may still do what it did before",
+        "A probe that worked before the migrations was refused afterwards.",
+        "grant the right again, or change the application first, in a release before";
     JSON_COLUMN = "json-column", Changes, true,
         "new columns of type `jsonb`, not `json`",
         "The type `json` has no equality, so that `SELECT DISTINCT` and `GROUP BY` on the table fail.",

@@ -145,13 +145,13 @@ struct Statement {
 struct Table {
     /// Its name.
     table: String,
-    /// The strongest lock.
+    /// The lock that others wait for longest, otherwise the strongest.
     lock: String,
     /// Whether that keeps readers waiting too.
     blocks_readers: bool,
     /// For how long locks were held that keep others waiting; null for none.
     held_s: Option<f64>,
-    /// The statement that took the strongest lock, without values.
+    /// The statement that took it, without values.
     statement: String,
     /// How long a reader was kept waiting; null where none was tried.
     readers_waited_s: Option<f64>,

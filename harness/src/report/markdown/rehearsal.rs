@@ -178,7 +178,7 @@ fn tables(page: &mut Page, migration: &MigrationFacts, most: usize) {
     });
     let header = [
         "table",
-        "strongest lock",
+        "lock",
         "blocking for at most",
         "readers waited",
         "writers waited",

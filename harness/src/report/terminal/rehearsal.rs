@@ -110,7 +110,7 @@ pub fn rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict, look: Look
         let text = crate::units::listed(&untested, 6);
         paper.fact("not tested", &text);
     }
-    paper.fact("drill", &format!("{} (its own reports)", result.drill));
+    paper.fact("drill", result.drill);
     paper.fact("repeat", &result.repeat);
     paper.text
 }

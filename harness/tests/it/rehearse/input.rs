@@ -22,7 +22,7 @@ fn a_scenario_without_a_rehearsal_is_none() {
     let ended = redrill().scenario(scenario).call(&["rehearse", "--quiet"]);
     assert_eq!(ended.code, 4, "{}", ended.stderr);
     insta::assert_snapshot!(ended.stderr, @r#"
-    scenario.toml has no `[rehearse]`
+    scenario.toml: no `[rehearse]`
     hint: add it with the `command` of the release's migrations and the `role` that runs them; `redrill explain rehearse` shows how
     "#);
 }

@@ -115,6 +115,43 @@ need_s3_servers() {
     export REDRILL_S3_SERVERS
 }
 
+# Migration tools of Python for the tests of `redrill rehearse`: Alembic and Django.
+need_python_migrations() {
+    local alembic=1.20.1 sqlalchemy=2.1.9 django=5.2.19 psycopg=3.3.9 tools wanted
+    tools=${CARGO_TARGET_DIR:-target}/tools/python-migrations
+    wanted="alembic==$alembic sqlalchemy==$sqlalchemy django==$django psycopg[binary]==$psycopg"
+    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$wanted" ]; then
+        need_venv "$tools"
+        say "installing $wanted into $tools"
+        # One word for each package.
+        # shellcheck disable=SC2086
+        "$tools/bin/pip" install --quiet --disable-pip-version-check $wanted ||
+            die "pip could not install $wanted: is PyPI reachable?"
+        echo "$wanted" > "$tools/versions"
+    fi
+    REDRILL_PYTHON_MIGRATIONS=$(realpath "$tools/bin")
+    export REDRILL_PYTHON_MIGRATIONS
+}
+
+# Migration tools of Rust for the slow tests of `redrill rehearse`. Compiled once, some minutes.
+need_rust_migrations() {
+    local sqlx=0.9.0 refinery=0.10.0 tools
+    tools=${CARGO_TARGET_DIR:-target}/tools/rust-migrations
+    mkdir -p "$tools"
+    if [ "$(cat "$tools/versions" 2>/dev/null)" != "sqlx-cli $sqlx refinery_cli $refinery" ]; then
+        say "compiling sqlx-cli $sqlx and refinery_cli $refinery into $tools"
+        CARGO_TARGET_DIR=$(realpath "$tools")/build cargo install --quiet --locked --root "$tools" --version "$sqlx" \
+            --no-default-features --features postgres sqlx-cli &&
+            CARGO_TARGET_DIR=$(realpath "$tools")/build cargo install --quiet --locked --root "$tools" --version "$refinery" \
+                --no-default-features --features postgresql refinery_cli ||
+            die "cargo could not install sqlx-cli $sqlx and refinery_cli $refinery: is the registry of crates reachable?"
+        rm -rf "$tools/build"
+        echo "sqlx-cli $sqlx refinery_cli $refinery" > "$tools/versions"
+    fi
+    REDRILL_RUST_MIGRATIONS=$(realpath "$tools/bin")
+    export REDRILL_RUST_MIGRATIONS
+}
+
 # Serves the copies of backups that scenarios/*-s3.toml drill from a real S3-compatible server, until the script that sources this
 # ends, and names it to the scenarios.
 serve_copies() {

@@ -17,6 +17,7 @@ prepare() {
     need_compressors
     need_s3_servers
     need_postgres_16
+    need_python_migrations
     make_fixtures
 }
 prepare &
@@ -27,6 +28,7 @@ cargo build --workspace --lib --bins --tests --locked --quiet
 wait "$prepared" || exit 3
 need_s3_servers
 need_postgres_16
+need_python_migrations
 
 serve_copies
 
@@ -37,6 +39,6 @@ mkdir -p "$target/tmp"
 XDG_CACHE_HOME="$(realpath "$target")/tmp"
 export XDG_CACHE_HOME
 # A test waits for its server about as long as it computes.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((3 * $(nproc)))}"
 # Not `exec`: the server of the copies ends with this script.
 cargo test --workspace --locked "$@"

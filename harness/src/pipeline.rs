@@ -46,6 +46,33 @@ pub struct Cluster<'a> {
     pub databases: Vec<String>,
 }
 
+/// A throwaway server, as checks need it.
+#[derive(Clone)]
+pub struct RestoredServer<'a> {
+    /// The server.
+    pub server: &'a ThrowawayServer,
+    /// Owner of what is started for it.
+    pub run: &'a Run,
+    /// The databases that the backup is restored into.
+    pub databases: Vec<String>,
+    /// The roles that the backup itself creates on it.
+    pub roles: Vec<String>,
+}
+
+/// What checks run on: the servers, and what is known of the backup without reading it.
+pub struct RestoredDatabases<'a> {
+    /// The servers that the backup was restored on: one, unless its parts name several.
+    pub servers: Vec<RestoredServer<'a>>,
+    /// Facts of the backup.
+    pub facts: BackupFacts,
+    /// Databases that the backup was restored into, in order.
+    pub databases: Vec<String>,
+    /// The default database of checks, if it is unambiguous.
+    pub database: Option<String>,
+    /// Numbers of rows that are known.
+    pub counts: Counts,
+}
+
 /// A backup restored on throwaway servers.
 pub struct RestoredBackup<'a> {
     /// What was restored, and how.
@@ -148,7 +175,37 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-impl RestoredBackup<'_> {
+impl RestoredDatabases<'_> {
+    /// The server of a database; the only one has every database. `None` where there are several and none has it.
+    #[must_use]
+    pub fn server_of(&self, database: &str) -> Option<&RestoredServer<'_>> {
+        let has = |one: &&RestoredServer<'_>| one.databases.iter().any(|name| name == database);
+        match self.servers.as_slice() {
+            [only] => Some(only),
+            several => several.iter().find(has),
+        }
+    }
+}
+
+impl<'a> RestoredBackup<'a> {
+    /// What its checks run on.
+    #[must_use]
+    pub fn for_checks(&self) -> RestoredDatabases<'a> {
+        let server = |cluster: &Cluster<'a>| RestoredServer {
+            server: cluster.server,
+            run: cluster.run,
+            databases: cluster.databases.clone(),
+            roles: cluster.backup.contents().roles.clone(),
+        };
+        RestoredDatabases {
+            servers: self.clusters.iter().map(server).collect(),
+            facts: self.facts.clone(),
+            databases: self.log.databases.clone(),
+            database: self.log.database.clone(),
+            counts: self.counts.clone(),
+        }
+    }
+
     /// The server of a database; the only one has every database. `None` where there are several and none has it.
     #[must_use]
     pub fn cluster(&self, database: &str) -> Option<&Cluster<'_>> {

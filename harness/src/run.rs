@@ -11,11 +11,10 @@ use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
-use crate::outcome::{CheckResult, CouldNotRun, DrillResult, Stage};
-use crate::pipeline::{Pipeline, RestoredBackup};
+use crate::outcome::{CheckResult, CouldNotRun, DrillResult, NotTested, Stage};
+use crate::pipeline::{Pipeline, RestoredDatabases};
 use crate::record::Record;
 use crate::rehearse::{Rehearsal, Rehearsed};
-use crate::restore::RestoreLog;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::kept::{Kept, KeptDrill};
 use crate::server::{Servers, ThrowawayServer};
@@ -72,9 +71,22 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
             }
             record.skip_the_rest();
             let interrupted = record.is_interrupted();
+            let (backup, restored) = (record.backup().cloned(), record.is_restored());
             let end = async {
                 let (run, ended) = match context.keep.filter(|_| !interrupted) {
-                    Some(keep) => keep_servers(scenario, context, run, &mut servers, keep).await,
+                    Some(keep) => {
+                        let drill = KeptDrill {
+                            scenario: &scenario.facts.name,
+                            file: &scenario.facts.file,
+                            server: None,
+                            of_several: servers.len() > 1,
+                            keep,
+                            backup: backup.as_ref(),
+                            restored,
+                            only: &scenario.facts.only,
+                        };
+                        keep_servers(drill, context, run, &mut servers).await
+                    }
                     None => (Some(run), Vec::new()),
                 };
                 kept = ended;
@@ -109,7 +121,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     let rehearsed = rehearsal.map(|rehearsal| rehearsal.finish(&result, verdict));
     for kept in kept.iter_mut().flatten() {
         // Without it the list shows no verdict.
-        let _ = kept.note_verdict(verdict);
+        let _ = kept.note_verdict(verdict, &result.not_tested);
     }
     (context.listener)(Event::Ended {
         scenario: name(),
@@ -126,19 +138,15 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
 
 /// Keeps the servers of a drill; returns its run, unless one of them has it now.
 async fn keep_servers(
-    scenario: &Scenario,
+    drill: KeptDrill<'_>,
     context: &Context,
     run: Run,
     servers: &mut Servers,
-    keep: Duration,
 ) -> (Option<Run>, Vec<Result<Kept, CouldNotRun>>) {
-    let facts = &scenario.facts;
     let keep_one = async |server: Option<String>, started: ThrowawayServer, run: Run| {
         let drill = KeptDrill {
-            scenario: &facts.name,
-            file: &facts.file,
             server: server.as_deref(),
-            keep,
+            ..drill
         };
         started.keep(run, drill, context.interrupted.clone()).await
     };
@@ -172,29 +180,38 @@ async fn stages(
         Ok(()) | Err(Stopped::Failed { .. }) => {}
         Err(stopped @ Stopped::CouldNotRun { .. }) => return Err(stopped),
     }
-    let observed = run_checks(&restored, scenario, context, record).await;
+    let observed = run_checks(&restored.for_checks(), scenario, context, record).await;
     if let Some(rehearsal) = rehearsal {
         rehearsal.run(&restored, record.checks(), others).await;
     }
     Ok(observed)
 }
 
-/// Runs the checks of another scenario on a restored backup; returns their results in the order of the
+/// Runs the checks of another scenario on restored databases; returns their results in the order of the
 /// scenario.
 pub(crate) async fn judge(
-    restored: &RestoredBackup<'_>,
+    restored: &RestoredDatabases<'_>,
     scenario: &Scenario,
     context: &Context,
 ) -> Vec<CheckResult> {
+    judge_all(restored, scenario, context).await.0
+}
+
+/// The same; also returns what they did not test.
+pub(crate) async fn judge_all(
+    restored: &RestoredDatabases<'_>,
+    scenario: &Scenario,
+    context: &Context,
+) -> (Vec<CheckResult>, Vec<NotTested>) {
     let mut record = Record::begin(scenario, context);
-    record.belongs_to(restored.pipeline.run);
     run_checks(restored, scenario, context, &mut record).await;
-    record.finish().0.checks
+    let (result, _) = record.finish();
+    (result.checks, result.not_tested)
 }
 
 /// What all checks of a drill have in common.
 struct Checks<'a> {
-    restored: &'a RestoredBackup<'a>,
+    restored: &'a RestoredDatabases<'a>,
     scenario: &'a Scenario,
     context: &'a Context,
     sessions: Sessions,
@@ -203,7 +220,7 @@ struct Checks<'a> {
 
 /// Runs the checks of a scenario; gives what they saw of whole databases.
 async fn run_checks(
-    restored: &RestoredBackup<'_>,
+    restored: &RestoredDatabases<'_>,
     scenario: &Scenario,
     context: &Context,
     record: &mut Record<'_>,
@@ -217,7 +234,8 @@ async fn run_checks(
     };
     checks(&common, record).await;
     common.sessions.end().await;
-    let (facts, server) = (&restored.facts, restored.server().facts());
+    let first = restored.servers.first()?;
+    let (facts, server) = (&restored.facts, first.server.facts());
     common.observed.baseline(facts, server)
 }
 
@@ -257,28 +275,29 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
     let named = check
         .database
         .as_deref()
-        .or(common.restored.log.database.as_deref());
+        .or(common.restored.database.as_deref());
     let Some(database) = named else {
         return CheckRun {
             check,
             database: "",
             duration: Duration::ZERO,
-            ended: Err(which_database(&common.restored.log)),
+            ended: Err(which_database(&common.restored.databases)),
         };
     };
-    let Some(cluster) = common.restored.cluster(database) else {
+    let Some(restored) = common.restored.server_of(database) else {
         return CheckRun {
             check,
             database,
             duration: Duration::ZERO,
-            ended: Err(on_no_server(database, &common.restored.log)),
+            ended: Err(on_no_server(database, &common.restored.databases)),
         };
     };
+    let server = restored.server;
     let restored = Restored {
-        server: cluster.server,
-        run: &cluster.run.id,
+        server,
+        run: &restored.run.id,
         database,
-        clusters: &common.restored.clusters,
+        servers: &common.restored.servers,
         backup: &common.restored.facts,
         counts: &common.restored.counts,
         sessions: &common.sessions,
@@ -293,9 +312,9 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
     });
     let began = Instant::now();
     let ended = run_check(check, &restored).await;
-    let ended = ended.map_err(|error| name_databases(error, &common.restored.log));
+    let ended = ended.map_err(|error| name_databases(error, &common.restored.databases));
     if ended.is_err() {
-        cluster.server.recovered(RECOVERED_WITHIN).await;
+        server.recovered(RECOVERED_WITHIN).await;
     }
     CheckRun {
         check,
@@ -306,8 +325,8 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
 }
 
 /// With several databases a check must name one.
-fn which_database(log: &RestoreLog) -> CouldNotRun {
-    let databases = log.databases.join(", ");
+fn which_database(databases: &[String]) -> CouldNotRun {
+    let databases = databases.join(", ");
     CouldNotRun::with_hint(
         format!("the backup contains {databases}, and the check does not name one"),
         "add `database = \"…\"` to the check, or to `[restore]` for all checks that name none",
@@ -315,8 +334,8 @@ fn which_database(log: &RestoreLog) -> CouldNotRun {
 }
 
 /// With several servers, a database that nothing is restored into may be on each of them.
-fn on_no_server(database: &str, log: &RestoreLog) -> CouldNotRun {
-    let databases = log.databases.join(", ");
+fn on_no_server(database: &str, databases: &[String]) -> CouldNotRun {
+    let databases = databases.join(", ");
     CouldNotRun::with_hint(
         format!("nothing is restored into `{database}`, so it is not known which server is meant"),
         format!("the backup is restored into {databases}"),
@@ -324,11 +343,11 @@ fn on_no_server(database: &str, log: &RestoreLog) -> CouldNotRun {
 }
 
 /// The server's error that there is no such database, with those that there are.
-fn name_databases(error: CouldNotRun, log: &RestoreLog) -> CouldNotRun {
+fn name_databases(error: CouldNotRun, databases: &[String]) -> CouldNotRun {
     if error.hint.is_some() || !error.reason.contains("(3D000)") {
         return error;
     }
-    let databases = log.databases.join(", ");
+    let databases = databases.join(", ");
     error.hint(format!(
         "nothing is restored into it: the backup is restored into {databases}"
     ))

@@ -47,6 +47,12 @@ impl StoredTable {
         };
         format!("COPY {}{columns} TO STDOUT", self.name)
     }
+
+    /// The statement that counts them.
+    #[must_use]
+    pub fn count_statement(&self) -> String {
+        format!("SELECT pg_catalog.count(*) FROM ONLY {}", self.name)
+    }
 }
 
 /// Tables with rows of their own, the largest first, except those of extensions; and whether the role may read all of

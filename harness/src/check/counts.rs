@@ -14,10 +14,10 @@ use crate::sql::QualifiedName;
 /// A database and a relation in it, as SQL names it.
 type RelationKey = (String, String);
 
-/// Counts by database and relation, of the relation alone: what inherits from it is not in.
-#[derive(Debug, Default)]
+/// Counts by database and relation, of the relation alone: what inherits from it is not in. Clones share them.
+#[derive(Debug, Clone, Default)]
 pub struct Counts {
-    known: Mutex<HashMap<RelationKey, Arc<OnceCell<u64>>>>,
+    known: Arc<Mutex<HashMap<RelationKey, Arc<OnceCell<u64>>>>>,
 }
 
 /// A relation and whatever inherits from it, partitions among them. What has no storage of its own
@@ -42,7 +42,7 @@ impl Counts {
             Some((key, Arc::new(OnceCell::new_with(Some(table.restored?)))))
         });
         Self {
-            known: Mutex::new(known.collect()),
+            known: Arc::new(Mutex::new(known.collect())),
         }
     }
 

@@ -59,7 +59,7 @@ use crate::baseline::observed::Observed;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::input::{Environment, Problem, decode};
 use crate::outcome::{BackupFacts, CouldNotRun, Finding, NotTested};
-use crate::pipeline::Cluster;
+use crate::pipeline::RestoredServer;
 use crate::redact::Redactor;
 use crate::server::ThrowawayServer;
 use crate::sql::QualifiedName;
@@ -109,7 +109,7 @@ pub struct Restored<'a> {
     /// The database that the check is about.
     pub database: &'a str,
     /// All servers, where the backup is restored on several.
-    pub clusters: &'a [Cluster<'a>],
+    pub servers: &'a [RestoredServer<'a>],
     /// What the backup says of itself, such as when it was made.
     pub backup: &'a BackupFacts,
     /// Sessions that checks hand on to each other.
@@ -151,13 +151,14 @@ impl Restored<'_> {
     /// The roles that the backup itself creates on this server.
     #[must_use]
     pub fn roles_of_backup(&self) -> Vec<String> {
-        match self.clusters {
+        match self.servers {
             [] | [_] => self.backup.roles.clone(),
             several => {
-                let has =
-                    |one: &&Cluster<'_>| one.databases.iter().any(|name| name == self.database);
+                let has = |one: &&RestoredServer<'_>| {
+                    one.databases.iter().any(|name| name == self.database)
+                };
                 let own = several.iter().find(has).unwrap_or(&several[0]);
-                own.backup.contents().roles.clone()
+                own.roles.clone()
             }
         }
     }
@@ -167,13 +168,13 @@ impl Restored<'_> {
     /// # Errors
     /// When the database does not let it in.
     pub async fn own_session_in(&self, database: &str) -> Result<Session, DatabaseError> {
-        let has = |one: &&Cluster<'_>| one.databases.iter().any(|name| name == database);
+        let has = |one: &&RestoredServer<'_>| one.databases.iter().any(|name| name == database);
         let elsewhere = self
-            .clusters
+            .servers
             .iter()
             .find(has)
             .filter(|_| database != self.database);
-        let server = elsewhere.map_or(self.server, |cluster| cluster.server);
+        let server = elsewhere.map_or(self.server, |other| other.server);
         Session::superuser(server.endpoint(), database, &self.terms()).await
     }
 
@@ -321,6 +322,12 @@ pub trait Check: Send + Sync {
     /// meaning for those that redrill created itself.
     fn judges_only_attributes_of(&self) -> &[String] {
         &[]
+    }
+
+    /// What it reads of the backup itself, and not of the restored databases or of what was recorded of the backup, such as its
+    /// time.
+    fn reads_backup(&self) -> Option<&'static str> {
+        None
     }
 
     /// The first companion of the backup that it names and that is none of these.

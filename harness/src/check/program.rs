@@ -38,11 +38,26 @@ pub async fn start(
         }
         None => Place::Here,
     };
+    let folder = folder(restored, working_directory)?;
+    if !folder.is_dir() {
+        // The system would report the program as missing.
+        let what = if folder.exists() {
+            "is not a folder"
+        } else {
+            "does not exist"
+        };
+        return Err(CouldNotRun::with_hint(
+            restored
+                .redactor
+                .clean(&format!("the folder {} {what}", folder.display())),
+            "correct `working-directory`; it is relative to the folder of the scenario file",
+        ));
+    }
     process::spawn(Program {
         path: path(restored, &command.next().unwrap_or_default())?,
         arguments: command.collect(),
         environment,
-        folder: Some(folder(restored, working_directory)?),
+        folder: Some(folder),
         place,
         run: restored.run.to_owned(),
         ..Program::default()

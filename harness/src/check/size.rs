@@ -174,6 +174,10 @@ impl Check for SizeCheck {
         }
     }
 
+    fn reads_backup(&self) -> Option<&'static str> {
+        (self.whole == Some(MeasuredWhole::Backup)).then_some("its size")
+    }
+
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let bytes = match self.whole {
             Some(MeasuredWhole::Backup) => return self.backup(restored.backup),

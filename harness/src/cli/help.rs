@@ -30,12 +30,23 @@ Examples:
     redrill run orders.toml --keep 2h    # the restored server stays for two hours
     redrill run --json | jq -r '[.verdict, .scenario.name] | @tsv'";
 
+/// What `--only` does to a drill.
+pub(super) const RUN_ONLY: &str = "\
+Run only these checks, named by kind or id, with commas between them; `*` in an id matches any text. Only the rows \
+are restored that these checks need, as far as that is known, and the database is not compared with the backup: the \
+verdict is CHECKS PASSED, never PROVEN. The reports go to a separate folder and list what was left out";
+
+/// The scenarios of a rehearsal.
+pub(super) const REHEARSE_SCENARIOS: &str = "\
+Scenario files, or folders that contain them. Default: `scenarios`; with `--on`, the one that the server was restored by";
+
 /// The examples of `redrill rehearse --help`.
 pub(super) const REHEARSE: &str = "\
 Examples:
     redrill rehearse orders.toml
     redrill rehearse orders.toml --only role,rls,tenant,append-only   # a gate on roles and rights
-    redrill run orders.toml --rehearse   # the drill with its own reports, then the rehearsal";
+    redrill run orders.toml --rehearse   # the drill with its own reports, then the rehearsal
+    redrill rehearse --on orders-1a2b    # on a server of `redrill run --keep`, without restoring again";
 
 /// The end of `redrill list --help`.
 pub(super) const LIST: &str = "\

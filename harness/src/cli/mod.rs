@@ -43,6 +43,8 @@ pub enum Command {
     /// runs again, twice at the same time, and is cut off in the middle, each on a copy of its own. `[rehearse]` in the scenario
     /// says how; `redrill explain rehearse` lists its keys and all rules.
     ///
+    /// With `--on`, a server that `redrill run --keep` kept is copied in place of restoring the backup.
+    ///
     /// The verdict is that of the rehearsal: SAFE, UNSAFE, INCONCLUSIVE or NOTHING PENDING. Reports go to `<scenario>.rehearsal`.
     Rehearse(Rehearse),
     /// Inspect a backup without a server: what it is, whether it is complete, what it contains.
@@ -128,9 +130,19 @@ pub enum Command {
 /// The scenarios of a command.
 #[derive(Debug, Args)]
 pub struct Scenarios {
-    /// Scenario files, or folders that contain them.
-    #[arg(value_name = "SCENARIO", default_value = "scenarios")]
+    /// Scenario files, or folders that contain them. Default: `scenarios`.
+    #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
+}
+
+impl Scenarios {
+    /// The paths of the command line, or the default.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        match self.scenarios.as_slice() {
+            [] => vec![PathBuf::from("scenarios")],
+            paths => paths.to_owned(),
+        }
+    }
 }
 
 /// Arguments of `redrill list`.
@@ -181,39 +193,55 @@ fn keep(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
-/// Arguments of `redrill run`.
+/// What `redrill run` and `redrill rehearse` have in common.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{}\n\n{}", help::RUN, exit_code::TABLE))]
-pub struct Run {
+pub struct DrillOptions {
     #[command(flatten)]
     pub(crate) scenarios: Scenarios,
     /// Folder for reports; each scenario gets a folder in it.
     #[arg(long, value_name = "DIR", default_value = REPORTS)]
     pub(crate) reports: PathBuf,
     /// Run only these checks, named by kind or id, with commas between them; `*` in an id matches any text.
-    /// Only the rows are restored that these checks need, as far as that is known, and the database is not compared
-    /// with the backup: the verdict is CHECKS PASSED, never PROVEN. The reports go to a separate folder and list what
-    /// was left out.
     #[arg(long, value_name = "KIND|ID", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Drill this backup file instead of the one in the scenario.
+    /// Restore this backup file instead of the one in the scenario.
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,
     /// The file of the roles of `--backup`. Default: the one that `globals` in the scenario selects.
     #[arg(long, value_name = "FILE", requires = "backup")]
     pub(crate) globals: Option<PathBuf>,
+    /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
+    #[arg(long, value_enum)]
+    pub(crate) server: Option<Provider>,
+    /// Show everything that was tested, not only what failed.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// Show no progress, only the summary.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// Arguments of `redrill run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = format!("{}\n\n{}", help::RUN, exit_code::TABLE),
+    mut_arg("only", |only| only.long_help(help::RUN_ONLY))
+)]
+pub struct Run {
+    #[command(flatten)]
+    pub(crate) options: DrillOptions,
     /// Repeat the choice of another run, where `pick` in the scenario selects a backup at random: its reports show
     /// the seed. Default: a new one.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u32>,
-    /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
-    #[arg(long, value_enum)]
-    pub(crate) server: Option<Provider>,
     /// Drill up to N scenarios at the same time. Each has its own server: mind memory and disk.
     #[arg(long, short, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(crate) jobs: NonZeroUsize,
     /// Keep the server of each drill for this time, such as `2h`, also of one that failed: `redrill list --kept` shows it,
-    /// `redrill psql NAME` opens it, `redrill drop NAME` removes it before. It needs room for two copies of its data.
+    /// `redrill psql NAME` opens it, `redrill rehearse --on NAME` rehearses a release on copies of it, `redrill drop NAME`
+    /// removes it before. It needs room for two copies of its data.
     #[arg(long, value_name = "TIME", value_parser = keep)]
     pub(crate) keep: Option<Duration>,
     /// Begin no other drill after one that is neither PROVEN nor CHECKS PASSED.
@@ -222,74 +250,25 @@ pub struct Run {
     /// Rehearse the release of each scenario after its drill; see `redrill rehearse`. The exit code is the worse of both.
     #[arg(long, conflicts_with = "only")]
     pub(crate) rehearse: bool,
-    /// Whether only the rehearsal counts and is reported.
-    #[arg(skip)]
-    pub(crate) rehearsal_only: bool,
     /// Print `drill.json` of each drill as one line, in place of the summary.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "verbose")]
     pub(crate) json: bool,
-    /// Show every stage, every check and the rows of the largest tables, not only what failed.
-    #[arg(long, short, conflicts_with = "json")]
-    pub(crate) verbose: bool,
-    /// Show no progress, only the summary.
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
-    #[command(flatten)]
-    pub(crate) work: Work,
 }
 
 /// Arguments of `redrill rehearse`.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{}\n\n{}", help::REHEARSE, exit_code::REHEARSAL_TABLE))]
+#[command(
+    after_help = format!("{}\n\n{}", help::REHEARSE, exit_code::REHEARSAL_TABLE),
+    mut_arg("scenarios", |scenarios| scenarios.long_help(help::REHEARSE_SCENARIOS))
+)]
 pub struct Rehearse {
     #[command(flatten)]
-    pub(crate) scenarios: Scenarios,
-    /// Folder for reports; each rehearsal gets a folder in it.
-    #[arg(long, value_name = "DIR", default_value = REPORTS)]
-    pub(crate) reports: PathBuf,
-    /// Run only these checks before and after, named by kind or id, with commas between them; `*` in an id matches any text.
-    #[arg(long, value_name = "KIND|ID", value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
-    /// Rehearse on this backup file instead of the one in the scenario.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) backup: Option<PathBuf>,
-    /// The file of the roles of `--backup`. Default: the one that `globals` in the scenario selects.
-    #[arg(long, value_name = "FILE", requires = "backup")]
-    pub(crate) globals: Option<PathBuf>,
-    /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
-    #[arg(long, value_enum)]
-    pub(crate) server: Option<Provider>,
-    /// Show every step, not only what failed.
-    #[arg(long, short)]
-    pub(crate) verbose: bool,
-    /// Show no progress, only the summary.
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
-    #[command(flatten)]
-    pub(crate) work: Work,
-}
-
-impl From<Rehearse> for Run {
-    fn from(rehearse: Rehearse) -> Self {
-        Self {
-            scenarios: rehearse.scenarios,
-            reports: rehearse.reports,
-            only: rehearse.only,
-            backup: rehearse.backup,
-            globals: rehearse.globals,
-            seed: None,
-            server: rehearse.server,
-            jobs: NonZeroUsize::MIN,
-            keep: None,
-            fail_fast: false,
-            rehearse: true,
-            rehearsal_only: true,
-            json: false,
-            verbose: rehearse.verbose,
-            quiet: rehearse.quiet,
-            work: rehearse.work,
-        }
-    }
+    pub(crate) options: DrillOptions,
+    /// Rehearse on copies of the server that `redrill run --keep` kept under this name, in place of restoring the backup again.
+    /// They have the state that the drill left: what was done by `redrill psql` since is not in them, and the kept server
+    /// goes on running as it is.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["backup", "globals", "server"])]
+    pub(crate) on: Option<String>,
 }
 
 /// Arguments of `redrill inspect`.

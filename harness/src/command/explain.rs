@@ -5,7 +5,7 @@ use super::print::out;
 use crate::check::kinds;
 use crate::exit_code::Ending;
 use crate::input::diagnostic::nearest;
-use crate::rehearse::rules;
+use crate::rehearse::{changes, rules};
 use crate::scenario::schema;
 
 /// What a rehearsal is, with an example.
@@ -68,6 +68,10 @@ pub fn run(kind: Option<&str>) -> Ended {
             out(&format!("# rehearse\n\n{}\n\n## Keys\n", REHEARSE.trim()));
             out(&keys_of(&schema, rehearse));
             out(&format!("\n## Rules\n\n{}", rules::documentation()));
+            out(&format!(
+                "\n## Changes that a review must accept, by `[[rehearse.allow]]`\n\n{}",
+                changes::documentation()
+            ));
         }
         Some(name) => match kinds.iter().find(|kind| kind.name == name) {
             Some(kind) => {

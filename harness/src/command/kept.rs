@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::abort::{Abort, Ended};
-use super::print::out;
+use super::print::{err, out};
 use super::start::work_folder;
+use crate::cleanup::Work;
 use crate::cli;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::outcome::CouldNotRun;
 use crate::process;
-use crate::server::kept::Kept;
+use crate::server::kept::{Kept, NoKept};
 use crate::units::{show_bytes, show_duration};
 
 /// Where Debian's packages have the programs of each version.
@@ -21,7 +22,7 @@ const INSTALLED: &str = "/usr/lib/postgresql";
 /// Lists kept servers.
 pub(super) fn list(work: &cli::Work, environment: &Environment) -> Ended {
     let work = work_folder(&work.work_dir, environment)?;
-    let all = Kept::all(&work);
+    let (all, damaged) = Kept::all(&work);
     for kept in &all {
         let facts = &kept.facts;
         let verdict = facts.verdict.as_deref().unwrap_or("no verdict");
@@ -42,7 +43,10 @@ pub(super) fn list(work: &cli::Work, environment: &Environment) -> Ended {
             show_bytes(facts.bytes),
         ));
     }
-    if all.is_empty() {
+    for damaged in &damaged {
+        err(&Abort::from(damaged.error()).message);
+    }
+    if all.is_empty() && damaged.is_empty() {
         out("no server is kept; `redrill run --keep 2h` keeps that of a drill for two hours");
     }
     Ok(Ending::Done)
@@ -52,7 +56,7 @@ pub(super) fn list(work: &cli::Work, environment: &Environment) -> Ended {
 pub(super) fn usage(kept: &Kept) -> String {
     let name = &kept.facts.name;
     format!(
-        "kept       {name} until {}: `redrill psql {name}`, `redrill drop {name}`",
+        "kept       {name} until {}: `redrill psql {name}`, `redrill rehearse --on {name}`, `redrill drop {name}`",
         until(kept)
     )
 }
@@ -66,7 +70,8 @@ pub(super) fn failure(error: &CouldNotRun) -> String {
 
 /// Becomes psql on a kept server.
 pub(super) fn psql(arguments: &cli::Psql, environment: &Environment) -> Ended {
-    let kept = named(&arguments.name, &arguments.work, environment)?;
+    let work = work_folder(&arguments.work.work_dir, environment)?;
+    let kept = named(&arguments.name, &work)?;
     if let Some(why) = &kept.ended {
         return Err(CouldNotRun::with_hint(
             format!("the server of {} has ended: {why}", kept.facts.name),
@@ -101,18 +106,23 @@ pub(super) fn psql(arguments: &cli::Psql, environment: &Environment) -> Ended {
 
 /// Removes a kept server.
 pub(super) async fn drop(arguments: &cli::Drop, environment: &Environment) -> Ended {
-    let kept = named(&arguments.name, &arguments.work, environment)?;
-    kept.remove().await?;
-    out(&format!("removed {}", kept.facts.name));
+    let work = work_folder(&arguments.work.work_dir, environment)?;
+    let removed = Kept::remove(&work, &arguments.name).await;
+    removed.map_err(not_found)?;
+    out(&format!("removed {}", arguments.name));
     Ok(Ending::Done)
 }
 
-fn named(name: &str, work: &cli::Work, environment: &Environment) -> Result<Kept, Abort> {
-    let work = work_folder(&work.work_dir, environment)?;
-    Kept::named(&work, name).map_err(|error| {
-        let hint = error.hint.unwrap_or_default();
-        Abort::nothing_found(format!("{}\nhint: {hint}", error.reason))
-    })
+/// The kept server of a name.
+pub(super) fn named(name: &str, work: &Work) -> Result<Kept, Abort> {
+    Kept::named(work, name).map_err(not_found)
+}
+
+fn not_found(error: NoKept) -> Abort {
+    match error {
+        NoKept::Unknown(error) => Abort::nothing_found(Abort::from(error).message),
+        NoKept::Unusable(error) => error.into(),
+    }
 }
 
 /// `2026-05-25 14:00:00 UTC, in 2 h`.

@@ -13,8 +13,8 @@ pub fn run(arguments: &List, environment: &Environment, terminal: Terminal) -> E
     if arguments.kept {
         return kept::list(&arguments.work, environment);
     }
-    let paths = &arguments.scenarios.scenarios;
-    for scenario in load_all(paths, None, 0, environment, terminal)? {
+    let paths = arguments.scenarios.paths();
+    for scenario in load_all(&paths, None, 0, environment, terminal)? {
         out(&format!(
             "{}  ({})",
             scenario.facts.name,

@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
         match command {
             Command::Run(arguments) => run::run(arguments, environment, terminal, words).await,
             Command::Rehearse(arguments) => {
-                run::run(arguments.into(), environment, terminal, words).await
+                run::rehearse(arguments, environment, terminal, words).await
             }
             Command::Inspect(arguments) => inspect::run(arguments, environment, terminal).await,
             Command::Recover(arguments) => recover::run(arguments, environment, terminal).await,

@@ -98,7 +98,8 @@ impl Endpoint {
         }
     }
 
-    /// The `PG…` variables of a libpq client for `user`, and `DATABASE_URL`.
+    /// The `PG…` variables of a libpq client for `user`, and `DATABASE_URL`: it begins with `postgresql://`, because SQLAlchemy
+    /// refuses `postgres://`, and all others take both.
     #[must_use]
     pub fn environment(&self, user: &str, database: &str) -> Vec<(String, String)> {
         let (host, port) = match (&self.tls, &self.address) {
@@ -111,7 +112,7 @@ impl Endpoint {
             (Some(settings), _) => {
                 let ca = settings.ca.display().to_string();
                 let url = format!(
-                    "postgres://{}@{host}:{port}/{}?sslmode={VERIFIED}&sslrootcert={}",
+                    "postgresql://{}@{host}:{port}/{}?sslmode={VERIFIED}&sslrootcert={}",
                     encode(user),
                     encode(database),
                     encode(&ca)
@@ -119,15 +120,16 @@ impl Endpoint {
                 tls = vec![("PGSSLMODE", VERIFIED.to_owned()), ("PGSSLROOTCERT", ca)];
                 url
             }
+            // Without a host a URL cannot have a user, say the parsers of some tools, and with one they would not use the socket.
             (None, Address::Socket { .. }) => format!(
-                "postgres://{}@/{}?host={}",
-                encode(user),
+                "postgresql:///{}?host={}&user={}",
                 encode(database),
-                encode(&host)
+                encode(&host),
+                encode(user)
             ),
             (None, Address::Loopback(_)) => {
                 format!(
-                    "postgres://{}@{host}:{port}/{}",
+                    "postgresql://{}@{host}:{port}/{}",
                     encode(user),
                     encode(database)
                 )
@@ -157,4 +159,48 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 fn encode(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn endpoint(address: Address) -> Endpoint {
+        Endpoint {
+            address,
+            superuser: "boss".to_owned(),
+            password: Secret::new(String::new()),
+            identity: KnownIdentity::default(),
+            tls: None,
+            names: Names::default(),
+        }
+    }
+
+    /// The parser of sqlx takes no user without a host; SQLAlchemy takes no `postgres://`, which a test with Alembic shows.
+    #[rstest]
+    #[case::socket(
+        Address::Socket { sessions: "/s".into(), programs: "/a b/p".into() },
+        "postgresql:///shop?host=/a%20b/p&user=app"
+    )]
+    #[case::loopback(Address::Loopback(5499), "postgresql://app@127.0.0.1:5499/shop")]
+    fn the_address_suits_all_tools(#[case] address: Address, #[case] expected: &str) {
+        let variables = endpoint(address.clone()).environment("app", "shop");
+        let named = |name: &str| {
+            let found = variables.iter().find(|(other, _)| other == name);
+            found.map(|(_, value)| value.as_str()).unwrap_or_default()
+        };
+        let url = named("DATABASE_URL");
+        assert_eq!(url, expected);
+        let options: PgConnectOptions = url.parse().unwrap();
+        assert_eq!(options.get_username(), named("PGUSER"));
+        assert_eq!(options.get_database(), Some(named("PGDATABASE")));
+        match address {
+            Address::Socket { programs, .. } => {
+                assert_eq!(options.get_socket(), Some(&programs));
+                assert_eq!(named("PGHOST"), programs.to_str().unwrap());
+            }
+            Address::Loopback(port) => assert_eq!(options.get_port(), port),
+        }
+    }
 }

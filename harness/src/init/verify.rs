@@ -53,7 +53,7 @@ pub async fn verify(
         if scenario.checks.is_empty() {
             return Ok(());
         }
-        let results = judge(checks.restored, &scenario, &quiet).await;
+        let results = judge(&checks.restored.for_checks(), &scenario, &quiet).await;
         let mut open = scenario.checks.iter();
         let sections = descriptions.iter_mut().flat_map(|one| &mut one.sections);
         for section in sections {

@@ -17,7 +17,7 @@ pub use facts::{
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use rehearsal::{
-    ChangeFacts, CheckAfter, MigrationFacts, RehearsalResult, StatementFacts, Step, StepResult,
-    TableFacts,
+    ChangeFacts, CheckAfter, KeptServerFacts, LockFacts, MigrationFacts, OneMigrationFacts,
+    RehearsalResult, StatementFacts, Step, StepResult, TableFacts,
 };
 pub use result::{CheckResult, DrillResult, Stage, StageResult};

@@ -121,6 +121,8 @@ pub struct MigrationFacts {
     pub connections: usize,
     /// Number of its statements.
     pub statements: usize,
+    /// The migrations one by one, in order; empty where the tool keeps no history that is known.
+    pub migrations: Vec<OneMigrationFacts>,
     /// The longest of them, the longest first.
     pub longest: Vec<StatementFacts>,
     /// Its transactions that held locks on tables which were there before, in order.
@@ -135,6 +137,32 @@ pub struct MigrationFacts {
     pub size_after: u64,
     /// What differs afterwards.
     pub changes: Vec<ChangeFacts>,
+}
+
+/// One migration of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneMigrationFacts {
+    /// Its version in the history; `None` where that is not known.
+    pub name: Option<String>,
+    /// Whether the tool wrote it into its history.
+    pub recorded: bool,
+    /// Number of its statements.
+    pub statements: usize,
+    /// How long the server took for them.
+    pub duration: Duration,
+    /// Of the locks on tables that were there before: the one that keeps others waiting for longest.
+    pub lock: Option<LockFacts>,
+}
+
+/// A lock on a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockFacts {
+    /// The schema and name of the table, from before.
+    pub table: String,
+    /// `ACCESS EXCLUSIVE`.
+    pub mode: &'static str,
+    /// For how long it was held.
+    pub held: Duration,
 }
 
 /// A statement of the tool.
@@ -180,6 +208,21 @@ pub struct ChangeFacts {
     pub accepted: Option<String>,
 }
 
+/// The kept server that a rehearsal runs on copies of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptServerFacts {
+    /// Its name.
+    pub name: String,
+    /// Name of the scenario that it was restored by.
+    pub scenario: String,
+    /// Id of the run of its drill.
+    pub run: String,
+    /// When it is removed.
+    pub until: Timestamp,
+    /// Why nothing that runs on it is SAFE, a sentence each, in addition to the verdict of its drill.
+    pub doubts: Vec<String>,
+}
+
 /// Everything that a rehearsal found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RehearsalResult {
@@ -197,6 +240,8 @@ pub struct RehearsalResult {
     pub drill: &'static str,
     /// Whether that drill passed.
     pub drill_passed: bool,
+    /// The kept server that was copied; `None` where the backup was restored for this rehearsal.
+    pub kept: Option<KeptServerFacts>,
     /// The backup, if it was found.
     pub backup: Option<BackupFacts>,
     /// The server of the copies, if it was started.

@@ -19,8 +19,8 @@ use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
-    CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Outcome, ProofFacts, Stage,
-    StageResult,
+    BackupFacts, CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Outcome, ProofFacts,
+    Stage, StageResult,
 };
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped, is_required, proof_off, title};
@@ -128,6 +128,19 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn checks(&self) -> &[CheckResult] {
         &self.result.checks
+    }
+
+    /// The backup, if it was found.
+    #[must_use]
+    pub fn backup(&self) -> Option<&BackupFacts> {
+        self.result.backup.as_ref()
+    }
+
+    /// Whether the backup was restored without an error.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        let mut stages = self.result.stages.iter();
+        stages.any(|one| one.stage == Stage::Restore && one.outcome == Outcome::Pass)
     }
 
     /// Records that a signal interrupted the drill.

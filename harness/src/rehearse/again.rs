@@ -1,7 +1,11 @@
 //! Further runs: a second one, the way back, and two at the same time.
 
+use std::collections::BTreeSet;
+
 use super::changes::{self, ChangeClass, ClusterChange, EqualOptions, ReadRows, State};
 use super::copies::{Copied, Copies};
+use super::first::FirstRun;
+use super::observe::{Control, Meeting, Met, Observed};
 use super::review::described;
 use super::settings::{Rehearse, history};
 use super::steps::{Ended, Steps};
@@ -17,19 +21,20 @@ const UNDO: &str = "undo everything that the migrations do, in the opposite orde
 /// What to do about two runs at the same time.
 const ONE_AT_A_TIME: &str = "take a lock for the whole run before reading the history, by pg_advisory_lock, or by repeating pg_try_advisory_lock where an index is built concurrently, which would wait for a session that waits for the lock; or never start two, and say so by `two-runners = false`";
 
-/// Runs the tool again on the migrated copy: nothing may change.
+/// Runs the tool again on the migrated copy: nothing may change. Gives what it does where nothing is pending.
 pub(super) async fn second_run(
     steps: &mut Steps<'_>,
     copies: &Copies<'_>,
     copy: &Copied<'_>,
     after: &State,
-) {
+) -> Option<Observed> {
     let began = steps.begin_step(Step::SecondRun);
     let settings = steps.settings;
+    let mut observed = None;
     let ended = if settings.second_run {
         let work = async {
             let ran = copies.run_tool(copy, &settings.command, None).await?;
-            let state = read(copies, copy).await?;
+            let state = read(copies, copy, ReadRows::All).await?;
             let options = EqualOptions {
                 ignore_rows: &history(settings),
                 same_copy: true,
@@ -44,6 +49,7 @@ pub(super) async fn second_run(
                 "it took {} and changed nothing",
                 show_duration(ran.duration)
             );
+            observed = Some(ran.observed);
             Ok((findings, line))
         };
         ended(work.await)
@@ -51,6 +57,7 @@ pub(super) async fn second_run(
         Ended::Skipped("`second-run = false` in `[rehearse]`".to_owned())
     };
     steps.ended(Step::SecondRun, began, ended);
+    observed
 }
 
 /// Undoes the migrations: the definitions must be those from before, and no row of before may be lost.
@@ -67,7 +74,7 @@ pub(super) async fn down(
     } else {
         let work = async {
             let ran = copies.run_tool(copy, &settings.down, None).await?;
-            let state = read(copies, copy).await?;
+            let state = read(copies, copy, ReadRows::All).await?;
             let options = EqualOptions {
                 ignore_rows: &history(settings),
                 same_copy: false,
@@ -92,38 +99,45 @@ pub(super) async fn down(
     steps.ended(Step::Down, began, ended);
 }
 
-/// Runs the tool twice at the same time, on a copy of its own: both must end well, as one does.
+/// Runs the tool twice at the same time, on a copy of its own: both must end well, as one does. They wait for each other where
+/// they come to the first pending migration.
 pub(super) async fn two_runners(
     steps: &mut Steps<'_>,
     copies: &Copies<'_>,
     servers: &mut Servers,
-    after: &State,
+    first: &FirstRun,
+    nothing_pending: Option<&Observed>,
 ) {
     let began = steps.begin_step(Step::TwoRunners);
     let settings = steps.settings;
     let ended = if settings.two_runners {
         let work = async {
             let copy = copies.start(servers).await?;
-            let run = || copies.run_tool(&copy, &settings.command, None);
-            let (first, second) = tokio::join!(run(), run());
-            let (first, second) = (first?, second?);
-            let state = read(copies, &copy).await?;
-            let mut findings = not_well(&first, "the first of two runs", ONE_AT_A_TIME, settings);
-            findings.extend(not_well(
-                &second,
-                "the second of two runs",
-                ONE_AT_A_TIME,
-                settings,
-            ));
+            let at = first_pending(&first.ran.observed, nothing_pending);
+            let [one, other] = Meeting::both(at.unwrap_or_default());
+            let run = |side: &Meeting| {
+                let control = Some(Control::Meet(side.clone()));
+                copies.run_tool(&copy, &settings.command, control)
+            };
+            let (one_ran, other_ran) = tokio::join!(run(&one), run(&other));
+            let (one_ran, other_ran) = (one_ran?, other_ran?);
+            let state = read(copies, &copy, ReadRows::Counted).await?;
+            let mut findings = Vec::new();
+            for (ran, which) in [
+                (&one_ran, "the first of two runs"),
+                (&other_ran, "the second of two runs"),
+            ] {
+                findings.extend(not_well(ran, which, ONE_AT_A_TIME, settings));
+            }
             findings.extend(differing(
-                &of_other_copy(after, &state, settings),
+                &of_other_copy(&first.after, &state, settings),
                 "two runs at the same time leave what one leaves",
                 ONE_AT_A_TIME,
             ));
-            let longer = first.duration.max(second.duration);
+            let longer = show_duration(one_ran.duration.max(other_ran.duration));
             Ok((
                 findings,
-                format!("both ended within {}", show_duration(longer)),
+                format!("{}; both ended within {longer}", met(one.met(), at)),
             ))
         };
         let ended = ended(work.await);
@@ -133,6 +147,38 @@ pub(super) async fn two_runners(
         Ended::Skipped("`two-runners = false` in `[rehearse]`".to_owned())
     };
     steps.ended(Step::TwoRunners, began, ended);
+}
+
+/// The first statement of pending migrations: one that a run does not send when nothing is pending.
+fn first_pending<'o>(first: &'o Observed, nothing_pending: Option<&Observed>) -> Option<&'o str> {
+    let always: BTreeSet<&str> = nothing_pending
+        .map(|run| run.statements.iter().map(|one| one.text.as_str()).collect())
+        .unwrap_or_default();
+    // Without such a run: what tools do to begin with is repeatable.
+    let begins = |text: &str| match nothing_pending {
+        Some(_) => always.contains(text),
+        None => text.to_ascii_lowercase().contains("if not exists"),
+    };
+    let mut statements = first.statements.iter();
+    let pending = statements.find(|one| one.may_change() && !begins(&one.text))?;
+    Some(&pending.text)
+}
+
+/// How two runs met, in words.
+fn met(met: Met, at: Option<&str>) -> String {
+    let at = at.map_or_else(
+        || "a statement that changes something".to_owned(),
+        |at| format!("`{at}`"),
+    );
+    match met {
+        Met::Never => format!("neither came to {at}"),
+        Met::Both => format!("both came to {at} before either ran it"),
+        Met::OtherWaits => format!("one waited for a lock while the other came to {at}"),
+        Met::OtherEnded => format!("one ended before the other came to {at}"),
+        Met::Late => format!(
+            "one was kept at {at} for some seconds, and the other did not come there meanwhile"
+        ),
+    }
 }
 
 /// What differs between the migrated copy and another one: definitions, and numbers of rows. Values may be those of the clock or
@@ -159,8 +205,12 @@ pub(super) fn of_other_copy(
 }
 
 /// Reads the state of a copy.
-pub(super) async fn read(copies: &Copies<'_>, copy: &Copied<'_>) -> Result<State, CouldNotRun> {
-    changes::read(copy.server, &copies.cluster.databases, ReadRows::All).await
+pub(super) async fn read(
+    copies: &Copies<'_>,
+    copy: &Copied<'_>,
+    rows: ReadRows,
+) -> Result<State, CouldNotRun> {
+    changes::read(copy.server, &copies.cluster.databases, rows).await
 }
 
 /// A run that did not end well.
@@ -176,10 +226,11 @@ pub(super) fn not_well(
     }
 }
 
-/// Differences as findings.
+/// Differences as findings: as changes that would lead from what was expected to what is there.
 pub(super) fn differing(changes: &[ClusterChange], expected: &str, hint: &str) -> Vec<Finding> {
     let findings = changes.iter().map(|change| {
-        Finding::about(change.object.to_string(), expected, described(change)).hint(hint)
+        let actual = format!("the difference is as after {}", described(change));
+        Finding::about(change.object.to_string(), expected, actual).hint(hint)
     });
     findings.collect()
 }

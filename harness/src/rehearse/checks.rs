@@ -2,7 +2,7 @@
 
 use super::copies::{Copied, Copies};
 use super::steps::{Ended, Steps};
-use crate::outcome::{CheckAfter, CheckResult, CouldNotRun, Finding, Outcome, Step};
+use crate::outcome::{CheckAfter, CheckResult, CouldNotRun, Finding, NotTested, Outcome, Step};
 use crate::run::judge;
 use crate::scenario::Scenario;
 
@@ -15,8 +15,19 @@ pub(super) async fn run(
 ) {
     let began = steps.begin_step(Step::Checks);
     let after = copies.scenario().after_release();
+    steps.not_tested(after.not_tested.iter().cloned());
+    if steps.settings.old_application && !copies.scenario().has_programs() {
+        steps.not_tested([NotTested::new(
+            "whether the application of the old release works on the new schema",
+            "no `api` or `command` check of the scenario ran",
+        )]);
+    }
     let restored = copies.restored_on(copy);
     let results = judge(&restored, &after, steps.context).await;
+    if results.is_empty() {
+        let why = "the scenario has no check that was to run".to_owned();
+        return steps.ended(Step::Checks, began, Ended::Skipped(why));
+    }
     let mut findings = Vec::new();
     let mut unable = None;
     for result in results {

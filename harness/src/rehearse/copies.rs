@@ -4,7 +4,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::observe::{Observer, StopAt};
+use super::observe::{Control, Observer};
+use super::server_log;
 use super::settings::Rehearse;
 use super::tool::Ran;
 use super::work;
@@ -15,9 +16,10 @@ use crate::check::program::find_missing_role;
 use crate::check::sessions::Sessions;
 use crate::cleanup::Run;
 use crate::context::Context;
-use crate::outcome::CouldNotRun;
-use crate::pipeline::{Cluster, RestoredBackup};
+use crate::outcome::{BackupFacts, CouldNotRun};
+use crate::pipeline::{Cluster, RestoredBackup, RestoredDatabases, RestoredServer};
 use crate::scenario::Scenario;
+use crate::server::kept::Kept;
 use crate::server::settings::{Durability, Server};
 use crate::server::{Servers, Snapshot, ThrowawayServer, Wanted};
 use crate::stage::wanted;
@@ -28,16 +30,28 @@ const OBSERVED: &str = "o";
 
 /// The restored cluster, and what its copies begin with.
 pub(super) struct Copies<'a> {
-    restored: &'a RestoredBackup<'a>,
+    scenario: &'a Scenario,
     /// The cluster that the migrations change.
-    pub(super) cluster: &'a Cluster<'a>,
+    pub(super) cluster: CopiedCluster,
     /// The database that they change.
     pub(super) database: String,
+    /// The restored databases, without that cluster.
+    others: RestoredDatabases<'a>,
     settings: &'a Rehearse,
     context: &'a Context,
     snapshot: Snapshot,
+    /// The kept server that has the snapshot.
+    kept: Option<&'a Kept>,
     server: Server,
     wanted: Wanted,
+}
+
+/// The cluster that is copied.
+pub(super) struct CopiedCluster {
+    /// Its databases that the backup is restored into.
+    pub(super) databases: Vec<String>,
+    /// The roles that the backup creates.
+    roles: Vec<String>,
 }
 
 /// A copy whose server runs.
@@ -53,38 +67,24 @@ impl<'a> Copies<'a> {
         settings: &'a Rehearse,
         context: &'a Context,
     ) -> Result<(Self, String), CouldNotRun> {
-        let named = settings.database.as_ref();
-        let database = named.or(restored.log.database.as_ref());
-        let Some(database) = database else {
-            return Err(CouldNotRun::with_hint(
-                format!(
-                    "the backup contains {}, and `[rehearse]` does not name one",
-                    restored.log.databases.join(", ")
-                ),
-                "add `database = \"…\"` to `[rehearse]`",
-            ));
-        };
-        let has = |one: &&Cluster<'_>| one.databases.iter().any(|name| name == database);
-        let Some(cluster) = restored.clusters.iter().find(has) else {
+        let mut others = restored.for_checks();
+        let database = database(settings, &others)?;
+        let has = |one: &Cluster<'_>| one.databases.contains(&database);
+        let Some(at) = restored.clusters.iter().position(has) else {
             return Err(CouldNotRun::with_hint(
                 format!("nothing is restored into `{database}`"),
                 format!(
                     "the backup is restored into {}",
-                    restored.log.databases.join(", ")
+                    others.databases.join(", ")
                 ),
             ));
         };
+        let cluster = &restored.clusters[at];
+        let RestoredServer {
+            databases, roles, ..
+        } = others.servers.remove(at);
         let snapshot = cluster.server.snapshot(cluster.run).await?;
         let scenario = restored.pipeline.scenario;
-        let mut server = Server {
-            tls: None,
-            certificate: None,
-            durability: Durability::Production,
-            ..scenario.server.clone()
-        };
-        for (name, value) in work::SETTINGS {
-            server.settings.insert(name.to_owned(), value.to_owned());
-        }
         let wanted = Wanted {
             neighbours: restored.clusters.len() as u64,
             ..wanted(&cluster.backup, &restored.settings)
@@ -95,26 +95,91 @@ impl<'a> Copies<'a> {
             show_duration(snapshot.took)
         );
         let copies = Self {
-            restored,
-            cluster,
-            database: database.clone(),
+            scenario,
+            cluster: CopiedCluster { databases, roles },
+            database,
+            others,
             settings,
             context,
             snapshot,
-            server,
+            kept: None,
+            server: with_durability(scenario),
             wanted,
         };
         Ok((copies, summary))
     }
 
-    /// The scenario.
-    pub(super) const fn scenario(&self) -> &'a Scenario {
-        self.restored.pipeline.scenario
+    /// Takes the snapshot of a kept server, which is restored from a backup with these facts.
+    pub(super) fn of_kept(
+        kept: &'a Kept,
+        facts: BackupFacts,
+        scenario: &'a Scenario,
+        settings: &'a Rehearse,
+        context: &'a Context,
+    ) -> Result<Self, CouldNotRun> {
+        let databases = facts.databases.clone();
+        let of_scenario = scenario.restore.database.as_ref();
+        let default = match (of_scenario, databases.as_slice()) {
+            (Some(named), _) => Some(named.clone()),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        };
+        let cluster = CopiedCluster {
+            databases: databases.clone(),
+            roles: facts.roles.clone(),
+        };
+        let others = RestoredDatabases {
+            servers: Vec::new(),
+            facts,
+            databases,
+            database: default,
+            counts: Counts::default(),
+        };
+        let database = database(settings, &others)?;
+        if !cluster.databases.contains(&database) {
+            return Err(CouldNotRun::with_hint(
+                format!("{} has no database `{database}`", kept.facts.name),
+                format!("it has {}", cluster.databases.join(", ")),
+            ));
+        }
+        Ok(Self {
+            scenario,
+            cluster,
+            database,
+            others,
+            settings,
+            context,
+            snapshot: kept.snapshot()?,
+            kept: Some(kept),
+            server: with_durability(scenario),
+            wanted: Wanted::default(),
+        })
     }
 
-    /// Starts a server on a fresh copy; `servers` keeps it as its last one.
+    /// The scenario.
+    pub(super) const fn scenario(&self) -> &'a Scenario {
+        self.scenario
+    }
+
+    /// Starts a server on a fresh copy, with the durability of production; `servers` keeps it as its last one.
     pub(super) async fn start<'s>(
         &self,
+        servers: &'s mut Servers,
+    ) -> Result<Copied<'s>, CouldNotRun> {
+        self.start_with(&self.server, servers).await
+    }
+
+    /// Starts a server on a fresh copy as that of a drill; `servers` keeps it as its last one.
+    pub(super) async fn start_as_drilled<'s>(
+        &self,
+        servers: &'s mut Servers,
+    ) -> Result<Copied<'s>, CouldNotRun> {
+        self.start_with(&self.scenario.server, servers).await
+    }
+
+    async fn start_with<'s>(
+        &self,
+        settings: &Server,
         servers: &'s mut Servers,
     ) -> Result<Copied<'s>, CouldNotRun> {
         let run = self.context.work.begin().map_err(|error| {
@@ -127,32 +192,39 @@ impl<'a> Copies<'a> {
             ));
         };
         let path = self.context.path();
-        let server = self.snapshot.start(&self.server, &self.wanted, run, path);
-        let server = &*slot.server.insert(server.await?);
+        let server = self.snapshot.start(settings, &self.wanted, run, path).await;
+        if let Some(kept) = self.kept.filter(|kept| !kept.is_there()) {
+            // A part of the snapshot may be missing in the copy: no error of it means anything.
+            if let Ok(server) = server {
+                slot.server = Some(server);
+            }
+            return Err(gone(kept));
+        }
+        let server = &*slot.server.insert(server?);
+        server_log::reset(server).await?;
         Ok(Copied { server, run })
     }
 
-    /// The restored backup as it is on a copy, for checks.
-    pub(super) fn restored_on<'s>(&'s self, copy: &Copied<'s>) -> RestoredBackup<'s> {
-        let mut clusters: Vec<Cluster<'s>> = self.restored.clusters.clone();
-        for cluster in &mut clusters {
-            if std::ptr::eq(cluster.server, self.cluster.server) {
-                cluster.server = copy.server;
-                cluster.run = copy.run;
-            }
-        }
-        RestoredBackup {
-            pipeline: self.restored.pipeline,
-            clusters,
-            backup: self.restored.backup.clone(),
-            facts: self.restored.facts.clone(),
-            settings: self.restored.settings.clone(),
-            log: self.restored.log.clone(),
+    /// The restored databases with those of a copy, for checks.
+    pub(super) fn restored_on<'s>(&'s self, copy: &Copied<'s>) -> RestoredDatabases<'s> {
+        let mut servers: Vec<RestoredServer<'s>> = self.others.servers.clone();
+        let copy = RestoredServer {
+            server: copy.server,
+            run: copy.run,
+            databases: self.cluster.databases.clone(),
+            roles: self.cluster.roles.clone(),
+        };
+        servers.insert(0, copy);
+        RestoredDatabases {
+            servers,
+            facts: self.others.facts.clone(),
+            databases: self.others.databases.clone(),
+            database: self.others.database.clone(),
             counts: Counts::default(),
         }
     }
 
-    /// Runs the tool once on a copy, observed; `stop` cuts it off.
+    /// Runs the tool once on a copy, observed; `control` cuts it off, or lets it wait for another run.
     ///
     /// # Errors
     /// When it could not be started, or took too long.
@@ -160,7 +232,7 @@ impl<'a> Copies<'a> {
         &self,
         copy: &Copied<'_>,
         command: &[String],
-        stop: Option<StopAt>,
+        control: Option<Control>,
     ) -> Result<Ran, CouldNotRun> {
         let restored = self.restored_on(copy);
         let sessions = Sessions::default();
@@ -170,7 +242,7 @@ impl<'a> Copies<'a> {
             server: copy.server,
             run: &copy.run.id,
             database: &self.database,
-            clusters: &restored.clusters,
+            servers: &restored.servers,
             backup: &restored.facts,
             counts: &restored.counts,
             sessions: &sessions,
@@ -190,7 +262,7 @@ impl<'a> Copies<'a> {
         }
         sessions.end().await;
         let folder = socket_folder(copy.run)?;
-        let observer = Observer::start(copy.server, &folder, stop).await?;
+        let observer = Observer::start(copy.server, &folder, control).await?;
         let began = Instant::now();
         let end = program
             .run_program(&view, observer.endpoint(), &self.database, began)
@@ -206,6 +278,50 @@ impl<'a> Copies<'a> {
             duration: began.elapsed(),
         })
     }
+}
+
+/// The database that the migrations change.
+fn database(settings: &Rehearse, restored: &RestoredDatabases<'_>) -> Result<String, CouldNotRun> {
+    let named = settings.database.as_ref();
+    named
+        .or(restored.database.as_ref())
+        .cloned()
+        .ok_or_else(|| {
+            CouldNotRun::with_hint(
+                format!(
+                    "the backup contains {}, and `[rehearse]` does not name one",
+                    restored.databases.join(", ")
+                ),
+                "add `database = \"…\"` to `[rehearse]`",
+            )
+        })
+}
+
+/// The settings of servers that migrations run on.
+fn with_durability(scenario: &Scenario) -> Server {
+    let mut server = Server {
+        tls: None,
+        certificate: None,
+        durability: Durability::Production,
+        ..scenario.server.clone()
+    };
+    for (name, value) in work::SETTINGS {
+        server.settings.insert(name.to_owned(), value.to_owned());
+    }
+    server
+}
+
+/// A kept server that was removed while it was rehearsed on.
+fn gone(kept: &Kept) -> CouldNotRun {
+    let name = &kept.facts.name;
+    let why = match kept.left().is_zero() {
+        true => "its time was over",
+        false => "it was dropped, or the process that keeps it ended",
+    };
+    CouldNotRun::with_hint(
+        format!("{name} was removed while the rehearsal ran: {why}"),
+        "keep a server for longer with `redrill run --keep`, and rehearse on that",
+    )
 }
 
 /// Makes the folder of an observer, whose path must be short.

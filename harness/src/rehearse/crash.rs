@@ -1,10 +1,12 @@
 //! A run that is cut off, as if the tool had been killed, and the run after it.
 
+use std::collections::BTreeSet;
+
 use super::again::{differing, ended, not_well, of_other_copy, read};
-use super::changes::{ChangeClass, State};
+use super::changes::{ChangeClass, ReadRows, State};
 use super::copies::Copies;
 use super::first::FirstRun;
-use super::observe::{Observed, StopAt, When};
+use super::observe::{Control, Observed, StopAt, When};
 use super::settings::Rehearse;
 use super::steps::{Ended, Steps};
 use crate::outcome::{CouldNotRun, Finding, Step};
@@ -13,6 +15,8 @@ use crate::units::show_counted;
 
 /// What to do about a run that the next one cannot complete.
 const COMPLETE: &str = "put what belongs together into one transaction; make repeatable what cannot be in one, such as with IF NOT EXISTS";
+/// What to do about an index that a run leaves unfinished.
+const DROP_FIRST: &str = "an INVALID index has the name already, so IF NOT EXISTS leaves it as it is: put `DROP INDEX CONCURRENTLY IF EXISTS …` before the statement that builds it";
 
 /// Cuts runs off in several places, each on a copy of its own, and completes them.
 pub(super) async fn crashes(
@@ -33,10 +37,9 @@ pub(super) async fn crashes(
         let mut findings = Vec::new();
         let mut unable = None;
         for place in &places {
-            let one = crash(copies, servers, &first.after, *place, settings).await;
+            let one = crash(copies, servers, &first.after, place, settings).await;
             servers.remove_last().await;
-            let statement = &observed.statements[place.statement].text;
-            let which = format!("cut off after `{statement}`");
+            let which = named(observed, place);
             match one {
                 Ok(found) => findings.extend(found.into_iter().map(|one| one.within(&which))),
                 Err(error) => unable = unable.or(Some(error)),
@@ -59,12 +62,13 @@ async fn crash(
     copies: &Copies<'_>,
     servers: &mut Servers,
     after: &State,
-    place: StopAt,
+    place: &StopAt,
     settings: &Rehearse,
 ) -> Result<Vec<Finding>, CouldNotRun> {
     let copy = copies.start(servers).await?;
     let command = &settings.command;
-    let cut = copies.run_tool(&copy, command, Some(place)).await?;
+    let stop = Some(Control::Stop(place.clone()));
+    let cut = copies.run_tool(&copy, command, stop).await?;
     if !cut.stopped {
         return Err(CouldNotRun::with_hint(
             "another run sends other statements, so that it could not be cut off in the same place",
@@ -76,66 +80,82 @@ async fn crash(
         // What is missing then is a consequence.
         return Ok(not_well(&again, "the run after it", COMPLETE, settings));
     }
-    let state = read(copies, &copy).await?;
+    let state = read(copies, &copy, ReadRows::Counted).await?;
     let (invalid, others): (Vec<_>, Vec<_>) = of_other_copy(after, &state, settings)
         .into_iter()
         .partition(|change| change.class == ChangeClass::IndexInvalid);
     let mut findings = Vec::new();
     let completes = "the next run completes it";
-    findings.extend(differing(
-        &invalid,
-        completes,
-        "drop the INVALID index before it is built again: `DROP INDEX CONCURRENTLY IF EXISTS …`",
-    ));
+    findings.extend(differing(&invalid, completes, DROP_FIRST));
     findings.extend(differing(&others, completes, COMPLETE));
     Ok(findings)
 }
 
-/// Where a run is cut off: after the transactions that change something, but the last, and within them, by turns.
+/// A place in words.
+fn named(observed: &Observed, place: &StopAt) -> String {
+    let statement = &observed.statements[place.statement];
+    let before = observed.statements[..place.statement].iter().rev();
+    let mut before = before.filter(|one| one.connection == statement.connection);
+    let last = before.find(|one| one.may_change());
+    match (&place.when, last) {
+        (When::Before, _) => format!("cut off before `{}`", statement.text),
+        (When::During(_), _) => format!("cut off within `{}`", statement.text),
+        (When::After, Some(last)) if statement.is_commit() => {
+            format!("cut off after the commit of `{}`", last.text)
+        }
+        (When::After, _) => format!("cut off after `{}`", statement.text),
+    }
+}
+
+/// Where a run is cut off: after the transactions that change something, but the last; within statements that commit several
+/// times; and within transactions, by turns.
 fn places(observed: &Observed, most: usize) -> Vec<StopAt> {
     let statements = &observed.statements;
-    let changes = |text: &str| {
-        let word = text.split_whitespace().next().unwrap_or_default();
-        ![
-            "", "select", "show", "set", "begin", "start", "commit", "end", "rollback", "reset",
-            "discard",
-        ]
-        .contains(&word.to_ascii_lowercase().as_str())
-    };
     let writes: Vec<usize> = (0..statements.len())
-        .filter(|at| changes(&statements[*at].text) && statements[*at].error.is_none())
+        .filter(|at| statements[*at].may_change() && statements[*at].error.is_none())
         .collect();
-    let ends = |at: usize| {
-        let word = statements[at].text.to_ascii_lowercase();
-        word.starts_with("commit") || word.starts_with("end")
-    };
     let mut boundaries: Vec<usize> = (0..statements.len())
-        .filter(|at| ends(*at) || (writes.contains(at) && !statements[*at].in_transaction))
+        .filter(|at| {
+            statements[*at].is_commit() || (writes.contains(at) && !statements[*at].in_transaction)
+        })
         .collect();
     // After the last one there is nothing left to complete.
     boundaries.pop();
-    let within: Vec<usize> = writes
-        .into_iter()
-        .filter(|at| statements[*at].in_transaction)
-        .collect();
-    let mut chosen: Vec<usize> = Vec::new();
-    let mut boundaries = spread(&boundaries, most).into_iter();
-    let mut within = spread(&within, most).into_iter();
+    let of = |kind: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        writes.iter().copied().filter(|at| kind(*at)).collect()
+    };
+    let concurrent = of(&|at| statements[at].is_concurrent());
+    let within = of(&|at| statements[at].in_transaction);
+    let after = |statement: usize| StopAt {
+        statement,
+        when: When::After,
+    };
+    let during = |statement: usize| StopAt {
+        statement,
+        when: When::During(tables(observed, statement)),
+    };
+    let mut boundaries = spread(&boundaries, most).into_iter().map(after);
+    let mut concurrent = spread(&concurrent, most).into_iter().map(during);
+    let mut within = spread(&within, most).into_iter().map(after);
+    let mut chosen: Vec<StopAt> = Vec::new();
     while chosen.len() < most {
-        let next = [boundaries.next(), within.next()];
-        if next == [None, None] {
+        let next = [boundaries.next(), concurrent.next(), within.next()];
+        if next.iter().all(Option::is_none) {
             break;
         }
         let room = most - chosen.len();
         chosen.extend(next.into_iter().flatten().take(room));
     }
-    chosen.sort_unstable();
-    chosen.dedup();
-    let places = chosen.into_iter().map(|statement| StopAt {
-        statement,
-        when: When::After,
-    });
-    places.collect()
+    chosen.sort_by_key(|place| (place.statement, place.when == When::After));
+    chosen
+}
+
+/// The tables that a statement locked, which were there before.
+fn tables(observed: &Observed, statement: usize) -> Vec<String> {
+    let locks = observed.locks.iter();
+    let of = locks.filter(|lock| lock.statement == statement);
+    let tables: BTreeSet<String> = of.map(|lock| lock.of_table().to_owned()).collect();
+    tables.into_iter().collect()
 }
 
 /// At most so many of them, from the whole range.
@@ -149,7 +169,7 @@ fn spread(all: &[usize], most: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rehearse::observe::Statement;
+    use crate::rehearse::observe::{HeldLock, Statement};
     use rstest::rstest;
 
     fn observed(statements: &[(&str, bool)]) -> Observed {
@@ -194,5 +214,50 @@ mod tests {
         let places = places(&observed(statements), most);
         let at: Vec<usize> = places.iter().map(|place| place.statement).collect();
         assert_eq!(at, expected);
+        assert!(places.iter().all(|place| place.when == When::After));
+    }
+
+    #[test]
+    fn a_run_is_cut_off_within_a_statement_that_commits_several_times() {
+        let mut observed = observed(&[
+            ("CREATE INDEX CONCURRENTLY i ON app.t (a)", false),
+            ("BEGIN", false),
+            ("INSERT INTO h …", true),
+            ("COMMIT", true),
+        ]);
+        for relation in ["app.t", "app.t"] {
+            observed.locks.push(HeldLock {
+                relation: relation.to_owned(),
+                ..HeldLock::default()
+            });
+        }
+        let places = places(&observed, 3);
+        let named: Vec<String> = places.iter().map(|place| named(&observed, place)).collect();
+        assert_eq!(
+            named,
+            [
+                "cut off within `CREATE INDEX CONCURRENTLY i ON app.t (a)`",
+                "cut off after `CREATE INDEX CONCURRENTLY i ON app.t (a)`",
+                "cut off after `INSERT INTO h …`",
+            ]
+        );
+        assert_eq!(places[0].when, When::During(vec!["app.t".to_owned()]));
+    }
+
+    #[test]
+    fn a_commit_is_named_by_what_it_commits() {
+        let observed = observed(&[
+            ("BEGIN", false),
+            ("CREATE TABLE a ()", true),
+            ("COMMIT", true),
+            ("BEGIN", false),
+            ("CREATE TABLE b ()", true),
+            ("COMMIT", true),
+        ]);
+        let first = places(&observed, 1).remove(0);
+        assert_eq!(
+            named(&observed, &first),
+            "cut off after the commit of `CREATE TABLE a ()`"
+        );
     }
 }

@@ -1,14 +1,22 @@
 //! The first run of the tool, with observer and probes.
 
+use std::future::Future;
+
+use futures_util::future::try_join;
+
 use super::Stopped;
 use super::changes::{self, ClusterChange, ReadRows, State};
 use super::copies::{Copied, Copies};
 use super::locks;
-use super::probe::{ProbeKind, Probes, Waited};
+use super::migrations::Histories;
+use super::probe::{ProbeKind, Probed, Probes, Waited};
 use super::review::Review;
+use super::server_log::{self, ServerLog};
 use super::steps::{Ended, Steps};
 use super::tool::{self, Meter, Ran};
-use crate::outcome::{CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts};
+use crate::outcome::{
+    CheckResult, CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts,
+};
 use crate::units::{listed, show_bytes, show_counted, show_duration};
 
 /// The longest statements that reports show.
@@ -17,39 +25,61 @@ const LONGEST: usize = 10;
 /// The first run, and the cluster after it.
 pub(super) struct FirstRun {
     pub(super) ran: Ran,
+    pub(super) before: Before,
     pub(super) after: State,
     pub(super) waited: Vec<Waited>,
-    pub(super) log: String,
+    /// The server's log of the run, or why it does not say everything.
+    pub(super) log: Result<String, CouldNotRun>,
     pub(super) tables: Vec<TableFacts>,
 }
 
-/// Runs the tool, with observer and probes.
+/// The cluster before the first run.
+pub(super) struct Before {
+    pub(super) state: State,
+    pub(super) checks: Vec<CheckResult>,
+}
+
+/// Runs the tool, with observer and probes. `before` is asked for once the tool has ended.
 pub(super) async fn first_run(
     steps: &mut Steps<'_>,
     copies: &Copies<'_>,
     copy: &Copied<'_>,
-    before: &State,
+    before: impl Future<Output = Result<Before, CouldNotRun>>,
 ) -> Result<FirstRun, Stopped> {
     let settings = steps.settings;
     let began = steps.begin_step(Step::Run);
     let work = async {
         let probes = Probes::start(copy.server.endpoint(), &copies.database, settings).await?;
         let meter = Meter::read(copy.server, &copies.database).await?;
+        let histories = Histories::read(copy.server, &copies.database, settings).await?;
+        let log = ServerLog::begin(copy.server).await?;
         let ran = copies.run_tool(copy, &settings.command, None).await;
-        let waited = probes.finish().await;
+        let probed = probes.finish().await;
         let ran = ran?;
         let used = meter.since(copy.server, &copies.database).await?;
-        let after = changes::read(copy.server, &copies.cluster.databases, ReadRows::All).await?;
-        let log = copy.server.log().await;
-        Ok::<_, CouldNotRun>((ran, waited, used, after, log))
+        let log = log.end().await;
+        let log = match ran.observed.log_level {
+            true => Err(server_log::hidden(
+                "the tool changes `log_min_messages`".to_owned(),
+            )),
+            false => log,
+        };
+        let migrations = histories
+            .migrations(copy.server, &copies.database, &ran.observed)
+            .await?;
+        let after = changes::read(copy.server, &copies.cluster.databases, ReadRows::All);
+        let (before, after) = try_join(before, after).await?;
+        Ok::<_, CouldNotRun>((ran, probed, used, before, after, log, migrations))
     };
-    let (ran, waited, used, after, log) = match work.await {
+    let (ran, probed, used, before, after, log, migrations) = match work.await {
         Ok(all) => all,
         Err(error) => {
             steps.ended(Step::Run, began, Ended::Error(error));
             return Err(Stopped);
         }
     };
+    let Probed { waited, not_tested } = probed;
+    steps.not_tested(not_tested);
     let mut tables = locks::tables(&ran.observed);
     for table in &mut tables {
         let of = |kind: ProbeKind| {
@@ -60,18 +90,19 @@ pub(super) async fn first_run(
         table.readers_waited = of(ProbeKind::Read);
         table.writers_waited = of(ProbeKind::Write);
     }
-    let changes = changes::compare(before, &after);
+    let changes = changes::compare(&before.state, &after);
     let size = |state: &State| state.databases.values().map(|one| one.bytes).sum();
     let review = Review::of(settings);
     steps.result.migration = Some(MigrationFacts {
         duration: ran.duration,
         connections: ran.observed.processes.len(),
         statements: ran.observed.statements.len(),
+        migrations,
         longest: tool::longest(&ran.observed, LONGEST),
         tables: tables.clone(),
         wal_bytes: used.wal_bytes,
         temporary_bytes: used.temporary_bytes,
-        size_before: size(before),
+        size_before: size(&before.state),
         size_after: size(&after),
         changes: changes.iter().map(|change| review.facts(change)).collect(),
     });
@@ -79,6 +110,13 @@ pub(super) async fn first_run(
     let statements = show_counted(ran.observed.statements.len(), "statement");
     let took = show_duration(ran.duration);
     let ended = match (ran.ended_well(), steps.result.nothing_pending) {
+        // It may have connected to another server.
+        (true, true) if ran.observed.processes.is_empty() => Ended::Pass(
+            format!(
+                "it ended after {took} without a connection to the copy, so nothing was pending, or it does not use DATABASE_URL or the PG… variables"
+            ),
+            Vec::new(),
+        ),
         (true, true) => Ended::Pass(
             format!("{statements} in {took}; nothing changed, so nothing was pending"),
             Vec::new(),
@@ -106,9 +144,16 @@ pub(super) async fn first_run(
         let why = "it could not be observed between the tool and the server";
         NotTested::new(what.clone(), why)
     }));
+    if settings.probes_as_superuser() {
+        steps.not_tested([NotTested::new(
+            "whether the migrations take rights from the application, or keep it waiting where only its role would wait",
+            "`application` in `[rehearse]` names no role, so probes ran as the superuser",
+        )]);
+    }
     steps.ended(Step::Run, began, ended);
     Ok(FirstRun {
         ran,
+        before,
         after,
         waited,
         log,

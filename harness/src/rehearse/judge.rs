@@ -1,15 +1,18 @@
 //! Judges what was observed of the first run: locks, work, blocking, changes.
 
+use std::time::Instant;
+
 use super::changes::{self, ChangeClass, ClusterChange, State};
 use super::first::FirstRun;
 use super::probe::{ProbeKind, Waited};
 use super::review::Review;
 use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation};
 use super::settings::Rehearse;
-use super::steps::Steps;
+use super::steps::{Ended, Steps};
 use super::{advice, locks, work};
 use crate::catalog::PartKind;
-use crate::outcome::Step;
+use crate::check::schema_version::tool::is_replaced_history;
+use crate::outcome::{NotTested, Step};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::{show_counted, show_duration};
 
@@ -18,6 +21,11 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
     let settings = steps.settings;
     let mut review = Review::of(settings);
     let observed = &first.ran.observed;
+    // Nothing is known of what would have come after the failure.
+    let covered = |summary: String| match first.ran.ended_well() {
+        true => summary,
+        false => format!("until the run failed: {summary}"),
+    };
     let limit = settings.lock_limit();
     let found = locks::judge(observed, &first.tables, limit);
     let longest = first.tables.iter().filter_map(|table| table.held).max();
@@ -31,10 +39,13 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
             )
         },
     );
-    steps.judged(Step::Locks, review.split(found), &summary);
+    steps.judged(Step::Locks, review.split(found), &covered(summary));
 
     let rows = |table: &str| rows_before(before, table);
-    let work = work::parse(&first.log);
+    let (work, unable) = match &first.log {
+        Ok(log) => (work::parse(log), None),
+        Err(error) => (Vec::new(), Some(error.clone())),
+    };
     let keys = constraints(&first.after);
     let mut found = work::judge(observed, &work, &settings.rewrites, &keys, rows);
     let changes = changes::compare(before, &first.after);
@@ -49,15 +60,37 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
         one.rule != &INDEX_UNDER_LOCK || !(of_rewrite || emptied.contains(&one.object))
     });
     found.extend(rewritten);
+    // golang-migrate truncates the table of its one row.
+    found.retain(|one| {
+        let table = QualifiedName::parse(&one.object);
+        !table.is_ok_and(|table| is_replaced_history(&table))
+    });
     let summary = format!("{} of the server's log", show_counted(work.len(), "entry"));
     let summary = match found.is_empty() {
         true => "no table is written anew or read under a lock".to_owned(),
         false => summary,
     };
-    steps.judged(Step::Work, review.split(found), &summary);
+    let judged = review.split(found);
+    match unable {
+        // What was seen otherwise is a fault all the same.
+        Some(error) if judged.faults.is_empty() => {
+            steps.ended(Step::Work, Instant::now(), Ended::Error(error));
+        }
+        unable => {
+            steps.not_tested(
+                unable.map(|error| NotTested::new("all other work on whole tables", error.reason)),
+            );
+            steps.judged(Step::Work, judged, &covered(summary));
+        }
+    }
 
-    let (found, summary) = blocked(&first.waited, settings);
-    steps.judged(Step::Blocking, review.split(found), &summary);
+    if first.waited.is_empty() {
+        let why = "no probe was tried while the migrations ran".to_owned();
+        steps.ended(Step::Blocking, Instant::now(), Ended::Skipped(why));
+    } else {
+        let (found, summary) = blocked(&first.waited, settings);
+        steps.judged(Step::Blocking, review.split(found), &covered(summary));
+    }
 
     let mut judged = review.split(advice::judge(before, &first.after));
     judged.faults.extend(review.unaccepted(&changes));
@@ -68,7 +101,7 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
         "{}; {needs} that a review must accept, {accepted} accepted",
         show_counted(changes.len(), "change")
     );
-    steps.judged(Step::Changes, judged, &summary);
+    steps.judged(Step::Changes, judged, &covered(summary));
 }
 
 /// How many rows a table had before, in any database.
@@ -140,28 +173,28 @@ fn blocked(waited: &[Waited], settings: &Rehearse) -> (Vec<Violation>, String) {
             ),
         }
     });
-    // A table that is gone is among the changes.
     let refused = waited.iter().filter_map(|one| {
-        let why = one.stopped.as_ref().filter(|why| why.contains("42501"))?;
+        let error = one.stopped.as_ref().filter(|_| one.is_refused())?;
         Some(Violation {
             rule: &REFUSED,
             name: format!("refuse {} to {}", one.object, quote_ident(&one.role)),
             object: one.object.clone(),
-            actual: format!("{} was refused: {why}", quote_ident(&one.role)),
+            actual: format!("{} was refused: {error}", quote_ident(&one.role)),
         })
     });
     let found = found.chain(refused);
-    let longest = waited.iter().map(|one| one.longest).max();
+    let longest = waited
+        .iter()
+        .map(|one| one.longest)
+        .max()
+        .unwrap_or_default();
     let attempts: u64 = waited.iter().map(|one| one.attempts).sum();
-    let summary = match longest {
-        Some(longest) => format!(
-            "{} of {}: the longest wait was {} (limit {})",
-            show_counted(attempts, "attempt"),
-            show_counted(waited.len(), "probe"),
-            show_duration(longest),
-            show_duration(limit)
-        ),
-        None => "there is no table to probe".to_owned(),
-    };
+    let summary = format!(
+        "{} of {}: the longest wait was {} (limit {})",
+        show_counted(attempts, "attempt"),
+        show_counted(waited.len(), "probe"),
+        show_duration(longest),
+        show_duration(limit)
+    );
     (found.collect(), summary)
 }

@@ -172,7 +172,7 @@ fn several(observed: &Observed) -> Vec<Violation> {
 }
 
 /// The text of the statement that took a lock.
-pub(super) fn statement_of<'a>(observed: &'a Observed, lock: &HeldLock) -> &'a str {
+fn statement_of<'a>(observed: &'a Observed, lock: &HeldLock) -> &'a str {
     let statement = observed.statements.get(lock.statement);
     statement.map_or("", |statement| &statement.text)
 }

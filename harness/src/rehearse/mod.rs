@@ -3,9 +3,10 @@
 //! copy → run → locks, work, blocking, changes → checks → second run → down; then two runners and crashes, each on a copy of its own
 //!
 //! - `settings`: what the scenario says; `copies`: servers on copies of the cluster; `tool`: one run of the release's own tool
+//! - `kept`: a rehearsal on a kept server, in place of a restored backup
 //! - `observe`: stands between the tool and the server: its statements, and the locks that they take
 //! - `probe`: sessions of the application meanwhile; `changes`: the cluster before and after
-//! - `first`: the first run; `judge`: by which `rules` it is judged (`locks`, `work`, `advice`), and what the scenario accepts (`review`)
+//! - `first`: the first run, and its `migrations` one by one; `judge`: by which `rules` it is judged (`locks`, `work` by the `server_log`, `advice`), and what the scenario accepts (`review`)
 //! - `checks`: those of the scenario again; `again`: further runs; `crash`: where one is cut off; `steps`: the record
 
 mod advice;
@@ -16,22 +17,29 @@ mod copies;
 mod crash;
 mod first;
 mod judge;
+mod kept;
 mod locks;
+mod migrations;
 pub mod observe;
 mod probe;
 mod review;
 pub mod rules;
+mod server_log;
 pub mod settings;
 mod steps;
 mod tool;
 mod work;
 
+use std::future::{Future, ready};
+
 use self::changes::ReadRows;
-use self::copies::Copies;
-use self::first::first_run;
-use self::steps::Steps;
+use self::copies::{Copied, Copies};
+use self::first::{Before, FirstRun, first_run};
+pub use self::kept::rehearse_on_kept;
+use self::observe::Observed;
+use self::steps::{Basis, Steps};
 use crate::context::Context;
-use crate::outcome::{CheckResult, DrillResult, RehearsalResult, Step};
+use crate::outcome::{CheckResult, CouldNotRun, DrillResult, RehearsalResult, Step};
 use crate::pipeline::RestoredBackup;
 use crate::scenario::Scenario;
 use crate::server::Servers;
@@ -44,6 +52,16 @@ pub struct Rehearsed {
     pub result: RehearsalResult,
     /// The verdict.
     pub verdict: RehearsalVerdict,
+}
+
+impl Rehearsed {
+    fn of(steps: Steps<'_>, basis: Basis) -> Self {
+        let result = steps.finish(basis);
+        Self {
+            verdict: rehearsal_verdict(&result),
+            result,
+        }
+    }
 }
 
 /// The record of a rehearsal, from before the drill ends until its verdict is known.
@@ -79,11 +97,7 @@ impl<'a> Rehearsal<'a> {
     /// Completes the result, with what is known of the drill by then.
     #[must_use]
     pub fn finish(self, drill: &DrillResult, of_drill: Verdict) -> Rehearsed {
-        let result = self.steps.finish(drill, of_drill);
-        Rehearsed {
-            verdict: rehearsal_verdict(&result),
-            result,
-        }
+        Rehearsed::of(self.steps, Basis::of_drill(drill, of_drill))
     }
 }
 
@@ -96,31 +110,51 @@ async fn run(
     checks_before: &[CheckResult],
     servers: &mut Servers,
 ) -> Result<(), Stopped> {
-    let settings = steps.settings;
-    let copies = Copies::make(restored, settings, steps.context);
+    let copies = Copies::make(restored, steps.settings, steps.context);
     let copies = steps.step(Step::Copy, copies).await?;
-    let databases = &copies.cluster.databases;
-    let ran = {
+    let (first, second) = {
         let copy = copies.start(servers).await;
         let copy = steps.ready(copy)?;
-        steps.result.server = Some(copy.server.facts().clone());
-        let before = changes::read(copy.server, databases, ReadRows::All).await;
-        let before = steps.ready(before)?;
-        let first = first_run(steps, &copies, &copy, &before).await?;
-        judge::judge(steps, &first, &before);
-        if !first.ran.ended_well() {
-            return Err(Stopped);
-        }
-        if steps.result.nothing_pending {
-            return Err(Stopped);
-        }
-        checks::run(steps, &copies, &copy, checks_before).await;
-        again::second_run(steps, &copies, &copy, &first.after).await;
-        again::down(steps, &copies, &copy, &before).await;
-        first
+        let before = changes::read(copy.server, &copies.cluster.databases, ReadRows::All).await;
+        let before = Before {
+            state: steps.ready(before)?,
+            checks: checks_before.to_vec(),
+        };
+        on_first_copy(steps, &copies, &copy, ready(Ok(before))).await?
     };
-    servers.remove_last().await;
-    again::two_runners(steps, &copies, servers, &ran.after).await;
-    crash::crashes(steps, &copies, servers, &ran).await;
+    on_other_copies(steps, &copies, servers, &first, second.as_ref()).await;
     Ok(())
+}
+
+/// Runs the tool on the first copy, which is the only one that its migrations stay on: then what they left is judged. Gives that
+/// run, and what a second one does.
+async fn on_first_copy(
+    steps: &mut Steps<'_>,
+    copies: &Copies<'_>,
+    copy: &Copied<'_>,
+    before: impl Future<Output = Result<Before, CouldNotRun>>,
+) -> Result<(FirstRun, Option<Observed>), Stopped> {
+    steps.result.server = Some(copy.server.facts().clone());
+    let first = first_run(steps, copies, copy, before).await?;
+    judge::judge(steps, &first, &first.before.state);
+    if !first.ran.ended_well() || steps.result.nothing_pending {
+        return Err(Stopped);
+    }
+    checks::run(steps, copies, copy, &first.before.checks).await;
+    let second = again::second_run(steps, copies, copy, &first.after).await;
+    again::down(steps, copies, copy, &first.before.state).await;
+    Ok((first, second))
+}
+
+/// Runs the tool on copies of their own, after the first of `servers` is removed.
+async fn on_other_copies(
+    steps: &mut Steps<'_>,
+    copies: &Copies<'_>,
+    servers: &mut Servers,
+    first: &FirstRun,
+    second: Option<&Observed>,
+) {
+    servers.remove_last().await;
+    again::two_runners(steps, copies, servers, first, second).await;
+    crash::crashes(steps, copies, servers, first).await;
 }

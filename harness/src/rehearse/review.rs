@@ -3,6 +3,7 @@
 use super::changes::{ChangeClass, ClusterChange, accepted_by, unused};
 use super::rules::Violation;
 use super::settings::{Allow, Rehearse, history};
+use crate::check::schema_version::tool::is_replaced_history;
 use crate::outcome::{ChangeFacts, Finding};
 use crate::sql::quote_ident;
 
@@ -59,8 +60,14 @@ impl<'a> Review<'a> {
             let table = change.object.qualified_name();
             table.is_some_and(|table| history(self.settings).contains(&table))
         };
+        // Known tools that replace their only row.
+        let of_newest_only = || {
+            let table = change.object.qualified_name();
+            table.is_some_and(|table| is_replaced_history(&table))
+        };
         match change.class {
             ChangeClass::Rows { .. } | ChangeClass::Emptied if of_history() => false,
+            ChangeClass::Rows { before, after, .. } if after >= before && of_newest_only() => false,
             ChangeClass::Renamed => self.settings.old_application,
             ChangeClass::RightNarrower => {
                 let mut roles = self.settings.application.iter();

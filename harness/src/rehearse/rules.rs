@@ -109,10 +109,12 @@ impl Violation {
             name,
             expected,
             hint,
+            advice,
             ..
         } = self.rule;
+        let kind = if *advice { "only advice: " } else { "" };
         Finding::about(self.object.clone(), *expected, self.actual.clone()).hint(format!(
-            "{hint}; rule `{name}`; to accept it: `{}`",
+            "{kind}{hint}; rule `{name}`; to accept it: `{}`",
             self.name
         ))
     }

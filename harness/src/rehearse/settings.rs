@@ -202,6 +202,14 @@ impl Rehearse {
         usize::from(self.crashes.unwrap_or(CRASHES))
     }
 
+    /// Whether probes run as the superuser, because no role is named for them.
+    #[must_use]
+    pub fn probes_as_superuser(&self) -> bool {
+        let mut probes = self.probe.iter();
+        self.application.is_empty()
+            && (self.probe.is_empty() || probes.any(|probe| probe.role.is_none()))
+    }
+
     /// The program of a run, as the check of programs starts it.
     #[must_use]
     pub fn program(&self, command: &[String]) -> CommandCheck {
@@ -239,7 +247,7 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
         }
     }
     for (index, allow) in settings.allow.iter().enumerate() {
-        if allow.change.trim().is_empty() || allow.change.trim() == "*" {
+        if !allow.change.contains(char::is_alphanumeric) {
             errors
                 .at_item("allow", index, "this would accept every change")
                 .add_hint("name it as the report of the rehearsal does, such as `drop column app.account.legacy`");

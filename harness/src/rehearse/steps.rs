@@ -11,7 +11,8 @@ use super::settings::Rehearse;
 use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
-    CouldNotRun, DrillResult, Finding, NotTested, Outcome, RehearsalResult, Step, StepResult,
+    BackupFacts, CouldNotRun, DrillResult, Finding, KeptServerFacts, NotTested, Outcome,
+    RehearsalResult, Step, StepResult,
 };
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -23,6 +24,36 @@ pub(super) struct Steps<'a> {
     pub(super) result: RehearsalResult,
     began: Option<Instant>,
     current: Option<(Step, Instant)>,
+}
+
+/// What a rehearsal rests on.
+pub(super) struct Basis {
+    /// Id of the run.
+    pub(super) run: String,
+    /// The verdict of the drill that restored the backup, as a word.
+    pub(super) drill: &'static str,
+    /// Whether that drill passed.
+    pub(super) passed: bool,
+    pub(super) backup: Option<BackupFacts>,
+    pub(super) kept: Option<KeptServerFacts>,
+    /// What was not tested before.
+    pub(super) not_tested: Vec<NotTested>,
+    pub(super) interrupted: bool,
+}
+
+impl Basis {
+    /// A drill of this process.
+    pub(super) fn of_drill(drill: &DrillResult, verdict: Verdict) -> Self {
+        Self {
+            run: drill.run.clone(),
+            drill: verdict.word(),
+            passed: verdict.passed(),
+            backup: drill.backup.clone(),
+            kept: None,
+            not_tested: drill.not_tested.clone(),
+            interrupted: drill.interrupted,
+        }
+    }
 }
 
 /// How a step ended.
@@ -167,8 +198,8 @@ impl<'a> Steps<'a> {
     }
 
     /// Completes the result.
-    pub(super) fn finish(mut self, drill: &DrillResult, of_drill: Verdict) -> RehearsalResult {
-        let reason = self.reason(of_drill);
+    pub(super) fn finish(mut self, basis: Basis) -> RehearsalResult {
+        let reason = self.reason(basis.drill);
         for step in Step::ALL {
             if !self.result.steps.iter().any(|one| one.step == step) {
                 self.result.steps.push(StepResult {
@@ -196,20 +227,20 @@ impl<'a> Steps<'a> {
             });
         let skipped: Vec<NotTested> = skipped.collect();
         self.not_tested(skipped);
-        let checks = drill.not_tested.iter().cloned();
-        self.not_tested(checks);
+        self.not_tested(basis.not_tested);
         let mut result = self.result;
-        result.run.clone_from(&drill.run);
-        result.drill = of_drill.word();
-        result.drill_passed = of_drill.passed();
-        result.backup.clone_from(&drill.backup);
-        result.interrupted |= drill.interrupted;
+        result.run = basis.run;
+        result.drill = basis.drill;
+        result.drill_passed = basis.passed;
+        result.backup = basis.backup;
+        result.kept = basis.kept;
+        result.interrupted |= basis.interrupted;
         result.duration = self.began.map_or(Duration::ZERO, |began| began.elapsed());
         result
     }
 
     /// Why the steps that have no result did not run.
-    fn reason(&self, of_drill: Verdict) -> String {
+    fn reason(&self, of_drill: &str) -> String {
         if self.result.interrupted {
             return "the rehearsal was interrupted".to_owned();
         }
@@ -219,10 +250,7 @@ impl<'a> Steps<'a> {
         let mut steps = self.result.steps.iter();
         match steps.find(|one| matches!(one.outcome, Outcome::Fail | Outcome::Error(_))) {
             Some(one) => format!("the step `{}` did not pass", one.step.word()),
-            None => format!(
-                "the drill ended before it, with the verdict {}",
-                of_drill.word()
-            ),
+            None => format!("the drill ended before it, with the verdict {of_drill}"),
         }
     }
 }

@@ -79,7 +79,7 @@ fn hint_for(sqlstate: &str) -> Option<&'static str> {
             "restored rows violate the constraint: mend them first, or add it NOT VALID"
         }
         "42501" => {
-            "the role lacks a right, and would lack it in production: grant it, or name the role of the deployment in `role`"
+            "the role lacks a right, and would lack it in production: grant it, or name the role of the deployment in `role`; a dump without `--create` does not say who owns the database, which may be a right that only the copy lacks"
         }
         "55P03" => {
             "the lock was not available within `lock_timeout`: repeat the migration when fewer sessions use the table"

@@ -1,9 +1,9 @@
 //! Work on whole tables, as the server's log tells it: tables that are written anew, rows that are all checked, indexes that are
 //! built. At the level `debug1` PostgreSQL names each before it begins.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::locks::statement_of;
 use super::observe::{HeldLock, LockMode, Observed, VirtualTransaction};
 use super::rules::{BACKFILL, INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
 use super::settings::Rewrites;
@@ -13,8 +13,8 @@ use crate::units::show_counted;
 /// Settings of the server by which its log names what it does.
 pub(super) const SETTINGS: [(&str, &str); 2] = [
     ("log_min_messages", "debug1"),
-    // The transaction, as `pg_locks` prints it.
-    ("log_line_prefix", "redrill %v "),
+    // The transaction, as `pg_locks` prints it, and the time in seconds since 1970.
+    ("log_line_prefix", "redrill %v %n "),
 ];
 
 /// From so many rows on one statement that changes most of them is a fault.
@@ -24,6 +24,8 @@ const MANY_ROWS: u64 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     transaction: VirtualTransaction,
+    /// The time since 1970.
+    at: Duration,
     kind: Kind,
     /// The name of the table, without its schema; empty where the log does not name it.
     table: String,
@@ -47,6 +49,8 @@ fn parse_line(line: &str) -> Option<Work> {
     let rest = &line[line.find("redrill ")? + "redrill ".len()..];
     let (transaction, message) = rest.split_once(' ')?;
     let transaction = VirtualTransaction::parse(transaction)?;
+    let (at, message) = message.split_once(' ')?;
+    let at = Duration::try_from_secs_f64(at.parse().ok()?).ok()?;
     let message = message.trim_start().strip_prefix("DEBUG:")?.trim();
     let named = |before: &str| message.strip_prefix(before)?.strip_suffix('"');
     let (kind, table) = if let Some(table) = named("rewriting table \"") {
@@ -63,6 +67,7 @@ fn parse_line(line: &str) -> Option<Work> {
     };
     Some(Work {
         transaction,
+        at,
         kind,
         table: table.to_owned(),
     })
@@ -78,14 +83,17 @@ pub fn judge(
     rows: impl Fn(&str) -> Option<u64>,
 ) -> Vec<Violation> {
     let mut found: Vec<Violation> = Vec::new();
-    let mut named = BTreeSet::new();
+    let mut again: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for one in work {
         let Some(lock) = held(observed, one, keys) else {
             // A table of the migration's own, or a lock that keeps nobody waiting.
             continue;
         };
         let table = lock.of_table();
-        let statement = statement_of(observed, lock);
+        // The lock may be that of a statement before.
+        let statement = observed.running_at(lock.statement, one.at);
+        let statement = observed.statements.get(statement.unwrap_or(lock.statement));
+        let statement = statement.map_or("", |statement| &statement.text);
         let (rule, name, actual): (&'static Rule, String, String) = match &one.kind {
             Kind::Rewritten => (
                 &REWRITE,
@@ -129,13 +137,24 @@ pub fn judge(
             Kind::Index(index) => rewrites.permit(table) || rewrites.permit(index),
             Kind::Checked | Kind::ForeignKey(_) => false,
         };
-        if !follows && !allowed && named.insert((rule.name, name.clone())) {
+        if follows || allowed {
+            continue;
+        }
+        let times = again.entry((rule.name, name.clone())).or_default();
+        *times += 1;
+        if *times == 1 {
             found.push(Violation {
                 rule,
                 name,
                 object: table.to_owned(),
                 actual,
             });
+        }
+    }
+    for one in &mut found {
+        let times = again.get(&(one.rule.name, one.name.clone())).copied();
+        if let Some(more) = times.filter(|times| *times > 1).map(|times| times - 1) {
+            one.actual += &format!("; the same {more} more times");
         }
     }
     found.extend(backfills(observed, rows));
@@ -217,13 +236,13 @@ mod tests {
     use rstest::rstest;
 
     const LOG: &str = "\
-redrill 3/40 LOG:  checkpoint starting: immediate
-redrill 3/41 DEBUG:  rewriting table \"orders\"
-redrill 3/41 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
-redrill 3/41 DEBUG:  verifying table \"odd \" name\"
-redrill 3/41 DEBUG:  validating foreign key constraint \"fk\"
-redrill 3/41 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
-redrill x DEBUG:  rewriting table \"orders\"
+redrill 3/40 4.999 LOG:  checkpoint starting: immediate
+redrill 3/41 5.250 DEBUG:  rewriting table \"orders\"
+redrill 3/41 5.250 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
+redrill 3/41 6.000 DEBUG:  verifying table \"odd \" name\"
+redrill 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"
+redrill 3/41 7.000 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
+redrill x 7.000 DEBUG:  rewriting table \"orders\"
 rewriting table \"orders\"
 ";
 
@@ -242,6 +261,33 @@ rewriting table \"orders\"
             ]
         );
         assert_eq!(Some(work[0].transaction), VirtualTransaction::parse("3/41"));
+    }
+
+    /// The statement that works is not always the one that took the lock.
+    #[test]
+    fn work_is_that_of_the_statement_that_ran_then() {
+        let mut observed = observed(LockMode::AccessExclusive, "app.orders");
+        for (began, connection, text) in [
+            (2, 0, "SECOND"),
+            (4, 0, "THIRD"),
+            (5, 1, "OTHER"),
+            (6, 0, "FOURTH"),
+        ] {
+            observed.statements.push(Statement {
+                text: text.to_owned(),
+                connection,
+                began: Duration::from_secs(began),
+                ..Statement::default()
+            });
+        }
+        let work = parse(LOG.lines().nth(1).unwrap_or_default());
+        assert_eq!(work[0].at, Duration::from_millis(5250));
+        let found = judge(&observed, &work, &Rewrites::None, &[], |_| None);
+        assert!(
+            found[0].actual.starts_with("`THIRD`"),
+            "{}",
+            found[0].actual
+        );
     }
 
     /// One lock of the transaction in the log.
@@ -287,7 +333,7 @@ rewriting table \"orders\"
     #[case::reads_the_locked_table("app.orders", &["scan table app.orders"])]
     #[case::reads_a_new_table_that_refers_to_it("app.new", &[])]
     fn a_foreign_key_reads_its_own_table(#[case] of: &str, #[case] names: &[&str]) {
-        let work = parse("redrill 3/41 DEBUG:  validating foreign key constraint \"fk\"");
+        let work = parse("redrill 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"");
         let observed = observed(LockMode::ShareRowExclusive, "app.orders");
         let keys = [("fk".to_owned(), QualifiedName::parse(of).unwrap())];
         let found = judge(&observed, &work, &Rewrites::None, &keys, |_| None);

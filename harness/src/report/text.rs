@@ -70,16 +70,16 @@ fn unprintable(c: char) -> bool {
         )
 }
 
-/// Cuts a very long text, and says so.
+/// Cuts a very long text in the middle, and says so: the output of a program has its error at the end.
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!(
-            "{}… ({} more characters)",
-            &text[..end],
-            text[end..].chars().count()
-        ),
-        None => text.to_owned(),
+    let characters = text.chars().count();
+    if characters <= LONGEST {
+        return text.to_owned();
     }
+    let place = |number: usize| text.char_indices().nth(number).map_or(0, |(at, _)| at);
+    let begin = &text[..place(LONGEST / 2)];
+    let end = &text[place(characters - LONGEST / 2)..];
+    format!("{begin}… ({} characters) …{end}", characters - LONGEST)
 }
 
 #[cfg(test)]
@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_and_says_so() {
-        let cut = line(&"é".repeat(LONGEST + 5));
-        assert!(cut.ends_with("é… (5 more characters)"), "{cut}");
+        let half = LONGEST / 2;
+        let text = format!("{}lost!{}", "é".repeat(half), "ü".repeat(half));
+        let (begin, end) = ("é".repeat(half), "ü".repeat(half));
+        assert_eq!(line(&text), format!("{begin}… (5 characters) …{end}"));
+        assert_eq!(line(&begin), begin);
     }
 }

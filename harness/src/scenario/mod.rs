@@ -91,6 +91,12 @@ pub struct After {
 }
 
 impl Scenario {
+    /// Whether a check starts programs of the application.
+    #[must_use]
+    pub fn has_programs(&self) -> bool {
+        self.checks.iter().any(ScenarioCheck::starts_programs)
+    }
+
     /// The scenario that holds once its release is there: its checks with what `[after]` changes. Without `old_application` the
     /// programs of the old release are listed as not tested.
     #[must_use]
@@ -106,8 +112,7 @@ impl Scenario {
             .as_ref()
             .is_some_and(|one| !one.old_application);
         if old_stops {
-            let of_old = |check: &mut ScenarioCheck| matches!(check.kind, "api" | "command");
-            let programs = after.checks.extract_if(.., of_old);
+            let programs = after.checks.extract_if(.., |check| check.starts_programs());
             after.not_tested.extend(programs.map(|check| NotTested {
                 what: format!("check `{}` on the new schema", check.name),
                 why: "`old-application = false` in `[rehearse]`".to_owned(),
@@ -115,6 +120,13 @@ impl Scenario {
         }
         after.checks.extend(self.after.checks.iter().cloned());
         after
+    }
+}
+
+impl ScenarioCheck {
+    /// Whether it starts programs of the application.
+    fn starts_programs(&self) -> bool {
+        matches!(self.kind, "api" | "command")
     }
 }
 

@@ -62,8 +62,17 @@ pub struct ThrowawayServer {
     facts: ServerFacts,
     version: u32,
     tls: Option<Tls>,
-    copied: u64,
+    copied: Copied,
     started_with: StartedWith,
+}
+
+/// The data that a server began with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Copied {
+    /// Its bytes; 0 for an empty cluster.
+    pub bytes: u64,
+    /// How long it took to copy them.
+    pub took: Duration,
 }
 
 /// What a server was started with, to start it again.
@@ -79,8 +88,7 @@ struct Begun {
     started: Started,
     facts: ServerFacts,
     tls: Option<Tls>,
-    /// Bytes of data that were copied before.
-    copied: u64,
+    copied: Copied,
 }
 
 /// Finds a provider and starts a server, with an empty cluster or a copy.
@@ -102,9 +110,11 @@ async fn begin(
     let certificate = certificate.as_ref();
     let mut machine = provide(server, wanted, certificate, run, path).await?;
     let answers = async {
-        let mut copied = 0;
+        let mut copied = Copied::default();
         if let Some(origin) = &origin {
-            copied = machine.copy_data(origin.data).await?;
+            let began = Instant::now();
+            copied.bytes = machine.copy_data(origin.data).await?;
+            copied.took = began.elapsed();
         }
         let mut started = bring_up(machine.as_mut(), server, wanted, origin).await?;
         let facts = machine.describe();
@@ -340,9 +350,9 @@ impl ThrowawayServer {
         &self.facts
     }
 
-    /// Bytes of the data that it began with; 0 for an empty cluster.
+    /// The data that it began with.
     #[must_use]
-    pub fn copied_bytes(&self) -> u64 {
+    pub fn copied(&self) -> Copied {
         self.copied
     }
 

@@ -68,6 +68,11 @@ impl Servers {
         failed
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// All of them, to be started.
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
         &mut self.slots

@@ -3,7 +3,7 @@
 //! The server is shut down as an administrator would, because a server that recovers from a crash empties its unlogged tables.
 //! Its data is the snapshot, and whatever runs afterwards runs on a copy of that: the server itself, and any number of others.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,11 @@ pub struct Snapshot {
 /// The beginning of the names of the folders of data in that of the run.
 pub(super) const SNAPSHOT: &str = "snapshot-";
 
+/// The beginning of the names of the volumes of a run.
+pub(super) fn volume_prefix(run: &str) -> String {
+    format!("redrill-data-{run}-")
+}
+
 /// Where a data folder is, and what programs made it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Data {
@@ -51,6 +56,20 @@ pub enum Data {
 }
 
 impl Data {
+    /// Whether it is that of a run with this folder.
+    pub(super) fn is_of(&self, run: &str, folder: &Path) -> bool {
+        match self {
+            Self::Folder { path, .. } => {
+                let rest = path.strip_prefix(folder).ok();
+                let mut names = rest.into_iter().flat_map(Path::components);
+                let first = names.next().and_then(|name| name.as_os_str().to_str());
+                first.is_some_and(|name| name.starts_with(SNAPSHOT))
+                    && names.all(|name| matches!(name, Component::Normal(_)))
+            }
+            Self::Volume { name, .. } => name.starts_with(&volume_prefix(run)),
+        }
+    }
+
     /// The name of its folder in that of the run; `None` for a volume.
     pub(super) fn folder_name(&self) -> Option<&str> {
         match self {
@@ -98,7 +117,7 @@ impl ThrowawayServer {
             .identity
             .set(begun.started.endpoint.identity.get());
         *machine = begun.machine;
-        snapshot.bytes = begun.copied;
+        snapshot.bytes = begun.copied.bytes;
         snapshot.took = began.elapsed();
         Ok(snapshot)
     }

@@ -80,7 +80,9 @@ pub fn rehearsal_verdict(result: &RehearsalResult) -> RehearsalVerdict {
     let complete = Step::ALL.iter().all(|one| {
         step(*one).is_some_and(|one| matches!(one.outcome, Outcome::Pass | Outcome::Skipped { .. }))
     });
-    if complete && passed(Step::Copy) && passed(Step::Run) && result.drill_passed {
+    let mut kept = result.kept.iter();
+    let proven = result.drill_passed && kept.all(|kept| kept.doubts.is_empty());
+    if complete && passed(Step::Copy) && passed(Step::Run) && proven {
         RehearsalVerdict::Safe
     } else {
         RehearsalVerdict::Inconclusive
@@ -94,7 +96,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::outcome::{CouldNotRun, StepResult};
+    use crate::outcome::{CouldNotRun, KeptServerFacts, StepResult};
 
     fn result(other: impl Fn(Step) -> Outcome) -> RehearsalResult {
         let steps = Step::ALL.map(|step| StepResult {
@@ -148,6 +150,16 @@ mod tests {
             ..good.clone()
         };
         assert_eq!(rehearsal_verdict(&unproven), RehearsalVerdict::Inconclusive);
+        let kept = |doubts: &[&str]| RehearsalResult {
+            kept: Some(KeptServerFacts {
+                doubts: doubts.iter().map(|&one| one.to_owned()).collect(),
+                ..KeptServerFacts::default()
+            }),
+            ..good.clone()
+        };
+        let doubtful = kept(&["It was restored by another scenario."]);
+        assert_eq!(rehearsal_verdict(&kept(&[])), RehearsalVerdict::Safe);
+        assert_eq!(rehearsal_verdict(&doubtful), RehearsalVerdict::Inconclusive);
         let mut short = good.clone();
         short.steps.pop();
         assert_eq!(rehearsal_verdict(&short), RehearsalVerdict::Inconclusive);

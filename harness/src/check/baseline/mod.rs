@@ -158,6 +158,10 @@ fn check_pattern(pattern: &str) -> Result<(), (String, String)> {
 
 #[async_trait]
 impl Check for BaselineCheck {
+    fn reads_backup(&self) -> Option<&'static str> {
+        self.manifest.then_some("its manifest")
+    }
+
     fn describe(&self) -> String {
         match (&self.file, &self.record) {
             (Some(path), _) => format!("as it was in {}", path.display()),

@@ -140,6 +140,11 @@ impl Check for CommandCheck {
         format!("{name} as {}", self.role.as_deref().unwrap_or("superuser"))
     }
 
+    fn reads_backup(&self) -> Option<&'static str> {
+        let names_companion = self.unknown_companion(&[]).is_some();
+        names_companion.then_some("what belongs to it")
+    }
+
     fn alone(&self) -> bool {
         true
     }

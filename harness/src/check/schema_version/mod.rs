@@ -8,6 +8,7 @@ mod histories;
 pub mod history;
 mod journal;
 mod plan;
+pub mod recognise;
 mod revisions;
 mod schemas;
 pub(crate) mod tool;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::digests::Digests;
 use super::files::Checksum;
+use crate::sql::QualifiedName;
 
 /// A tool that keeps a table of applied migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -268,6 +269,15 @@ impl Facts {
     pub const fn marks_failure(&self) -> bool {
         self.dirty.is_some() || self.success.is_some() || self.lock.is_some()
     }
+}
+
+/// Whether a table of this name is the history of a tool that keeps the newest version only, so that each migration replaces its row.
+pub(crate) fn is_replaced_history(table: &QualifiedName) -> bool {
+    let tools = [Tool::Alembic, Tool::GolangMigrate];
+    let named = |tool: Tool| tool.facts().table.split_once('.');
+    tools
+        .into_iter()
+        .any(|tool| named(tool).is_some_and(|(_, name)| name == table.name))
 }
 
 impl Tool {

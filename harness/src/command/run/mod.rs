@@ -1,8 +1,10 @@
 //! `redrill run`: drills scenarios, writes their reports, prints a summary of each and the total.
 //!
 //! - `one`: one drill and its files; `notify`: the webhook; `repeat`: the command line that repeats it
+//! - `on`: a rehearsal on a kept server
 
 mod notify;
+mod on;
 mod one;
 mod repeat;
 
@@ -18,7 +20,8 @@ use super::scenarios::{load_all, set_provider};
 use super::start::{watch_signals, work_folder};
 use crate::backup::settings::OtherBackup;
 use crate::backup::source::pick::new_seed;
-use crate::cli::{Run, Terminal};
+use crate::cleanup::Work;
+use crate::cli::{DrillOptions, Rehearse, Run, Terminal};
 use crate::context::Context;
 use crate::event::Event;
 use crate::exit_code::{self, Ending, worst};
@@ -31,20 +34,111 @@ use crate::scenario::Scenario;
 use crate::scenario::only::{Only, keep, only};
 use crate::{report, server};
 
-/// Runs the command.
+/// What a command asks for: `redrill run`, or `redrill rehearse`, which has no options but those of both.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    options: &'a DrillOptions,
+    run: Option<&'a Run>,
+}
+
+impl Asked<'_> {
+    /// Whether only the rehearsal counts and is reported.
+    fn rehearsal_only(&self) -> bool {
+        self.run.is_none()
+    }
+
+    fn rehearses(&self) -> bool {
+        self.run.is_none_or(|run| run.rehearse)
+    }
+
+    fn json(&self) -> bool {
+        self.run.is_some_and(|run| run.json)
+    }
+
+    fn fail_fast(&self) -> bool {
+        self.run.is_some_and(|run| run.fail_fast)
+    }
+
+    fn seed(&self) -> Option<u32> {
+        self.run?.seed
+    }
+
+    fn jobs(&self) -> usize {
+        self.run.map_or(1, |run| run.jobs.get())
+    }
+}
+
+/// Runs `redrill run`.
 pub async fn run(
     arguments: Run,
     environment: Environment,
     terminal: Terminal,
     command: Vec<String>,
 ) -> Ended {
-    let scenarios = scenarios(&arguments, &environment, terminal)?;
-    let work = work_folder(&arguments.work.work_dir, &environment)?;
-    let progress = Progress::new(match (arguments.quiet, arguments.verbose) {
+    let asked = Asked {
+        options: &arguments.options,
+        run: Some(&arguments),
+    };
+    drill_all(asked, environment, terminal, command).await
+}
+
+/// Runs `redrill rehearse`.
+pub async fn rehearse(
+    arguments: Rehearse,
+    environment: Environment,
+    terminal: Terminal,
+    command: Vec<String>,
+) -> Ended {
+    let asked = Asked {
+        options: &arguments.options,
+        run: None,
+    };
+    match &arguments.on {
+        Some(name) => on::rehearse_on(name, asked, environment, terminal, &command).await,
+        None => drill_all(asked, environment, terminal, command).await,
+    }
+}
+
+/// Drills or rehearses each scenario.
+async fn drill_all(
+    asked: Asked<'_>,
+    environment: Environment,
+    terminal: Terminal,
+    command: Vec<String>,
+) -> Ended {
+    let paths = asked.options.scenarios.paths();
+    let scenarios = scenarios(&paths, asked, &environment, terminal)?;
+    let work = work_folder(&asked.options.work.work_dir, &environment)?;
+    let progress = progress(asked.options);
+    let (context, look) = begin(asked, environment, terminal, work, &progress).await?;
+    let drills = Drills {
+        context,
+        look,
+        prefixed: scenarios.len() > 1 && asked.jobs() > 1,
+        asked,
+        command: &command,
+        progress: &progress,
+    };
+    let recorded = all(&scenarios, &drills).await;
+    Ok(total(&scenarios, &recorded, &drills))
+}
+
+fn progress(options: &DrillOptions) -> Progress {
+    Progress::new(match (options.quiet, options.verbose) {
         (true, _) => Lines::None,
         (false, false) => Lines::Short,
         (false, true) => Lines::All,
-    });
+    })
+}
+
+/// Removes what killed runs left, and makes what all drills share.
+async fn begin(
+    asked: Asked<'_>,
+    environment: Environment,
+    terminal: Terminal,
+    work: Work,
+    progress: &Progress,
+) -> Result<(Context, Look), Abort> {
     let interrupted = watch_signals()?;
     let swept = server::sweep(&work).await;
     if !swept.runs.is_empty() || !swept.containers.is_empty() {
@@ -54,55 +148,49 @@ pub async fn run(
             swept.containers.len()
         )));
     }
-    report::check_writable(&arguments.reports).map_err(|error| {
+    report::check_writable(&asked.options.reports).map_err(|error| {
         CouldNotRun::with_hint(
             format!("the reports cannot be written: {error}"),
             "name another folder with `--reports`",
         )
     })?;
-    let drills = Drills {
-        context: Context {
-            work,
-            environment,
-            redactor: Redactor::default(),
-            listener: progress.listener(""),
-            interrupted,
-            keep: arguments.keep,
-            repeat: String::new(),
-            rehearse: arguments.rehearse,
-        },
-        look: Look {
-            width: terminal.width,
-            colour: terminal.colour,
-            verbose: arguments.verbose,
-        },
-        prefixed: scenarios.len() > 1 && arguments.jobs.get() > 1,
-        arguments: &arguments,
-        command: &command,
-        progress: &progress,
+    let context = Context {
+        work,
+        environment,
+        redactor: Redactor::default(),
+        listener: progress.listener(""),
+        interrupted,
+        keep: asked.run.and_then(|run| run.keep),
+        repeat: String::new(),
+        rehearse: asked.rehearses(),
     };
-    let recorded = all(&scenarios, &drills).await;
-    Ok(total(&scenarios, &recorded, &drills))
+    let look = Look {
+        width: terminal.width,
+        colour: terminal.colour,
+        verbose: asked.options.verbose,
+    };
+    Ok((context, look))
 }
 
 /// Reads the scenarios of the command line and applies its options.
 fn scenarios(
-    arguments: &Run,
+    paths: &[PathBuf],
+    asked: Asked<'_>,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Vec<Scenario>, Abort> {
-    let paths = &arguments.scenarios.scenarios;
+    let options = asked.options;
     // A path of the command line is not relative to the scenario.
     let absolute = |path: &Option<PathBuf>| {
         let path = path.as_ref().map(std::path::absolute).transpose();
         path.map_err(|error| Abort::invalid(error.to_string()))
     };
-    let (backup, globals) = (absolute(&arguments.backup)?, absolute(&arguments.globals)?);
+    let (backup, globals) = (absolute(&options.backup)?, absolute(&options.globals)?);
     let other = backup.as_ref().map(|path| OtherBackup {
         path,
         globals: globals.as_deref(),
     });
-    let seed = arguments.seed.map_or_else(new_seed, Ok).map_err(|error| {
+    let seed = asked.seed().map_or_else(new_seed, Ok).map_err(|error| {
         CouldNotRun::with_hint(
             format!("the system gives no random numbers: {error}"),
             "name a seed with `--seed`",
@@ -110,17 +198,17 @@ fn scenarios(
     })?;
     let mut scenarios = load_all(paths, other, seed, environment, terminal)?;
     let by_seed = |scenario: &Scenario| scenario.backup.choosing().seed().is_some();
-    if arguments.seed.is_some() && !scenarios.iter().any(by_seed) {
+    if asked.seed().is_some() && !scenarios.iter().any(by_seed) {
         let why = "`--seed` decides nothing: no scenario selects its backup at random\nhint: add `pick = \"random\"` to `[backup]`, or remove `--seed`";
         return Err(Abort::invalid(why.to_owned()));
     }
     for scenario in &mut scenarios {
-        set_provider(&mut scenario.server, arguments.server);
-        if let Some(hint) = scenario.restore.older_form().filter(|_| !arguments.quiet) {
+        set_provider(&mut scenario.server, options.server);
+        if let Some(hint) = scenario.restore.older_form().filter(|_| !options.quiet) {
             err(&format!("hint: {}: {hint}", scenario.facts.file.display()));
         }
     }
-    if arguments.rehearse {
+    if asked.rehearses() {
         let has = |scenario: &Scenario| scenario.rehearse.is_some();
         if !scenarios.iter().any(has) {
             let files: Vec<String> = scenarios
@@ -132,17 +220,17 @@ fn scenarios(
                 files.join(", ")
             )));
         }
-        if arguments.rehearsal_only {
+        if asked.rehearsal_only() {
             scenarios.retain(has);
         }
     }
-    if arguments.only.is_empty() {
+    if options.only.is_empty() {
         return Ok(scenarios);
     }
-    let wanted = arguments.only.iter().map(|text| Only::parse(text));
+    let wanted = options.only.iter().map(|text| Only::parse(text));
     let wanted: Result<Vec<Only>, _> = wanted.collect();
     let wanted = wanted.map_err(|error| Abort::invalid(format!("`--only`: {error}")))?;
-    let kept = match arguments.rehearsal_only {
+    let kept = match asked.rehearsal_only() {
         // Migrations need all rows: only the checks are selected.
         true => keep(scenarios, &wanted),
         false => only(scenarios, &wanted),
@@ -159,13 +247,13 @@ async fn all(scenarios: &[Scenario], drills: &Drills<'_>) -> Vec<Option<Recorded
             return (at, None);
         }
         let recorded = drills.drill(scenario).await;
-        let fail_fast = drills.arguments.fail_fast && recorded.ending().code() != exit_code::PROVEN;
+        let fail_fast = drills.asked.fail_fast() && recorded.ending().code() != exit_code::PROVEN;
         if fail_fast || recorded.result.interrupted {
             stop.store(true, Ordering::Relaxed);
         }
         (at, Some(recorded))
     });
-    let jobs = drills.arguments.jobs.get();
+    let jobs = drills.asked.jobs();
     let mut ended: Vec<_> = begun.buffer_unordered(jobs).collect().await;
     ended.sort_unstable_by_key(|(at, _)| *at);
     ended.into_iter().map(|(_, recorded)| recorded).collect()
@@ -191,7 +279,7 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
         .iter()
         .map(|one| (&one.result, one.verdict))
         .collect();
-    let reports = &drills.arguments.reports;
+    let reports = &drills.asked.options.reports;
     let merged = report::write_merged(reports, &judged, &not_drilled);
     if merged.is_err() {
         ending = ending.unless(Ending::CouldNotRun);
@@ -206,7 +294,7 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
         .collect();
     let text = total::render(&lines, why_not, ending, drills.look);
     // Standard output has only JSON then.
-    let print = if drills.arguments.json { err } else { out };
+    let print = if drills.asked.json() { err } else { out };
     print(&text);
     match merged {
         Ok(path) => print(&format!("merged     {}", path.display())),

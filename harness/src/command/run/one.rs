@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Asked;
 use super::notify::{describe_failure, notify, webhook};
 use super::repeat::repeating_command;
 use crate::baseline::{Baseline, observed};
-use crate::cli::Run;
 use crate::command::kept;
 use crate::command::print::{err, out};
 use crate::context::Context;
@@ -23,7 +23,7 @@ use crate::verdict::{RehearsalVerdict, Verdict};
 pub(super) struct Drills<'a> {
     /// The context, but for listener and repeating command.
     pub(super) context: Context,
-    pub(super) arguments: &'a Run,
+    pub(super) asked: Asked<'a>,
     /// The words of the command line.
     pub(super) command: &'a [String],
     pub(super) progress: &'a Progress,
@@ -89,7 +89,7 @@ impl Drills<'_> {
             rehearsed,
             kept,
         } = drill(scenario, &context).await;
-        if self.arguments.rehearsal_only {
+        if self.asked.rehearsal_only() {
             return self.rehearsal(result, verdict, rehearsed);
         }
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
@@ -116,7 +116,7 @@ impl Drills<'_> {
         }
         let rehearsal = rehearsed
             .as_ref()
-            .map(|rehearsed| self.report_rehearsal(rehearsed, &mut missing));
+            .map(|rehearsed| report_rehearsal(rehearsed, self.asked, self.look, &mut missing));
         let recorded = Recorded {
             result,
             verdict,
@@ -126,10 +126,10 @@ impl Drills<'_> {
             complete: missing.is_empty(),
             not_kept: kept.iter().any(Result::is_err),
         };
-        let text = if self.arguments.json && !recorded.complete {
+        let text = if self.asked.json() && !recorded.complete {
             // Its line would say the verdict of a drill that is no evidence.
             String::new()
-        } else if self.arguments.json {
+        } else if self.asked.json() {
             json::render_line(&recorded.result, verdict).unwrap_or_else(|error| {
                 missing.push(format!("the result was not printed: {error}"));
                 String::new()
@@ -143,20 +143,20 @@ impl Drills<'_> {
             }
             match rehearsal {
                 // Standard output has only JSON then.
-                Some(text) if self.arguments.json => err(&text),
+                Some(text) if self.asked.json() => err(&text),
                 Some(text) => out(&format!("\n{text}")),
                 None => {}
             }
             missing.iter().chain(&not_sent).for_each(|error| err(error));
             // Standard output has only JSON then.
-            let print = if self.arguments.json { err } else { out };
+            let print = if self.asked.json() { err } else { out };
             for kept in &kept {
                 match kept {
                     Ok(kept) => print(&kept::usage(kept)),
                     Err(error) => err(&kept::failure(error)),
                 }
             }
-            if !self.arguments.json {
+            if !self.asked.json() {
                 out("");
             }
         });
@@ -173,8 +173,10 @@ impl Drills<'_> {
         let mut missing = Vec::new();
         let text = rehearsed
             .as_ref()
-            .map(|rehearsed| self.report_rehearsal(rehearsed, &mut missing));
-        let drill = match verdict.passed() {
+            .map(|rehearsed| report_rehearsal(rehearsed, self.asked, self.look, &mut missing));
+        // Of a rehearsal that a signal ended, its own summary says so.
+        let interrupted = result.interrupted && rehearsed.is_some();
+        let drill = match verdict.passed() || interrupted {
             true => None,
             false => Some(terminal::summary(&result, verdict, self.look)),
         };
@@ -196,19 +198,6 @@ impl Drills<'_> {
         }
     }
 
-    /// Writes the reports of a rehearsal; gives its summary.
-    fn report_rehearsal(&self, rehearsed: &Rehearsed, missing: &mut Vec<String>) -> String {
-        let Rehearsed { result, verdict } = rehearsed;
-        let mut text = terminal::rehearsal(result, *verdict, self.look);
-        match report::write_rehearsal(&self.arguments.reports, result, *verdict) {
-            Ok(files) => text += &reports_line(&files),
-            Err(error) => missing.push(format!(
-                "the reports of the rehearsal were not written: {error}\nhint: name another folder with `--reports`"
-            )),
-        }
-        text
-    }
-
     /// Writes the reports; none where that fails, which is added to `missing`.
     fn write_reports(
         &self,
@@ -217,7 +206,7 @@ impl Drills<'_> {
         baseline: Option<&Baseline>,
         missing: &mut Vec<String>,
     ) -> Vec<PathBuf> {
-        report::write_all(&self.arguments.reports, result, verdict, baseline).unwrap_or_else(
+        report::write_all(&self.asked.options.reports, result, verdict, baseline).unwrap_or_else(
             |error| {
                 missing.push(format!(
                     "the reports were not written: {error}\nhint: name another folder with `--reports`"
@@ -243,7 +232,7 @@ impl Drills<'_> {
             listener: self.progress.listener(&prefix),
             interrupted: shared.interrupted.clone(),
             keep: shared.keep,
-            repeat: repeating_command(self.command, scenario, self.arguments),
+            repeat: repeating_command(self.command, scenario, self.asked, None),
             rehearse: shared.rehearse,
         }
     }
@@ -262,6 +251,24 @@ impl Drills<'_> {
         }
         text
     }
+}
+
+/// Writes the reports of a rehearsal; gives its summary.
+pub(super) fn report_rehearsal(
+    rehearsed: &Rehearsed,
+    asked: Asked<'_>,
+    look: Look,
+    missing: &mut Vec<String>,
+) -> String {
+    let Rehearsed { result, verdict } = rehearsed;
+    let mut text = terminal::rehearsal(result, *verdict, look);
+    match report::write_rehearsal(&asked.options.reports, result, *verdict) {
+        Ok(files) => text += &reports_line(&files),
+        Err(error) => missing.push(format!(
+            "the reports of the rehearsal were not written: {error}\nhint: name another folder with `--reports`"
+        )),
+    }
+    text
 }
 
 /// The line about files of one folder.

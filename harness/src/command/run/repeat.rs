@@ -2,23 +2,26 @@
 
 use std::path::Path;
 
+use super::Asked;
 use crate::backup::settings::Composition;
 use crate::backup::source::Location;
-use crate::cli::{REPORTS, Run};
+use crate::cli::REPORTS;
 use crate::scenario::Scenario;
 
-/// The command that repeats one drill of this run.
+/// The command that repeats one drill of this run, or its rehearsal `on` a kept server.
 pub(super) fn repeating_command(
     command: &[String],
     scenario: &Scenario,
-    arguments: &Run,
+    asked: Asked<'_>,
+    on: Option<&str>,
 ) -> String {
+    let arguments = asked.options;
     let program = command
         .first()
         .map_or("redrill", |path| path.rsplit('/').next().unwrap_or(path));
     let mut words = vec![
         program.to_owned(),
-        if arguments.rehearsal_only {
+        if asked.rehearsal_only() {
             "rehearse"
         } else {
             "run"
@@ -26,6 +29,10 @@ pub(super) fn repeating_command(
         .to_owned(),
         scenario.facts.file.display().to_string(),
     ];
+    words.extend(
+        on.into_iter()
+            .flat_map(|name| ["--on".to_owned(), name.to_owned()]),
+    );
     if let Composition::One(subject) = &scenario.backup
         && let Location::Path(path) = &subject.source.location
         && arguments.backup.is_some()
@@ -36,13 +43,13 @@ pub(super) fn repeating_command(
             words.extend(["--globals".to_owned(), globals]);
         }
     }
-    if let Some(seed) = scenario.backup.choosing().seed() {
+    if let Some(seed) = scenario.backup.choosing().seed().filter(|_| on.is_none()) {
         words.extend(["--seed".to_owned(), seed.to_string()]);
     }
-    if arguments.rehearse && !arguments.rehearsal_only {
+    if asked.rehearses() && !asked.rehearsal_only() {
         words.push("--rehearse".to_owned());
     }
-    if arguments.rehearsal_only && !arguments.only.is_empty() {
+    if asked.rehearsal_only() && !arguments.only.is_empty() {
         words.extend(["--only".to_owned(), arguments.only.join(",")]);
     }
     if !scenario.facts.only.is_empty() {

@@ -3,7 +3,6 @@
 //! By its own SQL: the version.
 
 mod plugins;
-mod tools;
 
 use super::block::{Block, Value, keys};
 use super::relation::{Relation, Relations};
@@ -11,9 +10,9 @@ use super::section::{Section, listed};
 use crate::check::schema_version::SchemaVersion;
 use crate::check::schema_version::consecutive::are_consecutive;
 use crate::check::schema_version::files::Version;
+use crate::check::schema_version::recognise::{Keeps, Tool, recognise};
 use crate::database::{DatabaseError, Session};
 use crate::sql::{QualifiedName, quote_ident};
-use tools::{Keeps, Tool, recognise};
 
 /// The table of a migration tool.
 #[derive(Debug, Clone, PartialEq, Eq)]

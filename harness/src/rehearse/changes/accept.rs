@@ -3,6 +3,95 @@
 use crate::rehearse::settings::Allow;
 use crate::sql::Glob;
 
+/// What a scenario must accept by its name, with an example of the name: `redrill explain rehearse` lists them.
+pub const REVIEWED: &[(&str, &str)] = &[
+    (
+        "a right, a default right or an owner by which a role may do more",
+        "grant delete on table app.account to app_reader",
+    ),
+    (
+        "an attribute or a membership by which a role may do more",
+        "grant role app_owner to app_reader",
+    ),
+    (
+        "row-level security that is switched off, or no longer holds for the owner",
+        "disable row level security on app.account",
+    ),
+    (
+        "a policy, a trigger, a rule or a constraint that is dropped, changed or switched off",
+        "disable trigger touch on app.account",
+    ),
+    (
+        "a permissive policy that is new",
+        "create policy more on app.account",
+    ),
+    (
+        "a function that runs with the rights of its owner",
+        "security definer function app.f(integer)",
+    ),
+    (
+        "other code of a function, another definition of a view",
+        "change function app.f(integer)",
+    ),
+    (
+        "a column that may be null, or be filled by a client, and could not before",
+        "drop not null on app.account.tenant",
+    ),
+    (
+        "a column whose type may not hold every value of before",
+        "change type of app.log.text",
+    ),
+    (
+        "a table that is unlogged, so that a crash empties it",
+        "set unlogged table app.log",
+    ),
+    (
+        "a table, a column or another object that is dropped, but for indexes that are not unique",
+        "drop column app.migration.at",
+    ),
+    (
+        "rows that are deleted, a table that has none any more",
+        "empty table app.log",
+    ),
+    ("large objects that are deleted", "delete large objects"),
+    (
+        "a sequence that returns numbers a second time",
+        "move back sequence app.account_id_seq",
+    ),
+    (
+        "an index that is left invalid",
+        "leave index app.twice invalid",
+    ),
+];
+
+/// The same, where the old application runs on (`old-application`): it uses them.
+pub const REVIEWED_FOR_OLD: &[(&str, &str)] = &[
+    (
+        "an object or a column that has another name",
+        "rename column app.account.name to label",
+    ),
+    (
+        "a right that a role of `application` loses",
+        "revoke select on table app.account from app_reader",
+    ),
+];
+
+/// The text of `redrill explain rehearse` about them.
+#[must_use]
+pub fn documentation() -> String {
+    let list = |entries: &[(&str, &str)]| {
+        let lines = entries
+            .iter()
+            .map(|(what, name)| format!("  {what}\n      `{name}`\n"));
+        lines.collect::<String>()
+    };
+    format!(
+        "{}\nOf the old application:\n\n{}",
+        list(REVIEWED),
+        list(REVIEWED_FOR_OLD).trim_end()
+    )
+}
+
 /// The pattern of an entry: letters outside double quotes are folded to lower case, blanks to one space.
 fn pattern(allow: &Allow) -> Glob {
     let mut quoted = false;

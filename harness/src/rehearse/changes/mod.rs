@@ -3,11 +3,12 @@
 //! - `read`: reads the state of a cluster; `rows` the rows of a table, `storage` files and sizes, `stored` definitions as the
 //!   server keeps them
 //! - `rename`: which objects have another name; the two states are of copies of one cluster, in which an OID stays
-//! - `definition`: changes of the catalog, judged by [`crate::catalog::compare`]; `name` names them; `row_change` and `storage`
-//!   those of rows and files
-//! - `accept`: changes that a scenario accepts by their names
+//! - `definition`: changes of the catalog, judged by [`crate::catalog::compare`]; `name` names them; `column_type` judges types;
+//!   `row_change` and `storage` those of rows and files
+//! - `accept`: changes that a scenario accepts by their names, and a list of those that it must accept
 
 mod accept;
+mod column_type;
 mod definition;
 mod name;
 mod property;
@@ -26,7 +27,7 @@ use crate::baseline::RowsState;
 use crate::catalog::{Catalog, ObjectId};
 use crate::sql::QualifiedName;
 
-pub use accept::{accepted_by, unused};
+pub use accept::{REVIEWED, REVIEWED_FOR_OLD, accepted_by, documentation, unused};
 pub use read::{ReadRows, read};
 pub use rows::TableRows;
 pub use storage::{SizeChange, StoredRelation, sizes};

@@ -1,5 +1,6 @@
 //! Changes of properties of objects, with the names by which a scenario accepts them.
 
+use super::column_type;
 use super::definition::{
     class_of, granted, invalid_index, is_invalid_index, security_definer, shown, with_reason,
     with_reasons,
@@ -42,11 +43,32 @@ pub(super) fn of_property(change: &Change, property: &str, after: &Catalog) -> V
     if property == "owner" && after.get(object, "security definer").is_some() {
         text.push_str(", with whose rights it runs");
     }
+    if let Some(more) = lost_by(change, property) {
+        return vec![ClusterChange {
+            loses: true,
+            ..name::change(object, class, name, format!("{text}; {more}"))
+        }];
+    }
     vec![ClusterChange {
         widens: change.severity == Severity::Widened,
         loses: catalog::weakens(change),
         ..name::change(object, class, name, with_reason(text, change))
     }]
+}
+
+/// What a rehearsal takes for a loss, and a comparison of two days does not.
+fn lost_by(change: &Change, property: &str) -> Option<&'static str> {
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    match (property, change.object.part_kind()) {
+        ("persistence", None) => {
+            (new == Some("unlogged")).then_some("a crash empties it, and no replica has its rows")
+        }
+        ("type", Some(PartKind::Column)) => {
+            let narrower = !column_type::holds_all(old?, new?);
+            narrower.then_some("it may not hold every value of before")
+        }
+        _ => None,
+    }
 }
 
 fn name_of_property(change: &Change, property: &str) -> (String, ChangeClass) {
@@ -56,6 +78,14 @@ fn name_of_property(change: &Change, property: &str) -> (String, ChangeClass) {
     let part = object.part_kind();
     let is_on = |value: &Option<String>| matches!(value.as_deref(), Some("yes" | "always"));
     match (property, part) {
+        ("persistence", None) => {
+            let verb = if change.new.is_some() {
+                "set unlogged"
+            } else {
+                "set logged"
+            };
+            (format!("{verb} {}", phrase(object)), ChangeClass::Changed)
+        }
         ("comment", _) => (
             format!("comment on {}", phrase(object)),
             ChangeClass::Changed,

@@ -17,7 +17,7 @@ use crate::digest;
 use crate::outcome::CouldNotRun;
 use crate::proof::large_objects;
 use crate::server::ThrowawayServer;
-use crate::sql::QualifiedName;
+use crate::sql::{QualifiedName, quote_literal};
 
 /// Sessions that read tables at the same time, at most.
 const SESSIONS: usize = 4;
@@ -25,13 +25,21 @@ const SESSIONS: usize = 4;
 /// Whether rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadRows {
-    /// Those of all tables.
+    /// Those of all tables, with digests of their values.
     All,
+    /// How many each table has.
+    Counted,
     /// None.
     Off,
 }
 
-/// Reads the state of these databases of a server. Statements have no time limit; memory does not depend on the number of rows.
+/// Databases that are there, of which some are expected: others were made meanwhile.
+const DATABASES: &str = "
+SELECT datname FROM pg_catalog.pg_database
+ WHERE datallowconn AND (datname IN ({expected}) OR NOT datistemplate AND datname <> 'postgres') ORDER BY 1";
+
+/// Reads the state of these databases of a server, as far as they are there, and of others that were made since. Statements have no
+/// time limit; memory does not depend on the number of rows.
 ///
 /// # Errors
 /// When a database cannot be read.
@@ -41,8 +49,8 @@ pub async fn read(
     rows: ReadRows,
 ) -> Result<State, CouldNotRun> {
     let mut state = State::default();
-    for name in databases {
-        let read = read_database(server, name, rows).await;
+    for name in list(server, databases).await? {
+        let read = read_database(server, &name, rows).await;
         let read = read.map_err(|error| {
             let error = CouldNotRun::from(error);
             CouldNotRun {
@@ -53,9 +61,22 @@ pub async fn read(
                 ..error
             }
         })?;
-        state.databases.insert(name.clone(), read);
+        state.databases.insert(name, read);
     }
     Ok(state)
+}
+
+/// The databases to be read.
+async fn list(server: &ThrowawayServer, expected: &[String]) -> Result<Vec<String>, CouldNotRun> {
+    let literals: Vec<String> = expected.iter().map(|name| quote_literal(name)).collect();
+    let sql = DATABASES.replace("{expected}", &literals.join(", "));
+    let mut session = Session::superuser(server.endpoint(), "postgres", &Terms::default()).await?;
+    let rows = session.rows(&sql).await?;
+    session.close().await;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next()?)
+        .collect())
 }
 
 async fn read_database(
@@ -80,12 +101,12 @@ async fn read_database(
         ..DatabaseState::default()
     };
     let mut sessions = vec![first];
-    if rows == ReadRows::All {
+    if rows != ReadRows::Off {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         for _ in 1..processors.min(SESSIONS) {
             sessions.push(open().await?);
         }
-        state.rows = Some(read_tables(&mut sessions).await?);
+        state.rows = Some(read_tables(&mut sessions, rows).await?);
         let large_objects = large_objects::digest(&mut sessions[0]).await?;
         state.large_objects = Some(RowsState::of(&large_objects));
     }
@@ -98,6 +119,7 @@ async fn read_database(
 /// Reads the rows of all tables, each with one of the sessions.
 async fn read_tables(
     sessions: &mut [Session],
+    rows: ReadRows,
 ) -> Result<BTreeMap<QualifiedName, TableRows>, DatabaseError> {
     let Some(first) = sessions.first_mut() else {
         return Ok(BTreeMap::new());
@@ -109,7 +131,7 @@ async fn read_tables(
     let queue = TableQueue::new(tables);
     let readers = sessions
         .iter_mut()
-        .map(|session| read_queue(session, &queue, &columns, cells));
+        .map(|session| read_queue(session, &queue, &columns, (rows, cells)));
     let read = try_join_all(readers).await?;
     Ok(read.into_iter().flatten().collect())
 }
@@ -119,7 +141,7 @@ async fn read_queue(
     session: &mut Session,
     queue: &TableQueue,
     columns: &HashMap<QualifiedName, TableColumns>,
-    cells: usize,
+    (how, cells): (ReadRows, usize),
 ) -> Result<Vec<(QualifiedName, TableRows)>, DatabaseError> {
     session.run(digest::CANONICAL).await?;
     let mut read = Vec::new();
@@ -127,6 +149,11 @@ async fn read_queue(
         let Some(columns) = columns.get(&table.name) else {
             continue;
         };
+        if how == ReadRows::Counted {
+            let count = session.count(&table.count_statement()).await?;
+            read.push((table.name, TableRows::counted(columns.clone(), count)));
+            continue;
+        }
         let mut rows = TableRows::new(columns.clone(), cells);
         session
             .copy_out(&table.copy_statement(), |row| rows.add(row))

@@ -100,6 +100,14 @@ struct RowsDifference {
 
 impl RowsDifference {
     fn of(old: &TableRows, new: &TableRows, one_copy: bool) -> Self {
+        if old.is_counted || new.is_counted {
+            return Self {
+                deleted: old.count.saturating_sub(new.count),
+                inserted: new.count.saturating_sub(old.count),
+                keyless: true,
+                ..Self::default()
+            };
+        }
         // A table that was dropped and created again has other numbers of columns.
         let by_number = one_copy && old.columns.oid == new.columns.oid;
         let same = |old: &(String, i16), new: &(String, i16)| match by_number {

@@ -41,6 +41,8 @@ pub struct TableRows {
     pub(super) sums: Vec<u64>,
     /// Rows of which the lowest bits of the digest of the key are zero.
     pub(super) sample: RowSample,
+    /// Whether they were only counted, so that there are no digests.
+    pub(super) is_counted: bool,
 }
 
 /// Some rows of a table.
@@ -118,6 +120,16 @@ pub(super) async fn read_columns(
 }
 
 impl TableRows {
+    /// Rows that were only counted.
+    pub(super) fn counted(columns: TableColumns, count: u64) -> Self {
+        Self {
+            columns,
+            count,
+            is_counted: true,
+            ..Self::default()
+        }
+    }
+
     /// An empty table, whose sample has at most so many values.
     #[must_use]
     pub fn new(columns: TableColumns, cells: usize) -> Self {

@@ -13,7 +13,7 @@ use super::message::{Incoming, number, parameters};
 use super::observer::Shared;
 use super::replies::{Link, Replies};
 use super::requests::Requests;
-use super::text::is_limit;
+use super::text::{is_limit, names_log_level};
 use crate::database::{Address, Endpoint, SOCKET};
 use crate::server::Side;
 
@@ -92,6 +92,9 @@ async fn pass(client: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
         }
         Arc::default()
     });
+    if names_log_level(&body) {
+        shared.record.note_log_level();
+    }
     let number = shared.record.connect(Arc::clone(&relations));
     server.write_all(&packet).await?;
     let (from_server, to_server) = tokio::io::split(server);

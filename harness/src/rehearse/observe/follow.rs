@@ -47,6 +47,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                     event = self.events.recv() => event,
                     () = tokio::time::sleep(PAUSE.min(FIRST * (looks / 8))) => {
                         self.read().await;
+                        self.cut_if_it_waits().await;
                         looks += 1;
                         continue;
                     }
@@ -63,6 +64,18 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             if event.epoch == epoch && ends {
                 return Ok(event.what);
             }
+        }
+    }
+
+    /// Cuts the run off where its statement waits for the brake.
+    async fn cut_if_it_waits(&mut self) {
+        let Some(pid) = self.pid.filter(|_| self.brake.is_some()) else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        if shared.reader.waits(pid).await {
+            shared.cut().await;
+            pending::<()>().await;
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::text::is_limit;
 use super::{LockMode, VirtualTransaction};
-use crate::database::{DatabaseError, Endpoint, Session, Terms, TextRow};
+use crate::database::{DatabaseError, Endpoint, Session, Terms, TextRow, is_true};
 use crate::sql::quote_literal;
 
 /// The database of sessions that only read locks: one in the tool's would keep it from being dropped.
@@ -189,6 +189,32 @@ impl Reader {
         }
         let rows = self.rows(&query(pids)).await?;
         Ok(rows.iter().filter_map(lock).collect())
+    }
+
+    /// Whether a process waits for a lock of any kind. Where that cannot be read, it does not.
+    pub(super) async fn waits(&self, pid: i32) -> bool {
+        self.any(&format!(
+            "SELECT FROM pg_catalog.pg_locks WHERE NOT granted AND pid = {pid}"
+        ))
+        .await
+    }
+
+    /// Whether a process that is none of these waits for a lock of any kind.
+    pub(super) async fn others_wait(&self, pids: &[i32]) -> bool {
+        let own = pids
+            .iter()
+            .map(i32::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
+        self.any(&format!(
+            "SELECT FROM pg_catalog.pg_locks WHERE NOT granted AND pid <> ALL ('{{{own}}}'::pg_catalog.int4[])"
+        ))
+        .await
+    }
+
+    async fn any(&self, query: &str) -> bool {
+        let rows = self.rows(&format!("SELECT EXISTS ({query})")).await;
+        rows.is_ok_and(|rows| is_true(rows.first().and_then(|row| row.first())))
     }
 
     /// Whether a role has a `lock_timeout` in a database by its own settings or those of the database.

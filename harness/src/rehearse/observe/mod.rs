@@ -8,10 +8,13 @@
 //!   `follow`: what one learns from the other
 //! - `split`: several statements in one string; `text`: what is shown of a statement; `message`: the protocol
 //! - `locks`: reads the server; `record`: what is kept
+//! - `meeting`: two runs that wait for each other at a statement; `brake`: keeps one in its middle
 
+mod brake;
 mod connection;
 mod follow;
 mod locks;
+mod meeting;
 mod message;
 mod observer;
 mod query;
@@ -21,32 +24,46 @@ mod requests;
 mod split;
 mod text;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use meeting::{Meeting, Met};
 pub use observer::Observer;
 
+/// What a run is made to do.
+#[derive(Debug, Clone)]
+pub enum Control {
+    /// It is cut off.
+    Stop(StopAt),
+    /// It waits for another one.
+    Meet(Meeting),
+}
+
 /// A point of a run at which the tool is cut off, as if it were killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopAt {
     /// Index of the statement in [`Observed::statements`].
     pub statement: usize,
-    /// Before it is sent, or after its reply.
+    /// On which side of it.
     pub when: When,
 }
 
-/// On which side of a statement a run is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a run is stopped at a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
     /// It is not sent.
     Before,
+    /// Once it waits for a transaction that uses these tables, which redrill begins before; where it does not wait, after it.
+    During(Vec<String>),
     /// The server has replied to it, and its transaction is committed if it ended with it. Not yet the tool's: it does not
     /// receive the reply.
     After,
 }
 
 /// What was observed of one run of a tool. Times are from the beginning of the observation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Observed {
+    /// When the observation began.
+    pub began: SystemTime,
     /// Statements of all connections, in the order in which they began.
     pub statements: Vec<Statement>,
     /// Locks on relations that were there when the observation began.
@@ -55,6 +72,35 @@ pub struct Observed {
     pub processes: Vec<i32>,
     /// What could not be observed, one sentence each, such as statements of a prepared transaction.
     pub not_observed: Vec<String>,
+    /// Whether the tool itself may have changed what the server logs of its sessions (`log_min_messages`).
+    pub log_level: bool,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Self {
+            began: UNIX_EPOCH,
+            statements: Vec::new(),
+            locks: Vec::new(),
+            processes: Vec::new(),
+            not_observed: Vec::new(),
+            log_level: false,
+        }
+    }
+}
+
+impl Observed {
+    /// The statement that ran on the connection of another one at this time since 1970.
+    #[must_use]
+    pub fn running_at(&self, like: usize, at: Duration) -> Option<usize> {
+        let began = self.began.duration_since(UNIX_EPOCH).ok()?;
+        // The server's log has milliseconds, of which it leaves the rest out.
+        let at = (at + Duration::from_millis(1)).checked_sub(began)?;
+        let connection = self.statements.get(like)?.connection;
+        self.statements
+            .iter()
+            .rposition(|one| one.connection == connection && one.began <= at)
+    }
 }
 
 /// One statement of the tool.
@@ -108,6 +154,36 @@ pub struct HeldLock {
 /// and that of the transaction in it. No two transactions of a server share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct VirtualTransaction(u32, u32);
+
+impl Statement {
+    /// Whether it may change something that stays, by its first word.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        let word = self.text.split_whitespace().next().unwrap_or_default();
+        ![
+            "", "select", "show", "set", "begin", "start", "commit", "end", "rollback", "reset",
+            "discard",
+        ]
+        .contains(&word.to_ascii_lowercase().as_str())
+    }
+
+    /// Whether it ends a transaction by committing it.
+    #[must_use]
+    pub fn is_commit(&self) -> bool {
+        let word = self.text.to_ascii_lowercase();
+        word.starts_with("commit") || word.starts_with("end")
+    }
+
+    /// Whether it commits several times before it ends, such as `CREATE INDEX CONCURRENTLY`.
+    #[must_use]
+    pub fn is_concurrent(&self) -> bool {
+        let mut words = self.text.split_whitespace();
+        words.any(|word| {
+            word.trim_matches(['(', ')', ','])
+                .eq_ignore_ascii_case("concurrently")
+        })
+    }
+}
 
 impl VirtualTransaction {
     /// Reads `3/45`.

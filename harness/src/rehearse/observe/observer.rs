@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::connection::serve;
 use super::locks::{Databases, Lock, Reader};
 use super::record::Record;
-use super::{Observed, StopAt, When};
+use super::{Control, Meeting, Observed, StopAt, When};
 use crate::database::{Address, Endpoint, SOCKET};
 use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
@@ -46,6 +46,7 @@ pub(super) struct Shared {
     /// The message of a mark, which no code of the database can know.
     pub(super) nonce: String,
     pub(super) stop: Stop,
+    pub(super) meeting: Option<Meeting>,
 }
 
 /// Where the run is stopped.
@@ -62,14 +63,27 @@ impl Stop {
         self.at.is_some()
     }
 
-    pub(super) fn is_before(&self, statement: usize) -> bool {
-        let at = self.at.filter(|at| at.when == When::Before);
-        at.is_some_and(|at| at.statement == statement)
+    /// Where at this statement.
+    fn at(&self, statement: usize) -> Option<&When> {
+        let at = self.at.as_ref().filter(|at| at.statement == statement);
+        at.map(|at| &at.when)
     }
 
+    pub(super) fn is_before(&self, statement: usize) -> bool {
+        self.at(statement) == Some(&When::Before)
+    }
+
+    /// Whether it is stopped there at the latest.
     pub(super) fn is_after(&self, statement: usize) -> bool {
-        let at = self.at.filter(|at| at.when == When::After);
-        at.is_some_and(|at| at.statement == statement)
+        matches!(self.at(statement), Some(When::After | When::During(_)))
+    }
+
+    /// The tables that are used meanwhile, where it is stopped within this statement.
+    pub(super) fn is_during(&self, statement: usize) -> Option<&[String]> {
+        match self.at(statement)? {
+            When::During(tables) => Some(tables),
+            When::Before | When::After => None,
+        }
     }
 }
 
@@ -89,15 +103,15 @@ impl Shared {
 }
 
 impl Observer {
-    /// Listens on a socket in `folder`, which must be short, whose connections go to the server; `stop_at` breaks them
-    /// all off at a statement.
+    /// Listens on a socket in `folder`, which must be short, whose connections go to the server; `control` breaks them all off at
+    /// a statement, or lets them wait there.
     ///
     /// # Errors
     /// When the socket cannot be made, the server requires TLS or refuses a session.
     pub async fn start(
         server: &ThrowawayServer,
         folder: &Path,
-        stop_at: Option<StopAt>,
+        control: Option<Control>,
     ) -> Result<Self, CouldNotRun> {
         let endpoint = server.endpoint().clone();
         if endpoint.tls.is_some() {
@@ -117,6 +131,11 @@ impl Observer {
         // The tool may run as another user; who may enter the folder is the caller's decision.
         std::fs::set_permissions(&socket, Permissions::from_mode(0o777)).map_err(unable)?;
         let cut = CancellationToken::new();
+        let (at, meeting) = match control {
+            Some(Control::Stop(at)) => (Some(at), None),
+            Some(Control::Meet(meeting)) => (None, Some(meeting)),
+            None => (None, None),
+        };
         let shared = Arc::new(Shared {
             endpoint: endpoint.clone(),
             record: Record::new(),
@@ -124,10 +143,11 @@ impl Observer {
             databases: Databases::default(),
             nonce: Secret::random()?.expose().to_owned(),
             stop: Stop {
-                at: stop_at,
+                at,
                 muted: CancellationToken::new(),
                 cut: cut.clone(),
             },
+            meeting,
         });
         let finish = CancellationToken::new();
         Ok(Self {
@@ -161,6 +181,9 @@ impl Observer {
     /// Ends the observation of a tool that has ended: waits until the server has ended its connections, for some seconds.
     pub async fn finish(self) -> Observed {
         self.finish.cancel();
+        if let Some(meeting) = &self.shared.meeting {
+            meeting.end();
+        }
         // A task that panicked has nothing to add.
         let _ = self.listener.await;
         self.sampler.abort();

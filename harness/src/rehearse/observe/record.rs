@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::locks::{Lock, Relations};
 use super::text::Described;
@@ -53,7 +53,13 @@ impl Record {
     pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                observed: Observed {
+                    began: SystemTime::now(),
+                    ..Observed::default()
+                },
+                ..Inner::default()
+            }),
         }
     }
 
@@ -98,6 +104,11 @@ impl Record {
         }
     }
 
+    /// Notes that the tool may have changed what the server logs of its sessions.
+    pub(super) fn note_log_level(&self) {
+        self.inner().observed.log_level = true;
+    }
+
     /// The number that the next statement gets.
     pub(super) fn next_statement(&self) -> usize {
         self.inner().observed.statements.len()
@@ -113,6 +124,7 @@ impl Record {
         lock_timeout: bool,
     ) -> usize {
         let mut inner = self.inner();
+        inner.observed.log_level |= statement.log_level;
         let statements = &mut inner.observed.statements;
         let is_full = statements.len() >= MOST;
         if !is_full {

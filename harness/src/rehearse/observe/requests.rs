@@ -14,6 +14,7 @@ use pgdump::encoding::Encoding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::brake::Brake;
 use super::locks::{Gate, Relations};
 use super::message::{Incoming, Message, Outgoing, message, text};
 use super::observer::Shared;
@@ -66,6 +67,8 @@ pub(super) struct Requests<W> {
     /// Whether the run is stopped after the statement that ended.
     pub(super) stops: bool,
     pub(super) gate: Option<Gate>,
+    /// Keeps the statement in its middle within which the run is stopped.
+    pub(super) brake: Option<Brake>,
     /// Whether the statement that is replied to next may take locks.
     pub(super) takes_locks: bool,
     pub(super) lock_timeout: LockTimeout,
@@ -106,6 +109,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             unread: false,
             stops: false,
             gate: None,
+            brake: None,
             takes_locks: true,
             lock_timeout: LockTimeout::default(),
         }
@@ -272,6 +276,19 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         }
         if shared.stop.muted.is_cancelled() {
             pending::<()>().await;
+        }
+        if let Some(meeting) = &shared.meeting {
+            let other_waits = || async { shared.reader.others_wait(&shared.record.pids()).await };
+            meeting.come_to(&statement.text, other_waits).await;
+        }
+        if let Some(tables) = shared.stop.is_during(shared.record.next_statement()) {
+            let database = &self.relations.database;
+            match Brake::open(&shared.endpoint, database, tables).await {
+                Ok(brake) => self.brake = Some(brake),
+                Err(error) => shared
+                    .record
+                    .note(&format!("a statement that is cut off: {error}")),
+            }
         }
         if statement.kind == Kind::Prepare {
             let note = "locks of a prepared transaction after PREPARE TRANSACTION";

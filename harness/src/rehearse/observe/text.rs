@@ -52,6 +52,8 @@ pub(super) struct Described {
     pub(super) kind: Kind,
     /// How it changes `lock_timeout`.
     pub(super) lock_timeout: Option<Change>,
+    /// Whether it may change what the server logs of its session.
+    pub(super) log_level: bool,
 }
 
 /// A change of `lock_timeout`.
@@ -182,7 +184,17 @@ pub(super) fn describe(statement: &[u8], standard_strings: bool) -> Described {
         text,
         kind: kind(&words),
         lock_timeout: lock_timeout(&words),
+        log_level: names_log_level(statement),
     }
+}
+
+/// Whether a text names the setting by which the server logs less, anywhere: in SET, in the body of a function.
+pub(super) fn names_log_level(text: &[u8]) -> bool {
+    const NAME: &[u8] = b"log_min_messages";
+    memchr::memchr2_iter(b'l', b'L', text).any(|at| {
+        let found = text.get(at..at + NAME.len());
+        found.is_some_and(|found| found.eq_ignore_ascii_case(NAME))
+    })
 }
 
 /// Whether a statement has a parameter such as `$1`, outside of literals.
@@ -327,6 +339,16 @@ mod tests {
         #[case] expected: Option<Change>,
     ) {
         assert_eq!(describe(statement.as_bytes(), true).lock_timeout, expected);
+    }
+
+    #[rstest]
+    #[case("SET log_min_messages = 'error'", true)]
+    #[case("SELECT set_config('LOG_min_messages', 'error', true)", true)]
+    #[case("DO $$ BEGIN SET LOCAL log_min_messages = 'error'; END $$", true)]
+    #[case("SET client_min_messages = 'error'", false)]
+    #[case("SELECT log_min_message", false)]
+    fn what_changes_the_level_of_the_log_is_seen(#[case] statement: &str, #[case] expected: bool) {
+        assert_eq!(describe(statement.as_bytes(), true).log_level, expected);
     }
 
     #[rstest]

@@ -50,6 +50,8 @@ struct Rehearsal {
     exit_code: u8,
     /// The verdict of the drill that restored the backup, which the rehearsal never changes.
     drill: String,
+    /// The kept server that was copied; null where the backup was restored for this rehearsal.
+    kept: Option<KeptServer>,
     /// Whether a signal interrupted it.
     interrupted: bool,
     /// Id of the run.
@@ -83,6 +85,22 @@ struct Rehearsal {
     repeat: String,
 }
 
+/// A server that `redrill run --keep` kept.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KeptServer {
+    /// Its name.
+    name: String,
+    /// Name of the scenario that it was restored by.
+    scenario: String,
+    /// Id of the run of its drill.
+    run: String,
+    /// When it is removed.
+    #[schemars(extend("format" = "date-time"))]
+    until: String,
+    /// Why nothing that runs on it is SAFE, in addition to the verdict of its drill.
+    doubts: Vec<String>,
+}
+
 /// A step.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Step {
@@ -113,6 +131,8 @@ struct Migration {
     connections: usize,
     /// Number of its statements.
     statements: usize,
+    /// The migrations one by one, in order; empty where the tool keeps no history that is known.
+    migrations: Vec<OneMigration>,
     /// The longest of them, without values, the longest first.
     longest: Vec<Statement>,
     /// Tables that were there before and that were locked.
@@ -127,6 +147,32 @@ struct Migration {
     size_after_bytes: u64,
     /// What differs afterwards.
     changes: Vec<Change>,
+}
+
+/// One migration of the run.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OneMigration {
+    /// Its version in the history; null where that is not known.
+    name: Option<String>,
+    /// Whether the tool wrote it into its history.
+    recorded: bool,
+    /// Number of its statements.
+    statements: usize,
+    /// How long the server took for them.
+    duration_s: f64,
+    /// Of the locks on tables that were there before: the one that keeps others waiting for longest; null for none.
+    lock: Option<Lock>,
+}
+
+/// A lock on a table.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Lock {
+    /// The name of the table.
+    table: String,
+    /// Its mode.
+    mode: String,
+    /// For how long it was held.
+    held_s: f64,
 }
 
 /// A statement of the tool.
@@ -189,6 +235,13 @@ impl Rehearsal {
             meaning: verdict.meaning().to_owned(),
             exit_code: exit_code::of_rehearsal(verdict),
             drill: result.drill.to_owned(),
+            kept: result.kept.as_ref().map(|kept| KeptServer {
+                name: kept.name.clone(),
+                scenario: kept.scenario.clone(),
+                run: kept.run.clone(),
+                until: kept.until.to_string(),
+                doubts: kept.doubts.clone(),
+            }),
             interrupted: result.interrupted,
             run: result.run.clone(),
             redrill: result.redrill.clone(),
@@ -236,6 +289,17 @@ impl Migration {
             duration_s: migration.duration.as_secs_f64(),
             connections: migration.connections,
             statements: migration.statements,
+            migrations: each(&migration.migrations, |one| OneMigration {
+                name: one.name.clone(),
+                recorded: one.recorded,
+                statements: one.statements,
+                duration_s: one.duration.as_secs_f64(),
+                lock: one.lock.as_ref().map(|lock| Lock {
+                    table: lock.table.clone(),
+                    mode: lock.mode.to_owned(),
+                    held_s: lock.held.as_secs_f64(),
+                }),
+            }),
             longest: each(&migration.longest, |one| Statement {
                 text: one.text.clone(),
                 duration_s: one.duration.as_secs_f64(),

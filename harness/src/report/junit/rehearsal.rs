@@ -32,7 +32,10 @@ fn suite(result: &RehearsalResult, verdict: RehearsalVerdict) -> TestSuite {
     let good = verdict == RehearsalVerdict::Safe;
     if !good && !red {
         let message = format!("{}: {}", verdict.word(), verdict.meaning());
-        let drill = format!("the drill of the backup: {}", result.drill);
+        let mut drill = format!("the drill of the backup: {}", result.drill);
+        for doubt in result.kept.iter().flat_map(|kept| &kept.doubts) {
+            drill.push_str(&format!("\n{doubt}"));
+        }
         cases.push(case(
             format!("{name}.verdict"),
             "verdict",
@@ -54,6 +57,10 @@ fn suite(result: &RehearsalResult, verdict: RehearsalVerdict) -> TestSuite {
         format!("{} (exit code {code})", verdict.word()),
         verdict.meaning().to_owned(),
         format!("the drill of the backup: {}", result.drill),
+        result.kept.as_ref().map_or_else(
+            || "kept server: none".to_owned(),
+            |kept| format!("kept server: {}", kept.name),
+        ),
         format!("command: {} as {}", result.command.join(" "), result.role),
         format!("run: {}", result.run),
         format!("redrill: {}", result.redrill),

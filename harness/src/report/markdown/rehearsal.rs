@@ -14,6 +14,8 @@ use crate::verdict::RehearsalVerdict;
 
 /// Findings of a step that the comment shows.
 const IN_COMMENT: usize = 5;
+/// Migrations that the comment shows.
+const MIGRATIONS_IN_COMMENT: usize = 20;
 /// Tables that the comment shows.
 const TABLES_IN_COMMENT: usize = 10;
 
@@ -26,6 +28,7 @@ pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> 
     faults(&mut page, result, usize::MAX);
     advice(&mut page, result);
     if let Some(migration) = &result.migration {
+        migrations(&mut page, migration, usize::MAX);
         tables(&mut page, migration, usize::MAX);
         statements(&mut page, migration);
         changes(&mut page, migration);
@@ -46,6 +49,7 @@ pub fn render_comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> St
     lead(&mut page, result, verdict);
     faults(&mut page, result, IN_COMMENT);
     if let Some(migration) = &result.migration {
+        migrations(&mut page, migration, MIGRATIONS_IN_COMMENT);
         tables(&mut page, migration, TABLES_IN_COMMENT);
     }
     page.paragraph(fixed(
@@ -66,6 +70,25 @@ fn lead(page: &mut Page, result: &RehearsalResult, verdict: RehearsalVerdict) {
             fixed("The drill that restored the backup ended with **")
                 + words(result.drill)
                 + "**, so nothing that runs on it is SAFE.",
+        );
+    }
+    if let Some(kept) = &result.kept {
+        for doubt in &kept.doubts {
+            page.paragraph(fixed("Nothing that runs on it is SAFE: ") + words(doubt) + ".");
+        }
+        let made = result.backup.as_ref();
+        let made = made.map_or_else(Md::default, |backup| {
+            let age = words(&view::made_ago(backup, result.started));
+            fixed(" from the backup ") + inline::code(&backup.origin) + ", " + age
+        });
+        let drill = fixed(", with the verdict ") + words(result.drill);
+        page.paragraph(
+            fixed("On copies of the kept server ")
+                + inline::code(&kept.name)
+                + ", restored"
+                + made
+                + drill
+                + ".",
         );
     }
     let command = inline::code(&result.command.join(" "));
@@ -158,6 +181,38 @@ fn known(time: Option<Duration>) -> Md {
     time.map_or_else(|| fixed("–"), span)
 }
 
+/// The migrations one by one, the first ones where they are more than fit.
+fn migrations(page: &mut Page, migration: &MigrationFacts, most: usize) {
+    let all = &migration.migrations;
+    if all.is_empty() {
+        return;
+    }
+    page.heading(2, fixed("Migrations"));
+    let rows = all.iter().take(most).map(|one| {
+        let name = match (&one.name, one.recorded) {
+            (Some(name), _) => inline::code(name),
+            (None, true) => fixed("–"),
+            (None, false) => fixed("not in the history"),
+        };
+        let mut row = vec![name, span(one.duration), words(&view::show(one.statements))];
+        row.extend(match &one.lock {
+            Some(lock) => [span(lock.held), fixed(lock.mode), inline::code(&lock.table)],
+            None => ["–", "", ""].map(fixed),
+        });
+        row
+    });
+    let header = [
+        "migration",
+        "time",
+        "statements",
+        "blocking for at most",
+        "lock",
+        "table",
+    ];
+    page.table(&header, rows.collect());
+    page.more(all.len().saturating_sub(most));
+}
+
 fn tables(page: &mut Page, migration: &MigrationFacts, most: usize) {
     let mut all: Vec<&TableFacts> = migration.tables.iter().collect();
     all.sort_by_key(|table| std::cmp::Reverse((table.held, table.readers_waited)));
@@ -244,6 +299,14 @@ fn facts(page: &mut Page, result: &RehearsalResult) {
         ("Run", inline::code(&result.run)),
         ("redrill version", words(&result.redrill)),
         ("Drill of the backup", words(result.drill)),
+    ];
+    if let Some(kept) = &result.kept {
+        facts.push(("Kept server", inline::code(&kept.name)));
+        facts.push(("Restored by the scenario", words(&kept.scenario)));
+        facts.push(("Run of its drill", inline::code(&kept.run)));
+        facts.push(("Removed at", words(&view::utc(kept.until))));
+    }
+    facts.extend([
         (
             "Scenario file",
             inline::code(&result.scenario.file.display().to_string()),
@@ -252,7 +315,7 @@ fn facts(page: &mut Page, result: &RehearsalResult) {
             "SHA-256 of the scenario file",
             inline::code(&result.scenario.sha256),
         ),
-    ];
+    ]);
     if let Some(backup) = &result.backup {
         facts.push(("Backup", inline::code(&backup.origin)));
         facts.push(("SHA-256 of the backup", inline::code(&backup.sha256)));

@@ -6,11 +6,13 @@ use crate::exit_code;
 use crate::outcome::{Outcome, RehearsalResult};
 use crate::report::text::line;
 use crate::report::view;
-use crate::units::{show_bytes, show_counted, show_duration};
+use crate::units::{listed, show_bytes, show_counted, show_duration};
 use crate::verdict::RehearsalVerdict;
 
 /// Findings of one step that are shown.
 const FINDINGS: usize = 5;
+/// Migrations that are named.
+const MIGRATIONS: usize = 5;
 
 /// Writes the summary.
 #[must_use]
@@ -53,6 +55,14 @@ pub fn rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict, look: Look
             show_bytes(migration.wal_bytes)
         );
         paper.fact("ran", &text);
+        let migrations = migration.migrations.iter().map(|one| {
+            let name = one.name.as_deref().unwrap_or("–");
+            format!("{name} in {}", show_duration(one.duration))
+        });
+        let migrations: Vec<String> = migrations.collect();
+        if !migrations.is_empty() {
+            paper.fact("migrations", &listed(&migrations, MIGRATIONS));
+        }
         let longest = migration.tables.iter().max_by_key(|table| table.held);
         if let Some((table, held)) = longest.and_then(|table| Some((table, table.held?))) {
             let text = format!(
@@ -107,8 +117,19 @@ pub fn rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict, look: Look
     }
     let untested: Vec<&str> = result.not_tested.iter().map(|one| &*one.what).collect();
     if !untested.is_empty() {
-        let text = crate::units::listed(&untested, 6);
+        let text = listed(&untested, 6);
         paper.fact("not tested", &text);
+    }
+    if let Some(kept) = &result.kept {
+        for doubt in &kept.doubts {
+            paper.fact("not safe", doubt);
+        }
+        let backup = result.backup.iter();
+        let backup: String = backup
+            .map(|one| format!(", restored from {}", one.origin))
+            .collect();
+        let text = format!("{}{backup}; until {}", kept.name, view::utc(kept.until));
+        paper.fact("kept", &text);
     }
     paper.fact("drill", result.drill);
     paper.fact("repeat", &result.repeat);

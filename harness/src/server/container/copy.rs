@@ -20,7 +20,7 @@ use super::request::volume;
 use super::{Container, HOME, Machine as _};
 use crate::cleanup::Run;
 use crate::outcome::CouldNotRun;
-use crate::server::snapshot::Data;
+use crate::server::snapshot::{Data, volume_prefix};
 
 /// Where the container that copies reads the data.
 const FROM: &str = "/redrill/snapshot";
@@ -30,11 +30,26 @@ const DENIED: &str = "denied";
 /// Limit of a shutdown, which writes what is in the memory of the server.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(300);
 
-/// Copies the data folder `$1` to `$PGDATA`, sharing blocks where the file system can.
+/// Copies the data folder `$1` to `$PGDATA`, sharing blocks where the file system can. `$2` is the folder of the programs. Of the WAL
+/// of a server that was shut down, which was all applied, only the segment with its last record and the next four are copied.
 const COPY: &str = r#"
 set -e
 umask 077
+state=$(LC_ALL=C "$2/pg_controldata" "$1" 2> /dev/null || :)
+redo=$(echo "$state" | sed -n "s/^Latest checkpoint's REDO WAL file: *//p")
+case $state in
+    *"cluster state: "*"shut down"*) ;;
+    *) redo= ;;
+esac
+[ -n "$redo" ] && [ -f "$1/pg_wal/$redo" ] || redo=
+segments() {
+    ls "$1/pg_wal" | grep -x '[0-9A-F]\{24\}' | LC_ALL=C sort | grep -x -A 4 "$redo"
+}
 need=$(du -sk "$1" | cut -f1)
+if [ -n "$redo" ]; then
+    all=$(du -sk "$1/pg_wal" | cut -f1)
+    need=$((need - all + $(segments "$1" | wc -l) * 16384))
+fi
 echo "redrill-kib $need"
 echo "redrill-timeout $(readlink -f "$(command -v timeout)")"
 mkdir "$PGDATA"
@@ -45,7 +60,21 @@ if ! cp --reflink=always "$1/PG_VERSION" "$PGDATA" 2> /dev/null; then
         exit 1
     fi
 fi
-cp -a --reflink=auto "$1/." "$PGDATA" 2> /dev/null || cp -a "$1/." "$PGDATA"
+copy() {
+    cp -a --reflink=auto "$@" 2> /dev/null || cp -a "$@"
+}
+if [ -z "$redo" ]; then
+    copy "$1/." "$PGDATA"
+    exit
+fi
+for entry in "$1"/* "$1"/.[!.]*; do
+    name=${entry##*/}
+    [ "$name" = pg_wal ] || [ ! -e "$entry" ] && [ ! -L "$entry" ] || copy "$entry" "$PGDATA"
+done
+mkdir "$PGDATA/pg_wal"
+for name in $(ls "$1/pg_wal" | grep -v -x '[0-9A-F]\{24\}') $(segments "$1"); do
+    copy "$1/pg_wal/$name" "$PGDATA/pg_wal"
+done
 "#;
 
 /// What the container of a copy needs.
@@ -68,7 +97,7 @@ pub(super) fn new_volume(run: &Run) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     // A run that was handed over has volumes of two processes.
-    format!("redrill-data-{}-{}-{number}", run.id, std::process::id())
+    format!("{}{}-{number}", volume_prefix(&run.id), std::process::id())
 }
 
 impl Container {
@@ -91,7 +120,7 @@ impl Container {
         let helper = Helper {
             image: self.image_id.clone(),
             script: COPY.to_owned(),
-            arguments: vec![data_folder().replace(HOME, FROM)],
+            arguments: vec![data_folder().replace(HOME, FROM), bin.to_owned()],
             data: data_folder(),
             mounts: vec![
                 volume(from, FROM, true, HashMap::new()),

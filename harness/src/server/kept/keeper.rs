@@ -125,7 +125,7 @@ async fn keep(id: &str, root: &Path) -> Result<(), CouldNotRun> {
         }
     };
     if let Some(server) = &server {
-        kept.facts.bytes = server.copied_bytes();
+        kept.facts.bytes = server.copied().bytes;
         kept.write().map_err(unable)?;
         say(READY);
         tokio::select! {
@@ -152,6 +152,8 @@ async fn until_deadline(kept: &Kept, server: &ThrowawayServer) {
 
 /// Removes everything of the run; what remains, the next run or `clean` removes.
 async fn remove(server: Option<ThrowawayServer>, run: Run) {
+    // First: whoever copies the snapshot knows by it that the copy is complete.
+    let _ = std::fs::remove_file(run.folder.join(FILE));
     match server {
         Some(server) => drop(server.stop().await),
         None => drop(crate::server::forget(&run).await),

@@ -6,7 +6,9 @@
 //! that the drill left, whatever is done on the server since.
 //!
 //! - `keeper`: the program in the background, and how it is started
+//! - `backup`: what is recorded of the backup
 
+mod backup;
 mod keeper;
 
 use std::collections::BTreeMap;
@@ -22,10 +24,11 @@ use super::settings::{self, Durability};
 use super::snapshot::{Data, Snapshot};
 use crate::atomic_file;
 use crate::cleanup::{Run, Work};
-use crate::outcome::CouldNotRun;
+use crate::outcome::{BackupFacts, CouldNotRun, NotTested};
 use crate::process;
 use crate::units::{Size, Span};
 use crate::verdict::Verdict;
+use backup::KeptBackup;
 pub use keeper::become_keeper;
 
 /// The file of a kept run with its [`KeptFacts`].
@@ -48,6 +51,10 @@ pub struct KeptFacts {
     pub file: PathBuf,
     /// The verdict of the drill, as reports print it; `None` until the drill has one.
     pub verdict: Option<String>,
+    /// Whether the backup was restored without an error.
+    pub restored: bool,
+    /// The checks that `--only` selected: other rows may have been left out.
+    pub only: Vec<String>,
     /// Databases, without templates; `postgres` only where there is no other.
     pub databases: Vec<String>,
     /// Roles, without those that every server has.
@@ -66,6 +73,11 @@ pub struct KeptFacts {
     pub until: u64,
     data: Data,
     server: Settings,
+    backup: Option<KeptBackup>,
+    /// What the drill did not test, and why.
+    not_tested: Vec<(String, String)>,
+    /// Whether the drill had several servers.
+    of_several: bool,
 }
 
 /// The settings of a kept server, as its keeper reads them.
@@ -102,8 +114,16 @@ pub struct KeptDrill<'a> {
     pub file: &'a std::path::Path,
     /// Name of the server in the scenario, where there are several.
     pub server: Option<&'a str>,
+    /// Whether there are several.
+    pub of_several: bool,
     /// How long it is kept.
     pub keep: Duration,
+    /// The backup, if it was found.
+    pub backup: Option<&'a BackupFacts>,
+    /// Whether it was restored without an error.
+    pub restored: bool,
+    /// The checks that `--only` selects.
+    pub only: &'a [String],
 }
 
 /// A server that could not be kept, with its run, to be removed; `None` where nothing of it is left.
@@ -141,10 +161,15 @@ impl ThrowawayServer {
                 .server
                 .map_or_else(String::new, |name| format!("-{name}"));
             Ok(KeptFacts {
-                name: format!("{}{of_server}-{}", drill.scenario, &run.id[..4]),
+                name: format!("{}{of_server}{}", drill.scenario, name_end(&run.id)),
                 scenario: drill.scenario.to_owned(),
                 file,
                 verdict: None,
+                restored: drill.restored,
+                only: drill.only.to_owned(),
+                backup: drill.backup.map(KeptBackup::of),
+                not_tested: Vec::new(),
+                of_several: drill.of_several,
                 databases,
                 roles,
                 provider: self.facts.provider.to_owned(),
@@ -180,8 +205,9 @@ impl ThrowawayServer {
         drop(self);
         let work = kept.work.clone();
         let started = keeper::start(run, &kept.facts.data, &mut interrupted).await;
-        match started.and_then(|()| kept.again()) {
-            Ok(kept) => Ok(kept),
+        match started {
+            // Its time may be over by now.
+            Ok(()) => Ok(kept.again().unwrap_or(kept)),
             Err(error) => {
                 super::sweep(&work).await;
                 Err(NotKept { error, left: None })
@@ -215,28 +241,42 @@ impl ThrowawayServer {
 }
 
 impl Kept {
-    /// Kept servers that are there, by name.
+    /// Kept servers that are there, by name, and the damaged records of others.
     #[must_use]
-    pub fn all(work: &Work) -> Vec<Self> {
+    pub fn all(work: &Work) -> (Vec<Self>, Vec<DamagedRecord>) {
         let entries = std::fs::read_dir(work.root()).into_iter().flatten();
         let folders = entries.flatten().map(|entry| entry.path());
-        let mut all: Vec<Self> = folders
-            .filter_map(|folder| {
-                let run = folder.file_name()?.to_str()?.to_owned();
-                let kept = Self::read(work, run).ok()?;
-                work.is_alive(&kept.run).then_some(kept)
-            })
-            .collect();
+        let (mut all, mut damaged) = (Vec::new(), Vec::new());
+        for folder in folders {
+            let run = folder.file_name().and_then(|name| name.to_str());
+            let Some(run) = run.filter(|run| work.is_alive(run) && folder.join(FILE).exists())
+            else {
+                continue;
+            };
+            match Self::read(work, run.to_owned()) {
+                Ok(kept) => all.push(kept),
+                // It was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => damaged.push(DamagedRecord {
+                    run: run.to_owned(),
+                    file: folder.join(FILE),
+                    why: error.to_string(),
+                }),
+            }
+        }
         all.sort_by(|one, other| one.facts.name.cmp(&other.facts.name));
-        all
+        (all, damaged)
     }
 
     /// The kept server of a name.
     ///
     /// # Errors
-    /// There is none; the hint lists those that there are.
-    pub fn named(work: &Work, name: &str) -> Result<Self, CouldNotRun> {
-        let all = Self::all(work);
+    /// There is none, or its record is damaged.
+    pub fn named(work: &Work, name: &str) -> Result<Self, NoKept> {
+        let (all, damaged) = Self::all(work);
+        if let Some(damaged) = damaged.iter().find(|one| one.is_of(name)) {
+            return Err(NoKept::Unusable(damaged.error()));
+        }
         let names: Vec<&str> = all.iter().map(|kept| kept.facts.name.as_str()).collect();
         let hint = match names.as_slice() {
             [] => "`redrill run --keep 2h` keeps the server of a drill for two hours".to_owned(),
@@ -244,13 +284,18 @@ impl Kept {
         };
         let found = all.iter().find(|kept| kept.facts.name == name).cloned();
         found.ok_or_else(|| {
-            CouldNotRun::with_hint(format!("no kept server is named `{name}`"), hint)
+            let why = format!("no kept server is named `{name}`");
+            NoKept::Unknown(CouldNotRun::with_hint(why, hint))
         })
     }
 
     fn read(work: &Work, run: String) -> io::Result<Self> {
         let folder = work.root().join(&run);
-        let facts = serde_json::from_slice(&std::fs::read(folder.join(FILE))?)?;
+        let facts: KeptFacts = serde_json::from_slice(&std::fs::read(folder.join(FILE))?)?;
+        // Its programs are started, and its data is copied and removed.
+        if !facts.data.is_of(&run, &folder) || !facts.name.ends_with(&name_end(&run)) {
+            return Err(io::Error::other("it names what is not of its run"));
+        }
         Ok(Self {
             facts,
             ended: std::fs::read_to_string(folder.join(ENDED)).ok(),
@@ -261,9 +306,8 @@ impl Kept {
     }
 
     /// Reads what the keeper noted meanwhile.
-    fn again(&self) -> Result<Self, CouldNotRun> {
+    fn again(&self) -> io::Result<Self> {
         Self::read(&self.work, self.run.clone())
-            .map_err(|error| CouldNotRun::new(format!("cannot read {FILE}: {error}")))
     }
 
     fn write(&self) -> io::Result<()> {
@@ -271,19 +315,60 @@ impl Kept {
         atomic_file::write(&self.folder.join(FILE), &text, true)
     }
 
-    /// Notes the verdict of the drill.
+    /// Notes the verdict of the drill, and what it did not test.
     ///
     /// # Errors
     /// When the file of its facts cannot be written.
-    pub fn note_verdict(&mut self, verdict: Verdict) -> io::Result<()> {
+    pub fn note_verdict(&mut self, verdict: Verdict, not_tested: &[NotTested]) -> io::Result<()> {
         self.facts.verdict = Some(verdict.word().to_owned());
-        self.write()
+        let entries = not_tested.iter();
+        let entries = entries.map(|one| (one.what.clone(), one.why.clone()));
+        self.facts.not_tested = entries.collect();
+        match self.is_there() {
+            true => self.write(),
+            false => Ok(()),
+        }
+    }
+
+    /// What its drill did not test.
+    #[must_use]
+    pub fn not_tested(&self) -> Vec<NotTested> {
+        let entries = self.facts.not_tested.iter();
+        entries
+            .map(|(what, why)| NotTested::new(what.clone(), why.clone()))
+            .collect()
+    }
+
+    /// Whether it has a part of the backup only, because its drill had several servers.
+    #[must_use]
+    pub fn is_one_of_several(&self) -> bool {
+        self.facts.of_several
     }
 
     /// What is left until its deadline.
     #[must_use]
     pub fn left(&self) -> Duration {
         Duration::from_secs(self.facts.until.saturating_sub(seconds_now()))
+    }
+
+    /// Whether it is still there: whatever was copied of its snapshot before is complete.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.folder.join(FILE).exists() && !self.left().is_zero()
+    }
+
+    /// The verdict of the drill; `None` where it ended without one.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        let word = self.facts.verdict.as_deref()?;
+        Verdict::ALL.into_iter().find(|one| one.word() == word)
+    }
+
+    /// What is known of the backup; `None` where none was found.
+    #[must_use]
+    pub fn backup(&self) -> Option<BackupFacts> {
+        let backup = self.facts.backup.as_ref()?;
+        Some(backup.facts(&self.facts.databases, &self.facts.roles))
     }
 
     /// The state that the drill left, to start further servers on copies of it. It is removed with the kept server.
@@ -341,27 +426,81 @@ impl Kept {
         }
     }
 
-    /// Removes it and everything of its run.
+    /// Removes the kept server of a name and everything of its run, also where its record is damaged.
     ///
     /// # Errors
-    /// It is still there after a minute.
-    pub async fn remove(&self) -> Result<(), CouldNotRun> {
-        process::signal_marked(&format!("{}.{KEEPER}", self.run), Signal::SIGTERM);
+    /// There is none; or it is still there after a minute.
+    pub async fn remove(work: &Work, name: &str) -> Result<(), NoKept> {
+        let run = match Self::named(work, name) {
+            Ok(kept) => kept.run,
+            Err(error) => {
+                let (_, mut damaged) = Self::all(work);
+                let of_name = damaged.extract_if(.., |one| one.is_of(name)).next();
+                of_name.ok_or(error)?.run
+            }
+        };
+        process::signal_marked(&format!("{run}.{KEEPER}"), Signal::SIGTERM);
         let gone = async {
-            while self.work.is_alive(&self.run) {
+            while work.is_alive(&run) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         if tokio::time::timeout(DROP_WITHIN, gone).await.is_err() {
-            return Err(CouldNotRun::with_hint(
-                format!("{} was not removed within {DROP_WITHIN:?}", self.facts.name),
+            return Err(NoKept::Unusable(CouldNotRun::with_hint(
+                format!("{name} was not removed within {DROP_WITHIN:?}"),
                 "try again, and then `redrill clean`",
-            ));
+            )));
         }
         // What a keeper that was killed left.
-        super::sweep(&self.work).await;
+        super::sweep(work).await;
         Ok(())
     }
+}
+
+/// Why a kept server is not found or not removed.
+#[derive(Debug)]
+pub enum NoKept {
+    /// There is none of this name; the hint lists those that there are.
+    Unknown(CouldNotRun),
+    /// Its record is damaged, or it is still there.
+    Unusable(CouldNotRun),
+}
+
+/// The record of a kept server that cannot be read.
+#[derive(Debug, Clone)]
+pub struct DamagedRecord {
+    /// The id of its run.
+    pub run: String,
+    file: PathBuf,
+    why: String,
+}
+
+impl DamagedRecord {
+    /// Whether it may be that of a name.
+    fn is_of(&self, name: &str) -> bool {
+        name.ends_with(&name_end(&self.run))
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn error(&self) -> CouldNotRun {
+        CouldNotRun::with_hint(
+            format!(
+                "the record of a kept server, {}, is damaged: {}",
+                self.file.display(),
+                self.why
+            ),
+            format!(
+                "`redrill drop NAME` removes it, with a name that ends in `{}`; it is removed at its time too",
+                name_end(&self.run)
+            ),
+        )
+    }
+}
+
+/// The end of the name of a kept server, by which its run is found without its record.
+fn name_end(run: &str) -> String {
+    format!("-{}", &run[..run.len().min(4)])
 }
 
 impl Settings {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
-use super::{DATA, Local, tree};
+use super::{DATA, Local, tree, wal};
 use crate::cleanup::Run;
 use crate::disk;
 use crate::outcome::CouldNotRun;
@@ -81,6 +81,8 @@ impl Local {
             disk::fits(&run.folder, bytes).map_err(no_room)?;
         }
         self.shut_down().await?;
+        // Where it fails, copies take longer.
+        let _ = wal::trim(&self.data);
         let moved = || -> io::Result<PathBuf> {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let folder = run.folder.join(format!("{SNAPSHOT}{number}"));

@@ -10,6 +10,7 @@ mod data;
 mod installation;
 mod template;
 mod tree;
+mod wal;
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};

@@ -1,33 +1,38 @@
-//! Migration tools: the table that each keeps, its columns, and how its version is read.
+//! Migration tools by the table that each keeps: its columns, and how its version is read.
 
-use crate::check::schema_version::tool as check;
+use super::tool as check;
 
 /// A tool that keeps a table of applied migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tool {
+pub struct Tool {
     /// Its usual name.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Its table, in any schema.
-    pub(super) table: &'static str,
+    pub table: &'static str,
     /// Columns that identify the table, each with its type where the name of the table is a common one.
     columns: &'static [&'static str],
     /// Whether the table has no other column.
     no_others: bool,
     /// How its version is read.
-    pub(super) keeps: Keeps,
+    pub keeps: Keeps,
     /// Parameters of `schema-version` that compare the table with the files of the repository.
-    pub(super) files: &'static str,
+    pub files: &'static str,
 }
 
 /// How a tool keeps its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keeps {
+pub enum Keeps {
     /// One row for each version, or one row with the newest.
     Versions {
+        /// The column of the version.
         column: &'static str,
+        /// Whether it keeps one row.
         newest_only: bool,
+        /// The column that is true where a migration did not end well.
         dirty: Option<&'static str>,
+        /// The column that is false there.
         success: Option<&'static str>,
+        /// The table of its lock, and the flag in it.
         lock: Option<(&'static str, &'static str)>,
     },
     /// As `schema-version` knows it from the tool.
@@ -38,7 +43,8 @@ pub(super) enum Keeps {
 
 impl Tool {
     /// Whether the table has one row, which is changed.
-    pub(super) const fn keeps_newest_only(&self) -> bool {
+    #[must_use]
+    pub const fn keeps_newest_only(&self) -> bool {
         match self.keeps {
             Keeps::Known(tool) => tool.facts().newest_only,
             Keeps::Versions { newest_only, .. } => newest_only,
@@ -47,7 +53,8 @@ impl Tool {
     }
 
     /// Whether it is the migration runner of a single project.
-    pub(super) fn is_own(&self) -> bool {
+    #[must_use]
+    pub fn is_own(&self) -> bool {
         *self == OWN
     }
 
@@ -360,7 +367,8 @@ const fn tool(
 
 /// The tool that keeps a table of this name with these columns, as names and types, and this number of rows if it is known;
 /// of several the one with the most columns.
-pub(super) fn recognise(
+#[must_use]
+pub fn recognise(
     table: &str,
     columns: &[(&str, &str)],
     rows: Option<u64>,

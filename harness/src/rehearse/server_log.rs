@@ -1,0 +1,156 @@
+//! The server's log of a run: whole, and at the level at which the server names what it does.
+//!
+//! redrill writes a mark into it before and after the run, at the level that [`super::work`] reads. What a role or a database sets
+//! for itself would hide more than that, so copies begin without such settings, and none may be there afterwards.
+
+use std::time::{Duration, Instant};
+
+use crate::database::{Session, Terms};
+use crate::outcome::CouldNotRun;
+use crate::redact::Secret;
+use crate::server::ThrowawayServer;
+use crate::sql::quote_ident;
+
+/// How long the end of the log may take to be readable.
+const WITHIN: Duration = Duration::from_secs(10);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Statements that remove each setting of a role or a database that changes what is logged.
+const RESETS: &str = "
+SELECT pg_catalog.concat(
+         CASE WHEN s.setrole = 0 AND s.setdatabase <> 0 THEN pg_catalog.format('ALTER DATABASE %I', d.datname)
+              WHEN s.setdatabase = 0 THEN pg_catalog.concat('ALTER ROLE ', COALESCE(pg_catalog.quote_ident(r.rolname), 'ALL'))
+              ELSE pg_catalog.format('ALTER ROLE %I IN DATABASE %I', r.rolname, d.datname) END,
+         ' RESET log_min_messages')
+  FROM pg_catalog.pg_db_role_setting s
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+ WHERE EXISTS (SELECT FROM pg_catalog.unnest(s.setconfig) c WHERE c LIKE 'log\\_min\\_messages=%')";
+
+/// The log of a run that has begun.
+pub(super) struct ServerLog<'s> {
+    server: &'s ThrowawayServer,
+    /// The mark before the run.
+    begins: String,
+}
+
+/// Removes what roles and databases set for the log of their sessions.
+///
+/// # Errors
+/// When the server refuses a session or a statement.
+pub(super) async fn reset(server: &ThrowawayServer) -> Result<(), CouldNotRun> {
+    let mut session = open(server).await?;
+    for statement in resets(&mut session).await? {
+        session
+            .run(&format!("BEGIN READ WRITE; {statement}; COMMIT"))
+            .await?;
+    }
+    session.close().await;
+    Ok(())
+}
+
+impl<'s> ServerLog<'s> {
+    /// Writes the mark before the run.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub(super) async fn begin(server: &'s ThrowawayServer) -> Result<Self, CouldNotRun> {
+        let mut session = open(server).await?;
+        let begins = mark(&mut session).await?;
+        session.close().await;
+        Ok(Self { server, begins })
+    }
+
+    /// What the server has written since then.
+    ///
+    /// # Errors
+    /// When some of it may be missing.
+    pub(super) async fn end(self) -> Result<String, CouldNotRun> {
+        let mut session = open(self.server).await?;
+        let ends = mark(&mut session).await?;
+        let set = resets(&mut session).await?;
+        session.close().await;
+        if let Some(statement) = set.first() {
+            let of = statement.trim_end_matches(" RESET log_min_messages");
+            return Err(hidden(format!(
+                "the migrations `{of} SET log_min_messages`"
+            )));
+        }
+        let began = Instant::now();
+        let log = loop {
+            let log = self.server.log().await;
+            if log.contains(&ends) || began.elapsed() > WITHIN {
+                break log;
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        between(&log, &self.begins, &ends).map(str::to_owned)
+    }
+}
+
+/// What is between the marks.
+fn between<'l>(log: &'l str, begins: &str, ends: &str) -> Result<&'l str, CouldNotRun> {
+    let missing = |when| {
+        hidden(format!(
+            "the mark that redrill wrote {when} the run is not in it"
+        ))
+    };
+    let (_, rest) = log.split_once(begins).ok_or_else(|| missing("before"))?;
+    let (run, _) = rest.split_once(ends).ok_or_else(|| missing("after"))?;
+    Ok(run)
+}
+
+/// Why a log does not say everything.
+pub(super) fn hidden(why: String) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!("the server's log does not say all that it did: {why}"),
+        "a release that changes how the server logs cannot be judged by its log: take `log_min_messages` out of it, or rehearse that change alone",
+    )
+}
+
+async fn open(server: &ThrowawayServer) -> Result<Session, CouldNotRun> {
+    let endpoint = server.endpoint();
+    Ok(Session::superuser(endpoint, "postgres", &Terms::default()).await?)
+}
+
+async fn resets(session: &mut Session) -> Result<Vec<String>, CouldNotRun> {
+    let rows = session.rows(RESETS).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next()?)
+        .collect())
+}
+
+/// Writes a mark into the log, by a message of the server's own at the level `debug1`; gives its text. It runs no code of a
+/// database and leaves nothing.
+async fn mark(session: &mut Session) -> Result<String, CouldNotRun> {
+    let nonce = Secret::random()?.expose().to_owned();
+    let channel = quote_ident(&nonce);
+    let statement = format!("BEGIN; SET LOCAL trace_notify = on; NOTIFY {channel}; ROLLBACK");
+    session.run(&statement).await?;
+    Ok(format!("DEBUG:  Async_Notify({nonce})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::whole("x\nA\nrewriting\nB\ny", Ok("\nrewriting\n"))]
+    #[case::begins_too_late("rewriting\nB\n", Err("before"))]
+    #[case::ends_too_early("A\nrewriting\n", Err("after"))]
+    #[case::in_the_wrong_order("B\nA\n", Err("after"))]
+    #[case::unreadable("", Err("before"))]
+    fn a_log_counts_between_its_marks(#[case] log: &str, #[case] expected: Result<&str, &str>) {
+        match (between(log, "A", "B"), expected) {
+            (Ok(run), Ok(expected)) => assert_eq!(run, expected),
+            (Err(error), Err(when)) => {
+                let says = format!("wrote {when} the run");
+                assert!(error.reason.contains(&says), "{}", error.reason);
+            }
+            (found, _) => panic!("{found:?}"),
+        }
+    }
+}

@@ -294,7 +294,7 @@ async fn looks(
     let look = async |check: &ScenarioCheck| {
         let restored = Restored {
             server: &plur.server,
-            clusters: &[],
+            servers: &[],
             run: &plur.run.id,
             database,
             backup: &plur.backup,

@@ -159,7 +159,7 @@ async fn restored(plur: &Plur, dump: &[u8], checks: &[ScenarioCheck]) -> RowsLef
 async fn found(plur: &Plur, database: &str, check: &ScenarioCheck) -> Result<Vec<Finding>, String> {
     let restored = Restored {
         server: &plur.server,
-        clusters: &[],
+        servers: &[],
         run: &plur.run.id,
         database,
         backup: &plur.backup,

@@ -150,6 +150,23 @@ impl Redrill {
         self.ended(output)
     }
 
+    /// `redrill` with these arguments and what was added, and Ctrl-C once this file is in its folder.
+    pub fn interrupted_once(self, file: &str, arguments: &[&str]) -> Ended {
+        let path = self.path(file);
+        let mut command = self.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        while !path.exists() {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended before {file} was there");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(id, Signal::SIGINT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        self.ended(output)
+    }
+
     /// `redrill` with these arguments and what was added.
     pub fn call(self, arguments: &[&str]) -> Ended {
         let output = self.command(arguments).output().unwrap();

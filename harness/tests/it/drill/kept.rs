@@ -18,15 +18,15 @@ COPY public.t (x) FROM stdin;
 \\.";
 const CHECK: &str =
     "[restore]\ndatabase = \"shop\"\n[[check.row-count]]\ntable = \"public.t\"\nexact = 2\n";
-const NOTHING: &str =
+pub const NOTHING: &str =
     "no server is kept; `redrill run --keep 2h` keeps that of a drill for two hours\n";
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
 /// Runs the drill and keeps its server; returns the output.
-fn keep(drill: &Drill, provider: &str, time: &str) -> Output {
+pub fn keep(drill: &Drill, provider: &str, time: &str) -> Output {
     let file = drill.folder().join("small.toml");
     let reports = drill.reports(provider);
     let words = [
@@ -40,23 +40,23 @@ fn keep(drill: &Drill, provider: &str, time: &str) -> Output {
     drill.call(&[&words[..], &["--reports", reports.to_str().unwrap()]].concat())
 }
 
-fn list(drill: &Drill) -> String {
+pub fn list(drill: &Drill) -> String {
     text(&drill.call(&["list", "--kept"]))
 }
 
 /// The name of the first kept server.
-fn name(drill: &Drill) -> String {
+pub fn name(drill: &Drill) -> String {
     let listed = list(drill);
     listed.split_whitespace().next().unwrap().to_owned()
 }
 
 /// Runs a statement in psql on the first kept server.
-fn psql(drill: &Drill, sql: &str) -> Output {
+pub fn psql(drill: &Drill, sql: &str) -> Output {
     drill.call(&["psql", &name(drill), "--", "-X", "-At", "-c", sql])
 }
 
 /// Processes whose environment has a marker of a keeper of this run.
-fn keeper(run: &str) -> Pid {
+pub fn keeper(run: &str) -> Pid {
     let marker = format!("REDRILL_RUN={run}.keeper");
     let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
     let keeper = processes.find(|entry| {
@@ -69,13 +69,35 @@ fn keeper(run: &str) -> Pid {
 }
 
 /// The ids of the runs in the work folder.
-fn runs(drill: &Drill) -> Vec<String> {
+pub fn runs(drill: &Drill) -> Vec<String> {
     let entries = std::fs::read_dir(drill.work()).unwrap().flatten();
     let names = entries.map(|entry| entry.file_name().into_string().unwrap());
     names.filter(|name| !name.contains('.')).collect()
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Kills the kept server of a run, but not its keeper.
+pub fn kill_server(drill: &Drill, provider: &str, run: &str) {
+    if provider == "container" {
+        let label = format!("label=redrill.run={run}");
+        let ids = Command::new("docker")
+            .args(["ps", "-q", "--filter", &label])
+            .output();
+        let id = String::from_utf8(ids.unwrap().stdout).unwrap();
+        let killed = Command::new("docker").args(["kill", id.trim()]).output();
+        assert!(killed.unwrap().status.success());
+    } else {
+        let data = drill.work().join(run).join("server");
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            if std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&data))
+            {
+                let pid = entry.file_name().to_str().unwrap().parse().unwrap();
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+}
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(90), "{what}");
@@ -98,7 +120,7 @@ async fn a_kept_server_is_listed_opened_and_dropped(#[case] provider: &str) {
     let name = name(&drill);
     for expected in [
         format!("kept       {name} until "),
-        format!("`redrill psql {name}`, `redrill drop {name}`"),
+        format!("`redrill psql {name}`, `redrill rehearse --on {name}`, `redrill drop {name}`"),
     ] {
         assert!(shown.contains(&expected), "{shown}");
     }
@@ -230,24 +252,7 @@ async fn one_that_crashed_is_reported_with_its_reason(#[case] provider: &str) {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let run = runs(&drill).remove(0);
     let name = name(&drill);
-    if provider == "container" {
-        let label = format!("label=redrill.run={run}");
-        let ids = Command::new("docker")
-            .args(["ps", "-q", "--filter", &label])
-            .output();
-        let id = String::from_utf8(ids.unwrap().stdout).unwrap();
-        let killed = Command::new("docker").args(["kill", id.trim()]).output();
-        assert!(killed.unwrap().status.success());
-    } else {
-        let data = drill.work().join(&run).join("server");
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            if std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&data))
-            {
-                let pid = entry.file_name().to_str().unwrap().parse().unwrap();
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-        }
-    }
+    kill_server(&drill, provider, &run);
     wait_until("it is noted", || list(&drill).contains("    ended      "));
     let output = drill.call(&["psql", &name]);
     let shown = text(&output);

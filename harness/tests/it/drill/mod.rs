@@ -23,7 +23,7 @@ mod grouped;
 mod harmless;
 mod incident;
 mod judgement;
-mod kept;
+pub mod kept;
 mod methods;
 mod missing_roles;
 mod noted;

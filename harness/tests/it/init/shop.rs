@@ -201,7 +201,7 @@ async fn failing(plur: &Plur, scenario: &Scenario, database: &str) -> Vec<(&'sta
     for check in &scenario.checks {
         let restored = Restored {
             server: &plur.server,
-            clusters: &[],
+            servers: &[],
             run: &plur.run.id,
             database,
             backup: &backup,

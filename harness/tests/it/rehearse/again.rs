@@ -17,7 +17,7 @@ const UP: [(&str, &str); 2] = [
     ),
     (
         "002",
-        "-- no transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS orders_note ON app.orders (note);",
+        "-- no transaction\nDROP INDEX CONCURRENTLY IF EXISTS app.orders_note;\nCREATE INDEX CONCURRENTLY orders_note ON app.orders (note);",
     ),
 ];
 
@@ -32,11 +32,43 @@ fn a_release_that_is_right_in_every_way_is_safe(#[case] provider: &'static str) 
         .up(UP[0].0, UP[0].1)
         .up(UP[1].0, UP[1].1)
         .down(DOWN)
+        .more("[[check.row-count]]\nname = \"accounts\"\ntable = \"app.account\"\nexact = 50\n")
         .rehearse();
     assert_eq!(rehearsed.verdict(), "SAFE", "{}", rehearsed.ended.stdout);
     let all = rehearsed.report()["steps"].as_array().unwrap().len();
     assert_eq!(rehearsed.steps("pass").len(), all);
     assert_eq!(rehearsed.report()["server"]["provider"], provider);
+    let migrations = &rehearsed.report()["migration"]["migrations"];
+    let names: Vec<&str> = migrations
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["001", "002"]);
+    for page in [
+        &rehearsed.ended.rehearsal_pages[0],
+        &rehearsed.ended.rehearsal_pages[2],
+    ] {
+        let (_, table) = page.split_once("## Migrations").unwrap();
+        assert!(
+            table.contains("| `001` |") && table.contains("| `002` |"),
+            "{page}"
+        );
+    }
+}
+
+/// Where the scenario has no check, nothing is said of any.
+#[test]
+fn without_a_check_none_has_passed() {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .up(UP[0].0, UP[0].1)
+        .rehearse();
+    assert_eq!(rehearsed.verdict(), "SAFE");
+    assert_eq!(rehearsed.outcome("checks"), "skipped");
+    let not_tested = rehearsed.report()["not_tested"].to_string();
+    assert!(not_tested.contains("no check"), "{not_tested}");
 }
 
 #[rstest]
@@ -82,7 +114,6 @@ fn a_run_that_waits_for_a_lock_keeps_an_index_waiting() {
     let rehearsed = release()
         .command("[\"./migrate.sh\", \"waits\"]")
         .settings("second-run = false\ncrashes = 0\n")
-        .up("001", "SELECT pg_sleep(4);")
         .up(UP[1].0, UP[1].1)
         .rehearse();
     let findings = rehearsed.fails_in(&["two-runners"]);
@@ -91,11 +122,18 @@ fn a_run_that_waits_for_a_lock_keeps_an_index_waiting() {
     }
 }
 
-/// Both runs read the history before either has written it.
+/// Both runs read the history before either has written it: they wait for each other there.
 #[rstest]
-#[case::create_twice("CREATE TABLE app.a (id bigint);\nSELECT pg_sleep(4);", "(23505)")]
+#[case::create_twice(
+    "CREATE TABLE app.a (id bigint);",
+    "the server refused `CREATE TABLE app.a"
+)]
+#[case::history_twice(
+    "COMMENT ON TABLE app.account IS 'x';",
+    "the server refused `INSERT INTO app.migration"
+)]
 #[case::deadlock(
-    "LOCK TABLE app.account IN SHARE MODE;\nSELECT pg_sleep(4);\nALTER TABLE app.account ADD COLUMN a text;",
+    "LOCK TABLE app.account IN SHARE MODE;\nSELECT pg_sleep(1);\nALTER TABLE app.account ADD COLUMN a text;",
     "(40P01)"
 )]
 fn two_runs_at_once_need_a_lock(#[case] sql: &str, #[case] code: &str) {
@@ -112,10 +150,34 @@ fn two_runs_at_once_need_a_lock(#[case] sql: &str, #[case] code: &str) {
     assert_eq!(locked.verdict(), "SAFE", "{}", locked.ended.stdout);
 }
 
+/// A report says how far two runs at the same time were at the same point.
+#[rstest]
+#[case::repeatable(
+    "always",
+    "both came to `COMMENT ON TABLE app.account IS …` before either ran it"
+)]
+#[case::with_a_lock(
+    "waits",
+    "one waited for a lock while the other came to `COMMENT ON TABLE app.account IS …`"
+)]
+fn two_runs_at_once_meet(#[case] mode: &str, #[case] says: &str) {
+    let rehearsed = release()
+        .command(&format!("[\"./migrate.sh\", \"{mode}\"]"))
+        .settings("second-run = false\ncrashes = 0\n")
+        .up("001", "COMMENT ON TABLE app.account IS 'x';")
+        .rehearse();
+    assert_eq!(rehearsed.verdict(), "SAFE", "{}", rehearsed.ended.stdout);
+    assert!(rehearsed.summary("two-runners").contains(says));
+}
+
 #[rstest]
 #[case::index_without_if_not_exists(
     "CREATE INDEX CONCURRENTLY orders_note ON app.orders (note);",
     &["cut off after `CREATE INDEX CONCURRENTLY orders_note", "the server refused `CREATE INDEX CONCURRENTLY orders_note", "(42P07)", "IF NOT EXISTS"]
+)]
+#[case::index_that_is_left_invalid(
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_note ON app.orders (note);",
+    &["cut off within `CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_note", "is not valid: no query uses it", "DROP INDEX CONCURRENTLY IF EXISTS"]
 )]
 #[case::several_statements(
     "CREATE TABLE app.a (id bigint);\nINSERT INTO app.account (email) VALUES ('admin@example.com');",

@@ -415,6 +415,7 @@ fn a_migration_that_works_on_an_empty_database_fails_on_real_rows() {
         release()
             .settings(FIRST_RUN_ONLY)
             .settings("rewrites = \"any\"\n")
+            .settings("[[rehearse.allow]]\nchange = \"change type of app.orders.note\"\nreason = \"every note is a number\"\n")
             .up("001", change)
     };
     let empty = number()
@@ -443,4 +444,159 @@ CREATE UNIQUE INDEX CONCURRENTLY one_phone ON app.account (phone);";
         assert!(findings.contains(text), "no `{text}` in {findings}");
     }
     assert_eq!(rehearsed.verdict(), "UNSAFE");
+}
+
+/// The server's log names an index that is built under a lock; whoever changes what is logged may not hide that.
+const BUILDS: &str = "CREATE INDEX orders_note ON app.orders (note);";
+
+#[test]
+fn a_role_whose_sessions_log_less_is_observed_all_the_same() {
+    let mut backup = dump("");
+    backup.extend_from_slice(
+        b"\nALTER ROLE shop_owner SET log_min_messages = 'error';\nDO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_min_messages = ''panic''', current_database()); END $$;\n",
+    );
+    let rehearsed = release()
+        .backup(backup)
+        .settings(FIRST_RUN_ONLY)
+        .up("001", BUILDS)
+        .rehearse();
+    rehearsed.fails_in(&["work"]);
+    let built = "index-under-lock: build index orders_note on app.orders".to_owned();
+    assert_eq!(rehearsed.faults(), BTreeSet::from([built]));
+}
+
+#[rstest]
+#[case::by_the_session(
+    "SET log_min_messages = 'error';",
+    "",
+    "the tool changes `log_min_messages`"
+)]
+#[case::within_a_function(
+    "DO $$ BEGIN PERFORM set_config('log_min_messages', 'error', false); END $$;",
+    "",
+    "the tool changes `log_min_messages`"
+)]
+#[case::by_the_options_of_its_connection(
+    "",
+    "env = { PGOPTIONS = \"-c log_min_messages=error\" }\n",
+    "the tool changes `log_min_messages`"
+)]
+#[case::for_a_role(
+    "DO $$ BEGIN EXECUTE 'ALTER ROLE shop_owner SET log_' || 'min_messages = ''error'''; END $$;",
+    "",
+    "the migrations `ALTER ROLE shop_owner SET log_min_messages`"
+)]
+fn a_release_that_hides_its_work_from_the_log_is_not_safe(
+    #[case] hides: &str,
+    #[case] settings: &str,
+    #[case] why: &str,
+) {
+    let rehearsed = release()
+        .role("postgres")
+        .settings(FIRST_RUN_ONLY)
+        .settings(settings)
+        .up("001", &format!("{hides}\n{BUILDS}"))
+        .rehearse();
+    assert_eq!(
+        rehearsed.verdict(),
+        "INCONCLUSIVE",
+        "{}",
+        rehearsed.ended.stdout
+    );
+    assert_eq!(rehearsed.steps("error"), ["work"]);
+    let findings = rehearsed.findings("work");
+    assert!(findings.contains(why), "{findings}");
+}
+
+/// The application is refused something while the migrations run: a review knows the change, a probe has seen it.
+#[test]
+fn a_right_that_the_application_loses_is_named_twice() {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("application = [\"shop_app\"]\n")
+        .up(
+            "001",
+            "-- no transaction\nREVOKE SELECT ON app.account FROM shop_app;\nSELECT pg_sleep(3);",
+        )
+        .rehearse();
+    let faults = [
+        "accept: revoke select on table app.account from shop_app",
+        "refused: refuse app.account to shop_app",
+    ];
+    assert_eq!(rehearsed.faults(), faults.map(str::to_owned).into());
+    rehearsed.fails_in(&["blocking", "changes"]);
+}
+
+/// What the old application uses may not change its name, unless it is not expected to run.
+#[rstest]
+#[case::it_runs("", &["accept: rename column app.account.phone to mobile"])]
+#[case::it_does_not("old-application = false\n", &[])]
+fn a_rename_is_for_a_review_where_the_old_application_runs(
+    #[case] settings: &str,
+    #[case] faults: &[&str],
+) {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings(settings)
+        .up(
+            "001",
+            "ALTER TABLE app.account RENAME COLUMN phone TO mobile;",
+        )
+        .rehearse();
+    let faults = faults.iter().map(|one| (*one).to_owned());
+    assert_eq!(rehearsed.faults(), faults.collect());
+}
+
+/// Rows of the tool's own history are its own affair.
+#[rstest]
+#[case::of_the_history("history = [\"app.migration\"]\n", &[])]
+#[case::of_a_table("", &["accept: delete rows of app.migration"])]
+fn rows_of_the_history_may_go(#[case] settings: &str, #[case] faults: &[&str]) {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings(settings)
+        .up(
+            "001",
+            "DELETE FROM app.migration;\nCREATE TABLE app.a (id bigint);",
+        )
+        .rehearse();
+    let faults = faults.iter().map(|one| (*one).to_owned());
+    assert_eq!(rehearsed.faults(), faults.collect());
+}
+
+/// The log does not name what VACUUM FULL writes anew; a scenario permits it all the same.
+#[test]
+fn a_rewrite_that_the_scenario_permits_is_no_fault() {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("rewrites = [\"app.vacuum_*\"]\n")
+        .up("001", "-- no transaction\nVACUUM FULL app.vacuum_full;")
+        .rehearse();
+    assert_eq!(rehearsed.faults(), BTreeSet::new());
+    assert_eq!(rehearsed.verdict(), "SAFE");
+}
+
+/// Databases that a release makes and drops, which others of the cluster would never show.
+#[test]
+fn databases_that_come_and_go_are_changes() {
+    let rehearsed = release()
+        .role("postgres")
+        .settings(FIRST_RUN_ONLY)
+        .up("001", "-- no transaction\nCREATE DATABASE reports;")
+        .rehearse();
+    assert_eq!(rehearsed.verdict(), "SAFE", "{}", rehearsed.ended.stdout);
+    let changes = rehearsed.report()["migration"]["changes"].to_string();
+    assert!(changes.contains("create database reports"), "{changes}");
+}
+
+/// The first statement takes the lock, the second one works under it.
+#[test]
+fn work_names_the_statement_that_works() {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .up("001", "ALTER TABLE app.not_null ALTER note SET DEFAULT 'x';\nALTER TABLE app.not_null ALTER amount SET NOT NULL;")
+        .rehearse();
+    let findings = rehearsed.fails_in(&["work"]);
+    let statement = "`ALTER TABLE app.not_null ALTER amount SET NOT NULL` reads all of its rows";
+    assert!(findings.contains(statement), "{findings}");
 }

@@ -47,13 +47,88 @@ fn what_cannot_run_is_inconclusive(
 }
 
 #[rstest]
-#[case::without_a_statement("[\"true\"]")]
-#[case::with_an_empty_history("[\"./migrate.sh\"]")]
-fn a_tool_that_changes_nothing_has_nothing_pending(#[case] command: &str) {
+#[case::missing("nosuch", "does not exist")]
+#[case::a_file("migrate.sh", "is not a folder")]
+fn a_working_directory_that_is_none_is_named(#[case] folder: &str, #[case] says: &str) {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings(&format!("working-directory = \"{folder}\"\n"))
+        .up("001", UP)
+        .rehearse();
+    let says = format!("{folder} {says}");
+    is_inconclusive(&rehearsed, &[&says, "correct `working-directory`"]);
+}
+
+const NO_ROLE: &str = "probes ran as the superuser";
+const NO_PROGRAM: &str = "no `api` or `command` check of the scenario ran";
+
+#[test]
+fn reports_say_that_nothing_was_tried_as_the_application() {
+    let bare = release().settings(FIRST_RUN_ONLY).up("001", UP).rehearse();
+    let page = &bare.ended.rehearsal_pages[0];
+    for text in [NO_ROLE, NO_PROGRAM] {
+        assert!(page.contains(text), "no `{text}` in {page}");
+    }
+    let tried = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("application = [\"shop_app\"]\n")
+        .up("001", UP)
+        .more("[[check.command]]\ncommand = [\"true\"]\nrole = \"shop_app\"\n")
+        .rehearse();
+    let page = &tried.ended.rehearsal_pages[0];
+    assert!(!page.contains(NO_ROLE), "{page}");
+    assert!(!page.contains(NO_PROGRAM), "{page}");
+    let left_out = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("old-application = false\n")
+        .up("001", UP)
+        .more("[[check.command]]\nname = \"shop\"\ncommand = [\"true\"]\n")
+        .rehearse();
+    let page = &left_out.ended.rehearsal_pages[0];
+    assert!(page.contains("old-application = false"), "{page}");
+}
+
+#[test]
+fn steps_after_a_run_that_failed_say_what_they_cover() {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .up("001", "SELECT 1 / 0;")
+        .rehearse();
+    for step in ["locks", "work", "blocking", "changes"] {
+        let summary = rehearsed.summary(step);
+        assert!(summary.starts_with("until the run failed: "), "{summary}");
+    }
+    let rehearsed = release().settings(FIRST_RUN_ONLY).up("001", UP).rehearse();
+    assert!(!rehearsed.summary("locks").contains("failed"));
+}
+
+/// Ctrl-C in the middle of the run.
+#[test]
+fn a_rehearsal_that_is_interrupted_shows_itself_and_not_the_drill() {
+    let ended = release()
+        .command("[\"sh\", \"-c\", \"touch begun; sleep 600\"]")
+        .interrupted_once("begun");
+    assert_eq!(ended.code, 130, "{}", ended.stdout);
+    let first = ended.stdout.lines().next().unwrap_or_default();
+    assert!(first.contains("rehearsal of drilled"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("A signal interrupted the rehearsal."));
+    assert!(
+        !ended.stdout.contains("A signal interrupted the drill."),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[rstest]
+#[case::without_a_statement("[\"true\"]", "without a connection to the copy")]
+#[case::with_an_empty_history("[\"./migrate.sh\"]", "nothing changed, so nothing was pending")]
+fn a_tool_that_changes_nothing_has_nothing_pending(#[case] command: &str, #[case] says: &str) {
     let rehearsed = release().command(command).rehearse();
     assert_eq!(rehearsed.verdict(), "NOTHING PENDING");
     assert_eq!(rehearsed.ended.code, 4);
     assert_eq!(rehearsed.outcome("run"), "pass");
+    let summary = rehearsed.summary("run");
+    assert!(summary.contains(says), "{summary}");
     let skipped = rehearsed.steps("skipped");
     for step in ["second-run", "down", "two-runners", "crashes"] {
         assert!(skipped.contains(&step), "{step}: {skipped:?}");
@@ -189,7 +264,7 @@ change = "drop table app.a"
 reason = ""
 
 [[rehearse.allow]]
-change = "*"
+change = "** *"
 reason = "everything is right"
 "#), @r#"
     error: `reason` is empty
@@ -251,4 +326,18 @@ without = ["row-count/accounts", "row-count/nosuch"]
 
     1 error in scenario.toml
     "#);
+}
+
+/// What `redrill explain rehearse` shows can be copied.
+#[test]
+fn the_example_is_a_scenario() {
+    let explained = redrill().call(&["explain", "rehearse"]).stdout;
+    let (_, example) = explained.split_once("## Example").unwrap();
+    let (example, _) = example.split_once("\n## ").unwrap();
+    let head = "schema = 1\nname = \"drilled\"\n[backup]\npath = \"shop.sql\"\n";
+    let listed = redrill()
+        .scenario(&format!("{head}{example}"))
+        .call(&["list"]);
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+    assert!(example.contains("[[rehearse.allow]]"), "{example}");
 }

@@ -31,7 +31,6 @@ pub const FIRST_RUN_ONLY: &str = "second-run = false\ntwo-runners = false\ncrash
 /// A release of the shop and how it is rehearsed.
 pub struct Release {
     redrill: Redrill,
-    work: TempDir,
     role: &'static str,
     command: String,
     settings: String,
@@ -46,11 +45,8 @@ pub fn release() -> Release {
     let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(redrill.path("migrate.sh"), mode).unwrap();
     fs::create_dir_all(redrill.path("up")).unwrap();
-    // Short, since sockets are in it.
-    let work = tempfile::Builder::new().prefix("rd").tempdir_in("/tmp");
     Release {
         redrill: redrill.environment("XDG_CACHE_HOME", caches().to_str().unwrap()),
-        work: work.unwrap(),
         role: "shop_owner",
         command: "[\"./migrate.sh\"]".to_owned(),
         settings: String::new(),
@@ -117,8 +113,24 @@ impl Release {
         Self { redrill, ..self }
     }
 
-    /// `redrill rehearse`. Whatever it gives, its reports agree, and nothing is left.
+    /// Rehearses it.
     pub fn rehearse(self) -> Rehearsed {
+        rehearse(self.prepared())
+    }
+
+    /// Rehearses it, and interrupts that once the tool has made a file of this name.
+    pub fn interrupted_once(self, file: &str) -> Ended {
+        let work = work();
+        let path = work.path().to_str().unwrap();
+        let ended = self
+            .prepared()
+            .interrupted_once(file, &["rehearse", "--quiet", "--work-dir", path]);
+        nothing_is_left(work.path());
+        ended
+    }
+
+    /// With its scenario.
+    fn prepared(self) -> Redrill {
         let Self {
             command,
             role,
@@ -138,26 +150,32 @@ command = {command}
 role = \"{role}\"
 {settings}{more}"
         );
-        let work = self.work.path().to_str().unwrap();
-        let ended = self
-            .redrill
-            .file("shop.sql", &self.backup)
-            .scenario(&scenario)
-            .with("--server")
-            .with(self.provider)
-            .call(&[
-                "rehearse",
-                "--quiet",
-                "--reports",
-                "reports",
-                "--work-dir",
-                work,
-            ]);
-        nothing_is_left(self.work.path());
-        let rehearsed = Rehearsed { ended };
-        rehearsed.reports_agree();
-        rehearsed
+        let run = self.redrill.file("shop.sql", &self.backup);
+        run.scenario(&scenario).with("--server").with(self.provider)
     }
+}
+
+/// A work folder; short, since sockets are in it.
+fn work() -> TempDir {
+    let work = tempfile::Builder::new().prefix("rd").tempdir_in("/tmp");
+    work.unwrap()
+}
+
+/// `redrill rehearse` with what was added. Whatever it gives, its reports agree, and nothing is left.
+pub fn rehearse(run: Redrill) -> Rehearsed {
+    let work = work();
+    let ended = run.call(&[
+        "rehearse",
+        "--quiet",
+        "--reports",
+        "reports",
+        "--work-dir",
+        work.path().to_str().unwrap(),
+    ]);
+    nothing_is_left(work.path());
+    let rehearsed = Rehearsed { ended };
+    rehearsed.reports_agree();
+    rehearsed
 }
 
 /// Nothing that was started in a work folder is there any more.
@@ -235,6 +253,11 @@ impl Rehearsed {
     /// How a step ended: `pass`, `fail`, `error`, `skipped`.
     pub fn outcome(&self, step: &str) -> &str {
         self.step(step)["outcome"].as_str().unwrap()
+    }
+
+    /// The line about a step.
+    pub fn summary(&self, step: &str) -> &str {
+        self.step(step)["summary"].as_str().unwrap()
     }
 
     /// Names of the steps that ended in this way.

@@ -115,6 +115,13 @@ impl Drill {
         self.command(words).output().unwrap()
     }
 
+    /// Starts a command.
+    pub fn start(&self, words: &[&str]) -> Child {
+        let mut command = self.command(words);
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().unwrap()
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program[0]);
         if !nix::unistd::Uid::from_raw(self.user).is_root() && nix::unistd::geteuid().is_root() {

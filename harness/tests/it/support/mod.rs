@@ -310,7 +310,7 @@ impl Plur {
         let folder = root().join("scenarios");
         let restored = Restored {
             server: &self.server,
-            clusters: &[],
+            servers: &[],
             run: &self.run.id,
             database: &database,
             backup: &backup,

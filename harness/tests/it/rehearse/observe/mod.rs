@@ -11,7 +11,7 @@ use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use redrill::database::{Address, Endpoint};
-use redrill::rehearse::observe::{HeldLock, LockMode, Observed, Observer, StopAt};
+use redrill::rehearse::observe::{Control, HeldLock, LockMode, Observed, Observer, StopAt};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::io::AsyncWriteExt as _;
@@ -55,11 +55,12 @@ fn folder(plur: &Plur) -> PathBuf {
 
 /// Observes what a tool does, which may be stopped.
 async fn stopped(plur: &Plur, at: Option<StopAt>, tool: impl AsyncFnOnce(&Endpoint)) -> Observed {
-    let observer = Observer::start(&plur.server, &folder(plur), at)
+    let stops = at.is_some();
+    let observer = Observer::start(&plur.server, &folder(plur), at.map(Control::Stop))
         .await
         .unwrap();
     tool(observer.endpoint()).await;
-    assert_eq!(observer.has_stopped(), at.is_some());
+    assert_eq!(observer.has_stopped(), stops);
     observer.finish().await
 }
 

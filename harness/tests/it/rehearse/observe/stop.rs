@@ -23,11 +23,14 @@ async fn a_run_stops_at_each_statement() {
         let insert = |n: i32| format!("INSERT INTO app.log VALUES ({n})");
         for when in [When::Before, When::After] {
             for statement in 0..3 {
-                let at = Some(StopAt { statement, when });
+                let at = Some(StopAt {
+                    statement,
+                    when: when.clone(),
+                });
                 let done = i32::try_from(statement).unwrap() + i32::from(when == When::After);
 
                 // Each commits.
-                stopped(plur, at, async |endpoint| {
+                stopped(plur, at.clone(), async |endpoint| {
                     psql(
                         endpoint,
                         &format!("{}; {}; {};", insert(0), insert(1), insert(2)),
@@ -36,7 +39,7 @@ async fn a_run_stops_at_each_statement() {
                 })
                 .await;
                 assert_eq!(log(plur).await, (0..done).collect::<Vec<_>>(), "{at:?}");
-                stopped(plur, at, async |endpoint| {
+                stopped(plur, at.clone(), async |endpoint| {
                     let mut tool = connect(endpoint).await;
                     for n in 0..3 {
                         let insert = AssertSqlSafe(insert(n));
@@ -58,7 +61,7 @@ async fn a_run_stops_at_each_statement() {
                     }) => vec![0, 1, 2],
                     _ => vec![],
                 };
-                let seen = stopped(plur, at, async |endpoint| {
+                let seen = stopped(plur, at.clone(), async |endpoint| {
                     let mut tool = connect(endpoint).await;
                     let _ = sqlx::raw_sql(AssertSqlSafe(whole.clone()))
                         .execute(&mut tool)
@@ -81,9 +84,9 @@ async fn a_run_stops_at_each_statement() {
                 );
                 let at = Some(StopAt {
                     statement: statement * 3,
-                    when,
+                    when: when.clone(),
                 });
-                stopped(plur, at, async |endpoint| {
+                stopped(plur, at.clone(), async |endpoint| {
                     let mut tool = connect(endpoint).await;
                     let _ = sqlx::raw_sql(AssertSqlSafe(own)).execute(&mut tool).await;
                 })
@@ -126,6 +129,40 @@ async fn nothing_connects_after_the_stop() {
         .await
         .unwrap();
         assert_eq!(left, 0);
+    })
+    .await;
+}
+
+/// Statements that commit several times, and what each leaves where it is cut off in its middle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_stops_within_a_statement_that_commits_several_times() {
+    const INVALID: &str =
+        "SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid = 'app.u'::regclass";
+    on_schema(async |plur| {
+        for (sql, busy, invalid) in [
+            ("CREATE INDEX CONCURRENTLY u_id ON app.u (id)", true, 1),
+            // Of a table that was not there before, it waits for older snapshots.
+            ("CREATE INDEX CONCURRENTLY IF NOT EXISTS u_id_2 ON app.u (id)", false, 1),
+            ("DROP INDEX CONCURRENTLY app.u_t", true, 1),
+            ("REINDEX INDEX CONCURRENTLY app.u_t", true, 1),
+            // It does not wait, and is cut off when it has ended.
+            ("CALL app.commits()", true, 0),
+        ] {
+            let busy = if busy { vec!["app.u".to_owned()] } else { vec![] };
+            let at = Some(StopAt {
+                statement: 0,
+                when: When::During(busy),
+            });
+            stopped(plur, at, async |endpoint| drop(psql(endpoint, sql).await)).await;
+            let mut direct = plur.connect("plur").await;
+            let left: i64 = sqlx::query_scalar(INVALID).fetch_one(&mut direct).await.unwrap();
+            assert_eq!(left, invalid, "{sql}");
+            plur.sql(
+                "plur",
+                "DROP INDEX IF EXISTS app.u_id, app.u_id_2, app.u_t, app.u_t_ccnew; CREATE INDEX u_t ON app.u (t)",
+            )
+            .await;
+        }
     })
     .await;
 }

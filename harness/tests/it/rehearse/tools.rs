@@ -1,0 +1,386 @@
+//! Releases that real migration tools run, each with a project of its own in `fixtures/migrations` and the history that it keeps.
+//! All but those of Alembic are slow: `ci/tools.sh` runs them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rstest::rstest;
+
+use super::release::{FIRST_RUN_ONLY, Rehearsed, Release, dump, release};
+use crate::support::root;
+
+/// A program that `ci/setup.sh` installed: the folder that a variable names, otherwise its place below `target`.
+fn program(variable: &str, folder: &str, name: &str) -> String {
+    let given = std::env::var_os(variable).map(PathBuf::from);
+    let folder = given.unwrap_or_else(|| root().join("target/tools").join(folder).join("bin"));
+    let path = folder.join(name);
+    assert!(
+        path.exists(),
+        "no {}: ci/setup.sh installs it",
+        path.display()
+    );
+    path.display().to_string()
+}
+
+fn python(name: &str) -> String {
+    program("REDRILL_PYTHON_MIGRATIONS", "python-migrations", name)
+}
+
+fn rust(name: &str) -> String {
+    program("REDRILL_RUST_MIGRATIONS", "rust-migrations", name)
+}
+
+/// The shop with a history, and the project of a tool.
+fn project(folder: &str, history: &str) -> Release {
+    let folder = root().join("fixtures/migrations").join(folder);
+    let folder = folder.display();
+    release().backup(dump(history)).settings(&format!(
+        "working-directory = \"{folder}\"\napplication = [\"shop_app\"]\nenv = {{ PYTHONDONTWRITEBYTECODE = \"1\" }}\n"
+    ))
+    .more("[[check.row-count]]\ntable = \"app.account\"\nexact = 50\n")
+}
+
+/// A list of TOML.
+fn words(words: &[&str]) -> String {
+    format!("{words:?}")
+}
+
+/// What every good release of a tool with all its further runs gives.
+fn is_safe(rehearsed: &Rehearsed, skipped: &[&str]) {
+    assert_eq!(rehearsed.verdict(), "SAFE", "{}", rehearsed.ended.stdout);
+    assert_eq!(rehearsed.steps("skipped"), skipped);
+    assert_eq!(rehearsed.faults(), BTreeSet::new());
+}
+
+/// Alembic at the first revision, which migrates to another one.
+fn alembic(head: &str, target: &str) -> Release {
+    let history = format!(
+        "CREATE TABLE app.alembic_version (version_num varchar(32) CONSTRAINT alembic_version_pkc PRIMARY KEY);
+INSERT INTO app.alembic_version VALUES ('{head}');"
+    );
+    project("alembic", &history).command(&words(&[&python("alembic"), "upgrade", target]))
+}
+
+/// The command that goes back.
+fn down(of: &[&str]) -> String {
+    format!("down = {}\n", words(of))
+}
+
+#[test]
+fn a_good_release_by_alembic_is_safe() {
+    let back = down(&[&python("alembic"), "downgrade", "0001"]);
+    let rehearsed = alembic("0001", "0003").settings(&back).rehearse();
+    is_safe(&rehearsed, &[]);
+    assert!(rehearsed.advice().is_empty(), "{:?}", rehearsed.advice());
+}
+
+#[test]
+fn a_bad_release_by_alembic_is_unsafe() {
+    let rehearsed = alembic("0001", "index_under_lock")
+        .settings(FIRST_RUN_ONLY)
+        .rehearse();
+    rehearsed.fails_in(&["work"]);
+    let faults: Vec<String> = rehearsed.faults().into_iter().collect();
+    assert_eq!(
+        faults,
+        ["index-under-lock: build index orders_amount on app.orders"]
+    );
+}
+
+#[rstest]
+#[case::scan("scan_under_lock", "work", "scan table app.account")]
+#[case::nulls("not_null_with_nulls", "run", "(23502)")]
+#[ignore = "slow: ci/tools.sh"]
+fn bad_releases_by_alembic_are_unsafe(
+    #[case] target: &str,
+    #[case] step: &str,
+    #[case] says: &str,
+) {
+    let rehearsed = alembic("0001", target)
+        .settings(FIRST_RUN_ONLY)
+        .settings("show-output = true\n")
+        .rehearse();
+    let findings = rehearsed.fails_in(&[step]);
+    assert!(findings.contains(says), "{findings}");
+    if step == "run" {
+        // The end of the trace, where the error is, is in all reports.
+        let error = "contains null values";
+        for text in rehearsed
+            .ended
+            .rehearsal_pages
+            .iter()
+            .chain([&rehearsed.ended.stdout])
+        {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(error), "{text}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn a_way_back_of_alembic_that_forgets_something_fails() {
+    let back = down(&[&python("alembic"), "downgrade", "0001"]);
+    let rehearsed = alembic("0001", "way_back_missing")
+        .settings(FIRST_RUN_ONLY)
+        .settings(&back)
+        .rehearse();
+    let findings = rehearsed.fails_in(&["down"]);
+    assert!(findings.contains("app.invoice"), "{findings}");
+}
+
+/// Django at the first migration, which migrates to another one; `locked` is one run at a time.
+fn django(at: &[&str], target: &str, locked: bool) -> Release {
+    let rows = at.iter().map(|name| {
+        format!("INSERT INTO app.django_migrations (app, name, applied) VALUES ('shop', '{name}', '2026-01-01');\n")
+    });
+    let history = format!(
+        "CREATE TABLE app.django_migrations (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied timestamptz NOT NULL);\n{}",
+        rows.collect::<String>()
+    );
+    let python = python("python");
+    let locked: &[&str] = if locked { &["locked"] } else { &[] };
+    let command = [
+        &[&*python, "manage.py"],
+        locked,
+        &["migrate", "shop", target],
+    ]
+    .concat();
+    project("django", &history).command(&words(&command))
+}
+
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn a_good_release_by_django_is_safe() {
+    let back = down(&[
+        &python("python"),
+        "manage.py",
+        "locked",
+        "migrate",
+        "shop",
+        "0001",
+    ]);
+    let rehearsed = django(&["0001_initial"], "0003", true)
+        .settings(&back)
+        .rehearse();
+    is_safe(&rehearsed, &[]);
+}
+
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn an_index_by_django_under_a_lock_is_unsafe() {
+    let rehearsed = django(&["0001_initial"], "0006", true)
+        .settings(FIRST_RUN_ONLY)
+        .rehearse();
+    rehearsed.fails_in(&["work"]);
+    let faults: Vec<String> = rehearsed.faults().into_iter().collect();
+    assert_eq!(
+        faults,
+        ["index-under-lock: build index orders_tenant on app.orders"]
+    );
+}
+
+/// Django does not see to it that one run at a time migrates.
+#[rstest]
+#[case::without_a_lock(false)]
+#[case::with_a_lock(true)]
+#[ignore = "slow: ci/tools.sh"]
+fn two_runs_of_django_need_a_lock(#[case] locked: bool) {
+    let rehearsed = django(&["0001_initial"], "0005", locked)
+        .settings("second-run = false\ncrashes = 0\nlock-limit = \"60s\"\n")
+        .rehearse();
+    if locked {
+        is_safe(&rehearsed, &["second-run", "down", "crashes"]);
+    } else {
+        let findings = rehearsed.fails_in(&["two-runners"]);
+        assert!(findings.contains("pg_advisory_lock"), "{findings}");
+    }
+}
+
+/// `AddIndexConcurrently` is outside a transaction: the index may be there, and not in the history.
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn an_index_that_django_builds_concurrently_cannot_be_repeated() {
+    let rehearsed = django(&["0001_initial"], "0004", true)
+        .settings("second-run = false\ntwo-runners = false\ncrashes = 12\n")
+        .rehearse();
+    let findings = rehearsed.fails_in(&["crashes"]);
+    for text in ["CREATE INDEX CONCURRENTLY \"orders_amount\"", "(42P07)"] {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+}
+
+/// sqlx at the first migration. Its history is in the schema `public`.
+fn sqlx(folder: &str) -> Release {
+    let path = root().join("fixtures/migrations/sqlx").join(folder);
+    let first = std::fs::read_to_string(path.join("0001_shop.up.sql")).unwrap();
+    let history = format!(
+        "RESET ROLE;
+CREATE TABLE public._sqlx_migrations (version bigint PRIMARY KEY, description text NOT NULL, installed_on timestamptz NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL);
+INSERT INTO public._sqlx_migrations VALUES (1, 'shop', '2026-01-01', true, sha384(convert_to($sql${first}$sql$, 'UTF8')), 0);
+ALTER TABLE public._sqlx_migrations OWNER TO shop_owner;
+GRANT CREATE ON SCHEMA public TO shop_owner;"
+    );
+    let command = [&*rust("sqlx"), "migrate", "run", "--source", folder];
+    project("sqlx", &history).command(&words(&command))
+}
+
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn a_good_release_by_sqlx_is_safe() {
+    let command = [
+        &*rust("sqlx"),
+        "migrate",
+        "revert",
+        "--source",
+        "good",
+        "--target-version",
+        "1",
+    ];
+    let rehearsed = sqlx("good")
+        .settings("two-runners = false\n")
+        .settings(&down(&command))
+        .rehearse();
+    is_safe(&rehearsed, &["two-runners"]);
+}
+
+/// sqlx-cli takes no lock, as the library does. It sends a file as one string, so that an index cannot be dropped before it is built
+/// concurrently again.
+#[rstest]
+#[case::two_runs("good", "two-runners", "crashes = 0\n", "the server refused")]
+#[case::cut_off(
+    "concurrently",
+    "crashes",
+    "two-runners = false\n",
+    "leave index app.account_phone invalid"
+)]
+#[ignore = "slow: ci/tools.sh"]
+fn what_sqlx_does_not_see_to_is_unsafe(
+    #[case] folder: &str,
+    #[case] step: &str,
+    #[case] settings: &str,
+    #[case] says: &str,
+) {
+    let rehearsed = sqlx(folder)
+        .settings("second-run = false\n")
+        .settings(settings)
+        .rehearse();
+    let findings = rehearsed.fails_in(&[step]);
+    assert!(findings.contains(says), "no `{says}` in {findings}");
+}
+
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn a_bad_release_by_sqlx_is_unsafe() {
+    let rehearsed = sqlx("bad").settings(FIRST_RUN_ONLY).rehearse();
+    rehearsed.fails_in(&["work"]);
+    let faults: Vec<String> = rehearsed.faults().into_iter().collect();
+    assert_eq!(
+        faults,
+        ["index-under-lock: build index account_phone on app.account"]
+    );
+}
+
+/// refinery begins its history with the release.
+fn refinery(folder: &str) -> Release {
+    let rights = "RESET ROLE; GRANT CREATE ON SCHEMA public TO shop_owner;";
+    let command = ["./migrate.sh", &*rust("refinery"), folder];
+    let script = root().join("fixtures/migrations/refinery/migrate.sh");
+    let command = [&[script.to_str().unwrap()], &command[1..]].concat();
+    project("refinery", rights).command(&words(&command))
+}
+
+/// It takes no lock for the whole run.
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn a_good_release_by_refinery_is_safe() {
+    let rehearsed = refinery("good")
+        .settings("two-runners = false\n")
+        .rehearse();
+    is_safe(&rehearsed, &["down", "two-runners"]);
+}
+
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn a_bad_release_by_refinery_is_unsafe() {
+    let rehearsed = refinery("bad").settings(FIRST_RUN_ONLY).rehearse();
+    rehearsed.fails_in(&["work"]);
+    let faults: Vec<String> = rehearsed.faults().into_iter().collect();
+    assert_eq!(
+        faults,
+        ["index-under-lock: build index account_phone on app.account"]
+    );
+}
+
+/// A history of a tool at version 1, which psql writes.
+fn by_psql(tool: &str, folder: &str) -> Release {
+    let history = match tool {
+        "golang-migrate" => {
+            "CREATE TABLE app.schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);
+INSERT INTO app.schema_migrations VALUES (1, false);"
+        }
+        "flyway" => {
+            "CREATE TABLE app.flyway_schema_history (installed_rank integer PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum integer, installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL, success boolean NOT NULL);
+INSERT INTO app.flyway_schema_history VALUES (1, '1', 'shop', 'SQL', 'V1__shop.sql', 0, 'shop_owner', '2026-01-01', 0, true);"
+        }
+        _ => {
+            "CREATE TABLE app.__drizzle_migrations (id integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, hash text NOT NULL, created_at bigint);
+INSERT INTO app.__drizzle_migrations (hash, created_at) VALUES ('x', 1);"
+        }
+    };
+    let script = root().join("fixtures/migrations/by-psql/migrate.sh");
+    project("by-psql", history).command(&words(&[script.to_str().unwrap(), tool, folder]))
+}
+
+#[rstest]
+#[case::flyway("flyway")]
+#[case::drizzle("drizzle")]
+#[ignore = "slow: ci/tools.sh"]
+fn a_good_release_with_the_history_of_another_tool_is_safe(#[case] tool: &str) {
+    is_safe(&by_psql(tool, "good").rehearse(), &["down"]);
+}
+
+/// It leaves `dirty` behind, and refuses to go on until somebody has looked at it.
+#[test]
+#[ignore = "slow: ci/tools.sh"]
+fn golang_migrate_cannot_complete_what_was_cut_off() {
+    let good = || by_psql("golang-migrate", "good");
+    is_safe(
+        &good().settings("crashes = 0\n").rehearse(),
+        &["down", "crashes"],
+    );
+    let rehearsed = good()
+        .settings("second-run = false\ntwo-runners = false\n")
+        .rehearse();
+    let findings = rehearsed.fails_in(&["crashes"]);
+    assert!(findings.contains("cut off after"), "{findings}");
+}
+
+#[rstest]
+#[case::golang_migrate("golang-migrate")]
+#[case::flyway("flyway")]
+#[case::drizzle("drizzle")]
+#[ignore = "slow: ci/tools.sh"]
+fn a_bad_release_with_the_history_of_another_tool_is_unsafe(#[case] tool: &str) {
+    let rehearsed = by_psql(tool, "bad").settings(FIRST_RUN_ONLY).rehearse();
+    rehearsed.fails_in(&["work"]);
+    let faults: Vec<String> = rehearsed.faults().into_iter().collect();
+    assert_eq!(
+        faults,
+        ["index-under-lock: build index account_phone on app.account"]
+    );
+}
+
+#[rstest]
+#[case::alembic(|| alembic("0003", "0003"))]
+#[case::django(|| django(&["0001_initial", "0002_account_plan", "0003_orders_note"], "0003", true))]
+#[ignore = "slow: ci/tools.sh"]
+fn a_tool_whose_history_is_complete_has_nothing_pending(#[case] release: fn() -> Release) {
+    let rehearsed = release().rehearse();
+    assert_eq!(
+        rehearsed.verdict(),
+        "NOTHING PENDING",
+        "{}",
+        rehearsed.ended.stdout
+    );
+}

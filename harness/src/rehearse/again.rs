@@ -10,7 +10,7 @@ use super::review::described;
 use super::settings::{Rehearse, history};
 use super::steps::{Ended, Steps};
 use super::tool::Ran;
-use crate::outcome::{CouldNotRun, Finding, Step};
+use crate::outcome::{CouldNotRun, Finding, NotTested, Step};
 use crate::server::Servers;
 use crate::units::show_duration;
 
@@ -110,6 +110,7 @@ pub(super) async fn two_runners(
 ) {
     let began = steps.begin_step(Step::TwoRunners);
     let settings = steps.settings;
+    let mut apart = None;
     let ended = if settings.two_runners {
         let work = async {
             let copy = copies.start(servers).await?;
@@ -134,6 +135,9 @@ pub(super) async fn two_runners(
                 "two runs at the same time leave what one leaves",
                 ONE_AT_A_TIME,
             ));
+            if one.met() == Met::Never {
+                apart = Some(met(Met::Never, at));
+            }
             let longer = show_duration(one_ran.duration.max(other_ran.duration));
             Ok((
                 findings,
@@ -146,6 +150,11 @@ pub(super) async fn two_runners(
     } else {
         Ended::Skipped("`two-runners = false` in `[rehearse]`".to_owned())
     };
+    steps.not_tested(apart.map(|why| {
+        let what =
+            "whether two runs that come to the first pending migration at the same time end well";
+        NotTested::new(what, why)
+    }));
     steps.ended(Step::TwoRunners, began, ended);
 }
 

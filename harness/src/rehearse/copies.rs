@@ -267,14 +267,14 @@ impl<'a> Copies<'a> {
         let end = program
             .run_program(&view, observer.endpoint(), &self.database, began)
             .await;
-        let stopped = observer.has_stopped();
+        let cut_off = observer.cut_off();
         let observed = observer.finish().await;
         // It may be made again by the next run of the same copy.
         let _ = std::fs::remove_dir_all(&folder);
         Ok(Ran {
             end: end?,
             observed,
-            stopped,
+            cut_off,
             duration: began.elapsed(),
         })
     }

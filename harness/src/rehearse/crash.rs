@@ -6,10 +6,10 @@ use super::again::{differing, ended, not_well, of_other_copy, read};
 use super::changes::{ChangeClass, ReadRows, State};
 use super::copies::Copies;
 use super::first::FirstRun;
-use super::observe::{Control, Observed, StopAt, When};
+use super::observe::{Control, CutOff, Observed, StopAt, When};
 use super::settings::Rehearse;
 use super::steps::{Ended, Steps};
-use crate::outcome::{CouldNotRun, Finding, Step};
+use crate::outcome::{CouldNotRun, Finding, NotTested, Step};
 use crate::server::Servers;
 use crate::units::show_counted;
 
@@ -39,9 +39,21 @@ pub(super) async fn crashes(
         for place in &places {
             let one = crash(copies, servers, &first.after, place, settings).await;
             servers.remove_last().await;
-            let which = named(observed, place);
             match one {
-                Ok(found) => findings.extend(found.into_iter().map(|one| one.within(&which))),
+                Ok(Crash {
+                    cut_off,
+                    not_within,
+                    findings: found,
+                }) => {
+                    let which = named(observed, place.statement, cut_off);
+                    findings.extend(found.into_iter().map(|one| one.within(&which)));
+                    let text = &observed.statements[place.statement].text;
+                    steps.not_tested(not_within.map(|why| {
+                        let what =
+                            format!("whether a run that is cut off within `{text}` is completed");
+                        NotTested::new(what, why)
+                    }));
+                }
                 Err(error) => unable = unable.or(Some(error)),
             }
         }
@@ -57,6 +69,14 @@ pub(super) async fn crashes(
     steps.ended(Step::Crashes, began, ended);
 }
 
+/// A run that was cut off, and what the next one did not complete.
+struct Crash {
+    cut_off: CutOff,
+    /// Why it was not cut off within its statement, where it should have been.
+    not_within: Option<String>,
+    findings: Vec<Finding>,
+}
+
 /// Cuts a run off in one place, and completes it.
 async fn crash(
     copies: &Copies<'_>,
@@ -64,21 +84,26 @@ async fn crash(
     after: &State,
     place: &StopAt,
     settings: &Rehearse,
-) -> Result<Vec<Finding>, CouldNotRun> {
+) -> Result<Crash, CouldNotRun> {
     let copy = copies.start(servers).await?;
     let command = &settings.command;
     let stop = Some(Control::Stop(place.clone()));
     let cut = copies.run_tool(&copy, command, stop).await?;
-    if !cut.stopped {
+    let Some(cut_off) = cut.cut_off else {
         return Err(CouldNotRun::with_hint(
             "another run sends other statements, so that it could not be cut off in the same place",
             "set `crashes = 0` in `[rehearse]`, if the tool is not repeatable",
         ));
-    }
+    };
+    let of = |findings| Crash {
+        cut_off,
+        not_within: not_within(place, cut_off, &cut.observed),
+        findings,
+    };
     let again = copies.run_tool(&copy, command, None).await?;
     if !again.ended_well() {
         // What is missing then is a consequence.
-        return Ok(not_well(&again, "the run after it", COMPLETE, settings));
+        return Ok(of(not_well(&again, "the run after it", COMPLETE, settings)));
     }
     let state = read(copies, &copy, ReadRows::Counted).await?;
     let (invalid, others): (Vec<_>, Vec<_>) = of_other_copy(after, &state, settings)
@@ -88,22 +113,37 @@ async fn crash(
     let completes = "the next run completes it";
     findings.extend(differing(&invalid, completes, DROP_FIRST));
     findings.extend(differing(&others, completes, COMPLETE));
-    Ok(findings)
+    Ok(of(findings))
 }
 
-/// A place in words.
-fn named(observed: &Observed, place: &StopAt) -> String {
-    let statement = &observed.statements[place.statement];
-    let before = observed.statements[..place.statement].iter().rev();
+/// Why a run that should have been cut off within a statement was not. One that locked no table of before, such as a
+/// `DROP INDEX CONCURRENTLY IF EXISTS` that finds none, has no middle.
+fn not_within(place: &StopAt, cut_off: CutOff, observed: &Observed) -> Option<String> {
+    match &place.when {
+        When::During(_) if cut_off == CutOff::Within => None,
+        When::During(_) if !observed.not_observed.is_empty() => {
+            Some(observed.not_observed.join("; "))
+        }
+        When::During(tables) if !tables.is_empty() => {
+            Some("it ended without waiting for other transactions".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Where a run was cut off, in words.
+fn named(observed: &Observed, statement: usize, cut_off: CutOff) -> String {
+    let before = observed.statements[..statement].iter().rev();
+    let statement = &observed.statements[statement];
     let mut before = before.filter(|one| one.connection == statement.connection);
     let last = before.find(|one| one.may_change());
-    match (&place.when, last) {
-        (When::Before, _) => format!("cut off before `{}`", statement.text),
-        (When::During(_), _) => format!("cut off within `{}`", statement.text),
-        (When::After, Some(last)) if statement.is_commit() => {
+    match (cut_off, last) {
+        (CutOff::Before, _) => format!("cut off before `{}`", statement.text),
+        (CutOff::Within, _) => format!("cut off within `{}`", statement.text),
+        (CutOff::After, Some(last)) if statement.is_commit() => {
             format!("cut off after the commit of `{}`", last.text)
         }
-        (When::After, _) => format!("cut off after `{}`", statement.text),
+        (CutOff::After, _) => format!("cut off after `{}`", statement.text),
     }
 }
 
@@ -232,7 +272,16 @@ mod tests {
             });
         }
         let places = places(&observed, 3);
-        let named: Vec<String> = places.iter().map(|place| named(&observed, place)).collect();
+        let named: Vec<String> = places
+            .iter()
+            .map(|place| {
+                let cut_off = match place.when {
+                    When::During(_) => CutOff::Within,
+                    _ => CutOff::After,
+                };
+                named(&observed, place.statement, cut_off)
+            })
+            .collect();
         assert_eq!(
             named,
             [
@@ -242,6 +291,29 @@ mod tests {
             ]
         );
         assert_eq!(places[0].when, When::During(vec!["app.t".to_owned()]));
+    }
+
+    #[rstest]
+    #[case::it_was(&["app.t"], CutOff::Within, &[], None)]
+    #[case::it_did_not_wait(&["app.t"], CutOff::After, &[], Some("it ended without waiting for other transactions"))]
+    #[case::it_found_nothing(&[], CutOff::After, &[], None)]
+    #[case::it_was_not_kept(&[], CutOff::After, &["no session"], Some("no session"))]
+    fn a_statement_that_was_not_cut_off_within_has_a_reason(
+        #[case] tables: &[&str],
+        #[case] cut_off: CutOff,
+        #[case] notes: &[&str],
+        #[case] expected: Option<&str>,
+    ) {
+        let place = StopAt {
+            statement: 0,
+            when: When::During(tables.iter().map(ToString::to_string).collect()),
+        };
+        let observed = Observed {
+            not_observed: notes.iter().map(ToString::to_string).collect(),
+            ..Observed::default()
+        };
+        let why = not_within(&place, cut_off, &observed);
+        assert_eq!(why.as_deref(), expected);
     }
 
     #[test]
@@ -256,7 +328,7 @@ mod tests {
         ]);
         let first = places(&observed, 1).remove(0);
         assert_eq!(
-            named(&observed, &first),
+            named(&observed, first.statement, CutOff::After),
             "cut off after the commit of `CREATE TABLE a ()`"
         );
     }

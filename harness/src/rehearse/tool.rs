@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::observe::Observed;
+use super::observe::{CutOff, Observed};
 use super::settings::Rehearse;
 use crate::check::command::run::ProgramEnd;
 use crate::check::program::describe_output;
@@ -15,8 +15,8 @@ use crate::sql::quote_literal;
 pub(super) struct Ran {
     pub(super) end: ProgramEnd,
     pub(super) observed: Observed,
-    /// Whether it was cut off.
-    pub(super) stopped: bool,
+    /// Where it was cut off.
+    pub(super) cut_off: Option<CutOff>,
     pub(super) duration: Duration,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pgdump::encoding::Encoding;
 use tokio::io::AsyncWrite;
 
+use super::CutOff;
 use super::message::message;
 use super::replies::{Event, What};
 use super::requests::Requests;
@@ -74,7 +75,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
         };
         let shared = Arc::clone(&self.shared);
         if shared.reader.waits(pid).await {
-            shared.cut().await;
+            shared.cut(CutOff::Within).await;
             pending::<()>().await;
         }
     }
@@ -116,7 +117,7 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
                     record.committed(self.number, event.at.saturating_sub(began), None);
                 }
                 if self.stops {
-                    shared.cut().await;
+                    shared.cut(CutOff::After).await;
                     pending::<()>().await;
                 }
                 self.link.handled(self.ready);

@@ -47,6 +47,17 @@ pub struct StopAt {
     pub when: When,
 }
 
+/// Where a run was cut off at its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutOff {
+    /// The statement was not sent.
+    Before,
+    /// The statement was under way.
+    Within,
+    /// The server had replied to the statement.
+    After,
+}
+
 /// Where a run is stopped at a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {

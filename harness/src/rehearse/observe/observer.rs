@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::UnixListener;
@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::connection::serve;
 use super::locks::{Databases, Lock, Reader};
 use super::record::Record;
-use super::{Control, Meeting, Observed, StopAt, When};
+use super::{Control, CutOff, Meeting, Observed, StopAt, When};
 use crate::database::{Address, Endpoint, SOCKET};
 use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
@@ -56,6 +56,8 @@ pub(super) struct Stop {
     pub(super) muted: CancellationToken,
     /// All connections are closed.
     pub(super) cut: CancellationToken,
+    /// Where it was cut off.
+    place: OnceLock<CutOff>,
 }
 
 impl Stop {
@@ -90,8 +92,8 @@ impl Stop {
 impl Shared {
     /// Ends all connections as if the tool had been killed, and the processes of the server, so that nothing of a string
     /// runs after its statement.
-    pub(super) async fn cut(&self) {
-        if self.stop.muted.is_cancelled() {
+    pub(super) async fn cut(&self, place: CutOff) {
+        if self.stop.place.set(place).is_err() {
             return;
         }
         self.stop.muted.cancel();
@@ -146,6 +148,7 @@ impl Observer {
                 at,
                 muted: CancellationToken::new(),
                 cut: cut.clone(),
+                place: OnceLock::new(),
             },
             meeting,
         });
@@ -172,10 +175,12 @@ impl Observer {
         &self.endpoint
     }
 
-    /// Whether the run was stopped at its statement.
+    /// Where the run was cut off at its statement; `None` where it was not.
     #[must_use]
-    pub fn has_stopped(&self) -> bool {
-        self.shared.stop.cut.is_cancelled()
+    pub fn cut_off(&self) -> Option<CutOff> {
+        let stop = &self.shared.stop;
+        let place = stop.place.get().filter(|_| stop.cut.is_cancelled());
+        place.copied()
     }
 
     /// Ends the observation of a tool that has ended: waits until the server has ended its connections, for some seconds.

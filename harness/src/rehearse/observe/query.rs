@@ -13,6 +13,7 @@ use std::time::Duration;
 use pgdump::encoding::Encoding;
 use tokio::io::AsyncWrite;
 
+use super::CutOff;
 use super::locks::Gate;
 use super::message::{Message, executed, message, text};
 use super::replies::{Plan, What};
@@ -282,9 +283,14 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
     /// stopped after it, so that it commits.
     async fn pass(&mut self, is_last: bool) {
         let shared = Arc::clone(&self.shared);
-        let stops = self.stops && !is_last;
-        if stops || shared.stop.is_before(shared.record.next_statement()) {
-            shared.cut().await;
+        let place = if self.stops && !is_last {
+            Some(CutOff::After)
+        } else {
+            let before = shared.stop.is_before(shared.record.next_statement());
+            before.then_some(CutOff::Before)
+        };
+        if let Some(place) = place {
+            shared.cut(place).await;
             pending::<()>().await;
         }
         let (Some(gate), Some(pid)) = (&mut self.gate, self.pid) else {

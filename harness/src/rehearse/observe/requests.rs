@@ -14,6 +14,7 @@ use pgdump::encoding::Encoding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::CutOff;
 use super::brake::Brake;
 use super::locks::{Gate, Relations};
 use super::message::{Incoming, Message, Outgoing, message, text};
@@ -271,8 +272,10 @@ impl<W: AsyncWrite + Unpin> Requests<W> {
             self.read().await;
         }
         let shared = Arc::clone(&self.shared);
-        if self.stops || shared.stop.is_before(shared.record.next_statement()) {
-            shared.cut().await;
+        if self.stops {
+            shared.cut(CutOff::After).await;
+        } else if shared.stop.is_before(shared.record.next_statement()) {
+            shared.cut(CutOff::Before).await;
         }
         if shared.stop.muted.is_cancelled() {
             pending::<()>().await;

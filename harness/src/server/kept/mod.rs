@@ -6,30 +6,30 @@
 //! that the drill left, whatever is done on the server since.
 //!
 //! - `keeper`: the program in the background, and how it is started
-//! - `backup`: what is recorded of the backup
+//! - `find`: kept servers by name, and their removal
+//! - `backup`, `settings`: what is recorded of the backup, and of how the server was started
 
 mod backup;
+mod find;
 mod keeper;
+mod settings;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::ThrowawayServer;
-use super::settings::{self, Durability};
 use super::snapshot::{Data, Snapshot};
 use crate::atomic_file;
 use crate::cleanup::{Run, Work};
 use crate::outcome::{BackupFacts, CouldNotRun, NotTested};
-use crate::process;
-use crate::units::{Size, Span};
 use crate::verdict::Verdict;
 use backup::KeptBackup;
+pub use find::{DamagedRecord, NoKept};
 pub use keeper::become_keeper;
+use settings::Settings;
 
 /// The file of a kept run with its [`KeptFacts`].
 const FILE: &str = "kept.json";
@@ -37,8 +37,6 @@ const FILE: &str = "kept.json";
 const ENDED: &str = "ended";
 /// What the marker of a keeper has after the id of its run.
 const KEEPER: &str = "keeper";
-/// Limit of the removal of a kept server.
-const DROP_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is known of a kept server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,18 +76,6 @@ pub struct KeptFacts {
     not_tested: Vec<(String, String)>,
     /// Whether the drill had several servers.
     of_several: bool,
-}
-
-/// The settings of a kept server, as its keeper reads them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Settings {
-    memory: Option<u64>,
-    shm: Option<u64>,
-    pids: Option<u32>,
-    trusted_backup: bool,
-    start_within: Option<Duration>,
-    durable: bool,
-    settings: BTreeMap<String, String>,
 }
 
 /// A kept server that has not been removed.
@@ -241,54 +227,6 @@ impl ThrowawayServer {
 }
 
 impl Kept {
-    /// Kept servers that are there, by name, and the damaged records of others.
-    #[must_use]
-    pub fn all(work: &Work) -> (Vec<Self>, Vec<DamagedRecord>) {
-        let entries = std::fs::read_dir(work.root()).into_iter().flatten();
-        let folders = entries.flatten().map(|entry| entry.path());
-        let (mut all, mut damaged) = (Vec::new(), Vec::new());
-        for folder in folders {
-            let run = folder.file_name().and_then(|name| name.to_str());
-            let Some(run) = run.filter(|run| work.is_alive(run) && folder.join(FILE).exists())
-            else {
-                continue;
-            };
-            match Self::read(work, run.to_owned()) {
-                Ok(kept) => all.push(kept),
-                // It was removed meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => damaged.push(DamagedRecord {
-                    run: run.to_owned(),
-                    file: folder.join(FILE),
-                    why: error.to_string(),
-                }),
-            }
-        }
-        all.sort_by(|one, other| one.facts.name.cmp(&other.facts.name));
-        (all, damaged)
-    }
-
-    /// The kept server of a name.
-    ///
-    /// # Errors
-    /// There is none, or its record is damaged.
-    pub fn named(work: &Work, name: &str) -> Result<Self, NoKept> {
-        let (all, damaged) = Self::all(work);
-        if let Some(damaged) = damaged.iter().find(|one| one.is_of(name)) {
-            return Err(NoKept::Unusable(damaged.error()));
-        }
-        let names: Vec<&str> = all.iter().map(|kept| kept.facts.name.as_str()).collect();
-        let hint = match names.as_slice() {
-            [] => "`redrill run --keep 2h` keeps the server of a drill for two hours".to_owned(),
-            names => format!("kept servers: {}", names.join(", ")),
-        };
-        let found = all.iter().find(|kept| kept.facts.name == name).cloned();
-        found.ok_or_else(|| {
-            let why = format!("no kept server is named `{name}`");
-            NoKept::Unknown(CouldNotRun::with_hint(why, hint))
-        })
-    }
-
     fn read(work: &Work, run: String) -> io::Result<Self> {
         let folder = work.root().join(&run);
         let facts: KeptFacts = serde_json::from_slice(&std::fs::read(folder.join(FILE))?)?;
@@ -383,34 +321,6 @@ impl Kept {
         )
     }
 
-    /// The settings of the server that it was kept with, for its provider and programs.
-    #[must_use]
-    pub fn settings(&self) -> settings::Server {
-        let server = &self.facts.server;
-        let container = settings::Container {
-            memory: server.memory.map(Size),
-            shm: server.shm.map(Size),
-            pids: server.pids,
-            ..settings::Container::default()
-        };
-        let local = settings::Local {
-            trusted_backup: server.trusted_backup,
-            ..settings::Local::default()
-        };
-        let is_local = matches!(self.facts.data, Data::Folder { .. });
-        settings::Server {
-            container: (!is_local).then_some(container),
-            local: is_local.then_some(local),
-            start_within: server.start_within.map(Span),
-            durability: match server.durable {
-                true => Durability::Production,
-                false => Durability::Off,
-            },
-            settings: server.settings.clone(),
-            ..settings::Server::default()
-        }
-    }
-
     /// The folder of the socket for programs.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -425,98 +335,11 @@ impl Kept {
             Data::Volume { .. } => None,
         }
     }
-
-    /// Removes the kept server of a name and everything of its run, also where its record is damaged.
-    ///
-    /// # Errors
-    /// There is none; or it is still there after a minute.
-    pub async fn remove(work: &Work, name: &str) -> Result<(), NoKept> {
-        let run = match Self::named(work, name) {
-            Ok(kept) => kept.run,
-            Err(error) => {
-                let (_, mut damaged) = Self::all(work);
-                let of_name = damaged.extract_if(.., |one| one.is_of(name)).next();
-                of_name.ok_or(error)?.run
-            }
-        };
-        process::signal_marked(&format!("{run}.{KEEPER}"), Signal::SIGTERM);
-        let gone = async {
-            while work.is_alive(&run) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if tokio::time::timeout(DROP_WITHIN, gone).await.is_err() {
-            return Err(NoKept::Unusable(CouldNotRun::with_hint(
-                format!("{name} was not removed within {DROP_WITHIN:?}"),
-                "try again, and then `redrill clean`",
-            )));
-        }
-        // What a keeper that was killed left.
-        super::sweep(work).await;
-        Ok(())
-    }
-}
-
-/// Why a kept server is not found or not removed.
-#[derive(Debug)]
-pub enum NoKept {
-    /// There is none of this name; the hint lists those that there are.
-    Unknown(CouldNotRun),
-    /// Its record is damaged, or it is still there.
-    Unusable(CouldNotRun),
-}
-
-/// The record of a kept server that cannot be read.
-#[derive(Debug, Clone)]
-pub struct DamagedRecord {
-    /// The id of its run.
-    pub run: String,
-    file: PathBuf,
-    why: String,
-}
-
-impl DamagedRecord {
-    /// Whether it may be that of a name.
-    fn is_of(&self, name: &str) -> bool {
-        name.ends_with(&name_end(&self.run))
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn error(&self) -> CouldNotRun {
-        CouldNotRun::with_hint(
-            format!(
-                "the record of a kept server, {}, is damaged: {}",
-                self.file.display(),
-                self.why
-            ),
-            format!(
-                "`redrill drop NAME` removes it, with a name that ends in `{}`; it is removed at its time too",
-                name_end(&self.run)
-            ),
-        )
-    }
 }
 
 /// The end of the name of a kept server, by which its run is found without its record.
 fn name_end(run: &str) -> String {
     format!("-{}", &run[..run.len().min(4)])
-}
-
-impl Settings {
-    fn of(server: &settings::Server) -> Self {
-        let container = server.container.as_ref();
-        let local = server.local.as_ref();
-        Self {
-            memory: container.and_then(|it| Some(it.memory?.0)),
-            shm: container.and_then(|it| Some(it.shm?.0)),
-            pids: container.and_then(|it| it.pids),
-            trusted_backup: local.is_some_and(|it| it.trusted_backup),
-            start_within: server.start_within.map(|span| span.0),
-            durable: server.durability == Durability::Production,
-            settings: server.settings.clone(),
-        }
-    }
 }
 
 fn seconds_now() -> u64 {

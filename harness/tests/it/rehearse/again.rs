@@ -52,7 +52,7 @@ fn a_release_that_is_right_in_every_way_is_safe(#[case] provider: &'static str) 
     ] {
         let (_, table) = page.split_once("## Migrations").unwrap();
         assert!(
-            table.contains("| `001` |") && table.contains("| `002` |"),
+            table.contains("\n| `001` ") && table.contains("\n| `002` "),
             "{page}"
         );
     }

@@ -84,22 +84,17 @@ fn the_release_of_a_system_is_safe(#[case] system: &str, #[case] skipped: &[&str
     "plur", "021-policy-widened.sql", &["changes", "checks"], &["memberships", "member_directory"]
 )]
 #[case::trigger_disabled("plur", "022-trigger-disabled.sql", &["changes", "checks"], &["audit_events"])]
-#[ignore = "slow: ci/tools.sh"]
 #[case::not_null_with_nulls("plur", "024-not-null-with-nulls.sql", &["run"], &["api_keys"])]
-#[ignore = "slow: ci/tools.sh"]
 #[case::unique_with_duplicates(
     "plur", "025-unique-with-duplicates.sql", &["run", "changes"], &["recall_log_key"]
 )]
-#[ignore = "slow: ci/tools.sh"]
 #[case::only_on_empty("plur", "026-only-on-empty.sql", &["run"], &["plur.users"])]
-#[ignore = "slow: ci/tools.sh"]
 #[case::open_to_everybody(
     "powernode", "20250701000000_open_users_to_everybody.rb", &["changes"], &["public.users"]
 )]
 #[case::embeddings_with_nulls(
     "powernode", "20250701000100_require_embeddings.rb", &["run"], &["ai_knowledge_graph_nodes"]
 )]
-#[ignore = "slow: ci/tools.sh"]
 #[case::messages_with_duplicates(
     "powernode", "20250701000200_one_message_per_role.rb", &["run", "changes"],
     &["index_messages_on_conversation_id_and_role"]
@@ -107,7 +102,6 @@ fn the_release_of_a_system_is_safe(#[case] system: &str, #[case] skipped: &[&str
 #[case::index_under_lock(
     "powernode", "20250701000300_index_audit_logs_on_user_id.rb", &["work"], &["index_audit_logs_on_user_id"]
 )]
-#[ignore = "slow: ci/tools.sh"]
 #[case::seed_on_real_rows("powernode", "20250701000400_seed_first_account.rb", &["run"], &["accounts"])]
 fn a_bad_migration_is_unsafe_for_its_own_reason(
     #[case] system: &str,

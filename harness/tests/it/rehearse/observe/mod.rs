@@ -11,7 +11,7 @@ use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use redrill::database::{Address, Endpoint};
-use redrill::rehearse::observe::{Control, HeldLock, LockMode, Observed, Observer, StopAt};
+use redrill::rehearse::observe::{Control, CutOff, HeldLock, LockMode, Observed, Observer, StopAt};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::io::AsyncWriteExt as _;
@@ -55,13 +55,23 @@ fn folder(plur: &Plur) -> PathBuf {
 
 /// Observes what a tool does, which may be stopped.
 async fn stopped(plur: &Plur, at: Option<StopAt>, tool: impl AsyncFnOnce(&Endpoint)) -> Observed {
+    cut_off(plur, at, tool).await.0
+}
+
+/// The same, and where it was stopped.
+async fn cut_off(
+    plur: &Plur,
+    at: Option<StopAt>,
+    tool: impl AsyncFnOnce(&Endpoint),
+) -> (Observed, Option<CutOff>) {
     let stops = at.is_some();
     let observer = Observer::start(&plur.server, &folder(plur), at.map(Control::Stop))
         .await
         .unwrap();
     tool(observer.endpoint()).await;
-    assert_eq!(observer.has_stopped(), stops);
-    observer.finish().await
+    let cut_off = observer.cut_off();
+    assert_eq!(cut_off.is_some(), stops);
+    (observer.finish().await, cut_off)
 }
 
 /// Observes what a tool does; nothing of it may escape.

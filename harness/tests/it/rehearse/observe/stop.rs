@@ -1,9 +1,9 @@
 //! A run that is stopped at a statement, as if the tool had been killed.
 
-use redrill::rehearse::observe::{StopAt, When};
+use redrill::rehearse::observe::{CutOff, StopAt, When};
 use sqlx::AssertSqlSafe;
 
-use super::{connect, on_schema, psql, stopped};
+use super::{connect, cut_off, on_schema, psql, stopped};
 use crate::support::Plur;
 
 /// Rows of `app.log`.
@@ -139,21 +139,24 @@ async fn a_run_stops_within_a_statement_that_commits_several_times() {
     const INVALID: &str =
         "SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid = 'app.u'::regclass";
     on_schema(async |plur| {
-        for (sql, busy, invalid) in [
-            ("CREATE INDEX CONCURRENTLY u_id ON app.u (id)", true, 1),
+        use CutOff::{After, Within};
+        for (sql, busy, place, invalid) in [
+            ("CREATE INDEX CONCURRENTLY u_id ON app.u (id)", true, Within, 1),
             // Of a table that was not there before, it waits for older snapshots.
-            ("CREATE INDEX CONCURRENTLY IF NOT EXISTS u_id_2 ON app.u (id)", false, 1),
-            ("DROP INDEX CONCURRENTLY app.u_t", true, 1),
-            ("REINDEX INDEX CONCURRENTLY app.u_t", true, 1),
-            // It does not wait, and is cut off when it has ended.
-            ("CALL app.commits()", true, 0),
+            ("CREATE INDEX CONCURRENTLY IF NOT EXISTS u_id_2 ON app.u (id)", false, Within, 1),
+            ("DROP INDEX CONCURRENTLY app.u_t", true, Within, 1),
+            ("REINDEX INDEX CONCURRENTLY app.u_t", true, Within, 1),
+            // These do not wait, and are cut off when they have ended.
+            ("DROP INDEX CONCURRENTLY IF EXISTS app.not_there", false, After, 0),
+            ("CALL app.commits()", true, After, 0),
         ] {
             let busy = if busy { vec!["app.u".to_owned()] } else { vec![] };
             let at = Some(StopAt {
                 statement: 0,
                 when: When::During(busy),
             });
-            stopped(plur, at, async |endpoint| drop(psql(endpoint, sql).await)).await;
+            let run = cut_off(plur, at, async |endpoint| drop(psql(endpoint, sql).await));
+            assert_eq!(run.await.1, Some(place), "{sql}");
             let mut direct = plur.connect("plur").await;
             let left: i64 = sqlx::query_scalar(INVALID).fetch_one(&mut direct).await.unwrap();
             assert_eq!(left, invalid, "{sql}");

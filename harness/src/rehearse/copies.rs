@@ -271,12 +271,16 @@ impl<'a> Copies<'a> {
         let observed = observer.finish().await;
         // It may be made again by the next run of the same copy.
         let _ = std::fs::remove_dir_all(&folder);
-        Ok(Ran {
+        let ran = Ran {
             end: end?,
             observed,
             cut_off,
             duration: began.elapsed(),
-        })
+        };
+        match ran.lacked() {
+            Some(error) => Err(error),
+            None => Ok(ran),
+        }
     }
 }
 

@@ -78,7 +78,10 @@ pub(super) async fn first_run(
             return Err(Stopped);
         }
     };
-    let Probed { waited, not_tested } = probed;
+    steps.not_tested(probed.untried(&ran.observed));
+    let Probed {
+        waited, not_tested, ..
+    } = probed;
     steps.not_tested(not_tested);
     let mut tables = locks::tables(&ran.observed);
     for table in &mut tables {

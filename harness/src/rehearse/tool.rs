@@ -25,6 +25,35 @@ impl Ran {
         self.end.status.success()
     }
 
+    /// Why it says nothing of the migrations: the machine of the copy lacked something.
+    pub(super) fn lacked(&self) -> Option<CouldNotRun> {
+        let mut statements = self.observed.statements.iter();
+        let (statement, what, hint) = statements.find_map(|one| {
+            let (what, hint) = match one.error.as_deref()? {
+                "53100" => (
+                    "space on the disk",
+                    "set a folder on a larger disk with `--work-dir`",
+                ),
+                "53200" => (
+                    "memory",
+                    "give its server more, such as by `memory` in `[server.container]`",
+                ),
+                "58030" => (
+                    "a disk that can be read and written",
+                    "set a folder on another disk with `--work-dir`",
+                ),
+                _ => return None,
+            };
+            Some((one, what, hint))
+        })?;
+        let reason = format!(
+            "the copy's machine lacked {what} for `{}` ({})",
+            statement.text,
+            statement.error.as_deref().unwrap_or_default()
+        );
+        Some(CouldNotRun::with_hint(reason, hint))
+    }
+
     /// How it ended, in a few words.
     pub(super) fn end(&self) -> String {
         match self.end.status.code() {

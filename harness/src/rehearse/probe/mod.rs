@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use self::make::{probes, try_once};
 use self::watch::watch_all;
+use super::observe::{LockMode, Observed};
 use super::settings::Rehearse;
 use crate::database::{DatabaseError, Endpoint, Session, Terms};
 use crate::outcome::{CouldNotRun, NotTested};
@@ -80,6 +81,8 @@ pub struct Probes {
 pub struct Probed {
     /// What each of them waited that was tried.
     pub waited: Vec<Waited>,
+    /// Those that had no turn before the migrations ended.
+    untried: Vec<Waited>,
     /// What could not be tried, or not to the end.
     pub not_tested: Vec<NotTested>,
 }
@@ -136,12 +139,34 @@ impl Probes {
         waited.sort_by(|one, other| (&one.object, one.kind).cmp(&(&other.object, other.kind)));
         not_tested.extend(waited.iter().filter_map(Waited::not_tested));
         let untried = waited.extract_if(.., |one| one.attempts == 0);
-        let untried: Vec<String> = untried.map(|one| one.kind.waits(&one.object)).collect();
-        if !untried.is_empty() {
-            let why = "the migrations ended before these probes had a turn";
-            not_tested.push(NotTested::new(listed(&untried, 5), why));
+        let untried = untried.collect();
+        Probed {
+            waited,
+            untried,
+            not_tested,
         }
-        Probed { waited, not_tested }
+    }
+}
+
+impl Probed {
+    /// The probes without a turn which the locks of the run may have kept waiting: the others had nothing to wait for.
+    #[must_use]
+    pub fn untried(&self, run: &Observed) -> Option<NotTested> {
+        let all = !run.not_observed.is_empty();
+        let untried = self.untried.iter().filter(|one| {
+            let mut locks = run.locks.iter();
+            all || locks.any(|lock| match one.kind {
+                ProbeKind::Read => lock.of_table() == one.object && lock.mode.blocks_readers(),
+                // Locked rows keep a writer waiting too.
+                ProbeKind::Write => {
+                    lock.of_table() == one.object && lock.mode > LockMode::AccessShare
+                }
+                ProbeKind::Query => true,
+            })
+        });
+        let untried: Vec<String> = untried.map(|one| one.kind.waits(&one.object)).collect();
+        let why = "the migrations ended before these probes had a turn";
+        (!untried.is_empty()).then(|| NotTested::new(listed(&untried, 5), why))
     }
 }
 
@@ -195,4 +220,52 @@ async fn attempt(session: &mut Session, probe: &Probe) -> Result<(), DatabaseErr
     let tried = session.run(&format!("BEGIN READ WRITE; {statement}")).await;
     let undone = session.run("ROLLBACK").await;
     tried.and(undone).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearse::observe::HeldLock;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::another_table("app.b", LockMode::AccessExclusive, "")]
+    #[case::its_rows("app.a", LockMode::RowExclusive, "how long writers of app.a wait")]
+    #[case::it_reads("app.a", LockMode::AccessShare, "")]
+    #[case::all(
+        "app.a",
+        LockMode::AccessExclusive,
+        "how long readers of app.a wait, how long writers of app.a wait"
+    )]
+    fn a_probe_without_a_turn_matters_where_it_may_have_waited(
+        #[case] table: &str,
+        #[case] mode: LockMode,
+        #[case] expected: &str,
+    ) {
+        let untried = [ProbeKind::Read, ProbeKind::Write].map(|kind| Waited {
+            object: "app.a".to_owned(),
+            kind,
+            role: "app".to_owned(),
+            longest: Duration::ZERO,
+            attempts: 0,
+            stopped: None,
+        });
+        let probed = Probed {
+            untried: untried.to_vec(),
+            ..Probed::default()
+        };
+        let lock = HeldLock {
+            relation: table.to_owned(),
+            mode,
+            ..HeldLock::default()
+        };
+        let mut run = Observed {
+            locks: vec![lock],
+            ..Observed::default()
+        };
+        let what = |found: Option<NotTested>| found.map_or_else(String::new, |one| one.what);
+        assert_eq!(what(probed.untried(&run)), expected);
+        run.not_observed.push("some locks".to_owned());
+        assert!(what(probed.untried(&run)).contains("readers of app.a"));
+    }
 }

@@ -13,6 +13,17 @@ use tempfile::TempDir;
 /// Where runs keep what they start; short, since sockets lie in it.
 const WORK: &str = "/tmp";
 
+/// A program with its arguments in a mount namespace of its own, where a folder is a disk of so many MiB; what is left in it is
+/// printed.
+const ON_A_DISK: &str = r#"
+work=$0 size=$1
+shift
+mount -t tmpfs -o "size=${size}m" disk "$work" || exit 99
+"$@"
+code=$?
+find "$work" -mindepth 2 -printf 'left on the disk: %p\n' >&2
+exit $code"#;
+
 /// The binary with its arguments, in a folder of its own.
 pub struct Redrill {
     folder: TempDir,
@@ -20,6 +31,7 @@ pub struct Redrill {
     environment: Vec<(String, String)>,
     drilled: String,
     work: String,
+    disk: Option<u32>,
 }
 
 /// What a run of the binary gave.
@@ -47,6 +59,7 @@ pub fn redrill() -> Redrill {
         environment: Vec::new(),
         drilled: "drilled".to_owned(),
         work: WORK.to_owned(),
+        disk: None,
     }
 }
 
@@ -105,6 +118,12 @@ impl Redrill {
     pub fn with(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// Puts the work folder on a disk of this size, which nobody else sees. Needs root.
+    pub fn on_a_disk_of(self, mebibytes: u32) -> Self {
+        let disk = Some(mebibytes);
+        Self { disk, ..self }
     }
 
     /// Adds a variable to the environment.
@@ -174,7 +193,18 @@ impl Redrill {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+        let program = env!("CARGO_BIN_EXE_redrill");
+        let mut command = match self.disk {
+            None => Command::new(program),
+            Some(mebibytes) => {
+                let at = arguments.iter().position(|one| *one == "--work-dir");
+                let work = arguments[at.unwrap() + 1];
+                let mut command = Command::new("unshare");
+                let size = mebibytes.to_string();
+                command.args(["--mount", "sh", "-c", ON_A_DISK, work, &size, program]);
+                command
+            }
+        };
         command
             .args(arguments)
             .args(&self.arguments)

@@ -341,3 +341,27 @@ fn the_example_is_a_scenario() {
     assert_eq!(listed.code, 0, "{}", listed.stderr);
     assert!(example.contains("[[rehearse.allow]]"), "{example}");
 }
+
+/// A disk that is too small says nothing of the migrations: the verdict of the drill stays, and nothing is left.
+#[rstest]
+#[case::for_a_copy(
+    150,
+    "SELECT 1;",
+    "a copy of the data of the server does not fit on the disk"
+)]
+#[case::for_a_migration(
+    250,
+    "CREATE TABLE app.copies AS SELECT pg_catalog.repeat('x', 1000) AS x FROM pg_catalog.generate_series(1, 300000);",
+    "the copy's machine lacked space on the disk for `CREATE TABLE app.copies AS"
+)]
+fn a_disk_that_is_too_small(#[case] mebibytes: u32, #[case] sql: &str, #[case] says: &str) {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("a disk of its own needs root");
+        return;
+    }
+    let rehearsed = release().up("001", sql).on_a_disk_of(mebibytes).rehearse();
+    is_inconclusive(&rehearsed, &[says, "`--work-dir`"]);
+    assert_eq!(rehearsed.report()["drill"], "PROVEN");
+    let said = &rehearsed.ended.stderr;
+    assert!(!said.contains("left on the disk"), "{said}");
+}

@@ -107,6 +107,12 @@ impl Release {
         Self { backup, ..self }
     }
 
+    /// Puts the work folder on a disk of this size.
+    pub fn on_a_disk_of(self, mebibytes: u32) -> Self {
+        let redrill = self.redrill.on_a_disk_of(mebibytes);
+        Self { redrill, ..self }
+    }
+
     /// Adds a variable to the environment of redrill.
     pub fn environment(self, name: &str, value: &str) -> Self {
         let redrill = self.redrill.environment(name, value);

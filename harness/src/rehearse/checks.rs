@@ -39,7 +39,12 @@ pub(super) async fn run(
         let passed_before = old.as_ref().is_none_or(|one| *one == Outcome::Pass);
         match &result.outcome {
             Outcome::Fail if result.required && passed_before => {
+                let hint = if_meant(&result);
                 findings.extend(result.findings.iter().map(|one| Finding {
+                    hint: Some(match &one.hint {
+                        Some(own) => format!("{own}; {hint}"),
+                        None => hint.clone(),
+                    }),
                     object: Some(match &one.object {
                         Some(object) => format!("{}: {object}", result.title()),
                         None => result.title(),
@@ -76,6 +81,14 @@ pub(super) async fn run(
         (true, None) => Ended::Pass(summary, Vec::new()),
     };
     steps.ended(Step::Checks, began, ended);
+}
+
+/// What to do about a check that the release makes fail on purpose.
+fn if_meant(result: &CheckResult) -> String {
+    format!(
+        "if the release means it: leave it out by `without = [\"{}\"]` in `[after]`, or put what holds afterwards into `[[after.{}]]` with the same name",
+        result.id, result.kind
+    )
 }
 
 /// Whether `[after]` replaces a check of the scenario, so that its result before says nothing of it.

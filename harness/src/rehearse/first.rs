@@ -7,15 +7,15 @@ use futures_util::future::try_join;
 use super::Stopped;
 use super::changes::{self, ClusterChange, ReadRows, State};
 use super::copies::{Copied, Copies};
-use super::locks;
 use super::migrations::Histories;
-use super::probe::{ProbeKind, Probed, Probes, Waited};
+use super::probe::{ProbeKind, Probed, Probes, Refusal, Standing, Waited};
 use super::review::Review;
 use super::server_log::{self, ServerLog};
 use super::steps::{Ended, Steps};
 use super::tool::{self, Meter, Ran};
+use super::{conduct, locks};
 use crate::outcome::{
-    CheckResult, CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts,
+    CheckResult, CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts, summarize,
 };
 use crate::units::{listed, show_bytes, show_counted, show_duration};
 
@@ -28,6 +28,8 @@ pub(super) struct FirstRun {
     pub(super) before: Before,
     pub(super) after: State,
     pub(super) waited: Vec<Waited>,
+    /// What roles of the application cannot do any more.
+    pub(super) refusals: Vec<Refusal>,
     /// The server's log of the run, or why it does not say everything.
     pub(super) log: Result<String, CouldNotRun>,
     pub(super) tables: Vec<TableFacts>,
@@ -49,6 +51,8 @@ pub(super) async fn first_run(
     let settings = steps.settings;
     let began = steps.begin_step(Step::Run);
     let work = async {
+        let endpoint = copy.server.endpoint();
+        let standing = Standing::read(endpoint, &copies.database, settings).await?;
         let probes = Probes::start(copy.server.endpoint(), &copies.database, settings).await?;
         let meter = Meter::read(copy.server, &copies.database).await?;
         let histories = Histories::read(copy.server, &copies.database, settings).await?;
@@ -67,11 +71,29 @@ pub(super) async fn first_run(
         let migrations = histories
             .migrations(copy.server, &copies.database, &ran.observed)
             .await?;
+        let left = conduct::left_open(copy.server, &ran.observed).await?;
+        let why = |error: CouldNotRun| match left.as_slice() {
+            [] => error,
+            left => error.hint(format!("the tool left {}", left.join(", "))),
+        };
         let after = changes::read(copy.server, &copies.cluster.databases, ReadRows::All);
-        let (before, after) = try_join(before, after).await?;
-        Ok::<_, CouldNotRun>((ran, probed, used, before, after, log, migrations))
+        let (before, after) = try_join(before, after).await.map_err(why)?;
+        let refusals = async {
+            let now = Standing::read(endpoint, &copies.database, settings).await?;
+            standing.lost(&now, endpoint, &copies.database).await
+        };
+        let refusals = refusals.await?;
+        Ok::<_, CouldNotRun>((
+            (ran, left),
+            (probed, refusals),
+            used,
+            before,
+            after,
+            log,
+            migrations,
+        ))
     };
-    let (ran, probed, used, before, after, log, migrations) = match work.await {
+    let ((ran, left), (probed, refusals), used, before, after, log, migrations) = match work.await {
         Ok(all) => all,
         Err(error) => {
             steps.ended(Step::Run, began, Ended::Error(error));
@@ -95,7 +117,7 @@ pub(super) async fn first_run(
     }
     let changes = changes::compare(&before.state, &after);
     let size = |state: &State| state.databases.values().map(|one| one.bytes).sum();
-    let review = Review::of(settings);
+    let mut review = Review::of(settings);
     steps.result.migration = Some(MigrationFacts {
         duration: ran.duration,
         connections: ran.observed.processes.len(),
@@ -109,7 +131,9 @@ pub(super) async fn first_run(
         size_after: size(&after),
         changes: changes.iter().map(|change| review.facts(change)).collect(),
     });
-    steps.result.nothing_pending = ran.ended_well() && changes.is_empty();
+    let conduct = review.split(conduct::judge(&ran.observed, &left, settings));
+    steps.result.nothing_pending =
+        ran.ended_well() && changes.is_empty() && conduct.faults.is_empty();
     let statements = show_counted(ran.observed.statements.len(), "statement");
     let took = show_duration(ran.duration);
     let ended = match (ran.ended_well(), steps.result.nothing_pending) {
@@ -120,6 +144,9 @@ pub(super) async fn first_run(
             ),
             Vec::new(),
         ),
+        (true, false) if !conduct.faults.is_empty() => {
+            Ended::Fail(summarize(&conduct.faults, "fault"), conduct.faults)
+        }
         (true, true) => Ended::Pass(
             format!("{statements} in {took}; nothing changed, so nothing was pending"),
             Vec::new(),
@@ -159,6 +186,7 @@ pub(super) async fn first_run(
         before,
         after,
         waited,
+        refusals,
         log,
         tables,
     })

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::changes::{self, ChangeClass, ClusterChange, State};
 use super::first::FirstRun;
-use super::probe::{ProbeKind, Waited};
+use super::probe::{ProbeKind, Refusal, Waited};
 use super::review::Review;
 use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation};
 use super::settings::Rehearse;
@@ -84,11 +84,12 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
         }
     }
 
-    if first.waited.is_empty() {
+    if first.waited.is_empty() && first.refusals.is_empty() {
         let why = "no probe was tried while the migrations ran".to_owned();
         steps.ended(Step::Blocking, Instant::now(), Ended::Skipped(why));
     } else {
-        let (found, summary) = blocked(&first.waited, settings);
+        let (mut found, summary) = blocked(&first.waited, settings);
+        found.extend(first.refusals.iter().map(refused));
         steps.judged(Step::Blocking, review.split(found), &covered(summary));
     }
 
@@ -149,6 +150,24 @@ fn rewritten(
         actual: "every row and every index of it was written anew".to_owned(),
     })
     .collect()
+}
+
+/// What a role cannot do any more.
+fn refused(refusal: &Refusal) -> Violation {
+    let Refusal { role, table, what } = refusal;
+    let role = quote_ident(role);
+    let (object, name) = match table.is_empty() {
+        true => (role.clone(), format!("refuse {role} to {what}")),
+        false => (table.clone(), format!("hide rows of {table} from {role}")),
+    };
+    Violation {
+        rule: &REFUSED,
+        name,
+        object,
+        actual: format!(
+            "{role} cannot {what} any more, in a session that begins after the migrations"
+        ),
+    }
 }
 
 /// Judges how long the probes waited.

@@ -6,13 +6,14 @@
 //! - `kept`: a rehearsal on a kept server, in place of a restored backup
 //! - `observe`: stands between the tool and the server: its statements, and the locks that they take
 //! - `probe`: sessions of the application meanwhile; `changes`: the cluster before and after
-//! - `first`: the first run, and its `migrations` one by one; `judge`: by which `rules` it is judged (`locks`, `work` by the `server_log`, `advice`), and what the scenario accepts (`review`)
+//! - `first`: the first run, and its `migrations` one by one; `judge`: by which `rules` it is judged (`conduct` of the tool, `locks`, `work` by the `server_log`, `advice`), and what the scenario accepts (`review`)
 //! - `checks`: those of the scenario again; `again`: further runs; `crash`: where one is cut off; `steps`: the record
 
 mod advice;
 mod again;
 pub mod changes;
 mod checks;
+mod conduct;
 mod copies;
 mod crash;
 mod first;
@@ -39,7 +40,7 @@ pub use self::kept::rehearse_on_kept;
 use self::observe::Observed;
 use self::steps::{Basis, Steps};
 use crate::context::Context;
-use crate::outcome::{CheckResult, CouldNotRun, DrillResult, RehearsalResult, Step};
+use crate::outcome::{CheckResult, CouldNotRun, DrillResult, NotTested, RehearsalResult, Step};
 use crate::pipeline::RestoredBackup;
 use crate::scenario::Scenario;
 use crate::server::Servers;
@@ -135,6 +136,12 @@ async fn on_first_copy(
     before: impl Future<Output = Result<Before, CouldNotRun>>,
 ) -> Result<(FirstRun, Option<Observed>), Stopped> {
     steps.result.server = Some(copy.server.facts().clone());
+    if copies.scenario().has_programs() {
+        steps.not_tested([NotTested::new(
+            "the migrations on exactly the rows of the backup",
+            "copies are made after the checks of the drill, and have what programs of `api` and `command` checks wrote",
+        )]);
+    }
     let first = first_run(steps, copies, copy, before).await?;
     judge::judge(steps, &first, &first.before.state);
     if !first.ran.ended_well() || steps.result.nothing_pending {

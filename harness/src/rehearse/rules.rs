@@ -38,6 +38,18 @@ macro_rules! rules {
 }
 
 rules! {
+    IGNORED_ERROR = "ignored-error", Run, false,
+        "no refused statement is passed over",
+        "What the statement was to do is missing, and the history says that it is there.",
+        "let the tool end at the first error: psql does with `ON_ERROR_STOP`; a statement that may fail belongs behind a SAVEPOINT";
+    OTHER_ROLE = "other-role", Run, false,
+        "the tool connects as `role` only",
+        "A role with more rights hides those that the deployment lacks, and objects get another owner.",
+        "let it use DATABASE_URL or PGUSER, or name the role of the deployment in `role`";
+    LEFT_OPEN = "left-open", Run, false,
+        "nothing of the tool is open once it has ended",
+        "Locks of an open transaction keep others waiting for as long as it is there, and what a session does later is not reported.",
+        "let the tool wait for all of its sessions, and end prepared transactions by COMMIT PREPARED";
     LONG_LOCK = "long-lock", Locks, false,
         "locks that keep others waiting for no longer than `lock-limit`",
         "Whoever reads or writes the table waits until the transaction ends, and the pool of the application fills up.",

@@ -30,7 +30,7 @@ const LIST: usize = 100;
 /// Writes the report.
 #[must_use]
 pub fn render(result: &DrillResult, verdict: Verdict) -> String {
-    let mut page = Page::default();
+    let mut page = Page::beside("drill.json");
     lead::write(&mut page, result, verdict);
     checks::write(&mut page, result);
     rows::write(&mut page, result);

@@ -365,6 +365,12 @@ const fn tool(
     }
 }
 
+/// Whether a tool keeps its applied migrations in a table of this name.
+#[must_use]
+pub fn is_known_history(table: &str) -> bool {
+    TOOLS.iter().any(|tool| tool.table == table)
+}
+
 /// The tool that keeps a table of this name with these columns, as names and types, and this number of rows if it is known;
 /// of several the one with the most columns.
 #[must_use]

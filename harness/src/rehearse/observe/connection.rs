@@ -95,7 +95,7 @@ async fn pass(client: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
     if names_log_level(&body) {
         shared.record.note_log_level();
     }
-    let number = shared.record.connect(Arc::clone(&relations));
+    let number = shared.record.connect(user.clone(), Arc::clone(&relations));
     server.write_all(&packet).await?;
     let (from_server, to_server) = tokio::io::split(server);
     let link = Arc::new(Link::default());

@@ -85,6 +85,10 @@ pub struct Observed {
     pub not_observed: Vec<String>,
     /// Whether the tool itself may have changed what the server logs of its sessions (`log_min_messages`).
     pub log_level: bool,
+    /// As which roles the tool connected, by number of connection.
+    pub roles: Vec<String>,
+    /// Whether a connection did not end within some seconds after the tool had.
+    pub left_open: bool,
 }
 
 impl Default for Observed {
@@ -96,6 +100,8 @@ impl Default for Observed {
             processes: Vec::new(),
             not_observed: Vec::new(),
             log_level: false,
+            roles: Vec::new(),
+            left_open: false,
         }
     }
 }

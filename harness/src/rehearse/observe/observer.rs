@@ -216,8 +216,7 @@ async fn listen(listener: UnixListener, shared: Arc<Shared>, finish: Cancellatio
     }
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(END_WITHIN, all).await.is_err() {
-        let note = "the ends of connections that the tool had left open";
-        shared.record.note(note);
+        shared.record.note_left_open();
         connections.shutdown().await;
     }
 }

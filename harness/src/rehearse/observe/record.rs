@@ -72,9 +72,10 @@ impl Record {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a connection to a database with these relations; returns its number.
-    pub(super) fn connect(&self, relations: Arc<Relations>) -> usize {
+    /// Adds a connection of a role to a database with these relations; returns its number.
+    pub(super) fn connect(&self, role: String, relations: Arc<Relations>) -> usize {
         let mut inner = self.inner();
+        inner.observed.roles.push(role);
         inner.observed.processes.push(0);
         inner.connections.push(Connection {
             relations,
@@ -107,6 +108,11 @@ impl Record {
     /// Notes that the tool may have changed what the server logs of its sessions.
     pub(super) fn note_log_level(&self) {
         self.inner().observed.log_level = true;
+    }
+
+    /// Notes that a connection went on after the tool had ended.
+    pub(super) fn note_left_open(&self) {
+        self.inner().observed.left_open = true;
     }
 
     /// The number that the next statement gets.

@@ -7,7 +7,7 @@ use crate::rehearse::settings::Rehearse;
 use crate::sql::{quote_ident, quote_literal};
 
 /// The tables of the application, with a row of each, and what a role may do with them.
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
        c.relkind = 'r',
        pg_catalog.has_table_privilege({role}, c.oid, 'SELECT'),

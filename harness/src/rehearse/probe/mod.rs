@@ -5,8 +5,10 @@
 //! up to the end of the first that was not. Each is tried once before the migrations begin: what fails then says nothing of them.
 //!
 //! - `make`: which probes there are; `watch`: one session that tries some of them in turn
+//! - `standing`: what roles cannot do any more in a session that begins after the migrations
 
 mod make;
+mod standing;
 mod watch;
 
 use std::time::Duration;
@@ -15,6 +17,7 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 
 use self::make::{probes, try_once};
+pub use self::standing::{Refusal, Standing};
 use self::watch::watch_all;
 use super::observe::{LockMode, Observed};
 use super::settings::Rehearse;

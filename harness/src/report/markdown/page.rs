@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::LIST;
-use super::inline::{Md, fixed, words};
+use super::inline::{self, Md, fixed, words};
 use crate::outcome::NotTested;
 use crate::report::{text, view};
 
@@ -14,12 +14,21 @@ const WIDEST: usize = 40;
 const RIGHT: [&str; 6] = ["in the backup", "restored", "times", "time", "rows", "line"];
 
 /// The page that is being written.
-#[derive(Default)]
 pub(super) struct Page {
     pub(super) text: String,
+    /// The file that is complete.
+    complete: &'static str,
 }
 
 impl Page {
+    /// An empty page beside a file that is complete.
+    pub(super) const fn beside(complete: &'static str) -> Self {
+        Self {
+            text: String::new(),
+            complete,
+        }
+    }
+
     fn block_of(&mut self, text: &str) {
         if !self.text.is_empty() {
             self.text.push('\n');
@@ -122,7 +131,11 @@ impl Page {
     pub(super) fn more(&mut self, count: usize) {
         if count > 0 {
             self.paragraph(
-                fixed("… and ") + words(&view::show(count)) + " more, see `drill.json`.",
+                fixed("… and ")
+                    + words(&view::show(count))
+                    + " more, see "
+                    + inline::code(self.complete)
+                    + ".",
             );
         }
     }

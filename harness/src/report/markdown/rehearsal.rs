@@ -16,13 +16,15 @@ use crate::verdict::RehearsalVerdict;
 const IN_COMMENT: usize = 5;
 /// Migrations that the comment shows.
 const MIGRATIONS_IN_COMMENT: usize = 20;
+/// Changes that the comment shows.
+const CHANGES_IN_COMMENT: usize = 10;
 /// Tables that the comment shows.
 const TABLES_IN_COMMENT: usize = 10;
 
 /// Writes the report.
 #[must_use]
 pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
-    let mut page = Page::default();
+    let mut page = Page::beside("rehearsal.json");
     lead(&mut page, result, verdict);
     steps(&mut page, result);
     faults(&mut page, result, usize::MAX);
@@ -31,7 +33,7 @@ pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> 
         migrations(&mut page, migration, usize::MAX);
         tables(&mut page, migration, usize::MAX);
         statements(&mut page, migration);
-        changes(&mut page, migration);
+        changes(&mut page, migration, usize::MAX);
     }
     checks(&mut page, result);
     if !result.not_tested.is_empty() {
@@ -45,12 +47,13 @@ pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> 
 /// Writes the short form.
 #[must_use]
 pub fn render_comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
-    let mut page = Page::default();
+    let mut page = Page::beside("rehearsal.json");
     lead(&mut page, result, verdict);
     faults(&mut page, result, IN_COMMENT);
     if let Some(migration) = &result.migration {
         migrations(&mut page, migration, MIGRATIONS_IN_COMMENT);
         tables(&mut page, migration, TABLES_IN_COMMENT);
+        changes(&mut page, migration, CHANGES_IN_COMMENT);
     }
     page.paragraph(fixed(
         "Everything else is in `rehearsal.md` and `rehearsal.json`.",
@@ -258,13 +261,16 @@ fn statements(page: &mut Page, migration: &MigrationFacts) {
     page.table(&["time", "statement", "error"], rows.collect());
 }
 
-fn changes(page: &mut Page, migration: &MigrationFacts) {
+fn changes(page: &mut Page, migration: &MigrationFacts, most: usize) {
     page.heading(2, fixed("What changed"));
     if migration.changes.is_empty() {
         page.paragraph(fixed("Nothing."));
         return;
     }
-    let rows = migration.changes.iter().map(|change| {
+    // What a review is about comes first.
+    let mut all: Vec<_> = migration.changes.iter().collect();
+    all.sort_by_key(|change| !change.needs_review);
+    let rows = all.iter().take(most).map(|change| {
         let review = match (&change.accepted, change.needs_review) {
             (Some(reason), _) => fixed("accepted: ") + words(reason),
             (None, true) => fixed("**not accepted**"),
@@ -273,6 +279,7 @@ fn changes(page: &mut Page, migration: &MigrationFacts) {
         vec![inline::code(&change.name), words(&change.text), review]
     });
     page.table(&["change", "what", "review"], rows.collect());
+    page.more(all.len().saturating_sub(most));
 }
 
 fn checks(page: &mut Page, result: &RehearsalResult) {

@@ -2,6 +2,7 @@
 
 mod again;
 mod changes;
+mod conduct;
 mod dangers;
 mod input;
 mod kept;

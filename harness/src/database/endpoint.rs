@@ -19,32 +19,50 @@ pub struct Endpoint {
     pub superuser: String,
     /// Its password, for TCP only.
     pub password: Secret,
-    /// Its [`Session::identity`](super::Session::identity), once it is known: another server has another.
-    pub identity: KnownIdentity,
+    /// What is known of it.
+    pub known: KnownServer,
     /// How programs connect, where the server requires TLS.
     pub tls: Option<ProgramsTls>,
     /// Names that errors of its sessions may show.
     pub names: Names,
 }
 
-/// The identity of the server that an address is known to have. Copies of an address share it: a server that is started again
-/// has another.
+/// What is known of the server at an address. Copies of an address share it.
 #[derive(Debug, Clone, Default)]
-pub struct KnownIdentity(Arc<Mutex<Option<String>>>);
+pub struct KnownServer {
+    /// Its major version, as in 17; `None` before the first session of a server that began empty.
+    pub major: Option<u32>,
+    identity: Arc<Mutex<Option<String>>>,
+}
 
-impl KnownIdentity {
-    /// What is known; `None` before the first session.
+impl KnownServer {
+    /// That of a server of this major version, before its first session.
     #[must_use]
-    pub fn get(&self) -> Option<String> {
-        self.0
+    pub fn of_major(major: Option<u32>) -> Self {
+        Self {
+            major,
+            identity: Arc::default(),
+        }
+    }
+
+    /// The setting without which event triggers ON login run in each session. Servers before 17 do not know them.
+    fn without_login_triggers(&self) -> Option<(&'static str, &'static str)> {
+        let knows = self.major.is_some_and(|major| major >= 17);
+        knows.then_some(("event_triggers", "off"))
+    }
+
+    /// Its [`Session::identity`](super::Session::identity), since another server has another; `None` before the first session.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        self.identity
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Notes that of the server that answers there now.
-    pub(crate) fn set(&self, identity: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    /// Notes the identity of the server that answers there now: one that is started again has another.
+    pub(crate) fn set_identity(&self, identity: Option<String>) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 }
 
@@ -96,6 +114,22 @@ impl Endpoint {
                 .port(*port)
                 .password(self.password.expose()),
         }
+    }
+
+    /// Options for the bootstrap superuser, whose session runs no code of the database as it opens.
+    pub(super) fn superuser_options(&self, database: &str) -> PgConnectOptions {
+        let options = self.options(&self.superuser, database);
+        options.options(self.known.without_login_triggers())
+    }
+
+    /// A connection string of libpq for a database, without code of the database as the session opens. A bare name could be
+    /// parsed as one.
+    #[must_use]
+    pub fn connection_string(&self, database: &str) -> String {
+        let name = database.replace('\\', "\\\\").replace('\'', "\\'");
+        let settings = self.known.without_login_triggers();
+        let settings = settings.map(|(name, value)| format!(" options='-c {name}={value}'"));
+        format!("dbname='{name}'{}", settings.unwrap_or_default())
     }
 
     /// The `PG…` variables of a libpq client for `user`, and `DATABASE_URL`: it begins with `postgresql://`, because SQLAlchemy
@@ -171,7 +205,7 @@ mod tests {
             address,
             superuser: "boss".to_owned(),
             password: Secret::new(String::new()),
-            identity: KnownIdentity::default(),
+            known: KnownServer::default(),
             tls: None,
             names: Names::default(),
         }

@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, Row as _};
 
 pub use self::attempt::Attempt;
 pub use self::copy::RowsOut;
-pub use self::endpoint::{Address, Endpoint, KnownIdentity, ProgramsTls, SOCKET};
+pub use self::endpoint::{Address, Endpoint, KnownServer, ProgramsTls, SOCKET};
 pub use self::error::{DatabaseError, NoSession};
 pub use self::open::Terms;
 use crate::sqlstate::Names;

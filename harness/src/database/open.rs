@@ -9,6 +9,10 @@ use super::error::may_pass;
 use super::{DatabaseError, Endpoint, NoSession, Session};
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
+use crate::units::show_duration;
+
+/// How long the server may take to open a session. No `statement_timeout` ends an event trigger ON login.
+const OPEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Settings of a session.
 #[derive(Debug, Clone)]
@@ -37,9 +41,20 @@ impl Session {
     /// Connects; the error may be temporary.
     async fn connect(endpoint: &Endpoint, options: &PgConnectOptions) -> Result<Self, NoSession> {
         let names = endpoint.names.clone();
-        match PgConnection::connect_with(options).await {
-            Ok(connection) => Ok(Self { connection, names }),
-            Err(error) => {
+        let opened = tokio::time::timeout(OPEN_WITHIN, PgConnection::connect_with(options)).await;
+        match opened {
+            Ok(Ok(connection)) => Ok(Self { connection, names }),
+            Err(_) => Err(NoSession {
+                may_pass: false,
+                error: DatabaseError {
+                    lost: true,
+                    ..DatabaseError::new(format!(
+                        "the server did not open a session within {}: an event trigger ON login may be waiting",
+                        show_duration(OPEN_WITHIN)
+                    ))
+                },
+            }),
+            Ok(Err(error)) => {
                 names.learn_name(options.get_username());
                 names.learn_name(options.get_database().unwrap_or_default());
                 Err(NoSession {
@@ -74,7 +89,7 @@ impl Session {
         database: &str,
         terms: &Terms,
     ) -> Result<Self, NoSession> {
-        let options = endpoint.options(&endpoint.superuser, database).options([
+        let options = endpoint.superuser_options(database).options([
             ("search_path", "pg_catalog".to_owned()),
             ("default_transaction_read_only", "on".to_owned()),
             (
@@ -90,7 +105,7 @@ impl Session {
             ("client_min_messages", "warning".to_owned()),
         ]);
         let mut session = Self::connect(endpoint, &options).await?;
-        if let Some(identity) = endpoint.identity.get() {
+        if let Some(identity) = endpoint.known.identity() {
             let answers = session.identity().await;
             let answers = answers.map_err(|error| NoSession {
                 may_pass: error.lost,
@@ -155,9 +170,7 @@ impl Session {
                 if !matches!(error.sqlstate.as_deref(), Some("28000" | "28P01")) {
                     return Err(error);
                 }
-                let options = endpoint
-                    .options(&endpoint.superuser, database)
-                    .options(limits);
+                let options = endpoint.superuser_options(database).options(limits);
                 let opened = Self::connect(endpoint, &options).await;
                 let mut session = opened.map_err(|refused| refused.error)?;
                 session
@@ -184,7 +197,7 @@ impl Session {
     /// # Errors
     /// When the server refuses the session.
     pub(crate) async fn plain(endpoint: &Endpoint, database: &str) -> Result<Self, DatabaseError> {
-        let options = endpoint.options(&endpoint.superuser, database);
+        let options = endpoint.superuser_options(database);
         let opened = Self::connect(endpoint, &options).await;
         opened.map_err(|refused| refused.error)
     }

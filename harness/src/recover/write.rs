@@ -175,10 +175,11 @@ fn cannot_write(error: &io::Error) -> CouldNotRun {
 /// The program that writes the table, of the version of the server.
 fn client(job: &Job<'_>, format: Format) -> Client {
     let mut arguments: Vec<String> = Vec::new();
+    let connection = job.server.endpoint().connection_string(job.database);
     let program = match format {
         Format::Sql => {
             arguments.extend(["--no-password".to_owned(), "--dbname".to_owned()]);
-            arguments.push(job.database.to_owned());
+            arguments.push(connection);
             for relation in &job.table.relations {
                 arguments.extend(["--table".to_owned(), pattern(relation)]);
             }
@@ -198,7 +199,7 @@ fn client(job: &Job<'_>, format: Format) -> Client {
                     "--no-password",
                     "--set=ON_ERROR_STOP=1",
                     "--dbname",
-                    job.database,
+                    &connection,
                     // Settings of a database or a role must not affect the file.
                     "--command",
                     "SET search_path = ''; SET statement_timeout = 0; SET DateStyle = 'ISO, YMD'; \

@@ -20,6 +20,7 @@ pub struct Snapshot {
     data: Data,
     superuser: String,
     password: Secret,
+    major: u32,
     /// Bytes of the data.
     pub bytes: u64,
     /// How long the server was not available: shutdown, copy and start.
@@ -80,10 +81,13 @@ impl Data {
 }
 
 /// What a server begins with in place of an empty cluster.
+#[derive(Clone, Copy)]
 pub(super) struct Origin<'a> {
     pub data: &'a Data,
     pub superuser: &'a str,
     pub password: &'a Secret,
+    /// The major version of its server.
+    pub major: u32,
 }
 
 impl ThrowawayServer {
@@ -106,6 +110,7 @@ impl ThrowawayServer {
             data,
             superuser: self.endpoint.superuser.clone(),
             password: self.endpoint.password.clone(),
+            major: self.version / 10_000,
             bytes: 0,
             took: Duration::ZERO,
         };
@@ -114,8 +119,8 @@ impl ThrowawayServer {
         let origin = Some(snapshot.origin());
         let begun = begin(&server, wanted, run, &self.started_with.path, origin).await?;
         self.endpoint
-            .identity
-            .set(begun.started.endpoint.identity.get());
+            .known
+            .set_identity(begun.started.endpoint.known.identity());
         *machine = begun.machine;
         snapshot.bytes = begun.copied.bytes;
         snapshot.took = began.elapsed();
@@ -125,12 +130,18 @@ impl ThrowawayServer {
 
 impl Snapshot {
     /// The snapshot of data that a kept run has.
-    pub(super) fn of(data: Data, superuser: &str, bytes: u64) -> Result<Self, CouldNotRun> {
+    pub(super) fn of(
+        data: Data,
+        superuser: &str,
+        major: u32,
+        bytes: u64,
+    ) -> Result<Self, CouldNotRun> {
         Ok(Self {
             data,
             superuser: superuser.to_owned(),
             // Nobody needs it: a server that is reached by a port has no snapshot.
             password: Secret::random()?,
+            major,
             bytes,
             took: Duration::ZERO,
         })
@@ -163,6 +174,7 @@ impl Snapshot {
             data: &self.data,
             superuser: &self.superuser,
             password: &self.password,
+            major: self.major,
         }
     }
 

@@ -70,7 +70,7 @@ pub(super) struct Started {
 impl Started {
     /// Asks the server at `endpoint` what it is, as soon as it answers.
     pub async fn ask(
-        endpoint: Endpoint,
+        mut endpoint: Endpoint,
         machine: &dyn Machine,
         waiting: &mut Waiting,
     ) -> Result<Self, CouldNotRun> {
@@ -84,7 +84,8 @@ impl Started {
             CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
         })?;
         session.close().await;
-        endpoint.identity.set(Some(identity.unique.clone()));
+        endpoint.known.major = Some(identity.version / 10_000);
+        endpoint.known.set_identity(Some(identity.unique.clone()));
         Ok(Self {
             endpoint,
             identity,

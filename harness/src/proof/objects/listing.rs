@@ -81,7 +81,7 @@ impl DumpOptions {
         }
     }
 
-    fn arguments(&self, database: &str) -> Vec<String> {
+    fn arguments(&self, connection: &str) -> Vec<String> {
         let mut arguments = vec!["--schema-only", "--no-password"];
         arguments.push(if self.archive {
             "--format=custom"
@@ -107,15 +107,9 @@ impl DumpOptions {
                 .iter()
                 .map(|name| format!("--encoding={name}")),
         );
-        arguments.extend(["--dbname".to_owned(), connection(database)]);
+        arguments.extend(["--dbname".to_owned(), connection.to_owned()]);
         arguments
     }
-}
-
-/// A connection string for a database; as a bare name it could be parsed as one.
-fn connection(database: &str) -> String {
-    let name = database.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("dbname='{name}'")
 }
 
 /// Whether a dump names each of its objects, as pg_dump does.
@@ -133,7 +127,7 @@ pub(super) async fn list(
     let mut client = server
         .client(Client {
             program: "pg_dump",
-            arguments: options.arguments(database),
+            arguments: options.arguments(&server.endpoint().connection_string(database)),
             input: ClientInput::Nothing,
         })
         .await?;

@@ -63,6 +63,8 @@ pub struct KeptFacts {
     pub origin: String,
     /// `server_version`, as in 17.6.
     pub version: String,
+    /// Its major version.
+    pub major: u32,
     /// The bootstrap superuser.
     pub superuser: String,
     /// Bytes of the data.
@@ -161,6 +163,7 @@ impl ThrowawayServer {
                 provider: self.facts.provider.to_owned(),
                 origin: self.facts.origin.clone(),
                 version: self.facts.version.clone(),
+                major: self.version / 10_000,
                 superuser: self.endpoint.superuser.clone(),
                 bytes: 0,
                 until,
@@ -317,6 +320,7 @@ impl Kept {
         Snapshot::of(
             self.facts.data.clone(),
             &self.facts.superuser,
+            self.facts.major,
             self.facts.bytes,
         )
     }

@@ -66,6 +66,14 @@ impl Drill {
         }
     }
 
+    /// Lets the dump be one of another version than 15.4.
+    pub fn dumped_by(self, version: &str) -> Self {
+        let path = self.folder.path().join("dump.sql");
+        let dump = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, dump.replace("15.4", version)).unwrap();
+        self
+    }
+
     /// Gives its runs a cache of their own.
     pub fn with_own_cache(mut self) -> Self {
         self.caches = self.folder.path().join("cache");

@@ -145,3 +145,38 @@ SELECT 'a\\'; DELETE FROM public.witness; SELECT '\\'';
         }
     }
 }
+
+/// Waits for as long as it can in each session of a superuser.
+const WAITS: &str = "CREATE TABLE public.t (x integer);
+INSERT INTO public.t VALUES (1);
+CREATE ROLE app LOGIN;
+GRANT SELECT ON public.t TO app;
+CREATE FUNCTION public.wait() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user) THEN
+    PERFORM pg_catalog.pg_sleep(3600);
+  END IF;
+END $$;
+CREATE EVENT TRIGGER waits ON login EXECUTE FUNCTION public.wait();
+";
+
+const READ_BY_THE_ROLE: &str = "[[check.role]]
+role = \"app\"
+floor = [\"select on public.t\"]
+ceiling = \"any\"
+[[check.row-count]]
+table = \"public.t\"
+exact = 1
+";
+
+/// No `statement_timeout` ends what runs while a session opens.
+#[tokio::test]
+async fn no_code_of_the_dump_runs_when_redrill_connects() {
+    // Event triggers ON login begin with 17, which is not the local server everywhere.
+    if !usable("container").await {
+        return;
+    }
+    let drill = Drill::new(WAITS, READ_BY_THE_ROLE).dumped_by("17.4");
+    let (output, report) = drill.run("container");
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+}

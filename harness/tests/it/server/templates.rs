@@ -78,7 +78,7 @@ async fn two(provider: &'static str, superuser: &str, cache: &Path) -> [Empty; 2
 /// Expects that a session of one server is refused at the address of the other.
 async fn are_distinguished(one: &Empty, other: &Empty) {
     let (one, other) = (one.server.endpoint(), other.server.endpoint());
-    assert_ne!(one.identity.get(), other.identity.get());
+    assert_ne!(one.known.identity(), other.known.identity());
     let swapped = Endpoint {
         address: other.address.clone(),
         ..one.clone()

@@ -2,6 +2,7 @@
 //! a marker and what it is given; it is killed when its owner is dropped.
 
 mod background;
+mod lines;
 mod search;
 
 use std::io;
@@ -20,6 +21,7 @@ use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
 use crate::sandbox::Sandbox;
 pub use background::{Background, close_output, replace};
+pub(crate) use lines::{Line, Lines};
 pub use search::{
     adopt_orphans, adopts_orphans, descends_from, kill_marked, kill_orphans, kill_working_in,
     processor_time_of_all, signal_marked,

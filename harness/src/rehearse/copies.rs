@@ -2,12 +2,12 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::observe::{Control, Observer};
 use super::server_log;
 use super::settings::Rehearse;
-use super::tool::Ran;
+use super::tool::{LARGER_DISK, Ran};
 use super::work;
 use crate::baseline::observed::Observed;
 use crate::check::Restored;
@@ -277,11 +277,46 @@ impl<'a> Copies<'a> {
             cut_off,
             duration: began.elapsed(),
         };
-        match ran.lacked() {
+        let lacked = match ran.lacked() {
+            None if !ran.ended_well() => crashed(copy.server).await,
+            lacked => lacked,
+        };
+        match lacked {
             Some(error) => Err(error),
             None => Ok(ran),
         }
     }
+}
+
+/// How long the server of a copy may take to answer again after a crash.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Waits until a server answers, which may have crashed in a run; gives why the run says nothing of the migrations then.
+async fn crashed(server: &ThrowawayServer) -> Option<CouldNotRun> {
+    let answers = server.recovered(RECOVERED_WITHIN).await;
+    let mut last = None;
+    server
+        .read_log(|line| {
+            let begins = line.starts_with("redrill ") && line.contains(" PANIC:  ");
+            if begins {
+                last = Some(line.to_owned());
+            }
+        })
+        .await;
+    let last = last.unwrap_or_default();
+    if last.ends_with("No space left on device") {
+        return Some(CouldNotRun::with_hint(
+            "the copy's machine lacked space on the disk, and its server crashed",
+            LARGER_DISK,
+        ));
+    }
+    if answers {
+        return None;
+    }
+    let why = server.ended().await;
+    let why = why.unwrap_or_else(|| show_duration(RECOVERED_WITHIN));
+    let reason = format!("the copy's server crashed, and does not answer any more: {why}");
+    Some(CouldNotRun::new(reason))
 }
 
 /// The database that the migrations change.

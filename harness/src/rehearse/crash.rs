@@ -16,7 +16,7 @@ use crate::units::show_counted;
 /// What to do about a run that the next one cannot complete.
 const COMPLETE: &str = "put what belongs together into one transaction; make repeatable what cannot be in one, such as with IF NOT EXISTS";
 /// What to do about an index that a run leaves unfinished.
-const DROP_FIRST: &str = "an INVALID index has the name already, so IF NOT EXISTS leaves it as it is: put `DROP INDEX CONCURRENTLY IF EXISTS …` before the statement that builds it";
+pub(super) const DROP_FIRST: &str = "an INVALID index has the name already, so IF NOT EXISTS leaves it as it is: put `DROP INDEX CONCURRENTLY IF EXISTS …` before the statement that builds it";
 
 /// Cuts runs off in several places, each on a copy of its own, and completes them.
 pub(super) async fn crashes(
@@ -32,7 +32,10 @@ pub(super) async fn crashes(
     let ended = if settings.crashes() == 0 {
         Ended::Skipped("`crashes = 0` in `[rehearse]`".to_owned())
     } else if places.is_empty() {
-        Ended::Skipped("the tool sends no statement that changes anything".to_owned())
+        Ended::Skipped(
+            "there is no middle to cut a run off in: no more than one statement changes anything, in a transaction of its own"
+                .to_owned(),
+        )
     } else {
         let mut findings = Vec::new();
         let mut unable = None;

@@ -5,14 +5,16 @@ use std::future::Future;
 use futures_util::future::try_join;
 
 use super::Stopped;
-use super::changes::{self, ClusterChange, ReadRows, State};
+use super::changes::{self, ChangeClass, ClusterChange, ReadRows, State};
 use super::copies::{Copied, Copies};
+use super::crash::DROP_FIRST;
 use super::migrations::Histories;
 use super::probe::{ProbeKind, Probed, Probes, Refusal, Standing, Waited};
 use super::review::Review;
 use super::server_log::{self, ServerLog};
 use super::steps::{Ended, Steps};
 use super::tool::{self, Meter, Ran};
+use super::work::Work;
 use super::{conduct, locks};
 use crate::outcome::{
     CheckResult, CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts, summarize,
@@ -30,8 +32,8 @@ pub(super) struct FirstRun {
     pub(super) waited: Vec<Waited>,
     /// What roles of the application cannot do any more.
     pub(super) refusals: Vec<Refusal>,
-    /// The server's log of the run, or why it does not say everything.
-    pub(super) log: Result<String, CouldNotRun>,
+    /// The work on whole tables that the server's log names, or why it does not name all.
+    pub(super) log: Result<Vec<Work>, CouldNotRun>,
     pub(super) tables: Vec<TableFacts>,
 }
 
@@ -196,9 +198,16 @@ pub(super) async fn first_run(
 fn left_behind(changes: &[ClusterChange]) -> Finding {
     let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
     let names = listed(&names, 10);
+    let invalid = |change: &ClusterChange| change.class == ChangeClass::IndexInvalid;
+    let hint = match changes.iter().any(invalid) {
+        true => DROP_FIRST,
+        false => {
+            "put what belongs together into one transaction; what cannot be in one must be repeatable, such as with IF NOT EXISTS"
+        }
+    };
     Finding::new(
         "a failed run leaves nothing behind",
         format!("it leaves {names}"),
     )
-    .hint("put what belongs together into one transaction; what cannot be in one must be repeatable, such as with IF NOT EXISTS")
+    .hint(hint)
 }

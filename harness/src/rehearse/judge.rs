@@ -43,11 +43,11 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
 
     let rows = |table: &str| rows_before(before, table);
     let (work, unable) = match &first.log {
-        Ok(log) => (work::parse(log), None),
-        Err(error) => (Vec::new(), Some(error.clone())),
+        Ok(work) => (work.as_slice(), work::unobserved(observed, work)),
+        Err(error) => (&[][..], Some(error.clone())),
     };
     let keys = constraints(&first.after);
-    let mut found = work::judge(observed, &work, &settings.rewrites, &keys, rows);
+    let mut found = work::judge(observed, work, &settings.rewrites, &keys, rows);
     let changes = changes::compare(before, &first.after);
     let emptied = changes
         .iter()

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::work::{self, Work};
 use crate::database::{Session, Terms};
 use crate::outcome::CouldNotRun;
 use crate::redact::Secret;
@@ -13,6 +14,8 @@ use crate::sql::quote_ident;
 
 /// How long the end of the log may take to be readable.
 const WITHIN: Duration = Duration::from_secs(10);
+/// So many entries are not kept.
+const MOST: usize = 100_000;
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -62,11 +65,11 @@ impl<'s> ServerLog<'s> {
         Ok(Self { server, begins })
     }
 
-    /// What the server has written since then.
+    /// The work on whole tables that the server has named since then.
     ///
     /// # Errors
     /// When some of it may be missing.
-    pub(super) async fn end(self) -> Result<String, CouldNotRun> {
+    pub(super) async fn end(self) -> Result<Vec<Work>, CouldNotRun> {
         let mut session = open(self.server).await?;
         let ends = mark(&mut session).await?;
         let set = resets(&mut session).await?;
@@ -78,27 +81,47 @@ impl<'s> ServerLog<'s> {
             )));
         }
         let began = Instant::now();
-        let log = loop {
-            let log = self.server.log().await;
-            if log.contains(&ends) || began.elapsed() > WITHIN {
-                break log;
+        loop {
+            let mut between = Between::default();
+            let (begins, ends) = (&self.begins, &ends);
+            let take = |line: &str| between.take(line, begins, ends);
+            self.server.read_log(take).await;
+            if between.ends || began.elapsed() > WITHIN {
+                return between.work();
             }
             tokio::time::sleep(PAUSE).await;
-        };
-        between(&log, &self.begins, &ends).map(str::to_owned)
+        }
     }
 }
 
-/// What is between the marks.
-fn between<'l>(log: &'l str, begins: &str, ends: &str) -> Result<&'l str, CouldNotRun> {
-    let missing = |when| {
-        hidden(format!(
-            "the mark that redrill wrote {when} the run is not in it"
-        ))
-    };
-    let (_, rest) = log.split_once(begins).ok_or_else(|| missing("before"))?;
-    let (run, _) = rest.split_once(ends).ok_or_else(|| missing("after"))?;
-    Ok(run)
+/// What a log has between two marks. A log may be larger than memory, since code of the database can write to it.
+#[derive(Default)]
+struct Between {
+    begins: bool,
+    ends: bool,
+    work: Vec<Work>,
+}
+
+impl Between {
+    fn take(&mut self, line: &str, begins: &str, ends: &str) {
+        self.ends |= self.begins && line.contains(ends);
+        if self.begins && !self.ends && self.work.len() < MOST {
+            self.work.extend(work::parse(line));
+        }
+        self.begins |= line.contains(begins);
+    }
+
+    fn work(self) -> Result<Vec<Work>, CouldNotRun> {
+        let why = match (self.begins, self.ends) {
+            (false, _) => "the mark that redrill wrote before the run is not in it".to_owned(),
+            (true, false) => "the mark that redrill wrote after the run is not in it".to_owned(),
+            (true, true) if self.work.len() == MOST => {
+                format!("it names work on whole tables more than {MOST} times")
+            }
+            (true, true) => return Ok(self.work),
+        };
+        Err(hidden(why))
+    }
 }
 
 /// Why a log does not say everything.
@@ -137,20 +160,35 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
+    const WORK: &str = "redrill 7 3/41 5.250 DEBUG:  rewriting table \"t\"";
+
     #[rstest]
-    #[case::whole("x\nA\nrewriting\nB\ny", Ok("\nrewriting\n"))]
-    #[case::begins_too_late("rewriting\nB\n", Err("before"))]
-    #[case::ends_too_early("A\nrewriting\n", Err("after"))]
-    #[case::in_the_wrong_order("B\nA\n", Err("after"))]
-    #[case::unreadable("", Err("before"))]
-    fn a_log_counts_between_its_marks(#[case] log: &str, #[case] expected: Result<&str, &str>) {
-        match (between(log, "A", "B"), expected) {
-            (Ok(run), Ok(expected)) => assert_eq!(run, expected),
-            (Err(error), Err(when)) => {
-                let says = format!("wrote {when} the run");
-                assert!(error.reason.contains(&says), "{}", error.reason);
-            }
+    #[case::whole(&["x", "A", WORK, "B", WORK], Ok(1))]
+    #[case::begins_too_late(&[WORK, "B"], Err("before the run"))]
+    #[case::ends_too_early(&["A", WORK], Err("after the run"))]
+    #[case::in_the_wrong_order(&["B", "A"], Err("after the run"))]
+    #[case::unreadable(&[], Err("before the run"))]
+    fn a_log_counts_between_its_marks(#[case] log: &[&str], #[case] expected: Result<usize, &str>) {
+        let mut between = Between::default();
+        for line in log {
+            between.take(line, "A", "B");
+        }
+        match (between.work(), expected) {
+            (Ok(work), Ok(entries)) => assert_eq!(work.len(), entries),
+            (Err(error), Err(says)) => assert!(error.reason.contains(says), "{}", error.reason),
             (found, _) => panic!("{found:?}"),
         }
+    }
+
+    #[test]
+    fn a_log_with_too_much_work_is_not_judged() {
+        let mut between = Between::default();
+        between.take("A", "A", "B");
+        for _ in 0..=MOST {
+            between.take(WORK, "A", "B");
+        }
+        between.take("B", "A", "B");
+        let error = between.work().unwrap_err();
+        assert!(error.reason.contains("100000 times"), "{}", error.reason);
     }
 }

@@ -11,6 +11,9 @@ use crate::outcome::{CouldNotRun, Finding, StatementFacts};
 use crate::server::ThrowawayServer;
 use crate::sql::quote_literal;
 
+/// What to do about a full disk.
+pub(super) const LARGER_DISK: &str = "set a folder on a larger disk with `--work-dir`";
+
 /// One run of the tool.
 pub(super) struct Ran {
     pub(super) end: ProgramEnd,
@@ -30,10 +33,7 @@ impl Ran {
         let mut statements = self.observed.statements.iter();
         let (statement, what, hint) = statements.find_map(|one| {
             let (what, hint) = match one.error.as_deref()? {
-                "53100" => (
-                    "space on the disk",
-                    "set a folder on a larger disk with `--work-dir`",
-                ),
+                "53100" => ("space on the disk", LARGER_DISK),
                 "53200" => (
                     "memory",
                     "give its server more, such as by `memory` in `[server.container]`",

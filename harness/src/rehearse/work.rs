@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::observe::{HeldLock, LockMode, Observed, VirtualTransaction};
 use super::rules::{BACKFILL, INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
 use super::settings::Rewrites;
+use crate::outcome::CouldNotRun;
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_counted;
 
 /// Settings of the server by which its log names what it does.
 pub(super) const SETTINGS: [(&str, &str); 2] = [
     ("log_min_messages", "debug1"),
-    // The transaction, as `pg_locks` prints it, and the time in seconds since 1970.
-    ("log_line_prefix", "redrill %v %n "),
+    // The process, the transaction as `pg_locks` prints it, and the time in seconds since 1970.
+    ("log_line_prefix", "redrill %p %v %n "),
 ];
 
 /// From so many rows on one statement that changes most of them is a fault.
@@ -23,6 +24,8 @@ const MANY_ROWS: u64 = 10_000;
 /// One thing that the server did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
+    /// The process of the server that did it.
+    process: i32,
     transaction: VirtualTransaction,
     /// The time since 1970.
     at: Duration,
@@ -39,14 +42,11 @@ enum Kind {
     Index(String),
 }
 
-/// Reads the log of a server with [`SETTINGS`].
+/// Reads a line of the log of a server with [`SETTINGS`]; `None` where it names no work.
 #[must_use]
-pub fn parse(log: &str) -> Vec<Work> {
-    log.lines().filter_map(parse_line).collect()
-}
-
-fn parse_line(line: &str) -> Option<Work> {
-    let rest = &line[line.find("redrill ")? + "redrill ".len()..];
+pub fn parse(line: &str) -> Option<Work> {
+    let rest = line.strip_prefix("redrill ")?;
+    let (process, rest) = rest.split_once(' ')?;
     let (transaction, message) = rest.split_once(' ')?;
     let transaction = VirtualTransaction::parse(transaction)?;
     let (at, message) = message.split_once(' ')?;
@@ -66,6 +66,7 @@ fn parse_line(line: &str) -> Option<Work> {
         (Kind::Index(index.to_owned()), table)
     };
     Some(Work {
+        process: process.parse().ok()?,
         transaction,
         at,
         kind,
@@ -161,6 +162,17 @@ pub fn judge(
     found
 }
 
+/// Why work is judged by no rule: it was done in a session that was not observed.
+#[must_use]
+pub fn unobserved(observed: &Observed, work: &[Work]) -> Option<CouldNotRun> {
+    let mut work = work.iter();
+    work.find(|one| !observed.processes.contains(&one.process))?;
+    Some(CouldNotRun::with_hint(
+        "the server's log has work on whole tables in a session that was not observed between the tool and the server",
+        "code of the database that opens sessions of its own, such as by `dblink` or by a background worker, cannot be rehearsed: let the migrations do that work themselves",
+    ))
+}
+
 /// The strongest lock of a table that was there before, under which the work was done, where it keeps others waiting.
 fn held<'a>(
     observed: &'a Observed,
@@ -236,19 +248,38 @@ mod tests {
     use rstest::rstest;
 
     const LOG: &str = "\
-redrill 3/40 4.999 LOG:  checkpoint starting: immediate
-redrill 3/41 5.250 DEBUG:  rewriting table \"orders\"
-redrill 3/41 5.250 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
-redrill 3/41 6.000 DEBUG:  verifying table \"odd \" name\"
-redrill 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"
-redrill 3/41 7.000 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
-redrill x 7.000 DEBUG:  rewriting table \"orders\"
+redrill 7 3/40 4.999 LOG:  checkpoint starting: immediate
+redrill 7 3/41 5.250 DEBUG:  rewriting table \"orders\"
+redrill 7 3/41 5.250 DEBUG:  building index \"orders_pkey\" on table \"orders\" serially
+redrill 7 3/41 6.000 DEBUG:  verifying table \"odd \" name\"
+redrill 7 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"
+redrill 7 3/41 7.000 DEBUG:  building index \"i\" on table \"orders\" with request for 1 parallel workers
+redrill 7 x 7.000 DEBUG:  rewriting table \"orders\"
 rewriting table \"orders\"
 ";
 
+    fn read(log: &str) -> Vec<Work> {
+        log.lines().filter_map(parse).collect()
+    }
+
+    #[rstest]
+    #[case::of_the_tool(&[6, 7], false)]
+    #[case::of_nobody_that_was_seen(&[6], true)]
+    fn work_must_be_of_a_session_that_was_observed(
+        #[case] processes: &[i32],
+        #[case] unobserved: bool,
+    ) {
+        let observed = Observed {
+            processes: processes.to_vec(),
+            ..Observed::default()
+        };
+        let found = super::unobserved(&observed, &read(LOG));
+        assert_eq!(found.is_some(), unobserved);
+    }
+
     #[test]
     fn the_log_names_what_the_server_does() {
-        let work = parse(LOG);
+        let work = read(LOG);
         let kinds: Vec<_> = work.iter().map(|one| (&one.kind, &*one.table)).collect();
         assert_eq!(
             kinds,
@@ -280,7 +311,7 @@ rewriting table \"orders\"
                 ..Statement::default()
             });
         }
-        let work = parse(LOG.lines().nth(1).unwrap_or_default());
+        let work = read(LOG.lines().nth(1).unwrap_or_default());
         assert_eq!(work[0].at, Duration::from_millis(5250));
         let found = judge(&observed, &work, &Rewrites::None, &[], |_| None);
         assert!(
@@ -320,7 +351,7 @@ rewriting table \"orders\"
         let keys = [("fk".to_owned(), QualifiedName::parse(relation).unwrap())];
         let found = judge(
             &observed(mode, relation),
-            &parse(LOG),
+            &read(LOG),
             &Rewrites::None,
             &keys,
             |_| None,
@@ -333,7 +364,7 @@ rewriting table \"orders\"
     #[case::reads_the_locked_table("app.orders", &["scan table app.orders"])]
     #[case::reads_a_new_table_that_refers_to_it("app.new", &[])]
     fn a_foreign_key_reads_its_own_table(#[case] of: &str, #[case] names: &[&str]) {
-        let work = parse("redrill 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"");
+        let work = read("redrill 7 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"");
         let observed = observed(LockMode::ShareRowExclusive, "app.orders");
         let keys = [("fk".to_owned(), QualifiedName::parse(of).unwrap())];
         let found = judge(&observed, &work, &Rewrites::None, &keys, |_| None);
@@ -347,7 +378,7 @@ rewriting table \"orders\"
     #[case(Rewrites::Listed(vec!["app.orders".to_owned()]), &[])]
     #[case(Rewrites::Listed(vec!["app.other".to_owned()]), &["rewrite table app.orders"])]
     fn a_scenario_may_permit_rewrites(#[case] rewrites: Rewrites, #[case] names: &[&str]) {
-        let work = parse(LOG.lines().nth(1).unwrap_or_default());
+        let work = read(LOG.lines().nth(1).unwrap_or_default());
         let observed = observed(LockMode::AccessExclusive, "app.orders");
         let found = judge(&observed, &work, &rewrites, &[], |_| None);
         let found: Vec<&str> = found.iter().map(|one| &*one.name).collect();

@@ -1,7 +1,6 @@
 //! `Backup` + `&ThrowawayServer` → [`RestoreLog`]. The log decides, never an exit code. One method,
 //! one file.
 
-mod lines;
 mod log;
 mod messages;
 pub mod method;

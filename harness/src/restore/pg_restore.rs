@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::lines::Lines;
 use super::log::Log;
 use super::messages::MessageParser;
 use super::method::{PartLog, Work, phases};
@@ -12,6 +11,7 @@ use super::statement::summarise;
 use crate::backup::Part;
 use crate::event::Event;
 use crate::outcome::{CouldNotRun, Finding};
+use crate::process::Lines;
 use crate::server::{Client, ClientInput};
 use pgdump::layout::Kind;
 

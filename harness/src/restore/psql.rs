@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use tokio_util::io::SyncIoBridge;
 
-use super::lines::Lines;
 use super::log::Log;
 use super::messages::MessageParser;
 use super::method::{PartLog, Work, changed, unreadable};
@@ -15,6 +14,7 @@ use super::script::content::Content;
 use crate::backup::Part;
 use crate::event::Event;
 use crate::outcome::{CouldNotRun, Finding};
+use crate::process::Lines;
 use crate::server::{Client, ClientInput};
 
 /// Restores a plain dump, beginning in `database`.

@@ -14,8 +14,8 @@ use postgres_protocol::message::frontend;
 
 use pgdump::encoding::Encoding;
 
-use super::lines::Line;
 use crate::database::{Address, Endpoint, SOCKET};
+use crate::process::Line;
 use crate::sqlstate::{self, Names};
 
 /// How much is kept of a message about the session.

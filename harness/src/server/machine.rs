@@ -119,8 +119,8 @@ pub trait Machine: Send + Sync {
     /// Why the server is not running any more, with the end of its log; `None` while it runs.
     async fn ended(&self) -> Option<String>;
 
-    /// The log of the server; empty where it cannot be read.
-    async fn log(&self) -> String;
+    /// The log of the server so far; empty where it cannot be read.
+    async fn log(&self) -> Box<dyn AsyncRead + Send + Unpin + '_>;
 
     /// Removes access that only the start needed: afterwards nothing on the server can run a shell. Once the server
     /// listens.

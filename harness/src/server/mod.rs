@@ -31,10 +31,11 @@ use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 
 use crate::cleanup::{Run, Swept, Work};
-use crate::database::{Address, DatabaseError, Endpoint, KnownIdentity, NoSession, Session, Terms};
+use crate::database::{Address, DatabaseError, Endpoint, KnownServer, NoSession, Session, Terms};
 use crate::namespace::Entrance;
 use crate::network::Network;
 use crate::outcome::{CouldNotRun, ServerFacts};
+use crate::process::Lines;
 use crate::redact::Secret;
 use crate::sql::{quote_ident, quote_literal};
 use crate::sqlstate::Names;
@@ -184,7 +185,7 @@ async fn bring_up(
             address,
             superuser: superuser.to_owned(),
             password,
-            identity: KnownIdentity::default(),
+            known: KnownServer::of_major(origin.map(|origin| origin.major)),
             tls: None,
             names: Names::default(),
         };
@@ -382,9 +383,14 @@ impl ThrowawayServer {
         self.machine.read().await.processor_time().await
     }
 
-    /// Its log so far. It may contain names and texts that code of the backup has chosen, and is never shown.
-    pub async fn log(&self) -> String {
-        self.machine.read().await.log().await
+    /// Passes on each line of its log so far. It may contain names and texts that code of the backup has chosen, and is never
+    /// shown.
+    pub async fn read_log(&self, mut take: impl FnMut(&str) + Send) {
+        let machine = self.machine.read().await;
+        let mut lines = Lines::of(machine.log().await);
+        while let Some(line) = lines.next().await {
+            take(&line);
+        }
     }
 
     /// Why the server is not running any more; `None` while it runs.

@@ -18,12 +18,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use testcontainers::bollard::Docker;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
+use testcontainers::bollard::{self, Docker};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage};
+use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
+use tokio_util::io::StreamReader;
 
 use self::copy::Copy;
 use self::engine::{engine, image, sockets_cross};
@@ -256,21 +261,25 @@ impl Container {
     }
 
     /// The last lines of the output of the container, which is the log of the server.
-    async fn last_of_log(&self, lines: &str) -> String {
+    fn read_log(&self, lines: &str) -> BoxStream<'_, Result<Bytes, bollard::errors::Error>> {
         let Ok(id) = self.id() else {
-            return String::new();
+            return stream::empty().boxed();
         };
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
             .tail(lines)
             .build();
-        let lines = self.docker.logs(id, Some(options));
-        lines
-            .filter_map(|line| async { line.ok().map(|line| line.to_string()) })
-            .collect::<Vec<String>>()
-            .await
-            .concat()
+        let read = self.docker.logs(id, Some(options));
+        read.map_ok(LogOutput::into_bytes).boxed()
+    }
+
+    /// The same as one text.
+    async fn last_of_log(&self, lines: &str) -> String {
+        let read = self.read_log(lines);
+        let read = read.filter_map(async |part| part.ok());
+        let parts: Vec<Bytes> = read.collect().await;
+        String::from_utf8_lossy(&parts.concat()).into_owned()
     }
 }
 
@@ -401,8 +410,9 @@ impl Machine for Container {
         process::processor_time_of_all(self.first_process?)
     }
 
-    async fn log(&self) -> String {
-        self.last_of_log("all").await
+    async fn log(&self) -> Box<dyn AsyncRead + Send + Unpin + '_> {
+        let read = self.read_log("all");
+        Box::new(StreamReader::new(read.map_err(io::Error::other)))
     }
 
     async fn lock(&self) -> Result<(), CouldNotRun> {

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
+use tokio::io::AsyncRead;
 use tokio::task::spawn_blocking;
 
 pub(super) use self::installation::found;
@@ -362,9 +363,11 @@ impl Machine for Local {
         server.processor_time()
     }
 
-    async fn log(&self) -> String {
-        let read = tokio::fs::read(self.log_path()).await;
-        String::from_utf8_lossy(&read.unwrap_or_default()).into_owned()
+    async fn log(&self) -> Box<dyn AsyncRead + Send + Unpin + '_> {
+        match tokio::fs::File::open(self.log_path()).await {
+            Ok(file) => Box::new(file),
+            Err(_) => Box::new(tokio::io::empty()),
+        }
     }
 
     async fn lock(&self) -> Result<(), CouldNotRun> {

@@ -352,7 +352,8 @@ fn the_example_is_a_scenario() {
 #[case::for_a_migration(
     250,
     "CREATE TABLE app.copies AS SELECT pg_catalog.repeat('x', 1000) AS x FROM pg_catalog.generate_series(1, 300000);",
-    "the copy's machine lacked space on the disk for `CREATE TABLE app.copies AS"
+    // The server crashes where the WAL has no space first.
+    "the copy's machine lacked space on the disk"
 )]
 fn a_disk_that_is_too_small(#[case] mebibytes: u32, #[case] sql: &str, #[case] says: &str) {
     if !nix::unistd::geteuid().is_root() {

@@ -7,16 +7,16 @@ const HEAD: usize = 8 * 1024;
 const TAIL: usize = 1024;
 
 /// Reads lines; of a long one the middle is dropped, in place of which there is `…`.
-pub(super) struct Lines<R>(BufReader<R>);
+pub(crate) struct Lines<R>(BufReader<R>);
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn of(reader: R) -> Self {
+    pub(crate) fn of(reader: R) -> Self {
         Self(BufReader::new(reader))
     }
 
     /// Returns the next line without its end; `None` at the end of the output or when it cannot be read.
     /// Bytes, not text, are read: what a dump selects may be in any encoding, and must not stop the reader.
-    pub(super) async fn next(&mut self) -> Option<String> {
+    pub(crate) async fn next(&mut self) -> Option<String> {
         let mut line = Line::default();
         loop {
             let chunk = self.0.fill_buf().await.ok()?;
@@ -41,14 +41,14 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
 /// The kept parts of a line, or of a field of a message.
 #[derive(Default)]
-pub(super) struct Line {
+pub(crate) struct Line {
     head: Vec<u8>,
     tail: Vec<u8>,
     is_cut: bool,
 }
 
 impl Line {
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         let room = (HEAD - self.head.len()).min(bytes.len());
         let (head, rest) = bytes.split_at(room);
         self.head.extend_from_slice(head);
@@ -61,7 +61,7 @@ impl Line {
         self.tail.drain(..excess);
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::from_utf8_lossy(&self.head).into_owned();
         if self.is_cut {
             text.push('…');

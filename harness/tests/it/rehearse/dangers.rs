@@ -408,6 +408,21 @@ fn a_migration_that_is_refused_fails(#[case] sql: &str, #[case] says: [&str; 3])
     assert!(!findings.contains("leaves nothing behind"), "{findings}");
 }
 
+/// Repeated with IF NOT EXISTS it would end well and leave the index as it is.
+#[test]
+fn a_unique_index_that_is_not_built_to_its_end_must_be_dropped_first() {
+    let index =
+        "-- no transaction\nCREATE UNIQUE INDEX CONCURRENTLY one_phone ON app.account (phone);";
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .up("001", index)
+        .rehearse();
+    let findings = rehearsed.fails_in(&["run", "changes"]);
+    for text in ["(23505)", "it leaves", "DROP INDEX CONCURRENTLY IF EXISTS"] {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+}
+
 #[test]
 fn a_migration_that_works_on_an_empty_database_fails_on_real_rows() {
     let number = || {

@@ -9,6 +9,7 @@ pub mod file;
 mod id;
 mod read;
 pub mod rights;
+pub mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

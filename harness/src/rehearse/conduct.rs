@@ -1,9 +1,10 @@
-//! How the tool behaved in its first run: as whom it connected, which refusals of the server it passed over, and what it left open.
+//! How the tool behaved in its first run: as whom it connected, which refusals of the server it passed over, what it left open, and
+//! what it replaced of PostgreSQL itself.
 
 use std::collections::BTreeSet;
 
 use super::observe::{Observed, Statement};
-use super::rules::{IGNORED_ERROR, LEFT_OPEN, OTHER_ROLE, Violation};
+use super::rules::{IGNORED_ERROR, LEFT_OPEN, OTHER_ROLE, REPLACED_SYSTEM, Violation};
 use super::settings::{Rehearse, history};
 use crate::check::schema_version::recognise::is_known_history;
 use crate::database::{Session, Terms};
@@ -15,6 +16,15 @@ use crate::sql::QualifiedName;
 const PREPARED: &str = "
 SELECT pg_catalog.format('the prepared transaction %L of %I', gid, owner)
   FROM pg_catalog.pg_prepared_xacts ORDER BY 1";
+
+/// What the tool did beside the migrations.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// What it left open on the server, in words.
+    pub(super) left_open: Vec<String>,
+    /// What it replaced of PostgreSQL itself.
+    pub(super) replaced: BTreeSet<String>,
+}
 
 /// What the tool left open on a server, in words.
 ///
@@ -36,7 +46,7 @@ pub(super) async fn left_open(
 }
 
 /// Judges a run that ended well.
-pub(super) fn judge(observed: &Observed, left: &[String], settings: &Rehearse) -> Vec<Violation> {
+pub(super) fn judge(observed: &Observed, aside: &Aside, settings: &Rehearse) -> Vec<Violation> {
     let passed_over = passed_over(observed, &history(settings))
         .into_iter()
         .map(|statement| Violation {
@@ -57,13 +67,23 @@ pub(super) fn judge(observed: &Observed, left: &[String], settings: &Rehearse) -
         object: String::new(),
         actual: format!("the tool connected as `{role}`, not as `{}`", settings.role),
     });
-    let left = left.iter().map(|what| Violation {
+    let left = aside.left_open.iter().map(|what| Violation {
         rule: &LEFT_OPEN,
         name: format!("leave {what}"),
         object: String::new(),
         actual: format!("the tool left {what}"),
     });
-    passed_over.chain(others).chain(left).collect()
+    let replaced = aside.replaced.iter().map(|object| Violation {
+        rule: &REPLACED_SYSTEM,
+        name: format!("replace {object} of PostgreSQL"),
+        object: object.clone(),
+        actual: "the tool replaced it, or added one that is called in its place".to_owned(),
+    });
+    passed_over
+        .chain(others)
+        .chain(left)
+        .chain(replaced)
+        .collect()
 }
 
 /// Statements that the server refused and that nothing made up for: neither was the same one accepted later, nor did the tool go

@@ -1,11 +1,13 @@
 //! The first run of the tool, with observer and probes.
 
 use std::future::Future;
+use std::slice;
 
 use futures_util::future::try_join;
 
 use super::Stopped;
 use super::changes::{self, ChangeClass, ClusterChange, ReadRows, State};
+use super::conduct::Aside;
 use super::copies::{Copied, Copies};
 use super::crash::DROP_FIRST;
 use super::migrations::Histories;
@@ -16,6 +18,7 @@ use super::steps::{Ended, Steps};
 use super::tool::{self, Meter, Ran};
 use super::work::Work;
 use super::{conduct, locks};
+use crate::catalog::system::SystemCatalogs;
 use crate::outcome::{
     CheckResult, CouldNotRun, Finding, MigrationFacts, NotTested, Step, TableFacts, summarize,
 };
@@ -58,6 +61,7 @@ pub(super) async fn first_run(
         let probes = Probes::start(copy.server.endpoint(), &copies.database, settings).await?;
         let meter = Meter::read(copy.server, &copies.database).await?;
         let histories = Histories::read(copy.server, &copies.database, settings).await?;
+        let system = SystemCatalogs::read(endpoint, &copies.database).await?;
         let log = ServerLog::begin(copy.server).await?;
         let ran = copies.run_tool(copy, &settings.command, None).await;
         let probed = probes.finish().await;
@@ -73,8 +77,12 @@ pub(super) async fn first_run(
         let migrations = histories
             .migrations(copy.server, &copies.database, &ran.observed)
             .await?;
-        let left = conduct::left_open(copy.server, &ran.observed).await?;
-        let why = |error: CouldNotRun| match left.as_slice() {
+        let replaced = system.changed(endpoint, slice::from_ref(&copies.database));
+        let aside = Aside {
+            left_open: conduct::left_open(copy.server, &ran.observed).await?,
+            replaced: replaced.await?,
+        };
+        let why = |error: CouldNotRun| match aside.left_open.as_slice() {
             [] => error,
             left => error.hint(format!("the tool left {}", left.join(", "))),
         };
@@ -86,7 +94,7 @@ pub(super) async fn first_run(
         };
         let refusals = refusals.await?;
         Ok::<_, CouldNotRun>((
-            (ran, left),
+            (ran, aside),
             (probed, refusals),
             used,
             before,
@@ -95,7 +103,8 @@ pub(super) async fn first_run(
             migrations,
         ))
     };
-    let ((ran, left), (probed, refusals), used, before, after, log, migrations) = match work.await {
+    let ((ran, aside), (probed, refusals), used, before, after, log, migrations) = match work.await
+    {
         Ok(all) => all,
         Err(error) => {
             steps.ended(Step::Run, began, Ended::Error(error));
@@ -133,7 +142,7 @@ pub(super) async fn first_run(
         size_after: size(&after),
         changes: changes.iter().map(|change| review.facts(change)).collect(),
     });
-    let conduct = review.split(conduct::judge(&ran.observed, &left, settings));
+    let conduct = review.split(conduct::judge(&ran.observed, &aside, settings));
     steps.result.nothing_pending =
         ran.ended_well() && changes.is_empty() && conduct.faults.is_empty();
     let statements = show_counted(ran.observed.statements.len(), "statement");

@@ -50,6 +50,10 @@ rules! {
         "nothing of the tool is open once it has ended",
         "Locks of an open transaction keep others waiting for as long as it is there, and what a session does later is not reported.",
         "let the tool wait for all of its sessions, and end prepared transactions by COMMIT PREPARED";
+    REPLACED_SYSTEM = "replaced-system", Run, false,
+        "the functions, operators, types and views of PostgreSQL itself stay as they are",
+        "Whoever asks the server afterwards, redrill too, gets other answers, and no dump holds what was replaced.",
+        "make an object of your own, in a schema of your own";
     LONG_LOCK = "long-lock", Locks, false,
         "locks that keep others waiting for no longer than `lock-limit`",
         "Whoever reads or writes the table waits until the transaction ends, and the pool of the application fills up.",

@@ -17,6 +17,7 @@ mod wire;
 use std::time::{Duration, Instant};
 
 use crate::backup::{Backup, Part};
+use crate::catalog::system::SystemCatalogs;
 use crate::event::Listener;
 use crate::needed::RowsLeftOut;
 use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts, RestoreStep};
@@ -186,6 +187,7 @@ pub async fn restore_needed(
         listener,
     };
     let method = async {
+        let system = SystemCatalogs::read(server.endpoint(), "template1").await?;
         make_roles(server, backup, settings).await?;
         let before = server.processor_time().await;
         let several = backup.parts.len() > 1 || !backup.consists_of.is_empty();
@@ -208,6 +210,11 @@ pub async fn restore_needed(
             .zip(before)
             .map(|(after, before)| after.saturating_sub(before));
         if log.errors.is_empty() && log.unable.is_empty() {
+            let changed = system.changed(server.endpoint(), &log.databases).await?;
+            log.errors = changed.into_iter().map(changed_in_server).collect();
+            log.facts.errors += log.errors.len() as u64;
+        }
+        if log.errors.is_empty() && log.unable.is_empty() {
             grant_roles(server, backup, settings).await?;
             let began = Instant::now();
             let analyzed = server.analyze(&log.databases).await;
@@ -222,6 +229,16 @@ pub async fn restore_needed(
                 .hint("raise `timeout` in `[restore]`, or find out what the server waits for"),
         ),
     }
+}
+
+/// An object of the server that the backup changes.
+fn changed_in_server(object: String) -> Finding {
+    Finding::about(
+        object,
+        "as PostgreSQL itself makes it",
+        "the backup replaces it, or adds one that is called in its place",
+    )
+    .hint("nothing that this server says of the backup can be believed; no dump of PostgreSQL's own programs does this: find out who wrote the backup, and what else it does")
 }
 
 /// Creates the roles that the scenario lists as missing, without privileges and memberships.

@@ -1,5 +1,7 @@
 //! A dump is untrusted code. It runs as superuser, and still gets nowhere.
 
+use rstest::rstest;
+
 use super::drill::{Drill, PROVIDERS, usable};
 
 /// Each attempt is put together at run time, so that no reader of the dump can see it coming.
@@ -179,4 +181,94 @@ async fn no_code_of_the_dump_runs_when_redrill_connects() {
     let drill = Drill::new(WAITS, READ_BY_THE_ROLE).dumped_by("17.4");
     let (output, report) = drill.run("container");
     assert_eq!(output.status.code(), Some(0), "{report:#}");
+}
+
+/// A dump that hides from whoever reads its text what it does.
+fn disguised(sql: &str) -> String {
+    let halves = sql
+        .replace('\'', "''")
+        .replace("pg_catalog", "pg_cat' || 'alog");
+    format!(
+        "CREATE TABLE public.t (x integer);\nINSERT INTO public.t VALUES (1);\n\
+         DO $do$ BEGIN EXECUTE '{halves}'; END $do$;\n"
+    )
+}
+
+/// How the stage `restore` of a dump ends on a local server, and its findings.
+async fn restored(dump: &str) -> Option<(String, String)> {
+    if !usable("local").await {
+        return None;
+    }
+    let (_, report) = Drill::new(dump, "").run("local");
+    let mut stages = report["stages"].as_array().unwrap().iter();
+    let stage = stages.find(|stage| stage["name"] == "restore").unwrap();
+    let outcome = stage["outcome"].as_str().unwrap().to_owned();
+    Some((outcome, stage["findings"].to_string()))
+}
+
+/// What redrill asks of a server must be answered by the server's own functions.
+#[rstest]
+#[case::replaced(
+    "CREATE OR REPLACE FUNCTION pg_catalog.aclexplode(acl aclitem[], OUT grantor oid, OUT grantee oid, \
+     OUT privilege_type text, OUT is_grantable boolean) RETURNS SETOF record LANGUAGE sql \
+     AS $$ SELECT 0::oid, 0::oid, NULL::text, false WHERE false $$",
+    "function aclexplode"
+)]
+#[case::renamed(
+    "ALTER FUNCTION pg_catalog.has_schema_privilege(text, text) RENAME TO other",
+    "function has_schema_privilege"
+)]
+#[case::called_in_its_place(
+    "CREATE FUNCTION pg_catalog.concat(text, text) RETURNS text LANGUAGE sql AS $$ SELECT NULL::text $$",
+    "function concat"
+)]
+#[case::operator(
+    "CREATE OPERATOR pg_catalog.@= (FUNCTION = pg_catalog.starts_with, LEFTARG = text, RIGHTARG = text)",
+    "operator \\\"@=\\\""
+)]
+#[case::view(
+    "SET allow_system_table_mods = on; CREATE OR REPLACE VIEW pg_catalog.pg_tables AS \
+     SELECT * FROM pg_catalog.pg_tables LIMIT 0",
+    "view pg_tables"
+)]
+#[case::row(
+    "SET allow_system_table_mods = on; \
+     UPDATE pg_catalog.pg_cast SET castcontext = 'i' WHERE castsource = 23 AND casttarget = 16",
+    "cast "
+)]
+#[tokio::test]
+async fn a_dump_that_changes_the_server_itself_is_not_believed(
+    #[case] sql: &str,
+    #[case] object: &str,
+) {
+    let Some((outcome, findings)) = restored(&disguised(sql)).await else {
+        return;
+    };
+    assert_eq!(outcome, "fail", "{findings}");
+    for text in [object, "as PostgreSQL itself makes it"] {
+        assert!(findings.contains(text), "no `{text}` in {findings}");
+    }
+}
+
+/// What dumps and extensions do beside the server's own objects.
+const BESIDE: &str = "DROP EXTENSION plpgsql;
+CREATE EXTENSION plpgsql WITH SCHEMA pg_catalog;
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public;
+CREATE EXTENSION btree_gin WITH SCHEMA public;
+CREATE EXTENSION hstore WITH SCHEMA pg_catalog;
+REVOKE ALL ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC;
+GRANT SELECT ON TABLE pg_catalog.pg_authid TO PUBLIC;
+CREATE FUNCTION public.concat(text, text) RETURNS text LANGUAGE sql AS $$ SELECT $1 $$;
+CREATE OPERATOR public.@= (FUNCTION = pg_catalog.starts_with, LEFTARG = text, RIGHTARG = text);
+CREATE CAST (integer AS text) WITH INOUT AS IMPLICIT;
+CREATE TABLE public.t (x integer);
+INSERT INTO public.t VALUES (1);
+";
+
+#[tokio::test]
+async fn what_dumps_and_extensions_do_leaves_the_server_as_it_is() {
+    if let Some((outcome, findings)) = restored(BESIDE).await {
+        assert_eq!(outcome, "pass", "{findings}");
+    }
 }

@@ -128,7 +128,7 @@ impl SystemCatalogs {
                 let of_relation = relations.get(&name);
                 let of_relation = of_relation.filter(|_| catalog.named_by == "ev_class");
                 let name = of_relation.unwrap_or(&name);
-                if is_replaceable(catalog, name) {
+                if !is_of_initdb(catalog, &all.columns[at], row, name) {
                     return;
                 }
                 let object = format!("{} {}", catalog.kind, quote_ident(name));
@@ -189,13 +189,12 @@ impl SystemCatalogs {
     /// Whether a row is a new function or operator that may be called in place of one of the server: in the same schema, for types of
     /// the server.
     fn overloads(&self, catalog: &SystemCatalog, columns: &[String], row: &[u8]) -> bool {
-        let is_new = |oid: &str| oid.parse::<u32>().is_ok_and(|oid| oid >= FIRST_OF_USERS);
         let text =
             |column: &str| String::from_utf8_lossy(&field(columns, row, column)).into_owned();
-        if !is_new(&text("oid")) {
+        if !is_of_user(&text("oid")) {
             return false;
         }
-        let of_server = |types: &str| !types.split(' ').any(is_new);
+        let of_server = |types: &str| !types.split(' ').any(is_of_user);
         match catalog.name {
             "pg_proc" => {
                 text("pronamespace") == PG_CATALOG
@@ -211,9 +210,19 @@ impl SystemCatalogs {
     }
 }
 
-/// Whether a dump may remove it or put it anew: `--clean` does that with the schema `public` and the extension `plpgsql`.
-fn is_replaceable(catalog: &SystemCatalog, name: &str) -> bool {
-    name.starts_with("plpgsql") || catalog.name == "pg_namespace" && name == "public"
+/// Whether a row is one of initdb which no dump removes or puts anew, as `--clean` does with the schema `public` and the extension
+/// `plpgsql`.
+fn is_of_initdb(catalog: &SystemCatalog, columns: &[String], row: &[u8], name: &str) -> bool {
+    let made = match catalog.name {
+        // The name of a function of another schema is qualified.
+        "pg_aggregate" => !name.trim_start_matches("pg_catalog.").contains('.'),
+        _ => !is_of_user(&String::from_utf8_lossy(&field(columns, row, "oid"))),
+    };
+    made && !name.starts_with("plpgsql") && !(catalog.name == "pg_namespace" && name == "public")
+}
+
+fn is_of_user(oid: &str) -> bool {
+    oid.parse::<u32>().is_ok_and(|oid| oid >= FIRST_OF_USERS)
 }
 
 fn copy(catalog: &SystemCatalog, columns: &[String]) -> String {

@@ -102,3 +102,37 @@ fn what_a_role_cannot_do_any_more_is_named(
         rehearsed.fails_in(&["blocking"]);
     }
 }
+
+#[test]
+fn what_is_replaced_of_the_server_itself_is_unsafe() {
+    let sql = "CREATE OR REPLACE FUNCTION pg_catalog.pg_table_is_visible(oid) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT true';";
+    let rehearsed = release()
+        .role("postgres")
+        .settings(FIRST_RUN_ONLY)
+        .up("001", sql)
+        .rehearse();
+    rehearsed.fails_in(&["run"]);
+    let fault = "replaced-system: replace function pg_table_is_visible of PostgreSQL";
+    assert_eq!(rehearsed.faults(), BTreeSet::from([fault.to_owned()]));
+}
+
+/// Such a session is not between the tool and the server, so no lock of it is known.
+#[test]
+fn work_in_a_session_that_was_not_observed_is_inconclusive() {
+    let sql = "CREATE EXTENSION dblink;
+SELECT public.dblink_exec(format('host=%s user=postgres dbname=%s', current_setting('unix_socket_directories'), current_database()),
+    'ALTER TABLE app.not_null ALTER amount SET NOT NULL');";
+    let rehearsed = release()
+        .role("postgres")
+        .settings(FIRST_RUN_ONLY)
+        .up("001", sql)
+        .rehearse();
+    assert_eq!(
+        rehearsed.steps("error"),
+        ["work"],
+        "{}",
+        rehearsed.ended.stdout
+    );
+    let findings = rehearsed.findings("work");
+    assert!(findings.contains("was not observed"), "{findings}");
+}

@@ -161,17 +161,19 @@ mod tests {
     use rstest::rstest;
 
     const WORK: &str = "redrill 7 3/41 5.250 DEBUG:  rewriting table \"t\"";
+    const FIRST: &str = "a first mark";
+    const LAST: &str = "a last mark";
 
     #[rstest]
-    #[case::whole(&["x", "A", WORK, "B", WORK], Ok(1))]
-    #[case::begins_too_late(&[WORK, "B"], Err("before the run"))]
-    #[case::ends_too_early(&["A", WORK], Err("after the run"))]
-    #[case::in_the_wrong_order(&["B", "A"], Err("after the run"))]
+    #[case::whole(&["x", FIRST, WORK, LAST, WORK], Ok(1))]
+    #[case::begins_too_late(&[WORK, LAST], Err("before the run"))]
+    #[case::ends_too_early(&[FIRST, WORK], Err("after the run"))]
+    #[case::in_the_wrong_order(&[LAST, FIRST], Err("after the run"))]
     #[case::unreadable(&[], Err("before the run"))]
     fn a_log_counts_between_its_marks(#[case] log: &[&str], #[case] expected: Result<usize, &str>) {
         let mut between = Between::default();
         for line in log {
-            between.take(line, "A", "B");
+            between.take(line, FIRST, LAST);
         }
         match (between.work(), expected) {
             (Ok(work), Ok(entries)) => assert_eq!(work.len(), entries),
@@ -183,11 +185,11 @@ mod tests {
     #[test]
     fn a_log_with_too_much_work_is_not_judged() {
         let mut between = Between::default();
-        between.take("A", "A", "B");
+        between.take(FIRST, FIRST, LAST);
         for _ in 0..=MOST {
-            between.take(WORK, "A", "B");
+            between.take(WORK, FIRST, LAST);
         }
-        between.take("B", "A", "B");
+        between.take(LAST, FIRST, LAST);
         let error = between.work().unwrap_err();
         assert!(error.reason.contains("100000 times"), "{}", error.reason);
     }

@@ -8,7 +8,7 @@ use super::first::FirstRun;
 use super::observe::HeldLock;
 use super::probe::{ProbeKind, Refusal, Waited};
 use super::review::Review;
-use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation};
+use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation, WRITTEN_ANEW};
 use super::settings::{Rehearse, history};
 use super::steps::{Ended, Steps};
 use super::{advice, backfill, locks, work};
@@ -170,7 +170,7 @@ fn rewritten(
         rule: &REWRITE,
         name: change.name.clone(),
         object: table_of(change),
-        actual: "every row and every index of it was written anew".to_owned(),
+        actual: WRITTEN_ANEW.to_owned(),
     })
     .collect()
 }

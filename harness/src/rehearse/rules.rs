@@ -100,6 +100,9 @@ rules! {
         "create an index on the columns of the key, concurrently";
 }
 
+/// What is observed of a rewrite that the log does not name.
+pub(super) const WRITTEN_ANEW: &str = "every row and every index of it was written anew";
+
 /// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -114,16 +117,30 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// What to do instead. Commands that write all of a relation by their nature have others in their place.
+    fn hint(&self) -> &'static str {
+        match self.actual.as_str() {
+            _ if self.rule != &REWRITE => self.rule.hint,
+            _ if self.name.starts_with("rewrite materialized view ") => {
+                "use `REFRESH MATERIALIZED VIEW CONCURRENTLY`, which needs a unique index"
+            }
+            WRITTEN_ANEW => {
+                "neither `CLUSTER` nor `VACUUM FULL` belongs in a release; pg_repack does it while the table is used"
+            }
+            _ => self.rule.hint,
+        }
+    }
+
     /// The finding of it.
     #[must_use]
     pub fn finding(&self) -> Finding {
         let Rule {
             name,
             expected,
-            hint,
             advice,
             ..
         } = self.rule;
+        let hint = self.hint();
         let kind = if *advice { "only advice: " } else { "" };
         Finding::about(self.object.clone(), *expected, self.actual.clone()).hint(format!(
             "{kind}{hint}; rule `{name}`; to accept it: `{}`",

@@ -3,7 +3,7 @@
 
 use super::name::{self, create, phrase};
 use super::property::{of_property, of_role};
-use super::{ChangeClass, ClusterChange};
+use super::{ChangeClass, ClusterChange, DatabaseState};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, gained};
 use crate::catalog::rights::{GRANT, REVOKED};
 use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
@@ -12,11 +12,12 @@ use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
 const SHOWN: usize = 100;
 
 /// Lists what differs between two catalogs.
-pub(super) fn compare(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
+pub(super) fn compare(before: &Catalog, state: &DatabaseState) -> Vec<ClusterChange> {
+    let after = &state.catalog;
     let mut changes = Vec::new();
     for change in catalog::compare(before, after, &Scope::default()) {
         match &change.property {
-            None => whole(&change, before, after, &mut changes),
+            None => whole(&change, before, state, &mut changes),
             Some(property) => changes.extend(of_property(&change, property, after)),
         }
     }
@@ -25,7 +26,13 @@ pub(super) fn compare(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
 }
 
 /// An object that was added or removed.
-fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<ClusterChange>) {
+fn whole(
+    change: &Change,
+    before: &Catalog,
+    state: &DatabaseState,
+    changes: &mut Vec<ClusterChange>,
+) {
+    let after = &state.catalog;
     let object = &change.object;
     if object.kind == ObjectKind::LargeObjects {
         // They are rows.
@@ -81,14 +88,29 @@ fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<C
         return;
     }
     let is_role = object.kind == ObjectKind::Role;
+    let intercepts = matches!(object.part_kind(), Some(PartKind::Trigger | PartKind::Rule))
+        && before.objects.contains_key(&object.whole());
+    let mut text = with_reason(format!("{object} is new"), change);
+    if intercepts {
+        text.push_str("; it may change or drop what the application writes");
+    }
+    if matches!(
+        object.part_kind(),
+        Some(PartKind::Settings | PartKind::SettingsOfRole)
+    ) {
+        for (name, value) in properties {
+            text += &format!("; {name}: {}", shown(Some(value)));
+        }
+    }
     changes.push(ClusterChange {
         // What a new role may do is a change of its own.
         widens: widens && !is_role,
+        loses: intercepts,
         ..name::change(
             object,
             class_of(object, ChangeClass::Added),
             create(object),
-            with_reason(format!("{object} is new"), change),
+            text,
         )
     });
     if is_role {
@@ -104,13 +126,44 @@ fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<C
         changes.push(security_definer(object));
     }
     if reads_as_owner(object, properties) {
-        let by_default = default_rights(after, object, properties);
-        changes.extend(
-            rights_of
-                .into_iter()
-                .filter(|right| !by_default.contains(&right.name)),
-        );
+        let harmless = harmless_rights(state, object, properties);
+        let mut rights_of = rights_of;
+        rights_of.retain(|right| !harmless.contains(&right.name));
+        changes.extend(rights_of);
     }
+}
+
+/// The names of rights on a new object that need no review: those by default privileges, but for rights by which a view shows more
+/// than a role may read; those on views by which it does not; EXECUTE where PUBLIC has it, as by default.
+fn harmless_rights(
+    state: &DatabaseState,
+    object: &ObjectId,
+    properties: &Properties,
+) -> Vec<String> {
+    if matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView) {
+        let known = state.known_by_views.get(object).into_iter().flatten();
+        let known = known.map(|(role, right)| name::grant(right, object, role));
+        let mut by_default = default_rights(&state.catalog, object, properties);
+        by_default.retain(|name| {
+            let right = name.split(' ').nth(1).unwrap_or_default();
+            !["select", "insert", "update", "delete"].contains(&right)
+        });
+        return by_default.into_iter().chain(known).collect();
+    }
+    let mut harmless = default_rights(&state.catalog, object, properties);
+    if is_public(properties, "EXECUTE") {
+        let grantees = properties
+            .keys()
+            .filter_map(|name| name.strip_prefix(GRANT));
+        harmless.extend(grantees.map(|role| name::grant("EXECUTE", object, role)));
+    }
+    harmless
+}
+
+/// Whether everybody has a right.
+pub(super) fn is_public(properties: &Properties, right: &str) -> bool {
+    let rights = properties.get("grant to PUBLIC").map(String::as_str);
+    gained(rights, Some(right)).is_empty()
 }
 
 /// The names of the rights that an object has by the default privileges of its owner.
@@ -306,6 +359,26 @@ pub(super) fn shown(value: Option<&str>) -> String {
         true => format!("{cut} …"),
         false => cut,
     }
+}
+
+/// Two values, each in one line and from where they begin to differ if that is not at their beginning.
+pub(super) fn shown_both(old: Option<&str>, new: Option<&str>) -> String {
+    let line = |value: &str| value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (Some(old), Some(new)) = (old.map(line), new.map(line)) else {
+        return format!("{} → {}", shown(old.as_deref()), shown(new.as_deref()));
+    };
+    let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b);
+    // Some letters before the difference say where it is.
+    let skipped = match same.count() {
+        same if same > SHOWN / 2 => same - SHOWN / 4,
+        _ => 0,
+    };
+    let from = |value: &str| {
+        let rest: String = value.chars().skip(skipped).collect();
+        let before = if skipped > 0 { "… " } else { "" };
+        format!("{before}{}", shown(Some(&rest)))
+    };
+    format!("{} → {}", from(&old), from(&new))
 }
 
 pub(super) fn with_reason(text: String, change: &Change) -> String {

@@ -244,7 +244,8 @@ CREATE POLICY of_amount ON {t} USING (true);",
         "ALTER TABLE {t} DISABLE TRIGGER touch;",
         &["accept: disable trigger touch on {t}"],
         &[],
-        "CREATE TRIGGER touch_2 BEFORE INSERT ON {t} FOR EACH ROW EXECUTE FUNCTION app.touch();",
+        "CREATE TABLE {t}_2 (note text);
+CREATE TRIGGER touch_2 BEFORE INSERT ON {t}_2 FOR EACH ROW EXECUTE FUNCTION app.touch();",
     ),
     danger(
         "emptied",

@@ -18,6 +18,11 @@ pub(super) fn compare(before: &Catalog, state: &DatabaseState) -> Vec<ClusterCha
     for change in catalog::compare(before, after, &Scope::default()) {
         match &change.property {
             None => whole(&change, before, state, &mut changes),
+            // As by default, of a function that has a change of its own where it runs with the rights of its owner.
+            Some(property)
+                if property == "grant to PUBLIC"
+                    && change.new.as_deref() == Some("EXECUTE")
+                    && !before.objects.contains_key(&change.object) => {}
             Some(property) => changes.extend(of_property(&change, property, after)),
         }
     }

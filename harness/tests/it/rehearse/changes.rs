@@ -257,7 +257,29 @@ const CASES: &[Case] = &[
     (
         "ALTER TABLE app.log RENAME TO log_old; ALTER TABLE app.account RENAME CONSTRAINT account_pkey TO account_old_pkey; ALTER TABLE app.account RENAME TO account_old; CREATE TABLE app.account (id int CONSTRAINT account_pkey PRIMARY KEY)",
         "",
-        &[],
+        &[
+            "create table app.account",
+            "rename constraint account_pkey on app.account to account_old_pkey",
+            "rename table app.account to app.account_old",
+            "rename table app.log to app.log_old",
+        ],
+    ),
+    (
+        "ALTER TABLE app.entry RENAME TO entry_old; CREATE TABLE app.entry (id int PRIMARY KEY)",
+        "",
+        &[
+            "create table app.entry",
+            "rename table app.entry to app.entry_old",
+        ],
+    ),
+    (
+        "ALTER TABLE app.migration RENAME TO old; ALTER INDEX app.migration_pkey RENAME TO old_pkey; CREATE TABLE app.migration (LIKE app.old INCLUDING ALL); INSERT INTO app.migration SELECT * FROM app.old",
+        "",
+        &[
+            "create table app.migration",
+            "rename constraint migration_pkey on app.migration to old_pkey",
+            "rename table app.migration to app.old",
+        ],
     ),
     // More, and nothing that anybody loses.
     (
@@ -271,7 +293,7 @@ const CASES: &[Case] = &[
         &["change default of app.log.text"],
     ),
     (
-        "CREATE TABLE app.part_2 (id int); ALTER TABLE app.part ATTACH PARTITION app.part_2 FOR VALUES FROM (10) TO (19)",
+        "SET ROLE app_owner; CREATE TABLE app.part_2 (id int); RESET ROLE; ALTER TABLE app.part ATTACH PARTITION app.part_2 FOR VALUES FROM (10) TO (19)",
         "",
         &["create table app.part_2"],
     ),
@@ -354,9 +376,9 @@ const CASES: &[Case] = &[
         ],
     ),
     (
-        "CREATE RULE none AS ON INSERT TO app.log DO INSTEAD NOTHING",
+        "CREATE RULE ignored AS ON INSERT TO app.log DO INSTEAD NOTHING",
         "",
-        &["! create rule none on app.log"],
+        &["! create rule ignored on app.log"],
     ),
     (
         "CREATE TRIGGER touch_2 BEFORE INSERT ON app.account FOR EACH ROW EXECUTE FUNCTION app.touch()",

@@ -75,7 +75,7 @@ rules! {
         "The server checks every row of the table while others wait.",
         "add the constraint as `NOT VALID`, then `VALIDATE CONSTRAINT` in another transaction; a valid `CHECK (… IS NOT NULL)` spares the scan of `SET NOT NULL`";
     BACKFILL = "backfill", Work, false,
-        "no statement changes most rows of a large table",
+        "no transaction changes most rows of a large table",
         "The rows stay locked until the transaction ends, the table doubles in size, and replicas fall behind.",
         "change some thousand rows at a time, each batch in a transaction of its own";
     BLOCKED = "blocked", Blocking, false,

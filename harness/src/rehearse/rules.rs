@@ -171,3 +171,27 @@ pub fn documentation() -> String {
     });
     lines.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::refresh("rewrite materialized view app.m", WRITTEN_ANEW, "CONCURRENTLY")]
+    #[case::cluster("rewrite table app.t", WRITTEN_ANEW, "pg_repack")]
+    #[case::alter("rewrite table app.t", "`ALTER TABLE …` writes", REWRITE.hint)]
+    fn the_hint_is_that_of_the_command(
+        #[case] name: &str,
+        #[case] actual: &str,
+        #[case] hint: &str,
+    ) {
+        let violation = Violation {
+            rule: &REWRITE,
+            name: name.to_owned(),
+            object: String::new(),
+            actual: actual.to_owned(),
+        };
+        assert!(violation.hint().contains(hint));
+    }
+}

@@ -370,7 +370,7 @@ pub(super) fn shown(value: Option<&str>) -> String {
 pub(super) fn shown_both(old: Option<&str>, new: Option<&str>) -> String {
     let line = |value: &str| value.split_whitespace().collect::<Vec<_>>().join(" ");
     let (Some(old), Some(new)) = (old.map(line), new.map(line)) else {
-        return format!("{} → {}", shown(old.as_deref()), shown(new.as_deref()));
+        return format!("{} → {}", shown(old), shown(new));
     };
     let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b);
     // Some letters before the difference say where it is.

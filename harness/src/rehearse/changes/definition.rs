@@ -1,15 +1,12 @@
 //! Changes of the catalog, with the names by which a scenario accepts them. [`crate::catalog::compare`] judges them. `property`
 //! has those of properties.
 
-use super::name::{self, create, phrase};
+use super::name::{self, create, phrase, shown};
 use super::property::{of_property, of_role};
 use super::{ChangeClass, ClusterChange, DatabaseState};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, gained};
 use crate::catalog::rights::{GRANT, REVOKED};
 use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
-
-/// Letters of a value that a text shows, at most.
-const SHOWN: usize = 100;
 
 /// Lists what differs between two catalogs.
 pub(super) fn compare(before: &Catalog, state: &DatabaseState) -> Vec<ClusterChange> {
@@ -350,40 +347,6 @@ pub(super) fn class_of(object: &ObjectId, other: ChangeClass) -> ChangeClass {
         }
         _ => other,
     }
-}
-
-/// The first line of a value.
-pub(super) fn shown(value: Option<&str>) -> String {
-    let Some(value) = value else {
-        return "none".to_owned();
-    };
-    let mut lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default();
-    let cut: String = first.chars().take(SHOWN).collect();
-    match cut.len() < first.len() || lines.next().is_some() {
-        true => format!("{cut} …"),
-        false => cut,
-    }
-}
-
-/// Two values, each in one line and from where they begin to differ if that is not at their beginning.
-pub(super) fn shown_both(old: Option<&str>, new: Option<&str>) -> String {
-    let line = |value: &str| value.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (Some(old), Some(new)) = (old.map(line), new.map(line)) else {
-        return format!("{} → {}", shown(old), shown(new));
-    };
-    let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b);
-    // Some letters before the difference say where it is.
-    let skipped = match same.count() {
-        same if same > SHOWN / 2 => same - SHOWN / 4,
-        _ => 0,
-    };
-    let from = |value: &str| {
-        let rest: String = value.chars().skip(skipped).collect();
-        let before = if skipped > 0 { "… " } else { "" };
-        format!("{before}{}", shown(Some(&rest)))
-    };
-    format!("{} → {}", from(&old), from(&new))
 }
 
 pub(super) fn with_reason(text: String, change: &Change) -> String {

@@ -2,10 +2,10 @@
 
 use super::column_type;
 use super::definition::{
-    class_of, granted, invalid_index, is_invalid_index, is_public, security_definer, shown_both,
-    with_reason, with_reasons,
+    class_of, granted, invalid_index, is_invalid_index, is_public, security_definer, with_reason,
+    with_reasons,
 };
-use super::name::{self, column, phrase};
+use super::name::{self, column, phrase, shown_both};
 use super::{ChangeClass, ClusterChange};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Severity, gained};
 use crate::catalog::rights::{GRANT, MEMBER, REVOKED};

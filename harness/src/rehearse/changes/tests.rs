@@ -87,12 +87,12 @@ fn changes_are_named(#[case] from: &str, #[case] to: &str, #[case] expected: &[&
 fn long_values_are_shown_from_where_they_differ() {
     let long = "same ".repeat(60);
     let (old, new) = (format!("{long}\nOLD"), format!("{long}\nNEW"));
-    let text = definition::shown_both(Some(&old), Some(&new));
+    let text = name::shown_both(Some(&old), Some(&new));
     assert!(
         text.contains("same OLD → … ") && text.ends_with("same NEW"),
         "{text}"
     );
-    assert_eq!(definition::shown_both(Some("a"), None), "a → none");
+    assert_eq!(name::shown_both(Some("a"), None), "a → none");
 }
 
 #[rstest]

@@ -1,15 +1,17 @@
 //! Judges what was observed of the first run: locks, work, blocking, changes.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::changes::{self, ChangeClass, ClusterChange, State};
+use super::changes::{self, ChangeClass, ClusterChange, DatabaseState, State};
 use super::first::FirstRun;
+use super::observe::HeldLock;
 use super::probe::{ProbeKind, Refusal, Waited};
 use super::review::Review;
-use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation};
-use super::settings::Rehearse;
+use super::rules::{BLOCKED, INDEX_UNDER_LOCK, REFUSED, REWRITE, Violation, WRITTEN_ANEW};
+use super::settings::{Rehearse, history};
 use super::steps::{Ended, Steps};
-use super::{advice, locks, work};
+use super::{advice, backfill, locks, work};
 use crate::catalog::PartKind;
 use crate::check::schema_version::tool::is_replaced_history;
 use crate::outcome::{NotTested, Step};
@@ -41,13 +43,14 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
     );
     steps.judged(Step::Locks, review.split(found), &covered(summary));
 
-    let rows = |table: &str| rows_before(before, table);
     let (work, unable) = match &first.log {
         Ok(work) => (work.as_slice(), work::unobserved(observed, work)),
         Err(error) => (&[][..], Some(error.clone())),
     };
     let keys = constraints(&first.after);
-    let mut found = work::judge(observed, work, &settings.rewrites, &keys, rows);
+    let mut found = work::judge(observed, work, &settings.rewrites, &keys);
+    let rows = |lock: &HeldLock| rows_of(before.databases.get(&lock.database)?, &lock.relation);
+    found.extend(backfill::judge(observed, rows));
     let changes = changes::compare(before, &first.after);
     let emptied = changes
         .iter()
@@ -61,10 +64,24 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
     });
     found.extend(rewritten);
     // golang-migrate truncates the table of its one row.
+    let history = history(settings);
     found.retain(|one| {
         let table = QualifiedName::parse(&one.object);
-        !table.is_ok_and(|table| is_replaced_history(&table))
+        !table.is_ok_and(|table| is_replaced_history(&table) || history.contains(&table))
     });
+    // Nothing is read or written there, which says nothing about production.
+    let (empty, found): (Vec<_>, Vec<_>) =
+        (found.into_iter()).partition(|one| has_no_rows(before, &one.object));
+    if !empty.is_empty() {
+        let tables: BTreeSet<&str> = empty.iter().map(|one| one.object.as_str()).collect();
+        let tables: Vec<&str> = tables.into_iter().collect();
+        let what = format!(
+            "what work on tables without rows costs: {}",
+            tables.join(", ")
+        );
+        let why = "they have no rows in the backup";
+        steps.not_tested([NotTested::new(what, why)]);
+    }
     let summary = format!("{} of the server's log", show_counted(work.len(), "entry"));
     let summary = match found.is_empty() {
         true => "no table is written anew or read under a lock".to_owned(),
@@ -105,11 +122,17 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
     steps.judged(Step::Changes, judged, &covered(summary));
 }
 
-/// How many rows a table had before, in any database.
-fn rows_before(before: &State, table: &str) -> Option<u64> {
+/// How many rows a table had.
+fn rows_of(database: &DatabaseState, table: &str) -> Option<u64> {
     let name = QualifiedName::parse(table).ok()?;
-    let mut databases = before.databases.values();
-    databases.find_map(|database| Some(database.rows.as_ref()?.get(&name)?.count))
+    Some(database.rows.as_ref()?.get(&name)?.count)
+}
+
+/// Whether no table of this name had rows in any database, where there was one.
+fn has_no_rows(before: &State, table: &str) -> bool {
+    let databases = before.databases.values();
+    let rows = databases.filter_map(|database| rows_of(database, table));
+    rows.max() == Some(0)
 }
 
 /// The name of the table of a change, as locks name it.
@@ -147,7 +170,7 @@ fn rewritten(
         rule: &REWRITE,
         name: change.name.clone(),
         object: table_of(change),
-        actual: "every row and every index of it was written anew".to_owned(),
+        actual: WRITTEN_ANEW.to_owned(),
     })
     .collect()
 }

@@ -11,6 +11,7 @@
 
 mod advice;
 mod again;
+mod backfill;
 pub mod changes;
 mod checks;
 mod conduct;

@@ -79,7 +79,7 @@ rules! {
         "The server checks every row of the table while others wait.",
         "add the constraint as `NOT VALID`, then `VALIDATE CONSTRAINT` in another transaction; a valid `CHECK (… IS NOT NULL)` spares the scan of `SET NOT NULL`";
     BACKFILL = "backfill", Work, false,
-        "no statement changes most rows of a large table",
+        "no transaction changes most rows of a large table",
         "The rows stay locked until the transaction ends, the table doubles in size, and replicas fall behind.",
         "change some thousand rows at a time, each batch in a transaction of its own";
     BLOCKED = "blocked", Blocking, false,
@@ -104,6 +104,9 @@ rules! {
         "create an index on the columns of the key, concurrently";
 }
 
+/// What is observed of a rewrite that the log does not name.
+pub(super) const WRITTEN_ANEW: &str = "every row and every index of it was written anew";
+
 /// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -118,16 +121,30 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// What to do instead. Commands that write all of a relation by their nature have others in their place.
+    fn hint(&self) -> &'static str {
+        match self.actual.as_str() {
+            _ if self.rule != &REWRITE => self.rule.hint,
+            _ if self.name.starts_with("rewrite materialized view ") => {
+                "use `REFRESH MATERIALIZED VIEW CONCURRENTLY`, which needs a unique index"
+            }
+            WRITTEN_ANEW => {
+                "neither `CLUSTER` nor `VACUUM FULL` belongs in a release; pg_repack does it while the table is used"
+            }
+            _ => self.rule.hint,
+        }
+    }
+
     /// The finding of it.
     #[must_use]
     pub fn finding(&self) -> Finding {
         let Rule {
             name,
             expected,
-            hint,
             advice,
             ..
         } = self.rule;
+        let hint = self.hint();
         let kind = if *advice { "only advice: " } else { "" };
         Finding::about(self.object.clone(), *expected, self.actual.clone()).hint(format!(
             "{kind}{hint}; rule `{name}`; to accept it: `{}`",
@@ -157,4 +174,28 @@ pub fn documentation() -> String {
         )
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::refresh("rewrite materialized view app.m", WRITTEN_ANEW, "CONCURRENTLY")]
+    #[case::cluster("rewrite table app.t", WRITTEN_ANEW, "pg_repack")]
+    #[case::alter("rewrite table app.t", "`ALTER TABLE …` writes", REWRITE.hint)]
+    fn the_hint_is_that_of_the_command(
+        #[case] name: &str,
+        #[case] actual: &str,
+        #[case] hint: &str,
+    ) {
+        let violation = Violation {
+            rule: &REWRITE,
+            name: name.to_owned(),
+            object: String::new(),
+            actual: actual.to_owned(),
+        };
+        assert!(violation.hint().contains(hint));
+    }
 }

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observe::{HeldLock, LockMode, Observed, VirtualTransaction};
-use super::rules::{BACKFILL, INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
+use super::observe::{HeldLock, Observed, VirtualTransaction};
+use super::rules::{INDEX_UNDER_LOCK, REWRITE, Rule, SCAN_UNDER_LOCK, Violation};
 use super::settings::Rewrites;
 use crate::outcome::CouldNotRun;
 use crate::sql::{QualifiedName, quote_ident};
-use crate::units::show_counted;
 
 /// Settings of the server by which its log names what it does.
 pub(super) const SETTINGS: [(&str, &str); 2] = [
@@ -17,9 +16,6 @@ pub(super) const SETTINGS: [(&str, &str); 2] = [
     // The process, the transaction as `pg_locks` prints it, and the time in seconds since 1970.
     ("log_line_prefix", "redrill %p %v %n "),
 ];
-
-/// From so many rows on one statement that changes most of them is a fault.
-const MANY_ROWS: u64 = 10_000;
 
 /// One thing that the server did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,14 +70,13 @@ pub fn parse(line: &str) -> Option<Work> {
     })
 }
 
-/// Judges the work of a run; `keys` are constraints after it with their tables, `rows` gives how many rows a table had before.
+/// Judges the work of a run; `keys` are constraints after it with their tables.
 #[must_use]
 pub fn judge(
     observed: &Observed,
     work: &[Work],
     rewrites: &Rewrites,
     keys: &[(String, QualifiedName)],
-    rows: impl Fn(&str) -> Option<u64>,
 ) -> Vec<Violation> {
     let mut found: Vec<Violation> = Vec::new();
     let mut again: BTreeMap<(&str, String), u64> = BTreeMap::new();
@@ -158,7 +153,6 @@ pub fn judge(
             one.actual += &format!("; the same {more} more times");
         }
     }
-    found.extend(backfills(observed, rows));
     found
 }
 
@@ -202,49 +196,10 @@ fn is_of(qualified: &str, name: &str) -> bool {
     QualifiedName::parse(qualified).is_ok_and(|qualified| qualified.name == name)
 }
 
-/// Statements that change most rows of a large table.
-fn backfills(observed: &Observed, rows: impl Fn(&str) -> Option<u64>) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for statement in observed
-        .statements
-        .iter()
-        .filter(|one| one.rows >= MANY_ROWS)
-    {
-        let end = statement.began + statement.took;
-        let mut written = observed.locks.iter().filter(|lock| {
-            let of = observed.statements.get(lock.statement);
-            lock.table.is_none()
-                && lock.mode >= LockMode::RowExclusive
-                && of.is_some_and(|of| of.connection == statement.connection)
-                && lock.from <= end
-                && lock.until >= statement.began
-                && QualifiedName::parse(&lock.relation)
-                    .is_ok_and(|relation| statement.text.contains(&relation.name))
-        });
-        let most = |lock: &&HeldLock| {
-            rows(&lock.relation).is_some_and(|before| statement.rows >= before / 2)
-        };
-        if let Some(lock) = written.find(most) {
-            let name = format!("backfill {}", lock.relation);
-            found.push(Violation {
-                rule: &BACKFILL,
-                name,
-                object: lock.relation.clone(),
-                actual: format!(
-                    "`{}` changes {} at once",
-                    statement.text,
-                    show_counted(statement.rows, "row")
-                ),
-            });
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rehearse::observe::Statement;
+    use crate::rehearse::observe::{LockMode, Statement};
     use rstest::rstest;
 
     const LOG: &str = "\
@@ -313,7 +268,7 @@ rewriting table \"orders\"
         }
         let work = read(LOG.lines().nth(1).unwrap_or_default());
         assert_eq!(work[0].at, Duration::from_millis(5250));
-        let found = judge(&observed, &work, &Rewrites::None, &[], |_| None);
+        let found = judge(&observed, &work, &Rewrites::None, &[]);
         assert!(
             found[0].actual.starts_with("`THIRD`"),
             "{}",
@@ -354,7 +309,6 @@ rewriting table \"orders\"
             &read(LOG),
             &Rewrites::None,
             &keys,
-            |_| None,
         );
         let names: Vec<&str> = found.iter().map(|one| one.rule.name).collect();
         assert_eq!(names, rules);
@@ -367,7 +321,7 @@ rewriting table \"orders\"
         let work = read("redrill 7 3/41 6.000 DEBUG:  validating foreign key constraint \"fk\"");
         let observed = observed(LockMode::ShareRowExclusive, "app.orders");
         let keys = [("fk".to_owned(), QualifiedName::parse(of).unwrap())];
-        let found = judge(&observed, &work, &Rewrites::None, &keys, |_| None);
+        let found = judge(&observed, &work, &Rewrites::None, &keys);
         let found: Vec<&str> = found.iter().map(|one| &*one.name).collect();
         assert_eq!(found, names);
     }
@@ -380,24 +334,8 @@ rewriting table \"orders\"
     fn a_scenario_may_permit_rewrites(#[case] rewrites: Rewrites, #[case] names: &[&str]) {
         let work = read(LOG.lines().nth(1).unwrap_or_default());
         let observed = observed(LockMode::AccessExclusive, "app.orders");
-        let found = judge(&observed, &work, &rewrites, &[], |_| None);
+        let found = judge(&observed, &work, &rewrites, &[]);
         let found: Vec<&str> = found.iter().map(|one| &*one.name).collect();
         assert_eq!(found, names);
-    }
-
-    #[rstest]
-    #[case(9_999, Some(9_999), false)]
-    #[case(10_000, Some(19_000), true)]
-    #[case(10_000, Some(90_000), false)]
-    #[case(10_000, None, false)]
-    fn a_backfill_changes_most_rows(
-        #[case] changed: u64,
-        #[case] before: Option<u64>,
-        #[case] is_one: bool,
-    ) {
-        let mut observed = observed(LockMode::RowExclusive, "app.orders");
-        observed.statements[0].rows = changed;
-        let found = judge(&observed, &[], &Rewrites::None, &[], |_| before);
-        assert_eq!(!found.is_empty(), is_one);
     }
 }

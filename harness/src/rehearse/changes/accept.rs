@@ -22,6 +22,14 @@ pub const REVIEWED: &[(&str, &str)] = &[
         "disable trigger touch on app.account",
     ),
     (
+        "a rule, or a trigger that runs before the change, that is new on an existing table",
+        "create trigger touch_2 on app.account",
+    ),
+    (
+        "a view that shows a role more than it may read without it",
+        "grant select on view app.everything to app_reader",
+    ),
+    (
         "a permissive policy that is new",
         "create policy more on app.account",
     ),
@@ -36,6 +44,22 @@ pub const REVIEWED: &[(&str, &str)] = &[
     (
         "a column that may be null, or be filled by a client, and could not before",
         "drop not null on app.account.tenant",
+    ),
+    (
+        "a column that is not null and loses its default",
+        "change default of app.log.text",
+    ),
+    (
+        "a label of an enumerated type that is gone or has another name",
+        "change type app.state",
+    ),
+    (
+        "a partition that is detached",
+        "detach partition app.part_1 from app.part",
+    ),
+    (
+        "a materialized view that no query can read",
+        "change materialized view app.summary",
     ),
     (
         "a column whose type may not hold every value of before",
@@ -57,6 +81,10 @@ pub const REVIEWED: &[(&str, &str)] = &[
     (
         "a sequence that returns numbers a second time",
         "move back sequence app.account_id_seq",
+    ),
+    (
+        "a sequence whose next number is refused, or that runs the other way",
+        "use up sequence app.entry_id_seq",
     ),
     (
         "an index that is left invalid",

@@ -1,22 +1,25 @@
 //! Changes of the catalog, with the names by which a scenario accepts them. [`crate::catalog::compare`] judges them. `property`
 //! has those of properties.
 
-use super::name::{self, create, phrase};
+use super::name::{self, create, phrase, shown};
 use super::property::{of_property, of_role};
-use super::{ChangeClass, ClusterChange};
+use super::{ChangeClass, ClusterChange, DatabaseState};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Scope, Severity, gained};
 use crate::catalog::rights::{GRANT, REVOKED};
 use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind, Properties};
 
-/// Letters of a value that a text shows, at most.
-const SHOWN: usize = 100;
-
 /// Lists what differs between two catalogs.
-pub(super) fn compare(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
+pub(super) fn compare(before: &Catalog, state: &DatabaseState) -> Vec<ClusterChange> {
+    let after = &state.catalog;
     let mut changes = Vec::new();
     for change in catalog::compare(before, after, &Scope::default()) {
         match &change.property {
-            None => whole(&change, before, after, &mut changes),
+            None => whole(&change, before, state, &mut changes),
+            // As by default, of a function that has a change of its own where it runs with the rights of its owner.
+            Some(property)
+                if property == "grant to PUBLIC"
+                    && change.new.as_deref() == Some("EXECUTE")
+                    && !before.objects.contains_key(&change.object) => {}
             Some(property) => changes.extend(of_property(&change, property, after)),
         }
     }
@@ -25,7 +28,13 @@ pub(super) fn compare(before: &Catalog, after: &Catalog) -> Vec<ClusterChange> {
 }
 
 /// An object that was added or removed.
-fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<ClusterChange>) {
+fn whole(
+    change: &Change,
+    before: &Catalog,
+    state: &DatabaseState,
+    changes: &mut Vec<ClusterChange>,
+) {
+    let after = &state.catalog;
     let object = &change.object;
     if object.kind == ObjectKind::LargeObjects {
         // They are rows.
@@ -81,14 +90,34 @@ fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<C
         return;
     }
     let is_role = object.kind == ObjectKind::Role;
+    let intercepts = before.objects.contains_key(&object.whole())
+        && match object.part_kind() {
+            Some(PartKind::Rule) => true,
+            // One that runs afterwards changes nothing of what was written.
+            Some(PartKind::Trigger) => !properties.values().any(|value| value.contains(" AFTER ")),
+            _ => false,
+        };
+    let mut text = with_reason(format!("{object} is new"), change);
+    if intercepts {
+        text.push_str("; it may change or drop what the application writes");
+    }
+    if matches!(
+        object.part_kind(),
+        Some(PartKind::Settings | PartKind::SettingsOfRole)
+    ) {
+        for (name, value) in properties {
+            text += &format!("; {name}: {}", shown(Some(value)));
+        }
+    }
     changes.push(ClusterChange {
         // What a new role may do is a change of its own.
         widens: widens && !is_role,
+        loses: intercepts,
         ..name::change(
             object,
             class_of(object, ChangeClass::Added),
             create(object),
-            with_reason(format!("{object} is new"), change),
+            text,
         )
     });
     if is_role {
@@ -104,13 +133,44 @@ fn whole(change: &Change, before: &Catalog, after: &Catalog, changes: &mut Vec<C
         changes.push(security_definer(object));
     }
     if reads_as_owner(object, properties) {
-        let by_default = default_rights(after, object, properties);
-        changes.extend(
-            rights_of
-                .into_iter()
-                .filter(|right| !by_default.contains(&right.name)),
-        );
+        let harmless = harmless_rights(state, object, properties);
+        let mut rights_of = rights_of;
+        rights_of.retain(|right| !harmless.contains(&right.name));
+        changes.extend(rights_of);
     }
+}
+
+/// The names of rights on a new object that need no review: those by default privileges, but for rights by which a view shows more
+/// than a role may read; those on views by which it does not; EXECUTE where PUBLIC has it, as by default.
+fn harmless_rights(
+    state: &DatabaseState,
+    object: &ObjectId,
+    properties: &Properties,
+) -> Vec<String> {
+    if matches!(object.kind, ObjectKind::View | ObjectKind::MaterializedView) {
+        let known = state.known_by_views.get(object).into_iter().flatten();
+        let known = known.map(|(role, right)| name::grant(right, object, role));
+        let mut by_default = default_rights(&state.catalog, object, properties);
+        by_default.retain(|name| {
+            let right = name.split(' ').nth(1).unwrap_or_default();
+            !["select", "insert", "update", "delete"].contains(&right)
+        });
+        return by_default.into_iter().chain(known).collect();
+    }
+    let mut harmless = default_rights(&state.catalog, object, properties);
+    if is_public(properties, "EXECUTE") {
+        let grantees = properties
+            .keys()
+            .filter_map(|name| name.strip_prefix(GRANT));
+        harmless.extend(grantees.map(|role| name::grant("EXECUTE", object, role)));
+    }
+    harmless
+}
+
+/// Whether everybody has a right.
+pub(super) fn is_public(properties: &Properties, right: &str) -> bool {
+    let rights = properties.get("grant to PUBLIC").map(String::as_str);
+    gained(rights, Some(right)).is_empty()
 }
 
 /// The names of the rights that an object has by the default privileges of its owner.
@@ -291,20 +351,6 @@ pub(super) fn class_of(object: &ObjectId, other: ChangeClass) -> ChangeClass {
             ChangeClass::Function
         }
         _ => other,
-    }
-}
-
-/// The first line of a value.
-pub(super) fn shown(value: Option<&str>) -> String {
-    let Some(value) = value else {
-        return "none".to_owned();
-    };
-    let mut lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default();
-    let cut: String = first.chars().take(SHOWN).collect();
-    match cut.len() < first.len() || lines.next().is_some() {
-        true => format!("{cut} …"),
-        false => cut,
     }
 }
 

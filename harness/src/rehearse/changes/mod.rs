@@ -1,7 +1,7 @@
 //! What differs between a cluster before and after a run of migrations: objects, rights, rows, storage.
 //!
 //! - `read`: reads the state of a cluster; `rows` the rows of a table, `storage` files and sizes, `stored` definitions as the
-//!   server keeps them
+//!   server keeps them, `view` what views show
 //! - `rename`: which objects have another name; the two states are of copies of one cluster, in which an OID stays
 //! - `definition`: changes of the catalog, judged by [`crate::catalog::compare`]; `name` names them; `column_type` judges types;
 //!   `row_change` and `storage` those of rows and files
@@ -20,6 +20,7 @@ mod storage;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ pub use accept::{REVIEWED, REVIEWED_FOR_OLD, accepted_by, documentation, unused}
 pub use read::{ReadRows, read};
 pub use rows::TableRows;
 pub use storage::{SizeChange, StoredRelation, sizes};
+pub use view::RoleRight;
 
 /// The state of a cluster.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,8 @@ pub struct DatabaseState {
     pub identities: BTreeMap<String, ObjectId>,
     /// Key → digest of a definition as the server keeps it, in which names are OIDs and numbers of columns.
     pub stored: BTreeMap<String, String>,
+    /// View → rights on it by which a role can do nothing that it cannot do without the view.
+    pub known_by_views: BTreeMap<ObjectId, BTreeSet<RoleRight>>,
     /// The rows of each table; `None` where they were not read.
     pub rows: Option<BTreeMap<QualifiedName, TableRows>>,
     /// The large objects; `None` where rows were not read.
@@ -216,7 +220,7 @@ fn differences(
         };
         let catalog = renames.translate(before, after);
         let mut found = renames.changes();
-        found.extend(definition::compare(&catalog, &after.catalog));
+        found.extend(definition::compare(&catalog, after));
         found.extend(row_change::compare(
             before,
             after,

@@ -1,8 +1,11 @@
-//! Names of changes: a verb and an object as SQL names it, in lower case but for quoted names.
+//! Names of changes: a verb and an object as SQL names it, in lower case but for quoted names; and values as texts show them.
 
 use super::{ChangeClass, ClusterChange};
 use crate::catalog::{ObjectId, ObjectKind, PartKind};
 use crate::sql::{QualifiedName, quote_ident};
+
+/// Letters of a value that a text shows, at most.
+const SHOWN: usize = 100;
 
 /// A change that neither widens nor loses anything.
 pub(super) fn change(
@@ -132,4 +135,38 @@ fn on(right: &str, object: &ObjectId) -> String {
         ),
         None => format!("{right} on {}", phrase(object)),
     }
+}
+
+/// The first line of a value.
+pub(super) fn shown(value: Option<&str>) -> String {
+    let Some(value) = value else {
+        return "none".to_owned();
+    };
+    let mut lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let cut: String = first.chars().take(SHOWN).collect();
+    match cut.len() < first.len() || lines.next().is_some() {
+        true => format!("{cut} …"),
+        false => cut,
+    }
+}
+
+/// Two values, each in one line and from where they begin to differ if that is not at their beginning.
+pub(super) fn shown_both(old: Option<&str>, new: Option<&str>) -> String {
+    let line = |value: &str| value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (Some(old), Some(new)) = (old.map(line), new.map(line)) else {
+        return format!("{} → {}", shown(old), shown(new));
+    };
+    let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b);
+    // Some letters before the difference say where it is.
+    let skipped = match same.count() {
+        same if same > SHOWN / 2 => same - SHOWN / 4,
+        _ => 0,
+    };
+    let from = |value: &str| {
+        let rest: String = value.chars().skip(skipped).collect();
+        let before = if skipped > 0 { "… " } else { "" };
+        format!("{before}{}", shown(Some(&rest)))
+    };
+    format!("{} → {}", from(&old), from(&new))
 }

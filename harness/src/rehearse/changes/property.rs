@@ -2,10 +2,10 @@
 
 use super::column_type;
 use super::definition::{
-    class_of, granted, invalid_index, is_invalid_index, security_definer, shown, with_reason,
+    class_of, granted, invalid_index, is_invalid_index, is_public, security_definer, with_reason,
     with_reasons,
 };
-use super::name::{self, column, phrase};
+use super::name::{self, column, phrase, shown_both};
 use super::{ChangeClass, ClusterChange};
 use crate::catalog::compare::{self as catalog, Change, ChangeKind, Severity, gained};
 use crate::catalog::rights::{GRANT, MEMBER, REVOKED};
@@ -23,7 +23,19 @@ pub(super) fn of_property(change: &Change, property: &str, after: &Catalog) -> V
         if new.is_none() && owner.is_some_and(|owner| owner == read_identifier(grantee)) {
             return Vec::new();
         }
-        return with_reasons(granted(object, grantee, old, new), change);
+        let mut changes = granted(object, grantee, old, new);
+        if let Some(now) = after.objects.get(object).filter(|_| grantee != "PUBLIC") {
+            // It had the right before, or everybody has it now, which is a change of its own.
+            for right in gained(old, new)
+                .iter()
+                .filter(|right| is_public(now, right))
+            {
+                let name = name::grant(right, object, grantee);
+                let known = changes.iter_mut().filter(|change| change.name == name);
+                known.for_each(|change| change.widens = false);
+            }
+        }
+        return with_reasons(changes, change);
     }
     if let Some(grantee) = grantee(REVOKED) {
         return with_reasons(granted(object, grantee, new, old), change);
@@ -38,12 +50,12 @@ pub(super) fn of_property(change: &Change, property: &str, after: &Catalog) -> V
         return vec![invalid_index(object)];
     }
     let (name, class) = name_of_property(change, property);
-    let mut text = format!("{object}: {property}: {} → {}", shown(old), shown(new));
+    let mut text = format!("{object}: {property}: {}", shown_both(old, new));
     // The owner of a view or function decides what it may read.
     if property == "owner" && after.get(object, "security definer").is_some() {
         text.push_str(", with whose rights it runs");
     }
-    if let Some(more) = lost_by(change, property) {
+    if let Some(more) = lost_by(change, property, after) {
         return vec![ClusterChange {
             loses: true,
             ..name::change(object, class, name, format!("{text}; {more}"))
@@ -57,7 +69,7 @@ pub(super) fn of_property(change: &Change, property: &str, after: &Catalog) -> V
 }
 
 /// What a rehearsal takes for a loss, and a comparison of two days does not.
-fn lost_by(change: &Change, property: &str) -> Option<&'static str> {
+fn lost_by(change: &Change, property: &str, after: &Catalog) -> Option<&'static str> {
     let (old, new) = (change.old.as_deref(), change.new.as_deref());
     match (property, change.object.part_kind()) {
         ("persistence", None) => {
@@ -65,8 +77,30 @@ fn lost_by(change: &Change, property: &str) -> Option<&'static str> {
         }
         ("type", Some(PartKind::Column)) => {
             let narrower = !column_type::holds_all(old?, new?);
-            narrower.then_some("it may not hold every value of before")
+            let is_time = |value: &str| value.starts_with("timestamp");
+            narrower.then_some(match is_time(old?) && is_time(new?) {
+                true => "its values now depend on the TimeZone of the session that changed them",
+                false => "it may not hold every value of before",
+            })
         }
+        ("partition of", None) => {
+            (new.is_none()).then_some("its rows are no longer those of the partitioned table")
+        }
+        ("default", Some(PartKind::Column)) => {
+            let has = |property| after.get(&change.object, property).is_some();
+            let needed = new.is_none() && has("not null") && !has("identity") && !has("generated");
+            needed.then_some("a row without a value for it is refused")
+        }
+        ("labels", None) => {
+            let kept: Vec<&str> = new?.lines().collect();
+            let gone = old?.lines().any(|label| !kept.contains(&label));
+            gone.then_some("a label is gone or has another name")
+        }
+        ("increment", None) => {
+            let turns = old?.starts_with('-') != new?.starts_with('-');
+            turns.then_some("it returns numbers a second time")
+        }
+        ("populated", None) => (new == Some("no")).then_some("no query can read it"),
         _ => None,
     }
 }
@@ -129,6 +163,11 @@ fn name_of_property(change: &Change, property: &str) -> (String, ChangeClass) {
                 format!("{verb} not null on {}", column(object)),
                 ChangeClass::Changed,
             )
+        }
+        ("partition of", None) if change.new.is_none() => {
+            let of = change.old.as_deref().unwrap_or_default();
+            let name = format!("detach partition {} from {of}", table());
+            (name, ChangeClass::Changed)
         }
         ("default", Some(PartKind::Column)) => (
             format!("change default of {}", column(object)),
@@ -211,7 +250,7 @@ pub(super) fn of_role(change: &Change, property: &str) -> Vec<ClusterChange> {
     let widens = change.severity == Severity::Widened || is_attribute && old.is_none();
     let text = match is_attribute || property == "noinherit" {
         true => format!("{role} is now {what}"),
-        false => format!("{role}: {property}: {} → {}", shown(old), shown(new)),
+        false => format!("{role}: {property}: {}", shown_both(old, new)),
     };
     let class = match property {
         "comment" => {

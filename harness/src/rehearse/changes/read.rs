@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 
 use super::rows::{self, TableColumns, TableRows};
-use super::{DatabaseState, State, storage, stored};
+use super::{DatabaseState, State, storage, stored, view};
 use crate::baseline::RowsState;
 use crate::baseline::tables::{TableQueue, list_tables};
 use crate::baseline::take::read_sequences;
@@ -89,9 +89,11 @@ async fn read_database(
     };
     let open = || Session::superuser(server.endpoint(), name, &terms);
     let mut first = open().await?;
+    let identities = catalog::identities(&mut first).await?;
     let mut state = DatabaseState {
+        known_by_views: view::read(&mut first, &identities).await?,
         catalog: Catalog::read(&mut first).await?,
-        identities: catalog::identities(&mut first).await?,
+        identities,
         stored: stored::read(&mut first).await?,
         relations: storage::read(&mut first).await?,
         sequences: read_sequences(&mut first).await?,

@@ -4,7 +4,7 @@ use super::rename::Renames;
 use super::rows::{RowSample, TableRows};
 use super::{ChangeClass, ClusterChange, DatabaseState, name};
 use crate::baseline::compare::went_back;
-use crate::catalog::{ObjectId, ObjectKind};
+use crate::catalog::{Catalog, ObjectId, ObjectKind};
 use crate::sql::{QualifiedName, quote_ident};
 use crate::units::show_counted;
 
@@ -67,6 +67,25 @@ pub(super) fn compare_sequences(
             continue;
         };
         let new = after.sequences.get(&name).copied();
+        let used_up = |of: &Catalog, last: Option<i64>| {
+            let down = of
+                .get(&object, "increment")
+                .is_some_and(|by| by.starts_with('-'));
+            let end = of.get(&object, if down { "minimum" } else { "maximum" });
+            end == last.map(|last| last.to_string()).as_deref()
+        };
+        let is_new = used_up(&after.catalog, new) && !used_up(&before.catalog, Some(*old));
+        if is_new && !definition.contains_key("cycle") {
+            changes.push(ClusterChange {
+                loses: true,
+                ..name::change(
+                    &object,
+                    ChangeClass::Changed,
+                    format!("use up {object}"),
+                    format!("{object}: the next number is refused"),
+                )
+            });
+        }
         if went_back(*old, new, definition) && !definition.contains_key("cycle") {
             let new = new.map_or("never used".to_owned(), |value| value.to_string());
             changes.push(ClusterChange {

@@ -83,6 +83,18 @@ fn changes_are_named(#[case] from: &str, #[case] to: &str, #[case] expected: &[&
     assert_eq!(compare(&old, &old), []);
 }
 
+#[test]
+fn long_values_are_shown_from_where_they_differ() {
+    let long = "same ".repeat(60);
+    let (old, new) = (format!("{long}\nOLD"), format!("{long}\nNEW"));
+    let text = name::shown_both(Some(&old), Some(&new));
+    assert!(
+        text.contains("same OLD → … ") && text.ends_with("same NEW"),
+        "{text}"
+    );
+    assert_eq!(name::shown_both(Some("a"), None), "a → none");
+}
+
 #[rstest]
 #[case("drop column app.account.legacy", true)]
 #[case("DROP  Column app.account.*", true)]

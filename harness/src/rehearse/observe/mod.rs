@@ -114,9 +114,13 @@ impl Observed {
         // The server's log has milliseconds, of which it leaves the rest out.
         let at = (at + Duration::from_millis(1)).checked_sub(began)?;
         let connection = self.statements.get(like)?.connection;
-        self.statements
-            .iter()
-            .rposition(|one| one.connection == connection && one.began <= at)
+        let last = |of: &dyn Fn(&Statement) -> bool| {
+            let mut all = self.statements.iter();
+            all.rposition(|one| one.connection == connection && one.began <= at && of(one))
+        };
+        // One that writes rows may have begun within that millisecond, after the one that is meant.
+        let still = at.saturating_sub(Duration::from_millis(1));
+        last(&|one| one.defines() && one.began + one.took >= still).or_else(|| last(&|_| true))
     }
 }
 
@@ -189,6 +193,15 @@ impl Statement {
     pub fn is_commit(&self) -> bool {
         let word = self.text.to_ascii_lowercase();
         word.starts_with("commit") || word.starts_with("end")
+    }
+
+    /// Whether it changes definitions or works on whole tables, by its first word.
+    fn defines(&self) -> bool {
+        let word = self.text.split_whitespace().next().unwrap_or_default();
+        let words = [
+            "alter", "cluster", "create", "refresh", "reindex", "truncate", "vacuum",
+        ];
+        words.contains(&word.to_ascii_lowercase().as_str())
     }
 
     /// Whether it commits several times before it ends, such as `CREATE INDEX CONCURRENTLY`.

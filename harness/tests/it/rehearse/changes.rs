@@ -129,7 +129,7 @@ const CASES: &[Case] = &[
         &["comment on table app.account"],
     ),
     (
-        "SET ROLE app_owner; CREATE TABLE app.invoice (id int PRIMARY KEY); CREATE VIEW app.v AS SELECT id FROM app.account; RESET ROLE",
+        "SET ROLE app_owner; CREATE TABLE app.invoice (id int PRIMARY KEY); CREATE VIEW app.v AS SELECT id FROM app.entry; RESET ROLE",
         "",
         &["create table app.invoice", "create view app.v"],
     ),
@@ -254,7 +254,137 @@ const CASES: &[Case] = &[
         "",
         &["! delete rows of app.log"],
     ),
+    (
+        "ALTER TABLE app.log RENAME TO log_old; ALTER TABLE app.account RENAME CONSTRAINT account_pkey TO account_old_pkey; ALTER TABLE app.account RENAME TO account_old; CREATE TABLE app.account (id int CONSTRAINT account_pkey PRIMARY KEY)",
+        "",
+        &[
+            "create table app.account",
+            "rename constraint account_pkey on app.account to account_old_pkey",
+            "rename table app.account to app.account_old",
+            "rename table app.log to app.log_old",
+        ],
+    ),
+    (
+        "ALTER TABLE app.entry RENAME TO entry_old; CREATE TABLE app.entry (id int PRIMARY KEY)",
+        "",
+        &[
+            "create table app.entry",
+            "rename table app.entry to app.entry_old",
+        ],
+    ),
+    (
+        "ALTER TABLE app.migration RENAME TO old; ALTER INDEX app.migration_pkey RENAME TO old_pkey; CREATE TABLE app.migration (LIKE app.old INCLUDING ALL); INSERT INTO app.migration SELECT * FROM app.old",
+        "",
+        &[
+            "create table app.migration",
+            "rename constraint migration_pkey on app.migration to old_pkey",
+            "rename table app.migration to app.old",
+        ],
+    ),
+    // More, and nothing that anybody loses.
+    (
+        "ALTER TYPE app.state ADD VALUE 'more'",
+        "",
+        &["change type app.state"],
+    ),
+    (
+        "ALTER TABLE app.log ALTER text SET DEFAULT 'x'",
+        "",
+        &["change default of app.log.text"],
+    ),
+    (
+        "SET ROLE app_owner; CREATE TABLE app.part_2 (id int); RESET ROLE; ALTER TABLE app.part ATTACH PARTITION app.part_2 FOR VALUES FROM (10) TO (19)",
+        "",
+        &["create table app.part_2"],
+    ),
+    (
+        "CREATE TABLE app.n (changed timestamptz); CREATE TRIGGER touch BEFORE UPDATE ON app.n FOR EACH ROW EXECUTE FUNCTION app.touch()",
+        "",
+        &["create table app.n"],
+    ),
+    (
+        "REFRESH MATERIALIZED VIEW app.summary",
+        "",
+        &["rewrite materialized view app.summary"],
+    ),
+    (
+        "ALTER SEQUENCE app.entry_id_seq INCREMENT 2",
+        "",
+        &["change sequence app.entry_id_seq"],
+    ),
+    // What a role reads by a view it reads already.
+    (
+        "CREATE VIEW app.entries AS SELECT * FROM app.entry; GRANT SELECT ON app.entries TO app_reader",
+        "",
+        &["create view app.entries"],
+    ),
+    (
+        "CREATE MATERIALIZED VIEW app.entries AS SELECT * FROM app.entry; GRANT SELECT ON app.entries TO app_reader",
+        "",
+        &["create materialized view app.entries"],
+    ),
+    (
+        "SET ROLE app_owner; CREATE VIEW app.v WITH (security_invoker) AS SELECT id FROM app.account; RESET ROLE",
+        "",
+        &["create view app.v"],
+    ),
+    (
+        "SET ROLE app_owner; CREATE VIEW app.v AS SELECT id FROM app.account; RESET ROLE",
+        "",
+        &[
+            "! grant select on view app.v to app_reader",
+            "create view app.v",
+        ],
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION app.f(integer) TO app_reader",
+        "",
+        &["grant execute on function app.f(integer) to app_reader"],
+    ),
     // Lost.
+    (
+        "ALTER TABLE app.part DETACH PARTITION app.part_1",
+        "",
+        &["! detach partition app.part_1 from app.part"],
+    ),
+    (
+        "ALTER TYPE app.state RENAME VALUE 'old' TO 'closed'",
+        "",
+        &["! change type app.state"],
+    ),
+    (
+        "ALTER TABLE app.log ALTER text DROP DEFAULT",
+        "",
+        &["! change default of app.log.text"],
+    ),
+    (
+        "ALTER SEQUENCE app.entry_id_seq INCREMENT -1",
+        "",
+        &["! change sequence app.entry_id_seq"],
+    ),
+    (
+        "SELECT setval('app.entry_id_seq', 2147483647)",
+        "",
+        &["! use up sequence app.entry_id_seq"],
+    ),
+    (
+        "REFRESH MATERIALIZED VIEW app.summary WITH NO DATA",
+        "",
+        &[
+            "! change materialized view app.summary",
+            "rewrite materialized view app.summary",
+        ],
+    ),
+    (
+        "CREATE RULE ignored AS ON INSERT TO app.log DO INSTEAD NOTHING",
+        "",
+        &["! create rule ignored on app.log"],
+    ),
+    (
+        "CREATE TRIGGER touch_2 BEFORE INSERT ON app.account FOR EACH ROW EXECUTE FUNCTION app.touch()",
+        "",
+        &["! create trigger touch_2 on app.account"],
+    ),
     ("DROP TABLE app.log", "", &["! drop table app.log"]),
     (
         "ALTER TABLE app.log SET UNLOGGED",
@@ -417,7 +547,6 @@ const CASES: &[Case] = &[
         "CREATE FUNCTION app.g() RETURNS bigint SECURITY DEFINER LANGUAGE sql AS 'SELECT count(*) FROM app.account'",
         "",
         &[
-            "! grant execute on function app.g() to public",
             "! security definer function app.g()",
             "create function app.g()",
         ],

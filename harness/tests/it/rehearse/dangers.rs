@@ -244,7 +244,8 @@ CREATE POLICY of_amount ON {t} USING (true);",
         "ALTER TABLE {t} DISABLE TRIGGER touch;",
         &["accept: disable trigger touch on {t}"],
         &[],
-        "CREATE TRIGGER touch_2 BEFORE INSERT ON {t} FOR EACH ROW EXECUTE FUNCTION app.touch();",
+        "CREATE TABLE {t}_2 (note text);
+CREATE TRIGGER touch_2 BEFORE INSERT ON {t}_2 FOR EACH ROW EXECUTE FUNCTION app.touch();",
     ),
     danger(
         "emptied",
@@ -614,4 +615,61 @@ fn work_names_the_statement_that_works() {
     let findings = rehearsed.fails_in(&["work"]);
     let statement = "`ALTER TABLE app.not_null ALTER amount SET NOT NULL` reads all of its rows";
     assert!(findings.contains(statement), "{findings}");
+}
+
+/// What a statement only reads is no table that it changes, and what has no rows proves nothing.
+#[rstest]
+#[case::a_table_that_is_only_read(
+    "ALTER TABLE app.backfill ADD COLUMN more text;
+CREATE TABLE app.copied (id bigint, note text);
+INSERT INTO app.copied SELECT id, note FROM app.backfill;",
+    &[]
+)]
+#[case::a_statement_within_with(
+    "WITH changed AS (UPDATE app.backfill SET note = 'x' RETURNING id) SELECT count(*) FROM changed;
+CREATE TABLE app.copied (id bigint);
+WITH changed AS (UPDATE app.backfill SET note = 'y' RETURNING id) INSERT INTO app.copied SELECT id FROM changed;",
+    &["backfill: backfill app.backfill"]
+)]
+#[case::slices_of_one_transaction(
+    "UPDATE app.backfill SET note = 'x' WHERE id <= 6000;
+UPDATE app.backfill SET note = 'x' WHERE id > 6000;",
+    &["backfill: backfill app.backfill"]
+)]
+#[case::through_a_view(
+    "CREATE VIEW app.filled AS SELECT * FROM app.backfill;
+UPDATE app.filled SET note = 'x';",
+    &["backfill: backfill app.backfill"]
+)]
+#[case::the_history_is_emptied(
+    "TRUNCATE app.migration;",
+    &[]
+)]
+fn the_tables_that_a_transaction_changes_are_named(#[case] sql: &str, #[case] faults: &[&str]) {
+    let rehearsed = release()
+        .settings(FIRST_RUN_ONLY)
+        .settings("history = [\"app.migration\"]\n")
+        .up("001", sql)
+        .rehearse();
+    let faults = faults.iter().map(|one| (*one).to_owned());
+    assert_eq!(rehearsed.faults(), faults.collect());
+}
+
+#[test]
+fn work_on_a_table_without_rows_is_not_tested() {
+    let rehearsed = release()
+        .backup(dump("TRUNCATE app.orders;"))
+        .settings(FIRST_RUN_ONLY)
+        .up(
+            "001",
+            "CREATE INDEX more ON app.orders (note);
+ALTER TABLE app.orders ALTER amount TYPE bigint;
+ALTER TABLE app.orders ALTER amount SET NOT NULL;",
+        )
+        .rehearse();
+    assert_eq!(rehearsed.faults(), BTreeSet::new());
+    // Lines are wrapped.
+    let words: Vec<&str> = rehearsed.ended.stdout.split_whitespace().collect();
+    let text = "what work on tables without rows costs: app.orders";
+    assert!(words.join(" ").contains(text), "{words:?}");
 }

@@ -27,7 +27,11 @@ CREATE TABLE app.entry (
     amount numeric NOT NULL
 );
 CREATE INDEX entry_account ON app.entry (account);
-CREATE TABLE app.log (text text);
+CREATE TABLE app.log (text text NOT NULL DEFAULT '');
+CREATE TABLE app.part (id int) PARTITION BY RANGE (id);
+CREATE TABLE app.part_1 PARTITION OF app.part FOR VALUES FROM (0) TO (9);
+CREATE MATERIALIZED VIEW app.summary AS SELECT count(*) AS rows FROM app.part;
+CREATE TYPE app.state AS ENUM ('new', 'old');
 CREATE TABLE app.migration (version int PRIMARY KEY, at timestamptz);
 RESET ROLE;
 INSERT INTO app.account (name, tenant) SELECT 'name ' || n, 1 + n % 3 FROM generate_series(1, 50) n;

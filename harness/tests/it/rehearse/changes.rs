@@ -385,6 +385,11 @@ const CASES: &[Case] = &[
         "",
         &["! create trigger touch_2 on app.account"],
     ),
+    (
+        "CREATE TRIGGER noted AFTER INSERT ON app.account FOR EACH ROW EXECUTE FUNCTION app.touch()",
+        "",
+        &["create trigger noted on app.account"],
+    ),
     ("DROP TABLE app.log", "", &["! drop table app.log"]),
     (
         "ALTER TABLE app.log SET UNLOGGED",

@@ -17,7 +17,8 @@ its server has the durability of production; times are those of this machine.
 redrill stands between the tool and the server: it reads the locks of each statement before its reply is passed on,
 so it makes no difference in which language the tool is written. Of redrill's own environment the tool gets PATH, HOME, LANG
 and TMPDIR; `env` gives it others. `[after]` has the checks that hold once the release
-is there. The old application runs against the new schema: the `api` and `command` checks of the scenario.
+is there, and leaves out those that do not: a `[[check.baseline]]` fails at each column that the release adds, so
+`without = ["baseline/*"]`. The old application runs against the new schema: the `api` and `command` checks of the scenario.
 
 ## Example
 

@@ -369,7 +369,7 @@ fn details(why: &str, hint: Option<&str>, findings: &[Finding]) -> String {
     if findings.len() > FINDINGS {
         out.push(String::new());
         out.push(format!(
-            "and {} more, see drill.json",
+            "and {} more, see the JSON report",
             view::show(findings.len() - FINDINGS)
         ));
     }

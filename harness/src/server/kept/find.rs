@@ -56,7 +56,7 @@ impl DamagedRecord {
 }
 
 impl Kept {
-    /// Kept servers that are there, by name, and the damaged records of others.
+    /// Kept servers that are there, by scenario and time, and the damaged records of others.
     #[must_use]
     pub fn all(work: &Work) -> (Vec<Self>, Vec<DamagedRecord>) {
         let entries = std::fs::read_dir(work.root()).into_iter().flatten();
@@ -79,7 +79,15 @@ impl Kept {
                 }),
             }
         }
-        all.sort_by(|one, other| one.facts.name.cmp(&other.facts.name));
+        // Of a scenario, the one that is kept longest comes last.
+        let order = |kept: &Self| {
+            (
+                kept.facts.scenario.clone(),
+                kept.facts.until,
+                kept.facts.name.clone(),
+            )
+        };
+        all.sort_by_key(order);
         (all, damaged)
     }
 

@@ -47,7 +47,9 @@ fn of_github() -> Vec<Step> {
         Some(Step {
             script: step["run"].as_str()?.to_owned(),
             name: step["name"].as_str().unwrap().to_owned(),
-            always: step["if"].as_str() == Some("always()"),
+            always: step["if"]
+                .as_str()
+                .is_some_and(|when| when.starts_with("always()")),
         })
     });
     steps.collect()

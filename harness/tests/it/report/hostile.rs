@@ -167,7 +167,7 @@ fn long_lists_are_cut_and_say_so_but_not_in_json() {
     for (report, more) in [
         (
             junit::render(&result, verdict).unwrap(),
-            "and 400 more, see drill.json",
+            "and 400 more, see the JSON report",
         ),
         (
             markdown::render(&result, verdict),

@@ -9,22 +9,33 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . ci/setup.sh
 
-need_cargo
-# The image and the build wait for different things, so they are made side by side.
-need_server &
-server=$!
-say "building redrill and the APIs of the fixtures"
-cargo build --workspace --locked --quiet
-wait "$server" || exit 3
-make_fixtures
-
-target=${CARGO_TARGET_DIR:-target}
-export_apis
 if [ $# -eq 0 ]; then
     set -- scenarios
 fi
 case " $*" in
-*" scenarios" | *" scenarios "* | *" scenarios/" | *-s3.toml*) serve_copies ;;
+*" scenarios" | *" scenarios "* | *" scenarios/" | *-s3.toml*) from_s3=yes ;;
+*) from_s3= ;;
 esac
+
+need_cargo
+# The image, packages and the build wait for different things, so they are made side by side.
+prepare() {
+    need_server
+    if [ -n "$from_s3" ]; then
+        need_s3_servers
+    fi
+}
+prepare &
+prepared=$!
+say "building redrill and the APIs of the fixtures"
+cargo build --workspace --locked --quiet
+wait "$prepared" || exit 3
+make_fixtures
+
+target=${CARGO_TARGET_DIR:-target}
+export_apis
+if [ -n "$from_s3" ]; then
+    serve_copies
+fi
 # Not `exec`: the server of the copies ends with this script.
 "$target/debug/redrill" run "$@"

@@ -1,5 +1,6 @@
 //! What the methods of a restore share.
 
+use std::fmt::Display;
 use std::num::NonZero;
 use std::time::Duration;
 
@@ -209,4 +210,18 @@ pub(super) fn phases(data: Option<Duration>, post: Option<Duration>, end: Durati
             })
         })
         .collect()
+}
+/// How long a server whose session broke off may take to be seen as ended.
+const ENDED_WITHIN: Duration = Duration::from_secs(3);
+
+/// Why a session of the restore broke off.
+pub(super) async fn broken_off(server: &ThrowawayServer, error: impl Display) -> CouldNotRun {
+    let why = server.ended_within(ENDED_WITHIN).await;
+    CouldNotRun::with_hint(
+        match why {
+            Some(why) => format!("the server stopped during the restore: {why}"),
+            None => format!("the server ended the session in the middle of the restore: {error}"),
+        },
+        "check the memory and the disk of the machine; if both are sufficient, a process of the server crashed",
+    )
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::backup::{Backup, Part};
 use crate::catalog::system::SystemCatalogs;
+use crate::database::DatabaseError;
 use crate::event::Listener;
 use crate::needed::RowsLeftOut;
 use crate::outcome::{CouldNotRun, Finding, Phase, RestoreFacts, RestoreStep};
@@ -187,7 +188,8 @@ pub async fn restore_needed(
         listener,
     };
     let method = async {
-        let system = SystemCatalogs::read(server.endpoint(), "template1").await?;
+        let system = SystemCatalogs::read(server.endpoint(), "template1").await;
+        let system = of_session(server, system).await?;
         make_roles(server, backup, settings).await?;
         let before = server.processor_time().await;
         let several = backup.parts.len() > 1 || !backup.consists_of.is_empty();
@@ -210,7 +212,8 @@ pub async fn restore_needed(
             .zip(before)
             .map(|(after, before)| after.saturating_sub(before));
         if log.errors.is_empty() && log.unable.is_empty() {
-            let changed = system.changed(server.endpoint(), &log.databases).await?;
+            let changed = system.changed(server.endpoint(), &log.databases).await;
+            let changed = of_session(server, changed).await?;
             log.errors = changed.into_iter().map(changed_in_server).collect();
             log.facts.errors += log.errors.len() as u64;
         }
@@ -228,6 +231,18 @@ pub async fn restore_needed(
             CouldNotRun::new(format!("the restore did not end within {within:?}"))
                 .hint("raise `timeout` in `[restore]`, or find out what the server waits for"),
         ),
+    }
+}
+
+/// What a session found, or why it has no answer.
+async fn of_session<T>(
+    server: &ThrowawayServer,
+    found: Result<T, DatabaseError>,
+) -> Result<T, CouldNotRun> {
+    match found {
+        Ok(found) => Ok(found),
+        Err(error) if error.lost => Err(method::broken_off(server, error).await),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -86,6 +86,7 @@ pub const REVIEWED: &[(&str, &str)] = &[
         "a sequence whose next number is refused, or that runs the other way",
         "use up sequence app.entry_id_seq",
     ),
+    ("a setting of the whole server", "alter system set work_mem"),
     (
         "an index that is left invalid",
         "leave index app.twice invalid",

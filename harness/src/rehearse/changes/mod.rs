@@ -1,7 +1,7 @@
 //! What differs between a cluster before and after a run of migrations: objects, rights, rows, storage.
 //!
 //! - `read`: reads the state of a cluster; `rows` the rows of a table, `storage` files and sizes, `stored` definitions as the
-//!   server keeps them, `view` what views show
+//!   server keeps them, `view` what views show, `system` settings of the server
 //! - `rename`: which objects have another name; the two states are of copies of one cluster, in which an OID stays
 //! - `definition`: changes of the catalog, judged by [`crate::catalog::compare`]; `name` names them; `column_type` judges types;
 //!   `row_change` and `storage` those of rows and files
@@ -18,6 +18,7 @@ mod row_change;
 mod rows;
 mod storage;
 mod stored;
+mod system;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -39,6 +40,8 @@ pub use view::RoleRight;
 pub struct State {
     /// By name.
     pub databases: BTreeMap<String, DatabaseState>,
+    /// What `ALTER SYSTEM` has set.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// The state of one database.
@@ -190,7 +193,7 @@ fn differences(
     one_copy: bool,
     ignore_rows: &[QualifiedName],
 ) -> Vec<ClusterChange> {
-    let mut changes = Vec::new();
+    let mut changes = system::compare(before, after);
     let names: BTreeSet<&String> = before
         .databases
         .keys()

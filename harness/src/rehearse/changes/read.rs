@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 
 use super::rows::{self, TableColumns, TableRows};
-use super::{DatabaseState, State, storage, stored, view};
+use super::{DatabaseState, State, storage, stored, system, view};
 use crate::baseline::RowsState;
 use crate::baseline::tables::{TableQueue, list_tables};
 use crate::baseline::take::read_sequences;
@@ -48,8 +48,12 @@ pub async fn read(
     databases: &[String],
     rows: ReadRows,
 ) -> Result<State, CouldNotRun> {
-    let mut state = State::default();
-    for name in list(server, databases).await? {
+    let mut session = Session::superuser(server.endpoint(), "postgres", &Terms::default()).await?;
+    let mut state = State {
+        settings: system::read(&mut session).await?,
+        ..State::default()
+    };
+    for name in list(&mut session, databases).await? {
         let read = read_database(server, &name, rows).await;
         let read = read.map_err(|error| {
             let error = CouldNotRun::from(error);
@@ -63,16 +67,15 @@ pub async fn read(
         })?;
         state.databases.insert(name, read);
     }
+    session.close().await;
     Ok(state)
 }
 
 /// The databases to be read.
-async fn list(server: &ThrowawayServer, expected: &[String]) -> Result<Vec<String>, CouldNotRun> {
+async fn list(session: &mut Session, expected: &[String]) -> Result<Vec<String>, CouldNotRun> {
     let literals: Vec<String> = expected.iter().map(|name| quote_literal(name)).collect();
     let sql = DATABASES.replace("{expected}", &literals.join(", "));
-    let mut session = Session::superuser(server.endpoint(), "postgres", &Terms::default()).await?;
     let rows = session.rows(&sql).await?;
-    session.close().await;
     Ok(rows
         .into_iter()
         .filter_map(|row| row.into_iter().next()?)

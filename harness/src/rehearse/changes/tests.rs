@@ -39,6 +39,7 @@ fn state(catalog: &str) -> State {
     };
     State {
         databases: [("shop".to_owned(), database)].into(),
+        ..State::default()
     }
 }
 

@@ -34,7 +34,7 @@ mod session;
 mod session_settings;
 mod stub;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pgdump::script::lexer::End;
 
@@ -45,9 +45,6 @@ use crate::backup::format::Format;
 use crate::backup::packing::Layer;
 use crate::outcome::{CouldNotRun, Finding};
 use crate::units::show_counted;
-
-/// How long a server whose session broke off may take to be seen as ended.
-const ENDED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Restores a dump, beginning in `database`.
 pub(super) async fn restore(
@@ -65,18 +62,7 @@ pub(super) async fn restore(
         Err(Broken::File(error)) => {
             return Err(method::unreadable(part, &error));
         }
-        Err(Broken::Server(error)) => {
-            let why = work.server.ended_within(ENDED_WITHIN).await;
-            return Err(CouldNotRun::with_hint(
-                match why {
-                    Some(why) => format!("the server stopped during the restore: {why}"),
-                    None => format!(
-                        "the server ended the session in the middle of the restore: {error}"
-                    ),
-                },
-                "check the memory and the disk of the machine; if both are sufficient, a process of the server crashed",
-            ));
-        }
+        Err(Broken::Server(error)) => return Err(method::broken_off(work.server, error).await),
     };
     let (mut errors, mut unable) = sent
         .log

@@ -390,6 +390,11 @@ const CASES: &[Case] = &[
         "",
         &["create trigger noted on app.account"],
     ),
+    (
+        "ALTER SYSTEM SET work_mem = '8MB'",
+        "ALTER SYSTEM RESET work_mem",
+        &["! alter system set work_mem"],
+    ),
     ("DROP TABLE app.log", "", &["! drop table app.log"]),
     (
         "ALTER TABLE app.log SET UNLOGGED",

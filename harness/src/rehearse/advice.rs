@@ -1,30 +1,31 @@
-//! Advice about new objects, by the definitions before and after.
+//! Advice about new objects, by their definitions.
 
 use std::collections::BTreeSet;
 
-use super::changes::State;
+use super::changes::{ChangeClass, ClusterChange, State};
 use super::rules::{JSON_COLUMN, KEY_WITHOUT_INDEX, NEW_ENUM, Violation};
 use crate::catalog::{Catalog, ObjectId, ObjectKind, PartKind};
 
-/// Judges what is new.
+/// Judges what is new after a run: what `changes` say, so that a renamed object is not.
 #[must_use]
-pub fn judge(before: &State, after: &State) -> Vec<Violation> {
+pub fn judge(changes: &[ClusterChange], after: &State) -> Vec<Violation> {
     let mut found = Vec::new();
     for (name, after) in &after.databases {
-        if let Some(before) = before.databases.get(name) {
-            found.extend(compare(&before.catalog, &after.catalog));
-        }
+        let of_database = |change: &&ClusterChange| {
+            let database = change.database.as_deref();
+            change.class == ChangeClass::Added && database.is_none_or(|database| database == name)
+        };
+        let new = changes.iter().filter(of_database);
+        let new: BTreeSet<&ObjectId> = new.map(|change| &change.object).collect();
+        found.extend(of_new(&new, &after.catalog));
     }
     found
 }
 
-fn compare(before: &Catalog, after: &Catalog) -> Vec<Violation> {
+fn of_new(new: &BTreeSet<&ObjectId>, after: &Catalog) -> Vec<Violation> {
     let mut found = Vec::new();
-    let new = after
-        .objects
-        .iter()
-        .filter(|(object, _)| !before.objects.contains_key(object));
-    for (object, properties) in new {
+    let is_new = |object: &ObjectId| new.contains(object) || new.contains(&object.whole());
+    for (object, properties) in after.objects.iter().filter(|(object, _)| is_new(object)) {
         let property = |name: &str| properties.get(name).map(String::as_str);
         let (rule, actual) = match (object.part_kind(), object.kind) {
             (Some(PartKind::Column), _) if property("type") == Some("json") => {
@@ -131,9 +132,13 @@ mod tests {
     )]
     fn new_objects_are_judged(#[case] new: &[Object], #[case] rules: &[&str]) {
         let after = catalog(new);
-        let found = compare(&Catalog::default(), &after);
+        let all: BTreeSet<&ObjectId> = after.objects.keys().collect();
+        let found = of_new(&all, &after);
         let names: Vec<&str> = found.iter().map(|one| one.rule.name).collect();
         assert_eq!(names, rules);
-        assert!(compare(&after, &after).is_empty());
+        let tables: Vec<ObjectId> = after.objects.keys().map(ObjectId::whole).collect();
+        let found = of_new(&tables.iter().collect(), &after);
+        assert_eq!(found.len(), rules.len(), "parts of a new table");
+        assert!(of_new(&BTreeSet::new(), &after).is_empty());
     }
 }

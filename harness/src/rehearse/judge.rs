@@ -110,7 +110,7 @@ pub(super) fn judge(steps: &mut Steps<'_>, first: &FirstRun, before: &State) {
         steps.judged(Step::Blocking, review.split(found), &covered(summary));
     }
 
-    let mut judged = review.split(advice::judge(before, &first.after));
+    let mut judged = review.split(advice::judge(&changes, &first.after));
     judged.faults.extend(review.unaccepted(&changes));
     judged.advice.extend(review.unused());
     let needs = changes.iter().filter(|one| review.needs(one)).count();

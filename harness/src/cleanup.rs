@@ -318,19 +318,27 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// Name of this machine, or of the container that redrill runs in; `None` where the system gives none.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// Identifies this machine, or the container that redrill runs in. One engine may serve several; containers
 /// of one image have the same host name and machine id, but different process namespaces.
 #[must_use]
 pub fn host() -> String {
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = host_name().unwrap_or_default();
     let processes = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     let processes: String = processes
         .to_string_lossy()
         .chars()
         .filter(char::is_ascii_digit)
         .collect();
-    format!("{}.{}.{processes}", name.trim(), machine.trim())
+    format!("{name}.{}.{processes}", machine.trim())
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod pipeline;
 pub mod process;
 pub mod progress;
 pub mod proof;
+pub mod provenance;
 pub mod record;
 pub mod recover;
 pub mod redact;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use regex::Regex;
 
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{Actor, CiFacts, CouldNotRun, Finding, Provenance};
 
 /// A value that must not be printed. `Debug` and `Display` show `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,6 +100,25 @@ impl Redactor {
         CouldNotRun {
             reason: self.clean(&error.reason),
             hint: error.hint.map(|hint| self.clean(&hint)),
+        }
+    }
+
+    /// Returns where a drill comes from, without secrets: an address of a job may have a password.
+    #[must_use]
+    pub fn clean_provenance(&self, provenance: Provenance) -> Provenance {
+        let clean = |text: String| self.clean(&text);
+        Provenance {
+            actor: Actor {
+                name: clean(provenance.actor.name),
+                ..provenance.actor
+            },
+            host: provenance.host.map(clean),
+            ci: provenance.ci.map(|ci| CiFacts {
+                job: ci.job.map(clean),
+                url: ci.url.map(clean),
+                ..ci
+            }),
+            ..provenance
         }
     }
 

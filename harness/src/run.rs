@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{CheckResult, CouldNotRun, DrillResult, NotTested, Stage};
 use crate::pipeline::{Pipeline, RestoredDatabases};
+use crate::provenance;
 use crate::record::Record;
 use crate::rehearse::{Rehearsal, Rehearsed};
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -48,6 +49,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     let name = || scenario.facts.name.clone();
     (context.listener)(Event::Begun { scenario: name() });
     let mut record = Record::begin(scenario, context);
+    record.comes_from(provenance::gather(scenario, context).await);
     let mut rehearsal = Rehearsal::begin(scenario, context);
     let mut observed = None;
     let mut kept = Vec::new();

@@ -6,6 +6,7 @@
 mod delivery;
 mod facts;
 mod finding;
+mod provenance;
 mod rehearsal;
 mod result;
 
@@ -16,6 +17,7 @@ pub use facts::{
     ServerFacts, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
+pub use provenance::{Actor, CiFacts, Provenance};
 pub use rehearsal::{
     ChangeFacts, CheckAfter, KeptServerFacts, LockFacts, MigrationFacts, OneMigrationFacts,
     RehearsalResult, StatementFacts, Step, StepResult, TableFacts,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::facts::{BackupFacts, ScenarioFacts, ServerFacts};
 use super::finding::{Finding, NotTested, Outcome};
+use super::provenance::Provenance;
 use super::result::CheckResult;
 
 /// The steps of a rehearsal, in their order.
@@ -230,6 +231,8 @@ pub struct RehearsalResult {
     pub run: String,
     /// Version of redrill.
     pub redrill: String,
+    /// Who ran it, where and with which program.
+    pub provenance: Provenance,
     /// The scenario.
     pub scenario: ScenarioFacts,
     /// When it began.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::delivery::Delivery;
 use super::facts::{BackupFacts, Objective, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts};
 use super::finding::{Finding, NotTested, Outcome};
+use super::provenance::Provenance;
 
 /// The stages of a drill, in the order of `run.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +102,8 @@ pub struct DrillResult {
     pub run: String,
     /// Version of redrill.
     pub redrill: String,
+    /// Who ran it, where and with which program.
+    pub provenance: Provenance,
     /// The scenario.
     pub scenario: ScenarioFacts,
     /// Severity when it is not PROVEN, as set in the scenario.

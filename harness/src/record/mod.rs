@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
     BackupFacts, CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Outcome, ProofFacts,
-    Stage, StageResult,
+    Provenance, Stage, StageResult,
 };
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped, is_required, proof_off, title};
@@ -63,6 +63,11 @@ impl<'a> Record<'a> {
     /// Sets the id of the run.
     pub fn belongs_to(&mut self, run: &Run) {
         self.result.run.clone_from(&run.id);
+    }
+
+    /// Sets where the drill comes from.
+    pub fn comes_from(&mut self, provenance: Provenance) {
+        self.result.provenance = provenance;
     }
 
     /// The run's id.
@@ -384,6 +389,10 @@ impl<'a> Record<'a> {
         self.result
             .not_tested
             .extend(untested(self.scenario, &self.result));
+        self.result.provenance = self
+            .context
+            .redactor
+            .clean_provenance(self.result.provenance);
         self.result.duration = self.began.elapsed();
         let verdict = verdict(&self.result);
         (self.result, verdict)

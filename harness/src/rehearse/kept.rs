@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::outcome::{
     BackupFacts, CheckResult, CouldNotRun, KeptServerFacts, NotTested, Outcome, Step,
 };
+use crate::provenance;
 use crate::run::judge_all;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::Servers;
@@ -94,6 +95,7 @@ pub async fn rehearse_on_kept(
                 .map(|one| redactor.clean(one))
                 .collect(),
         }),
+        provenance: redactor.clean_provenance(provenance::gather(scenario, context).await),
         not_tested: learned.not_tested,
         interrupted: false,
     };

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
     BackupFacts, CouldNotRun, DrillResult, Finding, KeptServerFacts, NotTested, Outcome,
-    RehearsalResult, Step, StepResult,
+    Provenance, RehearsalResult, Step, StepResult,
 };
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -36,6 +36,8 @@ pub(super) struct Basis {
     pub(super) passed: bool,
     pub(super) backup: Option<BackupFacts>,
     pub(super) kept: Option<KeptServerFacts>,
+    /// Who ran it, where and with which program.
+    pub(super) provenance: Provenance,
     /// What was not tested before.
     pub(super) not_tested: Vec<NotTested>,
     pub(super) interrupted: bool,
@@ -50,6 +52,7 @@ impl Basis {
             passed: verdict.passed(),
             backup: drill.backup.clone(),
             kept: None,
+            provenance: drill.provenance.clone(),
             not_tested: drill.not_tested.clone(),
             interrupted: drill.interrupted,
         }
@@ -234,6 +237,7 @@ impl<'a> Steps<'a> {
         result.drill_passed = basis.passed;
         result.backup = basis.backup;
         result.kept = basis.kept;
+        result.provenance = basis.provenance;
         result.interrupted |= basis.interrupted;
         result.duration = self.began.map_or(Duration::ZERO, |began| began.elapsed());
         result

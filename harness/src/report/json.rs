@@ -5,6 +5,7 @@
 
 mod convert;
 mod inspection;
+mod provenance;
 mod rehearsal;
 
 pub use self::inspection::{inspection_schema, render_inspection};
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+use self::provenance::Provenance;
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
 
@@ -71,6 +73,8 @@ struct Report {
     run: String,
     /// Version of redrill.
     redrill: String,
+    /// Who ran it, where and with which program.
+    provenance: Provenance,
     /// When the drill began.
     #[schemars(extend("format" = "date-time"))]
     started: String,

@@ -113,7 +113,7 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
         name: scenario.clone(),
         package: format!("redrill/{scenario}"),
         timestamp: timestamp(result.started),
-        hostname: "localhost".to_owned(),
+        hostname: line(&view::host(&result.provenance)),
         testcases: cases,
         system_out: None,
         system_err: None,
@@ -155,6 +155,12 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             result.scenario.sha256
         ),
     ]);
+    let provenance = view::provenance(&result.provenance);
+    facts.extend(
+        provenance
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
     if let Some(backup) = &result.backup {
         facts.push(format!(
             "backup: {} (SHA-256 {})",

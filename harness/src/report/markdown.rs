@@ -22,6 +22,7 @@ use page::Page;
 pub use rehearsal::{render_comment, render_rehearsal};
 
 use crate::outcome::DrillResult;
+use crate::report::view;
 use crate::verdict::Verdict;
 
 /// The longest list whose limit is not set where it is written.
@@ -58,7 +59,7 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
 fn drill(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("Drill"));
     let scenario = &result.scenario;
-    page.facts(vec![
+    let mut facts = vec![
         ("Run", inline::code(&result.run)),
         ("redrill version", words(&result.redrill)),
         (
@@ -69,7 +70,14 @@ fn drill(page: &mut Page, result: &DrillResult) {
             "SHA-256 of the scenario file",
             inline::code(&scenario.sha256),
         ),
-    ]);
+    ];
+    let provenance = view::provenance(&result.provenance);
+    facts.extend(
+        provenance
+            .into_iter()
+            .map(|(name, value)| (name, inline::code(&value))),
+    );
+    page.facts(facts);
     page.paragraph(
         fixed("To repeat it, with redrill ")
             + words(&result.redrill)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::provenance::Provenance;
 use super::{
     Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, DeliveryWord, Dump,
     ExplainedChange, Extension, Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup,
@@ -28,6 +29,7 @@ impl Report {
             interrupted: result.interrupted,
             run: result.run.clone(),
             redrill: result.redrill.clone(),
+            provenance: Provenance::of(&result.provenance),
             started: result.started.to_string(),
             duration_s: result.duration.as_secs_f64(),
             scenario: Scenario::of(&result.scenario),

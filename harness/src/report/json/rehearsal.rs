@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::convert::{could_not_run, each, reason};
+use super::provenance::Provenance;
 use super::{
     Backup, Check, CouldNotRun, Finding, NotTested, OutcomeWord, SCHEMA, Scenario, Server,
 };
@@ -58,6 +59,8 @@ struct Rehearsal {
     run: String,
     /// Version of redrill.
     redrill: String,
+    /// Who ran it, where and with which program.
+    provenance: Provenance,
     /// When the rehearsal began.
     #[schemars(extend("format" = "date-time"))]
     started: String,
@@ -245,6 +248,7 @@ impl Rehearsal {
             interrupted: result.interrupted,
             run: result.run.clone(),
             redrill: result.redrill.clone(),
+            provenance: Provenance::of(&result.provenance),
             started: result.started.to_string(),
             duration_s: result.duration.as_secs_f64(),
             scenario: Scenario::of(&result.scenario),

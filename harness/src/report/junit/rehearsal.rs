@@ -47,7 +47,7 @@ fn suite(result: &RehearsalResult, verdict: RehearsalVerdict) -> TestSuite {
         package: format!("redrill/{name}"),
         name,
         timestamp: timestamp(result.started),
-        hostname: "localhost".to_owned(),
+        hostname: line(&view::host(&result.provenance)),
         testcases: cases,
         system_out: None,
         system_err: None,

@@ -305,6 +305,8 @@ fn facts(page: &mut Page, result: &RehearsalResult) {
     let mut facts = vec![
         ("Run", inline::code(&result.run)),
         ("redrill version", words(&result.redrill)),
+        ("Run by", inline::code(&result.provenance.actor.name)),
+        ("Host", inline::code(&view::host(&result.provenance))),
         ("Drill of the backup", words(result.drill)),
     ];
     if let Some(kept) = &result.kept {

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod objective;
+mod provenance;
 mod rows;
 mod upgrade;
 
@@ -14,6 +15,7 @@ pub(super) use self::delivery::delivery;
 pub(super) use self::objective::{
     objective_asked, objective_found, objective_line, objective_meaning, objective_word,
 };
+pub(super) use self::provenance::{host, provenance};
 pub(super) use self::rows::{restored_rows, rows, same, word};
 pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
 use crate::outcome::{

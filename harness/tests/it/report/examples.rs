@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, CouldNotRun, Delivery, DeliveryEnd, DrillResult,
-    Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase, ProofFacts, RestoreFacts,
-    RestoreStep, ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource,
-    Tolerated, Values,
+    Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CouldNotRun, Delivery, DeliveryEnd,
+    DrillResult, Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase, ProofFacts,
+    Provenance, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, Stage, StageResult,
+    TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::{proof_off, title};
@@ -26,6 +26,7 @@ pub fn proven() -> DrillResult {
     DrillResult {
         run: "20251121-061203-4f0c9a2e".to_owned(),
         redrill: "0.1.0".to_owned(),
+        provenance: provenance(),
         scenario: ScenarioFacts {
             name: "plur-nightly".to_owned(),
             description: Some(
@@ -96,6 +97,27 @@ pub fn proven() -> DrillResult {
         repeat: "redrill run scenarios/plur/nightly.toml --backup /backups/plur-2025-11-21.sql.gz"
             .to_owned(),
         interrupted: false,
+    }
+}
+
+/// A nightly job.
+fn provenance() -> Provenance {
+    Provenance {
+        actor: Actor {
+            name: "ann".to_owned(),
+            variable: Some("GITLAB_USER_LOGIN"),
+        },
+        host: Some("runner-7".to_owned()),
+        program_sha256: Some(
+            "5b0e6c2fd1a94e37b8f6a0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5e6f".to_owned(),
+        ),
+        ci: Some(CiFacts {
+            system: "GitLab CI",
+            job: Some("quarterly-drill".to_owned()),
+            url: Some("https://gitlab.example/plur/drills/-/jobs/4711".to_owned()),
+            commit: Some("ffac537e6cbbf934b08745a378932722df287a53".to_owned()),
+        }),
+        commit: Some("ffac537e6cbbf934b08745a378932722df287a53".to_owned()),
     }
 }
 

@@ -7,10 +7,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    BackupFacts, CandidateFacts, CheckResult, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd,
-    DrillResult, ExplainedChange, Finding, Measure, NotTested, Objective, Outcome, PartFacts,
-    Phase, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts, Stage, StageResult, TableHeld,
-    TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
+    Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CompanionFacts, CouldNotRun,
+    Delivery, DeliveryEnd, DrillResult, ExplainedChange, Finding, Measure, NotTested, Objective,
+    Outcome, PartFacts, Phase, ProofFacts, Provenance, RestoreFacts, ScenarioFacts, ServerFacts,
+    Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep,
+    Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -379,6 +380,26 @@ fn upgrade() -> impl Strategy<Value = ProofFacts> {
     })
 }
 
+fn provenance() -> impl Strategy<Value = Provenance> {
+    let text = || option::of(nasty());
+    let ci = (text(), text(), text()).prop_map(|(job, url, commit)| CiFacts {
+        system: "Jenkins",
+        job,
+        url,
+        commit,
+    });
+    let variable = option::of(Just("BUILD_USER_ID"));
+    (nasty(), variable, text(), text(), option::of(ci), text()).prop_map(
+        |(name, variable, host, program_sha256, ci, commit)| Provenance {
+            actor: Actor { name, variable },
+            host,
+            program_sha256,
+            ci,
+            commit,
+        },
+    )
+}
+
 /// Any drill.
 pub fn drill() -> impl Strategy<Value = DrillResult> {
     let scenario = (
@@ -396,7 +417,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             only,
         });
     (
-        (scenario, nasty(), nasty(), time(), duration()),
+        (scenario, nasty(), nasty(), time(), duration(), provenance()),
         (
             stages(),
             checks(),
@@ -420,6 +441,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             |(about, parts, facts, (repeat, interrupted, severity, incident))| DrillResult {
                 run: about.1,
                 redrill: about.2,
+                provenance: about.5,
                 scenario: about.0,
                 severity,
                 incident,

@@ -1,0 +1,69 @@
+//! Where a drill comes from: who ran it, where, with which program, from which commit.
+//!
+//! Everything is what this machine and the environment say. Neither is proof against whoever controls them; a record that
+//! is kept elsewhere, or signed, is.
+//!
+//! - `ci`: the CI systems and their variables; `actor`: who ran it; `commit`: the commit of a git work tree
+
+mod actor;
+mod ci;
+mod commit;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::cleanup::host_name;
+use crate::context::Context;
+use crate::digest::sha256_of;
+use crate::input::Environment;
+use crate::outcome::Provenance;
+use crate::scenario::Scenario;
+
+/// Gathers where a drill comes from. What cannot be found out is absent: it never stops a drill.
+pub async fn gather(scenario: &Scenario, context: &Context) -> Provenance {
+    let (environment, folder) = (context.environment.clone(), scenario.folder.clone());
+    let gathered = tokio::task::spawn_blocking(move || read(&environment, folder)).await;
+    gathered.unwrap_or_default()
+}
+
+/// The same for an environment and the folder of a scenario. Blocks.
+fn read(environment: &Environment, folder: PathBuf) -> Provenance {
+    let (ci, by) = match ci::detect(environment) {
+        Some((facts, by)) => (Some(facts), by),
+        None => (None, None),
+    };
+    Provenance {
+        actor: by.unwrap_or_else(|| actor::of_process(environment)),
+        host: host_name(),
+        program_sha256: program(),
+        ci,
+        commit: std::path::absolute(folder)
+            .ok()
+            .and_then(|folder| commit::of(&folder)),
+    }
+}
+
+/// The digest of the running program, even where its file was replaced or removed since it started. Read once.
+fn program() -> Option<String> {
+    static DIGEST: OnceLock<Option<String>> = OnceLock::new();
+    let digest = || sha256_of(File::open("/proc/self/exe").ok()?).ok();
+    DIGEST.get_or_init(digest).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_environment_has_a_user_a_host_and_a_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = read(&Environment::new(), folder.path().to_owned());
+        assert!(!found.actor.name.is_empty());
+        assert_eq!(found.actor.variable, None);
+        assert_eq!(found.host, host_name());
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(found.program_sha256, Some(crate::digest::sha256(own)));
+        assert_eq!((found.ci, found.commit), (None, None));
+    }
+}

@@ -49,7 +49,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
     let name = || scenario.facts.name.clone();
     (context.listener)(Event::Begun { scenario: name() });
     let mut record = Record::begin(scenario, context);
-    record.comes_from(provenance::gather(scenario, context).await);
+    let provenance = provenance::gather(scenario, context);
     let mut rehearsal = Rehearsal::begin(scenario, context);
     let mut observed = None;
     let mut kept = Vec::new();
@@ -119,6 +119,7 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
             );
         }
     }
+    record.comes_from(provenance.await);
     let (result, verdict) = record.finish();
     let rehearsed = rehearsal.map(|rehearsal| rehearsal.finish(&result, verdict));
     for kept in kept.iter_mut().flatten() {

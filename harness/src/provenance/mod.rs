@@ -10,6 +10,7 @@ mod ci;
 mod commit;
 
 use std::fs::File;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -20,11 +21,12 @@ use crate::input::Environment;
 use crate::outcome::Provenance;
 use crate::scenario::Scenario;
 
-/// Gathers where a drill comes from. What cannot be found out is absent: it never stops a drill.
-pub async fn gather(scenario: &Scenario, context: &Context) -> Provenance {
+/// Gathers where a drill comes from, beside the drill, which needs it at its end. What cannot be found out is absent: it never stops
+/// a drill.
+pub fn gather(scenario: &Scenario, context: &Context) -> impl Future<Output = Provenance> + use<> {
     let (environment, folder) = (context.environment.clone(), scenario.folder.clone());
-    let gathered = tokio::task::spawn_blocking(move || read(&environment, folder)).await;
-    gathered.unwrap_or_default()
+    let gathered = tokio::task::spawn_blocking(move || read(&environment, folder));
+    async { gathered.await.unwrap_or_default() }
 }
 
 /// The same for an environment and the folder of a scenario. Blocks.

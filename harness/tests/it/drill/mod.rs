@@ -36,6 +36,7 @@ pub mod powernode;
 mod previous;
 mod prisme;
 mod proof;
+mod provenance;
 mod read_archive;
 mod recover;
 mod registered;

@@ -29,6 +29,12 @@ impl Outcome {
             Self::Skipped { .. } => "skipped",
         }
     }
+
+    /// Whether something failed or could not run.
+    #[must_use]
+    pub const fn is_bad(&self) -> bool {
+        matches!(self, Self::Fail | Self::Error(_))
+    }
 }
 
 /// Why something could not run: a stage, a check, a command. It says nothing about the backup.

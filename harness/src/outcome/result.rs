@@ -140,6 +140,15 @@ pub struct DrillResult {
 }
 
 impl CheckResult {
+    /// The id, with the object where the check has several: unique in a drill.
+    #[must_use]
+    pub fn full_id(&self) -> String {
+        match &self.object {
+            Some(object) => format!("{} [{object}]", self.id),
+            None => self.id.clone(),
+        }
+    }
+
     /// The name, with the object where the check has several.
     #[must_use]
     pub fn title(&self) -> String {

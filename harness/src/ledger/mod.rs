@@ -1,0 +1,47 @@
+//! The log of all drills of a state: each is an entry, signed, and a leaf of a Merkle tree whose root a checkpoint states.
+//!
+//! - `merkle`, `checkpoint`: the tree and its state at one time; `key`, `envelope`, `statement`: what an entry says and who signs it
+//! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
+//!
+//! A log shows by itself that nothing before its newest checkpoint was changed, removed or added. It does not show that the
+//! newest entries are still there, nor that the owner of the key did not write it anew: only a checkpoint that was kept elsewhere
+//! does. Times are those of the machines that wrote them.
+
+mod append;
+pub mod checkpoint;
+mod envelope;
+pub mod key;
+pub mod merkle;
+mod read;
+pub mod statement;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use append::{Written, append};
+pub use checkpoint::Checkpoint;
+pub use read::{entries, newest_first};
+pub use verify::{Kept, Verified, verify};
+
+/// The object of a record.
+fn record_name(sha256: &str) -> String {
+    format!("records/{sha256}.json")
+}
+
+/// The object of an entry.
+fn entry_name(index: u64) -> String {
+    format!("entries/{index:010}.json")
+}
+
+/// The object of the checkpoint of a size; its signature has the suffix `.sig`.
+fn checkpoint_name(size: u64) -> String {
+    format!("checkpoints/{size:010}")
+}
+
+/// The number in the name of an entry or a checkpoint; `None` for a name that is not written so.
+fn number(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".json").unwrap_or(name);
+    let number = digits.parse().ok()?;
+    (format!("{number:010}") == digits).then_some(number)
+}

@@ -1,0 +1,57 @@
+//! Reads entries. What cannot be read is left out: only `verify` judges a log.
+
+use futures_util::{Stream, StreamExt as _, stream};
+
+use super::envelope::Envelope;
+use super::statement::{Entry, Statement};
+use super::{entry_name, number};
+use crate::outcome::CouldNotRun;
+use crate::state::State;
+
+/// How many objects are read at the same time.
+pub(super) const AT_ONCE: usize = 32;
+
+/// The numbers of all entries, ascending.
+pub(super) async fn indexes(state: &State) -> Result<Vec<u64>, CouldNotRun> {
+    let names = state.store().names("entries").await?;
+    Ok(names.iter().filter_map(|name| number(name)).collect())
+}
+
+/// All entries that can be read, the oldest first.
+///
+/// # Errors
+/// They cannot be listed or read.
+pub async fn entries(state: &State) -> Result<Vec<Entry>, CouldNotRun> {
+    let indexes = indexes(state).await?;
+    let mut read = std::pin::pin!(each(state, indexes));
+    let mut entries = Vec::new();
+    while let Some(entry) = read.next().await {
+        entries.extend(entry?);
+    }
+    Ok(entries)
+}
+
+/// All entries that can be read, the newest first, as far as they are asked for.
+///
+/// # Errors
+/// They cannot be listed.
+pub async fn newest_first(
+    state: &State,
+) -> Result<impl Stream<Item = Result<Option<Entry>, CouldNotRun>>, CouldNotRun> {
+    let mut indexes = indexes(state).await?;
+    indexes.reverse();
+    Ok(each(state, indexes))
+}
+
+/// Reads entries in the order of their numbers here.
+fn each(
+    state: &State,
+    indexes: Vec<u64>,
+) -> impl Stream<Item = Result<Option<Entry>, CouldNotRun>> {
+    let read = stream::iter(indexes).map(move |index| async move {
+        let file = state.store().read(&entry_name(index)).await?;
+        let statement = file.and_then(|file| Envelope::read(&file)?.statement());
+        Ok(statement.and_then(|statement| Statement::read(&statement)))
+    });
+    read.buffered(AT_ONCE)
+}

@@ -1,0 +1,271 @@
+//! What an entry says: an in-toto statement with the predicate `test-result`, and in it, under `redrill`, what history and gate read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{CheckResult, DrillResult, Outcome};
+use crate::verdict::{RehearsalVerdict, Verdict};
+
+const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+const PREDICATE: &str = "https://in-toto.io/attestation/test-result/v0.1";
+
+/// A statement. Keys that a newer redrill adds are passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    #[serde(rename = "_type")]
+    kind: String,
+    /// The record, and the backup where one was found.
+    subject: Vec<Resource>,
+    predicate_type: String,
+    predicate: Predicate,
+}
+
+/// Something with a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Resource {
+    name: String,
+    digest: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Predicate {
+    /// `PASSED`, `WARNED` or `FAILED`.
+    result: String,
+    configuration: Vec<Resource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    passed_tests: Vec<String>,
+    warned_tests: Vec<String>,
+    failed_tests: Vec<String>,
+    redrill: Entry,
+}
+
+/// The place of an entry in its log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The log: its origin.
+    pub log: String,
+    /// The number of the entry, from 0.
+    pub index: u64,
+    /// When it was written, by the clock of the machine that wrote it.
+    pub recorded: Timestamp,
+}
+
+/// One drill or one rehearsal, as short as history and gate need it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it is in the log.
+    #[serde(flatten)]
+    pub position: Position,
+    /// SHA-256 of the record, in hex.
+    pub record: String,
+    /// The drill.
+    #[serde(flatten)]
+    pub drill: Summary,
+}
+
+/// What was drilled, by whom, and with which result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// `drill` or `rehearsal`.
+    pub kind: Kind,
+    /// Id of the run.
+    pub run: String,
+    /// Version of redrill.
+    pub version: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// SHA-256 of its file, in hex.
+    pub scenario_sha256: String,
+    /// The selected checks; empty for all.
+    pub only: Vec<String>,
+    /// The verdict, as in the reports.
+    pub verdict: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// Wall time in seconds.
+    pub duration_s: f64,
+    /// Who ran it.
+    pub actor: String,
+    /// Where.
+    pub host: Option<String>,
+    /// Address of the job of a CI system.
+    pub job_url: Option<String>,
+    /// The commit of the job, otherwise that of the scenario's folder.
+    pub commit: Option<String>,
+    /// The backup, where one was found.
+    pub backup: Option<BackupSummary>,
+    /// Version of the server.
+    pub server: Option<String>,
+    /// Time of the restore in seconds.
+    pub restore_s: Option<f64>,
+    /// Kinds of which a required check passed and none failed, could not run or was skipped.
+    pub covers: BTreeSet<String>,
+    /// Ids of the checks that passed.
+    pub passed: Vec<String>,
+    /// Ids of the checks, and words of the stages, that failed or could not run.
+    pub failed: Vec<String>,
+    /// Number of things that were not tested.
+    pub not_tested: usize,
+}
+
+/// Whether an entry is about a drill or a rehearsal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `drill.json`.
+    Drill,
+    /// `rehearsal.json`.
+    Rehearsal,
+}
+
+/// A backup, as far as history shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupSummary {
+    /// Location.
+    pub origin: String,
+    /// SHA-256 in hex.
+    pub sha256: String,
+    /// When it was made.
+    pub made: Option<Timestamp>,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Number of rows of all tables.
+    pub rows: u64,
+    /// Version of the server that it was taken from.
+    pub source_version: Option<String>,
+}
+
+impl Summary {
+    /// A drill.
+    #[must_use]
+    pub fn of(result: &DrillResult, verdict: Verdict) -> Self {
+        let stages = result.stages.iter().filter(|stage| stage.outcome.is_bad());
+        let stages = stages.map(|stage| stage.stage.word().to_owned());
+        let ids = |wanted: fn(&Outcome) -> bool| {
+            let checks = result
+                .checks
+                .iter()
+                .filter(move |check| wanted(&check.outcome));
+            checks.map(CheckResult::full_id)
+        };
+        let provenance = &result.provenance;
+        let ci = provenance.ci.as_ref();
+        Self {
+            kind: Kind::Drill,
+            run: result.run.clone(),
+            version: result.redrill.clone(),
+            scenario: result.scenario.name.clone(),
+            scenario_sha256: result.scenario.sha256.clone(),
+            only: result.scenario.only.clone(),
+            verdict: verdict.word().to_owned(),
+            began: result.started,
+            duration_s: result.duration.as_secs_f64(),
+            actor: provenance.actor.name.clone(),
+            host: provenance.host.clone(),
+            job_url: ci.and_then(|ci| ci.url.clone()),
+            commit: ci
+                .and_then(|ci| ci.commit.clone())
+                .or_else(|| provenance.commit.clone()),
+            backup: result.backup.as_ref().map(|backup| BackupSummary {
+                origin: backup.origin.clone(),
+                sha256: backup.sha256.clone(),
+                made: backup.made.map(|(at, _)| at),
+                size_bytes: backup.bytes,
+                rows: backup.rows,
+                source_version: backup.source_version.clone(),
+            }),
+            server: result.server.as_ref().map(|server| server.version.clone()),
+            restore_s: result
+                .restore
+                .as_ref()
+                .map(|restore| restore.duration.as_secs_f64()),
+            covers: covers(&result.checks),
+            passed: ids(|outcome| *outcome == Outcome::Pass).collect(),
+            failed: stages.chain(ids(Outcome::is_bad)).collect(),
+            not_tested: result.not_tested.len(),
+        }
+    }
+
+    /// `PASSED` for what proves something, `WARNED` where it does so in part, otherwise `FAILED`.
+    fn result(&self) -> &'static str {
+        let is = |verdict: Verdict| self.verdict == verdict.word();
+        let safe = self.verdict == RehearsalVerdict::Safe.word();
+        if is(Verdict::Proven) || safe {
+            "PASSED"
+        } else if is(Verdict::ChecksPassed) || is(Verdict::ObjectiveMissed) {
+            "WARNED"
+        } else {
+            "FAILED"
+        }
+    }
+}
+
+/// Kinds of which a required check passed and none did anything else.
+fn covers(checks: &[CheckResult]) -> BTreeSet<String> {
+    let required = || checks.iter().filter(|check| check.required);
+    let kinds = |passed: bool| {
+        let checks = required().filter(move |check| (check.outcome == Outcome::Pass) == passed);
+        checks
+            .map(|check| check.kind.to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    &kinds(true) - &kinds(false)
+}
+
+impl Statement {
+    /// The statement of an entry.
+    #[must_use]
+    pub fn of(entry: Entry) -> Self {
+        let resource = |name: &str, sha256: &str| Resource {
+            name: name.to_owned(),
+            digest: BTreeMap::from([("sha256".to_owned(), sha256.to_owned())]),
+        };
+        let drill = &entry.drill;
+        let file = match drill.kind {
+            Kind::Drill => "drill.json",
+            Kind::Rehearsal => "rehearsal.json",
+        };
+        let backup = drill
+            .backup
+            .iter()
+            .filter(|backup| !backup.sha256.is_empty());
+        let backup = backup.map(|backup| resource(&backup.origin, &backup.sha256));
+        Self {
+            kind: STATEMENT.to_owned(),
+            subject: std::iter::once(resource(file, &entry.record))
+                .chain(backup)
+                .collect(),
+            predicate_type: PREDICATE.to_owned(),
+            predicate: Predicate {
+                result: drill.result().to_owned(),
+                configuration: vec![resource(&drill.scenario, &drill.scenario_sha256)],
+                url: drill.job_url.clone(),
+                passed_tests: drill.passed.clone(),
+                warned_tests: Vec::new(),
+                failed_tests: drill.failed.clone(),
+                redrill: entry,
+            },
+        }
+    }
+
+    /// Writes it: JSON without line ends.
+    ///
+    /// # Errors
+    /// None in practice: every statement can be written.
+    pub fn write(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
+    /// Reads the entry of a statement; `None` where it has another form, or contradicts itself.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Entry> {
+        let statement: Self = serde_json::from_slice(bytes).ok()?;
+        let entry = statement.predicate.redrill.clone();
+        (Self::of(entry.clone()) == statement).then_some(entry)
+    }
+}

@@ -58,6 +58,8 @@ pub enum Ending {
     CouldNotRun,
     /// What it should work on does not exist.
     NothingFound,
+    /// The log of drills was changed.
+    NotVerified,
     /// A bug in redrill.
     Internal,
 }
@@ -68,7 +70,7 @@ impl Ending {
     pub const fn code(self) -> u8 {
         match self {
             Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => PROVEN,
-            Self::Judged(Verdict::NotProven) => NOT_PROVEN,
+            Self::Judged(Verdict::NotProven) | Self::NotVerified => NOT_PROVEN,
             Self::Judged(Verdict::ObjectiveMissed) => OBJECTIVE_MISSED,
             Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => INCONCLUSIVE,
             Self::NothingFound | Self::Judged(Verdict::NothingChecked) => NOTHING_CHECKED,
@@ -91,6 +93,7 @@ impl Ending {
             | Self::Invalid
             | Self::CouldNotRun
             | Self::NothingFound
+            | Self::NotVerified
             | Self::Internal => self,
         }
     }
@@ -103,7 +106,9 @@ impl Ending {
             }
             Self::Internal => 7,
             Self::Invalid => 6,
-            Self::Judged(Verdict::NotProven) | Self::Rehearsed(RehearsalVerdict::Unsafe) => 5,
+            Self::Judged(Verdict::NotProven)
+            | Self::NotVerified
+            | Self::Rehearsed(RehearsalVerdict::Unsafe) => 5,
             Self::CouldNotRun
             | Self::Judged(Verdict::Inconclusive)
             | Self::Rehearsed(RehearsalVerdict::Inconclusive) => 4,

@@ -86,6 +86,20 @@ Examples:
     redrill schema > scenario.schema.json
     redrill schema report                # the schema of drill.json";
 
+/// The end of `redrill verify --help`.
+pub(super) const VERIFY: &str = "\
+Examples:
+    redrill verify                       # the log of scenarios/.redrill
+    redrill verify --signers ops.pub --checkpoint checkpoint.txt
+    redrill verify reports/out/orders/drill.json
+
+Exit codes:
+    0  nothing was changed, as far as the text says
+    2  bad command line
+    3  the state cannot be read
+    4  there is no state, or it has no entry of FILE
+   10  something was changed, removed, added or moved, or a signature is wrong";
+
 /// The end of `redrill doctor --help`.
 pub(super) const DOCTOR: &str = "\
 Examples:

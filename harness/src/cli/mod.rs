@@ -1,5 +1,6 @@
 //! The command line: the only reader of arguments and of the environment.
 
+mod evidence;
 mod help;
 mod invocation;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::evidence::{Keeping, Verify};
 pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
 use crate::units::Span;
@@ -104,6 +106,12 @@ pub enum Command {
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
+    /// Verify the log of all drills: order, gaps, digests, signatures. Works offline.
+    ///
+    /// Each drill adds its record to a state (`--state`): an entry in a log that can only grow. This command reads all entries
+    /// and lists what was changed, removed, added or moved, and then what a log cannot prove by itself.
+    #[command(after_help = help::VERIFY)]
+    Verify(Verify),
     /// Report whether a throwaway server can be started here, and what is missing.
     ///
     /// Starts one of each kind and removes it. With a backup or a scenario: whether that one can be drilled here; its
@@ -213,6 +221,8 @@ pub struct DrillOptions {
     /// The provider of the throwaway server. Default: that of the scenario, otherwise `auto`.
     #[arg(long, value_enum)]
     pub(crate) server: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
     /// Show everything that was tested, not only what failed.
     #[arg(long, short)]
     pub(crate) verbose: bool,

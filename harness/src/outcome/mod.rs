@@ -4,6 +4,7 @@
 //! Nothing here derives `Serialize`: the wire shape belongs to `report/json.rs`.
 
 mod delivery;
+mod evidence;
 mod facts;
 mod finding;
 mod provenance;
@@ -11,6 +12,7 @@ mod rehearsal;
 mod result;
 
 pub use delivery::{Delivery, DeliveryEnd};
+pub use evidence::Evidence;
 pub use facts::{
     BackupFacts, Before, CandidateFacts, CompanionFacts, ExplainedChange, Inspection, Measure,
     Objective, PartFacts, Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts,

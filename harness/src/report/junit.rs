@@ -183,6 +183,10 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
         facts.extend(steps.map(|step| format!("upgrade step: {step}")));
         facts.extend(upgrade.explained.iter().map(view::explained_line));
     }
+    if let Some(evidence) = &result.evidence {
+        let evidence = view::evidence(evidence).into_iter();
+        facts.extend(evidence.map(|(name, value)| format!("{}: {value}", name.to_lowercase())));
+    }
     facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
     facts.join("\n")

@@ -21,7 +21,8 @@ use inline::{fixed, words};
 use page::Page;
 pub use rehearsal::{render_comment, render_rehearsal};
 
-use crate::outcome::DrillResult;
+use crate::outcome::{DrillResult, Evidence};
+use crate::report::text::shell_word;
 use crate::report::view;
 use crate::verdict::Verdict;
 
@@ -51,6 +52,9 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
         None => page.section("Server", "No throwaway server was started."),
     }
     drill(&mut page, result);
+    if let Some(evidence) = &result.evidence {
+        recorded(&mut page, evidence);
+    }
     terms(&mut page);
     page.text
 }
@@ -84,6 +88,27 @@ fn drill(page: &mut Page, result: &DrillResult) {
             + " and with the scenario file and the backup of these SHA-256 digests:",
     );
     page.block("sh", &result.repeat);
+}
+
+/// Where the drill is recorded, and how to verify it.
+fn recorded(page: &mut Page, evidence: &Evidence) {
+    page.heading(2, fixed("Evidence"));
+    let facts = view::evidence(evidence).into_iter();
+    page.facts(
+        facts
+            .map(|(name, value)| (name, inline::code(&value)))
+            .collect(),
+    );
+    page.paragraph(fixed(
+        "Keep the checkpoint where nobody who can write to the state can change it. With it, this command shows that the entry \
+         is still there, and that nothing before it was changed:",
+    ));
+    let command = format!(
+        "redrill verify --state {} --checkpoint '{}'",
+        shell_word(&evidence.state),
+        evidence.checkpoint
+    );
+    page.block("sh", &command);
 }
 
 fn terms(page: &mut Page) {

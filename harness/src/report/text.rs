@@ -82,6 +82,16 @@ fn cut(text: &str) -> String {
     format!("{begin}… ({} characters) …{end}", characters - LONGEST)
 }
 
+/// Quotes a word of a command line for a shell, where it needs that.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

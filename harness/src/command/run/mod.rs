@@ -1,11 +1,12 @@
 //! `redrill run`: drills scenarios, writes their reports, prints a summary of each and the total.
 //!
-//! - `one`: one drill and its files; `notify`: the webhook; `repeat`: the command line that repeats it
+//! - `one`: one drill and its files; `record`: the state that keeps it; `notify`: the webhook; `repeat`: the command line that repeats it
 //! - `on`: a rehearsal on a kept server
 
 mod notify;
 mod on;
 mod one;
+mod record;
 mod repeat;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, stream};
 
 use self::one::{Drills, Recorded};
+use self::record::Recorder;
 use super::abort::{Abort, Ended};
 use super::print::{err, out};
 use super::scenarios::{load_all, set_provider};
@@ -110,9 +112,11 @@ async fn drill_all(
     let scenarios = scenarios(&paths, asked, &environment, terminal)?;
     let work = work_folder(&asked.options.work.work_dir, &environment)?;
     let progress = progress(asked.options);
+    let recorder = Recorder::open(&asked.options.keeping).await?;
     let (context, look) = begin(asked, environment, terminal, work, &progress).await?;
     let drills = Drills {
         context,
+        recorder,
         look,
         prefixed: scenarios.len() > 1 && asked.jobs() > 1,
         asked,

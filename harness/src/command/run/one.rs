@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::Asked;
 use super::notify::{describe_failure, notify, webhook};
+use super::record::Recorder;
 use super::repeat::repeating_command;
 use crate::baseline::{Baseline, observed};
 use crate::command::kept;
 use crate::command::print::{err, out};
 use crate::context::Context;
 use crate::exit_code::{Ending, worst};
-use crate::outcome::{Delivery, DrillResult};
+use crate::outcome::{CouldNotRun, Delivery, DrillResult};
 use crate::progress::Progress;
 use crate::rehearse::Rehearsed;
 use crate::report::terminal::{self, Look, total};
@@ -23,6 +24,7 @@ use crate::verdict::{RehearsalVerdict, Verdict};
 pub(super) struct Drills<'a> {
     /// The context, but for listener and repeating command.
     pub(super) context: Context,
+    pub(super) recorder: Recorder,
     pub(super) asked: Asked<'a>,
     /// The words of the command line.
     pub(super) command: &'a [String],
@@ -110,9 +112,14 @@ impl Drills<'_> {
             let delivery = notify(webhook, scenario, &context, (&result, verdict), &files).await;
             not_sent = describe_failure(scenario, &delivery);
             result.incident = Some(delivery);
-            if !files.is_empty() {
-                files = self.write_reports(&result, verdict, baseline, &mut missing);
-            }
+        }
+        // Last, because the record says everything, the delivery of the message too.
+        match self.recorder.record(scenario, &result, verdict).await {
+            Ok(evidence) => result.evidence = evidence,
+            Err(error) => missing.push(unrecorded(error)),
+        }
+        if !files.is_empty() && (result.incident.is_some() || result.evidence.is_some()) {
+            files = self.write_reports(&result, verdict, baseline, &mut missing);
         }
         let rehearsal = rehearsed
             .as_ref()
@@ -246,6 +253,12 @@ impl Drills<'_> {
         };
         let mut text = summary(&recorded.result, recorded.verdict, self.look);
         text += &reports_line(&recorded.files);
+        if let Some(evidence) = &recorded.result.evidence {
+            text += &format!(
+                "log        {}: entry {}\ncheckpoint {}\n",
+                evidence.state, evidence.entry, evidence.checkpoint
+            );
+        }
         if let Some(record) = record {
             text += &format!("record     {}\n", record.display());
         }
@@ -269,6 +282,16 @@ pub(super) fn report_rehearsal(
         )),
     }
     text
+}
+
+/// What is printed about a drill that is not in the log.
+fn unrecorded(error: CouldNotRun) -> String {
+    let hint = error.hint.map(|hint| format!("\nhint: {hint}"));
+    format!(
+        "the drill was not recorded: {}{}",
+        error.reason,
+        hint.unwrap_or_default()
+    )
 }
 
 /// The line about files of one folder.

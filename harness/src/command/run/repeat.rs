@@ -6,6 +6,7 @@ use super::Asked;
 use crate::backup::settings::Composition;
 use crate::backup::source::Location;
 use crate::cli::REPORTS;
+use crate::report::text::shell_word;
 use crate::scenario::Scenario;
 
 /// The command that repeats one drill of this run, or its rehearsal `on` a kept server.
@@ -64,18 +65,6 @@ pub(super) fn repeating_command(
     if let Some(provider) = arguments.server {
         words.extend(["--server".to_owned(), provider.word().to_owned()]);
     }
-    words
-        .iter()
-        .map(|word| {
-            let plain = word
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_./:=,".contains(c));
-            if plain {
-                word.clone()
-            } else {
-                format!("'{}'", word.replace('\'', "'\\''"))
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+    words.join(" ")
 }

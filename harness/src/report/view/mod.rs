@@ -1,6 +1,7 @@
 //! Texts and orders that all reports share, so that all of them say the same in the same words.
 
 mod delivery;
+mod evidence;
 mod objective;
 mod provenance;
 mod rows;
@@ -12,6 +13,7 @@ use super::cause::failures;
 use jiff::Timestamp;
 
 pub(super) use self::delivery::delivery;
+pub(super) use self::evidence::evidence;
 pub(super) use self::objective::{
     objective_asked, objective_found, objective_line, objective_meaning, objective_word,
 };

@@ -1,0 +1,179 @@
+//! `redrill verify`: whether the log of a state is complete, in order and unchanged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::abort::{Abort, Ended};
+use super::print::{err, out};
+use crate::cli;
+use crate::digest::sha256;
+use crate::exit_code::Ending;
+use crate::ledger::{Checkpoint, Kept, Verified, key, verify};
+use crate::outcome::CouldNotRun;
+use crate::state::State;
+use crate::units::show_counted;
+
+/// How many problems and notes are printed.
+const SHOWN: usize = 20;
+
+/// Runs the command.
+pub async fn run(arguments: cli::Verify) -> Ended {
+    let kept = kept(&arguments)?;
+    let files = digests(&arguments.files)?;
+    let state = State::open(&arguments.state).await?.ok_or_else(|| {
+        Abort::nothing_found(format!(
+            "there is no state at {}\nhint: name it with `--state`; `redrill run` writes it beside the scenarios",
+            arguments.state
+        ))
+    })?;
+    let state = Arc::new(state);
+    let wanted: BTreeSet<String> = files.values().cloned().collect();
+    let verified = verify(&state, &kept, &wanted).await?;
+    out(&text(&state, &verified, &kept));
+    let mut ending = match verified.problems.is_empty() {
+        true => Ending::Done,
+        false => Ending::NotVerified,
+    };
+    for (file, digest) in &files {
+        match verified.found.get(digest) {
+            Some(entry) => out(&format!(
+                "{} is the record of entry {}: {} of `{}`, run {}",
+                file.display(),
+                entry.position.index,
+                entry.drill.verdict,
+                entry.drill.scenario,
+                entry.drill.run,
+            )),
+            None => {
+                err(&format!(
+                    "{} is not the record of an entry: it was changed, or belongs to another state",
+                    file.display()
+                ));
+                ending = ending.unless(Ending::NothingFound);
+            }
+        }
+    }
+    Ok(ending)
+}
+
+/// What the auditor brings.
+fn kept(arguments: &cli::Verify) -> Result<Kept, Abort> {
+    let mut kept = Kept::default();
+    if let Some(path) = &arguments.signers {
+        let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        kept.keys = key::allowed(&text);
+        if kept.keys.is_empty() {
+            return Err(Abort::invalid(format!(
+                "{} has no ed25519 key\nhint: `--signers` takes a `.pub` file of ssh-keygen, or an allowed_signers file",
+                path.display()
+            )));
+        }
+    }
+    if let Some(given) = &arguments.checkpoint {
+        let text = match Checkpoint::parse(given) {
+            Some(_) => given.clone(),
+            None => fs::read_to_string(given)
+                .map_err(|error| unreadable(&PathBuf::from(given), &error))?,
+        };
+        let checkpoint = Checkpoint::parse(&text).ok_or_else(|| {
+            Abort::invalid(format!(
+                "{given} is no checkpoint\nhint: it has the name of the log, a number and a digest in base64, as each report shows them"
+            ))
+        })?;
+        kept.checkpoint = Some(checkpoint);
+    }
+    Ok(kept)
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Abort {
+    CouldNotRun::new(format!("cannot read {}: {error}", path.display())).into()
+}
+
+/// The digests of files.
+fn digests(files: &[PathBuf]) -> Result<BTreeMap<PathBuf, String>, Abort> {
+    let digest = |file: &PathBuf| {
+        let content = fs::read(file).map_err(|error| unreadable(file, &error))?;
+        Ok((file.clone(), sha256(content)))
+    };
+    files.iter().map(digest).collect()
+}
+
+fn text(state: &State, verified: &Verified, kept: &Kept) -> String {
+    let mut text = match verified.problems.is_empty() {
+        true => "VERIFIED",
+        false => "NOT VERIFIED",
+    }
+    .to_owned();
+    let fact =
+        |text: &mut String, name: &str, value: &str| text.push_str(&format!("{name:<12}{value}\n"));
+    text.push_str(&format!("  {}\n", state.place()));
+    list(
+        &mut text,
+        "",
+        &verified
+            .problems
+            .iter()
+            .map(|(place, why)| format!("{place} {why}"))
+            .collect::<Vec<_>>(),
+    );
+    fact(
+        &mut text,
+        "entries",
+        &format!(
+            "{}, {} with their record",
+            verified.entries, verified.records
+        ),
+    );
+    for (key, count) in &verified.signed {
+        fact(
+            &mut text,
+            "signed",
+            &format!(
+                "{} by {}",
+                show_counted(*count, "drill"),
+                key.fingerprint()
+            ),
+        );
+    }
+    if verified.unsigned > 0 {
+        fact(
+            &mut text,
+            "not signed",
+            &show_counted(verified.unsigned, "drill"),
+        );
+    }
+    if let Some(checkpoint) = &verified.checkpoint {
+        fact(&mut text, "checkpoint", &checkpoint.line());
+    }
+    if let Some(checkpoint) = kept
+        .checkpoint
+        .as_ref()
+        .filter(|_| verified.problems.is_empty())
+    {
+        fact(
+            &mut text,
+            "kept",
+            &format!(
+                "the first {} are those of the kept checkpoint",
+                show_counted(checkpoint.size, "drill")
+            ),
+        );
+    }
+    list(&mut text, "note", &verified.notes);
+    list(&mut text, "not proven", &verified.not_proven);
+    text
+}
+
+fn list(text: &mut String, name: &str, entries: &[String]) {
+    for entry in entries.iter().take(SHOWN) {
+        text.push_str(&match name {
+            "" => format!("  {entry}\n"),
+            name => format!("{name:<12}{entry}\n"),
+        });
+    }
+    if entries.len() > SHOWN {
+        text.push_str(&format!("  and {} more\n", entries.len() - SHOWN));
+    }
+}

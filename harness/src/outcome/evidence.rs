@@ -1,0 +1,16 @@
+//! Where a drill is recorded.
+
+/// The entry of a drill in the log of its state. The record itself, `drill.json`, cannot contain it: the entry is made of its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The state: a folder, or `s3://bucket/prefix`.
+    pub state: String,
+    /// Number of the entry, from 0.
+    pub entry: u64,
+    /// SHA-256 of `drill.json`, in hex.
+    pub record_sha256: String,
+    /// The checkpoint of the log with this entry: origin, size and root.
+    pub checkpoint: String,
+    /// Fingerprint of the key that signed both; `None` where nobody did.
+    pub key: Option<String>,
+}

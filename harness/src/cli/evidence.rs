@@ -7,8 +7,9 @@ use clap::Args;
 /// Where a drill is recorded.
 #[derive(Debug, Args)]
 pub struct Keeping {
-    /// The state: a folder that keeps the record of each drill and a log of them. Default: `.redrill` beside the scenario.
-    #[arg(long, value_name = "DIR", env = "REDRILL_STATE")]
+    /// The state: a folder, or `s3://bucket/prefix`, that keeps the record of each drill and a log of them. Keys and endpoint of S3
+    /// come from the variables of AWS. Default: `.redrill` beside the scenario.
+    #[arg(long, value_name = "DIR|s3://…", env = "REDRILL_STATE")]
     pub(crate) state: Option<String>,
     /// Record nothing.
     #[arg(long, conflicts_with = "state")]

@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
             Command::Drop(arguments) => kept::drop(&arguments, &environment).await,
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),
-            Command::Verify(arguments) => verify::run(arguments).await,
+            Command::Verify(arguments) => verify::run(arguments, &environment).await,
             Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,
             Command::Clean(arguments) => clean::run(&arguments, &environment).await,
         }

@@ -10,25 +10,22 @@ use super::print::{err, out};
 use crate::cli;
 use crate::digest::sha256;
 use crate::exit_code::Ending;
+use crate::input::Environment;
 use crate::ledger::{Checkpoint, Kept, Verified, key, verify};
 use crate::outcome::CouldNotRun;
-use crate::state::State;
+use crate::redact::Redactor;
+use crate::report::text::line;
+use crate::state::{At, State};
 use crate::units::show_counted;
 
 /// How many problems and notes are printed.
 const SHOWN: usize = 20;
 
 /// Runs the command.
-pub async fn run(arguments: cli::Verify) -> Ended {
+pub async fn run(arguments: cli::Verify, environment: &Environment) -> Ended {
     let kept = kept(&arguments)?;
     let files = digests(&arguments.files)?;
-    let state = State::open(&arguments.state).await?.ok_or_else(|| {
-        Abort::nothing_found(format!(
-            "there is no state at {}\nhint: name it with `--state`; `redrill run` writes it beside the scenarios",
-            arguments.state
-        ))
-    })?;
-    let state = Arc::new(state);
+    let state = Arc::new(existing_state(&arguments.state, environment).await?);
     let wanted: BTreeSet<String> = files.values().cloned().collect();
     let verified = verify(&state, &kept, &wanted).await?;
     out(&text(&state, &verified, &kept));
@@ -38,14 +35,14 @@ pub async fn run(arguments: cli::Verify) -> Ended {
     };
     for (file, digest) in &files {
         match verified.found.get(digest) {
-            Some(entry) => out(&format!(
+            Some(entry) => out(&line(&format!(
                 "{} is the record of entry {}: {} of `{}`, run {}",
                 file.display(),
                 entry.position.index,
                 entry.drill.verdict,
                 entry.drill.scenario,
                 entry.drill.run,
-            )),
+            ))),
             None => {
                 err(&format!(
                     "{} is not the record of an entry: it was changed, or belongs to another state",
@@ -56,6 +53,20 @@ pub async fn run(arguments: cli::Verify) -> Ended {
         }
     }
     Ok(ending)
+}
+
+/// Opens a state that must be there.
+pub(super) async fn existing_state(place: &str, environment: &Environment) -> Result<State, Abort> {
+    let at = At {
+        place,
+        environment,
+        redactor: &Redactor::default(),
+    };
+    State::open(&at).await?.ok_or_else(|| {
+        Abort::nothing_found(format!(
+            "there is no state at {place}\nhint: name it with `--state`; `redrill run` writes it beside the scenarios"
+        ))
+    })
 }
 
 /// What the auditor brings.
@@ -130,11 +141,7 @@ fn text(state: &State, verified: &Verified, kept: &Kept) -> String {
         fact(
             &mut text,
             "signed",
-            &format!(
-                "{} by {}",
-                show_counted(*count, "drill"),
-                key.fingerprint()
-            ),
+            &format!("{} by {}", show_counted(*count, "drill"), key.fingerprint()),
         );
     }
     if verified.unsigned > 0 {
@@ -169,8 +176,8 @@ fn text(state: &State, verified: &Verified, kept: &Kept) -> String {
 fn list(text: &mut String, name: &str, entries: &[String]) {
     for entry in entries.iter().take(SHOWN) {
         text.push_str(&match name {
-            "" => format!("  {entry}\n"),
-            name => format!("{name:<12}{entry}\n"),
+            "" => format!("  {}\n", line(entry)),
+            name => format!("{name:<12}{}\n", line(entry)),
         });
     }
     if entries.len() > SHOWN {

@@ -12,8 +12,10 @@ use rstest::rstest;
 use super::key::Signer;
 use super::statement::Summary;
 use super::*;
+use crate::input::Environment;
 use crate::outcome::{CheckResult, DrillResult, Outcome};
-use crate::state::State;
+use crate::redact::Redactor;
+use crate::state::{At, State};
 use crate::verdict::Verdict;
 
 /// A state in a folder, with a key.
@@ -26,9 +28,12 @@ struct Log {
 impl Log {
     async fn new(signed: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::create(&folder.path().join("state").display().to_string())
-            .await
-            .unwrap();
+        let at = At {
+            place: &folder.path().join("state").display().to_string(),
+            environment: &Environment::new(),
+            redactor: &Redactor::default(),
+        };
+        let state = State::create(&at).await.unwrap();
         let signer = signed.then(|| new_key(&folder.path().join("key")));
         Self {
             folder,

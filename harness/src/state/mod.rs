@@ -1,6 +1,6 @@
 //! What lasts longer than a drill: a folder or a prefix of a bucket with the record of each drill and the log of them.
 //!
-//! - `store`: where objects are; `folder`: on this machine
+//! - `store`: where objects are; `folder`: on this machine, `s3`: in a bucket
 //!
 //! | object | content | written |
 //! | --- | --- | --- |
@@ -12,6 +12,8 @@
 //! | `head` | number of entries, as a hint where to look | with each entry |
 
 mod folder;
+#[cfg(feature = "s3")]
+mod s3;
 mod store;
 
 use std::path::Path;
@@ -21,16 +23,31 @@ use serde::{Deserialize, Serialize};
 use self::folder::Folder;
 pub use self::store::{Created, Store};
 use crate::digest::hex;
+use crate::input::Environment;
 use crate::outcome::CouldNotRun;
+use crate::redact::Redactor;
 
 /// Name of the folder of a state, where none is named.
 pub const FOLDER: &str = ".redrill";
+
+/// What the place of a state in S3 begins with.
+const S3: &str = "s3://";
 
 /// Version of the layout.
 const VERSION: u32 = 1;
 
 /// The object that every state has.
 const ABOUT: &str = "state.json";
+
+/// Where a state is, and what opening it needs.
+pub struct At<'a> {
+    /// A folder, or `s3://bucket/prefix`.
+    pub place: &'a str,
+    /// Has the keys of the storage: those that `[backup.s3]` reads too.
+    pub environment: &'a Environment,
+    /// Learns those keys.
+    pub redactor: &'a Redactor,
+}
 
 /// A state.
 pub struct State {
@@ -50,15 +67,15 @@ impl State {
     ///
     /// # Errors
     /// It cannot be read, or a newer redrill made it.
-    pub async fn open(place: &str) -> Result<Option<Self>, CouldNotRun> {
-        Self::of(at(place)).await
+    pub async fn open(at: &At<'_>) -> Result<Option<Self>, CouldNotRun> {
+        Self::of(at.store()?).await
     }
 
     /// Opens the state at a place, and creates it where there is none.
     ///
     /// # Errors
     /// As for [`State::open`]; it cannot be written.
-    pub async fn create(place: &str) -> Result<Self, CouldNotRun> {
+    pub async fn create(at: &At<'_>) -> Result<Self, CouldNotRun> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| CouldNotRun::new(error.to_string()))?;
         let about = About {
@@ -68,14 +85,16 @@ impl State {
         let mut text =
             serde_json::to_vec(&about).map_err(|error| CouldNotRun::new(error.to_string()))?;
         text.push(b'\n');
-        let store = at(place);
+        let store = at.store()?;
         if store.read(ABOUT).await?.is_none() {
             // Of several that create it at the same time one does.
             store.create(ABOUT, text).await?;
         }
-        let state = Self::of(store).await?;
-        state
-            .ok_or_else(|| CouldNotRun::new(format!("{place} does not keep what is written to it")))
+        let state = Self::of(store).await?.ok_or_else(|| {
+            CouldNotRun::new(format!("{} does not keep what is written to it", at.place))
+        })?;
+        state.store.check().await?;
+        Ok(state)
     }
 
     async fn of(store: Box<dyn Store>) -> Result<Option<Self>, CouldNotRun> {
@@ -121,9 +140,19 @@ impl State {
     }
 }
 
-/// The store at a place.
-fn at(place: &str) -> Box<dyn Store> {
-    Box::new(Folder::at(Path::new(place)))
+impl At<'_> {
+    fn store(&self) -> Result<Box<dyn Store>, CouldNotRun> {
+        match self.place.strip_prefix(S3) {
+            #[cfg(feature = "s3")]
+            Some(location) => Ok(Box::new(s3::Objects::open(location, self)?)),
+            #[cfg(not(feature = "s3"))]
+            Some(_) => Err(CouldNotRun::with_hint(
+                "this redrill was built without S3",
+                "build it with the feature `s3`",
+            )),
+            None => Ok(Box::new(Folder::at(Path::new(self.place)))),
+        }
+    }
 }
 
 fn is_origin(origin: &str) -> bool {
@@ -139,16 +168,36 @@ mod tests {
 
     use super::*;
 
+    async fn open(place: &str) -> Result<Option<State>, CouldNotRun> {
+        let (environment, redactor) = (Environment::new(), Redactor::default());
+        let at = At {
+            place,
+            environment: &environment,
+            redactor: &redactor,
+        };
+        State::open(&at).await
+    }
+
+    async fn create(place: &str) -> Result<State, CouldNotRun> {
+        let (environment, redactor) = (Environment::new(), Redactor::default());
+        let at = At {
+            place,
+            environment: &environment,
+            redactor: &redactor,
+        };
+        State::create(&at).await
+    }
+
     #[tokio::test]
     async fn a_state_is_created_once() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("a/.redrill").display().to_string();
-        assert!(State::open(&place).await.unwrap().is_none());
-        let first = State::create(&place).await.unwrap();
-        let second = State::create(&place).await.unwrap();
+        assert!(open(&place).await.unwrap().is_none());
+        let first = create(&place).await.unwrap();
+        let second = create(&place).await.unwrap();
         assert_eq!(first.origin(), second.origin());
         assert_eq!(
-            State::open(&place).await.unwrap().unwrap().origin(),
+            open(&place).await.unwrap().unwrap().origin(),
             first.origin()
         );
     }
@@ -163,9 +212,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(ABOUT), about).unwrap();
         let place = folder.path().display().to_string();
-        let error = State::open(&place).await.err().unwrap();
+        let error = open(&place).await.err().unwrap();
         assert!(error.reason.contains(why), "{}", error.reason);
-        assert!(State::create(&place).await.is_err());
+        assert!(create(&place).await.is_err());
         assert_eq!(
             fs::read_to_string(folder.path().join(ABOUT)).unwrap(),
             about

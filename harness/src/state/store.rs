@@ -39,6 +39,14 @@ pub trait Store: Send + Sync {
     /// It cannot be written.
     async fn replace(&self, name: &str, content: Vec<u8>) -> Result<(), CouldNotRun>;
 
+    /// Whether it does what [`Store::create`] promises.
+    ///
+    /// # Errors
+    /// It does not, or cannot be asked.
+    async fn check(&self) -> Result<(), CouldNotRun> {
+        Ok(())
+    }
+
     /// The names of the objects of a folder, without the folder, sorted; none where it is not there.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub use found::{Earlier, Found, HeaderTime, Location, Place, Rules, Source, apar
 pub use manifest::ENDING as MANIFEST;
 pub use name::{TimePattern, stream_of, time_in_name};
 pub(crate) use pattern::Pattern;
+#[cfg(feature = "s3")]
+pub use s3::Bucket;
 pub use s3::{Listed, Listing};
 
 /// Whether nothing is at a location: no file, folder or object, or none that matches the pattern. Whatever prevents an answer

@@ -112,8 +112,9 @@ async fn drill_all(
     let scenarios = scenarios(&paths, asked, &environment, terminal)?;
     let work = work_folder(&asked.options.work.work_dir, &environment)?;
     let progress = progress(asked.options);
-    let recorder = Recorder::open(&asked.options.keeping).await?;
     let (context, look) = begin(asked, environment, terminal, work, &progress).await?;
+    let keeping = &asked.options.keeping;
+    let recorder = Recorder::open(keeping, &context.environment, &context.redactor).await?;
     let drills = Drills {
         context,
         recorder,

@@ -114,10 +114,12 @@ impl Drills<'_> {
             result.incident = Some(delivery);
         }
         // Last, because the record says everything, the delivery of the message too.
-        match self.recorder.record(scenario, &result, verdict).await {
-            Ok(evidence) => result.evidence = evidence,
-            Err(error) => missing.push(unrecorded(error)),
-        }
+        let recorded = self.recorder.record(scenario, &context, (&result, verdict));
+        let (evidence, note) = recorded.await.unwrap_or_else(|error| {
+            missing.push(unrecorded(error));
+            (None, None)
+        });
+        result.evidence = evidence;
         if !files.is_empty() && (result.incident.is_some() || result.evidence.is_some()) {
             files = self.write_reports(&result, verdict, baseline, &mut missing);
         }
@@ -154,7 +156,11 @@ impl Drills<'_> {
                 Some(text) => out(&format!("\n{text}")),
                 None => {}
             }
-            missing.iter().chain(&not_sent).for_each(|error| err(error));
+            missing
+                .iter()
+                .chain(&not_sent)
+                .chain(&note)
+                .for_each(|error| err(error));
             // Standard output has only JSON then.
             let print = if self.asked.json() { err } else { out };
             for kept in &kept {

@@ -1,14 +1,16 @@
 //! The state that the drills of a run are recorded in.
 
 use crate::cli::Keeping;
-use crate::command::print::err;
+use crate::context::Context;
+use crate::input::Environment;
 use crate::ledger::key::{Public, Signer};
 use crate::ledger::statement::Summary;
 use crate::ledger::{self, Written};
 use crate::outcome::{CouldNotRun, DrillResult, Evidence};
+use crate::redact::Redactor;
 use crate::report::json;
 use crate::scenario::Scenario;
-use crate::state::{FOLDER, State};
+use crate::state::{At, FOLDER, State};
 use crate::verdict::Verdict;
 
 /// Where drills are recorded.
@@ -23,49 +25,70 @@ pub(super) enum Recorder {
 
 impl Recorder {
     /// Reads the key and opens the state that was named: a drill of hours should not end without its record.
-    pub(super) async fn open(keeping: &Keeping) -> Result<Self, CouldNotRun> {
+    pub(super) async fn open(
+        keeping: &Keeping,
+        environment: &Environment,
+        redactor: &Redactor,
+    ) -> Result<Self, CouldNotRun> {
         if keeping.no_state {
             return Ok(Self::Off);
         }
         let signer = keeping.key.as_deref().map(Signer::read).transpose()?;
         Ok(match &keeping.state {
-            Some(place) => Self::Named(State::create(place).await?, signer),
+            Some(place) => {
+                let at = At {
+                    place,
+                    environment,
+                    redactor,
+                };
+                Self::Named(State::create(&at).await?, signer)
+            }
             None => Self::Beside(signer),
         })
     }
 
-    /// Records a drill; `None` where it is not to be recorded.
+    /// Records a drill. The second value says what is to be printed where a state beside the scenario cannot be written, which may
+    /// be read-only.
     ///
     /// # Errors
-    /// The named state cannot be written. One beside the scenario need not be: its folder may be read-only.
+    /// A state that was named, or a key, cannot be used.
     pub(super) async fn record(
         &self,
         scenario: &Scenario,
-        result: &DrillResult,
-        verdict: Verdict,
-    ) -> Result<Option<Evidence>, CouldNotRun> {
-        match self {
-            Self::Off => Ok(None),
-            Self::Named(state, signer) => append(state, signer.as_ref(), result, verdict)
-                .await
-                .map(Some),
-            Self::Beside(signer) => {
-                let place = scenario.folder.join(FOLDER).display().to_string();
-                let recorded = match State::create(&place).await {
-                    Ok(state) => append(&state, signer.as_ref(), result, verdict).await,
-                    Err(error) => Err(error),
-                };
-                recorded.map(Some).or_else(|error| {
-                    if signer.is_some() {
-                        return Err(error);
-                    }
-                    err(&format!(
-                        "note: `{}` is not in a log: {}\nhint: name a folder for it with `--state`, or say `--no-state`",
-                        scenario.facts.title(), error.reason
-                    ));
-                    Ok(None)
-                })
+        context: &Context,
+        (result, verdict): (&DrillResult, Verdict),
+    ) -> Result<(Option<Evidence>, Option<String>), CouldNotRun> {
+        let signer = match self {
+            Self::Off => return Ok((None, None)),
+            Self::Named(state, signer) => {
+                let evidence = append(state, signer.as_ref(), result, verdict).await?;
+                return Ok((Some(evidence), None));
             }
+            Self::Beside(signer) => signer.as_ref(),
+        };
+        let place = scenario.folder.join(FOLDER);
+        let place = place
+            .strip_prefix(".")
+            .unwrap_or(&place)
+            .display()
+            .to_string();
+        let at = At {
+            place: &place,
+            environment: &context.environment,
+            redactor: &context.redactor,
+        };
+        let recorded = async { append(&State::create(&at).await?, signer, result, verdict).await };
+        match recorded.await {
+            Ok(evidence) => Ok((Some(evidence), None)),
+            Err(error) if signer.is_some() => Err(error),
+            Err(error) => Ok((
+                None,
+                Some(format!(
+                    "note: `{}` is not in a log: {}\nhint: name a folder for it with `--state`, or say `--no-state`",
+                    scenario.facts.title(),
+                    error.reason
+                )),
+            )),
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::outcome::CouldNotRun;
 const LIST_WITHIN: Duration = Duration::from_secs(300);
 
 /// A bucket with a client.
-struct Bucket {
+pub struct Bucket {
     store: Arc<AmazonS3>,
     name: String,
     endpoint: String,
@@ -83,11 +83,7 @@ pub(super) async fn is_absent(settings: &S3, place: &Place<'_>) -> bool {
             return false;
         };
         let asked = bucket.store.get(&key).await;
-        // A bucket that is not there has the same status.
-        return asked.is_err_and(|error| {
-            matches!(error, object_store::Error::NotFound { .. })
-                && !chain(&error).contains("<Code>NoSuchBucket</Code>")
-        });
+        return asked.is_err_and(|error| bucket.is_absent(&error));
     }
     let pattern = settings.newest.as_deref().unwrap_or_default();
     match bucket.matching(pattern).await {
@@ -109,7 +105,10 @@ fn path_of(key: &str) -> Result<Key, CouldNotRun> {
 
 impl Bucket {
     /// Creates the client. Sends no request, and uses only the environment of the scenario.
-    fn open(settings: &S3, place: &Place<'_>) -> Result<Self, CouldNotRun> {
+    ///
+    /// # Errors
+    /// There are no keys, or the settings have mistakes.
+    pub fn open(settings: &S3, place: &Place<'_>) -> Result<Self, CouldNotRun> {
         crate::tls::install();
         let variable = |names: &[&str]| {
             let mut values = names.iter().filter_map(|name| place.environment.get(*name));
@@ -174,6 +173,27 @@ impl Bucket {
             name: settings.bucket.clone(),
             endpoint: endpoint.unwrap_or_else(|| "AWS S3".to_owned()),
         })
+    }
+
+    /// Its client.
+    #[must_use]
+    pub fn store(&self) -> &AmazonS3 {
+        &self.store
+    }
+
+    /// Whether an error says that there is no such object. A bucket that is not there has the same status.
+    #[must_use]
+    pub fn is_absent(&self, error: &object_store::Error) -> bool {
+        matches!(error, object_store::Error::NotFound { .. })
+            && !chain(error).contains("<Code>NoSuchBucket</Code>")
+    }
+
+    /// What an error means, without what it repeats of the request.
+    #[must_use]
+    pub fn cause(&self, error: &object_store::Error) -> CouldNotRun {
+        match self.failure(error, 0) {
+            Failure::Final(cause) | Failure::Passing(cause) => cause,
+        }
     }
 
     /// Reads a file next to an object; `None` also if access is denied.

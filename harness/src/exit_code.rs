@@ -1,5 +1,6 @@
 //! Exit codes: documented constants and one exhaustive match.
 
+use crate::ledger::gate::Refusal;
 use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// Every stage and every required check passed, all objectives were met; also for the checks that `--only` selects.
@@ -18,6 +19,14 @@ pub const NOT_PROVEN: u8 = 10;
 pub const OBJECTIVE_MISSED: u8 = 11;
 /// Rehearsal: the migrations fail, harm the database, or leave behind what no review accepted.
 pub const UNSAFE: u8 = 12;
+/// Gate: the newest drill is too old.
+pub const TOO_OLD: u8 = 20;
+/// Gate: the newest drill did not check what is asked for.
+pub const NOT_COVERED: u8 = 21;
+/// Gate: the release was not rehearsed, or is not safe.
+pub const NOT_REHEARSED: u8 = 22;
+/// The log of drills was changed.
+pub const NOT_VERIFIED: u8 = 23;
 /// Ctrl-C or SIGTERM; cleaned up.
 pub const INTERRUPTED: u8 = 130;
 
@@ -43,6 +52,19 @@ Exit codes of a rehearsal:
    12  UNSAFE            a step failed
   130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
+/// The table of `redrill gate`.
+pub const GATE_TABLE: &str = "\
+Exit codes, of several reasons the first of this order:
+    0  OPEN
+    2  INVALID           bad command line or scenario
+    3  INCONCLUSIVE      the state cannot be read
+   23  NOT VERIFIED      the log was changed
+    4  NOT DRILLED       there is no state, or no drill of the scenario
+   10  NOT PROVEN        the newest drill is not PROVEN
+   20  TOO OLD           the newest drill is older than --max-age
+   21  NOT COVERED       the newest drill did not check a kind of --covers
+   22  NOT REHEARSED     there is no rehearsal, or it is not SAFE";
+
 /// How a command ended; determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
@@ -58,8 +80,8 @@ pub enum Ending {
     CouldNotRun,
     /// What it should work on does not exist.
     NothingFound,
-    /// The log of drills was changed.
-    NotVerified,
+    /// A gate is closed; with [`Refusal::NotVerified`] also the end of a verification.
+    Closed(Refusal),
     /// A bug in redrill.
     Internal,
 }
@@ -70,7 +92,12 @@ impl Ending {
     pub const fn code(self) -> u8 {
         match self {
             Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => PROVEN,
-            Self::Judged(Verdict::NotProven) | Self::NotVerified => NOT_PROVEN,
+            Self::Judged(Verdict::NotProven) | Self::Closed(Refusal::NotProven) => NOT_PROVEN,
+            Self::Closed(Refusal::NotVerified) => NOT_VERIFIED,
+            Self::Closed(Refusal::NotDrilled) => NOTHING_CHECKED,
+            Self::Closed(Refusal::TooOld) => TOO_OLD,
+            Self::Closed(Refusal::NotCovered) => NOT_COVERED,
+            Self::Closed(Refusal::NotRehearsed) => NOT_REHEARSED,
             Self::Judged(Verdict::ObjectiveMissed) => OBJECTIVE_MISSED,
             Self::CouldNotRun | Self::Judged(Verdict::Inconclusive) => INCONCLUSIVE,
             Self::NothingFound | Self::Judged(Verdict::NothingChecked) => NOTHING_CHECKED,
@@ -93,7 +120,7 @@ impl Ending {
             | Self::Invalid
             | Self::CouldNotRun
             | Self::NothingFound
-            | Self::NotVerified
+            | Self::Closed(_)
             | Self::Internal => self,
         }
     }
@@ -107,7 +134,7 @@ impl Ending {
             Self::Internal => 7,
             Self::Invalid => 6,
             Self::Judged(Verdict::NotProven)
-            | Self::NotVerified
+            | Self::Closed(_)
             | Self::Rehearsed(RehearsalVerdict::Unsafe) => 5,
             Self::CouldNotRun
             | Self::Judged(Verdict::Inconclusive)

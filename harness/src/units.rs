@@ -20,7 +20,7 @@ pub fn listed<T: ToString>(names: &[T], most: usize) -> String {
 
 /// A span of time with a unit: `"90s"`, `"20m"`, `"26h"`, `"14d"`, `"1h 30m"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
-#[schemars(transparent, extend("pattern" = "^\\s*(\\d+(\\.\\d+)?\\s*(ms|s|m|h|d|w)\\s*)+$"))]
+#[schemars(transparent, extend("pattern" = "^\\s*(\\d+(\\.\\d+)?\\s*(ms|s|m|h|d|w|y)\\s*)+$"))]
 pub struct Span(#[schemars(with = "String")] pub Duration);
 
 impl Span {
@@ -55,6 +55,7 @@ impl Span {
                 "h" | "hour" | "hours" => 3600.0,
                 "d" | "day" | "days" => 86_400.0,
                 "w" | "week" | "weeks" => 604_800.0,
+                "y" | "year" | "years" => 31_536_000.0,
                 _ => return Err(bad()),
             };
             total += number * unit;

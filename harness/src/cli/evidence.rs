@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::units::Span;
+
 /// Where a drill is recorded.
 #[derive(Debug, Args)]
 pub struct Keeping {
@@ -41,4 +43,85 @@ pub struct Verify {
     /// does not show whose they are.
     #[arg(long, value_name = "FILE")]
     pub(crate) signers: Option<PathBuf>,
+}
+
+/// Arguments of `redrill history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// Names of scenarios. Default: all.
+    #[arg(value_name = "NAME")]
+    pub(crate) scenarios: Vec<String>,
+    /// The state.
+    #[arg(
+        long,
+        value_name = "DIR|s3://…",
+        env = "REDRILL_STATE",
+        default_value = "scenarios/.redrill"
+    )]
+    pub(crate) state: String,
+    /// Only what began within this time, such as `90d` or `1y`.
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub(crate) since: Option<Span>,
+    /// Print everything that the log has, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `redrill compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The earlier drill: the number of its entry, or the id of its run.
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: String,
+    /// The later drill.
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: String,
+    /// The state.
+    #[arg(
+        long,
+        value_name = "DIR|s3://…",
+        env = "REDRILL_STATE",
+        default_value = "scenarios/.redrill"
+    )]
+    pub(crate) state: String,
+}
+
+/// Arguments of `redrill gate`.
+#[derive(Debug, Args)]
+pub struct Gate {
+    /// The scenario file. Where it drills several backups, each must be proven.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: PathBuf,
+    /// The state. Default: `.redrill` beside the scenario.
+    #[arg(long, value_name = "DIR|s3://…", env = "REDRILL_STATE")]
+    pub(crate) state: Option<String>,
+    /// How long ago the drill, and the rehearsal, may have begun.
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub(crate) max_age: Option<Span>,
+    /// Kinds of checks, with commas between them: of each, a required check passed, and none failed or did not run.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) covers: Vec<String>,
+    /// The release was rehearsed and is SAFE.
+    #[arg(long)]
+    pub(crate) rehearsed: bool,
+    /// The commit that was rehearsed, or its beginning: that of the CI job, otherwise that of the scenario's folder.
+    #[arg(long, value_name = "SHA", requires = "rehearsed", value_parser = commit)]
+    pub(crate) commit: Option<String>,
+    /// Verify the whole log too; see `redrill verify`.
+    #[arg(long)]
+    pub(crate) verified: bool,
+    /// The public keys that may sign, as for `redrill verify`.
+    #[arg(long, value_name = "FILE", requires = "verified")]
+    pub(crate) signers: Option<PathBuf>,
+    /// A checkpoint that was kept elsewhere, as for `redrill verify`.
+    #[arg(long, value_name = "LINE|FILE", requires = "verified")]
+    pub(crate) checkpoint: Option<String>,
+}
+
+/// Reads a commit: 7 hexadecimal digits or more.
+fn commit(text: &str) -> Result<String, String> {
+    let valid = (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    valid
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a commit has 7 to 64 hexadecimal digits".to_owned())
 }

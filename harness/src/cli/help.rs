@@ -98,7 +98,25 @@ Exit codes:
     2  bad command line
     3  the state cannot be read
     4  there is no state, or it has no entry of FILE
-   10  something was changed, removed, added or moved, or a signature is wrong";
+   23  something was changed, removed, added or moved, or a signature is wrong";
+
+/// The end of `redrill history --help`.
+pub(super) const HISTORY: &str = "\
+Examples:
+    redrill history --since 1y
+    redrill history orders --json | jq -r '.[] | [.began, .verdict, .restore_s] | @tsv'";
+
+/// The end of `redrill compare --help`.
+pub(super) const COMPARE: &str = "\
+Examples:
+    redrill compare 41 57                # numbers of entries, as `redrill history` shows them";
+
+/// The examples of `redrill gate --help`.
+pub(super) const GATE: &str = "\
+Examples:
+    redrill gate --scenario drills/orders.toml --max-age 90d --covers role,rls,append-only
+    redrill gate --scenario drills/orders.toml --rehearsed --commit \"$GITHUB_SHA\"
+    redrill gate --scenario drills/orders.toml --max-age 7d --verified --signers ops.pub";
 
 /// The end of `redrill doctor --help`.
 pub(super) const DOCTOR: &str = "\

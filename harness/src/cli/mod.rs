@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::evidence::{Keeping, Verify};
+pub use self::evidence::{Compare, Gate, History, Keeping, Verify};
 pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
 use crate::units::Span;
@@ -112,6 +112,18 @@ pub enum Command {
     /// and lists what was changed, removed, added or moved, and then what a log cannot prove by itself.
     #[command(after_help = help::VERIFY)]
     Verify(Verify),
+    /// List past drills and rehearsals, from the log.
+    #[command(after_help = help::HISTORY)]
+    History(History),
+    /// Show what changed between two drills: size, rows, restore time, versions, checks.
+    #[command(after_help = help::COMPARE)]
+    Compare(Compare),
+    /// Say whether a release may go, from the log alone: is there a drill, PROVEN, recent, of the right checks?
+    ///
+    /// Nothing is restored. The newest drill of all checks that came to a conclusion decides: one that is INCONCLUSIVE, INTERRUPTED
+    /// or NOTHING CHECKED says nothing about the backup.
+    #[command(after_help = format!("{}\n\n{}", help::GATE, exit_code::GATE_TABLE))]
+    Gate(Gate),
     /// Report whether a throwaway server can be started here, and what is missing.
     ///
     /// Starts one of each kind and removes it. With a backup or a scenario: whether that one can be drilled here; its

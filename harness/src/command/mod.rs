@@ -9,6 +9,8 @@ mod baseline;
 mod clean;
 mod doctor;
 mod explain;
+mod gate;
+mod history;
 mod init;
 mod inspect;
 mod kept;
@@ -63,6 +65,9 @@ pub fn main() -> ExitCode {
             Command::Explain { kind } => explain::run(kind.as_deref()),
             Command::Schema { of } => schema::run(of),
             Command::Verify(arguments) => verify::run(arguments, &environment).await,
+            Command::History(arguments) => history::run(arguments, &environment).await,
+            Command::Compare(arguments) => history::compare(arguments, &environment).await,
+            Command::Gate(arguments) => gate::run(arguments, &environment, terminal).await,
             Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,
             Command::Clean(arguments) => clean::run(&arguments, &environment).await,
         }

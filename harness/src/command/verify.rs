@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::abort::{Abort, Ended};
@@ -11,6 +11,7 @@ use crate::cli;
 use crate::digest::sha256;
 use crate::exit_code::Ending;
 use crate::input::Environment;
+use crate::ledger::gate::Refusal;
 use crate::ledger::{Checkpoint, Kept, Verified, key, verify};
 use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
@@ -23,7 +24,10 @@ const SHOWN: usize = 20;
 
 /// Runs the command.
 pub async fn run(arguments: cli::Verify, environment: &Environment) -> Ended {
-    let kept = kept(&arguments)?;
+    let kept = brought(
+        arguments.signers.as_deref(),
+        arguments.checkpoint.as_deref(),
+    )?;
     let files = digests(&arguments.files)?;
     let state = Arc::new(existing_state(&arguments.state, environment).await?);
     let wanted: BTreeSet<String> = files.values().cloned().collect();
@@ -31,7 +35,7 @@ pub async fn run(arguments: cli::Verify, environment: &Environment) -> Ended {
     out(&text(&state, &verified, &kept));
     let mut ending = match verified.problems.is_empty() {
         true => Ending::Done,
-        false => Ending::NotVerified,
+        false => Ending::Closed(Refusal::NotVerified),
     };
     for (file, digest) in &files {
         match verified.found.get(digest) {
@@ -70,9 +74,9 @@ pub(super) async fn existing_state(place: &str, environment: &Environment) -> Re
 }
 
 /// What the auditor brings.
-fn kept(arguments: &cli::Verify) -> Result<Kept, Abort> {
+pub(super) fn brought(signers: Option<&Path>, checkpoint: Option<&str>) -> Result<Kept, Abort> {
     let mut kept = Kept::default();
-    if let Some(path) = &arguments.signers {
+    if let Some(path) = signers {
         let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
         kept.keys = key::allowed(&text);
         if kept.keys.is_empty() {
@@ -82,11 +86,12 @@ fn kept(arguments: &cli::Verify) -> Result<Kept, Abort> {
             )));
         }
     }
-    if let Some(given) = &arguments.checkpoint {
+    if let Some(given) = checkpoint {
         let text = match Checkpoint::parse(given) {
-            Some(_) => given.clone(),
-            None => fs::read_to_string(given)
-                .map_err(|error| unreadable(&PathBuf::from(given), &error))?,
+            Some(_) => given.to_owned(),
+            None => {
+                fs::read_to_string(given).map_err(|error| unreadable(Path::new(given), &error))?
+            }
         };
         let checkpoint = Checkpoint::parse(&text).ok_or_else(|| {
             Abort::invalid(format!(
@@ -98,7 +103,7 @@ fn kept(arguments: &cli::Verify) -> Result<Kept, Abort> {
     Ok(kept)
 }
 
-fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Abort {
+fn unreadable(path: &Path, error: &std::io::Error) -> Abort {
     CouldNotRun::new(format!("cannot read {}: {error}", path.display())).into()
 }
 

@@ -1,6 +1,7 @@
 //! The log of all drills of a state: each is an entry, signed, and a leaf of a Merkle tree whose root a checkpoint states.
 //!
 //! - `merkle`, `checkpoint`: the tree and its state at one time; `key`, `envelope`, `statement`: what an entry says and who signs it
+//! - `changes`: what differs between two drills; `gate`: whether a release may go
 //! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
 //!
 //! A log shows by itself that nothing before its newest checkpoint was changed, removed or added. It does not show that the
@@ -8,8 +9,10 @@
 //! does. Times are those of the machines that wrote them.
 
 mod append;
+pub mod changes;
 pub mod checkpoint;
 mod envelope;
+pub mod gate;
 pub mod key;
 pub mod merkle;
 mod read;

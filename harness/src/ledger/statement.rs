@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{CheckResult, DrillResult, Outcome};
+use crate::outcome::{
+    BackupFacts, CheckResult, DrillResult, Outcome, Provenance, RehearsalResult, ScenarioFacts,
+};
 use crate::verdict::{RehearsalVerdict, Verdict};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -69,7 +71,7 @@ pub struct Entry {
 }
 
 /// What was drilled, by whom, and with which result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// `drill` or `rehearsal`.
     pub kind: Kind,
@@ -114,10 +116,11 @@ pub struct Summary {
 }
 
 /// Whether an entry is about a drill or a rehearsal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `drill.json`.
+    #[default]
     Drill,
     /// `rehearsal.json`.
     Rehearsal,
@@ -153,32 +156,14 @@ impl Summary {
                 .filter(move |check| wanted(&check.outcome));
             checks.map(CheckResult::full_id)
         };
-        let provenance = &result.provenance;
-        let ci = provenance.ci.as_ref();
+        let about = (&result.provenance, &result.scenario, result.backup.as_ref());
         Self {
             kind: Kind::Drill,
             run: result.run.clone(),
             version: result.redrill.clone(),
-            scenario: result.scenario.name.clone(),
-            scenario_sha256: result.scenario.sha256.clone(),
-            only: result.scenario.only.clone(),
             verdict: verdict.word().to_owned(),
             began: result.started,
             duration_s: result.duration.as_secs_f64(),
-            actor: provenance.actor.name.clone(),
-            host: provenance.host.clone(),
-            job_url: ci.and_then(|ci| ci.url.clone()),
-            commit: ci
-                .and_then(|ci| ci.commit.clone())
-                .or_else(|| provenance.commit.clone()),
-            backup: result.backup.as_ref().map(|backup| BackupSummary {
-                origin: backup.origin.clone(),
-                sha256: backup.sha256.clone(),
-                made: backup.made.map(|(at, _)| at),
-                size_bytes: backup.bytes,
-                rows: backup.rows,
-                source_version: backup.source_version.clone(),
-            }),
             server: result.server.as_ref().map(|server| server.version.clone()),
             restore_s: result
                 .restore
@@ -188,6 +173,60 @@ impl Summary {
             passed: ids(|outcome| *outcome == Outcome::Pass).collect(),
             failed: stages.chain(ids(Outcome::is_bad)).collect(),
             not_tested: result.not_tested.len(),
+            ..Self::about(about)
+        }
+    }
+
+    /// A rehearsal. Its steps are what passed and failed.
+    #[must_use]
+    pub fn of_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> Self {
+        let steps = |wanted: fn(&Outcome) -> bool| {
+            let steps = result
+                .steps
+                .iter()
+                .filter(move |step| wanted(&step.outcome));
+            steps.map(|step| step.step.word().to_owned()).collect()
+        };
+        let about = (&result.provenance, &result.scenario, result.backup.as_ref());
+        Self {
+            kind: Kind::Rehearsal,
+            run: result.run.clone(),
+            version: result.redrill.clone(),
+            verdict: verdict.word().to_owned(),
+            began: result.started,
+            duration_s: result.duration.as_secs_f64(),
+            server: result.server.as_ref().map(|server| server.version.clone()),
+            passed: steps(|outcome| *outcome == Outcome::Pass),
+            failed: steps(Outcome::is_bad),
+            not_tested: result.not_tested.len(),
+            ..Self::about(about)
+        }
+    }
+
+    /// What drills and rehearsals have in common.
+    fn about(
+        (provenance, scenario, backup): (&Provenance, &ScenarioFacts, Option<&BackupFacts>),
+    ) -> Self {
+        let ci = provenance.ci.as_ref();
+        Self {
+            scenario: scenario.name.clone(),
+            scenario_sha256: scenario.sha256.clone(),
+            only: scenario.only.clone(),
+            actor: provenance.actor.name.clone(),
+            host: provenance.host.clone(),
+            job_url: ci.and_then(|ci| ci.url.clone()),
+            commit: ci
+                .and_then(|ci| ci.commit.clone())
+                .or_else(|| provenance.commit.clone()),
+            backup: backup.map(|backup| BackupSummary {
+                origin: backup.origin.clone(),
+                sha256: backup.sha256.clone(),
+                made: backup.made.map(|(at, _)| at),
+                size_bytes: backup.bytes,
+                rows: backup.rows,
+                source_version: backup.source_version.clone(),
+            }),
+            ..Self::default()
         }
     }
 

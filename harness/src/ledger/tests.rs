@@ -90,7 +90,7 @@ fn new_key(path: &Path) -> Signer {
     Signer::read(path).unwrap()
 }
 
-fn summary(run: &str) -> Summary {
+pub(super) fn summary(run: &str) -> Summary {
     let check = |kind, outcome| CheckResult {
         id: format!("{kind}/a"),
         object: None,

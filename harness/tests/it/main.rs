@@ -24,4 +24,5 @@ mod report;
 mod restore;
 mod rights;
 mod server;
+mod state;
 mod support;

@@ -8,7 +8,7 @@ pub mod builder;
 mod bundle;
 mod caracal;
 mod check;
-mod codes;
+pub mod codes;
 mod command;
 mod companion;
 mod copies;

@@ -103,6 +103,14 @@ fn agree(result: &DrillResult) {
     );
     assert!(lines.nth(1).unwrap().starts_with(&said), "{markdown}");
     assert!(!is_selection || not_proven(&markdown), "{markdown}");
+    assert_eq!(
+        markdown.contains("\n## Evidence\n"),
+        result.evidence.is_some()
+    );
+    assert_eq!(
+        suite.text.contains("\ncheckpoint: "),
+        result.evidence.is_some()
+    );
     let failures = markdown.matches("\n### FAIL: ").count();
     let failed = |outcome: &Outcome| *outcome == Outcome::Fail;
     let expected = result

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redrill::outcome::{
     Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CouldNotRun, Delivery, DeliveryEnd,
-    DrillResult, Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase, ProofFacts,
-    Provenance, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, Stage, StageResult,
-    TableHeld, TableRows, TimeSource, Tolerated, Values,
+    DrillResult, Evidence, Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase,
+    ProofFacts, Provenance, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, Stage,
+    StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::{proof_off, title};
@@ -38,6 +38,13 @@ pub fn proven() -> DrillResult {
         },
         severity: Some("P1".to_owned()),
         incident: None,
+        evidence: Some(Evidence {
+            state: "s3://evidence/drills".to_owned(),
+            entry: 41,
+            record_sha256: "9f2c1d7e5ab84c03d6e1f0928b7a6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b".to_owned(),
+            checkpoint: "redrill/39273270961871bd5574e004e2028baf 42 FBeG62LlwgrkJK8sdH22/WEq1FZomL9Ib+uNh8LqJmk=".to_owned(),
+            key: Some("SHA256:bMK0EOPyQzotpNsjCuMM4MQP2RbXqA1KPsYeilpFR0A".to_owned()),
+        }),
         started: "2025-11-21T06:12:03.218Z".parse().unwrap(),
         duration: Duration::from_millis(96_412),
         stages: vec![

@@ -8,10 +8,10 @@ use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
     Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CompanionFacts, CouldNotRun,
-    Delivery, DeliveryEnd, DrillResult, ExplainedChange, Finding, Measure, NotTested, Objective,
-    Outcome, PartFacts, Phase, ProofFacts, Provenance, RestoreFacts, ScenarioFacts, ServerFacts,
-    Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep,
-    Values,
+    Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding, Measure, NotTested,
+    Objective, Outcome, PartFacts, Phase, ProofFacts, Provenance, RestoreFacts, ScenarioFacts,
+    ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts,
+    UpgradeStep, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -435,29 +435,45 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             prop::bool::weighted(0.05),
             option::of(nasty()),
             option::of(delivery()),
+            option::of(evidence()),
         ),
     )
         .prop_map(
-            |(about, parts, facts, (repeat, interrupted, severity, incident))| DrillResult {
-                run: about.1,
-                redrill: about.2,
-                provenance: about.5,
-                scenario: about.0,
-                severity,
-                incident,
-                started: about.3,
-                duration: about.4,
-                stages: parts.0,
-                checks: parts.1,
-                backup: facts.0,
-                server: facts.1.0,
-                other_servers: facts.1.1,
-                restore: facts.2,
-                proof: parts.4,
-                objectives: parts.2,
-                not_tested: parts.3,
-                repeat,
-                interrupted,
+            |(about, parts, facts, (repeat, interrupted, severity, incident, evidence))| {
+                DrillResult {
+                    evidence,
+                    run: about.1,
+                    redrill: about.2,
+                    provenance: about.5,
+                    scenario: about.0,
+                    severity,
+                    incident,
+                    started: about.3,
+                    duration: about.4,
+                    stages: parts.0,
+                    checks: parts.1,
+                    backup: facts.0,
+                    server: facts.1.0,
+                    other_servers: facts.1.1,
+                    restore: facts.2,
+                    proof: parts.4,
+                    objectives: parts.2,
+                    not_tested: parts.3,
+                    repeat,
+                    interrupted,
+                }
             },
         )
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    (nasty(), 0_u64..9, nasty(), nasty(), option::of(nasty())).prop_map(
+        |(state, entry, record_sha256, checkpoint, key)| Evidence {
+            state,
+            entry,
+            record_sha256,
+            checkpoint,
+            key,
+        },
+    )
 }

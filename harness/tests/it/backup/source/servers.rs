@@ -70,6 +70,53 @@ impl Server {
         Self::start(port, &mut command)
     }
 
+    /// SeaweedFS, which honours conditional writes, with an empty bucket `drills`.
+    pub fn seaweedfs(folder: &Path) -> Self {
+        let data = folder.join("seaweedfs");
+        std::fs::create_dir_all(&data).unwrap();
+        let keys = folder.join("seaweedfs.json");
+        let identity = r#"{"identities":[{"name":"test","credentials":[{"accessKey":"test-key","secretKey":"test-s3cret"}],"actions":["Admin"]}]}"#;
+        std::fs::write(&keys, identity).unwrap();
+        let port = free_port();
+        let mut command = Command::new(tool("weed"));
+        command.args([
+            "server",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-filer",
+            "-s3",
+            "-volume.max=4",
+        ]);
+        command.arg("-master.volumeSizeLimitMB=64");
+        command.arg(format!("-dir={}", data.display()));
+        command.arg(format!("-s3.config={}", keys.display()));
+        command.arg(format!("-s3.port={port}"));
+        let others = [
+            "master.port",
+            "master.port.grpc",
+            "volume.port",
+            "volume.port.grpc",
+            "filer.port.grpc",
+            "s3.port.grpc",
+        ];
+        for one in others {
+            command.arg(format!("-{one}={}", free_port()));
+        }
+        let filer = free_port();
+        command.arg(format!("-filer.port={filer}"));
+        let server = Self::start(port, &mut command);
+        // It listens before it can keep anything.
+        let began = Instant::now();
+        while !put(filer, "/buckets/drills/there") {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "it keeps nothing"
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
+        server
+    }
+
     /// Sends a request and gives the whole answer.
     pub fn send(&self, request: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
@@ -93,8 +140,22 @@ impl Drop for Server {
     }
 }
 
+/// Writes a file by HTTP; whether that succeeded.
+fn put(port: u16, path: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return false;
+    };
+    let request = format!(
+        "PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+    );
+    let mut answer = String::new();
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 201")
+}
+
 /// The program of a server, as `ci/setup.sh` installed it.
-fn tool(name: &str) -> PathBuf {
+pub fn tool(name: &str) -> PathBuf {
     let folder = std::env::var_os("REDRILL_S3_SERVERS").map_or_else(
         || {
             let own = std::env::current_exe().unwrap();

@@ -108,7 +108,7 @@ fn agree(result: &DrillResult) {
         result.evidence.is_some()
     );
     assert_eq!(
-        suite.text.contains("\ncheckpoint: "),
+        suite.text.contains("\ncheckpoint:"),
         result.evidence.is_some()
     );
     let failures = markdown.matches("\n### FAIL: ").count();

@@ -85,7 +85,9 @@ impl Server {
             "-ip.bind=127.0.0.1",
             "-filer",
             "-s3",
-            "-volume.max=4",
+            "-volume.max=40",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
         ]);
         command.arg("-master.volumeSizeLimitMB=64");
         command.arg(format!("-dir={}", data.display()));

@@ -13,8 +13,8 @@ pub struct Keeping {
     /// come from the variables of AWS. Default: `.redrill` beside the scenario.
     #[arg(long, value_name = "DIR|s3://…", env = "REDRILL_STATE")]
     pub(crate) state: Option<String>,
-    /// Record nothing.
-    #[arg(long, conflicts_with = "state")]
+    /// Record nothing, also where `--state` names a state.
+    #[arg(long)]
     pub(crate) no_state: bool,
     /// The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed.
     #[arg(long, value_name = "FILE", env = "REDRILL_KEY")]

@@ -3,13 +3,16 @@
 use futures_util::{Stream, StreamExt as _, stream};
 
 use super::envelope::Envelope;
-use super::statement::{Entry, Statement};
+use super::statement::{Entry, Statement, Summary};
 use super::{entry_name, number};
 use crate::outcome::CouldNotRun;
 use crate::state::State;
 
 /// How many objects are read at the same time.
 pub(super) const AT_ONCE: usize = 32;
+
+/// How many entries before the end of the log are searched for the last drill of a scenario.
+const FAR: usize = 1000;
 
 /// The numbers of all entries, ascending.
 pub(super) async fn indexes(state: &State) -> Result<Vec<u64>, CouldNotRun> {
@@ -41,6 +44,25 @@ pub async fn newest_first(
     let mut indexes = indexes(state).await?;
     indexes.reverse();
     Ok(each(state, indexes))
+}
+
+/// The newest entry about the same scenario and selection of checks, of those that are not far from the end of the log.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn previous(state: &State, summary: &Summary) -> Result<Option<Entry>, CouldNotRun> {
+    let mut entries = std::pin::pin!(newest_first(state).await?.take(FAR));
+    while let Some(entry) = entries.next().await {
+        let same = |entry: &Entry| {
+            let drill = &entry.drill;
+            (drill.kind, &drill.scenario, &drill.only)
+                == (summary.kind, &summary.scenario, &summary.only)
+        };
+        if let Some(entry) = entry?.filter(same) {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads entries in the order of their numbers here.

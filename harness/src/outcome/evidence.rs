@@ -1,4 +1,6 @@
-//! Where a drill is recorded.
+//! Where a drill is recorded, and the one before it.
+
+use jiff::Timestamp;
 
 /// The entry of a drill in the log of its state. The record itself, `drill.json`, cannot contain it: the entry is made of its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +15,15 @@ pub struct Evidence {
     pub checkpoint: String,
     /// Fingerprint of the key that signed both; `None` where nobody did.
     pub key: Option<String>,
+}
+
+/// What changed since the last drill of the same scenario in the same log, with the same selection of checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    /// Number of its entry, from 0.
+    pub entry: u64,
+    /// When it began.
+    pub began: Timestamp,
+    /// What changed, one line each; empty where nothing did that the log has.
+    pub changes: Vec<String>,
 }

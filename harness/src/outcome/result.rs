@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::delivery::Delivery;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Since};
 use super::facts::{BackupFacts, Objective, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts};
 use super::finding::{Finding, NotTested, Outcome};
 use super::provenance::Provenance;
@@ -111,6 +111,8 @@ pub struct DrillResult {
     pub severity: Option<String>,
     /// The message to the webhook; `None` where the scenario has none, or sends none of this verdict.
     pub incident: Option<Delivery>,
+    /// What changed since the last one; `None` where the log has none.
+    pub since: Option<Since>,
     /// Where it is recorded, once it is; `None` where no log was asked for, or could be written.
     pub evidence: Option<Evidence>,
     /// When it began.

@@ -80,6 +80,9 @@ struct Report {
     started: String,
     /// Wall time of the whole drill.
     duration_s: f64,
+    /// What changed since the last drill of the scenario in the same log, with the same selection of checks; null where there is
+    /// none.
+    since_last: Option<Since>,
     /// The scenario.
     scenario: Scenario,
     /// The backup; null when none was found.
@@ -171,6 +174,18 @@ enum DeliveryWord {
     NotSent,
     /// This report was written before the delivery ended.
     NotKnown,
+}
+
+/// What changed since the last drill.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Since {
+    /// Number of its entry in the log.
+    entry: u64,
+    /// When it began.
+    #[schemars(extend("format" = "date-time"))]
+    began: String,
+    /// What changed, one line each.
+    changes: Vec<String>,
 }
 
 /// The scenario of a drill.

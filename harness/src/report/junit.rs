@@ -183,6 +183,12 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
         facts.extend(steps.map(|step| format!("upgrade step: {step}")));
         facts.extend(upgrade.explained.iter().map(view::explained_line));
     }
+    facts.extend(
+        result
+            .since
+            .iter()
+            .map(|last| format!("since {}", view::since_line(last))),
+    );
     if let Some(evidence) = &result.evidence {
         let evidence = view::evidence(evidence).into_iter();
         facts.extend(evidence.map(|(name, value)| format!("{}: {value}", name.to_lowercase())));

@@ -21,7 +21,7 @@ use inline::{fixed, words};
 use page::Page;
 pub use rehearsal::{render_comment, render_rehearsal};
 
-use crate::outcome::{DrillResult, Evidence};
+use crate::outcome::{DrillResult, Evidence, Since};
 use crate::report::text::shell_word;
 use crate::report::view;
 use crate::verdict::Verdict;
@@ -34,6 +34,9 @@ const LIST: usize = 100;
 pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     let mut page = Page::beside("drill.json");
     lead::write(&mut page, result, verdict);
+    if let Some(last) = &result.since {
+        since(&mut page, last);
+    }
     checks::write(&mut page, result);
     rows::write(&mut page, result);
     upgrade::write(&mut page, result);
@@ -88,6 +91,18 @@ fn drill(page: &mut Page, result: &DrillResult) {
             + " and with the scenario file and the backup of these SHA-256 digests:",
     );
     page.block("sh", &result.repeat);
+}
+
+/// What changed since the last drill.
+fn since(page: &mut Page, last: &Since) {
+    page.heading(2, fixed("Since the last drill"));
+    let which = words(&view::since(last));
+    if last.changes.is_empty() {
+        page.paragraph(fixed("Nothing that the log has changed since ") + which + fixed("."));
+        return;
+    }
+    page.paragraph(fixed("Since ") + which + fixed(":"));
+    page.list(last.changes.iter().map(|change| words(change)).collect());
 }
 
 /// Where the drill is recorded, and how to verify it.

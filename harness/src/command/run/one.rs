@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Asked;
 use super::notify::{describe_failure, notify, webhook};
-use super::record::{Recorder, failure, lines};
+use super::record::{Place, Recorder, failure, lines};
 use super::repeat::repeating_command;
 use crate::baseline::{Baseline, observed};
 use crate::command::kept;
@@ -117,16 +117,20 @@ impl Drills<'_> {
             result.incident = Some(delivery);
         }
         // Last, because the record says everything, the delivery of the message too.
-        let entry = (
-            json::render(&result, verdict),
-            Summary::of(&result, verdict),
-        );
-        let recorded = self.recorder.record(scenario, &context, entry);
-        let (evidence, note) = recorded.await.unwrap_or_else(|error| {
-            missing.push(failure(error));
-            (None, None)
+        let place = self.recorder.place(scenario, &context).await;
+        let (place, summary) = (place.map_err(failure), Summary::of(&result, verdict));
+        let recorded = async {
+            let place = place.as_ref().map_err(Clone::clone)?;
+            result.since = place.since(&summary).await.map_err(failure)?;
+            let record = json::render(&result, verdict);
+            place.record(record, summary).await.map_err(failure)
+        };
+        let evidence = recorded.await.unwrap_or_else(|error: String| {
+            missing.push(error);
+            None
         });
         result.evidence = evidence;
+        let note = place.as_ref().ok().and_then(Place::note);
         if !files.is_empty() && (result.incident.is_some() || result.evidence.is_some()) {
             files = self.write_reports(&result, verdict, baseline, &mut missing);
         }
@@ -173,7 +177,7 @@ impl Drills<'_> {
             missing
                 .iter()
                 .chain(&not_sent)
-                .chain(&note)
+                .chain(note)
                 .for_each(|error| err(error));
             // Standard output has only JSON then.
             let print = if self.asked.json() { err } else { out };
@@ -318,20 +322,19 @@ pub(super) async fn record_rehearsal(
     missing: &mut Vec<String>,
 ) -> String {
     let Rehearsed { result, verdict } = rehearsed;
-    let record = (
-        json::render_rehearsal(result, *verdict),
-        Summary::of_rehearsal(result, *verdict),
-    );
-    match recorder.record(scenario, context, record).await {
-        Ok((evidence, note)) => {
-            let note = note.map(|note| note + "\n");
-            evidence.as_ref().map(lines).or(note).unwrap_or_default()
-        }
-        Err(error) => {
-            missing.push(failure(error));
-            String::new()
-        }
-    }
+    let summary = Summary::of_rehearsal(result, *verdict);
+    let recorded = async {
+        let place = recorder.place(scenario, context).await?;
+        let record = json::render_rehearsal(result, *verdict);
+        let evidence = place.record(record, summary).await?;
+        let note = place.note().map(|note| format!("{note}\n"));
+        Ok(evidence.as_ref().map(lines).or(note))
+    };
+    let recorded = recorded.await.unwrap_or_else(|error| {
+        missing.push(failure(error));
+        None
+    });
+    recorded.unwrap_or_default()
 }
 
 /// The line about files of one folder.

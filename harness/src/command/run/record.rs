@@ -3,10 +3,11 @@
 use crate::cli::Keeping;
 use crate::context::Context;
 use crate::input::Environment;
+use crate::ledger::changes::changes;
 use crate::ledger::key::{Public, Signer};
 use crate::ledger::statement::Summary;
-use crate::ledger::{self, Written};
-use crate::outcome::{CouldNotRun, Evidence};
+use crate::ledger::{self, Written, previous};
+use crate::outcome::{CouldNotRun, Evidence, Since};
 use crate::redact::Redactor;
 use crate::scenario::Scenario;
 use crate::state::{At, FOLDER, State};
@@ -39,6 +40,16 @@ pub(super) enum Recorder {
     Beside(Option<Signer>),
 }
 
+/// The state for the record of one drill.
+pub(super) enum Place<'a> {
+    /// None is wanted, or none can be written beside the scenario; then with what is to be printed.
+    Nowhere(Option<String>),
+    /// The one that was named.
+    Named(&'a State, Option<&'a Signer>),
+    /// The one beside the scenario.
+    Beside(State, Option<&'a Signer>),
+}
+
 impl Recorder {
     /// Reads the key and opens the state that was named: a drill of hours should not end without its record.
     pub(super) async fn open(
@@ -63,70 +74,97 @@ impl Recorder {
         })
     }
 
-    /// Records a drill or a rehearsal. The second value says what is to be printed where a state beside the scenario cannot be written, which may
-    /// be read-only.
+    /// The state for the record of a scenario.
     ///
     /// # Errors
-    /// A state that was named, or a key, cannot be used.
-    pub(super) async fn record(
+    /// There is a key, and the state beside the scenario cannot be written. Without a key it may be read-only.
+    pub(super) async fn place(
         &self,
         scenario: &Scenario,
         context: &Context,
-        (record, summary): (serde_json::Result<String>, Summary),
-    ) -> Result<(Option<Evidence>, Option<String>), CouldNotRun> {
-        let record = record.map_err(|error| CouldNotRun::new(error.to_string()))?;
+    ) -> Result<Place<'_>, CouldNotRun> {
         let signer = match self {
-            Self::Off => return Ok((None, None)),
-            Self::Named(state, signer) => {
-                let evidence = append(state, signer.as_ref(), &record, summary).await?;
-                return Ok((Some(evidence), None));
-            }
+            Self::Off => return Ok(Place::Nowhere(None)),
+            Self::Named(state, signer) => return Ok(Place::Named(state, signer.as_ref())),
             Self::Beside(signer) => signer.as_ref(),
         };
         let place = scenario.folder.join(FOLDER);
-        let place = place
-            .strip_prefix(".")
-            .unwrap_or(&place)
-            .display()
-            .to_string();
+        let place = place.strip_prefix(".").unwrap_or(&place);
         let at = At {
-            place: &place,
+            place: &place.display().to_string(),
             environment: &context.environment,
             redactor: &context.redactor,
         };
-        let recorded = async { append(&State::create(&at).await?, signer, &record, summary).await };
-        match recorded.await {
-            Ok(evidence) => Ok((Some(evidence), None)),
+        match State::create(&at).await {
+            Ok(state) => Ok(Place::Beside(state, signer)),
             Err(error) if signer.is_some() => Err(error),
-            Err(error) => Ok((
-                None,
-                Some(format!(
-                    "note: `{}` is not in a log: {}\nhint: name a folder for it with `--state`, or say `--no-state`",
-                    scenario.facts.title(),
-                    error.reason
-                )),
-            )),
+            Err(error) => Ok(Place::Nowhere(Some(format!(
+                "note: `{}` is not in a log: {}\nhint: name a folder for it with `--state`, or say `--no-state`",
+                scenario.facts.title(),
+                error.reason
+            )))),
         }
     }
 }
 
-async fn append(
-    state: &State,
-    signer: Option<&Signer>,
-    record: &str,
-    summary: Summary,
-) -> Result<Evidence, CouldNotRun> {
-    let Written {
-        index,
-        record,
-        checkpoint,
-        key,
-    } = ledger::append(state, signer, record, summary).await?;
-    Ok(Evidence {
-        state: state.place(),
-        entry: index,
-        record_sha256: record,
-        checkpoint: checkpoint.line(),
-        key: key.as_ref().map(Public::fingerprint),
-    })
+impl Place<'_> {
+    /// What is to be printed about it.
+    pub(super) fn note(&self) -> Option<&String> {
+        match self {
+            Self::Nowhere(note) => note.as_ref(),
+            Self::Named(..) | Self::Beside(..) => None,
+        }
+    }
+
+    fn state(&self) -> Option<(&State, Option<&Signer>)> {
+        match self {
+            Self::Nowhere(_) => None,
+            Self::Named(state, signer) => Some((state, *signer)),
+            Self::Beside(state, signer) => Some((state, *signer)),
+        }
+    }
+
+    /// What changed since the last drill of the scenario.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub(super) async fn since(&self, summary: &Summary) -> Result<Option<Since>, CouldNotRun> {
+        let Some((state, _)) = self.state() else {
+            return Ok(None);
+        };
+        let last = previous(state, summary).await?;
+        Ok(last.map(|last| Since {
+            entry: last.position.index,
+            began: last.drill.began,
+            changes: changes(&last.drill, summary),
+        }))
+    }
+
+    /// Adds a record to the log; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) async fn record(
+        &self,
+        record: serde_json::Result<String>,
+        summary: Summary,
+    ) -> Result<Option<Evidence>, CouldNotRun> {
+        let Some((state, signer)) = self.state() else {
+            return Ok(None);
+        };
+        let record = record.map_err(|error| CouldNotRun::new(error.to_string()))?;
+        let Written {
+            index,
+            record,
+            checkpoint,
+            key,
+        } = ledger::append(state, signer, &record, summary).await?;
+        Ok(Some(Evidence {
+            state: state.place(),
+            entry: index,
+            record_sha256: record,
+            checkpoint: checkpoint.line(),
+            key: key.as_ref().map(Public::fingerprint),
+        }))
+    }
 }

@@ -10,7 +10,8 @@ use super::{
     Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, DeliveryWord, Dump,
     ExplainedChange, Extension, Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup,
     OtherServer, OutcomeWord, Phase, Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario,
-    Server, Stage, TableRows, TimeSource, Tolerated, Upgrade, UpgradeStep, Values, VerdictWord,
+    Server, Since, Stage, TableRows, TimeSource, Tolerated, Upgrade, UpgradeStep, Values,
+    VerdictWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome};
@@ -32,6 +33,11 @@ impl Report {
             provenance: Provenance::of(&result.provenance),
             started: result.started.to_string(),
             duration_s: result.duration.as_secs_f64(),
+            since_last: result.since.as_ref().map(|last| Since {
+                entry: last.entry,
+                began: last.began.to_string(),
+                changes: last.changes.clone(),
+            }),
             scenario: Scenario::of(&result.scenario),
             backup: result
                 .backup

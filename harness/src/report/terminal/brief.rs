@@ -72,6 +72,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
         paper.fact("tolerated", &text);
     }
     paper.fact("checks", &view::check_outcomes(result));
+    if let Some(last) = &result.since {
+        paper.fact("since", &view::since_line(last));
+    }
     for (reason, checks) in view::skipped(result, |_| true) {
         let text = format!("{}: {reason}", show_counted(checks.len(), "check"));
         paper.fact("skipped", &text);

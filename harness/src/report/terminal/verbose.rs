@@ -45,6 +45,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     for weakness in view::weaknesses(result) {
         paper.fact("isolation", weakness);
     }
+    if let Some(last) = &result.since {
+        paper.fact("since", &view::since_line(last));
+    }
     let not_tested = result.not_tested.iter();
     list(
         paper,

@@ -1,6 +1,7 @@
-//! Where a drill is recorded, for the reports.
+//! Where a drill is recorded, and what changed since the last one, for the reports.
 
-use crate::outcome::Evidence;
+use super::utc;
+use crate::outcome::{Evidence, Since};
 
 /// Facts about the entry of a drill, in the order in which they are shown.
 pub(in crate::report) fn evidence(evidence: &Evidence) -> Vec<(&'static str, String)> {
@@ -12,4 +13,18 @@ pub(in crate::report) fn evidence(evidence: &Evidence) -> Vec<(&'static str, Str
         ("Checkpoint", evidence.checkpoint.clone()),
         ("Signed by", evidence.key.clone().unwrap_or_else(nobody)),
     ]
+}
+
+/// Which drill is the last one.
+pub(in crate::report) fn since(since: &Since) -> String {
+    format!("the drill of {} (entry {})", utc(since.began), since.entry)
+}
+
+/// What changed since the last drill, in one line.
+pub(in crate::report) fn since_line(last: &Since) -> String {
+    let changes = match last.changes.as_slice() {
+        [] => "nothing that the log has".to_owned(),
+        changes => changes.join("; "),
+    };
+    format!("{}: {changes}", since(last))
 }

@@ -13,7 +13,7 @@ use super::cause::failures;
 use jiff::Timestamp;
 
 pub(super) use self::delivery::delivery;
-pub(super) use self::evidence::evidence;
+pub(super) use self::evidence::{evidence, since, since_line};
 pub(super) use self::objective::{
     objective_asked, objective_found, objective_line, objective_meaning, objective_word,
 };

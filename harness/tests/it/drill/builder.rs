@@ -212,6 +212,8 @@ impl Redrill {
             .stdin(Stdio::null())
             .env_clear()
             .env("HOME", self.folder.path())
+            // Not beside a scenario of this repository.
+            .env("REDRILL_STATE", self.path("state"))
             .envs(self.environment.clone());
         // What it takes to find a container engine and a Postgres, and nothing else.
         for name in ["PATH", "DOCKER_HOST"] {

@@ -111,6 +111,10 @@ fn agree(result: &DrillResult) {
         suite.text.contains("\ncheckpoint:"),
         result.evidence.is_some()
     );
+    let since = result.since.is_some();
+    assert_eq!(markdown.contains("\n## Since the last drill\n"), since);
+    assert_eq!(suite.text.contains("\nsince the drill of "), since);
+    assert_eq!(report["since_last"].is_object(), since);
     let failures = markdown.matches("\n### FAIL: ").count();
     let failed = |outcome: &Outcome| *outcome == Outcome::Fail;
     let expected = result
@@ -131,6 +135,7 @@ fn agree(result: &DrillResult) {
             ..Look::default()
         };
         let summary = terminal::summary(result, verdict, look);
+        assert_eq!(summary.contains("\nsince      the drill of "), since);
         let first = summary.lines().next().unwrap();
         assert!(
             first.starts_with(&format!("{}  ", verdict.word())),

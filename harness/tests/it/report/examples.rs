@@ -5,7 +5,7 @@ use std::time::Duration;
 use redrill::outcome::{
     Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CouldNotRun, Delivery, DeliveryEnd,
     DrillResult, Evidence, Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase,
-    ProofFacts, Provenance, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, Stage,
+    ProofFacts, Provenance, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, Since, Stage,
     StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
 };
 use redrill::proof::settings::Level;
@@ -38,6 +38,15 @@ pub fn proven() -> DrillResult {
         },
         severity: Some("P1".to_owned()),
         incident: None,
+        since: Some(Since {
+            entry: 38,
+            began: "2025-11-14T06:12:01.907Z".parse().unwrap(),
+            changes: vec![
+                "size: 28.9 MB → 29.4 MB (+1 %)".to_owned(),
+                "rows: 183 112 → 186 402 (+1 %)".to_owned(),
+                "restore: 1 min 09 s → 1 min 11 s (+4 %)".to_owned(),
+            ],
+        }),
         evidence: Some(Evidence {
             state: "s3://evidence/drills".to_owned(),
             entry: 41,

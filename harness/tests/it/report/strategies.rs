@@ -10,8 +10,8 @@ use redrill::outcome::{
     Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CompanionFacts, CouldNotRun,
     Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding, Measure, NotTested,
     Objective, Outcome, PartFacts, Phase, ProofFacts, Provenance, RestoreFacts, ScenarioFacts,
-    ServerFacts, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts,
-    UpgradeStep, Values,
+    ServerFacts, Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
+    UpgradeFacts, UpgradeStep, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -435,13 +435,19 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             prop::bool::weighted(0.05),
             option::of(nasty()),
             option::of(delivery()),
-            option::of(evidence()),
+            (option::of(evidence()), option::of(since())),
         ),
     )
         .prop_map(
-            |(about, parts, facts, (repeat, interrupted, severity, incident, evidence))| {
+            |(
+                about,
+                parts,
+                facts,
+                (repeat, interrupted, severity, incident, (evidence, since)),
+            )| {
                 DrillResult {
                     evidence,
+                    since,
                     run: about.1,
                     redrill: about.2,
                     provenance: about.5,
@@ -476,4 +482,12 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             key,
         },
     )
+}
+
+fn since() -> impl Strategy<Value = Since> {
+    (0_u64..9, time(), vec(nasty(), 0..3)).prop_map(|(entry, began, changes)| Since {
+        entry,
+        began,
+        changes,
+    })
 }

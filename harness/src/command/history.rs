@@ -1,5 +1,8 @@
 //! `redrill history` and `redrill compare`: what the log says of past drills.
 
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
@@ -12,8 +15,8 @@ use crate::cli;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
-use crate::ledger::entries;
 use crate::ledger::statement::Entry;
+use crate::ledger::{entries, oldest_first};
 use crate::report::text::line;
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 
@@ -29,28 +32,38 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
             && (arguments.scenarios.is_empty()
                 || arguments.scenarios.contains(&entry.drill.scenario))
     };
-    let mut found = entries(&state).await?;
-    found.retain(wanted);
+    let mut entries = std::pin::pin!(oldest_first(&state).await?);
+    let mut table = Table::new();
+    let mut found: usize = 0;
+    let mut proven: usize = 0;
+    while let Some(entry) = entries.next().await {
+        let Some(entry) = entry?.filter(wanted) else {
+            continue;
+        };
+        if arguments.json {
+            let json = serde_json::to_string(&entry)
+                .map_err(|error| Abort::internal(error.to_string()))?;
+            out(&format!("{} {json}", if found == 0 { "[" } else { "," }));
+        } else {
+            table.push(&entry);
+        }
+        found += 1;
+        proven += usize::from(matches!(entry.drill.verdict.as_str(), "PROVEN" | "SAFE"));
+    }
     if arguments.json {
-        let json = serde_json::to_string_pretty(&found)
-            .map_err(|error| Abort::internal(error.to_string()))?;
-        out(&json);
+        out(if found == 0 { "[]" } else { "]" });
         return Ok(Ending::Done);
     }
-    if found.is_empty() {
+    if found == 0 {
         return Err(Abort::nothing_found(format!(
             "{} has no such drill",
             state.place()
         )));
     }
-    out(&table(&found));
-    let proven = found
-        .iter()
-        .filter(|entry| matches!(entry.drill.verdict.as_str(), "PROVEN" | "SAFE"))
-        .count();
+    out(&table.text());
     out(&format!(
-        "\n{}, {} PROVEN or SAFE; none of it is verified: `redrill verify`",
-        show_counted(count(found.len()), "entry").replace("entrys", "entries"),
+        "\n{}, {} of them PROVEN or SAFE. None of it is verified: `redrill verify`",
+        show_counted(count(found), "record"),
         show_count(count(proven))
     ));
     Ok(Ending::Done)
@@ -60,29 +73,37 @@ fn count(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// One line for each entry, the oldest first.
-fn table(entries: &[Entry]) -> String {
-    let mut builder = Builder::default();
-    builder.push_record([
-        "entry",
-        "began",
-        "scenario",
-        "verdict",
-        "backup taken",
-        "size",
-        "rows",
-        "restored in",
-        "by",
-    ]);
-    for Entry {
-        position, drill, ..
-    } in entries
-    {
+/// One line for each entry.
+struct Table(Builder);
+
+impl Table {
+    fn new() -> Self {
+        let mut builder = Builder::default();
+        builder.push_record([
+            "entry",
+            "began",
+            "scenario",
+            "verdict",
+            "backup taken",
+            "size",
+            "rows",
+            "restored in",
+            "by",
+        ]);
+        Self(builder)
+    }
+
+    fn push(
+        &mut self,
+        Entry {
+            position, drill, ..
+        }: &Entry,
+    ) {
         let backup = drill.backup.as_ref();
         let dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         let restore = drill
             .restore_s
-            .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let scenario = match drill.only.as_slice() {
             [] => drill.scenario.clone(),
             only => format!("{} (only {})", drill.scenario, only.join(", ")),
@@ -98,18 +119,19 @@ fn table(entries: &[Entry]) -> String {
             dash(restore.map(show_duration)),
             drill.actor.clone(),
         ];
-        builder.push_record(row.iter().map(|cell| line(cell)));
+        self.0.push_record(row.iter().map(|cell| line(cell)));
     }
-    let mut table = builder.build();
-    table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
-    for column in [0, 5, 6, 7] {
-        table.modify(Columns::one(column), Alignment::right());
+
+    fn text(self) -> String {
+        let mut table = self.0.build();
+        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        for column in [0, 5, 6, 7] {
+            table.modify(Columns::one(column), Alignment::right());
+        }
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n")
     }
-    let text = table.to_string();
-    text.lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 /// A time in UTC, to the minute.

@@ -23,10 +23,19 @@ pub(super) async fn indexes(state: &State) -> Result<Vec<u64>, CouldNotRun> {
 /// All entries that can be read, the oldest first.
 ///
 /// # Errors
+/// They cannot be listed.
+pub async fn oldest_first(
+    state: &State,
+) -> Result<impl Stream<Item = Result<Option<Entry>, CouldNotRun>>, CouldNotRun> {
+    Ok(each(state, indexes(state).await?))
+}
+
+/// All entries that can be read, the oldest first, at once.
+///
+/// # Errors
 /// They cannot be listed or read.
 pub async fn entries(state: &State) -> Result<Vec<Entry>, CouldNotRun> {
-    let indexes = indexes(state).await?;
-    let mut read = std::pin::pin!(each(state, indexes));
+    let mut read = std::pin::pin!(oldest_first(state).await?);
     let mut entries = Vec::new();
     while let Some(entry) = read.next().await {
         entries.extend(entry?);
@@ -73,7 +82,7 @@ fn each(
     let read = stream::iter(indexes).map(move |index| async move {
         let file = state.store().read(&entry_name(index)).await?;
         let statement = file.and_then(|file| Envelope::read(&file)?.statement());
-        Ok(statement.and_then(|statement| Statement::read(&statement)))
+        Ok(statement.and_then(|statement| Statement::entry(&statement)))
     });
     read.buffered(AT_ONCE)
 }

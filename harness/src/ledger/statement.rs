@@ -307,4 +307,19 @@ impl Statement {
         let entry = statement.predicate.redrill.clone();
         (Self::of(entry.clone()) == statement).then_some(entry)
     }
+
+    /// Reads the entry of a statement and nothing else of it, as fast as possible; `None` where there is none.
+    #[must_use]
+    pub fn entry(bytes: &[u8]) -> Option<Entry> {
+        #[derive(Deserialize)]
+        struct Statement {
+            predicate: Predicate,
+        }
+        #[derive(Deserialize)]
+        struct Predicate {
+            redrill: Entry,
+        }
+        let statement: Statement = serde_json::from_slice(bytes).ok()?;
+        Some(statement.predicate.redrill)
+    }
 }

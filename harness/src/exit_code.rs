@@ -1,6 +1,6 @@
 //! Exit codes: documented constants and one exhaustive match.
 
-use crate::ledger::gate::Refusal;
+use crate::outcome::Refusal;
 use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// Every stage and every required check passed, all objectives were met; also for the checks that `--only` selects.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::read::newest_first;
 use super::statement::{Entry, Kind};
-use crate::outcome::CouldNotRun;
+use crate::outcome::{CouldNotRun, Refusal};
 use crate::state::State;
 use crate::units::show_duration;
 use crate::verdict::{RehearsalVerdict, Verdict};
@@ -28,23 +28,6 @@ pub struct Wanted {
     pub rehearsed: bool,
     /// The commit that must have been rehearsed, or its beginning.
     pub commit: Option<String>,
-}
-
-/// Why a gate is closed, in the order in which they decide the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
-    /// The log was changed.
-    NotVerified,
-    /// There is no drill.
-    NotDrilled,
-    /// The newest drill proves nothing.
-    NotProven,
-    /// It is too old, or its time is not plausible.
-    TooOld,
-    /// It did not check what is asked for.
-    NotCovered,
-    /// The release was not rehearsed, or is not safe.
-    NotRehearsed,
 }
 
 /// What the log says of one drill.

@@ -1,4 +1,4 @@
-//! Where a drill is recorded, and the one before it.
+//! Where a drill is recorded, and the one before it; what a log of drills may refuse.
 
 use jiff::Timestamp;
 
@@ -26,4 +26,21 @@ pub struct Since {
     pub began: Timestamp,
     /// What changed, one line each; empty where nothing did that the log has.
     pub changes: Vec<String>,
+}
+
+/// Why a gate is closed, in the order in which they decide the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// The log was changed.
+    NotVerified,
+    /// There is no drill.
+    NotDrilled,
+    /// The newest drill proves nothing.
+    NotProven,
+    /// It is too old, or its time is not plausible.
+    TooOld,
+    /// It did not check what is asked for.
+    NotCovered,
+    /// The release was not rehearsed, or is not safe.
+    NotRehearsed,
 }

@@ -12,7 +12,7 @@ mod rehearsal;
 mod result;
 
 pub use delivery::{Delivery, DeliveryEnd};
-pub use evidence::{Evidence, Since};
+pub use evidence::{Evidence, Refusal, Since};
 pub use facts::{
     BackupFacts, Before, CandidateFacts, CompanionFacts, ExplainedChange, Inspection, Measure,
     Objective, PartFacts, Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts,

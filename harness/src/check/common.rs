@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::units::Span;
 
@@ -17,7 +18,11 @@ pub struct Common {
     pub database: Option<String>,
     /// Limit of the whole check. Default: `5m`.
     pub timeout: Option<Span>,
+    /// Controls of standards that it is evidence for, where it passes in a PROVEN drill: `["SOC2:CC6.1"]`. `redrill history
+    /// --controls` lists them.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub controls: Option<Vec<Spanned<String>>>,
 }
 
 /// Keys of [`Common`].
-pub const COMMON_KEYS: &[&str] = &["name", "required", "database", "timeout"];
+pub const COMMON_KEYS: &[&str] = &["name", "required", "database", "timeout", "controls"];

@@ -62,6 +62,9 @@ pub struct History {
     /// Only what began within this time, such as `90d` or `1y`.
     #[arg(long, value_name = "TIME", value_parser = Span::parse)]
     pub(crate) since: Option<Span>,
+    /// List controls (`controls` in a scenario) in place of drills: what is evidence for each, and what is not.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) controls: bool,
     /// Print everything that the log has, as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! `redrill history` and `redrill compare`: what the log says of past drills.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -15,10 +16,11 @@ use crate::cli;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
-use crate::ledger::statement::Entry;
+use crate::ledger::statement::{Entry, Kind};
 use crate::ledger::{entries, oldest_first};
 use crate::report::text::line;
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
+use crate::verdict::Verdict;
 
 /// Runs `redrill history`.
 pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
@@ -34,6 +36,7 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
     };
     let mut entries = std::pin::pin!(oldest_first(&state).await?);
     let mut table = Table::new();
+    let mut latest = Latest::default();
     let mut found: usize = 0;
     let mut proven: usize = 0;
     while let Some(entry) = entries.next().await {
@@ -44,11 +47,12 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
             let json = serde_json::to_string(&entry)
                 .map_err(|error| Abort::internal(error.to_string()))?;
             out(&format!("{} {json}", if found == 0 { "[" } else { "," }));
-        } else {
+        } else if !arguments.controls {
             table.push(&entry);
         }
         found += 1;
         proven += usize::from(matches!(entry.drill.verdict.as_str(), "PROVEN" | "SAFE"));
+        latest.add(entry);
     }
     if arguments.json {
         out(if found == 0 { "[]" } else { "]" });
@@ -60,7 +64,13 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
             state.place()
         )));
     }
+    if arguments.controls {
+        out(&latest.controls());
+        return Ok(Ending::Done);
+    }
     out(&table.text());
+    let overdue = latest.overdue(Timestamp::now());
+    overdue.iter().for_each(|text| out(&line(text)));
     out(&format!(
         "\n{}, {} of them PROVEN or SAFE. None of it is verified: `redrill verify`",
         show_counted(count(found), "record"),
@@ -71,6 +81,77 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
 
 fn count(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// The latest drills of each scenario.
+#[derive(Default)]
+struct Latest {
+    /// The newest drill of all checks.
+    newest: BTreeMap<String, Entry>,
+    /// The newest that is PROVEN.
+    proven: BTreeMap<String, Entry>,
+}
+
+impl Latest {
+    fn add(&mut self, entry: Entry) {
+        if entry.drill.kind == Kind::Drill && entry.drill.only.is_empty() {
+            let name = entry.drill.scenario.clone();
+            if entry.drill.verdict == Verdict::Proven.word() {
+                self.proven.insert(name.clone(), entry.clone());
+            }
+            self.newest.insert(name, entry);
+        }
+    }
+
+    /// A line for each scenario that was not proven within its cadence.
+    fn overdue(&self, now: Timestamp) -> Vec<String> {
+        let overdue = self.newest.iter().filter_map(|(name, newest)| {
+            let every = Duration::try_from_secs_f64(newest.drill.every_s?).ok()?;
+            let show = |duration| show_duration(duration);
+            match self.proven.get(name) {
+                None => Some(format!(
+                    "OVERDUE  {name}: never PROVEN, and every {} is asked for",
+                    show(every)
+                )),
+                Some(proven) => {
+                    let age = now.duration_since(proven.drill.began).unsigned_abs();
+                    (age > every).then(|| {
+                        format!(
+                            "OVERDUE  {name}: PROVEN {} ago, and every {} is asked for",
+                            show(age),
+                            show(every)
+                        )
+                    })
+                }
+            }
+        });
+        overdue.collect()
+    }
+
+    /// A line for each control and scenario: whether its newest drill is evidence.
+    fn controls(&self) -> String {
+        let mut lines = Vec::new();
+        for (name, newest) in &self.newest {
+            for (control, evidence) in &newest.drill.controls {
+                let word = if *evidence { "evidence" } else { "NO EVIDENCE" };
+                let Entry {
+                    position, drill, ..
+                } = newest;
+                lines.push(line(&format!(
+                    "{control:<20} {word:<12} {name}, entry {}, {}, {}",
+                    position.index,
+                    drill.verdict,
+                    minute(drill.began)
+                )));
+            }
+        }
+        lines.sort();
+        if lines.is_empty() {
+            return "no scenario of these drills names a control: add `controls = [\"SOC2:A1.3\"]`"
+                .to_owned();
+        }
+        lines.join("\n")
+    }
 }
 
 /// One line for each entry.

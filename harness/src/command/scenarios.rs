@@ -172,6 +172,8 @@ pub(super) fn set_decryption(backup: &mut Composition, decryption: &Decryption) 
 /// A scenario for a backup that has none.
 fn of_backup(path: &Path) -> Scenario {
     Scenario {
+        every: None,
+        controls: Vec::new(),
         facts: ScenarioFacts::default(),
         folder: PathBuf::new(),
         backup: Composition::One(Box::new(Subject::of(Source::path(path)))),

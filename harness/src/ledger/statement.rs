@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Outcome, Provenance, RehearsalResult, ScenarioFacts,
 };
+use crate::scenario::Scenario;
 use crate::verdict::{RehearsalVerdict, Verdict};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -113,6 +114,12 @@ pub struct Summary {
     pub failed: Vec<String>,
     /// Number of things that were not tested.
     pub not_tested: usize,
+    /// The longest time until the next drill in seconds, where the scenario sets one.
+    #[serde(default)]
+    pub every_s: Option<f64>,
+    /// Whether the drill is evidence for a control, by its name: the checks for it passed, and the drill is PROVEN.
+    #[serde(default)]
+    pub controls: BTreeMap<String, bool>,
 }
 
 /// Whether an entry is about a drill or a rehearsal.
@@ -228,6 +235,34 @@ impl Summary {
             }),
             ..Self::default()
         }
+    }
+
+    /// Adds what the scenario says of its cadence and of controls.
+    #[must_use]
+    pub fn with(mut self, scenario: &Scenario) -> Self {
+        self.every_s = scenario.every.map(|every| every.as_secs_f64());
+        // Only a drill of everything, that is PROVEN, is evidence.
+        let proven = self.verdict == Verdict::Proven.word();
+        let failed = |id: &str| {
+            let of_check = |one: &String| {
+                one == id
+                    || one
+                        .strip_prefix(id)
+                        .is_some_and(|rest| rest.starts_with(" ["))
+            };
+            self.failed.iter().any(of_check) || !self.passed.iter().any(of_check)
+        };
+        let whole = scenario.controls.iter().map(|control| (control, proven));
+        let checks = scenario.checks.iter().flat_map(|check| {
+            let passed = proven && !failed(&check.id);
+            check.controls.iter().map(move |control| (control, passed))
+        });
+        let mut controls = BTreeMap::new();
+        for (control, passed) in whole.chain(checks) {
+            *controls.entry(control.clone()).or_insert(true) &= passed;
+        }
+        self.controls = controls;
+        self
     }
 
     /// `PASSED` for what proves something, `WARNED` where it does so in part, otherwise `FAILED`.

@@ -185,8 +185,27 @@ fn check(
         required: common.required.unwrap_or(true),
         database: common.database,
         timeout: common.timeout.map_or(CHECK_TIMEOUT, |span| span.0),
+        controls: controls(common.controls.unwrap_or_default(), problems),
         check,
     })
+}
+
+/// Reads names of controls, such as `SOC2:A1.3`.
+pub(super) fn controls(names: Vec<Spanned<String>>, problems: &mut Vec<Problem>) -> Vec<String> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+            && name.trim() == name
+    };
+    for name in names.iter().filter(|name| !is_name(name.get_ref())) {
+        problems.push(
+            Problem::at(name.span(), "this is no name of a control").hint(
+                "write the standard and the control, as in \"SOC2:A1.3\" or \"ISO27001:A.8.13\"",
+            ),
+        );
+    }
+    names.into_iter().map(Spanned::into_inner).collect()
 }
 
 /// The error of a scenario without a check, whose proof reads no rows either.

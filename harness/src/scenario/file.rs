@@ -14,6 +14,14 @@ pub struct Objective {
     pub restore_within: Option<Span>,
 }
 
+/// How often the backup must be drilled. `redrill history` lists what is overdue; `redrill gate` asks for an age of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cadence {
+    /// The longest time from the beginning of one PROVEN drill to that of the next: `"90d"`.
+    pub every: Span,
+}
+
 /// Something that the scenario deliberately does not test.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -34,6 +42,8 @@ pub const TOP_KEYS: &[&str] = &[
     "restore",
     "proof",
     "objective",
+    "cadence",
+    "controls",
     "incident",
     "not-tested",
     "check",

@@ -48,6 +48,10 @@ pub struct Scenario {
     pub proof: Level,
     /// Maximum time of the restore.
     pub restore_within: Option<Duration>,
+    /// How often it must be drilled.
+    pub every: Option<Duration>,
+    /// Controls of standards that a PROVEN drill is evidence for: `SOC2:A1.3`.
+    pub controls: Vec<String>,
     /// Severity and webhook for a drill that is not PROVEN.
     pub incident: Option<Incident>,
     /// What the scenario declares as not tested.
@@ -77,6 +81,8 @@ pub struct ScenarioCheck {
     pub database: Option<String>,
     /// Limit of the whole check.
     pub timeout: Duration,
+    /// Controls of standards that it is evidence for, where it passes in a PROVEN drill.
+    pub controls: Vec<String>,
     /// The check itself.
     pub check: Arc<dyn Check>,
 }

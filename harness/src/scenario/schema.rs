@@ -40,6 +40,11 @@ pub fn schema() -> Value {
         "objective",
         generator.subschema_for::<file::Objective>().into(),
     );
+    add("cadence", generator.subschema_for::<file::Cadence>().into());
+    add(
+        "controls",
+        json!({ "type": "array", "items": { "type": "string" }, "description": "Controls of standards that a PROVEN drill is evidence for, such as `SOC2:A1.3`. `redrill history --controls` lists them." }),
+    );
     add("incident", generator.subschema_for::<Incident>().into());
     add(
         "not-tested",

@@ -178,6 +178,9 @@ fn scenario(
     stubs(&restore, text, problems);
     let proof = take::<Level>(&mut root, "proof", problems).unwrap_or_default();
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
+    let cadence = take::<file::Cadence>(&mut root, "cadence", problems);
+    let controls = take::<Vec<Spanned<String>>>(&mut root, "controls", problems);
+    let controls = super::checks::controls(controls.unwrap_or_default(), problems);
     let incident = root
         .remove("incident")
         .and_then(|value| incident::read(value, problems));
@@ -223,6 +226,8 @@ fn scenario(
         restore,
         proof,
         incident,
+        every: cadence.map(|cadence| cadence.every.0),
+        controls,
         restore_within: objective.restore_within.map(|span| span.0),
         not_tested: not_tested
             .into_iter()

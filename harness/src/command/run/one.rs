@@ -118,7 +118,10 @@ impl Drills<'_> {
         }
         // Last, because the record says everything, the delivery of the message too.
         let place = self.recorder.place(scenario, &context).await;
-        let (place, summary) = (place.map_err(failure), Summary::of(&result, verdict));
+        let (place, summary) = (
+            place.map_err(failure),
+            Summary::of(&result, verdict).with(scenario),
+        );
         let recorded = async {
             let place = place.as_ref().map_err(Clone::clone)?;
             result.since = place.since(&summary).await.map_err(failure)?;

@@ -185,6 +185,53 @@ fn a_gate_says_why_it_is_closed() {
     assert_eq!(gate("--max-age 1d").0, 10);
 }
 
+/// A year in the log: what is overdue, and what is evidence for which control.
+#[test]
+fn history_lists_what_is_overdue_and_controls() {
+    let site = Site::new();
+    let text = fs::read_to_string(site.path("orgs.toml")).unwrap();
+    let text = text.replace(
+        "[backup]",
+        "controls = [\"SOC2:A1.3\"]\n[cadence]\nevery = \"90d\"\n[backup]",
+    );
+    let text = text
+        + "controls = [\"NIST:CP-4\"]\n[[check.row-count]]\nname = \"more\"\ntable = \"plur.orgs\"\nmin = 1\n";
+    fs::write(site.path("orgs.toml"), &text).unwrap();
+    site.drill("", 0);
+    let said = site.call("history --state .redrill");
+    assert!(!said.stdout.contains("OVERDUE"), "{}", said.stdout);
+    let controls = || site.call("history --state .redrill --controls").stdout;
+    let said = controls();
+    for control in ["NIST:CP-4", "SOC2:A1.3"] {
+        let line = said.lines().find(|line| line.starts_with(control)).unwrap();
+        assert!(
+            line.contains(" evidence     orgs, entry 0, PROVEN, "),
+            "{line}"
+        );
+    }
+    // A drill that is not PROVEN is evidence for nothing, also where the check of a control passed; of selected checks neither.
+    fs::write(site.path("orgs.toml"), text.replace("min = 1", "min = 9")).unwrap();
+    site.drill("", 10);
+    site.drill("--only row-count/orgs", 0);
+    let said = controls();
+    assert_eq!(
+        said.matches(" NO EVIDENCE  orgs, entry 1, NOT PROVEN, ")
+            .count(),
+        2,
+        "{said}"
+    );
+    fs::write(site.path("orgs.toml"), text.replace("90d", "1ms")).unwrap();
+    site.drill("", 0);
+    let said = site.call("history --state .redrill");
+    assert!(
+        said.stdout.contains("OVERDUE  orgs: PROVEN "),
+        "{}",
+        said.stdout
+    );
+    let said = site.call("history --state .redrill nobody");
+    assert_eq!(said.code, 4);
+}
+
 /// What cannot be written is said before the drill where it was named, and is a note where it was not.
 #[test]
 fn a_state_that_cannot_be_written_does_not_change_the_verdict() {

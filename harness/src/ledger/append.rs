@@ -149,8 +149,26 @@ async fn next(store: &dyn Store) -> Result<u64, CouldNotRun> {
         }
     }
     let names = store.names("entries").await?;
-    let last = names.iter().filter_map(|name| number(name)).max();
-    Ok(last.map_or(0, |last| last + 1))
+    let mut next = 0;
+    for index in names.iter().filter_map(|name| number(name)) {
+        if index != next {
+            // Whoever adds an entry takes the number after one that is there.
+            return Err(missing(store, &entry_name(next)));
+        }
+        next += 1;
+    }
+    Ok(next)
+}
+
+/// The error that an object of the log is not there.
+fn missing(store: &dyn Store, name: &str) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!(
+            "{}: `{name}` is missing, so its log was changed",
+            store.place()
+        ),
+        "`redrill verify` says what was changed; restore the state from a copy, or begin a new one",
+    )
 }
 
 /// The tree of all entries before one: from the newest checkpoint of the same key, and the entries since.
@@ -176,12 +194,10 @@ async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<T
     }
     for earlier in tree.size()..index {
         let name = entry_name(earlier);
-        let file = store.read(&name).await?.ok_or_else(|| {
-            CouldNotRun::with_hint(
-                format!("{}: `{name}` is missing", store.place()),
-                "restore the state from a copy, or begin a new one",
-            )
-        })?;
+        let file = store
+            .read(&name)
+            .await?
+            .ok_or_else(|| missing(store, &name))?;
         tree.push(leaf(&file));
     }
     Ok(tree)

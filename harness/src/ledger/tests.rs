@@ -376,6 +376,34 @@ async fn a_wrong_head_is_only_a_wrong_hint(#[case] head: &str) {
     assert_eq!(log.problems(&Kept::default()).await, [""; 0]);
 }
 
+/// A name with a number far past the end makes no reader count up to it, and no writer go on there.
+#[tokio::test]
+async fn a_number_far_past_the_end_is_a_gap() {
+    let log = Log::of(3, false).await;
+    fs::copy(
+        log.file("entries/0000000000.json"),
+        log.file("entries/18446744073709551615.json"),
+    )
+    .unwrap();
+    fs::remove_file(log.file("head")).unwrap();
+    let problems = log.problems(&Kept::default()).await;
+    assert_eq!(problems[0], "entries 3 to 18446744073709551614 are missing");
+    assert_eq!(
+        problems[1],
+        "entry 18446744073709551615 was written as entry 0"
+    );
+    let error = append(&log.state, None, "{}", summary("next"))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .reason
+            .contains("`entries/0000000003.json` is missing"),
+        "{}",
+        error.reason
+    );
+}
+
 #[tokio::test]
 async fn nothing_is_added_to_a_log_whose_tail_was_cut() {
     let log = Log::of(4, true).await;

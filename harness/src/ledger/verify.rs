@@ -61,6 +61,14 @@ struct Looked {
     entry: Option<Entry>,
     by: SignedBy,
     problems: Vec<String>,
+    checkpoint: Option<Stated>,
+}
+
+/// The checkpoint after an entry, as it was read.
+struct Stated {
+    /// What it states; `None` where it has another form.
+    checkpoint: Option<Checkpoint>,
+    by: SignedBy,
 }
 
 /// Verifies a state, and looks for the entries of some records by their SHA-256.
@@ -74,13 +82,22 @@ pub async fn verify(
 ) -> Result<Verified, CouldNotRun> {
     let mut verified = Verified::default();
     let keys = Arc::new(known_keys(state, kept).await?);
-    let checkpoints = Checkpoints::read(state).await?;
+    let names = state.store().names("checkpoints").await?;
+    let sizes: Arc<BTreeSet<u64>> =
+        Arc::new(names.iter().filter_map(|name| number(name)).collect());
     let listed = indexes(state).await?;
-    let end = listed.last().map_or(0, |last| last + 1);
-    let looked = stream::iter(0..end).map(|index| {
-        let (state, keys) = (Arc::clone(state), Arc::clone(&keys));
+    let end = listed.last().map_or(0, |last| last.saturating_add(1));
+    let looked = stream::iter(listed).map(|index| {
+        let (state, keys, sizes) = (Arc::clone(state), Arc::clone(&keys), Arc::clone(&sizes));
         // On a thread of its own: signatures and digests are most of the work.
-        let task = tokio::spawn(async move { look(&state, index, &keys).await });
+        let task = tokio::spawn(async move {
+            let mut looked = look(&state, index, &keys).await?;
+            let size = index.saturating_add(1);
+            if sizes.contains(&size) {
+                looked.checkpoint = Some(stated(&state, size).await?);
+            }
+            Ok(looked)
+        });
         async move {
             task.await
                 .unwrap_or_else(|error| Err(CouldNotRun::new(error.to_string())))
@@ -89,17 +106,22 @@ pub async fn verify(
     let mut looked = std::pin::pin!(looked.buffered(AT_ONCE));
     let mut tree = Some(Tree::default());
     let mut before: Option<Entry> = None;
+    let mut next = 0;
     while let Some(one) = looked.next().await {
-        let one = one?;
+        let mut one = one?;
+        let checkpoint = one.checkpoint.take();
+        if one.index > next {
+            verified.problems.push(gap(next, one.index - 1));
+            tree = None;
+        }
+        next = one.index.saturating_add(1);
         tree = tree.zip(one.leaf).map(|(mut tree, leaf)| {
             tree.push(leaf);
             tree
         });
         verified.add(&one, &kept.keys);
         if let Some(tree) = &tree {
-            checkpoints
-                .compare(state, tree, kept, &mut verified)
-                .await?;
+            verified.compare(&Checkpoint::of(state.origin(), tree), checkpoint, kept);
         }
         if let Some(entry) = one.entry {
             if let Some(before) = &before
@@ -117,7 +139,10 @@ pub async fn verify(
             before = Some(entry);
         }
     }
-    checkpoints.after(end, &mut verified);
+    if let Some(size) = sizes.last().filter(|size| **size > end) {
+        let why = format!("is of {size} entries, and there are {end}: the newest were removed");
+        verified.problems.push((format!("checkpoint {size}"), why));
+    }
     verified.conclude(state.origin(), end, kept);
     Ok(verified)
 }
@@ -148,6 +173,7 @@ async fn look(state: &State, index: u64, keys: &[Public]) -> Result<Looked, Coul
         entry: None,
         by: SignedBy::Nobody,
         problems: Vec::new(),
+        checkpoint: None,
     };
     let Some(file) = store.read(&entry_name(index)).await? else {
         looked.problems.push("is missing".to_owned());
@@ -191,7 +217,76 @@ async fn look(state: &State, index: u64, keys: &[Public]) -> Result<Looked, Coul
     Ok(looked)
 }
 
+/// What is wrong where entries are missing.
+fn gap(first: u64, last: u64) -> (String, String) {
+    match first == last {
+        true => (format!("entry {first}"), "is missing".to_owned()),
+        false => (
+            format!("entries {first} to {last}"),
+            "are missing".to_owned(),
+        ),
+    }
+}
+
+/// Reads a checkpoint and who signed it.
+async fn stated(state: &State, size: u64) -> Result<Stated, CouldNotRun> {
+    let (store, name) = (state.store(), checkpoint_name(size));
+    let text = store.read(&name).await?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let signature = store.read(&format!("{name}.sig")).await?;
+    let by = signature.map_or(SignedBy::Nobody, |signature| {
+        let key = Public::of_signed_file(&text, &String::from_utf8_lossy(&signature));
+        key.map_or(SignedBy::Wrong(String::new()), SignedBy::Key)
+    });
+    Ok(Stated {
+        checkpoint: checkpoint::read(&text).map(|(checkpoint, _)| checkpoint),
+        by,
+    })
+}
+
 impl Verified {
+    /// Compares the state of the log after some entries with its checkpoint, and with the one that was kept.
+    fn compare(&mut self, is: &Checkpoint, stated: Option<Stated>, kept: &Kept) {
+        let size = is.size;
+        if let Some(kept) = kept.checkpoint.as_ref().filter(|kept| kept.size == size)
+            && kept.root != is.root
+        {
+            let why = format!(
+                "is not of these entries: the first {size} of the log were changed or written anew"
+            );
+            self.problems.push((KEPT.to_owned(), why));
+        }
+        let Some(stated) = stated else {
+            return;
+        };
+        let place = format!("checkpoint {size}");
+        if stated.checkpoint.as_ref() != Some(is) {
+            if self.unfit {
+                self.further += 1;
+            } else {
+                let why = format!(
+                    "is not of the first {size} entries: one of them was changed, added, removed or moved, or it was changed itself"
+                );
+                self.problems.push((place, why));
+            }
+            self.unfit = true;
+            return;
+        }
+        let why = match stated.by {
+            SignedBy::Nobody if kept.keys.is_empty() => None,
+            SignedBy::Nobody => Some("nobody signed it"),
+            SignedBy::Key(key) if kept.keys.is_empty() || kept.keys.contains(&key) => None,
+            SignedBy::Key(_) | SignedBy::Unknown(_) => {
+                Some("it is signed by a key that is not one of `--signers`")
+            }
+            SignedBy::Wrong(_) => Some("its signature is not one over this content"),
+        };
+        match why {
+            Some(why) => self.problems.push((place, why.to_owned())),
+            None => self.checkpoint = Some(is.clone()),
+        }
+    }
+
     /// Adds what was found of one entry.
     fn add(&mut self, one: &Looked, keys: &[Public]) {
         let mut problems = one.problems.clone();
@@ -274,84 +369,5 @@ impl Verified {
         }
         self.not_proven
             .push("times: each is that of the machine that wrote it".to_owned());
-    }
-}
-
-/// The checkpoints of a state.
-struct Checkpoints(BTreeSet<u64>);
-
-impl Checkpoints {
-    async fn read(state: &State) -> Result<Self, CouldNotRun> {
-        let names = state.store().names("checkpoints").await?;
-        Ok(Self(names.iter().filter_map(|name| number(name)).collect()))
-    }
-
-    /// Compares the checkpoint of the size of a tree, and the one that was kept.
-    async fn compare(
-        &self,
-        state: &State,
-        tree: &Tree,
-        kept: &Kept,
-        verified: &mut Verified,
-    ) -> Result<(), CouldNotRun> {
-        let is = Checkpoint::of(state.origin(), tree);
-        let size = tree.size();
-        if let Some(kept) = kept.checkpoint.as_ref().filter(|kept| kept.size == size)
-            && kept.root != is.root
-        {
-            let why = format!(
-                "is not of these entries: the first {size} of the log were changed or written anew"
-            );
-            verified.problems.push((KEPT.to_owned(), why));
-        }
-        if !self.0.contains(&size) {
-            return Ok(());
-        }
-        let name = checkpoint_name(size);
-        let place = format!("checkpoint {size}");
-        let text = state.store().read(&name).await?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let stated = checkpoint::read(&text).map(|(stated, _)| stated);
-        if stated.as_ref() != Some(&is) {
-            if verified.unfit {
-                verified.further += 1;
-            } else {
-                let why = format!(
-                    "is not of the first {size} entries: one of them was changed, added, removed or moved, or it was changed itself"
-                );
-                verified.problems.push((place, why));
-            }
-            verified.unfit = true;
-            return Ok(());
-        }
-        let signature = state.store().read(&format!("{name}.sig")).await?;
-        let why = match signature {
-            None if kept.keys.is_empty() => None,
-            None => Some("nobody signed it"),
-            Some(signature) => {
-                match Public::of_signed_file(&text, &String::from_utf8_lossy(&signature)) {
-                    None => Some("its signature is not one over this content"),
-                    Some(key) if !kept.keys.is_empty() && !kept.keys.contains(&key) => {
-                        Some("it is signed by a key that is not one of `--signers`")
-                    }
-                    Some(_) => None,
-                }
-            }
-        };
-        match why {
-            Some(why) => verified.problems.push((place, why.to_owned())),
-            None => verified.checkpoint = Some(is),
-        }
-        Ok(())
-    }
-
-    /// Whether there is one of more entries than there are.
-    fn after(&self, end: u64, verified: &mut Verified) {
-        if let Some(size) = self.0.last().filter(|size| **size > end) {
-            verified.problems.push((
-                format!("checkpoint {size}"),
-                format!("is of {size} entries, and there are {end}: the newest were removed"),
-            ));
-        }
     }
 }

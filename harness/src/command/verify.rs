@@ -167,7 +167,7 @@ fn text(state: &State, verified: &Verified, kept: &Kept) -> String {
             &mut text,
             "kept",
             &format!(
-                "the first {} are those of the kept checkpoint",
+                "the log of {} then is the beginning of this one",
                 show_counted(checkpoint.size, "drill")
             ),
         );

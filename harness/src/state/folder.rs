@@ -3,12 +3,18 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::store::{Created, Store};
 use crate::atomic_file::{self, folder_of};
 use crate::outcome::CouldNotRun;
+
+/// The folder, in that of the state, of files that have no name yet.
+const UNFINISHED: &str = "tmp";
+/// How old such a file is that no writer will finish any more.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A folder, which is created with the first object.
 pub(super) struct Folder(PathBuf);
@@ -63,8 +69,9 @@ impl Store for Folder {
     }
 
     async fn create(&self, name: &str, content: Vec<u8>) -> Result<Created, CouldNotRun> {
+        let unfinished = self.0.join(UNFINISHED);
         self.blocking(name, "write", move |path| {
-            match write(path, &content, false) {
+            match write(path, &unfinished, &content, false) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Created::Exists),
                 written => written.map(|()| Created::New),
             }
@@ -73,8 +80,25 @@ impl Store for Folder {
     }
 
     async fn replace(&self, name: &str, content: Vec<u8>) -> Result<(), CouldNotRun> {
-        self.blocking(name, "write", move |path| write(path, &content, true))
-            .await
+        let unfinished = self.0.join(UNFINISHED);
+        self.blocking(name, "write", move |path| {
+            write(path, &unfinished, &content, true)
+        })
+        .await
+    }
+
+    /// Removes what killed writers left.
+    async fn check(&self) -> Result<(), CouldNotRun> {
+        self.blocking(UNFINISHED, "clean", |path| {
+            for file in fs::read_dir(path).into_iter().flatten().flatten() {
+                let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+                if age > STALE {
+                    fs::remove_file(file.path())?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn names(&self, folder: &str) -> Result<Vec<String>, CouldNotRun> {
@@ -96,16 +120,17 @@ impl Store for Folder {
 }
 
 /// Writes a file, and the folders above it, to the disk.
-fn write(path: &Path, content: &[u8], replace: bool) -> io::Result<()> {
+fn write(path: &Path, unfinished: &Path, content: &[u8], replace: bool) -> io::Result<()> {
     if !replace && path.exists() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let folder = folder_of(path);
     create_folder(folder)?;
+    create_folder(unfinished)?;
     let mut file = tempfile::Builder::new()
         .prefix(".redrill-")
         .permissions(mode())
-        .tempfile_in(folder)?;
+        .tempfile_in(unfinished)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     if replace {
@@ -159,6 +184,28 @@ mod tests {
         store.replace("entries/1", b"c".to_vec()).await.unwrap();
         assert_eq!(store.read("entries/1").await.unwrap().unwrap(), b"c");
         assert_eq!(store.names("entries").await.unwrap(), ["1"]);
+    }
+
+    /// What a killed writer left is removed a day later; what another one is writing stays.
+    #[tokio::test]
+    async fn what_killed_writers_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Folder::at(folder.path());
+        store.create("entries/1", b"a".to_vec()).await.unwrap();
+        assert_eq!(store.names(UNFINISHED).await.unwrap(), [""; 0]);
+        let (old, new) = (folder.path().join("tmp/old"), folder.path().join("tmp/new"));
+        for path in [&old, &new] {
+            fs::write(path, "half").unwrap();
+        }
+        let before = std::time::SystemTime::now() - STALE - STALE;
+        File::options()
+            .write(true)
+            .open(&old)
+            .unwrap()
+            .set_modified(before)
+            .unwrap();
+        store.check().await.unwrap();
+        assert_eq!(store.names(UNFINISHED).await.unwrap(), ["new"]);
     }
 
     /// Of many writers of one name, one has created it.

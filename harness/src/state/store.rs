@@ -39,7 +39,7 @@ pub trait Store: Send + Sync {
     /// It cannot be written.
     async fn replace(&self, name: &str, content: Vec<u8>) -> Result<(), CouldNotRun>;
 
-    /// Whether it does what [`Store::create`] promises.
+    /// Whether it does what [`Store::create`] promises; removes what killed writers left.
     ///
     /// # Errors
     /// It does not, or cannot be asked.

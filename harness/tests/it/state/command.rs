@@ -66,7 +66,7 @@ fn drills_are_recorded_and_verified() {
     );
     assert_eq!(
         value(&said.stdout, "kept "),
-        "the first 1 drill are those of the kept checkpoint"
+        "the log of 1 drill then is the beginning of this one"
     );
 
     let said = site.call("history --state .redrill");

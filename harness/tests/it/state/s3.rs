@@ -1,6 +1,8 @@
 //! A state in S3: on a server that honours conditional writes, on one that does not, and on one that fails.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use redrill::input::Environment;
 use redrill::ledger::{Kept, entries, verify};
 use redrill::redact::Redactor;
 use redrill::state::{At, State};
+use rstest::rstest;
 
 use super::{Site, add, new_key};
 use crate::backup::source::servers::{At as Cut, Server, free_port, proxy};
@@ -168,4 +171,67 @@ async fn a_server_that_is_not_there_is_named() {
     let error = create("s3:///a", free_port()).await.err().unwrap();
     assert!(error.hint.unwrap().contains("s3://bucket/prefix"));
     assert!(!Path::new("s3:").exists());
+}
+
+/// A server that gives each GET and each PUT the same status, whatever it is asked.
+fn always(get: &'static str, put: &'static str) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut reader = BufReader::new(client.try_clone().unwrap());
+            let (mut first, mut line, mut body) = (String::new(), String::new(), 0);
+            reader.read_line(&mut first).unwrap();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let header = line.to_ascii_lowercase();
+                if let Some(length) = header.strip_prefix("content-length:") {
+                    body = length.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            std::io::copy(&mut reader.take(body), &mut std::io::sink()).unwrap();
+            let status = if first.starts_with("GET") { get } else { put };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nETag: \"a\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            client.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    port
+}
+
+/// What a server confirms is read back; what it refuses is an error that names it.
+#[rstest]
+#[case::that_claims_success(
+    "404 Not Found",
+    "200 OK",
+    "s3://drills/a does not keep what is written to it"
+)]
+#[case::that_says_it_is_there(
+    "404 Not Found",
+    "412 Precondition Failed",
+    "s3://drills/a does not keep what is written to it"
+)]
+#[case::that_fails(
+    "500 Internal Server Error",
+    "500 Internal Server Error",
+    "cannot read s3://drills/a/state.json: the storage is unavailable (500)"
+)]
+#[case::that_fails_to_write(
+    "404 Not Found",
+    "503 Slow Down",
+    "cannot write s3://drills/a/state.json: the storage is unavailable (503)"
+)]
+#[case::that_refuses_access(
+    "403 Forbidden",
+    "403 Forbidden",
+    "cannot read s3://drills/a/state.json: the storage refuses access (AccessDenied)"
+)]
+#[tokio::test]
+async fn a_server(#[case] get: &'static str, #[case] put: &'static str, #[case] why: &str) {
+    let error = create("s3://drills/a", always(get, put))
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.reason, why);
 }

@@ -11,13 +11,18 @@ use crate::units::Span;
 pub struct Keeping {
     /// The state: a folder, or `s3://bucket/prefix`, that keeps the record of each drill and a log of them. Keys and endpoint of S3
     /// come from the variables of AWS. Default: `.redrill` beside the scenario.
-    #[arg(long, value_name = "DIR|s3://…", env = "REDRILL_STATE")]
+    #[arg(
+        long,
+        value_name = "DIR|s3://…",
+        env = "REDRILL_STATE",
+        hide_env_values = true
+    )]
     pub(crate) state: Option<String>,
     /// Record nothing, also where `--state` names a state.
     #[arg(long)]
     pub(crate) no_state: bool,
     /// The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed.
-    #[arg(long, value_name = "FILE", env = "REDRILL_KEY")]
+    #[arg(long, value_name = "FILE", env = "REDRILL_KEY", hide_env_values = true)]
     pub(crate) key: Option<PathBuf>,
 }
 
@@ -32,6 +37,7 @@ pub struct Verify {
         long,
         value_name = "DIR",
         env = "REDRILL_STATE",
+        hide_env_values = true,
         default_value = "scenarios/.redrill"
     )]
     pub(crate) state: String,
@@ -56,6 +62,7 @@ pub struct History {
         long,
         value_name = "DIR|s3://…",
         env = "REDRILL_STATE",
+        hide_env_values = true,
         default_value = "scenarios/.redrill"
     )]
     pub(crate) state: String,
@@ -84,6 +91,7 @@ pub struct Compare {
         long,
         value_name = "DIR|s3://…",
         env = "REDRILL_STATE",
+        hide_env_values = true,
         default_value = "scenarios/.redrill"
     )]
     pub(crate) state: String,
@@ -96,7 +104,12 @@ pub struct Gate {
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: PathBuf,
     /// The state. Default: `.redrill` beside the scenario.
-    #[arg(long, value_name = "DIR|s3://…", env = "REDRILL_STATE")]
+    #[arg(
+        long,
+        value_name = "DIR|s3://…",
+        env = "REDRILL_STATE",
+        hide_env_values = true
+    )]
     pub(crate) state: Option<String>,
     /// How long ago the drill, and the rehearsal, may have begun.
     #[arg(long, value_name = "TIME", value_parser = Span::parse)]

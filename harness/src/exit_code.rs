@@ -19,6 +19,8 @@ pub const NOT_PROVEN: u8 = 10;
 pub const OBJECTIVE_MISSED: u8 = 11;
 /// Rehearsal: the migrations fail, harm the database, or leave behind what no review accepted.
 pub const UNSAFE: u8 = 12;
+/// Every stage and every required check passed but for findings that are waived; also for the checks that `--only` selects.
+pub const WITH_WAIVERS: u8 = 13;
 /// Gate: the newest drill is too old.
 pub const TOO_OLD: u8 = 20;
 /// Gate: the newest drill did not check what is asked for.
@@ -41,6 +43,8 @@ Exit codes:
     4  NOTHING CHECKED   no scenario matched, or no required check ran
    10  NOT PROVEN        the restore, the comparison with the backup, or a required check failed
    11  OBJECTIVE MISSED  everything passed, but too slow, too old, or too few backups
+   13  PROVEN WITH WAIVERS         as 0, but for findings that a `[[waiver]]` accepts for a time
+   13  CHECKS PASSED WITH WAIVERS  the same with --only
   130  INTERRUPTED       Ctrl-C or SIGTERM; cleaned up";
 
 /// The table of `redrill rehearse`, in addition.
@@ -60,7 +64,7 @@ Exit codes, of several reasons the first of this order:
     3  INCONCLUSIVE      the state cannot be read
    23  NOT VERIFIED      the log was changed
     4  NOT DRILLED       there is no state, or no drill of the scenario
-   10  NOT PROVEN        the newest drill is not PROVEN
+   10  NOT PROVEN        the newest drill is not PROVEN, or a waiver that it needs has ended
    20  TOO OLD           the newest drill is older than --max-age
    21  NOT COVERED       the newest drill did not check a kind of --covers
    22  NOT REHEARSED     there is no rehearsal, or it is not SAFE";
@@ -92,6 +96,9 @@ impl Ending {
     pub const fn code(self) -> u8 {
         match self {
             Self::Done | Self::Judged(Verdict::Proven | Verdict::ChecksPassed) => PROVEN,
+            Self::Judged(Verdict::ProvenWithWaivers | Verdict::ChecksPassedWithWaivers) => {
+                WITH_WAIVERS
+            }
             Self::Judged(Verdict::NotProven) | Self::Closed(Refusal::NotProven) => NOT_PROVEN,
             Self::Closed(Refusal::NotVerified) => NOT_VERIFIED,
             Self::Closed(Refusal::NotDrilled) => NOTHING_CHECKED,
@@ -112,9 +119,8 @@ impl Ending {
     #[must_use]
     pub const fn unless(self, other: Self) -> Self {
         match self {
-            Self::Done
-            | Self::Judged(Verdict::Proven | Verdict::ChecksPassed)
-            | Self::Rehearsed(RehearsalVerdict::Safe) => other,
+            Self::Judged(verdict) if verdict.passed() => other,
+            Self::Done | Self::Rehearsed(RehearsalVerdict::Safe) => other,
             Self::Judged(_)
             | Self::Rehearsed(_)
             | Self::Invalid
@@ -143,6 +149,7 @@ impl Ending {
             | Self::Judged(Verdict::NothingChecked)
             | Self::Rehearsed(RehearsalVerdict::NothingPending) => 3,
             Self::Judged(Verdict::ObjectiveMissed) => 2,
+            Self::Judged(Verdict::ProvenWithWaivers | Verdict::ChecksPassedWithWaivers) => 1,
             Self::Done
             | Self::Judged(Verdict::Proven | Verdict::ChecksPassed)
             | Self::Rehearsed(RehearsalVerdict::Safe) => 0,
@@ -186,6 +193,7 @@ mod tests {
     const DONE: Ending = Ending::Done;
     const OK: Ending = Ending::Judged(Verdict::Proven);
     const SOME: Ending = Ending::Judged(Verdict::ChecksPassed);
+    const WAIVED: Ending = Ending::Judged(Verdict::ProvenWithWaivers);
     const LATE: Ending = Ending::Judged(Verdict::ObjectiveMissed);
     const NONE: Ending = Ending::NothingFound;
     const UNABLE: Ending = Ending::CouldNotRun;
@@ -198,6 +206,8 @@ mod tests {
     #[case(&[OK, OK], PROVEN)]
     #[case(&[SOME], PROVEN)]
     #[case(&[SOME, BAD], NOT_PROVEN)]
+    #[case(&[OK, WAIVED], WITH_WAIVERS)]
+    #[case(&[WAIVED, LATE], OBJECTIVE_MISSED)]
     #[case(&[OK, LATE], OBJECTIVE_MISSED)]
     #[case(&[LATE, NONE], NOTHING_CHECKED)]
     #[case(&[NONE, UNABLE], INCONCLUSIVE)]
@@ -214,6 +224,7 @@ mod tests {
     #[case(DONE, INCONCLUSIVE)]
     #[case(OK, INCONCLUSIVE)]
     #[case(SOME, INCONCLUSIVE)]
+    #[case(WAIVED, INCONCLUSIVE)]
     #[case(LATE, OBJECTIVE_MISSED)]
     #[case(BAD, NOT_PROVEN)]
     #[case(SIGNAL, INTERRUPTED)]
@@ -244,7 +255,7 @@ mod tests {
         ) {
             let code = worst(verdicts.iter().copied().map(Ending::Judged)).code();
             let passed = !verdicts.is_empty() && verdicts.iter().all(|verdict| verdict.passed());
-            prop_assert_eq!(code == PROVEN, passed);
+            prop_assert_eq!(code == PROVEN || code == WITH_WAIVERS, passed);
             if !verdicts.is_empty() {
                 prop_assert!(verdicts.iter().any(|verdict| of(*verdict) == code));
             }

@@ -62,7 +62,7 @@ pub struct Webhook {
     /// Additional headers.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,
-    /// Verdicts that are sent. Default: all but `proven` and `checks-passed`.
+    /// Verdicts that are sent. Default: all but `proven` and `checks-passed`, also `-with-waivers`.
     pub on: Option<Vec<Verdict>>,
     /// Whether every result is sent, including PROVEN and CHECKS PASSED. Default: false.
     #[serde(default)]

@@ -228,6 +228,7 @@ const fn mark(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "ok",
         Outcome::Fail => "FAIL",
+        Outcome::Waived => "waived",
         Outcome::Error(_) => "ERROR",
         Outcome::Skipped { .. } => "skipped",
     }

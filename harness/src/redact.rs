@@ -131,6 +131,7 @@ impl Redactor {
             expected: clean(finding.expected),
             actual: clean(finding.actual),
             hint: finding.hint.map(clean),
+            waived: finding.waived.map(clean),
         }
     }
 }

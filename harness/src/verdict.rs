@@ -20,6 +20,8 @@ pub enum Verdict {
     Proven,
     /// A stage or a required check failed.
     NotProven,
+    /// As PROVEN, but for findings that the scenario accepts for a time.
+    ProvenWithWaivers,
     /// Everything passed, but an objective was missed.
     ObjectiveMissed,
     /// A stage or a required check could not run. Says nothing about the backup.
@@ -30,13 +32,17 @@ pub enum Verdict {
     Interrupted,
     /// The checks that `--only` selects passed. Proves nothing about the rest of the backup.
     ChecksPassed,
+    /// As CHECKS PASSED, but for findings that the scenario accepts for a time.
+    ChecksPassedWithWaivers,
 }
 
 impl Verdict {
     /// All verdicts, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Proven,
+        Self::ProvenWithWaivers,
         Self::ChecksPassed,
+        Self::ChecksPassedWithWaivers,
         Self::NotProven,
         Self::ObjectiveMissed,
         Self::Inconclusive,
@@ -49,12 +55,14 @@ impl Verdict {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Proven => "PROVEN",
+            Self::ProvenWithWaivers => "PROVEN WITH WAIVERS",
             Self::NotProven => "NOT PROVEN",
             Self::ObjectiveMissed => "OBJECTIVE MISSED",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::NothingChecked => "NOTHING CHECKED",
             Self::Interrupted => "INTERRUPTED",
             Self::ChecksPassed => "CHECKS PASSED",
+            Self::ChecksPassedWithWaivers => "CHECKS PASSED WITH WAIVERS",
         }
     }
 
@@ -63,6 +71,9 @@ impl Verdict {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Proven => "The backup restores, and every required check passed.",
+            Self::ProvenWithWaivers => {
+                "The backup restores, and every required check passed but for findings that are waived."
+            }
             Self::NotProven => {
                 "The restore, the comparison with the backup, or a required check failed."
             }
@@ -75,13 +86,38 @@ impl Verdict {
             Self::NothingChecked => "No required check ran, so nothing is proven.",
             Self::Interrupted => "A signal interrupted the drill.",
             Self::ChecksPassed => "The selected checks passed. The backup is not proven.",
+            Self::ChecksPassedWithWaivers => {
+                "The selected checks passed but for findings that are waived. The backup is not proven."
+            }
         }
     }
 
     /// Whether everything that was to be tested passed, so that there is nothing to do.
     #[must_use]
     pub const fn passed(self) -> bool {
-        matches!(self, Self::Proven | Self::ChecksPassed)
+        match self {
+            Self::Proven
+            | Self::ProvenWithWaivers
+            | Self::ChecksPassed
+            | Self::ChecksPassedWithWaivers => true,
+            Self::NotProven
+            | Self::ObjectiveMissed
+            | Self::Inconclusive
+            | Self::NothingChecked
+            | Self::Interrupted => false,
+        }
+    }
+
+    /// Whether the backup is proven; findings of checks may be waived.
+    #[must_use]
+    pub const fn proves(self) -> bool {
+        matches!(self, Self::Proven | Self::ProvenWithWaivers)
+    }
+
+    /// The verdict that reports show as this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.word() == word)
     }
 }
 
@@ -118,7 +154,8 @@ pub fn verdict(result: &DrillResult) -> Verdict {
         return Verdict::Inconclusive;
     }
     let rests_on_proof = result.checks.is_empty() && has_passed(result, Stage::Proof);
-    if !rests_on_proof && !required.clone().any(|check| check.outcome == Outcome::Pass) {
+    let ran = |outcome: &Outcome| matches!(outcome, Outcome::Pass | Outcome::Waived);
+    if !rests_on_proof && !required.clone().any(|check| ran(&check.outcome)) {
         return Verdict::NothingChecked;
     }
     // A required check that was skipped, for whatever reason, is not a pass.
@@ -128,8 +165,16 @@ pub fn verdict(result: &DrillResult) -> Verdict {
     {
         return Verdict::Inconclusive;
     }
+    let is_waived = required
+        .clone()
+        .any(|check| check.outcome == Outcome::Waived);
     match of_objectives(&result.objectives) {
-        Verdict::Proven if !result.scenario.only.is_empty() => Verdict::ChecksPassed,
+        Verdict::Proven => match (result.scenario.only.is_empty(), is_waived) {
+            (true, false) => Verdict::Proven,
+            (true, true) => Verdict::ProvenWithWaivers,
+            (false, false) => Verdict::ChecksPassed,
+            (false, true) => Verdict::ChecksPassedWithWaivers,
+        },
         verdict => verdict,
     }
 }
@@ -166,11 +211,12 @@ mod tests {
     use super::*;
     use crate::outcome::{CheckResult, CouldNotRun, StageResult};
 
-    /// `p` pass, `f` fail, `e` error, `s` skipped, `o` switched off by the scenario.
+    /// `p` pass, `f` fail, `w` waived, `e` error, `s` skipped, `o` switched off by the scenario.
     fn outcome(letter: char) -> Outcome {
         match letter.to_ascii_lowercase() {
             'p' => Outcome::Pass,
             'f' => Outcome::Fail,
+            'w' => Outcome::Waived,
             'e' => Outcome::Error(CouldNotRun::new("it could not run")),
             's' | 'o' => Outcome::Skipped {
                 reason: "it was not its turn".to_owned(),
@@ -206,6 +252,7 @@ mod tests {
                     name: String::new(),
                     line: 1,
                     required: letter.is_ascii_uppercase(),
+                    not_required_because: None,
                     database: String::new(),
                     outcome: outcome(letter),
                     expected: String::new(),
@@ -236,6 +283,12 @@ mod tests {
     #[case::an_optional_failure("ppppp", "Pf", "", Verdict::Proven)]
     #[case::an_optional_error("ppppp", "Pe", "", Verdict::Proven)]
     #[case::an_optional_skip("ppppp", "Ps", "", Verdict::Proven)]
+    #[case::waived("ppppp", "PW", "+", Verdict::ProvenWithWaivers)]
+    #[case::all_waived("ppppp", "W", "", Verdict::ProvenWithWaivers)]
+    #[case::a_waived_one_is_not_required("ppppp", "Pw", "", Verdict::Proven)]
+    #[case::only_one_is_waived("ppppp", "PWF", "", Verdict::NotProven)]
+    #[case::waived_and_too_slow("ppppp", "W", "-", Verdict::ObjectiveMissed)]
+    #[case::waived_and_an_error("ppppp", "WE", "", Verdict::Inconclusive)]
     #[case::the_restore_failed("ppfsp", "SS", "", Verdict::NotProven)]
     #[case::a_stage_failed_without_checks("fssss", "", "", Verdict::NotProven)]
     #[case::a_required_failure("ppppp", "PF", "+", Verdict::NotProven)]
@@ -277,6 +330,7 @@ mod tests {
         result.scenario.only = vec!["role".to_owned()];
         let selected = match expected {
             Verdict::Proven => Verdict::ChecksPassed,
+            Verdict::ProvenWithWaivers => Verdict::ChecksPassedWithWaivers,
             other => other,
         };
         assert_eq!(verdict(&result), selected);
@@ -322,32 +376,37 @@ mod tests {
     proptest! {
         #[test]
         fn proven_is_what_nothing_speaks_against(
-            stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+            stages in "[ppppfeso]{5}", checks in "[PWFESpwfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
             let proven = !stages.contains(['f', 'e', 's'])
-                && (checks.contains('P') || checks.is_empty() && stages.as_bytes()[3] == b'p')
+                && (checks.contains(['P', 'W']) || checks.is_empty() && stages.as_bytes()[3] == b'p')
                 && !checks.contains(['F', 'E', 'S'])
                 && !objectives.contains(['-', '?']);
             let result = drill(&stages, &checks, &objectives);
-            prop_assert_eq!(verdict(&result) == Verdict::Proven, proven);
+            let expected = match checks.contains('W') {
+                true => Verdict::ProvenWithWaivers,
+                false => Verdict::Proven,
+            };
+            prop_assert_eq!(verdict(&result) == expected, proven);
+            prop_assert_eq!(verdict(&result).proves(), proven);
         }
 
         #[test]
         fn selected_checks_never_prove_a_backup(
-            stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+            stages in "[ppppfeso]{5}", checks in "[PWFESpwfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
             let mut result = drill(&stages, &checks, &objectives);
             let all = verdict(&result);
             result.scenario.only = vec!["role".to_owned()];
             let selected = verdict(&result);
-            prop_assert_eq!(selected == Verdict::ChecksPassed, all == Verdict::Proven);
-            prop_assert!(selected != Verdict::Proven);
-            prop_assert!(selected == Verdict::ChecksPassed || selected == all);
+            prop_assert!(!selected.proves());
+            prop_assert_eq!(selected.passed(), all.proves());
+            prop_assert!(selected.passed() || selected == all);
         }
 
         #[test]
         fn what_was_switched_off_is_always_text(
-            stages in "[ppppfeso]{5}", checks in "[PFESpfes]{0,6}"
+            stages in "[ppppfeso]{5}", checks in "[PWFESpwfes]{0,6}"
         ) {
             let result = drill(&stages, &checks, "");
             let text = explain(&result, verdict(&result));
@@ -356,7 +415,7 @@ mod tests {
 
         #[test]
         fn a_failure_seen_is_never_lost(
-            stages in "[pfeso]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+            stages in "[pfeso]{5}", checks in "[PWFESpwfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
             let failed = stages.contains('f') || checks.contains('F');
             let result = drill(&stages, &checks, &objectives);
@@ -365,7 +424,7 @@ mod tests {
 
         #[test]
         fn the_order_of_checks_means_nothing(
-            stages in "[pppppfes]{5}", checks in "[PFESpfes]{0,6}", objectives in "[+?-]{0,2}"
+            stages in "[pppppfes]{5}", checks in "[PWFESpwfes]{0,6}", objectives in "[+?-]{0,2}"
         ) {
             let backwards: String = checks.chars().rev().collect();
             prop_assert_eq!(

@@ -68,7 +68,8 @@ impl Observed {
     }
 }
 
-/// Saves the record of a PROVEN drill for the next one; gives its path.
+/// Saves the record of a PROVEN drill for the next one; gives its path. With waivers nothing is saved, because what is waived
+/// may be a difference from the record.
 ///
 /// # Errors
 /// When the file cannot be written.

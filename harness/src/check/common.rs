@@ -12,8 +12,12 @@ use crate::units::Span;
 pub struct Common {
     /// The name that reports show; without it, the check describes itself.
     pub name: Option<String>,
-    /// Whether the verdict depends on it. Default: true.
-    pub required: Option<bool>,
+    /// Whether the verdict depends on it. Default: true. `false` needs a `reason`.
+    #[schemars(with = "Option<bool>")]
+    pub required: Option<Spanned<bool>>,
+    /// Why the verdict does not depend on it; every report shows it.
+    #[schemars(with = "Option<String>")]
+    pub reason: Option<Spanned<String>>,
     /// The database to check, where the backup holds several.
     pub database: Option<String>,
     /// Limit of the whole check. Default: `5m`.
@@ -25,4 +29,6 @@ pub struct Common {
 }
 
 /// Keys of [`Common`].
-pub const COMMON_KEYS: &[&str] = &["name", "required", "database", "timeout", "controls"];
+pub const COMMON_KEYS: &[&str] = &[
+    "name", "required", "reason", "database", "timeout", "controls",
+];

@@ -20,7 +20,7 @@ use crate::ledger::statement::{Entry, Kind};
 use crate::ledger::{entries, oldest_first};
 use crate::report::text::line;
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
-use crate::verdict::Verdict;
+use crate::verdict::RehearsalVerdict;
 
 /// Runs `redrill history`.
 pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
@@ -51,7 +51,8 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
             table.push(&entry);
         }
         found += 1;
-        proven += usize::from(matches!(entry.drill.verdict.as_str(), "PROVEN" | "SAFE"));
+        let is_safe = entry.drill.verdict == RehearsalVerdict::Safe.word();
+        proven += usize::from(entry.drill.is_proven() || is_safe);
         latest.add(entry);
     }
     if arguments.json {
@@ -70,7 +71,8 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
     }
     out(&table.text());
     let overdue = latest.overdue(Timestamp::now());
-    overdue.iter().for_each(|text| out(&line(text)));
+    let waived = latest.waived();
+    overdue.iter().chain(&waived).for_each(|text| out(&line(text)));
     out(&format!(
         "\n{}, {} of them PROVEN or SAFE. None of it is verified: `redrill verify`",
         show_counted(count(found), "record"),
@@ -96,7 +98,7 @@ impl Latest {
     fn add(&mut self, entry: Entry) {
         if entry.drill.kind == Kind::Drill && entry.drill.only.is_empty() {
             let name = entry.drill.scenario.clone();
-            if entry.drill.verdict == Verdict::Proven.word() {
+            if entry.drill.is_proven() {
                 self.proven.insert(name.clone(), entry.clone());
             }
             self.newest.insert(name, entry);
@@ -126,6 +128,24 @@ impl Latest {
             }
         });
         overdue.collect()
+    }
+
+    /// A line for each waiver that the newest drill of a scenario rests on.
+    fn waived(&self) -> Vec<String> {
+        let waived = self.newest.iter().flat_map(|(name, newest)| {
+            newest.drill.waivers.iter().map(move |waiver| {
+                format!(
+                    "WAIVED   {name}: {} of {} on {}, by {} until {}: {}",
+                    show_counted(waiver.findings, "finding"),
+                    waiver.check,
+                    waiver.object,
+                    waiver.owner,
+                    waiver.until,
+                    waiver.reason
+                )
+            })
+        });
+        waived.collect()
     }
 
     /// A line for each control and scenario: whether its newest drill is evidence.

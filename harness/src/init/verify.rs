@@ -168,7 +168,8 @@ fn weaken(block: &mut Block, reason: String) {
 /// Why a check failed; `None` if it passed.
 fn reason(result: &CheckResult) -> Option<String> {
     let mut text = match (&result.outcome, result.findings.first()) {
-        (Outcome::Pass, _) => return None,
+        // Nothing is waived in what `init` writes.
+        (Outcome::Pass | Outcome::Waived, _) => return None,
         (Outcome::Error(error), _) => format!("it could not run: {}", error.reason),
         (Outcome::Skipped { reason }, _) => reason.clone(),
         (Outcome::Fail, Some(finding)) => {

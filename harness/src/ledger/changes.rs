@@ -41,11 +41,17 @@ pub fn changes(before: &Summary, after: &Summary) -> Vec<String> {
         lines.0.push("the scenario file is another".to_owned());
     }
     let set = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<String>>();
-    let all = |summary: &Summary| &set(&summary.passed) | &set(&summary.failed);
+    let all = |summary: &Summary| {
+        let ran = &set(&summary.passed) | &set(&summary.failed);
+        &ran | &set(&summary.waived)
+    };
     let (failed, failed_before) = (set(&after.failed), set(&before.failed));
     lines.ids("fails now", &(&failed - &failed_before));
     lines.ids("fails still", &(&failed & &failed_before));
     lines.ids("passes again", &(&set(&after.passed) & &failed_before));
+    let (waived, waived_before) = (set(&after.waived), set(&before.waived));
+    lines.ids("waived now", &(&waived - &waived_before));
+    lines.ids("passes without its waiver", &(&set(&after.passed) & &waived_before));
     lines.ids("was not checked before", &(&all(after) - &all(before)));
     lines.ids("is not checked any more", &(&all(before) - &all(after)));
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::read::newest_first;
 use super::statement::{Entry, Kind};
@@ -149,12 +150,23 @@ pub fn judge(found: &Found, wanted: &Wanted, now: Timestamp) -> Vec<(Refusal, St
 
 fn of_drill(entry: &Entry, wanted: &Wanted, now: Timestamp, refusals: &mut Vec<(Refusal, String)>) {
     let index = entry.position.index;
-    if entry.drill.verdict != Verdict::Proven.word() {
+    if !entry.drill.is_proven() {
         refusals.push((
             Refusal::NotProven,
             format!(
                 "its newest drill, entry {index}, is {}",
                 entry.drill.verdict
+            ),
+        ));
+    }
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let mut ended = entry.drill.waivers.iter().filter(|one| one.until < today);
+    if let Some(waiver) = ended.next() {
+        refusals.push((
+            Refusal::NotProven,
+            format!(
+                "its newest drill, entry {index}, rests on a waiver of {} by {} that ended on {}",
+                waiver.check, waiver.owner, waiver.until
             ),
         ));
     }
@@ -205,7 +217,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::ledger::statement::Position;
+    use crate::ledger::statement::{Position, WaiverSummary};
     use crate::ledger::tests::summary;
 
     fn entry(kind: Kind, verdict: &str, days: i64) -> Entry {
@@ -237,6 +249,8 @@ mod tests {
     #[case::not_proven("NOT PROVEN", 1, "role", None, &[Refusal::NotProven])]
     #[case::objective_missed("OBJECTIVE MISSED", 1, "role", None, &[Refusal::NotProven])]
     #[case::a_word_that_is_not_known("PROVEN?", 1, "role", None, &[Refusal::NotProven])]
+    #[case::with_waivers("PROVEN WITH WAIVERS", 1, "role", None, &[])]
+    #[case::checks_passed("CHECKS PASSED", 1, "role", None, &[Refusal::NotProven])]
     #[case::not_covered("PROVEN", 1, "role,append-only", None, &[Refusal::NotCovered])]
     #[case::one_of_the_kind_failed("PROVEN", 1, "rls", None, &[Refusal::NotCovered])]
     #[case::rehearsed("PROVEN", 1, "role", Some(("SAFE", 1)), &[])]
@@ -274,6 +288,28 @@ mod tests {
             .collect();
         let both = [Refusal::NotDrilled, Refusal::NotRehearsed];
         assert_eq!(nothing, both[..if wanted.rehearsed { 2 } else { 1 }]);
+    }
+
+    #[rstest]
+    #[case("2026-11-24", &[])]
+    #[case("2026-11-23", &[Refusal::NotProven])]
+    fn a_waiver_that_ended_since_closes_the_gate(#[case] until: &str, #[case] expected: &[Refusal]) {
+        let mut drill = entry(Kind::Drill, "PROVEN WITH WAIVERS", 2);
+        drill.drill.waivers = vec![WaiverSummary {
+            check: "role/app".to_owned(),
+            object: "*".to_owned(),
+            reason: "removed with the next release".to_owned(),
+            owner: "Ann".to_owned(),
+            until: until.parse().unwrap(),
+            findings: 1,
+        }];
+        let found = Found {
+            drill: Some(drill),
+            ..Found::default()
+        };
+        let refusals = judge(&found, &Wanted::default(), now()).into_iter();
+        let refusals: Vec<Refusal> = refusals.map(|(refusal, _)| refusal).collect();
+        assert_eq!(refusals, expected);
     }
 
     #[rstest]

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{
     BackupFacts, CheckResult, DrillResult, Outcome, Provenance, RehearsalResult, ScenarioFacts,
+    WaiverFacts, WaiverState,
 };
 use crate::scenario::Scenario;
 use crate::verdict::{RehearsalVerdict, Verdict};
@@ -112,6 +114,12 @@ pub struct Summary {
     pub passed: Vec<String>,
     /// Ids of the checks, and words of the stages, that failed or could not run.
     pub failed: Vec<String>,
+    /// Ids of the checks whose findings are all waived.
+    #[serde(default)]
+    pub waived: Vec<String>,
+    /// The waivers that the verdict rests on.
+    #[serde(default)]
+    pub waivers: Vec<WaiverSummary>,
     /// Number of things that were not tested.
     pub not_tested: usize,
     /// The longest time until the next drill in seconds, where the scenario sets one.
@@ -150,6 +158,23 @@ pub struct BackupSummary {
     pub source_version: Option<String>,
 }
 
+/// A waiver that was used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaiverSummary {
+    /// The ids of its checks, in which `*` matches any text.
+    pub check: String,
+    /// The objects, in the same way.
+    pub object: String,
+    /// Why the findings are accepted.
+    pub reason: String,
+    /// Who accepts them.
+    pub owner: String,
+    /// The last day, in UTC.
+    pub until: Date,
+    /// Number of findings.
+    pub findings: u64,
+}
+
 impl Summary {
     /// A drill.
     #[must_use]
@@ -179,6 +204,8 @@ impl Summary {
             covers: covers(&result.checks),
             passed: ids(|outcome| *outcome == Outcome::Pass).collect(),
             failed: stages.chain(ids(Outcome::is_bad)).collect(),
+            waived: ids(|outcome| *outcome == Outcome::Waived).collect(),
+            waivers: result.waivers.iter().filter_map(WaiverSummary::of).collect(),
             not_tested: result.not_tested.len(),
             ..Self::about(about)
         }
@@ -241,8 +268,8 @@ impl Summary {
     #[must_use]
     pub fn with(mut self, scenario: &Scenario) -> Self {
         self.every_s = scenario.every.map(|every| every.as_secs_f64());
-        // Only a drill of everything, that is PROVEN, is evidence.
-        let proven = self.verdict == Verdict::Proven.word();
+        // Only a drill of everything, that is proven, is evidence; for a check only where it passed.
+        let proven = self.is_proven();
         let failed = |id: &str| {
             let of_check = |one: &String| {
                 one == id
@@ -265,17 +292,47 @@ impl Summary {
         self
     }
 
+    /// Whether it is a drill that proves its backup; findings of checks may be waived.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.kind == Kind::Drill && Verdict::of_word(&self.verdict).is_some_and(Verdict::proves)
+    }
+
     /// `PASSED` for what proves something, `WARNED` where it does so in part, otherwise `FAILED`.
     fn result(&self) -> &'static str {
-        let is = |verdict: Verdict| self.verdict == verdict.word();
-        let safe = self.verdict == RehearsalVerdict::Safe.word();
-        if is(Verdict::Proven) || safe {
-            "PASSED"
-        } else if is(Verdict::ChecksPassed) || is(Verdict::ObjectiveMissed) {
-            "WARNED"
-        } else {
-            "FAILED"
+        if self.verdict == RehearsalVerdict::Safe.word() {
+            return "PASSED";
         }
+        match Verdict::of_word(&self.verdict) {
+            Some(Verdict::Proven) => "PASSED",
+            Some(
+                Verdict::ProvenWithWaivers
+                | Verdict::ChecksPassed
+                | Verdict::ChecksPassedWithWaivers
+                | Verdict::ObjectiveMissed,
+            ) => "WARNED",
+            Some(
+                Verdict::NotProven
+                | Verdict::Inconclusive
+                | Verdict::NothingChecked
+                | Verdict::Interrupted,
+            )
+            | None => "FAILED",
+        }
+    }
+}
+
+impl WaiverSummary {
+    /// Nothing for a waiver that was not used.
+    fn of(waiver: &WaiverFacts) -> Option<Self> {
+        (waiver.state == WaiverState::Used).then(|| Self {
+            check: waiver.check.clone(),
+            object: waiver.object.clone(),
+            reason: waiver.reason.clone(),
+            owner: waiver.owner.clone(),
+            until: waiver.until,
+            findings: waiver.findings,
+        })
     }
 }
 
@@ -320,7 +377,7 @@ impl Statement {
                 configuration: vec![resource(&drill.scenario, &drill.scenario_sha256)],
                 url: drill.job_url.clone(),
                 passed_tests: drill.passed.clone(),
-                warned_tests: Vec::new(),
+                warned_tests: drill.waived.clone(),
                 failed_tests: drill.failed.clone(),
                 redrill: entry,
             },

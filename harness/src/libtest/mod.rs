@@ -32,7 +32,8 @@
 //!   under nextest, where every test is a process. The first test runs the drill, the others wait and
 //!   read its result. A retry reads it too and does not restore again.
 //! - A part that was not run is a failed test, not an ignored one, which nextest counts as passed. Only a
-//!   check with `required = false` and a proof that is `off` may be ignored.
+//!   check with `required = false`, one whose findings are waived, the verdict with waivers, and a proof that is `off` may be
+//!   ignored.
 //! - Reports are in `target/redrill/<scenario>/`, or in the folder of `REDRILL_REPORTS`. Times are in the
 //!   reports; those of nextest include the time of waiting for the restore.
 //! - `REDRILL_WORK_DIR` is the folder of sockets and data, as it is for `redrill run`.

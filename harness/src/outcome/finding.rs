@@ -9,6 +9,8 @@ pub enum Outcome {
     Pass,
     /// It is not as required.
     Fail,
+    /// It is not as required, and the scenario accepts all of its findings for a time; of checks only.
+    Waived,
     /// It could not run, which says nothing about the backup.
     Error(CouldNotRun),
     /// It was not run.
@@ -25,6 +27,7 @@ impl Outcome {
         match self {
             Self::Pass => "pass",
             Self::Fail => "fail",
+            Self::Waived => "waived",
             Self::Error(_) => "error",
             Self::Skipped { .. } => "skipped",
         }
@@ -82,6 +85,8 @@ pub struct Finding {
     pub actual: String,
     /// What to do.
     pub hint: Option<String>,
+    /// Who accepts it, until when and why; `None` where nobody does.
+    pub waived: Option<String>,
 }
 
 impl Finding {
@@ -93,9 +98,7 @@ impl Finding {
     ) -> Self {
         Self {
             object: Some(object.into()),
-            expected: expected.into(),
-            actual: actual.into(),
-            hint: None,
+            ..Self::new(expected, actual)
         }
     }
 
@@ -112,10 +115,9 @@ impl Finding {
     /// A finding without a particular object.
     pub fn new(expected: impl Into<String>, actual: impl Into<String>) -> Self {
         Self {
-            object: None,
             expected: expected.into(),
             actual: actual.into(),
-            hint: None,
+            ..Self::default()
         }
     }
 

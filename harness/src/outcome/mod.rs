@@ -10,6 +10,7 @@ mod finding;
 mod provenance;
 mod rehearsal;
 mod result;
+mod waiver;
 
 pub use delivery::{Delivery, DeliveryEnd};
 pub use evidence::{Evidence, Refusal, Since};
@@ -25,3 +26,4 @@ pub use rehearsal::{
     RehearsalResult, StatementFacts, Step, StepResult, TableFacts,
 };
 pub use result::{CheckResult, DrillResult, Stage, StageResult};
+pub use waiver::{WaiverFacts, WaiverState};

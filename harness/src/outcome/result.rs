@@ -9,6 +9,7 @@ use super::evidence::{Evidence, Since};
 use super::facts::{BackupFacts, Objective, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts};
 use super::finding::{Finding, NotTested, Outcome};
 use super::provenance::Provenance;
+use super::waiver::WaiverFacts;
 
 /// The stages of a drill, in the order of `run.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,8 @@ pub struct CheckResult {
     pub line: usize,
     /// Whether the verdict depends on it.
     pub required: bool,
+    /// Why it does not; `None` where it does.
+    pub not_required_because: Option<String>,
     /// The database that it checked.
     pub database: String,
     /// Its outcome.
@@ -136,6 +139,8 @@ pub struct DrillResult {
     pub restore: Option<RestoreFacts>,
     /// Objectives of the scenario.
     pub objectives: Vec<Objective>,
+    /// Findings that the scenario accepts for a time, in the order of the scenario.
+    pub waivers: Vec<WaiverFacts>,
     /// What was not tested and why.
     pub not_tested: Vec<NotTested>,
     /// The command that repeats this drill.

@@ -38,6 +38,7 @@ pub(super) fn shortened(finding: Finding) -> Finding {
         expected: cut(finding.expected),
         actual: cut(finding.actual),
         hint: finding.hint.map(cut),
+        waived: finding.waived.map(cut),
     }
 }
 

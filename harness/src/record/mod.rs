@@ -4,6 +4,7 @@
 mod limit;
 mod objective;
 mod untested;
+mod waivers;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use self::limit::{limited, shortened};
 pub use self::objective::age;
 use self::objective::objectives;
 use self::untested::untested;
+use self::waivers::Waivers;
 use crate::check::{Entry, Observation};
 use crate::cleanup::Run;
 use crate::context::Context;
@@ -31,6 +33,7 @@ pub struct Record<'a> {
     scenario: &'a Scenario,
     context: &'a Context,
     result: DrillResult,
+    waivers: Waivers,
     began: Instant,
     current: Option<(Stage, Instant)>,
 }
@@ -54,6 +57,7 @@ impl<'a> Record<'a> {
         Self {
             scenario,
             context,
+            waivers: Waivers::of(scenario, result.started, &context.redactor),
             result,
             began: Instant::now(),
             current: None,
@@ -246,6 +250,7 @@ impl<'a> Record<'a> {
         let outcome = outcomes()
             .find(|outcome| **outcome == Outcome::Fail)
             .or_else(|| outcomes().find(|outcome| matches!(outcome, Outcome::Error(_))))
+            .or_else(|| outcomes().find(|outcome| **outcome == Outcome::Waived))
             .cloned();
         (self.context.listener)(Event::CheckEnded {
             id: check.id.clone(),
@@ -270,7 +275,7 @@ impl<'a> Record<'a> {
 
     /// Makes results of an observation. Findings that belong to no entry get a result of their own.
     fn observed(
-        &self,
+        &mut self,
         check: &ScenarioCheck,
         database: &str,
         duration: Duration,
@@ -284,10 +289,6 @@ impl<'a> Record<'a> {
             not_run,
             not_tested: _,
         } = observation;
-        let not_run = not_run.into_iter().map(|(object, error)| CheckResult {
-            object: Some(object),
-            ..self.not_run(check, database, error)
-        });
         let whole = entries.is_empty() || !findings.is_empty();
         let whole = whole.then_some((None, expected, actual, findings, duration));
         let entries = entries.into_iter().map(|entry| {
@@ -301,21 +302,25 @@ impl<'a> Record<'a> {
             (Some(object), expected, actual, findings, duration)
         });
         let results = whole.into_iter().chain(entries).map(
-            |(object, expected, actual, findings, duration)| CheckResult {
-                object,
-                expected: self.context.redactor.clean(&expected),
-                actual: self.context.redactor.clean(&actual),
-                outcome: if findings.is_empty() {
-                    Outcome::Pass
-                } else {
-                    Outcome::Fail
-                },
-                findings: self.clean(findings),
-                duration,
-                ..empty(check, database, Outcome::Pass)
+            |(object, expected, actual, mut findings, duration)| {
+                // Before their number is limited, so that none is cut that counts.
+                let outcome = self.waivers.judge(&check.id, object.as_deref(), &mut findings);
+                CheckResult {
+                    object,
+                    expected: self.context.redactor.clean(&expected),
+                    actual: self.context.redactor.clean(&actual),
+                    findings: self.clean(findings),
+                    duration,
+                    ..empty(check, database, outcome)
+                }
             },
         );
-        results.chain(not_run).collect()
+        let mut results: Vec<CheckResult> = results.collect();
+        results.extend(not_run.into_iter().map(|(object, error)| CheckResult {
+            object: Some(object),
+            ..self.not_run(check, database, error)
+        }));
+        results
     }
 
     /// A result for a check that could not run.
@@ -385,6 +390,7 @@ impl<'a> Record<'a> {
             checks.position(|check| check.id == result.id)
         };
         self.result.checks.sort_by_cached_key(place);
+        self.result.waivers = self.waivers.facts();
         self.result.objectives = objectives(self.scenario, &self.result);
         self.result
             .not_tested
@@ -408,6 +414,7 @@ fn empty(check: &ScenarioCheck, database: &str, outcome: Outcome) -> CheckResult
         name: check.name.clone(),
         line: check.line,
         required: check.required,
+        not_required_because: check.not_required_because.clone(),
         database: database.to_owned(),
         outcome,
         expected: String::new(),

@@ -36,7 +36,8 @@ pub(super) async fn run(
             .find(|one| one.id == result.id && one.object == result.object);
         let replaced = after_replaces(copies.scenario(), &result.id);
         let old = old.filter(|_| !replaced).map(|one| one.outcome.clone());
-        let passed_before = old.as_ref().is_none_or(|one| *one == Outcome::Pass);
+        let passed = |one: &Outcome| matches!(one, Outcome::Pass | Outcome::Waived);
+        let passed_before = old.as_ref().is_none_or(passed);
         match &result.outcome {
             Outcome::Fail if result.required && passed_before => {
                 let hint = if_meant(&result);
@@ -69,8 +70,12 @@ pub(super) async fn run(
         let all = steps.result.checks.iter();
         all.filter(|one| one.result.outcome.word() == word).count()
     };
+    let waived = match of("waived") {
+        0 => String::new(),
+        some => format!("{some} waived, "),
+    };
     let summary = format!(
-        "{} passed, {} failed, {} could not run",
+        "{} passed, {waived}{} failed, {} could not run",
         of("pass"),
         of("fail"),
         of("error")

@@ -53,11 +53,11 @@ struct Message {
     schema: u32,
     /// The same for every drill of this scenario with the same `--only`, so that one incident is opened and closed.
     dedup_key: String,
-    /// Whether somebody must act: true for every verdict but PROVEN and CHECKS PASSED.
+    /// Whether somebody must act: true for every verdict but PROVEN and CHECKS PASSED, also WITH WAIVERS.
     open: bool,
     /// Severity from the scenario; null for PROVEN and CHECKS PASSED.
     severity: Option<String>,
-    /// `PROVEN`, `CHECKS PASSED`, `NOT PROVEN`, `OBJECTIVE MISSED`, `INCONCLUSIVE`, `NOTHING CHECKED`, `INTERRUPTED`.
+    /// `PROVEN`, `PROVEN WITH WAIVERS`, `CHECKS PASSED`, `CHECKS PASSED WITH WAIVERS`, `NOT PROVEN`, `OBJECTIVE MISSED`, `INCONCLUSIVE`, `NOTHING CHECKED`, `INTERRUPTED`.
     verdict: String,
     /// What the verdict means, one sentence.
     meaning: String,
@@ -188,7 +188,7 @@ fn failures(result: &DrillResult) -> Vec<Failure> {
     let word = |outcome: &Outcome| match outcome {
         Outcome::Fail => Some("fail"),
         Outcome::Error(_) => Some("error"),
-        Outcome::Pass | Outcome::Skipped { .. } => None,
+        Outcome::Pass | Outcome::Waived | Outcome::Skipped { .. } => None,
     };
     let stages = result.stages.iter().filter_map(|stage| {
         Some(Failure {

@@ -103,6 +103,8 @@ struct Report {
     check_counts: CheckCounts,
     /// The checks, in the order of the scenario, including skipped ones.
     checks: Vec<Check>,
+    /// Findings that the scenario accepts for a time, in the order of the scenario.
+    waivers: Vec<Waiver>,
     /// What this drill does not test, and why.
     not_tested: Vec<NotTested>,
     /// The command line that repeats this drill.
@@ -115,6 +117,9 @@ enum VerdictWord {
     /// Every stage and every required check passed, objectives met. Exit code 0.
     #[serde(rename = "PROVEN")]
     Proven,
+    /// As PROVEN, but for findings that the scenario accepts for a time. Exit code 13.
+    #[serde(rename = "PROVEN WITH WAIVERS")]
+    ProvenWithWaivers,
     /// The restore, the comparison with the backup, or a required check failed. Exit code 10.
     #[serde(rename = "NOT PROVEN")]
     NotProven,
@@ -133,6 +138,9 @@ enum VerdictWord {
     /// The checks that `--only` selected passed; the backup is not proven. Exit code 0.
     #[serde(rename = "CHECKS PASSED")]
     ChecksPassed,
+    /// As CHECKS PASSED, but for findings that the scenario accepts for a time. Exit code 13.
+    #[serde(rename = "CHECKS PASSED WITH WAIVERS")]
+    ChecksPassedWithWaivers,
 }
 
 /// How a stage or a check ended.
@@ -143,6 +151,8 @@ pub(crate) enum OutcomeWord {
     Pass,
     /// It ran and found something else.
     Fail,
+    /// It ran and found something else, and the scenario accepts all of its findings for a time.
+    Waived,
     /// It could not run, which says nothing about the backup.
     Error,
     /// It was not run; `skipped_because` says why.
@@ -606,6 +616,42 @@ pub(crate) struct Stage {
     pub(crate) duration_s: f64,
 }
 
+/// Findings of checks that somebody accepts for a time.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Waiver {
+    /// The ids of the checks, in which `*` matches any text.
+    check: String,
+    /// The objects, in the same way.
+    object: String,
+    /// Why they are accepted.
+    reason: String,
+    /// Who accepts them.
+    owner: String,
+    /// The last day, in UTC.
+    #[schemars(extend("format" = "date"))]
+    until: String,
+    /// Line of the scenario file, counted from 1.
+    line: usize,
+    /// Number of findings that it matches.
+    findings: u64,
+    /// What became of it.
+    state: WaiverWord,
+}
+
+/// What became of a waiver.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum WaiverWord {
+    /// Its findings do not count.
+    Used,
+    /// Its last day is over, so that its findings count.
+    Expired,
+    /// Its checks have no such finding.
+    NotNeeded,
+    /// None of its checks was judged.
+    NotJudged,
+}
+
 /// Number of checks by outcome.
 #[derive(Debug, Serialize, JsonSchema)]
 struct CheckCounts {
@@ -615,6 +661,8 @@ struct CheckCounts {
     pass: usize,
     /// Failed, including those that are not required.
     fail: usize,
+    /// Failed, with findings that are all accepted for a time.
+    waived: usize,
     /// Could not run, including those that are not required.
     error: usize,
     /// Skipped.
@@ -637,6 +685,8 @@ pub(crate) struct Check {
     pub(crate) line: usize,
     /// Whether the verdict depends on it.
     pub(crate) required: bool,
+    /// Why it does not; null where it does.
+    pub(crate) not_required_because: Option<String>,
     /// The database that was checked.
     pub(crate) database: String,
     /// How it ended.
@@ -675,6 +725,8 @@ pub(crate) struct Finding {
     pub(crate) actual: String,
     /// What to do.
     pub(crate) hint: Option<String>,
+    /// Who accepts it, until when and why; null where nobody does.
+    pub(crate) waived: Option<String>,
 }
 
 /// Something that the drill does not test, or that a backup does not contain.

@@ -1,8 +1,8 @@
 //! JUnit XML, for CI: one suite per scenario, one case per stage, check and objective, and one for the
 //! webhook of `[incident]`.
 //!
-//! A report is red (at least one failure or error) exactly when the exit code is not 0. A check that is
-//! not required is `skipped` when it fails, and a verdict that no other case shows in red has a
+//! A report is red (at least one failure or error) exactly when the exit code is neither 0 nor 13. A check that is
+//! not required is `skipped` when it fails, as is one whose findings are waived, and a verdict that no other case shows in red has a
 //! case of its own, `verdict`.
 
 mod rehearsal;
@@ -183,6 +183,8 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
         facts.extend(steps.map(|step| format!("upgrade step: {step}")));
         facts.extend(upgrade.explained.iter().map(view::explained_line));
     }
+    let waivers = result.waivers.iter().map(view::waiver_line);
+    facts.extend(waivers.map(|waiver| format!("waiver of {waiver}")));
     facts.extend(
         result
             .since
@@ -204,7 +206,7 @@ fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {
     let details = details(why, view::hint(&stage.outcome), &stage.findings);
     let outcome = match &stage.outcome {
         Outcome::Pass => TestResult::Success,
-        Outcome::Fail => failure(&kind, why, &details),
+        Outcome::Fail | Outcome::Waived => failure(&kind, why, &details),
         Outcome::Error(_) => error(&kind, why, &details),
         Outcome::Skipped { reason } => skipped("skipped", reason, None),
     };
@@ -234,7 +236,7 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
     let not_required = || {
         skipped(
             "not-required",
-            &format!("not required: {why}"),
+            &format!("{}: {why}", view::not_required(check)),
             Some(&details),
         )
     };
@@ -242,6 +244,7 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
         (Outcome::Pass, _) => TestResult::Success,
         (Outcome::Fail, true) => failure(check.kind, &why, &details),
         (Outcome::Error(_), true) => error(check.kind, &why, &details),
+        (Outcome::Waived, _) => skipped("waived", &format!("waived: {why}"), Some(&details)),
         (Outcome::Fail | Outcome::Error(_), false) => not_required(),
         (Outcome::Skipped { reason }, _) => skipped("skipped", reason, None),
     };
@@ -309,7 +312,10 @@ fn verdict_case(
     red: bool,
 ) -> Option<TestCase> {
     let shown = match verdict {
-        Verdict::Proven | Verdict::ChecksPassed => true,
+        Verdict::Proven
+        | Verdict::ProvenWithWaivers
+        | Verdict::ChecksPassed
+        | Verdict::ChecksPassedWithWaivers => true,
         Verdict::NotProven | Verdict::ObjectiveMissed | Verdict::Inconclusive => red,
         Verdict::NothingChecked | Verdict::Interrupted => false,
     };
@@ -380,6 +386,9 @@ fn details(why: &str, hint: Option<&str>, findings: &[Finding]) -> String {
         out.push(format!("  found:    {}", line(&finding.actual)));
         if let Some(hint) = &finding.hint {
             out.push(format!("  hint:     {}", line(hint)));
+        }
+        if let Some(waived) = &finding.waived {
+            out.push(format!("  {}", line(waived)));
         }
     }
     if findings.len() > FINDINGS {

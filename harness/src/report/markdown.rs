@@ -21,7 +21,7 @@ use inline::{fixed, words};
 use page::Page;
 pub use rehearsal::{render_comment, render_rehearsal};
 
-use crate::outcome::{DrillResult, Evidence, Since};
+use crate::outcome::{DrillResult, Evidence, Since, WaiverFacts};
 use crate::report::text::shell_word;
 use crate::report::view;
 use crate::verdict::Verdict;
@@ -34,6 +34,7 @@ const LIST: usize = 100;
 pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     let mut page = Page::beside("drill.json");
     lead::write(&mut page, result, verdict);
+    waivers(&mut page, &result.waivers);
     if let Some(last) = &result.since {
         since(&mut page, last);
     }
@@ -93,6 +94,29 @@ fn drill(page: &mut Page, result: &DrillResult) {
     page.block("sh", &result.repeat);
 }
 
+/// Findings that the scenario accepts for a time.
+fn waivers(page: &mut Page, all: &[WaiverFacts]) {
+    if all.is_empty() {
+        return;
+    }
+    page.heading(2, fixed("Waivers"));
+    let rows = all.iter().map(|waiver| {
+        vec![
+            inline::code(&waiver.check),
+            inline::code(&waiver.object),
+            words(&waiver.owner),
+            words(&waiver.until.to_string()),
+            words(&waiver.reason),
+            words(&waiver.end()),
+            words(&waiver.line.to_string()),
+        ]
+    });
+    page.table(
+        &["check", "object", "owner", "until", "reason", "result", "line"],
+        rows.collect(),
+    );
+}
+
 /// What changed since the last drill.
 fn since(page: &mut Page, last: &Since) {
     page.heading(2, fixed("Since the last drill"));
@@ -133,7 +157,8 @@ fn terms(page: &mut Page) {
         fixed("**pass**: the stage or check ran and found what is expected. **FAIL**: it ran and found something else."),
         fixed("**ERROR**: it could not run, which says nothing about the backup. **skipped**: it was not run, for the reason given."),
         fixed("**not required**: a check that is reported and does not affect the verdict."),
-        fixed("**exit code**: 0 PROVEN or CHECKS PASSED, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 130 INTERRUPTED."),
+        fixed("**waived**: the check found something else than is expected, and somebody accepts all of it until a day."),
+        fixed("**exit code**: 0 PROVEN or CHECKS PASSED, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 13 PROVEN or CHECKS PASSED WITH WAIVERS, 130 INTERRUPTED."),
     ]);
     page.paragraph(fixed(
         "The file `drill.json` in the same folder is complete; this report shortens long lists.",

@@ -114,7 +114,10 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult, mos
         paper.outcome_line(&check.outcome, &text);
         return;
     }
-    let required = if check.required { "" } else { ", not required" };
+    let required = match check.required {
+        true => String::new(),
+        false => format!(", {}", view::not_required(check)),
+    };
     let text = format!(
         "{} ({}{required}, {}:{})",
         check.title(),
@@ -135,7 +138,8 @@ fn findings(paper: &mut Paper, hint: Option<&str>, all: &[Finding], most: usize)
     let same = |a: &Finding, b: &Finding| {
         a.object.is_some()
             && b.object.is_some()
-            && (&a.expected, &a.actual, &a.hint) == (&b.expected, &b.actual, &b.hint)
+            && (&a.expected, &a.actual, &a.hint, &a.waived)
+                == (&b.expected, &b.actual, &b.hint, &b.waived)
     };
     for group in all[..all.len().min(most)].chunk_by(same) {
         let Some(finding) = group.first() else {
@@ -157,6 +161,9 @@ fn findings(paper: &mut Paper, hint: Option<&str>, all: &[Finding], most: usize)
         fact("found", &finding.actual);
         if let Some(hint) = &finding.hint {
             fact("hint", hint);
+        }
+        if let Some(waived) = &finding.waived {
+            paper.wrap(waived, indent, indent);
         }
     }
     paper.more(all.len().saturating_sub(most), INDENT);

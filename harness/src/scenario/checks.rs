@@ -176,18 +176,49 @@ fn check(
     );
     let check = kind.read(Spanned::new(span.clone(), DeValue::Table(table)), problems);
     let (common, check) = (common?, check?);
+    let (required, not_required_because) = required(common.required, common.reason, problems);
     let name = common.name.unwrap_or_else(|| check.describe());
     Some(ScenarioCheck {
         id: format!("{}/{}", kind.name, slug(&name)),
         kind: kind.name,
         name,
         line: text[..span.start.min(text.len())].matches('\n').count() + 1,
-        required: common.required.unwrap_or(true),
+        required,
+        not_required_because,
         database: common.database,
         timeout: common.timeout.map_or(CHECK_TIMEOUT, |span| span.0),
         controls: controls(common.controls.unwrap_or_default(), problems),
         check,
     })
+}
+
+/// Whether the verdict depends on a check, and why it does not.
+fn required(
+    required: Option<Spanned<bool>>,
+    reason: Option<Spanned<String>>,
+    problems: &mut Vec<Problem>,
+) -> (bool, Option<String>) {
+    match (required, reason) {
+        (Some(required), reason) if !*required.get_ref() => {
+            let reason = reason.filter(|reason| !reason.get_ref().trim().is_empty());
+            if reason.is_none() {
+                problems.push(
+                    Problem::at(required.span(), "`required = false` needs a reason").hint(
+                        "add `reason = \"…\"`: why the verdict does not depend on the check; every report shows it",
+                    ),
+                );
+            }
+            (false, reason.map(Spanned::into_inner))
+        }
+        (_, Some(reason)) => {
+            problems.push(
+                Problem::at(reason.span(), "`reason` has no effect without `required = false`")
+                    .hint("a text about the check itself is its `name`"),
+            );
+            (true, None)
+        }
+        (_, None) => (true, None),
+    }
 }
 
 /// Reads names of controls, such as `SOC2:A1.3`.

@@ -1,8 +1,12 @@
 //! The keys of a scenario file. Their doc comments are also the texts of the JSON Schema and of
 //! `redrill explain scenario`.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use jiff::civil::Date;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+use toml::value::Datetime;
 
 use crate::units::Span;
 
@@ -32,6 +36,54 @@ pub struct NotTested {
     pub why: String,
 }
 
+/// Findings of checks that somebody accepts for a time. They stay in all reports, and the verdict is PROVEN WITH WAIVERS, with an
+/// exit code of its own.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Waiver {
+    /// The id of a check, as `redrill list` shows it, in which `*` matches any text: `"role/plur-app"`.
+    #[schemars(with = "String")]
+    pub check: Spanned<String>,
+    /// The object of the findings, as the reports name it, in which `*` matches any text: `"app.orders"`. `"*"` for all findings.
+    #[schemars(with = "String")]
+    pub object: Spanned<String>,
+    /// Why they are accepted.
+    #[schemars(with = "String")]
+    pub reason: Spanned<String>,
+    /// Who accepts them: a name and an address.
+    #[schemars(with = "String")]
+    pub owner: Spanned<String>,
+    /// The last day on which they are accepted, in UTC: `2027-01-31`, without quotes.
+    pub until: Day,
+}
+
+/// A day, as TOML writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day(pub Date);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let day = |time: Datetime| match (time.date, time.time, time.offset) {
+            (Some(_), None, None) => time.to_string().parse().ok(),
+            _ => None,
+        };
+        let time = Datetime::deserialize(deserializer).ok();
+        time.and_then(day).map(Self).ok_or_else(|| {
+            D::Error::custom("this must be a day without quotes and without a time: `2027-01-31`")
+        })
+    }
+}
+
+impl JsonSchema for Day {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Day".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date" })
+    }
+}
+
 /// Keys of the file itself.
 pub const TOP_KEYS: &[&str] = &[
     "schema",
@@ -47,6 +99,7 @@ pub const TOP_KEYS: &[&str] = &[
     "incident",
     "not-tested",
     "check",
+    "waiver",
     "rehearse",
     "after",
 ];

@@ -2,15 +2,17 @@
 //! engine, and the environment is passed as a value.
 //!
 //! - `file`: the keys of the file; providers, restore methods and checks own their parts of it
-//! - `validate`, `checks`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema
+//! - `validate`, `checks`, `waiver`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema
 
 mod checks;
 pub mod file;
 pub mod only;
 pub mod schema;
 mod validate;
+mod waiver;
 
 pub use validate::{load, load_drills, load_for, parse};
+pub use waiver::Waiver;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +60,8 @@ pub struct Scenario {
     pub not_tested: Vec<NotTested>,
     /// The checks.
     pub checks: Vec<ScenarioCheck>,
+    /// Findings that are accepted for a time.
+    pub waivers: Vec<Waiver>,
     /// The rehearsal of a release, where the scenario has one.
     pub rehearse: Option<Rehearse>,
     /// What the release changes of the checks.
@@ -77,6 +81,8 @@ pub struct ScenarioCheck {
     pub line: usize,
     /// Whether the verdict depends on it.
     pub required: bool,
+    /// Why it does not.
+    pub not_required_because: Option<String>,
     /// The database to check, where the scenario names one.
     pub database: Option<String>,
     /// Limit of the whole check.

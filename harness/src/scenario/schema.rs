@@ -54,6 +54,13 @@ pub fn schema() -> Value {
         }),
     );
     add("check", checks(&mut generator));
+    add(
+        "waiver",
+        json!({
+            "type": "array",
+            "items": Value::from(generator.subschema_for::<file::Waiver>()),
+        }),
+    );
     add("rehearse", generator.subschema_for::<Rehearse>().into());
     add("after", after(&mut generator));
     let definitions = generator.take_definitions(true);

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::Scenario;
 use super::checks::{after, checks, refuse_unknown_companions, refuse_vacuous};
 use super::file::{self, TOP_KEYS};
+use super::waiver::waivers;
 use crate::backup::settings::{self, Composition, OtherBackup};
 use crate::baseline::file::is_baseline;
 use crate::digest::sha256;
@@ -194,6 +195,9 @@ fn scenario(
     let after = after(&mut root, (text, has_rehearsal), &checks, problems);
     roles(&restore, text, problems);
 
+    let of_checks = take::<Vec<file::Waiver>>(&mut root, "waiver", problems).unwrap_or_default();
+    let waivers = waivers(of_checks, [&checks, &after.checks], text, problems);
+
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
     }
@@ -237,6 +241,7 @@ fn scenario(
             })
             .collect(),
         checks,
+        waivers,
         rehearse,
         after,
     })

@@ -1,7 +1,7 @@
 //! What a verdict means for a drill, in words.
 
 use super::Verdict;
-use crate::outcome::{DrillResult, Outcome, Stage};
+use crate::outcome::{DrillResult, Outcome, Stage, WaiverState};
 use crate::units::{show_bytes, show_counted};
 
 /// How many of the tables without rows a sentence names.
@@ -17,12 +17,15 @@ pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
                 .to_owned()
         }
         Verdict::Proven
+        | Verdict::ProvenWithWaivers
         | Verdict::ObjectiveMissed
         | Verdict::Inconclusive
         | Verdict::NothingChecked
         | Verdict::Interrupted
-        | Verdict::ChecksPassed => verdict.meaning().to_owned(),
+        | Verdict::ChecksPassed
+        | Verdict::ChecksPassedWithWaivers => verdict.meaning().to_owned(),
     };
+    text.push_str(&explain_waivers(result));
     text.push_str(&explain_selection(result, verdict));
     for stage in result.stages.iter().filter(|stage| !stage.required) {
         if let Outcome::Skipped { reason } = &stage.outcome {
@@ -31,6 +34,22 @@ pub fn explain(result: &DrillResult, verdict: Verdict) -> String {
         }
     }
     text
+}
+
+/// Says how much is waived, and until when; empty where nothing is.
+fn explain_waivers(result: &DrillResult) -> String {
+    let used = result.waivers.iter();
+    let used: Vec<_> = used
+        .filter(|waiver| waiver.state == WaiverState::Used)
+        .collect();
+    let Some(first) = used.iter().map(|waiver| waiver.until).min() else {
+        return String::new();
+    };
+    let findings: u64 = used.iter().map(|waiver| waiver.findings).sum();
+    format!(
+        " Waived: {}, the first until {first}.",
+        show_counted(findings, "finding")
+    )
 }
 
 /// Says which rows were not restored because only some checks were selected; empty for a drill of all checks.
@@ -65,7 +84,7 @@ fn explain_selection(result: &DrillResult, verdict: Verdict) -> String {
         }
     }
     text.push('.');
-    if verdict != Verdict::ChecksPassed {
+    if !verdict.passed() {
         text.push_str(" The backup is not proven.");
     }
     text

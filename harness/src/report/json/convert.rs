@@ -11,10 +11,10 @@ use super::{
     ExplainedChange, Extension, Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup,
     OtherServer, OutcomeWord, Phase, Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario,
     Server, Since, Stage, TableRows, TimeSource, Tolerated, Upgrade, UpgradeStep, Values,
-    VerdictWord,
+    VerdictWord, Waiver, WaiverWord,
 };
 use crate::exit_code;
-use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome};
+use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
 use crate::report::view;
 use crate::verdict::{Verdict, explain};
 
@@ -73,10 +73,12 @@ impl Report {
                 total: result.checks.len(),
                 pass: result.checks_with("pass"),
                 fail: result.checks_with("fail"),
+                waived: result.checks_with("waived"),
                 error: result.checks_with("error"),
                 skipped: result.checks_with("skipped"),
             },
             checks: each(&result.checks, Check::of),
+            waivers: each(&result.waivers, Waiver::of),
             not_tested: each(&result.not_tested, NotTested::of),
             repeat: result.repeat.clone(),
         }
@@ -297,6 +299,7 @@ impl Check {
             name: check.name.clone(),
             line: check.line,
             required: check.required,
+            not_required_because: check.not_required_because.clone(),
             database: check.database.clone(),
             outcome: (&check.outcome).into(),
             skipped_because: reason(&check.outcome),
@@ -304,7 +307,9 @@ impl Check {
             expected: check.expected.clone(),
             actual: match &check.outcome {
                 Outcome::Error(error) => error.reason.clone(),
-                Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => check.actual.clone(),
+                Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => {
+                    check.actual.clone()
+                }
             },
             findings: each(&check.findings, Finding::of),
             duration_s: check.duration.as_secs_f64(),
@@ -319,6 +324,27 @@ impl Finding {
             expected: finding.expected.clone(),
             actual: finding.actual.clone(),
             hint: finding.hint.clone(),
+            waived: finding.waived.clone(),
+        }
+    }
+}
+
+impl Waiver {
+    fn of(waiver: &outcome::WaiverFacts) -> Self {
+        Self {
+            check: waiver.check.clone(),
+            object: waiver.object.clone(),
+            reason: waiver.reason.clone(),
+            owner: waiver.owner.clone(),
+            until: waiver.until.to_string(),
+            line: waiver.line,
+            findings: waiver.findings,
+            state: match waiver.state {
+                WaiverState::Used => WaiverWord::Used,
+                WaiverState::Expired => WaiverWord::Expired,
+                WaiverState::NotNeeded => WaiverWord::NotNeeded,
+                WaiverState::NotJudged => WaiverWord::NotJudged,
+            },
         }
     }
 }
@@ -336,12 +362,14 @@ impl From<Verdict> for VerdictWord {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Proven => Self::Proven,
+            Verdict::ProvenWithWaivers => Self::ProvenWithWaivers,
             Verdict::NotProven => Self::NotProven,
             Verdict::ObjectiveMissed => Self::ObjectiveMissed,
             Verdict::Inconclusive => Self::Inconclusive,
             Verdict::NothingChecked => Self::NothingChecked,
             Verdict::Interrupted => Self::Interrupted,
             Verdict::ChecksPassed => Self::ChecksPassed,
+            Verdict::ChecksPassedWithWaivers => Self::ChecksPassedWithWaivers,
         }
     }
 }
@@ -368,6 +396,7 @@ impl From<&Outcome> for OutcomeWord {
         match outcome {
             Outcome::Pass => Self::Pass,
             Outcome::Fail => Self::Fail,
+            Outcome::Waived => Self::Waived,
             Outcome::Error(_) => Self::Error,
             Outcome::Skipped { .. } => Self::Skipped,
         }
@@ -387,7 +416,7 @@ impl From<outcome::TimeSource> for TimeSource {
 pub(super) fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Skipped { reason } => Some(reason.clone()),
-        Outcome::Pass | Outcome::Fail | Outcome::Error(_) => None,
+        Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Error(_) => None,
     }
 }
 
@@ -397,7 +426,7 @@ pub(super) fn could_not_run(outcome: &Outcome) -> Option<CouldNotRun> {
             reason: error.reason.clone(),
             hint: error.hint.clone(),
         }),
-        Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => None,
+        Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => None,
     }
 }
 

@@ -37,7 +37,7 @@ fn stages(page: &mut Page, result: &DrillResult) {
         }
         let title = match stage.outcome {
             Outcome::Pass => "Warnings of stage",
-            Outcome::Fail => "FAIL: stage",
+            Outcome::Fail | Outcome::Waived => "FAIL: stage",
             Outcome::Error(_) => "ERROR: stage",
             Outcome::Skipped { .. } => "skipped: stage",
         };
@@ -55,7 +55,7 @@ fn checks(page: &mut Page, result: &DrillResult) {
     let rows = checks.iter().map(|check| {
         let found = match &check.outcome {
             Outcome::Pass => words(&check.actual),
-            Outcome::Fail => words(view::found(check)),
+            Outcome::Fail | Outcome::Waived => words(view::found(check)),
             Outcome::Error(_) | Outcome::Skipped { .. } => words(&view::why(check)),
         };
         vec![
@@ -88,7 +88,7 @@ fn checks(page: &mut Page, result: &DrillResult) {
 fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
     let passed = match check.outcome {
         Outcome::Pass | Outcome::Skipped { .. } => true,
-        Outcome::Fail | Outcome::Error(_) => false,
+        Outcome::Fail | Outcome::Waived | Outcome::Error(_) => false,
     };
     if passed && check.findings.is_empty() {
         return;
@@ -116,10 +116,13 @@ fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
     }
     summary.push(match check.outcome {
         Outcome::Error(_) => fixed("Could not run: ") + words(view::found(check)),
-        Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {
+        Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => {
             fixed("Found: ") + words(view::found(check))
         }
     });
+    if !check.required {
+        summary.push(words(&view::not_required(check)));
+    }
     page.list(summary);
     findings(page, view::hint(&check.outcome), &check.findings);
 }
@@ -138,6 +141,10 @@ fn findings(page: &mut Page, hint: Option<&str>, all: &[Finding]) {
     if !one_hint {
         header.push("what to do");
     }
+    let is_waived = shown.iter().any(|finding| finding.waived.is_some());
+    if is_waived {
+        header.push("waived");
+    }
     let rows = shown.iter().map(|finding| {
         let mut row = vec![
             finding.object.as_deref().map_or_else(Md::default, code),
@@ -146,6 +153,9 @@ fn findings(page: &mut Page, hint: Option<&str>, all: &[Finding]) {
         ];
         if !one_hint {
             row.push(words(finding.hint.as_deref().unwrap_or_default()));
+        }
+        if is_waived {
+            row.push(words(finding.waived.as_deref().unwrap_or("no")));
         }
         row
     });

@@ -72,6 +72,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
         paper.fact("tolerated", &text);
     }
     paper.fact("checks", &view::check_outcomes(result));
+    for waiver in &result.waivers {
+        paper.fact("waiver", &view::waiver_line(waiver));
+    }
     if let Some(last) = &result.since {
         paper.fact("since", &view::since_line(last));
     }

@@ -24,6 +24,7 @@ impl Hue {
     pub(crate) const fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Proven | Verdict::ChecksPassed => Self::Green,
+            Verdict::ProvenWithWaivers | Verdict::ChecksPassedWithWaivers => Self::Yellow,
             Verdict::NotProven => Self::Red,
             Verdict::ObjectiveMissed
             | Verdict::Inconclusive
@@ -130,6 +131,7 @@ impl Paper {
             (Outcome::Pass, _) => ("pass", Hue::Green),
             (Outcome::Fail, true) => ("FAIL", Hue::Red),
             (Outcome::Fail, false) => ("fail", Hue::Yellow),
+            (Outcome::Waived, _) => ("waived", Hue::Yellow),
             (Outcome::Error(_), true) => ("ERROR", Hue::Yellow),
             (Outcome::Error(_), false) => ("error", Hue::Yellow),
             (Outcome::Skipped { .. }, _) => ("skipped", Hue::Yellow),

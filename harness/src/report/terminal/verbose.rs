@@ -48,6 +48,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     if let Some(last) = &result.since {
         paper.fact("since", &view::since_line(last));
     }
+    for waiver in &result.waivers {
+        paper.fact("waiver", &view::waiver_line(waiver));
+    }
     let not_tested = result.not_tested.iter();
     list(
         paper,

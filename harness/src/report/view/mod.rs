@@ -6,6 +6,7 @@ mod objective;
 mod provenance;
 mod rows;
 mod upgrade;
+mod waiver;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(super) use self::objective::{
 };
 pub(super) use self::provenance::{host, provenance};
 pub(super) use self::rows::{restored_rows, rows, same, word};
+pub(super) use self::waiver::{not_required, waiver_line};
 pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
 use crate::outcome::{
     BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, RestoreStep,
@@ -130,6 +132,7 @@ pub(super) fn label(outcome: &Outcome, required: bool) -> &'static str {
         (Outcome::Pass, _) => "pass",
         (Outcome::Fail, true) => "FAIL",
         (Outcome::Fail, false) => "fail, not required",
+        (Outcome::Waived, _) => "waived",
         (Outcome::Error(_), true) => "ERROR",
         (Outcome::Error(_), false) => "error, not required",
         (Outcome::Skipped { .. }, _) => "skipped",
@@ -150,7 +153,7 @@ pub(super) fn found(check: &CheckResult) -> &str {
 pub(super) fn hint(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Error(error) => error.hint.as_deref(),
-        Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => None,
+        Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => None,
     }
 }
 
@@ -158,8 +161,8 @@ pub(super) fn hint(outcome: &Outcome) -> Option<&str> {
 pub(super) fn why(check: &CheckResult) -> String {
     match &check.outcome {
         Outcome::Pass => String::new(),
-        Outcome::Fail if check.expected.trim().is_empty() => found(check).to_owned(),
-        Outcome::Fail => format!("expected {}, found {}", check.expected, found(check)),
+        Outcome::Fail | Outcome::Waived if check.expected.trim().is_empty() => found(check).to_owned(),
+        Outcome::Fail | Outcome::Waived => format!("expected {}, found {}", check.expected, found(check)),
         Outcome::Error(error) => format!("could not run: {}", error.reason),
         Outcome::Skipped { reason } => reason.clone(),
     }
@@ -181,10 +184,11 @@ pub(super) fn by_severity(result: &DrillResult) -> Vec<&CheckResult> {
     checks.sort_by_key(|check| match (&check.outcome, check.required) {
         (Outcome::Fail, true) => 0,
         (Outcome::Error(_), true) => 1,
-        (Outcome::Fail, false) => 2,
-        (Outcome::Error(_), false) => 3,
-        (Outcome::Skipped { .. }, _) => 4,
-        (Outcome::Pass, _) => 5,
+        (Outcome::Waived, _) => 2,
+        (Outcome::Fail, false) => 3,
+        (Outcome::Error(_), false) => 4,
+        (Outcome::Skipped { .. }, _) => 5,
+        (Outcome::Pass, _) => 6,
     });
     checks
 }
@@ -217,6 +221,7 @@ pub(super) fn check_outcomes(result: &DrillResult) -> String {
     for (word, said) in [
         ("pass", "passed"),
         ("fail", "failed"),
+        ("waived", "waived"),
         ("error", "could not run"),
         ("skipped", "skipped"),
     ] {
@@ -266,7 +271,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     for stage in &result.stages {
         let word = stage.stage.word();
         match &stage.outcome {
-            Outcome::Pass => {}
+            Outcome::Pass | Outcome::Waived => {}
             Outcome::Fail => lines.push(format!("stage `{word}` failed: {}", stage_why(stage))),
             Outcome::Error(error) => {
                 lines.push(format!("stage `{word}` could not run: {}", error.reason));
@@ -288,7 +293,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
         let check = failure.check;
         let failed = match check.outcome {
             Outcome::Error(_) => "",
-            Outcome::Fail | Outcome::Pass | Outcome::Skipped { .. } => "failed: ",
+            Outcome::Fail | Outcome::Waived | Outcome::Pass | Outcome::Skipped { .. } => "failed: ",
         };
         let mut line = format!("check `{}` {failed}{}", check.title(), why(check));
         if let Some(others) = failure.others_line(OTHERS) {
@@ -305,7 +310,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     if !result
         .checks
         .iter()
-        .any(|c| c.required && c.outcome == Outcome::Pass)
+        .any(|c| c.required && matches!(c.outcome, Outcome::Pass | Outcome::Waived))
         && lines.is_empty()
     {
         lines.push("no required check ran".to_owned());
@@ -348,7 +353,7 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
     for stage in &result.stages {
         let what = format!("stage `{}`: {}", stage.stage.word(), stage.title);
         match &stage.outcome {
-            Outcome::Pass | Outcome::Fail => {}
+            Outcome::Pass | Outcome::Fail | Outcome::Waived => {}
             Outcome::Error(error) => add(what, format!("could not run: {}", error.reason)),
             Outcome::Skipped { reason } => add(what, format!("skipped: {reason}")),
         }
@@ -364,11 +369,11 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
         let what = format!("check `{}`", check.title());
         match &check.outcome {
             Outcome::Fail if !check.required => {
-                add(what, format!("failed, but is not required: {}", why(check)))
+                add(what, format!("failed, but is {}: {}", not_required(check), why(check)))
             }
             Outcome::Error(_) if check.required => add(what, why(check)),
-            Outcome::Error(_) => add(what, format!("{}; it is not required", why(check))),
-            Outcome::Pass | Outcome::Fail | Outcome::Skipped { .. } => {}
+            Outcome::Error(_) => add(what, format!("{}; it is {}", why(check), not_required(check))),
+            Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => {}
         }
     }
     for objective in result.objectives.iter().filter(|o| o.met().is_none()) {

@@ -154,8 +154,7 @@ pub fn verdict(result: &DrillResult) -> Verdict {
         return Verdict::Inconclusive;
     }
     let rests_on_proof = result.checks.is_empty() && has_passed(result, Stage::Proof);
-    let ran = |outcome: &Outcome| matches!(outcome, Outcome::Pass | Outcome::Waived);
-    if !rests_on_proof && !required.clone().any(|check| ran(&check.outcome)) {
+    if !rests_on_proof && !required.clone().any(|check| check.outcome.is_accepted()) {
         return Verdict::NothingChecked;
     }
     // A required check that was skipped, for whatever reason, is not a pass.

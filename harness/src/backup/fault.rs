@@ -20,6 +20,7 @@ pub fn finding(fault: Fault) -> Finding {
         expected: fault.expected,
         actual: fault.found,
         hint: hint(fault.kind).map(str::to_owned),
+        waived: None,
     }
 }
 

@@ -250,6 +250,7 @@ fn from_wire(wire: WireDatabase) -> Result<Database, String> {
                 expected: wire.expected,
                 actual: wire.actual,
                 hint: wire.hint,
+                waived: None,
             },
         })
     });

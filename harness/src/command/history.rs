@@ -72,7 +72,10 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
     out(&table.text());
     let overdue = latest.overdue(Timestamp::now());
     let waived = latest.waived();
-    overdue.iter().chain(&waived).for_each(|text| out(&line(text)));
+    overdue
+        .iter()
+        .chain(&waived)
+        .for_each(|text| out(&line(text)));
     out(&format!(
         "\n{}, {} of them PROVEN or SAFE. None of it is verified: `redrill verify`",
         show_counted(count(found), "record"),

@@ -186,6 +186,7 @@ fn of_backup(path: &Path) -> Scenario {
         incident: None,
         not_tested: Vec::new(),
         checks: Vec::new(),
+        waivers: Vec::new(),
         rehearse: None,
         after: After::default(),
     }

@@ -51,7 +51,10 @@ pub fn changes(before: &Summary, after: &Summary) -> Vec<String> {
     lines.ids("passes again", &(&set(&after.passed) & &failed_before));
     let (waived, waived_before) = (set(&after.waived), set(&before.waived));
     lines.ids("waived now", &(&waived - &waived_before));
-    lines.ids("passes without its waiver", &(&set(&after.passed) & &waived_before));
+    lines.ids(
+        "passes without its waiver",
+        &(&set(&after.passed) & &waived_before),
+    );
     lines.ids("was not checked before", &(&all(after) - &all(before)));
     lines.ids("is not checked any more", &(&all(before) - &all(after)));
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

@@ -293,7 +293,10 @@ mod tests {
     #[rstest]
     #[case("2026-11-24", &[])]
     #[case("2026-11-23", &[Refusal::NotProven])]
-    fn a_waiver_that_ended_since_closes_the_gate(#[case] until: &str, #[case] expected: &[Refusal]) {
+    fn a_waiver_that_ended_since_closes_the_gate(
+        #[case] until: &str,
+        #[case] expected: &[Refusal],
+    ) {
         let mut drill = entry(Kind::Drill, "PROVEN WITH WAIVERS", 2);
         drill.drill.waivers = vec![WaiverSummary {
             check: "role/app".to_owned(),

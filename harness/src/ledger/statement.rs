@@ -205,7 +205,11 @@ impl Summary {
             passed: ids(|outcome| *outcome == Outcome::Pass).collect(),
             failed: stages.chain(ids(Outcome::is_bad)).collect(),
             waived: ids(|outcome| *outcome == Outcome::Waived).collect(),
-            waivers: result.waivers.iter().filter_map(WaiverSummary::of).collect(),
+            waivers: result
+                .waivers
+                .iter()
+                .filter_map(WaiverSummary::of)
+                .collect(),
             not_tested: result.not_tested.len(),
             ..Self::about(about)
         }

@@ -98,6 +98,7 @@ pub(super) fn summary(run: &str) -> Summary {
         name: String::new(),
         line: 1,
         required: true,
+        not_required_because: None,
         database: String::new(),
         outcome,
         expected: String::new(),

@@ -33,6 +33,12 @@ impl Outcome {
         }
     }
 
+    /// Whether it ran and is as required, or somebody accepts all that is not.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Pass | Self::Waived)
+    }
+
     /// Whether something failed or could not run.
     #[must_use]
     pub const fn is_bad(&self) -> bool {

@@ -72,9 +72,7 @@ impl WaiverFacts {
             WaiverState::Expired => {
                 format!("ended on {}: {} not waived", self.until, findings())
             }
-            WaiverState::NotNeeded => {
-                "matches no finding: remove it from the scenario".to_owned()
-            }
+            WaiverState::NotNeeded => "matches no finding: remove it from the scenario".to_owned(),
         }
     }
 }

@@ -304,7 +304,9 @@ impl<'a> Record<'a> {
         let results = whole.into_iter().chain(entries).map(
             |(object, expected, actual, mut findings, duration)| {
                 // Before their number is limited, so that none is cut that counts.
-                let outcome = self.waivers.judge(&check.id, object.as_deref(), &mut findings);
+                let outcome = self
+                    .waivers
+                    .judge(&check.id, object.as_deref(), &mut findings);
                 CheckResult {
                     object,
                     expected: self.context.redactor.clean(&expected),

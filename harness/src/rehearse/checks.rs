@@ -36,8 +36,7 @@ pub(super) async fn run(
             .find(|one| one.id == result.id && one.object == result.object);
         let replaced = after_replaces(copies.scenario(), &result.id);
         let old = old.filter(|_| !replaced).map(|one| one.outcome.clone());
-        let passed = |one: &Outcome| matches!(one, Outcome::Pass | Outcome::Waived);
-        let passed_before = old.as_ref().is_none_or(passed);
+        let passed_before = old.as_ref().is_none_or(Outcome::is_accepted);
         match &result.outcome {
             Outcome::Fail if result.required && passed_before => {
                 let hint = if_meant(&result);

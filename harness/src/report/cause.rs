@@ -113,6 +113,7 @@ mod tests {
             name: name.to_owned(),
             line: 1,
             required: true,
+            not_required_because: None,
             database: "shop".to_owned(),
             outcome: Outcome::Fail,
             expected: String::new(),

@@ -112,7 +112,9 @@ fn waivers(page: &mut Page, all: &[WaiverFacts]) {
         ]
     });
     page.table(
-        &["check", "object", "owner", "until", "reason", "result", "line"],
+        &[
+            "check", "object", "owner", "until", "reason", "result", "line",
+        ],
         rows.collect(),
     );
 }

@@ -212,8 +212,11 @@ fn required(
         }
         (_, Some(reason)) => {
             problems.push(
-                Problem::at(reason.span(), "`reason` has no effect without `required = false`")
-                    .hint("a text about the check itself is its `name`"),
+                Problem::at(
+                    reason.span(),
+                    "`reason` has no effect without `required = false`",
+                )
+                .hint("a text about the check itself is its `name`"),
             );
             (true, None)
         }

@@ -88,3 +88,96 @@ fn refuse_unknown(
         None => "`redrill list` shows the ids; `*` matches any text".to_owned(),
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rstest::rstest;
+
+    use crate::input::Environment;
+    use crate::scenario::{Scenario, parse};
+
+    const WAIVER: &str = "check = \"row-count/orders\"\nobject = \"*\"\nreason = \"known\"\nowner = \"Ann\"\nuntil = 2027-01-31\n";
+
+    fn scenario(check: &str, waiver: &str) -> Result<Scenario, String> {
+        let text = format!(
+            "schema = 1\nname = \"a\"\n[backup]\npath = \"x.sql\"\n[[check.row-count]]\nname = \"orders\"\ntable = \"a.b\"\nmin = 1\n{check}[[waiver]]\n{waiver}"
+        );
+        let read = parse(Path::new("x.toml"), &text, &Environment::new());
+        read.map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn a_waiver_is_read_with_its_line() {
+        let scenario = scenario("", WAIVER).unwrap();
+        let [waiver] = scenario.waivers.as_slice() else {
+            panic!("one waiver");
+        };
+        assert_eq!((waiver.line, waiver.owner.as_str()), (10, "Ann"));
+        assert_eq!(waiver.until, jiff::civil::date(2027, 1, 31));
+    }
+
+    #[rstest]
+    #[case(
+        "row-count/orders",
+        "row-count/oders",
+        "did you mean `row-count/orders`?"
+    )]
+    #[case("row-count/orders", "role/*", "`redrill list` shows the ids")]
+    #[case("\"*\"", "\" \"", "`object` is empty")]
+    #[case("\"known\"", "\"\"", "`reason` is empty")]
+    #[case("\"Ann\"", "\"\"", "`owner` is empty")]
+    #[case("2027-01-31", "\"2027-01-31\"", "this must be a day without quotes")]
+    #[case(
+        "2027-01-31",
+        "2027-01-31T10:00:00Z",
+        "this must be a day without quotes"
+    )]
+    #[case("2027-01-31", "2027-02-30", "x.toml:14")]
+    #[case("until", "til", "unknown key `til`")]
+    #[case("owner = \"Ann\"\n", "", "`owner` is missing")]
+    fn mistakes_have_their_place_and_a_hint(
+        #[case] right: &str,
+        #[case] wrong: &str,
+        #[case] expected: &str,
+    ) {
+        assert!(WAIVER.contains(right));
+        let Err(said) = scenario("", &WAIVER.replace(right, wrong)) else {
+            panic!("{wrong} is accepted");
+        };
+        assert!(said.contains(expected), "{said}");
+        assert!(said.contains("x.toml:"), "{said}");
+    }
+
+    #[rstest]
+    #[case("required = false\n", "`required = false` needs a reason")]
+    #[case(
+        "required = false\nreason = \" \"\n",
+        "`required = false` needs a reason"
+    )]
+    #[case(
+        "reason = \"x\"\n",
+        "`reason` has no effect without `required = false`"
+    )]
+    #[case(
+        "required = true\nreason = \"x\"\n",
+        "`reason` has no effect without `required = false`"
+    )]
+    fn a_check_that_is_not_required_needs_a_reason(#[case] keys: &str, #[case] expected: &str) {
+        let Err(said) = scenario(keys, WAIVER) else {
+            panic!("{keys} is accepted");
+        };
+        assert!(said.contains(expected), "{said}");
+    }
+
+    #[test]
+    fn the_reason_is_kept() {
+        let read = scenario("required = false\nreason = \"why\"\n", WAIVER).unwrap();
+        let [check] = read.checks.as_slice() else {
+            panic!("one check");
+        };
+        assert!(!check.required);
+        assert_eq!(check.not_required_because.as_deref(), Some("why"));
+    }
+}

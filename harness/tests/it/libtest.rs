@@ -50,6 +50,7 @@ exact = 3
 [[check.row-count]]
 name = \"wished for\"
 required = false
+reason = \"a wish\"
 table = \"public.orders\"
 min = 5
 ";

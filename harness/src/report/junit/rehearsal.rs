@@ -76,7 +76,7 @@ fn step_case(suite: &str, step: &StepResult) -> TestCase {
     let text = details(&step.summary, view::hint(&step.outcome), &step.findings);
     let outcome = match &step.outcome {
         Outcome::Pass => junit_report::TestResult::Success,
-        Outcome::Fail => failure(&kind, &step.summary, &text),
+        Outcome::Fail | Outcome::Waived => failure(&kind, &step.summary, &text),
         Outcome::Error(_) => error(&kind, &step.summary, &text),
         Outcome::Skipped { reason } => skipped("skipped", reason, None),
     };
@@ -93,12 +93,10 @@ fn check_case(suite: &str, check: &CheckAfter) -> TestCase {
     let result = &check.result;
     let why = view::why(result);
     let text = details(&why, view::hint(&result.outcome), &result.findings);
-    let passed_before = check
-        .before
-        .as_ref()
-        .is_none_or(|one| *one == Outcome::Pass);
+    let passed_before = check.before.as_ref().is_none_or(Outcome::is_accepted);
     let outcome = match (&result.outcome, result.required && passed_before) {
         (Outcome::Pass, _) => junit_report::TestResult::Success,
+        (Outcome::Waived, _) => skipped("waived", &format!("waived: {why}"), Some(&text)),
         (Outcome::Fail, true) => failure(result.kind, &why, &text),
         (Outcome::Error(_), true) => error(result.kind, &why, &text),
         (Outcome::Fail | Outcome::Error(_), false) => {

@@ -107,16 +107,18 @@ fn failures(page: &mut Page, result: &DrillResult) {
     let optional = result.checks.iter().filter(|check| !check.required);
     lines.extend(optional.filter_map(|check| match check.outcome {
         Outcome::Fail => Some(format!(
-            "not required: check `{}` failed: {}",
+            "{}: check `{}` failed: {}",
+            view::not_required(check),
             check.title(),
             view::why(check)
         )),
         Outcome::Error(_) => Some(format!(
-            "not required: check `{}` {}",
+            "{}: check `{}` {}",
+            view::not_required(check),
             check.title(),
             view::why(check)
         )),
-        Outcome::Pass | Outcome::Skipped { .. } => None,
+        Outcome::Pass | Outcome::Waived | Outcome::Skipped { .. } => None,
     }));
     if lines.is_empty() {
         return page.paragraph(fixed("Nothing."));

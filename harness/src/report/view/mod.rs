@@ -20,8 +20,8 @@ pub(super) use self::objective::{
 };
 pub(super) use self::provenance::{host, provenance};
 pub(super) use self::rows::{restored_rows, rows, same, word};
-pub(super) use self::waiver::{not_required, waiver_line};
 pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
+pub(super) use self::waiver::{not_required, waiver_line};
 use crate::outcome::{
     BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, RestoreStep,
     ServerFacts, StageResult, TimeSource,
@@ -161,8 +161,12 @@ pub(super) fn hint(outcome: &Outcome) -> Option<&str> {
 pub(super) fn why(check: &CheckResult) -> String {
     match &check.outcome {
         Outcome::Pass => String::new(),
-        Outcome::Fail | Outcome::Waived if check.expected.trim().is_empty() => found(check).to_owned(),
-        Outcome::Fail | Outcome::Waived => format!("expected {}, found {}", check.expected, found(check)),
+        Outcome::Fail | Outcome::Waived if check.expected.trim().is_empty() => {
+            found(check).to_owned()
+        }
+        Outcome::Fail | Outcome::Waived => {
+            format!("expected {}, found {}", check.expected, found(check))
+        }
         Outcome::Error(error) => format!("could not run: {}", error.reason),
         Outcome::Skipped { reason } => reason.clone(),
     }
@@ -310,7 +314,7 @@ pub(super) fn decisive(result: &DrillResult) -> Vec<String> {
     if !result
         .checks
         .iter()
-        .any(|c| c.required && matches!(c.outcome, Outcome::Pass | Outcome::Waived))
+        .any(|c| c.required && c.outcome.is_accepted())
         && lines.is_empty()
     {
         lines.push("no required check ran".to_owned());
@@ -368,11 +372,15 @@ pub(super) fn not_tested(result: &DrillResult) -> Vec<NotTested> {
     for check in &result.checks {
         let what = format!("check `{}`", check.title());
         match &check.outcome {
-            Outcome::Fail if !check.required => {
-                add(what, format!("failed, but is {}: {}", not_required(check), why(check)))
-            }
+            Outcome::Fail if !check.required => add(
+                what,
+                format!("failed, but is {}: {}", not_required(check), why(check)),
+            ),
             Outcome::Error(_) if check.required => add(what, why(check)),
-            Outcome::Error(_) => add(what, format!("{}; it is {}", why(check), not_required(check))),
+            Outcome::Error(_) => add(
+                what,
+                format!("{}; it is {}", why(check), not_required(check)),
+            ),
             Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => {}
         }
     }

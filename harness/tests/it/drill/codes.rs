@@ -208,7 +208,10 @@ fn code_4_is_nothing_to_drill() {
     );
 
     // Only checks that are not required: nothing was held to anything.
-    let optional = SCENARIO.replace("exact = 3", "exact = 3\nrequired = false");
+    let optional = SCENARIO.replace(
+        "exact = 3",
+        "exact = 3\nrequired = false\nreason = \"a test\"",
+    );
     let ended = redrill()
         .scenario(&optional)
         .backup(SMALL, "orgs.sql")

@@ -20,7 +20,8 @@ fn agree(result: &DrillResult) {
     let [suite] = suites.as_slice() else {
         panic!("{} suites", suites.len());
     };
-    assert_eq!(suite.red(), code != 0, "{verdict:?}: {suite:#?}");
+    let red = code != exit_code::PROVEN && code != exit_code::WITH_WAIVERS;
+    assert_eq!(suite.red(), red, "{verdict:?}: {suite:#?}");
     assert_eq!(suite.tests, suite.cases.len());
     assert_eq!(suite.failures, suite.count("failure"));
     assert_eq!(suite.errors, suite.count("error"));
@@ -52,7 +53,9 @@ fn agree(result: &DrillResult) {
             (Outcome::Pass, _) => None,
             (Outcome::Fail, true) => Some("failure"),
             (Outcome::Error(_), true) => Some("error"),
-            (Outcome::Fail | Outcome::Error(_) | Outcome::Skipped { .. }, _) => Some("skipped"),
+            (Outcome::Fail | Outcome::Waived | Outcome::Error(_) | Outcome::Skipped { .. }, _) => {
+                Some("skipped")
+            }
         };
         assert_eq!(case.outcome.as_deref(), expected);
     }
@@ -84,7 +87,7 @@ fn agree(result: &DrillResult) {
 
     // Selected checks prove nothing about the rest, and every report says so.
     let is_selection = !result.scenario.only.is_empty();
-    assert!(!is_selection || verdict != Verdict::Proven);
+    assert!(!is_selection || !verdict.proves());
     let not_proven = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();
         words.join(" ").contains("The backup is not proven.")
@@ -112,6 +115,11 @@ fn agree(result: &DrillResult) {
         result.evidence.is_some()
     );
     let since = result.since.is_some();
+    let waived = !result.waivers.is_empty();
+    assert_eq!(markdown.contains("\n## Waivers\n"), waived);
+    assert_eq!(suite.text.contains("\nwaiver of "), waived);
+    let of_json = report["waivers"].as_array().unwrap().len();
+    assert_eq!(of_json, result.waivers.len());
     assert_eq!(markdown.contains("\n## Since the last drill\n"), since);
     assert_eq!(suite.text.contains("\nsince the drill of "), since);
     assert_eq!(report["since_last"].is_object(), since);
@@ -136,6 +144,10 @@ fn agree(result: &DrillResult) {
         };
         let summary = terminal::summary(result, verdict, look);
         assert_eq!(summary.contains("\nsince      the drill of "), since);
+        let waivers = summary
+            .lines()
+            .filter(|line| line.starts_with("waiver     "));
+        assert_eq!(waivers.count(), result.waivers.len());
         let first = summary.lines().next().unwrap();
         assert!(
             first.starts_with(&format!("{}  ", verdict.word())),
@@ -246,7 +258,7 @@ fn what_is_not_required_is_seen_but_not_red() {
     let case = suites[0].cases.last().unwrap();
     assert_eq!(case.outcome.as_deref(), Some("skipped"));
     assert!(
-        case.message.starts_with("not required: "),
+        case.message.starts_with("not required ("),
         "{}",
         case.message
     );
@@ -256,4 +268,7 @@ fn what_is_not_required_is_seen_but_not_red() {
         markdown.contains("failed, but is not required"),
         "{markdown}"
     );
+    let why = "the API is drilled with its own release";
+    assert!(case.message.contains(why), "{}", case.message);
+    assert!(markdown.contains(why), "{markdown}");
 }

@@ -11,7 +11,7 @@ use redrill::outcome::{
     Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding, Measure, NotTested,
     Objective, Outcome, PartFacts, Phase, ProofFacts, Provenance, RestoreFacts, ScenarioFacts,
     ServerFacts, Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
-    UpgradeFacts, UpgradeStep, Values,
+    UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -46,6 +46,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         30 => Just(Outcome::Pass),
         1 => Just(Outcome::Fail),
+        2 => Just(Outcome::Waived),
         1 => (nasty(), option::of(nasty()))
             .prop_map(|(reason, hint)| Outcome::Error(CouldNotRun { reason, hint })),
         1 => nasty().prop_map(|reason| Outcome::Skipped { reason }),
@@ -53,19 +54,30 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn findings() -> impl Strategy<Value = Vec<Finding>> {
-    let finding = (option::of(nasty()), nasty(), nasty(), option::of(nasty())).prop_map(
-        |(object, expected, actual, hint)| Finding {
+    let texts = (nasty(), nasty());
+    let finding = (
+        option::of(nasty()),
+        texts,
+        option::of(nasty()),
+        option::of(nasty()),
+    )
+        .prop_map(|(object, (expected, actual), hint, waived)| Finding {
             object,
             expected,
             actual,
             hint,
-        },
-    );
+            waived,
+        });
     vec(finding, 0..3)
 }
 
 fn stages() -> impl Strategy<Value = Vec<StageResult>> {
-    let stage = (outcome(), nasty(), findings(), duration());
+    // Only findings of checks can be waived.
+    let outcome = outcome().prop_map(|one| match one {
+        Outcome::Waived => Outcome::Pass,
+        other => other,
+    });
+    let stage = (outcome, nasty(), findings(), duration());
     let all = vec(stage, 5).prop_map(|stages| {
         let named = Stage::ALL.into_iter().zip(stages);
         named
@@ -103,6 +115,7 @@ fn checks() -> impl Strategy<Value = Vec<CheckResult>> {
                 name,
                 line,
                 required,
+                not_required_because: (!required).then(|| expected.clone()),
                 database,
                 outcome,
                 expected,
@@ -138,6 +151,31 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
         on: None,
     });
     vec(prop_oneof![4 => time, 1 => kept], 0..3)
+}
+
+fn waivers() -> impl Strategy<Value = Vec<WaiverFacts>> {
+    let state = prop::sample::select(vec![
+        WaiverState::NotJudged,
+        WaiverState::Used,
+        WaiverState::Expired,
+        WaiverState::NotNeeded,
+    ]);
+    let texts = (nasty(), nasty(), nasty(), nasty());
+    let waiver = (texts, state, 0_u64..2000, 1_usize..400);
+    let waiver =
+        waiver.prop_map(
+            |((check, object, reason, owner), state, findings, line)| WaiverFacts {
+                check,
+                object,
+                reason,
+                owner,
+                until: jiff::civil::date(2027, 1, 31),
+                line,
+                findings,
+                state,
+            },
+        );
+    vec(waiver, 0..3)
 }
 
 fn not_tested() -> impl Strategy<Value = Vec<NotTested>> {
@@ -424,6 +462,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             objectives(),
             not_tested(),
             option::of(upgrade()),
+            waivers(),
         ),
         (
             option::of(backup_of_several()),
@@ -464,6 +503,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                     restore: facts.2,
                     proof: parts.4,
                     objectives: parts.2,
+                    waivers: parts.5,
                     not_tested: parts.3,
                     repeat,
                     interrupted,

@@ -114,10 +114,7 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult, mos
         paper.outcome_line(&check.outcome, &text);
         return;
     }
-    let required = match check.required {
-        true => String::new(),
-        false => format!(", {}", view::not_required(check)),
-    };
+    let required = if check.required { "" } else { ", not required" };
     let text = format!(
         "{} ({}{required}, {}:{})",
         check.title(),
@@ -127,6 +124,9 @@ fn check_lines(paper: &mut Paper, result: &DrillResult, check: &CheckResult, mos
     );
     paper.outcome(&check.outcome, check.required, &text);
     paper.wrap(&view::why(check), INDENT, INDENT);
+    if let Some(why) = &check.not_required_because {
+        paper.wrap(&format!("not required: {why}"), INDENT, INDENT);
+    }
     findings(paper, view::hint(&check.outcome), &check.findings, most);
 }
 

@@ -6,6 +6,7 @@ use rstest::rstest;
 use super::SCENARIO;
 use super::builder::{Ended, redrill};
 use super::codes::SMALL;
+use crate::rehearse::release::{FIRST_RUN_ONLY, release};
 
 /// The scenario with a check that fails, and a waiver.
 fn waived(object: &str, until: &str) -> String {
@@ -87,4 +88,23 @@ fn selected_checks_keep_their_waivers_only() {
     let ended = drill(&scenario, &["--only", "row-count/some"]);
     code(&ended, exit_code::PROVEN);
     assert_eq!(ended.drill()["waivers"].as_array().unwrap().len(), 0);
+}
+
+/// A waiver that holds before the migrations holds after them, and only for what it names.
+#[rstest]
+#[case::the_same_finding("CREATE TABLE app.new ()", "SAFE", "1 waived")]
+#[case::another_finding("INSERT INTO app.account (email) SELECT n FROM generate_series(1, 60) n", "UNSAFE", "1 failed")]
+fn a_waiver_holds_in_a_rehearsal(#[case] sql: &str, #[case] verdict: &str, #[case] says: &str) {
+    let rehearsed = release()
+        .up("1", sql)
+        .settings(FIRST_RUN_ONLY)
+        .more(
+            "[[check.row-count]]\nname = \"rows\"\ntables = [\"app.orders\", \"app.account\"]\nmin = 1\nmax = 100\n\
+             [[waiver]]\ncheck = \"row-count/rows\"\nobject = \"app.orders\"\n\
+             reason = \"the import\"\nowner = \"Ann\"\nuntil = 9999-12-31\n",
+        )
+        .rehearse();
+    assert_eq!(rehearsed.verdict(), verdict, "{}", rehearsed.ended.stdout);
+    let summary = rehearsed.summary("checks");
+    assert!(summary.contains(says), "{summary}");
 }

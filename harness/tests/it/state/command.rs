@@ -301,3 +301,28 @@ fn a_full_disk_loses_nothing_that_was_written() {
         "{stdout}"
     );
 }
+
+#[test]
+fn what_was_waived_is_in_the_log() {
+    let site = Site::new();
+    let path = site.path("orgs.toml");
+    let waiver = "[[waiver]]\ncheck = \"row-count/orgs\"\nobject = \"*\"\nreason = \"the import\"\nowner = \"Ann\"\nuntil = 9999-12-31\n";
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("exact = 3", "exact = 4") + waiver).unwrap();
+    site.drill("", 13);
+    let said = site.call("history --state .redrill");
+    let line =
+        "WAIVED   orgs: 1 finding of row-count/orgs on *, by Ann until 9999-12-31: the import\n";
+    assert!(said.stdout.contains(line), "{}", said.stdout);
+    let said = site.call("history --state .redrill --json");
+    let history: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(history[0]["waived"][0], "row-count/orgs");
+    assert_eq!(history[0]["waivers"][0]["owner"], "Ann");
+    for (covers, code) in [("", 0), ("--covers row-count", 21)] {
+        let said = site.call(&format!(
+            "gate --scenario orgs.toml --state .redrill --max-age 1d {covers}"
+        ));
+        assert_eq!(said.code, code, "{}{}", said.stdout, said.stderr);
+    }
+    assert_eq!(site.call("verify --state .redrill").code, 0);
+}

@@ -48,6 +48,7 @@ mod source;
 mod stub;
 mod tls;
 pub mod upgrade;
+mod waived;
 mod wrapped;
 mod writer;
 

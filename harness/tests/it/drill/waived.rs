@@ -27,7 +27,13 @@ fn drill(scenario: &str, arguments: &[&str]) -> Ended {
 }
 
 fn code(ended: &Ended, code: u8) {
-    assert_eq!(ended.code, i32::from(code), "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(
+        ended.code,
+        i32::from(code),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
 }
 
 #[test]
@@ -50,11 +56,19 @@ fn a_waived_finding_stays_visible() {
     assert_eq!(drill["waivers"][0]["state"], "used");
     assert_eq!(drill["waivers"][0]["findings"], 1);
     let finding = &drill["checks"][0]["findings"][0];
-    assert!(finding["waived"].as_str().unwrap().contains("Ann"), "{finding}");
+    assert!(
+        finding["waived"].as_str().unwrap().contains("Ann"),
+        "{finding}"
+    );
 }
 
 #[rstest]
-#[case::of_another_object("plur.users", "9999-12-31", "not_needed", "matches no finding: remove it")]
+#[case::of_another_object(
+    "plur.users",
+    "9999-12-31",
+    "not_needed",
+    "matches no finding: remove it"
+)]
 #[case::that_has_ended("plur.orgs", "2026-01-31", "expired", "ended on 2026-01-31")]
 fn a_waiver_that_does_not_hold_fails(
     #[case] object: &str,
@@ -76,7 +90,11 @@ fn a_waiver_that_is_not_needed_is_reported() {
     let ended = drill(&needless, &[]);
     code(&ended, exit_code::PROVEN);
     assert_eq!(ended.drill()["waivers"][0]["state"], "not_needed");
-    assert!(ended.stdout.contains("matches no finding"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("matches no finding"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]
@@ -92,8 +110,12 @@ fn selected_checks_keep_their_waivers_only() {
 
 /// A waiver that holds before the migrations holds after them, and only for what it names.
 #[rstest]
-#[case::the_same_finding("CREATE TABLE app.new ()", "SAFE", "1 waived")]
-#[case::another_finding("INSERT INTO app.account (email) SELECT n FROM generate_series(1, 60) n", "UNSAFE", "1 failed")]
+#[case::the_same_finding("CREATE TABLE app.new ();", "SAFE", "1 waived")]
+#[case::another_finding(
+    "INSERT INTO app.account (email) SELECT n FROM generate_series(1, 60) n;",
+    "UNSAFE",
+    "1 failed"
+)]
 fn a_waiver_holds_in_a_rehearsal(#[case] sql: &str, #[case] verdict: &str, #[case] says: &str) {
     let rehearsed = release()
         .up("1", sql)

@@ -99,8 +99,8 @@ fn check_case(suite: &str, check: &CheckAfter) -> TestCase {
         .is_none_or(|one| *one == Outcome::Pass);
     let outcome = match (&result.outcome, result.required && passed_before) {
         (Outcome::Pass, _) => junit_report::TestResult::Success,
-        (Outcome::Fail, true) => failure(result.kind, &why, &text),
-        (Outcome::Error(_), true) => error(result.kind, &why, &text),
+        (Outcome::Fail, true) => failure(&result.kind, &why, &text),
+        (Outcome::Error(_), true) => error(&result.kind, &why, &text),
         (Outcome::Fail | Outcome::Error(_), false) => {
             let message = match result.required {
                 true => format!("not passed before either: {why}"),

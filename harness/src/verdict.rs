@@ -234,7 +234,7 @@ mod tests {
                 .zip(Stage::ALL)
                 .map(|(letter, stage)| StageResult {
                     stage,
-                    title: "",
+                    title: "".into(),
                     required: letter != 'o',
                     outcome: outcome(letter),
                     summary: String::new(),
@@ -247,7 +247,7 @@ mod tests {
                 .map(|letter| CheckResult {
                     id: String::new(),
                     object: None,
-                    kind: "row-count",
+                    kind: "row-count".into(),
                     name: String::new(),
                     line: 1,
                     required: letter.is_ascii_uppercase(),

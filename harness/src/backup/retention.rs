@@ -166,7 +166,7 @@ impl Tier {
             }
         }
         Some(Objective {
-            name: self.word(),
+            name: self.word().into(),
             measure: Measure::Kept {
                 wanted,
                 kept,

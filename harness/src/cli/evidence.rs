@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
+use crate::report::reports;
 use crate::units::Span;
 
 /// Where a drill is recorded.
@@ -29,7 +31,8 @@ pub struct Keeping {
 /// Arguments of `redrill verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Records whose entries are to be found: `drill.json` of one drill.
+    /// Reports of one drill, by their ending: `drill.json`, `drill.md`, `junit.xml`; or `rehearsal.json`. Of each, the entry is
+    /// found, and whether it is what the entry is about.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The state.
@@ -97,6 +100,29 @@ pub struct Compare {
     pub(crate) state: String,
 }
 
+/// Arguments of `redrill report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The record of a drill: its `drill.json`; or the number of an entry of the log.
+    #[arg(value_name = "RECORD")]
+    pub(crate) record: String,
+    /// The report.
+    #[arg(long, value_parser = formats(), default_value = "markdown")]
+    pub(crate) format: String,
+    /// The file to write; it is replaced if it exists. Default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The state.
+    #[arg(
+        long,
+        value_name = "DIR|s3://…",
+        env = "REDRILL_STATE",
+        hide_env_values = true,
+        default_value = "scenarios/.redrill"
+    )]
+    pub(crate) state: String,
+}
+
 /// Arguments of `redrill gate`.
 #[derive(Debug, Args)]
 pub struct Gate {
@@ -132,6 +158,11 @@ pub struct Gate {
     /// A checkpoint that was kept elsewhere, as for `redrill verify`.
     #[arg(long, value_name = "LINE|FILE", requires = "verified")]
     pub(crate) checkpoint: Option<String>,
+}
+
+/// The names of all reports.
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(reports().map(|report| report.name))
 }
 
 /// Reads a commit: 7 hexadecimal digits or more.

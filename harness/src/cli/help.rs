@@ -91,12 +91,12 @@ pub(super) const VERIFY: &str = "\
 Examples:
     redrill verify                       # the log of scenarios/.redrill
     redrill verify --signers ops.pub --checkpoint checkpoint.txt
-    redrill verify reports/out/orders/drill.json
+    redrill verify reports/out/orders/drill.md reports/out/orders/junit.xml
 
 Exit codes:
     0  nothing was changed, as far as the text says
     2  bad command line
-    3  the state cannot be read
+    3  the state cannot be read, or another redrill wrote FILE
     4  there is no state, or it has no entry of FILE
    23  something was changed, removed, added or moved, or a signature is wrong";
 
@@ -111,6 +111,17 @@ Examples:
 pub(super) const COMPARE: &str = "\
 Examples:
     redrill compare 41 57                # numbers of entries, as `redrill history` shows them";
+
+/// The end of `redrill report --help`.
+pub(super) const REPORT: &str = "\
+Examples:
+    redrill report reports/out/orders/drill.json > drill.md
+    redrill report 41 --format junit --out junit.xml --state s3://evidence/drills
+
+Exit codes:
+    0  it was made
+    3  the record cannot be read, or another redrill wrote it
+    4  there is no state, or no such entry";
 
 /// The examples of `redrill gate --help`.
 pub(super) const GATE: &str = "\

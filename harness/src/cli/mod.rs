@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::evidence::{Compare, Gate, History, Keeping, Verify};
+pub use self::evidence::{Compare, Gate, History, Keeping, Report, Verify};
 pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
 use crate::units::Span;
@@ -109,7 +109,8 @@ pub enum Command {
     /// Verify the log of all drills: order, gaps, digests, signatures. Works offline.
     ///
     /// Each drill adds its record to a state (`--state`): an entry in a log that can only grow. This command reads all entries
-    /// and lists what was changed, removed, added or moved, and then what a log cannot prove by itself.
+    /// and lists what was changed, removed, added or moved, and then what a log cannot prove by itself. A report is made again from
+    /// the record of its drill and compared.
     #[command(after_help = help::VERIFY)]
     Verify(Verify),
     /// List past drills and rehearsals, from the log.
@@ -118,6 +119,12 @@ pub enum Command {
     /// Show what changed between two drills: size, rows, restore time, versions, checks.
     #[command(after_help = help::COMPARE)]
     Compare(Compare),
+    /// Make a report of a drill again from its record, byte for byte.
+    ///
+    /// The record is `drill.json`, or what the log has of an entry. Reports of a drill that is in the log show its entry, which the
+    /// record does not contain: name the state, so that they are equal to the files that the drill wrote.
+    #[command(after_help = help::REPORT)]
+    Report(Report),
     /// Say whether a release may go, from the log alone: is there a drill, PROVEN, recent, of the right checks?
     ///
     /// Nothing is restored. The newest drill of all checks that came to a conclusion decides: one that is INCONCLUSIVE, INTERRUPTED

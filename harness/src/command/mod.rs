@@ -17,6 +17,7 @@ mod kept;
 mod list;
 mod print;
 mod recover;
+mod report;
 mod run;
 mod scenarios;
 mod schema;
@@ -67,6 +68,7 @@ pub fn main() -> ExitCode {
             Command::Verify(arguments) => verify::run(arguments, &environment).await,
             Command::History(arguments) => history::run(arguments, &environment).await,
             Command::Compare(arguments) => history::compare(arguments, &environment).await,
+            Command::Report(arguments) => report::run(arguments, &environment).await,
             Command::Gate(arguments) => gate::run(arguments, &environment, terminal).await,
             Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,
             Command::Clean(arguments) => clean::run(&arguments, &environment).await,

@@ -8,6 +8,11 @@ pub(super) fn out(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
 }
 
+/// Prints a file on standard output, byte for byte.
+pub(super) fn exact(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 /// Prints a message for people on standard error.
 pub(super) fn err(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end_matches('\n'));

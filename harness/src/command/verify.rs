@@ -1,15 +1,15 @@
 //! `redrill verify`: whether the log of a state is complete, in order and unchanged.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod files;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::abort::{Abort, Ended};
-use super::print::{err, out};
+use super::print::out;
 use crate::cli;
-use crate::digest::sha256;
-use crate::exit_code::Ending;
+use crate::exit_code::{Ending, worst};
 use crate::input::Environment;
 use crate::ledger::{Checkpoint, Kept, Verified, key, verify};
 use crate::outcome::{CouldNotRun, Refusal};
@@ -27,45 +27,34 @@ pub async fn run(arguments: cli::Verify, environment: &Environment) -> Ended {
         arguments.signers.as_deref(),
         arguments.checkpoint.as_deref(),
     )?;
-    let files = digests(&arguments.files)?;
+    let files = files::read(&arguments.files)?;
     let state = Arc::new(existing_state(&arguments.state, environment).await?);
-    let wanted: BTreeSet<String> = files.values().cloned().collect();
-    let verified = verify(&state, &kept, &wanted).await?;
+    let verified = verify(&state, &kept, &files::names(&files)).await?;
     out(&text(&state, &verified, &kept));
-    let mut ending = match verified.problems.is_empty() {
+    let of_log = match verified.problems.is_empty() {
         true => Ending::Done,
         false => Ending::Closed(Refusal::NotVerified),
     };
-    for (file, digest) in &files {
-        match verified.found.get(digest) {
-            Some(entry) => out(&line(&format!(
-                "{} is the record of entry {}: {} of `{}`, run {}",
-                file.display(),
-                entry.position.index,
-                entry.drill.verdict,
-                entry.drill.scenario,
-                entry.drill.run,
-            ))),
-            None => {
-                err(&format!(
-                    "{} is not the record of an entry: it was changed, or belongs to another state",
-                    file.display()
-                ));
-                ending = ending.unless(Ending::NothingFound);
-            }
-        }
-    }
-    Ok(ending)
+    let of_files = files::verify(&state, &files, &verified.found).await?;
+    Ok(worst([of_log, of_files]))
 }
 
-/// Opens a state that must be there.
-pub(super) async fn existing_state(place: &str, environment: &Environment) -> Result<State, Abort> {
+/// Opens a state; `None` where there is none.
+pub(super) async fn open_state(
+    place: &str,
+    environment: &Environment,
+) -> Result<Option<State>, CouldNotRun> {
     let at = At {
         place,
         environment,
         redactor: &Redactor::default(),
     };
-    State::open(&at).await?.ok_or_else(|| {
+    State::open(&at).await
+}
+
+/// Opens a state that must be there.
+pub(super) async fn existing_state(place: &str, environment: &Environment) -> Result<State, Abort> {
+    open_state(place, environment).await?.ok_or_else(|| {
         Abort::nothing_found(format!(
             "there is no state at {place}\nhint: name it with `--state`; `redrill run` writes it beside the scenarios"
         ))
@@ -102,17 +91,8 @@ pub(super) fn brought(signers: Option<&Path>, checkpoint: Option<&str>) -> Resul
     Ok(kept)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Abort {
-    CouldNotRun::new(format!("cannot read {}: {error}", path.display())).into()
-}
-
-/// The digests of files.
-fn digests(files: &[PathBuf]) -> Result<BTreeMap<PathBuf, String>, Abort> {
-    let digest = |file: &PathBuf| {
-        let content = fs::read(file).map_err(|error| unreadable(file, &error))?;
-        Ok((file.clone(), sha256(content)))
-    };
-    files.iter().map(digest).collect()
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> CouldNotRun {
+    CouldNotRun::new(format!("cannot read {}: {error}", path.display()))
 }
 
 fn text(state: &State, verified: &Verified, kept: &Kept) -> String {

@@ -78,6 +78,12 @@ impl Envelope {
         BASE64_STANDARD.decode(&self.payload).ok()
     }
 
+    /// The fingerprint of the key that is named as the one that signed it, not verified; `None` where nobody did.
+    #[must_use]
+    pub fn key_named(&self) -> Option<&str> {
+        self.signatures.first().map(|signed| signed.keyid.as_str())
+    }
+
     /// Who signed a statement that was in this envelope: the first of `keys` with a valid signature.
     #[must_use]
     pub fn signed_by(&self, statement: &[u8], keys: &[Public]) -> SignedBy {

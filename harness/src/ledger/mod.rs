@@ -24,7 +24,7 @@ mod tests;
 
 pub use append::{Written, append};
 pub use checkpoint::Checkpoint;
-pub use read::{entries, newest_first, oldest_first, previous};
+pub use read::{entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record};
 pub use verify::{Kept, Verified, verify};
 
 /// The object of a record.

@@ -2,10 +2,12 @@
 
 use futures_util::{Stream, StreamExt as _, stream};
 
+use super::checkpoint::Checkpoint;
 use super::envelope::Envelope;
 use super::statement::{Entry, Statement, Summary};
-use super::{entry_name, number};
-use crate::outcome::CouldNotRun;
+use super::{checkpoint_name, entry_name, number, record_name};
+use crate::digest::sha256;
+use crate::outcome::{CouldNotRun, Evidence};
 use crate::state::State;
 
 /// How many objects are read at the same time.
@@ -72,6 +74,67 @@ pub async fn previous(state: &State, summary: &Summary) -> Result<Option<Entry>,
         }
     }
     Ok(None)
+}
+
+/// The newest entry of a record, by the SHA-256 of it.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn entry_of(state: &State, record: &str) -> Result<Option<Entry>, CouldNotRun> {
+    let mut entries = std::pin::pin!(newest_first(state).await?);
+    while let Some(entry) = entries.next().await {
+        if let Some(entry) = entry?.filter(|entry| entry.record == record) {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
+}
+
+/// The entry of a number; `None` where there is none that can be read.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn entry(state: &State, index: u64) -> Result<Option<Entry>, CouldNotRun> {
+    let mut one = std::pin::pin!(each(state, vec![index]));
+    one.next().await.transpose().map(Option::flatten)
+}
+
+/// The record of an entry.
+///
+/// # Errors
+/// It cannot be read, or is not that of the entry.
+pub async fn record(state: &State, entry: &Entry) -> Result<String, CouldNotRun> {
+    let record = state.store().read(&record_name(&entry.record)).await?;
+    let record = record.filter(|record| sha256(record) == entry.record);
+    let record = record.and_then(|record| String::from_utf8(record).ok());
+    record.ok_or_else(|| {
+        CouldNotRun::with_hint(
+            format!(
+                "the record of entry {} is missing or was changed",
+                entry.position.index
+            ),
+            "`redrill verify` says what was changed; restore the state from a copy",
+        )
+    })
+}
+
+/// What the reports of a drill show of its entry, as the log has it; `None` where there is no checkpoint after it.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn evidence(state: &State, entry: &Entry) -> Result<Option<Evidence>, CouldNotRun> {
+    let (store, index) = (state.store(), entry.position.index);
+    let size = index.saturating_add(1);
+    let checkpoint = store.read(&checkpoint_name(size)).await?;
+    let checkpoint = checkpoint.and_then(|text| Checkpoint::parse(&String::from_utf8_lossy(&text)));
+    let envelope = store.read(&entry_name(index)).await?;
+    let envelope = envelope.and_then(|file| Envelope::read(&file));
+    Ok(checkpoint.map(|checkpoint| Evidence {
+        entry: index,
+        record_sha256: entry.record.clone(),
+        checkpoint: checkpoint.line(),
+        key: envelope.and_then(|envelope| envelope.key_named().map(str::to_owned)),
+    }))
 }
 
 /// Reads entries in the order of their numbers here.

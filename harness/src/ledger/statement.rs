@@ -346,7 +346,7 @@ fn covers(checks: &[CheckResult]) -> BTreeSet<String> {
     let kinds = |passed: bool| {
         let checks = required().filter(move |check| (check.outcome == Outcome::Pass) == passed);
         checks
-            .map(|check| check.kind.to_owned())
+            .map(|check| check.kind.to_string())
             .collect::<BTreeSet<_>>()
     };
     &kinds(true) - &kinds(false)

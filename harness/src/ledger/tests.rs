@@ -91,10 +91,10 @@ fn new_key(path: &Path) -> Signer {
 }
 
 pub(super) fn summary(run: &str) -> Summary {
-    let check = |kind, outcome| CheckResult {
+    let check = |kind: &'static str, outcome| CheckResult {
         id: format!("{kind}/a"),
         object: None,
-        kind,
+        kind: kind.into(),
         name: String::new(),
         line: 1,
         required: true,

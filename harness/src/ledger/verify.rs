@@ -47,7 +47,7 @@ pub struct Verified {
     pub notes: Vec<String>,
     /// What this does not prove.
     pub not_proven: Vec<String>,
-    /// The entries of the records that were asked for, by SHA-256.
+    /// The entries that were asked for, by the SHA-256 of their records.
     pub found: BTreeMap<String, Entry>,
     /// Number of checkpoints, besides the first, that are not of these entries.
     further: u64,
@@ -71,7 +71,7 @@ struct Stated {
     by: SignedBy,
 }
 
-/// Verifies a state, and looks for the entries of some records by their SHA-256.
+/// Verifies a state, and finds entries by the SHA-256 of their records or the ids of their runs.
 ///
 /// # Errors
 /// The state cannot be read.
@@ -133,7 +133,7 @@ pub async fn verify(
                     before.position.index, before.position.recorded,
                 ));
             }
-            if wanted.contains(&entry.record) {
+            if wanted.contains(&entry.record) || wanted.contains(&entry.drill.run) {
                 verified.found.insert(entry.record.clone(), entry.clone());
             }
             before = Some(entry);

@@ -2,11 +2,9 @@
 
 use jiff::Timestamp;
 
-/// The entry of a drill in the log of its state. The record itself, `drill.json`, cannot contain it: the entry is made of its digest.
+/// The entry of a drill in the log of its [state](super::DrillResult::state). The record itself, `drill.json`, cannot contain it: the entry is made of its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The state: a folder, or `s3://bucket/prefix`.
-    pub state: String,
     /// Number of the entry, from 0.
     pub entry: u64,
     /// SHA-256 of `drill.json`, in hex.

@@ -12,7 +12,7 @@ use super::finding::{Finding, NotTested};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objective {
     /// Its key in the scenario: `restore-within`, `max-age`, `daily`, `weekly`, `monthly`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Requirement and measurement.
     pub measure: Measure,
     /// What it was measured on, where that matters: `on a tuned server`, `of users`.
@@ -45,7 +45,7 @@ impl Objective {
     #[must_use]
     pub const fn time(name: &'static str, limit: Duration, actual: Option<Duration>) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             measure: Measure::Time { limit, actual },
             on: None,
         }
@@ -112,9 +112,9 @@ pub enum TimeSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picked {
     /// `pick` in the scenario.
-    pub pick: &'static str,
+    pub pick: Cow<'static, str>,
     /// The tier of retention that it was selected from.
-    pub tier: Option<&'static str>,
+    pub tier: Option<Cow<'static, str>>,
     /// The seed that decided.
     pub seed: Option<u32>,
     /// The newest backup of the stream, and the time in its name.
@@ -301,7 +301,7 @@ pub struct PartFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFacts {
     /// `container` or `local`.
-    pub provider: &'static str,
+    pub provider: Cow<'static, str>,
     /// Image name and id, or folder of the programs.
     pub origin: String,
     /// `server_version` of the server: `17.6 (Debian 17.6-0+deb13u1)`.

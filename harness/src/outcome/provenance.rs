@@ -1,5 +1,7 @@
 //! Who ran a drill, where and with which program.
 
+use std::borrow::Cow;
+
 /// Who ran a drill, where and with which program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
@@ -21,14 +23,14 @@ pub struct Actor {
     /// The name.
     pub name: String,
     /// The environment variable that says so; `None` where it is the user of the process.
-    pub variable: Option<&'static str>,
+    pub variable: Option<Cow<'static, str>>,
 }
 
 /// The CI system that ran a drill, as its own variables say. What a variable does not say is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CiFacts {
     /// Its name: `GitHub Actions`.
-    pub system: &'static str,
+    pub system: Cow<'static, str>,
     /// The name of the job; in Kubernetes, of the pod.
     pub job: Option<String>,
     /// Address of the job.

@@ -1,5 +1,6 @@
 //! Results of stages, of checks, and of the whole drill.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,7 +56,7 @@ pub struct StageResult {
     /// The stage.
     pub stage: Stage,
     /// What it shows when it passes; of the proof, as much as was compared.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Whether the verdict depends on it: not on a proof that the scenario switches off.
     pub required: bool,
     /// Its outcome.
@@ -76,7 +77,7 @@ pub struct CheckResult {
     /// The object of this entry, where the check has several: `app.orders`.
     pub object: Option<String>,
     /// The kind: `row-count`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The name in the scenario, otherwise a description.
     pub name: String,
     /// Line of the scenario file, counted from 1.
@@ -116,6 +117,8 @@ pub struct DrillResult {
     pub incident: Option<Delivery>,
     /// What changed since the last one; `None` where the log has none.
     pub since: Option<Since>,
+    /// The state that it is to be recorded in: a folder, or `s3://bucket/prefix`, as it was given; `None` for none.
+    pub state: Option<String>,
     /// Where it is recorded, once it is; `None` where no log was asked for, or could be written.
     pub evidence: Option<Evidence>,
     /// When it began.

@@ -15,7 +15,7 @@ pub(super) fn of_process(environment: &Environment) -> Actor {
     if let (true, Some(name)) = (own.is_root(), before) {
         return Actor {
             name: name.clone(),
-            variable: Some(SUDO),
+            variable: Some(SUDO.into()),
         };
     }
     let user = User::from_uid(own).ok().flatten();
@@ -36,7 +36,7 @@ mod tests {
         let actor = of_process(&environment);
         let alice = Actor {
             name: "alice".to_owned(),
-            variable: Some(SUDO),
+            variable: Some(SUDO.into()),
         };
         assert_eq!(actor == alice, geteuid().is_root());
         assert_eq!(of_process(&Environment::new()).variable, None);

@@ -86,11 +86,11 @@ pub(super) fn detect(environment: &Environment) -> Option<(CiFacts, Option<Actor
     let actor = system.actor.iter().find_map(|variable| {
         Some(Actor {
             name: get(environment, variable)?,
-            variable: Some(variable),
+            variable: Some((*variable).into()),
         })
     });
     let facts = CiFacts {
-        system: system.name,
+        system: system.name.into(),
         job: get(environment, system.job),
         url: (system.url)(environment),
         // Buildkite says `HEAD` before it knows.
@@ -163,7 +163,7 @@ mod tests {
             let dash = |value: Option<String>| value.unwrap_or("-".to_owned());
             let actor = actor.map(|actor| format!("{} by {}", actor.name, actor.variable.unwrap()));
             [
-                ci.system.to_owned(),
+                ci.system.into_owned(),
                 dash(actor),
                 dash(ci.job),
                 dash(ci.url),

@@ -218,7 +218,7 @@ impl<'a> Record<'a> {
     ) {
         self.result.stages.push(StageResult {
             stage,
-            title: title(stage, self.scenario.proof),
+            title: title(stage, self.scenario.proof).into(),
             required: is_required(stage, self.scenario.proof),
             outcome,
             summary,
@@ -412,7 +412,7 @@ fn empty(check: &ScenarioCheck, database: &str, outcome: Outcome) -> CheckResult
     CheckResult {
         id: check.id.clone(),
         object: None,
-        kind: check.kind,
+        kind: check.kind.into(),
         name: check.name.clone(),
         line: check.line,
         required: check.required,

@@ -37,7 +37,7 @@ impl<'a> Cause<'a> {
         });
         let object = objects.next()??;
         (check.outcome == Outcome::Fail && objects.all(|other| other == Some(object))).then(|| {
-            let isolates = ISOLATION.contains(&check.kind);
+            let isolates = ISOLATION.contains(&&*check.kind);
             Self {
                 judges: if isolates { "isolation" } else { &check.id },
                 database: &check.database,
@@ -109,7 +109,7 @@ mod tests {
         CheckResult {
             id: format!("{kind}/x"),
             object: None,
-            kind,
+            kind: kind.into(),
             name: name.to_owned(),
             line: 1,
             required: true,

@@ -220,7 +220,7 @@ fn failures(result: &DrillResult) -> Vec<Failure> {
         };
         Some(Failure {
             of: "objective",
-            name: objective.name.to_owned(),
+            name: objective.name.to_string(),
             outcome,
             why: line(&view::objective_line(objective)),
         })

@@ -1,14 +1,19 @@
 //! The JSON report: complete, for machines. This file owns its shape and the shape's version.
 //!
+//! It is the record of a drill: [`read`] gives the result again, and every report can be made of that. So it has whatever a
+//! report shows, except the entry of the log, which is made of its digest. `convert` writes it, its twin `read` reads it.
+//!
 //! Within a version keys are only added; readers ignore keys that they do not know. Units are part
 //! of the key: `_s` is seconds, `_bytes` is bytes. Times are RFC 3339 in UTC.
 
 mod convert;
 mod inspection;
 mod provenance;
+mod read;
 mod rehearsal;
 
 pub use self::inspection::{inspection_schema, render_inspection};
+pub use self::read::read;
 pub use self::rehearsal::{rehearsal_schema, render_rehearsal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -50,7 +55,7 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// Everything that one drill of one scenario found.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "redrill drill report")]
 struct Report {
     /// Version of this shape.
@@ -80,6 +85,8 @@ struct Report {
     started: String,
     /// Wall time of the whole drill.
     duration_s: f64,
+    /// The state that it is to be recorded in: a folder, or `s3://bucket/prefix`, as it was given; null for none.
+    state: Option<String>,
     /// What changed since the last drill of the scenario in the same log, with the same selection of checks; null where there is
     /// none.
     since_last: Option<Since>,
@@ -112,7 +119,7 @@ struct Report {
 }
 
 /// The verdict of a drill.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum VerdictWord {
     /// Every stage and every required check passed, objectives met. Exit code 0.
     #[serde(rename = "PROVEN")]
@@ -160,7 +167,7 @@ pub(crate) enum OutcomeWord {
 }
 
 /// The message to the webhook of `[incident]`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Incident {
     /// Whether it arrived.
     delivery: DeliveryWord,
@@ -175,7 +182,7 @@ struct Incident {
 }
 
 /// Whether a message arrived.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum DeliveryWord {
     /// It arrived.
@@ -187,7 +194,7 @@ enum DeliveryWord {
 }
 
 /// What changed since the last drill.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Since {
     /// Number of its entry in the log.
     entry: u64,
@@ -199,7 +206,7 @@ struct Since {
 }
 
 /// The scenario of a drill.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Scenario {
     /// Its name.
     name: String,
@@ -214,7 +221,7 @@ struct Scenario {
 }
 
 /// A backup and its contents.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Backup {
     /// Location: a path, `s3://bucket/key`, an address, a command.
     origin: String,
@@ -279,20 +286,23 @@ struct Backup {
 }
 
 /// How one of several backups was selected, where the newest was not wanted.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Picked {
     /// `oldest`, `random` or `each-tier`, as in the scenario.
-    pick: &'static str,
+    pick: String,
     /// The tier of retention that it was selected from; null without one.
-    tier: Option<&'static str>,
+    tier: Option<String>,
     /// The seed that decided; null where none did.
     seed: Option<u32>,
     /// The newest backup, whose age is that of `max-age`.
     newest: String,
+    /// The time in its name.
+    #[schemars(extend("format" = "date-time"))]
+    newest_time: String,
 }
 
 /// What belongs to a backup and is not in it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Companion {
     /// Its name in the scenario.
     name: String,
@@ -314,7 +324,7 @@ struct Companion {
 }
 
 /// A further server of the drill.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct OtherServer {
     /// Its name in the scenario.
     name: String,
@@ -323,7 +333,7 @@ struct OtherServer {
 }
 
 /// One of several backups that are restored as one.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct OneBackup {
     /// Its name in the scenario.
     name: String,
@@ -332,7 +342,7 @@ struct OneBackup {
 }
 
 /// A file that was considered as the backup.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Candidate {
     /// Its name.
     name: String,
@@ -346,7 +356,7 @@ struct Candidate {
 }
 
 /// One dump of a bundle.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Dump {
     /// Its name in the bundle.
     name: String,
@@ -363,7 +373,7 @@ struct Dump {
 }
 
 /// When a backup was made.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Made {
     /// The time.
     #[schemars(extend("format" = "date-time"))]
@@ -373,7 +383,7 @@ struct Made {
 }
 
 /// How the time of a backup is known.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum TimeSource {
     /// In the file name.
@@ -385,7 +395,7 @@ enum TimeSource {
 }
 
 /// The throwaway server.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Server {
     /// `container` or `local`.
     provider: String,
@@ -411,7 +421,7 @@ struct Server {
 }
 
 /// An extension of the server.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Extension {
     /// Its name.
     name: String,
@@ -420,7 +430,7 @@ struct Extension {
 }
 
 /// A restore.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Restore {
     /// What restored it.
     method: String,
@@ -448,7 +458,7 @@ struct Restore {
 }
 
 /// A table whose rows were not restored.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct LeftOut {
     /// Database; empty where the backup names none.
     database: String,
@@ -461,7 +471,7 @@ struct LeftOut {
 }
 
 /// A phase of a restore.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Phase {
     /// Its name.
     name: String,
@@ -470,7 +480,7 @@ struct Phase {
 }
 
 /// A step of a restore that took long.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct RestoreStep {
     /// `rows of app.orders`, `index app.orders_at`, `constraint orders_pkey of app.orders`.
     what: String,
@@ -481,7 +491,7 @@ struct RestoreStep {
 }
 
 /// A tolerated message of the restore.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Tolerated {
     /// The message.
     message: String,
@@ -489,10 +499,12 @@ struct Tolerated {
     times: u64,
     /// Why it is tolerated.
     reason: String,
+    /// Whether the scenario tolerates it; otherwise every restore of such a dump has it.
+    by_scenario: bool,
 }
 
 /// Rows of one table.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct TableRows {
     /// Database.
     database: String,
@@ -507,7 +519,7 @@ struct TableRows {
 }
 
 /// Result of comparing the values of a table's rows.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Values {
     /// Every row has the values of the backup.
@@ -519,7 +531,7 @@ enum Values {
 }
 
 /// The comparison of the restored database with the backup.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Proof {
     /// How much was compared: `off`, `objects`, `counts` or `full`.
     level: String,
@@ -536,7 +548,7 @@ struct Proof {
 }
 
 /// The rehearsal of a major upgrade: the backup restored on its own major version and on a newer one.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Upgrade {
     /// Major version of the server that the backup was taken from; null if it does not name it.
     from: Option<u32>,
@@ -553,7 +565,7 @@ struct Upgrade {
 }
 
 /// A difference of two major versions that is explained.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct ExplainedChange {
     /// The object and its property.
     object: String,
@@ -564,7 +576,7 @@ struct ExplainedChange {
 }
 
 /// What an upgrade needs in addition to a restore.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct UpgradeStep {
     /// The object, extension or collation.
     about: String,
@@ -575,7 +587,7 @@ struct UpgradeStep {
 }
 
 /// An objective of the scenario and what was measured: a time, or backups that are kept.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Objective {
     /// The key in the scenario: `restore-within`, `max-age`, `daily`, `weekly` or `monthly`.
     name: String,
@@ -591,6 +603,8 @@ struct Objective {
     missing: Vec<String>,
     /// Whether it was met; null when it was not measured.
     met: Option<bool>,
+    /// What it was measured on, where that matters: `on a tuned server`, `of the newest backup`.
+    on: Option<String>,
 }
 
 /// The result of one stage.
@@ -617,7 +631,7 @@ pub(crate) struct Stage {
 }
 
 /// Findings of checks that somebody accepts for a time.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Waiver {
     /// The ids of the checks, in which `*` matches any text.
     check: String,
@@ -639,7 +653,7 @@ struct Waiver {
 }
 
 /// What became of a waiver.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum WaiverWord {
     /// Its findings do not count.
@@ -653,7 +667,7 @@ enum WaiverWord {
 }
 
 /// Number of checks by outcome.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct CheckCounts {
     /// All.
     total: usize,
@@ -730,7 +744,7 @@ pub(crate) struct Finding {
 }
 
 /// Something that the drill does not test, or that a backup does not contain.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct NotTested {
     /// The thing.
     what: String,

@@ -191,10 +191,8 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             .iter()
             .map(|last| format!("since {}", view::since_line(last))),
     );
-    if let Some(evidence) = &result.evidence {
-        let evidence = view::evidence(evidence).into_iter();
-        facts.extend(evidence.map(|(name, value)| format!("{}: {value}", name.to_lowercase())));
-    }
+    let evidence = view::evidence(result).into_iter();
+    facts.extend(evidence.map(|(name, value)| format!("{}: {value}", name.to_lowercase())));
     facts.push(format!("repeat: {}", result.repeat));
     let facts: Vec<String> = facts.iter().map(|fact| line(fact)).collect();
     facts.join("\n")
@@ -212,7 +210,7 @@ fn stage_case(scenario: &str, stage: &StageResult) -> TestCase {
     };
     let mut case = case(
         format!("{scenario}.stage"),
-        stage.title,
+        &stage.title,
         stage.duration,
         outcome,
     );
@@ -242,9 +240,9 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
     };
     let outcome = match (&check.outcome, check.required) {
         (Outcome::Pass, _) => TestResult::Success,
-        (Outcome::Fail, true) => failure(check.kind, &why, &details),
-        (Outcome::Error(_), true) => error(check.kind, &why, &details),
         (Outcome::Waived, _) => skipped("waived", &format!("waived: {why}"), Some(&details)),
+        (Outcome::Fail, true) => failure(&check.kind, &why, &details),
+        (Outcome::Error(_), true) => error(&check.kind, &why, &details),
         (Outcome::Fail | Outcome::Error(_), false) => not_required(),
         (Outcome::Skipped { reason }, _) => skipped("skipped", reason, None),
     };

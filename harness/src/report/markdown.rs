@@ -57,7 +57,7 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     }
     drill(&mut page, result);
     if let Some(evidence) = &result.evidence {
-        recorded(&mut page, evidence);
+        recorded(&mut page, result, evidence);
     }
     terms(&mut page);
     page.text
@@ -132,9 +132,9 @@ fn since(page: &mut Page, last: &Since) {
 }
 
 /// Where the drill is recorded, and how to verify it.
-fn recorded(page: &mut Page, evidence: &Evidence) {
+fn recorded(page: &mut Page, result: &DrillResult, evidence: &Evidence) {
     page.heading(2, fixed("Evidence"));
-    let facts = view::evidence(evidence).into_iter();
+    let facts = view::evidence(result).into_iter();
     page.facts(
         facts
             .map(|(name, value)| (name, inline::code(&value)))
@@ -146,7 +146,7 @@ fn recorded(page: &mut Page, evidence: &Evidence) {
     ));
     let command = format!(
         "redrill verify --state {} --checkpoint '{}'",
-        shell_word(&evidence.state),
+        shell_word(result.state.as_deref().unwrap_or_default()),
         evidence.checkpoint
     );
     page.block("sh", &command);

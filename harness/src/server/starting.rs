@@ -146,7 +146,7 @@ pub(super) fn preflight(
     ))
     .hint(format!(
         "{}; one that a restore does not need, such as the scheduler of a provider: `[[restore.stub]]` with `extension = \"{}\"`, the `schema` that it makes for itself, and the `reason`",
-        extension::remedy(facts.provider, major, &missing),
+        extension::remedy(&facts.provider, major, &missing),
         missing[0]
     )))
 }

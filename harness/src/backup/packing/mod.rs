@@ -52,14 +52,14 @@ pub enum OpenError {
     CouldNotRun(#[from] CouldNotRun),
     /// The backup, and the file as stored.
     #[error("{}", .0.actual)]
-    Damaged(Finding, Box<FileFacts>),
+    Damaged(Box<Finding>, Box<FileFacts>),
 }
 
 impl From<OpenError> for LayerError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::CouldNotRun(error) => error.into(),
-            OpenError::Damaged(finding, _) => Self::Damaged(finding),
+            OpenError::Damaged(finding, _) => Self::Damaged(*finding),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Unpacked {
                 bytes: 0,
             }),
             Err(LayerError::Damaged(finding)) => {
-                Err(OpenError::Damaged(finding, Box::new(reading.end()?)))
+                Err(OpenError::Damaged(finding.into(), reading.end()?.into()))
             }
             Err(LayerError::CouldNotRun(error)) => Err(error.into()),
         }

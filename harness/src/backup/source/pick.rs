@@ -131,8 +131,8 @@ impl Choosing {
     /// What reports show, where the newest was not wanted.
     pub(super) fn picked(&self, (name, time): (&String, Timestamp)) -> Option<Picked> {
         (*self != Self::Newest).then(|| Picked {
-            pick: self.pick().word(),
-            tier: self.tier().map(Tier::word),
+            pick: self.pick().word().into(),
+            tier: self.tier().map(|tier| tier.word().into()),
             seed: self.seed(),
             newest: (name.clone(), time),
         })

@@ -124,6 +124,7 @@ impl Drills<'_> {
         );
         let recorded = async {
             let place = place.as_ref().map_err(Clone::clone)?;
+            result.state = place.name();
             result.since = place.since(&summary).await.map_err(failure)?;
             let record = json::render(&result, verdict);
             place.record(record, summary).await.map_err(failure)
@@ -289,7 +290,8 @@ impl Drills<'_> {
         let mut text = summary(&recorded.result, recorded.verdict, self.look);
         text += &reports_line(&recorded.files);
         if let Some(evidence) = &recorded.result.evidence {
-            text += &lines(evidence);
+            let state = recorded.result.state.as_deref().unwrap_or_default();
+            text += &lines(state, evidence);
         }
         if let Some(record) = record {
             text += &format!("record     {}\n", record.display());
@@ -331,7 +333,8 @@ pub(super) async fn record_rehearsal(
         let record = json::render_rehearsal(result, *verdict);
         let evidence = place.record(record, summary).await?;
         let note = place.note().map(|note| format!("{note}\n"));
-        Ok(evidence.as_ref().map(lines).or(note))
+        let state = place.name().unwrap_or_default();
+        Ok(evidence.map(|evidence| lines(&state, &evidence)).or(note))
     };
     let recorded = recorded.await.unwrap_or_else(|error| {
         missing.push(failure(error));

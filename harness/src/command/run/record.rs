@@ -13,10 +13,10 @@ use crate::scenario::Scenario;
 use crate::state::{At, FOLDER, State};
 
 /// The lines about an entry, after those about the reports.
-pub(super) fn lines(evidence: &Evidence) -> String {
+pub(super) fn lines(state: &str, evidence: &Evidence) -> String {
     format!(
-        "log        {}: entry {}\ncheckpoint {}\n",
-        evidence.state, evidence.entry, evidence.checkpoint
+        "log        {state}: entry {}\ncheckpoint {}\n",
+        evidence.entry, evidence.checkpoint
     )
 }
 
@@ -116,6 +116,11 @@ impl Place<'_> {
         }
     }
 
+    /// Where the state is, as it was given; `None` where there is none.
+    pub(super) fn name(&self) -> Option<String> {
+        self.state().map(|(state, _)| state.place())
+    }
+
     fn state(&self) -> Option<(&State, Option<&Signer>)> {
         match self {
             Self::Nowhere(_) => None,
@@ -160,7 +165,6 @@ impl Place<'_> {
             key,
         } = ledger::append(state, signer, &record, summary).await?;
         Ok(Some(Evidence {
-            state: state.place(),
             entry: index,
             record_sha256: record,
             checkpoint: checkpoint.line(),

@@ -33,6 +33,7 @@ impl Report {
             provenance: Provenance::of(&result.provenance),
             started: result.started.to_string(),
             duration_s: result.duration.as_secs_f64(),
+            state: result.state.clone(),
             since_last: result.since.as_ref().map(|last| Since {
                 entry: last.entry,
                 began: last.began.to_string(),
@@ -60,7 +61,7 @@ impl Report {
             objectives: each(&result.objectives, Objective::of),
             stages: each(&result.stages, |stage| Stage {
                 name: stage.stage.word().to_owned(),
-                title: stage.title.to_owned(),
+                title: stage.title.to_string(),
                 required: stage.required,
                 outcome: (&stage.outcome).into(),
                 skipped_because: reason(&stage.outcome),
@@ -109,13 +110,14 @@ impl Upgrade {
 impl Objective {
     pub(super) fn of(objective: &outcome::Objective) -> Self {
         let mut wire = Self {
-            name: objective.name.to_owned(),
+            name: objective.name.to_string(),
             limit_s: None,
             actual_s: None,
             wanted: None,
             kept: None,
             missing: Vec::new(),
             met: objective.met(),
+            on: objective.on.as_deref().map(str::to_owned),
         };
         match &objective.measure {
             outcome::Measure::Time { limit, actual } => {
@@ -154,10 +156,11 @@ impl Backup {
             origin: backup.origin.clone(),
             chosen: backup.chosen.clone(),
             picked: backup.picked.as_ref().map(|picked| Picked {
-                pick: picked.pick,
-                tier: picked.tier,
+                pick: picked.pick.to_string(),
+                tier: picked.tier.as_deref().map(str::to_owned),
                 seed: picked.seed,
                 newest: picked.newest.0.clone(),
+                newest_time: picked.newest.1.to_string(),
             }),
             candidates: each(&backup.candidates, |candidate| Candidate {
                 name: candidate.name.clone(),
@@ -228,7 +231,7 @@ impl Made {
 impl Server {
     pub(super) fn of(server: &outcome::ServerFacts) -> Self {
         Self {
-            provider: server.provider.to_owned(),
+            provider: server.provider.to_string(),
             origin: server.origin.clone(),
             version: server.version.clone(),
             extensions: each(&server.extensions, |(name, version)| Extension {
@@ -266,6 +269,7 @@ impl Restore {
                 message: tolerated.message.clone(),
                 times: tolerated.times,
                 reason: tolerated.reason.clone(),
+                by_scenario: tolerated.by_scenario,
             }),
             rows: each(&restore.rows, |rows| TableRows {
                 database: rows.database.clone(),
@@ -295,7 +299,7 @@ impl Check {
         Self {
             id: check.id.clone(),
             object: check.object.clone(),
-            kind: check.kind.to_owned(),
+            kind: check.kind.to_string(),
             name: check.name.clone(),
             line: check.line,
             required: check.required,

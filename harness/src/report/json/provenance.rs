@@ -1,12 +1,12 @@
 //! The part of the output that says where a drill comes from.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::outcome;
 
 /// Who ran the drill, where and with which program. All of it is what the machine and the environment said when it began.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Provenance {
     /// Who ran it: as the CI system says, otherwise the user of the process; of root, who became it by `sudo`.
     actor: String,
@@ -24,7 +24,7 @@ pub(super) struct Provenance {
 }
 
 /// The CI system, as its own variables say.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Ci {
     /// `GitHub Actions`, `GitLab CI`, `Buildkite`, `Jenkins` or `Kubernetes`.
     system: String,
@@ -43,16 +43,34 @@ impl Provenance {
     pub(super) fn of(provenance: &outcome::Provenance) -> Self {
         Self {
             actor: provenance.actor.name.clone(),
-            actor_variable: provenance.actor.variable.map(str::to_owned),
+            actor_variable: provenance.actor.variable.as_deref().map(str::to_owned),
             host: provenance.host.clone(),
             program_sha256: provenance.program_sha256.clone(),
             ci: provenance.ci.as_ref().map(|ci| Ci {
-                system: ci.system.to_owned(),
+                system: ci.system.to_string(),
                 job: ci.job.clone(),
                 job_url: ci.url.clone(),
                 commit: ci.commit.clone(),
             }),
             commit: provenance.commit.clone(),
+        }
+    }
+
+    pub(super) fn read(self) -> outcome::Provenance {
+        outcome::Provenance {
+            actor: outcome::Actor {
+                name: self.actor,
+                variable: self.actor_variable.map(Into::into),
+            },
+            host: self.host,
+            program_sha256: self.program_sha256,
+            ci: self.ci.map(|ci| outcome::CiFacts {
+                system: ci.system.into(),
+                job: ci.job,
+                url: ci.job_url,
+                commit: ci.commit,
+            }),
+            commit: self.commit,
         }
     }
 }

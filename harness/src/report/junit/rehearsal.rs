@@ -97,8 +97,8 @@ fn check_case(suite: &str, check: &CheckAfter) -> TestCase {
     let outcome = match (&result.outcome, result.required && passed_before) {
         (Outcome::Pass, _) => junit_report::TestResult::Success,
         (Outcome::Waived, _) => skipped("waived", &format!("waived: {why}"), Some(&text)),
-        (Outcome::Fail, true) => failure(result.kind, &why, &text),
-        (Outcome::Error(_), true) => error(result.kind, &why, &text),
+        (Outcome::Fail, true) => failure(&result.kind, &why, &text),
+        (Outcome::Error(_), true) => error(&result.kind, &why, &text),
         (Outcome::Fail | Outcome::Error(_), false) => {
             let message = match result.required {
                 true => format!("not passed before either: {why}"),

@@ -22,7 +22,7 @@ fn stages(page: &mut Page, result: &DrillResult) {
         vec![
             strong(view::label(&stage.outcome, stage.required)),
             words(stage.stage.word()),
-            words(stage.title),
+            words(&stage.title),
             words(view::stage_why(stage)),
             span(stage.duration),
         ]
@@ -61,7 +61,7 @@ fn checks(page: &mut Page, result: &DrillResult) {
         vec![
             strong(view::label(&check.outcome, check.required)),
             words(&check.title()),
-            code(check.kind),
+            code(&check.kind),
             words(&check.expected),
             found,
             span(check.duration),

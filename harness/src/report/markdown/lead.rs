@@ -67,7 +67,7 @@ fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Md>> {
     );
     for objective in &result.objectives {
         row(
-            fixed("Objective ") + code(objective.name),
+            fixed("Objective ") + code(&objective.name),
             objective_result(objective),
         );
     }

@@ -69,8 +69,8 @@ fn objectives(page: &mut Page, result: &DrillResult) {
     let rows = result.objectives.iter().map(|objective| {
         let found = view::objective_found(objective);
         vec![
-            code(objective.name),
-            fixed(view::objective_meaning(objective.name)),
+            code(&objective.name),
+            fixed(view::objective_meaning(&objective.name)),
             words(&view::objective_asked(objective)),
             found.map_or_else(|| fixed("not measured"), |found| words(&found)),
             strong(view::objective_word(objective)),

@@ -34,7 +34,7 @@ pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
     let mut facts = vec![
         ("PostgreSQL", words(&server.version)),
         ("Extensions", names(&extensions)),
-        ("Provider", words(server.provider)),
+        ("Provider", words(&server.provider)),
         ("Source", code(&server.origin)),
         ("Selected because", words(&server.chosen)),
         ("Ready after", span(server.started_in)),

@@ -1,13 +1,16 @@
 //! Where a drill is recorded, and what changed since the last one, for the reports.
 
 use super::utc;
-use crate::outcome::{Evidence, Since};
+use crate::outcome::{DrillResult, Since};
 
-/// Facts about the entry of a drill, in the order in which they are shown.
-pub(in crate::report) fn evidence(evidence: &Evidence) -> Vec<(&'static str, String)> {
+/// Facts about the entry of a drill, in the order in which they are shown; none for a drill without one.
+pub(in crate::report) fn evidence(result: &DrillResult) -> Vec<(&'static str, String)> {
+    let Some(evidence) = &result.evidence else {
+        return Vec::new();
+    };
     let nobody = || "nobody: no `--key` was named".to_owned();
     vec![
-        ("State", evidence.state.clone()),
+        ("State", result.state.clone().unwrap_or_default()),
         ("Entry of its log", evidence.entry.to_string()),
         ("SHA-256 of drill.json", evidence.record_sha256.clone()),
         ("Checkpoint", evidence.checkpoint.clone()),

@@ -29,7 +29,7 @@ pub(in crate::report) fn objective_word(objective: &Objective) -> &'static str {
 
 /// One line about an objective: `restore-within: 25 min 00 s, at most 20 min 00 s: MISSED`.
 pub(in crate::report) fn objective_line(objective: &Objective) -> String {
-    let (name, asked) = (objective.name, objective_asked(objective));
+    let (name, asked) = (&objective.name, objective_asked(objective));
     match objective_found(objective) {
         Some(found) => format!("{name}: {found}, {asked}: {}", objective_word(objective)),
         None => format!("{name}: not measured, {asked}"),

@@ -21,7 +21,7 @@ pub(in crate::report) fn provenance(provenance: &Provenance) -> Vec<(&'static st
     vec![
         (
             "Run by",
-            match actor.variable {
+            match &actor.variable {
                 Some(variable) => format!("{} ({variable})", actor.name),
                 None => actor.name.clone(),
             },

@@ -504,7 +504,7 @@ impl Machine for Container {
             weaknesses.extend(self.held.as_ref().and_then(HeldSocket::weakness));
         }
         ServerFacts {
-            provider: "container",
+            provider: "container".into(),
             origin: format!("{} ({})", self.image, short(&self.image_id)),
             version: String::new(),
             extensions: Vec::new(),

@@ -160,7 +160,7 @@ impl ThrowawayServer {
                 of_several: drill.of_several,
                 databases,
                 roles,
-                provider: self.facts.provider.to_owned(),
+                provider: self.facts.provider.to_string(),
                 origin: self.facts.origin.clone(),
                 version: self.facts.version.clone(),
                 major: self.version / 10_000,

@@ -493,7 +493,7 @@ impl Machine for Local {
         weaknesses.extend(self.held.as_ref().and_then(HeldSocket::weakness));
         weaknesses.push("no limit on memory or processes".to_owned());
         ServerFacts {
-            provider: "local",
+            provider: "local".into(),
             origin: self.installation.bin.display().to_string(),
             version: self.installation.version.clone(),
             extensions: Vec::new(),

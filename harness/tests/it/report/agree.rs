@@ -235,7 +235,7 @@ fn a_scenario_that_was_not_drilled_is_a_skipped_suite() {
 fn checks_of_the_same_name_stay_apart_in_junit() {
     let mut result = examples::proven();
     for check in &mut result.checks {
-        check.kind = "row-count";
+        check.kind = "row-count".into();
         "the same".clone_into(&mut check.name);
     }
     let suites = xml::parse(&junit::render(&result, verdict(&result)).unwrap());

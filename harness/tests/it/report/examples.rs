@@ -47,8 +47,8 @@ pub fn proven() -> DrillResult {
                 "restore: 1 min 09 s → 1 min 11 s (+4 %)".to_owned(),
             ],
         }),
+        state: Some("s3://evidence/drills".to_owned()),
         evidence: Some(Evidence {
-            state: "s3://evidence/drills".to_owned(),
             entry: 41,
             record_sha256: "9f2c1d7e5ab84c03d6e1f0928b7a6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b".to_owned(),
             checkpoint: "redrill/39273270961871bd5574e004e2028baf 42 FBeG62LlwgrkJK8sdH22/WEq1FZomL9Ib+uNh8LqJmk=".to_owned(),
@@ -122,14 +122,14 @@ fn provenance() -> Provenance {
     Provenance {
         actor: Actor {
             name: "ann".to_owned(),
-            variable: Some("GITLAB_USER_LOGIN"),
+            variable: Some("GITLAB_USER_LOGIN".into()),
         },
         host: Some("runner-7".to_owned()),
         program_sha256: Some(
             "5b0e6c2fd1a94e37b8f6a0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5e6f".to_owned(),
         ),
         ci: Some(CiFacts {
-            system: "GitLab CI",
+            system: "GitLab CI".into(),
             job: Some("quarterly-drill".to_owned()),
             url: Some("https://gitlab.example/plur/drills/-/jobs/4711".to_owned()),
             commit: Some("ffac537e6cbbf934b08745a378932722df287a53".to_owned()),
@@ -146,9 +146,9 @@ pub fn checks_passed() -> DrillResult {
     result.duration = Duration::from_millis(7_940);
     result
         .checks
-        .retain(|check| result.scenario.only.iter().any(|kind| kind == check.kind));
+        .retain(|check| result.scenario.only.iter().any(|kind| *kind == check.kind));
     let proof = &mut result.stages[3];
-    proof.title = title(Stage::Proof, Level::Off);
+    proof.title = title(Stage::Proof, Level::Off).into();
     proof.required = false;
     proof.summary = proof_off(true).to_owned();
     proof.outcome = Outcome::Skipped {
@@ -202,7 +202,7 @@ pub fn not_proven() -> DrillResult {
     );
     result.stages[3] = StageResult {
         stage: Stage::Proof,
-        title: title(Stage::Proof, Level::Full),
+        title: title(Stage::Proof, Level::Full).into(),
         required: true,
         outcome: Outcome::Fail,
         summary: "2 of 41 tables differ".to_owned(),
@@ -280,7 +280,7 @@ pub fn inconclusive() -> DrillResult {
     });
     result.stages[1] = StageResult {
         stage: Stage::Server,
-        title: title(Stage::Server, Level::Full),
+        title: title(Stage::Server, Level::Full).into(),
         required: true,
         outcome: Outcome::Error(CouldNotRun::with_hint(
             "no container engine answers",
@@ -320,7 +320,7 @@ pub fn inconclusive() -> DrillResult {
 fn stage(stage: Stage, outcome: Outcome, summary: &str, millis: u64) -> StageResult {
     StageResult {
         stage,
-        title: title(stage, Level::Full),
+        title: title(stage, Level::Full).into(),
         required: true,
         outcome,
         summary: summary.to_owned(),
@@ -340,7 +340,7 @@ fn checks() -> Vec<CheckResult> {
         |kind: &'static str, name: &str, line, expected: &str, actual: &str, millis| CheckResult {
             id: format!("{kind}/{}", name.replace(' ', "-")),
             object: None,
-            kind,
+            kind: kind.into(),
             name: name.to_owned(),
             line,
             required: true,
@@ -497,7 +497,7 @@ fn backup() -> BackupFacts {
 
 fn server() -> ServerFacts {
     ServerFacts {
-        provider: "container",
+        provider: "container".into(),
         origin: "redrill/postgres:17 (sha256:7d0c1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5)".to_owned(),
         version: "17.6 (Debian 17.6-0+deb13u1)".to_owned(),
         extensions: vec![
@@ -614,7 +614,7 @@ pub fn inspection() -> Inspection {
             "18.4 MB, 89 % of it",
         )],
         objectives: vec![Objective {
-            name: "daily",
+            name: "daily".into(),
             measure: Measure::Kept {
                 wanted: 14,
                 kept: 12,

@@ -7,11 +7,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CompanionFacts, CouldNotRun,
+    Actor, BackupFacts, Before, CandidateFacts, CheckResult, CiFacts, CompanionFacts, CouldNotRun,
     Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding, Measure, NotTested,
-    Objective, Outcome, PartFacts, Phase, ProofFacts, Provenance, RestoreFacts, ScenarioFacts,
-    ServerFacts, Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated,
-    UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
+    Objective, Outcome, PartFacts, Phase, Picked, ProofFacts, Provenance, RestoreFacts,
+    RestoreStep, ScenarioFacts, ServerFacts, Since, Stage, StageResult, TableHeld, TableRows,
+    TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -36,7 +36,8 @@ pub fn nasty() -> impl Strategy<Value = String> {
 
 fn duration() -> impl Strategy<Value = Duration> {
     prop_oneof![
-        9 => (0_u64..100_000_000).prop_map(Duration::from_millis),
+        // To the nanosecond up to 48 days, which is as exact as the seconds of the record are.
+        9 => (0_u64..1 << 52).prop_map(Duration::from_nanos),
         1 => Just(Duration::MAX),
     ]
 }
@@ -84,7 +85,7 @@ fn stages() -> impl Strategy<Value = Vec<StageResult>> {
             .map(
                 |(stage, (outcome, summary, findings, duration))| StageResult {
                     stage,
-                    title: title(stage, Level::Full),
+                    title: title(stage, Level::Full).into(),
                     required: true,
                     outcome,
                     summary,
@@ -111,7 +112,7 @@ fn checks() -> impl Strategy<Value = Vec<CheckResult>> {
             CheckResult {
                 id,
                 object,
-                kind,
+                kind: kind.into(),
                 name,
                 line,
                 required,
@@ -133,8 +134,15 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
         prop::sample::select(vec!["restore-within", "max-age"]),
         duration(),
         option::weighted(0.95, (0_u64..2_000_000).prop_map(Duration::from_millis)),
+        option::of(nasty()),
     );
-    let time = objective.prop_map(|(name, limit, actual)| Objective::time(name, limit, actual));
+    let time = objective.prop_map(|(name, limit, actual, on)| {
+        let objective = Objective::time(name, limit, actual);
+        match on {
+            Some(on) => objective.measured_on(on),
+            None => objective,
+        }
+    });
     let kept = (
         prop::sample::select(vec!["daily", "weekly", "monthly"]),
         0_u64..40,
@@ -142,7 +150,7 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
         vec(nasty(), 0..6),
     );
     let kept = kept.prop_map(|(name, wanted, kept, missing)| Objective {
-        name,
+        name: name.into(),
         measure: Measure::Kept {
             wanted,
             kept,
@@ -211,11 +219,11 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
         option::of((time(), source)),
         (option::of(nasty()), option::of(nasty())),
         (vec(nasty(), 0..3), vec(nasty(), 0..3), vec(nasty(), 0..3)),
-        not_tested(),
+        (not_tested(), option::of(picked()), objectives()),
     )
         .prop_map(
-            |(texts, sizes, made, versions, names, not_held)| BackupFacts {
-                picked: None,
+            |(texts, sizes, made, versions, names, (not_held, picked, tiers))| BackupFacts {
+                picked,
                 candidates: vec![CandidateFacts {
                     name: texts.0.clone(),
                     bytes: sizes.0,
@@ -238,16 +246,16 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                 made,
                 source_version: versions.0.clone(),
                 dump_version: versions.1.clone(),
-                databases: names.0,
+                databases: names.0.clone(),
                 extensions: names.1.clone(),
                 roles: names.2.clone(),
                 tables: sizes.2,
                 rows: sizes.3,
-                large_objects: 0,
-                has_owners: true,
-                has_privileges: true,
-                makes: Vec::new(),
-                manifest: None,
+                large_objects: sizes.0,
+                has_owners: sizes.0 % 2 == 0,
+                has_privileges: sizes.2 % 2 == 0,
+                makes: names.0.clone(),
+                manifest: versions.1.clone().map(|text| (text.clone(), text)),
                 consists_of: Vec::new(),
                 companions: names
                     .1
@@ -265,9 +273,13 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                     })
                     .collect(),
                 not_held,
-                tiers: Vec::new(),
+                tiers,
                 previous: versions.0.clone(),
-                before: None,
+                before: versions.0.clone().map(|name| Before {
+                    name,
+                    now: sizes.0,
+                    before: sizes.2,
+                }),
                 parts: names
                     .2
                     .iter()
@@ -282,6 +294,19 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
                     .collect(),
             },
         )
+}
+
+fn picked() -> impl Strategy<Value = Picked> {
+    let words = prop::sample::select(vec!["oldest", "random", "each-tier"]);
+    let tier = option::of(prop::sample::select(vec!["daily", "weekly"]));
+    (words, tier, option::of(any::<u32>()), (nasty(), time())).prop_map(
+        |(pick, tier, seed, newest)| Picked {
+            pick: pick.into(),
+            tier: tier.map(Into::into),
+            seed,
+            newest,
+        },
+    )
 }
 
 /// One backup, or one that consists of several.
@@ -303,7 +328,7 @@ fn server() -> impl Strategy<Value = ServerFacts> {
             |(texts, extensions, lists, (started_in, tuned, tls))| ServerFacts {
                 tls,
                 tuned,
-                provider: "container",
+                provider: "container".into(),
                 origin: texts.0,
                 version: texts.1,
                 extensions,
@@ -346,23 +371,30 @@ fn restore() -> impl Strategy<Value = RestoreFacts> {
         rows,
         bytes,
     });
+    let step = (nasty(), option::of(nasty()), duration());
+    let step = step.prop_map(|(what, method, duration)| RestoreStep {
+        what,
+        method,
+        duration,
+    });
+    let times = (duration(), option::of(duration()), option::of(duration()));
     (
-        nasty(),
-        duration(),
-        vec(phase, 0..3),
+        (nasty(), any::<u64>()),
+        times,
+        (vec(phase, 0..3), vec(step, 0..13)),
         vec(tolerated, 0..3),
         vec(rows, 0..4),
         (vec(left_out, 0..5), option::weighted(0.1, nasty())),
     )
         .prop_map(
-            |(method, duration, phases, tolerated, rows, selection)| RestoreFacts {
-                steps: Vec::new(),
+            |((method, errors), times, (phases, steps), tolerated, rows, selection)| RestoreFacts {
+                steps,
                 method,
-                duration,
-                processor: Some(duration),
-                analyzed: None,
+                duration: times.0,
+                processor: times.1,
+                analyzed: times.2,
                 phases,
-                errors: 0,
+                errors,
                 tolerated,
                 rows,
                 left_out: selection.0,
@@ -414,19 +446,24 @@ fn upgrade() -> impl Strategy<Value = ProofFacts> {
             explained,
             steps,
         }),
-        ..ProofFacts::default()
+        level: "full".to_owned(),
+        objects: u64::from(to),
+        sequences: u64::from(to) + 1,
+        views: u64::from(to) + 2,
+        large_objects: u64::from(to) + 3,
+        not_compared: vec![NotTested::new("a", "b")],
     })
 }
 
 fn provenance() -> impl Strategy<Value = Provenance> {
     let text = || option::of(nasty());
     let ci = (text(), text(), text()).prop_map(|(job, url, commit)| CiFacts {
-        system: "Jenkins",
+        system: "Jenkins".into(),
         job,
         url,
         commit,
     });
-    let variable = option::of(Just("BUILD_USER_ID"));
+    let variable = option::of(Just("BUILD_USER_ID".into()));
     (nasty(), variable, text(), text(), option::of(ci), text()).prop_map(
         |(name, variable, host, program_sha256, ci, commit)| Provenance {
             actor: Actor { name, variable },
@@ -474,7 +511,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             prop::bool::weighted(0.05),
             option::of(nasty()),
             option::of(delivery()),
-            (option::of(evidence()), option::of(since())),
+            (option::of((nasty(), evidence())), option::of(since())),
         ),
     )
         .prop_map(
@@ -482,9 +519,11 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                 about,
                 parts,
                 facts,
-                (repeat, interrupted, severity, incident, (evidence, since)),
+                (repeat, interrupted, severity, incident, (recorded, since)),
             )| {
+                let (state, evidence) = recorded.unzip();
                 DrillResult {
+                    state,
                     evidence,
                     since,
                     run: about.1,
@@ -513,9 +552,8 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
-    (nasty(), 0_u64..9, nasty(), nasty(), option::of(nasty())).prop_map(
-        |(state, entry, record_sha256, checkpoint, key)| Evidence {
-            state,
+    (0_u64..9, nasty(), nasty(), option::of(nasty())).prop_map(
+        |(entry, record_sha256, checkpoint, key)| Evidence {
             entry,
             record_sha256,
             checkpoint,

@@ -1,5 +1,6 @@
 //! The state and its log, by the real binary: on disk, in S3, killed while it writes, and as an auditor reads it without redrill.
 
+mod again;
 mod auditor;
 mod command;
 mod kills;

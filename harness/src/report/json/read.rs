@@ -1,0 +1,607 @@
+//! The wire shape → `DrillResult`: the twin of `convert`.
+//!
+//! What only the drill itself needs is not in the record, and is empty here: the manifest and the tiers of a backup, the path of a
+//! companion, why values were not compared, the severity of a drill that passed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+
+use super::{
+    Backup, Candidate, Check, CouldNotRun, DeliveryWord, Finding, Incident, LeftOut, Made,
+    NotTested, Objective, OutcomeWord, Picked, Proof, Report, Restore, SCHEMA, Scenario, Server,
+    Since, Stage, TableRows, TimeSource, Upgrade, Values, VerdictWord, Waiver, WaiverWord,
+};
+use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
+use crate::verdict::{Verdict, verdict};
+
+/// A result, or what is wrong with the record.
+type Read<T> = Result<T, outcome::CouldNotRun>;
+
+/// What tells one record from another, whatever else its shape may be.
+#[derive(Debug, Deserialize)]
+struct Head {
+    schema: u32,
+    /// Whether it is the record of a rehearsal: only that has steps.
+    #[serde(default, deserialize_with = "is_there")]
+    steps: bool,
+    /// Whether it has what the first redrill that made reports again added.
+    #[serde(default, deserialize_with = "is_there")]
+    state: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
+}
+
+/// Reads the record of a drill: the result and its verdict, of which every report can be made again. The result has no evidence:
+/// the record does not contain its own entry. Keys that are not known are passed over.
+///
+/// # Errors
+/// The text is no record of a drill; another redrill wrote it; or it contradicts itself.
+pub fn read(text: &str) -> Read<(DrillResult, Verdict)> {
+    let head: Head = serde_json::from_str(text).map_err(|error| {
+        outcome::CouldNotRun::with_hint(
+            format!("it is not the record of a drill: {error}"),
+            "the record is `drill.json`",
+        )
+    })?;
+    if head.schema > SCHEMA {
+        return Err(outcome::CouldNotRun::with_hint(
+            format!(
+                "the record has version {}, and this redrill knows version {SCHEMA}",
+                head.schema
+            ),
+            "use the redrill that wrote it, or a newer one",
+        ));
+    }
+    if head.steps {
+        return Err(outcome::CouldNotRun::new(
+            "it is the record of a rehearsal, and only reports of drills can be made again",
+        ));
+    }
+    if !head.state {
+        return Err(outcome::CouldNotRun::new(
+            "the record has no `state`: an older redrill wrote it, with less than what reports show",
+        ));
+    }
+    let report: Report = serde_json::from_str(text).map_err(|error| {
+        outcome::CouldNotRun::with_hint(
+            format!("the record cannot be read: {error}"),
+            "use the redrill that wrote it, or a newer one; `redrill verify` says whether it was changed",
+        )
+    })?;
+    let stated = Verdict::from(report.verdict);
+    let result = report.read()?;
+    let found = verdict(&result);
+    if found != stated {
+        return Err(outcome::CouldNotRun::with_hint(
+            format!(
+                "the record contradicts itself: its verdict is {}, and what it found is {}",
+                stated.word(),
+                found.word()
+            ),
+            "`redrill verify` says whether it was changed",
+        ));
+    }
+    Ok((result, found))
+}
+
+impl Report {
+    fn read(self) -> Read<DrillResult> {
+        Ok(DrillResult {
+            run: self.run,
+            redrill: self.redrill,
+            provenance: self.provenance.read(),
+            scenario: self.scenario.read(),
+            severity: self.severity,
+            incident: self.incident.map(Incident::read).transpose()?,
+            since: self.since_last.map(Since::read).transpose()?,
+            state: self.state,
+            evidence: None,
+            started: time("started", &self.started)?,
+            duration: seconds("duration_s", self.duration_s)?,
+            proof: self.proof.map(Proof::read),
+            stages: each(self.stages, Stage::read)?,
+            checks: each(self.checks, Check::read)?,
+            backup: self.backup.map(Backup::read).transpose()?,
+            server: self.server.map(Server::read).transpose()?,
+            other_servers: each(self.other_servers, |other| {
+                Ok((other.name, other.server.read()?))
+            })?,
+            restore: self.restore.map(Restore::read).transpose()?,
+            objectives: each(self.objectives, Objective::read)?,
+            waivers: each(self.waivers, Waiver::read)?,
+            not_tested: all(self.not_tested, NotTested::read),
+            repeat: self.repeat,
+            interrupted: self.interrupted,
+        })
+    }
+}
+
+impl From<VerdictWord> for Verdict {
+    fn from(word: VerdictWord) -> Self {
+        match word {
+            VerdictWord::Proven => Self::Proven,
+            VerdictWord::ProvenWithWaivers => Self::ProvenWithWaivers,
+            VerdictWord::NotProven => Self::NotProven,
+            VerdictWord::ObjectiveMissed => Self::ObjectiveMissed,
+            VerdictWord::Inconclusive => Self::Inconclusive,
+            VerdictWord::NothingChecked => Self::NothingChecked,
+            VerdictWord::Interrupted => Self::Interrupted,
+            VerdictWord::ChecksPassed => Self::ChecksPassed,
+            VerdictWord::ChecksPassedWithWaivers => Self::ChecksPassedWithWaivers,
+        }
+    }
+}
+
+impl Incident {
+    fn read(self) -> Read<Delivery> {
+        Ok(Delivery {
+            host: self.to,
+            status: self.status,
+            tries: self.tries,
+            end: match self.delivery {
+                DeliveryWord::NotKnown => DeliveryEnd::NotKnown,
+                DeliveryWord::Sent => DeliveryEnd::Sent,
+                DeliveryWord::NotSent => {
+                    DeliveryEnd::Failed(said(self.why, "incident", "not_sent", "why")?)
+                }
+            },
+        })
+    }
+}
+
+impl Since {
+    fn read(self) -> Read<outcome::Since> {
+        Ok(outcome::Since {
+            entry: self.entry,
+            began: time("since_last.began", &self.began)?,
+            changes: self.changes,
+        })
+    }
+}
+
+impl Scenario {
+    fn read(self) -> outcome::ScenarioFacts {
+        outcome::ScenarioFacts {
+            name: self.name,
+            description: self.description,
+            file: self.file.into(),
+            sha256: self.sha256,
+            only: self.only,
+        }
+    }
+}
+
+impl Backup {
+    fn read(self) -> Read<outcome::BackupFacts> {
+        Ok(outcome::BackupFacts {
+            origin: self.origin,
+            chosen: self.chosen,
+            picked: self.picked.map(Picked::read).transpose()?,
+            candidates: each(self.candidates, Candidate::read)?,
+            unlisted: self.unlisted,
+            format: self.format,
+            bytes: self.size_bytes,
+            uncompressed_bytes: self.uncompressed_bytes,
+            sha256: self.sha256,
+            digest: self.sha256_agrees_with,
+            made: self.made.map(Made::read).transpose()?,
+            source_version: self.source_version,
+            dump_version: self.dump_version,
+            databases: self.databases,
+            extensions: self.extensions,
+            schemas: self.schemas,
+            graphs: self.graphs,
+            roles: self.roles,
+            roles_needed: self.roles_needed,
+            policies: self.policies,
+            servers: self.servers,
+            tables: self.tables,
+            rows: self.rows,
+            large_objects: self.large_objects,
+            not_held: all(self.not_held, NotTested::read),
+            previous: self.previous,
+            parts: all(self.dumps, |dump| outcome::PartFacts {
+                name: dump.name,
+                format: dump.format,
+                bytes: dump.size_bytes,
+                sha256: dump.sha256,
+                tables: dump.tables,
+                rows: dump.rows,
+            }),
+            consists_of: each(self.consists_of, |one| Ok((one.name, one.backup.read()?)))?,
+            companions: each(self.companions, |one| {
+                Ok(outcome::CompanionFacts {
+                    name: one.name,
+                    origin: one.origin,
+                    chosen: one.chosen,
+                    files: one.files,
+                    bytes: one.size_bytes,
+                    sha256: one.sha256,
+                    digest: one.digest,
+                    made: one.made.map(Made::read).transpose()?,
+                    ..outcome::CompanionFacts::default()
+                })
+            })?,
+            ..outcome::BackupFacts::default()
+        })
+    }
+}
+
+impl Picked {
+    fn read(self) -> Read<outcome::Picked> {
+        Ok(outcome::Picked {
+            pick: self.pick.into(),
+            tier: self.tier.map(Into::into),
+            seed: self.seed,
+            newest: (self.newest, time("newest_time", &self.newest_time)?),
+        })
+    }
+}
+
+impl Candidate {
+    fn read(self) -> Read<outcome::CandidateFacts> {
+        let at = self.time.as_deref();
+        Ok(outcome::CandidateFacts {
+            name: self.name,
+            bytes: self.size_bytes,
+            time: at.map(|at| time("candidates.time", at)).transpose()?,
+            not_taken: self.not_taken,
+        })
+    }
+}
+
+impl Made {
+    fn read(self) -> Read<(Timestamp, outcome::TimeSource)> {
+        let known_by = match self.known_by {
+            TimeSource::Name => outcome::TimeSource::Name,
+            TimeSource::Header => outcome::TimeSource::Header,
+            TimeSource::ModificationTime => outcome::TimeSource::ModificationTime,
+        };
+        Ok((time("made.at", &self.at)?, known_by))
+    }
+}
+
+impl Server {
+    fn read(self) -> Read<outcome::ServerFacts> {
+        Ok(outcome::ServerFacts {
+            provider: self.provider.into(),
+            origin: self.origin,
+            version: self.version,
+            extensions: all(self.extensions, |one| (one.name, one.version)),
+            isolation: self.isolation,
+            weaknesses: self.weaknesses,
+            tls: self.tls,
+            chosen: self.chosen,
+            started_in: seconds("started_in_s", self.started_in_s)?,
+            tuned: self.tuned,
+        })
+    }
+}
+
+impl Restore {
+    fn read(self) -> Read<outcome::RestoreFacts> {
+        let optional = |name, value: Option<f64>| value.map(|value| seconds(name, value));
+        Ok(outcome::RestoreFacts {
+            method: self.method,
+            duration: seconds("restore.duration_s", self.duration_s)?,
+            processor: optional("processor_s", self.processor_s).transpose()?,
+            analyzed: optional("analyze_s", self.analyze_s).transpose()?,
+            phases: each(self.phases, |phase| {
+                Ok(outcome::Phase {
+                    name: phase.name,
+                    duration: seconds("phases.duration_s", phase.duration_s)?,
+                })
+            })?,
+            steps: each(self.steps, |step| {
+                Ok(outcome::RestoreStep {
+                    what: step.what,
+                    method: step.method,
+                    duration: seconds("steps.duration_s", step.duration_s)?,
+                })
+            })?,
+            errors: self.errors,
+            tolerated: all(self.tolerated, |one| outcome::Tolerated {
+                message: one.message,
+                times: one.times,
+                reason: one.reason,
+                by_scenario: one.by_scenario,
+            }),
+            rows: all(self.rows, TableRows::read),
+            left_out: all(self.left_out, LeftOut::read),
+            none_left_out_because: self.none_left_out_because,
+        })
+    }
+}
+
+impl TableRows {
+    fn read(self) -> outcome::TableRows {
+        outcome::TableRows {
+            database: self.database,
+            table: self.table,
+            backup: self.backup,
+            restored: self.restored,
+            values: match self.values {
+                None => outcome::Values::NotAsked,
+                Some(Values::Same) => outcome::Values::Same,
+                Some(Values::Differ) => outcome::Values::Differ,
+                Some(Values::NotCompared) => outcome::Values::NotCompared(String::new()),
+            },
+        }
+    }
+}
+
+impl LeftOut {
+    fn read(self) -> outcome::TableHeld {
+        outcome::TableHeld {
+            database: self.database,
+            table: self.table,
+            rows: self.rows,
+            bytes: self.size_bytes,
+        }
+    }
+}
+
+impl Proof {
+    fn read(self) -> outcome::ProofFacts {
+        outcome::ProofFacts {
+            level: self.level,
+            sequences: self.sequences,
+            views: self.materialized_views,
+            large_objects: self.large_objects,
+            upgrade: self.upgrade.map(Upgrade::read),
+            ..outcome::ProofFacts::default()
+        }
+    }
+}
+
+impl Upgrade {
+    fn read(self) -> outcome::UpgradeFacts {
+        outcome::UpgradeFacts {
+            from: self.from,
+            to: self.to,
+            servers: self.servers,
+            objects: self.objects,
+            explained: all(self.explained, |one| outcome::ExplainedChange {
+                object: one.object,
+                why: one.why,
+                since: one.since,
+            }),
+            steps: all(self.steps, |step| outcome::UpgradeStep {
+                about: step.about,
+                change: step.change,
+                action: step.action,
+            }),
+        }
+    }
+}
+
+impl Objective {
+    fn read(self) -> Read<outcome::Objective> {
+        let measure = match (self.limit_s, self.wanted, self.kept) {
+            (Some(limit), None, None) => outcome::Measure::Time {
+                limit: seconds("limit_s", limit)?,
+                actual: self
+                    .actual_s
+                    .map(|actual| seconds("actual_s", actual))
+                    .transpose()?,
+            },
+            (None, Some(wanted), Some(kept)) => outcome::Measure::Kept {
+                wanted,
+                kept,
+                missing: self.missing,
+            },
+            _ => {
+                return Err(contradiction(&format!(
+                    "the objective `{}` is neither a time nor a number of backups",
+                    self.name
+                )));
+            }
+        };
+        Ok(outcome::Objective {
+            name: self.name.into(),
+            measure,
+            on: self.on.map(Into::into),
+        })
+    }
+}
+
+impl Stage {
+    fn read(self) -> Read<outcome::StageResult> {
+        let known = outcome::Stage::ALL.into_iter();
+        let stage = known
+            .clone()
+            .find(|stage| stage.word() == self.name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = known.map(outcome::Stage::word).collect();
+                outcome::CouldNotRun::with_hint(
+                    format!(
+                        "the record has a stage `{}`, and this redrill knows {}",
+                        self.name,
+                        known.join(", ")
+                    ),
+                    "use the redrill that wrote it, or a newer one",
+                )
+            })?;
+        Ok(outcome::StageResult {
+            stage,
+            title: self.title.into(),
+            required: self.required,
+            outcome: ended(
+                &self.name,
+                self.outcome,
+                self.skipped_because,
+                self.could_not_run,
+            )?,
+            summary: self.summary,
+            findings: all(self.findings, Finding::read),
+            duration: seconds("stages.duration_s", self.duration_s)?,
+        })
+    }
+}
+
+impl Check {
+    fn read(self) -> Read<outcome::CheckResult> {
+        let outcome = ended(
+            &self.id,
+            self.outcome,
+            self.skipped_because,
+            self.could_not_run,
+        )?;
+        Ok(outcome::CheckResult {
+            id: self.id,
+            object: self.object,
+            kind: self.kind.into(),
+            name: self.name,
+            line: self.line,
+            required: self.required,
+            not_required_because: self.not_required_because,
+            database: self.database,
+            expected: self.expected,
+            // The record has the reason there.
+            actual: match outcome {
+                Outcome::Error(_) => String::new(),
+                Outcome::Pass | Outcome::Fail | Outcome::Waived | Outcome::Skipped { .. } => {
+                    self.actual
+                }
+            },
+            outcome,
+            findings: all(self.findings, Finding::read),
+            duration: seconds("checks.duration_s", self.duration_s)?,
+        })
+    }
+}
+
+impl Finding {
+    fn read(self) -> outcome::Finding {
+        outcome::Finding {
+            object: self.object,
+            expected: self.expected,
+            actual: self.actual,
+            hint: self.hint,
+            waived: self.waived,
+        }
+    }
+}
+
+impl Waiver {
+    fn read(self) -> Read<outcome::WaiverFacts> {
+        let until = self.until.parse().map_err(|error: jiff::Error| {
+            outcome::CouldNotRun::new(format!(
+                "the record cannot be read: `waivers.until`: {error}"
+            ))
+        })?;
+        Ok(outcome::WaiverFacts {
+            check: self.check,
+            object: self.object,
+            reason: self.reason,
+            owner: self.owner,
+            until,
+            line: self.line,
+            findings: self.findings,
+            state: match self.state {
+                WaiverWord::Used => WaiverState::Used,
+                WaiverWord::Expired => WaiverState::Expired,
+                WaiverWord::NotNeeded => WaiverState::NotNeeded,
+                WaiverWord::NotJudged => WaiverState::NotJudged,
+            },
+        })
+    }
+}
+
+impl NotTested {
+    fn read(self) -> outcome::NotTested {
+        outcome::NotTested {
+            what: self.what,
+            why: self.why,
+        }
+    }
+}
+
+/// How a stage or a check ended.
+fn ended(
+    name: &str,
+    word: OutcomeWord,
+    skipped: Option<String>,
+    error: Option<CouldNotRun>,
+) -> Read<Outcome> {
+    Ok(match word {
+        OutcomeWord::Pass => Outcome::Pass,
+        OutcomeWord::Fail => Outcome::Fail,
+        OutcomeWord::Waived => Outcome::Waived,
+        OutcomeWord::Error => {
+            let error = said(error, name, "error", "could_not_run")?;
+            Outcome::Error(outcome::CouldNotRun {
+                reason: error.reason,
+                hint: error.hint,
+            })
+        }
+        OutcomeWord::Skipped => Outcome::Skipped {
+            reason: said(skipped, name, "skipped", "skipped_because")?,
+        },
+    })
+}
+
+/// What a record must have next to a word.
+fn said<T>(value: Option<T>, name: &str, word: &str, key: &str) -> Read<T> {
+    value.ok_or_else(|| contradiction(&format!("`{name}` is `{word}` without `{key}`")))
+}
+
+fn contradiction(what: &str) -> outcome::CouldNotRun {
+    outcome::CouldNotRun::with_hint(
+        format!("the record contradicts itself: {what}"),
+        "`redrill verify` says whether it was changed",
+    )
+}
+
+/// A time of a record.
+fn time(key: &str, text: &str) -> Read<Timestamp> {
+    let unreadable =
+        |error| outcome::CouldNotRun::new(format!("the record cannot be read: `{key}`: {error}"));
+    text.parse().map_err(|error: jiff::Error| unreadable(error))
+}
+
+/// A duration of a record, to the nanosecond. What is longer than a duration can be is the longest one.
+fn seconds(key: &str, value: f64) -> Read<Duration> {
+    if value < 0.0 {
+        return Err(outcome::CouldNotRun::new(format!(
+            "the record cannot be read: `{key}` is {value}, expected 0 or more"
+        )));
+    }
+    Ok(Duration::try_from_secs_f64(value).unwrap_or(Duration::MAX))
+}
+
+/// Converts entries that are always valid.
+fn all<T, U>(items: Vec<T>, convert: impl Fn(T) -> U) -> Vec<U> {
+    items.into_iter().map(convert).collect()
+}
+
+/// Converts entries, or gives the first error.
+fn each<T, U>(items: Vec<T>, convert: impl Fn(T) -> Read<U>) -> Read<Vec<U>> {
+    items.into_iter().map(convert).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// However long it is, a duration is written as it was read.
+        #[test]
+        fn a_duration_that_was_read_is_written_the_same(secs in any::<u64>(), bits in 0..64_u32, nanos in 0..1_000_000_000_u32) {
+            let before = Duration::new(secs >> bits, nanos);
+            let text = serde_json::to_string(&before.as_secs_f64()).unwrap();
+            let read = seconds("a", serde_json::from_str(&text).unwrap()).unwrap();
+            prop_assert_eq!(serde_json::to_string(&read.as_secs_f64()).unwrap(), text);
+            if before.as_secs() < 1 << 22 {
+                prop_assert_eq!(read, before);
+            }
+        }
+    }
+}

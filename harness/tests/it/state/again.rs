@@ -1,0 +1,203 @@
+//! `redrill report` and `redrill verify` of reports: what a drill wrote is made again from its record, and what was changed is named.
+
+use std::fs;
+
+use super::Site;
+
+/// The reports of a drill, by the name of their format.
+const REPORTS: [(&str, &str); 3] = [
+    ("json", "drill.json"),
+    ("markdown", "drill.md"),
+    ("junit", "junit.xml"),
+];
+
+/// A site with two drills, signed; the reports of the first are in `first`.
+fn drilled() -> Site {
+    let site = Site::new();
+    site.drill("--key key", 0);
+    let first = site.path("first");
+    fs::create_dir(&first).unwrap();
+    for (_, file) in REPORTS {
+        fs::copy(site.path("reports/out/orgs").join(file), first.join(file)).unwrap();
+    }
+    let text = fs::read_to_string(site.path("orgs.toml")).unwrap();
+    let text = text.replace("exact = 3", "exact = 4");
+    let text = text + "[incident]\nseverity = \"P1\"\n[objective]\nrestore-within = \"1h\"\n";
+    fs::write(site.path("orgs.toml"), text).unwrap();
+    site.drill("--key key", 10);
+    site
+}
+
+#[test]
+fn every_report_is_made_again_from_its_record() {
+    let site = drilled();
+    for (format, file) in REPORTS {
+        for (entry, folder) in ["first", "reports/out/orgs"].into_iter().enumerate() {
+            let written = fs::read_to_string(site.path(folder).join(file)).unwrap();
+            for record in [format!("{folder}/drill.json"), entry.to_string()] {
+                let said = site.call(&format!(
+                    "report --state .redrill --format {format} {record}"
+                ));
+                assert_eq!((said.code, &*said.stderr), (0, ""), "{}", said.stdout);
+                assert_eq!(said.stdout, written, "{format} of {record}");
+            }
+        }
+    }
+    // From another folder the state is another place, and the report is the same.
+    let place = site.path(".redrill").display().to_string();
+    let said = site.call(&format!("report 1 --state {place} --out again/drill.md"));
+    assert_eq!((said.code, &*said.stdout), (0, ""), "{}", said.stderr);
+    let made = fs::read_to_string(site.path("again/drill.md")).unwrap();
+    let written = fs::read_to_string(site.path("reports/out/orgs/drill.md")).unwrap();
+    assert_eq!(made, written);
+    let said = site.call("report first/drill.json --state .redrill --format terminal");
+    assert!(
+        said.stdout.starts_with("PROVEN  orgs (exit code 0)\n"),
+        "{}",
+        said.stdout
+    );
+    // Without the state the evidence is missing, which is said.
+    let said = site.call("report first/drill.json");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!said.stdout.contains("\n## Evidence\n"), "{}", said.stdout);
+    assert!(
+        said.stderr
+            .contains("scenarios/.redrill has no entry of this record"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stderr
+            .contains("hint: name its state with `--state`: .redrill"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(site.call("report 0").code, 4);
+    assert_eq!(site.call("report 2 --state .redrill").code, 4);
+    for no_record in ["orgs.toml", "first/drill.md", "missing.json"] {
+        let said = site.call(&format!("report {no_record}"));
+        assert_eq!((said.code, &*said.stdout), (3, ""), "{no_record}");
+        assert!(said.stderr.contains(no_record), "{}", said.stderr);
+        assert!(said.stderr.contains("\nhint: "), "{}", said.stderr);
+    }
+    // A drill that is in no log has no evidence to miss.
+    site.drill("--no-state", 10);
+    let said = site.call("report reports/out/orgs/drill.json");
+    let written = fs::read_to_string(site.path("reports/out/orgs/drill.md")).unwrap();
+    assert_eq!((said.stdout, &*said.stderr), (written, ""));
+}
+
+#[test]
+fn a_report_that_was_changed_is_found() {
+    let site = drilled();
+    let verify = |files: &str| {
+        let said = site.call(&format!(
+            "verify --state .redrill --signers key.pub {files}"
+        ));
+        (said.code, said.stdout, said.stderr)
+    };
+    let every = REPORTS.map(|(_, file)| format!("first/{file}")).join(" ");
+    let (code, stdout, stderr) = verify(&format!("{every} reports/out/orgs/junit.xml"));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    for (noun, file) in ["record", "report", "report"].iter().zip(REPORTS) {
+        let expected = format!(
+            "first/{} is the {noun} of entry 0: PROVEN of `orgs`",
+            file.1
+        );
+        assert!(stdout.contains(&expected), "{stdout}");
+    }
+    assert!(
+        stdout.contains("orgs/junit.xml is the report of entry 1: NOT PROVEN of"),
+        "{stdout}"
+    );
+
+    // A line of each that says something nicer.
+    for (file, before, after) in [
+        ("drill.md", "exactly 4 rows", "exactly 3 rows"),
+        ("junit.xml", "<failure", "<skipped"),
+    ] {
+        let report = site.path("reports/out/orgs").join(file);
+        let text = fs::read_to_string(&report).unwrap();
+        let number = text.lines().position(|line| line.contains(before)).unwrap() + 1;
+        fs::write(site.path(file), text.replacen(before, after, 1)).unwrap();
+        let (code, stdout, _) = verify(file);
+        assert_eq!(code, 23, "{stdout}");
+        let expected = format!(
+            "NOT VERIFIED  {file}: line {number} is not what the record of entry 1 gives\n  in the file      "
+        );
+        assert!(stdout.contains(&expected), "{stdout}");
+        let (_, lines) = stdout.split_once(&expected).unwrap();
+        let lines: Vec<&str> = lines.lines().collect();
+        assert!(lines[0].contains(after), "{stdout}");
+        assert!(
+            lines[1].starts_with("  of the record    ") && lines[1].contains(before),
+            "{stdout}"
+        );
+        // Nothing but its end is missing, or added.
+        fs::write(site.path(file), text.trim_end()).unwrap();
+        assert_eq!(verify(file).0, 23);
+        fs::write(site.path(file), text.clone() + "\n").unwrap();
+        assert_eq!(verify(file).0, 23);
+    }
+
+    // The report of another drill, in the place of this one; as it is, and with the id of this run.
+    let (good, bad) = (
+        site.path("first/drill.md"),
+        site.path("reports/out/orgs/drill.md"),
+    );
+    let (good, written) = (
+        fs::read_to_string(good).unwrap(),
+        fs::read_to_string(&bad).unwrap(),
+    );
+    fs::write(&bad, &good).unwrap();
+    let both = "reports/out/orgs/drill.json reports/out/orgs/drill.md";
+    let (code, stdout, _) = verify(both);
+    assert_eq!(code, 23, "{stdout}");
+    assert!(
+        stdout.contains("NOT VERIFIED  reports/out/orgs/drill.json is of entry 1, and reports/out/orgs/drill.md next to it of entry 0"),
+        "{stdout}"
+    );
+    let run = |page: &str| {
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("| Run "))
+            .unwrap();
+        line.split('`').nth(1).unwrap().to_owned()
+    };
+    fs::write(&bad, good.replace(&run(&good), &run(&written))).unwrap();
+    let (code, stdout, _) = verify("reports/out/orgs/drill.md");
+    assert_eq!(code, 23, "{stdout}");
+    assert!(
+        stdout.contains("drill.md: line 1 is not what the record of entry 1 gives\n  in the file      \"# PROVEN"),
+        "{stdout}"
+    );
+
+    // Of no run of this log, or not of a drill.
+    fs::write(&bad, good.replace(&run(&good), "0a0a0a0a")).unwrap();
+    let (code, _, stderr) = verify("reports/out/orgs/drill.md");
+    assert_eq!(code, 4, "{stderr}");
+    assert!(
+        stderr.contains("orgs/drill.md is not the report of an entry"),
+        "{stderr}"
+    );
+    fs::write(site.path("rehearsal.md"), &good).unwrap();
+    let (code, _, stderr) = verify("rehearsal.md");
+    assert_eq!(code, 3, "{stderr}");
+    assert!(
+        stderr.contains("rehearsal.md was not verified: only reports of drills"),
+        "{stderr}"
+    );
+
+    // The record is missing: the log is at fault, and the report cannot be judged.
+    for record in fs::read_dir(site.path(".redrill/records")).unwrap() {
+        fs::remove_file(record.unwrap().path()).unwrap();
+    }
+    let (code, stdout, stderr) = verify("first/drill.md");
+    assert_eq!(code, 23, "{stdout}");
+    assert!(
+        stderr.contains(
+            "first/drill.md was not verified: the record of entry 0 is missing or was changed"
+        ),
+        "{stderr}"
+    );
+}

@@ -31,6 +31,7 @@ pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
         .into_iter()
         .find(|report| report.name == arguments.format)
         .ok_or_else(|| Abort::internal(format!("no report `{}`", arguments.format)))?;
+    let shows_evidence = !WITHOUT_EVIDENCE.contains(&report.name);
     let (result, verdict) = match arguments.record.parse() {
         Ok(index) => {
             let state = existing_state(&arguments.state, environment).await?;
@@ -44,13 +45,14 @@ pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
         }
         Err(_) => {
             let path = Path::new(&arguments.record);
-            let state = open_state(&arguments.state, environment).await?;
+            let state = match shows_evidence {
+                true => open_state(&arguments.state, environment).await?,
+                false => None,
+            };
             of_file(path, state.as_ref()).await?
         }
     };
-    if let (None, Some(state)) = (&result.evidence, &result.state)
-        && !WITHOUT_EVIDENCE.contains(&report.name)
-    {
+    if let (true, None, Some(state)) = (shows_evidence, &result.evidence, &result.state) {
         err(&line(&format!(
             "note: {} has no entry of this record, so the report is without the evidence that the drill's own has",
             arguments.state

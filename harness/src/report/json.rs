@@ -1,6 +1,6 @@
 //! The JSON report: complete, for machines. This file owns its shape and the shape's version.
 //!
-//! It is the record of a drill: [`read`] gives the result again, and every report can be made of that. So it has whatever a
+//! It is the record of a drill: [`read()`] gives the result again, and every report can be made of that. So it has whatever a
 //! report shows, except the entry of the log, which is made of its digest. `convert` writes it, its twin `read` reads it.
 //!
 //! Within a version keys are only added; readers ignore keys that they do not know. Units are part

@@ -39,9 +39,9 @@ enum Found<'a> {
     Same(&'a Entry),
     /// It belongs to no entry.
     Nothing,
-    /// It is not what the record of an entry gives.
-    Differs(&'a Entry, Difference),
-    /// Another redrill wrote it.
+    /// It is not what the record of an entry gives. A rehearsal of the same run has reports of its own.
+    Differs(&'a Entry, Difference, Option<&'a Entry>),
+    /// It cannot be made again.
     Unknown(CouldNotRun),
 }
 
@@ -132,13 +132,19 @@ pub(super) async fn verify(
                 ));
                 endings.push(Ending::NothingFound);
             }
-            Found::Differs(entry, difference) => {
+            Found::Differs(entry, difference, rehearsal) => {
                 let (number, index) = (difference.line, entry.position.index);
                 out(&format!(
                     "NOT VERIFIED  {path}: line {number} is not what the record of entry {index} gives\n  \
                      in the file      {}\n  of the record    {}",
                     difference.file, difference.record
                 ));
+                if let Some(rehearsal) = rehearsal {
+                    out(&format!(
+                        "  unless it is one of the rehearsal of entry {}, which are not made again",
+                        rehearsal.position.index
+                    ));
+                }
                 endings.push(Ending::Closed(Refusal::NotVerified));
             }
             Found::Unknown(error) => {
@@ -202,14 +208,30 @@ async fn of_report<'a>(
             nearest = Some((entry, difference, other_version(&result)));
         }
     }
-    Ok(match nearest {
-        None => Found::Nothing,
-        Some((entry, difference, None)) => Found::Differs(entry, difference),
-        Some((_, difference, Some(other))) => Found::Unknown(CouldNotRun::with_hint(
+    let Some((entry, difference, other_version)) = nearest else {
+        return Ok(Found::Nothing);
+    };
+    if let Some(other) = other_version {
+        return Ok(Found::Unknown(CouldNotRun::with_hint(
             format!("{other}; line {} differs", difference.line),
             "verify it with the redrill that wrote it",
-        )),
-    })
+        )));
+    }
+    if of_several(&file.content) {
+        return Ok(Found::Unknown(CouldNotRun::with_hint(
+            "it is of several drills, and only reports of one can be made again",
+            "verify the `junit.xml` of each",
+        )));
+    }
+    let same_run = |one: &&Entry| one.drill.run == entry.drill.run;
+    let rehearsal = rehearsals.into_iter().find(same_run);
+    Ok(Found::Differs(entry, difference, rehearsal))
+}
+
+/// Whether a file is the JUnit report over several drills.
+fn of_several(content: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(content);
+    text.matches("\n<testsuite ").count() > 1
 }
 
 /// Whether a file has the name or the folder of a report of a rehearsal.

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use super::Site;
+use redrill::ledger::append;
+use redrill::ledger::statement::Summary;
+
+use super::{Site, state};
 
 /// The reports of a drill, by the name of their format.
 const REPORTS: [(&str, &str); 3] = [
@@ -22,10 +25,20 @@ fn drilled() -> Site {
     }
     let text = fs::read_to_string(site.path("orgs.toml")).unwrap();
     let text = text.replace("exact = 3", "exact = 4");
+    // A text that is the id of another run, which is in the reports too.
+    let run = run_of(&fs::read_to_string(first.join("drill.md")).unwrap());
+    let name = "name = \"orgs\"\n";
+    let text = text.replacen(name, &format!("{name}description = \"{run}\"\n"), 1);
     let text = text + "[incident]\nseverity = \"P1\"\n[objective]\nrestore-within = \"1h\"\n";
     fs::write(site.path("orgs.toml"), text).unwrap();
     site.drill("--key key", 10);
     site
+}
+
+/// The id of the run of a report.
+fn run_of(page: &str) -> String {
+    let line = page.lines().find(|line| line.starts_with("| Run "));
+    line.unwrap().split('`').nth(1).unwrap().to_owned()
 }
 
 #[test]
@@ -157,14 +170,7 @@ fn a_report_that_was_changed_is_found() {
         stdout.contains("NOT VERIFIED  reports/out/orgs/drill.json is of entry 1, and reports/out/orgs/drill.md next to it of entry 0"),
         "{stdout}"
     );
-    let run = |page: &str| {
-        let line = page
-            .lines()
-            .find(|line| line.starts_with("| Run "))
-            .unwrap();
-        line.split('`').nth(1).unwrap().to_owned()
-    };
-    fs::write(&bad, good.replace(&run(&good), &run(&written))).unwrap();
+    fs::write(&bad, good.replace(&run_of(&good), &run_of(&written))).unwrap();
     let (code, stdout, _) = verify("reports/out/orgs/drill.md");
     assert_eq!(code, 23, "{stdout}");
     assert!(
@@ -173,13 +179,23 @@ fn a_report_that_was_changed_is_found() {
     );
 
     // Of no run of this log, or not of a drill.
-    fs::write(&bad, good.replace(&run(&good), "0a0a0a0a")).unwrap();
+    fs::write(&bad, good.replace(&run_of(&good), "0a0a0a0a")).unwrap();
     let (code, _, stderr) = verify("reports/out/orgs/drill.md");
     assert_eq!(code, 4, "{stderr}");
     assert!(
         stderr.contains("orgs/drill.md is not the report of an entry"),
         "{stderr}"
     );
+    let text = fs::read_to_string(site.path("orgs.toml")).unwrap();
+    let text = text.replace("name = \"orgs\"\nd", "name = \"two\"\nd");
+    fs::write(site.path("two.toml"), text).unwrap();
+    assert_eq!(
+        site.call("run orgs.toml two.toml --quiet --key key").code,
+        10
+    );
+    let (code, _, stderr) = verify("reports/out/junit.xml");
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("it is of several drills"), "{stderr}");
     fs::write(site.path("rehearsal.md"), &good).unwrap();
     let (code, _, stderr) = verify("rehearsal.md");
     assert_eq!(code, 3, "{stderr}");
@@ -199,5 +215,50 @@ fn a_report_that_was_changed_is_found() {
             "first/drill.md was not verified: the record of entry 0 is missing or was changed"
         ),
         "{stderr}"
+    );
+}
+
+/// What another redrill wrote may have another form, so a difference says nothing.
+#[tokio::test]
+async fn a_report_of_another_version_is_not_judged() {
+    let site = Site::new();
+    site.drill("--no-state", 0);
+    let record = fs::read_to_string(site.path("reports/out/orgs/drill.json")).unwrap();
+    let own = format!("\"redrill\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    let other = record.replace(&own, "\"redrill\": \"9.9.9\"");
+    assert_ne!(record, other);
+    let page = fs::read_to_string(site.path("reports/out/orgs/drill.md")).unwrap();
+    let summary = Summary {
+        run: run_of(&page),
+        ..Summary::default()
+    };
+    let place = site.path("state");
+    let written = append(&state(&place).await, None, &other, summary).await;
+    assert_eq!(written.unwrap().index, 0);
+    let said = site.call("report 0 --state state --out drill.md");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr
+            .contains("note: redrill 9.9.9 wrote the reports of this drill, and this is "),
+        "{}",
+        said.stderr
+    );
+    let verify = || site.call("verify --state state drill.md");
+    assert_eq!(verify().code, 0);
+    let page = fs::read_to_string(site.path("drill.md")).unwrap();
+    fs::write(site.path("drill.md"), page.replacen("restore", "return", 1)).unwrap();
+    let said = verify();
+    assert_eq!(said.code, 3, "{}", said.stdout);
+    assert!(
+        said.stderr
+            .contains("drill.md was not verified: redrill 9.9.9 wrote"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stderr
+            .contains("; line 1 differs\nhint: verify it with the redrill that wrote it"),
+        "{}",
+        said.stderr
     );
 }

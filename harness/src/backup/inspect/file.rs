@@ -54,7 +54,7 @@ impl Inspection {
                     format: NO_BACKUP.to_owned(),
                     bytes: file.bytes,
                     sha256: file.sha256,
-                    problems: vec![finding],
+                    problems: vec![*finding],
                     ..Inspected::default()
                 });
             }

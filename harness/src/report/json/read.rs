@@ -3,6 +3,8 @@
 //! What only the drill itself needs is not in the record, and is empty here: the manifest and the tiers of a backup, the path of a
 //! companion, why values were not compared, the severity of a drill that passed.
 
+mod facts;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,9 +12,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::{
-    Backup, Candidate, Check, CouldNotRun, DeliveryWord, Finding, Incident, LeftOut, Made,
-    NotTested, Objective, OutcomeWord, Picked, Proof, Report, Restore, SCHEMA, Scenario, Server,
-    Since, Stage, TableRows, TimeSource, Upgrade, Values, VerdictWord, Waiver, WaiverWord,
+    Backup, Check, CouldNotRun, DeliveryWord, Finding, Incident, NotTested, Objective, OutcomeWord,
+    Proof, Report, Restore, SCHEMA, Scenario, Server, Since, Stage, VerdictWord, Waiver,
+    WaiverWord,
 };
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
 use crate::verdict::{Verdict, verdict};
@@ -172,210 +174,6 @@ impl Scenario {
             file: self.file.into(),
             sha256: self.sha256,
             only: self.only,
-        }
-    }
-}
-
-impl Backup {
-    fn read(self) -> Read<outcome::BackupFacts> {
-        Ok(outcome::BackupFacts {
-            origin: self.origin,
-            chosen: self.chosen,
-            picked: self.picked.map(Picked::read).transpose()?,
-            candidates: each(self.candidates, Candidate::read)?,
-            unlisted: self.unlisted,
-            format: self.format,
-            bytes: self.size_bytes,
-            uncompressed_bytes: self.uncompressed_bytes,
-            sha256: self.sha256,
-            digest: self.sha256_agrees_with,
-            made: self.made.map(Made::read).transpose()?,
-            source_version: self.source_version,
-            dump_version: self.dump_version,
-            databases: self.databases,
-            extensions: self.extensions,
-            schemas: self.schemas,
-            graphs: self.graphs,
-            roles: self.roles,
-            roles_needed: self.roles_needed,
-            policies: self.policies,
-            servers: self.servers,
-            tables: self.tables,
-            rows: self.rows,
-            large_objects: self.large_objects,
-            not_held: all(self.not_held, NotTested::read),
-            previous: self.previous,
-            parts: all(self.dumps, |dump| outcome::PartFacts {
-                name: dump.name,
-                format: dump.format,
-                bytes: dump.size_bytes,
-                sha256: dump.sha256,
-                tables: dump.tables,
-                rows: dump.rows,
-            }),
-            consists_of: each(self.consists_of, |one| Ok((one.name, one.backup.read()?)))?,
-            companions: each(self.companions, |one| {
-                Ok(outcome::CompanionFacts {
-                    name: one.name,
-                    origin: one.origin,
-                    chosen: one.chosen,
-                    files: one.files,
-                    bytes: one.size_bytes,
-                    sha256: one.sha256,
-                    digest: one.digest,
-                    made: one.made.map(Made::read).transpose()?,
-                    ..outcome::CompanionFacts::default()
-                })
-            })?,
-            ..outcome::BackupFacts::default()
-        })
-    }
-}
-
-impl Picked {
-    fn read(self) -> Read<outcome::Picked> {
-        Ok(outcome::Picked {
-            pick: self.pick.into(),
-            tier: self.tier.map(Into::into),
-            seed: self.seed,
-            newest: (self.newest, time("newest_time", &self.newest_time)?),
-        })
-    }
-}
-
-impl Candidate {
-    fn read(self) -> Read<outcome::CandidateFacts> {
-        let at = self.time.as_deref();
-        Ok(outcome::CandidateFacts {
-            name: self.name,
-            bytes: self.size_bytes,
-            time: at.map(|at| time("candidates.time", at)).transpose()?,
-            not_taken: self.not_taken,
-        })
-    }
-}
-
-impl Made {
-    fn read(self) -> Read<(Timestamp, outcome::TimeSource)> {
-        let known_by = match self.known_by {
-            TimeSource::Name => outcome::TimeSource::Name,
-            TimeSource::Header => outcome::TimeSource::Header,
-            TimeSource::ModificationTime => outcome::TimeSource::ModificationTime,
-        };
-        Ok((time("made.at", &self.at)?, known_by))
-    }
-}
-
-impl Server {
-    fn read(self) -> Read<outcome::ServerFacts> {
-        Ok(outcome::ServerFacts {
-            provider: self.provider.into(),
-            origin: self.origin,
-            version: self.version,
-            extensions: all(self.extensions, |one| (one.name, one.version)),
-            isolation: self.isolation,
-            weaknesses: self.weaknesses,
-            tls: self.tls,
-            chosen: self.chosen,
-            started_in: seconds("started_in_s", self.started_in_s)?,
-            tuned: self.tuned,
-        })
-    }
-}
-
-impl Restore {
-    fn read(self) -> Read<outcome::RestoreFacts> {
-        let optional = |name, value: Option<f64>| value.map(|value| seconds(name, value));
-        Ok(outcome::RestoreFacts {
-            method: self.method,
-            duration: seconds("restore.duration_s", self.duration_s)?,
-            processor: optional("processor_s", self.processor_s).transpose()?,
-            analyzed: optional("analyze_s", self.analyze_s).transpose()?,
-            phases: each(self.phases, |phase| {
-                Ok(outcome::Phase {
-                    name: phase.name,
-                    duration: seconds("phases.duration_s", phase.duration_s)?,
-                })
-            })?,
-            steps: each(self.steps, |step| {
-                Ok(outcome::RestoreStep {
-                    what: step.what,
-                    method: step.method,
-                    duration: seconds("steps.duration_s", step.duration_s)?,
-                })
-            })?,
-            errors: self.errors,
-            tolerated: all(self.tolerated, |one| outcome::Tolerated {
-                message: one.message,
-                times: one.times,
-                reason: one.reason,
-                by_scenario: one.by_scenario,
-            }),
-            rows: all(self.rows, TableRows::read),
-            left_out: all(self.left_out, LeftOut::read),
-            none_left_out_because: self.none_left_out_because,
-        })
-    }
-}
-
-impl TableRows {
-    fn read(self) -> outcome::TableRows {
-        outcome::TableRows {
-            database: self.database,
-            table: self.table,
-            backup: self.backup,
-            restored: self.restored,
-            values: match self.values {
-                None => outcome::Values::NotAsked,
-                Some(Values::Same) => outcome::Values::Same,
-                Some(Values::Differ) => outcome::Values::Differ,
-                Some(Values::NotCompared) => outcome::Values::NotCompared(String::new()),
-            },
-        }
-    }
-}
-
-impl LeftOut {
-    fn read(self) -> outcome::TableHeld {
-        outcome::TableHeld {
-            database: self.database,
-            table: self.table,
-            rows: self.rows,
-            bytes: self.size_bytes,
-        }
-    }
-}
-
-impl Proof {
-    fn read(self) -> outcome::ProofFacts {
-        outcome::ProofFacts {
-            level: self.level,
-            sequences: self.sequences,
-            views: self.materialized_views,
-            large_objects: self.large_objects,
-            upgrade: self.upgrade.map(Upgrade::read),
-            ..outcome::ProofFacts::default()
-        }
-    }
-}
-
-impl Upgrade {
-    fn read(self) -> outcome::UpgradeFacts {
-        outcome::UpgradeFacts {
-            from: self.from,
-            to: self.to,
-            servers: self.servers,
-            objects: self.objects,
-            explained: all(self.explained, |one| outcome::ExplainedChange {
-                object: one.object,
-                why: one.why,
-                since: one.since,
-            }),
-            steps: all(self.steps, |step| outcome::UpgradeStep {
-                about: step.about,
-                change: step.change,
-                action: step.action,
-            }),
         }
     }
 }

@@ -160,7 +160,7 @@ fn terms(page: &mut Page) {
         fixed("**ERROR**: it could not run, which says nothing about the backup. **skipped**: it was not run, for the reason given."),
         fixed("**not required**: a check that is reported and does not affect the verdict."),
         fixed("**waived**: the check found something else than is expected, and somebody accepts all of it until a day."),
-        fixed("**exit code**: 0 PROVEN or CHECKS PASSED, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 13 PROVEN or CHECKS PASSED WITH WAIVERS, 130 INTERRUPTED."),
+        fixed("**exit code**: 0 PROVEN or CHECKS PASSED, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 13 the verdict of 0 with waivers, 130 INTERRUPTED."),
     ]);
     page.paragraph(fixed(
         "The file `drill.json` in the same folder is complete; this report shortens long lists.",

@@ -14,6 +14,7 @@ pub mod digest;
 mod disk;
 pub mod event;
 pub mod exit_code;
+mod file_content;
 pub mod http;
 pub mod incident;
 pub mod init;

@@ -10,8 +10,9 @@ use crate::check::sessions::Sessions;
 use crate::check::{Observation, Restored};
 use crate::cleanup::Run;
 use crate::context::Context;
+use crate::database::Trail;
 use crate::event::Event;
-use crate::outcome::{CheckResult, CouldNotRun, DrillResult, NotTested, Stage};
+use crate::outcome::{CheckConduct, CheckResult, CouldNotRun, DrillResult, NotTested, Stage};
 use crate::pipeline::{Pipeline, RestoredDatabases};
 use crate::provenance;
 use crate::record::Record;
@@ -119,7 +120,8 @@ pub async fn drill(scenario: &Scenario, context: &Context) -> Drilled {
             );
         }
     }
-    record.comes_from(provenance.await);
+    let (provenance, inputs) = provenance.await;
+    record.comes_from(provenance, inputs);
     let (result, verdict) = record.finish();
     let rehearsed = rehearsal.map(|rehearsal| rehearsal.finish(&result, verdict));
     for kept in kept.iter_mut().flatten() {
@@ -253,7 +255,7 @@ async fn checks(common: &Checks<'_>, record: &mut Record<'_>) {
         match seen.ended {
             // Another check may have been the reason: a lock, a crashed server.
             Err(_) => again.push(seen.check),
-            Ok(_) => record.check(seen.check, seen.database, seen.duration, seen.ended),
+            Ok(_) => record_run(record, seen),
         }
     }
     alone.extend(again);
@@ -261,8 +263,17 @@ async fn checks(common: &Checks<'_>, record: &mut Record<'_>) {
         // For example, a database is copied only while no session uses it.
         common.sessions.end().await;
         let seen = one(common, check).await;
-        record.check(check, seen.database, seen.duration, seen.ended);
+        record_run(record, seen);
     }
+}
+
+/// Records how a check ended, and as whom it ran.
+fn record_run(record: &mut Record<'_>, seen: CheckRun<'_>) {
+    record.conduct(CheckConduct {
+        check: seen.check.id.clone(),
+        roles: seen.trail.roles(),
+    });
+    record.check(seen.check, seen.database, seen.duration, seen.ended);
 }
 
 /// One check and how it ended.
@@ -270,6 +281,7 @@ struct CheckRun<'a> {
     check: &'a ScenarioCheck,
     database: &'a str,
     duration: Duration,
+    trail: Trail,
     ended: Result<Observation, CouldNotRun>,
 }
 
@@ -284,6 +296,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
             check,
             database: "",
             duration: Duration::ZERO,
+            trail: Trail::default(),
             ended: Err(which_database(&common.restored.databases)),
         };
     };
@@ -292,10 +305,12 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
             check,
             database,
             duration: Duration::ZERO,
+            trail: Trail::default(),
             ended: Err(on_no_server(database, &common.restored.databases)),
         };
     };
     let server = restored.server;
+    let trail = Trail::default();
     let restored = Restored {
         server,
         run: &restored.run.id,
@@ -305,6 +320,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
         counts: &common.restored.counts,
         sessions: &common.sessions,
         observed: &common.observed,
+        trail: &trail,
         folder: &common.scenario.folder,
         environment: &common.context.environment,
         redactor: &common.context.redactor,
@@ -323,6 +339,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
         check,
         database,
         duration: began.elapsed(),
+        trail,
         ended,
     }
 }

@@ -45,7 +45,7 @@ pub mod trigger;
 pub mod triggers;
 pub mod vector;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::baseline::observed::Observed;
-use crate::database::{DatabaseError, Session, Terms};
+use crate::database::{DatabaseError, Session, Terms, Trail};
 use crate::input::{Environment, Problem, decode};
 use crate::outcome::{BackupFacts, CouldNotRun, Finding, NotTested};
 use crate::pipeline::RestoredServer;
@@ -118,6 +118,8 @@ pub struct Restored<'a> {
     pub counts: &'a Counts,
     /// What checks observed of whole databases, for the record of the drill.
     pub observed: &'a Observed,
+    /// As whom the check works, and what it tries, for the record of the drill.
+    pub trail: &'a Trail,
     /// The folder that relative paths start from.
     pub folder: &'a Path,
     /// The environment, for secrets.
@@ -135,9 +137,27 @@ impl Restored<'_> {
     /// # Errors
     /// When the database does not let it in.
     pub async fn session(&self) -> Result<Lent<'_>, DatabaseError> {
-        self.sessions
+        let mut lent = self
+            .sessions
             .lend(self.server.endpoint(), self.database, &self.terms())
-            .await
+            .await?;
+        self.note(&mut lent, self.superuser());
+        Ok(lent)
+    }
+
+    /// The superuser of redrill.
+    fn superuser(&self) -> &str {
+        &self.server.endpoint().superuser
+    }
+
+    /// Notes from now on what a session does as `role`.
+    fn note(&self, session: &mut Session, role: &str) {
+        session.noted_in(self.trail, role, role == self.superuser());
+    }
+
+    /// Notes that a program of the user is started, by its words in the scenario, which connects as this role.
+    pub fn note_program(&self, role: &str, words: &[String]) {
+        self.trail.program(role, role == self.superuser(), words);
     }
 
     /// Opens a read-only session as superuser that no other check will have.
@@ -175,7 +195,9 @@ impl Restored<'_> {
             .find(has)
             .filter(|_| database != self.database);
         let server = elsewhere.map_or(self.server, |other| other.server);
-        Session::superuser(server.endpoint(), database, &self.terms()).await
+        let mut session = Session::superuser(server.endpoint(), database, &self.terms()).await?;
+        self.note(&mut session, self.superuser());
+        Ok(session)
     }
 
     /// Opens a fresh session as `role` itself, with `settings` set in it.
@@ -188,7 +210,13 @@ impl Restored<'_> {
         settings: &[(String, String)],
     ) -> Result<Session, DatabaseError> {
         let endpoint = self.server.endpoint();
-        Session::role(endpoint, self.database, role, settings, &self.terms()).await
+        // Before it is opened: a role that is not let in was tried too.
+        self.trail
+            .asked_for(role, role == self.superuser(), settings);
+        let terms = self.terms();
+        let mut session = Session::role(endpoint, self.database, role, settings, &terms).await?;
+        self.note(&mut session, role);
+        Ok(session)
     }
 
     /// Counts the rows of a table, those of its partitions and of what inherits from it too.
@@ -337,6 +365,11 @@ pub trait Check: Send + Sync {
 
     /// Tables that it takes for append-only, by name: their history belongs into a baseline.
     fn append_only(&self) -> Vec<QualifiedName> {
+        Vec::new()
+    }
+
+    /// Files and folders that it is compared with, or that it starts: paths as in the scenario, relative to its folder.
+    fn inputs(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 

@@ -68,6 +68,21 @@ pub async fn start(
     })
 }
 
+/// The files that the words of a program name: the program itself, where it is not found in `PATH`, and its arguments, relative to
+/// where it starts. Options and placeholders are none, and what is no file is left out by whoever reads them.
+#[must_use]
+pub fn inputs(command: &[String], working_directory: Option<&Path>) -> Vec<PathBuf> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Vec::new();
+    };
+    let program = program.contains('/').then(|| PathBuf::from(program));
+    let arguments = arguments
+        .iter()
+        .filter(|word| !word.starts_with('-') && !word.contains('{'))
+        .map(|word| working_directory.map_or_else(|| PathBuf::from(word), |at| at.join(word)));
+    program.into_iter().chain(arguments).collect()
+}
+
 /// Gives what a program gets of redrill's own environment.
 pub fn inherited(restored: &Restored<'_>) -> impl Iterator<Item = (String, String)> {
     inherit(restored.environment, INHERITED)

@@ -118,6 +118,10 @@ SELECT n.nspname, c.relname
 
 #[async_trait]
 impl Check for RowCount {
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.baseline.iter().cloned().collect()
+    }
+
     fn describe(&self) -> String {
         format!("rows of {}", self.targets().describe())
     }

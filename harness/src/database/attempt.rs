@@ -31,8 +31,8 @@ impl Session {
         sql: &str,
         measure: &str,
     ) -> Result<(Attempt, bool), DatabaseError> {
-        self.run("BEGIN READ WRITE").await?;
-        let tried = match self.run(prepare).await {
+        self.unnoted("BEGIN READ WRITE").await?;
+        let tried = match self.unnoted(prepare).await {
             Ok(_) => self.measured(sql, measure).await,
             Err(error) => Err(error),
         };
@@ -41,7 +41,7 @@ impl Session {
         {
             return Err(error.clone());
         }
-        self.run("ROLLBACK").await?;
+        self.unnoted("ROLLBACK").await?;
         match tried? {
             (Ok(answer), changed) => Ok((Attempt::Allowed(answer.affected), changed)),
             (Err(error), changed) => Ok((Attempt::Refused(error), changed)),
@@ -54,18 +54,27 @@ impl Session {
         sql: &str,
         measure: &str,
     ) -> Result<(Result<Answer, DatabaseError>, bool), DatabaseError> {
-        let before = self.value(measure).await?;
-        let tried = match self.run(sql).await {
+        let before = self.measure(measure).await?;
+        let tried = match self.unnoted(sql).await {
             Ok(answer) => {
-                let checked = self.run("SET CONSTRAINTS ALL IMMEDIATE").await;
+                let checked = self.unnoted("SET CONSTRAINTS ALL IMMEDIATE").await;
                 checked.map(|_| answer)
             }
             Err(error) => Err(error),
         };
+        if let Some(witness) = &self.witness {
+            witness.statement(sql, true, tried.is_err());
+        }
         match tried {
             Err(error) if error.lost => Err(error),
             Err(error) => Ok((Err(error), false)),
-            Ok(answer) => Ok((Ok(answer), self.value(measure).await? != before)),
+            Ok(answer) => Ok((Ok(answer), self.measure(measure).await? != before)),
         }
+    }
+
+    /// The first value of a query.
+    async fn measure(&mut self, sql: &str) -> Result<Option<String>, DatabaseError> {
+        let rows = self.unnoted(sql).await?.rows;
+        Ok(rows.into_iter().flatten().next().flatten())
     }
 }

@@ -42,7 +42,11 @@ impl Session {
     /// The server's error, without values.
     pub async fn rows_out(&mut self, copy: &str) -> Result<RowsOut<'_>, DatabaseError> {
         let wrong = |error| DatabaseError::of(&error, copy, &self.names);
-        let rows = self.connection.copy_out_raw(copy).await.map_err(wrong)?;
+        let rows = self.connection.copy_out_raw(copy).await.map_err(wrong);
+        if let Some(witness) = &self.witness {
+            witness.statement(copy, false, rows.is_err());
+        }
+        let rows = rows?;
         Ok(RowsOut {
             rows,
             names: &self.names,

@@ -4,13 +4,14 @@
 //! user writes in a scenario runs as it would in psql.
 //!
 //! - `endpoint`: the address; `open`: sessions as superuser and as a role; `copy`: rows; `attempt`: writes that are rolled
-//!   back; `error`: why something failed
+//!   back; `trail`: what was done as whom; `error`: why something failed
 
 mod attempt;
 mod copy;
 mod endpoint;
 mod error;
 mod open;
+mod trail;
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgConnection;
@@ -21,6 +22,8 @@ pub use self::copy::RowsOut;
 pub use self::endpoint::{Address, Endpoint, KnownServer, ProgramsTls, SOCKET};
 pub use self::error::{DatabaseError, NoSession};
 pub use self::open::Terms;
+pub use self::trail::Trail;
+use self::trail::Witness;
 use crate::sqlstate::Names;
 
 /// A row as text, `None` for NULL.
@@ -48,9 +51,23 @@ pub struct Answer {
 pub struct Session {
     connection: PgConnection,
     names: Names,
+    /// Notes what it does, while a check uses it.
+    witness: Option<Witness>,
 }
 
 impl Session {
+    /// Notes from now on what the session does as `role`; of a superuser only the number of statements, and attempts.
+    pub(crate) fn noted_in(&mut self, trail: &Trail, role: &str, superuser: bool) {
+        self.witness = Some(trail.witness(role, superuser));
+    }
+
+    /// Lists all statements from now on, those of a superuser too: the scenario has them.
+    pub(crate) fn list_statements(&mut self) {
+        if let Some(witness) = &mut self.witness {
+            witness.lists = true;
+        }
+    }
+
     /// Adds a name of the catalog that errors of this session may show, though no statement has it as an
     /// identifier.
     pub(crate) fn learn_name(&self, name: &str) {
@@ -74,6 +91,19 @@ impl Session {
         sql: &str,
         keep: usize,
     ) -> Result<(Answer, u64), DatabaseError> {
+        let answer = self.send(sql, keep).await;
+        if let Some(witness) = &self.witness {
+            witness.statement(sql, false, answer.is_err());
+        }
+        answer
+    }
+
+    /// The same, not noted: for what redrill itself needs around the statements of a check.
+    async fn unnoted(&mut self, sql: &str) -> Result<Answer, DatabaseError> {
+        Ok(self.send(sql, usize::MAX).await?.0)
+    }
+
+    async fn send(&mut self, sql: &str, keep: usize) -> Result<(Answer, u64), DatabaseError> {
         let names = self.names.clone();
         let rows = self.fetch(sql, keep).await;
         rows.map_err(|error| DatabaseError::of(&error, sql, &names))
@@ -170,7 +200,7 @@ impl Session {
     /// When the session is lost.
     pub(crate) async fn limit(&mut self, terms: &Terms) -> Result<(), DatabaseError> {
         let limit = terms.statement_timeout.as_millis();
-        self.run(&format!("SET statement_timeout = {limit}"))
+        self.unnoted(&format!("SET statement_timeout = {limit}"))
             .await
             .map(drop)
     }
@@ -180,7 +210,8 @@ impl Session {
     /// # Errors
     /// When it is lost, or in a transaction.
     pub(crate) async fn reset(&mut self) -> Result<(), DatabaseError> {
-        self.run("DISCARD ALL").await.map(drop)
+        self.witness = None;
+        self.unnoted("DISCARD ALL").await.map(drop)
     }
 
     /// Ends the session.

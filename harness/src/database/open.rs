@@ -35,6 +35,7 @@ impl Session {
         Self {
             connection,
             names: Names::default(),
+            witness: None,
         }
     }
 
@@ -43,7 +44,11 @@ impl Session {
         let names = endpoint.names.clone();
         let opened = tokio::time::timeout(OPEN_WITHIN, PgConnection::connect_with(options)).await;
         match opened {
-            Ok(Ok(connection)) => Ok(Self { connection, names }),
+            Ok(Ok(connection)) => Ok(Self {
+                connection,
+                names,
+                witness: None,
+            }),
             Err(_) => Err(NoSession {
                 may_pass: false,
                 error: DatabaseError {

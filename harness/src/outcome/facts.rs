@@ -81,6 +81,10 @@ pub struct ScenarioFacts {
     pub file: PathBuf,
     /// SHA-256 of the file's bytes, in hex.
     pub sha256: String,
+    /// The file itself, with `***` in place of each secret.
+    pub text: String,
+    /// Files and folders that checks are compared with, or that they start.
+    pub inputs: Vec<InputFacts>,
     /// The kinds and ids of the selected checks; empty for all of them.
     pub only: Vec<String>,
 }
@@ -95,6 +99,18 @@ impl ScenarioFacts {
             format!("{} (only {})", self.name, self.only.join(", "))
         }
     }
+}
+
+/// A file or folder that a check is compared with, or that it starts, as it was when the drill began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputFacts {
+    /// Its path in the scenario.
+    pub path: String,
+    /// Ids of the checks that name it.
+    pub checks: Vec<String>,
+    /// SHA-256 of the file, in hex; of a folder, the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its
+    /// files. `None` where it was not read.
+    pub sha256: Option<String>,
 }
 
 /// How the time of a backup is known.
@@ -306,6 +322,10 @@ pub struct ServerFacts {
     pub origin: String,
     /// `server_version` of the server: `17.6 (Debian 17.6-0+deb13u1)`.
     pub version: String,
+    /// What it runs: the id of the image, or the SHA-256 of the program `postgres`, in hex. `None` where it could not be read.
+    pub digest: Option<String>,
+    /// The settings that redrill and the scenario start it with, as the server shows them.
+    pub settings: Vec<(String, String)>,
     /// Name and version of each extension that the backup names.
     pub extensions: Vec<(String, String)>,
     /// How code in the backup is isolated from this machine, one statement each.

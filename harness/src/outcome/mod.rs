@@ -3,6 +3,7 @@
 //! Reports are pure functions of [`DrillResult`] and its [`Verdict`](crate::verdict::Verdict).
 //! Nothing here derives `Serialize`: the wire shape belongs to `report/json.rs`.
 
+mod conduct;
 mod delivery;
 mod evidence;
 mod facts;
@@ -12,12 +13,14 @@ mod rehearsal;
 mod result;
 mod waiver;
 
+pub use conduct::{CheckConduct, RoleConduct, Tried};
 pub use delivery::{Delivery, DeliveryEnd};
 pub use evidence::{Evidence, Refusal, Since};
 pub use facts::{
-    BackupFacts, Before, CandidateFacts, CompanionFacts, ExplainedChange, Inspection, Measure,
-    Objective, PartFacts, Phase, Picked, ProofFacts, RestoreFacts, RestoreStep, ScenarioFacts,
-    ServerFacts, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values,
+    BackupFacts, Before, CandidateFacts, CompanionFacts, ExplainedChange, InputFacts, Inspection,
+    Measure, Objective, PartFacts, Phase, Picked, ProofFacts, RestoreFacts, RestoreStep,
+    ScenarioFacts, ServerFacts, TableHeld, TableRows, TimeSource, Tolerated, UpgradeFacts,
+    UpgradeStep, Values,
 };
 pub use finding::{CouldNotRun, Finding, NotTested, Outcome, summarize};
 pub use provenance::{Actor, CiFacts, Provenance};

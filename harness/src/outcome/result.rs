@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::conduct::CheckConduct;
 use super::delivery::Delivery;
 use super::evidence::{Evidence, Since};
 use super::facts::{BackupFacts, Objective, ProofFacts, RestoreFacts, ScenarioFacts, ServerFacts};
@@ -132,6 +133,8 @@ pub struct DrillResult {
     /// One entry per check, or per object of a check of several, in the order of the scenario, including
     /// skipped ones.
     pub checks: Vec<CheckResult>,
+    /// As whom each check ran and what it tried, in the order of the scenario; without those that reached no database.
+    pub conduct: Vec<CheckConduct>,
     /// The backup, if it was found.
     pub backup: Option<BackupFacts>,
     /// The server, if it was started.

@@ -3,11 +3,13 @@
 //! Everything is what this machine and the environment say. Neither is proof against whoever controls them; a record that
 //! is kept elsewhere, or signed, is.
 //!
-//! - `ci`: the CI systems and their variables; `actor`: who ran it; `commit`: the commit of a git work tree
+//! - `ci`: the CI systems and their variables; `actor`: who ran it; `commit`: the commit of a git work tree; `inputs`: what the
+//!   checks are compared with
 
 mod actor;
 mod ci;
 mod commit;
+mod inputs;
 
 use std::fs::File;
 use std::future::Future;
@@ -18,14 +20,21 @@ use crate::cleanup::host_name;
 use crate::context::Context;
 use crate::digest::sha256_of;
 use crate::input::Environment;
-use crate::outcome::Provenance;
+use crate::outcome::{InputFacts, Provenance};
 use crate::scenario::Scenario;
 
 /// Gathers where a drill comes from, beside the drill, which needs it at its end. What cannot be found out is absent: it never stops
 /// a drill.
-pub fn gather(scenario: &Scenario, context: &Context) -> impl Future<Output = Provenance> + use<> {
+pub fn gather(
+    scenario: &Scenario,
+    context: &Context,
+) -> impl Future<Output = (Provenance, Vec<InputFacts>)> + use<> {
     let (environment, folder) = (context.environment.clone(), scenario.folder.clone());
-    let gathered = tokio::task::spawn_blocking(move || read(&environment, folder));
+    let named = inputs::named(scenario);
+    let gathered = tokio::task::spawn_blocking(move || {
+        let inputs = inputs::read(&folder, named);
+        (read(&environment, folder), inputs)
+    });
     async { gathered.await.unwrap_or_default() }
 }
 

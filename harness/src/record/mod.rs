@@ -21,8 +21,8 @@ use crate::cleanup::Run;
 use crate::context::Context;
 use crate::event::Event;
 use crate::outcome::{
-    BackupFacts, CheckResult, CouldNotRun, DrillResult, Finding, NotTested, Outcome, ProofFacts,
-    Provenance, Stage, StageResult,
+    BackupFacts, CheckConduct, CheckResult, CouldNotRun, DrillResult, Finding, InputFacts,
+    NotTested, Outcome, ProofFacts, Provenance, Stage, StageResult,
 };
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped, is_required, proof_off, title};
@@ -69,9 +69,10 @@ impl<'a> Record<'a> {
         self.result.run.clone_from(&run.id);
     }
 
-    /// Sets where the drill comes from.
-    pub fn comes_from(&mut self, provenance: Provenance) {
+    /// Sets where the drill comes from, and what its checks are compared with.
+    pub fn comes_from(&mut self, provenance: Provenance, inputs: Vec<InputFacts>) {
         self.result.provenance = provenance;
+        self.result.scenario.inputs = inputs;
     }
 
     /// The run's id.
@@ -260,6 +261,20 @@ impl<'a> Record<'a> {
         self.result.checks.extend(results);
     }
 
+    /// Records as whom a check ran and what it tried.
+    pub fn conduct(&mut self, mut conduct: CheckConduct) {
+        let redactor = &self.context.redactor;
+        for role in &mut conduct.roles {
+            role.role = redactor.clean(&role.role);
+            for tried in &mut role.tried {
+                tried.what = redactor.clean(&tried.what);
+            }
+        }
+        if !conduct.roles.is_empty() {
+            self.result.conduct.push(conduct);
+        }
+    }
+
     /// Adds what a check did not test, unless another check has added it.
     fn not_tested(&mut self, more: Vec<NotTested>) {
         for entry in more {
@@ -387,11 +402,14 @@ impl<'a> Record<'a> {
     pub fn finish(mut self) -> (DrillResult, Verdict) {
         self.skip_the_rest();
         // Checks end in any order; reports keep the order of the scenario.
-        let place = |result: &CheckResult| {
+        let place = |id: &str| {
             let mut checks = self.scenario.checks.iter();
-            checks.position(|check| check.id == result.id)
+            checks.position(|check| check.id == id)
         };
-        self.result.checks.sort_by_cached_key(place);
+        self.result.checks.sort_by_cached_key(|one| place(&one.id));
+        self.result
+            .conduct
+            .sort_by_cached_key(|one| place(&one.check));
         self.result.waivers = self.waivers.facts();
         self.result.objectives = objectives(self.scenario, &self.result);
         self.result
@@ -401,6 +419,18 @@ impl<'a> Record<'a> {
             .context
             .redactor
             .clean_provenance(self.result.provenance);
+        let redactor = &self.context.redactor;
+        let scenario = &mut self.result.scenario;
+        scenario.text = redactor.clean(&scenario.text);
+        for input in &mut scenario.inputs {
+            input.path = redactor.clean(&input.path);
+        }
+        let servers = self.result.other_servers.iter_mut().map(|(_, one)| one);
+        for server in self.result.server.iter_mut().chain(servers) {
+            for (_, value) in &mut server.settings {
+                *value = redactor.clean(value);
+            }
+        }
         self.result.duration = self.began.elapsed();
         let verdict = verdict(&self.result);
         (self.result, verdict)

@@ -247,6 +247,7 @@ impl<'a> Copies<'a> {
             counts: &restored.counts,
             sessions: &sessions,
             observed: &observed,
+            trail: &crate::database::Trail::default(),
             folder: &scenario.folder,
             environment: &self.context.environment,
             redactor: &self.context.redactor,

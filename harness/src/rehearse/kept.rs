@@ -95,7 +95,7 @@ pub async fn rehearse_on_kept(
                 .map(|one| redactor.clean(one))
                 .collect(),
         }),
-        provenance: redactor.clean_provenance(provenance::gather(scenario, context).await),
+        provenance: redactor.clean_provenance(provenance::gather(scenario, context).await.0),
         not_tested: learned.not_tested,
         interrupted: false,
     };

@@ -6,6 +6,7 @@
 //! Within a version keys are only added; readers ignore keys that they do not know. Units are part
 //! of the key: `_s` is seconds, `_bytes` is bytes. Times are RFC 3339 in UTC.
 
+mod conduct;
 mod convert;
 mod inspection;
 mod provenance;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+use self::conduct::CheckConduct;
 use self::provenance::Provenance;
 use crate::outcome::DrillResult;
 use crate::verdict::Verdict;
@@ -110,6 +112,9 @@ struct Report {
     check_counts: CheckCounts,
     /// The checks, in the order of the scenario, including skipped ones.
     checks: Vec<Check>,
+    /// As whom each check ran and what it tried, in the order of the scenario; without those that reached no database.
+    #[serde(default)]
+    conduct: Vec<CheckConduct>,
     /// Findings that the scenario accepts for a time, in the order of the scenario.
     waivers: Vec<Waiver>,
     /// What this drill does not test, and why.
@@ -216,8 +221,26 @@ struct Scenario {
     file: String,
     /// SHA-256 of the file, in hexadecimal.
     sha256: String,
+    /// The file itself, with `***` in place of each secret, which gives it another digest.
+    #[serde(default)]
+    text: String,
+    /// Files and folders that checks are compared with, or that they start, as they were when the drill began.
+    #[serde(default)]
+    inputs: Vec<Input>,
     /// Kinds and ids of checks that `--only` selected; empty for all.
     only: Vec<String>,
+}
+
+/// A file or folder that checks are compared with, or that they start.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Input {
+    /// Its path in the scenario.
+    path: String,
+    /// Ids of the checks that name it.
+    checks: Vec<String>,
+    /// SHA-256 of the file; of a folder, the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its files.
+    /// Null where it was not read: it is not there, or larger than 256 MiB.
+    sha256: Option<String>,
 }
 
 /// A backup and its contents.
@@ -403,6 +426,12 @@ struct Server {
     origin: String,
     /// Version of the server.
     version: String,
+    /// Id of the image, or SHA-256 of the program `postgres`; null where it could not be read.
+    #[serde(default)]
+    digest: Option<String>,
+    /// The settings that redrill and the scenario start it with, as the server shows them.
+    #[serde(default)]
+    settings: Vec<Setting>,
     /// The extensions that the backup requires, in the versions of this server.
     extensions: Vec<Extension>,
     /// How code from the backup is isolated from the machine.
@@ -418,6 +447,15 @@ struct Server {
     started_in_s: f64,
     /// Whether its settings make a restore faster than in production.
     tuned: bool,
+}
+
+/// A setting of the server.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Setting {
+    /// Its name.
+    name: String,
+    /// Its value.
+    value: String,
 }
 
 /// An extension of the server.

@@ -146,6 +146,10 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
             .iter()
             .map(|one| format!("incident: {}", view::delivery(one))),
     );
+    facts.extend(result.scenario.inputs.iter().map(|input| {
+        let sha256 = input.sha256.as_deref().unwrap_or("not read");
+        format!("input: {} (SHA-256 {sha256})", input.path)
+    }));
     facts.extend([
         format!("run: {}", result.run),
         format!("redrill: {}", result.redrill),
@@ -253,6 +257,15 @@ fn check_case(scenario: &str, result: &DrillResult, check: &CheckResult) -> Test
         outcome,
     );
     case.set_filepath(&line(&result.scenario.file.display().to_string()));
+    // One of several entries of a check has it, the first.
+    let is_first = |one: &&CheckResult| one.id == check.id;
+    if result.checks.iter().find(is_first) == Some(check) {
+        let own = view::conduct(result).filter(|(id, _)| *id == check.id);
+        let conduct: Vec<String> = own.map(|(_, role)| view::conduct_line(role)).collect();
+        if !conduct.is_empty() {
+            case.set_system_out(&cdata(&conduct.join("\n")));
+        }
+    }
     case
 }
 

@@ -86,12 +86,32 @@ fn drill(page: &mut Page, result: &DrillResult) {
             .map(|(name, value)| (name, inline::code(&value))),
     );
     page.facts(facts);
+    inputs(page, result);
     page.paragraph(
         fixed("To repeat it, with redrill ")
             + words(&result.redrill)
             + " and with the scenario file and the backup of these SHA-256 digests:",
     );
     page.block("sh", &result.repeat);
+}
+
+/// The files that checks are compared with or start, as they were.
+fn inputs(page: &mut Page, result: &DrillResult) {
+    let inputs = &result.scenario.inputs;
+    if inputs.is_empty() {
+        return;
+    }
+    page.paragraph(fixed(
+        "What the checks are compared with, and what they start, as it was when the drill began:",
+    ));
+    let rows = inputs.iter().map(|input| {
+        vec![
+            inline::code(&input.path),
+            inline::code(input.sha256.as_deref().unwrap_or("not read")),
+            words(&input.checks.join(", ")),
+        ]
+    });
+    page.table(&["file or folder", "SHA-256", "checks"], rows.collect());
 }
 
 /// Findings that the scenario accepts for a time.

@@ -220,6 +220,8 @@ fn scenario(
             description,
             file: path.to_owned(),
             sha256: sha256(text),
+            text: text.to_owned(),
+            inputs: Vec::new(),
             only: Vec::new(),
         },
         folder: folder.to_owned(),

@@ -65,6 +65,8 @@ pub(super) struct Started {
     pub identity: Identity,
     /// Name and default version of every extension that is installed.
     extensions: Vec<(String, String)>,
+    /// The settings of its command line.
+    settings: Vec<(String, String)>,
 }
 
 impl Started {
@@ -83,6 +85,9 @@ impl Started {
         let extensions = available_extensions(&mut session).await.map_err(|error| {
             CouldNotRun::new(format!("the server cannot list its extensions: {error}"))
         })?;
+        let settings = settings_it_runs_with(&mut session).await.map_err(|error| {
+            CouldNotRun::new(format!("the server cannot list its settings: {error}"))
+        })?;
         session.close().await;
         endpoint.known.major = Some(identity.version / 10_000);
         endpoint.known.set_identity(Some(identity.unique.clone()));
@@ -90,6 +95,7 @@ impl Started {
             endpoint,
             identity,
             extensions,
+            settings,
         })
     }
 }
@@ -121,6 +127,7 @@ pub(super) fn preflight(
     wanted: &Wanted,
 ) -> Result<ServerFacts, CouldNotRun> {
     facts.version.clone_from(&started.identity.shown);
+    facts.settings.clone_from(&started.settings);
     let mut missing = Vec::new();
     for name in &wanted.extensions {
         match started.extensions.iter().find(|(has, _)| has == name) {
@@ -155,9 +162,23 @@ pub(super) fn preflight(
 async fn available_extensions(
     session: &mut Session,
 ) -> Result<Vec<(String, String)>, DatabaseError> {
-    let rows = session
-        .rows("SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1")
-        .await?;
+    let sql = "SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1";
+    pairs(session, sql).await
+}
+
+/// Name and value of each setting that is on the command line of the server, without paths of this run. Those of a session have
+/// another source, so they are not among them.
+async fn settings_it_runs_with(
+    session: &mut Session,
+) -> Result<Vec<(String, String)>, DatabaseError> {
+    let sql = "SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings \
+        WHERE source = 'command line' AND name !~ '_(director(y|ies)|file)$' ORDER BY 1";
+    pairs(session, sql).await
+}
+
+/// The rows of a query with two columns.
+async fn pairs(session: &mut Session, sql: &str) -> Result<Vec<(String, String)>, DatabaseError> {
+    let rows = session.rows(sql).await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {

@@ -301,6 +301,7 @@ async fn looks(
             counts: &counts,
             sessions: &sessions,
             observed: &observed,
+            trail: &redrill::database::Trail::default(),
             folder: &scenario.folder,
             environment,
             redactor: &redactor,

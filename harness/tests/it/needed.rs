@@ -166,6 +166,7 @@ async fn found(plur: &Plur, database: &str, check: &ScenarioCheck) -> Result<Vec
         counts: &Counts::default(),
         sessions: &Sessions::default(),
         observed: &Observed::default(),
+        trail: &redrill::database::Trail::default(),
         folder: &root(),
         environment: &environment(),
         redactor: &Redactor::default(),

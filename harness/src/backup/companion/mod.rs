@@ -3,19 +3,18 @@
 //! It is found, fetched where it is in a bucket, aged, and its bytes are read to the end, whatever they are; nothing of
 //! its content is shown.
 //!
-//! - `settings`: the keys of the scenario; `content`: the bytes
+//! - `settings`: the keys of the scenario
 
-mod content;
 mod settings;
 
 use jiff::Timestamp;
 
-use self::content::Content;
 pub use self::settings::{Companion, read};
 use super::Backup;
 use super::examine::compare_digest;
 use super::files::blocking;
 use super::source::{self, Found, Place, apart};
+use crate::file_content::Content;
 use crate::outcome::{CompanionFacts, CouldNotRun, Finding, Objective, TimeSource};
 use crate::record::age;
 use crate::units::show_duration;

@@ -110,6 +110,7 @@ impl Application {
             .map_err(no_port)?;
         let client = HttpClient::new(reached.as_ref().map(|reached| reached.socket.as_path()))?;
         let folder = settings.working_directory;
+        restored.note_program(settings.role, settings.command);
         let mut running = program::start(restored, command, environment, folder).await?;
         let output = [
             tokio::spawn(process::watch_to_end(running.stdout(), watch.lines())),

@@ -122,6 +122,14 @@ pub struct Api {
 
 #[async_trait]
 impl Check for Api {
+    fn inputs(&self) -> Vec<PathBuf> {
+        let processes = self.processes();
+        let inputs = processes
+            .iter()
+            .map(|one| program::inputs(one.command, one.working_directory));
+        inputs.flatten().collect()
+    }
+
     fn describe(&self) -> String {
         let program = self.command.first().map_or("", String::as_str);
         let mut name = program.rsplit('/').next().unwrap_or(program).to_owned();

@@ -162,6 +162,10 @@ impl Check for BaselineCheck {
         self.manifest.then_some("its manifest")
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.file.iter().cloned().collect()
+    }
+
     fn describe(&self) -> String {
         match (&self.file, &self.record) {
             (Some(path), _) => format!("as it was in {}", path.display()),

@@ -134,6 +134,10 @@ impl Parameters for CommandCheck {
 
 #[async_trait]
 impl Check for CommandCheck {
+    fn inputs(&self) -> Vec<PathBuf> {
+        program::inputs(&self.command, self.working_directory.as_deref())
+    }
+
     fn describe(&self) -> String {
         let program = self.command.first().map_or("", String::as_str);
         let name = program.rsplit('/').next().unwrap_or(program);

@@ -142,6 +142,8 @@ impl CommandCheck {
             .iter()
             .map(|word| fill_companions(restored, word));
         let command = command.collect::<Result<Vec<_>, _>>()?;
+        let role = self.role.as_ref().unwrap_or(&endpoint.superuser);
+        restored.note_program(role, &self.command);
         let mut running = program::start(
             restored,
             command.into_iter(),

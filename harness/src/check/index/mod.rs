@@ -196,6 +196,10 @@ impl Parameters for Index {
 
 #[async_trait]
 impl Check for Index {
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.baseline.iter().cloned().collect()
+    }
+
     fn describe(&self) -> String {
         let names: Vec<&str> = self.names().collect();
         match (&self.baseline, names.as_slice()) {

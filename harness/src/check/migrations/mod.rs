@@ -113,6 +113,11 @@ impl Parameters for Migrations {
 
 #[async_trait]
 impl Check for Migrations {
+    fn inputs(&self) -> Vec<PathBuf> {
+        let files = std::iter::once(&self.files);
+        files.chain(&self.frozen).cloned().collect()
+    }
+
     fn describe(&self) -> String {
         format!("migration files in {}", self.files.display())
     }

@@ -236,6 +236,10 @@ impl Parameters for SchemaVersion {
 
 #[async_trait]
 impl Check for SchemaVersion {
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.files.iter().cloned().collect()
+    }
+
     fn describe(&self) -> String {
         format!("schema version in {}", self.table_name())
     }

@@ -207,7 +207,11 @@ impl Check for Sql {
     async fn run(&self, restored: &Restored<'_>) -> Result<Observation, CouldNotRun> {
         let expected = self.expectation();
         let answer = match &self.role {
-            None => self.run_query(&mut restored.own_session().await?).await,
+            None => {
+                let mut session = restored.own_session().await?;
+                session.list_statements();
+                self.run_query(&mut session).await
+            }
             Some(role) => {
                 let mut catalogs = restored.session().await?;
                 let known = RoleFacts::read(&mut catalogs, role).await?;

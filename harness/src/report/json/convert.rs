@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::provenance::Provenance;
 use super::{
-    Backup, Candidate, Check, CheckCounts, Companion, CouldNotRun, DeliveryWord, Dump,
-    ExplainedChange, Extension, Finding, Incident, LeftOut, Made, NotTested, Objective, OneBackup,
-    OtherServer, OutcomeWord, Phase, Picked, Proof, Report, Restore, RestoreStep, SCHEMA, Scenario,
-    Server, Since, Stage, TableRows, TimeSource, Tolerated, Upgrade, UpgradeStep, Values,
-    VerdictWord, Waiver, WaiverWord,
+    Backup, Candidate, Check, CheckConduct, CheckCounts, Companion, CouldNotRun, DeliveryWord,
+    Dump, ExplainedChange, Extension, Finding, Incident, Input, LeftOut, Made, NotTested,
+    Objective, OneBackup, OtherServer, OutcomeWord, Phase, Picked, Proof, Report, Restore,
+    RestoreStep, SCHEMA, Scenario, Server, Setting, Since, Stage, TableRows, TimeSource, Tolerated,
+    Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
@@ -79,6 +79,7 @@ impl Report {
                 skipped: result.checks_with("skipped"),
             },
             checks: each(&result.checks, Check::of),
+            conduct: each(&result.conduct, CheckConduct::of),
             waivers: each(&result.waivers, Waiver::of),
             not_tested: each(&result.not_tested, NotTested::of),
             repeat: result.repeat.clone(),
@@ -146,6 +147,12 @@ impl Scenario {
             description: scenario.description.clone(),
             file: show(&scenario.file),
             sha256: scenario.sha256.clone(),
+            text: scenario.text.clone(),
+            inputs: each(&scenario.inputs, |input| Input {
+                path: input.path.clone(),
+                checks: input.checks.clone(),
+                sha256: input.sha256.clone(),
+            }),
         }
     }
 }
@@ -234,6 +241,11 @@ impl Server {
             provider: server.provider.to_string(),
             origin: server.origin.clone(),
             version: server.version.clone(),
+            digest: server.digest.clone(),
+            settings: each(&server.settings, |(name, value)| Setting {
+                name: name.clone(),
+                value: value.clone(),
+            }),
             extensions: each(&server.extensions, |(name, version)| Extension {
                 name: name.clone(),
                 version: version.clone(),

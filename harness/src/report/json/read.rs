@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::{
-    Backup, Check, CouldNotRun, DeliveryWord, Finding, Incident, NotTested, Objective, OutcomeWord,
-    Proof, Report, Restore, SCHEMA, Scenario, Server, Since, Stage, VerdictWord, Waiver,
-    WaiverWord,
+    Backup, Check, CheckConduct, CouldNotRun, DeliveryWord, Finding, Incident, NotTested,
+    Objective, OutcomeWord, Proof, Report, Restore, SCHEMA, Scenario, Server, Since, Stage,
+    VerdictWord, Waiver, WaiverWord,
 };
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
 use crate::verdict::{Verdict, verdict};
@@ -108,6 +108,7 @@ impl Report {
             proof: self.proof.map(Proof::read),
             stages: each(self.stages, Stage::read)?,
             checks: each(self.checks, Check::read)?,
+            conduct: all(self.conduct, CheckConduct::read),
             backup: self.backup.map(Backup::read).transpose()?,
             server: self.server.map(Server::read).transpose()?,
             other_servers: each(self.other_servers, |other| {
@@ -173,6 +174,12 @@ impl Scenario {
             description: self.description,
             file: self.file.into(),
             sha256: self.sha256,
+            text: self.text,
+            inputs: all(self.inputs, |input| outcome::InputFacts {
+                path: input.path,
+                checks: input.checks,
+                sha256: input.sha256,
+            }),
             only: self.only,
         }
     }

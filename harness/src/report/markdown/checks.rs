@@ -4,6 +4,10 @@ use super::inline::{Md, code, fixed, span, strong, words};
 use super::page::Page;
 use crate::outcome::{CheckResult, DrillResult, Finding, Outcome};
 use crate::report::view;
+use crate::units::show_count;
+
+/// The longest list of statements of one check and role.
+const TRIED: usize = 5;
 
 /// The longest list of findings of one stage or check.
 const FINDINGS: usize = 25;
@@ -82,6 +86,36 @@ fn checks(page: &mut Page, result: &DrillResult) {
     for check in checks {
         details(page, result, check);
     }
+    conduct(page, result);
+}
+
+/// As whom each check ran, and what it tried.
+fn conduct(page: &mut Page, result: &DrillResult) {
+    if result.conduct.is_empty() {
+        return;
+    }
+    page.heading(2, fixed("As whom, and what was tried"));
+    page.paragraph(fixed(
+        "Statements are shown without values, as `…`. Of the superuser, who reads the catalogs, only attempts and statements of \
+         the scenario are shown. What a program sends is not known.",
+    ));
+    let rows = view::conduct(result).map(|(check, role)| {
+        let shown = &role.tried[..role.tried.len().min(TRIED)];
+        let tried = shown.iter().map(|tried| match view::tried_end(tried) {
+            end if end.is_empty() => code(&tried.what),
+            end => code(&tried.what) + " (" + words(&end) + ")",
+        });
+        let more = (role.tried.len() - shown.len()) as u64 + role.unlisted;
+        let more = (more > 0).then(|| words(&format!("{} more", show_count(more))));
+        let tried = tried.chain(more).reduce(|all, one| all + "; " + one);
+        vec![
+            code(check),
+            code(&view::role_name(role.superuser, &role.role)),
+            words(&show_count(role.statements)),
+            tried.unwrap_or_default(),
+        ]
+    });
+    page.table(&["check", "as", "statements", "tried"], rows.collect());
 }
 
 /// A part of its own for each check that found something.

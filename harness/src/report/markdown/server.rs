@@ -36,6 +36,10 @@ pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
         ("Extensions", names(&extensions)),
         ("Provider", words(&server.provider)),
         ("Source", code(&server.origin)),
+        (
+            "Digest",
+            code(server.digest.as_deref().unwrap_or("not known")),
+        ),
         ("Selected because", words(&server.chosen)),
         ("Ready after", span(server.started_in)),
         ("Settings", fixed(settings(server.tuned))),
@@ -45,6 +49,12 @@ pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
         facts.push(("TLS", fixed("required, ") + words(version) + tried));
     }
     page.facts(facts);
+    if !server.settings.is_empty() {
+        let set = server.settings.iter();
+        let set = set.map(|(name, value)| code(&format!("{name} = {value}")));
+        let set = set.reduce(|all, one| all + ", " + one);
+        page.paragraph(fixed("It was started with: ") + set.unwrap_or_default() + ".");
+    }
     page.paragraph(fixed(
         "A restore executes code from the backup. It is isolated from this machine as follows:",
     ));

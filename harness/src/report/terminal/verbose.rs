@@ -71,6 +71,7 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
         );
     }
     checks(paper, result);
+    list(paper, "as whom", view::ran_as(result).into_iter());
     stages(paper, result);
     rows(paper, result);
     remarks(paper, result);

@@ -1,5 +1,6 @@
 //! Texts and orders that all reports share, so that all of them say the same in the same words.
 
+mod conduct;
 mod delivery;
 mod evidence;
 mod objective;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use super::cause::failures;
 use jiff::Timestamp;
 
+pub(super) use self::conduct::{conduct, conduct_line, ran_as, role_name, tried_end};
 pub(super) use self::delivery::delivery;
 pub(super) use self::evidence::{evidence, since, since_line};
 pub(super) use self::objective::{

@@ -506,6 +506,8 @@ impl Machine for Container {
         ServerFacts {
             provider: "container".into(),
             origin: format!("{} ({})", self.image, short(&self.image_id)),
+            digest: Some(self.image_id.clone()),
+            settings: Vec::new(),
             version: String::new(),
             extensions: Vec::new(),
             isolation,

@@ -31,6 +31,14 @@ pub(super) struct Installation {
     pub(super) version: String,
 }
 
+impl Installation {
+    /// SHA-256 of the program `postgres`, in hex; `None` where it cannot be read.
+    pub(super) fn digest(&self) -> Option<String> {
+        let program = std::fs::File::open(self.bin.join("postgres")).ok()?;
+        crate::digest::sha256_of(program).ok()
+    }
+}
+
 /// Selects the programs that the scenario names, or those of exactly a major version, or the most suitable ones for the backup.
 pub(super) async fn choose(
     local: &settings::Local,

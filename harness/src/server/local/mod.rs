@@ -495,6 +495,8 @@ impl Machine for Local {
         ServerFacts {
             provider: "local".into(),
             origin: self.installation.bin.display().to_string(),
+            digest: self.installation.digest(),
+            settings: Vec::new(),
             version: self.installation.version.clone(),
             extensions: Vec::new(),
             isolation,

@@ -56,3 +56,84 @@ fn a_job_of_github_is_in_every_report() {
         assert!(!report.contains("s3cr3t-word"), "{report}");
     }
 }
+
+/// As whom checks ran and what they tried, the scenario itself, what checks are compared with, and what the server ran with.
+#[test]
+fn the_record_says_as_whom_and_on_what_each_check_ran() {
+    let dump = format!(
+        "{SMALL}\nCREATE ROLE keeper LOGIN;\nCREATE TABLE ledger (note text);\nINSERT INTO ledger VALUES ('s3cret-row');\nGRANT SELECT ON ledger TO keeper;\n"
+    );
+    let scenario = r#"schema = 1
+name = "conduct"
+
+[backup]
+path = "orgs-2026-11-20.sql"
+
+[restore]
+database = "orgs"
+
+[[check.sql]]
+name = "keeper reads"
+role = "keeper"
+query = "SELECT count(*) FROM public.ledger WHERE note = 's3cret-row'"
+scalar = 1
+
+[[check.role]]
+name = "keeper reads only"
+role = "keeper"
+floor = ["connect on database", "usage on schema public", "select on public.ledger"]
+ceiling = ["temporary on database orgs"]
+attempts = true
+
+[[check.command]]
+name = "the script"
+command = ["sh", "check.sh", "--strict"]
+role = "keeper"
+"#;
+    let drill = redrill().scenario(scenario);
+    let ended = drill
+        .backup(&dump, "orgs-2026-11-20.sql")
+        .file("check.sh", "exit 0\n")
+        .run();
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let drill = ended.drill();
+    assert_eq!(drill["scenario"]["text"], scenario);
+    let inputs = &drill["scenario"]["inputs"];
+    assert_eq!(inputs[0]["path"], "check.sh", "{inputs:#}");
+    assert_eq!(inputs[0]["sha256"], redrill::digest::sha256("exit 0\n"));
+    let settings = drill["server"]["settings"].as_array().unwrap();
+    let fsync = settings.iter().find(|one| one["name"] == "fsync").unwrap();
+    assert_eq!(fsync["value"], "off");
+    assert!(drill["server"]["digest"].as_str().unwrap().len() >= 64);
+
+    let conduct = drill["conduct"].as_array().unwrap();
+    let tried = |check: &str| {
+        let own = conduct.iter().find(|one| one["check"] == check).unwrap();
+        let roles = own["roles"].as_array().unwrap();
+        let keeper = roles.iter().find(|one| one["role"] == "keeper").unwrap();
+        assert_eq!(keeper["superuser"], false);
+        keeper["tried"].as_array().unwrap().clone()
+    };
+    let query = "SELECT count(*) FROM public.ledger WHERE note = '…'";
+    assert!(
+        tried("sql/keeper-reads")
+            .iter()
+            .any(|one| one["what"] == query)
+    );
+    let role = tried("role/keeper-reads-only");
+    let refused = |one: &&serde_json::Value| one["refused"] == 1 && one["rolled_back"] == true;
+    assert!(role.iter().any(|one| refused(&one)), "{role:#?}");
+    let program = &tried("command/the-script")[0]["what"];
+    assert_eq!(program, "program sh check.sh --strict");
+
+    let [page, junit] = &ended.pages;
+    for report in [page, junit] {
+        assert!(report.contains("public.ledger WHERE note"), "{report}");
+        assert!(report.contains("program sh check.sh --strict"), "{report}");
+        assert!(
+            report.contains(&redrill::digest::sha256("exit 0\n")),
+            "{report}"
+        );
+        assert!(!report.contains("s3cret-row"), "{report}");
+    }
+}

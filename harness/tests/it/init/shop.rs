@@ -208,6 +208,7 @@ async fn failing(plur: &Plur, scenario: &Scenario, database: &str) -> Vec<(&'sta
             counts: &counts,
             sessions: &sessions,
             observed: &observed,
+            trail: &redrill::database::Trail::default(),
             folder: Path::new("."),
             environment: &environment,
             redactor: &redactor,

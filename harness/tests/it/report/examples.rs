@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use redrill::outcome::{
-    Actor, BackupFacts, CandidateFacts, CheckResult, CiFacts, CouldNotRun, Delivery, DeliveryEnd,
-    DrillResult, Evidence, Finding, Inspection, Measure, NotTested, Objective, Outcome, Phase,
-    ProofFacts, Provenance, RestoreFacts, RestoreStep, ScenarioFacts, ServerFacts, Since, Stage,
-    StageResult, TableHeld, TableRows, TimeSource, Tolerated, Values,
+    Actor, BackupFacts, CandidateFacts, CheckConduct, CheckResult, CiFacts, CouldNotRun, Delivery,
+    DeliveryEnd, DrillResult, Evidence, Finding, Inspection, Measure, NotTested, Objective,
+    Outcome, Phase, ProofFacts, Provenance, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts,
+    ServerFacts, Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Tried,
+    Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::{proof_off, title};
@@ -34,6 +35,8 @@ pub fn proven() -> DrillResult {
             ),
             file: "scenarios/plur/nightly.toml".into(),
             sha256: "1c6f0a5e3bd7c24f98e1d05a7b62c3f4e9a80d17b5c6e2f3a4d5b6c7d8e9f001".to_owned(),
+            text: "schema = 1\nname = \"plur-nightly\"\n".to_owned(),
+            inputs: Vec::new(),
             only: Vec::new(),
         },
         severity: Some("P1".to_owned()),
@@ -89,6 +92,7 @@ pub fn proven() -> DrillResult {
             ),
         ],
         checks: checks(),
+        conduct: conduct(),
         backup: Some(backup()),
         server: Some(server()),
         other_servers: Vec::new(),
@@ -335,6 +339,30 @@ fn fail(check: &mut CheckResult, actual: &str, findings: Vec<Finding>) {
     check.findings = findings;
 }
 
+/// As whom one of the checks ran.
+fn conduct() -> Vec<CheckConduct> {
+    let role = |role: &str, superuser, statements, tried| RoleConduct {
+        role: role.to_owned(),
+        superuser,
+        statements,
+        tried,
+        unlisted: 0,
+    };
+    let tried = Tried {
+        what: "DELETE FROM plur.audit WHERE ctid = '…'".to_owned(),
+        rolled_back: true,
+        times: 3,
+        refused: 3,
+    };
+    vec![CheckConduct {
+        check: "append-only/audit".to_owned(),
+        roles: vec![
+            role("postgres", true, 12, Vec::new()),
+            role("plur_app", false, 3, vec![tried]),
+        ],
+    }]
+}
+
 fn checks() -> Vec<CheckResult> {
     let check =
         |kind: &'static str, name: &str, line, expected: &str, actual: &str, millis| CheckResult {
@@ -500,6 +528,8 @@ fn server() -> ServerFacts {
         provider: "container".into(),
         origin: "redrill/postgres:17 (sha256:7d0c1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5)".to_owned(),
         version: "17.6 (Debian 17.6-0+deb13u1)".to_owned(),
+        digest: Some("sha256:7d0c1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5".to_owned()),
+        settings: vec![("fsync".to_owned(), "off".to_owned())],
         extensions: vec![
             ("age".to_owned(), "1.5.0".to_owned()),
             ("vector".to_owned(), "0.8.0".to_owned()),

@@ -7,11 +7,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    Actor, BackupFacts, Before, CandidateFacts, CheckResult, CiFacts, CompanionFacts, CouldNotRun,
-    Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding, Measure, NotTested,
-    Objective, Outcome, PartFacts, Phase, Picked, ProofFacts, Provenance, RestoreFacts,
-    RestoreStep, ScenarioFacts, ServerFacts, Since, Stage, StageResult, TableHeld, TableRows,
-    TimeSource, Tolerated, UpgradeFacts, UpgradeStep, Values, WaiverFacts, WaiverState,
+    Actor, BackupFacts, Before, CandidateFacts, CheckConduct, CheckResult, CiFacts, CompanionFacts,
+    CouldNotRun, Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding,
+    InputFacts, Measure, NotTested, Objective, Outcome, PartFacts, Phase, Picked, ProofFacts,
+    Provenance, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts, ServerFacts, Since, Stage,
+    StageResult, TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts, UpgradeStep,
+    Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -186,6 +187,42 @@ fn waivers() -> impl Strategy<Value = Vec<WaiverFacts>> {
     vec(waiver, 0..3)
 }
 
+fn input() -> impl Strategy<Value = InputFacts> {
+    let parts = (nasty(), vec(nasty(), 0..2), option::of(nasty()));
+    parts.prop_map(|(path, checks, sha256)| InputFacts {
+        path,
+        checks,
+        sha256,
+    })
+}
+
+fn conduct() -> impl Strategy<Value = CheckConduct> {
+    let tried = (nasty(), any::<bool>(), any::<u32>(), any::<u32>());
+    let tried = tried.prop_map(|(what, rolled_back, times, refused)| Tried {
+        what,
+        rolled_back,
+        times: times.into(),
+        refused: refused.into(),
+    });
+    let role = (
+        nasty(),
+        any::<bool>(),
+        any::<u32>(),
+        vec(tried, 0..8),
+        any::<u32>(),
+    );
+    let role = role.prop_map(
+        |(role, superuser, statements, tried, unlisted)| RoleConduct {
+            role,
+            superuser,
+            statements: statements.into(),
+            tried,
+            unlisted: unlisted.into(),
+        },
+    );
+    (nasty(), vec(role, 0..3)).prop_map(|(check, roles)| CheckConduct { check, roles })
+}
+
 fn not_tested() -> impl Strategy<Value = Vec<NotTested>> {
     vec(
         (nasty(), nasty()).prop_map(|(what, why)| NotTested { what, why }),
@@ -323,19 +360,24 @@ fn server() -> impl Strategy<Value = ServerFacts> {
         vec((nasty(), nasty()), 0..3),
         (vec(nasty(), 0..3), vec(nasty(), 0..3)),
         (duration(), any::<bool>(), option::of(nasty())),
+        (option::of(nasty()), vec((nasty(), nasty()), 0..3)),
     )
         .prop_map(
-            |(texts, extensions, lists, (started_in, tuned, tls))| ServerFacts {
-                tls,
-                tuned,
-                provider: "container".into(),
-                origin: texts.0,
-                version: texts.1,
-                extensions,
-                isolation: lists.0,
-                weaknesses: lists.1,
-                chosen: texts.2,
-                started_in,
+            |(texts, extensions, lists, (started_in, tuned, tls), (digest, settings))| {
+                ServerFacts {
+                    digest,
+                    settings,
+                    tls,
+                    tuned,
+                    provider: "container".into(),
+                    origin: texts.0,
+                    version: texts.1,
+                    extensions,
+                    isolation: lists.0,
+                    weaknesses: lists.1,
+                    chosen: texts.2,
+                    started_in,
+                }
             },
         )
 }
@@ -482,15 +524,19 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
         option::of(nasty()),
         nasty(),
         nasty(),
-        vec(nasty(), 0..2),
+        (vec(nasty(), 0..2), nasty(), vec(input(), 0..3)),
     )
-        .prop_map(|(name, description, file, sha256, only)| ScenarioFacts {
-            name,
-            description,
-            file: file.into(),
-            sha256,
-            only,
-        });
+        .prop_map(
+            |(name, description, file, sha256, (only, text, inputs))| ScenarioFacts {
+                text,
+                inputs,
+                name,
+                description,
+                file: file.into(),
+                sha256,
+                only,
+            },
+        );
     (
         (scenario, nasty(), nasty(), time(), duration(), provenance()),
         (
@@ -500,6 +546,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
             not_tested(),
             option::of(upgrade()),
             waivers(),
+            vec(conduct(), 0..3),
         ),
         (
             option::of(backup_of_several()),
@@ -536,6 +583,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                     duration: about.4,
                     stages: parts.0,
                     checks: parts.1,
+                    conduct: parts.6,
                     backup: facts.0,
                     server: facts.1.0,
                     other_servers: facts.1.1,

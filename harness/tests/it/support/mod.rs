@@ -317,6 +317,7 @@ impl Plur {
             counts: &Counts::default(),
             sessions: &Sessions::default(),
             observed: &Observed::default(),
+            trail: &redrill::database::Trail::default(),
             folder: &folder,
             environment: &environment(),
             redactor: &Redactor::default(),

@@ -105,6 +105,8 @@ impl Server {
             provider: self.provider.into(),
             origin: self.origin,
             version: self.version,
+            digest: self.digest,
+            settings: all(self.settings, |one| (one.name, one.value)),
             extensions: all(self.extensions, |one| (one.name, one.version)),
             isolation: self.isolation,
             weaknesses: self.weaknesses,

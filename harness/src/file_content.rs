@@ -1,4 +1,4 @@
-//! The bytes of a companion.
+//! The bytes of a file, or of all files of a folder: their number, size and digest.
 
 use std::io;
 use std::path::Path;
@@ -10,20 +10,46 @@ use crate::outcome::CouldNotRun;
 
 /// What is in a file or a folder.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) is_folder: bool,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Content {
+    pub(crate) is_folder: bool,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
     /// Of a file, its SHA-256; of a folder, the sum of those of the lines `SHA-256  BYTES  NAME` of its files, which needs
     /// no order and so no memory for their names.
-    pub(super) sha256: Option<String>,
+    pub(crate) sha256: Option<String>,
     /// The last change of a file.
-    pub(super) changed: Option<Timestamp>,
+    pub(crate) changed: Option<Timestamp>,
 }
 
 impl Content {
+    /// The size in bytes of a file or of all files of a folder; `None` where there are more than so many of them. Links are not
+    /// followed, and no content is read. Blocks.
+    pub(crate) fn within(path: &Path, most: u64) -> io::Result<Option<u64>> {
+        if !path.is_dir() {
+            return Ok(Some(std::fs::metadata(path)?.len()));
+        }
+        let (mut files, mut bytes) = (0, 0);
+        let mut folders = vec![path.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                files += 1;
+                if files > most {
+                    return Ok(None);
+                }
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file() {
+                    bytes += entry.metadata()?.len();
+                }
+            }
+        }
+        Ok(Some(bytes))
+    }
+
     /// Reads a file or a folder; without `digested` only their sizes. Links are not followed. Blocks.
-    pub(super) fn of(path: &Path, digested: bool) -> Result<Self, CouldNotRun> {
+    pub(crate) fn of(path: &Path, digested: bool) -> Result<Self, CouldNotRun> {
         let unreadable = |path: &Path, error: &io::Error| {
             CouldNotRun::with_hint(
                 format!("cannot read {}: {error}", path.display()),

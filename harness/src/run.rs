@@ -305,6 +305,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
         counts: &common.restored.counts,
         sessions: &common.sessions,
         observed: &common.observed,
+        last_record: &common.context.last_record,
         folder: &common.scenario.folder,
         environment: &common.context.environment,
         redactor: &common.context.redactor,

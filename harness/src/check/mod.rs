@@ -55,6 +55,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::baseline::Baseline;
 use crate::baseline::observed::Observed;
 use crate::database::{DatabaseError, Session, Terms};
 use crate::input::{Environment, Problem, decode};
@@ -118,6 +119,8 @@ pub struct Restored<'a> {
     pub counts: &'a Counts,
     /// What checks observed of whole databases, for the record of the drill.
     pub observed: &'a Observed,
+    /// What the last PROVEN drill left in the state; see [`Context::last_record`](crate::context::Context::last_record).
+    pub last_record: &'a Result<Option<Arc<Baseline>>, CouldNotRun>,
     /// The folder that relative paths start from.
     pub folder: &'a Path,
     /// The environment, for secrets.
@@ -328,6 +331,11 @@ pub trait Check: Send + Sync {
     /// time.
     fn reads_backup(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether it compares the database with what the last drill of the scenario left.
+    fn reads_last_record(&self) -> bool {
+        false
     }
 
     /// The first companion of the backup that it names and that is none of these.

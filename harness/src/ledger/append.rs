@@ -7,7 +7,7 @@ use super::envelope::Envelope;
 use super::key::{Public, Signer};
 use super::merkle::{Tree, leaf};
 use super::statement::{Entry, Position, Statement, Summary};
-use super::{checkpoint_name, entry_name, number, record_name};
+use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
 use crate::outcome::CouldNotRun;
 use crate::state::{Created, State, Store};
@@ -92,6 +92,16 @@ pub async fn append(
         checkpoint: Checkpoint::of(state.origin(), &tree),
         key,
     })
+}
+
+/// Writes what a drill leaves for the next one, and gives its SHA-256 for the entry, which is added afterwards.
+///
+/// # Errors
+/// It cannot be written.
+pub async fn keep_baseline(state: &State, text: &str) -> Result<String, CouldNotRun> {
+    let digest = sha256(text);
+    keep(state.store(), &baseline_name(&digest), text.as_bytes()).await?;
+    Ok(digest)
 }
 
 /// Writes an object whose content follows from its name, and reads it back.

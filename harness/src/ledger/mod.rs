@@ -22,14 +22,21 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use append::{Written, append};
+pub use append::{Written, append, keep_baseline};
 pub use checkpoint::Checkpoint;
-pub use read::{entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record};
+pub use read::{
+    baseline, entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record,
+};
 pub use verify::{Kept, Verified, verify};
 
 /// The object of a record.
 fn record_name(sha256: &str) -> String {
     format!("records/{sha256}.json")
+}
+
+/// The object of what a drill leaves for the next one.
+fn baseline_name(sha256: &str) -> String {
+    format!("baselines/{sha256}.toml")
 }
 
 /// The object of an entry.

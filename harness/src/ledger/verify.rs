@@ -11,7 +11,7 @@ use super::key::Public;
 use super::merkle::{Hash, Tree, leaf};
 use super::read::{AT_ONCE, indexes};
 use super::statement::{Entry, Statement};
-use super::{checkpoint_name, entry_name, number, record_name};
+use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
 use crate::outcome::CouldNotRun;
 use crate::state::State;
@@ -212,6 +212,15 @@ async fn look(state: &State, index: u64, keys: &[Public]) -> Result<Looked, Coul
                 .push(format!("its record {} was changed", entry.record));
         }
         Some(_) => {}
+    }
+    if let Some(digest) = &entry.drill.baseline {
+        let why = match store.read(&baseline_name(digest)).await? {
+            None => Some("is missing"),
+            Some(text) if sha256(&text) != *digest => Some("was changed"),
+            Some(_) => None,
+        };
+        let problem = |why| format!("what it left for the next drill, {digest}, {why}");
+        looked.problems.extend(why.map(problem));
     }
     looked.entry = Some(entry);
     Ok(looked)

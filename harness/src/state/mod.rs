@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | `state.json` | version of this layout, origin of the log | once |
 //! | `records/<sha256>.json` | `drill.json` or `rehearsal.json` | once |
+//! | `baselines/<sha256>.toml` | what a drill leaves for `record` of the next one | once |
 //! | `entries/<index>.json` | an entry of the log, in its envelope | once: who creates it has the number |
 //! | `checkpoints/<size>`, `….sig` | the state of the log after an entry, and its SSH signature | once |
 //! | `keys/<sha256>.pub` | a public key that signed something | once |

@@ -1,15 +1,18 @@
 //! The state that the drills of a run are recorded in.
 
+use std::sync::Arc;
+
+use crate::baseline::{Baseline, file};
 use crate::cli::Keeping;
 use crate::context::Context;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
 use crate::ledger::key::{Public, Signer};
 use crate::ledger::statement::Summary;
-use crate::ledger::{self, Written, previous};
+use crate::ledger::{self, Written, keep_baseline, previous};
 use crate::outcome::{CouldNotRun, Evidence, Since};
 use crate::redact::Redactor;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioCheck};
 use crate::state::{At, FOLDER, State};
 
 /// The lines about an entry, after those about the reports.
@@ -145,19 +148,49 @@ impl Place<'_> {
         }))
     }
 
-    /// Adds a record to the log; `None` where there is none.
+    /// What the last PROVEN drill left for `record` of a `baseline` check; `None` where the scenario has none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn last_record(
+        &self,
+        scenario: &Scenario,
+    ) -> Result<Option<Arc<Baseline>>, CouldNotRun> {
+        let wanted = |check: &ScenarioCheck| check.check.reads_last_record();
+        let state = self.state().filter(|_| scenario.checks.iter().any(wanted));
+        let Some((state, _)) = state else {
+            return Ok(None);
+        };
+        let Some(text) = ledger::baseline(state, &scenario.facts.name).await? else {
+            return Ok(None);
+        };
+        let baseline = file::parse(&text).map_err(|error| {
+            CouldNotRun::with_hint(
+                format!("the record of the last drill in {}: {error}", state.place()),
+                "if a newer redrill wrote it, use that one",
+            )
+        })?;
+        Ok(Some(Arc::new(baseline)))
+    }
+
+    /// Adds a record to the log, and what the drill leaves for the next one; `None` where there is no log.
     ///
     /// # Errors
     /// It cannot be written.
     pub(super) async fn record(
         &self,
         record: serde_json::Result<String>,
-        summary: Summary,
+        mut summary: Summary,
+        left: Option<&Baseline>,
     ) -> Result<Option<Evidence>, CouldNotRun> {
         let Some((state, signer)) = self.state() else {
             return Ok(None);
         };
         let record = record.map_err(|error| CouldNotRun::new(error.to_string()))?;
+        if let Some(left) = left {
+            let text = file::write(left).map_err(CouldNotRun::new)?;
+            summary.baseline = Some(keep_baseline(state, &text).await?);
+        }
         let Written {
             index,
             record,

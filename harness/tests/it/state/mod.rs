@@ -2,6 +2,7 @@
 
 mod again;
 mod auditor;
+mod baseline;
 mod command;
 mod kills;
 mod s3;

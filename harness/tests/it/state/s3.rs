@@ -15,7 +15,7 @@ use rstest::rstest;
 use super::{Site, add, new_key};
 use crate::backup::source::servers::{At as Cut, Server, free_port, proxy};
 
-fn variables(port: u16) -> Environment {
+pub(super) fn variables(port: u16) -> Environment {
     [
         ("AWS_ACCESS_KEY_ID", "test-key".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test-s3cret".to_owned()),

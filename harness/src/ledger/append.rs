@@ -1,11 +1,14 @@
 //! Adds an entry to the log. Many machines may do so at the same time: whoever creates the object of a number has that number.
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::checkpoint::{self, Checkpoint};
 use super::envelope::Envelope;
-use super::key::{Public, Signer};
+use super::key::Public;
 use super::merkle::{Tree, leaf};
+use super::read::AT_ONCE;
+use super::signing::Signing;
 use super::statement::{Entry, Position, Statement, Summary};
 use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
@@ -27,8 +30,8 @@ pub struct Written {
     pub record: String,
     /// The state of the log with it.
     pub checkpoint: Checkpoint,
-    /// The key that signed it.
-    pub key: Option<Public>,
+    /// Who signed it: see [`Signing::id`].
+    pub key: Option<String>,
 }
 
 /// Writes a record and its entry. When it returns, both were read back.
@@ -37,15 +40,15 @@ pub struct Written {
 /// They cannot be written, or the log was changed so that nothing can be added.
 pub async fn append(
     state: &State,
-    signer: Option<&Signer>,
+    signer: Option<Signing<'_>>,
     record: &str,
     summary: Summary,
 ) -> Result<Written, CouldNotRun> {
     let store = state.store();
     let record_sha256 = sha256(record);
     keep(store, &record_name(&record_sha256), record.as_bytes()).await?;
-    if let Some(signer) = signer {
-        let key = signer.public().openssh() + "\n";
+    if let Some(key) = signer.and_then(|signer| signer.public()) {
+        let key = key.openssh() + "\n";
         keep(store, &format!("keys/{}.pub", sha256(&key)), key.as_bytes()).await?;
     }
     let mut entry = Entry {
@@ -60,15 +63,17 @@ pub async fn append(
     let file = loop {
         let failed = |error: serde_json::Error| CouldNotRun::new(error.to_string());
         let statement = Statement::of(entry.clone()).write().map_err(failed)?;
-        let file = Envelope::seal(&statement, signer).write().map_err(failed)?;
+        let file = Envelope::seal(&statement, signer)
+            .await?
+            .write()
+            .map_err(failed)?;
         if claimed(store, &entry_name(entry.position.index), &file).await? {
             break file;
         }
         entry.position.index += 1;
     };
     let index = entry.position.index;
-    let key = signer.map(Signer::public);
-    let mut tree = tree_before(state, index, key).await?;
+    let mut tree = tree_before(state, index, signer).await?;
     tree.push(leaf(&file));
     let text = checkpoint::write(state.origin(), &tree);
     let name = checkpoint_name(tree.size());
@@ -77,7 +82,7 @@ pub async fn append(
         keep(
             store,
             &format!("{name}.sig"),
-            signer.sign_file(&text)?.as_bytes(),
+            &signer.sign_file(&text).await?,
         )
         .await?;
     }
@@ -90,7 +95,7 @@ pub async fn append(
         index,
         record: record_sha256,
         checkpoint: Checkpoint::of(state.origin(), &tree),
-        key,
+        key: signer.map(|signer| signer.id()),
     })
 }
 
@@ -182,12 +187,16 @@ fn missing(store: &dyn Store, name: &str) -> CouldNotRun {
 }
 
 /// The tree of all entries before one: from the newest checkpoint of the same key, and the entries since.
-async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<Tree, CouldNotRun> {
+async fn tree_before(
+    state: &State,
+    index: u64,
+    signer: Option<Signing<'_>>,
+) -> Result<Tree, CouldNotRun> {
     let store = state.store();
     let mut tree = Tree::default();
     let near = (index.saturating_sub(NEAR).max(1)..=index).rev();
     for size in near {
-        if let Some(found) = trusted(state, size, key).await? {
+        if let Some(found) = trusted(state, size, signer).await? {
             tree = found;
             break;
         }
@@ -196,19 +205,20 @@ async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<T
         let names = store.names("checkpoints").await?;
         let sizes = names.iter().rev().filter_map(|name| number(name));
         for size in sizes.filter(|size| *size < index - NEAR) {
-            if let Some(found) = trusted(state, size, key).await? {
+            if let Some(found) = trusted(state, size, signer).await? {
                 tree = found;
                 break;
             }
         }
     }
-    for earlier in tree.size()..index {
+    let files = stream::iter(tree.size()..index).map(async |earlier| {
         let name = entry_name(earlier);
-        let file = store
-            .read(&name)
-            .await?
-            .ok_or_else(|| missing(store, &name))?;
-        tree.push(leaf(&file));
+        let file = store.read(&name).await?;
+        file.ok_or_else(|| missing(store, &name))
+    });
+    let mut files = std::pin::pin!(files.buffered(AT_ONCE));
+    while let Some(file) = files.next().await {
+        tree.push(leaf(&file?));
     }
     Ok(tree)
 }
@@ -217,7 +227,7 @@ async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<T
 async fn trusted(
     state: &State,
     size: u64,
-    key: Option<Public>,
+    signer: Option<Signing<'_>>,
 ) -> Result<Option<Tree>, CouldNotRun> {
     let (store, name) = (state.store(), checkpoint_name(size));
     let Some(text) = store
@@ -230,7 +240,11 @@ async fn trusted(
     let Some((checkpoint, tree)) = checkpoint::read(&text) else {
         return Ok(None);
     };
-    if let Some(key) = key {
+    if let Some(signer) = signer {
+        // What a command signed only another command could verify.
+        let Some(key) = signer.public() else {
+            return Ok(None);
+        };
         let signature = store
             .read(&format!("{name}.sig"))
             .await?

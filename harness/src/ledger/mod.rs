@@ -1,6 +1,7 @@
 //! The log of all drills of a state: each is an entry, signed, and a leaf of a Merkle tree whose root a checkpoint states.
 //!
 //! - `merkle`, `checkpoint`: the tree and its state at one time; `key`, `envelope`, `statement`: what an entry says and who signs it
+//! - `sign_command`: programs that sign and verify in place of a key
 //! - `changes`: what differs between two drills; `gate`: whether a release may go
 //! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
 //!
@@ -16,6 +17,8 @@ pub mod gate;
 pub mod key;
 pub mod merkle;
 mod read;
+pub mod sign_command;
+mod signing;
 pub mod statement;
 mod verify;
 
@@ -27,6 +30,7 @@ pub use checkpoint::Checkpoint;
 pub use read::{
     baseline, entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record,
 };
+pub use signing::Signing;
 pub use verify::{Kept, Verified, verify};
 
 /// The object of a record.

@@ -53,7 +53,7 @@ impl Log {
     async fn add(&self, run: &str) -> Written {
         append(
             &self.state,
-            self.signer.as_ref(),
+            self.signer.as_ref().map(Into::into),
             &format!("{{\"run\":\"{run}\"}}\n"),
             summary(run),
         )
@@ -144,6 +144,7 @@ async fn a_log_that_nobody_changed_verifies(
     let kept = Kept {
         keys: log.signer.iter().map(Signer::public).collect(),
         checkpoint: verified.checkpoint,
+        command: None,
     };
     assert_eq!(log.problems(&kept).await, [""; 0]);
     let entries = entries(&log.state).await.unwrap();
@@ -409,9 +410,14 @@ async fn a_number_far_past_the_end_is_a_gap() {
 async fn nothing_is_added_to_a_log_whose_tail_was_cut() {
     let log = Log::of(4, true).await;
     fs::remove_file(log.file("entries/0000000003.json")).unwrap();
-    let error = append(&log.state, log.signer.as_ref(), "{}", summary("next"))
-        .await
-        .unwrap_err();
+    let error = append(
+        &log.state,
+        log.signer.as_ref().map(Into::into),
+        "{}",
+        summary("next"),
+    )
+    .await
+    .unwrap_err();
     assert!(
         error.reason.contains("its log was changed"),
         "{}",

@@ -7,9 +7,10 @@ use crate::cli::Keeping;
 use crate::context::Context;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
-use crate::ledger::key::{Public, Signer};
+use crate::ledger::key::Signer;
+use crate::ledger::sign_command::{SignCommand, VerifyCommand};
 use crate::ledger::statement::Summary;
-use crate::ledger::{self, Written, keep_baseline, previous};
+use crate::ledger::{self, Signing, Written, keep_baseline, previous};
 use crate::outcome::{CouldNotRun, Evidence, Since};
 use crate::redact::Redactor;
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -33,14 +34,29 @@ pub(super) fn failure(error: CouldNotRun) -> String {
     )
 }
 
+/// A key, or a command that has one.
+pub(super) enum OwnSigner {
+    Key(Signer),
+    Command(SignCommand),
+}
+
+impl OwnSigner {
+    const fn lend(&self) -> Signing<'_> {
+        match self {
+            Self::Key(signer) => Signing::Key(signer),
+            Self::Command(command) => Signing::Command(command),
+        }
+    }
+}
+
 /// Where drills are recorded.
 pub(super) enum Recorder {
     /// Nowhere: `--no-state`.
     Off,
     /// In this state, for all scenarios.
-    Named(State, Option<Signer>),
+    Named(State, Option<OwnSigner>),
     /// Beside each scenario, where that can be written to.
-    Beside(Option<Signer>),
+    Beside(Option<OwnSigner>),
 }
 
 /// The state for the record of one drill.
@@ -48,9 +64,9 @@ pub(super) enum Place<'a> {
     /// None is wanted, or none can be written beside the scenario; then with what is to be printed.
     Nowhere(Option<String>),
     /// The one that was named.
-    Named(&'a State, Option<&'a Signer>),
+    Named(&'a State, Option<Signing<'a>>),
     /// The one beside the scenario.
-    Beside(State, Option<&'a Signer>),
+    Beside(State, Option<Signing<'a>>),
 }
 
 impl Recorder {
@@ -63,7 +79,18 @@ impl Recorder {
         if keeping.no_state {
             return Ok(Self::Off);
         }
-        let signer = keeping.key.as_deref().map(Signer::read).transpose()?;
+        let verifier = keeping.verify_command.as_deref();
+        let verifier = verifier
+            .map(|text| VerifyCommand::read(text, environment))
+            .transpose()?;
+        let signer = match (&keeping.key, &keeping.sign_command) {
+            (Some(key), _) => Some(OwnSigner::Key(Signer::read(key)?)),
+            (None, Some(text)) => {
+                let command = SignCommand::open(text, verifier.as_ref(), environment, None);
+                Some(OwnSigner::Command(command.await?))
+            }
+            (None, None) => None,
+        };
         Ok(match &keeping.state {
             Some(place) => {
                 let at = At {
@@ -88,8 +115,10 @@ impl Recorder {
     ) -> Result<Place<'_>, CouldNotRun> {
         let signer = match self {
             Self::Off => return Ok(Place::Nowhere(None)),
-            Self::Named(state, signer) => return Ok(Place::Named(state, signer.as_ref())),
-            Self::Beside(signer) => signer.as_ref(),
+            Self::Named(state, signer) => {
+                return Ok(Place::Named(state, signer.as_ref().map(OwnSigner::lend)));
+            }
+            Self::Beside(signer) => signer.as_ref().map(OwnSigner::lend),
         };
         let place = scenario.folder.join(FOLDER);
         let place = place.strip_prefix(".").unwrap_or(&place);
@@ -124,7 +153,7 @@ impl Place<'_> {
         self.state().map(|(state, _)| state.place())
     }
 
-    fn state(&self) -> Option<(&State, Option<&Signer>)> {
+    fn state(&self) -> Option<(&State, Option<Signing<'_>>)> {
         match self {
             Self::Nowhere(_) => None,
             Self::Named(state, signer) => Some((state, *signer)),
@@ -201,7 +230,7 @@ impl Place<'_> {
             entry: index,
             record_sha256: record,
             checkpoint: checkpoint.line(),
-            key: key.as_ref().map(Public::fingerprint),
+            key,
         }))
     }
 }

@@ -4,6 +4,7 @@ mod again;
 mod auditor;
 mod baseline;
 mod command;
+mod faults;
 mod kills;
 mod s3;
 mod sign;

@@ -25,7 +25,7 @@ pub(super) fn variables(port: u16) -> Environment {
     .into()
 }
 
-async fn create(place: &str, port: u16) -> Result<State, redrill::outcome::CouldNotRun> {
+pub(super) async fn create(place: &str, port: u16) -> Result<State, redrill::outcome::CouldNotRun> {
     let at = At {
         place,
         environment: &variables(port),

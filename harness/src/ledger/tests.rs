@@ -445,3 +445,75 @@ async fn a_forged_checkpoint_is_not_built_on() {
     assert_eq!(verified.problems.len(), 1);
     assert!(verified.problems[0].0 == "checkpoint 4");
 }
+
+/// A machine whose clock was a year ahead, and then went back: the order is that of the numbers, and the clock is named.
+#[tokio::test]
+async fn a_clock_that_jumps_back_changes_no_order() {
+    let log = Log::of(1, false).await;
+    let year = jiff::SignedDuration::from_hours(24 * 365);
+    let mut ahead = summary("ahead");
+    ahead.began += year;
+    "PROVEN".clone_into(&mut ahead.verdict);
+    let record = "{\"run\":\"ahead\"}\n";
+    let entry = statement::Entry {
+        position: statement::Position {
+            log: log.state.origin().to_owned(),
+            index: 1,
+            recorded: Timestamp::now() + year,
+        },
+        record: crate::digest::sha256(record),
+        drill: ahead,
+    };
+    fs::write(log.file(&record_name(&entry.record)), record).unwrap();
+    let statement = statement::Statement::of(entry).write().unwrap();
+    let envelope = envelope::Envelope::seal(&statement, None).await.unwrap();
+    fs::write(log.file(&entry_name(1)), envelope.write().unwrap()).unwrap();
+    assert_eq!(log.add("back").await.index, 2);
+    let verified = log.verify(&Kept::default()).await;
+    assert_eq!(verified.problems, []);
+    let note = &verified.notes[..];
+    assert_eq!(note.len(), 1, "{note:?}");
+    assert!(note[0].starts_with("entry 2 was written at "), "{note:?}");
+    assert!(
+        note[0].ends_with("the clock of a machine was wrong"),
+        "{note:?}"
+    );
+    let last = previous(&log.state, &summary("next"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((last.position.index, &*last.drill.run), (2, "back"));
+    // The newest drill decides, although an earlier one says that it began later.
+    let found = gate::find(&log.state, "plur", &gate::Wanted::default())
+        .await
+        .unwrap();
+    assert_eq!(found.drill.unwrap().position.index, 2);
+}
+
+/// Two machines of one name, and even of one run: each drill is an entry of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_machines_of_one_name_lose_nothing() {
+    let log = Log::new(true).await;
+    let machines = (0..2).map(async |machine| {
+        for run in 0..10 {
+            let mut summary = summary(&format!("run{run}"));
+            summary.host = Some("runner".to_owned());
+            summary.duration_s = f64::from(machine);
+            let record = format!("{{\"run\":\"run{run}\",\"machine\":{machine}}}\n");
+            let signer = log.signer.as_ref().map(Into::into);
+            append(&log.state, signer, &record, summary).await.unwrap();
+        }
+    });
+    futures_util::future::join_all(machines).await;
+    assert_eq!(log.problems(&Kept::default()).await, [""; 0]);
+    let entries = entries(&log.state).await.unwrap();
+    let records: BTreeSet<&String> = entries.iter().map(|entry| &entry.record).collect();
+    assert_eq!((entries.len(), records.len()), (20, 20));
+    for machine in [0.0, 1.0] {
+        let of = entries
+            .iter()
+            .filter(|entry| entry.drill.duration_s == machine);
+        let of: BTreeSet<&String> = of.map(|entry| &entry.drill.run).collect();
+        assert_eq!(of.len(), 10);
+    }
+}

@@ -8,6 +8,7 @@ use super::envelope::Envelope;
 use super::key::Public;
 use super::merkle::{Tree, leaf};
 use super::read::AT_ONCE;
+use super::rehearsals::announce;
 use super::signing::Signing;
 use super::statement::{Entry, Position, Statement, Summary};
 use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
@@ -62,6 +63,7 @@ pub async fn append(
     };
     let file = loop {
         let failed = |error: serde_json::Error| CouldNotRun::new(error.to_string());
+        announce(state, entry.position.index, &entry.drill).await?;
         let statement = Statement::of(entry.clone()).write().map_err(failed)?;
         let file = Envelope::seal(&statement, signer)
             .await?

@@ -2,6 +2,7 @@
 //!
 //! - `merkle`, `checkpoint`: the tree and its state at one time; `key`, `envelope`, `statement`: what an entry says and who signs it
 //! - `sign_command`: programs that sign and verify in place of a key
+//! - `rehearsals`: which entries may be rehearsals, as a hint
 //! - `changes`: what differs between two drills; `gate`: whether a release may go
 //! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
 //!
@@ -17,6 +18,7 @@ pub mod gate;
 pub mod key;
 pub mod merkle;
 mod read;
+mod rehearsals;
 pub mod sign_command;
 mod signing;
 pub mod statement;

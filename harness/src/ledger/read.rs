@@ -170,7 +170,7 @@ pub async fn evidence(state: &State, entry: &Entry) -> Result<Option<Evidence>, 
 }
 
 /// Reads entries in the order of their numbers here.
-fn each(
+pub(super) fn each(
     state: &State,
     indexes: Vec<u64>,
 ) -> impl Stream<Item = Result<Option<Entry>, CouldNotRun>> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rstest::rstest;
 
 use super::key::Signer;
-use super::statement::Summary;
+use super::statement::{Kind, Summary};
 use super::*;
 use crate::input::Environment;
 use crate::outcome::{CheckResult, DrillResult, Outcome};
@@ -444,6 +444,84 @@ async fn a_forged_checkpoint_is_not_built_on() {
     assert_eq!(verified.checkpoint.unwrap().size, 5);
     assert_eq!(verified.problems.len(), 1);
     assert!(verified.problems[0].0 == "checkpoint 4");
+}
+
+impl Log {
+    /// Adds a drill or a rehearsal of a commit.
+    async fn add_one(&self, kind: Kind, verdict: &str, commit: &str) {
+        let mut summary = summary(commit);
+        summary.kind = kind;
+        verdict.clone_into(&mut summary.verdict);
+        summary.commit = Some(commit.to_owned());
+        append(&self.state, None, "{}", summary).await.unwrap();
+    }
+
+    /// The rehearsal that decides about a commit.
+    async fn rehearsal_of(&self, commit: &str) -> Option<u64> {
+        let wanted = gate::Wanted {
+            rehearsed: true,
+            commit: Some(commit.to_owned()),
+            ..gate::Wanted::default()
+        };
+        let found = gate::find(&self.state, "plur", &wanted).await.unwrap();
+        assert!(found.drill.is_some());
+        found.rehearsal.map(|entry| entry.position.index)
+    }
+}
+
+/// The names of rehearsals save work where there is none, and never open a gate.
+#[tokio::test]
+async fn a_name_that_is_missing_closes_a_gate_and_never_opens_it() {
+    let (release, other) = (
+        "ffac537e6cbbf934b08745a378932722df287a53",
+        "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+    );
+    let log = Log::new(false).await;
+    log.add_one(Kind::Rehearsal, "SAFE", release).await;
+    log.add_one(Kind::Rehearsal, "UNSAFE", release).await;
+    log.add_one(Kind::Rehearsal, "INCONCLUSIVE", release).await;
+    log.add_one(Kind::Rehearsal, "SAFE", "no commit of git")
+        .await;
+    for _ in 0..3 {
+        log.add_one(Kind::Drill, "PROVEN", other).await;
+    }
+    let names = || {
+        let files = fs::read_dir(log.file("rehearsals")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names().len(), 4);
+    assert_eq!(log.rehearsal_of("FFAC537").await, Some(1));
+    assert_eq!(log.rehearsal_of("no commit of git").await, Some(3));
+    assert_eq!(log.rehearsal_of(other).await, None);
+    // Without the name of the newer one, which is UNSAFE, the older one does not decide.
+    fs::remove_file(&names()[1]).unwrap();
+    assert_eq!(log.rehearsal_of(release).await, Some(1));
+    names()
+        .iter()
+        .for_each(|name| fs::remove_file(name).unwrap());
+    assert_eq!(log.rehearsal_of(release).await, None);
+    // A name of an entry that is none.
+    fs::write(log.file("rehearsals/0000000005.0.-"), "").unwrap();
+    assert_eq!(log.rehearsal_of(release).await, None);
+    // A state of an earlier version has no names, and is read as a whole.
+    let about = fs::read_to_string(log.file("state.json")).unwrap();
+    fs::write(
+        log.file("state.json"),
+        about.replace(",\"rehearsals\":true", ""),
+    )
+    .unwrap();
+    let at = At {
+        place: &log.file("").display().to_string(),
+        environment: &Environment::new(),
+        redactor: &Redactor::default(),
+    };
+    let log = Log {
+        state: Arc::new(State::open(&at).await.unwrap().unwrap()),
+        ..log
+    };
+    assert_eq!(log.rehearsal_of(release).await, Some(1));
 }
 
 /// A machine whose clock was a year ahead, and then went back: the order is that of the numbers, and the clock is named.

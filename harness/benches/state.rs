@@ -67,7 +67,7 @@ async fn main() {
         let drilled = began + SignedDuration::from_hours(i64::try_from(number).expect("fits"));
         let summary = summary(&run, &format!("scenario{}", number % SCENARIOS), drilled);
         let start = Instant::now();
-        append(&state, Some(&signer), &record, summary)
+        append(&state, Some((&signer).into()), &record, summary)
             .await
             .expect("an entry");
         if number + TIMED >= drills {

@@ -1,12 +1,15 @@
 //! What a drill needs in addition to its scenario.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::baseline::Baseline;
 use crate::cleanup::Work;
 use crate::event::Listener;
 use crate::input::Environment;
+use crate::outcome::CouldNotRun;
 use crate::redact::Redactor;
 
 /// What a drill needs in addition to its scenario.
@@ -27,6 +30,9 @@ pub struct Context {
     pub repeat: String,
     /// Whether the release of a scenario is rehearsed after its drill.
     pub rehearse: bool,
+    /// What the last PROVEN drill of the scenario left in the state, for `record` of a `baseline` check; `None` where there is
+    /// nothing, or where the scenario does not ask for it.
+    pub last_record: Result<Option<Arc<Baseline>>, CouldNotRun>,
 }
 
 impl Context {

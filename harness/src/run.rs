@@ -321,6 +321,7 @@ async fn one<'a>(common: &Checks<'a>, check: &'a ScenarioCheck) -> CheckRun<'a> 
         sessions: &common.sessions,
         observed: &common.observed,
         trail: &trail,
+        last_record: &common.context.last_record,
         folder: &common.scenario.folder,
         environment: &common.context.environment,
         redactor: &common.context.redactor,

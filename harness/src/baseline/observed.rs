@@ -1,7 +1,7 @@
 //! The databases that a drill observed: the source of `redrill accept`, and the record for the next drill.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -68,8 +68,18 @@ impl Observed {
     }
 }
 
-/// Saves the record of a PROVEN drill for the next one; gives its path. With waivers nothing is saved, because what is waived
-/// may be a difference from the record.
+/// The record of a PROVEN drill for the next one, and its file; `None` where no check wants one. With waivers there is none,
+/// because what is waived may be a difference from the earlier record.
+#[must_use]
+pub fn record_of(
+    observed: Option<&ObservedBaseline>,
+    verdict: Verdict,
+) -> Option<(&Path, &Baseline)> {
+    let observed = observed.filter(|_| verdict == Verdict::Proven)?;
+    Some((observed.record.as_deref()?, &observed.baseline))
+}
+
+/// Saves the record of a PROVEN drill in its file; gives its path.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -77,12 +87,8 @@ pub fn save_record(
     observed: Option<&ObservedBaseline>,
     verdict: Verdict,
 ) -> Result<Option<PathBuf>, String> {
-    let Some(ObservedBaseline {
-        baseline,
-        record: Some(path),
-    }) = observed.filter(|_| verdict == Verdict::Proven)
-    else {
+    let Some((path, baseline)) = record_of(observed, verdict) else {
         return Ok(None);
     };
-    file::save(path, baseline).map(|()| Some(path.clone()))
+    file::save(path, baseline).map(|()| Some(path.to_owned()))
 }

@@ -55,6 +55,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::baseline::Baseline;
 use crate::baseline::observed::Observed;
 use crate::database::{DatabaseError, Session, Terms, Trail};
 use crate::input::{Environment, Problem, decode};
@@ -120,6 +121,8 @@ pub struct Restored<'a> {
     pub observed: &'a Observed,
     /// As whom the check works, and what it tries, for the record of the drill.
     pub trail: &'a Trail,
+    /// What the last PROVEN drill left in the state; see [`Context::last_record`](crate::context::Context::last_record).
+    pub last_record: &'a Result<Option<Arc<Baseline>>, CouldNotRun>,
     /// The folder that relative paths start from.
     pub folder: &'a Path,
     /// The environment, for secrets.
@@ -356,6 +359,11 @@ pub trait Check: Send + Sync {
     /// time.
     fn reads_backup(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether it compares the database with what the last drill of the scenario left.
+    fn reads_last_record(&self) -> bool {
+        false
     }
 
     /// The first companion of the backup that it names and that is none of these.

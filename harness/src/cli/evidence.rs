@@ -26,6 +26,24 @@ pub struct Keeping {
     /// The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed.
     #[arg(long, value_name = "FILE", env = "REDRILL_KEY", hide_env_values = true)]
     pub(crate) key: Option<PathBuf>,
+    /// A program that signs in place of a key, with its arguments: it gets what is signed on standard input and writes the signature
+    /// to standard output. There is no shell. It is tried before the drill.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "REDRILL_SIGN_COMMAND",
+        hide_env_values = true,
+        conflicts_with = "key"
+    )]
+    pub(crate) sign_command: Option<String>,
+    /// The program that verifies it, as for `redrill verify`: the signature that is tried must be valid.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "REDRILL_VERIFY_COMMAND",
+        hide_env_values = true
+    )]
+    pub(crate) verify_command: Option<String>,
 }
 
 /// Arguments of `redrill verify`.
@@ -52,6 +70,15 @@ pub struct Verify {
     /// does not show whose they are.
     #[arg(long, value_name = "FILE")]
     pub(crate) signers: Option<PathBuf>,
+    /// The program that verifies what `--sign-command` signed: it gets what was signed on standard input and the file with the
+    /// signature in place of `{signature}`, and ends with 0 where it is valid.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "REDRILL_VERIFY_COMMAND",
+        hide_env_values = true
+    )]
+    pub(crate) verify_command: Option<String>,
 }
 
 /// Arguments of `redrill history`.
@@ -155,6 +182,14 @@ pub struct Gate {
     /// The public keys that may sign, as for `redrill verify`.
     #[arg(long, value_name = "FILE", requires = "verified")]
     pub(crate) signers: Option<PathBuf>,
+    /// The program that verifies what `--sign-command` signed, as for `redrill verify`.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "REDRILL_VERIFY_COMMAND",
+        hide_env_values = true
+    )]
+    pub(crate) verify_command: Option<String>,
     /// A checkpoint that was kept elsewhere, as for `redrill verify`.
     #[arg(long, value_name = "LINE|FILE", requires = "verified")]
     pub(crate) checkpoint: Option<String>,

@@ -45,6 +45,7 @@ pub async fn run(arguments: cli::Doctor, environment: Environment, terminal: Ter
         keep: None,
         repeat: String::new(),
         rehearse: false,
+        last_record: Ok(None),
     };
     let ended = examine(scenario.as_ref(), &run, &context, terminal).await;
     if let Err(error) = run.end() {

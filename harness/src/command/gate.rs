@@ -51,6 +51,7 @@ pub async fn run(
         let kept = brought(
             arguments.signers.as_deref(),
             arguments.checkpoint.as_deref(),
+            (arguments.verify_command.as_deref(), environment),
         )?;
         let verified = verify(&state, &kept, &BTreeSet::new()).await?;
         let problems = verified.problems.into_iter();

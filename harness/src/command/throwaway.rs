@@ -38,6 +38,7 @@ pub(super) async fn with_server<T>(
         keep: None,
         repeat: String::new(),
         rehearse: false,
+        last_record: Ok(None),
     };
     let mut servers = Servers::default();
     let mut interrupted = context.interrupted.clone();

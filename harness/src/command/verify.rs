@@ -11,6 +11,7 @@ use super::print::out;
 use crate::cli;
 use crate::exit_code::{Ending, worst};
 use crate::input::Environment;
+use crate::ledger::sign_command::VerifyCommand;
 use crate::ledger::{Checkpoint, Kept, Verified, key, verify};
 use crate::outcome::{CouldNotRun, Refusal};
 use crate::redact::Redactor;
@@ -26,6 +27,7 @@ pub async fn run(arguments: cli::Verify, environment: &Environment) -> Ended {
     let kept = brought(
         arguments.signers.as_deref(),
         arguments.checkpoint.as_deref(),
+        (arguments.verify_command.as_deref(), environment),
     )?;
     let files = files::read(&arguments.files)?;
     let state = Arc::new(existing_state(&arguments.state, environment).await?);
@@ -62,8 +64,16 @@ pub(super) async fn existing_state(place: &str, environment: &Environment) -> Re
 }
 
 /// What the auditor brings.
-pub(super) fn brought(signers: Option<&Path>, checkpoint: Option<&str>) -> Result<Kept, Abort> {
-    let mut kept = Kept::default();
+pub(super) fn brought(
+    signers: Option<&Path>,
+    checkpoint: Option<&str>,
+    (command, environment): (Option<&str>, &Environment),
+) -> Result<Kept, Abort> {
+    let command = command.map(|text| VerifyCommand::read(text, environment));
+    let mut kept = Kept {
+        command: command.transpose()?,
+        ..Kept::default()
+    };
     if let Some(path) = signers {
         let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
         kept.keys = key::allowed(&text);
@@ -126,6 +136,13 @@ fn text(state: &State, verified: &Verified, kept: &Kept) -> String {
             &mut text,
             "signed",
             &format!("{} by {}", show_counted(*count, "drill"), key.fingerprint()),
+        );
+    }
+    for (id, count) in &verified.by_command {
+        fact(
+            &mut text,
+            "signed",
+            &format!("{} by {id}", show_counted(*count, "drill")),
         );
     }
     if verified.unsigned > 0 {

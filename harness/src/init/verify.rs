@@ -212,5 +212,6 @@ fn only_checks(context: &Context) -> Context {
         keep: None,
         repeat: String::new(),
         rehearse: false,
+        last_record: Ok(None),
     }
 }

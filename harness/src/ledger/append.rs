@@ -1,13 +1,17 @@
 //! Adds an entry to the log. Many machines may do so at the same time: whoever creates the object of a number has that number.
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::checkpoint::{self, Checkpoint};
 use super::envelope::Envelope;
-use super::key::{Public, Signer};
+use super::key::Public;
 use super::merkle::{Tree, leaf};
+use super::read::AT_ONCE;
+use super::rehearsals::announce;
+use super::signing::Signing;
 use super::statement::{Entry, Position, Statement, Summary};
-use super::{checkpoint_name, entry_name, number, record_name};
+use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
 use crate::outcome::CouldNotRun;
 use crate::state::{Created, State, Store};
@@ -27,8 +31,8 @@ pub struct Written {
     pub record: String,
     /// The state of the log with it.
     pub checkpoint: Checkpoint,
-    /// The key that signed it.
-    pub key: Option<Public>,
+    /// Who signed it: see [`Signing::id`].
+    pub key: Option<String>,
 }
 
 /// Writes a record and its entry. When it returns, both were read back.
@@ -37,15 +41,15 @@ pub struct Written {
 /// They cannot be written, or the log was changed so that nothing can be added.
 pub async fn append(
     state: &State,
-    signer: Option<&Signer>,
+    signer: Option<Signing<'_>>,
     record: &str,
     summary: Summary,
 ) -> Result<Written, CouldNotRun> {
     let store = state.store();
     let record_sha256 = sha256(record);
     keep(store, &record_name(&record_sha256), record.as_bytes()).await?;
-    if let Some(signer) = signer {
-        let key = signer.public().openssh() + "\n";
+    if let Some(key) = signer.and_then(|signer| signer.public()) {
+        let key = key.openssh() + "\n";
         keep(store, &format!("keys/{}.pub", sha256(&key)), key.as_bytes()).await?;
     }
     let mut entry = Entry {
@@ -59,16 +63,19 @@ pub async fn append(
     };
     let file = loop {
         let failed = |error: serde_json::Error| CouldNotRun::new(error.to_string());
+        announce(state, entry.position.index, &entry.drill).await?;
         let statement = Statement::of(entry.clone()).write().map_err(failed)?;
-        let file = Envelope::seal(&statement, signer).write().map_err(failed)?;
+        let file = Envelope::seal(&statement, signer)
+            .await?
+            .write()
+            .map_err(failed)?;
         if claimed(store, &entry_name(entry.position.index), &file).await? {
             break file;
         }
         entry.position.index += 1;
     };
     let index = entry.position.index;
-    let key = signer.map(Signer::public);
-    let mut tree = tree_before(state, index, key).await?;
+    let mut tree = tree_before(state, index, signer).await?;
     tree.push(leaf(&file));
     let text = checkpoint::write(state.origin(), &tree);
     let name = checkpoint_name(tree.size());
@@ -77,7 +84,7 @@ pub async fn append(
         keep(
             store,
             &format!("{name}.sig"),
-            signer.sign_file(&text)?.as_bytes(),
+            &signer.sign_file(&text).await?,
         )
         .await?;
     }
@@ -90,8 +97,18 @@ pub async fn append(
         index,
         record: record_sha256,
         checkpoint: Checkpoint::of(state.origin(), &tree),
-        key,
+        key: signer.map(|signer| signer.id()),
     })
+}
+
+/// Writes what a drill leaves for the next one, and gives its SHA-256 for the entry, which is added afterwards.
+///
+/// # Errors
+/// It cannot be written.
+pub async fn keep_baseline(state: &State, text: &str) -> Result<String, CouldNotRun> {
+    let digest = sha256(text);
+    keep(state.store(), &baseline_name(&digest), text.as_bytes()).await?;
+    Ok(digest)
 }
 
 /// Writes an object whose content follows from its name, and reads it back.
@@ -172,12 +189,16 @@ fn missing(store: &dyn Store, name: &str) -> CouldNotRun {
 }
 
 /// The tree of all entries before one: from the newest checkpoint of the same key, and the entries since.
-async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<Tree, CouldNotRun> {
+async fn tree_before(
+    state: &State,
+    index: u64,
+    signer: Option<Signing<'_>>,
+) -> Result<Tree, CouldNotRun> {
     let store = state.store();
     let mut tree = Tree::default();
     let near = (index.saturating_sub(NEAR).max(1)..=index).rev();
     for size in near {
-        if let Some(found) = trusted(state, size, key).await? {
+        if let Some(found) = trusted(state, size, signer).await? {
             tree = found;
             break;
         }
@@ -186,19 +207,20 @@ async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<T
         let names = store.names("checkpoints").await?;
         let sizes = names.iter().rev().filter_map(|name| number(name));
         for size in sizes.filter(|size| *size < index - NEAR) {
-            if let Some(found) = trusted(state, size, key).await? {
+            if let Some(found) = trusted(state, size, signer).await? {
                 tree = found;
                 break;
             }
         }
     }
-    for earlier in tree.size()..index {
+    let files = stream::iter(tree.size()..index).map(async |earlier| {
         let name = entry_name(earlier);
-        let file = store
-            .read(&name)
-            .await?
-            .ok_or_else(|| missing(store, &name))?;
-        tree.push(leaf(&file));
+        let file = store.read(&name).await?;
+        file.ok_or_else(|| missing(store, &name))
+    });
+    let mut files = std::pin::pin!(files.buffered(AT_ONCE));
+    while let Some(file) = files.next().await {
+        tree.push(leaf(&file?));
     }
     Ok(tree)
 }
@@ -207,7 +229,7 @@ async fn tree_before(state: &State, index: u64, key: Option<Public>) -> Result<T
 async fn trusted(
     state: &State,
     size: u64,
-    key: Option<Public>,
+    signer: Option<Signing<'_>>,
 ) -> Result<Option<Tree>, CouldNotRun> {
     let (store, name) = (state.store(), checkpoint_name(size));
     let Some(text) = store
@@ -220,7 +242,11 @@ async fn trusted(
     let Some((checkpoint, tree)) = checkpoint::read(&text) else {
         return Ok(None);
     };
-    if let Some(key) = key {
+    if let Some(signer) = signer {
+        // What a command signed only another command could verify.
+        let Some(key) = signer.public() else {
+            return Ok(None);
+        };
         let signature = store
             .read(&format!("{name}.sig"))
             .await?

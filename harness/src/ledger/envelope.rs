@@ -4,7 +4,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::key::{Public, Signer};
+use super::key::Public;
+use super::sign_command::is_command;
+use super::signing::Signing;
+use crate::outcome::CouldNotRun;
 
 /// The type of what is inside: an in-toto statement.
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -34,6 +37,10 @@ pub enum SignedBy {
     Nobody,
     /// This key.
     Key(Public),
+    /// A command, by its id, whose signature another command accepted.
+    Command(String),
+    /// A command, by its id; nobody verified the signature.
+    NotVerified(String),
     /// A key that is not known, by its fingerprint: the signature was not verified.
     Unknown(String),
     /// The signature is not one of this key, by its fingerprint, over this content.
@@ -42,17 +49,23 @@ pub enum SignedBy {
 
 impl Envelope {
     /// Puts a statement into an envelope, signed where there is a key.
-    #[must_use]
-    pub fn seal(statement: &[u8], signer: Option<&Signer>) -> Self {
-        let signatures = signer.map(|signer| Signed {
-            keyid: signer.public().fingerprint(),
-            sig: BASE64_STANDARD.encode(signer.sign(&signed_bytes(PAYLOAD_TYPE, statement))),
-        });
-        Self {
+    ///
+    /// # Errors
+    /// A command does not sign.
+    pub async fn seal(statement: &[u8], signer: Option<Signing<'_>>) -> Result<Self, CouldNotRun> {
+        let signatures = match signer {
+            Some(signer) => Some(Signed {
+                keyid: signer.id(),
+                sig: BASE64_STANDARD
+                    .encode(signer.sign(&signed_bytes(PAYLOAD_TYPE, statement)).await?),
+            }),
+            None => None,
+        };
+        Ok(Self {
             payload_type: PAYLOAD_TYPE.to_owned(),
             payload: BASE64_STANDARD.encode(statement),
             signatures: signatures.into_iter().collect(),
-        }
+        })
     }
 
     /// The file of the envelope: one line.
@@ -82,6 +95,15 @@ impl Envelope {
     #[must_use]
     pub fn key_named(&self) -> Option<&str> {
         self.signatures.first().map(|signed| signed.keyid.as_str())
+    }
+
+    /// What a command signed of a statement that was in this envelope: its id, the content, the signature.
+    pub(super) fn by_command(&self, statement: &[u8]) -> Option<(String, Vec<u8>, Vec<u8>)> {
+        let mut signatures = self.signatures.iter();
+        let signed = signatures.find(|signed| is_command(&signed.keyid))?;
+        let signature = BASE64_STANDARD.decode(&signed.sig).unwrap_or_default();
+        let message = signed_bytes(&self.payload_type, statement);
+        Some((signed.keyid.clone(), message, signature))
     }
 
     /// Who signed a statement that was in this envelope: the first of `keys` with a valid signature.
@@ -129,9 +151,9 @@ mod tests {
         );
     }
 
-    #[test]
-    fn an_envelope_without_a_key_is_signed_by_nobody() {
-        let envelope = Envelope::seal(b"{}", None);
+    #[tokio::test]
+    async fn an_envelope_without_a_key_is_signed_by_nobody() {
+        let envelope = Envelope::seal(b"{}", None).await.unwrap();
         let file = envelope.write().unwrap();
         assert_eq!(
             String::from_utf8_lossy(&file),

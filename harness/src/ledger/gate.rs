@@ -6,7 +6,8 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::read::newest_first;
+use super::read::{each, newest_first};
+use super::rehearsals::announced;
 use super::statement::{Entry, Kind};
 use crate::outcome::{CouldNotRun, Refusal};
 use crate::state::State;
@@ -48,6 +49,7 @@ pub struct Found {
 /// The state cannot be read.
 pub async fn find(state: &State, scenario: &str, wanted: &Wanted) -> Result<Found, CouldNotRun> {
     let mut found = Found::default();
+    let rehearsed = wanted.rehearsed && may_be_rehearsed(state, scenario, wanted).await?;
     let mut entries = std::pin::pin!(newest_first(state).await?);
     while let Some(entry) = entries.next().await {
         let Some(entry) =
@@ -59,17 +61,46 @@ pub async fn find(state: &State, scenario: &str, wanted: &Wanted) -> Result<Foun
             Kind::Drill if found.drill.is_some() => {}
             Kind::Drill if is_conclusion(&entry) => found.drill = Some(entry),
             Kind::Drill => found.without.push(entry),
-            Kind::Rehearsal if found.rehearsal.is_some() || !is_conclusion(&entry) => {}
-            Kind::Rehearsal if is_of_commit(&entry, wanted.commit.as_deref()) => {
-                found.rehearsal = Some(entry)
+            Kind::Rehearsal => {
+                let commit = wanted.commit.as_deref();
+                if found.rehearsal.is_none() && counts(&entry, scenario, commit) {
+                    found.rehearsal = Some(entry);
+                }
             }
-            Kind::Rehearsal => {}
         }
-        if found.drill.is_some() && (found.rehearsal.is_some() || !wanted.rehearsed) {
+        if found.drill.is_some() && (found.rehearsal.is_some() || !rehearsed) {
             break;
         }
     }
     Ok(found)
+}
+
+/// Whether the log may have a rehearsal that counts. Only a `false` saves work, and closes the gate.
+async fn may_be_rehearsed(
+    state: &State,
+    scenario: &str,
+    wanted: &Wanted,
+) -> Result<bool, CouldNotRun> {
+    let commit = wanted.commit.as_deref();
+    let Some(indexes) = announced(state, scenario, commit).await? else {
+        return Ok(true);
+    };
+    let mut entries = std::pin::pin!(each(state, indexes.into_iter().rev().collect()));
+    while let Some(entry) = entries.next().await {
+        if entry?.is_some_and(|entry| counts(&entry, scenario, commit)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an entry is a rehearsal that says something about a scenario and a commit.
+fn counts(entry: &Entry, scenario: &str, commit: Option<&str>) -> bool {
+    entry.drill.kind == Kind::Rehearsal
+        && entry.drill.scenario == scenario
+        && entry.drill.only.is_empty()
+        && is_conclusion(entry)
+        && is_of_commit(entry, commit)
 }
 
 /// Whether a verdict says something about the backup or the release.

@@ -1,6 +1,8 @@
 //! The log of all drills of a state: each is an entry, signed, and a leaf of a Merkle tree whose root a checkpoint states.
 //!
 //! - `merkle`, `checkpoint`: the tree and its state at one time; `key`, `envelope`, `statement`: what an entry says and who signs it
+//! - `sign_command`: programs that sign and verify in place of a key
+//! - `rehearsals`: which entries may be rehearsals, as a hint
 //! - `changes`: what differs between two drills; `gate`: whether a release may go
 //! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
 //!
@@ -16,20 +18,31 @@ pub mod gate;
 pub mod key;
 pub mod merkle;
 mod read;
+mod rehearsals;
+pub mod sign_command;
+mod signing;
 pub mod statement;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-pub use append::{Written, append};
+pub use append::{Written, append, keep_baseline};
 pub use checkpoint::Checkpoint;
-pub use read::{entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record};
+pub use read::{
+    baseline, entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record,
+};
+pub use signing::Signing;
 pub use verify::{Kept, Verified, verify};
 
 /// The object of a record.
 fn record_name(sha256: &str) -> String {
     format!("records/{sha256}.json")
+}
+
+/// The object of what a drill leaves for the next one.
+fn baseline_name(sha256: &str) -> String {
+    format!("baselines/{sha256}.toml")
 }
 
 /// The object of an entry.

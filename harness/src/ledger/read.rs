@@ -4,11 +4,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::checkpoint::Checkpoint;
 use super::envelope::Envelope;
-use super::statement::{Entry, Statement, Summary};
-use super::{checkpoint_name, entry_name, number, record_name};
+use super::statement::{Entry, Kind, Statement, Summary};
+use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
 use crate::outcome::{CouldNotRun, Evidence};
 use crate::state::State;
+use crate::verdict::Verdict;
 
 /// How many objects are read at the same time.
 pub(super) const AT_ONCE: usize = 32;
@@ -76,6 +77,37 @@ pub async fn previous(state: &State, summary: &Summary) -> Result<Option<Entry>,
     Ok(None)
 }
 
+/// What the newest PROVEN drill of a scenario left for the next one; `None` where none left anything.
+///
+/// # Errors
+/// The log cannot be read, or what it left is not there or was changed: the drill before it is no replacement, since what
+/// changed in between would go unnoticed.
+pub async fn baseline(state: &State, scenario: &str) -> Result<Option<String>, CouldNotRun> {
+    let mut entries = std::pin::pin!(newest_first(state).await?);
+    while let Some(entry) = entries.next().await {
+        let Some(entry) = entry? else { continue };
+        let drill = &entry.drill;
+        // Only such a drill leaves one; the log may have been written by somebody else.
+        let proven = drill.kind == Kind::Drill && drill.verdict == Verdict::Proven.word();
+        let left = drill.baseline.as_ref();
+        let left = left.filter(|_| proven && drill.only.is_empty() && drill.scenario == scenario);
+        let Some(digest) = left else { continue };
+        let text = state.store().read(&baseline_name(digest)).await?;
+        let text = text.filter(|text| sha256(text) == *digest);
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        return text.map(Some).ok_or_else(|| {
+            CouldNotRun::with_hint(
+                format!(
+                    "the record that entry {} left for the next drill is missing or was changed",
+                    entry.position.index
+                ),
+                "`redrill verify` says what was changed; restore the state from a copy",
+            )
+        });
+    }
+    Ok(None)
+}
+
 /// The newest entry of a record, by the SHA-256 of it.
 ///
 /// # Errors
@@ -138,7 +170,7 @@ pub async fn evidence(state: &State, entry: &Entry) -> Result<Option<Evidence>, 
 }
 
 /// Reads entries in the order of their numbers here.
-fn each(
+pub(super) fn each(
     state: &State,
     indexes: Vec<u64>,
 ) -> impl Stream<Item = Result<Option<Entry>, CouldNotRun>> {

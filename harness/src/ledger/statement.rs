@@ -120,6 +120,9 @@ pub struct Summary {
     /// The waivers that the verdict rests on.
     #[serde(default)]
     pub waivers: Vec<WaiverSummary>,
+    /// SHA-256 of the record for `record` of a `baseline` check, in hex: what this drill leaves for the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
     /// Number of things that were not tested.
     pub not_tested: usize,
     /// The longest time until the next drill in seconds, where the scenario sets one.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rstest::rstest;
 
 use super::key::Signer;
-use super::statement::Summary;
+use super::statement::{Kind, Summary};
 use super::*;
 use crate::input::Environment;
 use crate::outcome::{CheckResult, DrillResult, Outcome};
@@ -53,7 +53,7 @@ impl Log {
     async fn add(&self, run: &str) -> Written {
         append(
             &self.state,
-            self.signer.as_ref(),
+            self.signer.as_ref().map(Into::into),
             &format!("{{\"run\":\"{run}\"}}\n"),
             summary(run),
         )
@@ -144,6 +144,7 @@ async fn a_log_that_nobody_changed_verifies(
     let kept = Kept {
         keys: log.signer.iter().map(Signer::public).collect(),
         checkpoint: verified.checkpoint,
+        command: None,
     };
     assert_eq!(log.problems(&kept).await, [""; 0]);
     let entries = entries(&log.state).await.unwrap();
@@ -409,9 +410,14 @@ async fn a_number_far_past_the_end_is_a_gap() {
 async fn nothing_is_added_to_a_log_whose_tail_was_cut() {
     let log = Log::of(4, true).await;
     fs::remove_file(log.file("entries/0000000003.json")).unwrap();
-    let error = append(&log.state, log.signer.as_ref(), "{}", summary("next"))
-        .await
-        .unwrap_err();
+    let error = append(
+        &log.state,
+        log.signer.as_ref().map(Into::into),
+        "{}",
+        summary("next"),
+    )
+    .await
+    .unwrap_err();
     assert!(
         error.reason.contains("its log was changed"),
         "{}",
@@ -438,4 +444,154 @@ async fn a_forged_checkpoint_is_not_built_on() {
     assert_eq!(verified.checkpoint.unwrap().size, 5);
     assert_eq!(verified.problems.len(), 1);
     assert!(verified.problems[0].0 == "checkpoint 4");
+}
+
+impl Log {
+    /// Adds a drill or a rehearsal of a commit.
+    async fn add_one(&self, kind: Kind, verdict: &str, commit: &str) {
+        let mut summary = summary(commit);
+        summary.kind = kind;
+        verdict.clone_into(&mut summary.verdict);
+        summary.commit = Some(commit.to_owned());
+        append(&self.state, None, "{}", summary).await.unwrap();
+    }
+
+    /// The rehearsal that decides about a commit.
+    async fn rehearsal_of(&self, commit: &str) -> Option<u64> {
+        let wanted = gate::Wanted {
+            rehearsed: true,
+            commit: Some(commit.to_owned()),
+            ..gate::Wanted::default()
+        };
+        let found = gate::find(&self.state, "plur", &wanted).await.unwrap();
+        assert!(found.drill.is_some());
+        found.rehearsal.map(|entry| entry.position.index)
+    }
+}
+
+/// The names of rehearsals save work where there is none, and never open a gate.
+#[tokio::test]
+async fn a_name_that_is_missing_closes_a_gate_and_never_opens_it() {
+    let (release, other) = (
+        "ffac537e6cbbf934b08745a378932722df287a53",
+        "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+    );
+    let log = Log::new(false).await;
+    log.add_one(Kind::Rehearsal, "SAFE", release).await;
+    log.add_one(Kind::Rehearsal, "UNSAFE", release).await;
+    log.add_one(Kind::Rehearsal, "INCONCLUSIVE", release).await;
+    log.add_one(Kind::Rehearsal, "SAFE", "no commit of git")
+        .await;
+    for _ in 0..3 {
+        log.add_one(Kind::Drill, "PROVEN", other).await;
+    }
+    let names = || {
+        let files = fs::read_dir(log.file("rehearsals")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names().len(), 4);
+    assert_eq!(log.rehearsal_of("FFAC537").await, Some(1));
+    assert_eq!(log.rehearsal_of("no commit of git").await, Some(3));
+    assert_eq!(log.rehearsal_of(other).await, None);
+    // Without the name of the newer one, which is UNSAFE, the older one does not decide.
+    fs::remove_file(&names()[1]).unwrap();
+    assert_eq!(log.rehearsal_of(release).await, Some(1));
+    names()
+        .iter()
+        .for_each(|name| fs::remove_file(name).unwrap());
+    assert_eq!(log.rehearsal_of(release).await, None);
+    // A name of an entry that is none.
+    fs::write(log.file("rehearsals/0000000005.0.-"), "").unwrap();
+    assert_eq!(log.rehearsal_of(release).await, None);
+    // A state of an earlier version has no names, and is read as a whole.
+    let about = fs::read_to_string(log.file("state.json")).unwrap();
+    fs::write(
+        log.file("state.json"),
+        about.replace(",\"rehearsals\":true", ""),
+    )
+    .unwrap();
+    let at = At {
+        place: &log.file("").display().to_string(),
+        environment: &Environment::new(),
+        redactor: &Redactor::default(),
+    };
+    let log = Log {
+        state: Arc::new(State::open(&at).await.unwrap().unwrap()),
+        ..log
+    };
+    assert_eq!(log.rehearsal_of(release).await, Some(1));
+}
+
+/// A machine whose clock was a year ahead, and then went back: the order is that of the numbers, and the clock is named.
+#[tokio::test]
+async fn a_clock_that_jumps_back_changes_no_order() {
+    let log = Log::of(1, false).await;
+    let year = jiff::SignedDuration::from_hours(24 * 365);
+    let mut ahead = summary("ahead");
+    ahead.began += year;
+    "PROVEN".clone_into(&mut ahead.verdict);
+    let record = "{\"run\":\"ahead\"}\n";
+    let entry = statement::Entry {
+        position: statement::Position {
+            log: log.state.origin().to_owned(),
+            index: 1,
+            recorded: Timestamp::now() + year,
+        },
+        record: crate::digest::sha256(record),
+        drill: ahead,
+    };
+    fs::write(log.file(&record_name(&entry.record)), record).unwrap();
+    let statement = statement::Statement::of(entry).write().unwrap();
+    let envelope = envelope::Envelope::seal(&statement, None).await.unwrap();
+    fs::write(log.file(&entry_name(1)), envelope.write().unwrap()).unwrap();
+    assert_eq!(log.add("back").await.index, 2);
+    let verified = log.verify(&Kept::default()).await;
+    assert_eq!(verified.problems, []);
+    let note = &verified.notes[..];
+    assert_eq!(note.len(), 1, "{note:?}");
+    assert!(note[0].starts_with("entry 2 was written at "), "{note:?}");
+    assert!(
+        note[0].ends_with("the clock of a machine was wrong"),
+        "{note:?}"
+    );
+    let last = previous(&log.state, &summary("next"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((last.position.index, &*last.drill.run), (2, "back"));
+    // The newest drill decides, although an earlier one says that it began later.
+    let found = gate::find(&log.state, "plur", &gate::Wanted::default())
+        .await
+        .unwrap();
+    assert_eq!(found.drill.unwrap().position.index, 2);
+}
+
+/// Two machines of one name, and even of one run: each drill is an entry of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_machines_of_one_name_lose_nothing() {
+    let log = Log::new(true).await;
+    let machines = (0..2).map(async |machine| {
+        for run in 0..10 {
+            let mut summary = summary(&format!("run{run}"));
+            summary.host = Some("runner".to_owned());
+            summary.duration_s = f64::from(machine);
+            let record = format!("{{\"run\":\"run{run}\",\"machine\":{machine}}}\n");
+            let signer = log.signer.as_ref().map(Into::into);
+            append(&log.state, signer, &record, summary).await.unwrap();
+        }
+    });
+    futures_util::future::join_all(machines).await;
+    assert_eq!(log.problems(&Kept::default()).await, [""; 0]);
+    let entries = entries(&log.state).await.unwrap();
+    let records: BTreeSet<&String> = entries.iter().map(|entry| &entry.record).collect();
+    assert_eq!((entries.len(), records.len()), (20, 20));
+    for machine in [0.0, 1.0] {
+        let of = entries
+            .iter()
+            .filter(|entry| entry.drill.duration_s == machine);
+        let of: BTreeSet<&String> = of.map(|entry| &entry.drill.run).collect();
+        assert_eq!(of.len(), 10);
+    }
 }

@@ -10,11 +10,13 @@ use super::envelope::{Envelope, SignedBy};
 use super::key::Public;
 use super::merkle::{Hash, Tree, leaf};
 use super::read::{AT_ONCE, indexes};
+use super::sign_command::VerifyCommand;
 use super::statement::{Entry, Statement};
-use super::{checkpoint_name, entry_name, number, record_name};
+use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
 use crate::outcome::CouldNotRun;
 use crate::state::State;
+use crate::units::show_counted;
 
 /// The place of a problem with the checkpoint that was kept elsewhere.
 const KEPT: &str = "the kept checkpoint";
@@ -24,8 +26,31 @@ const KEPT: &str = "the kept checkpoint";
 pub struct Kept {
     /// The keys that may sign; empty where none were named.
     pub keys: Vec<Public>,
+    /// The command that verifies what a command signed.
+    pub command: Option<VerifyCommand>,
     /// A checkpoint that was kept elsewhere.
     pub checkpoint: Option<Checkpoint>,
+}
+
+impl Kept {
+    /// Whether the auditor says who may sign.
+    fn names_signers(&self) -> bool {
+        !self.keys.is_empty() || self.command.is_some()
+    }
+
+    /// Who signed what a command of this id is said to have signed.
+    async fn of_command(
+        &self,
+        id: String,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<SignedBy, CouldNotRun> {
+        Ok(match &self.command {
+            None => SignedBy::NotVerified(id),
+            Some(command) if command.verifies(message, signature).await? => SignedBy::Command(id),
+            Some(_) => SignedBy::Wrong(id),
+        })
+    }
 }
 
 /// What was found.
@@ -37,6 +62,10 @@ pub struct Verified {
     pub records: u64,
     /// Number of entries by the key that signed them.
     pub signed: BTreeMap<Public, u64>,
+    /// Number of entries by the command that signed them.
+    pub by_command: BTreeMap<String, u64>,
+    /// Number of entries whose signature nobody verified, because a command made it.
+    pub not_verified: BTreeMap<String, u64>,
     /// Number of entries that nobody signed.
     pub unsigned: u64,
     /// The newest checkpoint that fits the entries.
@@ -81,20 +110,24 @@ pub async fn verify(
     wanted: &BTreeSet<String>,
 ) -> Result<Verified, CouldNotRun> {
     let mut verified = Verified::default();
-    let keys = Arc::new(known_keys(state, kept).await?);
+    let known = Kept {
+        keys: known_keys(state, kept).await?,
+        ..kept.clone()
+    };
+    let known = Arc::new(known);
     let names = state.store().names("checkpoints").await?;
     let sizes: Arc<BTreeSet<u64>> =
         Arc::new(names.iter().filter_map(|name| number(name)).collect());
     let listed = indexes(state).await?;
     let end = listed.last().map_or(0, |last| last.saturating_add(1));
     let looked = stream::iter(listed).map(|index| {
-        let (state, keys, sizes) = (Arc::clone(state), Arc::clone(&keys), Arc::clone(&sizes));
+        let (state, known, sizes) = (Arc::clone(state), Arc::clone(&known), Arc::clone(&sizes));
         // On a thread of its own: signatures and digests are most of the work.
         let task = tokio::spawn(async move {
-            let mut looked = look(&state, index, &keys).await?;
+            let mut looked = look(&state, index, &known).await?;
             let size = index.saturating_add(1);
             if sizes.contains(&size) {
-                looked.checkpoint = Some(stated(&state, size).await?);
+                looked.checkpoint = Some(stated(&state, size, &looked.by, &known).await?);
             }
             Ok(looked)
         });
@@ -119,7 +152,7 @@ pub async fn verify(
             tree.push(leaf);
             tree
         });
-        verified.add(&one, &kept.keys);
+        verified.add(&one, kept);
         if let Some(tree) = &tree {
             verified.compare(&Checkpoint::of(state.origin(), tree), checkpoint, kept);
         }
@@ -149,7 +182,7 @@ pub async fn verify(
 
 /// The keys that are known: those that the auditor brings, otherwise those of the state.
 async fn known_keys(state: &State, kept: &Kept) -> Result<Vec<Public>, CouldNotRun> {
-    if !kept.keys.is_empty() {
+    if kept.names_signers() {
         return Ok(kept.keys.clone());
     }
     let store = state.store();
@@ -165,7 +198,7 @@ async fn known_keys(state: &State, kept: &Kept) -> Result<Vec<Public>, CouldNotR
 }
 
 /// Reads an entry and its record.
-async fn look(state: &State, index: u64, keys: &[Public]) -> Result<Looked, CouldNotRun> {
+async fn look(state: &State, index: u64, known: &Kept) -> Result<Looked, CouldNotRun> {
     let store = state.store();
     let mut looked = Looked {
         index,
@@ -201,7 +234,12 @@ async fn look(state: &State, index: u64, keys: &[Public]) -> Result<Looked, Coul
             .problems
             .push(format!("was written as entry {}", entry.position.index));
     }
-    looked.by = envelope.signed_by(&statement, keys);
+    looked.by = envelope.signed_by(&statement, &known.keys);
+    if matches!(looked.by, SignedBy::Unknown(_))
+        && let Some((id, message, signature)) = envelope.by_command(&statement)
+    {
+        looked.by = known.of_command(id, &message, &signature).await?;
+    }
     match store.read(&record_name(&entry.record)).await? {
         None => looked
             .problems
@@ -212,6 +250,15 @@ async fn look(state: &State, index: u64, keys: &[Public]) -> Result<Looked, Coul
                 .push(format!("its record {} was changed", entry.record));
         }
         Some(_) => {}
+    }
+    if let Some(digest) = &entry.drill.baseline {
+        let why = match store.read(&baseline_name(digest)).await? {
+            None => Some("is missing"),
+            Some(text) if sha256(&text) != *digest => Some("was changed"),
+            Some(_) => None,
+        };
+        let problem = |why| format!("what it left for the next drill, {digest}, {why}");
+        looked.problems.extend(why.map(problem));
     }
     looked.entry = Some(entry);
     Ok(looked)
@@ -229,15 +276,28 @@ fn gap(first: u64, last: u64) -> (String, String) {
 }
 
 /// Reads a checkpoint and who signed it.
-async fn stated(state: &State, size: u64) -> Result<Stated, CouldNotRun> {
+async fn stated(
+    state: &State,
+    size: u64,
+    entry_by: &SignedBy,
+    known: &Kept,
+) -> Result<Stated, CouldNotRun> {
     let (store, name) = (state.store(), checkpoint_name(size));
     let text = store.read(&name).await?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let signature = store.read(&format!("{name}.sig")).await?;
-    let by = signature.map_or(SignedBy::Nobody, |signature| {
-        let key = Public::of_signed_file(&text, &String::from_utf8_lossy(&signature));
-        key.map_or(SignedBy::Wrong(String::new()), SignedBy::Key)
-    });
+    let by = match (signature, entry_by) {
+        (None, _) => SignedBy::Nobody,
+        // Who writes an entry writes its checkpoint.
+        (Some(signature), SignedBy::Command(id) | SignedBy::NotVerified(id)) => {
+            let id = id.clone();
+            known.of_command(id, text.as_bytes(), &signature).await?
+        }
+        (Some(signature), _) => {
+            let key = Public::of_signed_file(&text, &String::from_utf8_lossy(&signature));
+            key.map_or(SignedBy::Wrong(String::new()), SignedBy::Key)
+        }
+    };
     Ok(Stated {
         checkpoint: checkpoint::read(&text).map(|(checkpoint, _)| checkpoint),
         by,
@@ -273,9 +333,14 @@ impl Verified {
             return;
         }
         let why = match stated.by {
-            SignedBy::Nobody if kept.keys.is_empty() => None,
+            SignedBy::Command(_) => None,
+            SignedBy::NotVerified(_) if !kept.names_signers() => None,
+            SignedBy::NotVerified(_) => {
+                Some("a command signed it, and `--verify-command` is not given")
+            }
+            SignedBy::Nobody if !kept.names_signers() => None,
             SignedBy::Nobody => Some("nobody signed it"),
-            SignedBy::Key(key) if kept.keys.is_empty() || kept.keys.contains(&key) => None,
+            SignedBy::Key(key) if !kept.names_signers() || kept.keys.contains(&key) => None,
             SignedBy::Key(_) | SignedBy::Unknown(_) => {
                 Some("it is signed by a key that is not one of `--signers`")
             }
@@ -288,7 +353,7 @@ impl Verified {
     }
 
     /// Adds what was found of one entry.
-    fn add(&mut self, one: &Looked, keys: &[Public]) {
+    fn add(&mut self, one: &Looked, kept: &Kept) {
         let mut problems = one.problems.clone();
         if one.entry.is_some() {
             self.entries += 1;
@@ -299,9 +364,16 @@ impl Verified {
             );
             match &one.by {
                 SignedBy::Key(key) => *self.signed.entry(*key).or_default() += 1,
-                SignedBy::Nobody if keys.is_empty() => {
+                SignedBy::Command(id) => *self.by_command.entry(id.clone()).or_default() += 1,
+                SignedBy::NotVerified(id) if !kept.names_signers() => {
+                    *self.not_verified.entry(id.clone()).or_default() += 1;
+                }
+                SignedBy::NotVerified(id) => problems.push(format!(
+                    "it is signed by {id}, and `--verify-command` is not given"
+                )),
+                SignedBy::Nobody if !kept.names_signers() => {
                     self.unsigned += 1;
-                    if !self.signed.is_empty() {
+                    if !self.signed.is_empty() || !self.not_verified.is_empty() {
                         self.notes.push(format!(
                             "entry {} is not signed, although earlier ones are",
                             one.index
@@ -361,7 +433,13 @@ impl Verified {
                 "that the newest entries are still there, and that the owner of the key did not write the log anew: compare a checkpoint that was kept elsewhere, with `--checkpoint`".to_owned(),
             );
         }
-        if kept.keys.is_empty() {
+        for (id, count) in &self.not_verified {
+            self.not_proven.push(format!(
+                "the signatures of {} and their checkpoints, which {id} made: name the program that verifies them, with `--verify-command`",
+                show_counted(*count, "drill")
+            ));
+        }
+        if !kept.names_signers() {
             self.not_proven.push(match self.signed.is_empty() {
                 true => "who wrote the entries: nobody signed them".to_owned(),
                 false => "whose the keys are: they are those of the state itself; name the keys that you trust with `--signers`".to_owned(),

@@ -169,6 +169,7 @@ impl Drills {
             keep: None,
             repeat: repeat(scenario),
             rehearse: false,
+            last_record: Ok(None),
         };
         let run::Drilled {
             result,

@@ -239,6 +239,7 @@ impl<'a> Copies<'a> {
         let observed = Observed::default();
         let scenario = self.scenario();
         let view = Restored {
+            last_record: &self.context.last_record,
             server: copy.server,
             run: &copy.run.id,
             database: &self.database,

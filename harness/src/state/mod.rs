@@ -6,8 +6,10 @@
 //! | --- | --- | --- |
 //! | `state.json` | version of this layout, origin of the log | once |
 //! | `records/<sha256>.json` | `drill.json` or `rehearsal.json` | once |
+//! | `baselines/<sha256>.toml` | what a drill leaves for `record` of the next one | once |
 //! | `entries/<index>.json` | an entry of the log, in its envelope | once: who creates it has the number |
 //! | `checkpoints/<size>`, `….sig` | the state of the log after an entry, and its SSH signature | once |
+//! | `rehearsals/<index>.<scenario>.<commit>` | nothing: the name says that an entry may be a rehearsal | once |
 //! | `keys/<sha256>.pub` | a public key that signed something | once |
 //! | `tmp/` | on disk: what is being written | by each writer |
 //! | `head` | number of entries, as a hint where to look | with each entry |
@@ -54,6 +56,7 @@ pub struct At<'a> {
 pub struct State {
     store: Box<dyn Store>,
     origin: String,
+    announces_rehearsals: bool,
 }
 
 /// `state.json`.
@@ -61,6 +64,9 @@ pub struct State {
 struct About {
     state: u32,
     origin: Option<String>,
+    /// Whether each rehearsal of the log has a name in `rehearsals/`: not in a state that an earlier version made.
+    #[serde(default)]
+    rehearsals: bool,
 }
 
 impl State {
@@ -82,6 +88,7 @@ impl State {
         let about = About {
             state: VERSION,
             origin: Some(format!("redrill/{}", hex(&random))),
+            rehearsals: true,
         };
         let mut text =
             serde_json::to_vec(&about).map_err(|error| CouldNotRun::new(error.to_string()))?;
@@ -108,7 +115,12 @@ impl State {
             Some(About {
                 state: VERSION,
                 origin: Some(origin),
-            }) if is_origin(&origin) => Ok(Some(Self { store, origin })),
+                rehearsals,
+            }) if is_origin(&origin) => Ok(Some(Self {
+                store,
+                origin,
+                announces_rehearsals: rehearsals,
+            })),
             Some(About { state, .. }) if state > VERSION => Err(CouldNotRun::with_hint(
                 format!(
                     "the state {place} has version {state}, and this redrill knows version {VERSION}"
@@ -132,6 +144,11 @@ impl State {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Whether each rehearsal of its log has a name in `rehearsals/`.
+    pub(crate) const fn announces_rehearsals(&self) -> bool {
+        self.announces_rehearsals
     }
 
     /// Its objects.

@@ -293,6 +293,7 @@ async fn looks(
     let redactor = Redactor::default();
     let look = async |check: &ScenarioCheck| {
         let restored = Restored {
+            last_record: &Ok(None),
             server: &plur.server,
             servers: &[],
             run: &plur.run.id,

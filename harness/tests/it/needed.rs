@@ -158,6 +158,7 @@ async fn restored(plur: &Plur, dump: &[u8], checks: &[ScenarioCheck]) -> RowsLef
 /// What a check finds in a database.
 async fn found(plur: &Plur, database: &str, check: &ScenarioCheck) -> Result<Vec<Finding>, String> {
     let restored = Restored {
+        last_record: &Ok(None),
         server: &plur.server,
         servers: &[],
         run: &plur.run.id,

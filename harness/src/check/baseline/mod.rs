@@ -4,6 +4,7 @@ mod entries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -33,7 +34,9 @@ const SESSIONS: usize = 2;
 /// What it is compared with is one of three. `file`, a baseline that `redrill baseline` or `redrill init` wrote
 /// and somebody committed. `manifest`, what `redrill baseline --with-dump` wrote next to the backup in the
 /// snapshot of the dump itself: then every row of every table must be there with its value. `record`, what the
-/// last PROVEN drill saw; the first one has nothing to compare with and only writes it.
+/// last PROVEN drill of the scenario saw: its state has it (`--state`), so that drills on several machines, of folders
+/// that are read-only or vanish, are compared too. The file is written next to it where that is possible, and read while the
+/// state has no record, or with `--no-state`. The first drill has nothing to compare with and only writes it.
 ///
 /// Compared with a baseline and a record, added rows, and changed rows of tables that are not append-only, are expected
 /// drift: reported, but never a failure. So are a new partition of the same shape, another version of an extension, and a comment. `redrill
@@ -73,7 +76,8 @@ pub struct BaselineCheck {
     /// Whether the manifest next to the backup is compared: `BACKUP.baseline.toml`.
     #[serde(default)]
     pub manifest: bool,
-    /// A file, relative to the scenario, that each PROVEN drill writes and the next one is compared with.
+    /// A file, relative to the scenario, for what each PROVEN drill leaves for the next one. The state has it too, and is
+    /// asked first.
     pub record: Option<PathBuf>,
     /// With `record`: tables that only grow, whose history is kept.
     #[serde(default)]
@@ -158,6 +162,10 @@ fn check_pattern(pattern: &str) -> Result<(), (String, String)> {
 
 #[async_trait]
 impl Check for BaselineCheck {
+    fn reads_last_record(&self) -> bool {
+        self.record.is_some()
+    }
+
     fn reads_backup(&self) -> Option<&'static str> {
         self.manifest.then_some("its manifest")
     }
@@ -245,6 +253,9 @@ impl BaselineCheck {
             return Ok(Some(baseline));
         }
         if let Some(path) = &self.record {
+            if let Some(last) = restored.last_record.clone()? {
+                return Ok(Some(Arc::unwrap_or_clone(last)));
+            }
             let path = restored.folder.join(path);
             if !path.exists() {
                 return Ok(None);

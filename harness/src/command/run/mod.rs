@@ -168,6 +168,7 @@ async fn begin(
         keep: asked.run.and_then(|run| run.keep),
         repeat: String::new(),
         rehearse: asked.rehearses(),
+        last_record: Ok(None),
     };
     let look = Look {
         width: terminal.width,

@@ -47,6 +47,10 @@ pub(super) async fn rehearse_on(
     let keeping = &asked.options.keeping;
     let recorder = Recorder::open(keeping, &context.environment, &context.redactor).await?;
     context.repeat = repeating_command(command, scenario, asked, Some(name));
+    context.last_record = match recorder.place(scenario, &context).await {
+        Ok(place) => place.last_record(scenario).await,
+        Err(error) => Err(error),
+    };
     let rehearsed = rehearse_on_kept(&kept, scenario, &context).await;
     let rehearsed = rehearsed.ok_or_else(|| {
         Abort::internal("the scenario rehearses nothing; this is a bug in redrill")

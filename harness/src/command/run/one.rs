@@ -1,6 +1,7 @@
 //! One drill of a run: its reports, its record, its summary.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Asked;
 use super::notify::{describe_failure, notify, webhook};
@@ -12,7 +13,7 @@ use crate::command::print::{err, out};
 use crate::context::Context;
 use crate::exit_code::{Ending, worst};
 use crate::ledger::statement::Summary;
-use crate::outcome::{Delivery, DrillResult};
+use crate::outcome::{CouldNotRun, Delivery, DrillResult};
 use crate::progress::Progress;
 use crate::rehearse::Rehearsed;
 use crate::report::terminal::{self, Look, total};
@@ -84,7 +85,12 @@ impl Recorded {
 impl Drills<'_> {
     /// Drills a scenario, writes its files, sends it to its webhook, and prints its summary.
     pub(super) async fn drill(&self, scenario: &Scenario) -> Recorded {
-        let context = self.context_of(scenario);
+        let place = self.recorder.place(scenario, &self.context).await;
+        let last_record = match &place {
+            Ok(place) => place.last_record(scenario).await,
+            Err(error) => Err(error.clone()),
+        };
+        let context = self.context_of(scenario, last_record);
         let Drilled {
             mut result,
             verdict,
@@ -103,13 +109,6 @@ impl Drills<'_> {
         let webhook = webhook(scenario, verdict);
         result.incident = webhook.map(|_| Delivery::default());
         let mut files = self.write_reports(&result, verdict, baseline, &mut missing);
-        let record = observed::save_record(observed.as_ref(), verdict);
-        let record = record.unwrap_or_else(|why| {
-            missing.push(format!(
-                "{why}\nhint: the next drill is compared with the record: make its folder writable"
-            ));
-            None
-        });
         if let Some(webhook) = webhook {
             // The reports are there before: a delivery may take minutes, and end with this program.
             let delivery = notify(webhook, scenario, &context, (&result, verdict), &files).await;
@@ -117,7 +116,6 @@ impl Drills<'_> {
             result.incident = Some(delivery);
         }
         // Last, because the record says everything, the delivery of the message too.
-        let place = self.recorder.place(scenario, &context).await;
         let (place, summary) = (
             place.map_err(failure),
             Summary::of(&result, verdict).with(scenario),
@@ -127,13 +125,24 @@ impl Drills<'_> {
             result.state = place.name();
             result.since = place.since(&summary).await.map_err(failure)?;
             let record = json::render(&result, verdict);
-            place.record(record, summary).await.map_err(failure)
+            let left = observed::record_of(observed.as_ref(), verdict).map(|(_, left)| left);
+            place.record(record, summary, left).await.map_err(failure)
         };
         let evidence = recorded.await.unwrap_or_else(|error: String| {
             missing.push(error);
             None
         });
         result.evidence = evidence;
+        let record = observed::save_record(observed.as_ref(), verdict);
+        let record = record.unwrap_or_else(|why| {
+            // What is in the state needs no file, and its folder may be read-only.
+            if result.evidence.is_none() {
+                missing.push(format!(
+                    "{why}\nhint: the next drill is compared with the record: make its folder writable, or name a state with `--state`"
+                ));
+            }
+            None
+        });
         let note = place.as_ref().ok().and_then(Place::note);
         if !files.is_empty() && (result.incident.is_some() || result.evidence.is_some()) {
             files = self.write_reports(&result, verdict, baseline, &mut missing);
@@ -260,7 +269,11 @@ impl Drills<'_> {
     }
 
     /// The context of one drill.
-    fn context_of(&self, scenario: &Scenario) -> Context {
+    fn context_of(
+        &self,
+        scenario: &Scenario,
+        last_record: Result<Option<Arc<Baseline>>, CouldNotRun>,
+    ) -> Context {
         let name = &scenario.facts.name;
         let prefix = if self.prefixed {
             format!("{name}: ")
@@ -277,6 +290,7 @@ impl Drills<'_> {
             keep: shared.keep,
             repeat: repeating_command(self.command, scenario, self.asked, None),
             rehearse: shared.rehearse,
+            last_record,
         }
     }
 
@@ -331,7 +345,7 @@ pub(super) async fn record_rehearsal(
     let recorded = async {
         let place = recorder.place(scenario, context).await?;
         let record = json::render_rehearsal(result, *verdict);
-        let evidence = place.record(record, summary).await?;
+        let evidence = place.record(record, summary, None).await?;
         let note = place.note().map(|note| format!("{note}\n"));
         let state = place.name().unwrap_or_default();
         Ok(evidence.map(|evidence| lines(&state, &evidence)).or(note))

@@ -1,15 +1,19 @@
 //! The state that the drills of a run are recorded in.
 
+use std::sync::Arc;
+
+use crate::baseline::{Baseline, file};
 use crate::cli::Keeping;
 use crate::context::Context;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
-use crate::ledger::key::{Public, Signer};
+use crate::ledger::key::Signer;
+use crate::ledger::sign_command::{SignCommand, VerifyCommand};
 use crate::ledger::statement::Summary;
-use crate::ledger::{self, Written, previous};
+use crate::ledger::{self, Signing, Written, keep_baseline, previous};
 use crate::outcome::{CouldNotRun, Evidence, Since};
 use crate::redact::Redactor;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioCheck};
 use crate::state::{At, FOLDER, State};
 
 /// The lines about an entry, after those about the reports.
@@ -30,14 +34,29 @@ pub(super) fn failure(error: CouldNotRun) -> String {
     )
 }
 
+/// A key, or a command that has one.
+pub(super) enum OwnSigner {
+    Key(Signer),
+    Command(SignCommand),
+}
+
+impl OwnSigner {
+    const fn lend(&self) -> Signing<'_> {
+        match self {
+            Self::Key(signer) => Signing::Key(signer),
+            Self::Command(command) => Signing::Command(command),
+        }
+    }
+}
+
 /// Where drills are recorded.
 pub(super) enum Recorder {
     /// Nowhere: `--no-state`.
     Off,
     /// In this state, for all scenarios.
-    Named(State, Option<Signer>),
+    Named(State, Option<OwnSigner>),
     /// Beside each scenario, where that can be written to.
-    Beside(Option<Signer>),
+    Beside(Option<OwnSigner>),
 }
 
 /// The state for the record of one drill.
@@ -45,9 +64,9 @@ pub(super) enum Place<'a> {
     /// None is wanted, or none can be written beside the scenario; then with what is to be printed.
     Nowhere(Option<String>),
     /// The one that was named.
-    Named(&'a State, Option<&'a Signer>),
+    Named(&'a State, Option<Signing<'a>>),
     /// The one beside the scenario.
-    Beside(State, Option<&'a Signer>),
+    Beside(State, Option<Signing<'a>>),
 }
 
 impl Recorder {
@@ -60,7 +79,18 @@ impl Recorder {
         if keeping.no_state {
             return Ok(Self::Off);
         }
-        let signer = keeping.key.as_deref().map(Signer::read).transpose()?;
+        let verifier = keeping.verify_command.as_deref();
+        let verifier = verifier
+            .map(|text| VerifyCommand::read(text, environment))
+            .transpose()?;
+        let signer = match (&keeping.key, &keeping.sign_command) {
+            (Some(key), _) => Some(OwnSigner::Key(Signer::read(key)?)),
+            (None, Some(text)) => {
+                let command = SignCommand::open(text, verifier.as_ref(), environment, None);
+                Some(OwnSigner::Command(command.await?))
+            }
+            (None, None) => None,
+        };
         Ok(match &keeping.state {
             Some(place) => {
                 let at = At {
@@ -85,8 +115,10 @@ impl Recorder {
     ) -> Result<Place<'_>, CouldNotRun> {
         let signer = match self {
             Self::Off => return Ok(Place::Nowhere(None)),
-            Self::Named(state, signer) => return Ok(Place::Named(state, signer.as_ref())),
-            Self::Beside(signer) => signer.as_ref(),
+            Self::Named(state, signer) => {
+                return Ok(Place::Named(state, signer.as_ref().map(OwnSigner::lend)));
+            }
+            Self::Beside(signer) => signer.as_ref().map(OwnSigner::lend),
         };
         let place = scenario.folder.join(FOLDER);
         let place = place.strip_prefix(".").unwrap_or(&place);
@@ -121,7 +153,7 @@ impl Place<'_> {
         self.state().map(|(state, _)| state.place())
     }
 
-    fn state(&self) -> Option<(&State, Option<&Signer>)> {
+    fn state(&self) -> Option<(&State, Option<Signing<'_>>)> {
         match self {
             Self::Nowhere(_) => None,
             Self::Named(state, signer) => Some((state, *signer)),
@@ -145,19 +177,49 @@ impl Place<'_> {
         }))
     }
 
-    /// Adds a record to the log; `None` where there is none.
+    /// What the last PROVEN drill left for `record` of a `baseline` check; `None` where the scenario has none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn last_record(
+        &self,
+        scenario: &Scenario,
+    ) -> Result<Option<Arc<Baseline>>, CouldNotRun> {
+        let wanted = |check: &ScenarioCheck| check.check.reads_last_record();
+        let state = self.state().filter(|_| scenario.checks.iter().any(wanted));
+        let Some((state, _)) = state else {
+            return Ok(None);
+        };
+        let Some(text) = ledger::baseline(state, &scenario.facts.name).await? else {
+            return Ok(None);
+        };
+        let baseline = file::parse(&text).map_err(|error| {
+            CouldNotRun::with_hint(
+                format!("the record of the last drill in {}: {error}", state.place()),
+                "if a newer redrill wrote it, use that one",
+            )
+        })?;
+        Ok(Some(Arc::new(baseline)))
+    }
+
+    /// Adds a record to the log, and what the drill leaves for the next one; `None` where there is no log.
     ///
     /// # Errors
     /// It cannot be written.
     pub(super) async fn record(
         &self,
         record: serde_json::Result<String>,
-        summary: Summary,
+        mut summary: Summary,
+        left: Option<&Baseline>,
     ) -> Result<Option<Evidence>, CouldNotRun> {
         let Some((state, signer)) = self.state() else {
             return Ok(None);
         };
         let record = record.map_err(|error| CouldNotRun::new(error.to_string()))?;
+        if let Some(left) = left {
+            let text = file::write(left).map_err(CouldNotRun::new)?;
+            summary.baseline = Some(keep_baseline(state, &text).await?);
+        }
         let Written {
             index,
             record,
@@ -168,7 +230,7 @@ impl Place<'_> {
             entry: index,
             record_sha256: record,
             checkpoint: checkpoint.line(),
-            key: key.as_ref().map(Public::fingerprint),
+            key,
         }))
     }
 }

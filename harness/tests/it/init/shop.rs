@@ -200,6 +200,7 @@ async fn failing(plur: &Plur, scenario: &Scenario, database: &str) -> Vec<(&'sta
     let mut failing = Vec::new();
     for check in &scenario.checks {
         let restored = Restored {
+            last_record: &Ok(None),
             server: &plur.server,
             servers: &[],
             run: &plur.run.id,

@@ -2,9 +2,12 @@
 
 mod again;
 mod auditor;
+mod baseline;
 mod command;
+mod faults;
 mod kills;
 mod s3;
+mod sign;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,7 @@ use std::process::{Command, Stdio};
 use redrill::input::Environment;
 use redrill::ledger::key::Signer;
 use redrill::ledger::statement::Summary;
-use redrill::ledger::{Written, append};
+use redrill::ledger::{Signing, Written, append};
 use redrill::outcome::CouldNotRun;
 use redrill::redact::Redactor;
 use redrill::state::{At, State};
@@ -124,5 +127,6 @@ async fn add(state: &State, signer: Option<&Signer>, run: &str) -> Result<Writte
         verdict: "PROVEN".to_owned(),
         ..Summary::default()
     };
+    let signer = signer.map(Signing::from);
     append(state, signer, &format!("{{\"run\":\"{run}\"}}\n"), summary).await
 }

@@ -15,7 +15,7 @@ use rstest::rstest;
 use super::{Site, add, new_key};
 use crate::backup::source::servers::{At as Cut, Server, free_port, proxy};
 
-fn variables(port: u16) -> Environment {
+pub(super) fn variables(port: u16) -> Environment {
     [
         ("AWS_ACCESS_KEY_ID", "test-key".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test-s3cret".to_owned()),
@@ -25,7 +25,7 @@ fn variables(port: u16) -> Environment {
     .into()
 }
 
-async fn create(place: &str, port: u16) -> Result<State, redrill::outcome::CouldNotRun> {
+pub(super) async fn create(place: &str, port: u16) -> Result<State, redrill::outcome::CouldNotRun> {
     let at = At {
         place,
         environment: &variables(port),

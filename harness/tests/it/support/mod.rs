@@ -309,6 +309,7 @@ impl Plur {
         let check = parse(case.check);
         let folder = root().join("scenarios");
         let restored = Restored {
+            last_record: &Ok(None),
             server: &self.server,
             servers: &[],
             run: &self.run.id,

@@ -1,4 +1,4 @@
-//! JUnit, markdown, JSON, the terminal and the exit code say the same of any drill.
+//! JUnit, markdown, HTML, JSON, the terminal and the exit code say the same of any drill.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,38 @@ use proptest::strategy::ValueTree as _;
 use redrill::exit_code;
 use redrill::outcome::{DrillResult, Outcome};
 use redrill::report::terminal::Look;
-use redrill::report::{json, junit, markdown, terminal};
+use redrill::report::{html, json, junit, markdown, terminal};
 use redrill::verdict::{Verdict, verdict};
 
 use super::{examples, strategies, xml};
+
+/// Words of the form of a page, and not of the drill.
+const ONLY_IN_MARKDOWN: [&str; 6] = ["Stages", "fact", "value", "sh", "meaning", "summary"];
+
+/// The words of a text.
+fn said_by(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    words.map(str::to_owned).collect()
+}
+
+/// The text of a page between its tags.
+fn visible(page: &str) -> String {
+    let body = page.split_once("<body>").unwrap().1;
+    let mut text = String::new();
+    for part in body.split('<') {
+        let (_, shown) = part.split_once('>').unwrap_or(("", part));
+        text.push('<');
+        text.push_str(shown);
+    }
+    [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&amp;", "&"),
+    ]
+    .iter()
+    .fold(text, |text, (from, to)| text.replace(from, to))
+}
 
 fn agree(result: &DrillResult) {
     let verdict = verdict(result);
@@ -136,6 +164,27 @@ fn agree(result: &DrillResult) {
             .filter(|s| failed(&s.outcome) && !s.findings.is_empty())
             .count();
     assert_eq!(failures, expected);
+
+    let page = html::render(result, verdict);
+    let title = format!("\n<title>{}: restore drill of ", verdict.word());
+    assert!(page.contains(&title), "{page}");
+    let said = page.split_once("<p class=\"verdict ").unwrap().1;
+    let said = said.split_once("</p>").unwrap().0;
+    assert!(
+        said.ends_with(&format!("</span> {}", verdict.word())),
+        "{said}"
+    );
+    assert_eq!(page.matches(">Exit code ").count(), 1);
+    assert!(page.contains(&format!(">Exit code {code}.<")), "{page}");
+    assert!(!is_selection || not_proven(&page), "{page}");
+    let has = |part: &str| page.contains(&format!("\n<section id=\"{part}\" "));
+    assert_eq!(has("evidence"), result.evidence.is_some());
+    assert_eq!(has("waivers"), waived);
+    assert_eq!(has("since-the-last-drill"), since);
+    assert_eq!(page.matches("\n<h3>FAIL: ").count(), expected, "{page}");
+    let missing = &said_by(&markdown) - &said_by(&visible(&page));
+    let missing = &missing - &ONLY_IN_MARKDOWN.map(str::to_owned).into();
+    assert!(missing.is_empty(), "{missing:?}\n{markdown}\n{page}");
 
     for verbose in [false, true] {
         let look = Look {

@@ -2,6 +2,7 @@
 //!
 //! - `merkle`, `checkpoint`: the tree and its state at one time; `key`, `envelope`, `statement`: what an entry says and who signs it
 //! - `changes`: what differs between two drills; `gate`: whether a release may go
+//! - `latest`: the newest drills of each scenario, what is overdue, waived, and evidence for a control
 //! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
 //!
 //! A log shows by itself that nothing before its newest checkpoint was changed, removed or added. It does not show that the
@@ -14,6 +15,7 @@ pub mod checkpoint;
 mod envelope;
 pub mod gate;
 pub mod key;
+pub mod latest;
 pub mod merkle;
 mod read;
 pub mod statement;
@@ -24,7 +26,9 @@ mod tests;
 
 pub use append::{Written, append};
 pub use checkpoint::Checkpoint;
-pub use read::{entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record};
+pub use read::{
+    checkpoint_of, entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record,
+};
 pub use verify::{Kept, Verified, verify};
 
 /// The object of a record.

@@ -4,8 +4,11 @@
 //! read without the script, which only filters. What is on a page comes from `page`, so that it has the facts of the markdown.
 
 mod blocks;
+mod calendar;
+mod chart;
 mod findings;
 mod lead;
+pub mod overview;
 mod timeline;
 
 use base64::Engine as _;
@@ -67,6 +70,18 @@ impl Tone {
         }
     }
 
+    /// Of a verdict in the log: of a drill or of a rehearsal.
+    fn of_word(word: &str) -> Self {
+        let rehearsal = RehearsalVerdict::ALL;
+        match Verdict::of_word(word) {
+            Some(verdict) => Self::of(verdict),
+            None => rehearsal
+                .into_iter()
+                .find(|verdict| verdict.word() == word)
+                .map_or(Self::Mute, Self::of_rehearsal),
+        }
+    }
+
     const fn of_rehearsal(verdict: RehearsalVerdict) -> Self {
         match verdict {
             RehearsalVerdict::Safe => Self::Good,
@@ -120,7 +135,7 @@ pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     sections.add_page(&more);
     let title = plain(&page::lead::title(result, verdict));
     let lead = lead::of(result, verdict);
-    document(&title, Tone::of(verdict), &lead, sections)
+    document(&title, Tone::of(verdict), &lead, &sections)
 }
 
 /// Writes the report of a rehearsal.
@@ -140,7 +155,7 @@ pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> 
         verdict.word(),
         result.scenario.title()
     );
-    document(&super::text::line(&title), tone, &lead, sections)
+    document(&super::text::line(&title), tone, &lead, &sections)
 }
 
 fn verdict_line(tone: Tone, word: &str) -> Markup {
@@ -153,7 +168,7 @@ fn verdict_line(tone: Tone, word: &str) -> Markup {
 }
 
 /// The whole file.
-fn document(title: &str, tone: Tone, lead: &Markup, sections: Sections) -> String {
+fn document(title: &str, tone: Tone, lead: &Markup, sections: &Sections) -> String {
     let source = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     let policy = format!(
         "default-src 'none'; style-src {}; script-src {}; img-src data:; base-uri 'none'; form-action 'none'",

@@ -124,7 +124,7 @@ fn table(header: &[&'static str], rows: &[Vec<Inline>]) -> Markup {
 /// A field that filters what follows it; the script shows it. `of` is a further choice, by the words of the field.
 pub(super) fn filter(label: &str, of: Option<&[(&str, &str)]>) -> Markup {
     html! {
-        form.filter hidden role="search" aria-label=(label) {
+        form.filter hidden {
             label {
                 span { (label) }
                 input type="search" autocomplete="off" spellcheck="false";
@@ -200,7 +200,7 @@ fn with_code(text: &str) -> Markup {
     }
     html! {
         @for (at, part) in parts.into_iter().enumerate() {
-            @if at % 2 == 0 { (part) } @else if !part.is_empty() { code { (part) } }
+            @if at % 2 == 0 { (part) } @else if part.is_empty() { "``" } @else { code { (part) } }
         }
     }
 }

@@ -1,8 +1,9 @@
 "use strict";
+// The newest quarter is at the end.
+for (const scroll of document.querySelectorAll(".scroll")) scroll.scrollLeft = scroll.scrollWidth;
 for (const form of document.querySelectorAll("form.filter")) {
-  const section = form.closest("section"), [search] = form.getElementsByTagName("input");
+  const [search] = form.getElementsByTagName("input"), everywhere = form.closest("header");
   const [select] = form.getElementsByTagName("select"), [output] = form.getElementsByTagName("output");
-  const everywhere = form.dataset.all !== undefined;
   const table = () => form.nextElementSibling;
   const rows = [...(everywhere ? document.querySelectorAll("[data-row], [data-group] tbody tr") : table().tBodies[0].rows)]
     .map((row) => [row, row.closest("[data-group]"), row.textContent.toLowerCase()]);

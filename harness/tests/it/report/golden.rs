@@ -52,6 +52,13 @@ fn the_examples_are_as_committed() {
 }
 
 #[test]
+fn the_page_over_all_drills_is_as_committed() {
+    if let Err(difference) = compare("examples/overview.html", &super::overview::example()) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
 fn what_an_incident_tool_gets_is_as_committed() {
     let schema = incident::schema();
     let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -84,14 +84,55 @@ fn check_markdown(markdown: &str) {
 }
 
 /// The tags of a page that end.
-const TAGS: [&str; 42] = [
-    "html", "head", "title", "style", "script", "body", "header", "nav", "main", "section",
-    "article", "div", "h1", "h2", "h3", "p", "ul", "li", "a", "dl", "dt", "dd", "table", "thead",
-    "tbody", "tr", "th", "td", "pre", "code", "span", "strong", "svg", "details", "summary",
-    "form", "label", "select", "option", "output", "time", "g",
+const TAGS: [&str; 45] = [
+    "figure",
+    "figcaption",
+    "b",
+    "html",
+    "head",
+    "title",
+    "style",
+    "script",
+    "body",
+    "header",
+    "nav",
+    "main",
+    "section",
+    "article",
+    "div",
+    "h1",
+    "h2",
+    "h3",
+    "p",
+    "ul",
+    "li",
+    "a",
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "pre",
+    "code",
+    "span",
+    "strong",
+    "svg",
+    "details",
+    "summary",
+    "form",
+    "label",
+    "select",
+    "option",
+    "output",
+    "time",
+    "g",
 ];
 /// Those that do not.
-const EMPTY: [&str; 5] = ["meta", "link", "input", "rect", "path"];
+const EMPTY: [&str; 6] = ["meta", "link", "input", "rect", "path", "circle"];
 /// The attributes of all.
 const ATTRIBUTES: [&str; 40] = [
     "lang",

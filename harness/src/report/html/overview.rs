@@ -279,10 +279,6 @@ impl Drills {
             reason = "it was a number of bytes"
         )]
         let bytes = |bytes: f64| show_bytes(bytes as u64);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "drawn, and shown with three digits"
-        )]
         let of = |value: fn(&Point) -> Option<f64>| {
             let points = self.points.iter();
             points

@@ -17,12 +17,19 @@ fn the_pictures_of_the_readme_are_there() {
     };
     for (name, example, look) in [
         ("drill", "not-proven", tall),
-        ("overview", "overview", tall),
+        (
+            "overview",
+            "overview",
+            Look {
+                height: 1_750,
+                ..DESKTOP
+            },
+        ),
         (
             "overview-dark",
             "overview",
             Look {
-                height: 1_000,
+                height: 1_750,
                 ..DARK
             },
         ),

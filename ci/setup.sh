@@ -120,6 +120,25 @@ need_s3_servers() {
     export REDRILL_S3_SERVERS
 }
 
+# A browser for the tests of HTML reports, with the rules of axe-core for what people with disabilities need.
+need_browser() {
+    local axe=0.1.8 tools
+    for program in chromium chromedriver pdftotext; do
+        command -v "$program" >/dev/null || { install_packages chromium chromium-driver poppler-utils fonts-dejavu-core; break; }
+    done
+    tools=${CARGO_TARGET_DIR:-target}/tools/axe
+    if [ "$(cat "$tools/version" 2>/dev/null)" != "$axe" ]; then
+        need_venv "$tools"
+        say "installing axe-playwright-python $axe into $tools"
+        # Without its browsers: only the script in it is used.
+        "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps "axe-playwright-python==$axe" ||
+            die "pip could not install axe-playwright-python==$axe: is PyPI reachable?"
+        echo "$axe" > "$tools/version"
+    fi
+    REDRILL_AXE=$(realpath "$tools"/lib/python3*/site-packages/axe_playwright_python/axe.min.js)
+    export REDRILL_AXE
+}
+
 # Migration tools of Python for the tests of `redrill rehearse`: Alembic and Django.
 need_python_migrations() {
     local alembic=1.20.1 sqlalchemy=2.1.9 django=5.2.19 psycopg=3.3.9 tools wanted

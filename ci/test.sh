@@ -18,6 +18,7 @@ prepare() {
     need_s3_servers
     need_postgres_16
     need_python_migrations
+    need_browser
     make_fixtures
 }
 prepare &
@@ -29,6 +30,7 @@ wait "$prepared" || exit 3
 need_s3_servers
 need_postgres_16
 need_python_migrations
+need_browser
 
 serve_copies
 

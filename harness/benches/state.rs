@@ -82,6 +82,7 @@ async fn main() {
     let state = ["--state", &place];
     let signers = path("key.pub").display().to_string();
     let scenario = path("scenario0.toml").display().to_string();
+    let page = path("drills.html").display().to_string();
     for (name, aim, words) in [
         ("verify", "2 s", vec!["verify", "--signers", &signers]),
         (
@@ -95,10 +96,46 @@ async fn main() {
             vec!["gate", "--scenario", &scenario, "--rehearsed"],
         ),
         ("history", "1 s", vec!["history", "--since", "1y"]),
+        ("history --html", "5 s", vec!["history", "--html", &page]),
     ] {
         let (time, memory) = run(&[words.as_slice(), &state].concat());
         line(name, time, aim, &format!("{} MiB", memory / 1024));
     }
+    let bytes = std::fs::metadata(&page).expect("the page").len();
+    println!("{:<28}{bytes:>6} bytes{:>12}", "its size", "5 MB");
+    let empty = path("empty.html").display().to_string();
+    std::fs::write(&empty, "<title>x</title>").expect("a file");
+    match (open(&page), open(&empty)) {
+        (Some(page), Some(empty)) => {
+            line("Chromium with the page", page, "2 s", "");
+            line("Chromium with an empty one", empty, "", "");
+        }
+        _ => println!("no `chromium` to open it"),
+    }
+}
+
+/// How long Chromium needs to show a page and to end.
+fn open(page: &str) -> Option<Duration> {
+    let profile = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let start = Instant::now();
+    let shown = Command::new("chromium")
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{page}"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let shown = shown.ok()?;
+    assert!(
+        shown.stdout.ends_with(b"</html>\n"),
+        "Chromium shows the page"
+    );
+    Some(start.elapsed())
 }
 
 fn line(name: &str, time: Duration, aim: &str, memory: &str) {
@@ -172,6 +209,8 @@ fn summary(run: &str, scenario: &str, began: Timestamp) -> Summary {
         }),
         server: Some("17.6".to_owned()),
         restore_s: Some(71.9),
+        restore_within_s: Some(1200.0),
+        max_age_s: Some(93_600.0),
         covers: ["role", "rls", "row-count"].map(str::to_owned).into(),
         passed: checks.collect(),
         not_tested: 4,

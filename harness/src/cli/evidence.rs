@@ -49,7 +49,7 @@ pub struct Keeping {
 /// Arguments of `redrill verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Reports of one drill, by their ending: `drill.json`, `drill.md`, `junit.xml`; or `rehearsal.json`. Of each, the entry is
+    /// Reports of one drill, by their ending: `drill.json`, `drill.md`, `drill.html`, `junit.xml`; or `rehearsal.json`. Of each, the entry is
     /// found, and whether it is what the entry is about.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
@@ -105,6 +105,10 @@ pub struct History {
     /// Print everything that the log has, as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write one page over these drills for a browser, in place of the table: a calendar by scenario and quarter, times, sizes and
+    /// ages against the objectives, what is overdue, findings, waivers, controls. It is replaced if it exists, and needs no server.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "controls"])]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// Arguments of `redrill compare`.

@@ -104,6 +104,7 @@ Exit codes:
 pub(super) const HISTORY: &str = "\
 Examples:
     redrill history --since 1y
+    redrill history --html drills.html   # a page over all drills, with a calendar and charts
     redrill history --since 1y --controls # what is evidence for which control
     redrill history orders --json | jq -r '.[] | [.began, .verdict, .restore_s] | @tsv'";
 

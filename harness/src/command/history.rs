@@ -1,6 +1,5 @@
 //! `redrill history` and `redrill compare`: what the log says of past drills.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,13 +11,19 @@ use tabled::settings::{Alignment, Padding, Style};
 use super::abort::{Abort, Ended};
 use super::print::out;
 use super::verify::existing_state;
+use crate::atomic_file;
 use crate::cli;
 use crate::exit_code::Ending;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
-use crate::ledger::statement::{Entry, Kind};
-use crate::ledger::{entries, oldest_first};
+use crate::ledger::latest::Latest;
+use crate::ledger::statement::Entry;
+use crate::ledger::{checkpoint_of, entries, oldest_first, record};
+use crate::outcome::CouldNotRun;
+use crate::report::html::overview::{self, Overview};
+use crate::report::json;
 use crate::report::text::line;
+use crate::state::State;
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::RehearsalVerdict;
 
@@ -37,6 +42,7 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
     let mut entries = std::pin::pin!(oldest_first(&state).await?);
     let mut table = Table::new();
     let mut latest = Latest::default();
+    let mut overview = arguments.html.is_some().then(Overview::default);
     let mut found: usize = 0;
     let mut proven: usize = 0;
     while let Some(entry) = entries.next().await {
@@ -47,6 +53,8 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
             let json = serde_json::to_string(&entry)
                 .map_err(|error| Abort::internal(error.to_string()))?;
             out(&format!("{} {json}", if found == 0 { "[" } else { "," }));
+        } else if let Some(overview) = &mut overview {
+            overview.add(&entry);
         } else if !arguments.controls {
             table.push(&entry);
         }
@@ -65,13 +73,30 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
             state.place()
         )));
     }
+    if let (Some(path), Some(mut overview)) = (&arguments.html, overview) {
+        for newest in latest.newest().filter(|newest| !newest.drill.is_proven()) {
+            overview.explain(&newest.drill.scenario, why(&state, newest).await);
+        }
+        overview.place = state.place();
+        overview.checkpoint = checkpoint_of(&state).await?;
+        let cannot = |error: std::io::Error| CouldNotRun::new(error.to_string());
+        let page = overview.render(&latest, Timestamp::now());
+        atomic_file::write(path, &page, true).map_err(cannot)?;
+        out(&line(&format!(
+            "{}: {}, {} of them PROVEN or SAFE. None of it is verified: `redrill verify`",
+            path.display(),
+            show_counted(count(found), "record"),
+            show_count(count(proven))
+        )));
+        return Ok(Ending::Done);
+    }
     if arguments.controls {
-        out(&latest.controls());
+        out(&controls(&latest));
         return Ok(Ending::Done);
     }
     out(&table.text());
-    let overdue = latest.overdue(Timestamp::now());
-    let waived = latest.waived();
+    let overdue = overdue(&latest, Timestamp::now());
+    let waived = waived(&latest);
     overdue
         .iter()
         .chain(&waived)
@@ -84,97 +109,74 @@ pub async fn run(arguments: cli::History, environment: &Environment) -> Ended {
     Ok(Ending::Done)
 }
 
+/// What keeps the newest drill of a scenario from being PROVEN, from its record.
+async fn why(state: &State, newest: &Entry) -> Vec<String> {
+    let read = record(state, newest).await;
+    match read.and_then(|text| json::read(&text)) {
+        Ok((result, _)) => overview::reasons(&result),
+        Err(error) => vec![error.reason],
+    }
+}
+
 fn count(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// The latest drills of each scenario.
-#[derive(Default)]
-struct Latest {
-    /// The newest drill of all checks.
-    newest: BTreeMap<String, Entry>,
-    /// The newest that is PROVEN.
-    proven: BTreeMap<String, Entry>,
+/// A line for each scenario that was not proven within its cadence.
+fn overdue(latest: &Latest, now: Timestamp) -> Vec<String> {
+    let lines = latest.overdue(now).into_iter().map(|one| {
+        let every = show_duration(one.every);
+        match one.proven {
+            None => format!(
+                "OVERDUE  {}: never PROVEN, and every {every} is asked for",
+                one.scenario
+            ),
+            Some(age) => format!(
+                "OVERDUE  {}: PROVEN {} ago, and every {every} is asked for",
+                one.scenario,
+                show_duration(age)
+            ),
+        }
+    });
+    lines.collect()
 }
 
-impl Latest {
-    fn add(&mut self, entry: Entry) {
-        if entry.drill.kind == Kind::Drill && entry.drill.only.is_empty() {
-            let name = entry.drill.scenario.clone();
-            if entry.drill.is_proven() {
-                self.proven.insert(name.clone(), entry.clone());
-            }
-            self.newest.insert(name, entry);
-        }
-    }
+/// A line for each waiver that the newest drill of a scenario rests on.
+fn waived(latest: &Latest) -> Vec<String> {
+    let lines = latest.waivers().map(|(name, waiver)| {
+        format!(
+            "WAIVED   {name}: {} of {} on {}, by {} until {}: {}",
+            show_counted(waiver.findings, "finding"),
+            waiver.check,
+            waiver.object,
+            waiver.owner,
+            waiver.until,
+            waiver.reason
+        )
+    });
+    lines.collect()
+}
 
-    /// A line for each scenario that was not proven within its cadence.
-    fn overdue(&self, now: Timestamp) -> Vec<String> {
-        let overdue = self.newest.iter().filter_map(|(name, newest)| {
-            let every = Duration::try_from_secs_f64(newest.drill.every_s?).ok()?;
-            let show = |duration| show_duration(duration);
-            match self.proven.get(name) {
-                None => Some(format!(
-                    "OVERDUE  {name}: never PROVEN, and every {} is asked for",
-                    show(every)
-                )),
-                Some(proven) => {
-                    let age = now.duration_since(proven.drill.began).unsigned_abs();
-                    (age > every).then(|| {
-                        format!(
-                            "OVERDUE  {name}: PROVEN {} ago, and every {} is asked for",
-                            show(age),
-                            show(every)
-                        )
-                    })
-                }
-            }
-        });
-        overdue.collect()
+/// A line for each control and scenario: whether its newest drill is evidence.
+fn controls(latest: &Latest) -> String {
+    let controls = latest.controls().into_iter();
+    let lines = controls.map(|(control, evidence, newest)| {
+        let word = if evidence { "evidence" } else { "NO EVIDENCE" };
+        line(&format!(
+            "{control:<20} {word:<12} {}, entry {}, {}, {}",
+            newest.drill.scenario,
+            newest.position.index,
+            newest.drill.verdict,
+            minute(newest.drill.began)
+        ))
+    });
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort();
+    if lines.is_empty() {
+        return "no scenario of these drills names a control: add `controls = [\"SOC2:A1.3\"]`"
+            .to_owned();
     }
-
-    /// A line for each waiver that the newest drill of a scenario rests on.
-    fn waived(&self) -> Vec<String> {
-        let waived = self.newest.iter().flat_map(|(name, newest)| {
-            newest.drill.waivers.iter().map(move |waiver| {
-                format!(
-                    "WAIVED   {name}: {} of {} on {}, by {} until {}: {}",
-                    show_counted(waiver.findings, "finding"),
-                    waiver.check,
-                    waiver.object,
-                    waiver.owner,
-                    waiver.until,
-                    waiver.reason
-                )
-            })
-        });
-        waived.collect()
-    }
-
-    /// A line for each control and scenario: whether its newest drill is evidence.
-    fn controls(&self) -> String {
-        let mut lines = Vec::new();
-        for (name, newest) in &self.newest {
-            for (control, evidence) in &newest.drill.controls {
-                let word = if *evidence { "evidence" } else { "NO EVIDENCE" };
-                let Entry {
-                    position, drill, ..
-                } = newest;
-                lines.push(line(&format!(
-                    "{control:<20} {word:<12} {name}, entry {}, {}, {}",
-                    position.index,
-                    drill.verdict,
-                    minute(drill.began)
-                )));
-            }
-        }
-        lines.sort();
-        if lines.is_empty() {
-            return "no scenario of these drills names a control: add `controls = [\"SOC2:A1.3\"]`"
-                .to_owned();
-        }
-        lines.join("\n")
-    }
+    lines.join("\n")
 }
 
 /// One line for each entry.

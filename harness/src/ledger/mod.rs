@@ -4,6 +4,7 @@
 //! - `sign_command`: programs that sign and verify in place of a key
 //! - `rehearsals`: which entries may be rehearsals, as a hint
 //! - `changes`: what differs between two drills; `gate`: whether a release may go
+//! - `latest`: the newest drills of each scenario, what is overdue, waived, and evidence for a control
 //! - `append`: adds an entry; `read`: reads them; `verify`: whether the log is complete, in order and unchanged
 //!
 //! A log shows by itself that nothing before its newest checkpoint was changed, removed or added. It does not show that the
@@ -16,6 +17,7 @@ pub mod checkpoint;
 mod envelope;
 pub mod gate;
 pub mod key;
+pub mod latest;
 pub mod merkle;
 mod read;
 mod rehearsals;
@@ -30,7 +32,8 @@ mod tests;
 pub use append::{Written, append, keep_baseline};
 pub use checkpoint::Checkpoint;
 pub use read::{
-    baseline, entries, entry, entry_of, evidence, newest_first, oldest_first, previous, record,
+    baseline, checkpoint_of, entries, entry, entry_of, evidence, newest_first, oldest_first,
+    previous, record,
 };
 pub use signing::Signing;
 pub use verify::{Kept, Verified, verify};

@@ -169,6 +169,20 @@ pub async fn evidence(state: &State, entry: &Entry) -> Result<Option<Evidence>, 
     }))
 }
 
+/// The checkpoint with the newest entry, as reports show it; `None` where there is none that can be read.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn checkpoint_of(state: &State) -> Result<Option<String>, CouldNotRun> {
+    let Some(newest) = indexes(state).await?.pop() else {
+        return Ok(None);
+    };
+    let name = checkpoint_name(newest.saturating_add(1));
+    let text = state.store().read(&name).await?;
+    let checkpoint = text.and_then(|text| Checkpoint::parse(&String::from_utf8_lossy(&text)));
+    Ok(checkpoint.map(|checkpoint| checkpoint.line()))
+}
+
 /// Reads entries in the order of their numbers here.
 pub(super) fn each(
     state: &State,

@@ -7,8 +7,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{
-    BackupFacts, CheckResult, DrillResult, Outcome, Provenance, RehearsalResult, ScenarioFacts,
-    WaiverFacts, WaiverState,
+    BackupFacts, CheckResult, DrillResult, Measure, Outcome, Provenance, RehearsalResult,
+    ScenarioFacts, WaiverFacts, WaiverState,
 };
 use crate::scenario::Scenario;
 use crate::verdict::{RehearsalVerdict, Verdict};
@@ -108,6 +108,12 @@ pub struct Summary {
     pub server: Option<String>,
     /// Time of the restore in seconds.
     pub restore_s: Option<f64>,
+    /// The longest time that the scenario allows for the restore, in seconds.
+    #[serde(default)]
+    pub restore_within_s: Option<f64>,
+    /// The longest age that it allows for the backup, in seconds.
+    #[serde(default)]
+    pub max_age_s: Option<f64>,
     /// Kinds of which a required check passed and none failed, could not run or was skipped.
     pub covers: BTreeSet<String>,
     /// Ids of the checks that passed.
@@ -191,8 +197,17 @@ impl Summary {
                 .filter(move |check| wanted(&check.outcome));
             checks.map(CheckResult::full_id)
         };
+        let limit = |name: &str| {
+            let objective = result.objectives.iter().find(|one| one.name == name)?;
+            match objective.measure {
+                Measure::Time { limit, .. } => Some(limit.as_secs_f64()),
+                Measure::Kept { .. } => None,
+            }
+        };
         let about = (&result.provenance, &result.scenario, result.backup.as_ref());
         Self {
+            restore_within_s: limit("restore-within"),
+            max_age_s: limit("max-age"),
             kind: Kind::Drill,
             run: result.run.clone(),
             version: result.redrill.clone(),

@@ -1,188 +1,144 @@
 //! The markdown report: for people today and for auditors months later.
 //!
-//! It leads with what a reader comes for: the verdict, which backup, how fast it was restored
-//! against which objective, what failed, what was not tested. Details follow.
-//!
-//! It reads on GitHub and as plain text. Every text that comes from outside passes through `Md`,
-//! which leaves no way to make a link, an image, a mention, HTML or a table cell of it.
+//! It reads on GitHub and as plain text. There is no way to make a link, an image, a mention, HTML or a table cell of a text that
+//! comes from outside.
 
-mod backup;
-mod checks;
 mod inline;
-mod lead;
-mod page;
-mod rehearsal;
-mod restore;
-mod rows;
-mod server;
-mod upgrade;
 
-use inline::{fixed, words};
-use page::Page;
-pub use rehearsal::{render_comment, render_rehearsal};
+use std::fmt::Write as _;
 
-use crate::outcome::{DrillResult, Evidence, Since, WaiverFacts};
-use crate::report::text::shell_word;
-use crate::report::view;
-use crate::verdict::Verdict;
+use super::page::block::{Block, Page, is_right};
+use super::page::inline::Inline;
+use super::page::{drill, rehearsal};
+use crate::outcome::{DrillResult, RehearsalResult};
+use crate::verdict::{RehearsalVerdict, Verdict};
 
-/// The longest list whose limit is not set where it is written.
-const LIST: usize = 100;
+/// The widest column that is filled up with spaces, for those who read it as plain text.
+const WIDEST: usize = 40;
 
 /// Writes the report.
 #[must_use]
 pub fn render(result: &DrillResult, verdict: Verdict) -> String {
-    let mut page = Page::beside("drill.json");
-    lead::write(&mut page, result, verdict);
-    waivers(&mut page, &result.waivers);
-    if let Some(last) = &result.since {
-        since(&mut page, last);
-    }
-    checks::write(&mut page, result);
-    rows::write(&mut page, result);
-    upgrade::write(&mut page, result);
-    restore::write(&mut page, result);
-    match &result.backup {
-        Some(backup) => backup::write(&mut page, result, backup),
-        None => page.section("Backup", "No backup was found, or it could not be read."),
-    }
-    match &result.server {
-        Some(server) => {
-            server::write(&mut page, None, server);
-            for (name, other) in &result.other_servers {
-                server::write(&mut page, Some(name), other);
-            }
+    print(&drill(result, verdict))
+}
+
+/// Writes the report of a rehearsal.
+#[must_use]
+pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
+    print(&rehearsal::whole(result, verdict))
+}
+
+/// Writes the short form of it, for a comment on a pull request.
+#[must_use]
+pub fn render_comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
+    print(&rehearsal::comment(result, verdict))
+}
+
+fn print(page: &Page) -> String {
+    let mut text = String::new();
+    for block in &page.blocks {
+        if !text.is_empty() {
+            text.push('\n');
         }
-        None => page.section("Server", "No throwaway server was started."),
+        text.push_str(&of_block(block));
+        text.push('\n');
     }
-    drill(&mut page, result);
-    if let Some(evidence) = &result.evidence {
-        recorded(&mut page, result, evidence);
+    text
+}
+
+fn of_block(block: &Block) -> String {
+    match block {
+        Block::Heading(level, text) => format!("{} {}", "#".repeat(*level), inline::print(text)),
+        Block::Paragraph(text) => inline::print(text),
+        Block::List(items) => {
+            let lines = items
+                .iter()
+                .map(|item| format!("- {}", inline::print(item)));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+        Block::Facts(facts) => {
+            let rows = facts
+                .iter()
+                .map(|(name, value)| vec![(*name).to_owned(), cell(value)]);
+            table(&["fact", "value"], &rows.collect::<Vec<_>>())
+        }
+        Block::Table { header, rows } => {
+            let rows = rows.iter().map(|row| row.iter().map(cell).collect());
+            table(header, &rows.collect::<Vec<_>>())
+        }
+        Block::Code(language, code) => {
+            let longest = code
+                .split(|c| c != '`')
+                .map(str::len)
+                .max()
+                .unwrap_or_default();
+            let fence = "`".repeat(longest.max(2) + 1);
+            format!("{fence}{language}\n{}\n{fence}", code.trim_end())
+        }
     }
-    terms(&mut page);
-    page.text
 }
 
-/// What identifies the drill, and how to repeat it.
-fn drill(page: &mut Page, result: &DrillResult) {
-    page.heading(2, fixed("Drill"));
-    let scenario = &result.scenario;
-    let mut facts = vec![
-        ("Run", inline::code(&result.run)),
-        ("redrill version", words(&result.redrill)),
-        (
-            "Scenario file",
-            inline::code(&scenario.file.display().to_string()),
-        ),
-        (
-            "SHA-256 of the scenario file",
-            inline::code(&scenario.sha256),
-        ),
-    ];
-    let provenance = view::provenance(&result.provenance);
-    facts.extend(
-        provenance
-            .into_iter()
-            .map(|(name, value)| (name, inline::code(&value))),
-    );
-    page.facts(facts);
-    inputs(page, result);
-    page.paragraph(
-        fixed("To repeat it, with redrill ")
-            + words(&result.redrill)
-            + " and with the scenario file and the backup of these SHA-256 digests:",
-    );
-    page.block("sh", &result.repeat);
-}
-
-/// The files that checks are compared with or start, as they were.
-fn inputs(page: &mut Page, result: &DrillResult) {
-    let inputs = &result.scenario.inputs;
-    if inputs.is_empty() {
-        return;
+fn table(header: &[&'static str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .chain(header.get(column).map(|name| name.len()))
+            .filter(|width| *width <= WIDEST)
+            .max()
+            .unwrap_or_default()
+            .max(3)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let right: Vec<bool> = header.iter().map(|name| is_right(name)).collect();
+    let mut text = String::new();
+    let mut write = |cells: &[String]| {
+        for ((cell, width), right) in cells.iter().zip(&widths).zip(&right) {
+            // Writing to a string cannot fail.
+            let _ = if *right {
+                write!(text, "| {cell:>width$} ")
+            } else {
+                write!(text, "| {cell:<width$} ")
+            };
+        }
+        text.push_str("|\n");
+    };
+    let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    write(&names);
+    let rules: Vec<String> = widths
+        .iter()
+        .zip(&right)
+        .map(|(width, right)| match right {
+            true => "-".repeat(width - 1) + ":",
+            false => "-".repeat(*width),
+        })
+        .collect();
+    write(&rules);
+    for row in rows {
+        write(row);
     }
-    page.paragraph(fixed(
-        "What the checks are compared with, and what they start, as it was when the drill began:",
-    ));
-    let rows = inputs.iter().map(|input| {
-        vec![
-            inline::code(&input.path),
-            inline::code(input.sha256.as_deref().unwrap_or("not read")),
-            words(&input.checks.join(", ")),
-        ]
-    });
-    page.table(&["file or folder", "SHA-256", "checks"], rows.collect());
+    text.trim_end().to_owned()
 }
 
-/// Findings that the scenario accepts for a time.
-fn waivers(page: &mut Page, all: &[WaiverFacts]) {
-    if all.is_empty() {
-        return;
+/// Escapes a table cell: a bar would end it, in a code span too. A backslash occurs only in code
+/// spans, and before a bar it would escape ours.
+fn cell(text: &Inline) -> String {
+    inline::print(text)
+        .replace("\\|", "\\ |")
+        .replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::page::inline::code;
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("a|b", "`a\\|b`")]
+    #[case("a\\|b", "`a\\ \\|b`")]
+    #[case("a\\", "`a\\`")]
+    fn a_cell_ends_where_it_should(#[case] text: &str, #[case] markdown: &str) {
+        assert_eq!(cell(&code(text)), markdown);
     }
-    page.heading(2, fixed("Waivers"));
-    let rows = all.iter().map(|waiver| {
-        vec![
-            inline::code(&waiver.check),
-            inline::code(&waiver.object),
-            words(&waiver.owner),
-            words(&waiver.until.to_string()),
-            words(&waiver.reason),
-            words(&waiver.end()),
-            words(&waiver.line.to_string()),
-        ]
-    });
-    page.table(
-        &[
-            "check", "object", "owner", "until", "reason", "result", "line",
-        ],
-        rows.collect(),
-    );
-}
-
-/// What changed since the last drill.
-fn since(page: &mut Page, last: &Since) {
-    page.heading(2, fixed("Since the last drill"));
-    let which = words(&view::since(last));
-    if last.changes.is_empty() {
-        page.paragraph(fixed("Nothing that the log has changed since ") + which + fixed("."));
-        return;
-    }
-    page.paragraph(fixed("Since ") + which + fixed(":"));
-    page.list(last.changes.iter().map(|change| words(change)).collect());
-}
-
-/// Where the drill is recorded, and how to verify it.
-fn recorded(page: &mut Page, result: &DrillResult, evidence: &Evidence) {
-    page.heading(2, fixed("Evidence"));
-    let facts = view::evidence(result).into_iter();
-    page.facts(
-        facts
-            .map(|(name, value)| (name, inline::code(&value)))
-            .collect(),
-    );
-    page.paragraph(fixed(
-        "Keep the checkpoint where nobody who can write to the state can change it. With it, this command shows that the entry \
-         is still there, and that nothing before it was changed:",
-    ));
-    let command = format!(
-        "redrill verify --state {} --checkpoint '{}'",
-        shell_word(result.state.as_deref().unwrap_or_default()),
-        evidence.checkpoint
-    );
-    page.block("sh", &command);
-}
-
-fn terms(page: &mut Page) {
-    page.heading(2, fixed("Terms"));
-    page.list(vec![
-        fixed("**drill**: one run of one scenario. The backup is restored into a throwaway server and checked there."),
-        fixed("**pass**: the stage or check ran and found what is expected. **FAIL**: it ran and found something else."),
-        fixed("**ERROR**: it could not run, which says nothing about the backup. **skipped**: it was not run, for the reason given."),
-        fixed("**not required**: a check that is reported and does not affect the verdict."),
-        fixed("**waived**: the check found something else than is expected, and somebody accepts all of it until a day."),
-        fixed("**exit code**: 0 PROVEN or CHECKS PASSED, 3 INCONCLUSIVE, 4 NOTHING CHECKED, 10 NOT PROVEN, 11 OBJECTIVE MISSED, 13 the verdict of 0 with waivers, 130 INTERRUPTED."),
-    ]);
-    page.paragraph(fixed(
-        "The file `drill.json` in the same folder is complete; this report shortens long lists.",
-    ));
 }

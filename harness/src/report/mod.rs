@@ -4,10 +4,12 @@
 //! others are for people and for CI, and say when they leave something out.
 
 mod cause;
+pub mod html;
 pub mod incident;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+mod page;
 pub mod terminal;
 pub(crate) mod text;
 pub(crate) mod view;
@@ -36,7 +38,7 @@ pub struct Report {
 
 /// Lists every kind of report: the one place where a kind is registered.
 #[must_use]
-pub fn reports() -> [Report; 4] {
+pub fn reports() -> [Report; 5] {
     [
         Report {
             name: "json",
@@ -47,6 +49,11 @@ pub fn reports() -> [Report; 4] {
             name: "markdown",
             file: Some("drill.md"),
             render: |result, verdict| Ok(markdown::render(result, verdict)),
+        },
+        Report {
+            name: "html",
+            file: Some("drill.html"),
+            render: |result, verdict| Ok(html::render(result, verdict)),
         },
         Report {
             name: "junit",
@@ -123,6 +130,7 @@ pub fn write_rehearsal(
     let texts = vec![
         ("rehearsal.json", json::render_rehearsal(result, verdict)?),
         ("rehearsal.md", markdown::render_rehearsal(result, verdict)),
+        ("rehearsal.html", html::render_rehearsal(result, verdict)),
         ("comment.md", markdown::render_comment(result, verdict)),
         ("junit.xml", junit::render_rehearsal(result, verdict)?),
     ];

@@ -12,6 +12,7 @@
 mod backup;
 mod baseline;
 mod broken;
+mod browser;
 mod catalog;
 mod check;
 mod drill;

@@ -4,10 +4,11 @@
 
 mod again;
 mod agree;
-mod examples;
+pub mod examples;
 mod golden;
-mod hostile;
+pub mod hostile;
+pub mod overview;
 mod plural;
 mod registered;
-mod strategies;
+pub mod strategies;
 pub mod xml;

@@ -1,35 +1,36 @@
-//! Inline markdown: the only way in which text from outside gets onto the page.
+//! Inline markdown: the only way in which text from outside gets into the file.
 
-use std::ops::Add;
-use std::time::Duration;
+use crate::report::page::inline::{CALM, Inline, Piece};
 
-use super::LIST;
-use crate::report::{text, view};
-use crate::units::show_duration;
-
-/// Inline markdown that is safe to print. Only the functions below make it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Md(pub(super) String);
-
-/// Markdown of our own.
-pub(super) fn fixed(markdown: &'static str) -> Md {
-    Md(markdown.to_owned())
+/// Prints inline text.
+pub(super) fn print(text: &Inline) -> String {
+    let mut out = String::new();
+    for piece in &text.0 {
+        let piece = match piece {
+            Piece::Fixed(markdown) => (*markdown).to_owned(),
+            Piece::Word(word) if CALM.contains(word) => (*word).to_owned(),
+            Piece::Word(word) => format!("**{word}**"),
+            Piece::Words(text) => words(text),
+            Piece::Code(text) => code(text),
+            Piece::Span(text) => text.clone(),
+        };
+        join(&mut out, &piece);
+    }
+    out
 }
 
-/// A word of ours in bold; nothing when there is none.
-pub(super) fn strong(word: &'static str) -> Md {
-    match word {
-        "" => Md::default(),
-        "pass" | "skipped" | "met" | "equal" | "same count" => fixed(word),
-        word => fixed("**") + word + "**",
+/// Two code spans without a space between them would become one.
+fn join(out: &mut String, more: &str) {
+    if out.ends_with('`') && more.starts_with('`') {
+        out.push(' ');
     }
+    out.push_str(more);
 }
 
 /// A code span: nothing in it means anything to markdown.
-pub(super) fn code(text: &str) -> Md {
-    let text = text::line(text);
+fn code(text: &str) -> String {
     if text.is_empty() {
-        return Md::default();
+        return String::new();
     }
     let longest = text
         .split(|c| c != '`')
@@ -42,53 +43,55 @@ pub(super) fn code(text: &str) -> Md {
     } else {
         ""
     };
-    Md(format!("{fence}{pad}{text}{pad}{fence}"))
+    format!("{fence}{pad}{text}{pad}{fence}")
 }
 
 /// Text from outside. What could mean something to markdown or GitHub becomes a code span, so that
 /// the text stays readable and whole; a pair of backticks in it is taken for one.
-pub(super) fn words(text: &str) -> Md {
-    let text = text::line(text);
+fn words(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
-        return plain(&text);
+        return plain(text);
     }
-    let mut out = Md::default();
+    let mut out = String::new();
     for (at, part) in parts.into_iter().enumerate() {
-        out = out + if at % 2 == 0 { plain(part) } else { code(part) };
+        let part = if at % 2 == 0 { plain(part) } else { code(part) };
+        join(&mut out, &part);
     }
     out
 }
 
 /// Keeps plain words and puts runs of the others into code spans.
-fn plain(text: &str) -> Md {
-    let mut out = Md::default();
+fn plain(text: &str) -> String {
+    let mut out = String::new();
     let mut run = String::new();
     for (at, word) in text.split(' ').enumerate() {
         if is_plain(word, at == 0) {
             if !run.is_empty() {
-                out = out + sentence_part(&run) + " ";
+                join(&mut out, &sentence_part(&run));
+                out.push(' ');
                 run.clear();
             }
-            out = out + Md(word.to_owned()) + " ";
+            out.push_str(word);
+            out.push(' ');
         } else {
             run.push_str(word);
             run.push(' ');
         }
     }
     if run.is_empty() {
-        out.0.pop();
-        out
+        out.pop();
     } else {
-        out + sentence_part(&run)
+        join(&mut out, &sentence_part(&run));
     }
+    out
 }
 
 /// A code span, with the punctuation after it that ends a part of a sentence.
-fn sentence_part(run: &str) -> Md {
+fn sentence_part(run: &str) -> String {
     let run = run.trim_end();
     let name = run.trim_end_matches([',', ';', '.', ':']);
-    code(name) + Md(run[name.len()..].to_owned())
+    code(name) + &run[name.len()..]
 }
 
 /// Whether a word means nothing to markdown.
@@ -123,58 +126,10 @@ fn is_plain(word: &str, first: bool) -> bool {
     !word.contains(special) && !link() && !entity() && !emoji() && !list()
 }
 
-/// A duration that is not broken between its number and its unit.
-pub(super) fn span(duration: Duration) -> Md {
-    Md(show_duration(duration).replace(' ', "\u{a0}"))
-}
-
-/// A value that may not be known.
-pub(super) fn known(value: Option<&str>) -> Md {
-    value.map_or_else(|| fixed("not known"), words)
-}
-
-/// A list of names in one line.
-pub(super) fn names(names: &[String]) -> Md {
-    let mut out = Md::default();
-    for (at, name) in names.iter().take(LIST).enumerate() {
-        if at > 0 {
-            out = out + ", ";
-        }
-        out = out + code(name);
-    }
-    match names.len() {
-        0 => fixed("none"),
-        more if more > LIST => {
-            out + " and " + words(&view::show(more - LIST)) + " more, see `drill.json`"
-        }
-        _ => out,
-    }
-}
-
-impl Add for Md {
-    type Output = Self;
-
-    fn add(mut self, other: Self) -> Self {
-        // Two code spans without a space between them would become one.
-        if self.0.ends_with('`') && other.0.starts_with('`') {
-            self.0.push(' ');
-        }
-        self.0.push_str(&other.0);
-        self
-    }
-}
-
-impl Add<&'static str> for Md {
-    type Output = Self;
-
-    fn add(self, markdown: &'static str) -> Self {
-        self + fixed(markdown)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::page::inline;
     use rstest::rstest;
 
     #[rstest]
@@ -204,7 +159,7 @@ mod tests {
     #[case("line\n\n# heading\n| a |", "line  `#` heading `|` a `|`")]
     #[case("", "")]
     fn text_from_outside_means_nothing(#[case] text: &str, #[case] markdown: &str) {
-        assert_eq!(words(text).0, markdown);
+        assert_eq!(print(&inline::words(text)), markdown);
     }
 
     #[rstest]
@@ -213,6 +168,6 @@ mod tests {
     #[case("`a``", "``` `a`` ```")]
     #[case("", "")]
     fn a_code_span_holds_anything(#[case] text: &str, #[case] markdown: &str) {
-        assert_eq!(code(text).0, markdown);
+        assert_eq!(print(&inline::code(text)), markdown);
     }
 }

@@ -1,4 +1,4 @@
-//! JUnit, markdown, JSON, the terminal and the exit code say the same of any drill.
+//! JUnit, markdown, HTML, JSON, the terminal and the exit code say the same of any drill.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,49 @@ use proptest::strategy::ValueTree as _;
 use redrill::exit_code;
 use redrill::outcome::{DrillResult, Outcome};
 use redrill::report::terminal::Look;
-use redrill::report::{json, junit, markdown, terminal};
+use redrill::report::{html, json, junit, markdown, terminal};
 use redrill::verdict::{Verdict, verdict};
 
 use super::{examples, strategies, xml};
+
+/// What belongs to the form of the markdown, and not to the drill.
+const ONLY_IN_MARKDOWN: [&str; 6] = ["Stages", "fact", "value", "sh", "whatitproves", "summary"];
+
+/// Letters and digits of a text: what is left of it in any format.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// The lines and cells of the markdown, after its verdict, that are not in the text of a page.
+fn missing(markdown: &str, page: &str) -> Vec<String> {
+    let page = letters(&visible(page));
+    let why = markdown.lines().nth(2).unwrap();
+    let why = why.split_once("). ").unwrap().1;
+    let lines = markdown.lines().skip(3);
+    let parts = lines.flat_map(|line| line.split('|')).chain([why]);
+    parts
+        .map(letters)
+        .filter(|part| !ONLY_IN_MARKDOWN.contains(&&**part) && !page.contains(part))
+        .collect()
+}
+
+/// The text of a page between its tags.
+fn visible(page: &str) -> String {
+    let body = page.split_once("<body>").unwrap().1;
+    let mut text = String::new();
+    for part in body.split('<') {
+        let (_, shown) = part.split_once('>').unwrap_or(("", part));
+        text.push_str(shown);
+    }
+    [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&amp;", "&"),
+    ]
+    .iter()
+    .fold(text, |text, (from, to)| text.replace(from, to))
+}
 
 fn agree(result: &DrillResult) {
     let verdict = verdict(result);
@@ -137,6 +176,25 @@ fn agree(result: &DrillResult) {
             .count();
     assert_eq!(failures, expected);
 
+    let page = html::render(result, verdict);
+    let title = format!("\n<title>{}: restore drill of ", verdict.word());
+    assert!(page.contains(&title), "{page}");
+    let said = page.split_once("<p class=\"verdict ").unwrap().1;
+    let said = said.split_once("</p>").unwrap().0;
+    assert!(
+        said.ends_with(&format!("</span> {}", verdict.word())),
+        "{said}"
+    );
+    assert_eq!(page.matches(">Exit code ").count(), 1);
+    assert!(page.contains(&format!(">Exit code {code}.<")), "{page}");
+    assert!(!is_selection || not_proven(&page), "{page}");
+    let has = |part: &str| page.contains(&format!("\n<section id=\"{part}\" "));
+    assert_eq!(has("evidence"), result.evidence.is_some());
+    assert_eq!(has("waivers"), waived);
+    assert_eq!(has("since-the-last-drill"), since);
+    assert_eq!(page.matches("\n<h3>FAIL: ").count(), expected, "{page}");
+    assert_eq!(missing(&markdown, &page), Vec::<String>::new(), "{page}");
+
     for verbose in [false, true] {
         let look = Look {
             verbose,
@@ -187,6 +245,19 @@ proptest! {
     fn all_reports_of_any_drill_agree(result in strategies::drill()) {
         agree(&result);
     }
+}
+
+/// A fact that the page lacks is found.
+#[test]
+fn a_fact_that_is_missing_is_named() {
+    let result = examples::not_proven();
+    let verdict = verdict(&result);
+    let page = html::render(&result, verdict).replace("revoke the extra", "revoke");
+    let missing = missing(&markdown::render(&result, verdict), &page);
+    let [hint] = missing.as_slice() else {
+        panic!("{missing:?}");
+    };
+    assert!(hint.contains("revoketheextraprivileges"), "{hint}");
 }
 
 /// The drills above have every verdict.

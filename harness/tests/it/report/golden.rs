@@ -52,6 +52,13 @@ fn the_examples_are_as_committed() {
 }
 
 #[test]
+fn the_page_over_all_drills_is_as_committed() {
+    if let Err(difference) = compare("examples/overview.html", &super::overview::example()) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
 fn what_an_incident_tool_gets_is_as_committed() {
     let schema = incident::schema();
     let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
@@ -137,18 +144,18 @@ fn the_examples_fit_the_schema() {
 }
 
 #[test]
-fn all_three_files_are_written_under_the_scenarios_name() {
+fn all_files_are_written_under_the_scenarios_name() {
     let folder = tempfile::tempdir().unwrap();
     let result = examples::proven();
     // Twice: what an earlier drill left is replaced.
     for verdict in [Verdict::NotProven, Verdict::Proven] {
         let paths = redrill::report::write_all(folder.path(), &result, verdict, None).unwrap();
-        let names = ["drill.json", "drill.md", "junit.xml"];
+        let names = ["drill.json", "drill.md", "drill.html", "junit.xml"];
         let expected = names.map(|name| folder.path().join("plur-nightly").join(name));
         assert_eq!(paths, expected);
     }
     let markdown = fs::read_to_string(folder.path().join("plur-nightly/drill.md")).unwrap();
     assert!(markdown.starts_with("# PROVEN"));
     let left = fs::read_dir(folder.path().join("plur-nightly")).unwrap();
-    assert_eq!(left.count(), 3);
+    assert_eq!(left.count(), 4);
 }

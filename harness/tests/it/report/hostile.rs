@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use redrill::outcome::Finding;
 use redrill::report::terminal::Look;
-use redrill::report::{json, junit, markdown, terminal};
+use redrill::report::{html, json, junit, markdown, terminal};
 use redrill::verdict::verdict;
 
 use super::{examples, strategies, xml};
@@ -83,8 +83,152 @@ fn check_markdown(markdown: &str) {
     assert!(fence.is_none(), "the block does not end");
 }
 
+/// The tags of a page that end.
+const TAGS: [&str; 45] = [
+    "figure",
+    "figcaption",
+    "b",
+    "html",
+    "head",
+    "title",
+    "style",
+    "script",
+    "body",
+    "header",
+    "nav",
+    "main",
+    "section",
+    "article",
+    "div",
+    "h1",
+    "h2",
+    "h3",
+    "p",
+    "ul",
+    "li",
+    "a",
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "pre",
+    "code",
+    "span",
+    "strong",
+    "svg",
+    "details",
+    "summary",
+    "form",
+    "label",
+    "select",
+    "option",
+    "output",
+    "time",
+    "g",
+];
+/// Those that do not.
+const EMPTY: [&str; 6] = ["meta", "link", "input", "rect", "path", "circle"];
+/// The attributes of all.
+const ATTRIBUTES: [&str; 40] = [
+    "lang",
+    "charset",
+    "http-equiv",
+    "content",
+    "name",
+    "rel",
+    "href",
+    "class",
+    "id",
+    "type",
+    "scope",
+    "data-name",
+    "data-row",
+    "data-group",
+    "data-tone",
+    "data-all",
+    "aria-hidden",
+    "aria-label",
+    "aria-labelledby",
+    "aria-live",
+    "role",
+    "tabindex",
+    "viewbox",
+    "preserveaspectratio",
+    "width",
+    "height",
+    "x",
+    "y",
+    "d",
+    "hidden",
+    "autocomplete",
+    "spellcheck",
+    "value",
+    "open",
+    "datetime",
+    "title",
+    "r",
+    "cx",
+    "cy",
+    "colspan",
+];
+
+/// Every tag is one of ours, ends where it should, and has only attributes of ours.
+pub fn check_html(page: &str) {
+    let (head, rest) = page.split_once("<style>").unwrap();
+    let (_, rest) = rest.split_once("</style>").unwrap();
+    let (body, rest) = rest.split_once("<script>").unwrap();
+    let (_, end) = rest.split_once("</script>").unwrap();
+    let mut open: Vec<&str> = Vec::new();
+    let text = [head, body, end].concat();
+    let text = text.replacen("<!DOCTYPE html>", "", 1);
+    let mut parts = text.split('<');
+    assert_eq!(parts.next().unwrap().trim(), "");
+    for part in parts {
+        let (tag, shown) = part.split_once('>').unwrap_or_else(|| panic!("{part:?}"));
+        assert!(!shown.contains('>'), "{shown:?}");
+        assert!(
+            !shown
+                .chars()
+                .any(|c| c.is_control() && c != '\n' && c != '\t'),
+            "{shown:?}"
+        );
+        assert!(!shown.contains(['\u{202e}', '\u{2066}']), "{shown:?}");
+        if let Some(name) = tag.strip_prefix('/') {
+            if name != "rect" && name != "path" {
+                assert_eq!(open.pop(), Some(name));
+            }
+            continue;
+        }
+        let tag = tag.trim_end_matches('/');
+        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        assert!(TAGS.contains(&name) || EMPTY.contains(&name), "{name:?}");
+        let mut values = attributes.split('"');
+        while let Some(name) = values.next() {
+            for name in name.split_whitespace() {
+                let name = name.trim_end_matches('=').to_ascii_lowercase();
+                assert!(ATTRIBUTES.contains(&&*name), "{name:?} in {tag:?}");
+            }
+            values.next();
+        }
+        if TAGS.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_text_becomes_a_tag(result in strategies::drill()) {
+        check_html(&html::render(&result, verdict(&result)));
+    }
 
     #[test]
     fn no_text_becomes_markup(result in strategies::drill()) {
@@ -131,6 +275,7 @@ fn text_stays_where_it_was_put() {
             json::render(result, verdict).unwrap(),
             junit::render(result, verdict).unwrap(),
             markdown::render(result, verdict),
+            html::render(result, verdict),
             terminal::summary(
                 result,
                 verdict,
@@ -172,6 +317,10 @@ fn long_lists_are_cut_and_say_so_but_not_in_json() {
         (
             markdown::render(&result, verdict),
             "and 475 more, see `drill.json`",
+        ),
+        (
+            html::render(&result, verdict),
+            "and 475 more, see <code>drill.json</code>",
         ),
         (
             terminal::summary(&result, verdict, Look::default()),

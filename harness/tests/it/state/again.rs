@@ -8,9 +8,10 @@ use redrill::ledger::statement::Summary;
 use super::{Site, state};
 
 /// The reports of a drill, by the name of their format.
-const REPORTS: [(&str, &str); 3] = [
+const REPORTS: [(&str, &str); 4] = [
     ("json", "drill.json"),
     ("markdown", "drill.md"),
+    ("html", "drill.html"),
     ("junit", "junit.xml"),
 ];
 
@@ -112,7 +113,7 @@ fn a_report_that_was_changed_is_found() {
     let every = REPORTS.map(|(_, file)| format!("first/{file}")).join(" ");
     let (code, stdout, stderr) = verify(&format!("{every} reports/out/orgs/junit.xml"));
     assert_eq!(code, 0, "{stdout}{stderr}");
-    for (noun, file) in ["record", "report", "report"].iter().zip(REPORTS) {
+    for (noun, file) in ["record", "report", "report", "report"].iter().zip(REPORTS) {
         let expected = format!(
             "first/{} is the {noun} of entry 0: PROVEN of `orgs`",
             file.1
@@ -127,6 +128,7 @@ fn a_report_that_was_changed_is_found() {
     // A line of each that says something nicer.
     for (file, before, after) in [
         ("drill.md", "exactly 4 rows", "exactly 3 rows"),
+        ("drill.html", "exactly 4 rows", "exactly 3 rows"),
         ("junit.xml", "<failure", "<skipped"),
     ] {
         let report = site.path("reports/out/orgs").join(file);

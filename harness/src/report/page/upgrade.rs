@@ -1,12 +1,12 @@
 //! The rehearsal of a major upgrade.
 
 use super::LIST;
+use super::block::Page;
 use super::inline::{code, fixed, words};
-use super::page::Page;
 use crate::outcome::DrillResult;
 use crate::report::view;
 
-pub(super) fn write(page: &mut Page, result: &DrillResult) {
+pub(in crate::report) fn write(page: &mut Page, result: &DrillResult) {
     let Some(upgrade) = view::upgrade(result) else {
         return;
     };

@@ -1,21 +1,35 @@
 //! How long the restore took, against the objectives, and the messages that it was allowed to give.
 
 use super::LIST;
+use super::block::Page;
 use super::inline::{code, fixed, span, strong, words};
-use super::page::Page;
 use crate::outcome::{DrillResult, RestoreFacts};
 use crate::report::view;
 use crate::units::show_count;
 
-pub(super) fn write(page: &mut Page, result: &DrillResult) {
+/// What is said about the steps of a restore.
+pub(in crate::report) const STEPS: &str =
+    "The longest steps, and every HNSW and IVFFlat index. Some ran at the same time.";
+
+pub(in crate::report) fn write(page: &mut Page, result: &DrillResult) {
+    time(page, result);
+    if let Some(restore) = &result.restore {
+        steps(page, restore);
+    }
+    rest(page, result);
+}
+
+/// How long it took, in all and by phase.
+pub(in crate::report) fn time(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("Restore"));
     match &result.restore {
-        Some(restore) => {
-            phases(page, restore);
-            steps(page, restore);
-        }
+        Some(restore) => phases(page, restore),
         None => page.paragraph(fixed("No restore was started.")),
     }
+}
+
+/// The objectives, and the messages that it was allowed to give.
+pub(in crate::report) fn rest(page: &mut Page, result: &DrillResult) {
     objectives(page, result);
     tolerated(page, result.restore.as_ref());
 }
@@ -49,9 +63,7 @@ fn steps(page: &mut Page, restore: &RestoreFacts) {
     if restore.steps.is_empty() {
         return;
     }
-    page.paragraph(fixed(
-        "The longest steps, and every HNSW and IVFFlat index. Some ran at the same time.",
-    ));
+    page.paragraph(fixed(STEPS));
     let (longest, others) = view::longest_steps(&restore.steps);
     let rows = longest.into_iter().map(|step| {
         let method = step.method.as_deref().unwrap_or_default();

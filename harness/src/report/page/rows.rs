@@ -1,7 +1,7 @@
 //! Rows per table, in the backup and in the restored database.
 
-use super::inline::{Md, code, fixed, strong, words};
-use super::page::Page;
+use super::block::Page;
+use super::inline::{Inline, code, fixed, strong, words};
 use crate::outcome::{DrillResult, TableRows};
 use crate::report::view;
 use crate::units::show_count;
@@ -11,7 +11,7 @@ const DIFFERENCES: usize = 200;
 /// How many of the largest tables are shown.
 const LARGEST: usize = 20;
 
-pub(super) fn write(page: &mut Page, result: &DrillResult) {
+pub(in crate::report) fn write(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("Rows per table"));
     let all = result.restore.as_ref().map_or(&[][..], |r| &r.rows);
     if all.is_empty() {
@@ -26,20 +26,20 @@ pub(super) fn write(page: &mut Page, result: &DrillResult) {
             fixed("**") + words(&view::show(differ)) + " tables differ** and come first. " + LEGEND
         }
     });
-    let mut lines: Vec<Vec<Md>> = Vec::new();
+    let mut lines: Vec<Vec<Inline>> = Vec::new();
     let shown = rows.differ.iter().take(DIFFERENCES);
     lines.extend(shown.map(|table| line(table, "DIFFERS")));
     let others = rows.largest.iter();
     lines.extend(others.map(|table| line(table, view::word(table))));
     lines.push(vec![
-        Md::default(),
-        Md::default(),
+        Inline::default(),
+        Inline::default(),
         fixed("**all ") + words(&view::show(rows.tables)) + " tables**",
         fixed("**") + words(&show_count(rows.backup)) + "**",
         if rows.compared {
             fixed("**") + words(&show_count(rows.restored)) + "**"
         } else {
-            Md::default()
+            Inline::default()
         },
     ]);
     page.table(
@@ -62,7 +62,7 @@ pub(super) fn write(page: &mut Page, result: &DrillResult) {
 /// What the words of the first column say.
 const LEGEND: &str = "**equal**: every row has the values of the backup. **same count**: as many rows as in the backup; their values were not compared.";
 
-fn line(table: &TableRows, word: &'static str) -> Vec<Md> {
+fn line(table: &TableRows, word: &'static str) -> Vec<Inline> {
     vec![
         strong(word),
         code(&table.database),

@@ -1,7 +1,7 @@
 //! The server that the backup was restored into.
 
+use super::block::Page;
 use super::inline::{code, fixed, names, span, words};
-use super::page::Page;
 use crate::outcome::ServerFacts;
 
 /// What the settings of the server mean for the time of a restore.
@@ -15,7 +15,7 @@ const fn settings(tuned: bool) -> &'static str {
 }
 
 /// Writes what is known of a server; `name` is that of a further one.
-pub(super) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
+pub(in crate::report) fn write(page: &mut Page, name: Option<&str>, server: &ServerFacts) {
     page.heading(
         2,
         match name {

@@ -1,13 +1,13 @@
 //! Which backup it was, what it contains and what it does not.
 
 use super::LIST;
+use super::block::Page;
 use super::inline::{code, fixed, known, names, words};
-use super::page::Page;
 use crate::outcome::{BackupFacts, DrillResult};
 use crate::report::view;
 use crate::units::{show_bytes, show_count};
 
-pub(super) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
+pub(in crate::report) fn write(page: &mut Page, result: &DrillResult, backup: &BackupFacts) {
     page.heading(2, fixed("Backup"));
     let mut size = format!(
         "{} ({} bytes)",

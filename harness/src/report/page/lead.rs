@@ -1,7 +1,7 @@
 //! The first screen: verdict, backup, time against objectives, what failed, what was not tested.
 
-use super::inline::{Md, code, fixed, span, strong, words};
-use super::page::Page;
+use super::block::Page;
+use super::inline::{Inline, code, fixed, span, strong, words};
 use crate::exit_code;
 use crate::outcome::{DrillResult, Objective, Outcome, Stage};
 use crate::report::view;
@@ -11,12 +11,8 @@ use crate::verdict::{Verdict, explain};
 /// The longest list of failures; each has a part of its own further down.
 const FAILURES: usize = 10;
 
-pub(super) fn write(page: &mut Page, result: &DrillResult, verdict: Verdict) {
-    let scenario = &result.scenario;
-    page.heading(
-        1,
-        fixed(verdict.word()) + ": restore drill of " + code(&scenario.title()),
-    );
+pub(in crate::report) fn write(page: &mut Page, result: &DrillResult, verdict: Verdict) {
+    page.heading(1, title(result, verdict));
     page.paragraph(
         fixed("**")
             + fixed(verdict.word())
@@ -30,9 +26,15 @@ pub(super) fn write(page: &mut Page, result: &DrillResult, verdict: Verdict) {
     not_tested(page, result);
 }
 
-fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Md>> {
+/// What the page is about.
+pub(in crate::report) fn title(result: &DrillResult, verdict: Verdict) -> Inline {
+    fixed(verdict.word()) + ": restore drill of " + code(&result.scenario.title())
+}
+
+/// The facts of the first screen: name and value.
+pub(in crate::report) fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Inline>> {
     let mut rows = Vec::new();
-    let mut row = |name: Md, value: Md| rows.push(vec![name, value]);
+    let mut row = |name: Inline, value: Inline| rows.push(vec![name, value]);
     if let Some(severity) = view::severity(result, verdict) {
         row(fixed("Severity"), words(severity));
     }
@@ -91,7 +93,7 @@ fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Md>> {
 }
 
 /// `25 min 11 s, at most 20 min 00 s: **MISSED**`.
-fn objective_result(objective: &Objective) -> Md {
+fn objective_result(objective: &Objective) -> Inline {
     let asked = words(&view::objective_asked(objective));
     match view::objective_found(objective) {
         Some(found) => {
@@ -101,7 +103,8 @@ fn objective_result(objective: &Objective) -> Md {
     }
 }
 
-fn failures(page: &mut Page, result: &DrillResult) {
+/// What keeps the verdict from being PROVEN, and checks that are not required.
+pub(in crate::report) fn failures(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("What failed or could not run"));
     let mut lines = view::decisive(result);
     let optional = result.checks.iter().filter(|check| !check.required);
@@ -131,7 +134,8 @@ fn failures(page: &mut Page, result: &DrillResult) {
     }
 }
 
-fn not_tested(page: &mut Page, result: &DrillResult) {
+/// What the drill does not prove.
+pub(in crate::report) fn not_tested(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("What was not tested"));
     let all = view::not_tested(result);
     if all.is_empty() {

@@ -1,9 +1,9 @@
-//! The report of a rehearsal, and the short form of it that fits into a comment on a pull request.
+//! What is said of a rehearsal, and the short form of it that fits into a comment on a pull request.
 
 use std::time::Duration;
 
-use super::inline::{self, Md, fixed, span, strong, words};
-use super::page::Page;
+use super::block::Page;
+use super::inline::{self, Inline, fixed, span, strong, words};
 use crate::exit_code;
 use crate::outcome::{
     CheckAfter, Finding, MigrationFacts, Outcome, RehearsalResult, StepResult, TableFacts,
@@ -21,9 +21,8 @@ const CHANGES_IN_COMMENT: usize = 10;
 /// Tables that the comment shows.
 const TABLES_IN_COMMENT: usize = 10;
 
-/// Writes the report.
-#[must_use]
-pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
+/// Everything that is said of a rehearsal.
+pub(in crate::report) fn whole(result: &RehearsalResult, verdict: RehearsalVerdict) -> Page {
     let mut page = Page::beside("rehearsal.json");
     lead(&mut page, result, verdict);
     steps(&mut page, result);
@@ -41,12 +40,11 @@ pub fn render_rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict) -> 
         page.reasons(&result.not_tested);
     }
     facts(&mut page, result);
-    page.text
+    page
 }
 
-/// Writes the short form.
-#[must_use]
-pub fn render_comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> String {
+/// The short form of it.
+pub(in crate::report) fn comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> Page {
     let mut page = Page::beside("rehearsal.json");
     lead(&mut page, result, verdict);
     faults(&mut page, result, IN_COMMENT);
@@ -58,7 +56,7 @@ pub fn render_comment(result: &RehearsalResult, verdict: RehearsalVerdict) -> St
     page.paragraph(fixed(
         "Everything else is in `rehearsal.md` and `rehearsal.json`.",
     ));
-    page.text
+    page
 }
 
 fn lead(page: &mut Page, result: &RehearsalResult, verdict: RehearsalVerdict) {
@@ -80,7 +78,7 @@ fn lead(page: &mut Page, result: &RehearsalResult, verdict: RehearsalVerdict) {
             page.paragraph(fixed("Nothing that runs on it is SAFE: ") + words(doubt) + ".");
         }
         let made = result.backup.as_ref();
-        let made = made.map_or_else(Md::default, |backup| {
+        let made = made.map_or_else(Inline::default, |backup| {
             let age = words(&view::made_ago(backup, result.started));
             fixed(" from the backup ") + inline::code(&backup.origin) + ", " + age
         });
@@ -155,11 +153,11 @@ fn faults(page: &mut Page, result: &RehearsalResult, most: usize) {
     }
 }
 
-fn finding(finding: &Finding) -> Md {
+fn finding(finding: &Finding) -> Inline {
     let object = finding
         .object
         .as_deref()
-        .map_or_else(Md::default, |object| inline::code(object) + ": ");
+        .map_or_else(Inline::default, |object| inline::code(object) + ": ");
     let text = object + words(&finding.actual) + " (expected: " + words(&finding.expected) + ")";
     match &finding.hint {
         Some(hint) => text + ". Hint: " + words(hint),
@@ -169,7 +167,7 @@ fn finding(finding: &Finding) -> Md {
 
 fn advice(page: &mut Page, result: &RehearsalResult) {
     let passed = result.steps.iter().filter(|step| !is_bad(step));
-    let advice: Vec<Md> = passed
+    let advice: Vec<Inline> = passed
         .flat_map(|step| &step.findings)
         .map(finding)
         .collect();
@@ -180,7 +178,7 @@ fn advice(page: &mut Page, result: &RehearsalResult) {
     }
 }
 
-fn known(time: Option<Duration>) -> Md {
+fn known(time: Option<Duration>) -> Inline {
     time.map_or_else(|| fixed("–"), span)
 }
 
@@ -255,7 +253,9 @@ fn statements(page: &mut Page, migration: &MigrationFacts) {
         vec![
             span(one.duration),
             inline::code(&one.text),
-            one.error.as_deref().map_or_else(Md::default, inline::code),
+            one.error
+                .as_deref()
+                .map_or_else(Inline::default, inline::code),
         ]
     });
     page.table(&["time", "statement", "error"], rows.collect());
@@ -274,7 +274,7 @@ fn changes(page: &mut Page, migration: &MigrationFacts, most: usize) {
         let review = match (&change.accepted, change.needs_review) {
             (Some(reason), _) => fixed("accepted: ") + words(reason),
             (None, true) => fixed("**not accepted**"),
-            (None, false) => Md::default(),
+            (None, false) => Inline::default(),
         };
         vec![inline::code(&change.name), words(&change.text), review]
     });

@@ -1,8 +1,8 @@
 //! Stages and checks: a table of each, then a part for each that found something.
 
-use super::inline::{Md, code, fixed, span, strong, words};
-use super::page::Page;
-use crate::outcome::{CheckResult, DrillResult, Finding, Outcome};
+use super::block::Page;
+use super::inline::{Inline, code, fixed, span, strong, words};
+use crate::outcome::{CheckResult, DrillResult, Finding, Outcome, StageResult};
 use crate::report::view;
 use crate::units::show_count;
 
@@ -12,8 +12,11 @@ const TRIED: usize = 5;
 /// The longest list of findings of one stage or check.
 const FINDINGS: usize = 25;
 
-pub(super) fn write(page: &mut Page, result: &DrillResult) {
-    checks(page, result);
+pub(in crate::report) fn write(page: &mut Page, result: &DrillResult) {
+    table(page, result);
+    for check in view::by_severity(result) {
+        details(page, result, check);
+    }
     stages(page, result);
 }
 
@@ -36,27 +39,32 @@ fn stages(page: &mut Page, result: &DrillResult) {
         rows.collect(),
     );
     for stage in &result.stages {
-        if stage.findings.is_empty() && view::hint(&stage.outcome).is_none() {
-            continue;
-        }
-        let title = match stage.outcome {
-            Outcome::Pass => "Warnings of stage",
-            Outcome::Fail | Outcome::Waived => "FAIL: stage",
-            Outcome::Error(_) => "ERROR: stage",
-            Outcome::Skipped { .. } => "skipped: stage",
-        };
-        page.heading(3, fixed(title) + " " + code(stage.stage.word()));
-        findings(page, view::hint(&stage.outcome), &stage.findings);
+        stage_details(page, stage);
     }
 }
 
-fn checks(page: &mut Page, result: &DrillResult) {
+/// A part of its own for a stage that found something.
+pub(in crate::report) fn stage_details(page: &mut Page, stage: &StageResult) {
+    if stage.findings.is_empty() && view::hint(&stage.outcome).is_none() {
+        return;
+    }
+    let title = match stage.outcome {
+        Outcome::Pass => "Warnings of stage",
+        Outcome::Fail | Outcome::Waived => "FAIL: stage",
+        Outcome::Error(_) => "ERROR: stage",
+        Outcome::Skipped { .. } => "skipped: stage",
+    };
+    page.heading(3, fixed(title) + " " + code(stage.stage.word()));
+    findings(page, view::hint(&stage.outcome), &stage.findings);
+}
+
+/// The table of all checks.
+pub(in crate::report) fn table(page: &mut Page, result: &DrillResult) {
     page.heading(2, fixed("Checks"));
     if result.checks.is_empty() {
         return page.paragraph(fixed("The scenario has no checks."));
     }
-    let checks = view::by_severity(result);
-    let rows = checks.iter().map(|check| {
+    let rows = view::by_severity(result).into_iter().map(|check| {
         let found = match &check.outcome {
             Outcome::Pass => words(&check.actual),
             Outcome::Fail | Outcome::Waived => words(view::found(check)),
@@ -83,14 +91,10 @@ fn checks(page: &mut Page, result: &DrillResult) {
             + code(&result.scenario.file.display().to_string())
             + ".",
     );
-    for check in checks {
-        details(page, result, check);
-    }
-    conduct(page, result);
 }
 
 /// As whom each check ran, and what it tried.
-fn conduct(page: &mut Page, result: &DrillResult) {
+pub(in crate::report) fn conduct(page: &mut Page, result: &DrillResult) {
     if result.conduct.is_empty() {
         return;
     }
@@ -118,8 +122,8 @@ fn conduct(page: &mut Page, result: &DrillResult) {
     page.table(&["check", "as", "statements", "tried"], rows.collect());
 }
 
-/// A part of its own for each check that found something.
-fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
+/// A part of its own for a check that found something.
+pub(in crate::report) fn details(page: &mut Page, result: &DrillResult, check: &CheckResult) {
     let passed = match check.outcome {
         Outcome::Pass | Outcome::Skipped { .. } => true,
         Outcome::Fail | Outcome::Waived | Outcome::Error(_) => false,
@@ -181,7 +185,7 @@ fn findings(page: &mut Page, hint: Option<&str>, all: &[Finding]) {
     }
     let rows = shown.iter().map(|finding| {
         let mut row = vec![
-            finding.object.as_deref().map_or_else(Md::default, code),
+            finding.object.as_deref().map_or_else(Inline::default, code),
             words(&finding.expected),
             words(&finding.actual),
         ];

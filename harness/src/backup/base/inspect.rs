@@ -1,7 +1,7 @@
 //! Inspects a physical backup: every file of it, and every record of the WAL up to the target.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use basebackup::control::{CONTROL, Control};
 use basebackup::label::{self, LABEL, Label, TABLESPACE_MAP};
 use basebackup::manifest::{self, Manifest};
 
+use super::BaseBackup;
 use super::archive::{Archive, finding_of, read_plain};
 use super::files::{Layout, Verifying};
 use super::settings::Physical;
-use super::{BaseBackup, Wal};
 use crate::backup::Backup;
 use crate::backup::inspect::Inspection;
 use crate::backup::source::{Found, HeaderTime, made};
@@ -66,45 +66,40 @@ pub fn inspect(
     let mut small: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     let mut own_wal = Vec::new();
     let mut verifying = Verifying::new(manifest.as_ref());
-    let layers = layout.read(
-        &inspection.keys,
-        &mut problems,
-        &mut |path, bytes, reader| {
-            let kept = KEPT.into_iter().find(|name| *name == path);
-            let mut content = Vec::new();
-            let mut copy = match path.strip_prefix(WAL) {
-                // A folder has it as a file already.
-                Some(name) if !name.contains('/') => match &layout {
-                    Layout::Folder(folder) => {
-                        own_wal.push((name.to_owned(), folder.join(path)));
-                        None
-                    }
-                    Layout::Tars { .. } => {
-                        let (at, copy) = inspection.spool.file(&format!("pg_wal-{name}"))?;
-                        own_wal.push((name.to_owned(), at));
-                        Some(copy)
-                    }
-                },
-                _ => None,
-            };
-            verifying.file(path, reader, &mut |bytes| {
-                if kept.is_some()
-                    && content.len() < usize::try_from(label::LONGEST).unwrap_or(usize::MAX)
-                {
-                    content.extend_from_slice(bytes);
+    let layers = layout.read(&inspection.keys, &mut problems, &mut |path, _, reader| {
+        let kept = KEPT.into_iter().find(|name| *name == path);
+        let mut content = Vec::new();
+        let mut copy = match path.strip_prefix(WAL) {
+            // A folder has it as a file already.
+            Some(name) if !name.contains('/') => match &layout {
+                Layout::Folder(folder) => {
+                    own_wal.push((name.to_owned(), folder.join(path)));
+                    None
                 }
-                match &mut copy {
-                    Some(copy) => copy.write_all(bytes),
-                    None => Ok(()),
+                Layout::Tars { .. } => {
+                    let (at, copy) = inspection.spool.file(&format!("pg_wal-{name}"))?;
+                    own_wal.push((name.to_owned(), at));
+                    Some(copy)
                 }
-            })?;
-            let _ = bytes;
-            if let Some(name) = kept {
-                small.insert(name, content);
+            },
+            _ => None,
+        };
+        verifying.file(path, reader, &mut |bytes| {
+            if kept.is_some()
+                && content.len() < usize::try_from(label::LONGEST).unwrap_or(usize::MAX)
+            {
+                content.extend_from_slice(bytes);
             }
-            Ok(())
-        },
-    )?;
+            match &mut copy {
+                Some(copy) => copy.write_all(bytes),
+                None => Ok(()),
+            }
+        })?;
+        if let Some(name) = kept {
+            small.insert(name, content);
+        }
+        Ok(())
+    })?;
     verifying.end();
     let (files, unlisted) = (verifying.files, verifying.unlisted);
     problems.append(&mut verifying.faults);
@@ -176,8 +171,6 @@ pub fn inspect(
             .hint("pg_basebackup writes one for each tablespace: fetch all files of the backup")
         }));
     }
-    let mut read = Wal::default();
-    // WAL of another cluster would be the next of many faults of one cause.
     if label.incremental {
         return Err(CouldNotRun::with_hint(
             format!(
@@ -195,8 +188,7 @@ pub fn inspect(
         archive.add(&name, path, control.wal_segment_size);
     }
     let of = (&control, &label, manifest.as_ref());
-    let from_wal = archive.read(of, physical, &inspection.keys, &mut problems, &mut warnings)?;
-    read.clone_from(&from_wal);
+    let wal = archive.read(of, physical, &inspection.keys, &mut problems, &mut warnings)?;
     let base = BaseBackup {
         major: control.major.or(major).unwrap_or_default(),
         files,
@@ -205,7 +197,7 @@ pub fn inspect(
         target: physical.target.to_string(),
         control,
         label,
-        wal: read,
+        wal,
     };
     let mut backup = backup(found, format, stored, Some(base), problems);
     backup.warnings = warnings;
@@ -305,7 +297,7 @@ fn stored(layout: &Layout) -> io::Result<(u64, String)> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Ok((name, bytes, sha256_of(file.take(u64::MAX))?))
+        Ok((name, bytes, sha256_of(file)?))
     };
     let files = match layout {
         Layout::Folder(_) => layout.manifest().into_iter().collect(),

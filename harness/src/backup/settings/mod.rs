@@ -268,7 +268,7 @@ fn read_one(
         validate_retention(table, problems);
         pick::validate(table, section, problems);
         validate_globals(table, problems);
-        validate_base(table, &header, problems);
+        validate_base(table, problems);
     }
     let decrypt = match value.get_ref() {
         DeValue::Table(table) => key_span(table, "decrypt").unwrap_or_default(),
@@ -415,7 +415,7 @@ fn validate_globals(table: &Table<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// Requires one location in `[backup.base]`, and refuses what only dumps have.
-fn validate_base(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Problem>) {
+fn validate_base(table: &Table<'_>, problems: &mut Vec<Problem>) {
     let Some((base, span)) = table_at(table, "base") else {
         if let Some(place) = key_span(table, "wal") {
             problems.push(
@@ -452,7 +452,6 @@ fn validate_base(table: &Table<'_>, header: &Range<usize>, problems: &mut Vec<Pr
             problems.push(problem.hint(format!("remove `{key}`")));
         }
     }
-    let _ = header;
 }
 
 #[cfg(test)]

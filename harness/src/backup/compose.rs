@@ -107,6 +107,7 @@ fn compose(
             .collect::<Option<Vec<_>>>()
             .and_then(|times| times.into_iter().min_by_key(|(time, _)| *time)),
         parts: Vec::new(),
+        physical: None,
         tiers: Vec::new(),
         companions: Vec::new(),
         previous: some(each(&|backup| backup.previous.clone())),

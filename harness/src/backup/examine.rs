@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::Backup;
+use super::base::{self, settings::Physical};
 use super::files::blocking;
 use super::inspect::{Inspection, inspect};
 use super::packing::Keys;
@@ -14,7 +15,7 @@ use super::settings::{self, Compare, Subject};
 use super::source::globals::Suggestion;
 use super::source::{self, Earlier, Found, Location, Place, Source};
 use super::spool::Spool;
-use crate::outcome::{CouldNotRun, Finding};
+use crate::outcome::{CouldNotRun, Finding, Objective};
 
 /// The purpose of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub async fn examine(
         None => Keys::default(),
     };
     let found = source::find(&subject.source, place).await?;
+    if let Some(physical) = &subject.physical {
+        return examine_base(subject, physical, found, keys, place).await;
+    }
     let earlier = match subject.previous.compare {
         Some(Compare::Off) => &[],
         _ => found.earlier.as_slice(),
@@ -85,16 +89,47 @@ pub async fn examine(
             backup.warnings.extend(compared.warnings);
         }
     }
-    if let Some(retention) = &subject.retention {
-        let times: Vec<Timestamp> = found
-            .named_time
-            .into_iter()
-            .chain(found.newer.iter().map(|newer| newer.time))
-            .chain(found.earlier.iter().map(|earlier| earlier.time))
-            .collect();
-        backup.tiers = tiers(retention, &times);
-    }
+    backup.tiers = kept_tiers(subject, &found);
     Ok(backup)
+}
+
+/// Inspects a physical backup.
+async fn examine_base(
+    subject: &Subject,
+    physical: &Physical,
+    found: Found,
+    keys: Keys,
+    place: &Place<'_>,
+) -> Result<Backup, CouldNotRun> {
+    let inspection = Inspection {
+        keys,
+        spool: Spool::in_folder(place.spool.to_owned()),
+        digests: false,
+        listener: place.listener.clone(),
+    };
+    let wal = physical.wal.as_ref().map(|path| place.folder.join(path));
+    let (of, physical) = (found.clone(), physical.clone());
+    let inspected =
+        blocking(move || base::inspect(&of, &physical, wal.as_deref(), &inspection)).await;
+    let mut backup = inspected?;
+    backup.problems.extend(found.problems.iter().cloned());
+    backup.warnings.extend(found.warnings.iter().cloned());
+    backup.tiers = kept_tiers(subject, &found);
+    Ok(backup)
+}
+
+/// The tiers of earlier backups that the scenario requires.
+fn kept_tiers(subject: &Subject, found: &Found) -> Vec<Objective> {
+    let Some(retention) = &subject.retention else {
+        return Vec::new();
+    };
+    let times: Vec<Timestamp> = found
+        .named_time
+        .into_iter()
+        .chain(found.newer.iter().map(|newer| newer.time))
+        .chain(found.earlier.iter().map(|earlier| earlier.time))
+        .collect();
+    tiers(retention, &times)
 }
 
 /// Searches for the roles of a local backup that requires some and does not contain them.

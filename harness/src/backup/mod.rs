@@ -4,12 +4,14 @@
 //! - `packing/`: compression and encryption around it
 //! - the crate `pgdump`: its format and contents
 //! - `fault`: faults as findings; `foreign`: files that are not a backup; `fit`: compatible servers
+//! - `base`: base backups and archived WAL
 //! - `bundle`: several dumps that are one backup; `digest_list`: the list of their digests
 //! - `settings`: the settings of a scenario
 //! - `inspect`: one streaming pass: digest, completeness, contents
 //! - `examine`: all of it, and the comparison with digests, the previous backup and retention
 //! - `compose`: several backups that are restored as one
 
+pub mod base;
 pub mod bundle;
 pub mod companion;
 pub mod compose;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use base::BaseBackup;
 use packing::{Keys, Layer, LayerError, Unpacked};
 pub use pgdump::contents::Contents;
 use pgdump::format::Format;
@@ -84,6 +87,8 @@ pub struct Backup {
     /// Its dumps, in the order of their restore: the one that creates roles comes first. One, except for
     /// a bundle; none when the file is not a backup.
     pub parts: Vec<Part>,
+    /// The base backup that it is, in place of dumps.
+    pub physical: Option<Arc<BaseBackup>>,
     /// Tiers of earlier backups that the scenario requires.
     pub tiers: Vec<Objective>,
     /// The comparison with the previous backup, one sentence.
@@ -234,7 +239,8 @@ impl Backup {
     #[must_use]
     pub fn major(&self) -> Option<u32> {
         let parts = self.parts.iter();
-        parts.filter_map(|part| part.contents.major()).max()
+        let of_dumps = parts.filter_map(|part| part.contents.major()).max();
+        of_dumps.or_else(|| Some(self.physical.as_ref()?.major))
     }
 
     /// The contents of all parts, rows by the database that they belong to.
@@ -269,6 +275,9 @@ impl Backup {
 
     /// The servers that it can be restored on, one sentence.
     fn servers(&self) -> String {
+        if let Some(base) = &self.physical {
+            return format!("PostgreSQL {}", base.major);
+        }
         let mut suitable: Vec<String> = Vec::new();
         for part in &self.parts {
             for servers in fit::servers(&part.contents, &part.format) {
@@ -303,7 +312,10 @@ impl Backup {
             sha256: self.sha256.clone(),
             digest: self.digest.clone(),
             made: self.made,
-            source_version: contents.source_version.clone(),
+            source_version: match &self.physical {
+                Some(base) => Some(base.major.to_string()),
+                None => contents.source_version.clone(),
+            },
             dump_version: contents.dump_version.clone().or(contents.writer.clone()),
             databases: contents.databases(),
             extensions: contents.extensions.clone(),
@@ -320,7 +332,11 @@ impl Backup {
             tables: contents.filled_tables(),
             rows: contents.rows.values().map(|rows| rows.count).sum(),
             large_objects: contents.large_objects,
-            not_held: fault::missing(&contents),
+            not_held: match &self.physical {
+                Some(_) => Vec::new(),
+                None => fault::missing(&contents),
+            },
+            physical: self.physical.as_ref().map(|base| base.facts()),
             tiers: self.tiers.clone(),
             previous: self.previous.clone(),
             before: self.before.clone(),

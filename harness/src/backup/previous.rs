@@ -277,6 +277,7 @@ mod tests {
             digest: None,
             manifest: None,
             made: None,
+            physical: None,
             parts: vec![Part {
                 name: "x".to_owned(),
                 path: "x".into(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::finding::{Finding, NotTested};
+use crate::units::{show_bytes, show_counted};
 
 /// An objective of the scenario and what was measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +211,58 @@ pub struct BackupFacts {
     pub consists_of: Vec<(String, BackupFacts)>,
     /// What belongs to it and is not in it.
     pub companions: Vec<CompanionFacts>,
+    /// What is known of a base backup and its WAL; `None` for dumps.
+    pub physical: Option<PhysicalFacts>,
+}
+
+/// A base backup, and the WAL up to the target of its recovery.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PhysicalFacts {
+    /// The cluster, as `pg_control` names it.
+    pub system_identifier: String,
+    /// Number of files, without WAL.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Number of tablespaces.
+    pub tablespaces: u64,
+    /// Whether data pages have checksums.
+    pub checksums: bool,
+    /// Whether a manifest lists the files.
+    pub manifest: bool,
+    /// The timeline that the recovery ends on.
+    pub timeline: u32,
+    /// The LSN at which it begins.
+    pub start: String,
+    /// The LSN at which the backup becomes consistent; `None` where the WAL ends before.
+    pub consistent: Option<String>,
+    /// The LSN up to which the WAL was read: its end, or the target.
+    pub end: String,
+    /// Number of segments of WAL.
+    pub segments: u64,
+    /// Their bytes.
+    pub wal_bytes: u64,
+    /// Number of transactions that were committed in this WAL.
+    pub commits: u64,
+    /// Times of the first and the last of them.
+    pub times: Option<(Timestamp, Timestamp)>,
+    /// Names of restore points in this WAL.
+    pub restore_points: Vec<String>,
+    /// The target of the recovery.
+    pub target: String,
+}
+
+impl PhysicalFacts {
+    /// `1 204 files of 46 MiB, 5 segments of WAL`.
+    #[must_use]
+    pub fn contents(&self) -> String {
+        format!(
+            "{} of {}, {} of WAL",
+            show_counted(self.files, "file"),
+            show_bytes(self.bytes),
+            show_counted(self.segments, "segment")
+        )
+    }
 }
 
 /// What belongs to a backup and is not in it.

@@ -306,6 +306,50 @@ struct Backup {
     consists_of: Vec<OneBackup>,
     /// What belongs to the backup and is not in it, by `[[backup.companion]]`.
     companions: Vec<Companion>,
+    /// The base backup and its WAL; absent for dumps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    physical: Option<Physical>,
+}
+
+/// A base backup, and the WAL up to the target of its recovery.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Physical {
+    /// The cluster, as `pg_control` names it.
+    system_identifier: String,
+    /// Number of files, without WAL.
+    files: u64,
+    /// Their bytes.
+    size_bytes: u64,
+    /// Number of tablespaces.
+    tablespaces: u64,
+    /// Whether data pages have checksums.
+    checksums: bool,
+    /// Whether a manifest lists the files.
+    manifest: bool,
+    /// The timeline that the recovery ends on.
+    timeline: u32,
+    /// The LSN at which it begins.
+    start: String,
+    /// The LSN at which the backup becomes consistent; null where the WAL ends before.
+    consistent: Option<String>,
+    /// The LSN up to which the WAL was read: its end, or the target.
+    end: String,
+    /// Number of segments of WAL.
+    segments: u64,
+    /// Their bytes.
+    wal_bytes: u64,
+    /// Number of transactions that were committed in this WAL.
+    commits: u64,
+    /// Time of the first of them; null without one.
+    #[schemars(extend("format" = "date-time"))]
+    first_commit: Option<String>,
+    /// Time of the last of them; null without one.
+    #[schemars(extend("format" = "date-time"))]
+    last_commit: Option<String>,
+    /// Names of restore points in this WAL.
+    restore_points: Vec<String>,
+    /// The target of the recovery.
+    target: String,
 }
 
 /// How one of several backups was selected, where the newest was not wanted.

@@ -90,6 +90,7 @@ pub const TOP_KEYS: &[&str] = &[
     "name",
     "description",
     "backup",
+    "recovery",
     "server",
     "restore",
     "proof",

@@ -4,6 +4,7 @@ use schemars::{JsonSchema as _, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::file;
+use crate::backup::base::settings::Recovery;
 use crate::backup::companion::Companion;
 use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
@@ -34,6 +35,7 @@ pub fn schema() -> Value {
     );
     add("backup", backup(&mut generator));
     add("server", generator.subschema_for::<Server>().into());
+    add("recovery", generator.subschema_for::<Recovery>().into());
     add("restore", generator.subschema_for::<Restore>().into());
     add("proof", generator.subschema_for::<Level>().into());
     add(

@@ -10,6 +10,7 @@ use super::Scenario;
 use super::checks::{after, checks, refuse_unknown_companions, refuse_vacuous};
 use super::file::{self, TOP_KEYS};
 use super::waiver::waivers;
+use crate::backup::base::settings::Recovery;
 use crate::backup::settings::{self, Composition, OtherBackup};
 use crate::baseline::file::is_baseline;
 use crate::digest::sha256;
@@ -198,6 +199,28 @@ fn scenario(
     let of_checks = take::<Vec<file::Waiver>>(&mut root, "waiver", problems).unwrap_or_default();
     let waivers = waivers(of_checks, [&checks, &after.checks], text, problems);
 
+    let place_of_recovery = span_of(text, "recovery");
+    let place = root.get("recovery").map(|value| value.span());
+    let place_of_recovery = match place {
+        Some(place) if place_of_recovery.is_empty() => place,
+        _ => place_of_recovery,
+    };
+    let recovery = take::<Recovery>(&mut root, "recovery", problems);
+    let backup = backup.map(|mut backup| {
+        let bases = backup.composition.subjects_mut();
+        let mut bases = bases.filter_map(|subject| subject.physical.as_mut());
+        match (bases.next(), recovery) {
+            (Some(base), Some(recovery)) => recovery.apply(base, &place_of_recovery, problems),
+            (None, Some(_)) => problems.push(
+                Problem::at(place_of_recovery, "`[recovery]` is for base backups").hint(
+                    "a dump is of one moment: remove it, or name a base backup in `[backup.base]`",
+                ),
+            ),
+            (_, None) => {}
+        }
+        drop(bases);
+        backup
+    });
     if !has_backup {
         problems.push(Problem::whole("`[backup]` is missing").hint(settings::EXAMPLE));
     }

@@ -46,7 +46,11 @@ pub async fn backup(
             };
             let required = scenario.checks.iter().filter(|check| check.required);
             let named = required.filter_map(|check| check.database.as_deref());
-            let absent = target::absent(&backup, &scenario.restore, named);
+            let absent = match &backup.physical {
+                // Its databases are known once it was recovered.
+                Some(_) => Vec::new(),
+                None => target::absent(&backup, &scenario.restore, named),
+            };
             (facts, judge_backup(backup, absent))
         }
     }
@@ -121,13 +125,16 @@ fn judge_backup(backup: Backup, absent: Vec<Finding>) -> Result<Passed<Backup>, 
         return Err(Stopped::failed(summary, findings));
     }
     let facts = backup.facts();
-    let summary = format!(
-        "{name}: {}, {}, {} with {}",
-        backup.format,
-        show_bytes(backup.bytes),
-        show_counted(facts.tables, "table"),
-        show_counted(facts.rows, "row")
-    );
+    let holds = match &facts.physical {
+        Some(base) => base.contents(),
+        None => format!(
+            "{} with {}",
+            show_counted(facts.tables, "table"),
+            show_counted(facts.rows, "row")
+        ),
+    };
+    let (format, bytes) = (&backup.format, show_bytes(backup.bytes));
+    let summary = format!("{name}: {format}, {bytes}, {holds}");
     let warnings = backup.warnings.clone();
     Ok(Passed {
         value: backup,

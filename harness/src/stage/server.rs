@@ -27,6 +27,13 @@ pub async fn server(
     if let Some(error) = older(scenario, backup) {
         return unable(error.into());
     }
+    if backup.physical.is_some() {
+        let error = CouldNotRun::with_hint(
+            "the base backup and its WAL were read and are complete, and this version does not recover them: nothing says yet that a server starts on it",
+            "`redrill inspect` shows what can be recovered; drill a dump of the same database for a proof",
+        );
+        return unable(error.into());
+    }
     let groups = backup.by_server();
     let neighbours = groups.len().saturating_sub(1) as u64;
     for (number, (name, _)) in groups.iter().enumerate() {

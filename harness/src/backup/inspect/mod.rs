@@ -100,6 +100,7 @@ pub fn inspect(found: &Found, inspection: &Inspection) -> Result<Backup, CouldNo
         manifest: None,
         made: made(found, inspected.header_time),
         parts: inspected.parts,
+        physical: None,
         tiers: Vec::new(),
         previous: None,
         before: None,
@@ -167,11 +168,8 @@ impl Inspection {
     fn folder(&self, name: &str, path: &Path) -> Result<Inspected, CouldNotRun> {
         if path.join("PG_VERSION").exists() || path.join("backup_manifest").exists() {
             return Err(CouldNotRun::with_hint(
-                format!(
-                    "{} is a physical base backup, which this version does not restore",
-                    path.display()
-                ),
-                "drill a logical backup: pg_dump, pg_dumpall",
+                format!("{} is a physical base backup, not a dump", path.display()),
+                "name it by `path` or `newest` in `[backup.base]`, and its archived WAL in `[backup.wal]`",
             ));
         }
         if super::bundle::is_directory_archive(path) {

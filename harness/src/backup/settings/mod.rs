@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::base::settings::{Base, Physical, Wal};
 use super::companion::{self, Companion};
 use super::packing::settings::Decrypt;
 use super::retention::Retention;
@@ -31,8 +32,8 @@ use crate::input::table::{key_span, table_at, text_at};
 use crate::input::tables::TablePattern;
 use crate::units::Span;
 
-/// The backup of a drill. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]` and
-/// `[backup.command]`; or `[[backup.part]]`, several backups that are restored as one.
+/// The backup of a drill. Exactly one of `path`, `newest`, `[backup.s3]`, `[backup.http]`,
+/// `[backup.command]` and `[backup.base]`; or `[[backup.part]]`, several backups that are restored as one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Backup {
@@ -42,6 +43,10 @@ pub struct Backup {
     /// the time in its name, never by its modification time. `*`, `?`, `[a-z]` and `{a,b}` are allowed in
     /// names and in folders.
     pub newest: Option<String>,
+    /// A base backup of `pg_basebackup`.
+    pub base: Option<Base>,
+    /// The archived WAL of a base backup.
+    pub wal: Option<Wal>,
     /// A backup in S3-compatible storage.
     pub s3: Option<S3>,
     /// A backup that is fetched by HTTP.
@@ -129,6 +134,8 @@ pub struct Subject {
     pub previous: Previous,
     /// Required earlier backups.
     pub retention: Option<Retention>,
+    /// The recovery of a base backup; `None` for dumps.
+    pub physical: Option<Physical>,
 }
 
 /// The backup of a drill.
@@ -186,15 +193,17 @@ impl Subject {
             decrypt: None,
             previous: Previous::default(),
             retention: None,
+            physical: None,
         }
     }
 }
 
 /// The keys of the sources.
-const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command"];
+const SOURCES: &[&str] = &["path", "newest", "s3", "http", "command", "base"];
 
 /// The other keys of the table, to suggest a name for a misspelt one.
 const OTHERS: &[&str] = &[
+    "wal",
     "globals",
     "max-age",
     "sha256",
@@ -259,6 +268,7 @@ fn read_one(
         validate_retention(table, problems);
         pick::validate(table, section, problems);
         validate_globals(table, problems);
+        validate_base(table, problems);
     }
     let decrypt = match value.get_ref() {
         DeValue::Table(table) => key_span(table, "decrypt").unwrap_or_default(),
@@ -271,7 +281,10 @@ fn read_one(
     if problems.len() > before {
         return None;
     }
-    let location = match (&backup.path, &backup.newest) {
+    let base = backup.base.clone();
+    let of_base = base.clone().unwrap_or_default();
+    let path = backup.path.as_ref().or(of_base.path.as_ref());
+    let location = match (path, backup.newest.as_ref().or(of_base.newest.as_ref())) {
         (Some(path), _) => Location::Path(path.clone()),
         (_, Some(newest)) => Location::Newest(newest.clone()),
         (None, None) => None
@@ -295,6 +308,11 @@ fn read_one(
         decrypt: backup.decrypt,
         previous: backup.previous,
         retention: backup.retention,
+        physical: base.map(|_| Physical {
+            wal: backup.wal.map(|wal| wal.path),
+            inclusive: true,
+            ..Physical::default()
+        }),
     };
     Some((backup.max_age, subject))
 }
@@ -392,6 +410,46 @@ fn validate_globals(table: &Table<'_>, problems: &mut Vec<Problem>) {
                 )
                 .hint("fetch a tar file with both, which is one backup; or use `path`, `newest` or `[backup.s3]`"),
             );
+        }
+    }
+}
+
+/// Requires one location in `[backup.base]`, and refuses what only dumps have.
+fn validate_base(table: &Table<'_>, problems: &mut Vec<Problem>) {
+    let Some((base, span)) = table_at(table, "base") else {
+        if let Some(place) = key_span(table, "wal") {
+            problems.push(
+                Problem::at(
+                    place,
+                    "archived WAL needs the base backup that it continues",
+                )
+                .hint("add `[backup.base]` with `path` or `newest`"),
+            );
+        }
+        return;
+    };
+    let locations = ["path", "newest"].map(|key| base.contains_key(key));
+    if locations == [false, false] && base.is_empty() || locations == [true, true] {
+        problems.push(
+            Problem::at(
+                span,
+                "`[backup.base]` has exactly one of `path` and `newest`",
+            )
+            .hint("write `newest = \"backups/base-*\"`, or `path` with the folder of one backup"),
+        );
+    }
+    let of_dumps = [
+        ("globals", "a base backup contains all roles"),
+        ("sha256", "its manifest has a checksum of each file"),
+        (
+            "previous",
+            "rows of a base backup are not known before it is recovered",
+        ),
+    ];
+    for (key, why) in of_dumps {
+        if let Some(place) = key_span(table, key) {
+            let problem = Problem::at(place, format!("`{key}` is for dumps: {why}"));
+            problems.push(problem.hint(format!("remove `{key}`")));
         }
     }
 }

@@ -9,9 +9,9 @@ use super::provenance::Provenance;
 use super::{
     Backup, Candidate, Check, CheckConduct, CheckCounts, Companion, CouldNotRun, DeliveryWord,
     Dump, ExplainedChange, Extension, Finding, Incident, Input, LeftOut, Made, NotTested,
-    Objective, OneBackup, OtherServer, OutcomeWord, Phase, Picked, Proof, Report, Restore,
-    RestoreStep, SCHEMA, Scenario, Server, Setting, Since, Stage, TableRows, TimeSource, Tolerated,
-    Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
+    Objective, OneBackup, OtherServer, OutcomeWord, Phase, Physical, Picked, Proof, Report,
+    Restore, RestoreStep, SCHEMA, Scenario, Server, Setting, Since, Stage, TableRows, TimeSource,
+    Tolerated, Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
@@ -157,6 +157,30 @@ impl Scenario {
     }
 }
 
+impl Physical {
+    fn of(base: &outcome::PhysicalFacts) -> Self {
+        Self {
+            system_identifier: base.system_identifier.clone(),
+            files: base.files,
+            size_bytes: base.bytes,
+            tablespaces: base.tablespaces,
+            checksums: base.checksums,
+            manifest: base.manifest,
+            timeline: base.timeline,
+            start: base.start.clone(),
+            consistent: base.consistent.clone(),
+            end: base.end.clone(),
+            segments: base.segments,
+            wal_bytes: base.wal_bytes,
+            commits: base.commits,
+            first_commit: base.times.map(|(first, _)| first.to_string()),
+            last_commit: base.times.map(|(_, last)| last.to_string()),
+            restore_points: base.restore_points.clone(),
+            target: base.target.clone(),
+        }
+    }
+}
+
 impl Backup {
     pub(super) fn of(backup: &outcome::BackupFacts, started: Timestamp) -> Self {
         Self {
@@ -208,6 +232,7 @@ impl Backup {
             rows: backup.rows,
             large_objects: backup.large_objects,
             not_held: each(&backup.not_held, NotTested::of),
+            physical: backup.physical.as_ref().map(Physical::of),
             consists_of: each(&backup.consists_of, |(name, backup)| OneBackup {
                 name: name.clone(),
                 backup: Self::of(backup, started),

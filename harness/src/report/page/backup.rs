@@ -55,6 +55,11 @@ pub(in crate::report) fn write(page: &mut Page, result: &DrillResult, backup: &B
             names(&backup.roles_needed),
         ),
     ]);
+    if let Some(base) = &backup.physical {
+        page.paragraph(fixed("What a recovery reads:"));
+        let facts = view::recovery(base).into_iter();
+        page.facts(facts.map(|(name, value)| (name, words(&value))).collect());
+    }
     consists_of(page, result, backup);
     companions(page, result, backup);
     dumps(page, backup);

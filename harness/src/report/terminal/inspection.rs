@@ -127,6 +127,9 @@ fn facts(paper: &mut Paper, inspection: &Inspection) {
         fact(paper, "objective", &view::objective_line(objective));
     }
     fact(paper, "contents", &view::contents(backup));
+    for (name, value) in backup.physical.iter().flat_map(view::recovery) {
+        fact(paper, name, &value);
+    }
     for (name, list) in [
         ("databases", &backup.databases),
         ("schemas", &backup.schemas),

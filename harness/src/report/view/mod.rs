@@ -25,8 +25,8 @@ pub(super) use self::rows::{restored_rows, rows, same, word};
 pub(super) use self::upgrade::{explained_line, step_line, upgrade, upgrade_line};
 pub(super) use self::waiver::{not_required, waiver_line};
 use crate::outcome::{
-    BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, RestoreStep,
-    ServerFacts, StageResult, TimeSource,
+    BackupFacts, CheckResult, CompanionFacts, DrillResult, NotTested, Outcome, PhysicalFacts,
+    RestoreStep, ServerFacts, StageResult, TimeSource,
 };
 use crate::units::{show_bytes, show_count, show_counted, show_duration};
 use crate::verdict::Verdict;
@@ -201,6 +201,9 @@ pub(super) fn by_severity(result: &DrillResult) -> Vec<&CheckResult> {
 
 /// `50 004 rows in 41 tables with rows, 0 large objects, 3 policies`.
 pub(super) fn contents(backup: &BackupFacts) -> String {
+    if let Some(base) = &backup.physical {
+        return base.contents();
+    }
     format!(
         "{} in {} with rows, {}, {}",
         show_counted(backup.rows, "row"),
@@ -208,6 +211,52 @@ pub(super) fn contents(backup: &BackupFacts) -> String {
         show_counted(backup.large_objects, "large object"),
         show_counted(backup.policies, "policy")
     )
+}
+
+/// What a recovery of a base backup reads, by name.
+pub(super) fn recovery(base: &PhysicalFacts) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        (
+            "cluster",
+            format!(
+                "{}, data checksums {}, {}",
+                base.system_identifier,
+                if base.checksums { "on" } else { "off" },
+                show_counted(base.tablespaces, "tablespace")
+            ),
+        ),
+        ("recovers to", base.target.clone()),
+        (
+            "WAL",
+            format!(
+                "{} to {} on timeline {}, {}",
+                base.start,
+                base.end,
+                base.timeline,
+                show_bytes(base.wal_bytes)
+            ),
+        ),
+        (
+            "consistent",
+            match &base.consistent {
+                Some(lsn) => format!("from {lsn} on"),
+                None => "nowhere in this WAL".to_owned(),
+            },
+        ),
+        (
+            "commits",
+            match &base.times {
+                Some((first, last)) => {
+                    format!("{} from {first} to {last}", show_count(base.commits))
+                }
+                None => "none in this WAL".to_owned(),
+            },
+        ),
+    ];
+    if !base.restore_points.is_empty() {
+        facts.push(("points", base.restore_points.join(", ")));
+    }
+    facts
 }
 
 /// `31 checks: 28 passed, 2 failed (1 of them not required), 1 could not run`.

@@ -1,4 +1,5 @@
 //! Backups: where they lie, and how they are read.
 
+mod base;
 mod plain;
 pub mod source;

@@ -65,7 +65,7 @@ fn what_cannot_be_looked_at_is_named() {
     let says = ["inner.tar is a bundle in a bundle", "tar xf"];
     wrong.extend(ended.cannot_look_in("backup", &says).err());
     let ended = on("base").file("base/PG_VERSION", "17\n").run();
-    let says = ["a physical base backup"];
+    let says = ["a physical base backup", "[backup.base]"];
     wrong.extend(ended.cannot_look_in("backup", &says).err());
     let ended = on("gone.sql").run();
     wrong.extend(ended.cannot_look_in("backup", &["gone.sql"]).err());

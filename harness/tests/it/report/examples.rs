@@ -506,6 +506,7 @@ fn backup() -> BackupFacts {
         manifest: None,
         consists_of: Vec::new(),
         companions: Vec::new(),
+        physical: None,
         tiers: Vec::new(),
         previous: Some("18.4 MB, 18.3 MB before in plur-2025-11-20.sql.gz".to_owned()),
         before: None,

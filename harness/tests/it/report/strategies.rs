@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use redrill::outcome::{
     Actor, BackupFacts, Before, CandidateFacts, CheckConduct, CheckResult, CiFacts, CompanionFacts,
     CouldNotRun, Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding,
-    InputFacts, Measure, NotTested, Objective, Outcome, PartFacts, Phase, Picked, ProofFacts,
-    Provenance, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts, ServerFacts, Since, Stage,
-    StageResult, TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts, UpgradeStep,
-    Values, WaiverFacts, WaiverState,
+    InputFacts, Measure, NotTested, Objective, Outcome, PartFacts, Phase, PhysicalFacts, Picked,
+    ProofFacts, Provenance, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts, ServerFacts,
+    Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts,
+    UpgradeStep, Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
@@ -260,6 +260,20 @@ fn backup() -> impl Strategy<Value = BackupFacts> {
     )
         .prop_map(
             |(texts, sizes, made, versions, names, (not_held, picked, tiers))| BackupFacts {
+                physical: sizes.1.map(|bytes| PhysicalFacts {
+                    system_identifier: texts.3.clone(),
+                    files: sizes.2,
+                    bytes,
+                    timeline: 3,
+                    checksums: sizes.0 % 2 == 0,
+                    manifest: sizes.2 % 2 == 0,
+                    start: texts.1.clone(),
+                    consistent: versions.0.clone(),
+                    times: made.map(|(time, _)| (time, time)),
+                    restore_points: names.0.clone(),
+                    target: texts.2.clone(),
+                    ..PhysicalFacts::default()
+                }),
                 picked,
                 candidates: vec![CandidateFacts {
                     name: texts.0.clone(),

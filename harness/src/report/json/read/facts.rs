@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{Read, all, each, seconds, time};
 use crate::outcome;
 use crate::report::json::{
-    Backup, Candidate, LeftOut, Made, NotTested, Picked, Proof, Restore, Server, TableRows,
-    TimeSource, Upgrade, Values,
+    Backup, Candidate, LeftOut, Made, NotTested, Physical, Picked, Proof, Restore, Server,
+    TableRows, TimeSource, Upgrade, Values,
 };
 
 impl Backup {
@@ -37,6 +37,7 @@ impl Backup {
             rows: self.rows,
             large_objects: self.large_objects,
             not_held: all(self.not_held, NotTested::read),
+            physical: self.physical.map(Physical::read).transpose()?,
             previous: self.previous,
             parts: all(self.dumps, |dump| outcome::PartFacts {
                 name: dump.name,
@@ -61,6 +62,35 @@ impl Backup {
                 })
             })?,
             ..outcome::BackupFacts::default()
+        })
+    }
+}
+
+impl Physical {
+    fn read(self) -> Read<outcome::PhysicalFacts> {
+        let times = match (self.first_commit, self.last_commit) {
+            (Some(first), Some(last)) => {
+                Some((time("first_commit", &first)?, time("last_commit", &last)?))
+            }
+            _ => None,
+        };
+        Ok(outcome::PhysicalFacts {
+            system_identifier: self.system_identifier,
+            files: self.files,
+            bytes: self.size_bytes,
+            tablespaces: self.tablespaces,
+            checksums: self.checksums,
+            manifest: self.manifest,
+            timeline: self.timeline,
+            start: self.start,
+            consistent: self.consistent,
+            end: self.end,
+            segments: self.segments,
+            wal_bytes: self.wal_bytes,
+            commits: self.commits,
+            times,
+            restore_points: self.restore_points,
+            target: self.target,
         })
     }
 }

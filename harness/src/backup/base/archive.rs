@@ -1,0 +1,480 @@
+//! The WAL between the start of a base backup and the target of its recovery.
+//!
+//! A server ends its recovery where no valid record follows, and starts as if that were the end: a gap is lost data that nobody
+//! reports. So every record is read here, and a recovery must end where this ends.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use basebackup::control::Control;
+use basebackup::label::Label;
+use basebackup::manifest::Manifest;
+use basebackup::wal::history::{self, Switch, timeline_of};
+use basebackup::wal::record::Event;
+use basebackup::wal::segment::{Segment, Source};
+use basebackup::wal::walk::{Ended, Record, Walk};
+use basebackup::{Fault, Lsn};
+
+use super::Wal;
+use super::settings::{Physical, Target};
+use crate::backup::files::read_at_most;
+use crate::backup::packing::{Keys, LayerError, Unpacked};
+use crate::outcome::{CouldNotRun, Finding};
+use crate::units::show_counted;
+
+/// Maximum depth of folders in an archive.
+const DEEPEST: u32 = 4;
+/// Endings of compressed segments.
+const COMPRESSED: [&str; 6] = [".gz", ".lz4", ".zst", ".xz", ".bz2", ".age"];
+/// Restore points that are kept by name.
+const NAMES: usize = 100;
+
+/// Segments and histories that were found.
+#[derive(Debug, Default)]
+pub(super) struct Archive {
+    segments: BTreeMap<Segment, (String, PathBuf)>,
+    histories: BTreeMap<u32, (String, PathBuf)>,
+    partial: Vec<String>,
+}
+
+/// A target and what is known of it.
+struct Progress<'a> {
+    physical: &'a Physical,
+    label: &'a Label,
+    wal: Wal,
+    /// Whether the target was reached, and whether the backup was consistent then.
+    reached: Option<bool>,
+}
+
+impl Archive {
+    /// Adds a file by its name, unless there is one of that name already.
+    pub(super) fn add(&mut self, name: &str, path: PathBuf, segment_size: u32) {
+        let endings = COMPRESSED.iter();
+        let stem = endings.fold(name, |name, ending| {
+            name.strip_suffix(ending).unwrap_or(name)
+        });
+        if let Some(segment) = Segment::parse(stem, segment_size) {
+            self.segments
+                .entry(segment)
+                .or_insert((stem.to_owned(), path));
+        } else if let Some(timeline) = timeline_of(stem) {
+            self.histories
+                .entry(timeline)
+                .or_insert((stem.to_owned(), path));
+        } else if stem.ends_with(".partial") {
+            self.partial.push(stem.to_owned());
+        }
+    }
+
+    /// Adds every file of a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn add_folder(
+        &mut self,
+        folder: &Path,
+        segment_size: u32,
+    ) -> Result<(), CouldNotRun> {
+        self.walk_folder(folder, segment_size, 0).map_err(|error| {
+            CouldNotRun::with_hint(
+                format!(
+                    "cannot read the archived WAL in {}: {error}",
+                    folder.display()
+                ),
+                "`path` in `[backup.wal]` is the folder that `archive_command` writes to",
+            )
+        })
+    }
+
+    fn walk_folder(&mut self, folder: &Path, segment_size: u32, depth: u32) -> io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            // Of the entry itself: no link is followed.
+            let kind = entry.file_type()?;
+            if kind.is_dir() && depth < DEEPEST {
+                self.walk_folder(&entry.path(), segment_size, depth + 1)?;
+            } else if kind.is_file() {
+                let name = entry.file_name();
+                self.add(&name.to_string_lossy(), entry.path(), segment_size);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the WAL up to the target.
+    ///
+    /// # Errors
+    /// The machine or the keys are at fault.
+    pub(super) fn read(
+        &self,
+        (control, label, manifest): (&Control, &Label, Option<&Manifest>),
+        physical: &Physical,
+        keys: &Keys,
+        problems: &mut Vec<Finding>,
+        warnings: &mut Vec<Finding>,
+    ) -> Result<Wal, CouldNotRun> {
+        let source = Source {
+            system_identifier: control.system_identifier,
+            major: control.major,
+            segment_size: control.wal_segment_size,
+            block_size: control.wal_block_size,
+        };
+        let size = source.segment_size;
+        let mut progress = Progress {
+            physical,
+            label,
+            wal: Wal::default(),
+            reached: None,
+        };
+        progress.wal.consistent = match (manifest.and_then(Manifest::end), label.of_standby) {
+            (Some(end), _) => Some(end),
+            (None, true) => Some(control.minimum_recovery_point),
+            (None, false) => None,
+        };
+        let Some(path) = self.timelines(label, physical, keys, problems)? else {
+            return Ok(progress.wal);
+        };
+        progress.wal.timeline = path.last();
+        if path.last() != label.timeline && physical.timeline.is_none() {
+            warnings.push(
+                Finding::about(
+                    format!("timeline {}", path.last()),
+                    format!("the timeline of the backup, {}", label.timeline),
+                    "a newer one, which the recovery follows",
+                )
+                .hint("after a failover that is right; a drill or a test that archived into the same folder leaves one too: `timeline` in `[recovery]` sets it"),
+            );
+        }
+        let mut walk = Walk::new(source, label.start);
+        let mut number = Segment::of(label.timeline, label.start, size).number;
+        let stopped: Option<Finding> = loop {
+            let last_byte = Lsn((number + 1).saturating_mul(u64::from(size)) - 1);
+            let mut candidates = path.timelines(last_byte);
+            let found = candidates.find_map(|timeline| {
+                let segment = Segment { timeline, number };
+                Some((segment, self.segments.get(&segment)?))
+            });
+            let Some((segment, (name, file))) = found else {
+                break self.gap(&path, number, size, walk.is_within_record());
+            };
+            let ended = read_segment(&mut walk, (name, file), segment, keys, &mut |record| {
+                progress.take(&record)
+            })?;
+            progress.wal.segments += 1;
+            progress.wal.bytes += u64::from(size);
+            match ended {
+                Err(finding) => break Some(finding),
+                Ok(_) if progress.reached.is_some() => break None,
+                Ok(Ended::Full) => number += 1,
+                Ok(Ended::Here(at)) => {
+                    let next = self.next(&path, number + 1, size);
+                    break next.map(|next| {
+                        Finding::about(
+                            name,
+                            format!("WAL to its end, since {next} is there"),
+                            format!("nothing after {at}"),
+                        )
+                        .hint("the segment was archived before it was complete: a recovery would end there and lose what follows")
+                    });
+                }
+            }
+        };
+        progress.wal.end = walk.end;
+        problems.extend(progress.judge(stopped));
+        Ok(progress.wal)
+    }
+
+    /// The timelines that the recovery follows; `None` with a problem.
+    fn timelines(
+        &self,
+        label: &Label,
+        physical: &Physical,
+        keys: &Keys,
+        problems: &mut Vec<Finding>,
+    ) -> Result<Option<history::Path>, CouldNotRun> {
+        let own = history::Path::one(label.timeline);
+        let mut paths = BTreeMap::from([(label.timeline, own)]);
+        for (timeline, (name, file)) in &self.histories {
+            let switches: Result<Vec<Switch>, Finding> =
+                match read_small(file, history::LONGEST, keys)? {
+                    Ok(text) => history::parse(name, &String::from_utf8_lossy(&text))
+                        .map_err(|fault| finding_of(&fault)),
+                    Err(finding) => Err(finding.within(name)),
+                };
+            let wanted = physical.timeline.is_none_or(|wanted| wanted == *timeline);
+            match switches {
+                Ok(switches) => {
+                    let path = history::Path::to(*timeline, &switches);
+                    paths.insert(*timeline, path);
+                }
+                Err(finding) if wanted => {
+                    problems.push(finding.hint("a recovery cannot follow that timeline"));
+                }
+                Err(_) => {}
+            }
+        }
+        let leads = |path: &history::Path| path.contains(label.timeline, label.start);
+        let Some(wanted) = physical.timeline else {
+            let mut all = paths.into_values().rev();
+            return Ok(all.find(leads));
+        };
+        let path = paths.remove(&wanted);
+        if path.is_none() {
+            problems.push(
+                Finding::about(
+                    format!("timeline {wanted}"),
+                    format!("{wanted:08X}.history in the archive"),
+                    "it is missing",
+                )
+                .hint("`timeline` in `[recovery]` names a timeline that nothing leads to"),
+            );
+        } else if path.as_ref().is_some_and(|path| !leads(path)) {
+            problems.push(
+                Finding::about(
+                    format!("timeline {wanted}"),
+                    format!("a timeline that begins after {}", label.start),
+                    format!(
+                        "one that left timeline {} before the backup was taken",
+                        label.timeline
+                    ),
+                )
+                .hint("use an older backup, or another `timeline` in `[recovery]`"),
+            );
+            return Ok(None);
+        }
+        Ok(path)
+    }
+
+    /// The next segment on the path from a number on.
+    fn next(&self, path: &history::Path, from: u64, size: u32) -> Option<String> {
+        let all = self.segments.keys().filter(|segment| {
+            let last_byte = Lsn((segment.number + 1).saturating_mul(u64::from(size)) - 1);
+            let on_path = path.timelines(last_byte).any(|one| one == segment.timeline);
+            segment.number >= from && on_path
+        });
+        all.min_by_key(|segment| segment.number)
+            .map(|segment| segment.name(size))
+    }
+
+    /// What is missing where no segment of this number is there; `None` at the end of the WAL.
+    fn gap(&self, path: &history::Path, number: u64, size: u32, is_open: bool) -> Option<Finding> {
+        let timeline = path
+            .timelines(Lsn((number + 1).saturating_mul(u64::from(size)) - 1))
+            .next();
+        let missing = Segment {
+            timeline: timeline.unwrap_or_else(|| path.last()),
+            number,
+        };
+        let name = missing.name(size);
+        let partial = self
+            .partial
+            .iter()
+            .find(|partial| partial.starts_with(&name));
+        let next = self.next(path, number, size);
+        let found = match (&next, partial) {
+            (Some(next), _) => {
+                let after = Segment::parse(next, size).map_or(number + 1, |one| one.number);
+                match after - number {
+                    1 => format!("it is missing; {next} is there"),
+                    more => format!(
+                        "it and {} are missing; {next} is there",
+                        show_counted(more - 1, "further segment")
+                    ),
+                }
+            }
+            (None, Some(partial)) => format!("only {partial}, which no recovery reads"),
+            (None, None) if is_open => {
+                "it is missing, and the last record of the segment before continues in it"
+                    .to_owned()
+            }
+            (None, None) => return None,
+        };
+        let finding = Finding::about(name, "a segment of WAL", found);
+        Some(finding.hint("a recovery ends before it and reports success: look for it in `pg_wal` of the source, and find out why it was not archived; a new base backup ends the gap"))
+    }
+}
+
+impl Progress<'_> {
+    /// Notes a record; whether the recovery goes on.
+    fn take(&mut self, record: &Record) -> bool {
+        let consistent = self.wal.consistent;
+        let is_consistent = |at: Lsn| consistent.is_some_and(|from| at >= from);
+        let inclusive = self.physical.inclusive;
+        // Whether the recovery stops here, and whether it replays this record before.
+        let stops = match (&self.physical.target, &record.event) {
+            (Target::Latest, _) => None,
+            (Target::Immediate, _) => is_consistent(record.end).then_some(true),
+            (Target::Lsn(lsn), _) => (record.at >= *lsn).then_some(inclusive),
+            (Target::Time(time), Event::Ended { time: Some(at), .. }) => {
+                let is_after = *at > *time || (!inclusive && at == time);
+                is_after.then_some(false)
+            }
+            (Target::Transaction(wanted), Event::Ended { transaction, .. }) => {
+                (transaction == wanted).then_some(inclusive)
+            }
+            (Target::Name(wanted), Event::RestorePoint { name }) => {
+                (name == wanted).then_some(true)
+            }
+            _ => None,
+        };
+        if let Some(replays) = stops {
+            let at = if replays { record.end } else { record.at };
+            self.reached = Some(is_consistent(at));
+            if !replays {
+                return false;
+            }
+        }
+        match &record.event {
+            Event::Ended {
+                committed: true,
+                time,
+                ..
+            } => {
+                self.wal.commits += 1;
+                if let Some(time) = time {
+                    let first = self.wal.times.map_or(*time, |(first, _)| first);
+                    let last = self.wal.times.map_or(*time, |(_, last)| last.max(*time));
+                    self.wal.times = Some((first, last));
+                }
+            }
+            Event::RestorePoint { name } if self.wal.restore_points.len() < NAMES => {
+                self.wal
+                    .restore_points
+                    .push(name.escape_default().to_string());
+            }
+            Event::BackupEnd { start } if *start == self.label.start => {
+                self.wal.consistent.get_or_insert(record.end);
+            }
+            _ => {}
+        }
+        stops.is_none()
+    }
+
+    /// What prevents the recovery. `stopped` is why the WAL could not be read further.
+    fn judge(&self, stopped: Option<Finding>) -> Vec<Finding> {
+        let mut problems: Vec<Finding> = stopped.into_iter().collect();
+        let end = self.wal.end;
+        let window = match self.wal.times {
+            Some((_, last)) => format!("the WAL ends at {end}, with a commit at {last}"),
+            None => format!("the WAL ends at {end}, without a commit"),
+        };
+        match self.wal.consistent {
+            Some(consistent) if end < consistent && self.reached.is_none() => problems.push(
+                Finding::about(
+                    "recovery",
+                    format!("WAL up to {consistent}, where the backup is consistent"),
+                    window.clone(),
+                )
+                .hint("the backup cannot be used without it: archive the WAL, or take the backup with `-X stream`"),
+            ),
+            None if self.reached.is_none() => problems.push(
+                Finding::about("recovery", "the end of the base backup in the WAL", window.clone())
+                    .hint("the backup cannot be used without it: archive the WAL, or take the backup with `-X stream`"),
+            ),
+            _ => {}
+        }
+        let target = &self.physical.target;
+        match self.reached {
+            Some(true) => {}
+            Some(false) => problems.push(
+                Finding::about(
+                    "recovery",
+                    format!("{target}, after the base backup is consistent"),
+                    match self.wal.consistent {
+                        Some(consistent) => {
+                            format!("it is before {consistent}, where the backup is consistent")
+                        }
+                        None => "it is before the end of the base backup".to_owned(),
+                    },
+                )
+                .hint("an older base backup reaches this target"),
+            ),
+            // The end of the WAL is always reached.
+            None if matches!(target, Target::Latest | Target::Immediate) => {}
+            None => problems.push(
+                Finding::about("recovery", format!("{target}"), window)
+                    .hint("a server would refuse this target: archive more WAL, or set one before that end"),
+            ),
+        }
+        problems
+    }
+}
+
+/// A fault of a reader as a finding.
+pub(super) fn finding_of(fault: &Fault) -> Finding {
+    Finding::about(&fault.object, &fault.expected, &fault.found)
+}
+
+/// Reads a segment inside its layers.
+fn read_segment(
+    walk: &mut Walk,
+    (name, path): (&str, &Path),
+    segment: Segment,
+    keys: &Keys,
+    each: &mut dyn FnMut(Record) -> bool,
+) -> Result<Result<Ended, Finding>, CouldNotRun> {
+    let mut reader = match open(path, keys)? {
+        Ok(reader) => reader,
+        Err(finding) => return Ok(Err(finding.within(name))),
+    };
+    match walk.segment(name, segment, &mut reader, each) {
+        Ok(Ok(ended)) => Ok(Ok(ended)),
+        Ok(Err(fault)) => Ok(Err(finding_of(&fault))),
+        Err(error) => match LayerError::of(&error) {
+            LayerError::Damaged(finding) => Ok(Err(finding.within(name))),
+            LayerError::CouldNotRun(error) => Err(error),
+        },
+    }
+}
+
+/// Opens a file of an archive: as it is, or inside its layers.
+fn open(path: &Path, keys: &Keys) -> Result<Result<Box<dyn Read>, Finding>, CouldNotRun> {
+    let is_plain = path
+        .extension()
+        .is_none_or(|ending| !COMPRESSED.iter().any(|one| one[1..] == *ending));
+    if is_plain {
+        let file = File::open(path).map_err(|error| {
+            CouldNotRun::with_hint(
+                format!("cannot open {}: {error}", path.display()),
+                "run redrill as a user who may read the archived WAL",
+            )
+        })?;
+        return Ok(Ok(Box::new(BufReader::with_capacity(1 << 17, file))));
+    }
+    match Unpacked::open(path, keys).map_err(LayerError::from) {
+        Ok(content) => Ok(Ok(Box::new(BufReader::with_capacity(1 << 17, content)))),
+        Err(LayerError::Damaged(finding)) => Ok(Err(finding)),
+        Err(LayerError::CouldNotRun(error)) => Err(error),
+    }
+}
+
+/// Reads a small file inside its layers.
+fn read_small(
+    path: &Path,
+    most: u64,
+    keys: &Keys,
+) -> Result<Result<Vec<u8>, Finding>, CouldNotRun> {
+    let mut bytes = Vec::new();
+    match open(path, keys)? {
+        Ok(reader) => match reader.take(most).read_to_end(&mut bytes) {
+            Ok(_) => Ok(Ok(bytes)),
+            Err(error) => match LayerError::of(&error) {
+                LayerError::Damaged(finding) => Ok(Err(finding)),
+                LayerError::CouldNotRun(error) => Err(error),
+            },
+        },
+        Err(finding) => Ok(Err(finding)),
+    }
+}
+
+/// Reads a small file that is no part of an archive.
+pub(super) fn read_plain(path: &Path, most: u64) -> Result<Vec<u8>, CouldNotRun> {
+    read_at_most(path, most).map_err(|error| {
+        CouldNotRun::with_hint(
+            format!("cannot read {}: {error}", path.display()),
+            "run redrill as a user who may read the backup",
+        )
+    })
+}

@@ -1,0 +1,401 @@
+//! Every file of a base backup, from a data folder or from tar files, verified against the manifest while it is read.
+//!
+//! The backup is untrusted: names are followed one by one from open folders, symlinks never, and whatever is neither a folder nor a
+//! file is a fault.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+
+use basebackup::manifest::{MANIFEST, Manifest, Sum, is_ignored, is_inside};
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use pgdump::format::tar::{Members, Sort, TarError};
+
+use crate::backup::packing::{Keys, LayerError, Unpacked};
+use crate::outcome::{CouldNotRun, Finding};
+
+/// Bytes per read.
+const CHUNK: usize = 1 << 17;
+/// Faults of files that are listed; more say nothing new.
+const LISTED: usize = 100;
+/// Endings of tar files.
+const TARS: [&str; 5] = [".tar", ".tar.gz", ".tar.lz4", ".tar.zst", ".tar.xz"];
+
+/// Where the files of a base backup are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// A data folder.
+    Folder(PathBuf),
+    /// Tar files.
+    Tars {
+        /// `base.tar`.
+        main: PathBuf,
+        /// `pg_wal.tar`.
+        wal: Option<PathBuf>,
+        /// OID and tar file of each tablespace.
+        tablespaces: Vec<(u32, PathBuf)>,
+        /// `backup_manifest`.
+        manifest: Option<PathBuf>,
+    },
+}
+
+impl Layout {
+    /// Recognises the form of a backup; `None` for a folder that is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(path: &Path) -> io::Result<Option<Self>> {
+        if path.join("PG_VERSION").symlink_metadata().is_ok() {
+            return Ok(Some(Self::Folder(path.to_owned())));
+        }
+        let (mut main, mut wal, mut manifest, mut tablespaces) = (None, None, None, Vec::new());
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !entry.file_type()?.is_file() {
+                continue;
+            }
+            let stem = TARS.iter().find_map(|ending| name.strip_suffix(ending));
+            match stem {
+                Some("base") => main = Some(entry.path()),
+                Some("pg_wal") => wal = Some(entry.path()),
+                Some(oid) => {
+                    if let Some(oid) = oid.parse().ok().filter(|oid| *oid > 0) {
+                        tablespaces.push((oid, entry.path()));
+                    }
+                }
+                None if name == MANIFEST => manifest = Some(entry.path()),
+                None => {}
+            }
+        }
+        tablespaces.sort();
+        Ok(main.map(|main| Self::Tars {
+            main,
+            wal,
+            tablespaces,
+            manifest,
+        }))
+    }
+
+    /// The file of the manifest, if there is one.
+    #[must_use]
+    pub fn manifest(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(MANIFEST);
+                path.symlink_metadata()
+                    .is_ok_and(|one| one.is_file())
+                    .then_some(path)
+            }
+            Self::Tars { manifest, .. } => manifest.clone(),
+        }
+    }
+
+    /// Reads every file; `each` gets its path in the data folder, its bytes and its content, of which it may leave the rest.
+    ///
+    /// # Errors
+    /// The machine or the keys are at fault. Faults of the backup are added to `faults`.
+    pub fn read(
+        &self,
+        keys: &Keys,
+        faults: &mut Vec<Finding>,
+        each: &mut dyn FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
+    ) -> Result<Vec<String>, CouldNotRun> {
+        match self {
+            Self::Folder(path) => {
+                let unreadable = |error: io::Error| cannot_read(path, &error);
+                let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+                let folder = open(path, flags, Mode::empty());
+                let folder = folder.map_err(|error| unreadable(error.into()))?;
+                read_folder(&folder.into(), "", faults, each).map_err(unreadable)?;
+                Ok(Vec::new())
+            }
+            Self::Tars {
+                main,
+                wal,
+                tablespaces,
+                ..
+            } => {
+                let mut layers = Vec::new();
+                let all = [(main, String::new())].into_iter();
+                let all = all.chain(wal.iter().map(|path| (path, "pg_wal/".to_owned())));
+                let of = tablespaces.iter();
+                let all = all.chain(of.map(|(oid, path)| (path, format!("pg_tblspc/{oid}/"))));
+                for (path, within) in all {
+                    for layer in read_tar(path, &within, keys, faults, each)? {
+                        if !layers.contains(&layer) {
+                            layers.push(layer);
+                        }
+                    }
+                }
+                Ok(layers)
+            }
+        }
+    }
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> CouldNotRun {
+    CouldNotRun::with_hint(
+        format!("cannot read {}: {error}", path.display()),
+        "run redrill as a user who may read the backup",
+    )
+}
+
+fn read_folder(
+    folder: &File,
+    within: &str,
+    faults: &mut Vec<Finding>,
+    each: &mut dyn FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
+    // The descriptor, not the path, which may be another folder by now.
+    let entries = std::fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
+    let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let name = PathBuf::from(entry.file_name());
+        let path = format!("{within}{}", name.to_string_lossy());
+        let kind = entry.file_type()?;
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        if kind.is_dir() {
+            let inner = openat(folder, &name, flags | OFlag::O_DIRECTORY, Mode::empty())?;
+            read_folder(&inner.into(), &format!("{path}/"), faults, each)?;
+        } else if kind.is_file() {
+            let mut file = File::from(openat(folder, &name, flags, Mode::empty())?);
+            let bytes = file.metadata()?.len();
+            each(&path, bytes, &mut file)?;
+        } else {
+            faults.push(not_a_file(&path, kind.is_symlink()));
+        }
+    }
+    Ok(())
+}
+
+fn not_a_file(path: &str, is_link: bool) -> Finding {
+    let hint = match path {
+        _ if path.starts_with("pg_tblspc/") => {
+            "a tablespace elsewhere is not in the backup: take it with `-F t`, which writes a tar file of each tablespace"
+        }
+        "pg_wal" => "the WAL is not in the backup: take it without `--waldir`, or with `-F t`",
+        _ => "pg_basebackup writes nothing of the kind: find out who wrote the backup",
+    };
+    let found = match is_link {
+        true => "a link, which leads out of the backup",
+        false => "a device, a pipe, a socket or a link",
+    };
+    Finding::about(path, "a file or a folder", found).hint(hint)
+}
+
+fn read_tar(
+    path: &Path,
+    within: &str,
+    keys: &Keys,
+    faults: &mut Vec<Finding>,
+    each: &mut dyn FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
+) -> Result<Vec<String>, CouldNotRun> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let damaged = |found: &str| Finding::about(&name, "a complete tar file", found);
+    let mut content = match Unpacked::open(path, keys).map_err(LayerError::from) {
+        Ok(content) => content,
+        Err(LayerError::CouldNotRun(error)) => return Err(error),
+        Err(LayerError::Damaged(finding)) => {
+            faults.push(finding.within(&name));
+            return Ok(Vec::new());
+        }
+    };
+    let layers = content.layers().iter().map(ToString::to_string).collect();
+    let mut broken = None;
+    {
+        let mut members = Members::new(BufReader::with_capacity(CHUNK, &mut content));
+        loop {
+            match members.next_member() {
+                Ok(None) if members.trailing > 0 => {
+                    broken = Some(damaged("bytes after its end"));
+                    break;
+                }
+                Ok(None) => break,
+                Ok(Some(member)) => {
+                    let inner = member.name.trim_start_matches("./").trim_end_matches('/');
+                    let path = format!("{within}{inner}");
+                    if !inner.is_empty() && !is_inside(&path) {
+                        let shown = member.name.escape_default().to_string();
+                        faults.push(
+                            Finding::about(&name, "names below the data folder", shown).hint(
+                                "this archive is made to write outside of its folder: do not unpack it",
+                            ),
+                        );
+                        continue;
+                    }
+                    match member.sort {
+                        Sort::Folder => {}
+                        Sort::Other => faults.push(not_a_file(&path, false)),
+                        Sort::File => match each(&path, member.bytes, &mut members) {
+                            // The next step reports it with the name of the member.
+                            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                            Err(error) => {
+                                broken = Some(layer_fault(&name, &error)?);
+                                break;
+                            }
+                            Ok(()) => {}
+                        },
+                    }
+                }
+                Err(TarError::Damaged(fault)) => {
+                    broken = Some(damaged(&fault.found));
+                    break;
+                }
+                Err(TarError::Io(error)) => {
+                    broken = Some(layer_fault(&name, &error)?);
+                    break;
+                }
+            }
+        }
+    }
+    match broken {
+        Some(finding) => faults.push(finding),
+        // The checksum of a layer is after its content.
+        None => faults.extend(content.end()?.problem.map(|one| one.within(&name))),
+    }
+    Ok(layers)
+}
+
+/// The fault of a layer that an error of its reader carries.
+fn layer_fault(name: &str, error: &io::Error) -> Result<Finding, CouldNotRun> {
+    match LayerError::of(error) {
+        LayerError::Damaged(finding) => Ok(finding.within(name)),
+        LayerError::CouldNotRun(error) => Err(error),
+    }
+}
+
+/// Compares files with a manifest while they are read.
+#[derive(Debug)]
+pub struct Verifying<'a> {
+    manifest: Option<&'a Manifest>,
+    seen: BTreeSet<String>,
+    /// What differs from the manifest.
+    pub faults: Vec<Finding>,
+    /// How many differences are not listed.
+    pub unlisted: usize,
+    /// Files without WAL, and their bytes.
+    pub files: (u64, u64),
+}
+
+impl<'a> Verifying<'a> {
+    /// Begins before the first file.
+    #[must_use]
+    pub fn new(manifest: Option<&'a Manifest>) -> Self {
+        Self {
+            manifest,
+            seen: BTreeSet::new(),
+            faults: Vec::new(),
+            unlisted: 0,
+            files: (0, 0),
+        }
+    }
+
+    fn fault(&mut self, finding: Finding) {
+        match self.faults.len() < LISTED {
+            true => self.faults.push(finding),
+            false => self.unlisted += 1,
+        }
+    }
+
+    /// Reads a file to its end; `take` gets its bytes.
+    ///
+    /// # Errors
+    /// Those of the reader and of `take`.
+    pub fn file(
+        &mut self,
+        path: &str,
+        reader: &mut dyn Read,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let expected = self.manifest.and_then(|manifest| manifest.files.get(path));
+        let checksum = expected.and_then(|expected| expected.checksum.as_ref());
+        let mut sum = checksum.map(|(algorithm, _)| Sum::of(*algorithm));
+        let mut buffer = vec![0; CHUNK];
+        let mut bytes = 0;
+        loop {
+            let read = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            bytes += read as u64;
+            if let Some(sum) = &mut sum {
+                sum.update(&buffer[..read]);
+            }
+            take(&buffer[..read])?;
+        }
+        if !path.starts_with("pg_wal/") {
+            self.files.0 += 1;
+            self.files.1 += bytes;
+        }
+        if !self.seen.insert(path.to_owned()) {
+            self.fault(Finding::about(
+                path,
+                "one file of each name",
+                "a second one",
+            ));
+        }
+        if self.manifest.is_none() || is_ignored(path) {
+            return Ok(());
+        }
+        match expected {
+            None => self.fault(
+                Finding::about(
+                    path,
+                    "a file that the manifest lists",
+                    "one that it does not",
+                )
+                .hint("it was added after the backup was taken, or is of another backup"),
+            ),
+            Some(expected) if expected.size != bytes => {
+                let found = format!("{bytes} bytes");
+                self.fault(
+                    Finding::about(
+                        path,
+                        format!("{} bytes, by the manifest", expected.size),
+                        found,
+                    )
+                    .hint("it was truncated or changed after the backup was taken: fetch it again"),
+                );
+            }
+            Some(_) => {
+                if let (Some(sum), Some((_, digest))) = (sum, checksum)
+                    && sum.finish() != *digest
+                {
+                    self.fault(
+                        Finding::about(path, "the checksum in the manifest", "another one")
+                            .hint("it was changed after the backup was taken: fetch it again"),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what is missing, after the last file.
+    pub fn end(&mut self) {
+        let Some(manifest) = self.manifest else {
+            return;
+        };
+        let missing = manifest.files.keys();
+        let missing: Vec<&String> = missing
+            .filter(|path| !self.seen.contains(*path) && !is_ignored(path))
+            .collect();
+        for path in missing {
+            self.fault(
+                Finding::about(path, "a file, by the manifest", "it is missing")
+                    .hint("the backup is incomplete: fetch it again, or take a new one"),
+            );
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A cluster that archives its WAL while it writes, its base backup, and what is wrong with both: each fault is named.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rstest::rstest;
+
+/// A folder with `base` (tar files), `folder` (a data folder) and `wal`, made once for each test.
+const MAKE: &str = r#"
+set -e
+cd "$1"; bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+"$bin/initdb" -D data -k -U postgres -A trust --no-sync > /dev/null
+mkdir wal
+cat >> data/postgresql.conf <<END
+archive_mode = on
+archive_command = 'cp %p $1/wal/%f'
+listen_addresses = ''
+unix_socket_directories = '$1'
+fsync = off
+END
+"$bin/pg_ctl" -D data -w -l log start > /dev/null
+sql() { "$bin/psql" -h "$1" -U postgres -qAtX -v ON_ERROR_STOP=1 -c "$2" > /dev/null; }
+sql "$1" 'CREATE TABLE t (id int)'
+"$bin/pg_basebackup" -h "$1" -U postgres -D base -F t -z -X stream -c fast
+"$bin/pg_basebackup" -h "$1" -U postgres -D folder -X stream -c fast
+sql "$1" 'INSERT INTO t SELECT generate_series(1, 100000)'
+sql "$1" "SELECT pg_create_restore_point('before_release')"
+for _ in 1 2 3; do sql "$1" 'INSERT INTO t VALUES (0)'; sql "$1" 'SELECT pg_switch_wal()'; done
+"$bin/pg_ctl" -D data -w -m fast stop > /dev/null
+"#;
+
+struct Cluster(tempfile::TempDir);
+
+impl Cluster {
+    fn make() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("rb")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        let is_root = nix::unistd::geteuid().is_root();
+        let mut command = Command::new(if is_root { "runuser" } else { "bash" });
+        if is_root {
+            std::os::unix::fs::chown(
+                folder.path(),
+                Some(
+                    nix::unistd::User::from_name("postgres")
+                        .unwrap()
+                        .unwrap()
+                        .uid
+                        .as_raw(),
+                ),
+                None,
+            )
+            .unwrap();
+            command.args(["-u", "postgres", "--", "bash"]);
+        }
+        let made = command.args(["-c", MAKE, "bash", &path]).output().unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The segment of the archive at this place, counted from the end.
+    fn segment(&self, from_end: usize) -> PathBuf {
+        let entries = std::fs::read_dir(self.path("wal")).unwrap().flatten();
+        let mut all: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_none())
+            .collect();
+        all.sort();
+        all.swap_remove(all.len() - 1 - from_end)
+    }
+
+    /// Output and exit code of `redrill inspect` and of a drill.
+    fn inspect(&self, base: &str, recovery: &str) -> (String, i32) {
+        let scenario = self.path("x.toml");
+        let text = format!(
+            "schema = 1\nname = \"x\"\n[backup.base]\npath = \"{base}\"\n[backup.wal]\npath = \"wal\"\n\
+             [recovery]\n{recovery}\n[[check.row-count]]\ntable = \"t\"\nmin = 1\n"
+        );
+        std::fs::write(&scenario, text).unwrap();
+        run(&["inspect", "-q"], &scenario)
+    }
+}
+
+fn run(arguments: &[&str], scenario: &Path) -> (String, i32) {
+    let ended = Command::new(env!("CARGO_BIN_EXE_redrill"))
+        .args(arguments)
+        .arg(scenario)
+        .current_dir(scenario.parent().unwrap())
+        .output()
+        .unwrap();
+    let text = [ended.stdout, ended.stderr].concat();
+    let text = String::from_utf8_lossy(&text)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    (text, ended.status.code().unwrap())
+}
+
+fn flip(path: &Path, at: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+}
+
+#[rstest]
+#[case::tar("base", "target = \"latest\"")]
+#[case::folder("folder", "target = \"latest\"")]
+#[case::restore_point("base", "name = \"before_release\"")]
+#[case::immediate("base", "target = \"immediate\"")]
+fn a_base_backup_is_whole(#[case] base: &str, #[case] recovery: &str) {
+    let cluster = Cluster::make();
+    let (text, code) = cluster.inspect(base, recovery);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("data checksums on"), "{text}");
+    // Nothing says that a server starts on it, and a drill does not claim so.
+    let (text, code) = run(
+        &["run", "-q", "--no-state", "--reports", "reports"],
+        &cluster.path("x.toml"),
+    );
+    assert_eq!(code, 3, "{text}");
+    assert!(
+        text.contains("INCONCLUSIVE") && text.contains("does not recover them"),
+        "{text}"
+    );
+}
+
+#[rstest]
+#[case::x01_gap(|c: &Cluster| std::fs::remove_file(c.segment(1)).unwrap(), "it is missing;")]
+#[case::truncated(|c: &Cluster| std::fs::File::options().write(true).open(c.segment(1)).unwrap().set_len(1 << 20).unwrap(), "1048576 bytes: it was truncated")]
+#[case::swapped(|c: &Cluster| assert!(std::fs::copy(c.segment(2), c.segment(1)).unwrap() > 0), "the contents of")]
+#[case::corrupt(|c: &Cluster| flip(&c.segment(2), 60), "a record with a wrong checksum")]
+#[case::other_cluster(|c: &Cluster| flip(&c.segment(1), 24), "WAL of another cluster")]
+#[case::x07_no_label(|c: &Cluster| std::fs::remove_file(c.path("folder/backup_label")).unwrap(), "backup_label: expected where the recovery begins; found it is missing")]
+#[case::page(|c: &Cluster| flip(&c.path("folder/base/1/1259"), 5000), "base/1/1259: expected the checksum in the manifest")]
+#[case::missing_relation(|c: &Cluster| std::fs::remove_file(c.path("folder/base/1/1259")).unwrap(), "base/1/1259: expected a file, by the manifest; found it is missing")]
+#[case::added(|c: &Cluster| std::fs::write(c.path("folder/base/1/evil"), "x").unwrap(), "base/1/evil: expected a file that the manifest lists")]
+#[case::link(|c: &Cluster| std::os::unix::fs::symlink("/etc", c.path("folder/base/x")).unwrap(), "a link, which leads out of the backup")]
+#[case::control(|c: &Cluster| flip(&c.path("folder/global/pg_control"), 216), "contents with another checksum")]
+#[case::manifest(|c: &Cluster| flip(&c.path("folder/backup_manifest"), 300), "backup_manifest")]
+fn each_fault_is_named(#[case] fault: impl Fn(&Cluster), #[case] says: &str) {
+    let cluster = Cluster::make();
+    fault(&cluster);
+    let (text, code) = cluster.inspect("folder", "target = \"latest\"");
+    assert_eq!(code, 10, "{text}");
+    assert!(text.contains(says), "{text}");
+}
+
+#[rstest]
+#[case::beyond("lsn = \"F/0\"", "a server would refuse this target")]
+#[case::x04_before_consistency("lsn = \"0/1\"", "where the backup is consistent")]
+#[case::no_such_point("name = \"nobody\"", "the restore point `nobody`")]
+#[case::no_such_timeline("timeline = 7", "00000007.history in the archive")]
+fn a_target_that_cannot_be_reached_is_named(#[case] recovery: &str, #[case] says: &str) {
+    let (text, code) = Cluster::make().inspect("base", recovery);
+    assert_eq!(code, 10, "{text}");
+    assert!(text.contains(says), "{text}");
+}
+
+#[rstest]
+#[case("target = \"latest\"\nname = \"x\"", "a recovery has one target")]
+#[case("inclusive = false", "`inclusive` has no effect")]
+#[case("time = \"2026-11-24\"", "without quotes")]
+fn contradictions_are_errors(#[case] recovery: &str, #[case] says: &str) {
+    let cluster = Cluster(tempfile::tempdir().unwrap());
+    let (text, code) = cluster.inspect("base", recovery);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains(says), "{text}");
+}

@@ -9,6 +9,8 @@ mod actor;
 mod ci;
 mod commit;
 
+pub use ci::{Shard, run_of, shard_of};
+
 use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ mod backup;
 mod checks;
 mod inline;
 mod lead;
+mod merged;
 mod page;
 mod rehearsal;
 mod restore;
@@ -18,6 +19,7 @@ mod server;
 mod upgrade;
 
 use inline::{fixed, words};
+pub use merged::render_merged;
 use page::Page;
 pub use rehearsal::{render_comment, render_rehearsal};
 

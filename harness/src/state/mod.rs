@@ -9,6 +9,7 @@
 //! | `entries/<index>.json` | an entry of the log, in its envelope | once: who creates it has the number |
 //! | `checkpoints/<size>`, `….sig` | the state of the log after an entry, and its SSH signature | once |
 //! | `keys/<sha256>.pub` | a public key that signed something | once |
+//! | `batches/<name>/…` | what the shards of a batch report ([`crate::batch`]); not a part of the log | once |
 //! | `tmp/` | on disk: what is being written | by each writer |
 //! | `head` | number of entries, as a hint where to look | with each entry |
 

@@ -39,6 +39,9 @@ fn summary(result: &DrillResult, verdict: Verdict) -> Vec<Vec<Md>> {
     if let Some(delivery) = &result.incident {
         row(fixed("Incident webhook"), words(&view::delivery(delivery)));
     }
+    for delivery in &result.notified {
+        row(fixed("Notification"), words(&view::delivery(delivery)));
+    }
     row(
         fixed("Backup"),
         match &result.backup {

@@ -33,7 +33,7 @@ pub fn render_merged(merged: &Merged<'_>) -> String {
             words(one.state.word()),
             restore.map_or_else(|| known(None), |restore| span(restore.duration)),
             backup.map_or_else(|| known(None), |backup| words(&backup.origin)),
-            words(&one.state.why(result.map(|result| view::decisive(result)))),
+            words(&one.state.why(result.map(view::decisive))),
         ]
     };
     page.heading(2, fixed("Drills"));

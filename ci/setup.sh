@@ -139,6 +139,42 @@ need_browser() {
     export REDRILL_AXE
 }
 
+# Prometheus's own reader of metrics. Its package would start a server, so only the program is taken from it.
+need_promtool() {
+    local tools
+    tools=${CARGO_TARGET_DIR:-target}/tools/promtool
+    if [ ! -x "$tools/usr/bin/promtool" ]; then
+        rm -rf "$tools"
+        mkdir -p "$tools"
+        say "unpacking promtool into $tools"
+        (cd "$tools" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } &&
+            dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb) >/dev/null ||
+            die "the package prometheus could not be downloaded: apt-get download prometheus"
+    fi
+    REDRILL_PROMTOOL=$(realpath "$tools/usr/bin/promtool")
+    export REDRILL_PROMTOOL
+}
+
+# The tests read manual pages as `man` does.
+need_groff() {
+    command -v groff >/dev/null || install_packages groff-base
+}
+
+# The schemas of Kubernetes, for the manifests in ci/pipelines.
+need_kubernetes_validate() {
+    local wanted=kubernetes-validate==1.36.0 tools
+    tools=${CARGO_TARGET_DIR:-target}/tools/kubernetes-validate
+    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$wanted" ]; then
+        need_venv "$tools"
+        say "installing $wanted into $tools"
+        "$tools/bin/pip" install --quiet --disable-pip-version-check "$wanted" ||
+            die "pip could not install $wanted: is PyPI reachable?"
+        echo "$wanted" > "$tools/versions"
+    fi
+    REDRILL_KUBERNETES_VALIDATE=$(realpath "$tools/bin")/kubernetes-validate
+    export REDRILL_KUBERNETES_VALIDATE
+}
+
 # Migration tools of Python for the tests of `redrill rehearse`: Alembic and Django.
 need_python_migrations() {
     local alembic=1.20.1 sqlalchemy=2.1.9 django=5.2.19 psycopg=3.3.9 tools wanted

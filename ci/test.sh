@@ -16,6 +16,9 @@ prepare() {
     need_local_postgres
     need_compressors
     need_s3_servers
+    need_promtool
+    need_kubernetes_validate
+    need_groff
     need_postgres_16
     need_python_migrations
     need_browser
@@ -28,6 +31,8 @@ say "building the tests"
 cargo build --workspace --lib --bins --tests --locked --quiet
 wait "$prepared" || exit 3
 need_s3_servers
+need_promtool
+need_kubernetes_validate
 need_postgres_16
 need_python_migrations
 need_browser

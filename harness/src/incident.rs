@@ -73,13 +73,55 @@ pub struct Webhook {
     pub timeout: Option<Span>,
     /// A file of certificates (PEM) to trust in addition to those of the system.
     pub ca: Option<PathBuf>,
+    /// What is sent. Default: `message`.
+    #[serde(default)]
+    pub format: Format,
+    /// With `format = "ping"`: the address that is called when a drill begins. Default: none is.
+    pub start: Option<SecretText>,
+    /// With `format = "ping"`: the address that is called when a drill did not pass. Default: none is, so that the switch alarms
+    /// when its time is over.
+    pub failed: Option<SecretText>,
+}
+
+/// What a webhook receives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A POST with the JSON of `redrill schema incident`.
+    #[default]
+    Message,
+    /// A POST with JSON that the incoming webhooks of Slack, Mattermost and Rocket.Chat accept: a text.
+    Slack,
+    /// A GET without a body, as dead man's switches want: to `url` when a drill passed, to `failed` when it did not, to `start` when
+    /// it begins.
+    Ping,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    /// A drill begins.
+    Began,
+    /// A drill ended with this verdict; the text is the body.
+    Ended(Verdict, &'a str),
 }
 
 impl Webhook {
+    /// The address for this news; `None` where it is not sent.
+    fn address(&self, news: News<'_>) -> Option<&SecretText> {
+        match (self.format, news) {
+            (Format::Ping, News::Began) => self.start.as_ref(),
+            (_, News::Began) => None,
+            (Format::Ping, News::Ended(verdict, _)) if !verdict.passed() => self.failed.as_ref(),
+            (_, News::Ended(..)) => Some(&self.url),
+        }
+    }
+
     /// Whether a result is sent.
     #[must_use]
     pub fn is_for(&self, verdict: Verdict) -> bool {
         match &self.on {
+            _ if self.format == Format::Ping => verdict.passed() || self.failed.is_some(),
             _ if self.always => true,
             Some(on) => on.contains(&verdict),
             None => !verdict.passed(),
@@ -107,17 +149,55 @@ pub fn read(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Option<
     (problems.len() == before).then_some(incident)
 }
 
-/// Validates the values of `[incident.webhook]`.
+/// Reads `[[notify]]`; errors are added to `problems`.
+pub fn read_targets(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Vec<Webhook> {
+    if let DeValue::Array(targets) = value.get_ref() {
+        for target in targets {
+            if let DeValue::Table(webhook) = target.get_ref() {
+                validate_webhook(webhook, problems);
+            }
+        }
+    }
+    decode(value, &[], problems).unwrap_or_default()
+}
+
+/// Validates the keys that belong to one format.
+fn validate_format(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
+    let is_ping = text_at(webhook, "format").is_some_and(|(format, _)| format == "ping");
+    let (wrong, why, hint) = match is_ping {
+        true => (
+            ["on", "always"],
+            "a ping says by its address how the drill ended",
+            "remove this key: `url` is called when a drill passed, `failed` when it did not",
+        ),
+        false => (
+            ["start", "failed"],
+            "only a ping has several addresses",
+            "add `format = \"ping\"`, or remove this key",
+        ),
+    };
+    for key in wrong {
+        if let Some(span) = key_span(webhook, key) {
+            problems.push(Problem::at(span, why).hint(hint));
+        }
+    }
+}
+
+/// Validates the values of `[incident.webhook]`, or of one `[[notify]]`.
 fn validate_webhook(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     let elsewhere = "write `{ env = \"NAME\" }` or `{ file = \"path\" }`";
-    if let Some((url, span)) = text_at(webhook, "url") {
+    validate_format(webhook, problems);
+    for key in ["url", "start", "failed"] {
+        let Some((url, span)) = text_at(webhook, key) else {
+            continue;
+        };
         let with_login =
             Url::parse(url).is_ok_and(|url| url.password().is_some() || !url.username().is_empty());
         if with_login {
             problems
                 .push(Problem::at(span, "a secret is never written in a scenario").hint(elsewhere));
         } else {
-            check_http_url(webhook, "url", problems);
+            check_http_url(webhook, key, problems);
         }
     }
     refuse_plain_secrets(webhook, &["token"], problems);
@@ -156,7 +236,7 @@ fn validate_webhook(webhook: &Table<'_>, problems: &mut Vec<Problem>) {
     {
         problems.push(
             Problem::at(on.span(), "no result is ever sent")
-                .hint("remove `on` to send all but PROVEN, or remove `[incident.webhook]`"),
+                .hint("remove `on` to send all but PROVEN, or remove the whole table"),
         );
     }
     if let Some(tries) = webhook.get("tries")
@@ -196,9 +276,29 @@ struct Failed {
     later: Option<Duration>,
 }
 
-/// Sends a body. `id` is that of the run, so that a duplicate can be recognised.
-pub async fn deliver(webhook: &Webhook, sender: &Sender<'_>, id: &str, body: &str) -> Delivery {
-    let (client, url) = match prepare(webhook, sender) {
+/// Sends news, unless they are not for this webhook. `id` is that of the run, so that a duplicate can be recognised.
+pub async fn deliver(
+    webhook: &Webhook,
+    sender: &Sender<'_>,
+    id: &str,
+    news: News<'_>,
+) -> Option<Delivery> {
+    let address = webhook.address(news)?;
+    Some(deliver_to(address, webhook, sender, id, news).await)
+}
+
+async fn deliver_to(
+    address: &SecretText,
+    webhook: &Webhook,
+    sender: &Sender<'_>,
+    id: &str,
+    news: News<'_>,
+) -> Delivery {
+    let body = match (webhook.format, news) {
+        (Format::Ping, _) | (_, News::Began) => None,
+        (_, News::Ended(_, body)) => Some(body),
+    };
+    let (client, url) = match prepare(address, webhook, sender) {
         Ok(prepared) => prepared,
         Err(why) => return Delivery::failed(why),
     };
@@ -257,19 +357,23 @@ pub async fn deliver(webhook: &Webhook, sender: &Sender<'_>, id: &str, body: &st
 }
 
 /// Creates a client with the secrets, and the address.
-fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), String> {
+fn prepare(
+    address: &SecretText,
+    webhook: &Webhook,
+    sender: &Sender<'_>,
+) -> Result<(Client, Url), String> {
     crate::tls::install();
     let resolve =
         |text: &SecretText| text.resolve(sender.folder, sender.environment, sender.redactor);
-    let address = resolve(&webhook.url)?;
-    let url = http::parse_url(address.expose())
-        .ok_or("`url` in `[incident.webhook]` is not an HTTP address")?;
+    let resolved = resolve(address)?;
+    let url = http::parse_url(resolved.expose())
+        .ok_or("the address of the webhook is not an HTTP address")?;
     // Whatever repeats the address repeats these.
     for part in [url.password(), url.query(), Some(url.path())]
         .into_iter()
         .flatten()
     {
-        if !matches!(webhook.url, SecretText::Plain(_)) {
+        if !matches!(address, SecretText::Plain(_)) {
             sender.redactor.learn(&Secret::new(part));
         }
     }
@@ -308,11 +412,12 @@ fn prepare(webhook: &Webhook, sender: &Sender<'_>) -> Result<(Client, Url), Stri
 }
 
 /// One attempt; gives the status of the answer.
-async fn once(client: &Client, url: &Url, id: &str, body: &str) -> Result<u16, Failed> {
-    let request = client
-        .post(url.clone())
-        .header("Idempotency-Key", id)
-        .body(body.to_owned());
+async fn once(client: &Client, url: &Url, id: &str, body: Option<&str>) -> Result<u16, Failed> {
+    let request = match body {
+        Some(body) => client.post(url.clone()).body(body.to_owned()),
+        None => client.get(url.clone()),
+    };
+    let request = request.header("Idempotency-Key", id);
     let response = request.send().await.map_err(|error| Failed {
         why: format!("cannot be reached: {}", http::cause(&error)),
         status: None,
@@ -378,6 +483,28 @@ mod tests {
             let only = webhook("on = ['not-proven']");
             assert_eq!(only.is_for(verdict), verdict == Verdict::NotProven);
         }
+    }
+
+    #[rstest]
+    #[case::passed("", Verdict::Proven, Some("https://hooks.test/abc"))]
+    #[case::failed(
+        "failed = 'https://hooks.test/f'",
+        Verdict::NotProven,
+        Some("https://hooks.test/f")
+    )]
+    #[case::no_address("", Verdict::NotProven, None)]
+    fn a_ping_says_it_by_its_address(
+        #[case] rest: &str,
+        #[case] verdict: Verdict,
+        #[case] address: Option<&str>,
+    ) {
+        let ping = webhook(&format!("format = 'ping'\n{rest}"));
+        let found = ping
+            .address(News::Ended(verdict, ""))
+            .map(|text| format!("{text:?}"));
+        assert_eq!(ping.is_for(verdict), address.is_some());
+        assert_eq!(found, address.map(|url| format!("Plain({url:?})")));
+        assert!(ping.address(News::Began).is_none());
     }
 
     #[rstest]

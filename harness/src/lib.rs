@@ -3,6 +3,7 @@
 pub mod atomic_file;
 pub mod backup;
 pub mod baseline;
+pub mod batch;
 pub mod catalog;
 pub mod check;
 pub mod cleanup;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use super::REPORTS;
 use crate::report::reports;
 use crate::units::Span;
 
@@ -109,6 +110,40 @@ pub struct History {
     /// ages against the objectives, what is overdue, findings, waivers, controls. It is replaced if it exists, and needs no server.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "controls"])]
     pub(crate) html: Option<PathBuf>,
+}
+
+/// Arguments of `redrill merge`.
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// The batch, as its shards named it. Default: from the id that a CI system gives the run.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "REDRILL_BATCH",
+        hide_env_values = true
+    )]
+    pub(crate) batch: Option<String>,
+    /// The state that all shards wrote to.
+    #[arg(
+        long,
+        value_name = "DIR|s3://…",
+        env = "REDRILL_STATE",
+        hide_env_values = true,
+        default_value = "scenarios/.redrill"
+    )]
+    pub(crate) state: String,
+    /// Folder for reports: one for each drill, and `junit.xml` and `drills.md` over all of them.
+    #[arg(long, value_name = "DIR", default_value = REPORTS)]
+    pub(crate) reports: PathBuf,
+    /// Print what failed as annotations of GitHub (`::error file=…,line=…`), after everything else.
+    #[arg(long)]
+    pub(crate) annotate: bool,
+    /// Write metrics of the drills to this file, for the textfile collector of node_exporter, which reads `*.prom`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics: Option<PathBuf>,
+    /// Wait for shards that have not ended, for this time at most, such as `2h`. Default: what is not there is missing.
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub(crate) wait: Option<Span>,
 }
 
 /// Arguments of `redrill compare`.

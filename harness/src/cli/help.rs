@@ -28,6 +28,7 @@ Examples:
     redrill run orders.toml --only role,rls,tenant,append-only
     redrill run --jobs 2 --fail-fast     # two at a time, until one is not PROVEN
     redrill run orders.toml --keep 2h    # the restored server stays for two hours
+    redrill run --shard 2/5 --state s3://drills/team --batch 2026-11-24   # one of five machines
     redrill run --json | jq -r '[.verdict, .scenario.name] | @tsv'";
 
 /// What `--only` does to a drill.
@@ -211,3 +212,22 @@ Exit codes:
    10  the backup is incomplete, damaged or unsafe
    11  the backup is complete, but too old, or required earlier ones are missing
   130  Ctrl-C or SIGTERM";
+
+/// The end of `redrill merge --help`.
+pub(super) const MERGE: &str = "\
+Examples:
+    redrill merge --state s3://drills/team --batch 2026-11-24
+    redrill merge --state s3://drills/team --wait 2h   # the batch of this CI run, when its shards have ended";
+
+/// The end of `redrill completions --help`.
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+    redrill completions bash > ~/.local/share/bash-completion/completions/redrill
+    redrill completions zsh > ~/.zfunc/_redrill       # a folder of $fpath
+    redrill completions fish > ~/.config/fish/completions/redrill.fish";
+
+/// The end of `redrill man --help`.
+pub(super) const MAN: &str = "\
+Examples:
+    redrill man | man -l -
+    redrill man run > redrill-run.1";

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-pub use self::evidence::{Compare, Gate, History, Keeping, Report, Verify};
+pub use self::evidence::{Compare, Gate, History, Keeping, Merge, Report, Verify};
 pub use self::invocation::{Invocation, Terminal, environment, read};
 use crate::exit_code;
 use crate::units::Span;
@@ -116,6 +117,13 @@ pub enum Command {
     /// List past drills and rehearsals, from the log.
     #[command(after_help = help::HISTORY)]
     History(History),
+    /// Merge what the shards of a batch reported: one verdict, one JUnit report, one markdown report.
+    ///
+    /// `redrill run --shard I/N` drills one of N shares of the scenarios and records it in the state. This command reads what all of
+    /// them recorded, makes their reports again in one folder, and ends with the worst exit code. A shard that never began, died,
+    /// or took no part is named, and so is each drill without a result: then it is INCONCLUSIVE or worse.
+    #[command(after_help = format!("{}\n\n{}", help::MERGE, exit_code::TABLE))]
+    Merge(Merge),
     /// Show what changed between two drills: size, rows, restore time, versions, checks.
     #[command(after_help = help::COMPARE)]
     Compare(Compare),
@@ -146,6 +154,20 @@ pub enum Command {
     /// Remove a server that `redrill run --keep` kept, before its time is over.
     #[command(after_help = help::DROP)]
     Drop(Drop),
+    /// Print the completions of a shell.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, in roff.
+    #[command(after_help = help::MAN)]
+    Man {
+        /// A command, such as `run`. Default: redrill itself.
+        #[arg(value_name = "COMMAND")]
+        of: Option<String>,
+    },
     /// Remove what killed runs left behind: containers, volumes, servers, folders.
     ///
     /// Removes only what redrill started. Also removes templates that are no longer used: the empty data folders that
@@ -273,6 +295,34 @@ pub struct Run {
     /// removes it before. It needs room for two copies of its data.
     #[arg(long, value_name = "TIME", value_parser = keep)]
     pub(crate) keep: Option<Duration>,
+    /// Drill one share of the scenarios: `2/5` is the second of five; the other shares are for other machines, with the same
+    /// `--state`. `auto` reads the number from the variables of GitLab, Buildkite, Slurm or Kubernetes, `auto/5` where they have
+    /// no number of shares. The durations in the log decide which drill is in which share. Then: `redrill merge`.
+    #[arg(
+        long,
+        value_name = "I/N|auto",
+        env = "REDRILL_SHARD",
+        hide_env_values = true,
+        conflicts_with_all = ["rehearse", "backup", "no_state"]
+    )]
+    pub(crate) shard: Option<String>,
+    /// The name that all shards of one run share, and no other run has. Default: from the id that a CI system or Slurm gives the run.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "REDRILL_BATCH",
+        hide_env_values = true
+    )]
+    pub(crate) batch: Option<String>,
+    /// Repeat a shard that died before it could report. One that was INCONCLUSIVE or INTERRUPTED can be repeated without it.
+    #[arg(long, requires = "shard")]
+    pub(crate) again: bool,
+    /// Print what failed as annotations of GitHub (`::error file=…,line=…`), after everything else.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) annotate: bool,
+    /// Write metrics of the drills to this file, for the textfile collector of node_exporter, which reads `*.prom`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics: Option<PathBuf>,
     /// Begin no other drill after one that is neither PROVEN nor CHECKS PASSED.
     #[arg(long)]
     pub(crate) fail_fast: bool,

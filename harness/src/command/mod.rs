@@ -15,12 +15,15 @@ mod init;
 mod inspect;
 mod kept;
 mod list;
+mod merge;
+mod metrics;
 mod print;
 mod recover;
 mod report;
 mod run;
 mod scenarios;
 mod schema;
+mod shell;
 mod start;
 mod throwaway;
 mod verify;
@@ -67,10 +70,13 @@ pub fn main() -> ExitCode {
             Command::Schema { of } => schema::run(of),
             Command::Verify(arguments) => verify::run(arguments, &environment).await,
             Command::History(arguments) => history::run(arguments, &environment).await,
+            Command::Merge(arguments) => merge::run(arguments, environment, terminal).await,
             Command::Compare(arguments) => history::compare(arguments, &environment).await,
             Command::Report(arguments) => report::run(arguments, &environment).await,
             Command::Gate(arguments) => gate::run(arguments, &environment, terminal).await,
             Command::Doctor(arguments) => doctor::run(arguments, environment, terminal).await,
+            Command::Completions { shell } => shell::completions(shell),
+            Command::Man { of } => shell::man(of.as_deref()),
             Command::Clean(arguments) => clean::run(&arguments, &environment).await,
         }
     });

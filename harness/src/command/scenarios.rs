@@ -184,6 +184,7 @@ fn of_backup(path: &Path) -> Scenario {
         proof: Level::Full,
         restore_within: None,
         incident: None,
+        notify: Vec::new(),
         not_tested: Vec::new(),
         checks: Vec::new(),
         waivers: Vec::new(),

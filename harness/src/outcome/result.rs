@@ -116,6 +116,8 @@ pub struct DrillResult {
     pub severity: Option<String>,
     /// The message to the webhook; `None` where the scenario has none, or sends none of this verdict.
     pub incident: Option<Delivery>,
+    /// The messages to `[[notify]]` that receive this verdict, in the order of the scenario.
+    pub notified: Vec<Delivery>,
     /// What changed since the last one; `None` where the log has none.
     pub since: Option<Since>,
     /// The state that it is to be recorded in: a folder, or `s3://bucket/prefix`, as it was given; `None` for none.

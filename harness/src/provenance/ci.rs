@@ -12,10 +12,32 @@ struct System {
     job: &'static str,
     url: fn(&Environment) -> Option<String>,
     commit: &'static str,
+    /// The variable with the id of the whole run, which its jobs share, and what its name begins with.
+    run: Option<(&'static str, &'static str)>,
+    /// The variables with the number of the job among those that share the work.
+    shard: Option<Numbered>,
+}
+
+/// How a system numbers jobs that share the work.
+struct Numbered {
+    index: &'static str,
+    /// The number of the first.
+    first: u32,
+    /// The number of all jobs; none at Kubernetes.
+    count: Option<&'static str>,
+}
+
+/// A number among several jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// The systems that are known. Kubernetes is the last, because runners of the others are pods too.
-const SYSTEMS: [System; 5] = [
+const SYSTEMS: [System; 6] = [
     System {
         name: "GitHub Actions",
         mark: "GITHUB_ACTIONS",
@@ -36,6 +58,9 @@ const SYSTEMS: [System; 5] = [
             })
         },
         commit: "GITHUB_SHA",
+        run: Some(("GITHUB_RUN_ID", "github")),
+        // A matrix has no variable: `--shard ${{ matrix.shard }}/${{ strategy.job-total }}`.
+        shard: None,
     },
     System {
         name: "GitLab CI",
@@ -44,6 +69,12 @@ const SYSTEMS: [System; 5] = [
         job: "CI_JOB_NAME",
         url: |environment| get(environment, "CI_JOB_URL"),
         commit: "CI_COMMIT_SHA",
+        run: Some(("CI_PIPELINE_ID", "gitlab")),
+        shard: Some(Numbered {
+            index: "CI_NODE_INDEX",
+            first: 1,
+            count: Some("CI_NODE_TOTAL"),
+        }),
     },
     System {
         name: "Buildkite",
@@ -58,6 +89,12 @@ const SYSTEMS: [System; 5] = [
             })
         },
         commit: "BUILDKITE_COMMIT",
+        run: Some(("BUILDKITE_BUILD_ID", "buildkite")),
+        shard: Some(Numbered {
+            index: "BUILDKITE_PARALLEL_JOB",
+            first: 0,
+            count: Some("BUILDKITE_PARALLEL_JOB_COUNT"),
+        }),
     },
     System {
         name: "Jenkins",
@@ -67,6 +104,19 @@ const SYSTEMS: [System; 5] = [
         job: "JOB_NAME",
         url: |environment| get(environment, "BUILD_URL"),
         commit: "GIT_COMMIT",
+        run: Some(("BUILD_TAG", "jenkins")),
+        shard: None,
+    },
+    System {
+        name: "Slurm",
+        mark: "SLURM_JOB_ID",
+        actor: &["SLURM_JOB_USER"],
+        job: "SLURM_JOB_NAME",
+        url: |_| None,
+        commit: "",
+        run: Some(("SLURM_ARRAY_JOB_ID", "slurm")),
+        // Numbered as the user wants: see `of_array`.
+        shard: None,
     },
     System {
         name: "Kubernetes",
@@ -75,6 +125,12 @@ const SYSTEMS: [System; 5] = [
         job: "HOSTNAME",
         url: |_| None,
         commit: "",
+        run: None,
+        shard: Some(Numbered {
+            index: "JOB_COMPLETION_INDEX",
+            first: 0,
+            count: None,
+        }),
     },
 ];
 
@@ -97,6 +153,86 @@ pub(super) fn detect(environment: &Environment) -> Option<(CiFacts, Option<Actor
         commit: get(environment, system.commit).filter(|commit| super::commit::is_commit(commit)),
     };
     Some((facts, actor))
+}
+
+/// The name of the run that a job is a part of; `None` where the environment has none.
+pub fn run_of(environment: &Environment) -> Option<String> {
+    let mut named = SYSTEMS.iter().filter_map(|system| system.run);
+    named.find_map(|(variable, begin)| {
+        let id = get(environment, variable)?;
+        Some(format!("{begin}-{id}"))
+    })
+}
+
+/// The number of a job among those that share the work. `count` is theirs, where it was given.
+///
+/// # Errors
+/// The environment has no number, none that fits, or another count.
+pub fn shard_of(environment: &Environment, count: Option<u32>) -> Result<Shard, String> {
+    if get(environment, "SLURM_ARRAY_TASK_ID").is_some() {
+        return agreed(of_array(environment)?, count, "SLURM_ARRAY_TASK_COUNT");
+    }
+    let mut known = SYSTEMS.iter().filter_map(|system| system.shard.as_ref());
+    let numbered = known
+        .find(|numbered| get(environment, numbered.index).is_some())
+        .ok_or(
+            "`--shard auto`: the environment has no number of a shard\n\
+             hint: GitLab (`parallel`), Buildkite (`parallelism`), Slurm (`--array`) and Kubernetes (`completionMode: Indexed`) set one; elsewhere write `--shard 2/5`",
+        )?;
+    let index = number(environment, numbered.index)?;
+    let own = numbered
+        .count
+        .map(|variable| number(environment, variable))
+        .transpose()?;
+    let count_of_all = own.or(count).ok_or_else(|| {
+        format!(
+            "`--shard auto`: there is `{}` and no number of all shards\nhint: say it with `--shard auto/N`: at Kubernetes it is `completions`",
+            numbered.index
+        )
+    })?;
+    let number = index
+        .checked_sub(numbered.first)
+        .and_then(|index| index.checked_add(1));
+    let shard = Shard {
+        number: number.unwrap_or(0),
+        count: count_of_all,
+    };
+    agreed(shard, count, numbered.count.unwrap_or(numbered.index))
+}
+
+/// The place of a task in an array of Slurm, which may begin anywhere and have a step.
+fn of_array(environment: &Environment) -> Result<Shard, String> {
+    let value = |name: &str| number(environment, &format!("SLURM_ARRAY_TASK_{name}"));
+    let (id, min, max, count) = (value("ID")?, value("MIN")?, value("MAX")?, value("COUNT")?);
+    let step = value("STEP").unwrap_or(1).max(1);
+    let regular =
+        (min..=max).contains(&id) && (id - min) % step == 0 && (max - min) / step + 1 == count;
+    if !regular {
+        return Err(format!(
+            "`--shard auto`: the array of Slurm has gaps, so that the place of task {id} in it is not known\nhint: number it without gaps: `--array=1-{count}`"
+        ));
+    }
+    Ok(Shard {
+        number: (id - min) / step + 1,
+        count,
+    })
+}
+
+fn agreed(shard: Shard, count: Option<u32>, variable: &str) -> Result<Shard, String> {
+    match count {
+        Some(count) if count != shard.count => Err(format!(
+            "`--shard auto/{count}`: `{variable}` says {}\nhint: remove `/{count}`",
+            shard.count
+        )),
+        _ => Ok(shard),
+    }
+}
+
+fn number(environment: &Environment, name: &str) -> Result<u32, String> {
+    let text = get(environment, name)
+        .ok_or_else(|| format!("`--shard auto`: there is no variable `{name}`"))?;
+    text.parse()
+        .map_err(|_| format!("`--shard auto`: `{name}={text}` is no number"))
 }
 
 fn get(environment: &Environment, name: &str) -> Option<String> {
@@ -142,6 +278,10 @@ mod tests {
         "JENKINS_URL=https://ci.example/ BUILD_USER_ID=ann JOB_NAME=drill GIT_COMMIT=SHA \
          BUILD_URL=https://ci.example/job/drill/3/",
         "Jenkins | ann by BUILD_USER_ID | drill | https://ci.example/job/drill/3/ | SHA"
+    )]
+    #[case::slurm(
+        "SLURM_JOB_ID=12 SLURM_JOB_USER=ann SLURM_JOB_NAME=drills",
+        "Slurm | ann by SLURM_JOB_USER | drills | - | -"
     )]
     #[case::kubernetes(
         "KUBERNETES_SERVICE_HOST=10.0.0.1 HOSTNAME=drill-28912-x7k CI=true",

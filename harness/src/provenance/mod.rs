@@ -11,6 +11,8 @@ mod ci;
 mod commit;
 mod inputs;
 
+pub use ci::{Shard, run_of, shard_of};
+
 use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;

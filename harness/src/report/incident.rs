@@ -34,6 +34,39 @@ pub fn render(
     Ok(text)
 }
 
+/// Writes the body for the incoming webhooks of Slack: a text in which nothing is a link, a mention or markup.
+///
+/// # Errors
+/// None in practice.
+pub fn render_slack(result: &DrillResult, verdict: Verdict) -> serde_json::Result<String> {
+    /// More would not be read in a channel.
+    const LINES: usize = 5;
+    let severity = view::severity(result, verdict);
+    let mut text = summary(result, verdict, severity);
+    let failures = failures(result);
+    for failure in failures.iter().take(LINES) {
+        text += &format!("\n- {}", line(&failure.why));
+    }
+    if failures.len() > LINES {
+        text += &format!("\n- and {} more", failures.len() - LINES);
+    }
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    // The address of the job is ours, and may be a link.
+    let job = result
+        .provenance
+        .ci
+        .as_ref()
+        .and_then(|ci| ci.url.as_deref());
+    let job = job.map_or_else(String::new, |url| format!("\n{}", line(url)));
+    serde_json::to_string(&serde_json::json!({
+        "text": escaped + &job,
+        "mrkdwn": false,
+    }))
+}
+
 /// Makes the JSON Schema of the body.
 #[must_use]
 pub fn schema() -> serde_json::Value {

@@ -74,6 +74,9 @@ struct Report {
     /// The message to the webhook of `[incident]`, which never affects the verdict; null where the scenario has none, or
     /// sends none of this verdict.
     incident: Option<Incident>,
+    /// The messages to `[[notify]]` that receive this verdict, in the order of the scenario; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notifications: Vec<Incident>,
     /// Whether a signal interrupted the drill.
     interrupted: bool,
     /// Id of the run; also the label of everything that it starts.
@@ -171,7 +174,7 @@ pub(crate) enum OutcomeWord {
     Skipped,
 }
 
-/// The message to the webhook of `[incident]`.
+/// A message to the webhook of `[incident]`, or to one of `[[notify]]`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Incident {
     /// Whether it arrived.

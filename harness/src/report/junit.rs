@@ -17,8 +17,8 @@ use junit_report::{
 
 pub use self::rehearsal::render_rehearsal;
 use super::text::{line, lines};
-use super::view;
-use crate::exit_code;
+use super::{Merged, view};
+use crate::exit_code::{self, Ending};
 use crate::outcome::{
     CheckResult, Delivery, DeliveryEnd, DrillResult, Finding, Objective, Outcome, StageResult,
 };
@@ -43,12 +43,53 @@ pub fn merge(
     drills: &[(&DrillResult, Verdict)],
     not_drilled: &[(String, &str)],
 ) -> io::Result<String> {
+    merge_all(&Merged {
+        drills: drills.to_vec(),
+        not_drilled: not_drilled.to_vec(),
+        missing: Vec::new(),
+        problems: &[],
+        lines: &[],
+        ending: Ending::Done,
+    })
+}
+
+/// Writes one report over several drills. A drill that should be there and is not has one case, which is an error, as has each
+/// problem of a shard.
+///
+/// # Errors
+/// When the XML writer fails.
+pub fn merge_all(merged: &Merged<'_>) -> io::Result<String> {
     let mut report = Report::new();
-    for (result, verdict) in drills {
+    for (result, verdict) in &merged.drills {
         report.add_testsuite(suite(result, *verdict));
     }
-    for (scenario, why) in not_drilled {
+    for (scenario, why) in &merged.not_drilled {
         report.add_testsuite(suite_of_skipped(&line(scenario), why));
+    }
+    for (scenario, why) in &merged.missing {
+        let scenario = line(scenario);
+        let missing = error("missing", &format!("no result: {why}"), why);
+        let case = case(
+            format!("{scenario}.verdict"),
+            "verdict",
+            std::time::Duration::ZERO,
+            missing,
+        );
+        report.add_testsuite(TestSuiteBuilder::new(&scenario).add_testcase(case).build());
+    }
+    if !merged.problems.is_empty() {
+        let mut shards = TestSuiteBuilder::new("shards");
+        for (at, problem) in merged.problems.iter().enumerate() {
+            let name = format!("problem {}", at + 1);
+            let result = error("shard", problem, problem);
+            shards.add_testcase(case(
+                "shards".to_owned(),
+                &name,
+                std::time::Duration::ZERO,
+                result,
+            ));
+        }
+        report.add_testsuite(shards.build());
     }
     finish(&report)
 }
@@ -98,12 +139,17 @@ fn suite(result: &DrillResult, verdict: Verdict) -> TestSuite {
             .iter()
             .map(|check| check_case(&scenario, result, check)),
     );
-    cases.extend(
-        result
-            .incident
-            .as_ref()
-            .map(|delivery| incident_case(&scenario, delivery)),
-    );
+    cases.extend(result.incident.as_ref().map(|delivery| {
+        incident_case(
+            &scenario,
+            "the incident webhook receives the result",
+            delivery,
+        )
+    }));
+    for (at, delivery) in result.notified.iter().enumerate() {
+        let name = format!("notification {} receives the result", at + 1);
+        cases.push(incident_case(&scenario, &name, delivery));
+    }
     let red = cases
         .iter()
         .any(|case| case.is_error() || case.is_failure());
@@ -150,6 +196,8 @@ fn facts(result: &DrillResult, verdict: Verdict) -> String {
         let sha256 = input.sha256.as_deref().unwrap_or("not read");
         format!("input: {} (SHA-256 {sha256})", input.path)
     }));
+    let notified = result.notified.iter();
+    facts.extend(notified.map(|one| format!("notification: {}", view::delivery(one))));
     facts.extend([
         format!("run: {}", result.run),
         format!("redrill: {}", result.redrill),
@@ -296,7 +344,7 @@ fn objective_case(scenario: &str, result: &DrillResult, objective: &Objective) -
 }
 
 /// The message to the webhook, which does not affect the verdict: never red.
-fn incident_case(scenario: &str, delivery: &Delivery) -> TestCase {
+fn incident_case(scenario: &str, name: &str, delivery: &Delivery) -> TestCase {
     let text = view::delivery(delivery);
     let outcome = match delivery.end {
         DeliveryEnd::Sent => TestResult::Success,
@@ -305,7 +353,7 @@ fn incident_case(scenario: &str, delivery: &Delivery) -> TestCase {
     };
     let mut case = case(
         format!("{scenario}.incident"),
-        "the incident webhook receives the result",
+        name,
         std::time::Duration::ZERO,
         outcome,
     );

@@ -7,9 +7,10 @@ mod inline;
 
 use std::fmt::Write as _;
 
+use super::Merged;
 use super::page::block::{Block, Page, is_right};
 use super::page::inline::Inline;
-use super::page::{drill, rehearsal};
+use super::page::{self, drill, rehearsal};
 use crate::outcome::{DrillResult, RehearsalResult};
 use crate::verdict::{RehearsalVerdict, Verdict};
 
@@ -20,6 +21,12 @@ const WIDEST: usize = 40;
 #[must_use]
 pub fn render(result: &DrillResult, verdict: Verdict) -> String {
     print(&drill(result, verdict))
+}
+
+/// Writes the report of several drills; the complete reports of each are in its folder.
+#[must_use]
+pub fn render_merged(merged: &Merged<'_>) -> String {
+    print(&page::merged::merged(merged))
 }
 
 /// Writes the report of a rehearsal.

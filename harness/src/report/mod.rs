@@ -3,12 +3,14 @@
 //! They never query, never measure and never change the verdict. `drill.json` is complete; the
 //! others are for people and for CI, and say when they leave something out.
 
+pub mod annotations;
 mod cause;
 pub mod html;
 pub mod incident;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod metrics;
 mod page;
 pub mod terminal;
 pub(crate) mod text;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::atomic_file;
 use crate::baseline::{Baseline, file};
+use crate::exit_code::Ending;
 use crate::outcome::{DrillResult, RehearsalResult, ScenarioFacts};
 use crate::verdict::{RehearsalVerdict, Verdict};
 
@@ -159,19 +162,33 @@ fn write_files(folder: &Path, texts: Vec<(&str, String)>) -> io::Result<Vec<Path
         .collect()
 }
 
-/// Writes `<folder>/junit.xml` over several drills, and names the scenarios that were not drilled with the reason.
+/// Several drills, of one run or of the shards of a batch.
+pub struct Merged<'a> {
+    /// The drills that there are.
+    pub drills: Vec<(&'a DrillResult, Verdict)>,
+    /// Scenarios that were not begun on purpose, with the reason.
+    pub not_drilled: Vec<(String, &'a str)>,
+    /// Drills that should be there and are not, with the reason.
+    pub missing: Vec<(String, &'a str)>,
+    /// Shards that did not take part as they should.
+    pub problems: &'a [String],
+    /// How each drill ended, in the order of the scenarios.
+    pub lines: &'a [terminal::total::One],
+    /// How all of it ended.
+    pub ending: Ending,
+}
+
+/// Writes `junit.xml` and `drills.md` over several drills into a folder.
 ///
 /// # Errors
-/// When the folder or the file cannot be written.
-pub fn write_merged(
-    folder: &Path,
-    drills: &[(&DrillResult, Verdict)],
-    not_drilled: &[(String, &str)],
-) -> io::Result<PathBuf> {
-    let xml = junit::merge(drills, not_drilled)?;
-    let path = folder.join("junit.xml");
-    atomic_file::write(&path, &xml, true)?;
-    Ok(path)
+/// When the folder or a file cannot be written.
+pub fn write_merged(folder: &Path, merged: &Merged<'_>) -> io::Result<Vec<PathBuf>> {
+    // A page over all of them belongs here.
+    let texts = vec![
+        ("junit.xml", junit::merge_all(merged)?),
+        ("drills.md", markdown::render_merged(merged)),
+    ];
+    write_files(folder, texts)
 }
 
 /// The scenario's name, where it can be the name of one folder.

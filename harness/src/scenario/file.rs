@@ -98,6 +98,7 @@ pub const TOP_KEYS: &[&str] = &[
     "cadence",
     "controls",
     "incident",
+    "notify",
     "not-tested",
     "check",
     "waiver",

@@ -22,7 +22,7 @@ use crate::backup::companion::Companion;
 use crate::backup::settings::Composition;
 use crate::baseline::file::is_baseline;
 use crate::check::Check;
-use crate::incident::Incident;
+use crate::incident::{Incident, Webhook};
 use crate::outcome::{NotTested, ScenarioFacts};
 use crate::proof::settings::Level;
 use crate::rehearse::settings::Rehearse;
@@ -56,6 +56,8 @@ pub struct Scenario {
     pub controls: Vec<String>,
     /// Severity and webhook for a drill that is not PROVEN.
     pub incident: Option<Incident>,
+    /// Further webhooks for results.
+    pub notify: Vec<Webhook>,
     /// What the scenario declares as not tested.
     pub not_tested: Vec<NotTested>,
     /// The checks.

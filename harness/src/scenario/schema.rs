@@ -8,7 +8,7 @@ use crate::backup::base::settings::Recovery;
 use crate::backup::companion::Companion;
 use crate::backup::settings::Backup;
 use crate::check::{common::Common, kinds};
-use crate::incident::Incident;
+use crate::incident::{Incident, Webhook};
 use crate::proof::settings::Level;
 use crate::rehearse::settings::Rehearse;
 use crate::restore::settings::Restore;
@@ -48,6 +48,13 @@ pub fn schema() -> Value {
         json!({ "type": "array", "items": { "type": "string" }, "description": "Controls of standards that a PROVEN drill is evidence for, such as `SOC2:A1.3`. `redrill history --controls` lists them." }),
     );
     add("incident", generator.subschema_for::<Incident>().into());
+    add(
+        "notify",
+        json!({
+            "type": "array",
+            "items": Value::from(generator.subschema_for::<Webhook>()),
+        }),
+    );
     add(
         "not-tested",
         json!({

@@ -186,6 +186,10 @@ fn scenario(
     let incident = root
         .remove("incident")
         .and_then(|value| incident::read(value, problems));
+    let notify = root
+        .remove("notify")
+        .map(|value| incident::read_targets(value, problems))
+        .unwrap_or_default();
     let not_tested =
         take::<Vec<file::NotTested>>(&mut root, "not-tested", problems).unwrap_or_default();
     let checks = checks(&mut root, text, proof, problems);
@@ -255,6 +259,7 @@ fn scenario(
         restore,
         proof,
         incident,
+        notify,
         every: cadence.map(|cadence| cadence.every.0),
         controls,
         restore_within: objective.restore_within.map(|span| span.0),

@@ -11,6 +11,7 @@
 //! | `checkpoints/<size>`, `….sig` | the state of the log after an entry, and its SSH signature | once |
 //! | `rehearsals/<index>.<scenario>.<commit>` | nothing: the name says that an entry may be a rehearsal | once |
 //! | `keys/<sha256>.pub` | a public key that signed something | once |
+//! | `batches/<name>/…` | what the shards of a batch report ([`crate::batch`]); not a part of the log | once |
 //! | `tmp/` | on disk: what is being written | by each writer |
 //! | `head` | number of entries, as a hint where to look | with each entry |
 

@@ -15,7 +15,7 @@ pub enum Created {
 
 /// A place of objects. Each appears complete or not at all, and is on disk when a write returns.
 ///
-/// Names have one `/` at most: `entries/0000000007.json`.
+/// Names are relative paths: `entries/0000000007.json`.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where it is, for messages.

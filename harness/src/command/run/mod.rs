@@ -1,27 +1,31 @@
 //! `redrill run`: drills scenarios, writes their reports, prints a summary of each and the total.
 //!
 //! - `one`: one drill and its files; `record`: the state that keeps it; `notify`: the webhook; `repeat`: the command line that repeats it
-//! - `on`: a rehearsal on a kept server
+//! - `shard`: one share of the drills, where several machines drill; `on`: a rehearsal on a kept server
 
 mod notify;
 mod on;
 mod one;
 mod record;
 mod repeat;
+mod shard;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
 use self::one::{Drills, Recorded};
 use self::record::Recorder;
+use self::shard::seed_of;
 use super::abort::{Abort, Ended};
+use super::metrics;
 use super::print::{err, out};
 use super::scenarios::{load_all, set_provider};
 use super::start::{watch_signals, work_folder};
 use crate::backup::settings::OtherBackup;
 use crate::backup::source::pick::new_seed;
+use crate::batch::Sharding;
 use crate::cleanup::Work;
 use crate::cli::{DrillOptions, Rehearse, Run, Terminal};
 use crate::context::Context;
@@ -63,6 +67,30 @@ impl Asked<'_> {
 
     fn seed(&self) -> Option<u32> {
         self.run?.seed
+    }
+
+    fn annotate(&self) -> bool {
+        self.run.is_some_and(|run| run.annotate)
+    }
+
+    fn metrics(&self) -> Option<&Path> {
+        self.run?.metrics.as_deref()
+    }
+
+    fn shard(&self, environment: &Environment) -> Result<Option<Sharding>, Abort> {
+        let Some(run) = self.run else {
+            return Ok(None);
+        };
+        let Some(shard) = &run.shard else {
+            return Ok(None);
+        };
+        if self.options.keeping.state.is_none() {
+            return Err(Abort::invalid(
+                "`--shard` without `--state`: the shards have nothing in common\nhint: name one state for all of them: `--state s3://bucket/prefix`, or a folder that all machines mount",
+            ));
+        }
+        let sharding = Sharding::read(shard, run.batch.as_deref(), run.again, environment);
+        sharding.map(Some).map_err(Abort::invalid)
     }
 
     fn jobs(&self) -> usize {
@@ -109,15 +137,37 @@ async fn drill_all(
     command: Vec<String>,
 ) -> Ended {
     let paths = asked.options.scenarios.paths();
-    let scenarios = scenarios(&paths, asked, &environment, terminal)?;
+    let sharding = asked.shard(&environment)?;
+    // All shards of a batch must draw the same.
+    let seed = asked
+        .seed()
+        .or_else(|| Some(seed_of(&sharding.as_ref()?.batch)));
+    let mut scenarios = scenarios(&paths, asked, seed, &environment, terminal)?;
     let work = work_folder(&asked.options.work.work_dir, &environment)?;
     let progress = progress(asked.options);
     let (context, look) = begin(asked, environment, terminal, work, &progress).await?;
     let keeping = &asked.options.keeping;
     let recorder = Recorder::open(keeping, &context.environment, &context.redactor).await?;
+    let part = match (&sharding, recorder.named()) {
+        (Some(sharding), Some(state)) => {
+            let part = shard::begin(
+                state,
+                sharding,
+                seed.unwrap_or_default(),
+                &scenarios,
+                &context,
+            )
+            .await?;
+            scenarios.retain(|scenario| part.has(&scenario.facts));
+            progress.listener("")(Event::Note(part.line()));
+            Some(part)
+        }
+        _ => None,
+    };
     let drills = Drills {
         context,
-        recorder,
+        part,
+        recorder: &recorder,
         look,
         prefixed: scenarios.len() > 1 && asked.jobs() > 1,
         asked,
@@ -125,7 +175,33 @@ async fn drill_all(
         progress: &progress,
     };
     let recorded = all(&scenarios, &drills).await;
-    Ok(total(&scenarios, &recorded, &drills))
+    let ending = total(&scenarios, &recorded, &drills);
+    if asked.annotate() {
+        for one in recorded.iter().flatten() {
+            let text = report::annotations::render(&one.result, one.verdict);
+            if !text.is_empty() {
+                out(&text);
+            }
+        }
+    }
+    let ending = match asked.metrics() {
+        Some(path) => {
+            let judged = recorded.iter().flatten();
+            let judged: Vec<_> = judged.map(|one| (&one.result, one.verdict)).collect();
+            // Of the states beside the scenarios it is that of the first.
+            let place = match scenarios.first() {
+                Some(scenario) => recorder.place(scenario, &drills.context).await.ok(),
+                None => None,
+            };
+            let state = place.as_ref().and_then(record::Place::open);
+            metrics::write(Some(path), &judged, state, ending).await
+        }
+        None => ending,
+    };
+    Ok(match &drills.part {
+        Some(part) => shard::end(part, ending, why_not(&recorded)).await,
+        None => ending,
+    })
 }
 
 fn progress(options: &DrillOptions) -> Progress {
@@ -182,6 +258,7 @@ async fn begin(
 fn scenarios(
     paths: &[PathBuf],
     asked: Asked<'_>,
+    seed: Option<u32>,
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Vec<Scenario>, Abort> {
@@ -196,7 +273,7 @@ fn scenarios(
         path,
         globals: globals.as_deref(),
     });
-    let seed = asked.seed().map_or_else(new_seed, Ok).map_err(|error| {
+    let seed = seed.map_or_else(new_seed, Ok).map_err(|error| {
         CouldNotRun::with_hint(
             format!("the system gives no random numbers: {error}"),
             "name a seed with `--seed`",
@@ -252,7 +329,10 @@ async fn all(scenarios: &[Scenario], drills: &Drills<'_>) -> Vec<Option<Recorded
         if stop.load(Ordering::Relaxed) {
             return (at, None);
         }
-        let recorded = drills.drill(scenario).await;
+        let mut recorded = drills.drill(scenario).await;
+        if let Some(part) = &drills.part {
+            shard::done(part, scenario, &mut recorded).await;
+        }
         let fail_fast = drills.asked.fail_fast() && recorded.ending().code() != exit_code::PROVEN;
         if fail_fast || recorded.result.interrupted {
             stop.store(true, Ordering::Relaxed);
@@ -265,6 +345,24 @@ async fn all(scenarios: &[Scenario], drills: &Drills<'_>) -> Vec<Option<Recorded
     ended.into_iter().map(|(_, recorded)| recorded).collect()
 }
 
+/// Why scenarios were not begun.
+fn why_not(recorded: &[Option<Recorded>]) -> &'static str {
+    let mut drilled = recorded.iter().flatten();
+    match drilled.any(|one| one.result.interrupted) {
+        true => "interrupted by a signal",
+        false => "`--fail-fast`: an earlier scenario is not PROVEN",
+    }
+}
+
+/// The line about the reports over several drills.
+pub(super) fn merged_line(files: &[PathBuf]) -> String {
+    let files: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    format!("merged     {}", files.join(", "))
+}
+
 /// Prints the total of several scenarios and writes the merged report; returns how the command ends.
 fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<'_>) -> Ending {
     let mut ending = worst(recorded.iter().flatten().map(Recorded::ending));
@@ -272,10 +370,7 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
         return ending;
     }
     let drilled: Vec<_> = recorded.iter().flatten().collect();
-    let why_not = match drilled.iter().any(|one| one.result.interrupted) {
-        true => "interrupted by a signal",
-        false => "`--fail-fast`: an earlier scenario is not PROVEN",
-    };
+    let why_not = why_not(recorded);
     let both = || scenarios.iter().zip(recorded);
     let not_drilled: Vec<(String, &str)> = both()
         .filter(|(_, recorded)| recorded.is_none())
@@ -286,25 +381,36 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
         .map(|one| (&one.result, one.verdict))
         .collect();
     let reports = &drills.asked.options.reports;
-    let merged = report::write_merged(reports, &judged, &not_drilled);
-    if merged.is_err() {
-        ending = ending.unless(Ending::CouldNotRun);
-    }
     let lines: Vec<total::One> = both()
         .map(|(scenario, recorded)| total::One {
             name: scenario.facts.title(),
-            state: recorded
-                .as_ref()
-                .map_or(total::State::NotDrilled, Recorded::state),
+            state: recorded.as_ref().map_or_else(
+                || total::State::NotDrilled(why_not.to_owned()),
+                Recorded::state,
+            ),
         })
         .collect();
-    let text = total::render(&lines, why_not, ending, drills.look);
+    let merged = report::write_merged(
+        reports,
+        &report::Merged {
+            drills: judged,
+            not_drilled,
+            missing: Vec::new(),
+            problems: &[],
+            lines: &lines,
+            ending,
+        },
+    );
+    if merged.is_err() {
+        ending = ending.unless(Ending::CouldNotRun);
+    }
+    let text = total::render(&lines, ending, drills.look);
     // Standard output has only JSON then.
     let print = if drills.asked.json() { err } else { out };
     print(&text);
     match merged {
-        Ok(path) => print(&format!("merged     {}", path.display())),
-        Err(error) => err(&format!("the merged JUnit report was not written: {error}")),
+        Ok(files) => print(&merged_line(&files)),
+        Err(error) => err(&format!("the merged reports were not written: {error}")),
     }
     ending
 }

@@ -27,7 +27,7 @@ pub(super) async fn rehearse_on(
         [] => vec![kept.facts.file.clone()],
         paths => paths.to_owned(),
     };
-    let mut scenarios = scenarios(&paths, asked, &environment, terminal)?;
+    let mut scenarios = scenarios(&paths, asked, asked.seed(), &environment, terminal)?;
     // One file may be several drills, such as one for each tier.
     if scenarios
         .iter()

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Asked;
-use super::notify::{describe_failure, notify, webhook};
+use super::notify::{self, describe_failure, notify, targets, webhook};
 use super::record::{Place, Recorder, failure, lines};
 use super::repeat::repeating_command;
 use crate::baseline::{Baseline, observed};
+use crate::batch::Part;
 use crate::command::kept;
 use crate::command::print::{err, out};
 use crate::context::Context;
@@ -26,7 +27,9 @@ use crate::verdict::{RehearsalVerdict, Verdict};
 pub(super) struct Drills<'a> {
     /// The context, but for listener and repeating command.
     pub(super) context: Context,
-    pub(super) recorder: Recorder,
+    pub(super) recorder: &'a Recorder,
+    /// The part in a batch, where this is a shard.
+    pub(super) part: Option<Part<'a>>,
     pub(super) asked: Asked<'a>,
     /// The words of the command line.
     pub(super) command: &'a [String],
@@ -46,7 +49,7 @@ pub(super) struct Recorded {
     /// The reports.
     pub(super) files: Vec<PathBuf>,
     /// Whether reports and record were all written.
-    complete: bool,
+    pub(super) complete: bool,
     /// Whether `--keep` asked for a server that is not there.
     not_kept: bool,
 }
@@ -91,6 +94,10 @@ impl Drills<'_> {
             Err(error) => Err(error.clone()),
         };
         let context = self.context_of(scenario, last_record);
+        let mut not_sent = match self.asked.rehearsal_only() {
+            true => Vec::new(),
+            false => notify::announce(scenario, &context).await,
+        };
         let Drilled {
             mut result,
             verdict,
@@ -105,16 +112,22 @@ impl Drills<'_> {
         }
         let baseline = observed.as_ref().map(|observed| &observed.baseline);
         let mut missing = Vec::new();
-        let mut not_sent = None;
         let webhook = webhook(scenario, verdict);
+        let targets = targets(scenario, verdict);
         result.incident = webhook.map(|_| Delivery::default());
+        result.notified = vec![Delivery::default(); targets.len()];
         let mut files = self.write_reports(&result, verdict, baseline, &mut missing);
-        if let Some(webhook) = webhook {
-            // The reports are there before: a delivery may take minutes, and end with this program.
-            let delivery = notify(webhook, scenario, &context, (&result, verdict), &files).await;
-            not_sent = describe_failure(scenario, &delivery);
-            result.incident = Some(delivery);
-        }
+        // The reports are there before: a delivery may take minutes, and end with this program.
+        let all = webhook.into_iter().chain(targets);
+        let all =
+            all.map(|webhook| notify(webhook, scenario, &context, (&result, verdict), &files));
+        let mut deliveries = futures_util::future::join_all(all).await;
+        let described = deliveries.iter();
+        not_sent.extend(
+            described.filter_map(|delivery| describe_failure(scenario, "the result", delivery)),
+        );
+        result.incident = webhook.map(|_| deliveries.remove(0));
+        result.notified = deliveries;
         // Last, because the record says everything, the delivery of the message too.
         let (place, summary) = (
             place.map_err(failure),
@@ -144,14 +157,16 @@ impl Drills<'_> {
             None
         });
         let note = place.as_ref().ok().and_then(Place::note);
-        if !files.is_empty() && (result.incident.is_some() || result.evidence.is_some()) {
+        let changed =
+            result.incident.is_some() || !result.notified.is_empty() || result.evidence.is_some();
+        if !files.is_empty() && changed {
             files = self.write_reports(&result, verdict, baseline, &mut missing);
         }
         let rehearsal = match &rehearsed {
             Some(rehearsed) => {
                 let mut text = report_rehearsal(rehearsed, self.asked, self.look, &mut missing);
                 text +=
-                    &record_rehearsal(&self.recorder, scenario, &context, rehearsed, &mut missing)
+                    &record_rehearsal(self.recorder, scenario, &context, rehearsed, &mut missing)
                         .await;
                 Some(text)
             }
@@ -220,7 +235,7 @@ impl Drills<'_> {
             Some(rehearsed) => {
                 let mut text = report_rehearsal(rehearsed, self.asked, self.look, &mut missing);
                 text +=
-                    &record_rehearsal(&self.recorder, scenario, context, rehearsed, &mut missing)
+                    &record_rehearsal(self.recorder, scenario, context, rehearsed, &mut missing)
                         .await;
                 Some(text)
             }

@@ -104,6 +104,14 @@ impl Recorder {
         })
     }
 
+    /// The state that was named.
+    pub(super) fn named(&self) -> Option<&State> {
+        match self {
+            Self::Named(state, _) => Some(state),
+            Self::Off | Self::Beside(_) => None,
+        }
+    }
+
     /// The state for the record of a scenario.
     ///
     /// # Errors
@@ -151,6 +159,11 @@ impl Place<'_> {
     /// Where the state is, as it was given; `None` where there is none.
     pub(super) fn name(&self) -> Option<String> {
         self.state().map(|(state, _)| state.place())
+    }
+
+    /// The state.
+    pub(super) fn open(&self) -> Option<&State> {
+        self.state().map(|(state, _)| state)
     }
 
     fn state(&self) -> Option<(&State, Option<Signing<'_>>)> {

@@ -27,6 +27,7 @@ impl Report {
             exit_code: exit_code::of(verdict),
             severity: view::severity(result, verdict).map(str::to_owned),
             incident: result.incident.as_ref().map(Incident::from),
+            notifications: result.notified.iter().map(Incident::from).collect(),
             interrupted: result.interrupted,
             run: result.run.clone(),
             redrill: result.redrill.clone(),

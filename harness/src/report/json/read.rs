@@ -100,6 +100,11 @@ impl Report {
             scenario: self.scenario.read(),
             severity: self.severity,
             incident: self.incident.map(Incident::read).transpose()?,
+            notified: self
+                .notifications
+                .into_iter()
+                .map(Incident::read)
+                .collect::<Read<Vec<_>>>()?,
             since: self.since_last.map(Since::read).transpose()?,
             state: self.state,
             evidence: None,

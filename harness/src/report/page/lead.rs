@@ -41,6 +41,9 @@ pub(in crate::report) fn summary(result: &DrillResult, verdict: Verdict) -> Vec<
     if let Some(delivery) = &result.incident {
         row(fixed("Incident webhook"), words(&view::delivery(delivery)));
     }
+    for delivery in &result.notified {
+        row(fixed("Notification"), words(&view::delivery(delivery)));
+    }
     row(
         fixed("Backup"),
         match &result.backup {

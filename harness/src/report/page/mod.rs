@@ -10,6 +10,7 @@ pub(super) mod block;
 pub(super) mod checks;
 pub(super) mod inline;
 pub(super) mod lead;
+pub(super) mod merged;
 pub(super) mod rehearsal;
 pub(super) mod restore;
 pub(super) mod rows;

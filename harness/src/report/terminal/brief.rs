@@ -30,6 +30,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     if let Some(delivery) = &result.incident {
         paper.fact("incident", &view::delivery(delivery));
     }
+    for delivery in &result.notified {
+        paper.fact("notified", &view::delivery(delivery));
+    }
     if let Some(backup) = &result.backup {
         let size = show_bytes(backup.bytes);
         let text = format!("{}, {size}, {}", backup.origin, backup.format);

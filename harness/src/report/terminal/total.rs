@@ -24,27 +24,38 @@ pub enum State {
     Judged(Verdict, PathBuf),
     /// Not all of its files were written, so it is no evidence, whatever its verdict.
     NotRecorded,
-    /// It was not begun.
-    NotDrilled,
+    /// It was not begun, or there is no result, for this reason.
+    NotDrilled(String),
 }
 
 const NOT_RECORDED: &str = "NOT RECORDED";
 const NOT_DRILLED: &str = "not drilled";
+const NOT_WRITTEN: &str = "not all of its files were written";
 
 impl State {
-    const fn word(&self) -> &'static str {
+    /// Why it is not PROVEN: the first of these reasons of its drill, or what this state says.
+    pub(in crate::report) fn why(&self, decisive: Option<Vec<String>>) -> String {
+        match self {
+            Self::Judged(..) => decisive
+                .and_then(|why| why.into_iter().next())
+                .unwrap_or_default(),
+            Self::NotRecorded => NOT_WRITTEN.to_owned(),
+            Self::NotDrilled(why) => why.clone(),
+        }
+    }
+
+    pub(in crate::report) const fn word(&self) -> &'static str {
         match self {
             Self::Judged(verdict, _) => verdict.word(),
             Self::NotRecorded => NOT_RECORDED,
-            Self::NotDrilled => NOT_DRILLED,
+            Self::NotDrilled(_) => NOT_DRILLED,
         }
     }
 }
 
-/// Writes how many scenarios ended in which way, then a line for each; `why_not` is why some were not drilled.
+/// How many scenarios ended in which way, and the exit code.
 #[must_use]
-pub fn render(all: &[One], why_not: &str, ending: Ending, look: Look) -> String {
-    let mut paper = Paper::new(look.width, look.colour);
+pub fn counts(all: &[One], ending: Ending) -> String {
     let verdicts = Verdict::ALL.map(Verdict::word);
     let words = verdicts.into_iter().chain([NOT_RECORDED, NOT_DRILLED]);
     let count = |word| all.iter().filter(|one| one.state.word() == word).count();
@@ -55,19 +66,22 @@ pub fn render(all: &[One], why_not: &str, ending: Ending, look: Look) -> String 
         .collect();
     let scenarios = show_counted(all.len(), "scenario");
     let code = ending.code();
-    paper.wrap(
-        &format!("{scenarios}: {} (exit code {code})", counts.join(", ")),
-        0,
-        2,
-    );
+    format!("{scenarios}: {} (exit code {code})", counts.join(", "))
+}
+
+/// Writes how many scenarios ended in which way, then a line for each.
+#[must_use]
+pub fn render(all: &[One], ending: Ending, look: Look) -> String {
+    let mut paper = Paper::new(look.width, look.colour);
+    paper.wrap(&counts(all, ending), 0, 2);
     let longest = |length: fn(&One) -> usize| all.iter().map(length).max().unwrap_or(0);
     let words = longest(|one| one.state.word().len());
     let names = longest(|one| one.name.len());
     for one in all {
         let (hue, end) = match &one.state {
             State::Judged(verdict, folder) => (Hue::of(*verdict), folder.display().to_string()),
-            State::NotRecorded => (Hue::Yellow, "not all of its files were written".to_owned()),
-            State::NotDrilled => (Hue::Yellow, why_not.to_owned()),
+            State::NotRecorded => (Hue::Yellow, NOT_WRITTEN.to_owned()),
+            State::NotDrilled(why) => (Hue::Yellow, why.clone()),
         };
         let word = one.state.word();
         let padding = " ".repeat(words - word.len());

@@ -37,6 +37,9 @@ pub(super) fn write(paper: &mut Paper, result: &DrillResult, verdict: Verdict) {
     if let Some(delivery) = &result.incident {
         paper.fact("incident", &view::delivery(delivery));
     }
+    for delivery in &result.notified {
+        paper.fact("notified", &view::delivery(delivery));
+    }
     backup(paper, result);
     restored(paper, result);
     for objective in &result.objectives {

@@ -1,9 +1,11 @@
 //! What the other commands print.
 
 use std::fs;
+use std::process::Command;
 
 use clap::CommandFactory as _;
 use redrill::cli::Cli;
+use rstest::rstest;
 use serde_json::Value;
 
 use super::SCENARIO;
@@ -49,6 +51,77 @@ fn the_help_of_every_subcommand_is_the_committed_one() {
         ));
     }
     as_committed("harness/tests/it/drill/help.txt", &text);
+}
+
+/// What packages install, and shells and `man` read.
+#[test]
+fn completions_and_manual_pages_are_the_committed_ones() {
+    for (shell, file) in [
+        ("bash", "redrill.bash"),
+        ("zsh", "_redrill"),
+        ("fish", "redrill.fish"),
+    ] {
+        let ended = redrill().call(&["completions", shell]);
+        assert_eq!(ended.code, 0);
+        as_committed(&format!("ci/release/completions/{file}"), &ended.stdout);
+    }
+    let tree = Cli::command();
+    let subcommands = tree.get_subcommands().map(|one| one.get_name());
+    for name in std::iter::once("").chain(subcommands) {
+        let (words, file) = match name {
+            "" => (vec!["man"], "redrill.1".to_owned()),
+            name => (vec!["man", name], format!("redrill-{name}.1")),
+        };
+        let ended = redrill().call(&words);
+        assert_eq!(ended.code, 0);
+        as_committed(&format!("ci/release/man/{file}"), &ended.stdout);
+        // `man` itself reads it without a warning.
+        let path = root().join("ci/release/man").join(&file);
+        let groff = Command::new("groff")
+            .args(["-K", "utf8", "-man", "-T", "utf8", "-ww", "-z"])
+            .arg(&path)
+            .output();
+        let groff = groff.expect("groff: ci/setup.sh installs it");
+        assert!(
+            groff.status.success() && groff.stderr.is_empty(),
+            "{file}: {}",
+            String::from_utf8_lossy(&groff.stderr)
+        );
+    }
+    let ended = redrill().call(&["man", "rnu"]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("did you mean `run`?"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// Bash completes with them what a user types.
+#[rstest]
+#[case(&["redrill", "reh"], "rehearse")]
+#[case(&["redrill", "run", "--sha"], "--shard")]
+#[case(&["redrill", "run", "--server", "cont"], "container")]
+#[case(&["redrill", "completions", "z"], "zsh")]
+fn bash_completes(#[case] words: &[&str], #[case] expected: &str) {
+    let file = root().join("ci/release/completions/redrill.bash");
+    let script = r#"source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _redrill redrill "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-c", script, "bash"])
+        .arg(&file)
+        .args(words)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        [expected],
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
 use serde_json::Value;
 
 use super::builder::{Ended, Redrill, redrill};
@@ -443,7 +444,7 @@ fn mistakes_are_reported_with_their_place() {
     14 | on = []
        |      ^^
        |
-       = hint: remove `on` to send all but PROVEN, or remove `[incident.webhook]`
+       = hint: remove `on` to send all but PROVEN, or remove the whole table
 
     error: the number of attempts is 1 to 10
       --> scenario.toml:16:9
@@ -477,4 +478,133 @@ fn mistakes_are_reported_with_their_place() {
             ended.stderr
         );
     }
+}
+
+/// Each target of `[[notify]]` gets what it takes, a switch also when a drill begins and when it passed.
+#[rstest]
+#[case::passed(WHOLE, 0, &["GET /start", "GET /ping", "POST /always"])]
+#[case::failed(CUT, 10, &["GET /start", "GET /failed", "POST /slack", "POST /always"])]
+fn several_targets_are_told(#[case] backup: &str, #[case] code: i32, #[case] expected: &[&str]) {
+    let web = answers(&[("200 OK", "")]);
+    let url = |path: &str| web.url(path);
+    let notify = format!(
+        "[[notify]]\nformat = \"ping\"\nurl = \"{}\"\nstart = \"{}\"\nfailed = {{ env = \"FAILED\" }}\n\
+         [[notify]]\nformat = \"slack\"\nurl = \"{}\"\n\
+         [[notify]]\nalways = true\nurl = \"{}\"\n",
+        url("/ping"),
+        url("/start"),
+        url("/slack"),
+        url("/always")
+    );
+    let text = scenario("\"http://127.0.0.1:9/\"", "on = [\"interrupted\"]\n");
+    let ended = redrill()
+        .scenario(&(text + &notify))
+        .environment("FAILED", &url("/failed"))
+        .backup(backup, "orders-2026-05-25.sql")
+        .run();
+    assert_eq!(ended.code, code, "{}\n{}", ended.stdout, ended.stderr);
+    let asked = web.asked.lock().unwrap();
+    let mut calls: Vec<String> = asked
+        .iter()
+        .map(|request| format!("{} {}", request.method, request.path))
+        .collect();
+    assert_eq!(calls[0], "GET /start");
+    calls.sort();
+    let mut expected: Vec<String> = expected.iter().map(|call| (*call).to_owned()).collect();
+    let results = expected.len() - 1;
+    expected.sort();
+    assert_eq!(calls, expected);
+    for request in asked.iter().filter(|request| request.method == "GET") {
+        assert!(request.body.is_empty());
+    }
+    if let Some(slack) = asked.iter().find(|request| request.path == "/slack") {
+        let body: Value = serde_json::from_slice(&slack.body).unwrap();
+        let text = body["text"].as_str().unwrap();
+        assert!(
+            text.starts_with("P1: restore drill of drilled: NOT PROVEN"),
+            "{text}"
+        );
+        assert_eq!(body["mrkdwn"], false);
+    }
+    let sent = ended.drill()["notifications"].as_array().unwrap().clone();
+    assert_eq!(sent.len(), results);
+    assert!(sent.iter().all(|one| one["delivery"] == "sent"), "{sent:?}");
+    assert_eq!(
+        ended
+            .stdout
+            .matches("notified   sent to http://127.0.0.1:")
+            .count(),
+        results,
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(
+        ended.pages[0].matches("| Notification ").count(),
+        results,
+        "{}",
+        ended.pages[0]
+    );
+}
+
+/// A target that is not there is in every report, and changes nothing.
+#[test]
+fn a_target_that_is_not_there_does_not_stop_the_others() {
+    let web = answers(&[("200 OK", "")]);
+    let port = free_port();
+    let notify = format!(
+        "[[notify]]\nformat = \"ping\"\nurl = \"http://127.0.0.1:{port}/\"\nstart = \"http://127.0.0.1:{port}/s\"\ntries = 1\n\
+         [[notify]]\nalways = true\nurl = \"{}\"\n",
+        web.url("/always")
+    );
+    let text = scenario("\"http://127.0.0.1:9/\"", "");
+    let ended = redrill()
+        .scenario(&(text + &notify))
+        .backup(WHOLE, "orders-2026-05-25.sql")
+        .run();
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("the beginning of `drilled` was not sent"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("the result of `drilled` was not sent"),
+        "{}",
+        ended.stderr
+    );
+    let sent = &ended.drill()["notifications"];
+    assert_eq!(
+        (&sent[0]["delivery"], &sent[1]["delivery"]),
+        (&"not_sent".into(), &"sent".into())
+    );
+    assert_eq!(web.asked.lock().unwrap().len(), 1);
+}
+
+#[rstest]
+#[case::on("format = \"ping\"\non = [\"proven\"]", "a ping says by its address")]
+#[case::start("start = \"http://a.test/\"", "only a ping has several addresses")]
+#[case::failed(
+    "format = \"slack\"\nfailed = \"http://a.test/\"",
+    "only a ping has several addresses"
+)]
+#[case::no_address("format = \"ping\"\nfailed = \"a.test\"", "failed = \"a.test\"")]
+#[case::secret(
+    "format = \"ping\"\nstart = \"http://u:p@a.test/\"",
+    "a secret is never written"
+)]
+#[case::word("format = \"pong\"", "format = \"pong\"")]
+#[case::key("adress = \"http://a.test/\"", "adress")]
+fn bad_targets_are_refused(#[case] keys: &str, #[case] expected: &str) {
+    let text = scenario("\"http://127.0.0.1:9/\"", "")
+        + &format!("[[notify]]\nurl = \"http://a.test/\"\n{keys}\n");
+    let ended = redrill()
+        .scenario(&text)
+        .backup(WHOLE, "orders-2026-05-25.sql")
+        .run();
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
 }

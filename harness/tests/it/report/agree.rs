@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use redrill::exit_code;
+use redrill::exit_code::{self, Ending};
 use redrill::outcome::{DrillResult, Outcome};
 use redrill::report::terminal::Look;
 use redrill::report::{html, json, junit, markdown, terminal};
@@ -67,7 +67,7 @@ fn agree(result: &DrillResult) {
     // One case per stage, check and objective; `verdict` only where it must be.
     let own = suite.cases.iter().filter(|case| case.name == "verdict");
     let cases = result.stages.len() + result.checks.len() + result.objectives.len();
-    let incident = usize::from(result.incident.is_some());
+    let incident = usize::from(result.incident.is_some()) + result.notified.len();
     let extra = suite.cases.len() - cases - incident;
     assert!(extra <= own.count());
     if matches!(verdict, Verdict::Interrupted | Verdict::NothingChecked) {
@@ -283,8 +283,17 @@ fn one_merged_report_has_a_suite_per_drill() {
     assert_eq!(names[3], "plur-nightly (only role, append-only)");
     assert!(xml::parse(&junit::merge(&[], &[]).unwrap()).is_empty());
     let folder = tempfile::tempdir().unwrap();
-    let path = redrill::report::write_merged(folder.path(), &judged, &[]).unwrap();
-    assert_eq!(path, folder.path().join("junit.xml"));
+    let merged = redrill::report::Merged {
+        drills: judged,
+        not_drilled: Vec::new(),
+        missing: Vec::new(),
+        problems: &[],
+        lines: &[],
+        ending: Ending::Done,
+    };
+    let paths = redrill::report::write_merged(folder.path(), &merged).unwrap();
+    let names = ["junit.xml", "drills.md"];
+    assert_eq!(paths, names.map(|name| folder.path().join(name)));
 }
 
 #[test]

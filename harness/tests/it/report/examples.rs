@@ -41,6 +41,7 @@ pub fn proven() -> DrillResult {
         },
         severity: Some("P1".to_owned()),
         incident: None,
+        notified: Vec::new(),
         since: Some(Since {
             entry: 38,
             began: "2025-11-14T06:12:01.907Z".parse().unwrap(),

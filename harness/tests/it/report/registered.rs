@@ -8,7 +8,15 @@ use redrill::report::{Report, reports};
 use crate::support::root;
 
 /// Modules of `src/report` that are not reports of a drill.
-const OTHERS: [&str; 5] = ["cause", "incident", "mod", "text", "view"];
+const OTHERS: [&str; 7] = [
+    "annotations",
+    "cause",
+    "incident",
+    "metrics",
+    "mod",
+    "text",
+    "view",
+];
 
 /// Where the example of a report is, in `reports/`.
 pub fn example_of(report: &Report, drill: &str) -> String {

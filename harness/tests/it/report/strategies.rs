@@ -592,6 +592,7 @@ pub fn drill() -> impl Strategy<Value = DrillResult> {
                     provenance: about.5,
                     scenario: about.0,
                     severity,
+                    notified: incident.iter().cloned().collect(),
                     incident,
                     started: about.3,
                     duration: about.4,

@@ -6,8 +6,12 @@ mod baseline;
 mod command;
 mod faults;
 mod kills;
+mod metrics;
+mod pipelines;
 mod s3;
+mod shards;
 mod sign;
+mod slurm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,6 +101,12 @@ impl Site {
         assert_eq!(said.code, code, "{}{}", said.stdout, said.stderr);
         said
     }
+}
+
+/// Makes the backup one that the oldest server of this machine can restore.
+fn any_server(site: &Site) {
+    let older = SMALL.replace("version 17.6", "version 15.6");
+    fs::write(site.path("orgs-2026-11-20.sql"), older).unwrap();
 }
 
 /// Makes a key as the README says.

@@ -26,7 +26,7 @@ pub(super) async fn begin<'a>(
     context: &Context,
 ) -> Result<Part<'a>, Abort> {
     let provenance = match scenarios.first() {
-        Some(scenario) => provenance::gather(scenario, context).await,
+        Some(scenario) => provenance::gather(scenario, context).await.0,
         None => Default::default(),
     };
     let facts: Vec<&ScenarioFacts> = scenarios.iter().map(|scenario| &scenario.facts).collect();

@@ -1,7 +1,7 @@
 //! One Chromium for all tests of this process, driven by Debian's `chromedriver`.
 //!
 //! No test knows that it is the last one. So the driver is the child of a shell that waits for the end of this process: the pipe to it
-//! closes, however that comes, and the shell ends the driver, which ends its browser, and removes their folder.
+//! closes, however that comes, and the shell ends the driver and the browser, and removes their folder.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -18,12 +18,16 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, OnceCell};
 
-/// Ends the driver with this process.
+/// Ends the driver and its browser, which are in the group of the shell, with this process. A browser that ends still writes.
 const WAIT: &str = r#"chromedriver --port=0 & driver=$!
 cat >/dev/null
-kill $driver
+trap '' TERM
+kill -TERM 0
 wait $driver
-rm -rf "$TMPDIR""#;
+for try in 1 2 3 4 5 6 7 8 9; do
+    rm -rf "$TMPDIR" && break
+    sleep 0.3
+done"#;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -38,7 +42,8 @@ static BROWSER: OnceCell<Mutex<Browser>> = OnceCell::const_new();
 /// A browser with one window.
 pub struct Browser {
     client: Client,
-    pages: TempDir,
+    /// The folder of the pages; the shell removes it.
+    pages: PathBuf,
 }
 
 /// How a page is looked at.
@@ -90,10 +95,11 @@ pub fn with(test: impl AsyncFnOnce(&Browser)) {
 
 async fn start() -> Browser {
     static WAITING: OnceLock<Child> = OnceLock::new();
-    let pages = TempDir::with_prefix_in("browser.", env!("CARGO_TARGET_TMPDIR")).unwrap();
     // What the driver and the browser write; the shell removes it.
     let own = TempDir::with_prefix_in("chromium.", env!("CARGO_TARGET_TMPDIR")).unwrap();
     let own = own.keep();
+    let pages = own.join("pages");
+    std::fs::create_dir(&pages).unwrap();
     let mut waiting = Command::new("sh")
         .args(["-c", WAIT])
         .env("TMPDIR", &own)
@@ -157,7 +163,7 @@ impl WebDriverCompatibleCommand for Raw {
 impl Browser {
     /// Opens a page from a file.
     pub async fn open(&self, page: &str, look: Look) {
-        let path = self.pages.path().join("page.html");
+        let path = self.pages.join("page.html");
         std::fs::write(&path, page).unwrap();
         self.open_file(&path, look).await;
     }
@@ -276,7 +282,7 @@ impl Browser {
             .await;
         let pdf =
             base64::engine::general_purpose::STANDARD.decode(printed["data"].as_str().unwrap());
-        let path: PathBuf = self.pages.path().join("page.pdf");
+        let path: PathBuf = self.pages.join("page.pdf");
         std::fs::write(&path, pdf.unwrap()).unwrap();
         let text = Command::new("pdftotext")
             .args(["-layout", "-enc", "UTF-8"])

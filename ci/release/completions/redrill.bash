@@ -359,7 +359,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__gate)
-            opts="-h --scenario --state --max-age --covers --rehearsed --commit --verified --signers --checkpoint --help"
+            opts="-h --scenario --state --max-age --covers --rehearsed --commit --verified --signers --verify-command --checkpoint --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,6 +386,10 @@ _redrill() {
                     return 0
                     ;;
                 --signers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -737,7 +741,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__history)
-            opts="-h --state --since --controls --json --help"
+            opts="-h --state --since --controls --json --html --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -748,6 +752,10 @@ _redrill() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -969,7 +977,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__rehearse)
-            opts="-v -q -h --reports --only --backup --globals --server --state --no-state --key --verbose --quiet --work-dir --on --help"
+            opts="-v -q -h --reports --only --backup --globals --server --state --no-state --key --sign-command --verify-command --verbose --quiet --work-dir --on --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1003,6 +1011,14 @@ _redrill() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sign-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --work-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1026,7 +1042,7 @@ _redrill() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "json markdown junit terminal" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "json markdown html junit terminal" -- "${cur}"))
                     return 0
                     ;;
                 --out)
@@ -1045,7 +1061,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__run)
-            opts="-v -q -j -h --reports --backup --globals --server --state --no-state --key --verbose --quiet --work-dir --seed --jobs --keep --shard --batch --again --annotate --metrics --fail-fast --rehearse --json --only --help"
+            opts="-v -q -j -h --reports --backup --globals --server --state --no-state --key --sign-command --verify-command --verbose --quiet --work-dir --seed --jobs --keep --shard --batch --again --annotate --metrics --fail-fast --rehearse --json --only --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1072,6 +1088,14 @@ _redrill() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sign-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1133,7 +1157,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__verify)
-            opts="-h --state --checkpoint --signers --help"
+            opts="-h --state --checkpoint --signers --verify-command --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1148,6 +1172,10 @@ _redrill() {
                     return 0
                     ;;
                 --signers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

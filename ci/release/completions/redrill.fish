@@ -57,6 +57,8 @@ container\t'A container without network'
 local\t'Processes of this machine'"
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l state -d 'The state: a folder, or `s3://bucket/prefix`, that keeps the record of each drill and a log of them. Keys and endpoint of S3 come from the variables of AWS. Default: `.redrill` beside the scenario' -r
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l key -d 'The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand run" -l sign-command -d 'A program that signs in place of a key, with its arguments: it gets what is signed on standard input and writes the signature to standard output. There is no shell. It is tried before the drill' -r
+complete -c redrill -n "__fish_redrill_using_subcommand run" -l verify-command -d 'The program that verifies it, as for `redrill verify`: the signature that is tried must be valid' -r
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l seed -d 'Repeat the choice of another run, where `pick` in the scenario selects a backup at random: its reports show the seed. Default: a new one' -r
 complete -c redrill -n "__fish_redrill_using_subcommand run" -s j -l jobs -d 'Drill up to N scenarios at the same time. Each has its own server: mind memory and disk' -r
@@ -83,6 +85,8 @@ container\t'A container without network'
 local\t'Processes of this machine'"
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l state -d 'The state: a folder, or `s3://bucket/prefix`, that keeps the record of each drill and a log of them. Keys and endpoint of S3 come from the variables of AWS. Default: `.redrill` beside the scenario' -r
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l key -d 'The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l sign-command -d 'A program that signs in place of a key, with its arguments: it gets what is signed on standard input and writes the signature to standard output. There is no shell. It is tried before the drill' -r
+complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l verify-command -d 'The program that verifies it, as for `redrill verify`: the signature that is tried must be valid' -r
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l on -d 'Rehearse on copies of the server that `redrill run --keep` kept under this name, in place of restoring the backup again. They have the state that the drill left: what was done by `redrill psql` since is not in them, and the kept server goes on running as it is' -r
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l no-state -d 'Record nothing, also where `--state` names a state'
@@ -151,9 +155,11 @@ complete -c redrill -n "__fish_redrill_using_subcommand schema" -s h -l help -d 
 complete -c redrill -n "__fish_redrill_using_subcommand verify" -l state -d 'The state' -r
 complete -c redrill -n "__fish_redrill_using_subcommand verify" -l checkpoint -d 'A checkpoint that was kept elsewhere: the line of a report, or a file with it. Shows that no entry up to it was removed, and that the log was not written anew' -r
 complete -c redrill -n "__fish_redrill_using_subcommand verify" -l signers -d 'The public keys that may sign: a `.pub` file, or an `allowed_signers` file of OpenSSH. Default: those in the state, which does not show whose they are' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand verify" -l verify-command -d 'The program that verifies what `--sign-command` signed: it gets what was signed on standard input and the file with the signature in place of `{signature}`, and ends with 0 where it is valid' -r
 complete -c redrill -n "__fish_redrill_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redrill -n "__fish_redrill_using_subcommand history" -l state -d 'The state' -r
 complete -c redrill -n "__fish_redrill_using_subcommand history" -l since -d 'Only what began within this time, such as `90d` or `1y`' -r
+complete -c redrill -n "__fish_redrill_using_subcommand history" -l html -d 'Write one page over these drills for a browser, in place of the table: a calendar by scenario and quarter, times, sizes and ages against the objectives, what is overdue, findings, waivers, controls. It is replaced if it exists, and needs no server' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand history" -l controls -d 'List controls (`controls` in a scenario) in place of drills: what is evidence for each, and what is not'
 complete -c redrill -n "__fish_redrill_using_subcommand history" -l json -d 'Print everything that the log has, as JSON'
 complete -c redrill -n "__fish_redrill_using_subcommand history" -s h -l help -d 'Print help'
@@ -168,6 +174,7 @@ complete -c redrill -n "__fish_redrill_using_subcommand compare" -l state -d 'Th
 complete -c redrill -n "__fish_redrill_using_subcommand compare" -s h -l help -d 'Print help'
 complete -c redrill -n "__fish_redrill_using_subcommand report" -l format -d 'The report' -r -f -a "json\t''
 markdown\t''
+html\t''
 junit\t''
 terminal\t''"
 complete -c redrill -n "__fish_redrill_using_subcommand report" -l out -d 'The file to write; it is replaced if it exists. Default: standard output' -r -F
@@ -179,6 +186,7 @@ complete -c redrill -n "__fish_redrill_using_subcommand gate" -l max-age -d 'How
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -l covers -d 'Kinds of checks, with commas between them: of each, a required check passed, and none failed or did not run' -r
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -l commit -d 'The commit that was rehearsed, or its beginning: that of the CI job, otherwise that of the scenario\'s folder' -r
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -l signers -d 'The public keys that may sign, as for `redrill verify`' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand gate" -l verify-command -d 'The program that verifies what `--sign-command` signed, as for `redrill verify`' -r
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -l checkpoint -d 'A checkpoint that was kept elsewhere, as for `redrill verify`' -r
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -l rehearsed -d 'The release was rehearsed and is SAFE'
 complete -c redrill -n "__fish_redrill_using_subcommand gate" -l verified -d 'Verify the whole log too; see `redrill verify`'

@@ -82,7 +82,7 @@ pub struct ScenarioFacts {
     pub file: PathBuf,
     /// SHA-256 of the file's bytes, in hex.
     pub sha256: String,
-    /// The file itself, with `***` in place of each secret.
+    /// The file itself, with `***` in place of what is written where a secret may be.
     pub text: String,
     /// Files and folders that checks are compared with, or that they start.
     pub inputs: Vec<InputFacts>,

@@ -224,7 +224,7 @@ struct Scenario {
     file: String,
     /// SHA-256 of the file, in hexadecimal.
     sha256: String,
-    /// The file itself, with `***` in place of each secret, which gives it another digest.
+    /// The file itself, with `***` in place of what is written where a secret may be, which gives it another digest.
     #[serde(default)]
     text: String,
     /// Files and folders that checks are compared with, or that they start, as they were when the drill began.

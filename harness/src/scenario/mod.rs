@@ -2,12 +2,13 @@
 //! engine, and the environment is passed as a value.
 //!
 //! - `file`: the keys of the file; providers, restore methods and checks own their parts of it
-//! - `validate`, `checks`, `waiver`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema
+//! - `validate`, `checks`, `waiver`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema; `shown`: its text for the record
 
 mod checks;
 pub mod file;
 pub mod only;
 pub mod schema;
+mod shown;
 mod validate;
 mod waiver;
 

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::Scenario;
 use super::checks::{after, checks, refuse_unknown_companions, refuse_vacuous};
 use super::file::{self, TOP_KEYS};
+use super::shown::without_secrets;
 use super::waiver::waivers;
 use crate::backup::base::settings::Recovery;
 use crate::backup::settings::{self, Composition, OtherBackup};
@@ -247,7 +248,7 @@ fn scenario(
             description,
             file: path.to_owned(),
             sha256: sha256(text),
-            text: text.to_owned(),
+            text: without_secrets(text),
             inputs: Vec::new(),
             only: Vec::new(),
         },

@@ -300,7 +300,7 @@ key = "secrets/uploads-2026-05-25.tar"
 endpoint = "http://127.0.0.1:{port}"
 [[check.command]]
 name = "both were fetched"
-command = ["/bin/sh", "-c", 'test "$(cat "$1")" = uploads && test "$(cat "$2")" = 0123456789abcdef', "sh", "{{companion.uploads}}", "{{companion.key}}"]
+command = ["/bin/sh", "-c", 'test "$(cat "$1")" = uploads && test "$(cut -c 1-8 "$2")" = 01234567 && test "$(wc -c < "$2")" -eq 16', "sh", "{{companion.uploads}}", "{{companion.key}}"]
 "#,
             port = self.server.port
         );

@@ -484,7 +484,11 @@ fn mistakes_are_reported_with_their_place() {
 #[rstest]
 #[case::passed(WHOLE, 0, &["GET /start", "GET /ping", "POST /always"])]
 #[case::failed(CUT, 10, &["GET /start", "GET /failed", "POST /slack", "POST /always"])]
-fn several_targets_are_told(#[case] backup: &str, #[case] code: i32, #[case] expected: &[&str]) {
+fn several_targets_are_notified(
+    #[case] backup: &str,
+    #[case] code: i32,
+    #[case] expected: &[&str],
+) {
     let web = answers(&[("200 OK", "")]);
     let url = |path: &str| web.url(path);
     let notify = format!(

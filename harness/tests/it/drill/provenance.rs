@@ -90,7 +90,7 @@ name = "the script"
 command = ["sh", "check.sh", "--strict"]
 role = "keeper"
 "#;
-    let drill = redrill().scenario(scenario);
+    let drill = redrill().scenario(scenario).drilled("conduct");
     let ended = drill
         .backup(&dump, "orgs-2026-11-20.sql")
         .file("check.sh", "exit 0\n")

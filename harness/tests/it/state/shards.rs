@@ -193,7 +193,7 @@ fn a_shard_that_never_began_is_named() {
 
 /// A shard that died has begun; what it drilled before counts.
 #[test]
-fn a_shard_that_died_is_told_from_one_that_never_began() {
+fn a_shard_that_died_is_another_than_one_that_never_began() {
     let site = site(3, false);
     ended(&site.shard("1/2", ""), 0);
     ended(&site.shard("2/2", ""), 0);

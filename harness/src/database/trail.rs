@@ -79,7 +79,10 @@ impl Witness {
     /// Notes a statement and whether the server refused it.
     pub(super) fn statement(&self, sql: &str, rolled_back: bool, refused: bool) {
         let is_listed = self.lists || rolled_back;
-        let what = is_listed.then(|| without_values(sql)).unwrap_or_default();
+        let what = match is_listed {
+            true => without_values(sql),
+            false => String::new(),
+        };
         self.note(|conduct| {
             conduct.statements += 1;
             if !what.is_empty() {

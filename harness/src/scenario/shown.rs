@@ -71,11 +71,12 @@ fn find(key: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) 
     let may_be_secret = KEYS.contains(key);
     match value.get_ref() {
         DeValue::String(_) if may_be_secret => spans.push(value.span()),
-        // A table of texts: each is one, whatever its name.
+        // A table of texts: each is one, whatever its name, where a person chooses the names.
         DeValue::Table(table) if may_be_secret => {
+            let is_reference = !["env", "headers"].contains(&key) && is_reference(table);
             for (_, value) in table {
                 if let DeValue::String(_) = value.get_ref()
-                    && !is_reference(table)
+                    && !is_reference
                 {
                     spans.push(value.span());
                 }
@@ -95,7 +96,7 @@ fn find(key: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) 
     }
 }
 
-/// Whether a table names where a secret is. With another single key of that name it would be a table of texts, which then stay.
+/// Whether a table names where a secret is.
 fn is_reference(table: &DeTable<'_>) -> bool {
     table.len() == 1
         && table
@@ -149,6 +150,10 @@ mod tests {
     #[case(
         "[incident.webhook]\nheaders.X = \"\"\"v\nw\"\"\"\n",
         "[incident.webhook]\nheaders.X = \"***\"\n"
+    )]
+    #[case(
+        "[[check.command]]\nenv = { env = \"s3cret\" }\n",
+        "[[check.command]]\nenv = { env = \"***\" }\n"
     )]
     #[case("no toml =", "")]
     fn secrets_are_masked_and_their_names_stay(#[case] text: &str, #[case] shown: &str) {

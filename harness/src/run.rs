@@ -17,6 +17,7 @@ use crate::pipeline::{Pipeline, RestoredDatabases};
 use crate::provenance;
 use crate::record::Record;
 use crate::rehearse::{Rehearsal, Rehearsed};
+use crate::runbook::time_runbook;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::server::kept::{Kept, KeptDrill};
 use crate::server::{Servers, ThrowawayServer};
@@ -186,6 +187,9 @@ async fn stages(
         Err(stopped @ Stopped::CouldNotRun { .. }) => return Err(stopped),
     }
     let observed = run_checks(&restored.for_checks(), scenario, context, record).await;
+    if scenario.runbook_within.is_some() && scenario.facts.only.is_empty() {
+        record.runbook(time_runbook(&restored, others).await);
+    }
     if let Some(rehearsal) = rehearsal {
         rehearsal.run(&restored, record.checks(), others).await;
     }

@@ -143,6 +143,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// Whether it is an archive, of any of pg_dump's formats; otherwise it is plain SQL.
+    #[must_use]
+    pub const fn is_archive(&self) -> bool {
+        matches!(self.format, Format::Archive(_))
+    }
+
     /// Opens it again, to read what is inside all layers.
     ///
     /// # Errors

@@ -183,6 +183,7 @@ fn of_backup(path: &Path) -> Scenario {
         restore: restore::settings::Restore::default(),
         proof: Level::Full,
         restore_within: None,
+        runbook_within: None,
         incident: None,
         notify: Vec::new(),
         not_tested: Vec::new(),

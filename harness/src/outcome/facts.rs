@@ -12,7 +12,7 @@ use crate::units::{show_bytes, show_counted};
 /// An objective of the scenario and what was measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objective {
-    /// Its key in the scenario: `restore-within`, `max-age`, `daily`, `weekly`, `monthly`.
+    /// Its key in the scenario: `restore-within`, `runbook-within`, `max-age`, `daily`, `weekly`, `monthly`.
     pub name: Cow<'static, str>,
     /// Requirement and measurement.
     pub measure: Measure,

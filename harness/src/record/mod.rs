@@ -24,6 +24,7 @@ use crate::outcome::{
     BackupFacts, CheckConduct, CheckResult, CouldNotRun, DrillResult, Finding, InputFacts,
     NotTested, Outcome, ProofFacts, Provenance, Stage, StageResult,
 };
+use crate::runbook::RunbookTime;
 use crate::scenario::{Scenario, ScenarioCheck};
 use crate::stage::{Facts, Passed, Staged, Stopped, is_required, proof_off, title};
 use crate::verdict::{Verdict, verdict};
@@ -34,6 +35,7 @@ pub struct Record<'a> {
     context: &'a Context,
     result: DrillResult,
     waivers: Waivers,
+    runbook: Option<Result<RunbookTime, CouldNotRun>>,
     began: Instant,
     current: Option<(Stage, Instant)>,
 }
@@ -59,6 +61,7 @@ impl<'a> Record<'a> {
             context,
             waivers: Waivers::of(scenario, result.started, &context.redactor),
             result,
+            runbook: None,
             began: Instant::now(),
             current: None,
         }
@@ -73,6 +76,11 @@ impl<'a> Record<'a> {
     pub fn comes_from(&mut self, provenance: Provenance, inputs: Vec<InputFacts>) {
         self.result.provenance = provenance;
         self.result.scenario.inputs = inputs;
+    }
+
+    /// Sets the time of the runbook's own command, or why it is not known.
+    pub fn runbook(&mut self, time: Result<RunbookTime, CouldNotRun>) {
+        self.runbook = Some(time.map_err(|error| self.context.redactor.clean_error(error)));
     }
 
     /// The run's id.
@@ -411,7 +419,18 @@ impl<'a> Record<'a> {
             .conduct
             .sort_by_cached_key(|one| place(&one.check));
         self.result.waivers = self.waivers.facts();
-        self.result.objectives = objectives(self.scenario, &self.result);
+        let runbook = self.runbook.as_ref();
+        self.result.objectives = objectives(
+            self.scenario,
+            &self.result,
+            runbook.and_then(|time| time.as_ref().ok()),
+        );
+        if let Some(Err(error)) = runbook {
+            let what = "the objective `runbook-within`";
+            self.result
+                .not_tested
+                .push(NotTested::new(what, &error.reason));
+        }
         self.result
             .not_tested
             .extend(untested(self.scenario, &self.result));

@@ -5,13 +5,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::outcome::{DrillResult, Objective, Outcome, Stage};
+use crate::runbook::RunbookTime;
 use crate::scenario::Scenario;
 
 /// If the time of a backup is further in the future, its clock was wrong and its age is unknown.
 const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Measures the objectives that the scenario sets.
-pub(super) fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objective> {
+pub(super) fn objectives(
+    scenario: &Scenario,
+    result: &DrillResult,
+    runbook: Option<&RunbookTime>,
+) -> Vec<Objective> {
     let passed = result
         .stages
         .iter()
@@ -27,6 +32,18 @@ pub(super) fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objec
             true => "on a tuned server",
             false => "on a server with the settings of production",
         })
+    });
+    let limit = scenario.runbook_within;
+    let limit = limit.filter(|_| scenario.facts.only.is_empty());
+    let runbook = limit.map(|limit| {
+        let objective = Objective::time("runbook-within", limit, runbook.map(|time| time.duration));
+        match runbook {
+            None => objective,
+            Some(time) => objective.measured_on(format!(
+                "by {} on a server with the settings of production",
+                time.commands
+            )),
+        }
     });
     let age = scenario.max_age.map(|limit| {
         let backup = result.backup.as_ref();
@@ -46,6 +63,7 @@ pub(super) fn objectives(scenario: &Scenario, result: &DrillResult) -> Vec<Objec
     let tiers = result.backup.iter().flat_map(|backup| &backup.tiers);
     restore
         .into_iter()
+        .chain(runbook)
         .chain(age)
         .chain(tiers.cloned())
         .collect()

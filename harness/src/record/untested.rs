@@ -133,11 +133,16 @@ fn of_selection(scenario: &Scenario, result: &DrillResult) -> Vec<NotTested> {
             "`--only`: no selected check needs them, so they were not restored",
         ));
     }
-    if scenario.restore_within.is_some() {
-        untested.push(NotTested::new(
-            "the objective `restore-within`",
-            "`--only`: only a restore of all rows has a time to compare with it",
-        ));
+    for (limit, name) in [
+        (scenario.restore_within, "the objective `restore-within`"),
+        (scenario.runbook_within, "the objective `runbook-within`"),
+    ] {
+        if limit.is_some() {
+            untested.push(NotTested::new(
+                name,
+                "`--only`: only a restore of all rows has a time to compare with it",
+            ));
+        }
     }
     untested
 }

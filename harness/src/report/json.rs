@@ -674,7 +674,7 @@ struct UpgradeStep {
 /// An objective of the scenario and what was measured: a time, or backups that are kept.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Objective {
-    /// The key in the scenario: `restore-within`, `max-age`, `daily`, `weekly` or `monthly`.
+    /// The key in the scenario: `restore-within`, `runbook-within`, `max-age`, `daily`, `weekly` or `monthly`.
     name: String,
     /// Limit; null for retention.
     limit_s: Option<f64>,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::log::{Log, Mask, ToleratedAt};
 use super::settings::{Method, Restore};
 use super::tolerance::Tolerance;
-use crate::backup::format::Format;
 use crate::backup::source::globals::Suggestion;
 use crate::backup::{Backup, Part};
 use crate::event::Listener;
@@ -38,7 +37,7 @@ pub(super) enum Chosen<'a> {
 /// # Errors
 /// It is not one for this dump.
 pub(super) fn choose<'a>(part: &'a Part, settings: &Restore) -> Result<Chosen<'a>, CouldNotRun> {
-    let archive = matches!(part.format, Format::Archive(_));
+    let archive = part.is_archive();
     let obstacle = part.contents.only_by_pg_restore.as_deref();
     let refused = |why: String, hint: &str| Err(CouldNotRun::with_hint(why, hint));
     match (settings.method, archive) {
@@ -52,8 +51,8 @@ pub(super) fn choose<'a>(part: &'a Part, settings: &Restore) -> Result<Chosen<'a
             "set `method = \"auto\"` or `\"pg_restore\"` in `[restore]`",
         ),
         (Method::Auto | Method::Parallel, _) => Ok(Chosen::Sessions),
-        (Method::Psql, false) => Ok(Chosen::Psql),
-        (Method::PgRestore, true) => Ok(Chosen::PgRestore(None)),
+        (Method::Psql | Method::Runbook, false) => Ok(Chosen::Psql),
+        (Method::PgRestore | Method::Runbook, true) => Ok(Chosen::PgRestore(None)),
         (Method::Psql, true) => refused(
             format!("psql cannot restore {}, which is an archive", part.name),
             "set `method = \"pg_restore\"` in `[restore]`",

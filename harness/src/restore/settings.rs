@@ -163,6 +163,9 @@ pub enum Method {
     Psql,
     /// `pg_restore`, as a person restores an archive.
     PgRestore,
+    /// Whichever of the two a person takes for the dump. Not for a scenario to set: `runbook-within` measures it.
+    #[serde(skip)]
+    Runbook,
 }
 
 /// A tolerated error of the restore. Give `sqlstate`, `message`, or both.

@@ -16,6 +16,9 @@ use crate::units::Span;
 pub struct Objective {
     /// Maximum time of the restore (the recovery time objective).
     pub restore_within: Option<Span>,
+    /// Maximum time of the command that a runbook has, `psql` or `pg_restore`, on a server with the settings of production. The
+    /// backup is restored once more for it, after the checks; `jobs` in `[restore]` are those of `pg_restore`, by default one.
+    pub runbook_within: Option<Span>,
 }
 
 /// How often the backup must be drilled. `redrill history` lists what is overdue; `redrill gate` asks for an age of its own.

@@ -51,6 +51,8 @@ pub struct Scenario {
     pub proof: Level,
     /// Maximum time of the restore.
     pub restore_within: Option<Duration>,
+    /// Maximum time of the runbook's own command on a server with the settings of production.
+    pub runbook_within: Option<Duration>,
     /// How often it must be drilled.
     pub every: Option<Duration>,
     /// Controls of standards that a PROVEN drill is evidence for: `SOC2:A1.3`.

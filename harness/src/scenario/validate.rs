@@ -178,9 +178,9 @@ fn scenario(
     }
     let mut restore = take::<Restore>(&mut root, "restore", problems).unwrap_or_default();
     tolerations(&restore, text, problems);
-    stubs(&restore, text, problems);
     let proof = take::<Level>(&mut root, "proof", problems).unwrap_or_default();
     let objective = take::<file::Objective>(&mut root, "objective", problems).unwrap_or_default();
+    stubs(&restore, objective.runbook_within.is_some(), text, problems);
     let cadence = take::<file::Cadence>(&mut root, "cadence", problems);
     let controls = take::<Vec<Spanned<String>>>(&mut root, "controls", problems);
     let controls = super::checks::controls(controls.unwrap_or_default(), problems);
@@ -264,6 +264,7 @@ fn scenario(
         every: cadence.map(|cadence| cadence.every.0),
         controls,
         restore_within: objective.restore_within.map(|span| span.0),
+        runbook_within: objective.runbook_within.map(|span| span.0),
         not_tested: not_tested
             .into_iter()
             .map(|entry| NotTested {
@@ -419,7 +420,7 @@ fn explained(server: &Server, place: Range<usize>, problems: &mut Vec<Problem>) 
 }
 
 /// Refuses a stub without a name or a reason, one of a schema that every database has, and methods that cannot leave it out.
-fn stubs(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
+fn stubs(restore: &Restore, times_runbook: bool, text: &str, problems: &mut Vec<Problem>) {
     let place = span_of(text, "restore.stub");
     let mut refuse = |what: String, hint: &str| {
         problems.push(Problem::at(place.clone(), what).hint(hint));
@@ -452,8 +453,14 @@ fn stubs(restore: &Restore, text: &str, problems: &mut Vec<Problem>) {
             refuse("it is no schema of an extension".to_owned(), hint);
         }
     }
-    if !restore.stub.is_empty() && matches!(restore.method, Method::Psql | Method::PgRestore) {
-        let hint = "leave `method` out, or drill on a server that has the extension";
+    let by_program = matches!(restore.method, Method::Psql | Method::PgRestore) || times_runbook;
+    if !restore.stub.is_empty() && by_program {
+        let hint = match times_runbook {
+            true => {
+                "leave `runbook-within` out of `[objective]`, or drill on a server that has the extension"
+            }
+            false => "leave `method` out, or drill on a server that has the extension",
+        };
         refuse(
             "a stub needs the sessions of redrill: the command of a runbook sends every statement"
                 .to_owned(),

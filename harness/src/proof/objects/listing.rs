@@ -9,7 +9,7 @@ use tokio_util::io::SyncIoBridge;
 
 use crate::backup::Part;
 use crate::backup::format::archive::custom;
-use crate::backup::format::{Format, plain};
+use crate::backup::format::plain;
 use crate::backup::objects::{Object, ObjectSource, Objects};
 use crate::outcome::CouldNotRun;
 use crate::server::{Client, ClientInput, ThrowawayServer};
@@ -70,7 +70,7 @@ impl DumpOptions {
         };
         let lists_every_object = lists_every_object(part);
         Self {
-            archive: matches!(part.format, Format::Archive(_)),
+            archive: part.is_archive(),
             create: has("DATABASE"),
             encoding: part.contents.encoding.clone(),
             quoted,

@@ -16,7 +16,6 @@ mod listing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tables::own_database;
-use crate::backup::format::Format;
 use crate::backup::gather::entries::CLUSTER;
 use crate::backup::objects::Object;
 use crate::backup::{Backup, Part};
@@ -117,8 +116,7 @@ fn in_databases<'a>(part: &'a Part, settings: &Restore) -> BTreeMap<String, Vec<
         databases.entry(name.clone()).or_default();
     }
     // pg_restore creates neither the database nor its settings.
-    let without_database =
-        matches!(part.format, Format::Archive(_)) && !target::restores_database(part, settings);
+    let without_database = part.is_archive() && !target::restores_database(part, settings);
     for object in &part.contents.objects.list {
         if CLUSTER.contains(&object.kind.as_str())
             || (without_database && is_of_database(object))

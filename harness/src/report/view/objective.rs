@@ -10,6 +10,7 @@ const GAPS: usize = 4;
 pub(in crate::report) fn objective_meaning(name: &str) -> &'static str {
     match name {
         "restore-within" => "time of the restore (recovery time objective, RTO)",
+        "runbook-within" => "time of the restore by the runbook's own command",
         "max-age" => "age of the backup (recovery point objective, RPO)",
         "daily" => "days with a backup (retention)",
         "weekly" => "weeks with a backup (retention)",

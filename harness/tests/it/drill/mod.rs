@@ -41,6 +41,7 @@ mod read_archive;
 mod recover;
 mod registered;
 mod restore;
+mod runbook;
 mod scenario;
 mod selected;
 mod several;

@@ -1,5 +1,7 @@
 //! The server's own wording: which part of a message is fixed text, and which a value or a name.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// A message with its variable parts cut out: the fixed texts before, between and after them.
@@ -8,18 +10,25 @@ type Wording = Vec<&'static str>;
 /// Stands for a variable part in the list, and in what is shown.
 pub(super) const HIDDEN: &str = "…";
 
-/// Every known wording, the one with the most fixed text first.
-static WORDINGS: LazyLock<Vec<Wording>> = LazyLock::new(|| {
-    let mut all: Vec<Wording> = include_str!("messages.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split(HIDDEN).collect())
-        .collect();
-    all.sort_by_key(|wording| {
-        std::cmp::Reverse(wording.iter().map(|text| text.len()).sum::<usize>())
-    });
+/// Every known wording by the first byte of its messages, which is `None` where they begin with a variable part; in each list the
+/// one with the most fixed text first.
+static WORDINGS: LazyLock<HashMap<Option<u8>, Vec<Wording>>> = LazyLock::new(|| {
+    let mut all: HashMap<_, Vec<Wording>> = HashMap::new();
+    let lines = include_str!("messages.txt").lines();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let wording: Wording = line.split(HIDDEN).collect();
+        let first = wording.first().and_then(|text| text.bytes().next());
+        all.entry(first).or_default().push(wording);
+    }
+    for wordings in all.values_mut() {
+        wordings.sort_by_cached_key(|wording| Reverse(fixed_bytes(wording)));
+    }
     all
 });
+
+fn fixed_bytes(wording: &[&str]) -> usize {
+    wording.iter().map(|text| text.len()).sum()
+}
 
 /// A message divided by its wording: fixed texts and variable parts by turns, `fixed` first and last.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,14 +38,20 @@ pub(super) struct Divided<'a> {
     pub(super) variable: Vec<&'a str>,
 }
 
-/// Divides a message; `None` where it is in no known wording.
+/// Divides a message by the wording with the most fixed text; `None` where it is in no known wording.
 pub(super) fn divide(message: &str) -> Option<Divided<'_>> {
-    WORDINGS.iter().find_map(|fixed| {
-        Some(Divided {
-            fixed,
-            variable: variable_parts(fixed, message)?,
+    let of = |first: Option<u8>| {
+        let mut wordings = WORDINGS.get(&first)?.iter();
+        wordings.find_map(|fixed| {
+            Some(Divided {
+                fixed,
+                variable: variable_parts(fixed, message)?,
+            })
         })
-    })
+    };
+    let divided = message.bytes().next().and_then(|first| of(Some(first)));
+    let either = of(None).into_iter().chain(divided);
+    either.max_by_key(|divided| fixed_bytes(divided.fixed))
 }
 
 /// The variable parts of a message in this wording. Which text between two fixed ones is cut where is
@@ -83,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_wording_has_enough_fixed_text_to_say_something() {
-        for fixed in WORDINGS.iter() {
+        for fixed in WORDINGS.values().flatten() {
             let letters = fixed.concat().chars().filter(|c| c.is_alphabetic()).count();
             assert!(letters >= 8, "{fixed:?}");
         }

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use rstest::rstest;
 
-/// A folder with `base` (tar files), `folder` (a data folder) and `wal`, made once for each test.
+use crate::support::shared;
+
+/// A folder with `base` (tar files), `folder` (a data folder) and `wal`, made once.
 const MAKE: &str = r#"
 set -e
 cd "$1"; bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
@@ -29,38 +32,34 @@ for _ in 1 2 3; do sql "$1" 'INSERT INTO t VALUES (0)'; sql "$1" 'SELECT pg_swit
 "$bin/pg_ctl" -D data -w -m fast stop > /dev/null
 "#;
 
+/// What is copied for each test.
+static MADE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = shared::folder();
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut command = Command::new(if is_root { "runuser" } else { "bash" });
+    if is_root {
+        let postgres = nix::unistd::User::from_name("postgres").unwrap().unwrap();
+        std::os::unix::fs::chown(&folder, Some(postgres.uid.as_raw()), None).unwrap();
+        command.args(["-u", "postgres", "--", "bash"]);
+    }
+    let made = command.args(["-c", MAKE, "bash"]).arg(&folder).output();
+    let made = made.unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    folder
+});
+
 struct Cluster(tempfile::TempDir);
 
 impl Cluster {
     fn make() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("rb")
-            .tempdir_in("/tmp")
-            .unwrap();
-        let path = folder.path().to_str().unwrap().to_owned();
-        let is_root = nix::unistd::geteuid().is_root();
-        let mut command = Command::new(if is_root { "runuser" } else { "bash" });
-        if is_root {
-            std::os::unix::fs::chown(
-                folder.path(),
-                Some(
-                    nix::unistd::User::from_name("postgres")
-                        .unwrap()
-                        .unwrap()
-                        .uid
-                        .as_raw(),
-                ),
-                None,
-            )
-            .unwrap();
-            command.args(["-u", "postgres", "--", "bash"]);
-        }
-        let made = command.args(["-c", MAKE, "bash", &path]).output().unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        let folder = tempfile::tempdir().unwrap();
+        let made = ["base", "folder", "wal"].map(|name| MADE.join(name));
+        let mut copy = Command::new("cp");
+        copy.args(["-a", "--reflink=auto"])
+            .args(made)
+            .arg(folder.path());
+        assert!(copy.status().unwrap().success());
         Self(folder)
     }
 

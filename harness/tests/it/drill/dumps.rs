@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use crate::support::shared;
 
 /// Rows of all tables of `users`, `permissions` and `collections`.
 pub const ROWS: [u64; 3] = [1500, 700, 900];
@@ -79,12 +79,12 @@ pg_dump --format=custom settled >settled.dump
 ";
 
 /// The dumps of one version.
-pub struct Dumps(TempDir);
+pub struct Dumps(PathBuf);
 
 impl Dumps {
     /// Where one lies, by its name.
     pub fn path(&self, name: &str) -> PathBuf {
-        let path = self.0.path().join("dumps").join(name);
+        let path = self.0.join("dumps").join(name);
         assert!(path.exists(), "{name} is no dump");
         path
     }
@@ -96,7 +96,7 @@ impl Dumps {
 
     /// The names of all files and folders that begin so.
     pub fn names(&self, begins: &[&str]) -> Vec<String> {
-        let entries = std::fs::read_dir(self.0.path().join("dumps")).unwrap();
+        let entries = std::fs::read_dir(self.0.join("dumps")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = names
             .filter(|name| begins.iter().any(|begin| name.starts_with(begin)))
@@ -165,24 +165,19 @@ pub fn started(major: u32, label: &str) -> Container {
 }
 
 fn make(major: u32) -> Dumps {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = shared::folder();
     let version = format!("MAJOR={major}");
     let container = started(major, "dumps");
     let inside = |path: &str| format!("{}:{path}", container.0);
     for (name, sql) in [("shop.sql", SHOP), ("settled.sql", SETTLED)] {
-        let path = folder.path().join(name);
+        let path = folder.join(name);
         std::fs::write(&path, sql).unwrap();
         let inside = inside(&format!("/tmp/{name}"));
         docker(&["cp", &path.to_string_lossy(), &inside]).unwrap();
     }
     let user = ["exec", "--user=postgres", "--env", &version, &container.0];
     docker(&[&user[..], &["bash", "-c", DUMP]].concat()).unwrap();
-    docker(&[
-        "cp",
-        &inside("/tmp/dumps"),
-        &folder.path().to_string_lossy(),
-    ])
-    .unwrap();
+    docker(&["cp", &inside("/tmp/dumps"), &folder.to_string_lossy()]).unwrap();
     Dumps(folder)
 }
 

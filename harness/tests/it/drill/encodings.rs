@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use pgdump::encoding::Encoding;
-use tempfile::TempDir;
 
 use super::builder::{Ended, none, redrill};
 use super::dumps::{docker, started};
+use crate::support::shared;
 
 /// How a case is dumped, see `encodings.sh`.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,8 +73,8 @@ fn table(encoding: &str) -> (String, String) {
     (database, format!("public.\"t {name}\""))
 }
 
-static DUMPS: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
+static DUMPS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = shared::folder();
     let container = started(17, "encodings");
     let lines: String = CASES
         .iter()
@@ -91,7 +91,7 @@ static DUMPS: LazyLock<TempDir> = LazyLock::new(|| {
         ("cases", lines.as_str()),
         ("make.sh", include_str!("encodings.sh")),
     ] {
-        let path = folder.path().join(name);
+        let path = folder.join(name);
         std::fs::write(&path, text).unwrap();
         let inside = format!("{}:/tmp/{name}", container.0);
         docker(&["cp", &path.to_string_lossy(), &inside]).unwrap();
@@ -99,12 +99,12 @@ static DUMPS: LazyLock<TempDir> = LazyLock::new(|| {
     let make = "bash /tmp/make.sh </tmp/cases";
     docker(&["exec", "--user=postgres", &container.0, "bash", "-c", make]).unwrap();
     let inside = format!("{}:/tmp/dumps", container.0);
-    docker(&["cp", &inside, &folder.path().to_string_lossy()]).unwrap();
+    docker(&["cp", &inside, &folder.to_string_lossy()]).unwrap();
     folder
 });
 
 fn folder(name: &str) -> PathBuf {
-    DUMPS.path().join("dumps").join(name)
+    DUMPS.join("dumps").join(name)
 }
 
 /// One drill for the dumps of all encodings: each is restored into the database that its file is named after.

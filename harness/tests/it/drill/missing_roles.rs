@@ -1,13 +1,13 @@
 //! Roles that a backup requires and does not contain: one finding, before a server is started, and the same for
 //! `inspect`. What restores without a role goes on doing so.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
-
-use tempfile::TempDir;
 
 use super::broken::gzip;
 use super::builder::{Redrill, none, redrill};
 use super::dumps::{docker, started};
+use crate::support::shared;
 
 const SCENARIO: &str = r#"schema = 1
 name = "drilled"
@@ -58,22 +58,22 @@ for db in plain shop; do
 done
 ";
 
-static DUMPS: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
-    let sql = folder.path().join("shop.sql");
+static DUMPS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = shared::folder();
+    let sql = folder.join("shop.sql");
     std::fs::write(&sql, SQL).unwrap();
     let container = started(17, "missing-roles");
     let inside = |path: &str| format!("{}:{path}", container.0);
     docker(&["cp", &sql.to_string_lossy(), &inside("/tmp/shop.sql")]).unwrap();
     let script = ["exec", "--user=postgres", &container.0, "bash", "-c", DUMP];
     docker(&script).unwrap();
-    let to = folder.path().to_string_lossy().into_owned();
+    let to = folder.to_string_lossy().into_owned();
     docker(&["cp", &inside("/tmp/dumps"), &to]).unwrap();
     folder
 });
 
 fn dump(name: &str) -> Vec<u8> {
-    std::fs::read(DUMPS.path().join("dumps").join(name)).unwrap()
+    std::fs::read(DUMPS.join("dumps").join(name)).unwrap()
 }
 
 fn drill(name: &str, restore: &str) -> Redrill {

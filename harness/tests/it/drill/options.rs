@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use rstest::rstest;
-use tempfile::TempDir;
 
 use super::builder::{Ended, Redrill, redrill};
 use super::dumps::{docker, started};
+use crate::support::shared;
 
 /// A database with every kind of object that pg_dump drops, one without rows, and one in UTF-8 for another encoding.
 const DUMP: &str = r#"
@@ -72,17 +72,17 @@ pg_dump --encoding=LATIN1 word >word.sql
 pg_dump --encoding=LATIN1 --format=custom word >word.dump
 "#;
 
-static DUMPS: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
+static DUMPS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = shared::folder();
     let container = started(17, "options");
     docker(&["exec", "--user=postgres", &container.0, "bash", "-c", DUMP]).unwrap();
     let inside = format!("{}:/tmp/dumps", container.0);
-    docker(&["cp", &inside, &folder.path().to_string_lossy()]).unwrap();
+    docker(&["cp", &inside, &folder.to_string_lossy()]).unwrap();
     folder
 });
 
 fn path(name: &str) -> PathBuf {
-    DUMPS.path().join("dumps").join(name)
+    DUMPS.join("dumps").join(name)
 }
 
 fn scenario(roles: &str, database: &str) -> String {

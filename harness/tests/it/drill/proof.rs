@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use rstest::rstest;
-use tempfile::TempDir;
 
 use super::builder::{Ended, none, redrill};
 use super::dumps::{docker, started};
+use crate::support::shared;
 
 /// What is dumped: every kind of value, and every kind of table.
 const KINDS: &str = include_str!("proof/kinds.sql");
@@ -54,23 +54,23 @@ CREATE TABLE public.times (id integer, \"größe\" text);
 INSERT INTO public.times SELECT i, 'naïve Größe ' || i FROM generate_series(1, 50) i;
 ";
 
-static DUMPS: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
+static DUMPS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = shared::folder();
     let container = started(17, "proof");
     for (name, text) in [("kinds.sql", KINDS), ("latin.sql", LATIN)] {
-        let path = folder.path().join(name);
+        let path = folder.join(name);
         std::fs::write(&path, text).unwrap();
         let inside = format!("{}:/tmp/{name}", container.0);
         docker(&["cp", &path.to_string_lossy(), &inside]).unwrap();
     }
     docker(&["exec", "--user=postgres", &container.0, "bash", "-c", DUMP]).unwrap();
     let inside = format!("{}:/tmp/dumps", container.0);
-    docker(&["cp", &inside, &folder.path().to_string_lossy()]).unwrap();
+    docker(&["cp", &inside, &folder.to_string_lossy()]).unwrap();
     folder
 });
 
 fn path(name: &str) -> PathBuf {
-    DUMPS.path().join("dumps").join(name)
+    DUMPS.join("dumps").join(name)
 }
 
 fn text(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! One way to speak to a restored PLUR database: a clone per case, a change, a check, an expectation.
 
 pub mod json_schema;
-mod shared;
+pub mod shared;
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;

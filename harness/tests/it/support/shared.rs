@@ -5,8 +5,9 @@
 //! the server's run is free by then.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, OnceLock};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -37,20 +38,35 @@ pub async fn on(test: impl AsyncFnOnce(&Plur)) {
     test(plur).await;
 }
 
-/// Starts the process that outlives this one. Its input is a pipe that only this process holds open; it
-/// is in a group of its own, so that Ctrl-C does not end both.
 fn clean_at_the_end() {
-    static WAITING: OnceLock<Child> = OnceLock::new();
-    let waiting = Command::new("sh")
+    let mut clean = Command::new("sh");
+    clean
         .args(["-c", "cat; exec \"$0\" clean --work-dir /tmp"])
         .arg(env!("CARGO_BIN_EXE_redrill"))
-        .env("XDG_CACHE_HOME", super::caches())
+        .env("XDG_CACHE_HOME", super::caches());
+    run_at_the_end(clean);
+}
+
+/// A new folder for several tests of this process, which is removed once it has ended. Its path is short, for sockets in it.
+pub fn folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("rb").tempdir_in("/tmp");
+    let folder = folder.unwrap().keep();
+    let mut remove = Command::new("sh");
+    remove.args(["-c", "cat; rm -rf \"$0\""]).arg(&folder);
+    run_at_the_end(remove);
+    folder
+}
+
+/// Starts a process that outlives this one and first waits for the end of its input, which is a pipe that only this process holds
+/// open. It is in a group of its own, so that Ctrl-C does not end both.
+fn run_at_the_end(mut command: Command) {
+    let waiting = command
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // A static is never dropped: the system closes the pipe when this process ends.
-    let _ = WAITING.set(waiting);
+    // The system closes the pipe when this process ends, however that comes.
+    std::mem::forget(waiting);
 }

@@ -165,7 +165,7 @@ complete -c redrill -n "__fish_redrill_using_subcommand history" -l json -d 'Pri
 complete -c redrill -n "__fish_redrill_using_subcommand history" -s h -l help -d 'Print help'
 complete -c redrill -n "__fish_redrill_using_subcommand merge" -l batch -d 'The batch, as its shards named it. Default: from the id that a CI system gives the run' -r
 complete -c redrill -n "__fish_redrill_using_subcommand merge" -l state -d 'The state that all shards wrote to' -r
-complete -c redrill -n "__fish_redrill_using_subcommand merge" -l reports -d 'Folder for reports: one for each drill, and `junit.xml` and `drills.md` over all of them' -r -F
+complete -c redrill -n "__fish_redrill_using_subcommand merge" -l reports -d 'Folder for reports: one for each drill, and `junit.xml`, `drills.md` and `drills.html` over all of them' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand merge" -l metrics -d 'Write metrics of the drills to this file, for the textfile collector of node_exporter, which reads `*.prom`' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand merge" -l wait -d 'Wait for shards that have not ended, for this time at most, such as `2h`. Default: what is not there is missing' -r
 complete -c redrill -n "__fish_redrill_using_subcommand merge" -l annotate -d 'Print what failed as annotations of GitHub (`::error file=…,line=…`), after everything else'

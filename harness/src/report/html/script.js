@@ -5,17 +5,10 @@ for (const form of document.querySelectorAll("form.filter")) {
   const [search] = form.getElementsByTagName("input"), everywhere = form.closest("header");
   const [select] = form.getElementsByTagName("select"), [output] = form.getElementsByTagName("output");
   const table = () => form.nextElementSibling;
-  // Of thousands of rows: once somebody asks, not when the page is opened.
-  let rows, all;
-  const read = () => {
-    rows = [...(everywhere ? document.querySelectorAll("[data-row], [data-group] tbody tr") : table().tBodies[0].rows)]
-      .map((row) => [row, row.closest("[data-group]"), row.textContent.toLowerCase()]);
-    // What else is said of a row, above or below its table, is no row.
-    all = rows.filter(([row]) => row.tagName === "TR").length;
-  };
+  const rows = [...(everywhere ? document.querySelectorAll("[data-row], [data-group] tbody tr") : table().tBodies[0].rows)]
+    .map((row) => [row, row.closest("[data-group]"), row.textContent.toLowerCase()]);
   form.hidden = false;
   const show = () => {
-    if (!rows) read();
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean), kind = select ? select.value : "";
     const groups = new Map();
     let shown = 0;
@@ -23,14 +16,14 @@ for (const form of document.querySelectorAll("form.filter")) {
       const about = group ? group.dataset.group.toLowerCase() + " " + text : text;
       const hit = words.every((word) => about.includes(word)) && (!kind || row.dataset.tone === kind);
       if (row.hidden === hit) row.hidden = !hit;
-      if (hit && row.tagName === "TR") shown++;
+      if (hit) shown++;
       if (group) groups.set(group, groups.get(group) || hit);
     }
     for (const [group, hit] of groups) {
       group.hidden = !hit;
       if (words.length || kind) group.open = hit && groups.size > 0 && shown < 500;
     }
-    output.value = words.length || kind ? shown + " of " + all : "";
+    output.value = words.length || kind ? shown + " of " + rows.length : "";
   };
   let wait;
   form.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(show, 60); });

@@ -8,6 +8,7 @@ mod faults;
 mod kills;
 mod metrics;
 mod pipelines;
+mod release;
 mod s3;
 mod shards;
 mod sign;

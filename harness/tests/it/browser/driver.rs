@@ -158,7 +158,20 @@ async fn start() -> Browser {
         .connect(&format!("http://127.0.0.1:{port}"))
         .await
         .unwrap();
-    Browser { client, pages }
+    let axe = std::env::var("REDRILL_AXE")
+        .expect("REDRILL_AXE: the path of axe.min.js, as `need_browser` of ci/setup.sh sets it");
+    let axe = std::fs::read_to_string(axe).unwrap();
+    let browser = Browser { client, pages };
+    // Of a machine that does much else.
+    let timeouts = json!({ "script": 300_000, "pageLoad": 300_000 });
+    let waiting = Raw("timeouts", timeouts);
+    browser.client.issue_cmd(waiting).await.unwrap();
+    // Once, not with each page: it is half a megabyte.
+    let script = json!({ "source": axe });
+    browser
+        .ask("Page.addScriptToEvaluateOnNewDocument", script)
+        .await;
+    browser
 }
 
 /// A command that fantoccini has no name for.
@@ -275,11 +288,6 @@ impl Browser {
 
     /// What axe-core finds, one line each.
     pub async fn axe(&self) -> Vec<String> {
-        let axe = std::env::var("REDRILL_AXE").expect(
-            "REDRILL_AXE: the path of axe.min.js, as `need_browser` of ci/setup.sh sets it",
-        );
-        let axe = std::fs::read_to_string(axe).unwrap();
-        self.client.execute(&axe, Vec::new()).await.unwrap();
         let found = self.called(AXE).await;
         let found = found.as_array().unwrap();
         found

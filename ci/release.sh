@@ -61,22 +61,47 @@ need_cyclonedx
 cargo cyclonedx --quiet --manifest-path harness/Cargo.toml --format json --target "$target" \
     --override-filename "redrill-$version.cdx"
 mv "harness/redrill-$version.cdx.json" "$dist/"
+# A list of nothing would be valid, too.
+grep -q '"bomFormat": *"CycloneDX"' "$dist/redrill-$version.cdx.json" &&
+    grep -q '"name": *"tokio"' "$dist/redrill-$version.cdx.json" ||
+    die "redrill-$version.cdx.json is not the list of what redrill is linked with"
 # It writes one for each member of the workspace.
 git ls-files --others --exclude-standard -z -- "*redrill-$version.cdx.json" | xargs --null --no-run-if-empty rm
+
+# A drill in the image, of a backup of three rows, as a pod runs it: as postgres, without a network.
+drill_in_image() {
+    mkdir "$context/drill"
+    printf '%s\n' '--' '-- PostgreSQL database dump' '--' '' '-- Dumped from database version 17.6' '' \
+        'CREATE SCHEMA shop;' 'CREATE TABLE shop.orders (id integer);' 'COPY shop.orders (id) FROM stdin;' 1 2 3 '\.' '' \
+        '--' '-- PostgreSQL database dump complete' '--' > "$context/drill/orders.sql"
+    printf '%s\n' 'schema = 1' 'name = "orders"' '[backup]' 'path = "orders.sql"' '[server.local]' 'trusted-backup = true' \
+        '[[check.row-count]]' 'table = "shop.orders"' 'exact = 3' > "$context/drill/orders.toml"
+    chmod -R a+rX "$context"
+    docker run --rm --network none --user 999:999 --volume "$context/drill:/drills:ro" "redrill:$version" \
+        redrill run /drills/orders.toml --server local --no-state --reports /tmp/reports --work-dir /tmp >"$context/log" 2>&1
+}
 
 if has_engine; then
     say "making the image"
     ci/image.sh 17
     context=$(mktemp -d)
-    trap 'rm -rf "$context"' EXIT
+    bare=
+    trap 'rm -rf "$context"; [ -z "$bare" ] || docker image rm "$bare" >/dev/null' EXIT
     cp ci/pipelines/Dockerfile "$program" "$context/"
     docker build --quiet --build-arg POSTGRES=redrill/postgres:17 --tag "redrill:$version" "$context" >/dev/null
     [ "$(docker run --rm --network none "redrill:$version" redrill --version)" = "redrill $version" ] ||
         die "the program does not run in the image"
+    drill_in_image || die "a drill in the image ended with $?: $(cat "$context/log")"
+    if [[ $target == *-musl ]]; then
+        # Nothing else is in this one, not even a C library.
+        bare=$(tar --create --directory "$(dirname "$program")" redrill | docker import -)
+        [ "$(docker run --rm --network none "$bare" /redrill --version)" = "redrill $version" ] ||
+            die "the program needs something that is not in it"
+    fi
     docker save "redrill:$version" | gzip --no-name > "$dist/redrill-$version-image.tar.gz"
 else
     say "no container engine answers: no image"
 fi
 
-(cd "$dist" && sha256sum -- * > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS)
+(cd "$dist" && sha256sum -- * > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS && sha256sum --check --quiet SHA256SUMS)
 cat "$dist/SHA256SUMS"

@@ -156,6 +156,14 @@ need_groff() {
     command -v groff >/dev/null || install_packages groff-base
 }
 
+# The shells that complete command lines, beside bash.
+need_shells() {
+    local program
+    for program in zsh fish; do
+        command -v "$program" >/dev/null || { install_packages zsh fish; return; }
+    done
+}
+
 # The schemas of Kubernetes, for the manifests in ci/pipelines.
 need_kubernetes_validate() {
     need_pypi kubernetes-validate kubernetes-validate==1.36.0

@@ -19,6 +19,7 @@ prepare() {
     need_promtool
     need_kubernetes_validate
     need_groff
+    need_shells
     need_postgres_16
     need_python_migrations
     need_browser

@@ -1,6 +1,6 @@
 //! What a state with many drills costs: adding one, verifying all, a gate, the history, and the memory of each.
 //!
-//! `cargo bench --bench state`; `-- --drills 1000` for another number. The log is made by the program's own code, signed, with records of the
+//! `cargo bench --bench state`; `-- --drills 1000` for another number, `-- --program PATH` for another redrill, such as that of a release. The log is made by the program's own code, signed, with records of the
 //! size of a report of this repository. Next to each time is the aim with 10 000 drills.
 #![allow(
     clippy::expect_used,
@@ -9,10 +9,13 @@
     reason = "a measurement prints, and stops by panicking"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::ClientBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use jiff::{SignedDuration, Timestamp};
 use redrill::input::Environment;
 use redrill::ledger::append;
@@ -33,11 +36,15 @@ async fn main() {
     let mut arguments = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench");
-    let drills = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--drills"), Some(number)) => number.parse().expect("a number of drills"),
-        (None, _) => 10_000,
-        _ => panic!("usage: cargo bench --bench state -- [--drills N]"),
-    };
+    let mut drills = 10_000;
+    let mut program = env!("CARGO_BIN_EXE_redrill").to_owned();
+    while let Some(argument) = arguments.next() {
+        match (&*argument, arguments.next()) {
+            ("--drills", Some(number)) => drills = number.parse().expect("a number of drills"),
+            ("--program", Some(path)) => program = path,
+            _ => panic!("usage: cargo bench --bench state -- [--drills N] [--program REDRILL]"),
+        }
+    }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let keygen = Command::new("ssh-keygen")
@@ -98,44 +105,80 @@ async fn main() {
         ("history", "1 s", vec!["history", "--since", "1y"]),
         ("history --html", "5 s", vec!["history", "--html", &page]),
     ] {
-        let (time, memory) = run(&[words.as_slice(), &state].concat());
+        let (time, memory) = run(&program, &[words.as_slice(), &state].concat());
         line(name, time, aim, &format!("{} MiB", memory / 1024));
     }
     let bytes = std::fs::metadata(&page).expect("the page").len();
     println!("{:<28}{bytes:>6} bytes{:>12}", "its size", "5 MB");
-    let empty = path("empty.html").display().to_string();
-    std::fs::write(&empty, "<title>x</title>").expect("a file");
-    match (open(&page), open(&empty)) {
-        (Some(page), Some(empty)) => {
-            line("Chromium with the page", page, "2 s", "");
-            line("Chromium with an empty one", empty, "", "");
+    match open(Path::new(&page)).await {
+        Some([interactive, complete, painted]) => {
+            line("Chromium, it can be read", interactive, "2 s", "");
+            line("Chromium, it is complete", complete, "2 s", "");
+            line("Chromium, it is painted", painted, "2 s", "");
         }
-        _ => println!("no `chromium` to open it"),
+        None => println!("no `chromedriver` to open it"),
     }
 }
 
-/// How long Chromium needs to show a page and to end.
-fn open(page: &str) -> Option<Duration> {
+/// What Chromium measures from the start of the navigation to a page: `domInteractive`, `loadEventEnd`, `first-contentful-paint`; the median of
+/// five times each. Its own start is not in it.
+async fn open(page: &Path) -> Option<[Duration; 3]> {
     let profile = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let start = Instant::now();
-    let shown = Command::new("chromium")
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{page}"))
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .env("TMPDIR", profile.path())
+        .env("HOME", profile.path())
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output();
-    let shown = shown.ok()?;
-    assert!(
-        shown.stdout.ends_with(b"</html>\n"),
-        "Chromium shows the page"
-    );
-    Some(start.elapsed())
+        .spawn()
+        .ok()?;
+    let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
+    let port = lines.find_map(|line| {
+        let line = line.expect("a line");
+        let port = line.split_once("successfully on port ")?.1;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+    ];
+    let options = serde_json::json!({ "args": arguments });
+    let client = ClientBuilder::new(HttpConnector::new())
+        .capabilities(
+            [("goog:chromeOptions".to_owned(), options)]
+                .into_iter()
+                .collect(),
+        )
+        .connect(&format!("http://127.0.0.1:{}", port.expect("a port")))
+        .await
+        .expect("Chromium");
+    let address = url::Url::from_file_path(page).expect("a path");
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..5 {
+        client.goto(address.as_str()).await.expect("the page");
+        let script = "const done = arguments[arguments.length - 1];
+            requestAnimationFrame(() => setTimeout(() => {
+                const [page] = performance.getEntriesByType('navigation');
+                const [paint] = performance.getEntriesByName('first-contentful-paint');
+                done([page.domInteractive, page.loadEventEnd, paint.startTime]);
+            }, 0));";
+        let found = client.execute_async(script, Vec::new()).await;
+        let found = found.expect("times");
+        for (at, times) in times.iter_mut().enumerate() {
+            let milliseconds = found[at].as_f64().expect("a time");
+            times.push(Duration::from_secs_f64(milliseconds / 1e3));
+        }
+    }
+    client.close().await.expect("its end");
+    driver.kill().expect("a child");
+    driver.wait().expect("a child");
+    Some(times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    }))
 }
 
 fn line(name: &str, time: Duration, aim: &str, memory: &str) {
@@ -146,10 +189,10 @@ fn line(name: &str, time: Duration, aim: &str, memory: &str) {
 }
 
 /// The shortest of three runs of redrill, with its memory in KiB at most.
-fn run(words: &[&str]) -> (Duration, u64) {
+fn run(program: &str, words: &[&str]) -> (Duration, u64) {
     let runs = (0..3).map(|_| {
         let start = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_redrill"))
+        let mut child = Command::new(program)
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -24,6 +24,23 @@ pub struct Batch {
     pub notes: Vec<String>,
     /// Numbers of the shards that have not ended.
     pub open: BTreeSet<u32>,
+    /// What became of each shard, by their numbers.
+    pub shards: Vec<ShardReport>,
+}
+
+/// What became of a shard.
+#[derive(Debug)]
+pub struct ShardReport {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How it ended, in words.
+    pub end: &'static str,
+    /// Who began the attempt that counts.
+    pub by: Option<String>,
+    /// Number of drills that it has in the plan.
+    pub planned: usize,
+    /// Number of those that are in the log.
+    pub reported: usize,
 }
 
 /// What became of a drill.
@@ -62,6 +79,7 @@ pub async fn collect(state: &State, batch: &str) -> Result<Option<Batch>, CouldN
         problems: Vec::new(),
         notes: Vec::new(),
         open: BTreeSet::new(),
+        shards: Vec::new(),
         plan,
     };
     let mut shards = Vec::new();
@@ -76,6 +94,9 @@ pub async fn collect(state: &State, batch: &str) -> Result<Option<Batch>, CouldN
     for (at, drill) in found.plan.drills.clone().iter().enumerate() {
         let shard = &shards[drill.shard as usize - 1];
         let reported = found.drill(state, at, drill, shard, &names).await?;
+        let of_shard = &mut found.shards[drill.shard as usize - 1];
+        of_shard.planned += 1;
+        of_shard.reported += usize::from(matches!(reported, Reported::Recorded { .. }));
         if let Reported::Recorded { entry, .. } = &reported
             && let Some(other) = entries.insert(entry.position.index, drill.title())
         {
@@ -144,8 +165,20 @@ impl Batch {
             reasons.push(refusal(&self.plan, refused));
         }
         self.problems.extend(reasons.iter().cloned());
+        let mut report = ShardReport {
+            number,
+            end: "ended",
+            by: None,
+            planned: 0,
+            reported: 0,
+        };
         if attempt == 0 {
             self.open.insert(number);
+            report.end = match reasons.is_empty() {
+                true => "never began",
+                false => "took no part",
+            };
+            self.shards.push(report);
             let why = match reasons.first() {
                 Some(reason) => reason.clone(),
                 None => format!("{title} never began"),
@@ -195,6 +228,11 @@ impl Batch {
                 }
             }
         }
+        report.by = Some(who.clone());
+        if ended.is_none() {
+            report.end = "did not end";
+        }
+        self.shards.push(report);
         let why_missing = match &ended {
             Some(ended) => format!("{title} did not begin it: {}", ended.why_not),
             None => {

@@ -20,7 +20,7 @@ mod part;
 mod plan;
 mod shard;
 
-pub use collect::{Batch, Reported, collect, newest};
+pub use collect::{Batch, Reported, ShardReport, collect, newest};
 pub use part::{NoPart, Part};
 pub use plan::{Drill, Durations, Plan, expected, partition};
 pub use shard::{Sharding, batch_name};

@@ -132,7 +132,7 @@ pub struct Merge {
         default_value = "scenarios/.redrill"
     )]
     pub(crate) state: String,
-    /// Folder for reports: one for each drill, and `junit.xml` and `drills.md` over all of them.
+    /// Folder for reports: one for each drill, and `junit.xml`, `drills.md` and `drills.html` over all of them.
     #[arg(long, value_name = "DIR", default_value = REPORTS)]
     pub(crate) reports: PathBuf,
     /// Print what failed as annotations of GitHub (`::error file=…,line=…`), after everything else.

@@ -117,7 +117,7 @@ pub enum Command {
     /// List past drills and rehearsals, from the log.
     #[command(after_help = help::HISTORY)]
     History(History),
-    /// Merge what the shards of a batch reported: one verdict, one JUnit report, one markdown report.
+    /// Merge what the shards of a batch reported: one verdict, one JUnit report, one page.
     ///
     /// `redrill run --shard I/N` drills one of N shares of the scenarios and records it in the state. This command reads what all of
     /// them recorded, makes their reports again in one folder, and ends with the worst exit code. A shard that never began, died,

@@ -8,7 +8,7 @@ use super::print::{err, out};
 use super::report::of_entry;
 use super::run::merged_line;
 use super::verify::existing_state;
-use crate::batch::{self, Batch, Reported, batch_name, collect};
+use crate::batch::{self, Batch, Reported, ShardReport, batch_name, collect};
 use crate::cli::{Merge, Terminal};
 use crate::exit_code::{Ending, worst};
 use crate::input::Environment;
@@ -42,10 +42,10 @@ pub async fn run(arguments: Merge, environment: Environment, terminal: Terminal)
         drills.push((planned.title(), read(&state, reported).await?));
     }
     let mut lines = Vec::new();
-    let mut endings = vec![match batch.problems.is_empty() {
-        true => Ending::Done,
-        false => Ending::CouldNotRun,
-    }];
+    let mut endings = Vec::new();
+    if !batch.problems.is_empty() {
+        endings.push(Ending::CouldNotRun);
+    }
     for (title, drill) in &drills {
         let (shown, ending) = match drill {
             Ok(drill) => {
@@ -94,6 +94,12 @@ pub async fn run(arguments: Merge, environment: Environment, terminal: Terminal)
         not_drilled: Vec::new(),
         missing: missing.collect(),
         problems: &batch.problems,
+        batch: Some(report::Batch {
+            name: &name,
+            place: &arguments.state,
+            shards: batch.shards.iter().map(shard).collect(),
+            notes: &batch.notes,
+        }),
         lines: &lines,
         ending,
     };
@@ -125,6 +131,16 @@ pub async fn run(arguments: Merge, environment: Environment, terminal: Terminal)
     }
     let drills = merged.drills.as_slice();
     Ok(metrics::write(arguments.metrics.as_deref(), drills, Some(&state), ending).await)
+}
+
+fn shard(shard: &ShardReport) -> report::Shard<'_> {
+    report::Shard {
+        number: shard.number,
+        end: shard.end,
+        by: shard.by.as_deref(),
+        planned: shard.planned,
+        reported: shard.reported,
+    }
 }
 
 /// Reads a batch; with `longest`, once all of its shards have ended, or at the end of this time.

@@ -64,9 +64,15 @@ pub fn render_merged(merged: &Merged<'_>) -> String {
             data(why)
         )
     });
+    let not_recorded = merged.lines.iter().filter_map(|one| {
+        let (result, _) = merged.of(one)?;
+        let why = one.state.own_reason()?;
+        let title = format!("{}: {}", result.scenario.title(), one.state.word());
+        Some(format!("::error title={}::{}", property(&title), data(why)))
+    });
     let problems = merged.problems.iter();
     let problems = problems.map(|problem| format!("::error title=shards::{}", data(problem)));
-    let lines = drills.chain(missing).chain(problems);
+    let lines = drills.chain(missing).chain(not_recorded).chain(problems);
     let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
     lines.join("\n")
 }

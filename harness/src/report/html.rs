@@ -8,6 +8,7 @@ mod calendar;
 mod chart;
 mod findings;
 mod lead;
+pub mod merged;
 pub mod overview;
 mod timeline;
 
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use self::blocks::{Sections, plain};
 use super::page::block::Page;
 use super::page::{self, COMPLETE, checks, rehearsal, restore, rows, upgrade};
+use super::terminal::total::State;
 use super::view;
 use crate::outcome::{DrillResult, Outcome, RehearsalResult};
 use crate::verdict::{RehearsalVerdict, Verdict};
@@ -89,6 +91,14 @@ impl Tone {
             RehearsalVerdict::Inconclusive
             | RehearsalVerdict::NothingPending
             | RehearsalVerdict::Interrupted => Self::Mute,
+        }
+    }
+
+    /// Of a drill among several.
+    const fn of_state(state: &State) -> Self {
+        match state {
+            State::Judged(verdict, _) => Self::of(*verdict),
+            State::NotRecorded | State::NotDrilled(_) => Self::Mute,
         }
     }
 

@@ -48,6 +48,7 @@ pub fn merge(
         not_drilled: not_drilled.to_vec(),
         missing: Vec::new(),
         problems: &[],
+        batch: None,
         lines: &[],
         ending: Ending::Done,
     })
@@ -61,7 +62,9 @@ pub fn merge(
 pub fn merge_all(merged: &Merged<'_>) -> io::Result<String> {
     let mut report = Report::new();
     for (result, verdict) in &merged.drills {
-        report.add_testsuite(suite(result, *verdict));
+        let mut suite = suite(result, *verdict);
+        suite.add_testcases(not_recorded(merged, result));
+        report.add_testsuite(suite);
     }
     for (scenario, why) in &merged.not_drilled {
         report.add_testsuite(suite_of_skipped(&line(scenario), why));
@@ -92,6 +95,20 @@ pub fn merge_all(merged: &Merged<'_>) -> io::Result<String> {
         report.add_testsuite(shards.build());
     }
     finish(&report)
+}
+
+/// The case of a drill that is no evidence, whatever its verdict is.
+fn not_recorded(merged: &Merged<'_>, result: &DrillResult) -> Option<TestCase> {
+    let title = result.scenario.title();
+    let one = merged.lines.iter().find(|one| one.name == title)?;
+    let why = one.state.own_reason()?;
+    let message = format!("{}: {why}", one.state.word());
+    Some(case(
+        format!("{}.verdict", line(&title)),
+        "recorded",
+        std::time::Duration::ZERO,
+        error("not-recorded", &message, why),
+    ))
 }
 
 /// The text of a report.

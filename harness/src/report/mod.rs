@@ -10,6 +10,7 @@ pub mod incident;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+mod merged;
 pub mod metrics;
 mod page;
 pub mod terminal;
@@ -20,9 +21,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use self::merged::{Batch, Merged, Shard};
 use crate::atomic_file;
 use crate::baseline::{Baseline, file};
-use crate::exit_code::Ending;
 use crate::outcome::{DrillResult, RehearsalResult, ScenarioFacts};
 use crate::verdict::{RehearsalVerdict, Verdict};
 
@@ -162,31 +163,15 @@ fn write_files(folder: &Path, texts: Vec<(&str, String)>) -> io::Result<Vec<Path
         .collect()
 }
 
-/// Several drills, of one run or of the shards of a batch.
-pub struct Merged<'a> {
-    /// The drills that there are.
-    pub drills: Vec<(&'a DrillResult, Verdict)>,
-    /// Scenarios that were not begun on purpose, with the reason.
-    pub not_drilled: Vec<(String, &'a str)>,
-    /// Drills that should be there and are not, with the reason.
-    pub missing: Vec<(String, &'a str)>,
-    /// Shards that did not take part as they should.
-    pub problems: &'a [String],
-    /// How each drill ended, in the order of the scenarios.
-    pub lines: &'a [terminal::total::One],
-    /// How all of it ended.
-    pub ending: Ending,
-}
-
-/// Writes `junit.xml` and `drills.md` over several drills into a folder.
+/// Writes `junit.xml`, `drills.md` and `drills.html` over several drills into a folder.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
 pub fn write_merged(folder: &Path, merged: &Merged<'_>) -> io::Result<Vec<PathBuf>> {
-    // A page over all of them belongs here.
     let texts = vec![
         ("junit.xml", junit::merge_all(merged)?),
         ("drills.md", markdown::render_merged(merged)),
+        ("drills.html", html::merged::render(merged)),
     ];
     write_files(folder, texts)
 }

@@ -333,7 +333,8 @@ async fn all(scenarios: &[Scenario], drills: &Drills<'_>) -> Vec<Option<Recorded
         if let Some(part) = &drills.part {
             shard::done(part, scenario, &mut recorded).await;
         }
-        let fail_fast = drills.asked.fail_fast() && recorded.ending().code() != exit_code::PROVEN;
+        let passed = [exit_code::PROVEN, exit_code::WITH_WAIVERS];
+        let fail_fast = drills.asked.fail_fast() && !passed.contains(&recorded.ending().code());
         if fail_fast || recorded.result.interrupted {
             stop.store(true, Ordering::Relaxed);
         }
@@ -371,6 +372,9 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
     }
     let drilled: Vec<_> = recorded.iter().flatten().collect();
     let why_not = why_not(recorded);
+    if drilled.len() < scenarios.len() {
+        ending = ending.unless(Ending::CouldNotRun);
+    }
     let both = || scenarios.iter().zip(recorded);
     let not_drilled: Vec<(String, &str)> = both()
         .filter(|(_, recorded)| recorded.is_none())
@@ -397,6 +401,7 @@ fn total(scenarios: &[Scenario], recorded: &[Option<Recorded>], drills: &Drills<
             not_drilled,
             missing: Vec::new(),
             problems: &[],
+            batch: None,
             lines: &lines,
             ending,
         },

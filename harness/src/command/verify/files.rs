@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::unreadable;
 use crate::command::print::{err, out};
 use crate::command::report::{of_entry, other_version};
@@ -14,6 +16,7 @@ use crate::outcome::{CouldNotRun, Refusal};
 use crate::report::text::line;
 use crate::report::{Report, reports};
 use crate::state::State;
+use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// Characters of a line that are shown before the first that differs, and from there on.
 const AROUND: (usize, usize) = (30, 60);
@@ -54,6 +57,43 @@ struct Difference {
     file: String,
     /// What the record gives.
     record: String,
+}
+
+impl Given {
+    /// Whether it has the form of a record or a report, of whatever drill.
+    fn is_one(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.content);
+        let report = match &self.is {
+            Is::Report(report) => report.name,
+            Is::Record(_) => {
+                let record: Option<Value> = serde_json::from_str(&text).ok();
+                return record.is_some_and(|record| {
+                    record["run"].is_string() && record["verdict"].is_string()
+                });
+            }
+        };
+        let drills = Verdict::ALL.map(Verdict::word);
+        let rehearsals = RehearsalVerdict::ALL.map(RehearsalVerdict::word);
+        let mut words = drills.into_iter().chain(rehearsals);
+        match report {
+            "markdown" => words.any(|word| text.starts_with(&format!("# {word}: "))),
+            "html" => words.any(|word| text.contains(&format!("\n<title>{word}: "))),
+            _ => text.contains("<testsuites"),
+        }
+    }
+
+    /// Whether it is over several drills.
+    fn is_of_several(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.content);
+        match &self.is {
+            Is::Record(_) => false,
+            Is::Report(report) => match report.name {
+                "markdown" => text.starts_with("# Restore drills\n"),
+                "html" => text.contains("<h1>Restore drills</h1>"),
+                _ => text.matches("\n<testsuite ").count() > 1,
+            },
+        }
+    }
 }
 
 /// Reads the files.
@@ -127,9 +167,15 @@ pub(super) async fn verify(
                 same.push((file, entry));
             }
             Found::Nothing => {
-                err(&format!(
-                    "{path} is not the {noun} of an entry: it was changed, or belongs to another state"
-                ));
+                err(&match file.is_one() {
+                    true => format!(
+                        "{path} is not the {noun} of an entry: it was changed, or belongs to another state"
+                    ),
+                    false => format!(
+                        "{path} is no record and no report of a drill\n\
+                         hint: `redrill verify` takes drill.json and rehearsal.json, and drill.md, drill.html and junit.xml of one drill"
+                    ),
+                });
                 endings.push(Ending::NothingFound);
             }
             Found::Differs(entry, difference, rehearsal) => {
@@ -208,6 +254,12 @@ async fn of_report<'a>(
             nearest = Some((entry, difference, other_version(&result)));
         }
     }
+    if file.is_of_several() {
+        return Ok(Found::Unknown(CouldNotRun::with_hint(
+            "it is of several drills, and only reports of one can be made again",
+            "verify the reports of each, which are in folders next to it",
+        )));
+    }
     let Some((entry, difference, other_version)) = nearest else {
         return Ok(Found::Nothing);
     };
@@ -217,21 +269,9 @@ async fn of_report<'a>(
             "verify it with the redrill that wrote it",
         )));
     }
-    if of_several(&file.content) {
-        return Ok(Found::Unknown(CouldNotRun::with_hint(
-            "it is of several drills, and only reports of one can be made again",
-            "verify the `junit.xml` of each",
-        )));
-    }
     let same_run = |one: &&Entry| one.drill.run == entry.drill.run;
     let rehearsal = rehearsals.into_iter().find(same_run);
     Ok(Found::Differs(entry, difference, rehearsal))
-}
-
-/// Whether a file is the JUnit report over several drills.
-fn of_several(content: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(content);
-    text.matches("\n<testsuite ").count() > 1
 }
 
 /// Whether a file has the name or the folder of a report of a rehearsal.

@@ -211,7 +211,7 @@ pub(super) fn badge(word: &str) -> Markup {
         "pass" | "met" | "equal" => Tone::Good,
         "FAIL" | "MISSED" | "DIFFERS" => Tone::Bad,
         "ERROR" | "waived" | "fail, not required" => Tone::Warn,
-        _ => Tone::Mute,
+        word => Tone::of_word(word),
     };
     html! { span class={ "badge " (tone.class()) } { (word) } }
 }

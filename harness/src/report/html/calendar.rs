@@ -95,7 +95,9 @@ pub(super) fn render(rows: &[(&str, Tone, &Row)], now: Timestamp) -> Markup {
                 (Tone::Mute, "says nothing"),
             ] { span.key { (square(tone)) " " (what) } " " }
             "Drills of selected checks are not counted."
-            @if first < from { " Earlier quarters are in the list of drills." }
+            @if first < from {
+                " The newest " (QUARTERS) " quarters are shown. There are drills since " (first.show()) ": they are in the list of drills."
+            }
         }
         div.scroll tabindex="0" role="region" aria-label="Quarters" {
             table.calendar {
@@ -177,6 +179,20 @@ mod tests {
     fn a_time_is_in_a_week_of_a_quarter(#[case] time: &str, #[case] name: &str, #[case] at: usize) {
         let (quarter, week) = Quarter::of(time.parse().unwrap());
         assert_eq!((&*quarter.show(), week), (name, at));
+    }
+
+    #[rstest]
+    #[case("2024-12-31T00:00:00Z", true)]
+    #[case("2025-01-01T00:00:00Z", false)]
+    fn quarters_that_are_left_out_are_named(#[case] first: &str, #[case] expected: bool) {
+        let mut row = Row::default();
+        row.add(first.parse().unwrap(), Tone::Good, true);
+        let now = "2026-11-24T00:00:00Z".parse().unwrap();
+        let page = render(&[("orders", Tone::Good, &row)], now).into_string();
+        let said = "The newest 8 quarters are shown. There are drills since 2024 Q4: they";
+        assert_eq!(page.contains(said), expected, "{page}");
+        assert!(page.contains(">2025 Q1<") && page.contains(">2026 Q4<") || !expected);
+        assert!(!page.contains(">2024 Q4<"), "{page}");
     }
 
     #[test]

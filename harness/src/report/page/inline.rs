@@ -27,7 +27,15 @@ pub(in crate::report) enum Piece {
 }
 
 /// The words that ask for no attention.
-pub(in crate::report) const CALM: [&str; 5] = ["pass", "skipped", "met", "equal", "same count"];
+pub(in crate::report) const CALM: [&str; 7] = [
+    "pass",
+    "skipped",
+    "met",
+    "equal",
+    "same count",
+    "PROVEN",
+    "CHECKS PASSED",
+];
 
 /// Text of our own.
 pub(in crate::report) fn fixed(markdown: &'static str) -> Inline {

@@ -33,14 +33,22 @@ const NOT_DRILLED: &str = "not drilled";
 const NOT_WRITTEN: &str = "not all of its files were written";
 
 impl State {
-    /// Why it is not PROVEN: the first of these reasons of its drill, or what this state says.
+    /// Why it is not PROVEN: what this state says, or the first of these reasons of its drill.
     pub(in crate::report) fn why(&self, decisive: Option<Vec<String>>) -> String {
-        match self {
-            Self::Judged(..) => decisive
+        match self.own_reason() {
+            Some(own) => own.to_owned(),
+            None => decisive
                 .and_then(|why| why.into_iter().next())
                 .unwrap_or_default(),
-            Self::NotRecorded => NOT_WRITTEN.to_owned(),
-            Self::NotDrilled(why) => why.clone(),
+        }
+    }
+
+    /// Why it is no evidence, whatever its drill says.
+    pub(in crate::report) fn own_reason(&self) -> Option<&str> {
+        match self {
+            Self::Judged(..) => None,
+            Self::NotRecorded => Some(NOT_WRITTEN),
+            Self::NotDrilled(why) => Some(why),
         }
     }
 

@@ -7,10 +7,10 @@ use redrill::outcome::{DrillResult, Finding};
 use redrill::report::html;
 use redrill::verdict::verdict;
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::driver::{Browser, DARK, DESKTOP, Look, NO_SCRIPT, PHONE, with};
-use crate::report::{examples, overview};
+use crate::report::{examples, merged, overview, rehearsal};
 
 /// Texts that a backup may contain.
 const HOSTILE: [&str; 8] = [
@@ -64,12 +64,14 @@ fn drill_of(text: &str) -> String {
     of(&result)
 }
 
-fn pages() -> [(&'static str, String); 4] {
+fn pages() -> [(&'static str, String); 6] {
     [
         ("proven", of(&examples::proven())),
         ("not proven", of(&examples::not_proven())),
         ("inconclusive", of(&examples::inconclusive())),
         ("overview", overview::example()),
+        ("merged", merged::example().page()),
+        ("rehearsal", rehearsal::page(&rehearsal::example())),
     ]
 }
 
@@ -189,12 +191,38 @@ fn a_page_that_breaks_a_rule_is_found(
     });
 }
 
+/// Contrast is looked at for each style, not just for the first element of the page.
+#[rstest]
+#[case::light("--soft:#59636e", "--soft:#a9a3ae", DESKTOP)]
+#[case::dark("--soft:#9da7b3", "--soft:#3d4743", DARK)]
+#[case::of_one_class(".badge.warn{color:var(--warn)", ".badge.warn{color:#e0d0a0", DESKTOP)]
+fn faint_text_is_found(#[case] before: &str, #[case] after: &str, #[case] look: Look) {
+    let page = of(&examples::not_proven());
+    let broken = page
+        .replace(before, after)
+        .replace("'sha256-", "'unsafe-inline' 'x-");
+    assert_ne!(broken, page);
+    with(async |browser| {
+        let faults = faults(browser, &broken, look).await;
+        assert!(
+            faults
+                .iter()
+                .any(|fault| fault.starts_with("color-contrast: ")),
+            "{faults:#?}"
+        );
+    });
+}
+
 #[test]
 fn hostile_texts_are_inert() {
     let long = "W".repeat(3_000);
     with(async |browser| {
         for text in HOSTILE.into_iter().chain([long.as_str()]) {
-            for page in [drill_of(text), overview::of_text(text)] {
+            for page in [
+                drill_of(text),
+                overview::of_text(text),
+                merged::of_text(text),
+            ] {
                 let faults = faults(browser, &page, PHONE).await;
                 // Anchors and cells of the same text are what a hostile log has.
                 assert!(faults.is_empty(), "{text:?}: {}", faults.join("\n"));
@@ -271,6 +299,48 @@ fn the_filter_shows_what_is_asked_for_and_nothing_else() {
             24
         );
         assert!(browser.seen().await.console.is_empty());
+    });
+}
+
+#[test]
+fn a_drill_of_several_is_found_and_opened() {
+    with(async |browser| {
+        browser.open(&merged::example().page(), DESKTOP).await;
+        assert_eq!(shown(browser, "form.filter").await, 1);
+        assert_eq!(shown(browser, "tr[data-row]").await, 10);
+        assert_eq!(shown(browser, "article.finding[data-row]").await, 5);
+        filter(browser, "", "bad").await;
+        let rows = "[...document.querySelectorAll('tr[data-row]')].filter((one) => !one.hidden).map((one) => one.cells[0].textContent)";
+        assert_eq!(browser.value(rows).await, json!(["orders"]));
+        assert_eq!(shown(browser, "article.finding[data-row]").await, 1);
+        assert_eq!(shown(browser, "details[data-row]").await, 1);
+        filter(browser, "shard 3/4", "mute").await;
+        assert_eq!(browser.value(rows).await, json!(["tickets", "wiki"]));
+        // Those have no result, so there is nothing to open.
+        assert_eq!(shown(browser, "details[data-row]").await, 0);
+        filter(browser, "", "").await;
+        assert_eq!(shown(browser, "[id^=drill-]").await, 0);
+        browser
+            .value("[...document.links].find((one) => one.textContent === 'orders').click()")
+            .await;
+        let open = "[...document.querySelectorAll('details[data-row][open]')].map((one) => one.querySelector('summary').textContent)";
+        assert_eq!(browser.value(open).await, json!(["NOT PROVEN orders"]));
+        assert!(browser.seen().await.console.is_empty());
+    });
+}
+
+#[test]
+fn all_of_several_drills_is_on_paper() {
+    let page = merged::example().page();
+    with(async |browser| {
+        browser.open(&page, DESKTOP).await;
+        let printed = browser.printed().await.concat();
+        // The facts of each drill that there is, open or not.
+        assert_eq!(printed.matches("Backup taken").count(), 8, "{printed}");
+        for text in ["tickets", "wiki", "runner-3", "did not end", "orders"] {
+            assert!(printed.contains(text), "{text} is not on paper: {printed}");
+        }
+        assert!(!printed.contains("Filter drills"));
     });
 }
 

@@ -48,7 +48,7 @@ pub struct Ended {
     /// `rehearsal.json` of the same scenario, when it was written.
     pub rehearsal: Option<Value>,
     /// `rehearsal.md`, `junit.xml` and `comment.md` of its rehearsal.
-    pub rehearsal_pages: [String; 3],
+    pub rehearsal_pages: [String; 4],
 }
 
 /// Begins a run.
@@ -249,7 +249,7 @@ impl Redrill {
             merged: merged.as_deref().map(text),
             rehearsal: of_rehearsal("rehearsal.json")
                 .map(|bytes| serde_json::from_slice(&bytes).unwrap()),
-            rehearsal_pages: ["rehearsal.md", "junit.xml", "comment.md"]
+            rehearsal_pages: ["rehearsal.md", "junit.xml", "comment.md", "rehearsal.html"]
                 .map(|name| text(&of_rehearsal(name).unwrap_or_default())),
         };
         if let Some(drill) = &ended.drill {

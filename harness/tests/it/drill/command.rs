@@ -1,7 +1,7 @@
 //! What the other commands print.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::CommandFactory as _;
 use redrill::cli::Cli;
@@ -119,6 +119,74 @@ fn bash_completes(#[case] words: &[&str], #[case] expected: &str) {
     assert_eq!(
         text.lines().collect::<Vec<_>>(),
         [expected],
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Zsh does, in a terminal.
+#[rstest]
+#[case("redrill reh", "redrill rehearse")]
+#[case("redrill run --sha", "redrill run --shard=")]
+#[case("redrill run --server cont", "redrill run --server container")]
+#[case("redrill completions z", "redrill completions zsh")]
+// Nothing begins so.
+#[case("redrill rez", "redrill rez")]
+fn zsh_completes(#[case] words: &str, #[case] expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let line = folder.path().join("line");
+    let output = Command::new("timeout")
+        .args(["60", "zsh", "-f"])
+        .arg(root().join("harness/tests/it/drill/complete.zsh"))
+        .arg(
+            root()
+                .join("ci/release/completions")
+                .canonicalize()
+                .unwrap(),
+        )
+        .arg(&line)
+        .arg(words)
+        .current_dir(folder.path())
+        .env("TERM", "dumb")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = fs::read_to_string(&line);
+    let line = line.unwrap_or_else(|error| panic!("zsh: ci/setup.sh installs it: {error} {said}"));
+    assert_eq!(line.trim_end(), expected, "{said}");
+}
+
+/// And fish. Its script has no values of arguments without a name.
+#[rstest]
+#[case("redrill reh", &["rehearse"])]
+#[case("redrill run --sha", &["--shard"])]
+#[case("redrill run --server cont", &["container"])]
+#[case("redrill rez", &[])]
+fn fish_completes(#[case] words: &str, #[case] expected: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("fish")
+        .args(["--no-config", "-c", "source $argv[1]; complete -C $argv[2]"])
+        .arg(
+            root()
+                .join("ci/release/completions/redrill.fish")
+                .canonicalize()
+                .unwrap(),
+        )
+        .arg(words)
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("fish: ci/setup.sh installs it");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = text
+        .lines()
+        .map(|line| line.split('\t').next().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        expected,
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );

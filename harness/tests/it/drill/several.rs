@@ -59,7 +59,7 @@ fn jobs_are_scenarios_at_the_same_time() {
             "2 scenarios: 2 PROVEN (exit code 0)",
             "  PROVEN  a  reports/a",
             "  PROVEN  b  reports/b",
-            "merged     reports/junit.xml, reports/drills.md",
+            "merged     reports/junit.xml, reports/drills.md, reports/drills.html",
         ]
     );
     // Every line of progress says whose it is.
@@ -81,7 +81,7 @@ fn fail_fast_begins_no_other_drill_and_says_so() {
             "  PROVEN       a  reports/a",
             "  NOT PROVEN   b  reports/b",
             &format!("  not drilled  c  {why}"),
-            "merged     reports/junit.xml, reports/drills.md",
+            "merged     reports/junit.xml, reports/drills.md, reports/drills.html",
         ]
     );
     let suites = suites(&ended);

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::drill::builder::{Ended, Redrill, redrill};
 use crate::drill::upgrade::dump_of;
-use crate::report::xml;
+use crate::report::rehearsal;
 use crate::support::caches;
 use crate::support::json_schema::JsonSchema;
 
@@ -238,9 +238,8 @@ impl Rehearsed {
         assert_eq!(self.ended.code, code);
         let schema = JsonSchema::of(redrill::report::json::rehearsal_schema());
         assert_eq!(schema.errors(report), "");
-        let suites = xml::parse(&self.ended.rehearsal_pages[1]);
-        let red = suites.iter().any(xml::Suite::red);
-        assert_eq!(red, code != 0, "{}", self.ended.rehearsal_pages[1]);
+        let [markdown, junit, _, page] = &self.ended.rehearsal_pages;
+        rehearsal::agree(markdown, page, junit, self.verdict());
         for text in self
             .ended
             .rehearsal_pages

@@ -50,7 +50,7 @@ fn cells(row: &str) -> usize {
     bars - 1
 }
 
-fn check_markdown(markdown: &str) {
+pub fn check_markdown(markdown: &str) {
     let mut fence: Option<String> = None;
     let mut columns = None;
     for line in markdown.lines() {

@@ -8,10 +8,11 @@ use redrill::report::{Report, reports};
 use crate::support::root;
 
 /// Modules of `src/report` that are not reports of a drill.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "annotations",
     "cause",
     "incident",
+    "merged",
     "metrics",
     "mod",
     "text",

@@ -8,6 +8,7 @@ mod faults;
 mod kills;
 mod metrics;
 mod pipelines;
+mod release;
 mod s3;
 mod shards;
 mod sign;
@@ -71,8 +72,8 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// Runs redrill with these words.
-    fn call(&self, words: &str) -> Said {
+    /// redrill with these words.
+    fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
         command
             .args(words.split_whitespace())
@@ -86,7 +87,12 @@ impl Site {
                 command.env(name, value);
             }
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    /// Runs redrill with these words.
+    fn call(&self, words: &str) -> Said {
+        let output = self.command(words).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Said {
             code: output.status.code().expect("it exits by itself"),

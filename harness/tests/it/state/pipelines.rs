@@ -48,7 +48,7 @@ fn site(count: usize, bad: bool) -> Site {
     site
 }
 
-fn program(site: &Site, name: &str, script: &str) {
+pub(super) fn program(site: &Site, name: &str, script: &str) {
     let path = site.path(&format!("bin/{name}"));
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -67,7 +67,7 @@ fn substitute(text: &str, values: &BTreeMap<&str, String>) -> String {
     out
 }
 
-type Variables = Vec<(String, String)>;
+pub(super) type Variables = Vec<(String, String)>;
 
 fn variables(yaml: &Yaml, values: &BTreeMap<&str, String>) -> Variables {
     let Some(map) = yaml.as_mapping() else {
@@ -81,7 +81,7 @@ fn variables(yaml: &Yaml, values: &BTreeMap<&str, String>) -> Variables {
 }
 
 /// Runs a script as GitHub and GitLab do.
-fn bash(site: &Site, script: &str, variables: &Variables) -> Output {
+pub(super) fn bash(site: &Site, script: &str, variables: &Variables) -> Output {
     let path = format!(
         "{}:{}",
         site.path("bin").display(),
@@ -99,7 +99,7 @@ fn bash(site: &Site, script: &str, variables: &Variables) -> Output {
         .unwrap()
 }
 
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -108,12 +108,13 @@ fn text(output: &Output) -> String {
 }
 
 /// The shell steps of a job of a GitHub workflow that are not in `without`: the output of each, and the exit code of the job.
-fn github(
+pub(super) fn github(
     site: &Site,
     file: &str,
     job: &str,
     values: &BTreeMap<&str, String>,
     without: &[&str],
+    more: &[(&str, &str)],
 ) -> (BTreeMap<String, String>, i32) {
     let workflow = pipeline(file);
     let (mut said, mut code) = (BTreeMap::new(), 0);
@@ -134,7 +135,9 @@ fn github(
         all.extend(variables(&step["env"], values));
         all.extend(
             [("GITHUB_ACTIONS", "true"), ("GITHUB_RUN_ID", "77")]
-                .map(|(a, b)| (a.to_owned(), b.to_owned())),
+                .iter()
+                .chain(more)
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned())),
         );
         let output = bash(site, &substitute(script, values), &all);
         said.insert(name.to_owned(), text(&output));
@@ -145,7 +148,7 @@ fn github(
     (said, code)
 }
 
-fn values(state: &str, more: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
+pub(super) fn values(state: &str, more: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
     let empty = [
         "vars.BACKUP_BUCKET",
         "secrets.BACKUP_ACCESS_KEY_ID",
@@ -178,6 +181,7 @@ fn the_workflow_of_github_drills(#[case] bad: bool, #[case] code: i32) {
         "drill",
         &values("redrill-state", &[]),
         &["image"],
+        &[],
     );
     assert_eq!(ended, code, "{said:#?}");
     assert!(said.contains_key("doctor"), "{said:#?}");
@@ -206,6 +210,7 @@ fn a_release_waits_for_its_roles() {
         "roles",
         &values("redrill-state", &[]),
         &["image"],
+        &[],
     );
     assert!(
         said.contains_key("the roles have exactly the rights that they should"),
@@ -236,7 +241,7 @@ fn the_matrix_of_github_is_merged(#[case] what: &str, #[case] code: i32, #[case]
             "state",
             &[("matrix.shard", shard), ("strategy.job-total", "4")],
         );
-        let (said, _) = github(&site, "github-matrix.yml", "drill", &own, &["image"]);
+        let (said, _) = github(&site, "github-matrix.yml", "drill", &own, &["image"], &[]);
         assert!(said["drill"].contains("PROVEN"), "{said:#?}");
     }
     let (said, ended) = github(
@@ -244,6 +249,7 @@ fn the_matrix_of_github_is_merged(#[case] what: &str, #[case] code: i32, #[case]
         "github-matrix.yml",
         "merge",
         &values("state", &[]),
+        &[],
         &[],
     );
     assert_eq!(ended, code, "{said:#?}");

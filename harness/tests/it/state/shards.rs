@@ -1,12 +1,18 @@
 //! `run --shard` and `merge`: several machines that share a state, by the real binary.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use redrill::batch::collect;
+use redrill::ledger::entries;
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Said, Site};
+use super::{Said, Site, s3};
+use crate::backup::source::servers::Server;
 use crate::report::xml;
 
 /// A folder with a state in it and as many scenarios; the last one fails where `bad`.
@@ -92,6 +98,7 @@ fn shards_are_one_run() {
             "d2",
             "d3",
             "merged/drills.md",
+            "merged/drills.html",
         ],
     );
     assert_eq!(
@@ -129,6 +136,94 @@ fn shards_are_one_run() {
         "{expected:?}"
     );
     assert_eq!(plan["entries"], 3);
+}
+
+/// Machines that share nothing but a bucket, and one that is killed between two of its drills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_at_the_same_time_in_s3() {
+    let mut site = site(6, false);
+    let server = Server::seaweedfs(&site.path("s3"));
+    site.environment = s3::variables(server.port).into_iter().collect();
+    let shard = |number: u32, more: &str| {
+        site.command(&format!(
+            "run drills --quiet --state s3://drills/team --batch b --shard {number}/3 --reports out/{number} {more}"
+        ))
+    };
+    let began = [1, 2, 3].map(|number| {
+        let mut command = shard(number, "");
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    });
+    let [first, mut killed, third] = began;
+    let state = s3::create("s3://drills/team", server.port).await.unwrap();
+    // It has drilled one of two, and drills the other.
+    while collect(&state, "b")
+        .await
+        .unwrap()
+        .is_none_or(|batch| batch.shards[1].reported == 0)
+    {
+        let ended = killed.try_wait().unwrap();
+        assert!(ended.is_none(), "shard 2/3 ended: {ended:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    for other in [first, third] {
+        let output = other.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+    }
+    let merge = || site.call("merge --state s3://drills/team --batch b --reports merged");
+    let said = merge();
+    ended(&said, 3);
+    says(
+        &said.stderr,
+        &["error: shard 2/3 began and did not end: ", "began 20"],
+    );
+    says(
+        &said.stdout,
+        &[
+            "6 scenarios: 5 PROVEN, 1 not drilled (exit code 3)",
+            "shard 2/3 began and did not end",
+            "merged/drills.html",
+        ],
+    );
+    let red = red(&site);
+    assert_eq!(red.iter().filter(|(_, red)| *red).count(), 2, "{red:?}");
+    let page = |site: &Site| fs::read_to_string(site.path("merged/drills.html")).unwrap();
+    says(
+        &page(&site),
+        &[
+            "<title>INCONCLUSIVE: 6 restore drills</title>",
+            "5 PROVEN, 1 not drilled (exit code 3)",
+            "shard 2/3 began and did not end",
+            ">did not end<",
+        ],
+    );
+    // Each was drilled by one shard, and none twice.
+    let entries = entries(&state).await.unwrap();
+    let drilled: BTreeSet<&str> = entries.iter().map(|one| &*one.drill.scenario).collect();
+    assert_eq!((entries.len(), drilled.len()), (5, 5), "{drilled:?}");
+    // Nobody takes its place unasked, since it may run.
+    let output = shard(2, "").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let output = shard(2, "--again").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let said = merge();
+    ended(&said, 0);
+    says(
+        &said.stderr,
+        &["note: shard 2/3 was repeated: attempt 2 counts, the one before died"],
+    );
+    says(&said.stdout, &["6 scenarios: 6 PROVEN (exit code 0)"]);
+    says(
+        &page(&site),
+        &["<title>PROVEN: 6 restore drills</title>", "was repeated"],
+    );
+    ended(&site.call("verify --state s3://drills/team"), 0);
+    // The server of the drill that was killed.
+    ended(&site.call("clean"), 0);
 }
 
 #[test]

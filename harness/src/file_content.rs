@@ -91,6 +91,20 @@ impl Content {
         Ok(content)
     }
 
+    /// The digest of these files as if they were all that one folder has. Blocks.
+    pub(crate) fn of_files<'a>(
+        files: impl IntoIterator<Item = &'a std::path::PathBuf>,
+    ) -> io::Result<String> {
+        let mut sum = RowsDigest::default();
+        for path in files {
+            let mut one = Self::default();
+            let digest = one.add(path, true)?.unwrap_or_default();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            sum.add(format!("{digest}  {}  {name}", one.bytes).as_bytes());
+        }
+        Ok(sum.sum())
+    }
+
     /// Adds a file; returns its SHA-256 where it is read.
     fn add(&mut self, path: &Path, digested: bool) -> io::Result<Option<String>> {
         let file = std::fs::File::open(path)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use regex::Regex;
 
-use crate::outcome::{Actor, CiFacts, CouldNotRun, Finding, Provenance};
+use crate::outcome::{Actor, CiFacts, CouldNotRun, Finding, Provenance, ScenarioFacts};
 
 /// A value that must not be printed. `Debug` and `Display` show `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -120,6 +120,20 @@ impl Redactor {
             }),
             ..provenance
         }
+    }
+
+    /// Returns what is said of a scenario, without secrets.
+    #[must_use]
+    pub fn clean_scenario(&self, scenario: ScenarioFacts) -> ScenarioFacts {
+        let mut clean = scenario;
+        clean.text = self.clean(&clean.text);
+        for value in clean.settings.written.values_mut() {
+            *value = self.clean(value);
+        }
+        for input in &mut clean.inputs {
+            input.path = self.clean(&input.path);
+        }
+        clean
     }
 
     /// Returns a finding without secrets.

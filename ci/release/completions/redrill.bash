@@ -977,7 +977,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__rehearse)
-            opts="-v -q -h --reports --only --backup --globals --server --state --no-state --key --sign-command --verify-command --verbose --quiet --work-dir --on --help"
+            opts="-v -q -h --reports --only --backup --globals --server --state --no-state --key --sign-command --verify-command --signers --verbose --quiet --work-dir --on --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1019,6 +1019,10 @@ _redrill() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --signers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --work-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1042,7 +1046,7 @@ _redrill() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "json markdown html junit terminal" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "json markdown html comment junit terminal" -- "${cur}"))
                     return 0
                     ;;
                 --out)
@@ -1061,7 +1065,7 @@ _redrill() {
             return 0
             ;;
         redrill__subcmd__run)
-            opts="-v -q -j -h --reports --backup --globals --server --state --no-state --key --sign-command --verify-command --verbose --quiet --work-dir --seed --jobs --keep --shard --batch --again --annotate --metrics --fail-fast --rehearse --json --only --help"
+            opts="-v -q -j -h --reports --backup --globals --server --state --no-state --key --sign-command --verify-command --signers --verbose --quiet --work-dir --seed --jobs --keep --shard --batch --again --annotate --metrics --fail-fast --rehearse --json --only --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1096,6 +1100,10 @@ _redrill() {
                     return 0
                     ;;
                 --verify-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --signers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

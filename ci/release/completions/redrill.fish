@@ -59,6 +59,7 @@ complete -c redrill -n "__fish_redrill_using_subcommand run" -l state -d 'The st
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l key -d 'The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l sign-command -d 'A program that signs in place of a key, with its arguments: it gets what is signed on standard input and writes the signature to standard output. There is no shell. It is tried before the drill' -r
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l verify-command -d 'The program that verifies it, as for `redrill verify`: the signature that is tried must be valid' -r
+complete -c redrill -n "__fish_redrill_using_subcommand run" -l signers -d 'The public keys of others that may sign, as for `redrill verify`: with a key, what an earlier drill left for `record` of a `baseline` check is used only where that key or one of these signed its entry' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand run" -l seed -d 'Repeat the choice of another run, where `pick` in the scenario selects a backup at random: its reports show the seed. Default: a new one' -r
 complete -c redrill -n "__fish_redrill_using_subcommand run" -s j -l jobs -d 'Drill up to N scenarios at the same time. Each has its own server: mind memory and disk' -r
@@ -87,6 +88,7 @@ complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l state -d 'T
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l key -d 'The private key that signs entries and checkpoints of the log, made by `ssh-keygen -t ed25519`. Default: nothing is signed' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l sign-command -d 'A program that signs in place of a key, with its arguments: it gets what is signed on standard input and writes the signature to standard output. There is no shell. It is tried before the drill' -r
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l verify-command -d 'The program that verifies it, as for `redrill verify`: the signature that is tried must be valid' -r
+complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l signers -d 'The public keys of others that may sign, as for `redrill verify`: with a key, what an earlier drill left for `record` of a `baseline` check is used only where that key or one of these signed its entry' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l work-dir -d 'Folder for sockets and data of throwaway servers; its path must be short' -r -F
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l on -d 'Rehearse on copies of the server that `redrill run --keep` kept under this name, in place of restoring the backup again. They have the state that the drill left: what was done by `redrill psql` since is not in them, and the kept server goes on running as it is' -r
 complete -c redrill -n "__fish_redrill_using_subcommand rehearse" -l no-state -d 'Record nothing, also where `--state` names a state'
@@ -172,9 +174,10 @@ complete -c redrill -n "__fish_redrill_using_subcommand merge" -l annotate -d 'P
 complete -c redrill -n "__fish_redrill_using_subcommand merge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redrill -n "__fish_redrill_using_subcommand compare" -l state -d 'The state' -r
 complete -c redrill -n "__fish_redrill_using_subcommand compare" -s h -l help -d 'Print help'
-complete -c redrill -n "__fish_redrill_using_subcommand report" -l format -d 'The report' -r -f -a "json\t''
+complete -c redrill -n "__fish_redrill_using_subcommand report" -l format -d 'The report; `comment` is one of a rehearsal' -r -f -a "json\t''
 markdown\t''
 html\t''
+comment\t''
 junit\t''
 terminal\t''"
 complete -c redrill -n "__fish_redrill_using_subcommand report" -l out -d 'The file to write; it is replaced if it exists. Default: standard output' -r -F

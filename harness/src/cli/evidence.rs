@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use super::REPORTS;
-use crate::report::reports;
+use crate::report::rehearsal_reports;
 use crate::units::Span;
 
 /// Where a drill is recorded.
@@ -45,6 +45,10 @@ pub struct Keeping {
         hide_env_values = true
     )]
     pub(crate) verify_command: Option<String>,
+    /// The public keys of others that may sign, as for `redrill verify`: with a key, what an earlier drill left for `record` of a
+    /// `baseline` check is used only where that key or one of these signed its entry.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signers: Option<PathBuf>,
 }
 
 /// Arguments of `redrill verify`.
@@ -169,10 +173,11 @@ pub struct Compare {
 /// Arguments of `redrill report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The record of a drill: its `drill.json`; or the number of an entry of the log.
-    #[arg(value_name = "RECORD")]
-    pub(crate) record: String,
-    /// The report.
+    /// The record of a drill or a rehearsal: its `drill.json` or `rehearsal.json`; or the number of an entry of the log. Of several
+    /// drills one report is made, as a run of all of them writes it: `junit` or `markdown`.
+    #[arg(value_name = "RECORD", required = true)]
+    pub(crate) records: Vec<String>,
+    /// The report; `comment` is one of a rehearsal.
     #[arg(long, value_parser = formats(), default_value = "markdown")]
     pub(crate) format: String,
     /// The file to write; it is replaced if it exists. Default: standard output.
@@ -234,9 +239,9 @@ pub struct Gate {
     pub(crate) checkpoint: Option<String>,
 }
 
-/// The names of all reports.
+/// The names of all reports: a rehearsal has each kind that a drill has.
 fn formats() -> PossibleValuesParser {
-    PossibleValuesParser::new(reports().map(|report| report.name))
+    PossibleValuesParser::new(rehearsal_reports().map(|report| report.name))
 }
 
 /// Reads a commit: 7 hexadecimal digits or more.

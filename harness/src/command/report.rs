@@ -1,7 +1,7 @@
-//! `redrill report`: makes a report of a drill again from its record.
+//! `redrill report`: makes a report of a drill or a rehearsal again from its record, or one over several drills.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::abort::{Abort, Ended};
 use super::print::{err, exact};
@@ -9,13 +9,15 @@ use super::verify::{existing_state, open_state, unreadable};
 use crate::atomic_file;
 use crate::cli;
 use crate::digest::sha256;
-use crate::exit_code::Ending;
+use crate::exit_code::{Ending, worst};
 use crate::input::Environment;
 use crate::ledger::statement::Entry;
 use crate::ledger::{entry, entry_of, evidence, record};
 use crate::outcome::{CouldNotRun, DrillResult};
+use crate::report::json::{self, Record};
+use crate::report::terminal::total;
 use crate::report::text::line;
-use crate::report::{json, reports};
+use crate::report::{Merged, junit, markdown, rehearsal_reports, reports};
 use crate::state::State;
 use crate::verdict::Verdict;
 
@@ -27,45 +29,18 @@ const WITHOUT_EVIDENCE: [&str; 2] = ["json", "terminal"];
 
 /// Runs the command.
 pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
-    let report = reports()
-        .into_iter()
-        .find(|report| report.name == arguments.format)
-        .ok_or_else(|| Abort::internal(format!("no report `{}`", arguments.format)))?;
-    let shows_evidence = !WITHOUT_EVIDENCE.contains(&report.name);
-    let (result, verdict) = match arguments.record.parse() {
-        Ok(index) => {
-            let state = existing_state(&arguments.state, environment).await?;
-            let entry = entry(&state, index).await?.ok_or_else(|| {
-                Abort::nothing_found(format!(
-                    "{} has no entry {index}\nhint: `redrill history` lists them; a file of this name is `./{index}`",
-                    state.place()
-                ))
-            })?;
-            of_entry(&state, &entry).await?
-        }
-        Err(_) => {
-            let path = Path::new(&arguments.record);
-            let state = match shows_evidence {
-                true => open_state(&arguments.state, environment).await?,
-                false => None,
-            };
-            of_file(path, state.as_ref()).await?
-        }
+    let format = arguments.format.as_str();
+    let shows_evidence = !WITHOUT_EVIDENCE.contains(&format);
+    let mut records = Vec::new();
+    for name in &arguments.records {
+        let record = find(name, &arguments.state, environment, shows_evidence).await?;
+        note_what_differs(&record, &arguments.state, shows_evidence);
+        records.push(record);
+    }
+    let text = match records.as_slice() {
+        [record] => of_one(record, format)?,
+        several => of_several(several, &arguments.records, format)?,
     };
-    if let (true, None, Some(state)) = (shows_evidence, &result.evidence, &result.state) {
-        err(&line(&format!(
-            "note: {} has no entry of this record, so the report is without the evidence that the drill's own has",
-            arguments.state
-        )));
-        err(&line(&format!(
-            "hint: name its state with `--state`: {state}"
-        )));
-    }
-    if let Some(other) = other_version(&result) {
-        err(&format!("note: {other}"));
-    }
-    let cannot = |error: std::io::Error| CouldNotRun::new(error.to_string());
-    let text = (report.render)(&result, verdict).map_err(cannot)?;
     match &arguments.out {
         Some(path) => atomic_file::write(path, &text, true).map_err(cannot)?,
         None => exact(&text),
@@ -73,38 +48,161 @@ pub async fn run(arguments: cli::Report, environment: &Environment) -> Ended {
     Ok(Ending::Done)
 }
 
+fn cannot(error: std::io::Error) -> CouldNotRun {
+    CouldNotRun::new(error.to_string())
+}
+
+/// The record of this name: a file, or the number of an entry.
+async fn find(
+    name: &str,
+    place: &str,
+    environment: &Environment,
+    shows_evidence: bool,
+) -> Result<Record, Abort> {
+    let Ok(index) = name.parse() else {
+        let state = match shows_evidence {
+            true => open_state(place, environment).await?,
+            false => None,
+        };
+        return Ok(of_file(Path::new(name), state.as_ref()).await?);
+    };
+    let state = existing_state(place, environment).await?;
+    let entry = entry(&state, index).await?.ok_or_else(|| {
+        Abort::nothing_found(format!(
+            "{} has no entry {index}\nhint: `redrill history` lists them; a file of this name is `./{index}`",
+            state.place()
+        ))
+    })?;
+    Ok(record_of(&state, &entry).await?)
+}
+
+/// Says why a report may differ from the one that the drill wrote.
+fn note_what_differs(record: &Record, place: &str, shows_evidence: bool) {
+    if let Record::Drill(result, _) = record
+        && let (true, None, Some(state)) = (shows_evidence, &result.evidence, &result.state)
+    {
+        err(&line(&format!(
+            "note: {place} has no entry of this record, so the report is without the evidence that the drill's own has"
+        )));
+        err(&line(&format!(
+            "hint: name its state with `--state`: {state}"
+        )));
+    }
+    if let Some(other) = other_version(record) {
+        err(&format!("note: {other}"));
+    }
+}
+
+/// Makes a report of one record.
+fn of_one(record: &Record, format: &str) -> Result<String, Abort> {
+    let text = match record {
+        Record::Drill(result, verdict) => reports()
+            .iter()
+            .find(|report| report.name == format)
+            .map(|report| (report.render)(result, *verdict)),
+        Record::Rehearsal(result, verdict) => rehearsal_reports()
+            .iter()
+            .find(|report| report.name == format)
+            .map(|report| (report.render)(result, *verdict)),
+    };
+    let text = text.ok_or_else(|| {
+        Abort::invalid(format!(
+            "`--format {format}` is a report of a rehearsal, and this is the record of a drill\nhint: name its `rehearsal.json`, or another format"
+        ))
+    })?;
+    Ok(text.map_err(cannot)?)
+}
+
+/// Makes a report over several drills, as a run of all of them writes it.
+fn of_several(records: &[Record], names: &[String], format: &str) -> Result<String, Abort> {
+    let mut drills = Vec::new();
+    for (record, name) in records.iter().zip(names) {
+        let Record::Drill(result, verdict) = record else {
+            return Err(Abort::invalid(
+                line(&format!(
+                    "{name} is the record of a rehearsal, and a report over several records is one of drills"
+                )) + "\nhint: make its report alone",
+            ));
+        };
+        drills.push((&**result, *verdict));
+    }
+    match format {
+        "junit" => Ok(junit::merge(&drills, &[]).map_err(cannot)?),
+        "markdown" => Ok(over_drills(drills)),
+        _ => Err(Abort::invalid(format!(
+            "`--format {format}` is a report of one drill, and there are {} records\nhint: `junit` and `markdown` can be made over several",
+            records.len()
+        ))),
+    }
+}
+
+/// `drills.md` of a run in which all of these were complete.
+fn over_drills(drills: Vec<(&DrillResult, Verdict)>) -> String {
+    let line = |(result, verdict): &(&DrillResult, Verdict)| total::One {
+        name: result.scenario.title(),
+        // Its folder is only printed.
+        state: total::State::Judged(*verdict, PathBuf::new()),
+    };
+    let lines: Vec<total::One> = drills.iter().map(line).collect();
+    let endings = drills.iter().map(|(_, verdict)| Ending::Judged(*verdict));
+    let ending = worst(endings);
+    markdown::render_merged(&Merged {
+        drills,
+        not_drilled: Vec::new(),
+        missing: Vec::new(),
+        problems: &[],
+        lines: &lines,
+        ending,
+    })
+}
+
 /// The drill of an entry, with its evidence.
 ///
 /// # Errors
-/// The log or the record cannot be read.
+/// The log or the record cannot be read, or it is of a rehearsal.
 pub(super) async fn of_entry(
     state: &State,
     entry: &Entry,
 ) -> Result<(DrillResult, Verdict), CouldNotRun> {
-    let text = record(state, entry).await?;
-    let (mut result, verdict) = json::read(&text)
-        .map_err(|error| about(&format!("entry {}", entry.position.index), error))?;
-    result.evidence = evidence(state, entry).await?;
-    Ok((result, verdict))
+    match record_of(state, entry).await? {
+        Record::Drill(result, verdict) => Ok((*result, verdict)),
+        Record::Rehearsal(..) => Err(CouldNotRun::new(format!(
+            "entry {} is a rehearsal, and not a drill",
+            entry.position.index
+        ))),
+    }
 }
 
-/// The drill of a file, with its evidence where the state has it.
-async fn of_file(
-    path: &Path,
-    state: Option<&State>,
-) -> Result<(DrillResult, Verdict), CouldNotRun> {
+/// The record of an entry, that of a drill with its evidence.
+///
+/// # Errors
+/// The log or the record cannot be read.
+pub(super) async fn record_of(state: &State, entry: &Entry) -> Result<Record, CouldNotRun> {
+    let text = record(state, entry).await?;
+    let mut record = json::read_record(&text)
+        .map_err(|error| about(&format!("entry {}", entry.position.index), error))?;
+    if let Record::Drill(result, _) = &mut record {
+        result.evidence = evidence(state, entry).await?;
+    }
+    Ok(record)
+}
+
+/// The record in a file, that of a drill with its evidence where the state has it.
+async fn of_file(path: &Path, state: Option<&State>) -> Result<Record, CouldNotRun> {
     let text = fs::read_to_string(path).map_err(|error| {
-        unreadable(path, &error)
-            .hint("name the `drill.json` of a drill, or the number of an entry of the log")
+        unreadable(path, &error).hint(
+            "name the `drill.json` of a drill, the `rehearsal.json` of a rehearsal, or the number of an entry of the log",
+        )
     })?;
-    let (mut result, verdict) =
-        json::read(&text).map_err(|error| about(&path.display().to_string(), error))?;
-    if let Some(state) = state
+    let mut record =
+        json::read_record(&text).map_err(|error| about(&path.display().to_string(), error))?;
+    if let Record::Drill(result, _) = &mut record
+        && let Some(state) = state
         && let Some(entry) = entry_of(state, &sha256(&text)).await?
     {
         result.evidence = evidence(state, &entry).await?;
     }
-    Ok((result, verdict))
+    Ok(record)
 }
 
 fn about(what: &str, error: CouldNotRun) -> CouldNotRun {
@@ -114,12 +212,15 @@ fn about(what: &str, error: CouldNotRun) -> CouldNotRun {
     }
 }
 
-/// What is to be said where another version of redrill wrote the reports of a drill.
-pub(super) fn other_version(result: &DrillResult) -> Option<String> {
-    (result.redrill != VERSION).then(|| {
+/// What is to be said where another version of redrill wrote the reports of a record.
+pub(super) fn other_version(record: &Record) -> Option<String> {
+    let version = match record {
+        Record::Drill(result, _) => &result.redrill,
+        Record::Rehearsal(result, _) => &result.redrill,
+    };
+    (version != VERSION).then(|| {
         line(&format!(
-            "redrill {} wrote the reports of this drill, and this is redrill {VERSION}, whose reports may have another form",
-            result.redrill
+            "redrill {version} wrote the reports of this drill, and this is redrill {VERSION}, whose reports may have another form"
         ))
     })
 }

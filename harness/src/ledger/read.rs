@@ -5,6 +5,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use super::checkpoint::Checkpoint;
 use super::envelope::Envelope;
 use super::statement::{Entry, Kind, Statement, Summary};
+use super::verify::{Kept, not_trusted};
 use super::{baseline_name, checkpoint_name, entry_name, number, record_name};
 use crate::digest::sha256;
 use crate::outcome::{CouldNotRun, Evidence};
@@ -77,14 +78,21 @@ pub async fn previous(state: &State, summary: &Summary) -> Result<Option<Entry>,
     Ok(None)
 }
 
-/// What the newest PROVEN drill of a scenario left for the next one; `None` where none left anything.
+/// What the newest PROVEN drill of a scenario left for the next one; `None` where none left anything. `kept` says who may have signed
+/// its entry; where it names nobody, anybody may, or nobody.
 ///
 /// # Errors
-/// The log cannot be read, or what it left is not there or was changed: the drill before it is no replacement, since what
-/// changed in between would go unnoticed.
-pub async fn baseline(state: &State, scenario: &str) -> Result<Option<String>, CouldNotRun> {
-    let mut entries = std::pin::pin!(newest_first(state).await?);
-    while let Some(entry) = entries.next().await {
+/// The log cannot be read, or what it left is not there, was changed, or is of somebody else: the drill before it is no replacement,
+/// since what changed in between would go unnoticed.
+pub async fn baseline(
+    state: &State,
+    scenario: &str,
+    kept: &Kept,
+) -> Result<Option<String>, CouldNotRun> {
+    let mut indexes = indexes(state).await?;
+    indexes.reverse();
+    let mut entries = std::pin::pin!(stream::iter(indexes.clone()).zip(each(state, indexes)));
+    while let Some((index, entry)) = entries.next().await {
         let Some(entry) = entry? else { continue };
         let drill = &entry.drill;
         // Only such a drill leaves one; the log may have been written by somebody else.
@@ -95,15 +103,23 @@ pub async fn baseline(state: &State, scenario: &str) -> Result<Option<String>, C
         let text = state.store().read(&baseline_name(digest)).await?;
         let text = text.filter(|text| sha256(text) == *digest);
         let text = text.and_then(|text| String::from_utf8(text).ok());
-        return text.map(Some).ok_or_else(|| {
+        let text = text.ok_or_else(|| {
             CouldNotRun::with_hint(
-                format!(
-                    "the record that entry {} left for the next drill is missing or was changed",
-                    entry.position.index
-                ),
+                format!("the record that entry {index} left for the next drill is missing or was changed"),
                 "`redrill verify` says what was changed; restore the state from a copy",
             )
-        });
+        })?;
+        if kept.names_signers()
+            && let Some(why) = not_trusted(state, index, kept).await?
+        {
+            return Err(CouldNotRun::with_hint(
+                format!(
+                    "the record that entry {index} left for the next drill is not used: the entry {why}"
+                ),
+                "name the public key of whoever may sign with `--signers`; if nobody else may, go on with a copy of the state from before that entry, or with a new state",
+            ));
+        }
+        return Ok(Some(text));
     }
     Ok(None)
 }

@@ -21,7 +21,7 @@ use crate::units::show_counted;
 /// The place of a problem with the checkpoint that was kept elsewhere.
 const KEPT: &str = "the kept checkpoint";
 
-/// What an auditor brings.
+/// What an auditor, or a drill that goes on with what another one left, brings.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// The keys that may sign; empty where none were named.
@@ -33,8 +33,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Whether the auditor says who may sign.
-    fn names_signers(&self) -> bool {
+    /// Whether it says who may sign.
+    pub(super) fn names_signers(&self) -> bool {
         !self.keys.is_empty() || self.command.is_some()
     }
 
@@ -262,6 +262,40 @@ async fn look(state: &State, index: u64, known: &Kept) -> Result<Looked, CouldNo
     }
     looked.entry = Some(entry);
     Ok(looked)
+}
+
+/// Why an entry is not one of a signer that was named; `None` where it is. In a log that none of them signed so far, an entry that
+/// nobody signed is: there is a first drill with a key.
+///
+/// # Errors
+/// The state cannot be read, or the command that verifies does not run.
+pub(super) async fn not_trusted(
+    state: &State,
+    index: u64,
+    kept: &Kept,
+) -> Result<Option<String>, CouldNotRun> {
+    let looked = look(state, index, kept).await?;
+    if let Some(problem) = looked.problems.into_iter().next() {
+        return Ok(Some(problem));
+    }
+    Ok(match looked.by {
+        SignedBy::Key(_) | SignedBy::Command(_) => None,
+        SignedBy::Nobody => {
+            let mut earlier = indexes(state).await?;
+            earlier.retain(|earlier| *earlier < index);
+            for earlier in earlier.into_iter().rev() {
+                let by = look(state, earlier, kept).await?.by;
+                if let SignedBy::Key(_) | SignedBy::Command(_) = by {
+                    let why = format!("is signed by nobody, and entry {earlier} before it is");
+                    return Ok(Some(why));
+                }
+            }
+            None
+        }
+        SignedBy::NotVerified(id) => Some(format!("is signed by {id}, which is not verified")),
+        SignedBy::Unknown(key) => Some(format!("is signed by another key, {key}")),
+        SignedBy::Wrong(key) => Some(format!("has a signature that is not one of {key} over it")),
+    })
 }
 
 /// What is wrong where entries are missing.

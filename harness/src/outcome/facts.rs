@@ -1,6 +1,7 @@
 //! Facts of a drill and of an inspection, for reports.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,6 +85,8 @@ pub struct ScenarioFacts {
     pub sha256: String,
     /// The file itself, with `***` in place of what is written where a secret may be.
     pub text: String,
+    /// Its settings in effect.
+    pub settings: EffectiveSettings,
     /// Files and folders that checks are compared with, or that they start.
     pub inputs: Vec<InputFacts>,
     /// The kinds and ids of the selected checks; empty for all of them.
@@ -100,6 +103,16 @@ impl ScenarioFacts {
             format!("{} (only {})", self.name, self.only.join(", "))
         }
     }
+}
+
+/// The settings of a scenario in effect, by the path of their key: `restore.timeout`, `check.row-count["orders"].min`. Texts are
+/// without quotes, other values as TOML writes them, `***` stands for a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EffectiveSettings {
+    /// Those that the file has, with the values of variables.
+    pub written: BTreeMap<String, String>,
+    /// Those that it does not have, with their defaults as `redrill explain` says them: a value, or how it is found.
+    pub defaults: BTreeMap<String, String>,
 }
 
 /// A file or folder that a check is compared with, or that it starts, as it was when the drill began.
@@ -379,8 +392,8 @@ pub struct ServerFacts {
     pub digest: Option<String>,
     /// The settings that redrill and the scenario start it with, as the server shows them.
     pub settings: Vec<(String, String)>,
-    /// Name and version of each extension that the backup names.
-    pub extensions: Vec<(String, String)>,
+    /// Each extension that the backup names.
+    pub extensions: Vec<ExtensionFacts>,
     /// How code in the backup is isolated from this machine, one statement each.
     pub isolation: Vec<String>,
     /// What is not isolated, one statement each.
@@ -395,11 +408,23 @@ pub struct ServerFacts {
     pub tuned: bool,
 }
 
+/// An extension of a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtensionFacts {
+    /// Its name.
+    pub name: String,
+    /// The version that `CREATE EXTENSION` creates.
+    pub version: String,
+    /// Of a local server: the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its control files, scripts and
+    /// libraries, in hex. `None` for a container, whose image has a digest, and where a file could not be read.
+    pub sha256: Option<String>,
+}
+
 impl ServerFacts {
     /// Whether it has an extension that the backup names.
     #[must_use]
     pub fn has_extension(&self, name: &str) -> bool {
-        self.extensions.iter().any(|(has, _)| has == name)
+        self.extensions.iter().any(|has| has.name == name)
     }
 }
 

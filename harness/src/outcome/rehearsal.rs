@@ -1,5 +1,6 @@
 //! The result of a rehearsal: what every report of it is made from.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -161,7 +162,7 @@ pub struct LockFacts {
     /// The schema and name of the table, from before.
     pub table: String,
     /// `ACCESS EXCLUSIVE`.
-    pub mode: &'static str,
+    pub mode: Cow<'static, str>,
     /// For how long it was held.
     pub held: Duration,
 }
@@ -183,7 +184,7 @@ pub struct TableFacts {
     /// Its schema and name, from before.
     pub table: String,
     /// The lock that others wait for longest, otherwise the strongest: `ACCESS EXCLUSIVE`.
-    pub lock: &'static str,
+    pub lock: Cow<'static, str>,
     /// Whether that lock keeps readers waiting, too, not just writers.
     pub blocks_readers: bool,
     /// For how long locks were held that keep writers or readers waiting; `None` where there was no such lock.
@@ -240,7 +241,7 @@ pub struct RehearsalResult {
     /// Wall time, without the drill.
     pub duration: Duration,
     /// The verdict of the drill that restored the backup, as a word.
-    pub drill: &'static str,
+    pub drill: Cow<'static, str>,
     /// Whether that drill passed.
     pub drill_passed: bool,
     /// The kept server that was copied; `None` where the backup was restored for this rehearsal.

@@ -439,11 +439,7 @@ impl<'a> Record<'a> {
             .redactor
             .clean_provenance(self.result.provenance);
         let redactor = &self.context.redactor;
-        let scenario = &mut self.result.scenario;
-        scenario.text = redactor.clean(&scenario.text);
-        for input in &mut scenario.inputs {
-            input.path = redactor.clean(&input.path);
-        }
+        self.result.scenario = redactor.clean_scenario(self.result.scenario);
         let servers = self.result.other_servers.iter_mut().map(|(_, one)| one);
         for server in self.result.server.iter_mut().chain(servers) {
             for (_, value) in &mut server.settings {

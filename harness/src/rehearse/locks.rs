@@ -63,7 +63,7 @@ pub fn tables(observed: &Observed) -> Vec<TableFacts> {
         let blocking = locks.iter().filter(|lock| lock.mode.blocks_writers());
         Some(TableFacts {
             table: table.to_owned(),
-            lock: worst.mode.name(),
+            lock: worst.mode.name().into(),
             blocks_readers: worst.mode.blocks_readers(),
             held: longest(blocking.map(|lock| (lock.from, lock.until))),
             statement: statement.map_or_else(String::new, |one| one.text.clone()),

@@ -163,7 +163,7 @@ fn longest_lock(observed: &Observed, statements: &Range<usize>) -> Option<LockFa
     let longest = blocking.max_by_key(held)?;
     Some(LockFacts {
         table: longest.of_table().to_owned(),
-        mode: longest.mode.name(),
+        mode: longest.mode.name().into(),
         held: held(&longest),
     })
 }

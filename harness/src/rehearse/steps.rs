@@ -233,11 +233,12 @@ impl<'a> Steps<'a> {
         self.not_tested(basis.not_tested);
         let mut result = self.result;
         result.run = basis.run;
-        result.drill = basis.drill;
+        result.drill = basis.drill.into();
         result.drill_passed = basis.passed;
         result.backup = basis.backup;
         result.kept = basis.kept;
         result.provenance = basis.provenance;
+        result.scenario = self.context.redactor.clean_scenario(result.scenario);
         result.interrupted |= basis.interrupted;
         result.duration = self.began.map_or(Duration::ZERO, |began| began.elapsed());
         result

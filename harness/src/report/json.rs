@@ -14,8 +14,10 @@ mod read;
 mod rehearsal;
 
 pub use self::inspection::{inspection_schema, render_inspection};
-pub use self::read::read;
-pub use self::rehearsal::{rehearsal_schema, render_rehearsal};
+pub use self::read::{Record, read, read_record};
+pub use self::rehearsal::{read_rehearsal, rehearsal_schema, render_rehearsal};
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -227,11 +229,24 @@ struct Scenario {
     /// The file itself, with `***` in place of what is written where a secret may be, which gives it another digest.
     #[serde(default)]
     text: String,
+    /// Its settings in effect, by the path of their key, with `***` in place of secrets. What the command line changes is in `repeat`.
+    #[serde(default)]
+    settings: Settings,
     /// Files and folders that checks are compared with, or that they start, as they were when the drill began.
     #[serde(default)]
     inputs: Vec<Input>,
     /// Kinds and ids of checks that `--only` selected; empty for all.
     only: Vec<String>,
+}
+
+/// The settings of a scenario: texts without quotes, other values as TOML writes them.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+struct Settings {
+    /// Those that the file has, with the values of variables in place of their names.
+    written: BTreeMap<String, String>,
+    /// The defaults of those that it does not have, as `redrill explain` says them: a value, or how it is found. Without those that are
+    /// empty, and those of tables that the file does not have, but for `server` and `restore`.
+    defaults: BTreeMap<String, String>,
 }
 
 /// A file or folder that checks are compared with, or that they start.
@@ -241,7 +256,7 @@ struct Input {
     path: String,
     /// Ids of the checks that name it.
     checks: Vec<String>,
-    /// SHA-256 of the file; of a folder, the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its files.
+    /// SHA-256 of the file; of a folder, the sum, modulo 2^256 and little-endian, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its files.
     /// Null where it was not read: it is not there, or larger than 256 MiB.
     sha256: Option<String>,
 }
@@ -384,7 +399,7 @@ struct Companion {
     files: u64,
     /// Size of all files.
     size_bytes: u64,
-    /// SHA-256 of the file; of a folder, the sum, modulo 2^256, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its
+    /// SHA-256 of the file; of a folder, the sum, modulo 2^256 and little-endian, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its
     /// files. Null where it was not read.
     sha256: Option<String>,
     /// Where the same digest is stated; null where it is not.
@@ -512,6 +527,10 @@ struct Extension {
     name: String,
     /// Its version.
     version: String,
+    /// Of a local server: the sum, modulo 2^256 and little-endian, of the SHA-256 of the lines `SHA-256  BYTES  NAME` of its control files, scripts and
+    /// libraries. Null for a container, whose image has a digest, and where a file could not be read.
+    #[serde(default)]
+    sha256: Option<String>,
 }
 
 /// A restore.

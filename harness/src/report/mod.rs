@@ -30,15 +30,18 @@ use crate::verdict::{RehearsalVerdict, Verdict};
 /// The file with what the drill observed of the databases, next to its reports.
 pub const SEEN: &str = "seen.baseline.toml";
 
-/// A kind of report.
-pub struct Report {
+/// A kind of report of a drill, or of a rehearsal.
+pub struct Report<R = DrillResult, V = Verdict> {
     /// Its name, which is that of its module: `junit`.
     pub name: &'static str,
-    /// The file that each drill writes; the summary for the terminal is only printed.
+    /// The file that each drill or rehearsal writes; the summary for the terminal is only printed.
     pub file: Option<&'static str>,
     /// Renders it; for the terminal without colour, at a width of 80 characters.
-    pub render: fn(&DrillResult, Verdict) -> io::Result<String>,
+    pub render: fn(&R, V) -> io::Result<String>,
 }
+
+/// A kind of report of a rehearsal.
+pub type RehearsalReport = Report<RehearsalResult, RehearsalVerdict>;
 
 /// Lists every kind of report: the one place where a kind is registered.
 #[must_use]
@@ -69,6 +72,49 @@ pub fn reports() -> [Report; 5] {
             file: None,
             render: |result, verdict| {
                 Ok(terminal::summary(
+                    result,
+                    verdict,
+                    terminal::Look::default(),
+                ))
+            },
+        },
+    ]
+}
+
+/// Lists every kind of report of a rehearsal: those of a drill, and one for a pull request.
+#[must_use]
+pub fn rehearsal_reports() -> [RehearsalReport; 6] {
+    [
+        Report {
+            name: "json",
+            file: Some("rehearsal.json"),
+            render: |result, verdict| Ok(json::render_rehearsal(result, verdict)?),
+        },
+        Report {
+            name: "markdown",
+            file: Some("rehearsal.md"),
+            render: |result, verdict| Ok(markdown::render_rehearsal(result, verdict)),
+        },
+        Report {
+            name: "html",
+            file: Some("rehearsal.html"),
+            render: |result, verdict| Ok(html::render_rehearsal(result, verdict)),
+        },
+        Report {
+            name: "comment",
+            file: Some("comment.md"),
+            render: |result, verdict| Ok(markdown::render_comment(result, verdict)),
+        },
+        Report {
+            name: "junit",
+            file: Some("junit.xml"),
+            render: junit::render_rehearsal,
+        },
+        Report {
+            name: "terminal",
+            file: None,
+            render: |result, verdict| {
+                Ok(terminal::rehearsal(
                     result,
                     verdict,
                     terminal::Look::default(),
@@ -109,12 +155,7 @@ pub fn write_all(
     seen: Option<&Baseline>,
 ) -> io::Result<Vec<PathBuf>> {
     let folder = folder.join(folder_name(&result.scenario)?);
-    let mut texts = Vec::new();
-    for report in reports() {
-        if let Some(file) = report.file {
-            texts.push((file, (report.render)(result, verdict)?));
-        }
-    }
+    let mut texts = texts_of(&reports(), result, verdict)?;
     if let Some(seen) = seen {
         texts.push((SEEN, file::write(seen).map_err(io::Error::other)?));
     }
@@ -131,14 +172,22 @@ pub fn write_rehearsal(
     verdict: RehearsalVerdict,
 ) -> io::Result<Vec<PathBuf>> {
     let name = folder_name(&result.scenario)?;
-    let texts = vec![
-        ("rehearsal.json", json::render_rehearsal(result, verdict)?),
-        ("rehearsal.md", markdown::render_rehearsal(result, verdict)),
-        ("rehearsal.html", html::render_rehearsal(result, verdict)),
-        ("comment.md", markdown::render_comment(result, verdict)),
-        ("junit.xml", junit::render_rehearsal(result, verdict)?),
-    ];
+    let texts = texts_of(&rehearsal_reports(), result, verdict)?;
     write_files(&folder.join(format!("{name}.rehearsal")), texts)
+}
+
+/// The files of these reports.
+fn texts_of<R, V: Copy>(
+    reports: &[Report<R, V>],
+    result: &R,
+    verdict: V,
+) -> io::Result<Vec<(&'static str, String)>> {
+    let files = reports
+        .iter()
+        .filter_map(|report| Some((report.file?, report.render)));
+    files
+        .map(|(file, render)| Ok((file, render(result, verdict)?)))
+        .collect()
 }
 
 /// Writes all of these files, or none.

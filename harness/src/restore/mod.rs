@@ -29,7 +29,7 @@ use method::{Chosen, PartLog, Work};
 use settings::{MadeRole, Restore};
 
 /// Limit of a restore when the scenario sets none.
-const WITHIN: Duration = Duration::from_secs(6 * 3600);
+pub(crate) const WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 /// How many of the longest steps are kept in addition to those that build an index.
 const LONGEST: usize = 10;

@@ -2,9 +2,10 @@
 //! engine, and the environment is passed as a value.
 //!
 //! - `file`: the keys of the file; providers, restore methods and checks own their parts of it
-//! - `validate`, `checks`, `waiver`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema; `shown`: its text for the record
+//! - `validate`, `checks`, `waiver`: its validation; `only`: a selection of its checks; `schema`: the JSON Schema; `shown`: its text for the record, `effective`: its settings
 
 mod checks;
+mod effective;
 pub mod file;
 pub mod only;
 pub mod schema;

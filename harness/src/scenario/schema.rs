@@ -37,7 +37,9 @@ pub fn schema() -> Value {
     add("server", generator.subschema_for::<Server>().into());
     add("recovery", generator.subschema_for::<Recovery>().into());
     add("restore", generator.subschema_for::<Restore>().into());
-    add("proof", generator.subschema_for::<Level>().into());
+    let mut proof: Value = generator.subschema_for::<Level>().into();
+    proof["default"] = json!(Level::default().word());
+    add("proof", proof);
     add(
         "objective",
         generator.subschema_for::<file::Objective>().into(),

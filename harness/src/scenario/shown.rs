@@ -66,8 +66,8 @@ pub fn without_secrets(text: &str) -> String {
     out
 }
 
-/// Finds the texts of secrets in the value of a key.
-fn find(key: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+/// Finds the places of texts of secrets in the value of a key.
+pub(super) fn find(key: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     let may_be_secret = KEYS.contains(key);
     match value.get_ref() {
         DeValue::String(_) if may_be_secret => spans.push(value.span()),

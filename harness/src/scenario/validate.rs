@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Scenario;
 use super::checks::{after, checks, refuse_unknown_companions, refuse_vacuous};
+use super::effective;
 use super::file::{self, TOP_KEYS};
 use super::shown::without_secrets;
 use super::waiver::waivers;
@@ -139,6 +140,7 @@ fn scenario(
         _ => Path::new("."),
     };
     secret::refuse_short(&root, "", folder, environment, problems);
+    let settings = effective::settings(&root);
     let DeValue::Table(mut root) = root.into_inner() else {
         return None;
     };
@@ -249,6 +251,7 @@ fn scenario(
             file: path.to_owned(),
             sha256: sha256(text),
             text: without_secrets(text),
+            settings,
             inputs: Vec::new(),
             only: Vec::new(),
         },

@@ -11,6 +11,7 @@ mod container;
 #[path = "no_container.rs"]
 mod container;
 pub mod extension;
+mod extension_files;
 pub mod kept;
 mod local;
 mod machine;
@@ -54,7 +55,7 @@ const TLS: &str = "tls";
 const REACHED: &str = "reached";
 
 /// Default limit until a server answers.
-const START_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server that redrill started and will destroy.
 pub struct ThrowawayServer {
@@ -117,7 +118,12 @@ async fn begin(
             copied.bytes = machine.copy_data(origin.data).await?;
             copied.took = began.elapsed();
         }
+        let is_copy = origin.is_some();
         let mut started = bring_up(machine.as_mut(), server, wanted, origin).await?;
+        if is_copy {
+            // Code of the backup may answer there, and could name any folder.
+            started.folders = None;
+        }
         let facts = machine.describe();
         is_of_major(server, &started, &facts)?;
         let mut facts = preflight(facts, &started, wanted)?;

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::extension;
+use super::extension_files::{self, Folders};
 use super::machine::{Machine, Wanted};
 use super::settings;
 use crate::database::{DatabaseError, Endpoint, NoSession, Session, Terms};
-use crate::outcome::{CouldNotRun, ServerFacts};
+use crate::outcome::{CouldNotRun, ExtensionFacts, ServerFacts};
 
 /// How often the provider is asked whether a server that does not answer yet has ended. An answer of the
 /// engine takes processor time that the server needs to start.
@@ -67,6 +68,8 @@ pub(super) struct Started {
     extensions: Vec<(String, String)>,
     /// The settings of its command line.
     settings: Vec<(String, String)>,
+    /// Where the machine that it runs on has its extensions; `None` where it does not say so.
+    pub folders: Option<Folders>,
 }
 
 impl Started {
@@ -88,6 +91,9 @@ impl Started {
         let settings = settings_it_runs_with(&mut session).await.map_err(|error| {
             CouldNotRun::new(format!("the server cannot list its settings: {error}"))
         })?;
+        let folders = folders(&mut session).await.map_err(|error| {
+            CouldNotRun::new(format!("the server cannot list its folders: {error}"))
+        })?;
         session.close().await;
         endpoint.known.major = Some(identity.version / 10_000);
         endpoint.known.set_identity(Some(identity.unique.clone()));
@@ -96,6 +102,7 @@ impl Started {
             identity,
             extensions,
             settings,
+            folders,
         })
     }
 }
@@ -131,7 +138,18 @@ pub(super) fn preflight(
     let mut missing = Vec::new();
     for name in &wanted.extensions {
         match started.extensions.iter().find(|(has, _)| has == name) {
-            Some(found) => facts.extensions.push(found.clone()),
+            Some((name, version)) => {
+                // Those of a container are in the id of its image.
+                let folders = started
+                    .folders
+                    .as_ref()
+                    .filter(|_| facts.provider == "local");
+                facts.extensions.push(ExtensionFacts {
+                    name: name.clone(),
+                    version: version.clone(),
+                    sha256: folders.and_then(|folders| extension_files::digest(folders, name)),
+                });
+            }
             None if wanted.stubs.contains(name) => {}
             None => missing.push(name.as_str()),
         }
@@ -164,6 +182,19 @@ async fn available_extensions(
 ) -> Result<Vec<(String, String)>, DatabaseError> {
     let sql = "SELECT name, default_version FROM pg_catalog.pg_available_extensions ORDER BY 1";
     pairs(session, sql).await
+}
+
+/// Where a server has its extensions.
+async fn folders(session: &mut Session) -> Result<Option<Folders>, DatabaseError> {
+    let sql = "SELECT name, setting FROM pg_catalog.pg_config() WHERE name IN ('PKGLIBDIR', 'SHAREDIR') ORDER BY 1";
+    let folders = pairs(session, sql).await?;
+    Ok(match folders.as_slice() {
+        [(_, libraries), (_, shared)] => Some(Folders {
+            shared: shared.into(),
+            libraries: libraries.into(),
+        }),
+        _ => None,
+    })
 }
 
 /// Name and value of each setting that is on the command line of the server, without paths of this run. Those of a session have

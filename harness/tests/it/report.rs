@@ -1,9 +1,10 @@
-//! Reports: the examples in `reports/examples/`, the JSON Schema, and that all reports agree.
+//! Reports: the examples in `reports/examples/` (`committed`), the JSON Schema, and that all reports agree.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod again;
 mod agree;
+mod committed;
 pub mod examples;
 mod golden;
 pub mod hostile;

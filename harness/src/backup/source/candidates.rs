@@ -353,8 +353,10 @@ impl<'a> Listing<'a> {
         if let Some(before) = earlier.first() {
             chosen.push_str(&format!("; the previous one is {}", before.name));
         }
-        if left_out > 0 {
-            chosen.push_str(&format!("; {left_out} others were left out"));
+        match left_out {
+            0 => {}
+            1 => chosen.push_str("; 1 other was left out"),
+            _ => chosen.push_str(&format!("; {left_out} others were left out")),
         }
         let mut candidates: Vec<CandidateFacts> = self
             .entries

@@ -148,6 +148,7 @@ async fn drill_all(
     let (context, look) = begin(asked, environment, terminal, work, &progress).await?;
     let keeping = &asked.options.keeping;
     let recorder = Recorder::open(keeping, &context.environment, &context.redactor).await?;
+    let trusted = recorder.trusted(keeping, &context.environment)?;
     let part = match (&sharding, recorder.named()) {
         (Some(sharding), Some(state)) => {
             let part = shard::begin(
@@ -168,6 +169,7 @@ async fn drill_all(
         context,
         part,
         recorder: &recorder,
+        trusted,
         look,
         prefixed: scenarios.len() > 1 && asked.jobs() > 1,
         asked,

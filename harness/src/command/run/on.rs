@@ -46,9 +46,10 @@ pub(super) async fn rehearse_on(
     let (mut context, look) = begin(asked, environment, terminal, work, &progress).await?;
     let keeping = &asked.options.keeping;
     let recorder = Recorder::open(keeping, &context.environment, &context.redactor).await?;
+    let trusted = recorder.trusted(keeping, &context.environment)?;
     context.repeat = repeating_command(command, scenario, asked, Some(name));
     context.last_record = match recorder.place(scenario, &context).await {
-        Ok(place) => place.last_record(scenario).await,
+        Ok(place) => place.last_record(scenario, &trusted).await,
         Err(error) => Err(error),
     };
     let rehearsed = rehearse_on_kept(&kept, scenario, &context).await;

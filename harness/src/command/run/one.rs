@@ -13,6 +13,7 @@ use crate::command::kept;
 use crate::command::print::{err, out};
 use crate::context::Context;
 use crate::exit_code::{Ending, worst};
+use crate::ledger::Kept;
 use crate::ledger::statement::Summary;
 use crate::outcome::{CouldNotRun, Delivery, DrillResult};
 use crate::progress::Progress;
@@ -28,6 +29,8 @@ pub(super) struct Drills<'a> {
     /// The context, but for listener and repeating command.
     pub(super) context: Context,
     pub(super) recorder: &'a Recorder,
+    /// Who may have signed what an earlier drill left.
+    pub(super) trusted: Kept,
     /// The part in a batch, where this is a shard.
     pub(super) part: Option<Part<'a>>,
     pub(super) asked: Asked<'a>,
@@ -90,7 +93,7 @@ impl Drills<'_> {
     pub(super) async fn drill(&self, scenario: &Scenario) -> Recorded {
         let place = self.recorder.place(scenario, &self.context).await;
         let last_record = match &place {
-            Ok(place) => place.last_record(scenario).await,
+            Ok(place) => place.last_record(scenario, &self.trusted).await,
             Err(error) => Err(error.clone()),
         };
         let context = self.context_of(scenario, last_record);

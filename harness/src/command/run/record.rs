@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::baseline::{Baseline, file};
 use crate::cli::Keeping;
+use crate::command::abort::Abort;
+use crate::command::verify::brought;
 use crate::context::Context;
 use crate::input::Environment;
 use crate::ledger::changes::changes;
 use crate::ledger::key::Signer;
 use crate::ledger::sign_command::{SignCommand, VerifyCommand};
 use crate::ledger::statement::Summary;
-use crate::ledger::{self, Signing, Written, keep_baseline, previous};
+use crate::ledger::{self, Kept, Signing, Written, keep_baseline, previous};
 use crate::outcome::{CouldNotRun, Evidence, Since};
 use crate::redact::Redactor;
 use crate::scenario::{Scenario, ScenarioCheck};
@@ -104,6 +106,26 @@ impl Recorder {
         })
     }
 
+    /// Whose drills a drill goes on with: its own signer, and those that `--signers` names. Of a command without `--verify-command`
+    /// nothing can be verified.
+    pub(super) fn trusted(
+        &self,
+        keeping: &Keeping,
+        environment: &Environment,
+    ) -> Result<Kept, Abort> {
+        let mut kept = brought(
+            keeping.signers.as_deref(),
+            None,
+            (keeping.verify_command.as_deref(), environment),
+        )?;
+        let own = match self {
+            Self::Off => None,
+            Self::Named(_, signer) | Self::Beside(signer) => signer.as_ref(),
+        };
+        kept.keys.extend(own.and_then(|own| own.lend().public()));
+        Ok(kept)
+    }
+
     /// The state that was named.
     pub(super) fn named(&self) -> Option<&State> {
         match self {
@@ -190,20 +212,22 @@ impl Place<'_> {
         }))
     }
 
-    /// What the last PROVEN drill left for `record` of a `baseline` check; `None` where the scenario has none.
+    /// What the last PROVEN drill left for `record` of a `baseline` check, where one of `trusted` signed it; `None` where the scenario
+    /// has none.
     ///
     /// # Errors
     /// It cannot be read.
     pub(super) async fn last_record(
         &self,
         scenario: &Scenario,
+        trusted: &Kept,
     ) -> Result<Option<Arc<Baseline>>, CouldNotRun> {
         let wanted = |check: &ScenarioCheck| check.check.reads_last_record();
         let state = self.state().filter(|_| scenario.checks.iter().any(wanted));
         let Some((state, _)) = state else {
             return Ok(None);
         };
-        let Some(text) = ledger::baseline(state, &scenario.facts.name).await? else {
+        let Some(text) = ledger::baseline(state, &scenario.facts.name, trusted).await? else {
             return Ok(None);
         };
         let baseline = file::parse(&text).map_err(|error| {

@@ -8,18 +8,25 @@ use serde_json::Value;
 
 use super::unreadable;
 use crate::command::print::{err, out};
-use crate::command::report::{of_entry, other_version};
+use crate::command::report::{other_version, record_of};
 use crate::digest::sha256;
 use crate::exit_code::{Ending, worst};
 use crate::ledger::statement::{Entry, Kind};
 use crate::outcome::{CouldNotRun, Refusal};
+use crate::report::json::Record;
 use crate::report::text::line;
-use crate::report::{Report, reports};
+use crate::report::{junit, rehearsal_reports, reports};
 use crate::state::State;
 use crate::verdict::{RehearsalVerdict, Verdict};
 
 /// Characters of a line that are shown before the first that differs, and from there on.
 const AROUND: (usize, usize) = (30, 60);
+
+/// The ending of a record.
+const RECORD: &str = "json";
+
+/// What the report over several drills has of one that is in no log.
+const IN_NO_RECORD: [&str; 3] = ["\"not-drilled\"", "\"missing\"", "\"shard\""];
 
 /// A file.
 pub(super) struct Given {
@@ -32,18 +39,20 @@ pub(super) struct Given {
 enum Is {
     /// `drill.json` or `rehearsal.json`, with its SHA-256.
     Record(String),
-    /// Another report.
-    Report(Report),
+    /// Another report, with its ending.
+    Report(&'static str),
 }
 
 /// What was found of a file.
 enum Found<'a> {
     /// It is that of an entry.
     Same(&'a Entry),
+    /// It is the report over the drills of these entries.
+    OfSeveral(Vec<&'a Entry>),
     /// It belongs to no entry.
     Nothing,
-    /// It is not what the record of an entry gives. A rehearsal of the same run has reports of its own.
-    Differs(&'a Entry, Difference, Option<&'a Entry>),
+    /// It is not what the records of these entries give.
+    Differs(Vec<&'a Entry>, Difference),
     /// It cannot be made again.
     Unknown(CouldNotRun),
 }
@@ -63,35 +72,26 @@ impl Given {
     /// Whether it has the form of a record or a report, of whatever drill.
     fn is_one(&self) -> bool {
         let text = String::from_utf8_lossy(&self.content);
-        let report = match &self.is {
-            Is::Report(report) => report.name,
-            Is::Record(_) => {
-                let record: Option<Value> = serde_json::from_str(&text).ok();
-                return record.is_some_and(|record| {
-                    record["run"].is_string() && record["verdict"].is_string()
-                });
-            }
-        };
         let drills = Verdict::ALL.map(Verdict::word);
         let rehearsals = RehearsalVerdict::ALL.map(RehearsalVerdict::word);
         let mut words = drills.into_iter().chain(rehearsals);
-        match report {
-            "markdown" => words.any(|word| text.starts_with(&format!("# {word}: "))),
-            "html" => words.any(|word| text.contains(&format!("\n<title>{word}: "))),
-            _ => text.contains("<testsuites"),
+        match self.is {
+            Is::Record(_) => serde_json::from_str(&text).is_ok_and(|record: Value| {
+                record["run"].is_string() && record["verdict"].is_string()
+            }),
+            Is::Report("md") => words.any(|word| text.starts_with(&format!("# {word}: "))),
+            Is::Report("html") => words.any(|word| text.contains(&format!("\n<title>{word}: "))),
+            Is::Report(_) => text.contains("<testsuites"),
         }
     }
 
-    /// Whether it is over several drills.
-    fn is_of_several(&self) -> bool {
+    /// Whether it is a page over several drills.
+    fn is_page_of_several(&self) -> bool {
         let text = String::from_utf8_lossy(&self.content);
-        match &self.is {
-            Is::Record(_) => false,
-            Is::Report(report) => match report.name {
-                "markdown" => text.starts_with("# Restore drills\n"),
-                "html" => text.contains("<h1>Restore drills</h1>"),
-                _ => text.matches("\n<testsuite ").count() > 1,
-            },
+        match self.is {
+            Is::Report("md") => text.starts_with("# Restore drills\n"),
+            Is::Report("html") => text.contains("<h1>Restore drills</h1>"),
+            Is::Record(_) | Is::Report(_) => false,
         }
     }
 }
@@ -103,20 +103,23 @@ impl Given {
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Given>, CouldNotRun> {
     let read = |path: &PathBuf| {
         let content = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        let report = reports()
-            .into_iter()
-            .find(|report| {
-                let file = report.file.map(Path::new);
-                file.is_some_and(|file| file.extension() == path.extension())
-            })
-            .filter(|report| report.name != "json");
+        let ending = endings()
+            .find(|ending| path.extension().is_some_and(|of_path| of_path == *ending))
+            .filter(|ending| *ending != RECORD);
         Ok(Given {
             path: path.clone(),
-            is: report.map_or_else(|| Is::Record(sha256(&content)), Is::Report),
+            is: ending.map_or_else(|| Is::Record(sha256(&content)), Is::Report),
             content,
         })
     };
     paths.iter().map(read).collect()
+}
+
+/// The endings of the files of reports.
+fn endings() -> impl Iterator<Item = &'static str> {
+    let files = rehearsal_reports().map(|report| report.file);
+    let ending = |file: &'static str| Path::new(file).extension()?.to_str();
+    files.into_iter().flatten().filter_map(ending)
 }
 
 /// What may name the entries of files: the digest of a record; of a report each word, because one is the id of its run.
@@ -149,7 +152,7 @@ pub(super) async fn verify(
         let path = file.path.display();
         let found = match &file.is {
             Is::Record(sha256) => entries.get(sha256).map_or(Found::Nothing, Found::Same),
-            Is::Report(report) => of_report(state, file, report, entries).await?,
+            Is::Report(ending) => of_report(state, file, ending, entries).await?,
         };
         let noun = match file.is {
             Is::Record(_) => "record",
@@ -173,24 +176,26 @@ pub(super) async fn verify(
                     ),
                     false => format!(
                         "{path} is no record and no report of a drill\n\
-                         hint: `redrill verify` takes drill.json and rehearsal.json, and drill.md, drill.html and junit.xml of one drill"
+                         hint: `redrill verify` takes drill.json and rehearsal.json, and their reports: markdown, HTML and JUnit"
                     ),
                 });
                 endings.push(Ending::NothingFound);
             }
-            Found::Differs(entry, difference, rehearsal) => {
-                let (number, index) = (difference.line, entry.position.index);
+            Found::OfSeveral(entries) => out(&line(&format!(
+                "{path} is the report over {}",
+                numbers(&entries)
+            ))),
+            Found::Differs(entries, difference) => {
+                let (number, of) = (difference.line, numbers(&entries));
+                let (record, give) = match entries.len() {
+                    1 => ("record", "gives"),
+                    _ => ("records", "give"),
+                };
                 out(&format!(
-                    "NOT VERIFIED  {path}: line {number} is not what the record of entry {index} gives\n  \
+                    "NOT VERIFIED  {path}: line {number} is not what the {record} of {of} {give}\n  \
                      in the file      {}\n  of the record    {}",
                     difference.file, difference.record
                 ));
-                if let Some(rehearsal) = rehearsal {
-                    out(&format!(
-                        "  unless it is one of the rehearsal of entry {}, which are not made again",
-                        rehearsal.position.index
-                    ));
-                }
                 endings.push(Ending::Closed(Refusal::NotVerified));
             }
             Found::Unknown(error) => {
@@ -217,61 +222,149 @@ pub(super) async fn verify(
     Ok(worst(endings))
 }
 
-/// Compares a report with what the record of its drill gives.
+/// `entry 4`, `entries 4, 5`.
+fn numbers(entries: &[&Entry]) -> String {
+    let numbers = entries
+        .iter()
+        .map(|entry| entry.position.index.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    match entries.len() {
+        1 => format!("entry {numbers}"),
+        _ => format!("entries {numbers}"),
+    }
+}
+
+/// Compares a report with what the record of its drill or rehearsal gives.
 async fn of_report<'a>(
     state: &State,
     file: &Given,
-    report: &Report,
+    ending: &str,
     entries: &'a BTreeMap<String, Entry>,
 ) -> Result<Found<'a>, CouldNotRun> {
     let words = words(&file.content);
     let entries = entries.values();
-    let (drills, rehearsals): (Vec<_>, Vec<_>) = entries
+    let mut entries: Vec<&Entry> = entries
         .filter(|entry| words.contains(&entry.drill.run))
-        .partition(|entry| entry.drill.kind == Kind::Drill);
-    if of_rehearsal(&file.path) || drills.is_empty() && !rehearsals.is_empty() {
-        return Ok(Found::Unknown(CouldNotRun::with_hint(
-            "only reports of drills can be made again, and it is one of a rehearsal",
-            "verify its `rehearsal.json`",
-        )));
-    }
-    // A text of the backup may be the id of another run: the file is compared with the drills of all.
-    let mut nearest: Option<(&Entry, Difference, Option<String>)> = None;
-    for entry in drills {
-        let (result, verdict) = match of_entry(state, entry).await {
-            Ok(read) => read,
-            Err(error) => return Ok(Found::Unknown(error)),
-        };
-        let made = (report.render)(&result, verdict)
-            .map_err(|error| CouldNotRun::new(error.to_string()))?;
-        let Some(difference) = difference(&file.content, made.as_bytes()) else {
-            return Ok(Found::Same(entry));
-        };
-        if nearest
-            .as_ref()
-            .is_none_or(|(_, nearest, _)| nearest.line < difference.line)
-        {
-            nearest = Some((entry, difference, other_version(&result)));
-        }
-    }
-    if file.is_of_several() {
+        .collect();
+    if file.is_page_of_several() {
         return Ok(Found::Unknown(CouldNotRun::with_hint(
             "it is of several drills, and only reports of one can be made again",
             "verify the reports of each, which are in folders next to it",
         )));
     }
-    let Some((entry, difference, other_version)) = nearest else {
-        return Ok(Found::Nothing);
-    };
-    if let Some(other) = other_version {
-        return Ok(Found::Unknown(CouldNotRun::with_hint(
-            format!("{other}; line {} differs", difference.line),
-            "verify it with the redrill that wrote it",
-        )));
+    if of_several(&file.content) {
+        return over_drills(state, file, entries).await;
     }
-    let same_run = |one: &&Entry| one.drill.run == entry.drill.run;
-    let rehearsal = rehearsals.into_iter().find(same_run);
-    Ok(Found::Differs(entry, difference, rehearsal))
+    // A rehearsal has the run of its drill. Of two that differ in the same line the name of the file decides.
+    let of_rehearsal = of_rehearsal(&file.path);
+    entries.sort_by_key(|entry| (entry.drill.kind == Kind::Rehearsal) != of_rehearsal);
+    // A text of the backup may be the id of another run: the file is compared with the drills of all.
+    let mut nearest: Option<(&Entry, Difference, Option<String>)> = None;
+    for entry in entries {
+        let record = match record_of(state, entry).await {
+            Ok(read) => read,
+            Err(error) => return Ok(Found::Unknown(error)),
+        };
+        for made in made_again(&record, ending)? {
+            let Some(difference) = difference(&file.content, made.as_bytes()) else {
+                return Ok(Found::Same(entry));
+            };
+            if nearest
+                .as_ref()
+                .is_none_or(|(_, nearest, _)| nearest.line < difference.line)
+            {
+                nearest = Some((entry, difference, other_version(&record)));
+            }
+        }
+    }
+    Ok(match nearest {
+        None => Found::Nothing,
+        Some((_, difference, Some(other))) => of_other_version(&other, &difference),
+        Some((entry, difference, None)) => Found::Differs(vec![entry], difference),
+    })
+}
+
+/// What is said of a difference that another version of redrill may have made.
+fn of_other_version(other: &str, difference: &Difference) -> Found<'static> {
+    Found::Unknown(CouldNotRun::with_hint(
+        format!("{other}; line {} differs", difference.line),
+        "verify it with the redrill that wrote it",
+    ))
+}
+
+/// The reports of a record whose files have this ending.
+fn made_again(record: &Record, ending: &str) -> Result<Vec<String>, CouldNotRun> {
+    let has = |file: Option<&'static str>| {
+        let of_file = file.and_then(|file| Path::new(file).extension());
+        of_file.is_some_and(|of_file| of_file == ending)
+    };
+    let made: std::io::Result<Vec<String>> = match record {
+        Record::Drill(result, verdict) => reports()
+            .iter()
+            .filter(|report| has(report.file))
+            .map(|report| (report.render)(result, *verdict))
+            .collect(),
+        Record::Rehearsal(result, verdict) => rehearsal_reports()
+            .iter()
+            .filter(|report| has(report.file))
+            .map(|report| (report.render)(result, *verdict))
+            .collect(),
+    };
+    made.map_err(|error| CouldNotRun::new(error.to_string()))
+}
+
+/// Whether a file is the JUnit report over several drills.
+fn of_several(content: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(content);
+    text.matches("\n<testsuite ").count() > 1
+}
+
+/// Compares the JUnit report over several drills with what their records give, in the order of the file.
+async fn over_drills<'a>(
+    state: &State,
+    file: &Given,
+    mut entries: Vec<&'a Entry>,
+) -> Result<Found<'a>, CouldNotRun> {
+    let text = String::from_utf8_lossy(&file.content);
+    let place = |entry: &Entry| text.find(&format!("\nrun: {}\n", entry.drill.run));
+    entries.retain(|entry| entry.drill.kind == Kind::Drill && place(entry).is_some());
+    entries.sort_by_key(|entry| place(entry));
+    if entries.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    let mut drills = Vec::new();
+    let mut other = None;
+    for entry in &entries {
+        match record_of(state, entry).await {
+            Ok(record) => {
+                other = other.or(other_version(&record));
+                if let Record::Drill(result, verdict) = record {
+                    drills.push((result, verdict));
+                }
+            }
+            Err(error) => return Ok(Found::Unknown(error)),
+        }
+    }
+    let drills: Vec<_> = drills
+        .iter()
+        .map(|(result, verdict)| (&**result, *verdict))
+        .collect();
+    let made = junit::merge(&drills, &[]).map_err(|error| CouldNotRun::new(error.to_string()))?;
+    let Some(difference) = difference(&file.content, made.as_bytes()) else {
+        return Ok(Found::OfSeveral(entries));
+    };
+    if let Some(other) = other {
+        return Ok(of_other_version(&other, &difference));
+    }
+    let in_no_record = IN_NO_RECORD.iter().any(|kind| text.contains(kind));
+    Ok(match in_no_record {
+        true => Found::Unknown(CouldNotRun::with_hint(
+            "it has scenarios that were not drilled, of which there is no record",
+            "verify the `junit.xml` of each drill",
+        )),
+        false => Found::Differs(entries, difference),
+    })
 }
 
 /// Whether a file has the name or the folder of a report of a rehearsal.
@@ -288,15 +381,19 @@ fn swapped<'a>(
 ) -> impl Iterator<Item = (&'a (&'a Given, &'a Entry), &'a (&'a Given, &'a Entry))> {
     // Files of several drills may be together under names of their own.
     let is_named = |file: &Given| {
-        let name = file.path.file_name();
-        reports()
-            .iter()
-            .any(|report| name.is_some_and(|name| report.file.is_some_and(|file| name == file)))
+        let name = file.path.file_name().and_then(|name| name.to_str());
+        let drill = reports().map(|report| report.file);
+        let rehearsal = rehearsal_reports().map(|report| report.file);
+        name.is_some() && drill.iter().chain(&rehearsal).any(|file| *file == name)
     };
     let named = move || same.iter().filter(move |(file, _)| is_named(file));
     named().filter_map(move |one| {
-        let first = named().find(|first| first.0.path.parent() == one.0.path.parent())?;
-        (first.1.drill.run != one.1.drill.run).then_some((first, one))
+        let beside = |first: &&(&Given, &Entry)| {
+            first.0.path.parent() == one.0.path.parent()
+                && of_rehearsal(&first.0.path) == of_rehearsal(&one.0.path)
+        };
+        let first = named().find(beside)?;
+        (first.1.position.index != one.1.position.index).then_some((first, one))
     })
 }
 

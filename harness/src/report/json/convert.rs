@@ -10,8 +10,8 @@ use super::{
     Backup, Candidate, Check, CheckConduct, CheckCounts, Companion, CouldNotRun, DeliveryWord,
     Dump, ExplainedChange, Extension, Finding, Incident, Input, LeftOut, Made, NotTested,
     Objective, OneBackup, OtherServer, OutcomeWord, Phase, Physical, Picked, Proof, Report,
-    Restore, RestoreStep, SCHEMA, Scenario, Server, Setting, Since, Stage, TableRows, TimeSource,
-    Tolerated, Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
+    Restore, RestoreStep, SCHEMA, Scenario, Server, Setting, Settings, Since, Stage, TableRows,
+    TimeSource, Tolerated, Upgrade, UpgradeStep, Values, VerdictWord, Waiver, WaiverWord,
 };
 use crate::exit_code;
 use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
@@ -149,6 +149,10 @@ impl Scenario {
             file: show(&scenario.file),
             sha256: scenario.sha256.clone(),
             text: scenario.text.clone(),
+            settings: Settings {
+                written: scenario.settings.written.clone(),
+                defaults: scenario.settings.defaults.clone(),
+            },
             inputs: each(&scenario.inputs, |input| Input {
                 path: input.path.clone(),
                 checks: input.checks.clone(),
@@ -272,9 +276,10 @@ impl Server {
                 name: name.clone(),
                 value: value.clone(),
             }),
-            extensions: each(&server.extensions, |(name, version)| Extension {
-                name: name.clone(),
-                version: version.clone(),
+            extensions: each(&server.extensions, |one| Extension {
+                name: one.name.clone(),
+                version: one.version.clone(),
+                sha256: one.sha256.clone(),
             }),
             isolation: server.isolation.clone(),
             weaknesses: server.weaknesses.clone(),

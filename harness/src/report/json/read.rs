@@ -9,26 +9,29 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
+use super::rehearsal::read_rehearsal;
 use super::{
     Backup, Check, CheckConduct, CouldNotRun, DeliveryWord, Finding, Incident, NotTested,
     Objective, OutcomeWord, Proof, Report, Restore, SCHEMA, Scenario, Server, Since, Stage,
     VerdictWord, Waiver, WaiverWord,
 };
-use crate::outcome::{self, Delivery, DeliveryEnd, DrillResult, Outcome, WaiverState};
-use crate::verdict::{Verdict, verdict};
+use crate::outcome::{
+    self, Delivery, DeliveryEnd, DrillResult, Outcome, RehearsalResult, WaiverState,
+};
+use crate::verdict::{RehearsalVerdict, Verdict, verdict};
 
 /// A result, or what is wrong with the record.
-type Read<T> = Result<T, outcome::CouldNotRun>;
+pub(super) type Read<T> = Result<T, outcome::CouldNotRun>;
 
 /// What tells one record from another, whatever else its shape may be.
 #[derive(Debug, Deserialize)]
-struct Head {
+pub(super) struct Head {
     schema: u32,
     /// Whether it is the record of a rehearsal: only that has steps.
     #[serde(default, deserialize_with = "is_there")]
-    steps: bool,
+    pub(super) steps: bool,
     /// Whether it has what the first redrill that made reports again added.
     #[serde(default, deserialize_with = "is_there")]
     state: bool,
@@ -38,16 +41,72 @@ fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|_| true)
 }
 
+/// The record of a drill, or of the rehearsal of a release, with its verdict.
+#[derive(Debug)]
+pub enum Record {
+    /// A `drill.json`.
+    Drill(Box<DrillResult>, Verdict),
+    /// A `rehearsal.json`.
+    Rehearsal(Box<RehearsalResult>, RehearsalVerdict),
+}
+
+/// Reads either record; that of a rehearsal has `steps`.
+///
+/// # Errors
+/// As [`read`] and [`read_rehearsal`].
+pub fn read_record(text: &str) -> Read<Record> {
+    Ok(match head(text)?.steps {
+        true => {
+            let (result, verdict) = read_rehearsal(text)?;
+            Record::Rehearsal(Box::new(result), verdict)
+        }
+        false => {
+            let (result, verdict) = read(text)?;
+            Record::Drill(Box::new(result), verdict)
+        }
+    })
+}
+
 /// Reads the record of a drill: the result and its verdict, of which every report can be made again. The result has no evidence:
 /// the record does not contain its own entry. Keys that are not known are passed over.
 ///
 /// # Errors
 /// The text is no record of a drill; another redrill wrote it; or it contradicts itself.
 pub fn read(text: &str) -> Read<(DrillResult, Verdict)> {
+    let head = head(text)?;
+    if head.steps {
+        return Err(outcome::CouldNotRun::new(
+            "it is the record of a rehearsal, and not of a drill",
+        ));
+    }
+    if !head.state {
+        return Err(outcome::CouldNotRun::new(
+            "the record has no `state`: an older redrill wrote it, with less than what reports show",
+        ));
+    }
+    let report: Report = parse(text)?;
+    let stated = Verdict::from(report.verdict);
+    let result = report.read()?;
+    let found = verdict(&result);
+    if found != stated {
+        return Err(contradiction(&format!(
+            "its verdict is {}, and what it found is {}",
+            stated.word(),
+            found.word()
+        )));
+    }
+    Ok((result, found))
+}
+
+/// Reads what tells one record from another.
+///
+/// # Errors
+/// The text is no record, or of a newer version.
+pub(super) fn head(text: &str) -> Read<Head> {
     let head: Head = serde_json::from_str(text).map_err(|error| {
         outcome::CouldNotRun::with_hint(
             format!("it is not the record of a drill: {error}"),
-            "the record is `drill.json`",
+            "the record is `drill.json`, of a rehearsal `rehearsal.json`",
         )
     })?;
     if head.schema > SCHEMA {
@@ -59,36 +118,17 @@ pub fn read(text: &str) -> Read<(DrillResult, Verdict)> {
             "use the redrill that wrote it, or a newer one",
         ));
     }
-    if head.steps {
-        return Err(outcome::CouldNotRun::new(
-            "it is the record of a rehearsal, and only reports of drills can be made again",
-        ));
-    }
-    if !head.state {
-        return Err(outcome::CouldNotRun::new(
-            "the record has no `state`: an older redrill wrote it, with less than what reports show",
-        ));
-    }
-    let report: Report = serde_json::from_str(text).map_err(|error| {
+    Ok(head)
+}
+
+/// Reads the whole shape of a record.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Read<T> {
+    serde_json::from_str(text).map_err(|error| {
         outcome::CouldNotRun::with_hint(
             format!("the record cannot be read: {error}"),
             "use the redrill that wrote it, or a newer one; `redrill verify` says whether it was changed",
         )
-    })?;
-    let stated = Verdict::from(report.verdict);
-    let result = report.read()?;
-    let found = verdict(&result);
-    if found != stated {
-        return Err(outcome::CouldNotRun::with_hint(
-            format!(
-                "the record contradicts itself: its verdict is {}, and what it found is {}",
-                stated.word(),
-                found.word()
-            ),
-            "`redrill verify` says whether it was changed",
-        ));
-    }
-    Ok((result, found))
+    })
 }
 
 impl Report {
@@ -173,13 +213,17 @@ impl Since {
 }
 
 impl Scenario {
-    fn read(self) -> outcome::ScenarioFacts {
+    pub(super) fn read(self) -> outcome::ScenarioFacts {
         outcome::ScenarioFacts {
             name: self.name,
             description: self.description,
             file: self.file.into(),
             sha256: self.sha256,
             text: self.text,
+            settings: outcome::EffectiveSettings {
+                written: self.settings.written,
+                defaults: self.settings.defaults,
+            },
             inputs: all(self.inputs, |input| outcome::InputFacts {
                 path: input.path,
                 checks: input.checks,
@@ -255,7 +299,7 @@ impl Stage {
 }
 
 impl Check {
-    fn read(self) -> Read<outcome::CheckResult> {
+    pub(super) fn read(self) -> Read<outcome::CheckResult> {
         let outcome = ended(
             &self.id,
             self.outcome,
@@ -287,7 +331,7 @@ impl Check {
 }
 
 impl Finding {
-    fn read(self) -> outcome::Finding {
+    pub(super) fn read(self) -> outcome::Finding {
         outcome::Finding {
             object: self.object,
             expected: self.expected,
@@ -324,7 +368,7 @@ impl Waiver {
 }
 
 impl NotTested {
-    fn read(self) -> outcome::NotTested {
+    pub(super) fn read(self) -> outcome::NotTested {
         outcome::NotTested {
             what: self.what,
             why: self.why,
@@ -333,7 +377,7 @@ impl NotTested {
 }
 
 /// How a stage or a check ended.
-fn ended(
+pub(super) fn ended(
     name: &str,
     word: OutcomeWord,
     skipped: Option<String>,
@@ -361,7 +405,7 @@ fn said<T>(value: Option<T>, name: &str, word: &str, key: &str) -> Read<T> {
     value.ok_or_else(|| contradiction(&format!("`{name}` is `{word}` without `{key}`")))
 }
 
-fn contradiction(what: &str) -> outcome::CouldNotRun {
+pub(super) fn contradiction(what: &str) -> outcome::CouldNotRun {
     outcome::CouldNotRun::with_hint(
         format!("the record contradicts itself: {what}"),
         "`redrill verify` says whether it was changed",
@@ -369,14 +413,14 @@ fn contradiction(what: &str) -> outcome::CouldNotRun {
 }
 
 /// A time of a record.
-fn time(key: &str, text: &str) -> Read<Timestamp> {
+pub(super) fn time(key: &str, text: &str) -> Read<Timestamp> {
     let unreadable =
         |error| outcome::CouldNotRun::new(format!("the record cannot be read: `{key}`: {error}"));
     text.parse().map_err(|error: jiff::Error| unreadable(error))
 }
 
 /// A duration of a record, to the nanosecond. What is longer than a duration can be is the longest one.
-fn seconds(key: &str, value: f64) -> Read<Duration> {
+pub(super) fn seconds(key: &str, value: f64) -> Read<Duration> {
     if value < 0.0 {
         return Err(outcome::CouldNotRun::new(format!(
             "the record cannot be read: `{key}` is {value}, expected 0 or more"
@@ -386,12 +430,12 @@ fn seconds(key: &str, value: f64) -> Read<Duration> {
 }
 
 /// Converts entries that are always valid.
-fn all<T, U>(items: Vec<T>, convert: impl Fn(T) -> U) -> Vec<U> {
+pub(super) fn all<T, U>(items: Vec<T>, convert: impl Fn(T) -> U) -> Vec<U> {
     items.into_iter().map(convert).collect()
 }
 
 /// Converts entries, or gives the first error.
-fn each<T, U>(items: Vec<T>, convert: impl Fn(T) -> Read<U>) -> Read<Vec<U>> {
+pub(super) fn each<T, U>(items: Vec<T>, convert: impl Fn(T) -> Read<U>) -> Read<Vec<U>> {
     items.into_iter().map(convert).collect()
 }
 

@@ -1,9 +1,12 @@
-//! The output of a rehearsal: `rehearsal.json`.
+//! The output of a rehearsal: `rehearsal.json`. It is the record of a rehearsal: `read` gives the result again.
+
+mod read;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub use self::read::read_rehearsal;
 use super::convert::{could_not_run, each, reason};
 use super::provenance::Provenance;
 use super::{
@@ -37,7 +40,7 @@ pub fn rehearsal_schema() -> serde_json::Value {
 }
 
 /// Everything that one rehearsal of a release found. Times are those of the machine that it ran on.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "redrill rehearsal report")]
 struct Rehearsal {
     /// Version of this shape.
@@ -89,7 +92,7 @@ struct Rehearsal {
 }
 
 /// A server that `redrill run --keep` kept.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct KeptServer {
     /// Its name.
     name: String,
@@ -105,7 +108,7 @@ struct KeptServer {
 }
 
 /// A step.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Step {
     /// Its name.
     name: String,
@@ -126,7 +129,7 @@ struct Step {
 }
 
 /// What one run of the migrations did.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Migration {
     /// Wall time of the tool.
     duration_s: f64,
@@ -153,7 +156,7 @@ struct Migration {
 }
 
 /// One migration of the run.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct OneMigration {
     /// Its version in the history; null where that is not known.
     name: Option<String>,
@@ -168,7 +171,7 @@ struct OneMigration {
 }
 
 /// A lock on a table.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Lock {
     /// The name of the table.
     table: String,
@@ -179,7 +182,7 @@ struct Lock {
 }
 
 /// A statement of the tool.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Statement {
     /// Its text, without values.
     text: String,
@@ -190,7 +193,7 @@ struct Statement {
 }
 
 /// What the migrations did to a table that was there before.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Table {
     /// Its name.
     table: String,
@@ -209,7 +212,7 @@ struct Table {
 }
 
 /// A difference between before and afterwards.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Change {
     /// How a scenario names it.
     name: String,
@@ -222,7 +225,7 @@ struct Change {
 }
 
 /// A check on the migrated copy.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct CheckAfter {
     /// How it ended before the migrations; null where `[after]` adds it.
     before: Option<OutcomeWord>,
@@ -237,7 +240,7 @@ impl Rehearsal {
             verdict: verdict.word().to_owned(),
             meaning: verdict.meaning().to_owned(),
             exit_code: exit_code::of_rehearsal(verdict),
-            drill: result.drill.to_owned(),
+            drill: result.drill.to_string(),
             kept: result.kept.as_ref().map(|kept| KeptServer {
                 name: kept.name.clone(),
                 scenario: kept.scenario.clone(),
@@ -300,7 +303,7 @@ impl Migration {
                 duration_s: one.duration.as_secs_f64(),
                 lock: one.lock.as_ref().map(|lock| Lock {
                     table: lock.table.clone(),
-                    mode: lock.mode.to_owned(),
+                    mode: lock.mode.to_string(),
                     held_s: lock.held.as_secs_f64(),
                 }),
             }),
@@ -311,7 +314,7 @@ impl Migration {
             }),
             tables: each(&migration.tables, |one| Table {
                 table: one.table.clone(),
-                lock: one.lock.to_owned(),
+                lock: one.lock.to_string(),
                 blocks_readers: one.blocks_readers,
                 held_s: seconds(one.held),
                 statement: one.statement.clone(),

@@ -53,9 +53,11 @@ pub(in crate::report) fn comment(result: &RehearsalResult, verdict: RehearsalVer
         tables(&mut page, migration, TABLES_IN_COMMENT);
         changes(&mut page, migration, CHANGES_IN_COMMENT);
     }
-    page.paragraph(fixed(
-        "Everything else is in `rehearsal.md` and `rehearsal.json`.",
-    ));
+    // The run is what `redrill verify` finds its record by.
+    let run = inline::code(&result.run);
+    page.paragraph(
+        fixed("Everything else is in `rehearsal.md` and `rehearsal.json` of the run ") + run + ".",
+    );
     page
 }
 
@@ -69,7 +71,7 @@ fn lead(page: &mut Page, result: &RehearsalResult, verdict: RehearsalVerdict) {
     if !result.drill_passed {
         page.paragraph(
             fixed("The drill that restored the backup ended with **")
-                + words(result.drill)
+                + words(&result.drill)
                 + "**, so nothing that runs on it is SAFE.",
         );
     }
@@ -82,7 +84,7 @@ fn lead(page: &mut Page, result: &RehearsalResult, verdict: RehearsalVerdict) {
             let age = words(&view::made_ago(backup, result.started));
             fixed(" from the backup ") + inline::code(&backup.origin) + ", " + age
         });
-        let drill = fixed(", with the verdict ") + words(result.drill);
+        let drill = fixed(", with the verdict ") + words(&result.drill);
         page.paragraph(
             fixed("On copies of the kept server ")
                 + inline::code(&kept.name)
@@ -197,7 +199,11 @@ fn migrations(page: &mut Page, migration: &MigrationFacts, most: usize) {
         };
         let mut row = vec![name, span(one.duration), words(&view::show(one.statements))];
         row.extend(match &one.lock {
-            Some(lock) => [span(lock.held), fixed(lock.mode), inline::code(&lock.table)],
+            Some(lock) => [
+                span(lock.held),
+                words(&lock.mode),
+                inline::code(&lock.table),
+            ],
             None => ["–", "", ""].map(fixed),
         });
         row
@@ -225,7 +231,7 @@ fn tables(page: &mut Page, migration: &MigrationFacts, most: usize) {
     let rows = all.iter().take(most).map(|table| {
         vec![
             inline::code(&table.table),
-            fixed(table.lock),
+            words(&table.lock),
             known(table.held),
             known(table.readers_waited),
             known(table.writers_waited),
@@ -307,7 +313,7 @@ fn facts(page: &mut Page, result: &RehearsalResult) {
         ("redrill version", words(&result.redrill)),
         ("Run by", inline::code(&result.provenance.actor.name)),
         ("Host", inline::code(&view::host(&result.provenance))),
-        ("Drill of the backup", words(result.drill)),
+        ("Drill of the backup", words(&result.drill)),
     ];
     if let Some(kept) = &result.kept {
         facts.push(("Kept server", inline::code(&kept.name)));

@@ -29,7 +29,7 @@ pub(in crate::report) fn write(page: &mut Page, name: Option<&str>, server: &Ser
     let extensions: Vec<String> = server
         .extensions
         .iter()
-        .map(|(name, version)| format!("{name} {version}"))
+        .map(|one| format!("{} {}", one.name, one.version))
         .collect();
     let mut facts = vec![
         ("PostgreSQL", words(&server.version)),
@@ -44,6 +44,14 @@ pub(in crate::report) fn write(page: &mut Page, name: Option<&str>, server: &Ser
         ("Ready after", span(server.started_in)),
         ("Settings", fixed(settings(server.tuned))),
     ];
+    let digests = server.extensions.iter().filter_map(|one| {
+        let sha256 = one.sha256.as_deref()?;
+        Some(code(&one.name) + " " + code(sha256))
+    });
+    let digests = digests.reduce(|all, one| all + ", " + one);
+    if let Some(digests) = digests {
+        facts.push(("Digests of its extensions", digests));
+    }
     if let Some(version) = &server.tls {
         let tried = fixed(": a client without TLS was refused");
         facts.push(("TLS", fixed("required, ") + words(version) + tried));

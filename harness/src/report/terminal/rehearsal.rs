@@ -131,7 +131,7 @@ pub fn rehearsal(result: &RehearsalResult, verdict: RehearsalVerdict, look: Look
         let text = format!("{}{backup}; until {}", kept.name, view::utc(kept.until));
         paper.fact("kept", &text);
     }
-    paper.fact("drill", result.drill);
+    paper.fact("drill", &result.drill);
     paper.fact("repeat", &result.repeat);
     paper.text
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use redrill::report::{json, rehearsal_reports};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -252,11 +253,28 @@ impl Redrill {
             rehearsal_pages: ["rehearsal.md", "junit.xml", "comment.md", "rehearsal.html"]
                 .map(|name| text(&of_rehearsal(name).unwrap_or_default())),
         };
+        if let Some(record) = of_rehearsal("rehearsal.json") {
+            made_again(&text(&record), of_rehearsal);
+        }
         if let Some(drill) = &ended.drill {
             assert_eq!(drill["exit_code"], ended.code, "{}", ended.stdout);
             nothing_is_left(drill["run"].as_str().unwrap());
         }
         ended
+    }
+}
+
+/// Every report of a rehearsal is what its record gives.
+fn made_again(record: &str, written: impl Fn(&str) -> Option<Vec<u8>>) {
+    let (result, verdict) = json::read_rehearsal(record).unwrap();
+    for report in rehearsal_reports() {
+        let made = (report.render)(&result, verdict).unwrap();
+        if let Some(file) = report.file {
+            assert!(
+                written(file) == Some(made.into_bytes()),
+                "{file} is not what its record gives: {record}"
+            );
+        }
     }
 }
 

@@ -98,6 +98,9 @@ role = "keeper"
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let drill = ended.drill();
     assert_eq!(drill["scenario"]["text"], scenario);
+    let settings = &drill["scenario"]["settings"];
+    assert_eq!(settings["written"]["restore.database"], "orgs");
+    assert_eq!(settings["defaults"]["restore.timeout"], "6h");
     let inputs = &drill["scenario"]["inputs"];
     assert_eq!(inputs[0]["path"], "check.sh", "{inputs:#}");
     assert_eq!(inputs[0]["sha256"], redrill::digest::sha256("exit 0\n"));
@@ -136,4 +139,39 @@ role = "keeper"
         );
         assert!(!report.contains("s3cret-row"), "{report}");
     }
+}
+
+/// Of a local server the record says which files an extension was made of.
+#[test]
+fn the_extensions_of_a_local_server_have_digests() {
+    let dump = format!(
+        "{}\nCREATE EXTENSION pg_trgm;\n",
+        SMALL.replace("17.6", "15.6")
+    );
+    let ended = redrill()
+        .scenario(SCENARIO)
+        .backup(&dump, "orgs-2026-11-20.sql")
+        .with("--server")
+        .with("local")
+        .run();
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let server = &ended.drill()["server"];
+    let extension = &server["extensions"][0];
+    assert_eq!(extension["name"], "pg_trgm", "{server:#}");
+    let digest = extension["sha256"].as_str().unwrap();
+    // As a person would make it, with the tools of a shell.
+    let script = r#"
+        bin=$1
+        share=$("$bin/pg_config" --sharedir) libraries=$("$bin/pg_config" --pkglibdir)
+        for file in "$share"/extension/pg_trgm.control "$share"/extension/pg_trgm--*.sql "$libraries/pg_trgm.so"; do
+            sum=$(sha256sum < "$file")
+            printf '%s  %s  %s' "${sum%% *}" "$(stat -Lc %s "$file")" "$(basename "$file")" | sha256sum | cut -c 1-64
+        done | python3 -c 'import sys; print("%064x" % (sum(int.from_bytes(bytes.fromhex(line), "little") for line in sys.stdin) % 2**256))'"#;
+    let made = Command::new("bash")
+        .args(["-ec", script, "bash", server["origin"].as_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&made.stdout).trim(), digest);
+    let page = &ended.pages[0];
+    assert!(page.contains(digest), "{page}");
 }

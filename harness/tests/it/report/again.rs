@@ -1,9 +1,15 @@
 //! Every report can be made again from the record of a drill, byte for byte.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
-use redrill::outcome::{BackupFacts, CompanionFacts, DrillResult, Outcome, ProofFacts, Values};
-use redrill::report::{json, reports};
-use redrill::verdict::verdict;
+use redrill::outcome::{
+    BackupFacts, CompanionFacts, CouldNotRun, DrillResult, Outcome, ProofFacts, RehearsalResult,
+    Step, StepResult, Values,
+};
+use redrill::report::json::Record;
+use redrill::report::{json, rehearsal_reports, reports};
+use redrill::verdict::{RehearsalVerdict, rehearsal_verdict, verdict};
 use rstest::rstest;
 
 use super::{examples, strategies};
@@ -82,6 +88,38 @@ fn again(result: &DrillResult) {
     assert_eq!(json::read(&line).unwrap().0, read);
 }
 
+/// A rehearsal without what only its run needs, and no report shows.
+fn reported_rehearsal(mut result: RehearsalResult) -> RehearsalResult {
+    result.nothing_pending = rehearsal_verdict(&result) == RehearsalVerdict::NothingPending;
+    result.backup = result.backup.map(reported_backup);
+    for check in &mut result.checks {
+        if let Outcome::Error(_) = check.result.outcome {
+            check.result.actual.clear();
+        }
+        match &mut check.before {
+            Some(Outcome::Error(error)) => *error = CouldNotRun::new(""),
+            Some(Outcome::Skipped { reason }) => reason.clear(),
+            _ => {}
+        }
+    }
+    result
+}
+
+/// Compares a rehearsal with what is read of its record, and all reports of both.
+fn rehearsal_again(result: &RehearsalResult) {
+    let verdict = rehearsal_verdict(result);
+    let record = json::render_rehearsal(result, verdict).unwrap();
+    let Record::Rehearsal(read, read_verdict) = json::read_record(&record).unwrap() else {
+        panic!("it is read as a drill: {record}");
+    };
+    assert_eq!(read_verdict, verdict);
+    for report in rehearsal_reports() {
+        let render = |result| (report.render)(result, verdict).unwrap();
+        assert_eq!(render(&read), render(result), "{}", report.name);
+    }
+    assert_eq!(*read, reported_rehearsal(result.clone()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -89,6 +127,54 @@ proptest! {
     fn every_report_of_any_drill_is_made_again(result in strategies::drill()) {
         again(&result);
     }
+
+    #[test]
+    fn every_report_of_any_rehearsal_is_made_again(result in strategies::rehearsal()) {
+        rehearsal_again(&result);
+    }
+}
+
+/// What is wrong with a record of a rehearsal, by what is changed in it.
+#[rstest]
+#[case::of_a_drill(r#""steps":"#, r#""step":"#, "it is not the record of a rehearsal")]
+#[case::verdict(
+    r#""verdict": "INCONCLUSIVE""#,
+    r#""verdict": "SAFE""#,
+    "its verdict is SAFE, and what it found is INCONCLUSIVE"
+)]
+#[case::unknown_step(
+    r#""name": "copy""#,
+    r#""name": "clone""#,
+    "has a step `clone`, and this redrill knows copy, run,"
+)]
+#[case::newer(
+    r#""schema": 1"#,
+    r#""schema": 2"#,
+    "the record has version 2, and this redrill knows version 1"
+)]
+#[case::a_duration(r#""duration_s": "#, r#""duration_s": -1"#, "`duration_s` is -1")]
+#[case::a_key(r#""role": "#, r#""rule": "#, "missing field `role`")]
+fn what_is_wrong_with_a_record_of_a_rehearsal_is_said(
+    #[case] before: &str,
+    #[case] after: &str,
+    #[case] expected: &str,
+) {
+    let result = RehearsalResult {
+        steps: vec![StepResult {
+            step: Step::Copy,
+            outcome: Outcome::Pass,
+            summary: String::new(),
+            findings: Vec::new(),
+            duration: Duration::ZERO,
+        }],
+        ..RehearsalResult::default()
+    };
+    let record = json::render_rehearsal(&result, rehearsal_verdict(&result)).unwrap();
+    json::read_rehearsal(&record).unwrap();
+    let changed = record.replacen(before, after, 1);
+    assert_ne!(changed, record);
+    let error = json::read_rehearsal(&changed).unwrap_err();
+    assert!(error.reason.contains(expected), "{}", error.reason);
 }
 
 #[test]

@@ -1,18 +1,18 @@
-//! The drills whose reports are committed as examples.
+//! Drills that are made up for tests of reports: with everything that a report may show. Those of `reports/examples` are real.
 
 use std::time::Duration;
 
 use redrill::outcome::{
     Actor, BackupFacts, CandidateFacts, CheckConduct, CheckResult, CiFacts, CouldNotRun, Delivery,
-    DeliveryEnd, DrillResult, Evidence, Finding, Inspection, Measure, NotTested, Objective,
-    Outcome, Phase, ProofFacts, Provenance, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts,
-    ServerFacts, Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Tried,
-    Values,
+    DeliveryEnd, DrillResult, EffectiveSettings, Evidence, ExtensionFacts, Finding, Inspection,
+    Measure, NotTested, Objective, Outcome, Phase, ProofFacts, Provenance, RestoreFacts,
+    RestoreStep, RoleConduct, ScenarioFacts, ServerFacts, Since, Stage, StageResult, TableHeld,
+    TableRows, TimeSource, Tolerated, Tried, Values,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::{proof_off, title};
 
-/// All examples, by the name of their files.
+/// All of them, by name.
 pub fn all() -> [(&'static str, DrillResult); 4] {
     [
         ("proven", proven()),
@@ -36,6 +36,7 @@ pub fn proven() -> DrillResult {
             file: "scenarios/plur/nightly.toml".into(),
             sha256: "1c6f0a5e3bd7c24f98e1d05a7b62c3f4e9a80d17b5c6e2f3a4d5b6c7d8e9f001".to_owned(),
             text: "schema = 1\nname = \"plur-nightly\"\n".to_owned(),
+            settings: EffectiveSettings::default(),
             inputs: Vec::new(),
             only: Vec::new(),
         },
@@ -532,10 +533,13 @@ fn server() -> ServerFacts {
         version: "17.6 (Debian 17.6-0+deb13u1)".to_owned(),
         digest: Some("sha256:7d0c1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5".to_owned()),
         settings: vec![("fsync".to_owned(), "off".to_owned())],
-        extensions: vec![
-            ("age".to_owned(), "1.5.0".to_owned()),
-            ("vector".to_owned(), "0.8.0".to_owned()),
-        ],
+        extensions: [("age", "1.5.0"), ("vector", "0.8.0")]
+            .map(|(name, version)| ExtensionFacts {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                sha256: None,
+            })
+            .into(),
         isolation: vec![
             "the container has no network".to_owned(),
             "all capabilities are dropped but 5, and no new privileges can be gained".to_owned(),

@@ -1,5 +1,6 @@
 //! Arbitrary drills with arbitrary, mostly nasty, texts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,15 +8,18 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use redrill::outcome::{
-    Actor, BackupFacts, Before, CandidateFacts, CheckConduct, CheckResult, CiFacts, CompanionFacts,
-    CouldNotRun, Delivery, DeliveryEnd, DrillResult, Evidence, ExplainedChange, Finding,
-    InputFacts, Measure, NotTested, Objective, Outcome, PartFacts, Phase, PhysicalFacts, Picked,
-    ProofFacts, Provenance, RestoreFacts, RestoreStep, RoleConduct, ScenarioFacts, ServerFacts,
-    Since, Stage, StageResult, TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts,
+    Actor, BackupFacts, Before, CandidateFacts, ChangeFacts, CheckAfter, CheckConduct, CheckResult,
+    CiFacts, CompanionFacts, CouldNotRun, Delivery, DeliveryEnd, DrillResult, EffectiveSettings,
+    Evidence, ExplainedChange, ExtensionFacts, Finding, InputFacts, KeptServerFacts, LockFacts,
+    Measure, MigrationFacts, NotTested, Objective, OneMigrationFacts, Outcome, PartFacts, Phase,
+    PhysicalFacts, Picked, ProofFacts, Provenance, RehearsalResult, RestoreFacts, RestoreStep,
+    RoleConduct, ScenarioFacts, ServerFacts, Since, Stage, StageResult, StatementFacts, Step,
+    StepResult, TableFacts, TableHeld, TableRows, TimeSource, Tolerated, Tried, UpgradeFacts,
     UpgradeStep, Values, WaiverFacts, WaiverState,
 };
 use redrill::proof::settings::Level;
 use redrill::stage::title;
+use redrill::verdict::Verdict;
 
 /// Text as a hostile backup would choose it.
 pub fn nasty() -> impl Strategy<Value = String> {
@@ -368,10 +372,19 @@ fn backup_of_several() -> impl Strategy<Value = BackupFacts> {
     })
 }
 
+fn extension() -> impl Strategy<Value = ExtensionFacts> {
+    let extension = (nasty(), nasty(), option::of(nasty()));
+    extension.prop_map(|(name, version, sha256)| ExtensionFacts {
+        name,
+        version,
+        sha256,
+    })
+}
+
 fn server() -> impl Strategy<Value = ServerFacts> {
     (
         (nasty(), nasty(), nasty()),
-        vec((nasty(), nasty()), 0..3),
+        vec(extension(), 0..3),
         (vec(nasty(), 0..3), vec(nasty(), 0..3)),
         (duration(), any::<bool>(), option::of(nasty())),
         (option::of(nasty()), vec((nasty(), nasty()), 0..3)),
@@ -531,28 +544,50 @@ fn provenance() -> impl Strategy<Value = Provenance> {
     )
 }
 
-/// Any drill.
-pub fn drill() -> impl Strategy<Value = DrillResult> {
-    let scenario = (
+fn settings() -> impl Strategy<Value = BTreeMap<String, String>> {
+    prop::collection::btree_map(nasty(), nasty(), 0..3)
+}
+
+fn scenario() -> impl Strategy<Value = ScenarioFacts> {
+    (
         nasty(),
         option::of(nasty()),
         nasty(),
         nasty(),
-        (vec(nasty(), 0..2), nasty(), vec(input(), 0..3)),
+        (
+            vec(nasty(), 0..2),
+            nasty(),
+            vec(input(), 0..3),
+            [settings(), settings()],
+        ),
     )
         .prop_map(
-            |(name, description, file, sha256, (only, text, inputs))| ScenarioFacts {
-                text,
-                inputs,
-                name,
-                description,
-                file: file.into(),
-                sha256,
-                only,
+            |(name, description, file, sha256, (only, text, inputs, [written, defaults]))| {
+                ScenarioFacts {
+                    text,
+                    settings: EffectiveSettings { written, defaults },
+                    inputs,
+                    name,
+                    description,
+                    file: file.into(),
+                    sha256,
+                    only,
+                }
             },
-        );
+        )
+}
+
+/// Any drill.
+pub fn drill() -> impl Strategy<Value = DrillResult> {
     (
-        (scenario, nasty(), nasty(), time(), duration(), provenance()),
+        (
+            scenario(),
+            nasty(),
+            nasty(),
+            time(),
+            duration(),
+            provenance(),
+        ),
         (
             stages(),
             checks(),
@@ -631,4 +666,170 @@ fn since() -> impl Strategy<Value = Since> {
         began,
         changes,
     })
+}
+
+fn steps() -> impl Strategy<Value = Vec<StepResult>> {
+    let of = |step| {
+        (outcome(), nasty(), findings(), duration()).prop_map(
+            move |(outcome, summary, findings, duration)| StepResult {
+                step,
+                outcome,
+                summary,
+                findings,
+                duration,
+            },
+        )
+    };
+    Vec::from(Step::ALL.map(of))
+}
+
+fn migration() -> impl Strategy<Value = MigrationFacts> {
+    let lock = (nasty(), nasty(), duration());
+    let lock = lock.prop_map(|(table, mode, held)| LockFacts {
+        table,
+        mode: mode.into(),
+        held,
+    });
+    let one = (
+        option::of(nasty()),
+        any::<bool>(),
+        0_usize..99,
+        duration(),
+        option::of(lock),
+    );
+    let one = one.prop_map(
+        |(name, recorded, statements, duration, lock)| OneMigrationFacts {
+            name,
+            recorded,
+            statements,
+            duration,
+            lock,
+        },
+    );
+    let statement = (nasty(), duration(), option::of(nasty()));
+    let statement = statement.prop_map(|(text, duration, error)| StatementFacts {
+        text,
+        duration,
+        error,
+    });
+    let waited = || option::of(duration());
+    let table = (
+        (nasty(), nasty(), any::<bool>(), nasty()),
+        (waited(), waited(), waited()),
+    );
+    let table = table.prop_map(|((table, lock, blocks_readers, statement), waited)| {
+        let (held, readers_waited, writers_waited) = waited;
+        TableFacts {
+            table,
+            lock: lock.into(),
+            blocks_readers,
+            held,
+            statement,
+            readers_waited,
+            writers_waited,
+        }
+    });
+    let change = (nasty(), nasty(), any::<bool>(), option::of(nasty()));
+    let change = change.prop_map(|(name, text, needs_review, accepted)| ChangeFacts {
+        name,
+        text,
+        needs_review,
+        accepted,
+    });
+    (
+        (duration(), 0_usize..9, 0_usize..99),
+        (vec(one, 0..3), vec(statement, 0..3), vec(table, 0..3)),
+        vec(change, 0..3),
+        any::<[u32; 4]>().prop_map(|bytes| bytes.map(u64::from)),
+    )
+        .prop_map(|(run, parts, changes, bytes)| {
+            let (migrations, longest, tables) = parts;
+            let [wal_bytes, temporary_bytes, size_before, size_after] = bytes;
+            MigrationFacts {
+                duration: run.0,
+                connections: run.1,
+                statements: run.2,
+                migrations,
+                longest,
+                tables,
+                wal_bytes,
+                temporary_bytes,
+                size_before,
+                size_after,
+                changes,
+            }
+        })
+}
+
+/// Any rehearsal.
+pub fn rehearsal() -> impl Strategy<Value = RehearsalResult> {
+    let kept = (nasty(), nasty(), nasty(), time(), vec(nasty(), 0..2));
+    let kept = kept.prop_map(|(name, scenario, run, until, doubts)| KeptServerFacts {
+        name,
+        scenario,
+        run,
+        until,
+        doubts,
+    });
+    let drill = prop_oneof![
+        Just("NO VERDICT"),
+        prop::sample::select(Verdict::ALL.to_vec()).prop_map(Verdict::word),
+    ];
+    let check = (checks(), option::of(outcome()));
+    let checks = check.prop_map(|(checks, before)| {
+        let after = checks.into_iter().map(|result| CheckAfter {
+            result,
+            before: before.clone(),
+        });
+        after.collect::<Vec<_>>()
+    });
+    (
+        (
+            nasty(),
+            nasty(),
+            provenance(),
+            scenario(),
+            time(),
+            duration(),
+        ),
+        (
+            drill,
+            option::of(kept),
+            option::of(backup()),
+            option::of(server()),
+        ),
+        (vec(nasty(), 0..3), nasty(), steps(), checks),
+        (
+            option::of(migration()),
+            prop::bool::weighted(0.1),
+            not_tested(),
+            nasty(),
+            prop::bool::weighted(0.05),
+        ),
+    )
+        .prop_map(|(about, facts, parts, rest)| {
+            let passed = |verdict: &Verdict| verdict.word() == facts.0 && verdict.passed();
+            RehearsalResult {
+                run: about.0,
+                redrill: about.1,
+                provenance: about.2,
+                scenario: about.3,
+                started: about.4,
+                duration: about.5,
+                drill: facts.0.into(),
+                drill_passed: Verdict::ALL.iter().any(passed),
+                kept: facts.1,
+                backup: facts.2,
+                server: facts.3,
+                command: parts.0,
+                role: parts.1,
+                steps: parts.2,
+                checks: parts.3,
+                migration: rest.0,
+                nothing_pending: rest.1,
+                not_tested: rest.2,
+                repeat: rest.3,
+                interrupted: rest.4,
+            }
+        })
 }

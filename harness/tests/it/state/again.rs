@@ -1,11 +1,13 @@
 //! `redrill report` and `redrill verify` of reports: what a drill wrote is made again from its record, and what was changed is named.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use redrill::ledger::append;
 use redrill::ledger::statement::Summary;
 
 use super::{Site, state};
+use crate::drill::codes::SMALL;
 
 /// The reports of a drill, by the name of their format.
 const REPORTS: [(&str, &str); 4] = [
@@ -195,14 +197,47 @@ fn a_report_that_was_changed_is_found() {
         site.call("run orgs.toml two.toml --quiet --key key").code,
         10
     );
-    let (code, _, stderr) = verify("reports/out/junit.xml");
-    assert_eq!(code, 3, "{stderr}");
-    assert!(stderr.contains("it is of several drills"), "{stderr}");
-    fs::write(site.path("rehearsal.md"), &good).unwrap();
-    let (code, _, stderr) = verify("rehearsal.md");
+    // The report over both, and what is made of their records.
+    let merged = "reports/out/junit.xml";
+    let (code, stdout, stderr) = verify(merged);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(
+        stdout.contains("reports/out/junit.xml is the report over entries 2, 3"),
+        "{stdout}"
+    );
+    let written = fs::read_to_string(site.path(merged)).unwrap();
+    let said = site.call("report 2 3 --state .redrill --format junit");
+    assert_eq!((said.code, said.stdout), (0, written.clone()));
+    let said = site.call("report 2 3 --state .redrill");
+    let page = fs::read_to_string(site.path("reports/out/drills.md")).unwrap();
+    assert_eq!((said.code, said.stdout), (0, page));
+    let said = site.call("report 2 3 --state .redrill --format html");
+    assert_eq!(said.code, 2, "{}", said.stdout);
+    assert!(
+        said.stderr.contains("there are 2 records\nhint: "),
+        "{}",
+        said.stderr
+    );
+    let number = written.lines().position(|line| line.contains("<failure"));
+    let changed = written.replacen("<failure", "<skipped", 1);
+    fs::write(site.path("changed.xml"), changed).unwrap();
+    let (code, stdout, _) = verify("changed.xml");
+    assert_eq!(code, 23, "{stdout}");
+    let expected = format!(
+        "NOT VERIFIED  changed.xml: line {} is not what the records of entries 2, 3 give",
+        number.unwrap() + 1
+    );
+    assert!(stdout.contains(&expected), "{stdout}");
+    // A scenario that was not begun has no record.
+    assert_eq!(
+        site.call("run orgs.toml two.toml --quiet --key key --fail-fast")
+            .code,
+        10
+    );
+    let (code, _, stderr) = verify(merged);
     assert_eq!(code, 3, "{stderr}");
     assert!(
-        stderr.contains("rehearsal.md was not verified: only reports of drills"),
+        stderr.contains("it has scenarios that were not drilled"),
         "{stderr}"
     );
 
@@ -217,6 +252,86 @@ fn a_report_that_was_changed_is_found() {
             "first/drill.md was not verified: the record of entry 0 is missing or was changed"
         ),
         "{stderr}"
+    );
+}
+
+/// The reports of a rehearsal follow from its record too.
+#[test]
+fn a_rehearsal_is_made_again_and_verified() {
+    let site = Site::new();
+    let dump = SMALL.replace("plur;", "plur;\nALTER SCHEMA plur OWNER TO release;");
+    fs::write(site.path("orgs-2026-11-20.sql"), dump).unwrap();
+    let tool = "#!/bin/bash\nPATH=$(ls -d /usr/lib/postgresql/*/bin | tail -1):$PATH\n\
+                psql -X -c 'CREATE TABLE IF NOT EXISTS plur.notes (id integer PRIMARY KEY)'\n";
+    fs::write(site.path("migrate.sh"), tool).unwrap();
+    let runs = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(site.path("migrate.sh"), runs).unwrap();
+    let text = fs::read_to_string(site.path("orgs.toml")).unwrap()
+        + "[restore]\nrole = [{ name = \"release\", login = true }]\n\
+           [rehearse]\ncommand = [\"./migrate.sh\"]\nrole = \"release\"\ntwo-runners = false\ncrashes = 0\n";
+    fs::write(site.path("orgs.toml"), text).unwrap();
+    site.drill("--key key --rehearse", 0);
+    let folder = "reports/out/orgs.rehearsal";
+    let files = [
+        ("json", "rehearsal.json"),
+        ("markdown", "rehearsal.md"),
+        ("html", "rehearsal.html"),
+        ("comment", "comment.md"),
+        ("junit", "junit.xml"),
+    ];
+    for (format, file) in files {
+        let written = fs::read_to_string(site.path(folder).join(file)).unwrap();
+        for record in ["1", "reports/out/orgs.rehearsal/rehearsal.json"] {
+            let said = site.call(&format!(
+                "report --state .redrill --format {format} {record}"
+            ));
+            assert_eq!((said.code, &*said.stderr), (0, ""), "{}", said.stdout);
+            assert_eq!(said.stdout, written, "{format} of {record}");
+        }
+        let said = site.call(&format!("verify --state .redrill {folder}/{file}"));
+        assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+        assert!(
+            said.stdout.contains(" of entry 1: SAFE of `orgs`"),
+            "{}",
+            said.stdout
+        );
+    }
+    // The report of its drill, in the place of its own, and one that says something nicer.
+    let own = site.path(folder).join("junit.xml");
+    let written = fs::read_to_string(&own).unwrap();
+    fs::copy(site.path("reports/out/orgs/junit.xml"), &own).unwrap();
+    let both = format!("{folder}/rehearsal.json {folder}/junit.xml");
+    let said = site.call(&format!("verify --state .redrill {both}"));
+    assert_eq!(said.code, 23, "{}", said.stdout);
+    assert!(
+        said.stdout.contains("one of them was exchanged"),
+        "{}",
+        said.stdout
+    );
+    fs::write(&own, written.replacen("SAFE", "FINE", 1)).unwrap();
+    let said = site.call(&format!("verify --state .redrill {folder}/junit.xml"));
+    assert_eq!(said.code, 23, "{}", said.stdout);
+    assert!(
+        said.stdout
+            .contains("is not what the record of entry 1 gives"),
+        "{}",
+        said.stdout
+    );
+    // A drill has no comment, and a report over several is one of drills.
+    let said = site.call("report 0 --state .redrill --format comment");
+    assert_eq!(said.code, 2, "{}", said.stdout);
+    assert!(
+        said.stderr
+            .contains("is a report of a rehearsal, and this is the record of a drill"),
+        "{}",
+        said.stderr
+    );
+    let said = site.call("report 0 1 --state .redrill --format junit");
+    assert_eq!(said.code, 2, "{}", said.stdout);
+    assert!(
+        said.stderr.contains("1 is the record of a rehearsal"),
+        "{}",
+        said.stderr
     );
 }
 

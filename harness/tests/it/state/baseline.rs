@@ -54,6 +54,10 @@ fn what_a_drill_leaves_is_found_by_the_next_one(#[values(false, true)] in_s3: bo
     };
     let drill = |site: &Site, code: i32| site.drill(&format!("--state {state} --key key"), code);
     let (first, second, third, fourth) = (machine(), machine(), machine(), machine());
+    // One key for all of them.
+    for site in [&second, &third, &fourth] {
+        fs::copy(first.path("key"), site.path("key")).unwrap();
+    }
     // The file cannot be written, and need not be.
     let said = drill(&first, 0);
     assert!(!said.stderr.contains("/proc"), "{}", said.stderr);
@@ -140,4 +144,47 @@ fn a_file_without_a_state_keeps_working() {
     fs::write(site.path("orgs-2026-11-20.sql"), SMALL).unwrap();
     site.drill("", 10);
     assert!(site.report().contains("4 rows"), "{}", site.report());
+}
+
+/// Whoever can write to the state but has no key cannot say what the next drill is compared with.
+#[test]
+fn what_another_key_signed_is_not_used() {
+    let sites = [(); 3].map(|()| Site::with_record("records/orgs.toml"));
+    let [site, other, unsigned] = &sites;
+    let state = site.path("state").display().to_string();
+    let drill = |site: &Site, words: &str, code: i32| {
+        site.drill(&format!("--state {state} {words}"), code);
+    };
+    let refused = |words: &str, entry: u64, why: &str| {
+        drill(site, words, 3);
+        let report = site.report();
+        let expected = format!(
+            "the record that entry {entry} left for the next drill is not used: the entry {why}"
+        );
+        assert!(report.contains(&expected), "{report}");
+        assert!(report.contains("with `--signers`"), "{report}");
+    };
+    // Before there is a key, nobody signs: the first drill with one goes on with that.
+    drill(site, "", 0);
+    drill(site, "--key key", 0);
+    assert!(!site.report().contains(FIRST), "{}", site.report());
+    // From then on a loss cannot be hidden by an entry that nobody signed.
+    other.lose_a_row();
+    drill(other, "", 10);
+    drill(unsigned, "", 0);
+    refused(
+        "--key key",
+        3,
+        "is signed by nobody, and entry 1 before it is",
+    );
+    drill(unsigned, "--key key", 0);
+    refused("--key key", 5, "is signed by another key, SHA256:");
+    // That key may sign, too.
+    fs::copy(unsigned.path("key.pub"), site.path("others.pub")).unwrap();
+    drill(site, "--key key --signers others.pub", 0);
+    // A copy of an earlier entry at the end of the log.
+    let entries = site.path("state/entries");
+    let copy = entries.join("0000000008.json");
+    fs::copy(entries.join("0000000001.json"), copy).unwrap();
+    refused("--key key", 8, "was written as entry 1");
 }

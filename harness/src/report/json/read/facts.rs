@@ -10,7 +10,7 @@ use crate::report::json::{
 };
 
 impl Backup {
-    pub(super) fn read(self) -> Read<outcome::BackupFacts> {
+    pub(in crate::report::json) fn read(self) -> Read<outcome::BackupFacts> {
         Ok(outcome::BackupFacts {
             origin: self.origin,
             chosen: self.chosen,
@@ -130,14 +130,18 @@ impl Made {
 }
 
 impl Server {
-    pub(super) fn read(self) -> Read<outcome::ServerFacts> {
+    pub(in crate::report::json) fn read(self) -> Read<outcome::ServerFacts> {
         Ok(outcome::ServerFacts {
             provider: self.provider.into(),
             origin: self.origin,
             version: self.version,
             digest: self.digest,
             settings: all(self.settings, |one| (one.name, one.value)),
-            extensions: all(self.extensions, |one| (one.name, one.version)),
+            extensions: all(self.extensions, |one| outcome::ExtensionFacts {
+                name: one.name,
+                version: one.version,
+                sha256: one.sha256,
+            }),
             isolation: self.isolation,
             weaknesses: self.weaknesses,
             tls: self.tls,
